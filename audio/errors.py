@@ -1,0 +1,18 @@
+"""What can go wrong with samples, and whose fault it is.
+
+AudioError
+├── FormatError        the audio is not what its description says (caller's data: rate, encoding, byte count)
+└── AudioFileError     a file cannot be read as audio
+"""
+
+
+class AudioError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class FormatError(AudioError):
+    """Audio that does not fit its declared format; the message names the field and what is allowed."""
+
+
+class AudioFileError(AudioError):
+    """A file that is missing, empty, or not audio."""

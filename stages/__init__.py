@@ -1,0 +1,1 @@
+"""The voice pipeline's five stages (stt, guard, router, agent, tts) and the providers behind them."""

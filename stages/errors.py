@@ -1,0 +1,33 @@
+"""What can go wrong behind a stage, and whose fault it is.
+
+StagesError
+├── ProviderError          a recogniser, model or voice failed: retry, or apologise to the person
+│   ├── ProviderBusy       its queue is full; the message names the limit
+│   ├── ProviderTimeout    it did not answer in time
+│   └── ProviderRejected   it refused our request (key, quota, bad argument): retrying does not help
+└── ModelFileError         a model's files are missing or are not what the lock file says
+"""
+
+
+class StagesError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class ProviderError(StagesError):
+    """A provider failed in a way that another try, or another provider, may mend."""
+
+
+class ProviderBusy(ProviderError):
+    """The provider has as much work waiting as it may hold."""
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not answer within its deadline."""
+
+
+class ProviderRejected(ProviderError):
+    """The provider refused the request; the same request will be refused again."""
+
+
+class ModelFileError(StagesError):
+    """A model file is missing, incomplete or changed; the message names the model, the hash and the way out."""

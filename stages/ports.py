@@ -1,0 +1,142 @@
+"""The three seams to the outside, `Recogniser`, `LanguageModel` and `Synthesiser`, and the values that cross them.
+
+An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` implements all three by
+script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real, must pass.
+All three are shared by all sessions of a process, so they keep no state of a conversation.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from audio.formats import Samples
+from stageflow.context import Message
+from stageflow.tools import Tool, ToolCall
+
+# --- speech to text ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What has been heard of an utterance that is still going on. `text` starts with `stable`, which will not change."""
+
+    text: str
+    stable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """An utterance as text. `text` is empty when nothing was said, however much noise there was."""
+
+    text: str
+    language: str = "en"
+    no_speech: float = 0.0
+    """Probability, 0 to 1, that there was no speech at all."""
+    log_probability: float = 0.0
+    """Mean natural log probability of a token; 0 when the recogniser does not say."""
+
+
+class Recognition(Protocol):
+    """One utterance on its way to text. Not shared: one session feeds it."""
+
+    def push(self, samples: Samples) -> None:
+        """Append `int16[n]` at the recogniser's rate. Never waits."""
+
+    async def final(self) -> Transcript:
+        """The text of everything pushed so far; more may be pushed and asked again afterwards.
+
+        Raises ProviderError. Cancel-safe: a cancelled call leaves the utterance as it was.
+        """
+
+    def close(self) -> None:
+        """Let go of the utterance; no partial is reported afterwards. May be called twice."""
+
+
+class Recogniser(Protocol):
+    """Turns speech into text."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate that `push` expects."""
+
+    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+        """Begin an utterance. `on_partial` is called on the event loop, and only until `close`."""
+
+
+# --- language ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text; the pieces joined are the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens spent, as the provider counts them; zero where it does not say."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every answer that was not cut short."""
+
+    reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
+    usage: Usage = Usage()
+
+
+ModelEvent = TextDelta | ToolCall | Finished
+
+
+class LanguageModel(Protocol):
+    """Continues a conversation. The scripted agent and every chat model look the same from here."""
+
+    def stream(
+        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
+        """Text deltas and tool calls as they come, then exactly one `Finished`.
+
+        When the reason is `tool_calls` the caller runs the calls, appends them and their results to `messages`
+        (an assistant message with `tool_calls`, then one `role="tool"` message each) and asks again.
+        Raises ProviderError. Cancel-safe: closing the generator ends the request.
+        """
+
+
+# --- text to speech ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """One spoken word and where it lies, in samples from the start of the text's audio."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The next stretch of a text's audio, `int16[n]` at the synthesiser's rate, with word times if it has them."""
+
+    samples: Samples
+    words: tuple[WordTime, ...] = ()
+
+
+class Synthesiser(Protocol):
+    """Turns text into speech."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate of what `stream` yields."""
+
+    def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        """The audio of one speakable piece of text, as it comes; unknown voices fall back to the default one.
+
+        Text with nothing to say yields nothing. Raises ProviderError. Cancel-safe: closing the generator ends it.
+        """
