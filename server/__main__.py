@@ -1,5 +1,39 @@
-"""The command line: arguments, signals and exit codes, nothing else."""
+"""The command line: picks the subcommand, turns what it raises into a message and an exit code."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from server.errors import ServerError
+from stages.errors import StagesError
+
+COMMANDS = {
+    "serve": "run the voice agent server",
+    "talk": "speak an audio file to a running server and hear the answer",
+    "models": "fetch, list or verify the embedded models",
+}
 
 
-def main() -> None:
-    """Placeholder so that the console script resolves while the house is being built."""
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; exit code 0 for success, 1 for a failure that was explained, 2 for wrong usage."""
+    parser = argparse.ArgumentParser(prog="stageflow-voice", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words = sys.argv[1:] if argv is None else argv
+    wanted = next((word for word in words if word in COMMANDS), None)
+    for name, purpose in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=purpose, description=purpose)
+        if name == wanted:  # only the one that runs is imported: `models` must work before the models are there
+            import_module(f"server.cli.{name}").add_arguments(subparser)
+    arguments = parser.parse_args(words)
+    try:
+        code: int = import_module(f"server.cli.{arguments.command}").run(arguments)
+    except (ServerError, StagesError) as error:
+        print(f"stageflow-voice: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
