@@ -1,0 +1,220 @@
+"""One thread that runs one blocking model for all sessions, the most urgent call first.
+
+Embedded models compute for tenths of a second and use every core they are given, so nothing is won by running two
+calls at once, and much is lost by running them on the event loop. Each model gets one `Worker`.
+
+How it works. `submit` puts a `Job` on a heap ordered by (priority, arrival); the thread takes the first, runs it
+without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of two states,
+DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is running cannot be
+stopped: when it is cancelled, the thread finishes the computation and the result goes nowhere.
+"""
+
+import asyncio
+import heapq
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from stages.errors import ProviderBusy, ProviderError
+
+T = TypeVar("T")
+
+WAITING_LIMIT = 64
+"""Calls that may wait for one model; more than this would be answered too late to be worth anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatistics:
+    """Calls that a worker has yet to do (`waiting`, `running`) and has got rid of (`done`, `dropped`)."""
+
+    waiting: int
+    running: int
+    done: int
+    dropped: int
+
+
+class JobState(Enum):
+    """WAITING → RUNNING → DONE, and from each of the first two to DROPPED."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    DONE = auto()
+    DROPPED = auto()
+
+
+class Job(Generic[T]):
+    """One call on its way through a `Worker`. Belongs to the event loop that submitted it."""
+
+    def __init__(
+        self,
+        worker: "Worker",
+        fn: Callable[[], T],
+        on_done: Callable[["Job[T]"], None],
+        order: tuple[int, int],
+    ) -> None:
+        self.state = JobState.WAITING
+        self.order = order
+        self.loop = asyncio.get_running_loop()
+        self._worker = worker
+        self._fn = fn
+        self._on_done = on_done
+        self._outcome: Callable[[], T] = fn
+
+    def __lt__(self, other: "Job[Any]") -> bool:
+        return self.order < other.order
+
+    def result(self) -> T:
+        """What the call returned, or raises what it raised. Only once it is DONE."""
+        assert self.state is JobState.DONE, f"a job that is {self.state.name} has no result"
+        return self._outcome()
+
+    def cancel(self) -> None:
+        """A waiting call never runs, a running one is abandoned; `on_done` is not called. Any time, any thread."""
+        self._worker.drop(self)
+
+    def compute(self) -> None:
+        """Run the call and keep what it returned or raised. On the worker's thread."""
+        try:
+            value = self._fn()
+        except BaseException as raised:  # noqa: BLE001 - whatever it is, it belongs to the caller and not to the thread
+            self.fail(raised)
+        else:
+            self._outcome = lambda: value
+
+    def fail(self, error: BaseException) -> None:
+        """Let `result` raise `error`."""
+
+        def outcome() -> T:
+            raise error
+
+        self._outcome = outcome
+
+    def settle(self) -> None:
+        """Tell the caller. On the caller's loop."""
+        if self._worker.finish(self):
+            self._on_done(self)
+
+
+class Worker:
+    """One named thread, started by the first call. Bounded; closed by its owner."""
+
+    def __init__(self, name: str, *, waiting_limit: int = WAITING_LIMIT) -> None:
+        self.name = name
+        self._waiting_limit = waiting_limit
+        self._changed = threading.Condition()
+        self._waiting: list[Job[Any]] = []
+        self._running: Job[Any] | None = None
+        self._arrivals = itertools.count()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._done = 0
+        self._dropped = 0
+
+    async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
+        """What `fn()` returns or raises, run on the thread; lower `priority` first, then first come first.
+
+        Raises ProviderBusy when too many wait, ProviderError when the worker is closed. Cancel-safe: a call that
+        waits never runs, one that runs is abandoned.
+        """
+        done = anyio.Event()
+        job = self.submit(fn, lambda _: done.set(), priority=priority)
+        try:
+            await done.wait()
+        finally:
+            job.cancel()  # nothing, if it is done
+        return job.result()
+
+    def submit(self, fn: Callable[[], T], on_done: Callable[[Job[T]], None], *, priority: int = 0) -> Job[T]:
+        """Like `run` for callers that cannot wait: `on_done(job)` is called later, on the current event loop."""
+        with self._changed:
+            if self._closed:
+                raise ProviderError(f"{self.name} is closed")
+            if len(self._waiting) >= self._waiting_limit:
+                raise ProviderBusy(
+                    f"{self.name}: {self._waiting_limit} calls are waiting, which is the limit"
+                )
+            job = Job(self, fn, on_done, (priority, next(self._arrivals)))
+            heapq.heappush(self._waiting, job)
+            if self._thread is None:
+                # A daemon, so that a native call that never returns cannot hold up the exit of the process.
+                self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return job
+
+    def close(self, *, timeout_s: float = 5.0) -> None:
+        """End the thread after the call it is in; every other call fails with ProviderError. May be called twice.
+
+        Blocks for at most `timeout_s`, so call it off the loop. A call that takes longer fails like the others, and
+        its thread is left to end by itself.
+        """
+        with self._changed:
+            self._closed = True
+            refused, self._waiting = self._waiting, []
+            for job in refused:
+                self._refuse(job)
+            self._changed.notify()
+        if self._thread is None:
+            return
+        self._thread.join(timeout_s)
+        with self._changed:
+            if self._running is not None:
+                self._refuse(self._running)
+
+    def statistics(self) -> WorkerStatistics:
+        """A snapshot; safe to call from any thread."""
+        with self._changed:
+            running = 0 if self._running is None else 1
+            return WorkerStatistics(len(self._waiting), running, self._done, self._dropped)
+
+    def drop(self, job: Job[Any]) -> None:
+        """See `Job.cancel`."""
+        with self._changed:
+            if job.state is JobState.WAITING and job in self._waiting:
+                self._waiting.remove(job)
+                heapq.heapify(self._waiting)
+            if job.state in (JobState.WAITING, JobState.RUNNING):
+                job.state = JobState.DROPPED
+                self._dropped += 1
+
+    def finish(self, job: Job[Any]) -> bool:
+        """Count a job that came back to its loop; False if nobody wants it any more."""
+        with self._changed:
+            if job.state in (JobState.DONE, JobState.DROPPED):
+                return False
+            job.state = JobState.DONE
+            self._done += 1
+            return True
+
+    def _serve(self) -> None:
+        while (job := self._take()) is not None:
+            job.compute()
+            with self._changed:
+                self._running = None
+            self._hand_back(job)
+            del job  # an idle thread keeps nobody's samples alive
+
+    def _take(self) -> Job[Any] | None:
+        """The next job, now RUNNING, or None when the worker is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            self._running = heapq.heappop(self._waiting)
+            self._running.state = JobState.RUNNING
+            return self._running
+
+    def _refuse(self, job: Job[Any]) -> None:
+        job.fail(ProviderError(f"{self.name} was closed"))
+        self._hand_back(job)
+
+    def _hand_back(self, job: Job[Any]) -> None:
+        try:
+            job.loop.call_soon_threadsafe(job.settle)
+        except RuntimeError:  # its loop is closed, so nobody is waiting
+            self.drop(job)
