@@ -16,7 +16,8 @@ class ServerError(Exception):
 
 
 class ClientError(ServerError):
-    """A command we cannot obey. `code` is for programs, the message names the field (`param`) and the limit."""
+    """A command we cannot obey. `code` is for programs, the message names the field (`param`) and the
+    limit."""
 
     def __init__(
         self,
@@ -37,7 +38,8 @@ class ClientError(ServerError):
 
 
 class SessionOver(ServerError):
-    """The session ends now. `error`, if any, is told to the client before the socket closes with `close_code`."""
+    """The session ends now. `error`, if any, is told to the client before the socket closes with
+    `close_code`."""
 
     def __init__(self, close_code: int, reason: str, *, error: ClientError | None = None) -> None:
         super().__init__(reason)

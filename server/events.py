@@ -1,8 +1,9 @@
 """The session's own vocabulary: commands that come in and events that go out.
 
-No wire format appears here; a dialect (`server/dialects/`) turns frames into these commands and these events into
-frames. All values are frozen. Times on the input side are milliseconds of audio received since the session began,
-times on the output side are milliseconds of the reply's audio: samples counted, never a wall clock.
+No wire format appears here; a dialect (`server/dialects/`) turns frames into these commands and these
+events into frames. All values are frozen. Times on the input side are milliseconds of audio received since
+the session began, times on the output side are milliseconds of the reply's audio: samples counted, never a
+wall clock.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from audio.formats import AudioFormat
 from server.errors import ClientError
 from stages.ports import Usage
 
-# --- values -----------------------------------------------------------------------------------------------------------
+# --- values -----------------------------------------------------------------------------------------------
 
 Modality = Literal["audio", "text"]
 Role = Literal["user", "assistant", "system"]
@@ -38,7 +39,8 @@ class TurnDetection:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a client may configure, as the session understands it. `turn_detection=None` means manual turns."""
+    """What a client may configure, as the session understands it. `turn_detection=None` means manual
+    turns."""
 
     model: str = "default"
     instructions: str = ""
@@ -55,7 +57,8 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what was heard)."""
+    """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what
+    was heard)."""
 
     id: str
     role: Role
@@ -85,7 +88,7 @@ class ReplyOptions:
     max_output_tokens: int | None = None
 
 
-# --- commands: what a client asks for -----------------------------------------------------------------------------------
+# --- commands: what a client asks for ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class AddItem:
-    """Put an item into the conversation after `after` (an item's id, "root" for the front, None for the end)."""
+    """Put an item into the conversation after `after` (an item's id, "root" for the front, None for the
+    end)."""
 
     item: Item
     after: str | None = None
@@ -182,7 +186,7 @@ Command = (
     | CancelReply
 )
 
-# --- events: what a client is told ---------------------------------------------------------------------------------------
+# --- events: what a client is told ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

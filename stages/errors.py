@@ -30,4 +30,5 @@ class ProviderRejected(ProviderError):
 
 
 class ModelFileError(StagesError):
-    """A model file is missing, incomplete or changed; the message names the model, the hash and the way out."""
+    """A model file is missing, incomplete or changed; the message names the model, the hash and the way
+    out."""

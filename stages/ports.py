@@ -1,8 +1,9 @@
-"""The three seams to the outside, `Recogniser`, `LanguageModel` and `Synthesiser`, and the values that cross them.
+"""The three seams to the outside, `Recogniser`, `LanguageModel` and `Synthesiser`, and the values that
+cross them.
 
-An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` implements all three by
-script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real, must pass.
-All three are shared by all sessions of a process, so they keep no state of a conversation.
+An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` implements all three
+by script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real, must
+pass. All three are shared by all sessions of a process, so they keep no state of a conversation.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -13,12 +14,13 @@ from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 
-# --- speech to text ---------------------------------------------------------------------------------------------------
+# --- speech to text ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What has been heard of an utterance that is still going on. `text` starts with `stable`, which will not change."""
+    """What has been heard of an utterance that is still going on. `text` starts with `stable`, which will
+    not change."""
 
     text: str
     stable: str = ""
@@ -63,7 +65,7 @@ class Recogniser(Protocol):
         """Begin an utterance. `on_partial` is called on the event loop, and only until `close`."""
 
 
-# --- language ---------------------------------------------------------------------------------------------------------
+# --- language ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,13 @@ class LanguageModel(Protocol):
     ) -> AsyncGenerator[ModelEvent, None]:
         """Text deltas and tool calls as they come, then exactly one `Finished`.
 
-        When the reason is `tool_calls` the caller runs the calls, appends them and their results to `messages`
-        (an assistant message with `tool_calls`, then one `role="tool"` message each) and asks again.
-        Raises ProviderError. Cancel-safe: closing the generator ends the request.
+        When the reason is `tool_calls` the caller runs the calls, appends them and their results to
+        `messages` (an assistant message with `tool_calls`, then one `role="tool"` message each) and asks
+        again. Raises ProviderError. Cancel-safe: closing the generator ends the request.
         """
 
 
-# --- text to speech ---------------------------------------------------------------------------------------------------
+# --- text to speech ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class WordTime:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """The next stretch of a text's audio, `int16[n]` at the synthesiser's rate, with word times if it has them."""
+    """The next stretch of a text's audio, `int16[n]` at the synthesiser's rate, with word times if it has
+    them."""
 
     samples: Samples
     words: tuple[WordTime, ...] = ()
@@ -138,5 +141,6 @@ class Synthesiser(Protocol):
     ) -> AsyncGenerator[Speech, None]:
         """The audio of one speakable piece of text, as it comes; unknown voices fall back to the default one.
 
-        Text with nothing to say yields nothing. Raises ProviderError. Cancel-safe: closing the generator ends it.
+        Text with nothing to say yields nothing. Raises ProviderError. Cancel-safe: closing the generator
+        ends it.
         """

@@ -1,1 +1,1 @@
-"""The subcommands of `stageflow-voice`, one a file: `add_arguments(parser)` and `run(arguments) -> exit code`."""
+"""The subcommands of `stageflow-voice`, one a file: `add_arguments(parser)` and `run(arguments)`."""

@@ -1,1 +1,1 @@
-"""Wire protocols, one a file: frames in become commands, events become frames; no I/O, no conversation state."""
+"""Wire protocols, one a file: frames to commands, events to frames; no I/O, no conversation state."""
