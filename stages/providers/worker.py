@@ -1,12 +1,12 @@
 """One thread that runs one blocking model for all sessions, the most urgent call first.
 
-Embedded models compute for tenths of a second and use every core they are given, so nothing is won by running two
-calls at once, and much is lost by running them on the event loop. Each model gets one `Worker`.
+Embedded models compute for tenths of a second and use every core they are given, so nothing is won by running
+two calls at once, and much is lost by running them on the event loop. Each model gets one `Worker`.
 
-How it works. `submit` puts a `Job` on a heap ordered by (priority, arrival); the thread takes the first, runs it
-without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of two states,
-DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is running cannot be
-stopped: when it is cancelled, the thread finishes the computation and the result goes nowhere.
+How it works. `submit` puts a `Job` on a heap ordered by (priority, arrival); the thread takes the first, runs
+it without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of two
+states, DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is running
+cannot be stopped: when it is cancelled, the thread finishes the computation and the result goes nowhere.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class Job(Generic[T]):
         return self._outcome()
 
     def cancel(self) -> None:
-        """A waiting call never runs, a running one is abandoned; `on_done` is not called. Any time, any thread."""
+        """A waiting call never runs, a running one is abandoned; `on_done` is not called. At any time."""
         self._worker.drop(self)
 
     def compute(self) -> None:
@@ -118,8 +118,8 @@ class Worker:
     async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
         """What `fn()` returns or raises, run on the thread; lower `priority` first, then first come first.
 
-        Raises ProviderBusy when too many wait, ProviderError when the worker is closed. Cancel-safe: a call that
-        waits never runs, one that runs is abandoned.
+        Raises ProviderBusy when too many wait, ProviderError when the worker is closed. Cancel-safe: a call
+        that waits never runs, one that runs is abandoned.
         """
         done = anyio.Event()
         job = self.submit(fn, lambda _: done.set(), priority=priority)
@@ -130,7 +130,7 @@ class Worker:
         return job.result()
 
     def submit(self, fn: Callable[[], T], on_done: Callable[[Job[T]], None], *, priority: int = 0) -> Job[T]:
-        """Like `run` for callers that cannot wait: `on_done(job)` is called later, on the current event loop."""
+        """Like `run` for callers that cannot wait: `on_done(job)` is called later on the current loop."""
         with self._changed:
             if self._closed:
                 raise ProviderError(f"{self.name} is closed")
@@ -148,10 +148,10 @@ class Worker:
         return job
 
     def close(self, *, timeout_s: float = 5.0) -> None:
-        """End the thread after the call it is in; every other call fails with ProviderError. May be called twice.
+        """End the thread after the call it is in; all other calls fail with ProviderError. May be called twice.
 
-        Blocks for at most `timeout_s`, so call it off the loop. A call that takes longer fails like the others, and
-        its thread is left to end by itself.
+        Blocks for at most `timeout_s`, so call it off the loop. A call that takes longer fails like the others,
+        and its thread is left to end by itself.
         """
         with self._changed:
             self._closed = True
