@@ -4,9 +4,9 @@ Embedded models compute for tenths of a second and use every core they are given
 two calls at once, and much is lost by running them on the event loop. Each model gets one `Worker`.
 
 How it works. `submit` puts a `Job` on a heap ordered by (priority, arrival); the thread takes the first, runs
-it without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of two
-states, DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is running
-cannot be stopped: when it is cancelled, the thread finishes the computation and the result goes nowhere.
+it without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of
+two states, DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is
+running cannot be stopped: when it is cancelled, the thread finishes it and the result goes nowhere.
 """
 
 import asyncio
@@ -148,10 +148,10 @@ class Worker:
         return job
 
     def close(self, *, timeout_s: float = 5.0) -> None:
-        """End the thread after the call it is in; all other calls fail with ProviderError. May be called twice.
+        """End the thread after the call it is in; all others fail with ProviderError. May be called twice.
 
-        Blocks for at most `timeout_s`, so call it off the loop. A call that takes longer fails like the others,
-        and its thread is left to end by itself.
+        Blocks for at most `timeout_s`, so call it off the loop. A call that takes longer fails like the
+        others, and its thread is left to end by itself.
         """
         with self._changed:
             self._closed = True
