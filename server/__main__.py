@@ -22,9 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     wanted = next((word for word in words if word in COMMANDS), None)
     for name, purpose in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=purpose, description=purpose)
-        if (
-            name == wanted
-        ):  # only the one that runs is imported: `models` must work before the models are there
+        # Only what runs is imported: `models` must work before the models are there.
+        if name == wanted:
             import_module(f"server.cli.{name}").add_arguments(subparser)
     arguments = parser.parse_args(words)
     try:

@@ -1,0 +1,180 @@
+"""Environment in, one frozen object out, or one error that names every wrong variable at once.
+
+Every field is the variable `STAGEFLOW_VOICE_<FIELD>`; lists are separated by commas. A `.env` file in the
+working directory is read too, the environment wins. The keys of chat models keep the names that everybody
+uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from server.errors import ConfigError
+
+PREFIX = "STAGEFLOW_VOICE_"
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""Words separated by commas in the environment."""
+
+
+class Limits(BaseModel):
+    """What one client may use. Beyond a limit it gets an error or a close code; its neighbours notice
+    nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_sessions: int = Field(100, ge=1, le=10_000)
+    max_session_s: int = Field(3600, ge=1, le=86_400)
+    max_frame_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20)
+    max_frames_per_s: int = Field(150, ge=10, le=10_000)
+    max_bytes_per_s: int = Field(512 << 10, ge=16 << 10, le=64 << 20)
+    max_unsent_bytes: int = Field(1 << 20, ge=64 << 10, le=64 << 20)
+    """JSON waiting for a client that does not read; beyond it the client is closed as a slow consumer
+    (4408)."""
+    max_queued_audio_s: float = Field(30.0, ge=1.0, le=600.0)
+    """Speech waiting to be paced out; beyond it the voice waits."""
+    send_timeout_s: float = Field(10.0, ge=0.1, le=60.0)
+    """How long one frame may take to leave before the client counts as a slow consumer."""
+    max_items: int = Field(1000, ge=10, le=100_000)
+    """Entries of a conversation; the oldest go first."""
+    max_utterance_s: float = Field(60.0, ge=1.0, le=300.0)
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Frozen; secrets never show in its repr."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore", env_nested_delimiter="__"
+    )
+
+    host: str | None = None
+    """Address to listen on; without one, 127.0.0.1."""
+    port: int = Field(8080, ge=0, le=65_535)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Keys that clients must present. Without any, the server listens on loopback only."""
+    allowed_origins: Words = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    stt: Literal["embedded", "scripted"] = "embedded"
+    agent: Literal["auto", "embedded", "openai", "scripted"] = "auto"
+    """`auto`: a chat model when OPENAI_API_KEY or OPENAI_BASE_URL is set, otherwise the embedded agent."""
+    tts: Literal["embedded", "scripted"] = "embedded"
+    model_threads: int = Field(1, ge=1, le=64)
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
+    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
+    openai_model: str = Field("gpt-4o-mini", validation_alias=AliasChoices("OPENAI_MODEL"))
+
+    instructions: str = Field(
+        "You are a friendly voice assistant. Your words are spoken aloud: answer in one or two short "
+        "sentences of plain English, without lists, markup or emoji.",
+        max_length=20_000,
+    )
+    guard_words: Words = ()
+    guard_patterns: tuple[str, ...] = ()
+    guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
+    booking_db: str = ":memory:"
+    """SQLite file of the embedded agent's bookings."""
+
+    silence_duration_ms: int = Field(500, ge=100, le=5000)
+    vad_mode: int = Field(2, ge=0, le=3)
+    lead_ms: int = Field(400, ge=200, le=1500)
+    """Audio sent ahead of what has been played."""
+    output_chunk_ms: int = Field(100, ge=20, le=200)
+    limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_words(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        split = {"api_keys", "allowed_origins", "guard_words"}
+        return {
+            key: tuple(word.strip() for word in value.split(",") if word.strip())
+            if key in split and isinstance(value, str)
+            else value
+            for key, value in data.items()
+        }
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        faults = [f"guard_patterns: {error}" for error in map(_pattern_fault, self.guard_patterns) if error]
+        if not self.api_keys and not is_loopback(self.listen_host):
+            faults.append(
+                f"host: {self.listen_host} can be reached from outside: "
+                f"set {PREFIX}API_KEYS, or listen on 127.0.0.1"
+            )
+        if self.agent == "openai" and not self.has_chat_model:
+            faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def listen_host(self) -> str:
+        """The address to bind."""
+        return self.host or "127.0.0.1"
+
+    @property
+    def has_chat_model(self) -> bool:
+        """Whether a chat model is configured."""
+        return self.openai_api_key is not None or self.openai_base_url is not None
+
+
+def _pattern_fault(pattern: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"{pattern!r} is not a regular expression ({error})"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, env_file: Path | None = Path(".env")
+) -> Settings:
+    """The settings from the environment, with the command line's `overrides` on top.
+
+    Raises ConfigError with one line for each wrong variable.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings(_env_file=env_file, **given)
+    except ValidationError as error:
+        raise ConfigError("the configuration cannot be used:\n" + "\n".join(_lines(error))) from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        name = "__".join(str(part) for part in fault["loc"])
+        variable = name if name.isupper() else PREFIX + name.upper()
+        if not fault["loc"]:  # our own checks across fields: each line names its field already
+            lines += [
+                f"  {PREFIX}{_upper_field(line)}"
+                for line in fault["msg"].removeprefix("Value error, ").splitlines()
+            ]
+        else:
+            hidden = "KEY" in variable or isinstance(fault["input"], dict)
+            shown = "" if hidden else f" (got {fault['input']!r})"
+            lines.append(f"  {variable}: {fault['msg']}{shown}")
+    return lines
+
+
+def _upper_field(line: str) -> str:
+    field, _, rest = line.partition(":")
+    return f"{field.upper()}:{rest}"
