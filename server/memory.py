@@ -1,0 +1,142 @@
+"""The conversation: what was said, in order, and of the spoken answers how much was heard.
+
+`generated` and `heard` are both kept; the language model is given what was heard, with a mark where an
+answer was cut off. Bounded: beyond the limit the oldest entries go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from server.errors import ClientError
+from server.events import Item, ItemStatus, Role
+from server.heard import SpokenPiece, heard_text
+from stageflow.context import Message
+
+INTERRUPTED = " [interrupted by the user]"
+"""Told to the model behind an answer that was cut off, so that it does not believe the rest was heard."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item as it grows. `heard` is None as long as everything generated counts as heard."""
+
+    id: str
+    role: Role
+    generated: str = ""
+    heard: str | None = None
+    spoken: bool = False
+    status: ItemStatus = "completed"
+    pieces: Sequence[SpokenPiece] = ()
+    rate_hz: int = 0
+    """Rate that `pieces` count samples at."""
+
+    @property
+    def text(self) -> str:
+        """What both sides can rely on: what was heard."""
+        return self.generated if self.heard is None else self.heard
+
+    def item(self) -> Item:
+        """The entry as the client sees it."""
+        return Item(self.id, self.role, self.text, self.spoken, self.status)
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The entries in order. Not thread-safe; belongs to one session."""
+
+    max_items: int = 1000
+    _entries: list[Entry] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def last_id(self) -> str | None:
+        """Id of the newest entry."""
+        return self._entries[-1].id if self._entries else None
+
+    def add(self, entry: Entry, after: str | None = None) -> str | None:
+        """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
+        it.
+
+        Raises ClientError when `after` does not exist or the id is taken.
+        """
+        if self._find(entry.id) is not None:
+            raise ClientError(
+                "invalid_value", f"item id {entry.id!r} is already in the conversation", param="item.id"
+            )
+        index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
+        self._entries.insert(index, entry)
+        previous = self._entries[index - 1].id if index else None
+        if len(self._entries) > self.max_items:
+            del self._entries[0]
+        return previous
+
+    def previous_id(self, item_id: str) -> str | None:
+        """Id of the entry before `item_id`, None at the front or when it is gone."""
+        index = self._find(item_id)
+        return self._entries[index - 1].id if index else None
+
+    def get(self, item_id: str, *, code: str = "item_retrieve_invalid_item_id") -> Entry:
+        """The entry, or ClientError with `code`."""
+        return self._entries[self._index(item_id, code=code)]
+
+    def find(self, item_id: str) -> Entry | None:
+        """The entry, or None."""
+        index = self._find(item_id)
+        return None if index is None else self._entries[index]
+
+    def delete(self, item_id: str) -> None:
+        """Take an entry out; ClientError when it is not there."""
+        del self._entries[self._index(item_id, code="item_delete_invalid_item_id")]
+
+    def truncate(self, item_id: str, played_ms: int) -> Entry:
+        """Cut a spoken answer to what was played; positions beyond its end count as its end.
+
+        Raises ClientError when there is no such item or it is not a spoken answer.
+        """
+        entry = self.get(item_id, code="item_truncate_invalid_item_id")
+        if entry.role != "assistant" or not entry.spoken:
+            raise ClientError(
+                "unsupported_content_type",
+                "Only model output audio messages can be truncated",
+                param="item_id",
+            )
+        cut(entry, played_ms * entry.rate_hz // 1000)
+        return entry
+
+    def messages(self, *, upto: str | None = None) -> tuple[Message, ...]:
+        """What the model is given: everything heard so far, without the entry `upto` and what follows it."""
+        end = len(self._entries) if upto is None else self._index(upto)
+        return tuple(_message(entry) for entry in self._entries[:end] if entry.text)
+
+    def last_user_entry(self) -> Entry | None:
+        """The newest entry, if it is the person's and so waits for an answer."""
+        last = self._entries[-1] if self._entries else None
+        return last if last is not None and last.role == "user" else None
+
+    def _find(self, item_id: str) -> int | None:
+        # Backwards: what is looked up is nearly always new.
+        for index in range(len(self._entries) - 1, -1, -1):
+            if self._entries[index].id == item_id:
+                return index
+        return None
+
+    def _index(self, item_id: str, *, code: str = "invalid_value") -> int:
+        index = self._find(item_id)
+        if index is None:
+            raise ClientError(
+                code, f"Item with item_id {item_id!r} is not in the conversation", param="item_id"
+            )
+        return index
+
+
+def cut(entry: Entry, played_samples: int) -> None:
+    """Note that only the first `played_samples` of a spoken answer were heard."""
+    heard = heard_text(entry.pieces, played_samples)
+    entry.heard = None if heard == entry.generated.rstrip() else heard
+
+
+def _message(entry: Entry) -> Message:
+    mark = INTERRUPTED if entry.heard is not None else ""
+    return Message(role=entry.role, content=entry.text + mark)

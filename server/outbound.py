@@ -1,0 +1,272 @@
+"""Outbound: the only way to the socket; the fence, the commit gate and the pacing of what the client is sent.
+
+Theory of operation
+-------------------
+Two kinds of things leave. *Events* are small and leave at once, in order. *Audio* is paced: at most a lead
+beyond what has been played, so that silence never depends on the client throwing much away.
+
+A pipeline run speaks through a *lane*. A lane starts HELD: what is said and sung into it waits, bounded,
+until `commit` lets it out or `shut` throws it away. Lanes carry the epoch in which they were made. `flush`
+raises the epoch and shuts the lane: from that moment nothing of it is ever taken out again, and whatever
+its tasks still put in goes nowhere, whether or not they obey their cancellation.
+
+`take` and `next_due` are plain functions of `now`; the session's one writer is the only consumer. A client
+that does not read fills the queue of events: beyond its limit the session ends (slow consumer), and only
+that session.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from audio.formats import AudioFormat
+from audio.pacing import Pacer
+from server.events import (
+    Event,
+    ItemAdded,
+    ItemDone,
+    ItemRetrieved,
+    Reply,
+    ReplyAudio,
+    ReplyItemEnded,
+    ReplyText,
+)
+
+EVENT_BYTES = 400
+"""What an event without text weighs on the wire, roughly; only the limit on unsent output uses it."""
+
+MAX_HELD_EVENTS = 2000
+"""Events that a held lane keeps before whoever speaks into it must wait: far more than a spoken answer
+has."""
+
+
+class LaneState(StrEnum):
+    """Whether what is put into a lane comes out."""
+
+    HELD = "held"
+    OPEN = "open"
+    SHUT = "shut"
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Encoded audio and how much of it has left."""
+
+    data: memoryview
+    reply: Reply
+    item_id: str
+    taken_bytes: int = 0
+
+
+class Lane:
+    """One run's way out. Made by `Outbound.lane`; the run writes, only `Outbound` reads."""
+
+    def __init__(
+        self, outbound: "Outbound", format: AudioFormat, epoch: int, on_audible: Callable[[], None]
+    ) -> None:
+        self._outbound = outbound
+        self._bytes_per_sample = format.bytes_per_sample
+        self.epoch = epoch
+        self.pacer = Pacer(format.rate_hz, outbound.lead_ms)
+        self.state = LaneState.HELD
+        self.opened = anyio.Event()
+        """Set by `commit`, and by `shut` so that nobody waits for ever."""
+        self._held: list[Event] = []
+        self._stretches: deque[_Stretch] = deque()
+        self._queued_bytes = 0
+        self._max_queued_bytes = int(outbound.max_queued_audio_s * format.rate_hz) * self._bytes_per_sample
+        self._chunk_bytes = outbound.chunk_ms * format.rate_hz // 1000 * self._bytes_per_sample
+        self._moved = anyio.Event()
+        self._on_audible: Callable[[], None] | None = on_audible
+
+    async def event(self, event: Event) -> None:
+        """Put an event; waits while a held lane is full. Cancel-safe: a cancelled call put nothing."""
+        if self.state is LaneState.HELD and len(self._held) >= MAX_HELD_EVENTS:
+            await self.opened.wait()
+        self.event_nowait(event)
+
+    def event_nowait(self, event: Event) -> None:
+        """Put an event, whatever is held already."""
+        if self.state is LaneState.HELD:
+            self._held.append(event)
+        elif self.state is LaneState.OPEN:
+            self._outbound.put(event)
+
+    async def audio(self, reply: Reply, item_id: str, data: bytes) -> None:
+        """Put audio in the session's output format, whole samples; waits while too much is queued.
+
+        Cancel-safe: the audio of a cancelled call is in the lane, only the wait is cut short.
+        """
+        if self.state is LaneState.SHUT or not data:
+            return
+        self._stretches.append(_Stretch(memoryview(data), reply, item_id))
+        self._queued_bytes += len(data)
+        self._outbound.wake()
+        while self._queued_bytes > self._max_queued_bytes:
+            await self._wait_moved()
+
+    async def sent(self) -> None:
+        """Return when all audio has left, or the lane is shut."""
+        while self._stretches:
+            await self._wait_moved()
+
+    def commit(self) -> None:
+        """Let out what is held, and what comes from now on."""
+        if self.state is not LaneState.HELD:
+            return
+        self.state = LaneState.OPEN
+        for event in self._held:
+            self._outbound.put(event)
+        self._held.clear()
+        self.opened.set()
+        self._outbound.wake()
+
+    def shut(self) -> None:
+        """Throw away what has not left; nothing of this lane leaves any more."""
+        self.state = LaneState.SHUT
+        self._held.clear()
+        self._stretches.clear()
+        self._queued_bytes = 0
+        self.opened.set()
+        self._moved.set()
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether audio waits to be taken."""
+        return self.state is LaneState.OPEN and bool(self._stretches)
+
+    def due(self, now: float) -> float:
+        """When the next chunk may leave; only while `has_audio`."""
+        return self.pacer.due(self._next_bytes() // self._bytes_per_sample, now)
+
+    def take(self, now: float) -> ReplyAudio:
+        """The next chunk, which now counts as sent; only while `has_audio` and it is due."""
+        stretch, size = self._stretches[0], self._next_bytes()
+        data = bytes(stretch.data[stretch.taken_bytes : stretch.taken_bytes + size])
+        stretch.taken_bytes += size
+        if stretch.taken_bytes == len(stretch.data):
+            self._stretches.popleft()
+        self._queued_bytes -= size
+        self.pacer.sent(size // self._bytes_per_sample, now)
+        if self._on_audible is not None:
+            self._on_audible()
+            self._on_audible = None
+        if not self._stretches or self._queued_bytes <= self._max_queued_bytes:
+            self._moved.set()
+        return ReplyAudio(stretch.reply, stretch.item_id, data)
+
+    def _next_bytes(self) -> int:
+        stretch = self._stretches[0]
+        return min(self._chunk_bytes, len(stretch.data) - stretch.taken_bytes)
+
+    async def _wait_moved(self) -> None:
+        if self._moved.is_set():
+            self._moved = anyio.Event()
+        await self._moved.wait()
+
+
+class Outbound:
+    """All that waits for the client. One writer takes; everybody else puts."""
+
+    def __init__(
+        self,
+        *,
+        lead_ms: int,
+        chunk_ms: int,
+        max_queued_audio_s: float,
+        max_unsent_bytes: int,
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self.lead_ms = lead_ms
+        self.chunk_ms = chunk_ms
+        self.max_queued_audio_s = max_queued_audio_s
+        self.epoch = 0
+        """How often queued output was thrown away."""
+        self._max_unsent_bytes = max_unsent_bytes
+        self._unsent_bytes = 0
+        self._on_overflow = on_overflow
+        self._events: deque[Event] = deque()
+        self._lane: Lane | None = None
+        self._waker: asyncio.Future[None] | None = None
+
+    def put(self, event: Event) -> None:
+        """Send an event as soon as the socket takes it, after those put before and ahead of queued audio."""
+        if self._unsent_bytes > self._max_unsent_bytes:
+            return  # the session is ending; keep nothing more for a client that does not read
+        self._events.append(event)
+        self._unsent_bytes += weight_bytes(event)
+        if self._unsent_bytes > self._max_unsent_bytes:
+            self._on_overflow()
+        self.wake()
+
+    def lane(self, format: AudioFormat, on_audible: Callable[[], None]) -> Lane:
+        """A new lane, held, in place of the one before; `on_audible` is called when its first audio
+        leaves."""
+        if self._lane is not None:
+            self._lane.shut()
+        self._lane = Lane(self, format, self.epoch, on_audible)
+        return self._lane
+
+    def flush(self) -> None:
+        """Raise the epoch: no audio put before this moment leaves after it."""
+        self.epoch += 1
+        if self._lane is not None:
+            self._lane.shut()
+            self._lane = None
+
+    def take(self, now: float) -> Event | None:
+        """The next thing to send, or None when nothing is due."""
+        if self._events:
+            event = self._events.popleft()
+            self._unsent_bytes -= weight_bytes(event)
+            return event
+        lane = self._lane
+        if lane is not None and lane.has_audio and lane.due(now) <= now:
+            return lane.take(now)
+        return None
+
+    def next_due(self, now: float) -> float | None:
+        """When `take` will have something; None: not before something is put."""
+        if self._events:
+            return now
+        if self._lane is not None and self._lane.has_audio:
+            return self._lane.due(now)
+        return None
+
+    def wake(self) -> None:
+        """Make the writer look again."""
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def wait(self, until: float | None) -> None:
+        """Return at loop time `until`, or when woken. One waiter at a time.
+
+        A bare future and timer instead of an event in a timeout scope: this runs for every chunk of every
+        session.
+        """
+        loop = asyncio.get_running_loop()
+        waker = self._waker = loop.create_future()
+        timer = None if until is None else loop.call_at(until, self.wake)
+        try:
+            await waker
+        finally:
+            self._waker = None
+            if timer is not None:
+                timer.cancel()
+
+
+def weight_bytes(event: Event) -> int:
+    """About how many bytes the event takes on the wire."""
+    match event:
+        case ReplyText(delta=text):
+            return EVENT_BYTES + len(text)
+        case (
+            ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
+        ):
+            return EVENT_BYTES + len(item.text)
+        case _:
+            return EVENT_BYTES
