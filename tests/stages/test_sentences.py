@@ -10,7 +10,7 @@ from stages.sentences import Sentences
 
 MARKS = 'aIx\u00e9 .,!?:;\u2014-\n"\u201d)(*3\u2026\u3002\u3001\u300d\U0001f389'
 WORDS = (
-    "Sure, Dr. e.g. U.S. p.m. No. 3.5 1. - St. Acme Inc. The it word Well... \u2026 \u201cYes.\u201d (ok?) end. "
+    "Sure, Dr. e.g. U.S. p.m. No. 3.5 1. - St. Acme Inc. The it Well... \u2026 \u201cYes.\u201d (ok?) end. "
     "https://a.b/c?d=e. \u3053\u3093\u306b\u3061\u306f\u3002 \u2014 a\u2014b"
 )
 WRITING = st.text(alphabet=MARKS, max_size=120) | st.lists(
