@@ -1,0 +1,66 @@
+"""`stageflow-voice models`: fetch, list and verify the files of the embedded models."""
+
+import argparse
+import sys
+
+from stages.errors import ModelFileError
+from stages.model_fetch import fetch, megabytes
+from stages.models import ModelStore
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of this subcommand."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fetching = actions.add_parser("fetch", help="download what is missing, and check it")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="a model of `list`; none means all")
+    fetching.add_argument("--quiet-if-present", action="store_true", help="say nothing if nothing is missing")
+    actions.add_parser("list", help="show every model, its licence, its size and where it lies")
+    verifying = actions.add_parser("verify", help="hash every file again and compare with the lock file")
+    verifying.add_argument("names", nargs="*", metavar="NAME", help="a model of `list`; none means all")
+
+
+def run(arguments: argparse.Namespace, store: ModelStore | None = None) -> int:
+    """Do what the arguments ask; raises ModelFileError for files that are missing, wrong or out of reach."""
+    store = ModelStore.from_environment() if store is None else store
+    match arguments.action:
+        case "fetch":
+            return _fetch(store, arguments.names, quiet=arguments.quiet_if_present)
+        case "verify":
+            return _verify(store, arguments.names)
+        case _:
+            return _list(store)
+
+
+def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
+    fetched = fetch(store, names, lambda line: print(f"models: {line}", flush=True))
+    for name in names or store.models:
+        if name not in fetched and not quiet:
+            print(f"models: {name}: present in {store.model_dir(name)}")
+    return 0
+
+
+def _verify(store: ModelStore, names: list[str]) -> int:
+    faults = 0
+    for name in names or store.models:
+        try:
+            directory = store.verify(name)
+        except ModelFileError as error:
+            print(f"models: {error}", file=sys.stderr)
+            faults += 1
+        else:
+            how = "your own files, not compared" if name in store.own else "verified"
+            print(f"models: {name}: {how}, {directory}")
+    return 1 if faults else 0
+
+
+def _list(store: ModelStore) -> int:
+    rows = [("NAME", "VERSION", "LICENCE", "SIZE", "STATE", "PURPOSE", "DIRECTORY")]
+    for model in store.models.values():
+        finding = store.inspect(model)
+        size = megabytes(model.size_bytes)
+        place = "-" if finding.directory is None else str(finding.directory)
+        rows.append((model.name, model.version, model.licence, size, finding.state, model.purpose, place))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0

