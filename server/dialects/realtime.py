@@ -1,0 +1,44 @@
+"""The public protocol of the server: OpenAI Realtime (its general-availability shape), one object a client.
+
+Text frames with one JSON object each; audio is base64 inside them. `realtime_decode` turns what a client
+says into commands, `realtime_encode` turns events into what it is told, `realtime_session` is the session
+object of both. Client-side tools, images and out-of-band answers are not there yet: settings for them are
+kept and echoed, items and requests that need them get an error that says so.
+"""
+
+from server.dialects.realtime_commands import APPEND, UPDATE, RawEvent, event_ref, session_part, to_command
+from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
+from server.dialects.realtime_encode import RealtimeEncoder
+from server.dialects.realtime_session import WireSession, merge
+from server.events import Command, Configure, Event, SessionConfig
+
+
+class RealtimeDialect:
+    """One client's Realtime protocol; implements `server.events.Dialect`.
+
+    `defaults` is the configuration that the session starts with, and that null in an update brings back.
+    """
+
+    def __init__(self, defaults: SessionConfig, limits: RealtimeLimits | None = None) -> None:
+        self._defaults = defaults
+        self._limits = limits or RealtimeLimits()
+        self._session = WireSession(defaults)
+        self._encoder = RealtimeEncoder()
+
+    def decode(self, frame: str | bytes) -> Command:
+        """One frame as a command; raises ClientError, with the client's event id, where there is none."""
+        event = read_event(frame, self._limits)
+        kind = event.get("type")
+        if kind == APPEND:
+            return append_audio(event, self._limits)
+        if kind == UPDATE:
+            return self._configure(event)
+        return to_command(event, self._session.config)
+
+    def encode(self, event: Event) -> list[str | bytes]:
+        """One event as the frames that say it, in order; none for what the client did not ask to see."""
+        return self._encoder.encode(event, self._session)
+
+    def _configure(self, event: RawEvent) -> Configure:
+        self._session = merge(self._session, session_part(event), self._defaults)
+        return Configure(self._session.config, event_ref(event))

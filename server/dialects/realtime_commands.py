@@ -1,0 +1,286 @@
+"""What clients of the Realtime protocol ask for, apart from audio, as commands: a model and a function each.
+
+Whatever is wrong with an event is said in one ClientError: `param` and `code` are those of the first fault,
+the message names every faulty field and its limit.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue, PlainValidator, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from server.dialects.realtime_fields import (
+    FormatPart,
+    Part,
+    SessionPart,
+    output_modality,
+    output_tokens,
+    wrong,
+)
+from server.errors import ClientError
+from server.events import (
+    AddItem,
+    CancelReply,
+    ClearAudio,
+    Command,
+    CommitAudio,
+    CreateReply,
+    DeleteItem,
+    Item,
+    Modality,
+    ReplyOptions,
+    RetrieveItem,
+    SessionConfig,
+    TruncateItem,
+)
+from server.ids import new_id
+
+RawEvent = dict[str, Any]
+"""One JSON object, not checked yet."""
+
+APPEND = "input_audio_buffer.append"
+UPDATE = "session.update"
+
+
+def event_ref(event: RawEvent) -> str | None:
+    """The id that the client gave to its event, if it did."""
+    ref = event.get("event_id")
+    return ref if isinstance(ref, str) and len(ref) <= 512 else None
+
+
+ItemId = Annotated[str, Field(min_length=1, max_length=128)]
+Text = Annotated[str, Field(max_length=100_000)]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+"""What a client hangs on a reply to find it again; the limits are the protocol's."""
+
+
+class _SessionUpdate(Part):
+    session: SessionPart
+
+
+class _ContentPart(Part):
+    type: str
+    text: Text | None = None
+    transcript: Text | None = None
+
+
+class _NewItem(Part):
+    id: ItemId | None = None
+    type: str = "message"
+    role: Literal["user", "assistant", "system"] | None = None
+    content: list[_ContentPart] | None = Field(default=None, max_length=64)
+
+
+class _CreateItem(Part):
+    item: _NewItem
+    previous_item_id: ItemId | None = None
+
+
+class _NamesItem(Part):
+    item_id: ItemId
+
+
+class _TruncateItem(_NamesItem):
+    audio_end_ms: float = Field(ge=0, le=86_400_000)
+    """A float, because clients measure it and few of them round."""
+    content_index: int = Field(default=0, ge=0, le=0)
+
+
+class _Cancel(Part):
+    response_id: str | None = None
+
+
+class _ReplyOutput(Part):
+    format: FormatPart | None = None
+
+
+class _ReplyAudio(Part):
+    output: _ReplyOutput | None = None
+
+
+class _ReplyPart(Part):
+    instructions: Text | None = None
+    output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
+    max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
+    metadata: Metadata | None = None
+    conversation: str | None = None
+    input: JsonValue = None
+    audio: _ReplyAudio | None = None
+
+    @field_validator("conversation")
+    @classmethod
+    def _in_the_conversation(cls, value: str | None) -> str | None:
+        if value not in (None, "auto"):
+            raise wrong("only 'auto' is supported: answers belong to the conversation")
+        return value
+
+    @field_validator("input")
+    @classmethod
+    def _on_the_conversation(cls, value: JsonValue) -> JsonValue:
+        if value is not None:
+            raise wrong("is not supported: answers follow the whole conversation")
+        return value
+
+
+class _CreateReply(Part):
+    response: _ReplyPart | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _checked(model: type[_Model], event: RawEvent) -> _Model:
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        raise _explain(error, event_ref(event)) from None
+
+
+_CODES = {"missing": "missing_required_parameter"}
+_WORDS = {"missing": "is required", "model_type": "must be an object", "dict_type": "must be an object"}
+"""What pydantic says in words of Python."""
+_SHOWN_FAULTS = 20
+
+
+def _explain(error: ValidationError, ref: str | None) -> ClientError:
+    """All faults of one event as one error; `param` and `code` are those of the first."""
+    faults = error.errors(include_url=False, include_context=False)
+    lines = [f"{_dotted(fault['loc'])}: {_said(fault)}" for fault in faults]
+    if len(lines) > _SHOWN_FAULTS:
+        lines[_SHOWN_FAULTS:] = [f"and {len(lines) - _SHOWN_FAULTS} more"]
+    first = faults[0]["type"]
+    code = _CODES.get(first, "invalid_type" if first.endswith("_type") else "invalid_value")
+    return ClientError(code, "; ".join(lines), param=_dotted(faults[0]["loc"]), ref=ref)
+
+
+def _dotted(path: tuple[int | str, ...]) -> str:
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[:12]]
+    return "".join(steps).removeprefix(".")
+
+
+def _said(fault: ErrorDetails) -> str:
+    value = fault["input"]
+    message = _WORDS.get(fault["type"]) or fault["msg"].replace("Input should", "must")
+    if isinstance(value, str | int | float) or value is None:
+        shown = json.dumps(value)
+        message += f" (got {shown if len(shown) <= 40 else shown[:40] + '...'})"
+    return message
+
+
+def session_part(event: RawEvent) -> SessionPart:
+    """The checked `session` of a `session.update`. Raises one ClientError that names every wrong field."""
+    return _checked(_SessionUpdate, event).session
+
+
+_CONTENT = {
+    "user": {"input_text"},
+    "system": {"input_text"},
+    "assistant": {"output_text", "output_audio"},
+}
+
+
+def _create_item(event: RawEvent, config: SessionConfig) -> AddItem:
+    wanted = _checked(_CreateItem, event)
+    item, ref = wanted.item, event_ref(event)
+    if item.type != "message":
+        raise ClientError(
+            "invalid_value",
+            f"item.type: {item.type[:64]!r} is not supported, only 'message' is",
+            param="item.type",
+            ref=ref,
+        )
+    missing = [name for name, value in (("role", item.role), ("content", item.content)) if not value]
+    if missing or not item.role:
+        raise ClientError(
+            "missing_required_parameter",
+            "; ".join(f"item.{name}: is required" for name in missing),
+            param=f"item.{missing[0]}",
+            ref=ref,
+        )
+    texts = [_text(part, n, item.role, ref) for n, part in enumerate(item.content or ())]
+    added = Item(item.id or new_id("item"), item.role, "\n".join(texts))
+    return AddItem(added, wanted.previous_item_id, ref)
+
+
+def _text(part: _ContentPart, index: int, role: str, ref: str | None) -> str:
+    param = f"item.content[{index}]"
+    if part.type not in _CONTENT[role]:
+        allowed = " or ".join(sorted(_CONTENT[role]))
+        raise ClientError(
+            "unsupported_content_type",
+            f"{param}.type: {part.type[:64]!r} is not supported here; the {role} may say {allowed}",
+            param=f"{param}.type",
+            ref=ref,
+        )
+    key, text = ("transcript", part.transcript) if part.type == "output_audio" else ("text", part.text)
+    if text is None:
+        raise ClientError(
+            "missing_required_parameter", f"{param}.{key}: is required", param=f"{param}.{key}", ref=ref
+        )
+    return text
+
+
+def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
+    part, ref = _checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+    wanted = part.audio.output.format if part.audio and part.audio.output else None
+    if wanted is not None and wanted.to_format() != config.output_format:
+        param = "response.audio.output.format"
+        raise ClientError(
+            "invalid_value", f"{param}: cannot differ from the session's; set it there", param=param, ref=ref
+        )
+    return CreateReply(
+        ReplyOptions(
+            instructions=part.instructions,
+            modality=part.output_modalities,
+            metadata=part.metadata,
+            max_output_tokens=None if part.max_output_tokens == "inf" else part.max_output_tokens,
+        ),
+        ref,
+    )
+
+
+def _truncate_item(event: RawEvent, config: SessionConfig) -> TruncateItem:
+    wanted = _checked(_TruncateItem, event)
+    return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
+
+
+_COMMANDS: Mapping[str, Callable[[RawEvent, SessionConfig], Command]] = {
+    "input_audio_buffer.commit": lambda event, config: CommitAudio(event_ref(event)),
+    "input_audio_buffer.clear": lambda event, config: ClearAudio(event_ref(event)),
+    "conversation.item.create": _create_item,
+    "conversation.item.retrieve": lambda event, config: RetrieveItem(
+        _checked(_NamesItem, event).item_id, event_ref(event)
+    ),
+    "conversation.item.delete": lambda event, config: DeleteItem(
+        _checked(_NamesItem, event).item_id, event_ref(event)
+    ),
+    "conversation.item.truncate": _truncate_item,
+    "response.create": _create_reply,
+    "response.cancel": lambda event, config: CancelReply(
+        _checked(_Cancel, event).response_id, event_ref(event)
+    ),
+    "output_audio_buffer.clear": lambda event, config: CancelReply(None, event_ref(event)),
+}
+
+KNOWN_TYPES = (UPDATE, APPEND, *_COMMANDS)
+
+
+def to_command(event: RawEvent, config: SessionConfig) -> Command:
+    """Any event but `session.update` and append as a command. `config` is what the session has now."""
+    kind = event.get("type")
+    make = _COMMANDS.get(kind) if isinstance(kind, str) else None
+    if make is not None:
+        return make(event, config)
+    ref = event_ref(event)
+    if kind is None:
+        raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)
+    if not isinstance(kind, str):
+        raise ClientError("invalid_type", "type: must be text", param="type", ref=ref)
+    known = ", ".join(KNOWN_TYPES)
+    raise ClientError(
+        "invalid_value", f"type: {kind[:64]!r} is not known; use one of {known}", param="type", ref=ref
+    )

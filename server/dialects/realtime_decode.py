@@ -1,0 +1,115 @@
+"""Frames of the Realtime protocol as commands: everything that a client says, checked in one pass.
+
+Whatever comes in, the result is a command or a ClientError that names the field and the limit; all mistakes
+of one frame are in that one error. Audio (`input_audio_buffer.append`, 50 a second) takes a short way of
+its own. Every other frame goes through a pydantic model: unknown keys are ignored, known ones must have the
+right type.
+"""
+
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from server.dialects.realtime_commands import APPEND, RawEvent, event_ref
+from server.errors import ClientError
+from server.events import AppendAudio
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeLimits:
+    """How much one frame may hold."""
+
+    max_audio_bytes: int = 15 << 20
+    """Decoded audio of one append; the protocol's own limit."""
+    max_command_chars: int = 256 << 10
+    """JSON text of any other event."""
+
+
+# --- from text to an object -------------------------------------------------------------------------------
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_MANY_COMMAS = 64
+"""An append has a handful of keys. A JSON text has at most as many values as commas, levels (which the
+decoder limits) and one, so a long text with few commas is cheap to decode, whatever it says."""
+
+
+def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
+    """One frame as a JSON object. Raises ClientError `invalid_event`."""
+    if not isinstance(frame, str):
+        raise ClientError(
+            "invalid_event", "Binary frames are not part of this protocol: send JSON in text frames."
+        )
+    if len(frame) > limits.max_command_chars and frame.count(",") > _MANY_COMMAS:
+        raise _too_long(len(frame), limits)
+    try:
+        event = _JSON.decode(frame)
+    except RecursionError:
+        raise ClientError("invalid_event", "The frame is nested too deeply.") from None
+    except ValueError as error:
+        raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
+    if not isinstance(event, dict):
+        raise ClientError("invalid_event", "The frame is not a JSON object.")
+    if len(frame) > limits.max_command_chars and event.get("type") != APPEND:
+        raise _too_long(len(frame), limits, event_ref(event))
+    if _SURROGATE.search(frame):
+        _refuse_surrogates(event)
+    return event
+
+
+def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> ClientError:
+    return ClientError(
+        "invalid_event",
+        f"The event has {chars} characters; without audio the limit is {limits.max_command_chars}.",
+        ref=ref,
+    )
+
+
+def _refuse_surrogates(event: RawEvent) -> None:
+    """Half a surrogate pair cannot be written as UTF-8: it would fail in whatever uses the text later."""
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ClientError(
+            "invalid_event", "The frame has half a surrogate pair in a \\u escape.", ref=event_ref(event)
+        ) from None
+    except RecursionError:
+        raise ClientError("invalid_event", "The frame is nested too deeply.") from None
+
+
+# --- the hot path -----------------------------------------------------------------------------------------
+
+
+def append_audio(event: RawEvent, limits: RealtimeLimits) -> AppendAudio:
+    """`input_audio_buffer.append` with its audio decoded. Raises ClientError with param "audio"."""
+    audio = event.get("audio")
+    if type(audio) is not str:
+        code = "missing_required_parameter" if audio is None else "invalid_type"
+        raise ClientError(code, "audio: must be base64 text", param="audio", ref=event_ref(event))
+    if len(audio) * 3 > limits.max_audio_bytes * 4 + 8:
+        raise _too_much_audio(len(audio) * 3 // 4, limits, event)
+    try:
+        data = binascii.a2b_base64(audio, strict_mode=True)
+    except ValueError as error:  # includes binascii.Error
+        raise ClientError(
+            "invalid_value", f"audio: not base64 ({error})", param="audio", ref=event_ref(event)
+        ) from None
+    if len(data) > limits.max_audio_bytes:
+        raise _too_much_audio(len(data), limits, event)
+    return AppendAudio(data, event_ref(event))
+
+
+def _too_much_audio(size_bytes: int, limits: RealtimeLimits, event: RawEvent) -> ClientError:
+    return ClientError(
+        "invalid_value",
+        f"audio: {size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}",
+        param="audio",
+        ref=event_ref(event),
+    )

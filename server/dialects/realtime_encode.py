@@ -1,0 +1,328 @@
+"""Events as frames of the Realtime protocol, in the order and with the fields that stock clients rely on.
+
+What looks like an oddity is some client's requirement: the content of a spoken user's item always has the
+key `transcript`, `usage` of a finished response is never null, an optional field of an error inside another
+event is absent and not null, the part of an item is called `audio` while its content is called
+`output_audio`.
+
+Audio and text deltas are written by templates; everything else is a small dict on its way to JSON.
+"""
+
+import json
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from server.dialects.realtime_fields import Json
+from server.dialects.realtime_session import WireSession, render_format, render_session
+from server.errors import ClientError
+from server.events import (
+    AudioCleared,
+    AudioCommitted,
+    Event,
+    Item,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ItemRetrieved,
+    ItemTruncated,
+    Problem,
+    Reply,
+    ReplyAudio,
+    ReplyEnded,
+    ReplyItemEnded,
+    ReplyItemStarted,
+    ReplyStarted,
+    ReplyText,
+    SessionConfigured,
+    SessionStarted,
+    SpeechStarted,
+    SpeechStopped,
+    TranscriptFailed,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from server.ids import new_id
+from stages.ports import Usage
+
+Body = tuple[str, Json]
+"""The type of a frame and its fields, without the id."""
+
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+# --- objects ----------------------------------------------------------------------------------------------
+
+
+def render_item(item: Item) -> Json:
+    """A conversation item. An answer that has only begun has no content yet."""
+    content: list[Json]
+    if item.role != "assistant":
+        content = [_heard(item) if item.spoken else {"type": "input_text", "text": item.text}]
+    elif item.status == "in_progress" and not item.text:
+        content = []
+    elif item.spoken:
+        content = [{"type": "output_audio", "transcript": item.text}]
+    else:
+        content = [{"type": "output_text", "text": item.text}]
+    return {
+        "id": item.id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": item.status,
+        "role": item.role,
+        "content": list(content),
+    }
+
+
+def _heard(item: Item) -> Json:
+    return {"type": "input_audio", "transcript": item.text or None}
+
+
+def _render_usage(usage: Usage) -> Json:
+    return {
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "input_token_details": {"text_tokens": usage.input_tokens, "audio_tokens": 0, "cached_tokens": 0},
+        "output_token_details": {"text_tokens": usage.output_tokens, "audio_tokens": 0},
+    }
+
+
+def _render_reply(reply: Reply, conversation_id: str) -> Json:
+    config = reply.config
+    return {
+        "object": "realtime.response",
+        "id": reply.id,
+        "status": "in_progress",
+        "status_details": None,
+        "output": [],
+        "conversation_id": conversation_id,
+        "output_modalities": [reply.modality],
+        "max_output_tokens": config.max_output_tokens or "inf",
+        "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},
+        "usage": None,
+        "metadata": dict(reply.metadata) if reply.metadata is not None else None,
+    }
+
+
+def _render_status(event: ReplyEnded) -> Json | None:
+    if event.status == "completed":
+        return None
+    details: Json = {"type": event.status}
+    if event.reason is not None:
+        details["reason"] = event.reason
+    if event.error is not None:
+        error = event.error
+        details["error"] = {"type": error.type, "code": error.code, "message": error.message}
+    return details
+
+
+# --- events with fields of their own ----------------------------------------------------------------------
+
+
+def _placed(kind: str, event: ItemAdded | ItemDone | ReplyItemStarted | ReplyItemEnded) -> Body:
+    return kind, {"previous_item_id": event.previous_item_id, "item": render_item(event.item)}
+
+
+def _of_item(kind: str, event: Any) -> Body:
+    return kind, {"item_id": event.item_id}
+
+
+def _committed(event: AudioCommitted) -> list[Body]:
+    return [
+        (
+            "input_audio_buffer.committed",
+            {"previous_item_id": event.previous_item_id, "item_id": event.item_id},
+        )
+    ]
+
+
+def _speech_started(event: SpeechStarted) -> list[Body]:
+    fields: Json = {"audio_start_ms": event.audio_start_ms, "item_id": event.item_id}
+    return [("input_audio_buffer.speech_started", fields)]
+
+
+def _speech_stopped(event: SpeechStopped) -> list[Body]:
+    fields: Json = {"audio_end_ms": event.audio_end_ms, "item_id": event.item_id}
+    return [("input_audio_buffer.speech_stopped", fields)]
+
+
+def _truncated(event: ItemTruncated) -> list[Body]:
+    fields: Json = {
+        "item_id": event.item_id,
+        "content_index": event.content_index,
+        "audio_end_ms": event.audio_end_ms,
+    }
+    return [("conversation.item.truncated", fields)]
+
+
+def _partial(event: TranscriptPartial) -> list[Body]:
+    return [(f"{_TRANSCRIPTION}.delta", {"item_id": event.item_id, "content_index": 0, "delta": event.delta})]
+
+
+def _transcribed(event: TranscriptFinal) -> list[Body]:
+    fields: Json = {
+        "item_id": event.item_id,
+        "content_index": 0,
+        "transcript": event.text,
+        "usage": {"type": "duration", "seconds": event.duration_s},
+    }
+    return [(f"{_TRANSCRIPTION}.completed", fields)]
+
+
+def _not_transcribed(event: TranscriptFailed) -> list[Body]:
+    fields: Json = {
+        "item_id": event.item_id,
+        "content_index": 0,
+        "error": {"type": "transcription_error", "code": event.code, "message": event.message},
+    }
+    return [(f"{_TRANSCRIPTION}.failed", fields)]
+
+
+def _problem(error: ClientError) -> Body:
+    fields: Json = {
+        "type": error.type,
+        "code": error.code,
+        "message": error.message,
+        "param": error.param,
+        "event_id": error.ref,
+    }
+    return "error", {"error": fields}
+
+
+def _place(reply: Reply, item_id: str) -> Json:
+    return {"response_id": reply.id, "item_id": item_id, "output_index": 0, "content_index": 0}
+
+
+def _part(reply: Reply, text: str) -> Json:
+    if reply.modality == "audio":
+        return {"type": "audio", "transcript": text}
+    return {"type": "text", "text": text}
+
+
+def _reply_item_started(event: ReplyItemStarted) -> list[Body]:
+    reply, item = event.reply, event.item
+    return [
+        (
+            "response.output_item.added",
+            {"response_id": reply.id, "output_index": 0, "item": render_item(item)},
+        ),
+        _placed("conversation.item.added", event),
+        ("response.content_part.added", {**_place(reply, item.id), "part": _part(reply, "")}),
+    ]
+
+
+def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
+    reply, item = event.reply, event.item
+    place = _place(reply, item.id)
+    if reply.modality == "audio":
+        ends = [
+            ("response.output_audio.done", place),
+            ("response.output_audio_transcript.done", {**place, "transcript": item.text}),
+        ]
+    else:
+        ends = [("response.output_text.done", {**place, "text": item.text})]
+    return [
+        *ends,
+        ("response.content_part.done", {**place, "part": _part(reply, item.text)}),
+        _placed("conversation.item.done", event),
+        (
+            "response.output_item.done",
+            {"response_id": reply.id, "output_index": 0, "item": render_item(item)},
+        ),
+    ]
+
+
+_BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
+    SpeechStarted: _speech_started,
+    SpeechStopped: _speech_stopped,
+    AudioCommitted: _committed,
+    AudioCleared: lambda event: [("input_audio_buffer.cleared", {})],
+    ItemAdded: lambda event: [_placed("conversation.item.added", event)],
+    ItemDone: lambda event: [_placed("conversation.item.done", event)],
+    ItemRetrieved: lambda event: [("conversation.item.retrieved", {"item": render_item(event.item)})],
+    ItemDeleted: lambda event: [_of_item("conversation.item.deleted", event)],
+    ItemTruncated: _truncated,
+    TranscriptPartial: _partial,
+    TranscriptFinal: _transcribed,
+    TranscriptFailed: _not_transcribed,
+    ReplyItemStarted: _reply_item_started,
+    ReplyItemEnded: _reply_item_ended,
+    Problem: lambda event: [_problem(event.error)],
+}
+
+_TRANSCRIPTS = (TranscriptPartial, TranscriptFinal, TranscriptFailed)
+_DELTA = {"audio": "response.output_audio_transcript.delta", "text": "response.output_text.delta"}
+
+
+class RealtimeEncoder:
+    """Numbers the frames of one session and writes them. Keeps identities, nothing of the conversation."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._conversation_id = new_id("conv")
+        self._session_id = ""
+        self._expires_at_s = 0
+        self._place_of: tuple[str, str, str] = ("", "", "")
+
+    def encode(self, event: Event, session: WireSession) -> list[str | bytes]:
+        """The frames that say `event`; `session` holds what is only echoed."""
+        if isinstance(event, ReplyAudio):
+            return [self._audio_delta(event)]
+        if isinstance(event, ReplyText):
+            return [self._text_delta(event)]
+        if isinstance(event, _TRANSCRIPTS) and not session.config.transcription:
+            return []
+        return [self._frame(kind, fields) for kind, fields in self._bodies(event, session)]
+
+    def _bodies(self, event: Event, session: WireSession) -> list[Body]:
+        if isinstance(event, SessionStarted):
+            self._session_id, self._expires_at_s = event.session_id, event.expires_at_s
+            return [("session.created", self._session(session, event))]
+        if isinstance(event, SessionConfigured):
+            return [("session.updated", self._session(session, event))]
+        if isinstance(event, ReplyStarted):
+            return [("response.created", {"response": _render_reply(event.reply, self._conversation_id)})]
+        if isinstance(event, ReplyEnded):
+            return [("response.done", {"response": self._ended(event)})]
+        return _BODIES[type(event)](event)
+
+    def _session(self, session: WireSession, event: SessionStarted | SessionConfigured) -> Json:
+        return {"session": render_session(session, event.config, self._session_id, self._expires_at_s)}
+
+    def _ended(self, event: ReplyEnded) -> Json:
+        return {
+            **_render_reply(event.reply, self._conversation_id),
+            "status": event.status,
+            "status_details": _render_status(event),
+            "output": [render_item(item) for item in event.items],
+            "usage": _render_usage(event.usage),
+        }
+
+    def _frame(self, kind: str, fields: Json) -> str:
+        self._frames += 1
+        return json.dumps(
+            {"type": kind, "event_id": f"event_{self._frames}", **fields}, separators=(",", ":")
+        )
+
+    def _audio_delta(self, event: ReplyAudio) -> str:
+        self._frames += 1
+        return (
+            f'{{"type":"response.output_audio.delta","event_id":"event_{self._frames}",'
+            f'{self._place(event)},"delta":"{b2a_base64(event.data, newline=False).decode("ascii")}"}}'
+        )
+
+    def _text_delta(self, event: ReplyText) -> str:
+        self._frames += 1
+        return (
+            f'{{"type":"{_DELTA[event.reply.modality]}","event_id":"event_{self._frames}",'
+            f'{self._place(event)},"delta":{json.dumps(event.delta)}}}'
+        )
+
+    def _place(self, event: ReplyAudio | ReplyText) -> str:
+        """The fields that all deltas of an answer share, written once."""
+        reply_id, item_id, written = self._place_of
+        if reply_id != event.reply.id or item_id != event.item_id:
+            written = json.dumps(_place(event.reply, event.item_id), separators=(",", ":"))[1:-1]
+            self._place_of = (event.reply.id, event.item_id, written)
+        return written
