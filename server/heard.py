@@ -7,7 +7,7 @@ counts as heard when its end has been played.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.ports import WordTime
 
@@ -26,12 +26,21 @@ class SpokenPiece:
     samples: int
     words: tuple[WordTime, ...] = ()
 
+    @property
+    def end_sample(self) -> int:
+        """Where the piece's audio ends, as far as it is known."""
+        return self.start_sample + self.samples
+
+    def longer(self, samples: int) -> "SpokenPiece":
+        """The same piece with so much more audio."""
+        return replace(self, samples=self.samples + samples)
+
 
 def heard_text(pieces: Sequence[SpokenPiece], played_samples: int) -> str:
     """The text of `pieces` whose audio lies within the first `played_samples`, cut at the last whole word."""
     heard = []
     for piece in pieces:
-        if played_samples >= piece.start_sample + piece.samples:
+        if played_samples >= piece.end_sample:
             heard.append(piece.text)
             continue
         heard.append(_heard_words(piece, played_samples - piece.start_sample))

@@ -29,6 +29,8 @@ class Entry:
     pieces: Sequence[SpokenPiece] = ()
     rate_hz: int = 0
     """Rate that `pieces` count samples at."""
+    withheld: bool = False
+    """True when the guard blocked these words: the language model never sees them."""
 
     @property
     def text(self) -> str:
@@ -105,10 +107,16 @@ class Conversation:
         cut(entry, played_ms * entry.rate_hz // 1000)
         return entry
 
+    def withhold(self, item_id: str) -> None:
+        """Keep an entry, which may be gone by now, from the language model."""
+        entry = self.find(item_id)
+        if entry is not None:
+            entry.withheld = True
+
     def messages(self, *, upto: str | None = None) -> tuple[Message, ...]:
         """What the model is given: everything heard so far, without the entry `upto` and what follows it."""
         end = len(self._entries) if upto is None else self._index(upto)
-        return tuple(_message(entry) for entry in self._entries[:end] if entry.text)
+        return tuple(_message(entry) for entry in self._entries[:end] if entry.text and not entry.withheld)
 
     def last_user_entry(self) -> Entry | None:
         """The newest entry, if it is the person's and so waits for an answer."""

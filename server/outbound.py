@@ -141,7 +141,8 @@ class Lane:
 
     def due(self, now: float) -> float:
         """When the next chunk may leave; only while `has_audio`."""
-        return self.pacer.due(self._next_bytes() // self._bytes_per_sample, now)
+        due = self.pacer.next_due(now, self._next_bytes() // self._bytes_per_sample)
+        return now if due is None else due
 
     def take(self, now: float) -> ReplyAudio:
         """The next chunk, which now counts as sent; only while `has_audio` and it is due."""

@@ -70,6 +70,8 @@ class FloorCommand(StrEnum):
     """Raise the epoch: nothing of the turn reaches the socket any more."""
     QUEUE = "queue"
     """Keep the utterance: it is answered when this turn ends."""
+    APOLOGISE = "apologise"
+    """Say aloud that the answer did not come."""
     CLOSE = "close"
     """End the session."""
 
@@ -83,7 +85,7 @@ class Row:
 
 
 _START, _CANCEL, _FLUSH = FloorCommand.START, FloorCommand.CANCEL, FloorCommand.FLUSH
-_QUEUE, _CLOSE = FloorCommand.QUEUE, FloorCommand.CLOSE
+_QUEUE, _CLOSE, _APOLOGISE = FloorCommand.QUEUE, FloorCommand.CLOSE, FloorCommand.APOLOGISE
 _S, _E = State, FloorEvent
 
 TABLE: dict[State, dict[FloorEvent, Row]] = {
@@ -112,7 +114,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.AUDIBLE: Row(_S.SPEAKING),
         _E.ANSWERED: Row(_S.LISTENING),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, (_START,)),
-        _E.TIMED_OUT: Row(_S.LISTENING, (_CANCEL, _FLUSH)),
+        _E.TIMED_OUT: Row(_S.LISTENING, (_CANCEL, _FLUSH, _APOLOGISE)),
         _E.CANCELLED: Row(_S.LISTENING, (_CANCEL, _FLUSH)),
         _E.GONE: Row(_S.CLOSED, (_CANCEL, _FLUSH, _CLOSE)),
     },
@@ -121,6 +123,8 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_OVERHEARD: Row(_S.SPEAKING),
         _E.SPEECH_ENDED: Row(_S.SPEAKING, (_QUEUE,)),
         _E.SPEECH_NOTED: Row(_S.SPEAKING),
+        # The last answer is complete for the client, but still being played.
+        _E.REPLY_REQUESTED: Row(_S.SPEAKING, (_QUEUE,)),
         _E.AUDIBLE: Row(_S.SPEAKING),
         _E.ANSWERED: Row(_S.LISTENING),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, (_START,)),
@@ -140,7 +144,7 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
     _S.HEARING: frozenset({_E.SPEECH_STARTED, _E.SPEECH_OVERHEARD}),
     # One reply at a time: the session refuses the client's request before it gets here.
     _S.THINKING: frozenset({_E.REPLY_REQUESTED}),
-    _S.SPEAKING: frozenset({_E.REPLY_REQUESTED}),
+    _S.SPEAKING: frozenset(),
     # Nothing is fed to a session that has ended; what still trickles in is late.
     _S.CLOSED: frozenset(),
 }

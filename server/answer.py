@@ -1,0 +1,357 @@
+"""One answer on its way: the run of the pipeline for one turn, bound to the client through its ports.
+
+Theory of operation
+-------------------
+An answer owns a lane (`server.outbound`). Tokens and audio of the pipeline go into it and are held there
+until every GUARD stage of the pipeline has let the person's words pass; then the lane is committed and all
+of it leaves at once. A refusal, and the apology for a failure, go the same way: a small pipeline that only
+speaks.
+
+What the client is told is a ladder: nothing, reply started, message started, ended. `interrupt` is a plain
+function, so that barge-in happens between two instructions: history is cut to what was heard and the ladder
+is ended.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import anyio
+
+from audio.codecs import encode
+from audio.resample import Resampler
+from server.errors import ClientError
+from server.events import (
+    Item,
+    ItemStatus,
+    Reply,
+    ReplyEnded,
+    ReplyItemEnded,
+    ReplyItemStarted,
+    ReplyOptions,
+    ReplyReason,
+    ReplyStarted,
+    ReplyStatus,
+    ReplyText,
+    SessionConfig,
+)
+from server.heard import SpokenPiece
+from server.ids import new_id
+from server.memory import Conversation, Entry, cut
+from server.outbound import Lane, LaneState, Outbound
+from server.utterance import Utterance
+from stageflow.context import ContextSnapshot, Message
+from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
+from stageflow.stages.ports import StagePorts
+from stages.ports import Usage, WordTime
+
+log = logging.getLogger(__name__)
+
+
+class Phase(StrEnum):
+    """How far up the ladder the client has been told."""
+
+    SILENT = "silent"
+    STARTED = "started"
+    MESSAGE = "message"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an answer is asked for: an utterance, the newest typed words, or a fixed text to say."""
+
+    utterance: Utterance | None = None
+    say: str | None = None
+    options: ReplyOptions = ReplyOptions()
+    requested: bool = False
+    """True when the client asked for a reply by name and so must get one, even an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """The graphs that answers run, shared by all sessions of the process."""
+
+    voice: PipelineGraph
+    text: PipelineGraph
+    say: PipelineGraph
+    apology: str = "Sorry, something went wrong on my side. Please say that again."
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """What an answer uses of its session."""
+
+    session_id: str
+    pipelines: Pipelines
+    conversation: Conversation
+    outbound: Outbound
+    ports: StagePorts
+    """The session's providers and tools; an answer adds its own streams to the client."""
+    earlier: Callable[[], Sequence[Utterance]]
+    """Utterances whose words are not known yet."""
+    on_audible: Callable[[int], None]
+    """Called with the turn's number when its first audio leaves."""
+    half_trip_s: Callable[[], float]
+    """Half the round trip to the client, as last measured."""
+    now: Callable[[], float]
+
+
+class Answer:
+    """The answer of one turn. `run` makes it; `interrupt` ends it from outside, at once."""
+
+    def __init__(self, turn: int, question: Question, config: SessionConfig, context: AnswerContext) -> None:
+        self.turn = turn
+        self.question = question
+        self.scope = anyio.CancelScope()
+        self._config = config
+        self._context = context
+        modality = question.options.modality or config.modality
+        self._reply = Reply(new_id("resp"), modality, question.options.metadata, config)
+        self._phase = Phase.SILENT
+        self._entry: Entry | None = None
+        self._pieces: list[SpokenPiece] = []
+        self._usage = Usage()
+        self._resampler: Resampler | None = None
+        self._lane = self._new_lane()
+
+    @property
+    def reply_id(self) -> str:
+        """The reply's id, as the client is or will be told."""
+        return self._reply.id
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the client knows of the reply, and has not been told of its end."""
+        told = self._lane.state is LaneState.OPEN or self.question.requested
+        return told and self._phase in (Phase.STARTED, Phase.MESSAGE)
+
+    def fail(self) -> None:
+        """End the reply after a bug of ours; what was prepared and held is thrown away."""
+        if self.is_announced:
+            problem = ClientError("server_error", "the server failed to answer", type="server_error")
+            self._context.outbound.flush()
+            self._finish("failed", "incomplete", error=problem)
+
+    def interrupt(self, reason: ReplyReason) -> None:
+        """Be silent now: flush, cut history to what was heard, tell the client that the reply is over."""
+        heard_samples = self._lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
+        was_open = self._lane.state is LaneState.OPEN
+        self._context.outbound.flush()
+        if not was_open:
+            self._forget()
+        elif self._entry is not None and self._entry.spoken:
+            cut(self._entry, heard_samples)
+        if was_open or self.question.requested:
+            self._finish("cancelled", "incomplete", reason=reason)
+
+    # --- the run ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Answer, and return when the last sample has been played. Cancelled by `scope`."""
+        if self.question.requested:
+            self._phase = Phase.STARTED
+            self._context.outbound.put(ReplyStarted(self._reply))
+        try:
+            await self._run_pipeline()
+        except PipelineCancelled as stop:
+            await self._decline(stop)
+        except StageFailed as failure:
+            await self._apologise(failure)
+        else:
+            await self._end("completed")
+        await anyio.sleep_until(self._lane.pacer.finished_at() or 0)
+
+    async def _run_pipeline(self) -> None:
+        for utterance in self._context.earlier():
+            if utterance is not self.question.utterance:
+                await self._settle(utterance)
+        pipelines = self._context.pipelines
+        if self.question.say is not None:
+            await self._say(self.question.say)
+            return
+        graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
+        results = await graph.run(
+            self._snapshot(), ports=self._ports(), event_sink=_GuardWatch(graph, self._lane.commit)
+        )
+        self._usage = _usage(results)
+
+    async def _settle(self, utterance: Utterance) -> None:
+        """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on
+        without."""
+        try:
+            await utterance.final()
+        except ProviderError:
+            log.warning("an earlier utterance could not be recognised", extra=self._fields())
+
+    async def _say(self, text: str) -> None:
+        self._lane.commit()
+        snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
+        await self._context.pipelines.say.run(snapshot, ports=self._ports())
+
+    async def _decline(self, stop: PipelineCancelled) -> None:
+        """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
+        refusal = stop.data.get("refusal")
+        if refusal is None:
+            self._restart()
+            await self._end("completed")
+            return
+        if self.question.utterance is not None:
+            self._context.conversation.withhold(self.question.utterance.item_id)
+        self._restart()
+        await self._say(str(refusal))
+        await self._end("completed")
+
+    async def _apologise(self, failure: StageFailed) -> None:
+        log.error(
+            "the pipeline failed",
+            extra=self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)},
+        )
+        if self._lane.state is LaneState.HELD:
+            self._restart()
+        try:
+            await self._say(self._context.pipelines.apology)
+        except (StageFailed, PipelineCancelled):
+            log.error("the apology failed too", extra=self._fields())
+        problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
+        await self._end("failed", error=problem)
+
+    async def _end(self, status: ReplyStatus, error: ClientError | None = None) -> None:
+        self._lane.commit()
+        await self._lane.sent()
+        if status == "failed" and self._phase is Phase.SILENT:
+            self._start()
+        self._finish(status, "completed" if status == "completed" else "incomplete", error=error)
+
+    def _snapshot(self) -> ContextSnapshot:
+        conversation, utterance = self._context.conversation, self.question.utterance
+        asked = conversation.last_user_entry() if utterance is None else conversation.find(utterance.item_id)
+        messages = conversation.messages(upto=asked.id if asked else None)
+        instructions = self.question.options.instructions or self._config.instructions
+        if instructions:
+            messages = (Message(role="system", content=instructions), *messages)
+        typed = (asked.text if asked else "") if utterance is None else None
+        return ContextSnapshot(input_text=typed, messages=messages, session_id=self._context.session_id)
+
+    # --- the ports: what the pipeline sends to the client -------------------------------------------------
+
+    def _ports(self) -> StagePorts:
+        shared = self._context.ports
+        return StagePorts(
+            core=shared.core,
+            llm=replace(shared.llm, send_token=self._send_token),
+            audio=replace(
+                shared.audio, send_audio_chunk=self._send_audio_chunk, audio_in=self.question.utterance
+            ),
+        )
+
+    async def _send_token(self, token: str) -> None:
+        if token:
+            entry = self._begin()
+            entry.generated += token
+            await self._lane.event(ReplyText(self._reply, entry.id, token))
+
+    async def _send_audio_chunk(
+        self,
+        data: bytes,
+        format: str,
+        duration_ms: int,
+        is_final: bool,
+        *,
+        text: str = "",
+        words: Sequence[WordTime] = (),
+    ) -> None:
+        """Take speech in the chunk formats of `stages.chunks`; `text` is what begins to be said with this
+        chunk."""
+        samples, rate_hz = decode_chunk(data, format)
+        entry = self._begin()
+        if text:
+            start = self._pieces[-1].end_sample if self._pieces else 0
+            self._pieces.append(SpokenPiece(text, start, 0, _scaled(words, rate_hz, entry.rate_hz)))
+        wire = self._voice_at(rate_hz).process(samples, last=is_final)
+        if self._pieces and len(wire):
+            self._pieces[-1] = self._pieces[-1].longer(len(wire))
+        await self._lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
+
+    def _voice_at(self, rate_hz: int) -> Resampler:
+        if self._resampler is None or self._resampler.from_hz != rate_hz:
+            self._resampler = Resampler(rate_hz, self._config.output_format.rate_hz)
+        return self._resampler
+
+    # --- the ladder ---------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._phase = Phase.STARTED
+        self._lane.event_nowait(ReplyStarted(self._reply))
+
+    def _begin(self) -> Entry:
+        """The answer's entry in the conversation, made and announced with its first token or sample."""
+        if self._entry is not None:
+            return self._entry
+        if self._phase is Phase.SILENT:
+            self._start()
+        entry = self._entry = Entry(
+            new_id("item"),
+            "assistant",
+            spoken=self._reply.modality == "audio",
+            status="in_progress",
+            pieces=self._pieces,
+            rate_hz=self._config.output_format.rate_hz,
+        )
+        previous = self._context.conversation.add(entry)
+        self._phase = Phase.MESSAGE
+        self._lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
+        return entry
+
+    def _finish(
+        self,
+        status: ReplyStatus,
+        item_status: ItemStatus,
+        *,
+        reason: ReplyReason | None = None,
+        error: ClientError | None = None,
+    ) -> None:
+        put = self._context.outbound.put
+        items: tuple[Item, ...] = ()
+        if self._phase is Phase.MESSAGE and self._entry is not None:
+            self._entry.status = item_status
+            item = replace(self._entry.item(), text=self._entry.generated)
+            items = (item,)
+            put(ReplyItemEnded(self._reply, item, self._context.conversation.previous_id(item.id)))
+        if self._phase in (Phase.STARTED, Phase.MESSAGE):
+            put(ReplyEnded(self._reply, status, reason, error, items, self._usage))
+        self._phase = Phase.ENDED
+
+    def _forget(self) -> None:
+        """Take back an answer of which nothing was let out."""
+        if self._entry is not None and self._context.conversation.find(self._entry.id) is not None:
+            self._context.conversation.delete(self._entry.id)
+        self._entry = None
+        self._pieces.clear()
+        self._phase = Phase.STARTED if self.question.requested else Phase.SILENT
+
+    def _restart(self) -> None:
+        """Forget what was prepared and begin again, with the gate closed."""
+        self._lane.shut()
+        self._forget()
+        self._resampler = None
+        self._lane = self._new_lane()
+
+    def _new_lane(self) -> Lane:
+        return self._context.outbound.lane(
+            self._config.output_format, lambda: self._context.on_audible(self.turn)
+        )
+
+    def _fields(self) -> dict[str, object]:
+        return {"session": self._context.session_id, "turn": self.turn}
+
+
+class _GuardWatch:
+    """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
+
+    def __init__(self, graph: PipelineGraph, commit: Callable[[], None]) -> None:
+        self._commit = commit
+        self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
+        if not self._waiting:
+            commit()

@@ -1,0 +1,194 @@
+"""The input half of a session: wire audio in, utterances out, each already on its way through the recogniser.
+
+With turn detection on, the detector's speech makes the utterances; with it off (manual turns) everything
+that is appended is one utterance until the client commits it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
+from audio.errors import SettingError
+from audio.formats import SPEECH_HZ, Samples, samples_to_ms
+from audio.listener import Listener, SpeechAudio
+from audio.vad import Vad
+from server.errors import ClientError
+from server.events import SessionConfig, TurnDetection
+from server.ids import new_id
+from server.utterance import Utterance
+from stages.errors import ProviderError
+from stages.ports import Partial, Recogniser, Transcript
+
+MIN_COMMIT_MS = 100
+"""The shortest audio that a client may commit, as the protocol's reference server has it."""
+
+EAGERNESS_MS = {"low": 1000, "medium": 600, "auto": 600, "high": 350}
+"""Silence that ends a turn for each eagerness of semantic turn detection."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The person has begun to speak."""
+
+    utterance: Utterance
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The person has stopped; the utterance is whole."""
+
+    utterance: Utterance
+    audio_end_ms: int
+
+
+class Hearing:
+    """What one session hears. Plain calls; nothing here waits."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        new_vad: Callable[[], Vad],
+        config: SessionConfig,
+        *,
+        max_utterance_s: float,
+        on_partial: Callable[[str, str], None],
+        on_settled: Callable[[Utterance, Transcript | ProviderError], None],
+    ) -> None:
+        self._recogniser = recogniser
+        self._max_utterance_ms = int(max_utterance_s * 1000)
+        self._on_partial = on_partial
+        self._on_settled = on_settled
+        self._current: Utterance | None = None
+        self._unsettled: dict[str, Utterance] = {}
+        self._manual = config.turn_detection is None
+        self._listener = Listener(config.input_format, new_vad(), self._endpointing(config))
+
+    def configure(self, config: SessionConfig) -> None:
+        """Hear by the new configuration from now on; the clock goes on.
+
+        Raises ClientError for turn detection that cannot work, and then nothing has changed.
+        """
+        self._listener.reconfigure(config.input_format, self._endpointing(config))
+        manual, self._manual = self._manual, config.turn_detection is None
+        if manual and not self._manual:
+            self._drop()  # what was appended and never committed is no utterance of the detector's
+
+    def push(self, data: bytes) -> Iterator[SpeechBegan | SpeechStopped]:
+        """Hear more audio in the session's input format, cut anywhere. The hot path.
+
+        Raises ClientError when a manual turn grows beyond the limit; what was appended so far stays.
+        """
+        for heard in self._listener.push(data):
+            match heard:
+                case SpeechAudio(samples=samples):
+                    self._extend(samples)
+                case SpeechStarted(start_sample=start):
+                    self._current = self._open()
+                    yield SpeechBegan(self._current, samples_to_ms(start, SPEECH_HZ))
+                case SpeechEnded(end_sample=end):
+                    yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+
+    def commit(self) -> tuple[Utterance, int | None]:
+        """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
+        ms).
+
+        Raises ClientError when there is too little of it.
+        """
+        ended_ms = None
+        for heard in self._listener.end_utterance():
+            match heard:
+                case SpeechAudio(samples=samples):
+                    self._extend(samples)
+                case SpeechEnded(end_sample=end):
+                    ended_ms = samples_to_ms(end, SPEECH_HZ)
+        length_ms = self._current.duration_ms if self._current else 0
+        # Speech that the detector has found is long enough by its own measure.
+        if ended_ms is None and length_ms < MIN_COMMIT_MS:
+            raise ClientError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. "
+                f"Expected at least {MIN_COMMIT_MS}ms of audio, but buffer only has {length_ms}ms of audio.",
+            )
+        return self._take(), ended_ms
+
+    def clear(self) -> bool:
+        """Forget the audio that has not been committed; True if the detector had heard speech in it."""
+        was_speaking = self._listener.is_speaking
+        self._listener.clear()
+        self._drop()
+        return was_speaking
+
+    def earlier(self) -> tuple[Utterance, ...]:
+        """Utterances that are over and whose words are not known yet, oldest first."""
+        return tuple(self._unsettled.values())
+
+    def close(self) -> None:
+        """Let go of every recognition."""
+        self._drop()
+        for utterance in self._unsettled.values():
+            utterance.close()
+        self._unsettled.clear()
+
+    def _extend(self, samples: Samples) -> None:
+        if self._current is None:
+            self._current = self._open()
+        # The detector ends its utterances in time; a client that ends them itself may forget to.
+        if self._manual and self._current.duration_ms >= self._max_utterance_ms:
+            raise ClientError(
+                "input_audio_buffer_full",
+                f"the uncommitted audio has reached the limit of {self._max_utterance_ms} ms: "
+                "commit or clear it",
+                param="audio",
+            )
+        self._current.push(samples)
+
+    def _open(self) -> Utterance:
+        item_id = new_id("item")
+        told = ""
+
+        def report(partial: Partial) -> None:
+            nonlocal told
+            if len(partial.stable) > len(told):
+                self._on_partial(item_id, partial.stable[len(told) :])
+                told = partial.stable
+
+        return Utterance(item_id, self._recogniser.open(report), self._recogniser.rate_hz, self._settled)
+
+    def _drop(self) -> None:
+        if self._current is not None:
+            self._current.close()
+            self._current = None
+
+    def _take(self) -> Utterance:
+        assert self._current is not None, "the listener ends only what it has started"
+        utterance, self._current = self._current, None
+        self._unsettled[utterance.item_id] = utterance
+        return utterance
+
+    def _settled(self, utterance: Utterance, outcome: Transcript | ProviderError) -> None:
+        self._unsettled.pop(utterance.item_id, None)
+        self._on_settled(utterance, outcome)
+
+    def _endpointing(self, config: SessionConfig) -> EndpointConfig | None:
+        detection = config.turn_detection
+        if detection is None:
+            return None
+        try:
+            return EndpointConfig(
+                threshold=detection.threshold,
+                prefix_padding_ms=detection.prefix_padding_ms,
+                silence_duration_ms=silence_ms(detection),
+                max_utterance_ms=self._max_utterance_ms,
+            )
+        except SettingError as error:
+            raise ClientError(
+                "invalid_value", str(error), param="session.audio.input.turn_detection"
+            ) from error
+
+
+def silence_ms(detection: TurnDetection) -> int:
+    """How much silence ends a turn."""
+    if detection.kind == "semantic_vad":
+        return EAGERNESS_MS[detection.eagerness]
+    return detection.silence_duration_ms
