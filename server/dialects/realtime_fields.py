@@ -5,7 +5,7 @@ event is found in one pass.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from audio.endpoint import LIMITS
 from audio.formats import RATES_HZ, AudioFormat, Encoding
 from server.events import Modality
 
@@ -114,13 +115,18 @@ class FormatPart(Part):
         return AudioFormat(Encoding.PCMU if self.type == "audio/pcmu" else Encoding.PCMA, 8_000)
 
 
+def _within(name: str) -> Any:
+    least, most = LIMITS[name]
+    return Field(default=None, ge=least, le=most)
+
+
 class TurnDetectionPart(Part):
-    """How turns are found. The bounds of `idle_timeout_ms` are the protocol's, the others are ours."""
+    """How turns are found. The bounds of `idle_timeout_ms` are the protocol's, the others our detector's."""
 
     type: Literal["server_vad", "semantic_vad"] | None = None
-    threshold: float | None = Field(default=None, ge=0, le=1)
-    prefix_padding_ms: int | None = Field(default=None, ge=0, le=5_000)
-    silence_duration_ms: int | None = Field(default=None, ge=0, le=10_000)
+    threshold: float | None = _within("threshold")
+    prefix_padding_ms: int | None = _within("prefix_padding_ms")
+    silence_duration_ms: int | None = _within("silence_duration_ms")
     idle_timeout_ms: int | None = Field(default=None, ge=5_000, le=30_000)
     eagerness: Literal["low", "medium", "high", "auto"] | None = None
     create_response: bool | None = None

@@ -99,9 +99,10 @@ def _merge_input(session: WireSession, part: InputPart, defaults: SessionConfig)
         detection = _merge_detection(config.turn_detection, part.turn_detection, defaults.turn_detection)
         config = replace(config, turn_detection=detection)
     if "transcription" in present:
-        hints = part.transcription.model_dump(exclude_unset=True) if part.transcription else {}
-        config = replace(config, transcription=part.transcription is not None)
-        session = replace(session, transcription={**session.transcription, **hints})
+        wanted = part.transcription
+        hints = {**session.transcription, **wanted.model_dump(exclude_unset=True)} if wanted else {}
+        config = replace(config, transcription=wanted is not None)
+        session = replace(session, transcription=hints)
     if "noise_reduction" in present:
         noise = part.noise_reduction.model_dump(exclude_unset=True) if part.noise_reduction else None
         session = replace(session, noise_reduction=noise)
