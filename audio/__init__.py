@@ -1,1 +1,1 @@
-"""Samples: formats, codecs, framing, resampling, voice activity, endpointing and pacing. Pure; knows nothing of stages."""
+"""Samples: codecs, framing, resampling, voice activity, endpointing, pacing. Pure; knows no stages."""

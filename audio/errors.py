@@ -2,6 +2,7 @@
 
 AudioError
 ├── FormatError        the audio is not what its description says (caller's data: rate, encoding, byte count)
+├── SettingError       a tuning value is out of its range (caller's data: thresholds, durations)
 └── AudioFileError     a file cannot be read as audio
 """
 
@@ -12,6 +13,10 @@ class AudioError(Exception):
 
 class FormatError(AudioError):
     """Audio that does not fit its declared format; the message names the field and what is allowed."""
+
+
+class SettingError(AudioError):
+    """One or more tuning values out of range; the message names every one of them and what is allowed."""
 
 
 class AudioFileError(AudioError):

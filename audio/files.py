@@ -1,0 +1,54 @@
+"""Audio files in and out: anything libsndfile reads, as mono int16; WAV on disk and in memory."""
+
+import io
+from pathlib import Path
+
+import soundfile
+
+from audio.errors import AudioFileError
+from audio.formats import Samples
+from audio.levels import Floats, from_float
+
+
+def read_audio(path: str | Path) -> tuple[Samples, int]:
+    """`(int16[n], rate_hz)` of a WAV, FLAC, Ogg, MP3 … file; its channels are averaged.
+
+    Raises AudioFileError that names the path and why it cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise AudioFileError(f"{path}: {error.strerror}") from error
+    return _read(data, str(path))
+
+
+def write_wav(path: str | Path, samples: Samples, rate_hz: int) -> None:
+    """Write `int16[n]` as a mono 16-bit WAV file. Raises AudioFileError with path and reason."""
+    try:
+        Path(path).write_bytes(encode_wav(samples, rate_hz))
+    except OSError as error:
+        raise AudioFileError(f"{path}: {error.strerror}") from error
+
+
+def decode_wav(data: bytes) -> tuple[Samples, int]:
+    """`(int16[n], rate_hz)` of a file in memory. Raises AudioFileError."""
+    return _read(data, "audio in memory")
+
+
+def encode_wav(samples: Samples, rate_hz: int) -> bytes:
+    """`int16[n]` as the bytes of a mono 16-bit WAV file."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate_hz, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _read(data: bytes, name: str) -> tuple[Samples, int]:
+    values: Floats
+    try:
+        # As floats, because libsndfile does not scale the samples of a float file when it is asked for int16.
+        values, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioFileError(f"{name}: {error.error_string}") from error
+    if not len(values):
+        raise AudioFileError(f"{name}: no samples in it")
+    return from_float(values.mean(axis=1)), int(rate_hz)

@@ -1,0 +1,149 @@
+"""The whole ear of a session: wire bytes in, utterances and their audio out; one plain call per push.
+
+    bytes ─▶ Intake (decode, resample to 16 kHz) ─▶ Framer ─▶ Vad ─▶ Endpointer ─▶ Started, Audio…, Ended
+
+Every sample number is at 16 kHz since the session began, whatever the wire's format, and stays so through
+`clear`, `reconfigure` and changes of format.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio.endpoint import EndpointConfig, Endpointer, SpeechEnded, SpeechStarted
+from audio.errors import FormatError
+from audio.formats import SPEECH_HZ, AudioFormat, Samples
+from audio.framing import Framer
+from audio.intake import Intake
+from audio.vad import Vad, WebRtcVad
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechAudio:
+    """The next stretch of the utterance, `int16[n]` at 16 kHz; the stretches joined are the utterance."""
+
+    samples: Samples
+
+
+Heard = SpeechStarted | SpeechAudio | SpeechEnded
+
+
+class Listener:
+    """Listens to one client.
+
+    With an `EndpointConfig` it finds the utterances by itself: SpeechStarted, then SpeechAudio from its
+    `start_sample` to the `end_sample` of the SpeechEnded that follows, silence at the end included. Without
+    one (manual turns) all audio comes out as SpeechAudio and the caller decides.
+    """
+
+    __slots__ = ("_endpointer", "_framer", "_intake", "_recent", "_vad")
+
+    def __init__(
+        self, format: AudioFormat, vad: Vad | None = None, config: EndpointConfig | None = None
+    ) -> None:
+        """`vad` defaults to a `WebRtcVad` of its own. Raises FormatError if it does not listen at 16 kHz."""
+        self._vad: Vad = vad or WebRtcVad()
+        if self._vad.rate_hz != SPEECH_HZ:
+            raise FormatError(f"the detector listens at {self._vad.rate_hz} Hz; it must be {SPEECH_HZ} Hz")
+        self._intake = Intake(format)
+        self._framer = Framer(self._vad.frame_samples)
+        self._endpointer: Endpointer | None = None
+        self._recent: deque[Samples] = deque()
+        self.reconfigure(format, config)
+
+    @property
+    def position_samples(self) -> int:
+        """Audio received since the session began, in samples at 16 kHz; never goes back."""
+        return self._intake.received_samples
+
+    @property
+    def position_ms(self) -> int:
+        """The same in whole milliseconds."""
+        return self._intake.received_ms
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether an utterance is going on; never with manual turns."""
+        return self._endpointer is not None and self._endpointer.is_speaking
+
+    def push(self, data: bytes) -> list[Heard]:
+        """What the next bytes from the client bring, in order. Any bytes, cut anywhere; never raises."""
+        samples = self._intake.push(data)
+        if self._endpointer is None:
+            return _audio(samples)
+        heard: list[Heard] = []
+        for frame in self._framer.push(samples):
+            self._hear(self._endpointer, frame, heard)
+        return heard
+
+    def end_utterance(self) -> list[Heard]:
+        """The client says the utterance ends here: the audio that was still on its way, then SpeechEnded.
+
+        With manual turns just the audio. Empty when the detector has heard no speech: then nothing happens.
+        """
+        if self._endpointer is None:
+            return _audio(self._intake.flush())
+        if not self._endpointer.is_speaking:
+            return []
+        return [*_audio(self._drain(self._endpointer)), self._endpointer.end()]
+
+    def clear(self) -> None:
+        """Forget all audio that has come in, back to silence without an event. The clock goes on."""
+        self._intake.drop_partial_sample()
+        if self._endpointer is None:
+            self._intake.flush()
+            return
+        self._drain(self._endpointer)
+        self._endpointer.reset()
+        self._recent.clear()
+        self._vad.reset()
+
+    def reconfigure(self, format: AudioFormat, config: EndpointConfig | None) -> None:
+        """Go on with this wire format and these settings: same clock, nothing lost, an utterance goes on.
+
+        Between detected and manual turns an utterance is abandoned without SpeechEnded.
+        """
+        if format != self._intake.format:
+            self._intake.change_format(format)
+        if config is None:
+            self._intake.unread(self._framer.take())
+            self._endpointer = None
+            self._recent.clear()
+            return
+        if self._endpointer is None:
+            self._endpointer = Endpointer(config, position=self._intake.emitted_samples)
+        else:
+            self._endpointer.reconfigure(config)
+        self._recent = deque(self._recent, maxlen=self._frames_to_keep(self._endpointer))
+
+    def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
+        """Score one frame; append what it brings to `heard`. The hot path."""
+        event = endpointer.push(self._vad.score(frame), len(frame))
+        if endpointer.is_speaking and event is None:
+            heard.append(SpeechAudio(frame))
+            return
+        if isinstance(event, SpeechEnded):
+            heard.append(SpeechAudio(frame))
+            heard.append(event)
+            return
+        self._recent.append(frame)
+        if event is not None:
+            from_start = endpointer.position - event.start_sample
+            heard.append(event)
+            heard.append(SpeechAudio(np.concatenate(self._recent)[-from_start:]))
+            self._recent.clear()
+
+    def _drain(self, endpointer: Endpointer) -> Samples:
+        """Take what the resampler and the framer hold back past the detector."""
+        rest = np.concatenate((self._framer.take(), self._intake.flush()))
+        endpointer.skip(len(rest))
+        return rest
+
+    def _frames_to_keep(self, endpointer: Endpointer) -> int:
+        """Frames that reach back as far as a beginning may, and the one that decides it."""
+        return -(-endpointer.reach_samples // self._vad.frame_samples) + 1
+
+
+def _audio(samples: Samples) -> list[Heard]:
+    return [SpeechAudio(samples)] if len(samples) else []
