@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 The library parses whatever the socket delivers in one go, and one read may hold 43,000 empty frames: one
 client could keep the event loop busy for seconds. `GuardedConnection` stands between transport and parser.
-What arrives goes into a backlog, and one slice after the other to the parser while two token buckets, for
-bytes and for frames, are not empty. Both are paid afterwards, so they may go below zero by one slice; then
-the client waits until they are refilled.
+What arrives goes to the parser slice by slice, while two token buckets, for bytes and for frames, are not
+empty. Both are paid afterwards, so they may go below zero by one slice; then the client waits until they are
+refilled, and what it has sent already waits in a backlog.
 
 While it waits, its socket is not read: TCP slows it down, nothing is lost, and the backlog is never longer
 than one read. Patience is a bucket too: a second of waiting takes two seconds out of it, any second puts one
@@ -54,10 +54,11 @@ class TokenBucket:
         self._level = burst
         self._as_of = now
 
-    def spend(self, amount: float, now: float) -> None:
-        """Take `amount` out, whether or not it is there."""
-        self._level = min(self._burst, self._level + (now - self._as_of) * self._per_s) - amount
+    def spend(self, amount: float, now: float) -> float:
+        """Take `amount` out, whether or not it is there, and tell what is left."""
+        self._level = level = min(self._burst, self._level + (now - self._as_of) * self._per_s) - amount
         self._as_of = now
+        return level
 
     def wait_s(self, now: float) -> float:
         """How long until there is something to spend; 0 for now."""
@@ -106,8 +107,8 @@ class GuardedConnection(ServerConnection):
     def data_received(self, data: bytes) -> None:
         """Take what the socket delivered; as much of it as the limits allow is parsed now."""
         match self._intake:
-            case _Intake.OPEN if not self._backlog and len(data) <= SLICE_BYTES and self._wait_s() <= 0:
-                self._parse(data)  # nearly always
+            case _Intake.OPEN if not self._backlog and len(data) <= SLICE_BYTES:  # nearly always
+                self._parse(data)
             case _Intake.OPEN:
                 self._backlog += data
                 self._go_on()
@@ -136,36 +137,32 @@ class GuardedConnection(ServerConnection):
 
     # --- the meter ----------------------------------------------------------------------------------------
 
-    def _wait_s(self) -> float:
-        now = self.loop.time()
-        return max(self._bytes.wait_s(now), self._frames.wait_s(now))
-
     def _parse(self, data: bytes) -> None:
         self._parsed_frames = 0
         super().data_received(data)
         now = self.loop.time()
-        self._bytes.spend(len(data), now)
-        self._frames.spend(self._parsed_frames, now)
+        bytes_left = self._bytes.spend(len(data), now)
+        frames_left = self._frames.spend(self._parsed_frames, now)
+        if bytes_left <= 0 or frames_left <= 0:
+            self._hold(now)
         if self.protocol.close_expected():
             self._abort_later()
 
     def _go_on(self) -> None:
         """Parse the backlog, slice by slice, as far as the client and the session let us."""
         while self._backlog and self._intake is _Intake.OPEN:
-            wait_s = self._wait_s()
-            if wait_s > 0:
-                self._hold(wait_s)
-                return
             piece = bytes(self._backlog[:SLICE_BYTES])
             del self._backlog[:SLICE_BYTES]
             self._parse(piece)
         if self._intake is _Intake.OPEN and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def _hold(self, wait_s: float) -> None:
-        now = self.loop.time()
-        self._patience.spend(2 * wait_s, now)
-        if self._patience.wait_s(now) > 0:
+    def _hold(self, now: float) -> None:
+        """Let the client wait until its buckets are refilled, if we still have the patience."""
+        if self._intake is _Intake.OVER:
+            return
+        wait_s = max(self._bytes.wait_s(now), self._frames.wait_s(now))
+        if self._patience.spend(2 * wait_s, now) <= 0:
             self._give_up(now)
             return
         self._intake = _Intake.METERED
@@ -174,7 +171,7 @@ class GuardedConnection(ServerConnection):
 
     def _release(self) -> None:
         if self._intake is _Intake.METERED:
-            self._intake = _Intake.OPEN
+            self._intake = _Intake.FULL if self.recv_messages.paused else _Intake.OPEN
             self._go_on()
 
     # --- the session's own pace ---------------------------------------------------------------------------
