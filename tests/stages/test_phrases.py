@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.phrases import say_date, say_duration, say_list, say_time
-from stages.plain import plain
-from stages.slots import find_date, find_duration_s, find_time
+from stages.scripted.plain import plain
+from stages.scripted.slots import find_date, find_duration_s, find_time
 
 MONDAY = date(2026, 11, 23)
 

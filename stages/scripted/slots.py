@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from stages.plain import MONTHS
+from stages.scripted.plain import MONTHS
 
 # --- durations ------------------------------------------------------------------------------------------
 

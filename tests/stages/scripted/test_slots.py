@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.plain import plain
-from stages.slots import (
+from stages.scripted.plain import plain
+from stages.scripted.slots import (
     ClockTime,
     find_date,
     find_duration_s,
