@@ -1,1 +1,1 @@
-"""The mind of the scripted agent, pure: from words to what they mean, from a conversation to what comes next."""
+"""The mind of the scripted agent, pure: words to meaning, a conversation to what comes next."""

@@ -20,7 +20,7 @@ STRANGER = "stranger"
 """The label of examples that are of no intent."""
 
 THRESHOLD = 0.62
-"""Least score that counts as understood. On phrasings held back for choosing it, 0.58 to 0.64 do equally well."""
+"""Least score that counts as understood. On phrasings kept for choosing it, 0.58 to 0.64 do equally well."""
 
 _RIDGE = 0.01
 """Keeps the weights small, as 23 x 385 of them are fitted to 500 examples. 0.003 to 0.03 do equally well."""
