@@ -1,0 +1,100 @@
+"""Who may open a session: keys, origins and subprotocols, as plain functions of the request's headers.
+
+Clients present a key in one of three places, looked at in this order: `Authorization: Bearer <key>`, the
+header `api-key`, and, for browsers, which can set no headers, a subprotocol that carries it. Without a
+configured key everybody is let in, because the server is then bound to loopback.
+
+Browsers let any page open a WebSocket to any server and only say whose page it is (`Origin`). A page may
+connect if it came from this machine, from this server, or from an origin that is configured. "This server"
+is taken on trust from the header `Host`; where no key protects us, only as a literal address, so that no
+foreign page gets in by a DNS name that was pointed at us afterwards.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from websockets.datastructures import Headers
+
+SUBPROTOCOL = "realtime"
+_KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+
+def presented_key(headers: Headers) -> str | None:
+    """The key in the first of the three places that has one."""
+    for value in headers.get_all("Authorization"):
+        scheme, _, key = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return key.strip()
+    for value in headers.get_all("api-key"):
+        return value.strip()
+    for offer in offered_subprotocols(headers):
+        if offer.startswith(_KEY_SUBPROTOCOL):
+            return offer.removeprefix(_KEY_SUBPROTOCOL)
+    return None
+
+
+def is_key_accepted(presented: str | None, keys: Sequence[str]) -> bool:
+    """Whether the key opens the door; takes the same time for every wrong key of the same length."""
+    if not keys:
+        return True
+    given = (presented or "").encode(errors="surrogateescape")
+    return sum(hmac.compare_digest(given, key.encode()) for key in keys) > 0  # not any(): no early end
+
+
+def offered_subprotocols(headers: Headers) -> list[str]:
+    """What the client offers, in its order."""
+    values = headers.get_all("Sec-WebSocket-Protocol")
+    return [offer.strip() for value in values for offer in value.split(",")]
+
+
+def choose_subprotocol(offered: Iterable[str]) -> str | None:
+    """`realtime` if the client knows it: browsers give up when they offer something and nothing is chosen."""
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+
+
+def wants_beta_shape(headers: Headers) -> bool:
+    """Whether this is a client of the retired beta protocol, whose events have other names."""
+    if any("realtime=v1" in value for value in headers.get_all("OpenAI-Beta")):
+        return True
+    return _BETA_SUBPROTOCOL in offered_subprotocols(headers)
+
+
+def is_origin_allowed(headers: Headers, allowed: Sequence[str], *, has_keys: bool) -> bool:
+    """Whether the page that opens the connection may do so; programs send no origin and always may."""
+    origins = headers.get_all("Origin")
+    if not origins or "*" in allowed:
+        return True
+    if len(origins) > 1:
+        return False
+    if origins[0] in allowed:
+        return True
+    host = _hostname(origins[0])
+    if host is None:
+        return False
+    if is_local(host):
+        return True
+    same = [urlsplit(origins[0]).netloc.lower()] == [value.lower() for value in headers.get_all("Host")]
+    return same and (has_keys or _is_address(host))
+
+
+def is_local(host: str) -> bool:
+    """Whether a host name means this machine."""
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _hostname(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

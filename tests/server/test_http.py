@@ -1,0 +1,289 @@
+"""The plain-HTTP side of the port: pure decisions first, then real requests and handshakes."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import unescape
+from importlib import resources
+from pathlib import Path
+
+import anyio
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from server.dialects.realtime import RealtimeDialect
+from server.events import CreateReply, Event, Reply, SessionStarted
+from server.http import DoorRules, FrontDoor, decide, requested_model
+from tests.support.realtime_story import CONFIG, whole_reply
+
+KEYED = DoorRules(api_keys=("secret",))
+UPGRADE = Headers([("Host", "127.0.0.1:8080"), ("Upgrade", "websocket")])
+
+
+def healthy() -> dict[str, object]:
+    return {"status": "ok", "sessions": 3}
+
+
+# --- decisions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("POST", "/", 405),
+        ("GET", "/healthz", 200),
+        ("GET", "/healthz/?verbose", 200),
+        ("DELETE", "/healthz", 405),
+        ("GET", "/v1/realtime", None),
+        ("GET", "/v1/realtime?model=gpt-realtime-2.1", None),
+        ("GET", "/v1/realtime/", None),
+        ("GET", "/realtime?model=x", None),
+        ("GET", "/openai/v1/realtime", None),
+        ("POST", "/v1/realtime", 405),
+        ("GET", "/v1/realtime?call_id=c1", 404),
+        ("GET", "/v1/realtime?intent=transcription", 400),
+        ("GET", "/v1/realtime?intent=conversation", None),
+        ("GET", "/v1/models", 404),
+        ("GET", "/v1/realtime/calls", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "//[", 404),
+        ("GET", "*", 404),
+    ],
+)
+def test_every_request_has_its_answer(method: str, target: str, status: int | None) -> None:
+    page = decide(method, target, UPGRADE, DoorRules(), healthy)
+    assert (page.status if page else None) == status
+    if page is not None and status is not None and status >= 400:
+        assert set(json.loads(page.body)["error"]) == {"message", "type", "code", "param"}
+
+
+def test_a_plain_request_for_a_session_is_told_what_it_should_be() -> None:
+    page = decide("GET", "/v1/realtime", Headers(), DoorRules(), healthy)
+    assert page is not None
+    assert page.status == 426
+    assert ("Upgrade", "websocket") in page.headers
+
+
+def test_a_server_that_is_not_well_says_so() -> None:
+    page = decide("GET", "/healthz", Headers(), KEYED, lambda: {"status": "draining", "sessions": 1})
+    assert page is not None
+    assert (page.status, json.loads(page.body)) == (503, {"status": "draining", "sessions": 1})
+
+
+@pytest.mark.parametrize(
+    ("target", "model"),
+    [("/v1/realtime?model=m&x=1", "m"), ("/v1/realtime", None), ("/v1/realtime?model=a%20b", "a b")],
+)
+def test_the_model_of_a_session_is_in_its_address(target: str, model: str | None) -> None:
+    assert requested_model(target) == model
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+
+def page_for(*headers: tuple[str, str]) -> str:
+    page = decide("GET", "/", Headers(headers), DoorRules(), healthy)
+    assert page is not None
+    return page.body
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ([("Host", "192.168.1.5:9000")], "ws://192.168.1.5:9000/v1/realtime"),
+        ([("Host", "[::1]:9000")], "ws://[::1]:9000/v1/realtime"),
+        ([("Host", "v.example"), ("X-Forwarded-Proto", "https")], "wss://v.example/v1/realtime"),
+        ([], "ws://127.0.0.1:8080/v1/realtime"),
+        ([("Host", '"><script>alert(1)</script>')], "ws://127.0.0.1:8080/v1/realtime"),
+        ([("Host", "a"), ("Host", "b")], "ws://127.0.0.1:8080/v1/realtime"),
+    ],
+)
+def test_the_page_shows_the_address_under_which_it_was_found(
+    headers: list[tuple[str, str]], address: str
+) -> None:
+    body = page_for(*headers)
+    assert f"<pre>{address}</pre>" in body
+    assert "<script" not in body
+    assert "{host}" not in body
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    links = re.findall(r'(?:src|href|action)="([^"]*)"', page_for())
+    assert links == ["data:,", "/healthz"]
+    assert "url(" not in page_for()
+
+
+def test_the_page_is_part_of_the_package() -> None:
+    assert (resources.files("server") / "web" / "index.html").is_file()
+
+
+# --- real sockets -----------------------------------------------------------------------------------------
+
+
+async def session(connection: ServerConnection) -> None:
+    """As little of a session as the example on the page needs: it answers when asked to."""
+    dialect = RealtimeDialect(CONFIG)
+
+    async def tell(*events: Event) -> None:
+        for event in events:
+            for frame in dialect.encode(event):
+                await connection.send(frame)
+
+    await tell(SessionStarted("sess_1", CONFIG, 0))
+    try:
+        async for frame in connection:
+            if isinstance(dialect.decode(frame), CreateReply):
+                await tell(*whole_reply(Reply("resp_1", config=CONFIG), "item_a", None))
+    except ConnectionClosed:
+        pass
+
+
+@asynccontextmanager
+async def serving(rules: DoorRules | None = None) -> AsyncIterator[int]:
+    door = FrontDoor(rules or DoorRules(), healthy)
+    server = serve(
+        session,
+        "127.0.0.1",
+        0,
+        process_request=door.process_request,
+        select_subprotocol=door.select_subprotocol,
+        server_header=None,
+        compression=None,
+    )
+    async with server as running:
+        yield running.sockets[0].getsockname()[1]
+
+
+async def fetch(port: int, request: str) -> tuple[int, Headers, str]:
+    """One plain HTTP request; the answer's status, headers and body."""
+    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(request.encode())
+        answer = b""
+        with anyio.fail_after(5):
+            while True:
+                try:
+                    answer += await stream.receive()
+                except anyio.EndOfStream:
+                    break
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    pairs = (line.split(": ", 1) for line in lines)
+    return int(status.split()[1]), Headers([(name, value) for name, value in pairs]), body
+
+
+def get(path: str, method: str = "GET") -> str:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+async def test_health_is_json_and_every_answer_has_the_security_headers() -> None:
+    async with serving(KEYED) as port:
+        status, headers, body = await fetch(port, get("/healthz"))
+        assert (status, json.loads(body)) == (200, healthy())
+        assert headers["Content-Type"] == "application/json"
+        for path in ("/healthz", "/", "/nowhere", "/v1/realtime"):
+            _, headers, _ = await fetch(port, get(path))
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Cache-Control"] == "no-store"
+            assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+            assert "Server" not in headers
+
+
+async def test_the_page_is_served_and_its_style_passes_its_own_policy() -> None:
+    async with serving() as port:
+        status, headers, body = await fetch(port, get("/"))
+        _, head_headers, head_body = await fetch(port, get("/", "HEAD"))
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert int(headers["Content-Length"]) == len(body.encode())
+    assert "style-src 'sha256-" in headers["Content-Security-Policy"]
+    assert (head_body, head_headers["Content-Length"]) == ("", headers["Content-Length"])
+
+
+async def test_an_answer_names_the_methods_that_are_allowed() -> None:
+    async with serving() as port:
+        status, headers, _ = await fetch(port, get("/healthz", "PUT"))
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("headers", "subprotocols"),
+    [
+        ({"Authorization": "Bearer secret"}, None),
+        ({"api-key": "secret"}, None),
+        ({}, ["realtime", "openai-insecure-api-key.secret", "openai-agents-sdk.0.20.0"]),
+        ({"Authorization": "Bearer secret"}, ["openai-agents-sdk.0.20.0", "realtime"]),
+    ],
+)
+async def test_a_client_with_a_key_gets_in_and_gets_its_subprotocol(
+    headers: dict[str, str], subprotocols: list[Subprotocol] | None
+) -> None:
+    async with serving(KEYED) as port:
+        url = f"ws://127.0.0.1:{port}/v1/realtime?model=m"
+        async with connect(url, additional_headers=headers, subprotocols=subprotocols) as client:
+            assert client.subprotocol == ("realtime" if subprotocols else None)
+            assert json.loads(await client.recv())["type"] == "session.created"
+
+
+async def refused(port: int, **headers: str) -> InvalidStatus:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(f"ws://127.0.0.1:{port}/v1/realtime", additional_headers=headers):
+            pass
+    return caught.value
+
+
+async def test_a_wrong_key_is_refused_before_the_upgrade() -> None:
+    async with serving(KEYED) as port:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"api-key": ""}):
+            response = (await refused(port, **headers)).response
+            assert response.status_code == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert json.loads(response.body or b"") == {
+                "error": {
+                    "message": "The API key is missing or wrong.",
+                    "type": "invalid_request_error",
+                    "code": "invalid_api_key",
+                    "param": None,
+                }
+            }
+
+
+async def test_a_foreign_page_is_refused() -> None:
+    async with serving(DoorRules(allowed_origins=("https://app.example",))) as port:
+        assert (await refused(port, Origin="https://evil.example")).response.status_code == 403
+        url = f"ws://127.0.0.1:{port}/v1/realtime"
+        async with connect(url, additional_headers={"Origin": "https://app.example"}) as client:
+            await client.recv()
+
+
+async def test_a_client_of_the_beta_is_told_why_it_cannot_come_in() -> None:
+    async with serving() as port:
+        response = (await refused(port, **{"OpenAI-Beta": "realtime=v1"})).response
+    assert json.loads(response.body or b"")["error"]["code"] == "beta_api_shape_disabled"
+
+
+async def test_the_python_example_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
+    async with serving() as port:
+        _, _, body = await fetch(port, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")
+        example = re.search(r'<pre id="python">(.*?)</pre>', body, re.DOTALL)
+        assert example is not None
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            unescape(example[1]),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        with anyio.fail_after(30):
+            out, err = await process.communicate()
+    assert out.decode().strip() == "It is noon.", err.decode()
+    assert (tmp_path / "answer.wav").stat().st_size == 44 + 2 * 960
