@@ -5,8 +5,11 @@ StagesError
 │   ├── ProviderBusy       its queue is full; the message names the limit
 │   ├── ProviderTimeout    it did not answer in time
 │   └── ProviderRejected   it refused our request (key, quota, bad argument): retrying does not help
+├── StageSettingsError     a stage is configured so that it cannot work; one line for each fault
 └── ModelFileError         a model's files are missing or are not what the lock file says
 """
+
+from collections.abc import Sequence
 
 
 class StagesError(Exception):
@@ -32,3 +35,11 @@ class ProviderRejected(ProviderError):
 class ModelFileError(StagesError):
     """A model file is missing, incomplete or changed; the message names the model, the hash and the way
     out."""
+
+
+class StageSettingsError(StagesError):
+    """Rules, routes or profiles that cannot work. The message names every fault at once, one a line."""
+
+    def __init__(self, what: str, faults: Sequence[str]) -> None:
+        super().__init__("\n".join([f"{what} cannot work:", *(f"- {fault}" for fault in faults)]))
+        self.faults = tuple(faults)

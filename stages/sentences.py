@@ -2,8 +2,8 @@
 
 The first piece leaves as soon as it can be spoken (a clause), so that the voice starts early; later pieces
 are sentences, short ones merged. Pure. What comes out depends on the text alone, not on how it was cut into
-deltas, because every decision is made at one character, from the text before it. The pieces joined are the
-text.
+deltas, because every decision is made at one character, from the text before it; only `hurry`, for writers
+who keep the voice waiting, knows more. The pieces joined are the text.
 
 A piece ends where a word ends, and is known to end there only when something follows: "3." may become "3.5".
 Where that is not enough ("the U.S. Army", "the U.S. It is big") the decision waits for one more word. When
@@ -61,6 +61,9 @@ _FULL_WIDTH_CLAUSE = "，、；："
 _TIGHT = frozenset(_FULL_WIDTH_SENTENCE + _FULL_WIDTH_CLAUSE + "—")
 """Marks that end something without white space after them."""
 
+_HURRIED_WORDS = 4
+"""Fewer words than these are not worth a piece of their own when the writer pauses."""
+
 _DASHES = ("—", "–", "--")
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(\.[^\W\d_]{1,3})+|[^\W\d_]")
 _FIRST_LETTERS = re.compile(r"[\W_]*([^\W\d_]+)")
@@ -101,6 +104,22 @@ class Sentences:
             else:
                 self._at += 1
         return pieces
+
+    def hurry(self) -> str:
+        """The writer pauses and the voice runs dry: what can be spoken without the rest, "" if nothing can.
+
+        That is a whole sentence, however short, or whole words from `_HURRIED_WORDS` on.
+        """
+        words = self._text.split()
+        if words and _is_whole(self._text):
+            return self._take(len(self._text))
+        cut = len(self._text)
+        while len(words) > _HURRIED_WORDS:
+            cut = len(self._text[:cut].rstrip()) - len(words.pop())
+            before = self._text[:cut].rstrip()
+            if _end_of(before) is not _End.BOUND and not _is_leaning(before):
+                return self._take(len(before))
+        return ""
 
     def flush(self) -> list[str]:
         """The answer is over: what is left, and ready for the next answer.
@@ -259,6 +278,12 @@ def _gap_before(before: str, word: str) -> str:
     """The white space between `word`, which ends `before`, and what is in front of it."""
     head = before[: len(before) - len(word)]
     return head[len(head.rstrip()) :]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether `text` can be taken for a sentence although nothing follows: "3." cannot."""
+    core = text.rstrip().rstrip(_CLOSERS)
+    return _end_of(text) in (_End.SENTENCE, _End.DOUBTFUL) and not core[-2:-1].isdigit()
 
 
 def _is_leaning(before: str) -> bool:

@@ -164,3 +164,34 @@ def test_a_sentence_without_end_is_cut_at_a_clause_and_then_at_a_word() -> None:
 
 def test_text_without_any_gap_is_cut_all_the_same() -> None:
     assert max(map(len, pieces_of("x" * 2000))) <= 440
+
+
+@pytest.mark.parametrize(
+    ("text", "hurried"),
+    [
+        ("Let me check.", "Let me check."),
+        ("One moment... ", "One moment... "),
+        ("It costs 3.", ""),
+        ("I think tha", ""),
+        ("I think that we could meet tomorr", "I think that we could meet"),
+        ("I think that we could meet at the sta", "I think that we could meet"),
+        ("Then you should go and ask Dr. Smi", "Then you should go and ask"),
+        ("  \n", ""),
+        ("", ""),
+    ],
+)
+def test_in_a_hurry_whole_sentences_and_a_few_whole_words_go(text: str, hurried: list[str]) -> None:
+    sentences = Sentences(first_clause_chars=100, first_word_chars=100)
+    assert sentences.push(text) == []
+    assert sentences.hurry() == hurried
+    assert hurried + "".join(sentences.flush()) == text
+
+
+@given(WRITING, st.lists(st.integers(0, 600), max_size=6))
+def test_hurrying_loses_nothing(text: str, cuts: list[int]) -> None:
+    sentences = Sentences()
+    bounds = sorted({0, *(cut for cut in cuts if cut < len(text)), len(text)})
+    pieces = []
+    for a, b in pairwise(bounds):
+        pieces += [*sentences.push(text[a:b]), *sentences.hurry()]
+    assert "".join([*pieces, *sentences.flush()]) == text
