@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, JsonValue, PlainValidator, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from server.dialects.realtime_fields import (
     FormatPart,
     Part,
     SessionPart,
+    Text,
     output_modality,
     output_tokens,
     wrong,
@@ -40,6 +41,8 @@ from server.ids import new_id
 RawEvent = dict[str, Any]
 """One JSON object, not checked yet."""
 
+MAX_METADATA = 16
+
 APPEND = "input_audio_buffer.append"
 UPDATE = "session.update"
 
@@ -50,10 +53,16 @@ def event_ref(event: RawEvent) -> str | None:
     return ref if isinstance(ref, str) and len(ref) <= 512 else None
 
 
+def _few_pairs(value: object) -> object:
+    if isinstance(value, dict) and len(value) > MAX_METADATA:
+        raise wrong(f"has {len(value)} pairs; the limit is {MAX_METADATA}")
+    return value
+
+
 ItemId = Annotated[str, Field(min_length=1, max_length=128)]
-Text = Annotated[str, Field(max_length=100_000)]
 Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    BeforeValidator(_few_pairs),
 ]
 """What a client hangs on a reply to find it again; the limits are the protocol's."""
 
@@ -108,7 +117,7 @@ class _ReplyPart(Part):
     max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
     metadata: Metadata | None = None
     conversation: str | None = None
-    input: JsonValue = None
+    input: Any = None
     audio: _ReplyAudio | None = None
 
     @field_validator("conversation")
@@ -120,10 +129,9 @@ class _ReplyPart(Part):
 
     @field_validator("input")
     @classmethod
-    def _on_the_conversation(cls, value: JsonValue) -> JsonValue:
+    def _on_the_conversation(cls, value: object) -> None:
         if value is not None:
             raise wrong("is not supported: answers follow the whole conversation")
-        return value
 
 
 class _CreateReply(Part):

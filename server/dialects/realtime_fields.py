@@ -4,6 +4,7 @@ Unknown keys are ignored, known ones must have the right type and lie within the
 event is found in one pass.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,11 @@ MAX_OUTPUT_TOKENS = 4096
 
 MAX_TOOLS = 128
 
+MAX_KEPT_CHARS = 64 << 10
+"""JSON text of one setting that is only kept to be shown again."""
+
 Json = dict[str, JsonValue]
+Text = Annotated[str, Field(max_length=100_000)]
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -63,6 +68,17 @@ def _voice(value: object) -> str | None:
     raise wrong("must be the name of a voice, at most 256 characters")
 
 
+def _kept(value: JsonValue) -> JsonValue:
+    """The check of what is kept unread: it must not be large, and must be able to go out as JSON again."""
+    try:
+        chars = len(json.dumps(value, allow_nan=False))
+    except ValueError:
+        raise wrong("has a number that is too large") from None
+    if chars > MAX_KEPT_CHARS:
+        raise wrong(f"has {chars} characters of JSON; the limit is {MAX_KEPT_CHARS}")
+    return value
+
+
 def _tool(tool: Json) -> Json:
     if tool.get("type") not in ("function", "mcp"):
         raise wrong('its "type" must be "function" or "mcp"')
@@ -86,6 +102,10 @@ def _word_or_object(*words: str, kinds: tuple[str, ...] = ()) -> Callable[[JsonV
         raise wrong(f"must be {', '.join(words)} or an object{objects}")
 
     return check
+
+
+Kept = Annotated[Any, AfterValidator(_kept)]
+Tool = Annotated[dict[str, Any], AfterValidator(_tool)]
 
 
 class Part(BaseModel):
@@ -138,10 +158,10 @@ class TranscriptionPart(Part):
 
     model: str | None = Field(default=None, max_length=256)
     language: str | None = Field(default=None, max_length=64)
-    prompt: str | None = None
+    prompt: Text | None = None
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
-    languages: list[str] | None = None
-    keywords: list[str] | None = None
+    languages: list[str] | None = Field(default=None, max_length=100)
+    keywords: list[str] | None = Field(default=None, max_length=1_000)
 
 
 class NoiseReductionPart(Part):
@@ -186,18 +206,20 @@ class SessionPart(Part):
 
     type: Literal["realtime"] = "realtime"
     audio: AudioPart | None = None
-    instructions: str | None = None
+    instructions: Text | None = None
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
     max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
-    tools: list[Annotated[Json, AfterValidator(_tool)]] | None = Field(default=None, max_length=MAX_TOOLS)
+    tools: Annotated[list[Tool] | None, AfterValidator(_kept)] = Field(default=None, max_length=MAX_TOOLS)
     tool_choice: Annotated[
-        JsonValue, AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp")))
+        Kept, AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp")))
     ] = None
     parallel_tool_calls: bool | None = None
-    tracing: Annotated[JsonValue, AfterValidator(_word_or_object("auto"))] = None
+    tracing: Annotated[Kept, AfterValidator(_word_or_object("auto"))] = None
     truncation: Annotated[
-        JsonValue, AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",)))
+        Kept, AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",)))
     ] = None
-    prompt: Json | None = None
+    prompt: Annotated[dict[str, Any] | None, AfterValidator(_kept)] = None
     reasoning: ReasoningPart | None = None
-    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
+    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = Field(
+        default=None, max_length=1
+    )
