@@ -1,5 +1,4 @@
-"""The session object of the Realtime protocol: what a client may send, how it is merged, what it is shown
-again.
+"""The session object of the Realtime protocol: how updates are merged into it, and how it is shown.
 
 Two kinds of settings live in it. Those that mean something to us are a `SessionConfig`; the others
 (client-side tools, tracing, noise reduction, the name of the transcription model ...) are kept only to be
@@ -21,8 +20,6 @@ from pydantic import JsonValue
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime_fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
 from server.events import SessionConfig, TurnDetection
-
-# --- what holds -------------------------------------------------------------------------------------------
 
 _ECHOED: Mapping[str, JsonValue] = {
     "tools": [],
