@@ -1,0 +1,220 @@
+"""Answers the person: an AGENT stage that streams a language model and runs the tools it asks for.
+
+Theory of operation
+-------------------
+A turn is at most `tool_rounds` rounds of "ask the model, run the tools it called, append the results" and one
+last question without tools, so that every turn ends in words. Each token goes to `send_token` (for the eye)
+and to the stage's stream (for the voice) before the next one is asked for: back-pressure reaches the model.
+Deadlines count the time that the model takes; how long the listener listens is not the model's fault.
+
+A tool never leaves silence for ever: it has a deadline, and running late, failing or not existing becomes a
+result that the model can read and speak about.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import anyio
+
+from stageflow.context import Message
+from stageflow.core import StageContext, StageKind, StageOutput
+from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
+from stages.errors import ProviderError, StageSettingsError
+from stages.patience import failed, within
+from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """One agent that a route can lead to."""
+
+    name: str
+    model: LanguageModel
+    instructions: str = ""
+    tools: ToolRegistry | None = None
+    """Its own tools, for sessions that bring none in their `tool_registry` port."""
+    max_tokens: int | None = None
+    may_be_silent: bool = False
+    """Whether an empty answer is an answer. If not, it is a failure: the person waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A tool that was called, and what came of it."""
+
+    call: ToolCall
+    result: ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """How long a turn may take, in seconds of waiting for the model or for a tool."""
+
+    first_token_s: float = 10.0
+    """To the first sign of each request."""
+    answer_s: float = 60.0
+    """For all requests of the turn together."""
+    tool_s: float = 15.0
+    """For one call, whatever the tool itself allows."""
+    tool_rounds: int = 4
+
+
+class AgentStage:
+    """Answers by the profile that the router's `route` names.
+
+    The model is told the profile's instructions, the snapshot's messages and what `stt` heard. The run's
+    configuration may hold `max_tokens`. Output: `text`, `route`, `usage`, `tool_calls`, `finish_reason`.
+    """
+
+    name = "agent"
+    kind = StageKind.AGENT
+
+    def __init__(self, profiles: Sequence[AgentProfile], limits: AgentLimits = AgentLimits()) -> None:
+        """Raises StageSettingsError when two profiles share a name or there is none."""
+        names = [profile.name for profile in profiles]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        found = [f"profile {name!r} is there more than once" for name in twice]
+        if found or not profiles:
+            raise StageSettingsError("the agent", found or ["there is no profile"])
+        self._profiles = {profile.name: profile for profile in profiles}
+        self._limits = limits
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        """Answer. Ends at once when cancelled, and with it the model's request and the tools."""
+        route = ctx.inputs.require_from("router", "route")
+        profile = self._profiles.get(route)
+        if profile is None:
+            known = ", ".join(self._profiles)
+            raise StageSettingsError("the agent", [f"route {route!r} leads to no profile; there are {known}"])
+        try:
+            return await _Answer(ctx, profile, self._limits).give()
+        except ProviderError as error:
+            return failed(error)
+
+
+class _Answer:
+    """One answer on its way."""
+
+    def __init__(self, ctx: StageContext, profile: AgentProfile, limits: AgentLimits) -> None:
+        self._ctx = ctx
+        self._profile = profile
+        self._limits = limits
+        self._send_token = ctx.ports.llm.send_token
+        tools: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
+        self._tools = (tools or ToolRegistry()).turn()
+        self._max_tokens: int | None = ctx.config.get("max_tokens") or profile.max_tokens
+        self._patience_s = limits.answer_s
+        self._text = ""
+        self._usage = Usage()
+        self._uses: list[ToolUse] = []
+
+    async def give(self) -> StageOutput:
+        messages = self._question()
+        for rounds_left in range(self._limits.tool_rounds, -1, -1):
+            text, calls, finished = await self._ask(messages, self._tools.tools if rounds_left else ())
+            if not calls or not rounds_left:
+                return self._outcome(finished)
+            await self._pause()
+            results = await self._run(calls)
+            self._uses += map(ToolUse, calls, results)
+            messages.append(Message(role="assistant", content=text, tool_calls=calls))
+            messages += map(_message, results)
+        raise AssertionError("the last round returns")
+
+    def _question(self) -> list[Message]:
+        messages = list(self._ctx.snapshot.messages)
+        if self._profile.instructions:
+            messages.insert(0, Message(role="system", content=self._profile.instructions))
+        words = self._ctx.inputs.require_from("stt", "text")
+        return [*messages, Message(role="user", content=words)]
+
+    async def _ask(
+        self, messages: Sequence[Message], tools: Sequence[Tool]
+    ) -> tuple[str, tuple[ToolCall, ...], Finished]:
+        """One request to the model: its text, which has been sent, its tool calls, and how it ended."""
+        said: list[str] = []
+        calls: list[ToolCall] = []
+        stream = self._profile.model.stream(messages, tools=tools, max_tokens=self._max_tokens)
+        async with aclosing(stream) as events:
+            while event := await self._next(events, is_first=not said and not calls):
+                match event:
+                    case TextDelta(text=text):
+                        said.append(text)
+                        await self._send(text)
+                    case ToolCall():
+                        calls.append(event)
+                    case Finished(usage=usage):
+                        self._usage = _sum(self._usage, usage)
+                        return "".join(said), tuple(calls), event
+        raise ProviderError("the model's answer broke off: it ended without saying so")
+
+    async def _next(self, events: AsyncGenerator[ModelEvent, None], *, is_first: bool) -> ModelEvent | None:
+        """The model's next event, None after the last; its time is taken from the answer's."""
+        began = anyio.current_time()
+        limits = self._limits
+        if is_first and limits.first_token_s < self._patience_s:
+            late = f"the model did not begin to answer within {limits.first_token_s:g} s"
+            event = await within(limits.first_token_s, late, anext(events, None))
+        else:
+            late = f"the model took longer than {limits.answer_s:g} s for an answer"
+            event = await within(self._patience_s, late, anext(events, None))
+        self._patience_s -= anyio.current_time() - began
+        return event
+
+    async def _send(self, token: str) -> None:
+        if not token:
+            return
+        self._text += token
+        if self._send_token is not None:
+            await self._send_token(token)
+        await self._ctx.stream.send(token)
+
+    async def _pause(self) -> None:
+        """End the words before a tool runs, so that those after it do not stick to them."""
+        if self._text and not self._text[-1].isspace():
+            await self._send(" ")
+
+    async def _run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """The calls' results in their order; at once if none changes the world, one by one otherwise."""
+        if any(not self._is_harmless(call) for call in calls):
+            return [await self._call(call) for call in calls]
+        results: dict[int, ToolResult] = {}
+
+        async def keep(at: int, call: ToolCall) -> None:
+            results[at] = await self._call(call)
+
+        async with anyio.create_task_group() as group:
+            for at, call in enumerate(calls):
+                group.start_soon(keep, at, call)
+        return [results[at] for at in range(len(calls))]
+
+    async def _call(self, call: ToolCall) -> ToolResult:
+        limit_s = self._limits.tool_s
+        with anyio.move_on_after(limit_s):
+            return await self._tools.execute(call)
+        text = f"{call.name} did not answer within {limit_s:g} s. It may have taken effect all the same."
+        return ToolResult(call.id, call.name, ok=False, text=text, error="timeout")
+
+    def _is_harmless(self, call: ToolCall) -> bool:
+        tool = self._tools.registry.get(call.name)
+        return tool is None or tool.effect == "none"
+
+    def _outcome(self, finished: Finished) -> StageOutput:
+        if not self._text.strip() and not self._profile.may_be_silent:
+            raise ProviderError(f"the model said nothing at all (it finished by {finished.reason!r})")
+        return StageOutput.ok(
+            text=self._text,
+            route=self._profile.name,
+            usage=self._usage,
+            tool_calls=tuple(self._uses),
+            finish_reason=finished.reason,
+        )
+
+
+def _message(result: ToolResult) -> Message:
+    return Message(role="tool", content=result.text, tool_call_id=result.call_id, name=result.name)
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(one.input_tokens + other.input_tokens, one.output_tokens + other.output_tokens)

@@ -1,0 +1,103 @@
+"""Guards what a person said: a GUARD stage that lets a turn pass, or ends it with a refusal to be spoken.
+
+It needs the words alone and so runs beside the router and the agent; nothing of the answer may be heard
+before it has let the words pass. It fails closed: whatever it does not expect, it blocks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stageflow.core import StageContext, StageKind, StageOutput
+from stages.errors import StageSettingsError
+from stages.matching import Matcher, Readings, faults
+
+REFUSAL = "Sorry, I can't help with that."
+UNDECIDED = "undecided"
+"""Category of what was blocked because the guard could not decide."""
+
+TOO_LONG = "too long"
+"""Category of what was blocked because there is more of it than the guard looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRule:
+    """What one category of content is known by: whole words or phrases, and regular expressions."""
+
+    category: str
+    words: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    refusal: str | None = None
+    """What to say instead; the policy's refusal if not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPolicy:
+    """What is blocked, and what is said then. The first rule that matches decides.
+
+    Raises StageSettingsError with all faults of all rules. How words and patterns match: `stages.matching`.
+    """
+
+    rules: tuple[GuardRule, ...] = ()
+    refusal: str = REFUSAL
+    max_chars: int = 4_000
+    """Longer texts are blocked: nobody speaks so long in one turn, and looking through takes time."""
+
+    def __post_init__(self) -> None:
+        found = list(self._faults())
+        if found:
+            raise StageSettingsError("the guard's policy", found)
+
+    def _faults(self) -> Iterator[str]:
+        if not self.refusal.strip():
+            yield "refusal is empty: a person who is refused must be told"
+        if self.max_chars < 1:
+            yield f"max_chars is {self.max_chars}, it must be at least 1"
+        for at, rule in enumerate(self.rules):
+            name = f"rule {rule.category!r}" if rule.category.strip() else f"rule {at + 1}"
+            if not rule.category.strip():
+                yield f"{name}: category is empty"
+            if not rule.words and not rule.patterns:
+                yield f"{name}: has neither words nor patterns"
+            if rule.refusal is not None and not rule.refusal.strip():
+                yield f"{name}: refusal is empty"
+            yield from (f"{name}: {fault}" for fault in faults(rule.words, rule.patterns))
+
+
+class GuardStage:
+    """Blocks a turn by the person's words, as `stt` heard them.
+
+    Passes with `ok(passed=True)`. Blocks with `cancel` and `{"blocked": True, "category", "refusal"}`; what
+    was said is in neither, because reasons are logged.
+    """
+
+    name = "guard"
+    kind = StageKind.GUARD
+
+    def __init__(self, policy: GuardPolicy) -> None:
+        self._policy = policy
+        self._rules = tuple((rule, Matcher(rule.words, rule.patterns)) for rule in policy.rules)
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        """Decide; never waits."""
+        try:
+            text = ctx.inputs.require_from("stt", "text")
+            if not isinstance(text, str):
+                return self._block(UNDECIDED, f"stt gave {type(text).__name__} instead of a text")
+            return self._judge(text)
+        except Exception as error:  # noqa: BLE001 -- fail closed: whatever this is, the words were not checked
+            return self._block(UNDECIDED, f"{type(error).__name__} in the guard")
+
+    def _judge(self, text: str) -> StageOutput:
+        if len(text) > self._policy.max_chars:
+            return self._block(TOO_LONG, f"more than {self._policy.max_chars} characters")
+        readings = Readings.of(text)
+        for rule, matcher in self._rules:
+            if any(matcher.find(readings)):
+                return self._block(rule.category, "matched a rule", rule.refusal)
+        return StageOutput.ok(passed=True)
+
+    def _block(self, category: str, why: str, refusal: str | None = None) -> StageOutput:
+        return StageOutput.cancel(
+            reason=f"blocked ({category}): {why}",
+            data={"blocked": True, "category": category, "refusal": refusal or self._policy.refusal},
+        )

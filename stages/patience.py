@@ -1,0 +1,25 @@
+"""How long a stage waits for a provider, and what it says when that was in vain."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import anyio
+
+from stageflow.core import StageOutput
+from stages.errors import ProviderError, ProviderTimeout
+
+T = TypeVar("T")
+
+
+async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
+    """Await an answer for at most `limit_s`; raises ProviderTimeout with the complaint when it is late."""
+    try:
+        with anyio.fail_after(limit_s):
+            return await answer
+    except TimeoutError as error:
+        raise ProviderTimeout(complaint) from error
+
+
+def failed(error: ProviderError) -> StageOutput:
+    """A provider's error as the outcome of the stage that asked it; `error_type` is for programs."""
+    return StageOutput.fail(error=str(error), data={"error_type": type(error).__name__})

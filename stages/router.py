@@ -1,0 +1,76 @@
+"""Routes a turn to one of several agents by rules: a ROUTE stage that reads the person's words.
+
+Rules are fast, free and explain themselves. A conversation stays with its agent until another one is asked
+for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stageflow.core import StageContext, StageKind, StageOutput
+from stages.errors import StageSettingsError
+from stages.matching import Matcher, Readings, faults
+
+PREVIOUS_ROUTE = "route"
+"""Key in the snapshot's metadata under which the conversation's last route is given."""
+
+_STAYS = 0.5
+"""Confidence in a route that is kept because nothing speaks against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way a turn can go, and what it is known by: whole words or phrases, and regular expressions."""
+
+    name: str
+    keywords: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    description: str = ""
+    """For people, and for routers that ask a model."""
+
+
+class RouterStage:
+    """Picks the route that most keywords and patterns speak for; among equals the previous one, or the first.
+
+    When none does, the turn stays on the previous route, if there is one, or takes the default. The output is
+    `route`, `confidence` (the share of the evidence that speaks for it, one half for staying, zero for the
+    default) and `why` (of what was said it holds configured words only).
+    """
+
+    name = "router"
+    kind = StageKind.ROUTE
+
+    def __init__(self, routes: Sequence[Route], default: str) -> None:
+        """Raises StageSettingsError with everything that is wrong with the routes."""
+        found = list(_faults(routes, default))
+        if found:
+            raise StageSettingsError("the router", found)
+        self._routes = tuple((route.name, Matcher(route.keywords, route.patterns)) for route in routes)
+        self._default = default
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        """Decide; never waits."""
+        text = ctx.inputs.get_from("stt", "text", default="")
+        readings = Readings.of(str(text))
+        evidence = {name: list(matcher.find(readings)) for name, matcher in self._routes}
+        previous = ctx.snapshot.metadata.get(PREVIOUS_ROUTE)
+        total = sum(map(len, evidence.values()))
+        if total:
+            route = max(evidence, key=lambda name: (len(evidence[name]), name == previous))
+            why = f"matched {', '.join(evidence[route])}"
+            return StageOutput.ok(route=route, confidence=len(evidence[route]) / total, why=why)
+        if previous in evidence:
+            return StageOutput.ok(route=previous, confidence=_STAYS, why="stays on the previous route")
+        return StageOutput.ok(route=self._default, confidence=0.0, why="default")
+
+
+def _faults(routes: Sequence[Route], default: str) -> Iterator[str]:
+    names = [route.name for route in routes]
+    if default not in names:
+        yield f"the default {default!r} is not among the routes ({', '.join(names) or 'there are none'})"
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"route {name!r} is there more than once"
+    for at, route in enumerate(routes):
+        if not route.name.strip():
+            yield f"route {at + 1} has no name"
+        yield from (f"route {route.name!r}: {fault}" for fault in faults(route.keywords, route.patterns))

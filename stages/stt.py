@@ -1,0 +1,51 @@
+"""Turns what a person said into text: a TRANSFORM stage around a recognition that has been listening."""
+
+from typing import Protocol
+
+from stageflow.core import StageContext, StageKind, StageOutput
+from stages.errors import ProviderError
+from stages.patience import failed, within
+from stages.ports import Transcript
+
+
+class SpokenTurn(Protocol):
+    """What a session puts into its `audio_in` port: the turn's utterance, all of it pushed."""
+
+    async def final(self) -> Transcript:
+        """The text of the utterance. Raises ProviderError."""
+
+
+class SttStage:
+    """Gives the turn's words as `ok(text, language, no_speech)`, and to `send_transcript` if it is there.
+
+    The words come from the utterance in the `audio_in` port; a typed turn has none and passes its
+    `input_text` on. A turn without words declines: `cancel` with `{"declined": True}`.
+    """
+
+    name = "stt"
+    kind = StageKind.TRANSFORM
+
+    def __init__(self, *, timeout_s: float = 10.0) -> None:
+        """`timeout_s` is how long the recogniser may take for the end of an utterance."""
+        self._timeout_s = timeout_s
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        """The turn as text."""
+        utterance: SpokenTurn | None = ctx.ports.audio.audio_in
+        if utterance is None:
+            typed = (ctx.snapshot.input_text or "").strip()
+            return StageOutput.ok(text=typed, language="", no_speech=0.0) if typed else _DECLINED
+        complaint = f"the recogniser took longer than {self._timeout_s:g} s for an utterance"
+        try:
+            transcript = await within(self._timeout_s, complaint, utterance.final())
+        except ProviderError as error:
+            return failed(error)
+        text = transcript.text.strip()
+        if not any(map(str.isalnum, text)):
+            return _DECLINED
+        if ctx.ports.audio.send_transcript is not None:
+            await ctx.ports.audio.send_transcript(text, is_final=True)
+        return StageOutput.ok(text=text, language=transcript.language, no_speech=transcript.no_speech)
+
+
+_DECLINED = StageOutput.cancel(reason="no speech", data={"declined": True})

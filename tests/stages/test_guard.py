@@ -1,0 +1,75 @@
+"""The guard lets words pass, blocks what it is told to, and blocks whatever it cannot judge."""
+
+import pytest
+
+from stageflow.context import ContextSnapshot
+from stageflow.core import StageOutput, StageStatus
+from stageflow.testing import run_stage
+from stages.errors import StageSettingsError
+from stages.guard import REFUSAL, TOO_LONG, UNDECIDED, GuardPolicy, GuardRule, GuardStage
+
+POLICY = GuardPolicy(
+    (
+        GuardRule("insults", words=("blockhead",), refusal="Please be kind."),
+        GuardRule("card numbers", patterns=(r"\b(?:\d ?){13,16}\b",)),
+        GuardRule("anything rude", words=("blockhead", "dolt")),
+    )
+)
+
+
+async def judge(text: object, policy: GuardPolicy = POLICY) -> StageOutput:
+    return await run_stage(GuardStage(policy), snapshot=ContextSnapshot(), inputs={"stt": {"text": text}})
+
+
+async def test_words_that_no_rule_names_pass() -> None:
+    output = await judge("What a blockheaded idea, but so be it.")
+    assert (output.status, output.data) == (StageStatus.OK, {"passed": True})
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "refusal"),
+    [
+        ("You blockhead!", "insults", "Please be kind."),
+        ("b l o c k h e a d", "insults", "Please be kind."),
+        ("you d0lt", "anything rude", REFUSAL),
+        ("my card is 4111 1111 1111 1111", "card numbers", REFUSAL),
+        ("four one one one one one one one one one one one one one one one", "card numbers", REFUSAL),
+    ],
+)
+async def test_what_a_rule_names_is_refused(text: str, category: str, refusal: str) -> None:
+    output = await judge(text)
+    assert output.status is StageStatus.CANCEL
+    assert output.data["blocked"] is True
+    assert (output.data["category"], output.data["refusal"]) == (category, refusal)
+    assert text not in repr(output), "reasons are logged, words that were said are not"
+
+
+@pytest.mark.parametrize("text", [None, 42, b"bytes", ["list"]])
+async def test_what_is_no_text_is_blocked(text: object) -> None:
+    output = await judge(text)
+    assert (output.status, output.data["category"]) == (StageStatus.CANCEL, UNDECIDED)
+    assert output.data["refusal"] == REFUSAL
+
+
+async def test_without_words_to_judge_it_blocks() -> None:
+    output = await run_stage(GuardStage(POLICY), snapshot=ContextSnapshot(input_text="harmless"))
+    assert (output.status, output.data["category"]) == (StageStatus.CANCEL, UNDECIDED)
+
+
+async def test_more_than_it_looks_at_is_blocked() -> None:
+    policy = GuardPolicy(max_chars=10)
+    assert (await judge("0123456789", policy)).status is StageStatus.OK
+    assert (await judge("0123456789a", policy)).data["category"] == TOO_LONG
+
+
+def test_a_policy_reports_all_its_faults_at_once() -> None:
+    with pytest.raises(StageSettingsError) as caught:
+        GuardPolicy(
+            (GuardRule("", words=("?",)), GuardRule("a", patterns=("(", "ok")), GuardRule("b", refusal=" ")),
+            refusal="",
+            max_chars=0,
+        )
+    assert len(caught.value.faults) == 7
+    message = str(caught.value)
+    for part in ("rule 1: category", "'?'", "rule 'a': pattern '('", "neither words", "max_chars is 0"):
+        assert part in message

@@ -1,0 +1,252 @@
+"""The voice speaks while the agent writes: early, in order, without losing a character or falling silent."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+import anyio
+import pytest
+
+from audio.formats import samples_to_ms
+from stageflow.context import ContextSnapshot
+from stageflow.core import StageContext, StageKind, StageOutput, StageStatus
+from stageflow.errors import StageFailed
+from stageflow.pipeline import Pipeline, PipelineResults
+from stageflow.stages.ports import StagePorts
+from stages.errors import ProviderBusy
+from stages.fakes import Conduct, ScriptedVoice
+from stages.ports import Speech, Synthesiser
+from stages.tts import TtsStage, VoiceSettings
+from tests.support.listener import Listener
+
+PATIENCE_S = 5.0
+"""More than anything here takes, so that a test that would hang fails instead."""
+
+
+class Writer:
+    """Stands in for the agent: sends its tokens, and waits where the script has an event."""
+
+    name = "agent"
+    kind = StageKind.AGENT
+
+    def __init__(self, *script: str | anyio.Event) -> None:
+        self.script = script
+        self.sent: list[str] = []
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        for entry in self.script:
+            if isinstance(entry, anyio.Event):
+                await entry.wait()
+                continue
+            await ctx.stream.send(entry)
+            self.sent.append(entry)
+        return StageOutput.ok(text="".join(self.sent))
+
+
+async def speak(
+    writer: Writer,
+    listener: Listener,
+    voice: Synthesiser | None = None,
+    settings: VoiceSettings = VoiceSettings(),
+    config: Mapping[str, object] | None = None,
+) -> PipelineResults:
+    stage = TtsStage(voice or ScriptedVoice(), settings)
+    graph = Pipeline().with_stage("agent", writer).with_stage("tts", stage, streams=("agent",)).build()
+    with anyio.fail_after(PATIENCE_S):
+        return await graph.run(ContextSnapshot(), ports=listener.ports(), config=config)
+
+
+def tokens(text: str) -> list[str]:
+    return [f"{word} " for word in text.split(" ")]
+
+
+async def test_all_of_the_text_and_all_of_the_audio_arrive_in_order() -> None:
+    text = "Of course, I can do that. It takes ten minutes or so. \U0001f389 Anything else?"
+    listener = Listener()
+    results = await speak(Writer(*tokens(text)), listener)
+    assert listener.text == text + " "
+    assert listener.pieces == [
+        "Of course,",
+        " I can do that. It takes ten minutes or so.",
+        " \U0001f389 Anything else? ",
+    ]
+    assert [chunk.is_final for chunk in listener.chunks] == [False] * (len(listener.chunks) - 1) + [True]
+    assert (listener.chunks[-1].data, listener.chunks[-1].text) == (b"", "")
+    audio_ms = samples_to_ms(len(listener.audio), 24_000)
+    assert results.data("tts") == {"audio_ms": audio_ms, "pieces": 3}
+    assert {chunk.format for chunk in listener.chunks} == {"pcm16;rate=24000"}
+
+
+async def test_each_chunk_knows_its_length_and_its_words() -> None:
+    listener = Listener()
+    await speak(Writer("Good morning."), listener)
+    first, second, _ = listener.chunks
+    assert [word.text for word in (*first.words, *second.words)] == ["Good", "morning."]
+    assert second.words[0].start_sample == first.words[0].end_sample == len(first.data) // 2
+    assert first.duration_ms == len(first.data) // 48
+
+
+async def test_the_first_clause_is_heard_before_the_sentence_is_written() -> None:
+    listener = Listener()
+    writer = Writer("Of course,", " ", listener.heard, "I can do that for you.")
+    await speak(writer, listener)
+    assert listener.pieces == ["Of course,", " I can do that for you."]
+
+
+class Reluctant:
+    """A voice that says its first word when it is let, and counts what it is asked."""
+
+    rate_hz = 24_000
+
+    def __init__(self) -> None:
+        self.let = anyio.Event()
+        self.asked: list[str] = []
+        self._voice = ScriptedVoice()
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        self.asked.append(text)
+        await self.let.wait()
+        async for speech in self._voice.stream(text):
+            yield speech
+
+
+async def test_the_agent_writes_on_while_a_piece_is_synthesised_but_not_without_end() -> None:
+    voice, listener = Reluctant(), Listener()
+    writer = Writer(*(f"This is the sentence number {number}! " for number in range(200)))
+
+    async def let_when_settled() -> None:
+        before = -1
+        while len(writer.sent) != before:
+            before = len(writer.sent)
+            await anyio.sleep(0.01)
+        assert len(voice.asked) == 1
+        assert 5 < before < 100, "the writer is held up by the queue, and by nothing before it"
+        voice.let.set()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(let_when_settled)
+            await speak(writer, listener, voice, VoiceSettings(lookahead=4))
+    assert listener.text == "".join(writer.sent)
+
+
+async def test_words_before_a_pause_are_spoken_without_waiting_for_its_end() -> None:
+    class Attentive(Listener):
+        async def send_audio_chunk(self, *args: object, **more: object) -> None:
+            await super().send_audio_chunk(*args, **more)  # type: ignore[arg-type]  # passed on as they came
+            if len(self.pieces) > 1:
+                heard_twice.set()
+
+    heard_twice, listener = anyio.Event(), Attentive()
+    await speak(
+        Writer("Let me see.", listener.heard, " Here it is, and it looks good to m", heard_twice, "e."),
+        listener,
+    )
+    assert listener.pieces == ["Let me see.", " Here it is, and it looks good", " to me."]
+
+
+async def test_a_run_may_choose_voice_and_speed() -> None:
+    asked: list[tuple[str | None, float]] = []
+
+    class Noting(ScriptedVoice):
+        def stream(
+            self, text: str, *, voice: str | None = None, speed: float = 1.0
+        ) -> AsyncGenerator[Speech, None]:
+            asked.append((voice, speed))
+            return super().stream(text, voice=voice, speed=speed)
+
+    settings = VoiceSettings(voice="heart", speed=1.1)
+    await speak(Writer("Hello."), Listener(), Noting(), settings)
+    await speak(Writer("Hello."), Listener(), Noting(), settings, {"voice": "other", "speed": 0.5})
+    assert asked == [("heart", 1.1), ("other", 0.5)]
+
+
+@pytest.mark.parametrize("script", [(), ("",), ("\U0001f389",), (" \n",), ("...",)])
+async def test_nothing_to_say_is_no_failure(script: Sequence[str]) -> None:
+    listener = Listener()
+    results = await speak(Writer(*script), listener)
+    assert results.data("tts") == {"audio_ms": 0, "pieces": 0}
+    [chunk] = listener.chunks
+    assert (chunk.data, chunk.is_final, chunk.text) == (b"", True, "".join(script))
+
+
+async def test_without_a_listener_it_skips_and_the_agent_goes_on() -> None:
+    writer = Writer(*["word "] * 500)
+    stage = TtsStage(ScriptedVoice())
+    graph = Pipeline().with_stage("agent", writer).with_stage("tts", stage, streams=("agent",)).build()
+    with anyio.fail_after(PATIENCE_S):
+        results = await graph.run(ContextSnapshot(), ports=StagePorts())
+    assert results["tts"].status is StageStatus.SKIP
+    assert len(writer.sent) == 500
+
+
+# --- when something fails ---------------------------------------------------------------------------------
+
+
+async def failing(writer: Writer, voice: Synthesiser, **settings: float) -> StageFailed:
+    with pytest.raises(StageFailed) as caught:
+        await speak(
+            writer, Listener(), voice, VoiceSettings(chunk_timeout_s=settings.get("chunk_timeout_s", 10.0))
+        )
+    return caught.value
+
+
+async def test_a_failing_voice_is_named() -> None:
+    error = await failing(Writer("Hello there."), ScriptedVoice(Conduct(fails=ProviderBusy, after=1)))
+    assert (error.stage, error.data["error_type"]) == ("tts", "ProviderBusy")
+
+
+async def test_a_voice_that_hangs_is_given_up() -> None:
+    voice = ScriptedVoice(Conduct(hangs=True, after=1))
+    error = await failing(Writer("Hello there."), voice, chunk_timeout_s=0.02)
+    assert (error.stage, error.data["error_type"]) == ("tts", "ProviderTimeout")
+    assert "gave no audio for 0.02 s" in str(error)
+
+
+async def test_a_voice_without_a_sound_is_a_failure() -> None:
+    class Mute:
+        rate_hz = 24_000
+
+        async def stream(
+            self, text: str, *, voice: str | None = None, speed: float = 1.0
+        ) -> AsyncGenerator[Speech, None]:
+            for speech in ():
+                yield speech
+
+    error = await failing(Writer("Hello there."), Mute())
+    assert (error.stage, error.data["error_type"]) == ("tts", "ProviderError")
+
+
+async def test_a_listener_that_breaks_fails_the_run_with_its_own_error() -> None:
+    class Gone(Listener):
+        async def send_audio_chunk(self, data: bytes, *rest: object, **more: object) -> None:
+            raise ConnectionResetError("gone")
+
+    with pytest.raises(StageFailed) as caught:
+        await speak(Writer("Hello there."), Gone())
+    assert caught.value.stage == "tts"
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+async def test_an_agent_that_fails_is_blamed_itself() -> None:
+    class Breaking(Writer):
+        async def execute(self, ctx: StageContext) -> StageOutput:
+            await super().execute(ctx)
+            return StageOutput.fail(error="the model broke", data={"error_type": "ProviderError"})
+
+    listener = Listener()
+    with pytest.raises(StageFailed) as caught:
+        await speak(Breaking("Hello there. ", listener.heard), listener)
+    assert caught.value.stage == "agent"
+
+
+async def test_cancelled_it_is_silent_at_once() -> None:
+    listener = Listener()
+    voice = ScriptedVoice(Conduct(gap_s=0.005))
+    async with anyio.create_task_group() as group:
+        group.start_soon(speak, Writer("One two three four five six seven eight nine ten."), listener, voice)
+        await listener.heard.wait()
+        began = anyio.current_time()
+        group.cancel_scope.cancel()
+    assert anyio.current_time() - began < 0.05
+    assert 0 < len(listener.chunks) < 10
