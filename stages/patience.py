@@ -13,11 +13,10 @@ T = TypeVar("T")
 
 async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
     """Await an answer for at most `limit_s`; raises ProviderTimeout with the complaint when it is late."""
-    try:
-        with anyio.fail_after(limit_s):
-            return await answer
-    except TimeoutError as error:
-        raise ProviderTimeout(complaint) from error
+    # Once a token and once a stretch of audio: `anyio.fail_after` says the same at twice the price.
+    with anyio.CancelScope(deadline=anyio.current_time() + limit_s):
+        return await answer
+    raise ProviderTimeout(complaint)
 
 
 def failed(error: ProviderError) -> StageOutput:
