@@ -3,11 +3,14 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from audio.errors import AudioFileError
 from audio.formats import Samples
-from audio.levels import Floats, from_float
+from audio.levels import from_float
+
+_BLOCK_SAMPLES = 1 << 16
 
 
 def read_audio(path: str | Path) -> tuple[Samples, int]:
@@ -43,12 +46,16 @@ def encode_wav(samples: Samples, rate_hz: int) -> bytes:
 
 
 def _read(data: bytes, name: str) -> tuple[Samples, int]:
-    values: Floats
+    blocks: list[Samples] = []
     try:
-        # As floats, because libsndfile does not scale the samples of a float file when it is asked for int16.
-        values, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate_hz = int(file.samplerate)
+            # In blocks, because a damaged header may claim more samples than fit into memory; and as floats,
+            # because libsndfile does not scale the samples of a float file when it is asked for int16.
+            while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                blocks.append(from_float(block.mean(axis=1)))
     except soundfile.LibsndfileError as error:
         raise AudioFileError(f"{name}: {error.error_string}") from error
-    if not len(values):
+    if not blocks:
         raise AudioFileError(f"{name}: no samples in it")
-    return from_float(values.mean(axis=1)), int(rate_hz)
+    return np.concatenate(blocks), rate_hz

@@ -39,15 +39,16 @@ at 200 Hz, +6 dB at 1 kHz. Its notch at 2 kHz is narrow enough for speech to fal
 class WebRtcVad:
     """WebRTC's Gaussian-mixture detector behind a cheap gate for level and rumble; no model file.
 
-    The detector alone says yes or no, and says yes to wind, handling noise and mains hum. So the frame is
-    measured above about 200 Hz first, and its score is the smaller of two straight lines, where the detector
-    agrees:
+    The detector alone says yes or no, and says yes to wind, handling noise and mains hum. So each frame is
+    measured above about 200 Hz, and where the detector says yes, the score is the smaller of two straight
+    lines:
 
     - level, from 0 at -65 dBFS to 1 at -35 dBFS, thus 0.5 at -50 dBFS: a client that raises the threshold
       asks for louder speech, as it expects to;
     - tilt, the share of the frame's energy that is left above 200 Hz, from 0 at -7 dB to 1 at -1 dB.
 
-    A frame that scores 0 on either never reaches the detector. `mode` 0 to 3 is how readily it says no.
+    A frame too quiet for any score never reaches the detector, which costs as much as all the rest; one that
+    rumbles does, so that the detector learns the noise. `mode` 0 to 3 is how readily it says no.
     """
 
     __slots__ = ("_detector", "_mode")
@@ -63,22 +64,18 @@ class WebRtcVad:
         self._detector = webrtcvad.Vad(mode)
 
     def score(self, frame: Samples) -> float:
-        """0 to 1 for `int16[320]`: 0 by gate or detector, else how clear and loud it is."""
+        """0 to 1 for `int16[320]`: 0 if the detector says no, else how loud and clear it is."""
         values = frame.astype(np.float32)
         energy = float(values.dot(values))
         # What the difference has left, from the autocorrelation: (x - y)^2 = x^2 + y^2 - 2xy, edges aside.
         above_rumble = 2 * (energy - float(values[_LAG_SAMPLES:].dot(values[:-_LAG_SAMPLES])))
-        if above_rumble <= _QUIETEST_ENERGY or above_rumble <= _RUMBLE_SHARE * energy:
-            return 0.0
-        if not self._detector.is_speech(frame.tobytes(), SPEECH_HZ):
+        if above_rumble <= _QUIETEST_ENERGY or not self._detector.is_speech(frame.tobytes(), SPEECH_HZ):
             return 0.0
         level_dbfs = 10 * math.log10(above_rumble / _FULL_ENERGY)
         tilt_db = 10 * math.log10(above_rumble / energy)
-        return min(
-            1.0,
-            (level_dbfs - self.QUIETEST_DBFS) / (self.LOUD_DBFS - self.QUIETEST_DBFS),
-            (tilt_db - self.RUMBLE_DB) / (self.CLEAR_DB - self.RUMBLE_DB),
-        )
+        level = (level_dbfs - self.QUIETEST_DBFS) / (self.LOUD_DBFS - self.QUIETEST_DBFS)
+        tilt = (tilt_db - self.RUMBLE_DB) / (self.CLEAR_DB - self.RUMBLE_DB)
+        return max(0.0, min(1.0, level, tilt))
 
     def reset(self) -> None:
         """Forget the noise it has learnt."""
@@ -87,4 +84,3 @@ class WebRtcVad:
 
 _FULL_ENERGY = _FRAME_SAMPLES * FULL_SCALE**2
 _QUIETEST_ENERGY = _FULL_ENERGY * 10 ** (WebRtcVad.QUIETEST_DBFS / 10)
-_RUMBLE_SHARE = 10 ** (WebRtcVad.RUMBLE_DB / 10)

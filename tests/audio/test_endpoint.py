@@ -1,0 +1,193 @@
+"""Utterances out of scores, in literal samples, and what holds for any scores."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio.endpoint import (
+    LIMITS,
+    EndpointConfig,
+    Endpointer,
+    EndpointEvent,
+    EndReason,
+    SpeechEnded,
+    SpeechStarted,
+)
+from audio.errors import SettingError
+
+FRAME = 320
+"""20 ms at 16 kHz, so 50 frames are a second and 16 samples a millisecond."""
+
+
+def _push(endpointer: Endpointer, score: float, frames: int) -> list[EndpointEvent]:
+    events = [endpointer.push(score, FRAME) for _ in range(frames)]
+    return [event for event in events if event is not None]
+
+
+def _play(endpointer: Endpointer, *stretches: tuple[float, int]) -> list[EndpointEvent]:
+    return [event for score, frames in stretches for event in _push(endpointer, score, frames)]
+
+
+def test_an_utterance_has_pre_roll_and_trailing_silence() -> None:
+    events = _play(Endpointer(EndpointConfig()), (0.0, 50), (1.0, 30), (0.0, 40))
+    assert events == [
+        SpeechStarted(start_sample=16_000 - 4_800, onset_sample=16_000),
+        SpeechEnded(end_sample=25_600 + 8_000, last_voiced_sample=25_600),
+    ]
+
+
+def test_speech_starts_once_it_has_lasted_long_enough() -> None:
+    endpointer = Endpointer(EndpointConfig(min_speech_ms=100))
+    assert _push(endpointer, 1.0, 4) == []
+    assert _push(endpointer, 1.0, 1) == [SpeechStarted(0, 0)]
+    assert endpointer.is_speaking
+    assert endpointer.position == 5 * FRAME
+
+
+def test_without_a_minimum_one_frame_is_speech() -> None:
+    assert _play(Endpointer(EndpointConfig(min_speech_ms=0)), (0.0, 1), (1.0, 1)) == [SpeechStarted(0, FRAME)]
+
+
+def test_a_click_is_no_speech_and_leaves_nothing_behind() -> None:
+    endpointer = Endpointer(EndpointConfig(prefix_padding_ms=0))
+    assert _play(endpointer, (1.0, 3), (0.0, 3), (1.0, 4)) == []
+    assert _push(endpointer, 1.0, 1) == [SpeechStarted(6 * FRAME, 6 * FRAME)]
+
+
+def test_one_weak_frame_in_a_word_costs_two_frames() -> None:
+    endpointer = Endpointer(EndpointConfig(prefix_padding_ms=0))
+    assert _play(endpointer, (1.0, 3), (0.0, 1), (1.0, 2)) == []
+    assert _push(endpointer, 1.0, 1) == [SpeechStarted(0, 0)]
+
+
+def test_an_onset_that_never_decides_is_given_up() -> None:
+    endpointer = Endpointer(EndpointConfig(prefix_padding_ms=0, min_speech_ms=100))
+    assert _play(endpointer, (1.0, 2), *[(0.0, 1), (1.0, 1)] * 9) == []
+    # 20 frames are four times the minimum: what is voiced from now on is a new onset.
+    assert _push(endpointer, 1.0, 5) == [SpeechStarted(20 * FRAME, 20 * FRAME)]
+
+
+def test_speech_goes_on_below_the_threshold_but_does_not_begin_there() -> None:
+    assert _play(Endpointer(EndpointConfig(threshold=0.5)), (0.4, 100)) == []
+    events = _play(Endpointer(EndpointConfig(threshold=0.5)), (0.5, 5), (0.36, 100), (0.34, 25))
+    assert events[1:] == [SpeechEnded(130 * FRAME, 105 * FRAME)]
+
+
+def test_a_pause_shorter_than_the_silence_is_part_of_the_utterance() -> None:
+    endpointer = Endpointer(EndpointConfig(silence_duration_ms=500))
+    assert len(_play(endpointer, (1.0, 10), (0.0, 24), (1.0, 10), (0.0, 24))) == 1
+    assert _push(endpointer, 0.0, 1) == [SpeechEnded(69 * FRAME, 44 * FRAME)]
+
+
+def test_pre_roll_ends_where_the_last_utterance_did() -> None:
+    endpointer = Endpointer(EndpointConfig(prefix_padding_ms=2_000))
+    events = _play(endpointer, (1.0, 10), (0.0, 25), (0.0, 10), (1.0, 5))
+    assert events[1:] == [
+        SpeechEnded(35 * FRAME, 10 * FRAME),
+        SpeechStarted(start_sample=35 * FRAME, onset_sample=45 * FRAME),
+    ]
+
+
+def test_an_utterance_without_end_is_ended_and_the_next_follows_without_a_gap() -> None:
+    events = _play(Endpointer(EndpointConfig(max_utterance_ms=10_000)), (1.0, 505))
+    assert events == [
+        SpeechStarted(0, 0),
+        SpeechEnded(160_000, 160_000, EndReason.TOO_LONG),
+        SpeechStarted(160_000, 160_000),
+    ]
+
+
+def test_the_client_may_end_an_utterance() -> None:
+    endpointer = Endpointer(EndpointConfig())
+    _push(endpointer, 1.0, 10)
+    endpointer.skip(100)
+    assert endpointer.end() == SpeechEnded(10 * FRAME + 100, 10 * FRAME, EndReason.COMMITTED)
+    assert not endpointer.is_speaking
+
+
+def test_nobody_may_end_an_utterance_that_is_not() -> None:
+    with pytest.raises(AssertionError):
+        Endpointer(EndpointConfig()).end()
+
+
+def test_reset_goes_back_to_silence_and_is_not_reached_across() -> None:
+    endpointer = Endpointer(EndpointConfig())
+    _push(endpointer, 1.0, 10)
+    endpointer.reset()
+    assert not endpointer.is_speaking
+    assert _push(endpointer, 1.0, 5) == [SpeechStarted(10 * FRAME, 10 * FRAME)]
+
+
+def test_a_clock_may_begin_anywhere() -> None:
+    endpointer = Endpointer(EndpointConfig(), rate_hz=8_000, position=1_000)
+    assert _play(endpointer, (1.0, 3)) == [SpeechStarted(1_000, 1_000)], "100 ms are 800 samples here"
+
+
+def test_new_settings_hold_at_once_and_in_mid_speech() -> None:
+    endpointer = Endpointer(EndpointConfig(silence_duration_ms=2_000))
+    _play(endpointer, (1.0, 10), (0.0, 20))
+    endpointer.reconfigure(EndpointConfig(silence_duration_ms=200))
+    assert _push(endpointer, 0.0, 1) == [SpeechEnded(31 * FRAME, 10 * FRAME)]
+
+
+def test_new_settings_reach_no_further_back_than_the_old_ones_did() -> None:
+    endpointer = Endpointer(EndpointConfig(prefix_padding_ms=100))
+    _push(endpointer, 0.0, 100)
+    before = endpointer.reach_samples
+    endpointer.reconfigure(EndpointConfig(prefix_padding_ms=2_000))
+    assert _push(endpointer, 1.0, 5) == [SpeechStarted(100 * FRAME - before, 100 * FRAME)]
+
+
+def test_all_faults_of_a_configuration_are_named_at_once() -> None:
+    with pytest.raises(SettingError) as error:
+        EndpointConfig(threshold=0, prefix_padding_ms=300, silence_duration_ms=-1)
+    assert str(error.value) == (
+        "threshold is 0; allowed is 0.01 to 1.0; silence_duration_ms is -1; allowed is 40 to 10000"
+    )
+
+
+def test_every_field_has_limits_and_its_default_keeps_them() -> None:
+    assert list(LIMITS) == list(EndpointConfig.__dataclass_fields__)
+    EndpointConfig()
+
+
+configs = st.builds(
+    EndpointConfig,
+    threshold=st.floats(0.01, 1),
+    prefix_padding_ms=st.integers(0, 2_000),
+    silence_duration_ms=st.integers(40, 1_000),
+    min_speech_ms=st.integers(0, 400),
+    max_utterance_ms=st.just(10_000),
+)
+stretches = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(1, 5_000), st.integers(1, 30)), min_size=1, max_size=30
+)
+
+
+@given(config=configs, stretches=stretches)
+def test_events_alternate_and_their_numbers_grow(
+    config: EndpointConfig, stretches: list[tuple[float, int, int]]
+) -> None:
+    endpointer = Endpointer(config)
+    started: SpeechStarted | None = None
+    ended_sample = 0
+    for score, n_samples, times in stretches:
+        for _ in range(times):
+            before = endpointer.position
+            event = endpointer.push(score, n_samples)
+            match event:
+                case SpeechStarted(start_sample=start, onset_sample=onset):
+                    assert started is None
+                    assert max(ended_sample, before - endpointer.reach_samples) <= start <= onset <= before
+                    assert onset - start <= config.prefix_padding_ms * 16
+                    started = event
+                case SpeechEnded(end_sample=end, last_voiced_sample=voiced, reason=reason):
+                    assert started is not None
+                    assert started.onset_sample < voiced <= end == endpointer.position
+                    if reason is EndReason.SILENCE:
+                        assert end - voiced >= config.silence_duration_ms * 16
+                    else:
+                        assert end - started.start_sample >= 160_000
+                    started, ended_sample = None, end
+            assert endpointer.is_speaking == (started is not None)
+            assert started is None or endpointer.position - started.start_sample < 160_000 + 5_000 + 96_000
