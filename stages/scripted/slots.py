@@ -112,7 +112,7 @@ _DATES = tuple(
         rf"\b(?P<month>{_MONTH}) (?:the )?{_DAY}\b",
         rf"\b{_DAY} (?:of )?(?P<month>{_MONTH})\b",
         r"\b(?P<number>\d{1,2}) / (?P<day>\d{1,2})\b",
-        r"\bthe (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
+        r"\bthe (?P<day>\d{1,2})(?:st|nd|rd|th)\b(?! 1\b)",
     )
 )
 _DAYS_AHEAD = {"today": 0, "tonight": 0, "this evening": 0, "this afternoon": 0, "tomorrow": 1}
@@ -131,7 +131,7 @@ def find_date(text: str, today: date) -> date | None:
     for words, days in _DAYS_AHEAD.items():
         if re.search(rf"\b{words}\b", text):
             return today + timedelta(days=days)
-    return _find_weekday(text, today) or _find_calendar_date(text, today)
+    return _find_calendar_date(text, today) or _find_weekday(text, today)
 
 
 def _find_weekday(text: str, today: date) -> date | None:
