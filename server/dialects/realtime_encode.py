@@ -1,9 +1,7 @@
 """Events as frames of the Realtime protocol, in the order and with the fields that stock clients rely on.
 
-What looks like an oddity is some client's requirement: the content of a spoken user's item always has the
-key `transcript`, `usage` of a finished response is never null, an optional field of an error inside another
-event is absent and not null, the part of an item is called `audio` while its content is called
-`output_audio`.
+What looks like an oddity is some client's requirement: an optional field of an error inside another event
+is absent and not null, and the part of an item is called `audio` while its content is called `output_audio`.
 
 Audio and text deltas are written by templates; everything else is a small dict on its way to JSON.
 """
@@ -14,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.dialects.realtime_fields import Json
-from server.dialects.realtime_session import WireSession, render_format, render_session
+from server.dialects.realtime_objects import render_item, render_reply, render_status, render_usage
+from server.dialects.realtime_session import WireSession, render_session
 from server.errors import ClientError
 from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -43,79 +41,11 @@ from server.events import (
     TranscriptPartial,
 )
 from server.ids import new_id
-from stages.ports import Usage
 
 Body = tuple[str, Json]
 """The type of a frame and its fields, without the id."""
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
-
-# --- objects ----------------------------------------------------------------------------------------------
-
-
-def render_item(item: Item) -> Json:
-    """A conversation item. An answer that has only begun has no content yet."""
-    content: list[Json]
-    if item.role != "assistant":
-        content = [_heard(item) if item.spoken else {"type": "input_text", "text": item.text}]
-    elif item.status == "in_progress" and not item.text:
-        content = []
-    elif item.spoken:
-        content = [{"type": "output_audio", "transcript": item.text}]
-    else:
-        content = [{"type": "output_text", "text": item.text}]
-    return {
-        "id": item.id,
-        "object": "realtime.item",
-        "type": "message",
-        "status": item.status,
-        "role": item.role,
-        "content": list(content),
-    }
-
-
-def _heard(item: Item) -> Json:
-    return {"type": "input_audio", "transcript": item.text or None}
-
-
-def _render_usage(usage: Usage) -> Json:
-    return {
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "input_token_details": {"text_tokens": usage.input_tokens, "audio_tokens": 0, "cached_tokens": 0},
-        "output_token_details": {"text_tokens": usage.output_tokens, "audio_tokens": 0},
-    }
-
-
-def _render_reply(reply: Reply, conversation_id: str) -> Json:
-    config = reply.config
-    return {
-        "object": "realtime.response",
-        "id": reply.id,
-        "status": "in_progress",
-        "status_details": None,
-        "output": [],
-        "conversation_id": conversation_id,
-        "output_modalities": [reply.modality],
-        "max_output_tokens": config.max_output_tokens or "inf",
-        "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},
-        "usage": None,
-        "metadata": dict(reply.metadata) if reply.metadata is not None else None,
-    }
-
-
-def _render_status(event: ReplyEnded) -> Json | None:
-    if event.status == "completed":
-        return None
-    details: Json = {"type": event.status}
-    if event.reason is not None:
-        details["reason"] = event.reason
-    if event.error is not None:
-        error = event.error
-        details["error"] = {"type": error.type, "code": error.code, "message": error.message}
-    return details
-
 
 # --- events with fields of their own ----------------------------------------------------------------------
 
@@ -282,7 +212,7 @@ class RealtimeEncoder:
         if isinstance(event, SessionConfigured):
             return [("session.updated", self._session(session, event))]
         if isinstance(event, ReplyStarted):
-            return [("response.created", {"response": _render_reply(event.reply, self._conversation_id)})]
+            return [("response.created", {"response": render_reply(event.reply, self._conversation_id)})]
         if isinstance(event, ReplyEnded):
             return [("response.done", {"response": self._ended(event)})]
         return _BODIES[type(event)](event)
@@ -292,11 +222,11 @@ class RealtimeEncoder:
 
     def _ended(self, event: ReplyEnded) -> Json:
         return {
-            **_render_reply(event.reply, self._conversation_id),
+            **render_reply(event.reply, self._conversation_id),
             "status": event.status,
-            "status_details": _render_status(event),
+            "status_details": render_status(event),
             "output": [render_item(item) for item in event.items],
-            "usage": _render_usage(event.usage),
+            "usage": render_usage(event.usage),
         }
 
     def _frame(self, kind: str, fields: Json) -> str:

@@ -1,0 +1,77 @@
+"""Items and replies as the Realtime protocol writes them.
+
+What looks like an oddity is some client's requirement: the content of a spoken user's item always has the
+key `transcript`, and `usage` of a finished reply is never null.
+"""
+
+from server.dialects.realtime_fields import Json
+from server.dialects.realtime_session import render_format
+from server.events import Item, Reply, ReplyEnded
+from stages.ports import Usage
+
+
+def render_item(item: Item) -> Json:
+    """A conversation item. An answer that has only begun has no content yet."""
+    content: list[Json]
+    if item.role != "assistant":
+        content = [_heard(item) if item.spoken else {"type": "input_text", "text": item.text}]
+    elif item.status == "in_progress" and not item.text:
+        content = []
+    elif item.spoken:
+        content = [{"type": "output_audio", "transcript": item.text}]
+    else:
+        content = [{"type": "output_text", "text": item.text}]
+    return {
+        "id": item.id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": item.status,
+        "role": item.role,
+        "content": list(content),
+    }
+
+
+def _heard(item: Item) -> Json:
+    return {"type": "input_audio", "transcript": item.text or None}
+
+
+def render_usage(usage: Usage) -> Json:
+    """Tokens; all five keys are always there."""
+    return {
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "input_token_details": {"text_tokens": usage.input_tokens, "audio_tokens": 0, "cached_tokens": 0},
+        "output_token_details": {"text_tokens": usage.output_tokens, "audio_tokens": 0},
+    }
+
+
+def render_reply(reply: Reply, conversation_id: str) -> Json:
+    """A reply that has begun."""
+    config = reply.config
+    return {
+        "object": "realtime.response",
+        "id": reply.id,
+        "status": "in_progress",
+        "status_details": None,
+        "output": [],
+        "conversation_id": conversation_id,
+        "output_modalities": [reply.modality],
+        "max_output_tokens": config.max_output_tokens or "inf",
+        "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},
+        "usage": None,
+        "metadata": dict(reply.metadata) if reply.metadata is not None else None,
+    }
+
+
+def render_status(event: ReplyEnded) -> Json | None:
+    """Why a reply did not come to its proper end."""
+    if event.status == "completed":
+        return None
+    details: Json = {"type": event.status}
+    if event.reason is not None:
+        details["reason"] = event.reason
+    if event.error is not None:
+        error = event.error
+        details["error"] = {"type": error.type, "code": error.code, "message": error.message}
+    return details
