@@ -82,9 +82,9 @@ def core_of(text: str) -> str:
 
 
 def next_action(events: Iterable[Event], around: Surroundings) -> Action:
-    """What is to be done after the last event."""
+    """What is to be done after the last event; with no event, a greeting."""
     state = State()
-    action: Action = (Said("not_caught"),)
+    action: Action = (Said("greet"),)
     for event in events:
         state, action = step(state, event, around)
     return action

@@ -6,14 +6,15 @@ may be cut short, because the history holds what was heard; the beginning of a s
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _MARK = re.compile(r"\s*\[[^\]]*\]\s*$")
 
+_STARTS = re.compile(r"^\s*|(?<=[.?!;])\s+")
 _ENOUGH_CHARS = 6
-"""A beginning this long tells the sentences apart that matter; a test says so."""
+"""Shorter beginnings are taken for nothing."""
 
 
 def without_mark(text: str) -> str:
@@ -48,20 +49,24 @@ class Wording:
         choices = self._says[said.occasion]
         return choices[turn % len(choices)].format_map(said.values)
 
-    def recognise(self, text: str, among: frozenset[str]) -> Said | None:
-        """The last sentence in `text` that is of one of the occasions, whole or begun, if there is one."""
+    def recognise(self, text: str, among: Container[str]) -> Said | None:
+        """The last sentence in `text` that is of one of the occasions, whole or begun, if there is one.
+
+        A beginning that could be of several occasions is of none.
+        """
         known = [sentence for sentence in self._sentences if sentence.occasion in among]
-        whole = [
-            (match.start(), match.end(), sentence.occasion, match.groupdict())
+        found = [
+            (match.end(), -match.start(), Said(sentence.occasion, match.groupdict()))
             for sentence in known
             for match in sentence.pattern.finditer(text)
         ]
-        _, end, occasion, values = max(whole, key=lambda found: found[:2], default=(0, 0, "", {}))
-        tail = text[end:].strip()
-        begun = next((sentence for sentence in known if _is_begun(sentence, tail)), None)
-        if begun is not None:
-            return Said(begun.occasion)
-        return Said(occasion, values) if occasion else None
+        end, _, said = max(found, key=lambda entry: entry[:2], default=(0, 0, None))
+        for start in _STARTS.finditer(text, end):
+            tail = text[start.end() :]
+            begun = {sentence.occasion for sentence in known if _is_begun(sentence, tail)}
+            if begun:
+                return Said(begun.pop()) if len(begun) == 1 else said
+        return said
 
 
 def _sentences(says: Mapping[str, Sequence[str]]) -> Iterator[_Sentence]:
