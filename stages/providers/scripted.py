@@ -139,8 +139,7 @@ class ScriptedAgent:
         for message in messages:
             called |= {call.id: call.name for call in message.tool_calls}
             if message.role == "user":
-                text = plain(message.content[:LONGEST_CHARS])
-                yield Heard(text, self._intent(text))
+                yield Heard(plain(message.content[:LONGEST_CHARS]), self.intent_of(message.content))
             elif message.role == "tool":
                 yield Outcome(
                     called.get(message.tool_call_id or "", message.name or ""), _result(message.content)
@@ -149,7 +148,9 @@ class ScriptedAgent:
                 text = without_mark(message.content)
                 yield Told(text, self._script.wording.recognise(text, frozenset(EXPECTS)))
 
-    def _intent(self, text: str) -> str | None:
+    def intent_of(self, text: str) -> str | None:
+        """What an utterance is about, if it is understood. Blocks for as long as embedding it takes."""
+        text = plain(text[:LONGEST_CHARS])
         by_rule = intent_by_rule(text)
         if by_rule is not None:
             return by_rule

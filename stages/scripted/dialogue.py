@@ -57,6 +57,11 @@ _NOT_SETTING = re.compile(
     r"\b(?:cancel|stop|delete|remove|turn off|off|left|remaining|until|much|long|when does)\b"
 )
 _ABOUT_TABLE = re.compile(r"\b(?:table|book|booking|reserve|reservation|people|dinner|lunch)\b")
+_BARE_ANSWER = re.compile(
+    r"(?:yes|yeah|yep|yup|sure|okay|ok|correct|right|exactly)"
+    r"(?: (?:please|yes|sure|okay|right|of course|go ahead))*"
+    r"|(?:no|nope|nah)(?: (?:no|please|thanks|thank you|not now))*"
+)
 _POLITENESS = re.compile(
     r"^(?:(?:hi|hello|hey|okay|ok|so|well|um|uh|and|please|now|yes|yeah)(?: there)? )+(?=\S+ \S+)"
 )
@@ -71,8 +76,8 @@ def intent_by_rule(text: str) -> str | None:
     sets_timer = _ABOUT_TIMER.search(text) and (_SETTING.search(text) or not _NOT_SETTING.search(text))
     if sets_timer and (find_duration_s(text) or find_time(text)):
         return "timer_set"
-    if len(text.split()) <= 3 and (answer := find_yes_or_no(text)) is not None:
-        return YES if answer else NO
+    if _BARE_ANSWER.fullmatch(text):
+        return YES if find_yes_or_no(text) else NO
     return None
 
 

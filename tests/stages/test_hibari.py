@@ -16,6 +16,7 @@ from stages.errors import ModelFileError, ProviderError
 from stages.models import model_dir
 from stages.providers.hibari import RATE_HZ, EmbeddedVoice, Floats
 from stages.providers.worker import Worker
+from tests.support.provider_contracts import check_synthesiser
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -161,6 +162,11 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def voice() -> EmbeddedVoice:
     return EmbeddedVoice.load(model_dir("hibari-heart"))
+
+
+@pytest.mark.models
+async def test_it_keeps_the_contract_of_a_synthesiser(voice: EmbeddedVoice) -> None:
+    await check_synthesiser(voice)
 
 
 TEXT = "Sure. Your table for four is booked for tomorrow at seven. Is there anything else?"

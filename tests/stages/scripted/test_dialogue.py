@@ -410,7 +410,8 @@ UTTERANCES = st.tuples(
     st.sampled_from(
         [
             *(text for text, _ in SLOTS), "yes", "no", "smith", "never mind", "the second one",
-            "tomorrow at 8", "for 2", "ten minutes", "2 plus 2", "", "my name is ann", "at midnight", "in a week",
+            "tomorrow at 8", "for 2", "ten minutes", "2 plus 2", "", "my name is ann", "at midnight",
+            "in a week",
         ]
     ),
     st.sampled_from([None, *sorted(INTENTS)]),
