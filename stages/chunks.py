@@ -8,6 +8,7 @@ again.
 import io
 import re
 import wave
+from collections.abc import Awaitable
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +27,7 @@ class AudioSink(Protocol):
     The four positional arguments are the framework's; a stage that knows no more may leave the rest out.
     """
 
-    async def __call__(
+    def __call__(
         self,
         data: bytes,
         format: str,
@@ -35,7 +36,7 @@ class AudioSink(Protocol):
         *,
         text: str = "",
         words: tuple[WordTime, ...] = (),
-    ) -> None:
+    ) -> Awaitable[None]:
         """Take the next stretch of an answer's speech; waits while enough is on its way to the client.
 
         `text` is the stretch of displayed text whose audio begins with this chunk ("" when the chunk goes on

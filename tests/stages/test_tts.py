@@ -210,7 +210,8 @@ async def test_a_voice_without_a_sound_is_a_failure() -> None:
         async def stream(
             self, text: str, *, voice: str | None = None, speed: float = 1.0
         ) -> AsyncGenerator[Speech, None]:
-            for speech in ():
+            silence: tuple[Speech, ...] = ()
+            for speech in silence:
                 yield speech
 
     error = await failing(Writer("Hello there."), Mute())
