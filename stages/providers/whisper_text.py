@@ -1,0 +1,127 @@
+"""What Whisper's tokens mean: text, time stamps, and the loops that a short window makes it fall into.
+
+Theory of operation. Whisper was trained on windows of 30 s. Given one that ends soon after the speech it
+still writes the right words, but sometimes does not notice the end and says them again and again. That shows
+without fail: a hypothesis that ran away is as long as it may be, one that ended by itself ended rightly. So
+nothing is ever taken out of a hypothesis that ended ("no, no, no" is what the person said), and of one that
+ran away only the first pass is kept, up to the time stamp of the end or to where it began again.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+NO_SPEECH = 0.6
+"""From this probability on nothing was said: speech has 0.4 at most, silence and noise 0.88 at least."""
+
+DOUBTFUL = -1.0
+"""Mean log probability of a token below which a hypothesis is tried again, as in Whisper's own decoder."""
+
+_END_MARGIN_S = 0.5
+"""A segment that ends so near to the end of the audio is the last; stamps are often rounded to seconds."""
+
+_LOOP_WORDS = 3
+"""Fewer words may well be said twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from one stretch of audio, and how sure that is."""
+
+    text: str
+    no_speech: float = 0.0
+    log_probability: float = 0.0
+    tokens: int = 0
+    ran_away: bool = False
+    """It was cut off in a loop that did not begin with its first word, so much of it may be wrong."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another try, with more silence after the speech, is worth its time."""
+        return self.ran_away or self.log_probability < DOUBTFUL
+
+    def better_of(self, other: "Reading") -> "Reading":
+        """The one to believe."""
+        return max(self, other, key=lambda reading: (not reading.ran_away, reading.log_probability))
+
+
+def token_limit(duration_s: float) -> int:
+    """How many tokens to allow for so much speech; the fastest of 164 recordings had 5.9 a second less 3."""
+    return int(duration_s * 5) + 8
+
+
+def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_probability: float) -> Reading:
+    """The text of a hypothesis about `duration_s` of audio, which was allowed `token_limit` tokens."""
+    count = len(tokens)
+    if no_speech > NO_SPEECH:
+        return Reading("", no_speech, log_probability, count)
+    if count < token_limit(duration_s):
+        return Reading(text_of(tokens), no_speech, log_probability, count)
+    ended = _until_end(tokens, duration_s)
+    text = text_of(tokens if ended is None else ended)
+    first_pass = without_loop(text) or (text if ended is not None else None)
+    if first_pass is not None:
+        return Reading(first_pass, no_speech, log_probability, count)
+    return Reading(text_of(_squeezed(tokens)), no_speech, log_probability, count, ran_away=True)
+
+
+def text_of(tokens: Sequence[str]) -> str:
+    """The text of tokens in GPT-2's alphabet, in which each letter is a byte; special tokens have none."""
+    letters = "".join(token for token in tokens if not _is_special(token))
+    return bytes(map(_byte_of_letter().__getitem__, letters)).decode("utf-8", "replace").strip()
+
+
+def without_loop(text: str) -> str | None:
+    """The words before `text` begins again from its own beginning; None if it does not."""
+    words = text.split()
+    keys = [bare(word) for word in words]
+    for period in range(_LOOP_WORDS, len(words)):
+        repeats = zip(keys[period:-1], keys[:-period], strict=False)
+        # The last word may be cut in its middle by the limit.
+        if keys[-period - 1].startswith(keys[-1]) and all(again == first for again, first in repeats):
+            return " ".join(words[:period])
+    return None
+
+
+def bare(word: str) -> str:
+    """A word as it is compared: without case and punctuation."""
+    return re.sub(r"[^\w']", "", word).casefold()
+
+
+def _until_end(tokens: Sequence[str], duration_s: float) -> Sequence[str] | None:
+    """The tokens before the stamp that ends the last segment of the audio; stamps come in pairs."""
+    stamps = [(place, _seconds(token)) for place, token in enumerate(tokens) if _is_special(token)]
+    for place, end_s in stamps[1::2]:
+        if end_s >= duration_s - _END_MARGIN_S:
+            return tokens[:place]
+    return None
+
+
+def _squeezed(tokens: Sequence[str]) -> Sequence[str]:
+    """Without the repetitions at the end, if there are three or more of the same."""
+    for period in range(1, len(tokens) // 3 + 1):
+        first = last = len(tokens) - period
+        while first >= period and tokens[first - period : first] == tokens[last:]:
+            first -= period
+        if last - first >= 2 * period:
+            return tokens[: first + period]
+    return tokens
+
+
+def _is_special(token: str) -> bool:
+    return token.startswith("<|") and token.endswith("|>")
+
+
+def _seconds(token: str) -> float:
+    """The time of a stamp such as `<|2.80|>`; other special tokens are not stamps and lie before all time."""
+    number = re.fullmatch(r"<\|(\d+\.\d\d)\|>", token)
+    return float(number[1]) if number else -1.0
+
+
+@cache
+def _byte_of_letter() -> dict[str, int]:
+    """GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the others for 256 and on."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = sorted(set(range(256)) - set(plain))
+    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
