@@ -44,6 +44,8 @@ from server.utterance import Utterance
 from stageflow.context import ContextSnapshot, Message
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
+from stages.chunks import decode_chunk
+from stages.errors import ProviderError
 from stages.ports import Usage, WordTime
 
 log = logging.getLogger(__name__)
@@ -260,18 +262,18 @@ class Answer:
         is_final: bool,
         *,
         text: str = "",
-        words: Sequence[WordTime] = (),
+        words: tuple[WordTime, ...] = (),
     ) -> None:
-        """Take speech in the chunk formats of `stages.chunks`; `text` is what begins to be said with this
-        chunk."""
+        """Take speech, as `stages.chunks.AudioSink` has it."""
         samples, rate_hz = decode_chunk(data, format)
         entry = self._begin()
         if text:
             start = self._pieces[-1].end_sample if self._pieces else 0
-            self._pieces.append(SpokenPiece(text, start, 0, _scaled(words, rate_hz, entry.rate_hz)))
+            self._pieces.append(SpokenPiece(text, start, 0))
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
-        if self._pieces and len(wire):
-            self._pieces[-1] = self._pieces[-1].longer(len(wire))
+        if self._pieces:
+            times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
+            self._pieces[-1] = self._pieces[-1].longer(len(wire), times)
         await self._lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
 
     def _voice_at(self, rate_hz: int) -> Resampler:
@@ -345,6 +347,10 @@ class Answer:
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.turn}
+
+
+def _at_rate(word: WordTime, from_hz: int, to_hz: int) -> WordTime:
+    return WordTime(word.text, word.start_sample * to_hz // from_hz, word.end_sample * to_hz // from_hz)
 
 
 class _GuardWatch:

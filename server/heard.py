@@ -31,9 +31,9 @@ class SpokenPiece:
         """Where the piece's audio ends, as far as it is known."""
         return self.start_sample + self.samples
 
-    def longer(self, samples: int) -> "SpokenPiece":
-        """The same piece with so much more audio."""
-        return replace(self, samples=self.samples + samples)
+    def longer(self, samples: int, words: tuple[WordTime, ...] = ()) -> "SpokenPiece":
+        """The same piece with so much more audio, and the times of more of its words."""
+        return replace(self, samples=self.samples + samples, words=self.words + words)
 
 
 def heard_text(pieces: Sequence[SpokenPiece], played_samples: int) -> str:

@@ -1,0 +1,151 @@
+"""`ContextSnapshot`: the frozen facts of one run, and the values in it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, Self, TypeVar
+from uuid import UUID, uuid4
+
+from stageflow.errors import StageUsageError
+from stageflow.tools import ToolCall
+
+T = TypeVar("T")
+
+Identifier = str | UUID
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of a conversation.
+
+    `tool_calls` belongs to an assistant's message, `tool_call_id` to a tool's.
+    """
+
+    role: Role
+    content: str = ""
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tool_calls", _all(ToolCall, self.tool_calls))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the person is, as far as an enriching stage or the caller knows."""
+
+    display_name: str | None = None
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered from earlier conversations."""
+
+    summary: str = ""
+    facts: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text to draw on."""
+
+    id: str
+    text: str
+    title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Whose run it is, in one value: for logs, and for whoever passes all six on together."""
+
+    pipeline_run_id: Identifier
+    request_id: Identifier | None = None
+    session_id: Identifier | None = None
+    user_id: Identifier | None = None
+    org_id: Identifier | None = None
+    interaction_id: Identifier | None = None
+
+
+def _new_run_id() -> Identifier:
+    return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSnapshot:
+    """What is known when a run begins; no stage can change it.
+
+    Messages, profile, memory and documents may be given as plain mappings and become their values
+    here. A run id is made when none is given. `created_at` is the caller's to set: the framework
+    reads no wall clock.
+    """
+
+    input_text: str | None = None
+    pipeline_run_id: Identifier = field(default_factory=_new_run_id)
+    request_id: Identifier | None = None
+    session_id: Identifier | None = None
+    user_id: Identifier | None = None
+    org_id: Identifier | None = None
+    interaction_id: Identifier | None = None
+    topology: str | None = None
+    execution_mode: str | None = None
+    messages: tuple[Message, ...] = ()
+    profile: Profile | None = None
+    memory: Memory | None = None
+    documents: tuple[Document, ...] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "messages", _all(Message, self.messages))
+        object.__setattr__(self, "documents", _all(Document, self.documents))
+        object.__setattr__(self, "profile", _made(Profile, self.profile))
+        object.__setattr__(self, "memory", _made(Memory, self.memory))
+        object.__setattr__(self, "extensions", MappingProxyType(dict(self.extensions)))
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    @property
+    def identity(self) -> RunIdentity:
+        """The six ids in one value."""
+        return RunIdentity(**{field.name: getattr(self, field.name) for field in fields(RunIdentity)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and the values that were put in; `from_dict` gives the same snapshot again."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The snapshot that `to_dict` was called on. Raises StageUsageError for unknown keys."""
+        return _made(cls, data)
+
+
+def _made(kind: Callable[..., T], given: Any) -> T:
+    """`given` as the value it stands for: itself, or a plain mapping of the value's fields."""
+    if not isinstance(given, Mapping):
+        return given  # type: ignore[no-any-return]  # a `kind` already, or None where None is allowed
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise StageUsageError(
+            f"{dict(given)!r} cannot be a {getattr(kind, '__name__', kind)}: {error}"
+        ) from error
+
+
+def _all(kind: Callable[..., T], given: Iterable[Any]) -> tuple[T, ...]:
+    return tuple(_made(kind, item) for item in given)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,109 @@
+"""What can go wrong in a pipeline, and whose fault it is.
+
+StageflowError
+├── PipelineBuildError             the author's: every fault of a pipeline at once, in `faults`
+├── StageUsageError                the author's: a stage breaks a rule; names stage, thing and remedy
+│   ├── UndeclaredDependencyError  it asks for a stage that is not upstream of it
+│   ├── InvalidKeyError            it asks for a key that is no name
+│   ├── MissingValueError          it requires a value that upstream did not give, or gave in another type
+│   ├── MissingPortError           it requires a service that the run was not given
+│   ├── InvalidOutputError         it returns what is no output
+│   └── StreamError                it sends into, or reads from, a stream in a way that cannot work
+├── ToolDeclarationError           the author's: a function that cannot become a tool
+└── RunEnded                       a run that did not complete; `results` holds what had ended by then
+    ├── PipelineCancelled          a stage asked to stop: no error
+    └── StageFailed                a stage failed, raised, or asked for another try that it did not get
+        ├── StageTimeout           it took longer than its `timeout_s`
+        └── DeadlineExceeded       the run took longer than its `deadline_s`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stageflow.graph import PipelineResults
+
+
+class StageflowError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class PipelineBuildError(StageflowError):
+    """A pipeline that cannot run; `faults` has a sentence for each reason, and the message has them all."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__("\n".join((f"the pipeline has {count}:", *(f"- {fault}" for fault in self.faults))))
+
+
+class StageUsageError(StageflowError):
+    """A stage breaks a rule of the framework."""
+
+
+class UndeclaredDependencyError(StageUsageError):
+    """A stage asks for the output of a stage that is not upstream of it."""
+
+
+class InvalidKeyError(StageUsageError):
+    """A key that is None, empty, or not a string."""
+
+
+class MissingValueError(StageUsageError):
+    """A required value is not there, or is of another type."""
+
+
+class MissingPortError(StageUsageError):
+    """A required service was not given to the run."""
+
+
+class InvalidOutputError(StageUsageError):
+    """A stage returns something that is neither a StageOutput, nor a dict, nor None."""
+
+
+class StreamError(StageUsageError):
+    """A stream is used in a way that cannot work."""
+
+
+class ToolDeclarationError(StageflowError):
+    """A function that cannot be declared as a tool; the message says what to change."""
+
+
+class RunEnded(StageflowError):
+    """A run that did not complete. `stage` is the one that ended it, `results` what had ended by then."""
+
+    def __init__(
+        self, message: str, *, stage: str, data: Mapping[str, object], results: PipelineResults
+    ) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.data = data
+        self.results = results
+
+
+class PipelineCancelled(RunEnded):
+    """A stage returned CANCEL: the run stops on purpose, and `reason` says why."""
+
+    def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
+        super().__init__(
+            f"stage {stage!r} cancelled the run: {reason}", stage=stage, data=data, results=results
+        )
+        self.reason = reason
+
+
+class StageFailed(RunEnded):
+    """A stage failed. `error` is what it said; what it raised, if it raised, is the `__cause__`."""
+
+    def __init__(self, stage: str, error: str, data: Mapping[str, object], results: PipelineResults) -> None:
+        super().__init__(f"stage {stage!r} failed: {error}", stage=stage, data=data, results=results)
+        self.error = error
+
+
+class StageTimeout(StageFailed):
+    """A stage took longer than its `timeout_s`, all its attempts and their waits included."""
+
+
+class DeadlineExceeded(StageFailed):
+    """The run took longer than its `deadline_s`; `stage` is the first that was still running."""

@@ -1,0 +1,1 @@
+"""What a stage is handed: `inputs`, the results upstream, and `ports`, its ways to the world."""

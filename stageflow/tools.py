@@ -1,0 +1,227 @@
+"""What an agent may call: `Tool`, declared from a typed function, and the `ToolRegistry` that runs one safely.
+
+A tool call is a stranger's data: the model wrote it. So arguments are validated by pydantic against the function's
+annotations, and whatever goes wrong becomes a `ToolResult` that the model can read; only cancellation is raised.
+pydantic is imported when the first tool is declared, never with the package: pipelines without tools do not need it.
+"""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_type_hints
+
+import anyio
+
+from stageflow.errors import ToolDeclarationError
+
+Effect = Literal["none", "idempotent", "irreversible"]
+"""What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone."""
+
+ToolFunction = Callable[..., Awaitable[object]]
+Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
+"""Turns the model's arguments into the function's keywords; raises ValueError with a text for the model."""
+
+DEFAULT_TIMEOUT_S = 10.0
+"""A person waits for the answer; ten seconds of silence is already a broken conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What the model asks for. `arguments` is JSON text or a mapping, just as the model gave it."""
+
+    id: str
+    name: str
+    arguments: str | Mapping[str, object] = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """How a call went. `text` is for the model, whether it went well or not; `error` names the kind of failure."""
+
+    call_id: str
+    name: str
+    ok: bool
+    text: str
+    error: Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One callable of the agent's. `parameters` is the JSON schema of its arguments, as models want it.
+
+    `Tool.of` makes one from a function. One made by hand, from a schema that somebody else published, may leave
+    `validate` out; its function then gets the arguments as they came.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+    function: ToolFunction
+    effect: Effect = "irreversible"
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    validate: Validate | None = None
+
+    @classmethod
+    def of(
+        cls,
+        function: ToolFunction,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        effect: Effect = "irreversible",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Self:
+        """A tool from an async function with annotated parameters; its docstring is the description.
+
+        A tool that does not say otherwise counts as irreversible, so that nothing runs too early by oversight.
+        Raises ToolDeclarationError.
+        """
+        name = name or getattr(function, "__name__", type(function).__name__)
+        if not inspect.iscoroutinefunction(function):
+            raise ToolDeclarationError(
+                f"tool {name!r} must be an `async def`; send blocking work through anyio.to_thread.run_sync"
+            )
+        parameters, validate = _arguments_of(function, name)
+        text = inspect.cleandoc(description or function.__doc__ or "")
+        if not text:
+            raise ToolDeclarationError(
+                f"tool {name!r} has no description: the model decides by it; write a docstring"
+            )
+        return cls(name, text, parameters, function, effect, timeout_s, validate)
+
+
+def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object], Validate]:
+    """The JSON schema of a function's parameters, and what validates arguments against it."""
+    from typing import NotRequired
+
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from typing_extensions import TypedDict
+
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ToolDeclarationError(
+                f"tool {name!r}: parameter {parameter.name!r} cannot be named by a model; use plain parameters"
+            )
+        if parameter.name not in hints:
+            raise ToolDeclarationError(f"tool {name!r}: parameter {parameter.name!r} needs an annotation")
+        hint = hints[parameter.name]
+        fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+    arguments_type = TypedDict(name, fields)  # type: ignore[operator, misc]  # made at run time, from the signature
+    arguments_type.__pydantic_config__ = ConfigDict(extra="forbid")
+    adapter: TypeAdapter[dict[str, object]] = TypeAdapter(arguments_type)
+
+    def validate(arguments: Mapping[str, object]) -> dict[str, object]:
+        try:
+            return adapter.validate_python(dict(arguments))
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise ValueError("; ".join(faults)) from error
+
+    return adapter.json_schema(), validate
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRegistry:
+    """The tools of an agent by name. Holds no state of a conversation; `turn()` gives the view that counts calls."""
+
+    tools: tuple[Tool, ...] = ()
+    max_calls_per_turn: int = 8
+    _by_name: dict[str, Tool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name = {tool.name: tool for tool in self.tools}
+        if len(by_name) < len(self.tools):
+            names = [tool.name for tool in self.tools]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ToolDeclarationError(f"tools must have names of their own; given twice: {', '.join(twice)}")
+        object.__setattr__(self, "_by_name", by_name)
+
+    @classmethod
+    def of(cls, functions: Iterable[ToolFunction | Tool], *, max_calls_per_turn: int = 8) -> Self:
+        """A registry of tools and of plain functions, which become tools as `Tool.of` makes them."""
+        tools = (item if isinstance(item, Tool) else Tool.of(item) for item in functions)
+        return cls(tuple(tools), max_calls_per_turn)
+
+    def get(self, name: str) -> Tool | None:
+        """The tool of that name, if there is one."""
+        return self._by_name.get(name)
+
+    def turn(self) -> "ToolTurn":
+        """The same tools for one turn, with the limit on calls in force."""
+        return ToolTurn(self)
+
+    async def execute(self, call: ToolCall) -> ToolResult:
+        """Run one call. Never raises for what the model or the tool did wrong.
+
+        Cancel-safe: a cancelled call cancels the tool. What an irreversible tool had done by then stays done.
+        """
+        tool = self._by_name.get(call.name)
+        if tool is None:
+            known = ", ".join(sorted(self._by_name)) or "none"
+            return _failed(call, "unknown_tool", f"There is no tool {call.name!r}. There are: {known}.")
+        try:
+            arguments = _parsed(call.arguments)
+            keywords = arguments if tool.validate is None else tool.validate(arguments)
+        except ValueError as error:
+            return _failed(call, "bad_arguments", f"The arguments of {call.name} do not fit: {error}.")
+        return await _called(tool, call, keywords)
+
+
+@dataclass(slots=True)
+class ToolTurn:
+    """A registry as one turn sees it: after `max_calls_per_turn` calls every further one is refused."""
+
+    registry: ToolRegistry
+    calls: int = 0
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools to offer to the model; none once the limit is reached, so that it has to answer."""
+        return self.registry.tools if self.calls < self.registry.max_calls_per_turn else ()
+
+    async def execute(self, call: ToolCall) -> ToolResult:
+        """Run one call, or refuse it when the turn has had its share. Cancel-safe as the registry's."""
+        limit = self.registry.max_calls_per_turn
+        if self.calls >= limit:
+            text = f"No more tool calls in this turn: all {limit} are used. Answer with what you have."
+            return _failed(call, "limit", text)
+        self.calls += 1
+        return await self.registry.execute(call)
+
+
+def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments or "{}")
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not valid JSON ({error})") from error
+    if not isinstance(arguments, Mapping):
+        raise ValueError(f"a JSON object is needed, not {type(arguments).__name__}")
+    return arguments
+
+
+async def _called(tool: Tool, call: ToolCall, keywords: Mapping[str, object]) -> ToolResult:
+    try:
+        with anyio.fail_after(tool.timeout_s):
+            value = await tool.function(**keywords)
+        return ToolResult(call.id, call.name, ok=True, text=_text_of(value))
+    except TimeoutError:
+        doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
+        return _failed(call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}")
+    except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
+        return _failed(call, "exception", f"{call.name} failed: {type(error).__name__}: {error}")
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _failed(
+    call: ToolCall,
+    error: Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"],
+    text: str,
+) -> ToolResult:
+    return ToolResult(call.id, call.name, ok=False, text=text, error=error)

@@ -1,0 +1,121 @@
+"""The conversation: order, what was heard, what the model is given."""
+
+import pytest
+
+from server.errors import ClientError
+from server.heard import SpokenPiece
+from server.memory import INTERRUPTED, Conversation, Entry, cut
+
+
+def spoken(item_id: str = "a1", text: str = "one two three four") -> Entry:
+    pieces = [SpokenPiece(text, 0, 18_000)]
+    return Entry(item_id, "assistant", text, spoken=True, pieces=pieces, rate_hz=24_000)
+
+
+def conversation(*entries: Entry) -> Conversation:
+    made = Conversation()
+    for entry in entries:
+        made.add(entry)
+    return made
+
+
+def contents(made: Conversation) -> list[str]:
+    return [message.content for message in made.messages()]
+
+
+def test_entries_keep_their_order_and_name_the_one_before() -> None:
+    made = Conversation()
+    assert made.add(Entry("a", "user", "A")) is None
+    assert made.add(Entry("b", "user", "B")) == "a"
+    assert made.add(Entry("r", "system", "R"), "root") is None
+    assert made.add(Entry("m", "user", "M"), "a") == "a"
+    assert contents(made) == ["R", "A", "M", "B"]
+    assert made.previous_id("m") == "a"
+    assert made.previous_id("r") is None
+    assert made.last_id == "b"
+
+
+def test_an_id_can_be_taken_only_once() -> None:
+    with pytest.raises(ClientError, match="'a' is already"):
+        conversation(Entry("a", "user"), Entry("a", "user"))
+
+
+def test_an_unknown_place_is_refused_and_nothing_is_added() -> None:
+    made = conversation(Entry("a", "user", "A"))
+    with pytest.raises(ClientError, match="'z'"):
+        made.add(Entry("b", "user", "B"), "z")
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda made: made.get("z"), "item_retrieve_invalid_item_id"),
+        (lambda made: made.delete("z"), "item_delete_invalid_item_id"),
+        (lambda made: made.truncate("z", 0), "item_truncate_invalid_item_id"),
+    ],
+)
+def test_an_unknown_item_has_a_code_for_each_command(call: object, code: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        call(conversation())  # type: ignore[operator]  # a lambda in a table
+    assert refused.value.code == code
+
+
+def test_only_spoken_answers_can_be_truncated() -> None:
+    made = conversation(Entry("u", "user", "hi", spoken=True))
+    with pytest.raises(ClientError, match="Only model output audio") as refused:
+        made.truncate("u", 10)
+    assert refused.value.code == "unsupported_content_type"
+
+
+def test_truncation_keeps_the_words_that_were_heard_and_tells_the_model() -> None:
+    made = conversation(spoken())
+    entry = made.truncate("a1", 375)  # half of 750 ms
+    assert (entry.text, entry.generated) == ("one two", "one two three four")
+    assert contents(made) == ["one two" + INTERRUPTED]
+
+
+def test_a_position_beyond_the_end_is_the_end() -> None:
+    made = conversation(spoken())
+    assert made.truncate("a1", 10**9).text == "one two three four"
+    assert contents(made) == ["one two three four"]
+
+
+def test_a_later_truncation_replaces_an_earlier_estimate() -> None:
+    entry = spoken()
+    cut(entry, 5_000)
+    assert entry.text == "one"
+    made = conversation(entry)
+    assert made.truncate("a1", 750).text == "one two three four"
+
+
+def test_an_answer_of_which_nothing_was_heard_is_not_in_the_context() -> None:
+    entry = spoken()
+    cut(entry, 0)
+    assert contents(conversation(Entry("u", "user", "hi"), entry)) == ["hi"]
+
+
+def test_withheld_words_never_reach_the_model() -> None:
+    made = conversation(Entry("u", "user", "bad words"), Entry("v", "user", "good words"))
+    made.withhold("u")
+    made.withhold("gone")
+    assert contents(made) == ["good words"]
+
+
+def test_messages_end_before_the_entry_that_is_being_answered() -> None:
+    made = conversation(Entry("u", "user", "A"), Entry("v", "user", "B"), Entry("w", "user", "C"))
+    assert [message.content for message in made.messages(upto="v")] == ["A"]
+
+
+def test_the_oldest_go_first() -> None:
+    made = Conversation(max_items=2)
+    for name in "abc":
+        made.add(Entry(name, "user", name))
+    assert contents(made) == ["b", "c"]
+
+
+def test_the_last_entry_waits_for_an_answer_only_if_it_is_the_persons() -> None:
+    made = conversation(Entry("u", "user", "A"))
+    assert made.last_user_entry() is not None
+    made.add(spoken())
+    assert made.last_user_entry() is None
