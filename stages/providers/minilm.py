@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.errors import ModelFileError
+from stages.providers.blas import use_one_blas_thread
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -192,7 +193,11 @@ class SentenceEmbedder:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read `model.safetensors` and `vocab.txt` in `directory`. Raises ModelFileError."""
+        """Read `model.safetensors` and `vocab.txt` in `directory`. Raises ModelFileError.
+
+        From then on the process computes matrix products on one thread; see `stages.providers.blas`.
+        """
+        use_one_blas_thread()
         try:
             weights = read_safetensors(directory / "model.safetensors")
             vocabulary = (directory / "vocab.txt").read_text(encoding="utf-8").splitlines()

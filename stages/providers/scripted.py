@@ -94,7 +94,7 @@ class ScriptedAgent:
         default beside the model. Raises ModelFileError.
         """
         script, embedder = Script.read(), SentenceEmbedder.load(directory)
-        vectors = _vectors([plain(text) for _, text in script.examples], embedder, cache or directory)
+        vectors = kept_vectors([plain(text) for _, text in script.examples], embedder, cache or directory)
         return cls(script, embedder.embed, vectors, now)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ def _result(text: str) -> Mapping[str, object] | None:
 # --- the examples' vectors --------------------------------------------------------------------------------
 
 
-def _vectors(texts: Sequence[str], embedder: SentenceEmbedder, cache: Path) -> Floats:
+def kept_vectors(texts: Sequence[str], embedder: SentenceEmbedder, cache: Path) -> Floats:
     """The vectors of `texts`, from the cache if it has them and they are this model's."""
     digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
     path = cache / f"scripted-examples-{digest}.npy"

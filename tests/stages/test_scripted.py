@@ -19,8 +19,8 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.booking import TableBook
 from stages.models import model_dir
 from stages.ports import Finished, ModelEvent, TextDelta
-from stages.providers.minilm import Floats
-from stages.providers.scripted import Script, ScriptedAgent
+from stages.providers.minilm import Floats, SentenceEmbedder
+from stages.providers.scripted import Script, ScriptedAgent, kept_vectors
 from stages.scripted.plain import plain
 from stages.skills import build_skills
 from tests.support.provider_contracts import check_language_model
@@ -283,10 +283,14 @@ async def test_a_table_is_booked_in_a_conversation(agent: ScriptedAgent) -> None
 
 @pytest.mark.models
 def test_the_examples_vectors_are_kept_and_refused_when_they_are_not_this_models(tmp_path: Path) -> None:
-    directory = model_dir("minilm-l6-v2")
-    ScriptedAgent.load(directory, now=lambda: TUESDAY, cache=tmp_path).close()
-    (kept,) = tmp_path.iterdir()
-    good = np.load(kept)
-    np.save(kept, np.zeros_like(good))
-    ScriptedAgent.load(directory, now=lambda: TUESDAY, cache=tmp_path).close()
-    np.testing.assert_array_equal(np.load(kept), good)
+    embedder = SentenceEmbedder.load(model_dir("minilm-l6-v2"))
+    good = kept_vectors(["hello", "goodbye"], embedder, tmp_path)
+    (file,) = tmp_path.iterdir()
+    np.testing.assert_array_equal(np.load(file), good)
+    for bad in (np.zeros_like(good), good[:1]):
+        np.save(file, bad)
+        np.testing.assert_array_equal(kept_vectors(["hello", "goodbye"], embedder, tmp_path), good)
+        np.testing.assert_array_equal(np.load(file), good)
+    file.write_bytes(b"no numbers")
+    np.testing.assert_array_equal(kept_vectors(["hello", "goodbye"], embedder, tmp_path), good)
+    np.testing.assert_array_equal(kept_vectors(["hello"], embedder, tmp_path / "missing"), good[:1])
