@@ -14,7 +14,7 @@ is ended.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import anyio
@@ -42,6 +42,7 @@ from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
 from server.utterance import Utterance
 from stageflow.context import ContextSnapshot, Message
+from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
 from stages.chunks import decode_chunk
@@ -66,7 +67,7 @@ class Question:
 
     utterance: Utterance | None = None
     say: str | None = None
-    options: ReplyOptions = ReplyOptions()
+    options: ReplyOptions = field(default_factory=ReplyOptions)
     requested: bool = False
     """True when the client asked for a reply by name and so must get one, even an empty one."""
 
@@ -116,6 +117,7 @@ class Answer:
         self._pieces: list[SpokenPiece] = []
         self._usage = Usage()
         self._resampler: Resampler | None = None
+        self._voice_hz = 0
         self._lane = self._new_lane()
 
     @property
@@ -177,7 +179,7 @@ class Answer:
         results = await graph.run(
             self._snapshot(), ports=self._ports(), event_sink=_GuardWatch(graph, self._lane.commit)
         )
-        self._usage = _usage(results)
+        self._usage = results.data("agent").get("usage", Usage())
 
     async def _settle(self, utterance: Utterance) -> None:
         """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on
@@ -277,7 +279,8 @@ class Answer:
         await self._lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
 
     def _voice_at(self, rate_hz: int) -> Resampler:
-        if self._resampler is None or self._resampler.from_hz != rate_hz:
+        if self._resampler is None or self._voice_hz != rate_hz:
+            self._voice_hz = rate_hz
             self._resampler = Resampler(rate_hz, self._config.output_format.rate_hz)
         return self._resampler
 
@@ -361,3 +364,10 @@ class _GuardWatch:
         self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
         if not self._waiting:
             commit()
+
+    def emit(self, event: StageEvent) -> None:
+        """Take one of the run's events."""
+        if event.type == "stage.completed" and self._waiting:
+            self._waiting.discard(str(event.data["stage"]))
+            if not self._waiting:
+                self._commit()

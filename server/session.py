@@ -341,23 +341,30 @@ class Session:
 
     # --- reminders ----------------------------------------------------------------------------------------
 
-    def remind(self, delay_s: float, text: str) -> None:
-        """Say `text` in `delay_s` seconds, or as soon as nobody speaks after that; raises ClientError if
-        too many."""
+    def remind(self, delay_s: float, text: str) -> Callable[[], None]:
+        """Say `text` in `delay_s` seconds, or as soon as nobody speaks after that. Returns what takes it
+        back.
+
+        Raises ClientError when too many are waiting.
+        """
         if self._reminders >= MAX_REMINDERS:
             raise ClientError("rate_limit_exceeded", f"at most {MAX_REMINDERS} reminders can be waiting")
         self._reminders += 1
-        self._tasks.start_soon(self._remind_later, delay_s, text)
+        scope = anyio.CancelScope()
+        self._tasks.start_soon(self._remind_later, scope, delay_s, text)
+        return scope.cancel
 
     def announce(self, text: str) -> None:
         """Say `text` as soon as nobody speaks."""
         self._announcements.append(text)
         self._announce()
 
-    async def _remind_later(self, delay_s: float, text: str) -> None:
-        await anyio.sleep(delay_s)
+    async def _remind_later(self, scope: anyio.CancelScope, delay_s: float, text: str) -> None:
+        with scope:
+            await anyio.sleep(delay_s)
         self._reminders -= 1
-        self.announce(text)
+        if not scope.cancelled_caught:
+            self.announce(text)
 
     def _announce(self) -> None:
         if self._announcements and self._floor.state is State.LISTENING:

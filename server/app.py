@@ -1,0 +1,283 @@
+"""The composition root: the only file that knows which provider is behind which port, and that a socket is
+one.
+
+`serve` loads the models, opens the port and runs until it is told to stop; then sessions get `goaway` and a
+while.
+"""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
+
+import anyio
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from audio.vad import WebRtcVad
+from server.answer import Pipelines
+from server.connection import GuardedConnection, IntakeLimits
+from server.dialects.realtime import RealtimeDialect
+from server.errors import ClientError, SessionOver
+from server.events import SessionConfig, TurnDetection
+from server.http import DoorRules, FrontDoor, requested_model
+from server.session import Services, Session, WireClosed
+from server.settings import Settings
+from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
+from stages.agent import AgentProfile
+from stages.booking import TableBook
+from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from stages.guard import GuardPolicy, GuardRule
+from stages.models import model_dir
+from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
+from stages.ports import LanguageModel, Recogniser, Synthesiser
+from stages.router import Route
+from stages.skills import build_skills
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+"""How long a stopping server lets sessions say good-bye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """What stands behind the three ports, and what it is called."""
+
+    recogniser: Recogniser
+    model: LanguageModel
+    voice: Synthesiser
+    names: tuple[str, str, str]
+
+
+class _SocketWire:
+    """A websockets connection as the session's wire."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+
+    @property
+    def latency_s(self) -> float:
+        return self._connection.latency
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed:
+            return None
+
+    async def send(self, frame: str | bytes) -> None:
+        try:
+            await self._connection.send(frame)
+        except ConnectionClosed as closed:
+            raise WireClosed from closed
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._connection.close(code, reason)
+
+
+class App:
+    """One server process: its services and its live sessions."""
+
+    def __init__(self, settings: Settings, providers: Providers) -> None:
+        self._settings = settings
+        self._providers = providers
+        self._sessions: set[Session] = set()
+        self._idle = anyio.Event()
+        self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
+        self._services = Services(
+            recogniser=providers.recogniser,
+            new_vad=lambda: WebRtcVad(settings.vad_mode),
+            pipelines=_pipelines(settings, providers),
+            new_ports=self._ports,
+            limits=settings.limits,
+            lead_ms=settings.lead_ms,
+            chunk_ms=settings.output_chunk_ms,
+            unix_time_s=unix_time_s,
+        )
+        keys = tuple(key.get_secret_value() for key in settings.api_keys)
+        self._door = FrontDoor(DoorRules(keys, settings.allowed_origins), self._health)
+
+    @asynccontextmanager
+    async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+        """The open port; on the way out every session is ended with 1001."""
+        limits = self._settings.limits
+        intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
+        async with serve(
+            self._converse,
+            self._settings.listen_host,
+            self._settings.port,
+            ssl=tls,
+            compression=None,  # audio does not compress, and it costs 60 % more CPU
+            max_size=limits.max_frame_bytes,
+            open_timeout=5,
+            close_timeout=2,
+            ping_interval=20,
+            ping_timeout=20,
+            server_header=None,
+            create_connection=GuardedConnection.with_limits(intake),
+            process_request=self._door.process_request,
+            select_subprotocol=self._door.select_subprotocol,
+        ) as server:
+            try:
+                yield server
+            finally:
+                await self._drain()
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        wire = _SocketWire(connection)
+        request = connection.request
+        config = self._session_config(requested_model(request.path) if request else None)
+        dialect = RealtimeDialect(config)
+        if len(self._sessions) >= self._settings.limits.max_sessions:
+            await _refuse(wire, dialect, self._settings.limits.max_sessions)
+            return
+        session = Session(wire, dialect, self._services, config)
+        self._sessions.add(session)
+        log.info("session started", extra={"session": session.id})
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+            if not self._sessions:
+                self._idle.set()
+            log.info("session ended", extra={"session": session.id})
+
+    def _session_config(self, model: str | None) -> SessionConfig:
+        config = SessionConfig(
+            instructions=self._settings.instructions,
+            turn_detection=TurnDetection(silence_duration_ms=self._settings.silence_duration_ms),
+        )
+        return replace(config, model=model) if model else config
+
+    def _ports(self, session: Session) -> StagePorts:
+        skills = build_skills(now=_local_now, remind=session.remind, bookings=self._bookings)
+        providers = self._providers
+        return StagePorts(
+            llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),
+            audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
+        )
+
+    def _health(self) -> dict[str, object]:
+        return {"status": "ok", "sessions": len(self._sessions)}
+
+    async def _drain(self) -> None:
+        if not self._sessions:
+            return
+        self._idle = anyio.Event()
+        for session in tuple(self._sessions):
+            session.end(SessionOver(1001, "the server is stopping"))
+        with anyio.move_on_after(DRAIN_S, shield=True):
+            await self._idle.wait()
+
+
+async def _refuse(wire: _SocketWire, dialect: RealtimeDialect, limit: int) -> None:
+    from server.events import Problem
+
+    error = ClientError(
+        "session_limit_reached", f"The server holds at most {limit} sessions; try again later."
+    )
+    for frame in dialect.encode(Problem(error)):
+        await wire.send(frame)
+    await wire.close(1013, "session limit reached")
+
+
+def _local_now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
+    rules = (
+        (GuardRule("blocked", settings.guard_words, settings.guard_patterns),)
+        if settings.guard_words or settings.guard_patterns
+        else ()
+    )
+    profiles = (
+        AgentProfile("assistant", providers.model),
+        AgentProfile(
+            "concierge",
+            providers.model,
+            "You look after the restaurant's guests: tables, bookings and opening hours.",
+        ),
+    )
+    routes = (
+        Route("assistant", ("time", "date", "timer", "calculate", "plus", "times")),
+        Route("concierge", ("table", "book", "booking", "reservation", "restaurant", "opening hours")),
+    )
+    config = VoicePipelineConfig(profiles, routes, "assistant", GuardPolicy(rules, settings.guard_refusal))
+    return Pipelines(
+        voice=build_voice_pipeline(config, providers.voice),
+        text=build_text_pipeline(config),
+        say=build_say_pipeline(providers.voice),
+    )
+
+
+@asynccontextmanager
+async def load_providers(settings: Settings, report: Callable[[str], None]) -> AsyncIterator[Providers]:
+    """Load what the settings name, off the loop; raises ModelFileError."""
+    async with AsyncExitStack() as stack:
+
+        async def load(what: Callable[[], object]) -> object:
+            made = await anyio.to_thread.run_sync(what)
+            close = getattr(made, "close", None)
+            if close is not None:
+                stack.push_async_callback(anyio.to_thread.run_sync, close)
+            return made
+
+        names = (
+            "Whisper tiny.en (embedded)" if settings.stt == "embedded" else "scripted",
+            _agent_name(settings),
+            "hibari heart (embedded)" if settings.tts == "embedded" else "scripted tones",
+        )
+        report("loading " + ", ".join(names))
+        recogniser = await load(lambda: _recogniser(settings))
+        model = await load(lambda: _model(settings))
+        voice = await load(lambda: _voice(settings))
+        yield Providers(recogniser, model, voice, names)  # type: ignore[arg-type]  # each by its own loader
+
+
+def _agent_name(settings: Settings) -> str:
+    if _uses_chat_model(settings):
+        return f"{settings.openai_model} (chat model)"
+    return "a scripted agent, not a language model (embedded)" if settings.agent != "scripted" else "an echo"
+
+
+def _uses_chat_model(settings: Settings) -> bool:
+    return settings.agent == "openai" or (settings.agent == "auto" and settings.has_chat_model)
+
+
+def _recogniser(settings: Settings) -> Recogniser:
+    if settings.stt == "scripted":
+        return ScriptedRecogniser("hello there")
+    from stages.providers.whisper import EmbeddedRecogniser
+
+    return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
+
+
+def _model(settings: Settings) -> LanguageModel:
+    if _uses_chat_model(settings):
+        from stages.providers.openai_chat import OpenAIChatModel
+
+        key = settings.openai_api_key
+        return OpenAIChatModel(
+            settings.openai_model,
+            api_key=key.get_secret_value() if key else None,
+            base_url=settings.openai_base_url,
+        )
+    if settings.agent == "scripted":
+        return EchoModel()
+    from stages.providers.scripted import ScriptedAgent
+
+    return ScriptedAgent.load(model_dir("minilm-l6-v2"), now=_local_now)
+
+
+def _voice(settings: Settings) -> Synthesiser:
+    if settings.tts == "scripted":
+        return ScriptedVoice()
+    from stages.providers.hibari import EmbeddedVoice
+
+    return EmbeddedVoice.load(model_dir("hibari-heart"), threads=settings.model_threads)

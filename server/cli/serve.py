@@ -1,0 +1,50 @@
+"""`stageflow-voice serve`: load the models, listen, and stop gracefully on SIGTERM or Ctrl-C."""
+
+import argparse
+import logging
+import signal
+import sys
+
+import anyio
+
+from server.app import App, load_providers
+from server.settings import Settings, load_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to listen; everything else is in the environment."""
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: 8080)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop. Raises ConfigError or ModelFileError before the port is opened."""
+    settings = load_settings({"host": arguments.host, "port": arguments.port})
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("websockets").setLevel(logging.WARNING)  # below INFO it prints keys
+    anyio.run(_serve, settings, backend_options={"use_uvloop": sys.platform != "win32"})
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    async with load_providers(settings, _say) as providers:
+        app = App(settings, providers)
+        async with app.listening() as server:
+            port = server.sockets[0].getsockname()[1]
+            address = f"{settings.listen_host}:{port}"
+            for role, name in zip(("recogniser", "agent", "voice"), providers.names, strict=True):
+                _say(f"{role:>10}: {name}")
+            if not settings.api_keys:
+                _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
+            _say(f"listening on http://{address}/ and ws://{address}/v1/realtime")
+            _say(f"try: scripts/talk tests/data/speech/ps_goforward.wav --url ws://{address}/v1/realtime")
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for _ in signals:
+                    break
+        _say("stopped")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

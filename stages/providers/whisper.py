@@ -1,0 +1,146 @@
+"""The embedded recogniser: Whisper tiny.en behind one worker thread that all sessions share.
+
+Finals overtake partials. A partial is a reading of the utterance so far, made about every 0.8 s of new audio
+while the worker has nothing else to do; words on which two readings in a row agree are stable and never taken
+back.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from audio.formats import SPEECH_HZ, Samples
+from stages.errors import ProviderBusy, ProviderError
+from stages.ports import Partial, Transcript
+from stages.providers.whisper_model import Segment, WhisperModel
+from stages.providers.whisper_text import bare
+from stages.providers.worker import Job, Worker
+
+PARTIAL_EVERY_SAMPLES = int(0.8 * SPEECH_HZ)
+FINAL, PARTIAL = 0, 1
+
+
+class EmbeddedRecogniser:
+    """`stages.ports.Recogniser` on Whisper tiny.en, English only."""
+
+    def __init__(self, model: WhisperModel, worker: Worker) -> None:
+        self.model = model
+        self.worker = worker
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int = 1) -> Self:
+        """Load the model in `directory`; blocks for about half a second. Raises ModelFileError."""
+        return cls(WhisperModel.load(directory, threads=threads), Worker("recogniser"))
+
+    @property
+    def rate_hz(self) -> int:
+        """16 kHz."""
+        return SPEECH_HZ
+
+    def open(self, on_partial: Callable[[Partial], None] | None = None) -> "EmbeddedRecognition":
+        """Begin an utterance."""
+        return EmbeddedRecognition(self, on_partial)
+
+    def close(self) -> None:
+        """End the thread. Blocks until the decode it is in is done, so call it off the loop."""
+        self.worker.close()
+
+
+class EmbeddedRecognition:
+    """One utterance."""
+
+    def __init__(self, recogniser: EmbeddedRecogniser, on_partial: Callable[[Partial], None] | None) -> None:
+        self._recogniser = recogniser
+        self._on_partial = on_partial
+        self._stretches: list[Samples] = []
+        self._new_samples = 0
+        self._job: Job[list[Segment]] | None = None
+        self._last_words: Sequence[str] = ()
+        self._stable = ""
+
+    def push(self, samples: Samples) -> None:
+        """More audio; now and then this starts a partial reading."""
+        self._stretches.append(samples)
+        self._new_samples += len(samples)
+        if self._on_partial is not None and self._new_samples >= PARTIAL_EVERY_SAMPLES and self._job is None:
+            self._read_partly()
+
+    async def final(self) -> Transcript:
+        """The text of everything pushed so far. Raises ProviderError. Cancel-safe."""
+        self._drop_partial()
+        audio = self._audio()
+        segments = await self._recogniser.worker.run(
+            lambda: self._recogniser.model.segments(audio), priority=FINAL
+        )
+        return _transcript(segments)
+
+    def close(self) -> None:
+        """Let go; no partial is reported afterwards."""
+        self._on_partial = None
+        self._drop_partial()
+        self._stretches.clear()
+
+    def _audio(self) -> Samples:
+        if not self._stretches:
+            return np.zeros(0, np.int16)
+        self._stretches = [np.concatenate(self._stretches)]
+        return self._stretches[0]
+
+    def _read_partly(self) -> None:
+        worker, model = self._recogniser.worker, self._recogniser.model
+        load = worker.statistics()
+        self._new_samples = 0
+        if load.waiting or load.running:
+            return  # somebody waits for a final: captions can wait
+        audio = self._audio()
+        try:
+            self._job = worker.submit(lambda: model.segments(audio), self._read_done, priority=PARTIAL)
+        except ProviderBusy:
+            return
+
+    def _read_done(self, job: Job[list[Segment]]) -> None:
+        self._job = None
+        if self._on_partial is None:
+            return
+        try:
+            text = _transcript(job.result()).text
+        except ProviderError:
+            return  # the final will say what is wrong
+        words = text.split()
+        agreed = _agreed(self._last_words, words)
+        self._last_words = words
+        kept = self._stable.split()
+        if len(agreed) > len(kept) and [bare(word) for word in agreed[: len(kept)]] == [
+            bare(w) for w in kept
+        ]:
+            self._stable = " ".join([*kept, *agreed[len(kept) :]])
+        rest = words[len(self._stable.split()) :]
+        self._on_partial(Partial(" ".join([*self._stable.split(), *rest]), self._stable))
+
+    def _drop_partial(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+
+
+def _agreed(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """The words at the beginning of both."""
+    agreed = []
+    for old, new in zip(before, now, strict=False):
+        if bare(old) != bare(new):
+            break
+        agreed.append(new)
+    return agreed
+
+
+def _transcript(segments: Sequence[Segment]) -> Transcript:
+    readings = [segment.reading for segment in segments]
+    if not readings:
+        return Transcript("", no_speech=1.0)
+    return Transcript(
+        " ".join(reading.text for reading in readings if reading.text),
+        no_speech=min(reading.no_speech for reading in readings),
+        log_probability=min(reading.log_probability for reading in readings),
+    )
