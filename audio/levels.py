@@ -18,19 +18,13 @@ FULL_SCALE = 32768.0
 SILENCE_DBFS = -120.0
 """Said of digital silence instead of minus infinity; one step of int16 has -90 dBFS."""
 
-_LOWEST, _HIGHEST = np.array(-32768, np.float32), np.array(32767, np.float32)
-"""Arrays, because numpy takes longer to convert a number than to compare 20 ms of audio with it."""
-
 _TRIM_WINDOW_MS = 5
 """Short enough to find a plosive's start, long enough to hold half a period of the lowest voices."""
 
 
 def quantise(values: Floats) -> Samples:
-    """Floats at int16's scale -> `int16[n]`, rounded and clipped. Overwrites `values`: pass what is yours."""
-    np.rint(values, out=values)
-    np.minimum(values, _HIGHEST, out=values)
-    np.maximum(values, _LOWEST, out=values)
-    return values.astype(np.int16)
+    """Floats at the scale of int16 -> `int16[n]`, rounded and clipped."""
+    return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
 
 
 def from_float(values: Floats) -> Samples:
@@ -91,7 +85,7 @@ def trim_silence(
     if not len(loud):
         return samples[:0]
     first = int(starts[loud[0]]) - ms_to_samples(head_ms, rate_hz)
-    last = int(starts[loud[-1]] + lengths[loud[-1]]) + ms_to_samples(tail_ms, rate_hz)
+    last = int(starts[loud[-1]]) + window + ms_to_samples(tail_ms, rate_hz)
     return samples[max(0, first) : last]
 
 

@@ -120,18 +120,17 @@ class Listener:
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""
         event = endpointer.push(self._vad.score(frame), len(frame))
-        if endpointer.is_speaking and event is None:
-            heard.append(SpeechAudio(frame))
-            return
-        if isinstance(event, SpeechEnded):
-            heard.append(SpeechAudio(frame))
-            heard.append(event)
-            return
-        self._recent.append(frame)
-        if event is not None:
+        if event is None:
+            if endpointer.is_speaking:
+                heard.append(SpeechAudio(frame))
+            else:
+                self._recent.append(frame)
+        elif isinstance(event, SpeechEnded):
+            heard += (SpeechAudio(frame), event)
+        else:
             from_start = endpointer.position - event.start_sample
-            heard.append(event)
-            heard.append(SpeechAudio(np.concatenate(self._recent)[-from_start:]))
+            spoken = np.concatenate((*self._recent, frame))[-from_start:]
+            heard += (event, SpeechAudio(spoken))
             self._recent.clear()
 
     def _drain(self, endpointer: Endpointer) -> Samples:
@@ -141,8 +140,8 @@ class Listener:
         return rest
 
     def _frames_to_keep(self, endpointer: Endpointer) -> int:
-        """Frames that reach back as far as a beginning may, and the one that decides it."""
-        return -(-endpointer.reach_samples // self._vad.frame_samples) + 1
+        """Frames that reach back as far as a beginning may."""
+        return -(-endpointer.reach_samples // self._vad.frame_samples)
 
 
 def _audio(samples: Samples) -> list[Heard]:

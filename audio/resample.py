@@ -1,17 +1,19 @@
 """One sample rate to another, as a stream whose output does not depend on how the input was cut.
 
-libsoxr at quality MQ, about 14 us for 20 ms of audio. It works in blocks, so what comes out lags by 21 ms on
+libsoxr at quality MQ, about 15 us for 20 ms of audio. It works in blocks, so what comes out lags: by 21 ms on
 average and 41 ms at most for the rates of browsers, by 64 and 118 ms between 8 and 16 kHz. The stream runs in
-float32 although samples are int16 on both sides, because libsoxr dithers 16-bit output: there the result
-depends on the cut (by up to 2 steps) and silence does not stay silent. In float32 it is the same to the bit
-for every cut.
+int32, at the scale of int16 on both sides, because libsoxr dithers 16-bit output: there the result depends on
+the cut (by up to 2 steps) and silence does not stay silent. In int32 it is the same to the bit for every cut.
 """
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 
 from audio.formats import Samples
-from audio.levels import Floats, quantise
+
+_LOWEST, _HIGHEST = np.array(-32768, np.int32), np.array(32767, np.int32)
+"""Arrays, because numpy takes longer to convert a number than to compare 20 ms of audio with it."""
 
 
 class Resampler:
@@ -24,9 +26,7 @@ class Resampler:
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._stream = (
-            None
-            if from_hz == to_hz
-            else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="MQ")
+            None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="int32", quality="MQ")
         )
 
     def process(self, samples: Samples, last: bool = False) -> Samples:
@@ -36,7 +36,9 @@ class Resampler:
         """
         if self._stream is None:
             return samples
-        resampled: Floats = self._stream.resample_chunk(samples.astype(np.float32), last=last)
+        resampled: npt.NDArray[np.int32] = self._stream.resample_chunk(samples.astype(np.int32), last=last)
         if last:
             self._stream.clear()
-        return quantise(resampled)
+        np.minimum(resampled, _HIGHEST, out=resampled)
+        np.maximum(resampled, _LOWEST, out=resampled)
+        return resampled.astype(np.int16)

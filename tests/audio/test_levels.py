@@ -69,6 +69,17 @@ def test_trimming_keeps_a_little_of_head_and_tail() -> None:
     assert np.shares_memory(trimmed, clip)
 
 
+def test_trimming_is_exact_to_its_5_ms_at_any_rate() -> None:
+    clip = np.concatenate((silence(100, 48_000), np.full(4_800, 1_000, np.int16), silence(100, 48_000)))
+    trimmed = trim_silence(clip, 48_000, head_ms=20, tail_ms=40)
+    assert trimmed.tolist() == clip[4_800 - 960 : 9_600 + 1_920].tolist()
+
+
+def test_trimming_hears_a_last_bit_shorter_than_5_ms() -> None:
+    clip = np.array([0] * 80 + [200] * 3, np.int16)
+    assert trim_silence(clip, 16_000, head_ms=0).tolist() == [200] * 3
+
+
 def test_trimming_leaves_silence_within_and_hiss_below_the_floor_alone() -> None:
     spoken = join([tone(440, 100), tone(440, 100)], pause_ms=400)
     clip = np.concatenate((white_noise(500, -60), spoken, white_noise(500, -60, seed=1)))
