@@ -56,7 +56,7 @@ class EmbeddedRecognition:
         self._on_partial = on_partial
         self._stretches: list[Samples] = []
         self._new_samples = 0
-        self._job: Job[list[Segment]] | None = None
+        self._job: Job[list[Segment] | None] | None = None
         self._last_words: Sequence[str] = ()
         self._stable = ""
 
@@ -72,9 +72,9 @@ class EmbeddedRecognition:
         self._drop_partial()
         audio = self._audio()
         segments = await self._recogniser.worker.run(
-            lambda: self._recogniser.model.segments(audio), priority=FINAL
+            lambda: self._recogniser.model.transcribe(audio), priority=FINAL
         )
-        return _transcript(segments)
+        return _transcript(segments or ())
 
     def close(self) -> None:
         """Let go; no partial is reported afterwards."""
@@ -96,16 +96,16 @@ class EmbeddedRecognition:
             return  # somebody waits for a final: captions can wait
         audio = self._audio()
         try:
-            self._job = worker.submit(lambda: model.segments(audio), self._read_done, priority=PARTIAL)
+            self._job = worker.submit(lambda: model.transcribe(audio), self._read_done, priority=PARTIAL)
         except ProviderBusy:
             return
 
-    def _read_done(self, job: Job[list[Segment]]) -> None:
+    def _read_done(self, job: Job[list[Segment] | None]) -> None:
         self._job = None
         if self._on_partial is None:
             return
         try:
-            text = _transcript(job.result()).text
+            text = _transcript(job.result() or ()).text
         except ProviderError:
             return  # the final will say what is wrong
         words = text.split()

@@ -26,8 +26,8 @@ def test_all_played_is_all_heard() -> None:
 
 
 def test_without_word_times_a_word_takes_its_share_of_the_piece() -> None:
-    assert heard_text(PIECES, 416) == ""  # "Hello" is 5 of 12 characters: heard at sample 416.67
-    assert heard_text(PIECES, 417) == "Hello"
+    assert heard_text(PIECES, 415) == ""  # "Hello" is 5 of 12 characters: 416 of 1000 samples
+    assert heard_text(PIECES, 416) == "Hello"
     assert heard_text(PIECES, 999) == "Hello"
 
 

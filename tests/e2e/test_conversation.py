@@ -1,0 +1,127 @@
+"""Real sockets, real models, real speech: a server started by the test, and what a person would hear."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from audio.files import read_audio
+from audio.formats import SPEECH_HZ, Samples
+from audio.resample import Resampler
+from server.app import App, Providers, load_providers
+from server.client import WIRE_HZ, RealtimeClient
+from server.settings import Settings, load_settings
+from tests.support.trace_checker import check_trace
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech"
+pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
+
+
+@asynccontextmanager
+async def server(**settings: object) -> AsyncIterator[tuple[str, Providers]]:
+    """A server on a free port, with the embedded models."""
+    chosen: Settings = load_settings({"port": 0, **settings}, env_file=None)
+    async with load_providers(chosen, lambda text: None) as providers:
+        async with App(chosen, providers).listening() as listening:
+            port = listening.sockets[0].getsockname()[1]
+            yield f"ws://127.0.0.1:{port}/v1/realtime", providers
+
+
+async def say(client: RealtimeClient, name: str, silence_s: float = 0.8) -> None:
+    samples, rate_hz = read_audio(SPEECH / name)
+    await client.speak(samples, rate_hz)
+    await client.stay_silent(silence_s)
+
+
+async def test_speech_is_recognised_and_answered_aloud() -> None:
+    async with server() as (url, providers), RealtimeClient(url) as client:
+        await client.show_transcripts()
+        await say(client, "ps_goforward.wav")
+        done = await client.receive_until("response.done")
+        call = client.call
+        transcript = call.texts("conversation.item.input_audio_transcription.completed", "transcript")
+        assert transcript[0].lower().replace("ten", "10").strip(".") == "go forward 10 meters"
+        assert done.event["response"]["status"] == "completed"
+        text = call.texts("response.output_audio_transcript.done", "transcript")[0]
+        assert "".join(call.texts("response.output_audio_transcript.delta", "delta")) == text
+        heard = await recognised(providers, call.samples())
+        said = words(text)
+        assert len(set(words(heard)) & set(said)) >= 0.85 * len(set(said)), heard
+        check_trace(call.events(), ended=False)
+
+
+async def test_talking_over_the_answer_silences_it() -> None:
+    async with server() as (url, _), RealtimeClient(url) as client:
+        await say(client, "ps_goforward.wav")
+        await client.receive_until("response.output_audio.delta")
+        await say(client, "ps_something.wav", 0.0)
+        done = await client.receive_until("response.done")
+        assert done.event["response"]["status"] == "cancelled"
+        assert done.event["response"]["status_details"]["reason"] == "turn_detected"
+        interrupted = [seen.type for seen in client.call.received]
+        started = len(interrupted) - 1 - interrupted[::-1].index("input_audio_buffer.speech_started")
+        assert "response.output_audio.delta" not in interrupted[started:]
+        check_trace(client.call.events(), ended=False)
+
+
+async def test_blocked_words_are_refused_aloud() -> None:
+    async with server(guard_words="forward", guard_refusal="No, thank you.") as (url, _):
+        async with RealtimeClient(url) as client:
+            await say(client, "ps_goforward.wav")
+            await client.receive_until("response.done")
+            said = client.call.texts("response.output_audio_transcript.done", "transcript")
+            assert said == ["No, thank you."]
+            assert len(client.call.samples()) > WIRE_HZ // 2
+
+
+async def test_silence_and_noise_are_no_turn() -> None:
+    async with server() as (url, _), RealtimeClient(url) as client:
+        noise = np.random.default_rng(1).normal(0, 300, 2 * WIRE_HZ).astype(np.int16)
+        await client.stay_silent(1.0)
+        await client.speak(noise, WIRE_HZ)
+        await client.send("conversation.item.retrieve", item_id="none")
+        await client.receive_until("error")
+        assert {seen.type for seen in client.call.received} == {"session.created", "error"}
+
+
+async def test_two_sessions_at_once_do_not_mix() -> None:
+    heard: dict[str, str] = {}
+
+    async def converse(url: str, name: str) -> None:
+        async with RealtimeClient(url) as client:
+            await client.show_transcripts()
+            await say(client, name)
+            seen = await client.receive_until("conversation.item.input_audio_transcription.completed")
+            heard[name] = str(seen.event["transcript"]).lower()
+
+    async with server() as (url, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(converse, url, "ps_goforward.wav")
+        tasks.start_soon(converse, url, "cards_003.wav")
+    assert "forward" in heard["ps_goforward.wav"]
+    assert "clubs" in heard["cards_003.wav"]
+
+
+async def test_bad_input_gets_an_error_and_the_session_goes_on() -> None:
+    async with server() as (url, _), RealtimeClient(url) as client:
+        for frame in ("{", "[]", '{"type":"no.such"}', b"\x00\x01", '{"type":"input_audio_buffer.commit"}'):
+            await client.send_raw(frame)
+            seen = await client.receive_until("error")
+            assert seen.event["error"]["code"]
+            assert seen.event["error"]["message"]
+        await client.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
+        await client.receive_until("session.updated")
+
+
+async def recognised(providers: Providers, samples: Samples) -> str:
+    """What the recogniser makes of the answer."""
+    recognition = providers.recogniser.open()
+    recognition.push(Resampler(WIRE_HZ, SPEECH_HZ).process(samples, last=True))
+    return (await recognition.final()).text
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as they are compared."""
+    return "".join(char for char in text.lower() if char.isalnum() or char in " '").split()
