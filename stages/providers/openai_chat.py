@@ -1,121 +1,233 @@
-"""A chat model through the `openai` package: any server that speaks its chat completions, ours or theirs."""
+"""Any chat model behind an OpenAI-compatible HTTP interface: the company's own, or a local server such as
+Ollama's.
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+The interface is spoken by many servers, each a little differently, so everything in a chunk is taken to be
+optional: no choices, null content, thoughts in the text or beside it, tool calls in pieces or in one,
+without id or index. What a server says is read here and nowhere else.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
-from stages.errors import ProviderError, ProviderRejected, ProviderTimeout
+from stages.errors import ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
 from stages.ports import Finished, ModelEvent, TextDelta, Usage
+from stages.thoughts import SpokenPart
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, OpenAIError
+
+Reason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+
+SILENCE_S = 30.0
+"""How long a server may send nothing at all, while connecting or in the middle of an answer."""
+
+_REASONS: Mapping[str, Reason] = {
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+_NO_KEY = "no-key"
+"""Local servers want none, but the client must be given something."""
 
 
 class OpenAIChatModel:
-    """`stages.ports.LanguageModel` over `/chat/completions`. One HTTP pool, shared by all sessions."""
+    """`stages.ports.LanguageModel` over HTTP. One pool of connections, shared by all sessions."""
 
     def __init__(
-        self, model: str, *, api_key: str | None, base_url: str | None = None, timeout_s: float = 30.0
+        self,
+        model: str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        silence_s: float = SILENCE_S,
+        max_tokens_name: Literal["max_tokens", "max_completion_tokens"] | None = None,
     ) -> None:
-        import openai  # a second of import that only chat models pay
+        """`base_url` ends in `/v1`; None means OpenAI's.
 
-        self._openai = openai
-        self._model = model
-        # Local servers need no key, the package does.
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key or "none", base_url=base_url, timeout=timeout_s, max_retries=1
+        `max_tokens_name` is what the server calls its limit: by default the newer name at OpenAI, whose
+        newer models refuse the older one, and the older name, which every server knows, elsewhere.
+        """
+        from openai import AsyncOpenAI  # takes a second, and is not needed without a chat model
+
+        # Retrying is for whoever knows how long the person has been waiting.
+        self._client = AsyncOpenAI(
+            api_key=api_key or _NO_KEY, base_url=base_url, timeout=silence_s, max_retries=0
         )
+        self._model = model
+        self._silence_s = silence_s
+        self._max_tokens_name = max_tokens_name or ("max_tokens" if base_url else "max_completion_tokens")
 
-    async def aclose(self) -> None:
-        """Close the connections."""
+    async def close(self) -> None:
+        """Close the connections. Answers that are under way fail."""
         await self._client.close()
 
     async def stream(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
     ) -> AsyncGenerator[ModelEvent, None]:
-        """The model's answer as it comes. Raises ProviderError. Closing the generator closes the request."""
-        openai = self._openai
-        request: dict[str, Any] = {"model": self._model, "messages": [_plain(m) for m in messages]}
-        if tools:
-            request["tools"] = [_declared(tool) for tool in tools]
-        if max_tokens is not None:
-            request["max_tokens"] = max_tokens
+        """The answer as it comes; tool calls when they are complete.
+
+        Raises ProviderRejected when the server refuses the request, ProviderBusy when it has too many,
+        ProviderTimeout when it falls silent, ProviderError when anything else fails. Cancel-safe: closing the
+        generator closes the HTTP response.
+        """
+        from openai import OpenAIError
+
         answer = _Answer()
         try:
-            async with await self._client.chat.completions.create(
-                **request, stream=True, stream_options={"include_usage": True}
-            ) as chunks:
-                async for chunk in chunks:
-                    if text := answer.take(chunk):
+            response = await self._client.chat.completions.create(
+                **self._request(messages, tools, max_tokens), stream=True
+            )
+            async with response:
+                async for chunk in response:
+                    if text := answer.push(chunk):
                         yield TextDelta(text)
-        except openai.APITimeoutError as error:
-            raise ProviderTimeout("the chat model did not answer in time") from error
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.BadRequestError) as error:
-            raise ProviderRejected(f"the chat model refused the request: {error}") from error
-        except openai.OpenAIError as error:
-            raise ProviderError(f"the chat model failed: {error}") from error
-        for call in answer.calls():
-            yield call
-        yield answer.finished()
+        except OpenAIError as error:
+            raise self._translated(error) from error
+        except ValueError as error:
+            raise ProviderError(f"{self._model}: the server sent what is no JSON: {error}") from error
+        for event in answer.end():
+            yield event
+
+    def _request(self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None) -> Any:
+        """The body of the request; `Any` because the client's types know only OpenAI's own values."""
+        request: dict[str, object] = {
+            "model": self._model,
+            "messages": [_message(message) for message in messages if message.content or message.tool_calls],
+            "stream_options": {"include_usage": True},
+        }
+        if tools:
+            request["tools"] = [_tool(tool) for tool in tools]
+        if max_tokens is not None:
+            request[self._max_tokens_name] = max_tokens
+        return request
+
+    def _translated(self, error: "OpenAIError") -> ProviderError:
+        from openai import APIStatusError, APITimeoutError
+
+        if isinstance(error, APITimeoutError):
+            return ProviderTimeout(f"{self._model}: the server sent nothing for {self._silence_s:g} s")
+        if isinstance(error, APIStatusError):
+            return _kind_of(error)(f"{self._model}: HTTP {error.status_code}: {error.message}")
+        return ProviderError(f"{self._model}: {error}")
+
+
+def _kind_of(error: "APIStatusError") -> type[ProviderError]:
+    """Rejected is what would be refused again: a request that is wrong, or a quota that is used up."""
+    if error.status_code == 429 and error.code != "insufficient_quota":
+        return ProviderBusy
+    is_our_fault = 400 <= error.status_code < 500 and error.status_code not in (408, 409, 425)
+    return ProviderRejected if is_our_fault else ProviderError
+
+
+# --- what is asked --------------------------------------------------------------------------------------
+
+
+def _message(message: Message) -> dict[str, object]:
+    role = "system" if message.role == "developer" else message.role  # a name that only OpenAI knows
+    said: dict[str, object] = {"role": role, "content": message.content}
+    if message.tool_calls:
+        said["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": _json(call.arguments)},
+            }
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        said["tool_call_id"] = message.tool_call_id or ""
+    return said
+
+
+def _tool(tool: Tool) -> dict[str, object]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
+def _json(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+# --- what is answered -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _PartialCall:
+    index: int | None
+    id: str | None
+    name: str
+    arguments: str = ""
 
 
 class _Answer:
-    """What an answer's chunks add up to."""
+    """One answer, chunk by chunk."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
-        self._reason = "stop"
+        self._spoken = SpokenPart()
+        self._calls: list[_PartialCall] = []
+        self._reason: str | None = None
         self._usage = Usage()
 
-    def take(self, chunk: Any) -> str:
-        """Take a chunk and give its text; servers differ in what they leave out."""
-        if chunk.usage is not None:
-            self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-        if not chunk.choices:
-            return ""
-        choice = chunk.choices[0]
-        self._reason = choice.finish_reason or self._reason
-        if choice.delta is None:
-            return ""
-        for part in choice.delta.tool_calls or ():
-            index = part.index if part.index is not None else len(self._calls)
-            call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-            call["id"] = part.id or call["id"]
-            if part.function is not None:
-                call["name"] += part.function.name or ""
-                call["arguments"] += part.function.arguments or ""
-        return choice.delta.content or ""
+    def push(self, chunk: object) -> str:
+        """Take in a chunk; gives the text in it that can be said."""
+        if usage := getattr(chunk, "usage", None):
+            read, written = getattr(usage, "prompt_tokens", 0), getattr(usage, "completion_tokens", 0)
+            self._usage = Usage(read or 0, written or 0)
+        said = ""
+        for choice in getattr(chunk, "choices", None) or ():
+            self._reason = getattr(choice, "finish_reason", None) or self._reason
+            delta = getattr(choice, "delta", None)
+            said += self._spoken.push(_text(getattr(delta, "content", None)))
+            for piece in getattr(delta, "tool_calls", None) or ():
+                self._push_call(piece)
+        return said
 
-    def calls(self) -> list[ToolCall]:
-        """The tool calls, whole."""
-        return [
-            ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"] or "{}")
-            for index, call in sorted(self._calls.items())
-        ]
+    def end(self) -> Iterator[ModelEvent]:
+        """What is left once the server has sent everything. Raises ProviderError if the answer broke off."""
+        if self._reason is None:
+            raise ProviderError("the answer broke off: the server closed the stream without finishing it")
+        if text := self._spoken.flush():
+            yield TextDelta(text)
+        calls = [call for call in self._calls if call.name]
+        for number, call in enumerate(calls):
+            yield ToolCall(call.id or f"call_{number}", call.name, call.arguments or "{}")
+        # Some servers finish tool calls with "stop", and some "tool_calls" without a call.
+        reason = "tool_calls" if calls else _REASONS.get(self._reason, "stop")
+        yield Finished("stop" if reason == "tool_calls" and not calls else reason, self._usage)
 
-    def finished(self) -> Finished:
-        """How it ended."""
-        if self._calls:
-            return Finished("tool_calls", self._usage)
-        if self._reason == "length":
-            return Finished("length", self._usage)
-        return Finished("content_filter" if self._reason == "content_filter" else "stop", self._usage)
+    def _push_call(self, piece: object) -> None:
+        index, call_id = getattr(piece, "index", None), getattr(piece, "id", None) or None
+        function = getattr(piece, "function", None)
+        name = getattr(function, "name", None) or ""
+        arguments = getattr(function, "arguments", None)
+        call = self._call_of(index, call_id, name)
+        if call is None:
+            call = _PartialCall(index, call_id, name)
+            self._calls.append(call)
+        call.id, call.name = call.id or call_id, call.name or name
+        call.arguments += "" if arguments is None else _json(arguments)
+
+    def _call_of(self, index: int | None, call_id: str | None, name: str) -> _PartialCall | None:
+        """The call that a piece goes on with, if it begins none.
+
+        It begins one with a new index, a new id (some servers give every call the index 0), or, where there
+        is neither, a name.
+        """
+        if not self._calls or (index is None and call_id is None and name):
+            return None
+        same = [call for call in self._calls if index is None or call.index == index]
+        call = same[-1] if same else None
+        return call if call is None or call_id in (None, call.id) or call.id is None else None
 
 
-def _plain(message: Message) -> dict[str, Any]:
-    plain: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_call_id:
-        plain["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        plain["tool_calls"] = [_called(call) for call in message.tool_calls]
-    return plain
-
-
-def _called(call: ToolCall) -> dict[str, Any]:
-    import json
-
-    text = call.arguments if isinstance(call.arguments, str) else json.dumps(dict(call.arguments))
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
-
-
-def _declared(tool: Tool) -> dict[str, Any]:
-    declared = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
-    return {"type": "function", "function": declared}
+def _text(content: object) -> str:
+    """A delta's content, which some servers send as a list of parts."""
+    if isinstance(content, list):
+        parts = (part.get("text") if isinstance(part, dict) else None for part in content)
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
