@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from inspect import iscoroutinefunction
 from pathlib import Path
 from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
 
@@ -224,7 +225,9 @@ async def load_providers(settings: Settings, report: Callable[[str], None]) -> A
         async def load(what: Callable[[], object]) -> object:
             made = await anyio.to_thread.run_sync(what)
             close = getattr(made, "close", None)
-            if close is not None:
+            if iscoroutinefunction(close):
+                stack.push_async_callback(close)
+            elif close is not None:
                 stack.push_async_callback(anyio.to_thread.run_sync, close)
             return made
 

@@ -57,8 +57,9 @@ class Utterance:
             except ProviderError as error:
                 self._settle(Transcript(text=""), error)
                 raise
-            self._settle(replace(found, text=found.text.strip()))
-            return self.transcript or found
+            transcript = replace(found, text=found.text.strip())
+            self._settle(transcript)
+            return transcript
 
     def close(self) -> None:
         """Let go of the recogniser; what is not known by now never will be."""

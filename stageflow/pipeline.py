@@ -46,7 +46,7 @@ class Pipeline:
         timeout_s: float | None = None,
     ) -> "Pipeline":
         """Add a stage: `dependencies` are waited for, `streams` are read while they are sent."""
-        kind = kind or getattr(stage, "kind", StageKind.TRANSFORM)
+        kind = kind or StageKind(getattr(stage, "kind", StageKind.TRANSFORM))
         spec = StageSpec(
             name, stage, kind, tuple(dependencies), tuple(streams), when, dict(config or {}), timeout_s
         )

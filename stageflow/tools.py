@@ -77,7 +77,7 @@ class Tool:
         A tool that does not say otherwise counts as irreversible, so that nothing runs too early by oversight.
         Raises ToolDeclarationError.
         """
-        name = name or getattr(function, "__name__", type(function).__name__)
+        name = name or str(getattr(function, "__name__", type(function).__name__))
         if not inspect.iscoroutinefunction(function):
             raise ToolDeclarationError(
                 f"tool {name!r} must be an `async def`; send blocking work through anyio.to_thread.run_sync"
@@ -109,7 +109,8 @@ def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object],
             raise ToolDeclarationError(f"tool {name!r}: parameter {parameter.name!r} needs an annotation")
         hint = hints[parameter.name]
         fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
-    arguments_type = TypedDict(name, fields)  # type: ignore[operator, misc]  # made at run time, from the signature
+    make: Any = TypedDict  # a type made at run time, from the signature
+    arguments_type = make(name, fields)
     arguments_type.__pydantic_config__ = ConfigDict(extra="forbid")
     adapter: TypeAdapter[dict[str, object]] = TypeAdapter(arguments_type)
 

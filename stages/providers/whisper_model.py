@@ -1,116 +1,160 @@
-"""Whisper tiny.en on CTranslate2, as a blocking function from samples to text that a conversation can wait
-for.
+"""Whisper tiny.en on CTranslate2: a blocking function from samples to text, cheap enough for conversation.
 
-Whisper always looks at 30 s of sound, which takes this model over a second, and nearly all of it is padding.
-Here the encoder gets the speech and 2 s of silence after it, which is five times cheaper and as good as the
-whole window once three things are seen to (`whisper_text` explains why): a hypothesis that runs away is cut
-where it begins again, one that is doubtful is tried again with more silence, and what is probably no speech
-is no text.
+Whisper always looks at 30 s of sound, nearly all of it padding. Here its encoder gets the speech and 2 s of
+silence after it, which costs a fifth, and is as good as the whole window once three things are seen to
+(`whisper_text` says why): a hypothesis that runs away is cut where it begins again, a doubtful one is tried
+again with more silence, and what is probably no speech is no text. Silence around the speech is left out, and
+what is longer than the window is cut at quiet places and read in pieces.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ModelFileError, ProviderError
-from stages.providers.logmel import FRAMES_PER_S, log_mel
+from stages.providers.logmel import FRAMES_PER_S, Floats, log_mel
 from stages.providers.quiet import FRAME_SAMPLES, frame_levels, quietest_sample, speech_span
-from stages.providers.whisper_text import Reading, read, token_limit
+from stages.providers.whisper_text import NO_SPEECH, Reading, read, token_limit
 
-PAD_S = 2.0
-RETRY_PAD_S = 8.0
-LONGEST_S = 28.0
-"""Of a segment. Whisper's window has 30 s."""
+MODEL_NAME = "whisper-tiny.en"
+"""In the lock file."""
 
-_CUT_FROM_S = 20.0
-_MARGIN_SAMPLES = ms_to_samples(200, SPEECH_HZ)
+LONGEST_SAMPLES = 15 * SPEECH_HZ
+"""Of audio read in one piece. The window would hold twice as much, but no better: measured on four minutes of
+continuous speech, pieces of 15 s have as few word errors, and nobody waits for the text of more than 15 s."""
+
+_CUT_FROM_SAMPLES = 9 * SPEECH_HZ
+"""So that there is a pause to cut in, even when somebody reads aloud."""
+
+_PAD_S = 2.0
+_RETRY_PAD_S = 8.0
+_WINDOW_S = 30.0
+_MARGIN_SAMPLES = ms_to_samples(300, SPEECH_HZ)
 """Left around the speech when silence is left out: soft consonants are softer than noise."""
 
-_SHORTEST_SAMPLES = ms_to_samples(60, SPEECH_HZ)
-DOUBTFUL = -1.0
-"""Mean log probability of a token below which more silence is tried."""
-
 _PROMPT = ["<|startoftranscript|>"]
+"""And nothing more, so that it writes time stamps, without which it loops more often."""
+
+NOTHING = Reading("", no_speech=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of an utterance that was read by itself; `end_sample` counts from the first sample given."""
+    """A stretch that was read in one piece; `end_sample` counts from the first sample that was given."""
 
     end_sample: int
     reading: Reading
 
 
-class WhisperModel:
-    """The loaded model. Every call blocks; one at a time."""
+class Engine(Protocol):
+    """The part of CTranslate2's Whisper that is used: features to tokens, in two steps."""
 
-    def __init__(self, engine: Any) -> None:
+    def encode(self, features: Floats) -> Any:
+        """`float32[80, n]` to whatever `generate` wants."""
+
+    def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
+        """Tokens, mean log probability, probability of no speech."""
+
+
+class WhisperModel:
+    """The loaded model; its one method blocks and is called by one thread."""
+
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1) -> Self:
-        """Load from `directory`; blocks for about half a second. Raises ModelFileError."""
+    def load(cls, directory: Path, *, threads: int) -> Self:
+        """Load and warm up. Blocks for 0.5 s. Raises ModelFileError if the files or the library do not do."""
         try:
-            import ctranslate2
-
-            engine = ctranslate2.models.Whisper(
-                str(directory), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=1
-            )
+            engine = _Ctranslate2(directory, threads)
         except ImportError as error:
             raise ModelFileError(
-                f"whisper-tiny.en: {error}; it needs `pip install 'stageflow-voice[embedded]'`"
+                f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[embedded]'`"
             ) from error
         except (RuntimeError, ValueError) as error:
-            raise ModelFileError(f"whisper-tiny.en: cannot load {directory}: {error}") from error
-        return cls(engine)
+            raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
+        model = cls(engine)
+        model.read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
+        return model
 
-    def segments(self, samples: Samples) -> list[Segment]:
-        """Read `int16[n]` at 16 kHz, without the silence around it, long ones cut at a pause."""
+    def transcribe(
+        self, samples: Samples, keep_going: Callable[[], bool] = lambda: True
+    ) -> list[Segment] | None:
+        """The text of `int16[n]` at 16 kHz, in as many segments as it takes; they end where the samples end.
+
+        `keep_going` is asked between the steps, each of which takes some tenths of a second; None if it says
+        no. Raises ProviderError.
+        """
+        segments: list[Segment] = []
+        start = 0
+        try:
+            while start < len(samples) or not segments:
+                end = self._segment_end(samples, start)
+                reading = self._read_speech(samples[start:end], keep_going)
+                if reading is None:
+                    return None
+                segments.append(Segment(end, reading))
+                start = end
+        except (RuntimeError, ValueError) as error:  # what CTranslate2 raises
+            raise ProviderError(f"the embedded recogniser failed: {error}") from error
+        return segments
+
+    def _segment_end(self, samples: Samples, start: int) -> int:
+        if len(samples) - start <= LONGEST_SAMPLES:
+            return len(samples)
+        return quietest_sample(samples, start + _CUT_FROM_SAMPLES, start + LONGEST_SAMPLES)
+
+    def _read_speech(self, samples: Samples, keep_going: Callable[[], bool]) -> Reading | None:
+        """What is said in one segment, with a second try if the first is doubtful."""
         span = speech_span(frame_levels(samples))
         if span is None:
-            return []
-        start = max(0, span[0] * FRAME_SAMPLES - _MARGIN_SAMPLES)
-        stop = min(len(samples), span[1] * FRAME_SAMPLES + _MARGIN_SAMPLES)
-        found = []
-        while stop - start >= _SHORTEST_SAMPLES:
-            end = stop
-            if stop - start > LONGEST_S * SPEECH_HZ:
-                earliest = start + int(_CUT_FROM_S * SPEECH_HZ)
-                end = quietest_sample(samples, earliest, start + int(LONGEST_S * SPEECH_HZ))
-            found.append(Segment(end, self._read(samples[start:end])))
-            start = end
-        return found
+            return NOTHING
+        first, last = span[0] * FRAME_SAMPLES, span[1] * FRAME_SAMPLES
+        speech = samples[max(0, first - _MARGIN_SAMPLES) : last + _MARGIN_SAMPLES]
+        reading = self.read(speech, pad_s=_PAD_S, keep_going=keep_going)
+        if reading is None or reading.no_speech > NO_SPEECH or not reading.is_doubtful:
+            return reading
+        again = self.read(speech, pad_s=_RETRY_PAD_S, keep_going=keep_going)
+        return None if again is None else reading.better_of(again)
 
-    def _read(self, samples: Samples) -> Reading:
-        first = self._once(samples, PAD_S)
-        if not first.ran_away and first.log_probability >= DOUBTFUL:
-            return first
-        second = self._once(samples, RETRY_PAD_S)
-        return max(first, second, key=lambda reading: (not reading.ran_away, reading.log_probability))
+    def read(
+        self, speech: Samples, *, pad_s: float, keep_going: Callable[[], bool] = lambda: True
+    ) -> Reading | None:
+        """One try at `int16[n]` of at most 28 s with `pad_s` of silence after it; None if not to go on."""
+        duration_s = len(speech) / SPEECH_HZ
+        window_s = min(duration_s + pad_s, _WINDOW_S)
+        frames = int(window_s * FRAMES_PER_S) // 2 * 2  # the encoder halves their number
+        encoded = self._engine.encode(log_mel(speech, frames))
+        if not keep_going():
+            return None
+        tokens, log_probability, no_speech = self._engine.generate(encoded, token_limit(duration_s))
+        return read(tokens, duration_s, no_speech=no_speech, log_probability=log_probability)
 
-    def _once(self, samples: Samples, pad_s: float) -> Reading:
+
+class _Ctranslate2:
+    def __init__(self, directory: Path, threads: int) -> None:
         import ctranslate2
 
-        duration_s = len(samples) / SPEECH_HZ
-        frames = min(3000, int((duration_s + pad_s) * FRAMES_PER_S) // 2 * 2)
-        features = ctranslate2.StorageView.from_array(log_mel(samples, frames)[np.newaxis])
-        try:
-            result = self._engine.generate(
-                features,
-                [_PROMPT],
-                beam_size=1,
-                max_length=token_limit(duration_s),
-                return_scores=True,
-                return_no_speech_prob=True,
-            )[0]
-        except RuntimeError as error:
-            raise ProviderError(f"whisper failed: {error}") from error
-        return read(
-            result.sequences[0],
-            duration_s,
-            no_speech=result.no_speech_prob,
-            log_probability=result.scores[0],
+        self._as_view = ctranslate2.StorageView.from_array
+        self._model = ctranslate2.models.Whisper(
+            str(directory), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
         )
+
+    def encode(self, features: Floats) -> Any:
+        return self._model.encode(self._as_view(features[None]))
+
+    def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
+        result = self._model.generate(
+            encoded,
+            [_PROMPT],
+            beam_size=1,
+            max_length=2
+            * max_tokens,  # CTranslate2 allows half of what it is told, as Whisper's own decoder does
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        return result.sequences[0], result.scores[0], result.no_speech_prob

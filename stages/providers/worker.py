@@ -166,6 +166,11 @@ class Worker:
             if self._running is not None:
                 self._refuse(self._running)
 
+    def is_outranked(self, priority: int) -> bool:
+        """Whether a more urgent call waits, so that one of `priority` had better make room. Any thread."""
+        with self._changed:
+            return bool(self._waiting) and self._waiting[0].order[0] < priority
+
     def statistics(self) -> WorkerStatistics:
         """A snapshot; safe to call from any thread."""
         with self._changed:

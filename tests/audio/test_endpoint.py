@@ -44,6 +44,11 @@ def test_speech_starts_once_it_has_lasted_long_enough() -> None:
     assert endpointer.position == 5 * FRAME
 
 
+def test_an_utterance_may_be_as_short_as_its_onset() -> None:
+    events = _play(Endpointer(EndpointConfig()), (0.0, 40), (1.0, 5), (0.0, 25))
+    assert events[1:] == [SpeechEnded(70 * FRAME, 45 * FRAME)]
+
+
 def test_without_a_minimum_one_frame_is_speech() -> None:
     assert _play(Endpointer(EndpointConfig(min_speech_ms=0)), (0.0, 1), (1.0, 1)) == [SpeechStarted(0, FRAME)]
 

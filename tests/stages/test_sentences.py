@@ -180,7 +180,7 @@ def test_text_without_any_gap_is_cut_all_the_same() -> None:
         ("", ""),
     ],
 )
-def test_in_a_hurry_whole_sentences_and_a_few_whole_words_go(text: str, hurried: list[str]) -> None:
+def test_in_a_hurry_whole_sentences_and_a_few_whole_words_go(text: str, hurried: str) -> None:
     sentences = Sentences(first_clause_chars=100, first_word_chars=100)
     assert sentences.push(text) == []
     assert sentences.hurry() == hurried

@@ -82,6 +82,15 @@ async def test_the_most_urgent_runs_first_and_equals_in_order(worker: Worker, ga
     assert ran == ["first", "second", "late"]
 
 
+async def test_a_call_can_ask_whether_a_more_urgent_one_waits(worker: Worker, gate: Gate) -> None:
+    worker.submit(gate, ignore)
+    await gate.wait_begun()
+    assert not worker.is_outranked(2)
+    worker.submit(lambda: None, ignore, priority=1)
+    assert worker.is_outranked(2)
+    assert not worker.is_outranked(1)
+
+
 async def test_a_full_worker_refuses_and_names_its_limit(worker: Worker, gate: Gate) -> None:
     worker.submit(gate, ignore)
     await gate.wait_begun()
