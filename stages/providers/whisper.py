@@ -115,7 +115,11 @@ class Utterance:
             if not self._is_missing(self._text.read_sample, wanted_sample):
                 return self._text.transcript()
             under_way = self._under_way
-            if under_way is None or not under_way.is_running or self._is_missing(under_way.end, wanted_sample):
+            if (
+                under_way is None
+                or not under_way.is_running
+                or self._is_missing(under_way.end, wanted_sample)
+            ):
                 await self._read_now()
             else:
                 await under_way.ended.wait()
