@@ -1,135 +1,146 @@
-"""The embedded recogniser: English speech to text on one thread for all sessions, offline.
+"""The embedded recogniser: Whisper tiny.en behind one worker thread that all sessions share.
 
-Theory of operation. Whisper does not stream, so an utterance that is still going on is read again from time to time.
-Three kinds of reading share one worker:
-
-- *final*, when the session asks for the text. Goes before everything else.
-- *ahead*, when the speaker has paused: what follows may be silence, and then this is already the final text. The
-  pause that a session waits for before it asks lasts longer than the reading, so mostly nobody waits for a final.
-- *partial*, every 0.8 s while somebody speaks. Only if nothing else waits, and it gives up half-way for a final.
-
-A reading is the final one if nothing after it may be speech (`quiet`). An utterance has one reading under way at a
-time; a newer one replaces it as long as it waits. Speech of more than 15 s is cut, and what lies before the cut is read
-for the last time and forgotten, so that neither memory nor the time of a final grow with the utterance.
+Finals overtake partials. A partial is a reading of the utterance so far, made about every 0.8 s of new audio
+while the worker has nothing else to do; words on which two readings in a row agree are stable and never taken
+back.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, Self, TypeAlias
+from typing import Self
 
-import anyio
+import numpy as np
 
-from audio.formats import SPEECH_HZ, Samples, ms_to_samples
-from stages.errors import ProviderError
+from audio.formats import SPEECH_HZ, Samples
+from stages.errors import ProviderBusy, ProviderError
 from stages.ports import Partial, Transcript
-from stages.providers.agreement import Agreement
-from stages.providers.speech_buffer import SpeechBuffer
 from stages.providers.whisper_model import Segment, WhisperModel
-from stages.providers.whisper_text import Reading
-from stages.providers.worker import Job, JobState, Worker, WorkerStatistics
+from stages.providers.whisper_text import bare
+from stages.providers.worker import Job, Worker
 
-FINAL, AHEAD, PARTIAL = 0, 1, 2
-"""Priorities on the worker."""
-
-PARTIAL_EVERY_SAMPLES = ms_to_samples(800, SPEECH_HZ)
-_PARTIAL_SHARE = 6
-"""A long stretch takes longer to read, so partials wait for a sixth of its length, and cost less than 40 % of a core."""
-
-_PAUSE_SAMPLES = ms_to_samples(160, SPEECH_HZ)
-"""Longer than the silence within a word, shorter than what any session takes for the end of a turn."""
-
-_LOOK_EVERY_SAMPLES = ms_to_samples(80, SPEECH_HZ)
-_TAIL_SAMPLES = ms_to_samples(100, SPEECH_HZ)
-"""Silence that a reading must have heard after the last word, or that word may have been cut."""
-
-_MOST_WAITING = {PARTIAL: 0, AHEAD: 8}
-"""Calls that may wait on the worker when a reading that nobody has asked for is added."""
-
-Segments: TypeAlias = list[Segment]
-
-
-class Model(Protocol):
-    """The part of `WhisperModel` that is used."""
-
-    def transcribe(self, samples: Samples, keep_going: Callable[[], bool] = ...) -> Segments | None:
-        """The segments of `int16[n]`; None if it was told not to go on. Blocks. Raises ProviderError."""
+PARTIAL_EVERY_SAMPLES = int(0.8 * SPEECH_HZ)
+FINAL, PARTIAL = 0, 1
 
 
 class EmbeddedRecogniser:
-    """`stages.ports.Recogniser` for English."""
+    """`stages.ports.Recogniser` on Whisper tiny.en, English only."""
 
-    rate_hz = SPEECH_HZ
-
-    def __init__(self, model: Model, worker: Worker) -> None:
-        self._model = model
-        self._worker = worker
+    def __init__(self, model: WhisperModel, worker: Worker) -> None:
+        self.model = model
+        self.worker = worker
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 2) -> Self:
-        """Load the model in `directory`. Blocks for about 0.7 s. Raises ModelFileError."""
+    def load(cls, directory: Path, *, threads: int = 1) -> Self:
+        """Load the model in `directory`; blocks for about half a second. Raises ModelFileError."""
         return cls(WhisperModel.load(directory, threads=threads), Worker("recogniser"))
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> "Utterance":
-        """Begin an utterance; call it on the event loop."""
-        return Utterance(self._model, self._worker, on_partial)
+    @property
+    def rate_hz(self) -> int:
+        """16 kHz."""
+        return SPEECH_HZ
 
-    def statistics(self) -> WorkerStatistics:
-        """How busy the thread is."""
-        return self._worker.statistics()
+    def open(self, on_partial: Callable[[Partial], None] | None = None) -> "EmbeddedRecognition":
+        """Begin an utterance."""
+        return EmbeddedRecognition(self, on_partial)
 
     def close(self) -> None:
-        """End the thread. Blocks until the reading it is in is done, so call it off the loop."""
-        self._worker.close()
+        """End the thread. Blocks until the decode it is in is done, so call it off the loop."""
+        self.worker.close()
 
 
-class Utterance:
-    """One utterance on its way to text: `stages.ports.Recognition`."""
+class EmbeddedRecognition:
+    """One utterance."""
 
-    def __init__(self, model: Model, worker: Worker, on_partial: Callable[[Partial], None] | None) -> None:
-        self._model = model
-        self._worker = worker
+    def __init__(self, recogniser: EmbeddedRecogniser, on_partial: Callable[[Partial], None] | None) -> None:
+        self._recogniser = recogniser
         self._on_partial = on_partial
-        self._audio = SpeechBuffer()
-        self._next_look_sample = _LOOK_EVERY_SAMPLES
-        self._text = _Text()
-        self._under_way: _UnderWay | None = None
-        self._is_closed = False
+        self._stretches: list[Samples] = []
+        self._new_samples = 0
+        self._job: Job[list[Segment] | None] | None = None
+        self._last_words: Sequence[str] = ()
+        self._stable = ""
 
     def push(self, samples: Samples) -> None:
-        """Append `int16[n]` at 16 kHz. Never waits; now and then has the worker read what there is."""
-        if self._is_closed:
-            return
-        self._audio.append(samples)
-        if self._audio.end_sample >= self._next_look_sample:
-            self._next_look_sample = self._audio.end_sample + _LOOK_EVERY_SAMPLES
-            self._read_unasked()
+        """More audio; now and then this starts a partial reading."""
+        self._stretches.append(samples)
+        self._new_samples += len(samples)
+        if self._on_partial is not None and self._new_samples >= PARTIAL_EVERY_SAMPLES and self._job is None:
+            self._read_partly()
 
     async def final(self) -> Transcript:
-        """The text of everything pushed so far; more may be pushed and asked again afterwards.
-
-        Raises ProviderError. Cancel-safe: a cancelled call leaves the utterance as it was.
-        """
-        wanted_sample = self._audio.end_sample
-        while not self._is_closed:
-            if not self._is_missing(self._text.read_sample, wanted_sample):
-                return self._text.transcript()
-            under_way = self._under_way
-            if (
-                under_way is None
-                or not under_way.is_running
-                or self._is_missing(under_way.end, wanted_sample)
-            ):
-                await self._read_now()
-            else:
-                await under_way.ended.wait()
-        raise ProviderError("the utterance was closed")
+        """The text of everything pushed so far. Raises ProviderError. Cancel-safe."""
+        self._drop_partial()
+        audio = self._audio()
+        segments = await self._recogniser.worker.run(
+            lambda: self._recogniser.model.transcribe(audio), priority=FINAL
+        )
+        return _transcript(segments or ())
 
     def close(self) -> None:
-        """Let go of the utterance; no partial is reported afterwards. May be called twice."""
-        self._is_closed = True
-        self._drop_under_way()
+        """Let go; no partial is reported afterwards."""
+        self._on_partial = None
+        self._drop_partial()
+        self._stretches.clear()
 
-    def _is_missing(self, read_sample: int, wanted_sample: int) -> bool:
-        """Whether a reading up to `read_sample` may lack words that end before `wanted_sample`."""
-        return self._audio.has_speech(read_sample - _TAIL_SAMPLES, wanted_sample)
+    def _audio(self) -> Samples:
+        if not self._stretches:
+            return np.zeros(0, np.int16)
+        self._stretches = [np.concatenate(self._stretches)]
+        return self._stretches[0]
+
+    def _read_partly(self) -> None:
+        worker, model = self._recogniser.worker, self._recogniser.model
+        load = worker.statistics()
+        self._new_samples = 0
+        if load.waiting or load.running:
+            return  # somebody waits for a final: captions can wait
+        audio = self._audio()
+        try:
+            self._job = worker.submit(lambda: model.transcribe(audio), self._read_done, priority=PARTIAL)
+        except ProviderBusy:
+            return
+
+    def _read_done(self, job: Job[list[Segment] | None]) -> None:
+        self._job = None
+        if self._on_partial is None:
+            return
+        try:
+            text = _transcript(job.result() or ()).text
+        except ProviderError:
+            return  # the final will say what is wrong
+        words = text.split()
+        agreed = _agreed(self._last_words, words)
+        self._last_words = words
+        kept = self._stable.split()
+        if len(agreed) > len(kept) and [bare(word) for word in agreed[: len(kept)]] == [
+            bare(w) for w in kept
+        ]:
+            self._stable = " ".join([*kept, *agreed[len(kept) :]])
+        rest = words[len(self._stable.split()) :]
+        self._on_partial(Partial(" ".join([*self._stable.split(), *rest]), self._stable))
+
+    def _drop_partial(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+
+
+def _agreed(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """The words at the beginning of both."""
+    agreed = []
+    for old, new in zip(before, now, strict=False):
+        if bare(old) != bare(new):
+            break
+        agreed.append(new)
+    return agreed
+
+
+def _transcript(segments: Sequence[Segment]) -> Transcript:
+    readings = [segment.reading for segment in segments]
+    if not readings:
+        return Transcript("", no_speech=1.0)
+    return Transcript(
+        " ".join(reading.text for reading in readings if reading.text),
+        no_speech=min(reading.no_speech for reading in readings),
+        log_probability=min(reading.log_probability for reading in readings),
+    )
