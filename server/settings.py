@@ -42,7 +42,7 @@ class Limits(BaseModel):
     """How long one frame may take to leave before the client counts as a slow consumer."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
-    max_utterance_s: float = Field(60.0, ge=1.0, le=300.0)
+    max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
 
 
 class Settings(BaseSettings):
