@@ -1,14 +1,21 @@
 """What of a growing utterance's text may be shown for good: the words on which two readings in a row agree.
 
-After Liu, Spanakis and Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial
-Hypothesis Selection" (2020), there called local agreement. The last word of a reading is never agreed on, because
-its end may not have been heard yet.
+After Liu, Spanakis and Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
+Partial Hypothesis Selection" (2020), there called local agreement. The last word of a reading is never agreed
+on, because its end may not have been heard yet; nor are numbers at the end of what is agreed on, because
+Whisper writes "two nine" and, one word later, 293.
 """
 
 from collections.abc import Sequence
 
 from stages.ports import Partial
 from stages.providers.whisper_text import bare
+
+
+_NUMBERS = frozenset(
+    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand".split()
+)
 
 
 class Agreement:
@@ -26,6 +33,8 @@ class Agreement:
             if bare(word) != bare(previous):
                 break
             agreed += 1
+        while agreed and _is_number(words[agreed - 1]):
+            agreed -= 1
         self._stable = words[: max(agreed, len(self._stable))]
         self._previous = words
         return Partial(" ".join(words), " ".join(self._stable))
@@ -52,3 +61,7 @@ def _counterpart(stable: Sequence[str], words: Sequence[str]) -> int:
             diagonal = distances[place]
             distances[place] = min(substituted, diagonal + 1, distances[place - 1] + 1)
     return max(range(len(distances)), key=lambda place: (-distances[place], place))
+
+
+def _is_number(word: str) -> bool:
+    return bare(word) in _NUMBERS or any(map(str.isdigit, word))
