@@ -1,6 +1,11 @@
-"""A small pipeline framework: stages, ports, a checked graph, streams. Knows nothing of voice."""
+"""A small pipeline framework: stages, ports, a checked graph, streams. Knows nothing of voice.
 
-from stageflow.context import ContextSnapshot, Message, RunIdentity
+Stages do the work; a `Pipeline` says what waits for what and becomes a graph; a run of the graph carries one
+frozen snapshot of facts through it. `docs/building-stages.md` shows how to write a stage, `docs/stageflow.md`
+how to put stages together, run them, stream between them, and test them.
+"""
+
+from stageflow.context import ContextSnapshot, Document, Memory, Message, Profile, RunIdentity
 from stageflow.core import (
     PipelineTimer,
     Stage,
@@ -11,38 +16,105 @@ from stageflow.core import (
     StageOutput,
     StageStatus,
 )
-from stageflow.errors import StageflowError
-from stageflow.pipeline import (
-    Pipeline,
+from stageflow.errors import (
+    DeadlineExceeded,
+    InvalidKeyError,
+    InvalidOutputError,
+    MissingPortError,
+    MissingValueError,
+    PipelineBuildError,
     PipelineCancelled,
-    PipelineGraph,
-    PipelineResults,
+    RunEnded,
     StageFailed,
-    StageSpec,
+    StageflowError,
+    StageTimeout,
+    StageUsageError,
+    StreamError,
+    ToolDeclarationError,
+    UndeclaredDependencyError,
+)
+from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink
+from stageflow.interceptors import (
+    Interceptor,
+    LoggingInterceptor,
+    MetricsInterceptor,
+    RetryInterceptor,
+    RetryPolicy,
+    Span,
+    TimeoutInterceptor,
+    TracingInterceptor,
+)
+from stageflow.pipeline import Pipeline, PipelineGraph, PipelineResults, StageSpec
+from stageflow.stages.inputs import StageInputs
+from stageflow.stages.ports import (
+    AudioPorts,
+    CorePorts,
+    LLMPorts,
+    StagePorts,
+    create_audio_ports,
+    create_core_ports,
+    create_llm_ports,
+    create_stage_inputs,
 )
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 
 __all__ = [
+    "AudioPorts",
+    "CollectingEventSink",
     "ContextSnapshot",
+    "CorePorts",
+    "DeadlineExceeded",
+    "Document",
+    "EventSink",
+    "Interceptor",
+    "InvalidKeyError",
+    "InvalidOutputError",
+    "LLMPorts",
+    "LoggingEventSink",
+    "LoggingInterceptor",
+    "Memory",
     "Message",
+    "MetricsInterceptor",
+    "MissingPortError",
+    "MissingValueError",
+    "NoOpEventSink",
     "Pipeline",
+    "PipelineBuildError",
     "PipelineCancelled",
     "PipelineGraph",
     "PipelineResults",
     "PipelineTimer",
+    "Profile",
+    "RetryInterceptor",
+    "RetryPolicy",
+    "RunEnded",
     "RunIdentity",
+    "Span",
     "Stage",
     "StageArtifact",
     "StageContext",
     "StageEvent",
     "StageFailed",
+    "StageInputs",
     "StageKind",
     "StageOutput",
+    "StagePorts",
     "StageSpec",
     "StageStatus",
+    "StageTimeout",
+    "StageUsageError",
     "StageflowError",
+    "StreamError",
+    "TimeoutInterceptor",
     "Tool",
     "ToolCall",
+    "ToolDeclarationError",
     "ToolRegistry",
     "ToolResult",
+    "TracingInterceptor",
+    "UndeclaredDependencyError",
+    "create_audio_ports",
+    "create_core_ports",
+    "create_llm_ports",
+    "create_stage_inputs",
 ]

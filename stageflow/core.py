@@ -1,19 +1,25 @@
-"""What a stage is and says: `Stage`, its kind, its output, and the context it is given."""
+"""What a stage is and says: `Stage`, its kind, its output, and the context that it is given."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from types import MappingProxyType
+from typing import Any, Protocol, Self, TypeVar
 
+import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
+from stageflow.errors import InvalidOutputError, MissingPortError
+from stageflow.stages.inputs import StageInputs
+from stageflow.stages.ports import StagePorts, create_stage_inputs
+from stageflow.streams import StreamWriter
 
-if TYPE_CHECKING:
-    from stageflow.stages.inputs import StageInputs
-    from stageflow.stages.ports import StagePorts
-    from stageflow.streams import StreamWriter
+T = TypeVar("T")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_MADE_HERE: Any = None
 
 
 class StageKind(StrEnum):
@@ -42,12 +48,12 @@ class StageArtifact:
     """Something for people or files that a stage made beside its data."""
 
     type: str
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class StageEvent:
-    """Something that happened: a stage's own event, or one of the run's life."""
+    """Something that happened: a stage's own event, or one of the run's life (`stageflow.events`)."""
 
     type: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +61,7 @@ class StageEvent:
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`."""
+    """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it."""
 
     status: StageStatus
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -63,109 +69,145 @@ class StageOutput:
     events: tuple[StageEvent, ...] = ()
     error: str | None = None
     duration_ms: float = 0.0
+    """How long the stage took, all its attempts included; set by who runs it."""
     version: str | None = None
+    """The stage's `version` attribute, if it has one: which prompt, model or code this came from."""
+    reason: str | None = None
+    """Why it was skipped or cancelled."""
     after_s: float | None = None
+    """How long to wait before another try."""
+
+    def __post_init__(self) -> None:
+        if type(self.data) is MappingProxyType:
+            return  # made here, when this output was first made
+        for key in self.data:
+            if type(key) is not str:
+                raise InvalidOutputError(
+                    f"the data has the key {key!r} ({type(key).__name__}): use strings, so that "
+                    f"`inputs.get` can find it"
+                )
+        object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
 
     @classmethod
     def ok(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
-        """Success; `data` and the keywords are merged, artifacts and events of their types go to their fields."""
-        merged = {**(data or {}), **values}
-        artifacts = _taken(merged, "artifacts", StageArtifact)
-        events = _taken(merged, "events", StageEvent)
+        """Success. `data` and the keywords are merged; artifacts and events go to their own fields."""
+        merged = {**data, **values} if data else values
+        artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
+        events = _taken(merged, "events", StageEvent) if "events" in merged else ()
         return cls(StageStatus.OK, merged, artifacts, events)
 
     @classmethod
     def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
-        """Nothing to do; not an error."""
-        return cls(StageStatus.SKIP, {**(data or {}), "reason": reason})
+        """There was nothing to do; not an error. Dependants run, and see it."""
+        return cls(StageStatus.SKIP, data or _NOTHING, reason=reason)
 
     @classmethod
     def cancel(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """Stop the whole run on purpose; not an error."""
-        return cls(StageStatus.CANCEL, {**(data or {}), "reason": reason})
+        return cls(StageStatus.CANCEL, data or _NOTHING, reason=reason)
 
     @classmethod
     def fail(cls, error: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """The stage failed, and with it the run."""
-        return cls(StageStatus.FAIL, dict(data or {}), error=error)
+        return cls(StageStatus.FAIL, data or _NOTHING, error=error)
 
     @classmethod
     def retry(
         cls, error: str = "", data: Mapping[str, Any] | None = None, after_s: float | None = None
     ) -> Self:
-        """Another try may succeed, after `after_s` seconds if given."""
-        return cls(StageStatus.RETRY, dict(data or {}), error=error, after_s=after_s)
-
-    def recorded(self, artifacts: list[StageArtifact], events: list[StageEvent], duration_ms: float) -> Self:
-        """The same output with what the context recorded meanwhile."""
-        return replace(
-            self,
-            artifacts=(*self.artifacts, *artifacts),
-            events=(*self.events, *events),
-            duration_ms=duration_ms,
-        )
+        """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
+        return cls(StageStatus.RETRY, data or _NOTHING, error=error, after_s=after_s)
 
 
-def _taken(values: dict[str, Any], key: str, kind: type) -> tuple[Any, ...]:
-    given = values.get(key)
+def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
+    """The values under `key` if they are of that kind; whatever else is there stays data."""
+    given = values[key]
     if isinstance(given, list | tuple) and given and all(isinstance(item, kind) for item in given):
         return tuple(values.pop(key))
     return ()
 
 
 class PipelineTimer:
-    """Milliseconds since it was made, by a monotonic clock."""
+    """Milliseconds since a run began, by a monotonic clock: the same zero for all stages of the run."""
 
-    __slots__ = ("_started",)
+    __slots__ = ("_clock", "_started_s")
 
-    def __init__(self) -> None:
-        self._started = monotonic()
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """`clock` gives seconds; a run hands in its event loop's."""
+        self._clock = clock
+        self._started_s = clock()
 
     def elapsed_ms(self) -> float:
         """Milliseconds since then."""
-        return (monotonic() - self._started) * 1000
+        return (self._clock() - self._started_s) * 1000
 
 
-def _ignored(event: StageEvent) -> None:
-    return None
+class Recording:
+    """What a context notes while its stage runs: goes into the output, events to the sink at once as well."""
+
+    __slots__ = ("artifacts", "emit", "events")
+
+    def __init__(self, emit: Callable[[StageEvent], None] | None = None) -> None:
+        self.emit = emit
+        self.artifacts: tuple[StageArtifact, ...] = ()
+        self.events: tuple[StageEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StageContext:
-    """What a stage is given: the facts of the run, upstream results, services and ways to speak."""
+    """What a stage is given: the facts of the run, upstream results, services and ways to speak.
+
+    `config` is the run's and the stage's configuration, the stage's own winning, with `inputs`, `timer` and
+    `event_sink` in it. `stream` is where a stage that streams sends its items.
+    """
 
     snapshot: ContextSnapshot
-    inputs: "StageInputs" = None  # type: ignore[assignment]  # the executor always gives them
+    inputs: StageInputs = _MADE_HERE
     stage_name: str = ""
     timer: PipelineTimer = field(default_factory=PipelineTimer)
     config: Mapping[str, Any] = field(default_factory=dict)
-    stream: "StreamWriter" = None  # type: ignore[assignment]  # the executor always gives one
-    emit: Callable[[StageEvent], None] = _ignored
-    artifacts: list[StageArtifact] = field(default_factory=list)
-    events: list[StageEvent] = field(default_factory=list)
+    stream: StreamWriter = field(default_factory=StreamWriter)
+    recording: Recording = field(default_factory=Recording, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.inputs is _MADE_HERE:
+            inputs = self.config.get("inputs") or create_stage_inputs(self.snapshot)
+            object.__setattr__(self, "inputs", inputs)
 
     @property
-    def ports(self) -> "StagePorts":
-        """The run's services."""
+    def ports(self) -> StagePorts:
+        """The run's services; one that was not given is None."""
         return self.inputs.ports
+
+    def require_port(self, name: str) -> Any:
+        """A service that the stage cannot do without. Raises MissingPortError."""
+        service = getattr(self.ports, name)
+        if service is None:
+            bundle = self.ports.bundle_of(name)
+            raise MissingPortError(
+                f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
+                f"run the pipeline with ports={bundle}({name}=...)"
+            )
+        return service
 
     def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
         event = StageEvent(type, dict(data or {}))
-        self.events.append(event)
-        self.emit(event)
+        self.recording.events += (event,)
+        if self.recording.emit is not None:
+            self.recording.emit(event)
 
-    def add_artifact(self, type: str, payload: Mapping[str, Any]) -> None:
+    def add_artifact(self, type: str, payload: Any = None) -> None:
         """Record an artifact in the stage's output."""
-        self.artifacts.append(StageArtifact(type, payload))
+        self.recording.artifacts += (StageArtifact(type, payload),)
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run is being cancelled; the next await will say so too."""
-        return anyio.get_current_task().has_pending_cancellation()
+        """Whether the run is being cancelled, for a stage that computes for long without awaiting."""
+        return anyio.current_effective_deadline() == -inf
 
     async def checkpoint(self) -> None:
-        """Let others run, and end here if the run was cancelled."""
+        """Let others run, and end here if the run has been cancelled."""
         await anyio.lowlevel.checkpoint()
 
 
@@ -176,4 +218,8 @@ class Stage(Protocol):
     kind: StageKind
 
     async def execute(self, ctx: StageContext) -> StageOutput | Mapping[str, Any] | None:
-        """Do the work. A dict counts as `ok`, None as `ok` without data."""
+        """Do the work. A dict counts as `ok`, None as `ok` without data.
+
+        Must end within 50 ms of being cancelled; await in cleanup only under a shielded scope with a
+        deadline. After another second it is taken down.
+        """

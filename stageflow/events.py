@@ -1,33 +1,48 @@
-"""Where the events of a run go: the `EventSink` protocol and three simple sinks. `emit` is a plain call."""
+"""Where the events of a run go: the `EventSink` protocol, and three sinks.
+
+A run tells of its life in `StageEvent`s with these types; their data always has `run_id`, `stage`, `kind` and
+`duration_ms` (a stage's for stage events, the run's so far for pipeline events):
+
+    pipeline.started  pipeline.completed  pipeline.failed  pipeline.cancelled
+    stage.started     stage.completed     stage.failed     stage.cancelled
+    stage.skipped     stage.retried       stage.overstayed
+
+There is one terminal event for each run and for each stage that started. `failed` comes with an `error`,
+`skipped` and `cancelled` with a `reason`, `retried` with `attempt` and `wait_s`. Between them come the events
+that stages emit themselves, whose data is their own.
+"""
 
 import logging
 from typing import Protocol
 
 from stageflow.core import StageEvent
 
-log = logging.getLogger("stageflow")
+log = logging.getLogger(__name__)
 
 
 class EventSink(Protocol):
-    """Takes events as they happen; must not wait."""
+    """Takes the events of a run as they happen."""
 
     def emit(self, event: StageEvent) -> None:
-        """Take one event."""
+        """Take one event. A plain call in the middle of the run: must not block. What it raises is logged."""
 
 
 class NoOpEventSink:
-    """Drops everything."""
+    """Drops everything; a run does not even make its events for it."""
 
     def emit(self, event: StageEvent) -> None:
         """Do nothing."""
 
 
 class LoggingEventSink:
-    """Writes events to the log."""
+    """Writes every event to the log, its data as the field `event_data`."""
+
+    def __init__(self, level: int = logging.INFO) -> None:
+        self._level = level
 
     def emit(self, event: StageEvent) -> None:
         """Log one event."""
-        log.info("pipeline event", extra={"event": event.type, "data": dict(event.data)})
+        log.log(self._level, "pipeline event", extra={"event": event.type, "event_data": dict(event.data)})
 
 
 class CollectingEventSink:
@@ -43,3 +58,7 @@ class CollectingEventSink:
     def types(self) -> list[str]:
         """The types of all events, in order."""
         return [event.type for event in self.events]
+
+    def of(self, type: str) -> list[StageEvent]:
+        """The events of one type, in order."""
+        return [event for event in self.events if event.type == type]

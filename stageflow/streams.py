@@ -1,13 +1,17 @@
 """The stream edge: a bounded, closable channel from one producing stage to each of its consumers.
 
-The executor makes it, bounds it and closes it. Every consumer sees every item; a full channel makes the producer
-wait; a consumer that is gone is not waited for. When the producer fails, its consumers see the error at their next
-item; when it skips or ends, the stream ends.
+The executor makes it, bounds it and closes it; nobody else holds it.
+- Every consumer sees every item. A full channel makes the producer wait, for the slowest consumer.
+- A consumer that has ended is not waited for; what is sent to it is dropped.
+- When the producer fails, its consumers see the error at their next item, after those that were sent before.
+  When it ends or skips, the stream ends.
+- Nothing is awaited while there is room (or an item): a stream item costs a deque's append and pop. Fairness
+  is given by the bound: a producer waits at the latest after `CAPACITY` items.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import anyio
 import anyio.lowlevel
@@ -15,87 +19,136 @@ import anyio.lowlevel
 from stageflow.errors import StreamError
 
 CAPACITY = 64
-"""Items on their way to one consumer: enough that tokens do not ping-pong, little enough to feel back-pressure."""
+"""Items on their way to one consumer: some 15 s of speech as tokens, so nobody waits who need not; and little
+enough to be thrown away."""
 
 
 class Channel:
-    """The way from a producer to one consumer."""
+    """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
+
+    __slots__ = ("_arrival", "_capacity", "_error", "_items", "_room", "_state", "producer", "taken")
 
     def __init__(self, producer: str, capacity: int = CAPACITY) -> None:
         self.producer = producer
+        self.taken = 0
+        """Items that the consumer has had."""
         self._items: deque[Any] = deque()
         self._capacity = capacity
-        self._end: BaseException | bool | None = None
-        self._read = True
-        self._changed = anyio.Event()
+        self._state = "open"  # open -> closed (by the producer) -> exhausted; or left (by the consumer)
+        self._error: Exception | None = None
+        self._arrival: anyio.Event | None = None  # there only while somebody waits
+        self._room: anyio.Event | None = None
 
-    async def put(self, item: Any) -> None:
-        """Append, waiting while the consumer is behind; items for a consumer that has left are dropped."""
-        while self._read and len(self._items) >= self._capacity:
-            await self._wait()
-        if self._read:
+    @property
+    def is_full(self) -> bool:
+        """Whether the producer has to wait."""
+        return len(self._items) >= self._capacity and self._state == "open"
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the consumer is gone."""
+        return self._state == "left"
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the consumer has come to the end."""
+        return self._state == "exhausted"
+
+    async def wait_room(self) -> None:
+        """Return when something has been taken, or nobody will take anything any more. Cancel-safe."""
+        self._room = self._room or anyio.Event()
+        await self._room.wait()
+
+    def put_nowait(self, item: Any) -> None:
+        """Append an item; dropped when the consumer is gone."""
+        if self._state == "open":
             self._items.append(item)
-            self._wake()
+            self._announce_arrival()
 
-    def fill(self, items: list[Any]) -> None:
-        """Put these and close, without waiting: for a stage that is run on its own."""
-        self._items.extend(items)
-        self.close()
-
-    def close(self, error: BaseException | None = None) -> None:
-        """No more items; with `error`, the consumer's next item raises it. The first close stands."""
-        if self._end is None:
-            self._end = error or True
-            self._wake()
+    def close(self, error: Exception | None = None) -> None:
+        """No more items; with `error`, the consumer's next one raises it. Only the first close counts."""
+        if self._state == "open":
+            self._state = "closed"
+            self._error = error
+            self._announce_arrival()
 
     def leave(self) -> None:
-        """The consumer is gone."""
-        self._read = False
+        """The consumer has ended: whoever waits for it need not."""
         self._items.clear()
-        self._wake()
+        self._state = "left"
+        self._announce_room()
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         while not self._items:
-            if isinstance(self._end, BaseException):
-                raise self._end
-            if self._end:
-                raise StopAsyncIteration
-            await self._wait()
+            if self._state != "open":
+                self._end()
+            self._arrival = self._arrival or anyio.Event()
+            await self._arrival.wait()
+        self.taken += 1
         item = self._items.popleft()
-        self._wake()
+        if self._room is not None:
+            self._announce_room()
         return item
 
-    def _wake(self) -> None:
-        self._changed.set()
+    def _end(self) -> None:
+        if self._state == "closed" and self._error is not None:
+            raise self._error
+        if self._state == "closed":
+            self._state = "exhausted"
+        raise StopAsyncIteration
 
-    async def _wait(self) -> None:
-        if self._changed.is_set():
-            self._changed = anyio.Event()
-        await self._changed.wait()
+    def _announce_arrival(self) -> None:
+        if self._arrival is not None:
+            self._arrival.set()
+            self._arrival = None
+
+    def _announce_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
 
 class StreamWriter:
-    """What a stage sends into: `await ctx.stream.send(item)`. Without consumers items go nowhere."""
+    """What a stage sends into: `await ctx.stream.send(item)`. With nobody to read, items go nowhere."""
 
-    def __init__(self, stage: str, channels: tuple[Channel, ...] = ()) -> None:
+    __slots__ = ("_channels", "_refusal", "_stage", "sent")
+
+    def __init__(self, stage: str = "", channels: Sequence[Channel] = (), refusal: str = "") -> None:
+        """`refusal` says why this stage cannot send at all."""
+        self.sent = 0
+        """Items sent so far."""
         self._stage = stage
         self._channels = channels
-        self._is_open = True
+        self._refusal = refusal
 
     async def send(self, item: Any) -> None:
-        """Give every consumer the item; waits for the slowest. Raises StreamError after the stage has ended."""
-        if not self._is_open:
-            raise StreamError(f"stage {self._stage!r} sends into its stream after it has ended: send before")
-        for channel in self._channels:
-            await channel.put(item)
-        if not self._channels:
-            await anyio.lowlevel.checkpoint()
+        """Give every consumer the item, when the slowest has room for it.
 
-    def close(self, error: BaseException | None = None) -> None:
-        """End the stream; called by the executor."""
-        self._is_open = False
+        Cancel-safe: a send that was cancelled reached nobody. Raises StreamError once the stage has ended,
+        and in a stage of a kind that does not stream.
+        """
+        self._check()
+        while full := next((channel for channel in self._channels if channel.is_full), None):
+            await full.wait_room()
+            self._check()
+        self.sent += 1
+        for channel in self._channels:
+            channel.put_nowait(item)
+        if all(channel.is_left for channel in self._channels):
+            await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run
+
+    def close(self, error: Exception | None = None) -> None:
+        """End the stream, with an error if the stage failed; called by who runs the stage."""
+        self._refusal = self._refusal or (
+            f"stage {self._stage!r} sends after it has ended, when its stream is closed: "
+            f"await everything that sends before `execute` returns"
+        )
         for channel in self._channels:
             channel.close(error)
+
+    def _check(self) -> None:
+        if self._refusal:
+            raise StreamError(self._refusal)

@@ -1,101 +1,160 @@
-"""`StageInputs`: a read-only view of the results of the stages upstream."""
+"""`StageInputs`: a read-only view of what the stages upstream gave.
+
+What can be seen never depends on timing: a stage sees those stages that must have ended before it starts, and
+a stage whose stream it reads once it has come to the end of that stream. Values that could be changed (dicts,
+lists, sets) are handed out as copies.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import StageOutput, StageStatus
 from stageflow.errors import InvalidKeyError, MissingValueError, StreamError, UndeclaredDependencyError
-from stageflow.streams import Channel
 
 if TYPE_CHECKING:
-    from stageflow.stages.ports import StagePorts
+    from stageflow.core import StageOutput
+    from stageflow.stages.ports import Ports, StagePorts
+    from stageflow.streams import Channel
 
 __all__ = ["StageInputs", "UndeclaredDependencyError", "create_stage_inputs"]
 
+T = TypeVar("T")
+_MISSING = object()
+_NO_STREAMS: "Mapping[str, Channel]" = MappingProxyType({})
+
 
 class StageInputs:
-    """What a stage may read. `upstream` is its ancestors, nearest first, ties in the order of declaration."""
+    """What a stage may read of the run it is part of."""
 
     __slots__ = ("_outputs", "_streams", "_upstream", "ports", "snapshot", "stage_name")
 
     def __init__(
         self,
         snapshot: ContextSnapshot,
-        outputs: Mapping[str, StageOutput],
+        outputs: "Mapping[str, StageOutput]",
         ports: "StagePorts",
         *,
-        upstream: tuple[str, ...] | None = None,
-        streams: Mapping[str, Channel] | None = None,
+        upstream: tuple[str, ...],
+        streams: "Mapping[str, Channel]" = _NO_STREAMS,
         stage_name: str = "",
     ) -> None:
+        """`upstream` names the stages that may be seen, in the order in which `get` searches them."""
         self.snapshot = snapshot
         self.ports = ports
         self.stage_name = stage_name
         self._outputs = outputs
-        self._upstream = tuple(outputs) if upstream is None else upstream
-        self._streams = streams or {}
+        self._upstream = upstream
+        self._streams = streams
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of the nearest upstream stage that has `key`."""
-        _check_key(key)
+        """The value of the nearest upstream stage that has `key`; among equals, of the one declared first."""
+        self._check_key(key)
         for stage in self._upstream:
-            output = self._outputs.get(stage)
+            output = self._visible(stage)
             if output is not None and key in output.data:
-                return output.data[key]
+                return _copied(output.data[key])
         return default
 
     def get_from(self, stage: str, key: str, default: Any = None) -> Any:
-        """The value of one upstream stage. Raises UndeclaredDependencyError if it is not upstream."""
-        _check_key(key)
-        output = self.get_output(stage)
-        return default if output is None else output.data.get(key, default)
+        """The value that one upstream stage has under `key`. Raises UndeclaredDependencyError."""
+        self._check_key(key)
+        self._check_upstream(stage)
+        output = self._visible(stage)
+        return default if output is None else _copied(output.data.get(key, default))
 
-    def require_from(self, stage: str, key: str) -> Any:
-        """The same, or MissingValueError."""
-        _check_key(key)
-        output = self.get_output(stage)
-        if output is None or key not in output.data:
+    @overload
+    def require_from(self, stage: str, key: str) -> Any: ...
+    @overload
+    def require_from(self, stage: str, key: str, kind: type[T]) -> T: ...
+    def require_from(self, stage: str, key: str, kind: type[Any] = object) -> Any:
+        """The value that one upstream stage must have under `key`, and of that type if one is given.
+
+        Raises UndeclaredDependencyError and MissingValueError.
+        """
+        value = self.get_from(stage, key, _MISSING)
+        if value is _MISSING:
             raise MissingValueError(
-                f"stage {self.stage_name!r} requires {key!r} of stage {stage!r}, which did not give it"
+                f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}, which {self._absence(stage)}"
             )
-        return output.data[key]
+        if not isinstance(value, kind):
+            raise MissingValueError(
+                f"stage {self.stage_name!r} needs {key!r} of stage {stage!r} as {kind.__name__}, "
+                f"but it is {type(value).__name__}"
+            )
+        return value
 
     def has_output(self, stage: str) -> bool:
-        """Whether an upstream stage has ended with data or a skip."""
-        return stage in self._upstream and stage in self._outputs
+        """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
+        self._check_upstream(stage)
+        return self._visible(stage) is not None
 
-    def get_output(self, stage: str) -> StageOutput | None:
-        """The whole output of an upstream stage, None while it runs or when it did not."""
-        if stage not in self._upstream:
-            raise UndeclaredDependencyError(
-                f"stage {self.stage_name!r} asks for {stage!r}, which is not upstream of it: "
-                f"declare it in `dependencies` or `streams`"
-            )
-        output = self._outputs.get(stage)
-        if output is None or output.status is not StageStatus.OK:
-            return output
-        return output
+    def get_output(self, stage: str) -> "StageOutput | None":
+        """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
+        self._check_upstream(stage)
+        output = self._visible(stage)
+        return None if output is None else replace(output, data=_copied(dict(output.data)))
 
-    def stream(self, stage: str) -> Channel:
-        """What `stage` sends, as it comes: `async for item in ctx.inputs.stream("agent")`."""
-        if stage not in self._streams:
+    def stream(self, stage: str) -> "Channel":
+        """What `stage` sends, as it comes: `async for item in ctx.inputs.stream("agent")`.
+
+        It can be read once. Raises StreamError if there is no stream edge from `stage`.
+        """
+        channel = self._streams.get(stage)
+        if channel is None:
             raise StreamError(
-                f"stage {self.stage_name!r} reads the stream of {stage!r}: declare it in `streams`"
+                f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge: "
+                f"add streams=({stage!r},) to its with_stage"
             )
-        return self._streams[stage]
+        return channel
+
+    def _visible(self, stage: str) -> "StageOutput | None":
+        channel = self._streams.get(stage)
+        return None if channel is not None and not channel.is_exhausted else self._outputs.get(stage)
+
+    def _absence(self, stage: str) -> str:
+        channel = self._streams.get(stage)
+        if channel is not None and not channel.is_exhausted:
+            return "has not ended: read its stream to the end first"
+        output = self._outputs.get(stage)
+        if output is None:
+            return "has given nothing"
+        return f"ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
+
+    def _check_key(self, key: object) -> None:
+        if type(key) is not str or not key:
+            raise InvalidKeyError(
+                f"stage {self.stage_name!r} asks its inputs for the key {key!r}: a key is a string, "
+                f"and not empty"
+            )
+
+    def _check_upstream(self, stage: str) -> None:
+        if stage not in self._upstream:
+            known = ", ".join(map(repr, self._upstream)) or "no stage"
+            raise UndeclaredDependencyError(
+                f"stage {self.stage_name!r} asks for stage {stage!r}, but can see {known} only: "
+                f"add {stage!r} to the dependencies in its with_stage"
+            )
 
 
-def _check_key(key: object) -> None:
-    if not isinstance(key, str) or not key:
-        raise InvalidKeyError(f"a key is a string that is not empty, not {key!r}")
+def _copied(value: Any) -> Any:
+    """The value, with the containers in it that could be changed made anew."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return kind([_copied(item) for item in value])
+    return kind(value) if kind is set or kind is bytearray else value
 
 
 def create_stage_inputs(
-    snapshot: ContextSnapshot, prior_outputs: Mapping[str, StageOutput] | None = None, ports: Any = None
+    snapshot: ContextSnapshot,
+    prior_outputs: "Mapping[str, StageOutput] | None" = None,
+    ports: "Ports" = None,
 ) -> StageInputs:
-    """Inputs made by hand, for a stage that is run on its own."""
-    from stageflow.stages.ports import as_ports  # the guide imports this function from there too
+    """Inputs made by hand: all of `prior_outputs` can be seen, in their order."""
+    from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
 
-    return StageInputs(snapshot, MappingProxyType(dict(prior_outputs or {})), as_ports(ports))
+    outputs = dict(prior_outputs or {})
+    return StageInputs(snapshot, outputs, StagePorts.of(ports), upstream=tuple(outputs))

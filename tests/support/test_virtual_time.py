@@ -1,0 +1,65 @@
+"""Virtual time: jumps, order, exactness, and hangs that are found."""
+
+import anyio
+import pytest
+
+from tests.support.virtual_time import StalledError, run_virtual, virtual
+
+
+@virtual
+async def test_an_hour_passes_at_once_and_exactly() -> None:
+    began_s = anyio.current_time()
+    await anyio.sleep(3600)
+    assert anyio.current_time() - began_s == 3600
+
+
+@virtual
+async def test_timers_go_off_in_order() -> None:
+    seen: list[tuple[str, float]] = []
+
+    async def note(name: str, delay_s: float) -> None:
+        await anyio.sleep(delay_s)
+        seen.append((name, anyio.current_time()))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(note, "late", 2.0)
+        tasks.start_soon(note, "early", 0.5)
+        tasks.start_soon(note, "middle", 1.0)
+    assert seen == [("early", 0.5), ("middle", 1.0), ("late", 2.0)]
+
+
+@virtual
+async def test_deadlines_cut_what_is_too_slow() -> None:
+    with anyio.move_on_after(1) as scope:
+        await anyio.sleep(1.5)
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 1
+
+
+def test_results_come_out_and_arguments_go_in() -> None:
+    async def double(number: int) -> int:
+        await anyio.sleep(number)
+        return 2 * number
+
+    assert run_virtual(double, 21) == 42
+
+
+def test_a_hang_is_found_at_once() -> None:
+    with pytest.raises(StalledError):
+        run_virtual(anyio.sleep_forever)
+
+
+def test_errors_come_out_as_they_are() -> None:
+    async def fail() -> None:
+        await anyio.sleep(1)
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run_virtual(fail)
+
+
+@pytest.mark.parametrize("delay_s", [1, 2])
+@virtual
+async def test_the_decorator_keeps_parameters(delay_s: int) -> None:
+    await anyio.sleep(delay_s)
+    assert anyio.current_time() == delay_s

@@ -1,0 +1,70 @@
+"""Virtual time for tests: an event loop whose clock jumps to the next timer when everybody is blocked.
+
+    @virtual
+    async def test_an_hour_passes() -> None:
+        await anyio.sleep(3600)
+
+An hour costs microseconds, and durations are exact. When nothing is scheduled and nobody can go on, waiting
+would last for ever: that raises StalledError at once. Threads and sockets cannot be waited for in here.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+_FOREVER_S = 24 * 3600
+"""A loop never waits longer at a time; `anyio.sleep_forever` is a timer at infinity."""
+
+
+class StalledError(Exception):
+    """Everybody waits, and there is nothing to wait for."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Lets time pass instead of waiting."""
+
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None or timeout >= _FOREVER_S:
+            raise StalledError("every task waits, and no timer is set")
+        self.now_s += max(timeout, 0.0)
+        return super().select(0)
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An asyncio event loop in virtual time, which begins at zero seconds."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._jumping.now_s
+
+
+def run_virtual(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run `await function(*args)` in virtual time. Raises StalledError when it hangs."""
+
+    async def main() -> T:
+        return await function(*args)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main())
+
+
+def virtual(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Make an async test run in virtual time."""
+
+    @wraps(function)
+    def in_virtual_time(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run_virtual(lambda: function(*args, **kwargs))
+
+    return in_virtual_time
