@@ -62,6 +62,9 @@ _BARE_ANSWER = re.compile(
     r"(?: (?:please|yes|sure|okay|right|of course|go ahead))*"
     r"|(?:no|nope|nah)(?: (?:no|please|thanks|thank you|not now))*"
 )
+_ELSEWHERE = re.compile(
+    r"\b(?:in (?!the\b|a\b|this\b|your\b|here\b)\w+|tomorrow|yesterday|next|last|was|will|there)\b"
+)
 _POLITENESS = re.compile(
     r"^(?:(?:hi|hello|hey|okay|ok|so|well|um|uh|and|please|now|yes|yeah)(?: there)? )+(?=\S+ \S+)"
 )
@@ -172,6 +175,13 @@ def _calls(tool: str) -> Answer:
     return lambda state, heard, around: (state, Call(tool))
 
 
+def _clock(state: State, heard: Heard, around: Surroundings) -> Step:
+    """The time here and now; for other places and days there is no answer."""
+    if _ELSEWHERE.search(heard.text):
+        return state, (Said("unknown", {"skills": around.skills}),)
+    return state, Call("clock")
+
+
 def _book(state: State, heard: Heard, around: Surroundings) -> Step:
     if state.task is Task.BOOKING:  # and nothing new was said about it
         return next_of_booking(state, around)
@@ -184,8 +194,8 @@ def _repeat(state: State, heard: Heard, around: Surroundings) -> Step:
 
 
 _ANSWERS: Mapping[str, Answer] = {
-    "time": _calls("clock"),
-    "date": _calls("clock"),
+    "time": _clock,
+    "date": _clock,
     "calculate": calculate,
     "timer_set": set_timer,
     "timer_list": _calls("list_timers"),
@@ -195,7 +205,7 @@ _ANSWERS: Mapping[str, Answer] = {
     "book_table": _book,
     "cancel_booking": begin_cancelling,
     "repeat": _repeat,
-    YES: _says("help"),
+    YES: _says("what_then"),
     NO: _says("all_right"),
     **{
         occasion: _says(occasion)

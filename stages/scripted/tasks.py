@@ -33,6 +33,7 @@ _LABEL = re.compile(
 _LABEL_AFTER = re.compile(
     r"\bremind me (?:in|after) .*?(?:seconds?|minutes?|hours?|and a half) (?:to|about|that) (?P<label>.+)"
 )
+_WHOSE = re.compile(r"\b(?:reservation|booking|table) (?:for|of) (.+)")
 _MAYBE_A_NAME = frozenset({None, "book_table", "check_table", "cancel_booking"})
 """A bare name is near nothing, or near the examples about bookings, which have names in them."""
 
@@ -125,7 +126,9 @@ def _wish(draft: Draft) -> dict[str, object]:
 
 def begin_cancelling(state: State, heard: Heard, around: Surroundings) -> Step:
     """A booking is to be cancelled; perhaps the same sentence says whose."""
-    began = replace(state, task=Task.CANCELLING, asked=Asked.NOTHING, draft=Draft())
+    whose = _WHOSE.search(heard.text)
+    draft = Draft(name=find_name(whose[1], asked=True) if whose else None)
+    began = replace(state, task=Task.CANCELLING, asked=Asked.NOTHING, draft=draft)
     return _next_of_cancelling(_with_wish(began, heard, around))
 
 

@@ -109,6 +109,7 @@ def test_small_talk_is_answered(intent: str) -> None:
         ("stop the timer", "timer_cancel", "cancel_timers", {}),
         ("when do you close", "opening_hours", "opening_hours", {}),
         ("cancel the table under smith", "cancel_booking", "cancel_booking", {"name": "Smith"}),
+        ("cancel the reservation for smith", "cancel_booking", "cancel_booking", {"name": "Smith"}),
     ],
 )  # fmt: skip
 def test_requests_become_calls(
@@ -123,6 +124,25 @@ def test_requests_become_calls(
 )
 def test_rules_leave_alone_what_they_cannot_tell(text: str) -> None:
     assert intent_by_rule(plain(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("what time is it in new york", "time"),
+        ("what was the date yesterday", "date"),
+        ("what day is it tomorrow", "date"),
+    ],
+)
+def test_the_time_elsewhere_and_other_days_are_not_known(text: str, intent: str) -> None:
+    assert occasions(Talk().hear(text, intent)) == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    "text", ["cancel my booking for friday", "cancel the table for tonight", "cancel my reservation"]
+)
+def test_a_day_is_no_name(text: str) -> None:
+    assert occasions(Talk().hear(text, "cancel_booking")) == ["ask_cancel_name"]
 
 
 def test_what_cannot_be_done_here_is_said() -> None:
@@ -198,7 +218,7 @@ def test_a_booking_in_one_sentence() -> None:
     assert call(talk.hear("yes please")) == ("book_table", WISH | {"name": "Smith"})
     booking = {"name": "Smith", "people": 4, "said": "on Friday at 7 pm"}
     assert occasions(talk.tool({"answer": "booked", "booking": booking, "again": False})) == ["booked"]
-    assert occasions(talk.hear("yes")) == ["help"]  # the booking is over
+    assert occasions(talk.hear("yes")) == ["what_then"]  # the booking is over
 
 
 SLOTS = [("four people", "ask_people"), ("friday", "ask_day"), ("at seven", "ask_time")]
