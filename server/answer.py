@@ -36,13 +36,13 @@ from server.events import (
     ReplyText,
     SessionConfig,
 )
+from server.gate import GuardWatch, gated
 from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
 from server.utterance import Utterance
 from stageflow.context import ContextSnapshot, Message
-from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
 from stages.chunks import decode_chunk
@@ -79,6 +79,8 @@ class Pipelines:
     voice: PipelineGraph
     text: PipelineGraph
     say: PipelineGraph
+    say_text: PipelineGraph
+    """The same, for replies in text."""
     apology: str = "Sorry, something went wrong on my side. Please say that again."
 
 
@@ -114,6 +116,7 @@ class Answer:
         self._reply = Reply(new_id("resp"), modality, question.options.metadata, config)
         self._phase = Phase.SILENT
         self._entry: Entry | None = None
+        self._asked: Entry | None = None
         self._pieces: list[SpokenPiece] = []
         self._usage = Usage()
         self._resampler: Resampler | None = None
@@ -177,7 +180,7 @@ class Answer:
             return
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
-            self._snapshot(), ports=self._ports(), event_sink=_GuardWatch(graph, self._lane.commit)
+            self._snapshot(), ports=self._ports(), event_sink=GuardWatch(graph, self._lane.commit)
         )
         self._usage = results.data("agent").get("usage", Usage())
 
@@ -192,7 +195,9 @@ class Answer:
     async def _say(self, text: str) -> None:
         self._lane.commit()
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
-        await self._context.pipelines.say.run(snapshot, ports=self._ports())
+        pipelines = self._context.pipelines
+        graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
+        await graph.run(snapshot, ports=self._ports())
 
     async def _decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -201,9 +206,10 @@ class Answer:
             self._restart()
             await self._end("completed")
             return
-        if self.question.utterance is not None:
-            self._context.conversation.withhold(self.question.utterance.item_id)
+        asked = self._asked
         self._restart()
+        if asked is not None:
+            asked.withheld = True
         await self._say(str(refusal))
         await self._end("completed")
 
@@ -231,6 +237,7 @@ class Answer:
     def _snapshot(self) -> ContextSnapshot:
         conversation, utterance = self._context.conversation, self.question.utterance
         asked = conversation.last_user_entry() if utterance is None else conversation.find(utterance.item_id)
+        self._asked = asked
         messages = conversation.messages(upto=asked.id if asked else None)
         instructions = self.question.options.instructions or self._config.instructions
         if instructions:
@@ -244,7 +251,11 @@ class Answer:
         shared = self._context.ports
         return StagePorts(
             core=shared.core,
-            llm=replace(shared.llm, send_token=self._send_token),
+            llm=replace(
+                shared.llm,
+                send_token=self._send_token,
+                tool_registry=gated(shared.llm.tool_registry, self._lane),
+            ),
             audio=replace(
                 shared.audio, send_audio_chunk=self._send_audio_chunk, audio_in=self.question.utterance
             ),
@@ -354,20 +365,3 @@ class Answer:
 
 def _at_rate(word: WordTime, from_hz: int, to_hz: int) -> WordTime:
     return WordTime(word.text, word.start_sample * to_hz // from_hz, word.end_sample * to_hz // from_hz)
-
-
-class _GuardWatch:
-    """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
-
-    def __init__(self, graph: PipelineGraph, commit: Callable[[], None]) -> None:
-        self._commit = commit
-        self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
-        if not self._waiting:
-            commit()
-
-    def emit(self, event: StageEvent) -> None:
-        """Take one of the run's events."""
-        if event.type == "stage.completed" and self._waiting:
-            self._waiting.discard(str(event.data["stage"]))
-            if not self._waiting:
-                self._commit()

@@ -214,6 +214,7 @@ def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
         voice=build_voice_pipeline(config, providers.voice),
         text=build_text_pipeline(config),
         say=build_say_pipeline(providers.voice),
+        say_text=build_say_pipeline(None),
     )
 
 

@@ -107,12 +107,6 @@ class Conversation:
         cut(entry, played_ms * entry.rate_hz // 1000)
         return entry
 
-    def withhold(self, item_id: str) -> None:
-        """Keep an entry, which may be gone by now, from the language model."""
-        entry = self.find(item_id)
-        if entry is not None:
-            entry.withheld = True
-
     def messages(self, *, upto: str | None = None) -> tuple[Message, ...]:
         """What the model is given: everything heard so far, without the entry `upto` and what follows it."""
         end = len(self._entries) if upto is None else self._index(upto)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from server.errors import ConfigError
 
@@ -76,7 +76,8 @@ class Settings(BaseSettings):
         max_length=20_000,
     )
     guard_words: Words = ()
-    guard_patterns: tuple[str, ...] = ()
+    guard_patterns: Words = ()
+    """Regular expressions, one a line: they may hold commas."""
     guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
@@ -93,9 +94,9 @@ class Settings(BaseSettings):
     def _split_words(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        split = {"api_keys", "allowed_origins", "guard_words"}
+        split = {"api_keys": ",", "allowed_origins": ",", "guard_words": ",", "guard_patterns": "\n"}
         return {
-            key: tuple(word.strip() for word in value.split(",") if word.strip())
+            key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
             if key in split and isinstance(value, str)
             else value
             for key, value in data.items()
@@ -156,6 +157,10 @@ def load_settings(
         return Settings(_env_file=env_file, **given)
     except ValidationError as error:
         raise ConfigError("the configuration cannot be used:\n" + "\n".join(_lines(error))) from None
+    except SettingsError as error:  # JSON that is none: pydantic-settings stops at the first
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + field[1].upper() if field else "a variable"
+        raise ConfigError(f"the configuration cannot be used:\n  {name}: not JSON") from None
 
 
 def _lines(error: ValidationError) -> list[str]:

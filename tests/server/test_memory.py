@@ -96,9 +96,7 @@ def test_an_answer_of_which_nothing_was_heard_is_not_in_the_context() -> None:
 
 
 def test_withheld_words_never_reach_the_model() -> None:
-    made = conversation(Entry("u", "user", "bad words"), Entry("v", "user", "good words"))
-    made.withhold("u")
-    made.withhold("gone")
+    made = conversation(Entry("u", "user", "bad words", withheld=True), Entry("v", "user", "good words"))
     assert contents(made) == ["good words"]
 
 

@@ -1,0 +1,46 @@
+"""What the commit gate asks of a run: when it may open, and what must wait until it has."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from server.outbound import Lane, LaneState
+from stageflow.core import StageEvent, StageKind
+from stageflow.pipeline import PipelineGraph
+from stageflow.tools import Tool, ToolRegistry
+
+
+class GuardWatch:
+    """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
+
+    def __init__(self, graph: PipelineGraph, commit: Callable[[], None]) -> None:
+        self._commit = commit
+        self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
+        if not self._waiting:
+            commit()
+
+    def emit(self, event: StageEvent) -> None:
+        """Take one of the run's events."""
+        if event.type == "stage.completed" and self._waiting:
+            self._waiting.discard(str(event.data["stage"]))
+            if not self._waiting:
+                self._commit()
+
+
+def gated(registry: ToolRegistry | None, lane: Lane) -> ToolRegistry | None:
+    """The same tools, but those that change the world wait until the lane is open."""
+    if registry is None:
+        return None
+    tools = tuple(tool if tool.effect == "none" else _waiting(tool, lane) for tool in registry.tools)
+    return ToolRegistry(tools, registry.max_calls_per_turn)
+
+
+def _waiting(tool: Tool, lane: Lane) -> Tool:
+    run: Callable[..., Awaitable[object]] = tool.function
+
+    async def run_when_open(**arguments: object) -> object:
+        await lane.opened.wait()
+        if lane.state is not LaneState.OPEN:
+            raise RuntimeError("the turn was dropped before this tool could run")
+        return await run(**arguments)
+
+    return replace(tool, function=run_when_open)

@@ -1,0 +1,69 @@
+"""The settings: every fault is named at once, secrets are not shown."""
+
+import os
+
+import pytest
+
+from server.errors import ConfigError
+from server.settings import load_settings
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The process's environment without anything of ours: the one seam that settings have."""
+    for name in os.environ:
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def test_defaults_need_nothing(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings(env_file=None)
+    assert (settings.listen_host, settings.port) == ("127.0.0.1", 8080)
+    assert not settings.has_chat_model
+
+
+def test_lists_are_words_and_patterns_lines(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_GUARD_WORDS", "spam, eggs")
+    environment.setenv("STAGEFLOW_VOICE_GUARD_PATTERNS", "a{1,2}\nb+")
+    settings = load_settings(env_file=None)
+    assert settings.guard_words == ("spam", "eggs")
+    assert settings.guard_patterns == ("a{1,2}", "b+")
+
+
+def test_three_mistakes_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_PORT", "many")
+    environment.setenv("STAGEFLOW_VOICE_LEAD_MS", "9")
+    environment.setenv("STAGEFLOW_VOICE_LIMITS__MAX_SESSIONS", "0")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(env_file=None)
+    lines = str(refused.value).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "STAGEFLOW_VOICE_PORT",
+        "STAGEFLOW_VOICE_LEAD_MS",
+        "STAGEFLOW_VOICE_LIMITS__MAX_SESSIONS",
+    ]
+    assert "200" in lines[1]
+
+
+def test_faults_across_fields_name_their_variables(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_GUARD_PATTERNS", "(")
+    with pytest.raises(ConfigError) as refused:
+        load_settings({"host": "0.0.0.0", "agent": "openai"}, env_file=None)
+    for name in ("GUARD_PATTERNS", "HOST", "AGENT"):
+        assert f"STAGEFLOW_VOICE_{name}:" in str(refused.value)
+
+
+def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_LIMITS", "{not json")
+    with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_LIMITS"):
+        load_settings(env_file=None)
+
+
+def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_API_KEYS", "sesame,open")
+    environment.setenv("OPENAI_API_KEY", "secret")
+    settings = load_settings({"host": "0.0.0.0"}, env_file=None)
+    assert len(settings.api_keys) == 2
+    assert "sesame" not in repr(settings)
+    assert "secret" not in repr(settings)
