@@ -141,8 +141,11 @@ class Answer:
             self._context.outbound.flush()
             self._finish("failed", "incomplete", error=problem)
 
-    def interrupt(self, reason: ReplyReason) -> None:
-        """Be silent now: flush, cut history to what was heard, tell the client that the reply is over."""
+    def interrupt(self, reason: ReplyReason | None) -> None:
+        """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
+
+        Without a reason it was not the person nor the client, but the turn that took too long.
+        """
         heard_samples = self._lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
         was_open = self._lane.state is LaneState.OPEN
         self._context.outbound.flush()
@@ -150,8 +153,13 @@ class Answer:
             self._forget()
         elif self._entry is not None and self._entry.spoken:
             cut(self._entry, heard_samples)
-        if was_open or self.question.requested:
+        if not was_open and not self.question.requested:
+            return
+        if reason is not None:
             self._finish("cancelled", "incomplete", reason=reason)
+        else:
+            late = ClientError("server_error", "the answer took too long", type="server_error")
+            self._finish("failed", "incomplete", error=late)
 
     # --- the run ------------------------------------------------------------------------------------------
 

@@ -85,7 +85,10 @@ class Services:
 
 
 _SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
-_CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {FloorEvent.SPEECH_STARTED: "turn_detected"}
+_CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
+    FloorEvent.SPEECH_STARTED: "turn_detected",
+    FloorEvent.CANCELLED: "client_cancelled",
+}
 
 
 class Session:
@@ -305,9 +308,9 @@ class Session:
     def _feed(self, event: FloorEvent, question: Question | None = None, turn: int | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
         for command in self._floor.feed(event, anyio.current_time(), turn):
-            self._do(command, question, _CANCEL_REASONS.get(event, "client_cancelled"))
+            self._do(command, question, _CANCEL_REASONS.get(event))
 
-    def _do(self, command: FloorCommand, question: Question | None, reason: ev.ReplyReason) -> None:
+    def _do(self, command: FloorCommand, question: Question | None, reason: ev.ReplyReason | None) -> None:
         match command:
             case FloorCommand.START:
                 assert question is not None, "a turn is started with what it is asked for"
@@ -401,7 +404,7 @@ class Session:
 
     def _tick(self, now: float) -> None:
         for command in self._floor.tick(now):
-            self._do(command, None, "client_cancelled")
+            self._do(command, None, None)
         if now >= self._expires_at:
             minutes = self._services.limits.max_session_s / 60
             message = f"Your session hit the maximum duration of {minutes:g} minutes."

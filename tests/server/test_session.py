@@ -91,26 +91,27 @@ class QueueWire:
 
 
 class SlowGuard:
-    """Takes a second to decide, so that the agent is long ahead of it."""
+    """Takes its time to decide, so that the agent is long ahead of it."""
 
     name = "slow_guard"
     kind = StageKind.GUARD
 
-    def __init__(self, *, blocks: bool) -> None:
+    def __init__(self, *, blocks: bool, delay_s: float = 1.0) -> None:
         self._blocks = blocks
+        self._delay_s = delay_s
 
     async def execute(self, ctx: StageContext) -> StageOutput:
-        await anyio.sleep(1.0)
+        await anyio.sleep(self._delay_s)
         if self._blocks:
             return StageOutput.cancel("blocked", {"blocked": True, "refusal": "I must not."})
         return StageOutput.ok(passed=True)
 
 
-def slowly_guarded(model: ScriptedModel, speaker: ScriptedVoice, *, blocks: bool) -> PipelineGraph:
+def guarded_by(guard: SlowGuard, model: ScriptedModel, speaker: ScriptedVoice) -> PipelineGraph:
     return (
         Pipeline()
         .with_stage("stt", SttStage())
-        .with_stage("guard", SlowGuard(blocks=blocks), dependencies=("stt",))
+        .with_stage("guard", guard, dependencies=("stt",))
         .with_stage("router", RouterStage((Route("assistant"),), "assistant"), dependencies=("stt",))
         .with_stage("agent", AgentStage((AgentProfile("assistant", model),)), dependencies=("stt", "router"))
         .with_stage("tts", TtsStage(speaker), streams=("agent",))
@@ -127,7 +128,7 @@ class Stage:
         voice: Conduct = Conduct(),
         blocked: tuple[str, ...] = (),
         tools: tuple[Tool, ...] = (),
-        slow_guard_blocks: bool | None = None,
+        guard: SlowGuard | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -138,8 +139,8 @@ class Stage:
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
         voice_pipeline = build_voice_pipeline(config, speaker)
-        if slow_guard_blocks is not None:
-            voice_pipeline = slowly_guarded(self.model, speaker, blocks=slow_guard_blocks)
+        if guard is not None:
+            voice_pipeline = guarded_by(guard, self.model, speaker)
         services = Services(
             recogniser=ScriptedRecogniser("hello there"),
             new_vad=WebRtcVad,
@@ -259,7 +260,7 @@ def test_a_tool_with_effects_waits_for_the_guard(blocks: bool) -> None:
 
     calls = (ToolCall("c1", "look", "{}"), ToolCall("c2", "book", "{}"))
     tools = (Tool.of(look, effect="none"), Tool.of(book, effect="irreversible"))
-    play(lambda: Stage(Said(calls=calls), "Done.", tools=tools, slow_guard_blocks=blocks), story)
+    play(lambda: Stage(Said(calls=calls), "Done.", tools=tools, guard=SlowGuard(blocks=blocks)), story)
     assert called_at.pop("look") < 1.0
     assert ("book" in called_at) == (not blocks)
     assert called_at.get("book", 1.0) >= 1.0
@@ -271,7 +272,7 @@ def test_nothing_of_an_answer_leaves_before_the_guard_has_passed(blocks: bool) -
         stage.ask("hello")
         await stage.wire.until("response.done")
 
-    stage = play(lambda: Stage("Hello to you.", slow_guard_blocks=blocks), story)
+    stage = play(lambda: Stage("Hello to you.", guard=SlowGuard(blocks=blocks)), story)
     deltas = ("response.output_audio_transcript.delta", "response.output_audio.delta")
     assert min(at for at, event in stage.wire.seen if event["type"] in deltas) >= 1.0
     said = [event["delta"] for event in stage.wire.events() if event["type"] == deltas[0]]
@@ -327,6 +328,18 @@ def test_a_model_that_never_answers_is_given_up_and_said_so() -> None:
     hanging = Said(text="", conduct=Conduct(hangs=True))
     stage = play(lambda: Stage(hanging), story)
     assert "response.output_audio.delta" in stage.wire.types()
+
+
+def test_a_turn_that_is_stuck_fails_and_is_apologised_for_aloud() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until("response.done", 2)
+
+    stage = play(lambda: Stage("Hello.", guard=SlowGuard(blocks=False, delay_s=1000)), story)
+    first, second = (event["response"] for event in stage.wire.events() if event["type"] == "response.done")
+    assert (first["status"], first["output"]) == ("failed", [])
+    assert "Sorry" in second["output"][0]["content"][0]["transcript"]
+    check_trace(stage.wire.events())
 
 
 @pytest.mark.parametrize("state", ["listening", "hearing", "thinking", "speaking"])

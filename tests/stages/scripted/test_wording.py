@@ -61,7 +61,8 @@ def test_the_last_of_two_questions_counts() -> None:
 
 @given(st.text(max_size=100))
 def test_any_text_can_be_looked_at(text: str) -> None:
-    WORDING.recognise(text, KNOWN)
+    found = WORDING.recognise(text, KNOWN)
+    assert found is None or isinstance(found, Said)
 
 
 def test_the_note_on_an_interrupted_answer_is_taken_off() -> None:
