@@ -1,0 +1,98 @@
+"""Voice to voice: how long a person waits after their last voiced sample, and where the time goes.
+
+Starts a server with the embedded models and speaks each clip to it in real time over a real socket, one session a
+clip. The floor, in the same run, is the silence that the server is configured to wait for: no answer can come sooner.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+import anyio
+
+from audio.endpoint import EndpointConfig, SpeechEnded
+from audio.files import read_audio
+from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
+from audio.listener import Listener
+from audio.resample import Resampler
+from audio.vad import WebRtcVad
+from server.app import App, load_providers
+from server.client import RealtimeClient
+from server.settings import load_settings
+
+SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
+LONGEST_S = 8.0
+STEPS = {
+    "input_audio_buffer.speech_stopped": "endpoint",
+    "conversation.item.input_audio_transcription.completed": "transcript",
+    "response.output_audio_transcript.delta": "first token",
+    "response.output_audio.delta": "first audio",
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording, and when its voice ends."""
+
+    name: str
+    samples: Samples
+    rate_hz: int
+    last_voiced_s: float
+
+
+def read_clip(path: Path) -> Clip | None:
+    """The clip, if it is short enough and one utterance to the detector."""
+    samples, rate_hz = read_audio(path)
+    if len(samples) > LONGEST_S * rate_hz:
+        return None
+    heard = Resampler(rate_hz, SPEECH_HZ).process(samples, last=True)
+    ear = Listener(AudioFormat(Encoding.PCM16, SPEECH_HZ), WebRtcVad(), EndpointConfig())
+    events = ear.push(heard.astype("<i2").tobytes() + bytes(2 * SPEECH_HZ))
+    ends = [event for event in events if isinstance(event, SpeechEnded)]
+    return (
+        Clip(path.name, samples, rate_hz, ends[0].last_voiced_sample / SPEECH_HZ) if len(ends) == 1 else None
+    )
+
+
+async def wait_for_answer(url: str, clip: Clip) -> dict[str, float]:
+    """Milliseconds from the last voiced sample to each step."""
+    async with RealtimeClient(url) as client, anyio.create_task_group() as tasks:
+        await client.show_transcripts()
+        began_s = anyio.current_time()
+
+        async def speak() -> None:
+            await client.speak(clip.samples, clip.rate_hz)
+            await client.stay_silent(30)
+
+        tasks.start_soon(speak)
+        await client.receive_until("response.output_audio.delta")
+        tasks.cancel_scope.cancel()
+    ended_s = began_s + clip.last_voiced_s
+    return {name: (client.call.first(type).at_s - ended_s) * 1000 for type, name in STEPS.items()}
+
+
+async def main(paths: list[Path]) -> None:
+    """Measure and print."""
+    settings = load_settings({"port": 0}, env_file=None)
+    clips = [clip for path in paths if (clip := read_clip(path))]
+    rows = []
+    async with load_providers(settings, print) as providers, App(settings, providers).listening() as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
+        for clip in clips:
+            rows.append(await wait_for_answer(url, clip))
+            print(
+                f"{clip.name:<22}" + "".join(f"{name} {ms:6.0f}   " for name, ms in rows[-1].items()),
+                flush=True,
+            )
+    print(
+        f"\n{len(rows)} clips, ms after the last voiced sample; the floor is {settings.silence_duration_ms} ms"
+    )
+    print(f"{'':<14}{'p50':>8}{'p95':>8}{'p50/floor':>12}")
+    for name in STEPS.values():
+        cuts = quantiles((row[name] for row in rows), n=20, method="inclusive")
+        print(f"{name:<14}{cuts[9]:8.0f}{cuts[18]:8.0f}{cuts[9] / settings.silence_duration_ms:12.2f}")
+
+
+if __name__ == "__main__":
+    anyio.run(main, [Path(name) for name in sys.argv[1:]] or sorted(SPEECH.glob("*.wav")))
