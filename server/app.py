@@ -105,7 +105,7 @@ class App:
 
     @asynccontextmanager
     async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-        """The open port; on the way out every session is ended with 1001."""
+        """The open port; on the way out every session is ended with 1001, and what they shared is closed."""
         limits = self._settings.limits
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
         async with serve(
@@ -128,6 +128,8 @@ class App:
                 yield server
             finally:
                 await self._drain()
+                with anyio.CancelScope(shield=True):  # the worker bounds it
+                    await anyio.to_thread.run_sync(self._bookings.close)
 
     async def _converse(self, connection: ServerConnection) -> None:
         wire = _SocketWire(connection)

@@ -152,7 +152,11 @@ def _open(path: Path | None) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
     # Closed by another thread than its own, after that one has ended.
     connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-    connection.execute(_SCHEMA)
+    try:
+        connection.execute(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()  # not a table book, or no database at all
+        raise
     return connection
 
 
