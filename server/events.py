@@ -32,6 +32,7 @@ class TurnDetection:
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 500
     idle_timeout_ms: int | None = None
+    """How long after an answer nobody may speak until the server does again."""
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
     create_response: bool = True
     interrupt_response: bool = True
@@ -239,6 +240,15 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceNoticed:
+    """Nobody has spoken for as long as the client allows; `AudioCommitted` of an empty utterance follows."""
+
+    item_id: str
+    audio_start_ms: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class AudioCommitted:
     """The utterance is now a user's item; `ItemAdded` and `ItemDone` follow."""
 
@@ -383,6 +393,7 @@ Event = (
     | SessionConfigured
     | SpeechStarted
     | SpeechStopped
+    | SilenceNoticed
     | AudioCommitted
     | AudioCleared
     | ItemAdded
