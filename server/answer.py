@@ -36,7 +36,7 @@ from server.events import (
     ReplyText,
     SessionConfig,
 )
-from server.gate import GuardWatch, gated
+from server.gate import RunWatch, gated
 from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry, cut
@@ -48,8 +48,12 @@ from stageflow.stages.ports import StagePorts
 from stages.chunks import decode_chunk
 from stages.errors import ProviderError
 from stages.ports import Usage, WordTime
+from stages.router import PREVIOUS_ROUTE
 
 log = logging.getLogger(__name__)
+
+_CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""By the reason that the model gives for its end."""
 
 
 class Phase(StrEnum):
@@ -69,7 +73,7 @@ class Question:
     say: str | None = None
     options: ReplyOptions = field(default_factory=ReplyOptions)
     requested: bool = False
-    """True when the client asked for a reply by name and so must get one, even an empty one."""
+    """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,9 @@ class Answer:
         self.turn = turn
         self.question = question
         self.scope = anyio.CancelScope()
-        self._config = config
+        self._config = config = question.options.over(config)
         self._context = context
-        modality = question.options.modality or config.modality
-        self._reply = Reply(new_id("resp"), modality, question.options.metadata, config)
+        self._reply = Reply(new_id("resp"), config.modality, question.options.metadata, config)
         self._phase = Phase.SILENT
         self._entry: Entry | None = None
         self._asked: Entry | None = None
@@ -169,28 +172,34 @@ class Answer:
             self._phase = Phase.STARTED
             self._context.outbound.put(ReplyStarted(self._reply))
         try:
-            await self._run_pipeline()
+            cut_by = await self._run_pipeline()
         except PipelineCancelled as stop:
             await self._decline(stop)
         except StageFailed as failure:
             await self._apologise(failure)
         else:
-            await self._end("completed")
+            await self._end("incomplete" if cut_by else "completed", reason=cut_by)
         await anyio.sleep_until(self._lane.pacer.finished_at() or 0)
 
-    async def _run_pipeline(self) -> None:
+    async def _run_pipeline(self) -> ReplyReason | None:
+        """Run it, and say what cut the answer short, if anything did."""
         for utterance in self._context.earlier():
             if utterance is not self.question.utterance:
                 await self._settle(utterance)
         pipelines = self._context.pipelines
         if self.question.say is not None:
             await self._say(self.question.say)
-            return
+            return None
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
-            self._snapshot(), ports=self._ports(), event_sink=GuardWatch(graph, self._lane.commit)
+            self._snapshot(),
+            ports=self._ports(),
+            config=self._run_config(),
+            event_sink=RunWatch(graph, self._lane.commit, self._note_route),
         )
-        self._usage = results.data("agent").get("usage", Usage())
+        agent = results.data("agent")
+        self._usage = agent.get("usage", Usage())
+        return _CUT_BY.get(agent.get("finish_reason", ""))
 
     async def _settle(self, utterance: Utterance) -> None:
         """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on
@@ -205,7 +214,7 @@ class Answer:
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
         graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
-        await graph.run(snapshot, ports=self._ports())
+        await graph.run(snapshot, ports=self._ports(), config=self._run_config())
 
     async def _decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -235,23 +244,44 @@ class Answer:
         problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
         await self._end("failed", error=problem)
 
-    async def _end(self, status: ReplyStatus, error: ClientError | None = None) -> None:
+    async def _end(
+        self, status: ReplyStatus, *, reason: ReplyReason | None = None, error: ClientError | None = None
+    ) -> None:
         self._lane.commit()
         await self._lane.sent()
         if status == "failed" and self._phase is Phase.SILENT:
             self._start()
-        self._finish(status, "completed" if status == "completed" else "incomplete", error=error)
+        item_status: ItemStatus = "completed" if status == "completed" else "incomplete"
+        self._finish(status, item_status, reason=reason, error=error)
+
+    def _run_config(self) -> dict[str, object]:
+        """What the stages read of the session's configuration."""
+        config = self._config
+        return {
+            "voice": None if config.voice == "default" else config.voice,
+            "speed": config.speed,
+            "max_tokens": config.max_output_tokens,
+            "unprompted": self.question.requested,
+        }
+
+    def _note_route(self, route: str) -> None:
+        if self._asked is not None:
+            self._asked.route = route
 
     def _snapshot(self) -> ContextSnapshot:
         conversation, utterance = self._context.conversation, self.question.utterance
         asked = conversation.last_user_entry() if utterance is None else conversation.find(utterance.item_id)
         self._asked = asked
         messages = conversation.messages(upto=asked.id if asked else None)
-        instructions = self.question.options.instructions or self._config.instructions
-        if instructions:
-            messages = (Message(role="system", content=instructions), *messages)
+        if self._config.instructions:
+            messages = (Message(role="system", content=self._config.instructions), *messages)
         typed = (asked.text if asked else "") if utterance is None else None
-        return ContextSnapshot(input_text=typed, messages=messages, session_id=self._context.session_id)
+        return ContextSnapshot(
+            input_text=typed,
+            messages=messages,
+            session_id=self._context.session_id,
+            metadata={PREVIOUS_ROUTE: conversation.last_route()},
+        )
 
     # --- the ports: what the pipeline sends to the client -------------------------------------------------
 

@@ -7,7 +7,7 @@ wall clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from audio.formats import AudioFormat
@@ -32,6 +32,7 @@ class TurnDetection:
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 500
     idle_timeout_ms: int | None = None
+    """How long after an answer nobody may speak until the server does again."""
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
     create_response: bool = True
     interrupt_response: bool = True
@@ -48,6 +49,7 @@ class SessionConfig:
     input_format: AudioFormat = AudioFormat()
     output_format: AudioFormat = AudioFormat()
     voice: str = "default"
+    """Name of a voice; "default" leaves the choice to the server."""
     speed: float = 1.0
     turn_detection: TurnDetection | None = TurnDetection()
     transcription: bool = False
@@ -85,7 +87,22 @@ class ReplyOptions:
     instructions: str | None = None
     modality: Modality | None = None
     metadata: Mapping[str, str] | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
+    """"inf" lifts the session's limit."""
+    voice: str | None = None
+    speed: float | None = None
+
+    def over(self, config: SessionConfig) -> SessionConfig:
+        """The session's configuration as it holds for this one reply."""
+        tokens = self.max_output_tokens
+        return replace(
+            config,
+            instructions=self.instructions or config.instructions,
+            modality=self.modality or config.modality,
+            max_output_tokens=None if tokens == "inf" else tokens or config.max_output_tokens,
+            voice=self.voice or config.voice,
+            speed=self.speed or config.speed,
+        )
 
 
 # --- commands: what a client asks for ---------------------------------------------------------------------
@@ -219,6 +236,15 @@ class SpeechStopped:
     """The person has stopped speaking, as the detector sees it."""
 
     item_id: str
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceNoticed:
+    """Nobody has spoken for as long as the client allows; `AudioCommitted` of an empty utterance follows."""
+
+    item_id: str
+    audio_start_ms: int
     audio_end_ms: int
 
 
@@ -367,6 +393,7 @@ Event = (
     | SessionConfigured
     | SpeechStarted
     | SpeechStopped
+    | SilenceNoticed
     | AudioCommitted
     | AudioCleared
     | ItemAdded

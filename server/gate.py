@@ -1,4 +1,4 @@
-"""What the commit gate asks of a run: when it may open, and what must wait until it has."""
+"""What an answer watches its run for: when the commit gate may open, what waits for it, and the route taken."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -7,13 +7,17 @@ from server.outbound import Lane, LaneState
 from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineGraph
 from stageflow.tools import Tool, ToolRegistry
+from stages.router import ROUTED
 
 
-class GuardWatch:
+class RunWatch:
     """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
 
-    def __init__(self, graph: PipelineGraph, commit: Callable[[], None]) -> None:
+    def __init__(
+        self, graph: PipelineGraph, commit: Callable[[], None], on_route: Callable[[str], None]
+    ) -> None:
         self._commit = commit
+        self._on_route = on_route
         self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
         if not self._waiting:
             commit()
@@ -24,6 +28,8 @@ class GuardWatch:
             self._waiting.discard(str(event.data["stage"]))
             if not self._waiting:
                 self._commit()
+        elif event.type == ROUTED:
+            self._on_route(event.data["route"])
 
 
 def gated(registry: ToolRegistry | None, lane: Lane) -> ToolRegistry | None:

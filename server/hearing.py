@@ -119,6 +119,16 @@ class Hearing:
         self._drop()
         return was_speaking
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the detector hears the person speak."""
+        return self._listener.is_speaking
+
+    @property
+    def position_ms(self) -> int:
+        """Milliseconds of audio received since the session began."""
+        return self._listener.position_ms
+
     def earlier(self) -> tuple[Utterance, ...]:
         """Utterances that are over and whose words are not known yet, oldest first."""
         return tuple(self._unsettled.values())

@@ -31,6 +31,8 @@ class Entry:
     """Rate that `pieces` count samples at."""
     withheld: bool = False
     """True when the guard blocked these words: the language model never sees them."""
+    route: str | None = None
+    """Where the router led these words of the person's."""
 
     @property
     def text(self) -> str:
@@ -116,6 +118,11 @@ class Conversation:
         """The newest entry, if it is the person's and so waits for an answer."""
         last = self._entries[-1] if self._entries else None
         return last if last is not None and last.role == "user" else None
+
+    def last_route(self) -> str | None:
+        """The route that the person's words took last; blocked words took none."""
+        routes = (entry.route for entry in reversed(self._entries) if not entry.withheld)
+        return next((route for route in routes if route is not None), None)
 
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.

@@ -32,6 +32,7 @@ from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.settings import Limits
+from server.silence import Silence
 from server.turns import Floor, FloorCommand, FloorEvent, State
 from server.utterance import Utterance
 from stageflow.stages.ports import StagePorts
@@ -133,6 +134,7 @@ class Session:
         self._expires_at = math.inf
         self._answer: Answer | None = None
         self._queued: Question | None = None
+        self._silence: Silence | None = None
         self._announcements: deque[str] = deque()
         self._reminders = 0
         self._over: SessionOver | None = None
@@ -266,18 +268,33 @@ class Session:
 
     def _take_utterance(self, utterance: Utterance, *, wants_reply: bool) -> None:
         """The utterance becomes the person's item; it is answered, or at least written down."""
-        entry = Entry(utterance.item_id, "user", spoken=True)
-        previous = self._conversation.add(entry)
-        item = entry.item()
-        self._outbound.put(ev.AudioCommitted(item.id, previous))
-        self._outbound.put(ev.ItemAdded(item, previous))
-        self._outbound.put(ev.ItemDone(item, previous))
+        self._add_spoken(utterance.item_id)
         if wants_reply:
             self._feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
         else:
             self._tasks.start_soon(self._write_down, utterance)
             self._feed(FloorEvent.SPEECH_NOTED)
             self._announce()
+
+    def _add_spoken(self, item_id: str) -> None:
+        entry = Entry(item_id, "user", spoken=True)
+        previous = self._conversation.add(entry)
+        item = entry.item()
+        self._outbound.put(ev.AudioCommitted(item.id, previous))
+        self._outbound.put(ev.ItemAdded(item, previous))
+        self._outbound.put(ev.ItemDone(item, previous))
+
+    def _break_silence(self, silence: Silence) -> None:
+        """Take the silence for a turn in which nothing was said, and answer it."""
+        item_id, end_ms = new_id("item"), self._hearing.position_ms
+        self._silence = None
+        self._outbound.put(ev.SilenceNoticed(item_id, silence.from_ms, end_ms))
+        self._add_spoken(item_id)
+        if self._config.transcription:
+            self._outbound.put(ev.TranscriptFinal(item_id, "", (end_ms - silence.from_ms) / 1000))
+        detection = self._config.turn_detection
+        if detection is not None and detection.create_response:
+            self._feed(FloorEvent.REPLY_REQUESTED, Question(requested=True))
 
     async def _write_down(self, utterance: Utterance) -> None:
         try:
@@ -309,6 +326,8 @@ class Session:
         """Tell the floor what happened and do what it says, without an await in between."""
         for command in self._floor.feed(event, anyio.current_time(), turn):
             self._do(command, question, _CANCEL_REASONS.get(event))
+        if self._floor.state is not State.LISTENING:
+            self._silence = None
 
     def _do(self, command: FloorCommand, question: Question | None, reason: ev.ReplyReason | None) -> None:
         match command:
@@ -341,6 +360,9 @@ class Session:
         else:
             self._feed(FloorEvent.ANSWERED_WITH_MORE, self._queued, turn=answer.turn)
         self._announce()
+        if self._floor.state is State.LISTENING and not self._hearing.is_speaking:
+            self._silence = Silence(anyio.current_time(), self._hearing.position_ms)
+            self._outbound.wake()
 
     # --- reminders ----------------------------------------------------------------------------------------
 
@@ -400,11 +422,17 @@ class Session:
 
     def _wake_at(self, now: float) -> float:
         due, deadline = self._outbound.next_due(now), self._floor.deadline
-        return min(due or self._expires_at, deadline or self._expires_at, self._expires_at)
+        silence_over_at = self._silence_over_at()
+        return min(due or self._expires_at, deadline or self._expires_at, silence_over_at, self._expires_at)
+
+    def _silence_over_at(self) -> float:
+        return math.inf if self._silence is None else self._silence.over_at(self._config.turn_detection)
 
     def _tick(self, now: float) -> None:
         for command in self._floor.tick(now):
             self._do(command, None, None)
+        if self._silence is not None and now >= self._silence_over_at():
+            self._break_silence(self._silence)
         if now >= self._expires_at:
             minutes = self._services.limits.max_session_s / 60
             message = f"Your session hit the maximum duration of {minutes:g} minutes."

@@ -22,7 +22,7 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 from stages.errors import ProviderError, StageSettingsError
 from stages.patience import failed, within
-from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, Usage
+from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _Answer:
         if self._profile.instructions:
             messages.insert(0, Message(role="system", content=self._profile.instructions))
         words = self._ctx.inputs.require_from("stt", "text")
-        return [*messages, Message(role="user", content=words)]
+        return [*messages, Message(role="user", content=words or NOTHING_SAID)]
 
     async def _ask(
         self, messages: Sequence[Message], tools: Sequence[Tool]

@@ -231,6 +231,15 @@ _LOWEST_HZ = 180.0
 _AMPLITUDE = 0.2 * 32_767
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """What a voice was asked to say, and how."""
+
+    text: str
+    voice: str | None
+    speed: float
+
+
 class ScriptedVoice:
     """Speaks a tone for each word: the longer the word, the longer and higher the tone. One result a word.
 
@@ -240,6 +249,8 @@ class ScriptedVoice:
     def __init__(self, *script: Conduct, rate_hz: int = 24_000) -> None:
         self._script = _Script(script or (Conduct(),))
         self._rate_hz = rate_hz
+        self.requests: deque[SpeechRequest] = deque(maxlen=16)
+        """The newest requests."""
         self._tones = {letters: _tone(letters, 1.0, rate_hz) for letters in range(1, _MAX_LETTERS + 1)}
 
     @property
@@ -251,6 +262,7 @@ class ScriptedVoice:
         self, text: str, *, voice: str | None = None, speed: float = 1.0
     ) -> AsyncGenerator[Speech, None]:
         """The text's words as tones, with the time of each; there is only one voice."""
+        self.requests.append(SpeechRequest(text, voice, speed))
         conduct = self._script.next()
         at = 0
         for given, word in enumerate(_SPOKEN_WORD.findall(text)):

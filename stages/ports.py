@@ -94,6 +94,11 @@ class Finished:
 ModelEvent = TextDelta | ToolCall | Finished
 
 
+NOTHING_SAID = "[silence]"
+"""Stands for the person's words when the agent is to speak although there are none. Not a system message:
+many chat models take those at the beginning only, and none that ends with their own words."""
+
+
 class LanguageModel(Protocol):
     """Continues a conversation. The scripted agent and every chat model look the same from here."""
 

@@ -14,6 +14,9 @@ from stages.matching import Matcher, Readings, faults
 PREVIOUS_ROUTE = "route"
 """Key in the snapshot's metadata under which the conversation's last route is given."""
 
+ROUTED = "route.decided"
+"""Event that tells the `route` as soon as it is decided, as a run may be cut short before its results."""
+
 _STAYS = 0.5
 """Confidence in a route that is kept because nothing speaks against it."""
 
@@ -50,6 +53,11 @@ class RouterStage:
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Decide; never waits."""
+        output = self._decide(ctx)
+        ctx.emit_event(ROUTED, {"route": output.data["route"]})
+        return output
+
+    def _decide(self, ctx: StageContext) -> StageOutput:
         text = ctx.inputs.get_from("stt", "text", default="")
         readings = Readings.of(str(text))
         evidence = {name: list(matcher.find(readings)) for name, matcher in self._routes}

@@ -19,7 +19,8 @@ class SttStage:
     """Gives the turn's words as `ok(text, language, no_speech)`, and to `send_transcript` if it is there.
 
     The words come from the utterance in the `audio_in` port; a typed turn has none and passes its
-    `input_text` on. A turn without words declines: `cancel` with `{"declined": True}`.
+    `input_text` on. A turn without words declines: `cancel` with `{"declined": True}`; with `unprompted` in
+    the run's configuration a turn that has no utterance goes on without any, for the agent to speak first.
     """
 
     name = "stt"
@@ -34,7 +35,8 @@ class SttStage:
         utterance: SpokenTurn | None = ctx.ports.audio.audio_in
         if utterance is None:
             typed = (ctx.snapshot.input_text or "").strip()
-            return StageOutput.ok(text=typed, language="", no_speech=0.0) if typed else _DECLINED
+            goes_on = typed or ctx.config.get("unprompted")
+            return StageOutput.ok(text=typed, language="", no_speech=0.0) if goes_on else _DECLINED
         complaint = f"the recogniser took longer than {self._timeout_s:g} s for an utterance"
         try:
             transcript = await within(self._timeout_s, complaint, utterance.final())

@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, Validati
 from pydantic_core import ErrorDetails
 
 from server.dialects.realtime_fields import (
-    FormatPart,
+    AudioPart,
+    OutputPart,
     Part,
     SessionPart,
     Text,
@@ -103,14 +104,6 @@ class _Cancel(Part):
     response_id: str | None = None
 
 
-class _ReplyOutput(Part):
-    format: FormatPart | None = None
-
-
-class _ReplyAudio(Part):
-    output: _ReplyOutput | None = None
-
-
 class _ReplyPart(Part):
     instructions: Text | None = None
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
@@ -118,7 +111,7 @@ class _ReplyPart(Part):
     metadata: Metadata | None = None
     conversation: str | None = None
     input: Any = None
-    audio: _ReplyAudio | None = None
+    audio: AudioPart | None = None
 
     @field_validator("conversation")
     @classmethod
@@ -234,8 +227,8 @@ def _text(part: _ContentPart, index: int, role: str, ref: str | None) -> str:
 
 def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
     part, ref = _checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
-    wanted = part.audio.output.format if part.audio and part.audio.output else None
-    if wanted is not None and wanted.to_format() != config.output_format:
+    output = part.audio.output if part.audio and part.audio.output else OutputPart()
+    if output.format is not None and output.format.to_format() != config.output_format:
         param = "response.audio.output.format"
         raise ClientError(
             "invalid_value", f"{param}: cannot differ from the session's; set it there", param=param, ref=ref
@@ -245,7 +238,9 @@ def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
             instructions=part.instructions,
             modality=part.output_modalities,
             metadata=part.metadata,
-            max_output_tokens=None if part.max_output_tokens == "inf" else part.max_output_tokens,
+            max_output_tokens=part.max_output_tokens,
+            voice=output.voice,
+            speed=output.speed,
         ),
         ref,
     )

@@ -34,6 +34,7 @@ from server.events import (
     ReplyText,
     SessionConfigured,
     SessionStarted,
+    SilenceNoticed,
     SpeechStarted,
     SpeechStopped,
     TranscriptFailed,
@@ -75,6 +76,15 @@ def _speech_started(event: SpeechStarted) -> list[Body]:
 def _speech_stopped(event: SpeechStopped) -> list[Body]:
     fields: Json = {"audio_end_ms": event.audio_end_ms, "item_id": event.item_id}
     return [("input_audio_buffer.speech_stopped", fields)]
+
+
+def _silence_noticed(event: SilenceNoticed) -> list[Body]:
+    fields: Json = {
+        "audio_start_ms": event.audio_start_ms,
+        "audio_end_ms": event.audio_end_ms,
+        "item_id": event.item_id,
+    }
+    return [("input_audio_buffer.timeout_triggered", fields)]
 
 
 def _truncated(event: ItemTruncated) -> list[Body]:
@@ -166,6 +176,7 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
 _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     SpeechStarted: _speech_started,
     SpeechStopped: _speech_stopped,
+    SilenceNoticed: _silence_noticed,
     AudioCommitted: _committed,
     AudioCleared: lambda event: [("input_audio_buffer.cleared", {})],
     ItemAdded: lambda event: [_placed("conversation.item.added", event)],

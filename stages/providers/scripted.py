@@ -28,7 +28,7 @@ import numpy as np
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.phrases import say_list
-from stages.ports import Finished, ModelEvent, TextDelta, Usage
+from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta, Usage
 from stages.providers.minilm import Floats, SentenceEmbedder
 from stages.providers.worker import Worker
 from stages.scripted.dialogue import core_of, intent_by_rule, next_action
@@ -138,7 +138,7 @@ class ScriptedAgent:
         called: dict[str, str] = {}
         for message in messages:
             called |= {call.id: call.name for call in message.tool_calls}
-            if message.role == "user":
+            if message.role == "user" and message.content != NOTHING_SAID:
                 yield Heard(plain(message.content[:LONGEST_CHARS]), self.intent_of(message.content))
             elif message.role == "tool":
                 yield Outcome(

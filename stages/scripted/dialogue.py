@@ -90,12 +90,13 @@ def core_of(text: str) -> str:
 
 
 def next_action(events: Iterable[Event], around: Surroundings) -> Action:
-    """What is to be done after the last event; with no event, a greeting."""
+    """What is to be done after the last event; with no event, a greeting, and after our own words more of
+    them."""
     state = State()
     action: Action = (Said("greet"),)
     for event in events:
         state, action = step(state, event, around)
-    return action
+    return action or _with_question(state, (Said("still_there"),), around)
 
 
 def step(state: State, event: Event, around: Surroundings) -> tuple[State, Action]:

@@ -76,12 +76,17 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     "audio": {"output": {"voice": "marin", "format": {"type": "audio/pcm", "rate": 24000}}},
                 }
             },
-            CreateReply(ReplyOptions("Greet.", "text", {"client_event_id": "c1"}, 50), "c1"),
+            CreateReply(ReplyOptions("Greet.", "text", {"client_event_id": "c1"}, 50, "marin"), "c1"),
         ),
         (
             "response.create",
             {"response": {"max_output_tokens": "inf"}},
-            CreateReply(ReplyOptions(), "c1"),
+            CreateReply(ReplyOptions(max_output_tokens="inf"), "c1"),
+        ),
+        (
+            "response.create",
+            {"response": {"audio": {"output": {"speed": 1.2}}}},
+            CreateReply(ReplyOptions(speed=1.2), "c1"),
         ),
     ],
 )

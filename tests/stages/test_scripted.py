@@ -18,7 +18,7 @@ from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.booking import TableBook
 from stages.models import model_dir
-from stages.ports import Finished, ModelEvent, TextDelta
+from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta
 from stages.providers.minilm import Floats, SentenceEmbedder
 from stages.providers.scripted import Script, ScriptedAgent, kept_vectors
 from stages.scripted.plain import plain
@@ -152,6 +152,7 @@ async def test_without_tools_it_says_so_and_without_messages_it_greets() -> None
     async with scripted() as agent:
         assert "can't do that" in text_of(await answer(agent, user("what time is it")))
         assert text_of(await answer(agent)) == "Hello! What can I do for you?"
+        assert text_of(await answer(agent, user(NOTHING_SAID))) == "Hello! What can I do for you?"
 
 
 async def test_it_says_what_it_is() -> None:

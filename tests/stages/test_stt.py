@@ -55,6 +55,16 @@ async def test_a_turn_without_audio_and_text_declines(typed: str | None) -> None
     assert (output.status, output.data["declined"]) == (StageStatus.CANCEL, True)
 
 
+async def test_an_agent_that_is_to_speak_first_needs_no_words() -> None:
+    unprompted = {"unprompted": True}
+    output = await run_stage(SttStage(), snapshot=ContextSnapshot(input_text=""), config=unprompted)
+    assert (output.status, output.data["text"]) == (StageStatus.OK, "")
+    utterance = speak_into(ScriptedRecogniser("").open())
+    spoken = Listener().ports(utterance)
+    output = await run_stage(SttStage(), snapshot=NOTHING, ports=spoken, config=unprompted)
+    assert output.status is StageStatus.CANCEL
+
+
 async def test_a_recogniser_that_fails_is_named() -> None:
     utterance = speak_into(ScriptedRecogniser(Heard("Hi.", conduct=Conduct(fails=ProviderBusy))).open())
     output = await run_stage(SttStage(), snapshot=NOTHING, ports=Listener().ports(utterance))

@@ -27,6 +27,7 @@ from server.events import (
     SessionConfig,
     SessionConfigured,
     SessionStarted,
+    SilenceNoticed,
     SpeechStarted,
     SpeechStopped,
     TranscriptFailed,
@@ -91,6 +92,7 @@ def story() -> list[Event]:
     third = Reply("resp_3", "text", config=replace(CONFIG, modality="text"))
     typed = Item("item_u4", "user", "And now?")
     third_turn = spoken_turn("item_u3", "item_a2", 5_000)
+    silence = Item("item_u5", "user", spoken=True)
     return [
         *OPENING,
         *spoken_turn("item_u1", None, 120),
@@ -108,5 +110,10 @@ def story() -> list[Event]:
         ItemAdded(typed, "item_u3"),
         ItemDone(typed, "item_u3"),
         *whole_reply(third, "item_a4", "item_u4"),
+        SilenceNoticed("item_u5", 7_000, 12_000),
+        AudioCommitted("item_u5", "item_a4"),
+        ItemAdded(silence, "item_a4"),
+        ItemDone(silence, "item_a4"),
+        TranscriptFinal("item_u5", "", 5.0),
         ItemDeleted("item_u1"),
     ]

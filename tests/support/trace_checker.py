@@ -217,6 +217,9 @@ class _Speech:
                 yield from self._tick("audio_end_ms", event)
                 yield from self._follow("started", event["item_id"])
                 self._item_id, self._stage = event["item_id"], "stopped"
+            case "input_audio_buffer.timeout_triggered":
+                yield from self._tick("audio_end_ms", event)
+                self._item_id, self._stage = event["item_id"], "stopped"
             case "input_audio_buffer.committed":
                 if self._stage != "none":  # in manual turns there were no events of speech before
                     yield from self._follow("stopped", event["item_id"])

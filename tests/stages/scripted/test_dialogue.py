@@ -87,6 +87,15 @@ def test_without_a_word_from_the_person_it_greets() -> None:
     assert next_action([], AROUND) == (Said("greet"),)
 
 
+def test_when_the_person_says_nothing_it_asks_after_them_and_puts_its_question_again() -> None:
+    talk = Talk()
+    talk.hear("what's the time", "time")
+    talk.tool({"said": "10 o'clock"})
+    assert next_action(talk.events, AROUND) == (Said("still_there"),)
+    talk.hear("book a table", "book_table")
+    assert next_action(talk.events, AROUND) == (Said("still_there"), Said("ask_people"))
+
+
 @pytest.mark.parametrize("intent", ["greet", "identity", "help", "thanks", "human", "joke", "goodbye"])
 def test_small_talk_is_answered(intent: str) -> None:
     assert occasions(Talk().hear("whatever", intent)) == [intent]

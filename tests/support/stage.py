@@ -1,0 +1,200 @@
+"""A whole session in virtual time: scripted providers, the real dialect, a wire that is two queues.
+
+A test tells a story, `play` runs it beside the session: everything the client was told is in `stage.wire`.
+"""
+
+import base64
+import json
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import numpy as np
+
+from audio.vad import WebRtcVad
+from server.answer import Pipelines
+from server.dialects.realtime import RealtimeDialect
+from server.events import SessionConfig
+from server.session import Services, Session
+from server.settings import Limits
+from stageflow.core import StageContext, StageKind, StageOutput
+from stageflow.pipeline import Pipeline, PipelineGraph
+from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
+from stageflow.tools import Tool, ToolRegistry
+from stages.agent import AgentProfile, AgentStage
+from stages.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
+from stages.guard import GuardPolicy, GuardRule
+from stages.pipeline import (
+    VoicePipelineConfig,
+    build_say_pipeline,
+    build_text_pipeline,
+    build_voice_pipeline,
+)
+from stages.router import Route, RouterStage
+from stages.stt import SttStage
+from stages.tts import TtsStage
+from tests.support.virtual_time import run_virtual
+
+LONG = "One two three four five six seven eight nine ten. " * 6
+
+
+class QueueWire:
+    """The client's end of a wire without a socket."""
+
+    latency_s = 0.0
+
+    def __init__(self) -> None:
+        self.closed: tuple[int, str] | None = None
+        self.seen: list[tuple[float, dict[str, Any]]] = []
+        self._frames: deque[str | None] = deque()
+        self._changed = anyio.Event()
+
+    def say(self, type: str, **fields: Any) -> None:
+        self._frames.append(json.dumps({"type": type, **fields}))
+        self._wake()
+
+    def hang_up(self) -> None:
+        self._frames.append(None)
+        self._wake()
+
+    async def receive(self) -> str | bytes | None:
+        while not self._frames:
+            await self._change()
+        return self._frames.popleft()
+
+    async def send(self, frame: str | bytes) -> None:
+        self.seen.append((anyio.current_time(), json.loads(frame)))
+        self._wake()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    async def until(self, type: str, count: int = 1) -> dict[str, Any]:
+        """The `count`th event of a type."""
+        while len(found := [event for _, event in self.seen if event["type"] == type]) < count:
+            await self._change()
+        return found[count - 1]
+
+    def types(self) -> list[str]:
+        return [event["type"] for _, event in self.seen]
+
+    def events(self) -> list[dict[str, Any]]:
+        return [event for _, event in self.seen]
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _change(self) -> None:
+        await self._changed.wait()
+
+
+class SlowGuard:
+    """Takes its time to decide, so that the agent is long ahead of it."""
+
+    name = "slow_guard"
+    kind = StageKind.GUARD
+
+    def __init__(self, *, blocks: bool, delay_s: float = 1.0) -> None:
+        self.blocks = blocks
+        self._delay_s = delay_s
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        await anyio.sleep(self._delay_s)
+        if self.blocks:
+            return StageOutput.cancel("blocked", {"blocked": True, "refusal": "I must not."})
+        return StageOutput.ok(passed=True)
+
+
+def guarded_by(guard: SlowGuard, config: VoicePipelineConfig, speaker: ScriptedVoice) -> PipelineGraph:
+    return (
+        Pipeline()
+        .with_stage("stt", SttStage())
+        .with_stage("guard", guard, dependencies=("stt",))
+        .with_stage("router", RouterStage(config.routes, config.routes[0].name), dependencies=("stt",))
+        .with_stage("agent", AgentStage(config.profiles), dependencies=("stt", "router"))
+        .with_stage("tts", TtsStage(speaker), streams=("agent",))
+        .build()
+    )
+
+
+class Stage:
+    """A session with scripted providers, and what the test may look at afterwards."""
+
+    def __init__(
+        self,
+        *answers: str | Said,
+        voice: Conduct = Conduct(),
+        blocked: tuple[str, ...] = (),
+        tools: tuple[Tool, ...] = (),
+        guard: SlowGuard | None = None,
+        routes: tuple[Route, ...] = (Route("assistant"),),
+        heard: str | Heard = "hello there",
+    ) -> None:
+        self.wire = QueueWire()
+        self.model = ScriptedModel(*answers)
+        self.speaker = speaker = ScriptedVoice(voice)
+        rules = (GuardRule("blocked", blocked),) if blocked else ()
+        config = VoicePipelineConfig(
+            tuple(AgentProfile(route.name, self.model, f"You are the {route.name}.") for route in routes),
+            routes,
+            policy=GuardPolicy(rules, "I must not."),
+        )
+        ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
+        voice_pipeline = build_voice_pipeline(config, speaker)
+        if guard is not None:
+            voice_pipeline = guarded_by(guard, config, speaker)
+        services = Services(
+            recogniser=ScriptedRecogniser(heard),
+            new_vad=WebRtcVad,
+            pipelines=Pipelines(
+                voice=voice_pipeline,
+                text=build_text_pipeline(config),
+                say=build_say_pipeline(speaker),
+                say_text=build_say_pipeline(None),
+            ),
+            new_ports=lambda session: ports,
+            limits=Limits(max_session_s=3600),
+        )
+        session_config = SessionConfig()
+        self.session = Session(self.wire, RealtimeDialect(session_config), services, session_config)
+
+    def ask(self, text: str, modality: str = "audio") -> None:
+        """Type something and ask for a reply."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        self.wire.say("conversation.item.create", item=item)
+        self.wire.say("response.create", response={"output_modalities": [modality]})
+
+
+def play(stage_of: Callable[[], Stage], story: Callable[[Stage], Any]) -> Stage:
+    """Run the story beside the session, hang up at its end, and hand back what there is to see."""
+
+    async def main() -> Stage:
+        stage = stage_of()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.session.run)
+            with anyio.fail_after(300):
+                await story(stage)
+            stage.wire.hang_up()
+        return stage
+
+    return run_virtual(main)
+
+
+def speech(seconds: float) -> list[str]:
+    """Base64 frames of 20 ms of something that the detector takes for speech."""
+    at = np.arange(int(24_000 * seconds)) / 24_000
+    tone = sum(np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 20))
+    samples = (6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * at))).astype("<i2")
+    return [
+        base64.b64encode(samples[start : start + 480].tobytes()).decode()
+        for start in range(0, len(samples), 480)
+    ]
+
+
+async def speak(stage: Stage, seconds: float, silence_s: float = 0.7) -> None:
+    silence = base64.b64encode(bytes(960)).decode()
+    for audio in [*speech(seconds), *[silence] * int(silence_s * 50)]:
+        stage.wire.say("input_audio_buffer.append", audio=audio)
+        await anyio.sleep(0.02)
