@@ -5,6 +5,8 @@ beyond what has been played may leave: enough to cover the network's jitter, lit
 is quick and that we know which words were heard.
 """
 
+import math
+
 LEAD_MS_LIMITS = (200, 1500)
 """Least and most lead: with less, jitter is heard; with more, what was flushed talks on for long."""
 
@@ -17,10 +19,17 @@ class Pacer:
 
     The estimate: playout starts the moment the first sample is sent and goes on while there is something to
     play. When it runs dry (an underrun, or a pause between two sentences), what is sent next starts a new
-    run.
+    run. `pause` holds it where it is, `resume` lets it go on with the next sample.
     """
 
-    __slots__ = ("_before_samples", "_lead_samples", "_rate_hz", "_run_samples", "_run_started_s")
+    __slots__ = (
+        "_before_samples",
+        "_lead_samples",
+        "_paused_s",
+        "_rate_hz",
+        "_run_samples",
+        "_run_started_s",
+    )
 
     def __init__(self, rate_hz: int, lead_ms: int = 400) -> None:
         self._rate_hz = rate_hz
@@ -42,6 +51,29 @@ class Pacer:
         self._before_samples = 0
         self._run_samples = 0
         self._run_started_s = 0.0
+        self._paused_s = math.inf
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether playout is held."""
+        return self._paused_s < math.inf
+
+    def pause(self, now: float) -> None:
+        """The client holds its playout from `now` on. Pausing twice counts from the first time."""
+        self._paused_s = min(self._paused_s, now)
+
+    def resume(self, now: float) -> None:
+        """The client goes on with the sample at which it was held."""
+        if self.is_paused:
+            self._run_started_s += max(0.0, now - max(self._paused_s, self._run_started_s))
+            self._paused_s = math.inf
+
+    def played(self, samples: int, now: float) -> None:
+        """The client says how many samples it had played at `now`: from here on the estimate goes on from there."""
+        sent = self.sent_samples
+        self._before_samples = min(max(samples, 0), sent)
+        self._run_samples = sent - self._before_samples
+        self._run_started_s = now
 
     def sent(self, samples: int, now: float) -> None:
         """`samples` more have left."""
@@ -60,18 +92,33 @@ class Pacer:
         return max(0, self._lead_samples - (self.sent_samples - self.heard_samples(now)))
 
     def next_due(self, now: float, samples: int = 1) -> float | None:
-        """When there will be room for `samples`, or for the whole lead if they are more; None: now."""
+        """When there will be room for `samples`, or for the whole lead if they are more; None: now.
+
+        Infinite while playout is held.
+        """
         wanted = min(samples, self._lead_samples)
         if self.room_samples(now) >= wanted:
             return None
+        if self.is_paused:
+            return math.inf
         return self._run_started_s + (self._run_samples + wanted - self._lead_samples) / self._rate_hz
 
     def finished_at(self) -> float | None:
-        """When all that has been sent will have been played; None if nothing was sent."""
+        """When all that has been sent will have been played; None if nothing was sent.
+
+        Infinite while playout is held before that.
+        """
         if not self.sent_samples:
             return None
+        if self._played_of_run(self._paused_s) < self._run_samples:
+            return math.inf
         return self._run_started_s + self._run_samples / self._rate_hz
 
     def _played_of_run(self, now: float) -> int:
         """Samples that a client that never ran dry would have played since the run began."""
-        return max(0, int((now - self._run_started_s) * self._rate_hz + _ROUNDING_SAMPLES))
+        played_s = min(now, self._paused_s) - self._run_started_s
+        return (
+            self._run_samples
+            if played_s == math.inf
+            else max(0, int(played_s * self._rate_hz + _ROUNDING_SAMPLES))
+        )

@@ -1,5 +1,7 @@
 """The pacer's arithmetic, in literal seconds, and what holds for any history."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,45 @@ def test_what_follows_in_time_joins_on() -> None:
     pacer.sent(2_400, now=1.05)
     assert pacer.sent_samples == 4_800
     assert pacer.finished_at() == pytest.approx(1.2)
+
+
+def test_held_playout_goes_on_with_the_next_sample() -> None:
+    pacer = Pacer(RATE_HZ, lead_ms=400)
+    pacer.sent(9_600, now=1.0)
+    pacer.pause(now=1.1)
+    assert pacer.is_paused
+    assert pacer.heard_samples(now=5.0) == 2_400
+    assert pacer.next_due(now=5.0, samples=4_800) == pacer.finished_at() == math.inf
+    pacer.resume(now=5.0)
+    assert pacer.heard_samples(now=5.1) == 4_800
+    assert pacer.finished_at() == pytest.approx(5.3)
+
+
+def test_what_is_sent_while_playout_is_held_is_played_afterwards() -> None:
+    pacer = Pacer(RATE_HZ)
+    pacer.pause(now=1.0)
+    pacer.sent(2_400, now=3.0)
+    assert pacer.heard_samples(now=4.0) == 0
+    pacer.resume(now=4.0)
+    assert pacer.heard_samples(now=4.05) == 1_200
+    assert pacer.finished_at() == pytest.approx(4.1)
+
+
+def test_all_that_was_played_before_it_was_held_is_finished() -> None:
+    pacer = Pacer(RATE_HZ)
+    pacer.sent(2_400, now=1.0)
+    pacer.pause(now=2.0)
+    assert pacer.finished_at() == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(("played", "finished_at"), [(0, 2.4), (4_800, 2.2), (9_600, 2.0), (99_999, 2.0)])
+def test_the_clients_own_position_replaces_the_estimate(played: int, finished_at: float) -> None:
+    pacer = Pacer(RATE_HZ)
+    pacer.sent(9_600, now=1.0)
+    pacer.played(played, now=2.0)
+    assert pacer.heard_samples(now=2.0) == min(played, 9_600)
+    assert pacer.sent_samples == 9_600
+    assert pacer.finished_at() == pytest.approx(finished_at)
 
 
 def test_reset_forgets_everything() -> None:
