@@ -6,27 +6,34 @@ Theory of operation
 A detector scores each stretch of audio from 0 to 1; scores flicker, and a cough or a key press scores high
 for a moment. The endpointer turns them into utterances with three states:
 
-    SILENCE ──score ≥ threshold──▶ ONSET ──enough of it──▶ SPEECH ──silence, too long, or told to──▶ SILENCE
-                                     └──dwindled, or undecided for too long──▶ SILENCE
+    SILENCE ──enough voice──▶ SPEECH ──soft end──▶ PAUSE ──enough voice──▶ SPEECH
+                                │                    │
+                                └──confirmed end, too long, or told to──▶ SILENCE
 
 - *Clock.* The only time is the count of samples pushed. Nothing here knows a rate of arrival, so a recording
   played at any speed has the same utterances to the sample.
 - *Onset.* Voiced samples pay into a balance, unvoiced ones draw on it. Speech is certain when the balance
   reaches `min_speech_ms`, noise when it is empty, or after four times `min_speech_ms` without a decision. One
   weak frame inside a word therefore costs two frames of time, not the word.
+- *Barge-in.* While the agent can be heard, an onset must reach `barge_in_threshold` for
+  `barge_in_min_speech_ms`: echo and noise then cost an answer, not just a wasted look.
 - *Hysteresis.* To begin, a score must reach `threshold`; to go on, 0.7 of it. Speech fades; a limit for both
   would chop it.
 - *Pre-roll.* Detectors miss soft beginnings, so an utterance starts `prefix_padding_ms` before its onset, but
   never before the end of the last one or the last reset: utterances do not overlap, and what was cleared
   stays cleared.
-- *End.* `silence_duration_ms` without a voiced sample ends it; the silence belongs to it, and
-  `last_voiced_sample` says where the voice ended. At `max_utterance_ms` it is ended by force, and if the
-  person talks on, the next one follows without a gap.
+- *Soft end.* `soft_end_ms` without a voiced sample is probably an end: time to begin an answer that may have
+  to be thrown away. If the voice comes back before the end is confirmed, with half of what an onset needs,
+  SpeechResumed revokes it. Without `soft_end_ms` there is no PAUSE and neither event.
+- *Confirmed end.* `silence_duration_ms` without a voiced sample ends the utterance; `confirm_after` asks for
+  another silence, at any time, for this pause. An end waits while a resumption is undecided. The silence
+  belongs to the utterance, and `last_voiced_sample` says where the voice ended. At `max_utterance_ms` it is
+  ended by force, and if the person talks on, the next one follows without a gap.
 - *Reach.* `reach_samples` bounds how far back a beginning may point, hence how much audio the caller must
   keep.
 
-Events strictly alternate, beginning with SpeechStarted; `reset` is the only way out of speech without
-SpeechEnded.
+Events of an utterance are SpeechStarted (SoftEnd SpeechResumed)* SoftEnd? SpeechEnded; `reset` is the only way
+out of it without SpeechEnded.
 """
 
 from dataclasses import dataclass
@@ -41,6 +48,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "silence_duration_ms": (40, 10_000),
     "min_speech_ms": (0, 1_000),
     "max_utterance_ms": (10_000, 300_000),
+    "soft_end_ms": (0, 1_000),
+    "barge_in_threshold": (0.01, 1.0),
+    "barge_in_min_speech_ms": (0, 1_000),
 }
 """The least and the most that each field of `EndpointConfig` may be."""
 
@@ -50,16 +60,27 @@ _LEAVE_SHARE = 0.7
 _ONSET_PATIENCE = 4
 """An onset is given up after this many times `min_speech_ms`: that bounds the reach."""
 
+_RESUME_SHARE = 0.5
+"""Share of `min_speech_ms` that is enough to go on after a soft end: somebody who has just spoken probably
+goes on, and a revoked end costs less than a sentence cut in two."""
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """When speech begins and when it has ended. Raises SettingError naming every field outside `LIMITS`."""
+    """When speech begins and when it has ended. Raises SettingError naming every field outside `LIMITS`.
+
+    Barge-in is never easier than an ordinary onset: of each pair of settings the stricter one holds.
+    """
 
     threshold: float = 0.5
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 500
     min_speech_ms: int = 100
     max_utterance_ms: int = 60_000
+    soft_end_ms: int = 0
+    """0 for no soft ends."""
+    barge_in_threshold: float = 0.6
+    barge_in_min_speech_ms: int = 120
 
     def __post_init__(self) -> None:
         faults = [
@@ -88,6 +109,27 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftEnd:
+    """The utterance has probably ended: the voice before `last_voiced_sample`, noticed at `at_sample`."""
+
+    at_sample: int
+    last_voiced_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """It had not: the pause since `last_voiced_sample` ended at `onset_sample`, where the voice came back."""
+
+    onset_sample: int
+    last_voiced_sample: int
+
+    @property
+    def pause_samples(self) -> int:
+        """How long the person was silent within their utterance."""
+        return self.onset_sample - self.last_voiced_sample
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechEnded:
     """The utterance is over: its audio ends before `end_sample`, its voice before `last_voiced_sample`."""
 
@@ -96,37 +138,54 @@ class SpeechEnded:
     reason: EndReason = EndReason.SILENCE
 
 
-EndpointEvent = SpeechStarted | SpeechEnded
+EndpointEvent = SpeechStarted | SoftEnd | SpeechResumed | SpeechEnded
 
 
 class _State(Enum):
     SILENCE = "silence"
-    ONSET = "onset"
     SPEECH = "speech"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class _Onset:
+    """How much voice is enough, and how long to wait for it."""
+
+    enter: float
+    enough_samples: int
+    patience_samples: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
     """The configuration in the units of the hot path."""
 
-    enter: float
+    turn: _Onset
+    barge_in: _Onset
+    resumption: _Onset
     leave: float
     prefix_samples: int
     silence_samples: int
-    min_speech_samples: int
-    patience_samples: int
+    soft_end_samples: int
     max_samples: int
 
 
 def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
-    min_speech_samples = ms_to_samples(config.min_speech_ms, rate_hz)
+    def onset(threshold: float, enough_ms: float) -> _Onset:
+        enough_samples = ms_to_samples(enough_ms, rate_hz)
+        return _Onset(threshold, enough_samples, _ONSET_PATIENCE * enough_samples)
+
     return _Limits(
-        enter=config.threshold,
+        turn=onset(config.threshold, config.min_speech_ms),
+        barge_in=onset(
+            max(config.threshold, config.barge_in_threshold),
+            max(config.min_speech_ms, config.barge_in_min_speech_ms),
+        ),
+        resumption=onset(config.threshold, config.min_speech_ms * _RESUME_SHARE),
         leave=config.threshold * _LEAVE_SHARE,
         prefix_samples=ms_to_samples(config.prefix_padding_ms, rate_hz),
         silence_samples=ms_to_samples(config.silence_duration_ms, rate_hz),
-        min_speech_samples=min_speech_samples,
-        patience_samples=_ONSET_PATIENCE * min_speech_samples,
+        soft_end_samples=ms_to_samples(config.soft_end_ms, rate_hz),
         max_samples=ms_to_samples(config.max_utterance_ms, rate_hz),
     )
 
@@ -136,6 +195,7 @@ class Endpointer:
 
     __slots__ = (
         "_balance",
+        "_confirm_samples",
         "_earliest_sample",
         "_last_voiced_sample",
         "_limits",
@@ -143,6 +203,7 @@ class Endpointer:
         "_rate_hz",
         "_start_sample",
         "_state",
+        "agent_is_audible",
         "position",
     )
 
@@ -150,20 +211,23 @@ class Endpointer:
         self._limits = _limits(config, rate_hz)
         self._rate_hz = rate_hz
         self.position = position
+        self.agent_is_audible = False
+        """Set by the caller: an onset is a barge-in while this holds."""
         self._earliest_sample = position
         self._onset_sample = self._start_sample = self._last_voiced_sample = position
         self._balance = 0
+        self._confirm_samples = self._limits.silence_samples
         self._state = _State.SILENCE
 
     @property
     def is_speaking(self) -> bool:
-        """Whether an utterance is going on."""
-        return self._state is _State.SPEECH
+        """Whether an utterance is going on, be it in a pause."""
+        return self._state is not _State.SILENCE
 
     @property
     def reach_samples(self) -> int:
         """How far SpeechStarted may point back, at most, before the samples of the push that returns it."""
-        return self._limits.prefix_samples + self._limits.patience_samples
+        return self._limits.prefix_samples + self._limits.barge_in.patience_samples
 
     def push(self, score: float, n_samples: int) -> EndpointEvent | None:
         """The next `n_samples` of the stream have this score."""
@@ -171,11 +235,25 @@ class Endpointer:
         self.position = before + n_samples
         if self._state is _State.SPEECH:
             return self._push_in_speech(score)
-        return self._push_in_silence(score, before, n_samples)
+        if self._state is _State.PAUSE:
+            return self._push_in_pause(score, before)
+        onset = self._limits.barge_in if self.agent_is_audible else self._limits.turn
+        return self._start() if self._has_begun(onset, score, before) else None
 
     def skip(self, n_samples: int) -> None:
         """The next `n_samples` go by unscored: they belong to what is going on and decide nothing."""
         self.position += n_samples
+
+    def confirm_after(self, ms: int) -> None:
+        """End the utterance that is going on after this much silence, counted from its last voiced sample.
+
+        Holds for this pause: when the voice comes back, and for the next utterance, it is
+        `silence_duration_ms` again. Raises SettingError outside the limits of that.
+        """
+        low, high = LIMITS["silence_duration_ms"]
+        if not low <= ms <= high:
+            raise SettingError(f"confirm_after is {ms}; allowed is {low} to {high}")
+        self._confirm_samples = ms_to_samples(ms, self._rate_hz)
 
     def end(self) -> SpeechEnded:
         """End the utterance that is going on here and now, because the client says so."""
@@ -185,46 +263,70 @@ class Endpointer:
     def reset(self) -> None:
         """Back to silence, without an event; no later utterance reaches back before this sample."""
         self._state = _State.SILENCE
+        self._balance = 0
         self._earliest_sample = self.position
 
     def reconfigure(self, config: EndpointConfig) -> None:
         """Go on with other settings: same clock, same state, and no reach beyond what the old ones had."""
         self._earliest_sample = max(self._earliest_sample, self.position - self.reach_samples)
         self._limits = _limits(config, self._rate_hz)
+        self._confirm_samples = self._limits.silence_samples
 
-    def _push_in_silence(self, score: float, before: int, n_samples: int) -> SpeechStarted | None:
-        limits = self._limits
-        if score >= limits.enter:
-            if self._state is _State.SILENCE:
-                self._state = _State.ONSET
-                self._onset_sample = before
+    def _has_begun(self, onset: _Onset, score: float, before: int) -> bool:
+        """Keep the balance of what may be the beginning of speech; True when it is one for certain."""
+        n_samples = self.position - before
+        if score >= onset.enter:
+            if self._balance <= 0:
                 self._balance = 0
+                self._onset_sample = before
             self._balance += n_samples
-            if self._balance >= limits.min_speech_samples:
-                return self._start()
-        elif self._state is _State.SILENCE:
-            return None
-        else:
+            if self._balance >= onset.enough_samples:
+                return True
+        elif self._balance > 0:
             self._balance -= n_samples
-        if self._balance <= 0 or self.position - self._onset_sample >= limits.patience_samples:
-            self._state = _State.SILENCE
-        return None
+        if self.position - self._onset_sample >= onset.patience_samples:
+            self._balance = 0
+        return False
 
-    def _push_in_speech(self, score: float) -> SpeechEnded | None:
-        limits = self._limits
-        if score >= limits.leave:
+    def _push_in_speech(self, score: float) -> SoftEnd | SpeechEnded | None:
+        if score >= self._limits.leave:
             self._last_voiced_sample = self.position
-        elif self.position - self._last_voiced_sample >= limits.silence_samples:
+            return self._too_long()
+        silent_samples = self.position - self._last_voiced_sample
+        if silent_samples >= self._confirm_samples:
             return self._end(EndReason.SILENCE)
-        if self.position - self._start_sample >= limits.max_samples:
+        if 0 < self._limits.soft_end_samples <= silent_samples:
+            self._state = _State.PAUSE
+            self._balance = 0
+            return SoftEnd(self.position, self._last_voiced_sample)
+        return self._too_long()
+
+    def _push_in_pause(self, score: float, before: int) -> SpeechResumed | SpeechEnded | None:
+        if self._has_begun(self._limits.resumption, score, before):
+            return self._resume()
+        if self._balance <= 0 and self.position - self._last_voiced_sample >= self._confirm_samples:
+            return self._end(EndReason.SILENCE)
+        return self._too_long()
+
+    def _too_long(self) -> SpeechEnded | None:
+        if self.position - self._start_sample >= self._limits.max_samples:
             return self._end(EndReason.TOO_LONG)
         return None
 
     def _start(self) -> SpeechStarted:
-        self._state = _State.SPEECH
         self._start_sample = max(self._earliest_sample, self._onset_sample - self._limits.prefix_samples)
-        self._last_voiced_sample = self.position
+        self._go_on()
         return SpeechStarted(self._start_sample, self._onset_sample)
+
+    def _resume(self) -> SpeechResumed:
+        event = SpeechResumed(self._onset_sample, self._last_voiced_sample)
+        self._go_on()
+        return event
+
+    def _go_on(self) -> None:
+        self._state = _State.SPEECH
+        self._last_voiced_sample = self.position
+        self._confirm_samples = self._limits.silence_samples
 
     def _end(self, reason: EndReason) -> SpeechEnded:
         self.reset()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.endpoint import EndpointConfig, Endpointer, SpeechEnded, SpeechStarted
+from audio.endpoint import EndpointConfig, Endpointer, EndpointEvent, SpeechStarted
 from audio.errors import FormatError
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.framing import Framer
@@ -26,18 +26,19 @@ class SpeechAudio:
     samples: Samples
 
 
-Heard = SpeechStarted | SpeechAudio | SpeechEnded
+Heard = SpeechAudio | EndpointEvent
 
 
 class Listener:
     """Listens to one client.
 
     With an `EndpointConfig` it finds the utterances by itself: SpeechStarted, then SpeechAudio from its
-    `start_sample` to the `end_sample` of the SpeechEnded that follows, silence at the end included. Without
-    one (manual turns) all audio comes out as SpeechAudio and the caller decides.
+    `start_sample` to the `end_sample` of the SpeechEnded that follows, silence at the end included; SoftEnd
+    and SpeechResumed, if asked for, come after the audio that brought them. Without one (manual turns) all
+    audio comes out as SpeechAudio and the caller decides.
     """
 
-    __slots__ = ("_endpointer", "_framer", "_intake", "_recent", "_vad")
+    __slots__ = ("_agent_is_audible", "_endpointer", "_framer", "_intake", "_recent", "_vad")
 
     def __init__(
         self, format: AudioFormat, vad: Vad | None = None, config: EndpointConfig | None = None
@@ -49,6 +50,7 @@ class Listener:
         self._intake = Intake(format)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
+        self._agent_is_audible = False
         self._recent: deque[Samples] = deque()
         self.reconfigure(format, config)
 
@@ -66,6 +68,20 @@ class Listener:
     def is_speaking(self) -> bool:
         """Whether an utterance is going on; never with manual turns."""
         return self._endpointer is not None and self._endpointer.is_speaking
+
+    def confirm_after(self, ms: int) -> None:
+        """End the utterance after this much silence, if it is not resumed; holds from the next push on.
+
+        See `Endpointer.confirm_after`. With manual turns it has no effect.
+        """
+        if self._endpointer is not None:
+            self._endpointer.confirm_after(ms)
+
+    def set_agent_audible(self, is_audible: bool) -> None:
+        """Whether the agent can be heard: then what begins is a barge-in and has to be surer of itself."""
+        self._agent_is_audible = is_audible
+        if self._endpointer is not None:
+            self._endpointer.agent_is_audible = is_audible
 
     def push(self, data: bytes) -> list[Heard]:
         """What the next bytes from the client bring, in order. Any bytes, cut anywhere; never raises."""
@@ -113,6 +129,7 @@ class Listener:
             return
         if self._endpointer is None:
             self._endpointer = Endpointer(config, position=self._intake.emitted_samples)
+            self._endpointer.agent_is_audible = self._agent_is_audible
         else:
             self._endpointer.reconfigure(config)
         self._recent = deque(self._recent, maxlen=self._frames_to_keep(self._endpointer))
@@ -120,18 +137,17 @@ class Listener:
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""
         event = endpointer.push(self._vad.score(frame), len(frame))
-        if event is None:
-            if endpointer.is_speaking:
-                heard.append(SpeechAudio(frame))
-            else:
-                self._recent.append(frame)
-        elif isinstance(event, SpeechEnded):
-            heard += (SpeechAudio(frame), event)
-        else:
+        if isinstance(event, SpeechStarted):
             from_start = endpointer.position - event.start_sample
             spoken = np.concatenate((*self._recent, frame))[-from_start:]
             heard += (event, SpeechAudio(spoken))
             self._recent.clear()
+        elif event is not None:
+            heard += (SpeechAudio(frame), event)
+        elif endpointer.is_speaking:
+            heard.append(SpeechAudio(frame))
+        else:
+            self._recent.append(frame)
 
     def _drain(self, endpointer: Endpointer) -> Samples:
         """Take what the resampler and the framer hold back past the detector."""

@@ -10,7 +10,9 @@ from audio.endpoint import (
     Endpointer,
     EndpointEvent,
     EndReason,
+    SoftEnd,
     SpeechEnded,
+    SpeechResumed,
     SpeechStarted,
 )
 from audio.errors import SettingError
@@ -143,6 +145,119 @@ def test_new_settings_reach_no_further_back_than_the_old_ones_did() -> None:
     assert _push(endpointer, 1.0, 5) == [SpeechStarted(100 * FRAME - before, 100 * FRAME)]
 
 
+# --- soft ends ----------------------------------------------------------------------------------------------
+
+SOFT = EndpointConfig(soft_end_ms=100)
+
+
+def test_a_soft_end_comes_first_and_the_confirmed_one_where_it_always_did() -> None:
+    assert _play(Endpointer(SOFT), (1.0, 10), (0.0, 25)) == [
+        SpeechStarted(0, 0),
+        SoftEnd(at_sample=15 * FRAME, last_voiced_sample=10 * FRAME),
+        SpeechEnded(35 * FRAME, 10 * FRAME),
+    ]
+
+
+def test_a_voice_that_comes_back_revokes_it_and_says_how_long_the_pause_was() -> None:
+    endpointer = Endpointer(SOFT)
+    events = _play(endpointer, (1.0, 10), (0.0, 12), (1.0, 2))
+    assert events[1:] == [SoftEnd(15 * FRAME, 10 * FRAME)]
+    assert endpointer.is_speaking
+    (resumed,) = _push(endpointer, 1.0, 1)
+    assert resumed == SpeechResumed(onset_sample=22 * FRAME, last_voiced_sample=10 * FRAME)
+    assert resumed.pause_samples == 12 * FRAME
+    assert _push(endpointer, 0.0, 25) == [
+        SoftEnd(30 * FRAME, 25 * FRAME),
+        SpeechEnded(50 * FRAME, 25 * FRAME),
+    ]
+
+
+def test_a_click_or_a_breath_in_a_pause_revokes_nothing() -> None:
+    events = _play(Endpointer(SOFT), (1.0, 10), (0.0, 6), (1.0, 2), (0.0, 4), (0.4, 5), (0.0, 8))
+    assert events[1:] == [SoftEnd(15 * FRAME, 10 * FRAME), SpeechEnded(35 * FRAME, 10 * FRAME)]
+
+
+def test_an_end_waits_until_it_is_known_whether_the_voice_is_back() -> None:
+    endpointer = Endpointer(SOFT)
+    _play(endpointer, (1.0, 10), (0.0, 23), (1.0, 2))
+    assert _push(endpointer, 1.0, 1) == [SpeechResumed(33 * FRAME, 10 * FRAME)]
+    _play(endpointer, (0.0, 23), (1.0, 2))
+    assert _push(endpointer, 0.0, 2) == [SpeechEnded(63 * FRAME, 36 * FRAME)]
+
+
+def test_a_voice_that_never_decides_does_not_hold_the_end_up_for_long() -> None:
+    endpointer = Endpointer(SOFT)
+    _play(endpointer, (1.0, 10), (0.0, 23))
+    events = _play(endpointer, (1.0, 2), *[(0.0, 1), (1.0, 1)] * 10)
+    # After 10 frames, four times what a resumption needs.
+    assert events[0] == SpeechEnded(43 * FRAME, 10 * FRAME)
+
+
+def test_the_silence_that_confirms_may_be_shortened_in_the_pause() -> None:
+    endpointer = Endpointer(SOFT)
+    _play(endpointer, (1.0, 10), (0.0, 5))
+    endpointer.confirm_after(200)
+    assert _push(endpointer, 0.0, 5) == [SpeechEnded(20 * FRAME, 10 * FRAME)]
+
+
+def test_less_silence_than_there_has_been_ends_it_at_the_next_push() -> None:
+    endpointer = Endpointer(SOFT)
+    _play(endpointer, (1.0, 10), (0.0, 15))
+    endpointer.confirm_after(200)
+    assert _push(endpointer, 0.0, 1) == [SpeechEnded(26 * FRAME, 10 * FRAME)]
+
+
+def test_a_longer_silence_holds_for_one_pause() -> None:
+    endpointer = Endpointer(SOFT)
+    _play(endpointer, (1.0, 10), (0.0, 5))
+    endpointer.confirm_after(1_000)
+    assert _push(endpointer, 0.0, 40) == []
+    assert _play(endpointer, (1.0, 3), (0.0, 25))[-1] == SpeechEnded(83 * FRAME, 58 * FRAME)
+    _play(endpointer, (1.0, 10))
+    endpointer.confirm_after(1_000)
+    assert isinstance(_play(endpointer, (0.0, 50))[-1], SpeechEnded)
+    assert _play(endpointer, (1.0, 10), (0.0, 25))[-1] == SpeechEnded(178 * FRAME, 153 * FRAME)
+
+
+@pytest.mark.parametrize("ms", [0, 39, 10_001])
+def test_a_silence_beyond_the_limits_is_refused(ms: int) -> None:
+    with pytest.raises(SettingError, match=f"confirm_after is {ms}; allowed is 40 to 10000"):
+        Endpointer(SOFT).confirm_after(ms)
+
+
+def test_an_utterance_that_is_too_long_ends_in_a_pause_too() -> None:
+    endpointer = Endpointer(EndpointConfig(soft_end_ms=100, max_utterance_ms=10_000))
+    assert _play(endpointer, (1.0, 490), (0.0, 10))[1:] == [
+        SoftEnd(495 * FRAME, 490 * FRAME),
+        SpeechEnded(500 * FRAME, 490 * FRAME, EndReason.TOO_LONG),
+    ]
+
+
+# --- barge-in -----------------------------------------------------------------------------------------------
+
+
+def test_while_the_agent_is_audible_speech_must_be_surer_and_longer() -> None:
+    endpointer = Endpointer(
+        EndpointConfig(prefix_padding_ms=0, barge_in_threshold=0.8, barge_in_min_speech_ms=200)
+    )
+    endpointer.agent_is_audible = True
+    assert _play(endpointer, (0.79, 50), (1.0, 9), (0.0, 9)) == []
+    assert _push(endpointer, 0.8, 10) == [SpeechStarted(68 * FRAME, 68 * FRAME)]
+    endpointer.reset()
+    endpointer.agent_is_audible = False
+    assert _push(endpointer, 0.5, 5) == [SpeechStarted(78 * FRAME, 78 * FRAME)]
+
+
+def test_barge_in_is_never_easier_than_an_ordinary_beginning() -> None:
+    endpointer = Endpointer(EndpointConfig(threshold=0.9, min_speech_ms=200))
+    endpointer.agent_is_audible = True
+    assert _play(endpointer, (0.89, 50), (0.9, 9)) == []
+    assert len(_push(endpointer, 0.9, 1)) == 1
+
+
+# --- configuration and properties ----------------------------------------------------------------------------
+
+
 def test_all_faults_of_a_configuration_are_named_at_once() -> None:
     with pytest.raises(SettingError) as error:
         EndpointConfig(threshold=0, prefix_padding_ms=300, silence_duration_ms=-1)
@@ -163,20 +278,26 @@ configs = st.builds(
     silence_duration_ms=st.integers(40, 1_000),
     min_speech_ms=st.integers(0, 400),
     max_utterance_ms=st.just(10_000),
+    soft_end_ms=st.just(0) | st.integers(1, 1_000),
+    barge_in_min_speech_ms=st.integers(0, 400),
 )
 stretches = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(1, 5_000), st.integers(1, 30)), min_size=1, max_size=30
+    st.tuples(st.floats(0, 1), st.integers(1, 5_000), st.integers(1, 30), st.booleans()),
+    min_size=1,
+    max_size=30,
 )
 
 
 @given(config=configs, stretches=stretches)
-def test_events_alternate_and_their_numbers_grow(
-    config: EndpointConfig, stretches: list[tuple[float, int, int]]
+def test_events_keep_their_order_and_their_numbers_grow(
+    config: EndpointConfig, stretches: list[tuple[float, int, int, bool]]
 ) -> None:
     endpointer = Endpointer(config)
     started: SpeechStarted | None = None
+    paused: SoftEnd | None = None
     ended_sample = 0
-    for score, n_samples, times in stretches:
+    for score, n_samples, times, agent_is_audible in stretches:
+        endpointer.agent_is_audible = agent_is_audible
         for _ in range(times):
             before = endpointer.position
             event = endpointer.push(score, n_samples)
@@ -186,13 +307,25 @@ def test_events_alternate_and_their_numbers_grow(
                     assert max(ended_sample, before - endpointer.reach_samples) <= start <= onset <= before
                     assert onset - start <= config.prefix_padding_ms * 16
                     started = event
+                case SoftEnd(at_sample=at, last_voiced_sample=voiced):
+                    assert started is not None
+                    assert paused is None
+                    assert started.onset_sample < voiced < at == endpointer.position
+                    assert at - voiced >= config.soft_end_ms * 16 > 0
+                    paused = event
+                case SpeechResumed(onset_sample=onset, last_voiced_sample=voiced):
+                    assert paused is not None
+                    assert voiced == paused.last_voiced_sample
+                    assert paused.at_sample <= onset <= before
+                    paused = None
                 case SpeechEnded(end_sample=end, last_voiced_sample=voiced, reason=reason):
                     assert started is not None
+                    assert paused is None or voiced == paused.last_voiced_sample
                     assert started.onset_sample < voiced <= end == endpointer.position
                     if reason is EndReason.SILENCE:
                         assert end - voiced >= config.silence_duration_ms * 16
                     else:
                         assert end - started.start_sample >= 160_000
-                    started, ended_sample = None, end
+                    started, paused, ended_sample = None, None, end
             assert endpointer.is_speaking == (started is not None)
             assert started is None or endpointer.position - started.start_sample < 160_000 + 5_000 + 96_000

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio.codecs import encode
-from audio.endpoint import EndpointConfig, EndReason, SpeechEnded, SpeechStarted
+from audio.endpoint import (
+    EndpointConfig,
+    EndpointEvent,
+    EndReason,
+    SoftEnd,
+    SpeechEnded,
+    SpeechResumed,
+    SpeechStarted,
+)
 from audio.errors import FormatError
 from audio.formats import AudioFormat, Encoding, Samples
 from audio.listener import Heard, Listener, SpeechAudio
@@ -63,7 +71,7 @@ def _hear(listener: Listener, wire: bytes, size: int = 960) -> list[Heard]:
     return [heard for piece in pieces(wire, size) for heard in listener.push(piece)]
 
 
-def _events(heard: Iterable[Heard]) -> list[SpeechStarted | SpeechEnded]:
+def _events(heard: Iterable[Heard]) -> list[EndpointEvent]:
     return [h for h in heard if not isinstance(h, SpeechAudio)]
 
 
@@ -271,7 +279,7 @@ def test_a_longer_pre_roll_has_the_audio_it_points_to() -> None:
     listener.reconfigure(PCM16, EndpointConfig(prefix_padding_ms=1_000))
     heard += _hear(listener, _wire(join([voice(300), silence(600)]), PCM16))
     ((started, audio, ended),) = _utterances(heard)
-    assert started.start_sample == (3_000 - 440) * 16, "as far as the old settings kept"
+    assert started.start_sample == (3_000 - 520) * 16, "as far as the old settings kept"
     assert len(audio) == ended.end_sample - started.start_sample
 
 
@@ -302,3 +310,55 @@ def test_what_is_kept_for_the_pre_roll_is_bounded() -> None:
     heard = _hear(listener, _wire(voice(200), PCM16))
     assert heard[0] == SpeechStarted(320_000 - 1_600, 320_000)
     assert len(_audio(heard)) == 1_600 + 3_200
+
+
+# --- soft ends and barge-in -----------------------------------------------------------------------------------
+
+SOFT = EndpointConfig(soft_end_ms=100)
+PAUSED = join([silence(500), voice(800), silence(300), voice(400, seed=1), silence(700)])
+"""One utterance with a pause in it: from 8000 to 20800, and from 25600 to 32000, of 43200 samples."""
+
+PAUSED_EVENTS: list[EndpointEvent] = [
+    SpeechStarted(8_000 - 4_800, 8_000),
+    SoftEnd(20_800 + 1_600, 20_800),
+    SpeechResumed(25_600, 20_800),
+    SoftEnd(32_000 + 1_600, 32_000),
+    SpeechEnded(32_000 + 8_000, 32_000),
+]
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_soft_ends_come_the_same_whatever_the_cut(data: st.DataObject) -> None:
+    wire = _wire(PAUSED, PCM16)
+    listener = Listener(PCM16, LoudnessVad(), SOFT)
+    heard = [h for cut in data.draw(cuts(len(wire))) for h in listener.push(wire[cut])]
+    assert _events(heard) == PAUSED_EVENTS
+    assert np.array_equal(_audio(heard), PAUSED[3_200:40_000])
+
+
+def test_the_audio_before_a_soft_end_comes_before_it() -> None:
+    heard = _hear(Listener(PCM16, LoudnessVad(), SOFT), _wire(PAUSED, PCM16))
+    until = heard.index(PAUSED_EVENTS[1])
+    assert len(_audio(heard[:until])) == 22_400 - 3_200
+
+
+def test_the_silence_to_wait_for_may_be_changed_in_the_pause() -> None:
+    listener = Listener(PCM16, LoudnessVad(), SOFT)
+    heard = _hear(listener, _wire(PAUSED[:22_400], PCM16))
+    assert _events(heard)[-1:] == [SoftEnd(22_400, 20_800)]
+    listener.confirm_after(200)
+    assert _events(_hear(listener, _wire(PAUSED[22_400:24_000], PCM16))) == [SpeechEnded(24_000, 20_800)]
+
+
+def test_a_barge_in_has_to_last_longer() -> None:
+    config = EndpointConfig(min_speech_ms=100, barge_in_min_speech_ms=300)
+    listener = Listener(PCM16, LoudnessVad(), None)
+    listener.set_agent_audible(True)
+    listener.confirm_after(100)  # manual turns: nothing to confirm
+    listener.reconfigure(PCM16, config)
+    cough = join([silence(500), voice(200), silence(500)])
+    assert _events(_hear(listener, _wire(cough, PCM16))) == []
+    listener.set_agent_audible(False)
+    started, _ = _events(_hear(listener, _wire(cough, PCM16)))
+    assert started == SpeechStarted(19_200 + 8_000 - 4_800, 19_200 + 8_000)
