@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -21,6 +21,7 @@ import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from audio.files import read_audio
 from audio.resample import Resampler
@@ -72,10 +73,11 @@ async def serve_bare() -> None:
 
     async def move(connection: ServerConnection) -> None:
         number = 0
-        async for _ in connection:
-            if first <= number % CYCLE_FRAMES < last:
-                await connection.send(frame)
-            number += 1
+        with suppress(ConnectionClosed):
+            async for _ in connection:
+                if first <= number % CYCLE_FRAMES < last:
+                    await connection.send(frame)
+                number += 1
 
     async with serve(move, "127.0.0.1", 0, compression=None) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
@@ -228,7 +230,7 @@ async def main(counts: Sequence[int]) -> None:
     os.sched_setaffinity(0, os.sched_getaffinity(0) - {SERVER_CORE} or {SERVER_CORE})
     script = read_script()
     print(
-        "| sessions | CPU % of a core, each | bare | ratio | MB each | bare | ms to first audio p50 | p99 | frames out / in |"
+        "| sessions | CPU of a core, each | bare | ratio | MB each | bare | first audio ms p50 | p99 | frames out/in |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for sessions in counts:

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 import anyio
 
@@ -41,6 +42,7 @@ from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
+from server.turns import RunId
 from server.utterance import Utterance
 from stageflow.context import ContextSnapshot, Message
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
@@ -100,18 +102,27 @@ class AnswerContext:
     """The session's providers and tools; an answer adds its own streams to the client."""
     earlier: Callable[[], Sequence[Utterance]]
     """Utterances whose words are not known yet."""
-    on_audible: Callable[[int], None]
-    """Called with the turn's number when its first audio leaves."""
+    on_audible: Callable[[RunId], None]
+    """Called when the first audio of a run leaves."""
     half_trip_s: Callable[[], float]
     """Half the round trip to the client, as last measured."""
     now: Callable[[], float]
 
 
-class Answer:
-    """The answer of one turn. `run` makes it; `interrupt` ends it from outside, at once."""
+class _Lock(StrEnum):
+    """What keeps an answer from being let out."""
 
-    def __init__(self, turn: int, question: Question, config: SessionConfig, context: AnswerContext) -> None:
-        self.turn = turn
+    END_OF_TURN = "end of turn"
+    GUARD = "guard"
+
+
+class Answer:
+    """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
+
+    def __init__(
+        self, run_id: RunId, question: Question, config: SessionConfig, context: AnswerContext
+    ) -> None:
+        self.run_id = run_id
         self.question = question
         self.scope = anyio.CancelScope()
         self._config = config = question.options.over(config)
@@ -124,7 +135,9 @@ class Answer:
         self._usage = Usage()
         self._resampler: Resampler | None = None
         self._voice_hz = 0
-        self._lane = self._new_lane()
+        self._locks = set(_Lock)
+        self.lane = self._new_lane()
+        """The way out of what is being said now."""
 
     @property
     def reply_id(self) -> str:
@@ -134,8 +147,31 @@ class Answer:
     @property
     def is_announced(self) -> bool:
         """Whether the client knows of the reply, and has not been told of its end."""
-        told = self._lane.state is LaneState.OPEN or self.question.requested
+        told = self.lane.state is LaneState.OPEN or self.question.requested
         return told and self._phase in (Phase.STARTED, Phase.MESSAGE)
+
+    @property
+    def text(self) -> str:
+        """What has been said, or is about to be."""
+        return "" if self._entry is None else self._entry.generated
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of it has been heard."""
+        return self._heard_samples() * 1000 // self._config.output_format.rate_hz
+
+    def confirm(self) -> None:
+        """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
+        self._unlock(_Lock.END_OF_TURN)
+
+    def drop(self) -> None:
+        """Forget the answer, of which nothing was let out, and that the person had finished."""
+        self.scope.cancel()
+        self.lane.shut()
+        self._forget()
+        utterance = self.question.utterance
+        if utterance is not None and self._context.conversation.find(utterance.item_id) is not None:
+            self._context.conversation.delete(utterance.item_id)
 
     def fail(self) -> None:
         """End the reply after a bug of ours; what was prepared and held is thrown away."""
@@ -149,8 +185,8 @@ class Answer:
 
         Without a reason it was not the person nor the client, but the turn that took too long.
         """
-        heard_samples = self._lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
-        was_open = self._lane.state is LaneState.OPEN
+        heard_samples = self._heard_samples()
+        was_open = self.lane.state is LaneState.OPEN
         self._context.outbound.flush()
         if not was_open:
             self._forget()
@@ -179,7 +215,7 @@ class Answer:
             await self._apologise(failure)
         else:
             await self._end("incomplete" if cut_by else "completed", reason=cut_by)
-        await anyio.sleep_until(self._lane.pacer.finished_at() or 0)
+        await self.lane.played()
 
     async def _run_pipeline(self) -> ReplyReason | None:
         """Run it, and say what cut the answer short, if anything did."""
@@ -195,7 +231,7 @@ class Answer:
             self._snapshot(),
             ports=self._ports(),
             config=self._run_config(),
-            event_sink=RunWatch(graph, self._lane.commit, self._note_route),
+            event_sink=RunWatch(graph, lambda: self._unlock(_Lock.GUARD), self._note_route),
         )
         agent = results.data("agent")
         self._usage = agent.get("usage", Usage())
@@ -210,7 +246,7 @@ class Answer:
             log.warning("an earlier utterance could not be recognised", extra=self._fields())
 
     async def _say(self, text: str) -> None:
-        self._lane.commit()
+        self._unlock(_Lock.GUARD)
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
         graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
@@ -235,7 +271,7 @@ class Answer:
             "the pipeline failed",
             extra=self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)},
         )
-        if self._lane.state is LaneState.HELD:
+        if self.lane.state is LaneState.HELD:
             self._restart()
         try:
             await self._say(self._context.pipelines.apology)
@@ -247,8 +283,9 @@ class Answer:
     async def _end(
         self, status: ReplyStatus, *, reason: ReplyReason | None = None, error: ClientError | None = None
     ) -> None:
-        self._lane.commit()
-        await self._lane.sent()
+        self._unlock(_Lock.GUARD)
+        await self.lane.opened.wait()
+        await self.lane.sent()
         if status == "failed" and self._phase is Phase.SILENT:
             self._start()
         item_status: ItemStatus = "completed" if status == "completed" else "incomplete"
@@ -287,26 +324,31 @@ class Answer:
 
     def _ports(self) -> StagePorts:
         shared = self._context.ports
+        # Bound to the lane of this run: a stage that outlives it speaks to nobody.
+        lane = self.lane
         return StagePorts(
             core=shared.core,
             llm=replace(
                 shared.llm,
-                send_token=self._send_token,
-                tool_registry=gated(shared.llm.tool_registry, self._lane),
+                send_token=partial(self._send_token, lane),
+                tool_registry=gated(shared.llm.tool_registry, lane),
             ),
             audio=replace(
-                shared.audio, send_audio_chunk=self._send_audio_chunk, audio_in=self.question.utterance
+                shared.audio,
+                send_audio_chunk=partial(self._send_audio_chunk, lane),
+                audio_in=self.question.utterance,
             ),
         )
 
-    async def _send_token(self, token: str) -> None:
-        if token:
+    async def _send_token(self, lane: Lane, token: str) -> None:
+        if token and lane.state is not LaneState.SHUT:
             entry = self._begin()
             entry.generated += token
-            await self._lane.event(ReplyText(self._reply, entry.id, token))
+            await lane.event(ReplyText(self._reply, entry.id, token))
 
     async def _send_audio_chunk(
         self,
+        lane: Lane,
         data: bytes,
         format: str,
         duration_ms: int,
@@ -316,6 +358,8 @@ class Answer:
         words: tuple[WordTime, ...] = (),
     ) -> None:
         """Take speech, as `stages.chunks.AudioSink` has it."""
+        if lane.state is LaneState.SHUT:
+            return
         samples, rate_hz = decode_chunk(data, format)
         entry = self._begin()
         if text:
@@ -325,7 +369,7 @@ class Answer:
         if self._pieces:
             times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
             self._pieces[-1] = self._pieces[-1].longer(len(wire), times)
-        await self._lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
+        await lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
 
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:
@@ -337,7 +381,7 @@ class Answer:
 
     def _start(self) -> None:
         self._phase = Phase.STARTED
-        self._lane.event_nowait(ReplyStarted(self._reply))
+        self.lane.event_nowait(ReplyStarted(self._reply))
 
     def _begin(self) -> Entry:
         """The answer's entry in the conversation, made and announced with its first token or sample."""
@@ -355,7 +399,7 @@ class Answer:
         )
         previous = self._context.conversation.add(entry)
         self._phase = Phase.MESSAGE
-        self._lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
+        self.lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
         return entry
 
     def _finish(
@@ -385,20 +429,28 @@ class Answer:
         self._pieces.clear()
         self._phase = Phase.STARTED if self.question.requested else Phase.SILENT
 
+    def _heard_samples(self) -> int:
+        return self.lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
+
+    def _unlock(self, lock: _Lock) -> None:
+        self._locks.discard(lock)
+        if not self._locks:
+            self.lane.commit()
+
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""
-        self._lane.shut()
+        self.lane.shut()
         self._forget()
         self._resampler = None
-        self._lane = self._new_lane()
+        self.lane = self._new_lane()
 
     def _new_lane(self) -> Lane:
         return self._context.outbound.lane(
-            self._config.output_format, lambda: self._context.on_audible(self.turn)
+            self._config.output_format, lambda: self._context.on_audible(self.run_id)
         )
 
     def _fields(self) -> dict[str, object]:
-        return {"session": self._context.session_id, "turn": self.turn}
+        return {"session": self._context.session_id, "turn": self.run_id.turn}
 
 
 def _at_rate(word: WordTime, from_hz: int, to_hz: int) -> WordTime:

@@ -232,6 +232,13 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceHeld:
+    """Lower the voice that is being played, hold it where it is, or go on as before."""
+
+    how: Literal["duck", "pause", "resume"]
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStopped:
     """The person has stopped speaking, as the detector sees it."""
 
@@ -392,6 +399,7 @@ Event = (
     SessionStarted
     | SessionConfigured
     | SpeechStarted
+    | VoiceHeld
     | SpeechStopped
     | SilenceNoticed
     | AudioCommitted
@@ -416,6 +424,10 @@ Event = (
 
 class Dialect(Protocol):
     """One wire protocol for one connection: no I/O, no conversation state."""
+
+    @property
+    def holds_voice(self) -> bool:
+        """Whether its clients obey `VoiceHeld`; the others fall silent when speech starts, for good."""
 
     def decode(self, frame: str | bytes) -> Command:
         """One frame as a command; raises ClientError for anything that is not one."""

@@ -7,7 +7,7 @@ that is appended is one utterance until the client commits it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
+from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Listener, SpeechAudio
@@ -15,12 +15,15 @@ from audio.vad import Vad
 from server.errors import ClientError
 from server.events import SessionConfig, TurnDetection
 from server.ids import new_id
-from server.utterance import Utterance
-from stages.errors import ProviderError
-from stages.ports import Partial, Recogniser, Transcript
+from server.utterance import Outcome, Utterance
+from stages.ports import Partial, Recogniser
 
 MIN_COMMIT_MS = 100
 """The shortest audio that a client may commit, as the protocol's reference server has it."""
+
+SOFT_END_MS = 96
+"""Silence after which an answer may be prepared: shorter than most pauses within a sentence, so most are revoked,
+but three windows of any detector, so that it is silence."""
 
 EAGERNESS_MS = {"low": 1000, "medium": 600, "auto": 600, "high": 350}
 """Silence that ends a turn for each eagerness of semantic turn detection."""
@@ -32,6 +35,22 @@ class SpeechBegan:
 
     utterance: Utterance
     audio_start_ms: int
+    onset_ms: int
+    """Where the voice began; the audio begins before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The person may have stopped: what they said so far can be read."""
+
+    utterance: Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWentOn:
+    """They had not."""
+
+    utterance: Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,9 @@ class SpeechStopped:
 
     utterance: Utterance
     audio_end_ms: int
+
+
+SpeechEvent = SpeechBegan | SpeechPaused | SpeechWentOn | SpeechStopped
 
 
 class Hearing:
@@ -52,12 +74,15 @@ class Hearing:
         config: SessionConfig,
         *,
         max_utterance_s: float,
-        on_partial: Callable[[str, str], None],
-        on_settled: Callable[[Utterance, Transcript | ProviderError], None],
+        on_partial: Callable[[Utterance, str], None],
+        on_read: Callable[[Utterance, Outcome], None],
+        on_settled: Callable[[Utterance, Outcome], None],
     ) -> None:
+        """`on_partial` is called with what is new in the words that will not change, perhaps nothing."""
         self._recogniser = recogniser
         self._max_utterance_ms = int(max_utterance_s * 1000)
         self._on_partial = on_partial
+        self._on_read = on_read
         self._on_settled = on_settled
         self._current: Utterance | None = None
         self._unsettled: dict[str, Utterance] = {}
@@ -74,7 +99,7 @@ class Hearing:
         if manual and not self._manual:
             self._drop()  # what was appended and never committed is no utterance of the detector's
 
-    def push(self, data: bytes) -> Iterator[SpeechBegan | SpeechStopped]:
+    def push(self, data: bytes) -> Iterator[SpeechEvent]:
         """Hear more audio in the session's input format, cut anywhere. The hot path.
 
         Raises ClientError when a manual turn grows beyond the limit; what was appended so far stays.
@@ -83,11 +108,18 @@ class Hearing:
             match heard:
                 case SpeechAudio(samples=samples):
                     self._extend(samples)
-                case SpeechStarted(start_sample=start):
+                case SpeechStarted(start_sample=start, onset_sample=onset):
                     self._current = self._open()
-                    yield SpeechBegan(self._current, samples_to_ms(start, SPEECH_HZ))
+                    start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
+                    yield SpeechBegan(self._current, start_ms, onset_ms)
                 case SpeechEnded(end_sample=end):
                     yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+                case SoftEnd() if self._current is not None:
+                    self._current.pause()
+                    yield SpeechPaused(self._current)
+                case SpeechResumed() if self._current is not None:
+                    self._current.resume()
+                    yield SpeechWentOn(self._current)
 
     def commit(self) -> tuple[Utterance, int | None]:
         """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
@@ -118,6 +150,19 @@ class Hearing:
         self._listener.clear()
         self._drop()
         return was_speaking
+
+    def confirm_after(self, silence_ms: int) -> None:
+        """End the utterance after so much silence, if the person does not go on; for this pause only."""
+        self._listener.confirm_after(silence_ms)
+
+    def set_agent_audible(self, is_audible: bool) -> None:
+        """While the agent can be heard, the detector must be surer of what it hears."""
+        self._listener.set_agent_audible(is_audible)
+
+    def forget(self, utterance: Utterance) -> None:
+        """Let go of an utterance that was none."""
+        self._unsettled.pop(utterance.item_id, None)
+        utterance.close()
 
     @property
     def is_speaking(self) -> bool:
@@ -154,16 +199,23 @@ class Hearing:
         self._current.push(samples)
 
     def _open(self) -> Utterance:
-        item_id = new_id("item")
         told = ""
 
         def report(partial: Partial) -> None:
             nonlocal told
-            if len(partial.stable) > len(told):
-                self._on_partial(item_id, partial.stable[len(told) :])
-                told = partial.stable
+            utterance.partial = partial.text
+            delta = partial.stable[len(told) :]
+            told += delta
+            self._on_partial(utterance, delta)
 
-        return Utterance(item_id, self._recogniser.open(report), self._recogniser.rate_hz, self._settled)
+        utterance = Utterance(
+            new_id("item"),
+            self._recogniser.open(report),
+            self._recogniser.rate_hz,
+            on_read=self._on_read,
+            on_settled=self._settled,
+        )
+        return utterance
 
     def _drop(self) -> None:
         if self._current is not None:
@@ -176,7 +228,7 @@ class Hearing:
         self._unsettled[utterance.item_id] = utterance
         return utterance
 
-    def _settled(self, utterance: Utterance, outcome: Transcript | ProviderError) -> None:
+    def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
         self._unsettled.pop(utterance.item_id, None)
         self._on_settled(utterance, outcome)
 
@@ -190,6 +242,7 @@ class Hearing:
                 prefix_padding_ms=detection.prefix_padding_ms,
                 silence_duration_ms=silence_ms(detection),
                 max_utterance_ms=self._max_utterance_ms,
+                soft_end_ms=SOFT_END_MS,
             )
         except SettingError as error:
             raise ClientError(

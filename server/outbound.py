@@ -16,6 +16,7 @@ that session.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,6 +126,24 @@ class Lane:
         self.opened.set()
         self._outbound.wake()
 
+    def pause(self, now: float) -> None:
+        """Hold playout, here and at the client; nothing is lost."""
+        self.pacer.pause(now)
+
+    def resume(self, now: float) -> None:
+        """Go on with the sample at which playout was held."""
+        self.pacer.resume(now)
+        self._moved.set()
+        self._outbound.wake()
+
+    async def played(self) -> None:
+        """Return when all that has left has been played. Cancel-safe."""
+        while (finished_at := self.pacer.finished_at() or 0.0) > anyio.current_time():
+            if finished_at == math.inf:
+                await self._wait_moved()
+            else:
+                await anyio.sleep_until(finished_at)
+
     def shut(self) -> None:
         """Throw away what has not left; nothing of this lane leaves any more."""
         self.state = LaneState.SHUT
@@ -137,7 +156,7 @@ class Lane:
     @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
-        return self.state is LaneState.OPEN and bool(self._stretches)
+        return self.state is LaneState.OPEN and bool(self._stretches) and not self.pacer.is_paused
 
     def due(self, now: float) -> float:
         """When the next chunk may leave; only while `has_audio`."""

@@ -14,9 +14,8 @@ says CANCEL and FLUSH, and both happen before anything else can run.
 
 import logging
 import math
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
@@ -24,25 +23,25 @@ from anyio.abc import TaskGroup
 
 from audio.vad import Vad
 from server import events as ev
+from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
-from server.hearing import Hearing, SpeechBegan, SpeechStopped
+from server.hearing import Hearing
 from server.ids import new_id
+from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.settings import Limits
-from server.silence import Silence
-from server.turns import Floor, FloorCommand, FloorEvent, State
-from server.utterance import Utterance
+from server.speculation import Speculation
+from server.speech import Speech, SpeechContext
+from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
+from server.utterance import Outcome, Utterance
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
 from stages.ports import Recogniser, Transcript
 
 log = logging.getLogger(__name__)
-
-MAX_REMINDERS = 20
-"""Reminders that one session may have waiting."""
 
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
@@ -79,6 +78,7 @@ class Services:
     new_ports: Callable[["Session"], StagePorts]
     """The providers and tools of one session."""
     limits: Limits
+    interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     lead_ms: int = 400
     chunk_ms: int = 100
     unix_time_s: Callable[[], float] = lambda: 0.0
@@ -87,9 +87,13 @@ class Services:
 
 _SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
 _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
-    FloorEvent.SPEECH_STARTED: "turn_detected",
+    FloorEvent.BARGED_IN: "turn_detected",
     FloorEvent.CANCELLED: "client_cancelled",
 }
+
+
+_THINKING = (State.THINKING, State.HESITATING)
+_AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
 class Session:
@@ -97,6 +101,8 @@ class Session:
 
     def __init__(self, wire: Wire, dialect: ev.Dialect, services: Services, config: ev.SessionConfig) -> None:
         self.id = new_id("sess")
+        self.speculation = Speculation()
+        """What preparing answers in pauses has brought."""
         self._wire = wire
         self._dialect = dialect
         self._services = services
@@ -117,8 +123,10 @@ class Session:
             config,
             max_utterance_s=limits.max_utterance_s,
             on_partial=self._partial,
+            on_read=self._was_read,
             on_settled=self._settled,
         )
+        self._speech = Speech(self._hearing, self._speech_context())
         self._context = AnswerContext(
             session_id=self.id,
             pipelines=services.pipelines,
@@ -126,7 +134,7 @@ class Session:
             outbound=self._outbound,
             ports=services.new_ports(self),
             earlier=self._hearing.earlier,
-            on_audible=lambda turn: self._feed(FloorEvent.AUDIBLE, turn=turn),
+            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
             now=anyio.current_time,
         )
@@ -134,10 +142,23 @@ class Session:
         self._expires_at = math.inf
         self._answer: Answer | None = None
         self._queued: Question | None = None
-        self._silence: Silence | None = None
-        self._announcements: deque[str] = deque()
-        self._reminders = 0
+        self._silent_from_ms = 0
+        self._announcements = Announcements(self._announce)
         self._over: SessionOver | None = None
+
+    def _speech_context(self) -> SpeechContext:
+        return SpeechContext(
+            floor=self._floor,
+            feed=self._feed,
+            put=self._outbound.put,
+            take=self._take_utterance,
+            read=self._read_soon,
+            detection=lambda: self._config.turn_detection,
+            answer_text=lambda: "" if self._answer is None else self._answer.text,
+            answer_heard_ms=lambda: 0 if self._answer is None else self._answer.heard_ms,
+            policy=self._services.interruption,
+            holds_voice=self._dialect.holds_voice,
+        )
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -192,9 +213,9 @@ class Session:
                 case ev.AppendAudio(data=data):
                     self._hear(data)
                 case ev.CommitAudio():
-                    self._commit()
+                    self._speech.commit()
                 case ev.ClearAudio():
-                    self._clear()
+                    self._speech.clear()
                 case ev.Configure(config=config):
                     self._configure(config)
                 case ev.CreateReply(options=options):
@@ -211,13 +232,19 @@ class Session:
         for event in obey_item_command(command, self._conversation):
             self._outbound.put(event)
 
+    def _hear(self, data: bytes) -> None:
+        self._floor.audio_came(anyio.current_time())
+        self._speech.push(data)
+
     def _configure(self, config: ev.SessionConfig) -> None:
-        self._hearing.configure(config)
+        self._speech.configure(config)
         self._config = config
+        idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
+        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
         self._outbound.put(ev.SessionConfigured(config))
 
     def _create_reply(self, options: ev.ReplyOptions) -> None:
-        thinking = self._floor.state is State.THINKING
+        thinking = self._floor.state in _THINKING
         if self._answer is not None and (thinking or self._answer.is_announced):
             raise ClientError(
                 "conversation_already_has_active_response",
@@ -231,82 +258,48 @@ class Session:
         known = answer is not None and answer.is_announced
         if reply_id is not None and known and answer is not None and answer.reply_id != reply_id:
             known = False
-        if not known and (reply_id is not None or self._floor.state is not State.THINKING):
+        if not known and (reply_id is not None or self._floor.state not in _THINKING):
             raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
         self._feed(FloorEvent.CANCELLED)
 
-    # --- hearing ------------------------------------------------------------------------------------------
+    # --- the person's words -------------------------------------------------------------------------------
 
-    def _hear(self, data: bytes) -> None:
-        for heard in self._hearing.push(data):
-            match heard:
-                case SpeechBegan(utterance=utterance, audio_start_ms=start_ms):
-                    self._outbound.put(ev.SpeechStarted(utterance.item_id, start_ms))
-                    detection = self._config.turn_detection
-                    interrupts = detection is None or detection.interrupt_response
-                    self._feed(FloorEvent.SPEECH_STARTED if interrupts else FloorEvent.SPEECH_OVERHEARD)
-                case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
-                    self._speech_stopped(utterance, end_ms)
-
-    def _speech_stopped(self, utterance: Utterance, end_ms: int) -> None:
-        self._outbound.put(ev.SpeechStopped(utterance.item_id, end_ms))
-        detection = self._config.turn_detection
-        self._take_utterance(utterance, wants_reply=detection is None or detection.create_response)
-
-    def _commit(self) -> None:
-        utterance, end_ms = self._hearing.commit()
-        if end_ms is not None:
-            self._speech_stopped(utterance, end_ms)
-        else:
-            self._take_utterance(utterance, wants_reply=False)
-
-    def _clear(self) -> None:
-        was_speaking = self._hearing.clear()
-        self._outbound.put(ev.AudioCleared())
-        if was_speaking:
-            self._feed(FloorEvent.SPEECH_NOTED)
-
-    def _take_utterance(self, utterance: Utterance, *, wants_reply: bool) -> None:
-        """The utterance becomes the person's item; it is answered, or at least written down."""
+    def _take_utterance(self, utterance: Utterance) -> None:
+        """The utterance is over and becomes the person's item; then its words may be told."""
         self._add_spoken(utterance.item_id)
-        if wants_reply:
-            self._feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
-        else:
-            self._tasks.start_soon(self._write_down, utterance)
-            self._feed(FloorEvent.SPEECH_NOTED)
-            self._announce()
+        utterance.end()
 
     def _add_spoken(self, item_id: str) -> None:
-        entry = Entry(item_id, "user", spoken=True)
-        previous = self._conversation.add(entry)
-        item = entry.item()
+        previous = self._note_spoken(item_id)
+        item = self._conversation.get(item_id).item()
         self._outbound.put(ev.AudioCommitted(item.id, previous))
         self._outbound.put(ev.ItemAdded(item, previous))
         self._outbound.put(ev.ItemDone(item, previous))
 
-    def _break_silence(self, silence: Silence) -> None:
-        """Take the silence for a turn in which nothing was said, and answer it."""
-        item_id, end_ms = new_id("item"), self._hearing.position_ms
-        self._silence = None
-        self._outbound.put(ev.SilenceNoticed(item_id, silence.from_ms, end_ms))
-        self._add_spoken(item_id)
-        if self._config.transcription:
-            self._outbound.put(ev.TranscriptFinal(item_id, "", (end_ms - silence.from_ms) / 1000))
-        detection = self._config.turn_detection
-        if detection is not None and detection.create_response:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(requested=True))
+    def _note_spoken(self, item_id: str) -> str | None:
+        """Give the utterance its place in the conversation, if it has none yet; the id before it."""
+        if self._conversation.find(item_id) is not None:
+            return self._conversation.previous_id(item_id)
+        return self._conversation.add(Entry(item_id, "user", spoken=True))
 
-    async def _write_down(self, utterance: Utterance) -> None:
+    def _read_soon(self, utterance: Utterance) -> None:
+        self._tasks.start_soon(self._read_utterance, utterance)
+
+    async def _read_utterance(self, utterance: Utterance) -> None:
         try:
             await utterance.final()
         except ProviderError:
             log.warning("an utterance could not be recognised", extra={"session": self.id})
 
-    def _partial(self, item_id: str, delta: str) -> None:
-        if self._config.transcription:
-            self._outbound.put(ev.TranscriptPartial(item_id, delta))
+    def _partial(self, utterance: Utterance, delta: str) -> None:
+        if delta and self._config.transcription:
+            self._outbound.put(ev.TranscriptPartial(utterance.item_id, delta))
+        self._speech.weigh(utterance)
 
-    def _settled(self, utterance: Utterance, outcome: Transcript | ProviderError) -> None:
+    def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._speech.weigh(utterance)
+
+    def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -320,80 +313,125 @@ class Session:
                 ev.TranscriptFailed(utterance.item_id, "transcription_failed", "the recogniser failed")
             )
 
+    def _break_silence(self) -> None:
+        """Take the silence for a turn in which nothing was said, and answer it."""
+        item_id, start_ms, end_ms = new_id("item"), self._silent_from_ms, self._hearing.position_ms
+        self._outbound.put(ev.SilenceNoticed(item_id, start_ms, end_ms))
+        self._add_spoken(item_id)
+        if self._config.transcription:
+            self._outbound.put(ev.TranscriptFinal(item_id, "", (end_ms - start_ms) / 1000))
+        detection = self._config.turn_detection
+        if detection is not None and detection.create_response:
+            self._feed(FloorEvent.REPLY_REQUESTED, Question(requested=True))
+
     # --- the floor ----------------------------------------------------------------------------------------
 
-    def _feed(self, event: FloorEvent, question: Question | None = None, turn: int | None = None) -> None:
+    def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-        for command in self._floor.feed(event, anyio.current_time(), turn):
-            self._do(command, question, _CANCEL_REASONS.get(event))
-        if self._floor.state is not State.LISTENING:
-            self._silence = None
+        before, now = self._floor.state, anyio.current_time()
+        commands = self._floor.feed(event, now, run)
+        self._obey_floor(commands, now, question, _CANCEL_REASONS.get(event))
+        self._moved(before)
 
-    def _do(self, command: FloorCommand, question: Question | None, reason: ev.ReplyReason | None) -> None:
+    def _obey_floor(
+        self,
+        commands: tuple[FloorCommand, ...],
+        now: float,
+        question: Question | None = None,
+        reason: ev.ReplyReason | None = None,
+    ) -> None:
+        for command in commands:
+            self._do(command, now, question, reason)
+
+    def _moved(self, before: State) -> None:
+        """See to what depends on who has the floor."""
+        state = self._floor.state
+        if state is before:
+            return
+        self._hearing.set_agent_audible(state in _AUDIBLE)
+        if state is State.LISTENING:
+            self._silent_from_ms = self._hearing.position_ms
+            self._outbound.wake()  # the writer keeps the time of the silence
+        if state in (State.LISTENING, State.HEARING):
+            self._speech.floor_is_free()
+        self._announce()
+
+    def _do(
+        self, command: FloorCommand, now: float, question: Question | None, reason: ev.ReplyReason | None
+    ) -> None:
         match command:
+            case FloorCommand.OPEN:
+                pass  # the floor counts its turns
             case FloorCommand.START:
-                assert question is not None, "a turn is started with what it is asked for"
-                self._queued = None
-                self._answer = Answer(self._floor.turn, question, self._config, self._context)
-                self._tasks.start_soon(self._live, self._answer)
+                assert question is not None, "an answer is started with what it is asked for"
+                self._start(question, now)
             case FloorCommand.QUEUE:
                 self._queued = question
-            case FloorCommand.CANCEL if self._answer is not None:
-                self._answer.scope.cancel()
-            case FloorCommand.FLUSH if self._answer is not None:
-                self._answer.interrupt(reason)
             case FloorCommand.APOLOGISE:
-                self.announce(self._services.pipelines.apology)
+                self._announcements.add(self._services.pipelines.apology)
+            case FloorCommand.END_SPEECH:
+                self._speech.end_here()
+            case FloorCommand.NUDGE:
+                self._break_silence()
             case FloorCommand.CLOSE:
                 self._tasks.cancel_scope.cancel()
+            case _:
+                assert self._answer is not None, "only a live run is let out, held or ended"
+                self._do_answer(self._answer, command, now, reason)
+
+    def _do_answer(
+        self, answer: Answer, command: FloorCommand, now: float, reason: ev.ReplyReason | None
+    ) -> None:
+        match command:
+            case FloorCommand.COMMIT:
+                self.speculation.commit(now)
+                answer.confirm()
+            case FloorCommand.DROP:
+                self.speculation.drop()
+                answer.drop()
+            case FloorCommand.CANCEL:
+                answer.scope.cancel()
+            case FloorCommand.FLUSH:
+                answer.interrupt(reason)
+            case FloorCommand.DUCK:
+                self._outbound.put(ev.VoiceHeld("duck"))
+            case FloorCommand.PAUSE:
+                answer.lane.pause(now)
+                self._outbound.put(ev.VoiceHeld("pause"))
+            case FloorCommand.RESUME:
+                answer.lane.resume(now)
+                self._outbound.put(ev.VoiceHeld("resume"))
+
+    def _start(self, question: Question, now: float) -> None:
+        self._queued = None
+        if question.utterance is not None:
+            self._note_spoken(question.utterance.item_id)
+        self._answer = Answer(self._floor.run, question, self._config, self._context)
+        self.speculation.start(now)
+        self._tasks.start_soon(self._live, self._answer)
 
     async def _live(self, answer: Answer) -> None:
-        """The live turn: one answer from its start to the end of its playout."""
+        """The live run: one answer from its start to the end of its playout."""
         try:
             with answer.scope:
                 await answer.run()
         except Exception:
-            log.exception("the turn failed", extra={"session": self.id, "turn": answer.turn})
+            log.exception("the turn failed", extra={"session": self.id, "turn": answer.run_id.turn})
             answer.fail()
         if self._queued is None:
-            self._feed(FloorEvent.ANSWERED, turn=answer.turn)
+            self._feed(FloorEvent.ANSWERED, run=answer.run_id)
         else:
-            self._feed(FloorEvent.ANSWERED_WITH_MORE, self._queued, turn=answer.turn)
-        self._announce()
-        if self._floor.state is State.LISTENING and not self._hearing.is_speaking:
-            self._silence = Silence(anyio.current_time(), self._hearing.position_ms)
-            self._outbound.wake()
+            self._feed(FloorEvent.ANSWERED_WITH_MORE, self._queued, run=answer.run_id)
 
-    # --- reminders ----------------------------------------------------------------------------------------
+    # --- what the server says of its own accord -----------------------------------------------------------
 
     def remind(self, delay_s: float, text: str) -> Callable[[], None]:
-        """Say `text` in `delay_s` seconds, or as soon as nobody speaks after that. Returns what takes it
-        back.
-
-        Raises ClientError when too many are waiting.
-        """
-        if self._reminders >= MAX_REMINDERS:
-            raise ClientError("rate_limit_exceeded", f"at most {MAX_REMINDERS} reminders can be waiting")
-        self._reminders += 1
-        scope = anyio.CancelScope()
-        self._tasks.start_soon(self._remind_later, scope, delay_s, text)
-        return scope.cancel
-
-    def announce(self, text: str) -> None:
-        """Say `text` as soon as nobody speaks."""
-        self._announcements.append(text)
-        self._announce()
-
-    async def _remind_later(self, scope: anyio.CancelScope, delay_s: float, text: str) -> None:
-        with scope:
-            await anyio.sleep(delay_s)
-        self._reminders -= 1
-        if not scope.cancelled_caught:
-            self.announce(text)
+        """Say `text` in `delay_s` seconds, or as soon as nobody speaks; see `Announcements.remind`."""
+        return self._announcements.remind(self._tasks, delay_s, text)
 
     def _announce(self) -> None:
         if self._announcements and self._floor.state is State.LISTENING:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.popleft()))
+            self._feed(FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.next()))
 
     # --- the writer ---------------------------------------------------------------------------------------
 
@@ -422,17 +460,16 @@ class Session:
 
     def _wake_at(self, now: float) -> float:
         due, deadline = self._outbound.next_due(now), self._floor.deadline
-        silence_over_at = self._silence_over_at()
-        return min(due or self._expires_at, deadline or self._expires_at, silence_over_at, self._expires_at)
-
-    def _silence_over_at(self) -> float:
-        return math.inf if self._silence is None else self._silence.over_at(self._config.turn_detection)
+        return min(
+            self._expires_at if due is None else due,
+            self._expires_at if deadline is None else deadline,
+            self._expires_at,
+        )
 
     def _tick(self, now: float) -> None:
-        for command in self._floor.tick(now):
-            self._do(command, None, None)
-        if self._silence is not None and now >= self._silence_over_at():
-            self._break_silence(self._silence)
+        before = self._floor.state
+        self._obey_floor(self._floor.tick(now), now)
+        self._moved(before)
         if now >= self._expires_at:
             minutes = self._services.limits.max_session_s / 60
             message = f"Your session hit the maximum duration of {minutes:g} minutes."

@@ -316,7 +316,7 @@ class Floor:
         self._answer_by = 0.0
         self._audio_by = 0.0
         self._verdict_by = 0.0
-        self._idle_by: float | None = None
+        self._silent_since: float | None = None
 
     def feed(self, event: FloorEvent, now: float, run: RunId | None = None) -> tuple[FloorCommand, ...]:
         """Move on `event` and say what to do. An event of a run names it in `run`.
@@ -342,17 +342,17 @@ class Floor:
         """The client sends audio: it is still there. Cheap, for the hot path."""
         self._audio_by = now + self.limits.stall_s
 
-    def set_idle_s(self, idle_s: float | None, now: float) -> None:
-        """Nudge after so much silence from now on, or never."""
+    def set_idle_s(self, idle_s: float | None) -> None:
+        """Nudge after so much silence, or never; counts from the last answer, if nobody has spoken since."""
         self.limits = replace(self.limits, idle_s=idle_s)
-        self._idle_by = None if idle_s is None else now + idle_s
 
     @property
     def deadline(self) -> float | None:
         """When `tick` must be called, in the caller's seconds; None when nothing is waited for."""
         match self.state:
             case State.LISTENING:
-                return self._idle_by
+                idle_s = self.limits.idle_s
+                return None if idle_s is None or self._silent_since is None else self._silent_since + idle_s
             case State.HEARING | State.ENDING:
                 return self._audio_by
             case State.THINKING | State.SPEAKING:
@@ -379,4 +379,5 @@ class Floor:
         if row.next in (State.HEARING, State.ENDING) or row.next in OVERLAP:
             self._audio_by = now + limits.stall_s
         if row.next is State.LISTENING:
-            self._idle_by = None if limits.idle_s is None else now + limits.idle_s
+            # Once a silence: the next one begins when somebody has spoken again.
+            self._silent_since = None if FloorCommand.NUDGE in row.commands else now

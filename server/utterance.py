@@ -1,7 +1,14 @@
-"""One utterance of the person: audio going into a recognition, and once it is over, its transcript."""
+"""One utterance of the person: audio going into a recognition, and its words, as often as they are asked for.
+
+An utterance may seem to be over and then go on. While it is paused its words can be read (`final`), and audio
+that comes is kept aside, so that the reading stays true; `resume` takes it all in and forgets the reading.
+Once it has ended, its words are told: `on_settled` is called once, with the transcript or with what went
+wrong.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 
 import anyio
 
@@ -9,13 +16,21 @@ from audio.formats import Samples, samples_to_ms
 from stages.errors import ProviderError
 from stages.ports import Recognition, Transcript
 
+Outcome = Transcript | ProviderError
+
+
+class _State(StrEnum):
+    OPEN = "open"
+    PAUSED = "paused"
+    ENDED = "ended"
+    SETTLED = "settled"
+
 
 class Utterance:
     """An utterance on its way to text, under the id of the item that it will be.
 
     `final` may be asked for by several runs (the one that was interrupted, the next one that needs its
-    words): the work is done once, and `on_settled` is called once, with the transcript or with what went
-    wrong.
+    words): the work is done once.
     """
 
     def __init__(
@@ -23,15 +38,24 @@ class Utterance:
         item_id: str,
         recognition: Recognition,
         rate_hz: int,
-        on_settled: Callable[["Utterance", Transcript | ProviderError], None],
+        *,
+        on_read: Callable[["Utterance", Outcome], None],
+        on_settled: Callable[["Utterance", Outcome], None],
     ) -> None:
+        """`on_read` is called with every reading of a pause that is still one when the reading is done."""
         self.item_id = item_id
-        self.transcript: Transcript | None = None
-        """What was said, once it is known; empty when it could not be recognised."""
+        self.outcome: Outcome | None = None
+        """What was said up to the pause or the end, or what went wrong; None until it is known."""
+        self.partial = ""
+        """What the recogniser makes of it so far; whoever opened the recognition keeps it fresh."""
         self._recognition = recognition
         self._rate_hz = rate_hz
         self._samples = 0
+        self._kept: list[Samples] = []
+        self._revision = 0
+        self._state = _State.OPEN
         self._lock = anyio.Lock()
+        self._on_read = on_read
         self._on_settled = on_settled
 
     @property
@@ -39,33 +63,87 @@ class Utterance:
         """Milliseconds of audio in it."""
         return samples_to_ms(self._samples, self._rate_hz)
 
+    @property
+    def text(self) -> str:
+        """Its words as well as they are known by now."""
+        return self.outcome.text if isinstance(self.outcome, Transcript) else self.partial
+
     def push(self, samples: Samples) -> None:
         """More audio, `int16[n]` at the recogniser's rate. Never waits."""
         self._samples += len(samples)
-        self._recognition.push(samples)
+        if self._state is _State.PAUSED:
+            self._kept.append(samples)
+        else:
+            self._recognition.push(samples)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it may be over."""
+        return self._state is _State.PAUSED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is."""
+        return self._state in (_State.ENDED, _State.SETTLED)
+
+    def pause(self) -> None:
+        """The person may have finished: what is read from now on is what was said up to here."""
+        assert self._state is _State.OPEN
+        self._state = _State.PAUSED
+
+    def resume(self) -> None:
+        """The person had not finished."""
+        assert self._state is _State.PAUSED
+        self._state = _State.OPEN
+        self._revision += 1
+        self.outcome = None
+        for samples in self._kept:
+            self._recognition.push(samples)
+        self._kept.clear()
+
+    def end(self) -> None:
+        """Nothing more will be said in it. What was read in its last pause is what it says."""
+        assert self._state in (_State.OPEN, _State.PAUSED)
+        self._state = _State.ENDED
+        self._kept.clear()
+        if self.outcome is not None:
+            self._settle(self.outcome)
 
     async def final(self) -> Transcript:
-        """The transcript; raises ProviderError the first time it fails, and is empty from then on.
+        """The transcript of what was said up to the pause or the end.
 
+        Raises ProviderError when it cannot be had; of a settled utterance the transcript is then empty.
         Cancel-safe: the next caller starts over.
         """
         async with self._lock:
-            if self.transcript is not None:
-                return self.transcript
-            try:
-                found = await self._recognition.final()
-            except ProviderError as error:
-                self._settle(Transcript(text=""), error)
-                raise
-            transcript = replace(found, text=found.text.strip())
-            self._settle(transcript)
-            return transcript
+            if self._state is _State.SETTLED:
+                return self.outcome if isinstance(self.outcome, Transcript) else Transcript(text="")
+            outcome = self.outcome or await self._read()
+        if isinstance(outcome, ProviderError):
+            raise outcome
+        return outcome
 
     def close(self) -> None:
         """Let go of the recogniser; what is not known by now never will be."""
         self._recognition.close()
 
-    def _settle(self, transcript: Transcript, error: ProviderError | None = None) -> None:
-        self.transcript = transcript
+    async def _read(self) -> Outcome:
+        revision = self._revision
+        outcome: Outcome
+        try:
+            found = await self._recognition.final()
+            outcome = replace(found, text=found.text.strip())
+        except ProviderError as error:
+            outcome = error
+        if revision == self._revision:
+            self.outcome = outcome
+            if self._state is _State.ENDED:
+                self._settle(outcome)
+            elif self._state is _State.PAUSED:
+                self._on_read(self, outcome)
+        return outcome
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._state = _State.SETTLED
         self._recognition.close()
-        self._on_settled(self, error or transcript)
+        self._on_settled(self, outcome)

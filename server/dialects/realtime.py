@@ -19,11 +19,14 @@ class RealtimeDialect:
     `defaults` is the configuration that the session starts with, and that null in an update brings back.
     """
 
-    def __init__(self, defaults: SessionConfig, limits: RealtimeLimits | None = None) -> None:
+    def __init__(
+        self, defaults: SessionConfig, limits: RealtimeLimits | None = None, *, holds_voice: bool = False
+    ) -> None:
         self._defaults = defaults
         self._limits = limits or RealtimeLimits()
         self._session = WireSession(defaults)
         self._encoder = RealtimeEncoder()
+        self.holds_voice = holds_voice
 
     def decode(self, frame: str | bytes) -> Command:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""

@@ -40,6 +40,7 @@ from server.events import (
     TranscriptFailed,
     TranscriptFinal,
     TranscriptPartial,
+    VoiceHeld,
 )
 from server.ids import new_id
 
@@ -176,6 +177,7 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
 _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     SpeechStarted: _speech_started,
     SpeechStopped: _speech_stopped,
+    VoiceHeld: lambda event: [(f"x_{event.how}", {})],
     SilenceNoticed: _silence_noticed,
     AudioCommitted: _committed,
     AudioCleared: lambda event: [("input_audio_buffer.cleared", {})],
