@@ -113,10 +113,19 @@ class RealtimeClient:
                     return seen
         raise EOFError(f"the server closed with {self.close_code} before {' or '.join(types)}")
 
+    def vanish(self) -> None:
+        """Break the connection without a word, as a lost network does."""
+        self._connection.transport.abort()
+
     @property
     def close_code(self) -> int | None:
         """The close code, once the connection is over."""
         return self._connection.close_code
+
+    @property
+    def close_reason(self) -> str | None:
+        """What came with it."""
+        return self._connection.close_reason
 
     async def speak(self, samples: Samples, rate_hz: int) -> None:
         """Send `int16[n]` in frames of 20 ms, in real time. Cancel-safe: it stops between two frames."""

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import numpy as np
 import pytest
 
@@ -31,7 +32,7 @@ async def server(**settings: object) -> AsyncIterator[tuple[str, Providers]]:
 
 
 async def say(client: RealtimeClient, name: str, silence_s: float = 0.8) -> None:
-    samples, rate_hz = read_audio(SPEECH / name)
+    samples, rate_hz = await anyio.to_thread.run_sync(read_audio, SPEECH / name)
     await client.speak(samples, rate_hz)
     await client.stay_silent(silence_s)
 

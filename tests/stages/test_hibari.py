@@ -1,6 +1,6 @@
 """The embedded voice: how a text is worked off, by a scripted engine; how it sounds, by the real one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -160,8 +160,10 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def voice() -> EmbeddedVoice:
-    return EmbeddedVoice.load(model_dir("hibari-heart"))
+def voice() -> Iterator[EmbeddedVoice]:
+    voice = EmbeddedVoice.load(model_dir("hibari-heart"))
+    yield voice
+    voice.close()
 
 
 @pytest.mark.models

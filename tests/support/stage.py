@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import numpy as np
 
+from audio.formats import Samples
 from audio.vad import WebRtcVad
 from server.answer import Pipelines
 from server.dialects.realtime import RealtimeDialect
@@ -182,11 +183,16 @@ def play(stage_of: Callable[[], Stage], story: Callable[[Stage], Any]) -> Stage:
     return run_virtual(main)
 
 
+def voiced(seconds: float, rate_hz: int = 24_000) -> Samples:
+    """Something that the detector takes for speech."""
+    at = np.arange(int(rate_hz * seconds)) / rate_hz
+    tone = np.sum([np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 20)], axis=0)
+    return np.asarray(6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * at))).astype("<i2")
+
+
 def speech(seconds: float) -> list[str]:
-    """Base64 frames of 20 ms of something that the detector takes for speech."""
-    at = np.arange(int(24_000 * seconds)) / 24_000
-    tone = sum(np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 20))
-    samples = (6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * at))).astype("<i2")
+    """The same as base64 frames of 20 ms."""
+    samples = voiced(seconds)
     return [
         base64.b64encode(samples[start : start + 480].tobytes()).decode()
         for start in range(0, len(samples), 480)

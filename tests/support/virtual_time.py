@@ -26,6 +26,17 @@ class StalledError(Exception):
     """Everybody waits, and there is nothing to wait for."""
 
 
+class TasksLeftError(Exception):
+    """A function has returned, and something it has started goes on."""
+
+
+async def tasks_left() -> set[asyncio.Task[Any]]:
+    """The tasks of this loop but the current one. Who has been cancelled may take some turns of the loop."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     """Lets time pass instead of waiting."""
 
@@ -51,10 +62,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(function: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Run `await function(*args)` in virtual time. Raises StalledError when it hangs."""
+    """Run `await function(*args)` in virtual time.
+
+    Raises StalledError when it hangs, TasksLeftError when it leaves a task behind.
+    """
 
     async def main() -> T:
-        return await function(*args)
+        result = await function(*args)
+        if left := await tasks_left():
+            raise TasksLeftError(f"tasks are left: {left}")
+        return result
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main())

@@ -1,0 +1,86 @@
+"""What every test leaves behind: no task, no thread, no open socket or file; and it never blocks the event loop.
+
+`tests/support/test_guards.py` shows that each of these guards fails when it should.
+"""
+
+import gc
+import inspect
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from tests.support.virtual_time import tasks_left
+
+SCANNED = ("server", "stages", "stageflow", "audio")
+"""Packages whose calls must not block a running event loop."""
+
+MAY_BLOCK = (
+    # Imports the client; the server makes its providers on a thread, tests may make them on their loop.
+    ("stages/providers/openai_chat.py", "__init__"),
+)
+"""Functions of ours that may block a loop all the same, and why."""
+
+MAY_STAY = ("recogniser", "agent", "voice", "asyncio_", "AnyIO worker thread")
+"""Beginnings of the names of threads that may outlive a test, but not its module: those of models that are
+loaded once for a module, and those of the event loop, which is closed after the fixtures."""
+
+FAREWELL_S = 1.0
+"""How long a thread that has been told to end may take."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_blocking() -> Iterator[BlockBuster]:
+    """A blocking call of ours on a running loop raises `blockbuster.BlockingError`."""
+    with blockbuster_ctx(list(SCANNED)) as guard:
+        for function in guard.functions.values():
+            for file, name in MAY_BLOCK:
+                function.can_block_in(file, name)
+        yield guard
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_objects_to_collect() -> Iterator[None]:
+    """Take what the imports have made out of the garbage collector's sight: collecting gets cheap."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_thread_outlives_its_module() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    _join(set(threading.enumerate()) - before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread, or anything that warns when it is collected.
+
+    The other fixtures of the test are closed by the time this looks.
+    """
+    before = set(threading.enumerate())
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        request.getfixturevalue("no_task_is_left")
+    yield
+    new = set(threading.enumerate()) - before
+    _join({thread for thread in new if not thread.name.startswith(MAY_STAY)})
+    gc.collect()
+
+
+@pytest.fixture
+async def no_task_is_left() -> AsyncIterator[None]:
+    """Fail an async test that leaves a task. (Tests in virtual time: see `run_virtual`.)"""
+    yield
+    left = await tasks_left()
+    assert not left, f"tasks are left: {left}"
+
+
+def _join(threads: set[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join(FAREWELL_S)
+    left = [thread.name for thread in threads if thread.is_alive()]
+    assert not left, f"threads are left: {left}"

@@ -1,0 +1,150 @@
+"""A client that goes, politely or not, leaves nothing behind, whoever had the floor."""
+
+import asyncio
+import gc
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from server.answer import Answer
+from server.client import WIRE_HZ, RealtimeClient
+from server.memory import Conversation
+from server.outbound import Outbound
+from server.session import Session
+from server.utterance import Utterance
+from stageflow.context import Message
+from stageflow.executor import Run
+from stageflow.tools import Tool, ToolCall
+from stages.fakes import Conduct, Said, ScriptedModel
+from stages.ports import Finished, ModelEvent
+from tests.support.live_server import LONG, LiveServer, ask, live_server
+from tests.support.stage import voiced
+from tests.support.virtual_time import tasks_left
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+OF_A_SESSION = (Session, Answer, Conversation, Outbound, Utterance, Run)
+
+
+class CallingModel:
+    """Wants a tool, and tells when it has said so."""
+
+    def __init__(self) -> None:
+        self.has_called = anyio.Event()
+        self.asked = 0
+
+    async def stream(
+        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
+        self.asked += 1
+        yield ToolCall("call_1", "cancel_booking", {"name": "Smith"})
+        self.has_called.set()
+        yield Finished("tool_calls")
+
+
+async def hearing(client: RealtimeClient) -> None:
+    await client.speak(voiced(1.0), WIRE_HZ)
+    await client.receive_until("input_audio_buffer.speech_started")
+
+
+async def thinking(client: RealtimeClient) -> None:
+    await ask(client)
+    await client.receive_until("response.created")
+
+
+async def speaking(client: RealtimeClient) -> None:
+    await ask(client)
+    await client.receive_until("response.output_audio.delta")
+
+
+async def cancelled(client: RealtimeClient) -> None:
+    await speaking(client)
+    await client.send("response.cancel")
+    await client.receive_until("response.done")
+
+
+async def listening(client: RealtimeClient) -> None:
+    await client.receive_until("session.created")
+
+
+STATES: dict[str, tuple[Said, Callable[[RealtimeClient], Awaitable[None]]]] = {
+    "listening": (Said("Yes."), listening),
+    "hearing": (Said("Yes."), hearing),
+    "thinking": (Said("late", conduct=Conduct(hangs=True)), thinking),
+    "speaking": (Said(LONG), speaking),
+    "cancelled": (Said(LONG), cancelled),
+}
+
+
+def alive() -> Counter[str]:
+    """What there is of each kind of which a session has some."""
+    gc.collect()
+    kinds: Counter[str] = Counter(
+        type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, OF_A_SESSION)
+    )
+    return kinds
+
+
+async def is_as_before(server: LiveServer, before: Counter[str], tasks: set[asyncio.Task[Any]]) -> None:
+    await server.until_sessions(0)
+    assert await tasks_left() == tasks
+    assert alive() == before
+
+
+@pytest.mark.parametrize("vanishes", [False, True], ids=["says good-bye", "vanishes"])
+@pytest.mark.parametrize("state", STATES)
+async def test_nothing_is_left_of_clients_that_go(state: str, vanishes: bool) -> None:
+    said, get_there = STATES[state]
+
+    async def come_and_go(url: str) -> None:
+        async with RealtimeClient(url) as client:
+            await get_there(client)
+            if vanishes:
+                client.vanish()
+
+    async with live_server(ScriptedModel(said, keep_requests=0)) as server:
+        await come_and_go(server.url)  # the first one warms up what is made once
+        await server.until_sessions(0)
+        before, tasks = alive(), await tasks_left()
+        async with anyio.create_task_group() as clients:
+            for _ in range(5):
+                clients.start_soon(come_and_go, server.url)
+        await is_as_before(server, before, tasks)
+
+
+async def test_nothing_is_left_of_a_client_that_goes_during_a_tool_call(tmp_path: Path) -> None:
+    """The tool waits for a database that somebody else has locked."""
+    model = CallingModel()
+    path = tmp_path / "bookings.db"
+    async with live_server(model, booking_db=str(path)) as server:
+        await server.sessions()
+        before, tasks = alive(), await tasks_left()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            async with RealtimeClient(server.url) as client:
+                await ask(client)
+                await model.has_called.wait()
+                await anyio.wait_all_tasks_blocked()
+                assert model.asked == 1, "the tool's answer is still to come"
+                client.vanish()
+            await is_as_before(server, before, tasks)
+            other.execute("ROLLBACK")
+
+
+async def test_a_server_that_stops_says_so_to_everybody() -> None:
+    async with AsyncExitStack() as clients:
+        async with live_server(ScriptedModel(LONG)) as server:
+            quiet = await clients.enter_async_context(RealtimeClient(server.url))
+            await listening(quiet)
+            answered = await clients.enter_async_context(RealtimeClient(server.url))
+            await speaking(answered)
+        for client in (quiet, answered):
+            while await client.receive():
+                pass
+            assert (client.close_code, client.close_reason) == (1001, "the server is stopping")

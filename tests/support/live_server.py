@@ -1,0 +1,81 @@
+"""A whole server on scripted providers, behind a real socket of this machine, and a neighbour to watch over it."""
+
+import json
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import anyio
+import anyio.to_thread
+
+from server.app import App, Providers
+from server.client import RealtimeClient
+from server.settings import load_settings
+from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from stages.ports import LanguageModel
+from tests.support.trace_checker import check_trace
+
+LONG = "One two three four five six seven eight nine ten. " * 6
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServer:
+    """Where it is."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where sessions are."""
+        return f"ws://127.0.0.1:{self.port}/v1/realtime"
+
+    async def sessions(self) -> int:
+        """How many sessions the server says it has."""
+
+        def ask() -> int:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return int(json.load(answer)["sessions"])
+
+        return await anyio.to_thread.run_sync(ask)
+
+    async def until_sessions(self, count: int) -> None:
+        """Return when the server says it has so many. Raises TimeoutError."""
+        with anyio.fail_after(10):
+            while await self.sessions() != count:  # noqa: ASYNC110  # it is asked over a socket
+                await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def live_server(model: LanguageModel | None = None, **settings: object) -> AsyncIterator[LiveServer]:
+    """A server on a free port that hears "hello there" in whatever is said."""
+    chosen = load_settings({"port": 0, **settings}, env_file=None)
+    providers = Providers(
+        ScriptedRecogniser("hello there"), model or EchoModel(), ScriptedVoice(), ("one", "two", "three")
+    )
+    async with App(chosen, providers).listening() as server:
+        yield LiveServer(server.sockets[0].getsockname()[1])
+
+
+async def ask(client: RealtimeClient, text: str = "hello", modality: str = "audio") -> None:
+    """Type something and ask for an answer."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    await client.send("conversation.item.create", item=item)
+    await client.send("response.create", response={"output_modalities": [modality]})
+
+
+@asynccontextmanager
+async def neighbour(url: str) -> AsyncIterator[None]:
+    """Somebody who is being answered all the while, and must not notice what the others do."""
+    async with RealtimeClient(url) as client, anyio.create_task_group() as tasks:
+        await ask(client, "word " * 12)
+        await client.receive_until("response.output_audio.delta")
+        tasks.start_soon(client.receive_until, "response.done")
+        yield
+    call = client.call
+    check_trace(call.events())
+    times = [seen.at_s for seen in call.received if seen.type == "response.output_audio.delta"]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert len(pauses) > 20, "a neighbour's answer lasts for some seconds"
+    assert max(pauses) < 0.4, "its audio is never late by more than the lead that clients have"

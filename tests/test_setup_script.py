@@ -1,0 +1,47 @@
+"""`scripts/setup` explains itself, and refuses what it does not know before it changes anything."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """As much of a checkout as the script reads; without an environment yet."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def setup(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [checkout / "scripts" / "setup", *words],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("embedded", "--help")])
+def test_it_shows_how_it_is_used(checkout: Path, words: tuple[str, ...]) -> None:
+    run = setup(checkout, *words)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "scripts/setup [EXTRA ...]" in run.stdout
+    assert "#" not in run.stdout
+    assert not (checkout / ".venv").exists()
+
+
+def test_unknown_extras_are_named_in_one_line(checkout: Path) -> None:
+    run = setup(checkout, "embeded", "dev", "--fast")
+    assert run.returncode == 2
+    assert run.stderr.splitlines() == [
+        "setup: there is no extra 'embeded', '--fast'; choose from embedded, dev (see --help)"
+    ]
+    assert not (checkout / ".venv").exists()
