@@ -31,10 +31,16 @@ _DYNAMIC_RANGE = 8.0
 
 def log_mel(samples: Samples, frames: int) -> Floats:
     """`float32[80, frames]` of `int16[n]` at 16 kHz; cut if longer, filled up with silence if shorter."""
-    if len(samples) < _SHORTEST_SAMPLES:
-        samples = np.pad(samples, (0, _SHORTEST_SAMPLES - len(samples)))
-    samples = samples[: frames * _HOP_SAMPLES + _WINDOW_SAMPLES]
-    wave = np.pad(samples.astype(np.float32) / 32768, _WINDOW_SAMPLES // 2, mode="reflect")
+    wave: Floats = samples.astype(np.float32) / np.float32(32768)
+    return log_mel_of_wave(wave, frames)
+
+
+def log_mel_of_wave(wave: Floats, frames: int) -> Floats:
+    """The same of `float32[n]`, at whatever scale the model wants."""
+    if len(wave) < _SHORTEST_SAMPLES:
+        wave = np.pad(wave, (0, _SHORTEST_SAMPLES - len(wave)))
+    wave = wave[: frames * _HOP_SAMPLES + _WINDOW_SAMPLES]
+    wave = np.pad(wave, _WINDOW_SAMPLES // 2, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(wave, _WINDOW_SAMPLES)[::_HOP_SAMPLES][:frames]
     spectrum = np.fft.rfft(windows * _hann(), axis=1)
     power = spectrum.real**2 + spectrum.imag**2
