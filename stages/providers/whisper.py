@@ -10,6 +10,7 @@ is gone, and again, at no cost, when it is certain that the person has finished.
 """
 
 from collections.abc import Callable, Sequence
+from difflib import Match, SequenceMatcher
 from pathlib import Path
 from typing import Self
 
@@ -136,20 +137,24 @@ class EmbeddedRecognition:
             self._report(_transcript(segments).text.split(), self._on_partial)
 
     def _report(self, words: Sequence[str], on_partial: Callable[[Partial], None]) -> None:
-        agreed = _agreed(self._last_words, words)
-        self._last_words = words
         kept = self._stable.split()
-        if len(agreed) > len(kept) and [bare(word) for word in agreed[: len(kept)]] == [
-            bare(w) for w in kept
-        ]:
-            self._stable = " ".join([*kept, *agreed[len(kept) :]])
-        rest = words[len(self._stable.split()) :]
-        on_partial(Partial(" ".join([*self._stable.split(), *rest]), self._stable))
+        rest = _beyond(kept, words)
+        agreed = _agreed(_beyond(kept, self._last_words), rest)
+        self._last_words = words
+        self._stable = " ".join([*kept, *agreed])
+        on_partial(Partial(" ".join([*kept, *rest]), self._stable))
 
     def _drop_partial(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
+
+
+def _beyond(kept: Sequence[str], words: Sequence[str]) -> Sequence[str]:
+    """What `words` say after `kept`, which they may begin with in other words ("And Mister" for "Mr.")."""
+    matcher = SequenceMatcher(None, [bare(word) for word in kept], [bare(word) for word in words], False)
+    last = next((block for block in reversed(matcher.get_matching_blocks()) if block.size), Match(0, 0, 0))
+    return words[last.b + len(kept) - last.a :]
 
 
 def _agreed(before: Sequence[str], now: Sequence[str]) -> list[str]:
