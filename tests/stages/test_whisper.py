@@ -19,6 +19,7 @@ from stages.providers.whisper_model import WhisperModel
 from stages.providers.whisper_text import bare
 from stages.providers.worker import Worker
 from tests.support.audio_maker import clip, silence, voice
+from tests.support.provider_contracts import check_recogniser
 from tests.support.wer import word_errors
 
 PATIENCE_S = 5.0
@@ -330,6 +331,11 @@ def recogniser() -> Iterator[EmbeddedRecogniser]:
     yield recogniser
     recogniser.close()
     assert "recogniser" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.models
+async def test_it_keeps_the_contract_of_a_recogniser(recogniser: EmbeddedRecogniser) -> None:
+    await check_recogniser(recogniser, clip("ps_goforward").read(), "Go forward ten meters.")
 
 
 def words(text: str) -> list[str]:

@@ -108,6 +108,12 @@ def test_it_holds_in_a_noisy_room_where_nothing_rises_from_the_noise() -> None:
     assert kept(utterance[:read_at], utterance) == 0
 
 
+def test_a_soft_word_counts_though_no_pause_has_told_how_loud_the_room_is() -> None:
+    talked = after(voice(1500), silence(80))
+    assert kept(talked, after(talked, silence(300))) == 1
+    assert kept(talked, after(talked, silence(200), voice(100, -38))) == 0
+
+
 def test_a_reading_that_was_cut_off_in_a_word_does_not_hold() -> None:
     assert kept(voice(1500), after(voice(1500), silence(500))) == 0
 
