@@ -1,7 +1,8 @@
 """How many words a recogniser got wrong, with spelling out of the way: what sounds the same counts as the same.
 
 Case and punctuation do not count, and numbers are compared digit by digit: "7:30 P.M." is "seven thirty pm", and
-"29340" is "two nine three four zero". Contractions are other words than what they stand for.
+"29340" is "two nine three four zero". "November 24" and "10:00 AM" are said like "November 24th" and "10 AM".
+Contractions are other words than what they stand for.
 """
 
 import re
@@ -12,7 +13,10 @@ import jiwer
 
 from stages.scripted.plain import plain
 
-_SPELLINGS = {"mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "percent": "%"}
+_SPELLINGS = {
+    "mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "percent": "%", "alright": "all right",
+}  # fmt: skip
+_FULL_HOUR_OR_RANK = re.compile(r"(?<=\d)(?::00|st|nd|rd|th)\b")
 _SYMBOL_BETWEEN_DIGITS = re.compile(r"(?<=\d)[:.](?=\d)")
 _AFTER_DIGIT = re.compile(r"(?<=\d)(?=\w)")
 _DOLLARS = re.compile(r"\$ (\d+)")
@@ -20,9 +24,9 @@ _DOLLARS = re.compile(r"\$ (\d+)")
 
 def heard_words(text: str) -> list[str]:
     """The words of `text` as they are compared; each digit is one."""
-    text = _DOLLARS.sub(r"\1 dollars", plain(text))
+    text = _FULL_HOUR_OR_RANK.sub("", _DOLLARS.sub(r"\1 dollars", plain(text)))
     text = _AFTER_DIGIT.sub(" ", _SYMBOL_BETWEEN_DIGITS.sub(" ", text))
-    return [_SPELLINGS.get(word, word) for word in text.split()]
+    return " ".join(_SPELLINGS.get(word, word) for word in text.split()).split()
 
 
 @dataclass(frozen=True, slots=True)
