@@ -22,6 +22,10 @@ _ABOVE_NOISE_DB = 6.0
 _BELOW_SPEECH_DB = (-40.0, -30.0)
 """How far below the loud part of an utterance its softest speech may be; the noise decides between them."""
 
+_AFTER_SPEECH_DB = -20.0
+"""How far below the loud part sound must be that follows an utterance and is no part of it, at the least. The
+noise counts for more there: most rooms are louder than the softest speech."""
+
 _CUT_FRAMES = 10
 """A pause between words that is worth cutting in has 200 ms."""
 
@@ -41,13 +45,26 @@ def loud_frames(levels: Levels) -> npt.NDArray[np.bool_]:
     The loud part is the 90th percentile, so that a click does not hide the words after it; the noise is the
     10th. Where there is no silence to measure, soft sounds count as speech.
     """
-    if not len(levels):
-        return np.zeros(0, np.bool_)
-    noise, loud = np.percentile(levels, (10, 90))
-    softest, hardest = (loud + below for below in _BELOW_SPEECH_DB)
-    threshold = max(_SILENCE_DBFS, min(max(noise + _ABOVE_NOISE_DB, softest), hardest))
-    loud_enough: npt.NDArray[np.bool_] = levels > threshold
+    loud_enough: npt.NDArray[np.bool_] = levels > _threshold(*_noise_and_loud(levels))
     return loud_enough
+
+
+def quiet_after(levels: Levels) -> float:
+    """The level that none of the frames after an utterance exceeds when nothing more was said."""
+    noise, loud = _noise_and_loud(levels)
+    return max(_threshold(noise, loud), min(noise + _ABOVE_NOISE_DB, loud + _AFTER_SPEECH_DB))
+
+
+def _noise_and_loud(levels: Levels) -> tuple[float, float]:
+    if not len(levels):
+        return _SILENCE_DBFS, _SILENCE_DBFS
+    noise, loud = np.percentile(levels, (10, 90))
+    return float(noise), float(loud)
+
+
+def _threshold(noise: float, loud: float) -> float:
+    softest, hardest = (loud + below for below in _BELOW_SPEECH_DB)
+    return max(_SILENCE_DBFS, min(max(noise + _ABOVE_NOISE_DB, softest), hardest))
 
 
 def speech_span(levels: Levels) -> tuple[int, int] | None:

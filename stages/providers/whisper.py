@@ -1,20 +1,26 @@
 """The embedded recogniser: Whisper tiny.en behind one worker thread that all sessions share.
 
-Finals overtake partials. A partial is a reading of the utterance so far, made about every 0.8 s of new audio
-while the worker has nothing else to do; words on which two readings in a row agree are stable and never taken
-back.
+Finals overtake partials, and a partial that is under way makes room for them. A partial is a reading of the
+utterance so far, made about every 0.8 s of new audio while the worker has nothing else to do; words on which
+two readings in a row agree are stable and never taken back.
+
+An utterance remembers its newest reading, so nothing is read twice: not the beginning of what is long, and
+nothing at all when only quiet was added since. A caller may therefore ask for the final as soon as the voice
+is gone, and again, at no cost, when it is certain that the person has finished.
 """
 
 from collections.abc import Callable, Sequence
+from difflib import Match, SequenceMatcher
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
-from stages.errors import ProviderBusy, ProviderError
+from stages.errors import ProviderError
 from stages.ports import Partial, Transcript
-from stages.providers.whisper_model import Segment, WhisperModel
+from stages.providers.whisper_model import WhisperModel
+from stages.providers.whisper_segments import Segment, is_whole, still_valid
 from stages.providers.whisper_text import bare
 from stages.providers.worker import Job, Worker
 
@@ -59,6 +65,8 @@ class EmbeddedRecognition:
         self._job: Job[list[Segment] | None] | None = None
         self._last_words: Sequence[str] = ()
         self._stable = ""
+        self._newest: tuple[Segment, ...] = ()
+        """The newest reading; the worker's thread writes it, in one piece."""
 
     def push(self, samples: Samples) -> None:
         """More audio; now and then this starts a partial reading."""
@@ -68,12 +76,16 @@ class EmbeddedRecognition:
             self._read_partly()
 
     async def final(self) -> Transcript:
-        """The text of everything pushed so far. Raises ProviderError. Cancel-safe."""
+        """The text of everything pushed so far, at once if only quiet came since it was last read.
+
+        Raises ProviderError. Cancel-safe: what is read nevertheless, is read for the next caller.
+        """
         self._drop_partial()
         audio = self._audio()
-        segments = await self._recogniser.worker.run(
-            lambda: self._recogniser.model.transcribe(audio), priority=FINAL
-        )
+        known = still_valid(self._newest, audio)
+        if is_whole(known, audio):
+            return _transcript(known)
+        segments = await self._recogniser.worker.run(lambda: self._read(audio), priority=FINAL)
         return _transcript(segments or ())
 
     def close(self) -> None:
@@ -89,40 +101,60 @@ class EmbeddedRecognition:
         return self._stretches[0]
 
     def _read_partly(self) -> None:
-        worker, model = self._recogniser.worker, self._recogniser.model
+        worker = self._recogniser.worker
         load = worker.statistics()
         self._new_samples = 0
         if load.waiting or load.running:
             return  # somebody waits for a final: captions can wait
         audio = self._audio()
+        if is_whole(still_valid(self._newest, audio), audio):
+            return  # there is nothing new to tell
+
+        def read() -> list[Segment] | None:
+            return self._read(audio, keep_going=lambda: not worker.is_outranked(PARTIAL))
+
         try:
-            self._job = worker.submit(lambda: model.transcribe(audio), self._read_done, priority=PARTIAL)
-        except ProviderBusy:
-            return
+            self._job = worker.submit(read, self._read_done, priority=PARTIAL)
+        except ProviderError:
+            return  # the final will say what is wrong
+
+    def _read(self, audio: Samples, keep_going: Callable[[], bool] = lambda: True) -> list[Segment] | None:
+        """Read what is not known yet, and remember it. On the worker's thread."""
+        segments = self._recogniser.model.transcribe(audio, keep_going, self._newest)
+        if segments is not None:
+            self._newest = tuple(segments)
+        return segments
 
     def _read_done(self, job: Job[list[Segment] | None]) -> None:
         self._job = None
         if self._on_partial is None:
             return
         try:
-            text = _transcript(job.result() or ()).text
+            segments = job.result()
         except ProviderError:
             return  # the final will say what is wrong
-        words = text.split()
-        agreed = _agreed(self._last_words, words)
-        self._last_words = words
+        if segments is not None:
+            self._report(_transcript(segments).text.split(), self._on_partial)
+
+    def _report(self, words: Sequence[str], on_partial: Callable[[Partial], None]) -> None:
         kept = self._stable.split()
-        if len(agreed) > len(kept) and [bare(word) for word in agreed[: len(kept)]] == [
-            bare(w) for w in kept
-        ]:
-            self._stable = " ".join([*kept, *agreed[len(kept) :]])
-        rest = words[len(self._stable.split()) :]
-        self._on_partial(Partial(" ".join([*self._stable.split(), *rest]), self._stable))
+        rest = _beyond(kept, words)
+        agreed = _agreed(_beyond(kept, self._last_words), rest)
+        self._last_words = words
+        self._stable = " ".join([*kept, *agreed])
+        on_partial(Partial(" ".join([*kept, *rest]), self._stable))
 
     def _drop_partial(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
+
+
+def _beyond(kept: Sequence[str], words: Sequence[str]) -> Sequence[str]:
+    """What `words` say after `kept`, which they may begin with in other words ("And Mister" for "Mr.")."""
+    matcher = SequenceMatcher(None, [bare(word) for word in kept], [bare(word) for word in words], False)
+    last = next((block for block in reversed(matcher.get_matching_blocks()) if block.size), Match(0, 0, 0))
+    return words[last.b + len(kept) - last.a :]
 
 
 def _agreed(before: Sequence[str], now: Sequence[str]) -> list[str]:

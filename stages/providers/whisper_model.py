@@ -4,50 +4,31 @@ Whisper always looks at 30 s of sound, nearly all of it padding. Here its encode
 silence after it, which costs a fifth, and is as good as the whole window once three things are seen to
 (`whisper_text` says why): a hypothesis that runs away is cut where it begins again, a doubtful one is tried
 again with more silence, and what is probably no speech is no text. Silence around the speech is left out, and
-what is longer than the window is cut at quiet places and read in pieces.
+what is long is read in pieces (`whisper_segments`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from audio.formats import SPEECH_HZ, Samples, ms_to_samples
+from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
 from stages.providers.logmel import FRAMES_PER_S, Floats, log_mel
-from stages.providers.quiet import FRAME_SAMPLES, frame_levels, quietest_sample, speech_span
+from stages.providers.whisper_segments import Segment, is_whole, next_stretch, still_valid
 from stages.providers.whisper_text import NO_SPEECH, Reading, read, token_limit
 
 MODEL_NAME = "whisper-tiny.en"
 """In the lock file."""
 
-LONGEST_SAMPLES = 15 * SPEECH_HZ
-"""Of audio read in one piece. The window would hold twice as much, but no better: measured on four minutes of
-continuous speech, pieces of 15 s have as few word errors, and nobody waits for the text of more than 15 s."""
-
-_CUT_FROM_SAMPLES = 9 * SPEECH_HZ
-"""So that there is a pause to cut in, even when somebody reads aloud."""
-
 _PAD_S = 2.0
 _RETRY_PAD_S = 8.0
 _WINDOW_S = 30.0
-_MARGIN_SAMPLES = ms_to_samples(300, SPEECH_HZ)
-"""Left around the speech when silence is left out: soft consonants are softer than noise."""
-
 _PROMPT = ["<|startoftranscript|>"]
 """And nothing more, so that it writes time stamps, without which it loops more often."""
 
 NOTHING = Reading("", no_speech=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch that was read in one piece; `end_sample` counts from the first sample that was given."""
-
-    end_sample: int
-    reading: Reading
 
 
 class Engine(Protocol):
@@ -82,39 +63,38 @@ class WhisperModel:
         return model
 
     def transcribe(
-        self, samples: Samples, keep_going: Callable[[], bool] = lambda: True
+        self,
+        samples: Samples,
+        keep_going: Callable[[], bool] = lambda: True,
+        known: Sequence[Segment] = (),
     ) -> list[Segment] | None:
         """The text of `int16[n]` at 16 kHz, in as many segments as it takes; they end where the samples end.
 
         `keep_going` is asked between the steps, each of which takes some tenths of a second; None if it says
-        no. Raises ProviderError.
+        no. `known` are the segments of an earlier reading, when there were fewer samples; what is still valid
+        of them is not read again. Raises ProviderError.
         """
-        segments: list[Segment] = []
-        start = 0
+        segments = still_valid(known, samples)
         try:
-            while start < len(samples) or not segments:
-                end = self._segment_end(samples, start)
-                reading = self._read_speech(samples[start:end], keep_going)
-                if reading is None:
+            while not is_whole(segments, samples):
+                start = segments[-1].stretch.end_sample if segments else 0
+                segment = self._read_segment(samples, start, keep_going)
+                if segment is None:
                     return None
-                segments.append(Segment(end, reading))
-                start = end
+                segments.append(segment)
         except (RuntimeError, ValueError) as error:  # what CTranslate2 raises
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
         return segments
 
-    def _segment_end(self, samples: Samples, start: int) -> int:
-        if len(samples) - start <= LONGEST_SAMPLES:
-            return len(samples)
-        return quietest_sample(samples, start + _CUT_FROM_SAMPLES, start + LONGEST_SAMPLES)
+    def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
+        stretch = next_stretch(samples, start)
+        if stretch.heard_from == stretch.heard_to:
+            return Segment(stretch, NOTHING)
+        reading = self._read_twice(samples[stretch.heard_from : stretch.heard_to], keep_going)
+        return None if reading is None else Segment(stretch, reading)
 
-    def _read_speech(self, samples: Samples, keep_going: Callable[[], bool]) -> Reading | None:
-        """What is said in one segment, with a second try if the first is doubtful."""
-        span = speech_span(frame_levels(samples))
-        if span is None:
-            return NOTHING
-        first, last = span[0] * FRAME_SAMPLES, span[1] * FRAME_SAMPLES
-        speech = samples[max(0, first - _MARGIN_SAMPLES) : last + _MARGIN_SAMPLES]
+    def _read_twice(self, speech: Samples, keep_going: Callable[[], bool]) -> Reading | None:
+        """What is said, with a second try if the first is doubtful."""
         reading = self.read(speech, pad_s=_PAD_S, keep_going=keep_going)
         if reading is None or reading.no_speech > NO_SPEECH or not reading.is_doubtful:
             return reading

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import anyio
-import jiwer
 import numpy as np
 
 from audio.formats import Samples
@@ -24,6 +23,7 @@ from stages.ports import (
     Synthesiser,
     TextDelta,
 )
+from tests.support.wer import heard_words, word_error_rate
 
 CANCEL_WITHIN_S = 0.05
 TRIES = 5
@@ -94,7 +94,8 @@ async def _check_hearing(recogniser: Recogniser, speech: Samples, expected: str,
         assert partial.text.startswith(partial.stable), f"{partial} does not start with its stable part"
         assert partial.stable.startswith(stable), f"stable text {stable!r} was changed: {partial}"
         stable = partial.stable
-    assert _words(text)[: len(_words(stable))] == _words(stable), f"stable {stable!r} is not in {text!r}"
+    told = heard_words(stable)
+    assert heard_words(text)[: len(told)] == told, f"stable {stable!r} is not in {text!r}"
     await _hear(recogniser, speech, [])
     assert len(partials) == reported, "a partial was reported after close"
 
@@ -131,12 +132,8 @@ async def _hear(recogniser: Recogniser, speech: Samples, partials: list[Partial]
     return transcript.text
 
 
-def _words(text: str) -> list[str]:
-    return "".join(char if char.isalnum() or char == "'" else " " for char in text.casefold()).split()
-
-
 def _check_words(text: str, expected: str, max_errors: float) -> None:
-    errors = jiwer.wer(" ".join(_words(expected)), " ".join(_words(text)))
+    errors = word_error_rate(expected, text)
     assert errors <= max_errors, f"heard {text!r} for {expected!r}: word error rate {errors:.2f}"
 
 
