@@ -153,7 +153,11 @@ class App:
     def _session_config(self, model: str | None) -> SessionConfig:
         config = SessionConfig(
             instructions=self._settings.instructions,
-            turn_detection=TurnDetection(silence_duration_ms=self._settings.silence_duration_ms),
+            turn_detection=TurnDetection(
+                kind=self._settings.turn_detection,
+                eagerness=self._settings.eagerness,
+                silence_duration_ms=self._settings.silence_duration_ms,
+            ),
         )
         return replace(config, model=model) if model else config
 

@@ -16,6 +16,7 @@ from server.errors import ClientError
 from server.events import SessionConfig, TurnDetection
 from server.ids import new_id
 from server.utterance import Outcome, Utterance
+from stages.endpointing import EAGERNESS
 from stages.ports import Partial, Recogniser
 
 MIN_COMMIT_MS = 100
@@ -24,9 +25,6 @@ MIN_COMMIT_MS = 100
 SOFT_END_MS = 96
 """Silence after which an answer may be prepared: shorter than most pauses within a sentence, so most are revoked,
 but three windows of any detector, so that it is silence."""
-
-EAGERNESS_MS = {"low": 1000, "medium": 600, "auto": 600, "high": 350}
-"""Silence that ends a turn for each eagerness of semantic turn detection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class SpeechWentOn:
     """They had not."""
 
     utterance: Utterance
+    pause_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +116,9 @@ class Hearing:
                 case SoftEnd() if self._current is not None:
                     self._current.pause()
                     yield SpeechPaused(self._current)
-                case SpeechResumed() if self._current is not None:
+                case SpeechResumed(pause_samples=pause) if self._current is not None:
                     self._current.resume()
-                    yield SpeechWentOn(self._current)
+                    yield SpeechWentOn(self._current, samples_to_ms(pause, SPEECH_HZ))
 
     def commit(self) -> tuple[Utterance, int | None]:
         """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
@@ -240,7 +239,7 @@ class Hearing:
             return EndpointConfig(
                 threshold=detection.threshold,
                 prefix_padding_ms=detection.prefix_padding_ms,
-                silence_duration_ms=silence_ms(detection),
+                silence_duration_ms=longest_silence_ms(detection),
                 max_utterance_ms=self._max_utterance_ms,
                 soft_end_ms=SOFT_END_MS,
             )
@@ -250,8 +249,8 @@ class Hearing:
             ) from error
 
 
-def silence_ms(detection: TurnDetection) -> int:
-    """How much silence ends a turn."""
+def longest_silence_ms(detection: TurnDetection) -> int:
+    """The silence that ends a turn, whatever was said in it."""
     if detection.kind == "semantic_vad":
-        return EAGERNESS_MS[detection.eagerness]
+        return EAGERNESS[detection.eagerness].max_ms
     return detection.silence_duration_ms

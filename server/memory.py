@@ -124,6 +124,13 @@ class Conversation:
         routes = (entry.route for entry in reversed(self._entries) if not entry.withheld)
         return next((route for route in routes if route is not None), None)
 
+    def last_answer(self) -> str:
+        """What was heard of the newest answer that is over; empty before the first."""
+        for entry in reversed(self._entries):
+            if entry.role == "assistant" and entry.status != "in_progress":
+                return entry.text
+        return ""
+
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.
         for index in range(len(self._entries) - 1, -1, -1):

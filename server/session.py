@@ -154,6 +154,7 @@ class Session:
             take=self._take_utterance,
             read=self._read_soon,
             detection=lambda: self._config.turn_detection,
+            last_answer=self._conversation.last_answer,
             answer_text=lambda: "" if self._answer is None else self._answer.text,
             answer_heard_ms=lambda: 0 if self._answer is None else self._answer.heard_ms,
             policy=self._services.interruption,

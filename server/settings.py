@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
+    turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
+    """How ends of turns are found, unless the client says otherwise: by so much silence, or by what was said."""
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    """How soon semantic turn detection takes a pause for the end."""
     silence_duration_ms: int = Field(500, ge=100, le=5000)
     vad_mode: int = Field(2, ge=0, le=3)
     lead_ms: int = Field(400, ge=200, le=1500)

@@ -2,7 +2,9 @@
 
 Theory of operation
 -------------------
-Speech while nobody answers opens a turn, and a pause in it lets the floor prepare an answer.
+Speech while nobody answers opens a turn, and a pause in it lets the floor prepare an answer. With semantic turn
+detection, what has been read of the words by then decides how long the pause must last to be the end
+(`stages.endpointing`); every new reading decides anew.
 
 Speech during an answer is an *overlap*. Clients that can lower and hold the voice are asked to, until `judge`
 has made up its mind by what is known: how long the sound lasts, and its words as far as they are read. If it
@@ -20,6 +22,9 @@ from server.hearing import Hearing, SpeechBegan, SpeechEvent, SpeechPaused, Spee
 from server.interruption import Evidence, InterruptionPolicy, Verdict, judge
 from server.turns import OVERLAP, Floor, FloorEvent, State
 from server.utterance import Utterance
+from stages.endpointing import EAGERNESS, Pauses, silence_ms
+from stages.endpointing import Evidence as PauseEvidence
+from stages.expectation import expected_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,10 @@ class SpeechContext:
     read: Callable[[Utterance], None]
     """Have an utterance read in the background."""
     detection: Callable[[], ev.TurnDetection | None]
+    last_answer: Callable[[], str]
+    """What the agent said before the person spoke."""
     answer_text: Callable[[], str]
-    """What the agent has been saying."""
+    """What the agent is saying."""
     answer_heard_ms: Callable[[], int]
     """How much of it has been heard."""
     policy: InterruptionPolicy
@@ -69,6 +76,7 @@ class Speech:
         self._hearing = hearing
         self._context = context
         self._overlap: _Overlap | None = None
+        self._pauses = Pauses()
 
     def push(self, data: bytes) -> None:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""
@@ -112,7 +120,9 @@ class Speech:
     def weigh(self, utterance: Utterance) -> None:
         """More of its words are known."""
         overlap = self._overlap
-        if overlap is not None and overlap.utterance is utterance and overlap.stand is _Stand.OPEN:
+        if overlap is None:
+            self._set_wait(utterance)
+        elif overlap.utterance is utterance and overlap.stand is _Stand.OPEN:
             self._weigh(overlap)
 
     def floor_is_free(self) -> None:
@@ -131,7 +141,8 @@ class Speech:
                     self._context.read(utterance)
                 else:
                     self._paused(utterance)
-            case SpeechWentOn():
+            case SpeechWentOn(pause_ms=pause_ms):
+                self._pauses = self._pauses.after(pause_ms)
                 if self._overlap is not None:
                     self._overlap_goes_on(self._overlap)
                 else:
@@ -158,8 +169,21 @@ class Speech:
             context.feed(FloorEvent.BARGED_IN, None)
 
     def _paused(self, utterance: Utterance) -> None:
+        self._set_wait(utterance)
         if self._wants_reply():
             self._context.feed(FloorEvent.SPEECH_PAUSED, Question(utterance=utterance))
+
+    def _set_wait(self, utterance: Utterance) -> None:
+        """How long the pause must last to be the end, by what is known now."""
+        detection = self._context.detection()
+        if not utterance.is_paused or detection is None or detection.kind != "semantic_vad":
+            return
+        evidence = PauseEvidence(
+            text=utterance.text or None,
+            expects=expected_answer(self._context.last_answer()),
+            pause_ms=self._pauses.mean_ms,
+        )
+        self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
 
     def _stopped(self, utterance: Utterance, end_ms: int) -> None:
         self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
