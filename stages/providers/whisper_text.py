@@ -73,15 +73,21 @@ def text_of(tokens: Sequence[str]) -> str:
 
 
 def without_loop(text: str) -> str | None:
-    """The words before `text` begins again from its own beginning; None if it does not."""
+    """The words before `text` begins again from its own beginning; None if it does not, or not for good."""
     words = text.split()
     keys = [bare(word) for word in words]
     for period in range(_LOOP_WORDS, len(words)):
         repeats = zip(keys[period:-1], keys[:-period], strict=False)
         # The last word may be cut in its middle by the limit.
         if keys[-period - 1].startswith(keys[-1]) and all(again == first for again, first in repeats):
-            return " ".join(words[:period])
+            return None if _begins_within(keys[:period]) else " ".join(words[:period])
     return None
+
+
+def _begins_within(keys: Sequence[str]) -> bool:
+    """Whether the first words come again later: a loop that went astray ("one two three four one two three")."""
+    first = keys[:_LOOP_WORDS]
+    return any(keys[at : at + _LOOP_WORDS] == first for at in range(_LOOP_WORDS, len(keys)))
 
 
 def bare(word: str) -> str:
