@@ -18,7 +18,6 @@ from stageflow.stages.ports import StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
 
 T = TypeVar("T")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MADE_HERE: Any = None
 
 
@@ -78,10 +77,8 @@ class StageOutput:
     """How long to wait before another try."""
 
     def __post_init__(self) -> None:
-        if type(self.data) is MappingProxyType:
-            return  # made here, when this output was first made
         for key in self.data:
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise InvalidOutputError(
                     f"the data has the key {key!r} ({type(key).__name__}): use strings, so that "
                     f"`inputs.get` can find it"
@@ -91,7 +88,7 @@ class StageOutput:
     @classmethod
     def ok(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """Success. `data` and the keywords are merged; artifacts and events go to their own fields."""
-        merged = {**data, **values} if data else values
+        merged = {**_checked(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
         events = _taken(merged, "events", StageEvent) if "events" in merged else ()
         return cls(StageStatus.OK, merged, artifacts, events)
@@ -99,24 +96,32 @@ class StageOutput:
     @classmethod
     def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """There was nothing to do; not an error. Dependants run, and see it."""
-        return cls(StageStatus.SKIP, data or _NOTHING, reason=reason)
+        return cls(StageStatus.SKIP, _checked(data), reason=reason)
 
     @classmethod
     def cancel(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """Stop the whole run on purpose; not an error."""
-        return cls(StageStatus.CANCEL, data or _NOTHING, reason=reason)
+        return cls(StageStatus.CANCEL, _checked(data), reason=reason)
 
     @classmethod
     def fail(cls, error: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """The stage failed, and with it the run."""
-        return cls(StageStatus.FAIL, data or _NOTHING, error=error)
+        return cls(StageStatus.FAIL, _checked(data), error=error)
 
     @classmethod
     def retry(
         cls, error: str = "", data: Mapping[str, Any] | None = None, after_s: float | None = None
     ) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
-        return cls(StageStatus.RETRY, data or _NOTHING, error=error, after_s=after_s)
+        return cls(StageStatus.RETRY, _checked(data), error=error, after_s=after_s)
+
+
+def _checked(data: object) -> Mapping[str, Any]:
+    if data is None or data is ...:  # `ok(...)` is how examples leave the data out
+        return {}
+    if isinstance(data, Mapping):
+        return data
+    raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
 
 
 def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
@@ -183,10 +188,9 @@ class StageContext:
         """A service that the stage cannot do without. Raises MissingPortError."""
         service = getattr(self.ports, name)
         if service is None:
-            bundle = self.ports.bundle_of(name)
             raise MissingPortError(
                 f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
-                f"run the pipeline with ports={bundle}({name}=...)"
+                f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
             )
         return service
 

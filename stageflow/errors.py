@@ -74,11 +74,13 @@ class ToolDeclarationError(StageflowError):
 class RunEnded(StageflowError):
     """A run that did not complete. `stage` is the one that ended it, `results` what had ended by then."""
 
-    def __init__(
-        self, message: str, *, stage: str, data: Mapping[str, object], results: PipelineResults
-    ) -> None:
-        super().__init__(message)
+    _deed = "ended the run"
+
+    def __init__(self, stage: str, why: str, data: Mapping[str, object], results: PipelineResults) -> None:
+        super().__init__(f"stage {stage!r} {self._deed}: {why}")
         self.stage = stage
+        self.why = why
+        """What the stage said: its reason or its error."""
         self.data = data
         self.results = results
 
@@ -86,19 +88,23 @@ class RunEnded(StageflowError):
 class PipelineCancelled(RunEnded):
     """A stage returned CANCEL: the run stops on purpose, and `reason` says why."""
 
-    def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
-        super().__init__(
-            f"stage {stage!r} cancelled the run: {reason}", stage=stage, data=data, results=results
-        )
-        self.reason = reason
+    _deed = "cancelled the run"
+
+    @property
+    def reason(self) -> str:
+        """What the stage gave as its reason."""
+        return self.why
 
 
 class StageFailed(RunEnded):
     """A stage failed. `error` is what it said; what it raised, if it raised, is the `__cause__`."""
 
-    def __init__(self, stage: str, error: str, data: Mapping[str, object], results: PipelineResults) -> None:
-        super().__init__(f"stage {stage!r} failed: {error}", stage=stage, data=data, results=results)
-        self.error = error
+    _deed = "failed"
+
+    @property
+    def error(self) -> str:
+        """What the stage gave as its error."""
+        return self.why
 
 
 class StageTimeout(StageFailed):

@@ -1,9 +1,8 @@
 """For whoever writes stages: run one alone with whatever it is to find upstream, and check that it behaves."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,6 +12,8 @@ from stageflow.context import ContextSnapshot
 from stageflow.core import Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink
+from stageflow.executor import GRACE_S
+from stageflow.flight import Pilot
 from stageflow.interceptors import attempt_call
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
@@ -29,30 +30,20 @@ __all__ = [
 Upstream = Mapping[str, StageOutput | Mapping[str, Any]]
 """What stages upstream gave, by their names; a mapping stands for `StageOutput.ok(mapping)`."""
 
+Streams = Mapping[str, Sequence[Any]]
+"""What stages upstream send, by their names."""
+
 CANCELLED_WITHIN_S = 0.05
 """A stage must have ended so soon after being cancelled: then a person who interrupts does not notice."""
 
-_PASSES = 12
-_DELAYS_S = (0.005, 0.02, 0.05)
+_MOMENTS = [(passes, 0.0) for passes in range(12)] + [(0, delay_s) for delay_s in (0.005, 0.02, 0.05)]
+"""When to cancel: after so many passes of the event loop, and after so many seconds."""
 
 
-def create_test_snapshot(
-    input_text: str | None = "Hello.",
-    *,
-    messages: Sequence[Any] = (),
-    user_id: str | None = "user-1",
-    session_id: str | None = "session-1",
-    metadata: Mapping[str, Any] | None = None,
-) -> ContextSnapshot:
-    """A snapshot with something in it; always with the same run id."""
-    return ContextSnapshot(
-        input_text=input_text,
-        messages=tuple(messages),
-        user_id=user_id,
-        session_id=session_id,
-        pipeline_run_id="run-1",
-        metadata=metadata or {},
-    )
+def create_test_snapshot(input_text: str | None = "Hello.", **facts: Any) -> ContextSnapshot:
+    """A snapshot with something in it, and always the same run id; `facts` are further ones or other values."""
+    known = {"pipeline_run_id": "run-1", "user_id": "user-1", "session_id": "session-1"}
+    return ContextSnapshot(input_text=input_text, **(known | facts))
 
 
 def create_test_context(
@@ -60,7 +51,7 @@ def create_test_context(
     stage_name: str = "stage",
     snapshot: ContextSnapshot | None = None,
     inputs: Upstream | None = None,
-    streams: Mapping[str, Sequence[Any]] | None = None,
+    streams: Streams | None = None,
     ports: Ports = None,
     config: Mapping[str, Any] | None = None,
     sent: list[Any] | None = None,
@@ -74,16 +65,9 @@ def create_test_context(
         for name, given in (inputs or {}).items()
     }
     channels = {name: _filled(name, items) for name, items in (streams or {}).items()}
-    facts = snapshot or create_test_snapshot()
-    seen = StageInputs(
-        facts,
-        outputs,
-        StagePorts.of(ports),
-        upstream=tuple(dict.fromkeys((*outputs, *channels))),
-        streams=channels,
-        stage_name=stage_name,
-    )
-    writer = StreamWriter(stage_name) if sent is None else _Recorder(stage_name, sent)
+    facts, upstream = snapshot or create_test_snapshot(), tuple(outputs | channels)
+    seen = StageInputs(facts, outputs, StagePorts.of(ports), upstream, channels, stage_name)
+    writer = _Recorder(stage_name, [] if sent is None else sent)
     return StageContext(facts, seen, stage_name, config={**(config or {}), "inputs": seen}, stream=writer)
 
 
@@ -92,7 +76,7 @@ async def run_stage(
     *,
     snapshot: ContextSnapshot | None = None,
     inputs: Upstream | None = None,
-    streams: Mapping[str, Sequence[Any]] | None = None,
+    streams: Streams | None = None,
     ports: Ports = None,
     config: Mapping[str, Any] | None = None,
     sent: list[Any] | None = None,
@@ -102,46 +86,8 @@ async def run_stage(
     Raises what the stage raises. Cancel-safe if the stage is.
     """
     name = getattr(stage, "name", "stage")
-    ctx = create_test_context(
-        stage_name=name,
-        snapshot=snapshot,
-        inputs=inputs,
-        streams=streams,
-        ports=ports,
-        config=config,
-        sent=sent,
-    )
-    return await attempt_call(name, stage, ())(ctx)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A stage in a situation."""
-
-    stage: Stage | type[Stage]
-    snapshot: ContextSnapshot
-    inputs: Upstream = field(default_factory=dict)
-    streams: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    ports: Ports = None
-    config: Mapping[str, Any] = field(default_factory=dict)
-
-    async def run(self) -> StageOutput:
-        return await run_stage(
-            self.stage,
-            snapshot=self.snapshot,
-            inputs=self.inputs,
-            streams=self.streams,
-            ports=self.ports,
-            config=self.config,
-        )
-
-    def empty(self) -> "_Case":
-        return replace(
-            self,
-            snapshot=ContextSnapshot(),
-            inputs={name: {} for name in self.inputs},
-            streams=dict.fromkeys(self.streams, ()),
-        )
+    create = partial(create_test_context, stage_name=name, snapshot=snapshot, inputs=inputs, streams=streams)
+    return await attempt_call(name, stage, ())(create(ports=ports, config=config, sent=sent))
 
 
 async def check_stage(
@@ -149,7 +95,7 @@ async def check_stage(
     *,
     snapshot: ContextSnapshot | None = None,
     inputs: Upstream | None = None,
-    streams: Mapping[str, Sequence[Any]] | None = None,
+    streams: Streams | None = None,
     ports: Ports = None,
     config: Mapping[str, Any] | None = None,
 ) -> None:
@@ -161,76 +107,77 @@ async def check_stage(
     - Cancelled at any of a dozen moments, it ends within 50 ms.
     - In none of these cases does it leave a task behind.
     """
-    case = _Case(stage, snapshot or create_test_snapshot(), inputs or {}, streams or {}, ports, config or {})
-    faults: list[str] = []
-    with _leaks_in(faults, "after a run"):
-        faults += await _outcome_faults("as given", case, allowed=())
-    with _leaks_in(faults, "without ports"):
-        faults += await _outcome_faults("without ports", replace(case, ports=None), allowed=(StageflowError,))
-    with _leaks_in(faults, "with empty input"):
-        faults += await _outcome_faults("with empty input", case.empty(), allowed=(StageflowError,))
-    with _leaks_in(faults, "after being cancelled"):
-        faults += await _cancellation_faults(case)
+    given = partial(run_stage, stage, snapshot=snapshot, inputs=inputs, streams=streams, config=config)
+    usual = partial(given, ports=ports)
+    no_inputs: Upstream = {name: {} for name in inputs or {}}
+    no_items: Streams = dict.fromkeys(streams or {}, ())
+    empty = partial(usual, snapshot=ContextSnapshot(), inputs=no_inputs, streams=no_items)
+    faults = [
+        *await _faults("as given", _fault_of(usual)),
+        *await _faults("without ports", _fault_of(given, StageflowError)),
+        *await _faults("with empty input", _fault_of(empty, StageflowError)),
+        *await _faults("cancelled", _fault_of_cancelling(usual)),
+    ]
     if faults:
         name = getattr(stage, "name", "stage")
-        raise AssertionError(
-            "\n".join((f"stage {name!r} breaks the rules:", *(f"- {one}" for one in faults)))
-        )
+        raise AssertionError("\n- ".join((f"stage {name!r} breaks the rules:", *faults)))
 
 
-async def _outcome_faults(situation: str, case: _Case, allowed: tuple[type[Exception], ...]) -> list[str]:
+async def _faults(situation: str, found: Awaitable[str]) -> list[str]:
+    """What was found in the situation, and the tasks that it left behind."""
+    before = asyncio.all_tasks()
+    fault = await found
+    left = sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done())
+    leak = f"it leaves {len(left)} tasks behind: {', '.join(left)}" if left else ""
+    return [f"{situation}: {one}" for one in (fault, leak) if one]
+
+
+async def _fault_of(run: Callable[[], Awaitable[object]], *allowed: type[Exception]) -> str:
     try:
-        await case.run()
+        await run()
     except InvalidOutputError as error:
-        return [f"{situation}: {error}"]
+        return str(error)
     except allowed:
-        return []
+        return ""
     except Exception as error:  # noqa: BLE001  # any stage is checked; what it raises is the finding
-        return [f"{situation}: it raises {type(error).__name__}: {error}"]
-    return []
+        return f"it raises {type(error).__name__}: {error}"
+    return ""
 
 
-async def _cancellation_faults(case: _Case) -> list[str]:
-    """Cancel a fresh run after so many passes of the event loop, then after so many seconds."""
-    for passes, delay_s in (*((count, 0.0) for count in range(_PASSES)), *((0, each) for each in _DELAYS_S)):
-        late_s = await _lateness_s(case, passes, delay_s)
+async def _fault_of_cancelling(run: Callable[[], Awaitable[object]]) -> str:
+    """Cancel a fresh run at one moment after the other, until it has ended before."""
+    for passes, delay_s in _MOMENTS:
+        late_s = await _lateness_s(run, passes, delay_s)
         if late_s is None:
             break
         if late_s > CANCELLED_WITHIN_S:
-            moment = f"{passes} passes of the event loop" if not delay_s else f"{delay_s * 1000:g} ms"
-            return [f"cancelled after {moment}, it ends {late_s * 1000:.0f} ms later; 50 ms are allowed"]
-    return []
+            moment = f"{delay_s * 1000:g} ms" if delay_s else f"{passes} passes of the event loop"
+            return f"after {moment}, it ends {late_s * 1000:.0f} ms later; 50 ms are allowed"
+    return ""
 
 
-async def _lateness_s(case: _Case, passes: int, delay_s: float) -> float | None:
+async def _lateness_s(run: Callable[[], Awaitable[object]], passes: int, delay_s: float) -> float | None:
     """How long the stage goes on after it has been cancelled; None if it had ended before."""
-    loop = asyncio.get_running_loop()
+    pilots: list[Pilot] = []
     ended_s: list[float] = []
 
-    async def run() -> None:
+    async def piloted() -> None:
+        pilots.append(Pilot())
         try:
-            await _outcome_faults("", case, allowed=())
+            await pilots[0].drive(_fault_of(run))
         finally:
-            ended_s.append(loop.time())
+            ended_s.append(anyio.current_time())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-        await anyio.sleep(delay_s) if delay_s else await anyio.lowlevel.checkpoint()
+        tasks.start_soon(piloted)
+        await anyio.sleep(delay_s)
         for _ in range(passes):
             await anyio.lowlevel.checkpoint()
-        cancelled_s = loop.time()
-        had_ended = bool(ended_s)
+        cancelled_s, had_ended = anyio.current_time(), bool(ended_s)
         tasks.cancel_scope.cancel()
+        rescue = asyncio.get_running_loop().call_later(GRACE_S, pilots[0].bring_down)
+    rescue.cancel()
     return None if had_ended else ended_s[0] - cancelled_s
-
-
-@contextmanager
-def _leaks_in(faults: list[str], situation: str) -> Iterator[None]:
-    before = asyncio.all_tasks()
-    yield
-    left = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
-    if left:
-        faults.append(f"{situation}: it leaves {len(left)} tasks behind: {', '.join(sorted(left))}")
 
 
 class _Recorder(StreamWriter):
