@@ -147,17 +147,6 @@ class PipelineTimer:
         return (self._clock() - self._started_s) * 1000
 
 
-class Recording:
-    """What a context notes while its stage runs: goes into the output, events to the sink at once as well."""
-
-    __slots__ = ("artifacts", "emit", "events")
-
-    def __init__(self, emit: Callable[[StageEvent], None] | None = None) -> None:
-        self.emit = emit
-        self.artifacts: tuple[StageArtifact, ...] = ()
-        self.events: tuple[StageEvent, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class StageContext:
     """What a stage is given: the facts of the run, upstream results, services and ways to speak.
@@ -172,7 +161,11 @@ class StageContext:
     timer: PipelineTimer = field(default_factory=PipelineTimer)
     config: Mapping[str, Any] = field(default_factory=dict)
     stream: StreamWriter = field(default_factory=StreamWriter)
-    recording: Recording = field(default_factory=Recording, repr=False, compare=False)
+    emit: Callable[[StageEvent], None] | None = field(default=None, repr=False)
+    """Shows an event to the run's sink."""
+    artifacts: list[StageArtifact] = field(default_factory=list)
+    events: list[StageEvent] = field(default_factory=list)
+    """What has been recorded so far; goes into the output."""
 
     def __post_init__(self) -> None:
         if self.inputs is _MADE_HERE:
@@ -197,13 +190,13 @@ class StageContext:
     def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
         event = StageEvent(type, dict(data or {}))
-        self.recording.events += (event,)
-        if self.recording.emit is not None:
-            self.recording.emit(event)
+        self.events.append(event)
+        if self.emit is not None:
+            self.emit(event)
 
     def add_artifact(self, type: str, payload: Any = None) -> None:
         """Record an artifact in the stage's output."""
-        self.recording.artifacts += (StageArtifact(type, payload),)
+        self.artifacts.append(StageArtifact(type, payload))
 
     @property
     def is_cancelled(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import anyio
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, Recording, StageContext, StageEvent, StageOutput, StageStatus
+from stageflow.core import PipelineTimer, StageContext, StageEvent, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
 from stageflow.events import EventSink
 from stageflow.graph import Node, StageSpec
@@ -141,7 +141,7 @@ class Surroundings:
 class Flight:
     """A stage on its way."""
 
-    __slots__ = ("_around", "_recording", "_started_ms", "node", "pilot", "timeout", "writer")
+    __slots__ = ("_around", "_context", "_started_ms", "node", "pilot", "timeout", "writer")
 
     def __init__(self, node: Node, around: Surroundings, pilot: Pilot) -> None:
         channels = around.outgoing(node) if node.consumers else ()
@@ -151,7 +151,7 @@ class Flight:
         self.timeout: asyncio.TimerHandle | None = None
         self._around = around
         self._started_ms = around.timer.elapsed_ms()
-        self._recording: Recording  # of the attempt that is under way
+        self._context: StageContext  # of the attempt that is under way
 
     @property
     def elapsed_ms(self) -> float:
@@ -160,13 +160,13 @@ class Flight:
 
     def completed(self, output: StageOutput) -> StageOutput:
         """The output of a stage that gave none, with what it had recorded by then."""
-        noted = self._recording
-        return replace(output, artifacts=noted.artifacts, events=noted.events, duration_ms=self.elapsed_ms)
+        artifacts, events = tuple(self._context.artifacts), tuple(self._context.events)
+        return replace(output, artifacts=artifacts, events=events, duration_ms=self.elapsed_ms)
 
     async def attempts(self) -> StageOutput:
         """Run the stage until it does not ask for another try, or does not get it."""
         node, attempt = self.node, 1
-        output = await self.pilot.drive(node.call(self._context()))
+        output = await self._attempt()
         while output.status is StageStatus.RETRY:
             if (why := self._why_no_retry(attempt)) or node.spec.retry is None:
                 error = f"{output.error or 'it asked for another try'} ({why})"
@@ -177,7 +177,7 @@ class Flight:
             self._around.tell("stage.retried", node.spec, duration_ms=output.duration_ms, **told)
             await anyio.sleep(wait_s)
             attempt += 1
-            output = await self.pilot.drive(node.call(self._context()))
+            output = await self._attempt()
         if node.awaiting_route and output.status is StageStatus.OK:
             _check_route(node, output)
         return output if attempt == 1 else replace(output, duration_ms=self.elapsed_ms)
@@ -196,15 +196,17 @@ class Flight:
             return "another try is impossible, because it has had items of a stream already"
         return ""
 
-    def _context(self) -> StageContext:
+    def _attempt(self) -> Coroutine[Any, Any, StageOutput]:
         around, spec = self._around, self.node.spec
         streams = around.incoming(spec) if spec.streams else {}
         inputs = StageInputs(
             around.snapshot, around.outputs, around.ports, self.node.upstream, streams, spec.name
         )
-        recording = self._recording = Recording(None if around.sink is None else around.emit)
         config = MappingProxyType({**around.config, **spec.config, "inputs": inputs})
-        return StageContext(around.snapshot, inputs, spec.name, around.timer, config, self.writer, recording)
+        emit = None if around.sink is None else around.emit
+        context = StageContext(around.snapshot, inputs, spec.name, around.timer, config, self.writer, emit)
+        self._context = context
+        return self.pilot.drive(self.node.call(context))
 
 
 def _check_route(node: Node, output: StageOutput) -> None:

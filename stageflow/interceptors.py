@@ -179,12 +179,11 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
         began_ms = ctx.timer.elapsed_ms()
         one = stage() if isinstance(stage, type) else stage
         output = _as_output(name, await one.execute(ctx))
-        recording = ctx.recording
         return StageOutput(
             output.status,
             output.data,
-            output.artifacts + recording.artifacts,
-            output.events + recording.events,
+            (*output.artifacts, *ctx.artifacts),
+            (*output.events, *ctx.events),
             output.error,
             ctx.timer.elapsed_ms() - began_ms,
             output.version or getattr(one, "version", None),

@@ -1,9 +1,8 @@
 """For whoever writes stages: run one alone with whatever it is to find upstream, and check that it behaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 import anyio
 import anyio.lowlevel
@@ -19,19 +18,7 @@ from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter
 
-__all__ = [
-    "CollectingEventSink",
-    "check_stage",
-    "create_test_context",
-    "create_test_snapshot",
-    "run_stage",
-]
-
-Upstream = Mapping[str, StageOutput | Mapping[str, Any]]
-"""What stages upstream gave, by their names; a mapping stands for `StageOutput.ok(mapping)`."""
-
-Streams = Mapping[str, Sequence[Any]]
-"""What stages upstream send, by their names."""
+__all__ = ["CollectingEventSink", "check_stage", "create_test_context", "create_test_snapshot", "run_stage"]
 
 CANCELLED_WITHIN_S = 0.05
 """A stage must have ended so soon after being cancelled: then a person who interrupts does not notice."""
@@ -46,59 +33,44 @@ def create_test_snapshot(input_text: str | None = "Hello.", **facts: Any) -> Con
     return ContextSnapshot(input_text=input_text, **(known | facts))
 
 
-def create_test_context(
-    *,
-    stage_name: str = "stage",
-    snapshot: ContextSnapshot | None = None,
-    inputs: Upstream | None = None,
-    streams: Streams | None = None,
-    ports: Ports = None,
-    config: Mapping[str, Any] | None = None,
-    sent: list[Any] | None = None,
-) -> StageContext:
-    """A context as the executor would make it. The stage sees `inputs`, and can read `streams` to their ends.
+class Situation(TypedDict, total=False):
+    """What a stage finds when it runs alone; whatever is left out is empty."""
 
-    What the stage sends into its own stream is put into `sent`.
-    """
+    snapshot: ContextSnapshot | None
+    inputs: Mapping[str, StageOutput | Mapping[str, Any]] | None
+    """What stages upstream gave, by their names; a mapping stands for `StageOutput.ok(mapping)`."""
+    streams: Mapping[str, Sequence[Any]] | None
+    """What stages upstream send, by their names; can be read to the end."""
+    ports: Ports
+    config: Mapping[str, Any] | None
+    sent: list[Any]
+    """What the stage sends into its own stream is put in here."""
+
+
+def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation]) -> StageContext:
+    """A context as the executor would make it."""
+    given, streams = situation.get("inputs") or {}, situation.get("streams") or {}
     outputs = {
-        name: given if isinstance(given, StageOutput) else StageOutput.ok(given)
-        for name, given in (inputs or {}).items()
+        name: one if isinstance(one, StageOutput) else StageOutput.ok(one) for name, one in given.items()
     }
-    channels = {name: _filled(name, items) for name, items in (streams or {}).items()}
-    facts, upstream = snapshot or create_test_snapshot(), tuple(outputs | channels)
-    seen = StageInputs(facts, outputs, StagePorts.of(ports), upstream, channels, stage_name)
-    writer = _Recorder(stage_name, [] if sent is None else sent)
-    return StageContext(facts, seen, stage_name, config={**(config or {}), "inputs": seen}, stream=writer)
+    channels = {name: _filled(name, items) for name, items in streams.items()}
+    facts, ports = situation.get("snapshot") or create_test_snapshot(), StagePorts.of(situation.get("ports"))
+    inputs = StageInputs(facts, outputs, ports, tuple(outputs | channels), channels, stage_name)
+    config = {**(situation.get("config") or {}), "inputs": inputs}
+    writer = _Recorder(stage_name, situation.get("sent", []))
+    return StageContext(facts, inputs, stage_name, config=config, stream=writer)
 
 
-async def run_stage(
-    stage: Stage | type[Stage],
-    *,
-    snapshot: ContextSnapshot | None = None,
-    inputs: Upstream | None = None,
-    streams: Streams | None = None,
-    ports: Ports = None,
-    config: Mapping[str, Any] | None = None,
-    sent: list[Any] | None = None,
-) -> StageOutput:
-    """Execute one stage alone, as a run would, in a context as `create_test_context` makes it.
+async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
+    """Execute one stage alone, as a run would: `run_stage(MyStage(), inputs={"stt": {"text": "Hello."}})`.
 
     Raises what the stage raises. Cancel-safe if the stage is.
     """
     name = getattr(stage, "name", "stage")
-    create = partial(create_test_context, stage_name=name, snapshot=snapshot, inputs=inputs, streams=streams)
-    return await attempt_call(name, stage, ())(create(ports=ports, config=config, sent=sent))
+    return await attempt_call(name, stage, ())(create_test_context(name, **situation))
 
 
-async def check_stage(
-    stage: Stage | type[Stage],
-    *,
-    snapshot: ContextSnapshot | None = None,
-    inputs: Upstream | None = None,
-    streams: Streams | None = None,
-    ports: Ports = None,
-    config: Mapping[str, Any] | None = None,
-) -> None:
+async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> None:
     """Prove that a stage keeps the rules, in the situation given; raises AssertionError with all that it breaks.
 
     - It returns a legal output.
@@ -107,16 +79,16 @@ async def check_stage(
     - Cancelled at any of a dozen moments, it ends within 50 ms.
     - In none of these cases does it leave a task behind.
     """
-    given = partial(run_stage, stage, snapshot=snapshot, inputs=inputs, streams=streams, config=config)
-    usual = partial(given, ports=ports)
-    no_inputs: Upstream = {name: {} for name in inputs or {}}
-    no_items: Streams = dict.fromkeys(streams or {}, ())
-    empty = partial(usual, snapshot=ContextSnapshot(), inputs=no_inputs, streams=no_items)
+    portless, empty = situation.copy(), situation.copy()
+    portless["ports"] = None
+    empty["snapshot"] = ContextSnapshot()
+    empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
+    empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
     faults = [
-        *await _faults("as given", _fault_of(usual)),
-        *await _faults("without ports", _fault_of(given, StageflowError)),
-        *await _faults("with empty input", _fault_of(empty, StageflowError)),
-        *await _faults("cancelled", _fault_of_cancelling(usual)),
+        *await _faults("as given", _fault_of(stage, situation)),
+        *await _faults("without ports", _fault_of(stage, portless, StageflowError)),
+        *await _faults("with empty input", _fault_of(stage, empty, StageflowError)),
+        *await _faults("cancelled", _fault_of_cancelling(stage, situation)),
     ]
     if faults:
         name = getattr(stage, "name", "stage")
@@ -132,9 +104,9 @@ async def _faults(situation: str, found: Awaitable[str]) -> list[str]:
     return [f"{situation}: {one}" for one in (fault, leak) if one]
 
 
-async def _fault_of(run: Callable[[], Awaitable[object]], *allowed: type[Exception]) -> str:
+async def _fault_of(stage: Stage | type[Stage], situation: Situation, *allowed: type[Exception]) -> str:
     try:
-        await run()
+        await run_stage(stage, **situation)
     except InvalidOutputError as error:
         return str(error)
     except allowed:
@@ -144,10 +116,10 @@ async def _fault_of(run: Callable[[], Awaitable[object]], *allowed: type[Excepti
     return ""
 
 
-async def _fault_of_cancelling(run: Callable[[], Awaitable[object]]) -> str:
+async def _fault_of_cancelling(stage: Stage | type[Stage], situation: Situation) -> str:
     """Cancel a fresh run at one moment after the other, until it has ended before."""
     for passes, delay_s in _MOMENTS:
-        late_s = await _lateness_s(run, passes, delay_s)
+        late_s = await _lateness_s(_fault_of(stage, situation), passes, delay_s)
         if late_s is None:
             break
         if late_s > CANCELLED_WITHIN_S:
@@ -156,7 +128,7 @@ async def _fault_of_cancelling(run: Callable[[], Awaitable[object]]) -> str:
     return ""
 
 
-async def _lateness_s(run: Callable[[], Awaitable[object]], passes: int, delay_s: float) -> float | None:
+async def _lateness_s(run: Coroutine[Any, Any, object], passes: int, delay_s: float) -> float | None:
     """How long the stage goes on after it has been cancelled; None if it had ended before."""
     pilots: list[Pilot] = []
     ended_s: list[float] = []
@@ -164,7 +136,7 @@ async def _lateness_s(run: Callable[[], Awaitable[object]], passes: int, delay_s
     async def piloted() -> None:
         pilots.append(Pilot())
         try:
-            await pilots[0].drive(_fault_of(run))
+            await pilots[0].drive(run)
         finally:
             ended_s.append(anyio.current_time())
 
