@@ -95,15 +95,16 @@ class Run:
             results.duration_ms = self._around.timer.elapsed_ms()
             if self._grace is not None:
                 self._grace.cancel()
-        if self._verdict is None:
+        verdict = self._verdict
+        if verdict is None:
             tell("pipeline.completed")
             return results
-        spec = next((node.spec for node in self._nodes if node.spec.name == self._verdict.stage), None)
-        if isinstance(self._verdict, PipelineCancelled):
-            tell("pipeline.cancelled", spec, reason=self._verdict.reason)
-        else:
-            tell("pipeline.failed", spec, error=self._verdict.why)
-        raise self._verdict
+        ended, why = (
+            ("cancelled", "reason") if isinstance(verdict, PipelineCancelled) else ("failed", "error")
+        )
+        spec = next((node.spec for node in self._nodes if node.spec.name == verdict.stage), None)
+        tell(f"pipeline.{ended}", spec, **{why: verdict.reason})
+        raise verdict
 
     async def _host(self, deadline_s: float | None) -> None:
         deadline: asyncio.TimerHandle | None = None
@@ -171,7 +172,7 @@ class Run:
             output, cause = flight.completed(self._outcome_of(error)), error
         verdict = self._verdict
         if isinstance(verdict, StageTimeout) and verdict.stage == node.spec.name:
-            output = flight.completed(StageOutput.fail(verdict.why))  # whatever it has returned since
+            output = flight.completed(StageOutput.fail(verdict.reason))  # whatever it has returned since
         self._land(flight, output, cause)
 
     def _depart(self, node: Node, pilot: Pilot) -> Flight:

@@ -13,7 +13,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stageflow.core import Stage, StageContext, StageOutput, StageStatus
@@ -30,10 +30,8 @@ class Interceptor(Protocol):
     When the stage is cancelled, no further hook is called.
     """
 
-    @property
-    def priority(self) -> int:
-        """The lower, the further out."""
-        return 0
+    priority: int = 0
+    """The lower, the further out."""
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
@@ -100,21 +98,26 @@ class Span:
     error: str | None = None
 
 
-class _Watching(Interceptor):
-    """Makes a span of each attempt; what becomes of it is said by who derives from this."""
+class TracingInterceptor(Interceptor):
+    """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
+    priority = 0
     _start_ms: ContextVar[float] = ContextVar("start_ms")
 
-    def watch(self, span: Span) -> None:
-        """Take the span of an attempt that has ended."""
+    def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
+        self._export = export
+        self.priority = priority
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
+        """Begin a span."""
         self._start_ms.set(ctx.timer.elapsed_ms())
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
+        """End the span."""
         self._end(stage_name, ctx, output.status, output.error)
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
+        """End the span with the error."""
         self._end(stage_name, ctx, StageStatus.FAIL, f"{type(error).__name__}: {error}")
 
     def _end(self, stage_name: str, ctx: StageContext, status: StageStatus, error: str | None) -> None:
@@ -123,49 +126,39 @@ class _Watching(Interceptor):
             self._start_ms.get(),
             ctx.timer.elapsed_ms(),
         )
-        self.watch(Span(run_id, stage_name, start_ms, end_ms, status, error))
+        self._export(Span(run_id, stage_name, start_ms, end_ms, status, error))
 
 
-@dataclass(frozen=True)
-class TracingInterceptor(_Watching):
-    """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
-
-    export: Callable[[Span], None]
-    priority: int = 0
-
-    def watch(self, span: Span) -> None:
-        """Hand it on."""
-        self.export(span)
-
-
-@dataclass(frozen=True)
-class MetricsInterceptor(_Watching):
+class MetricsInterceptor(TracingInterceptor):
     """Counts attempts by stage and status, and adds up their time. One for all runs of a process."""
 
-    priority: int = 0
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By stage and status; a stage that raised counts as `"fail"`."""
-    total_ms: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """By stage."""
+    def __init__(self, priority: int = 0) -> None:
+        super().__init__(self._count, priority)
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """By stage and status; a stage that raised counts as `"fail"`."""
+        self.total_ms: defaultdict[str, float] = defaultdict(float)
+        """By stage."""
 
-    def watch(self, span: Span) -> None:
-        """Count it."""
+    def _count(self, span: Span) -> None:
         self.outcomes[span.stage, str(span.status)] += 1
         self.total_ms[span.stage] += span.end_ms - span.start_ms
 
 
-@dataclass(frozen=True)
-class LoggingInterceptor(_Watching):
+class LoggingInterceptor(TracingInterceptor):
     """Logs how each attempt ended, with stage, run and duration as fields; what was said of it under `pii.`."""
 
-    priority: int = 0
-    level: int = logging.INFO
+    def __init__(self, priority: int = 0, level: int = logging.INFO) -> None:
+        super().__init__(self._log, priority)
+        self._level = level
 
-    def watch(self, span: Span) -> None:
-        """Log it."""
-        fields = asdict(span) | {"duration_ms": span.end_ms - span.start_ms, "pii.error": span.error}
-        del fields["error"]
-        log.log(self.level, "stage ended", extra=fields)
+    def _log(self, span: Span) -> None:
+        who = {
+            "stage": span.stage,
+            "run_id": span.run_id,
+            "status": str(span.status),
+            "pii.error": span.error,
+        }
+        log.log(self._level, "stage ended", extra={**who, "duration_ms": span.end_ms - span.start_ms})
 
 
 def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
@@ -179,16 +172,18 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
         began_ms = ctx.timer.elapsed_ms()
         one = stage() if isinstance(stage, type) else stage
         output = _as_output(name, await one.execute(ctx))
-        return StageOutput(
-            output.status,
-            output.data,
-            (*output.artifacts, *ctx.artifacts),
-            (*output.events, *ctx.events),
-            output.error,
-            ctx.timer.elapsed_ms() - began_ms,
-            output.version or getattr(one, "version", None),
-            output.reason,
-            output.after_s,
+        return (
+            StageOutput(  # by position: this is in the path of every stage, and `replace` takes a microsecond
+                output.status,
+                output.data,
+                (*output.artifacts, *ctx.artifacts),
+                (*output.events, *ctx.events),
+                output.error,
+                ctx.timer.elapsed_ms() - began_ms,
+                output.version or getattr(one, "version", None),
+                output.reason,
+                output.after_s,
+            )
         )
 
     wrapped: StageCall = call

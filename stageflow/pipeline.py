@@ -20,16 +20,9 @@ from stageflow.interceptors import RetryPolicy
 from stageflow.stages.ports import Ports, StagePorts
 
 __all__ = [
-    "DeadlineExceeded",
-    "Pipeline",
-    "PipelineBuildError",
-    "PipelineCancelled",
-    "PipelineGraph",
-    "PipelineResults",
-    "StageFailed",
-    "StageSpec",
-    "StageTimeout",
-]
+    "DeadlineExceeded", "Pipeline", "PipelineBuildError", "PipelineCancelled", "PipelineGraph",
+    "PipelineResults", "StageFailed", "StageSpec", "StageTimeout",
+]  # fmt: skip
 
 
 class Pipeline:

@@ -12,16 +12,9 @@ from stageflow.errors import StageUsageError
 from stageflow.stages.inputs import create_stage_inputs
 
 __all__ = [
-    "AudioPorts",
-    "CorePorts",
-    "LLMPorts",
-    "Ports",
-    "StagePorts",
-    "create_audio_ports",
-    "create_core_ports",
-    "create_llm_ports",
-    "create_stage_inputs",
-]
+    "AudioPorts", "CorePorts", "LLMPorts", "Ports", "StagePorts", "create_audio_ports",
+    "create_core_ports", "create_llm_ports", "create_stage_inputs",
+]  # fmt: skip
 
 Send = Callable[..., Awaitable[None]]
 
