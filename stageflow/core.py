@@ -77,6 +77,8 @@ class StageOutput:
     """How long to wait before another try."""
 
     def __post_init__(self) -> None:
+        if type(self.data) is MappingProxyType:
+            return  # that of another output, which has checked it
         for key in self.data:
             if not isinstance(key, str):
                 raise InvalidOutputError(
@@ -116,11 +118,11 @@ class StageOutput:
         return cls(StageStatus.RETRY, _checked(data), error=error, after_s=after_s)
 
 
-def _checked(data: object) -> Mapping[str, Any]:
+def _checked(data: object) -> dict[str, Any]:
     if data is None or data is ...:  # `ok(...)` is how examples leave the data out
         return {}
     if isinstance(data, Mapping):
-        return data
+        return dict(data)
     raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
 
 

@@ -41,7 +41,6 @@ class LoggingEventSink:
         self._level = level
 
     def emit(self, event: StageEvent) -> None:
-        """Log one event."""
         log.log(
             self._level, "pipeline event", extra={"event": event.type, "pii.event_data": dict(event.data)}
         )
@@ -54,7 +53,6 @@ class CollectingEventSink:
         self.events: list[StageEvent] = []
 
     def emit(self, event: StageEvent) -> None:
-        """Keep one event."""
         self.events.append(event)
 
     def types(self) -> list[str]:

@@ -64,15 +64,20 @@ class Run:
         names = [node.spec.name for node in nodes]
         self._outputs: dict[str, StageOutput] = {}
         self._results = PipelineResults(names, self._outputs, str(snapshot.pipeline_run_id))
-        channels = {
-            (node.spec.name, consumer.spec.name): Channel(node.spec.name)
+        incoming = {
+            node.spec.name: {producer: Channel(producer) for producer in node.spec.streams}
             for node in nodes
-            for consumer in node.consumers
+            if node.spec.streams
+        }
+        outgoing = {
+            node.spec.name: [incoming[one.spec.name][node.spec.name] for one in node.consumers]
+            for node in nodes
+            if node.consumers
         }
         sink = None if isinstance(event_sink, NoOpEventSink) else event_sink
         config = {**config, "timer": timer, "event_sink": event_sink}
-        self._around = Surroundings(snapshot, ports, config, timer, sink, self._outputs, channels)
-        self._missing = {node.spec.name: len(node.spec.needs) for node in nodes}
+        self._around = Surroundings(snapshot, ports, config, timer, sink, self._outputs, incoming, outgoing)
+        self._missing = {node.spec.name: len(node.needs) for node in nodes}
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flights: dict[str, Flight] = {}
         self._verdict: RunEnded | None = None
@@ -112,7 +117,7 @@ class Run:
         async with anyio.create_task_group() as self._tasks:
             if deadline_s is not None:
                 deadline = self._loop.call_later(deadline_s, self._miss_deadline, deadline_s)
-            self._start(node for node in self._nodes if not node.spec.needs)
+            self._start(node for node in self._nodes if not node.needs)
             try:
                 await self._all_settled
             finally:
@@ -158,9 +163,11 @@ class Run:
     async def _work(self, node: Node) -> None:
         pilot, freed = Pilot(), [node]
         while freed and not self._is_ending():
-            self._start(freed[1:])
-            await self._fly(freed[0], pilot)
-            freed = [] if self._is_ending() else self._free(freed[0].followers)
+            node, *others = freed
+            if others:
+                self._start(others)
+            await self._fly(node, pilot)
+            freed = [] if self._is_ending() or not node.followers else self._free(node.followers)
 
     async def _fly(self, node: Node, pilot: Pilot) -> None:
         """Run a stage to its end, whatever that is."""
@@ -211,9 +218,8 @@ class Run:
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.spec.name] = output
-        if node.spec.streams:
-            for channel in self._around.incoming(node.spec).values():
-                channel.leave()
+        for channel in self._around.incoming.get(node.spec.name, {}).values():
+            channel.leave()
         self._around.tell_end(node.spec, output)
         if len(self._outputs) == len(self._nodes) and not self._all_settled.done():
             self._all_settled.set_result(None)
@@ -241,12 +247,12 @@ class Run:
             route = self._outputs[router].data.get("route")
             if route != wanted:
                 return f"{router!r} said {route!r}, not {wanted!r}"
-        if self._passed_by and self._passed_by.issuperset(node.spec.needs):
-            return f"depends only on what was passed by: {', '.join(node.spec.needs)}"
+        if self._passed_by and self._passed_by.issuperset(node.needs):
+            return f"depends only on what was passed by: {', '.join(node.needs)}"
         return ""
 
     def _pass_by(self, node: Node, reason: str) -> None:
         self._passed_by.add(node.spec.name)
         self._settle(node, StageOutput.skip(reason))
-        for channel in self._around.outgoing(node):
+        for channel in self._around.outgoing.get(node.spec.name, ()):
             channel.close()

@@ -10,7 +10,7 @@ out of reach.
 import asyncio
 import logging
 import types
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import random
 from types import MappingProxyType
@@ -100,27 +100,22 @@ class Surroundings:
     timer: PipelineTimer
     sink: EventSink | None
     outputs: dict[str, StageOutput]
-    channels: Mapping[tuple[str, str], Channel]
-    """By producer and consumer."""
-
-    def incoming(self, spec: StageSpec) -> dict[str, Channel]:
-        """The streams that the stage reads, by producer."""
-        return {producer: self.channels[producer, spec.name] for producer in spec.streams}
-
-    def outgoing(self, node: Node) -> list[Channel]:
-        """The streams that the stage sends into."""
-        return [self.channels[node.spec.name, consumer.spec.name] for consumer in node.consumers]
+    incoming: Mapping[str, Mapping[str, Channel]]
+    """By consumer and producer."""
+    outgoing: Mapping[str, Sequence[Channel]]
+    """By producer."""
 
     def tell(self, type: str, spec: StageSpec | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one, of the run's life."""
         if self.sink is None:
             return
-        who = {
+        told = {
+            "run_id": str(self.snapshot.pipeline_run_id),
             "stage": spec and spec.name,
             "kind": spec and spec.kind,
             "duration_ms": self.timer.elapsed_ms(),
         }
-        self.emit(StageEvent(type, {"run_id": str(self.snapshot.pipeline_run_id), **who, **data}))
+        self.emit(StageEvent(type, told | data))
 
     def tell_end(self, spec: StageSpec, output: StageOutput) -> None:
         """Tell how a stage has ended."""
@@ -144,10 +139,9 @@ class Flight:
     __slots__ = ("_around", "_context", "_started_ms", "node", "pilot", "timeout", "writer")
 
     def __init__(self, node: Node, around: Surroundings, pilot: Pilot) -> None:
-        channels = around.outgoing(node) if node.consumers else ()
         self.node = node
         self.pilot = pilot
-        self.writer = StreamWriter(node.spec.name, channels, node.refusal)
+        self.writer = StreamWriter(node.spec.name, around.outgoing.get(node.spec.name, ()), node.refusal)
         self.timeout: asyncio.TimerHandle | None = None
         self._around = around
         self._started_ms = around.timer.elapsed_ms()
@@ -179,8 +173,15 @@ class Flight:
             attempt += 1
             output = await self._attempt()
         if node.awaiting_route and output.status is StageStatus.OK:
-            _check_route(node, output)
+            self._check_route(output.data.get("route"))
         return output if attempt == 1 else replace(output, duration_ms=self.elapsed_ms)
+
+    def _check_route(self, route: object) -> None:
+        if not isinstance(route, str):
+            raise InvalidOutputError(
+                f"stage {self.node.spec.name!r} gave no route, which {', '.join(map(repr, self.node.awaiting_route))} "
+                f"wait for: return StageOutput.ok(route=...) with a string"
+            )
 
     def _why_no_retry(self, attempt: int) -> str:
         retry = self.node.spec.retry
@@ -192,27 +193,15 @@ class Flight:
             return f"after {attempt} attempts, which is all that its retry policy allows"
         if self.writer.sent:
             return "another try is impossible, because its consumers have had items of its stream already"
-        if any(channel.taken for channel in self._around.incoming(self.node.spec).values()):
+        if any(channel.taken for channel in self._around.incoming.get(self.node.spec.name, {}).values()):
             return "another try is impossible, because it has had items of a stream already"
         return ""
 
     def _attempt(self) -> Coroutine[Any, Any, StageOutput]:
         around, spec = self._around, self.node.spec
-        streams = around.incoming(spec) if spec.streams else {}
-        inputs = StageInputs(
-            around.snapshot, around.outputs, around.ports, self.node.upstream, streams, spec.name
-        )
+        facts, upstream, streams = around.snapshot, self.node.upstream, around.incoming.get(spec.name, {})
+        inputs = StageInputs(facts, around.outputs, around.ports, upstream, streams, spec.name)
         config = MappingProxyType({**around.config, **spec.config, "inputs": inputs})
         emit = None if around.sink is None else around.emit
-        context = StageContext(around.snapshot, inputs, spec.name, around.timer, config, self.writer, emit)
-        self._context = context
-        return self.pilot.drive(self.node.call(context))
-
-
-def _check_route(node: Node, output: StageOutput) -> None:
-    if not isinstance(output.data.get("route"), str):
-        waiting = ", ".join(map(repr, node.awaiting_route))
-        raise InvalidOutputError(
-            f"stage {node.spec.name!r} gave no route, which {waiting} wait for: "
-            f"return StageOutput.ok(route=...) with a string"
-        )
+        self._context = StageContext(facts, inputs, spec.name, around.timer, config, self.writer, emit)
+        return self.pilot.drive(self.node.call(self._context))

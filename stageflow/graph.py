@@ -56,6 +56,7 @@ class Node:
     """A stage of a graph, with all about it that is the same in every run."""
 
     spec: StageSpec
+    needs: tuple[str, ...]
     upstream: tuple[str, ...]
     """What it may see, in the order in which `get` searches."""
     call: StageCall
@@ -155,6 +156,7 @@ def nodes(specs: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) ->
         may_see = edges.settled(name).union(spec.streams)
         made[name] = Node(
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
+            spec.needs,
             tuple(one for one in edges.upstream(name) if one in may_see),
             attempt_call(name, spec.stage, hooks),
             tuple(made[other.name] for other in order if name in other.dependencies),

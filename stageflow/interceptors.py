@@ -30,8 +30,10 @@ class Interceptor(Protocol):
     When the stage is cancelled, no further hook is called.
     """
 
-    priority: int = 0
-    """The lower, the further out."""
+    @property
+    def priority(self) -> int:
+        """The lower, the further out."""
+        return 0
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
@@ -101,7 +103,7 @@ class Span:
 class TracingInterceptor(Interceptor):
     """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
-    priority = 0
+    priority: int = 0
     _start_ms: ContextVar[float] = ContextVar("start_ms")
 
     def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
@@ -109,15 +111,12 @@ class TracingInterceptor(Interceptor):
         self.priority = priority
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
-        """Begin a span."""
         self._start_ms.set(ctx.timer.elapsed_ms())
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        """End the span."""
         self._end(stage_name, ctx, output.status, output.error)
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """End the span with the error."""
         self._end(stage_name, ctx, StageStatus.FAIL, f"{type(error).__name__}: {error}")
 
     def _end(self, stage_name: str, ctx: StageContext, status: StageStatus, error: str | None) -> None:
