@@ -104,11 +104,11 @@ class Run:
         if verdict is None:
             tell("pipeline.completed")
             return results
-        ended, why = (
-            ("cancelled", "reason") if isinstance(verdict, PipelineCancelled) else ("failed", "error")
-        )
         spec = next((node.spec for node in self._nodes if node.spec.name == verdict.stage), None)
-        tell(f"pipeline.{ended}", spec, **{why: verdict.reason})
+        if isinstance(verdict, PipelineCancelled):
+            tell("pipeline.cancelled", spec, reason=verdict.reason)
+        else:
+            tell("pipeline.failed", spec, error=verdict.reason)
         raise verdict
 
     async def _host(self, deadline_s: float | None) -> None:
@@ -210,7 +210,9 @@ class Run:
         if output.status is StageStatus.FAIL:
             verdict = StageFailed(name, output.error or "", output.data, self._results)
             verdict.__cause__ = cause
-        elif output.status is StageStatus.CANCEL:
+        elif (
+            output.status is StageStatus.CANCEL and cause is None
+        ):  # it says so, and was not itself cut short
             verdict = PipelineCancelled(name, output.reason or "", output.data, self._results)
         flight.writer.close(verdict if output.status is StageStatus.FAIL else None)
         if verdict is not None:  # after the close: consumers see the error before they are cancelled

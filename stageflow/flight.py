@@ -33,7 +33,6 @@ T = TypeVar("T")
 _THROWS = 100
 """Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped."""
 
-
 _TERMINAL = {
     StageStatus.OK: ("stage.completed", ""),
     StageStatus.SKIP: ("stage.skipped", "reason"),
