@@ -51,6 +51,9 @@ class Memory:
     facts: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", tuple(self.facts))
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -11,7 +11,7 @@ cancellation would outlast a timeout around it.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,10 +30,8 @@ class Interceptor(Protocol):
     When the stage is cancelled, no further hook is called.
     """
 
-    @property
-    def priority(self) -> int:
-        """The lower, the further out."""
-        return 0
+    priority: int = 0
+    """The lower, the further out."""
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
@@ -103,7 +101,6 @@ class Span:
 class TracingInterceptor(Interceptor):
     """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
-    priority: int = 0
     _start_ms: ContextVar[float] = ContextVar("start_ms")
 
     def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
@@ -194,7 +191,7 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
 def _as_output(name: str, returned: object) -> StageOutput:
     if isinstance(returned, StageOutput):
         return returned
-    if returned is None or isinstance(returned, dict):
+    if returned is None or isinstance(returned, Mapping):
         return StageOutput.ok(returned)
     raise InvalidOutputError(
         f"stage {name!r} returned {returned!r} ({type(returned).__name__}): return a StageOutput, "
