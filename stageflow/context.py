@@ -51,6 +51,9 @@ class Memory:
     facts: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", tuple(self.facts))
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -74,10 +77,6 @@ class RunIdentity:
     interaction_id: Identifier | None = None
 
 
-def _new_run_id() -> Identifier:
-    return uuid4().hex
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSnapshot:
     """What is known when a run begins; no stage can change it.
@@ -88,7 +87,7 @@ class ContextSnapshot:
     """
 
     input_text: str | None = None
-    pipeline_run_id: Identifier = field(default_factory=_new_run_id)
+    pipeline_run_id: Identifier = field(default_factory=lambda: uuid4().hex)
     request_id: Identifier | None = None
     session_id: Identifier | None = None
     user_id: Identifier | None = None

@@ -18,7 +18,6 @@ from stageflow.stages.ports import StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
 
 T = TypeVar("T")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MADE_HERE: Any = None
 
 
@@ -79,9 +78,9 @@ class StageOutput:
 
     def __post_init__(self) -> None:
         if type(self.data) is MappingProxyType:
-            return  # made here, when this output was first made
+            return  # that of another output, which has checked it
         for key in self.data:
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise InvalidOutputError(
                     f"the data has the key {key!r} ({type(key).__name__}): use strings, so that "
                     f"`inputs.get` can find it"
@@ -91,7 +90,7 @@ class StageOutput:
     @classmethod
     def ok(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """Success. `data` and the keywords are merged; artifacts and events go to their own fields."""
-        merged = {**data, **values} if data else values
+        merged = {**_checked(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
         events = _taken(merged, "events", StageEvent) if "events" in merged else ()
         return cls(StageStatus.OK, merged, artifacts, events)
@@ -99,24 +98,32 @@ class StageOutput:
     @classmethod
     def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """There was nothing to do; not an error. Dependants run, and see it."""
-        return cls(StageStatus.SKIP, data or _NOTHING, reason=reason)
+        return cls(StageStatus.SKIP, _checked(data), reason=reason)
 
     @classmethod
     def cancel(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """Stop the whole run on purpose; not an error."""
-        return cls(StageStatus.CANCEL, data or _NOTHING, reason=reason)
+        return cls(StageStatus.CANCEL, _checked(data), reason=reason)
 
     @classmethod
     def fail(cls, error: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """The stage failed, and with it the run."""
-        return cls(StageStatus.FAIL, data or _NOTHING, error=error)
+        return cls(StageStatus.FAIL, _checked(data), error=error)
 
     @classmethod
     def retry(
         cls, error: str = "", data: Mapping[str, Any] | None = None, after_s: float | None = None
     ) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
-        return cls(StageStatus.RETRY, data or _NOTHING, error=error, after_s=after_s)
+        return cls(StageStatus.RETRY, _checked(data), error=error, after_s=after_s)
+
+
+def _checked(data: object) -> dict[str, Any]:
+    if data is None or data is ...:  # `ok(...)` is how examples leave the data out
+        return {}
+    if isinstance(data, Mapping):
+        return dict(data)
+    raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
 
 
 def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
@@ -142,17 +149,6 @@ class PipelineTimer:
         return (self._clock() - self._started_s) * 1000
 
 
-class Recording:
-    """What a context notes while its stage runs: goes into the output, events to the sink at once as well."""
-
-    __slots__ = ("artifacts", "emit", "events")
-
-    def __init__(self, emit: Callable[[StageEvent], None] | None = None) -> None:
-        self.emit = emit
-        self.artifacts: tuple[StageArtifact, ...] = ()
-        self.events: tuple[StageEvent, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class StageContext:
     """What a stage is given: the facts of the run, upstream results, services and ways to speak.
@@ -167,7 +163,11 @@ class StageContext:
     timer: PipelineTimer = field(default_factory=PipelineTimer)
     config: Mapping[str, Any] = field(default_factory=dict)
     stream: StreamWriter = field(default_factory=StreamWriter)
-    recording: Recording = field(default_factory=Recording, repr=False, compare=False)
+    emit: Callable[[StageEvent], None] | None = field(default=None, repr=False)
+    """Shows an event to the run's sink."""
+    artifacts: list[StageArtifact] = field(default_factory=list)
+    events: list[StageEvent] = field(default_factory=list)
+    """What has been recorded so far; goes into the output."""
 
     def __post_init__(self) -> None:
         if self.inputs is _MADE_HERE:
@@ -183,23 +183,22 @@ class StageContext:
         """A service that the stage cannot do without. Raises MissingPortError."""
         service = getattr(self.ports, name)
         if service is None:
-            bundle = self.ports.bundle_of(name)
             raise MissingPortError(
                 f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
-                f"run the pipeline with ports={bundle}({name}=...)"
+                f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
             )
         return service
 
     def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
         event = StageEvent(type, dict(data or {}))
-        self.recording.events += (event,)
-        if self.recording.emit is not None:
-            self.recording.emit(event)
+        self.events.append(event)
+        if self.emit is not None:
+            self.emit(event)
 
     def add_artifact(self, type: str, payload: Any = None) -> None:
         """Record an artifact in the stage's output."""
-        self.recording.artifacts += (StageArtifact(type, payload),)
+        self.artifacts.append(StageArtifact(type, payload))
 
     @property
     def is_cancelled(self) -> bool:

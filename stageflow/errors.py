@@ -72,33 +72,33 @@ class ToolDeclarationError(StageflowError):
 
 
 class RunEnded(StageflowError):
-    """A run that did not complete. `stage` is the one that ended it, `results` what had ended by then."""
+    """A run that did not complete: the `stage` that ended it, what it said, and what had ended by then."""
 
-    def __init__(
-        self, message: str, *, stage: str, data: Mapping[str, object], results: PipelineResults
-    ) -> None:
-        super().__init__(message)
+    _deed = "ended the run"
+
+    def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
+        super().__init__(f"stage {stage!r} {self._deed}: {reason}")
         self.stage = stage
+        self.reason = reason
         self.data = data
         self.results = results
 
 
 class PipelineCancelled(RunEnded):
-    """A stage returned CANCEL: the run stops on purpose, and `reason` says why."""
+    """A stage returned CANCEL: the run stops on purpose."""
 
-    def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
-        super().__init__(
-            f"stage {stage!r} cancelled the run: {reason}", stage=stage, data=data, results=results
-        )
-        self.reason = reason
+    _deed = "cancelled the run"
 
 
 class StageFailed(RunEnded):
-    """A stage failed. `error` is what it said; what it raised, if it raised, is the `__cause__`."""
+    """A stage failed. What it raised, if it raised, is the `__cause__`."""
 
-    def __init__(self, stage: str, error: str, data: Mapping[str, object], results: PipelineResults) -> None:
-        super().__init__(f"stage {stage!r} failed: {error}", stage=stage, data=data, results=results)
-        self.error = error
+    _deed = "failed"
+
+    @property
+    def error(self) -> str:
+        """What it said, or what it raised in words: its `reason`."""
+        return self.reason
 
 
 class StageTimeout(StageFailed):

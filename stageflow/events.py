@@ -35,14 +35,15 @@ class NoOpEventSink:
 
 
 class LoggingEventSink:
-    """Writes every event to the log, its data as the field `event_data`."""
+    """Writes every event to the log, its data, in which there may be words, as the field `pii.event_data`."""
 
     def __init__(self, level: int = logging.INFO) -> None:
         self._level = level
 
     def emit(self, event: StageEvent) -> None:
-        """Log one event."""
-        log.log(self._level, "pipeline event", extra={"event": event.type, "event_data": dict(event.data)})
+        log.log(
+            self._level, "pipeline event", extra={"event": event.type, "pii.event_data": dict(event.data)}
+        )
 
 
 class CollectingEventSink:
@@ -52,7 +53,6 @@ class CollectingEventSink:
         self.events: list[StageEvent] = []
 
     def emit(self, event: StageEvent) -> None:
-        """Keep one event."""
         self.events.append(event)
 
     def types(self) -> list[str]:

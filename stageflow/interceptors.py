@@ -10,10 +10,10 @@ cancellation would outlast a timeout around it.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stageflow.core import Stage, StageContext, StageOutput, StageStatus
@@ -25,11 +25,13 @@ StageCall = Callable[[StageContext], Coroutine[Any, Any, StageOutput]]
 
 
 class Interceptor(Protocol):
-    """Hooks around each attempt of each stage. When the stage is cancelled, no further hook is called."""
+    """Hooks around each attempt of each stage; who derives from this writes only those that they need.
 
-    @property
-    def priority(self) -> int:
-        """The lower, the further out."""
+    When the stage is cancelled, no further hook is called.
+    """
+
+    priority: int = 0
+    """The lower, the further out."""
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
@@ -56,11 +58,8 @@ class RetryPolicy:
     """The share of the delay, 0 to 1, that chance decides."""
 
     def __post_init__(self) -> None:
-        if (
-            self.max_attempts < 1
-            or not 0 <= self.base_delay_s <= self.max_delay_s
-            or not 0 <= self.jitter <= 1
-        ):
+        delays_fit = 0 <= self.base_delay_s <= self.max_delay_s
+        if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1):
             raise ValueError(
                 f"{self}: needs max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
             )
@@ -88,50 +87,6 @@ class RetryInterceptor:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggingInterceptor:
-    """Logs how each attempt ended, with stage, run and duration as fields; error texts under `pii.`."""
-
-    priority: int = 0
-    level: int = logging.INFO
-
-    async def before(self, stage_name: str, ctx: StageContext) -> None:
-        """Nothing to say yet."""
-
-    async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        """Log how the stage ended."""
-        fields = {"status": str(output.status), "duration_ms": output.duration_ms}
-        log.log(self.level, "stage ended", extra=_fields(stage_name, ctx) | fields)
-
-    async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """Log what the stage raised."""
-        fields = {"error_type": type(error).__name__, "pii.error": str(error)}
-        log.error("stage raised", extra=_fields(stage_name, ctx) | fields)
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsInterceptor:
-    """Counts attempts by stage and outcome, and adds up their time. One for all runs of a process."""
-
-    priority: int = 0
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By stage and status, `"raised"` among them."""
-    total_ms: Counter[str] = field(default_factory=Counter)
-    """By stage; of attempts that returned."""
-
-    async def before(self, stage_name: str, ctx: StageContext) -> None:
-        """Nothing to count yet."""
-
-    async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        """Count how the stage ended."""
-        self.outcomes[stage_name, str(output.status)] += 1
-        self.total_ms[stage_name] += output.duration_ms  # type: ignore[assignment]  # counts may be floats
-
-    async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """Count that the stage raised."""
-        self.outcomes[stage_name, "raised"] += 1
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """One attempt of a stage on the time line of its run, in milliseconds from the run's start."""
 
@@ -143,35 +98,63 @@ class Span:
     error: str | None = None
 
 
-_span_start_ms: ContextVar[float] = ContextVar("span_start_ms")
-
-
-@dataclass(frozen=True, slots=True)
-class TracingInterceptor:
+class TracingInterceptor(Interceptor):
     """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
-    export: Callable[[Span], None]
-    priority: int = 0
+    _start_ms: ContextVar[float] = ContextVar("start_ms")
+
+    def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
+        self._export = export
+        self.priority = priority
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
-        """Begin a span."""
-        _span_start_ms.set(ctx.timer.elapsed_ms())
+        self._start_ms.set(ctx.timer.elapsed_ms())
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        """End the span."""
         self._end(stage_name, ctx, output.status, output.error)
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """End the span with the error."""
         self._end(stage_name, ctx, StageStatus.FAIL, f"{type(error).__name__}: {error}")
 
     def _end(self, stage_name: str, ctx: StageContext, status: StageStatus, error: str | None) -> None:
-        start_ms, end_ms = _span_start_ms.get(0.0), ctx.timer.elapsed_ms()
-        self.export(Span(str(ctx.snapshot.pipeline_run_id), stage_name, start_ms, end_ms, status, error))
+        run_id, start_ms, end_ms = (
+            str(ctx.snapshot.pipeline_run_id),
+            self._start_ms.get(),
+            ctx.timer.elapsed_ms(),
+        )
+        self._export(Span(run_id, stage_name, start_ms, end_ms, status, error))
 
 
-def _fields(stage_name: str, ctx: StageContext) -> dict[str, object]:
-    return {"stage": stage_name, "run_id": str(ctx.snapshot.pipeline_run_id)}
+class MetricsInterceptor(TracingInterceptor):
+    """Counts attempts by stage and status, and adds up their time. One for all runs of a process."""
+
+    def __init__(self, priority: int = 0) -> None:
+        super().__init__(self._count, priority)
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """By stage and status; a stage that raised counts as `"fail"`."""
+        self.total_ms: defaultdict[str, float] = defaultdict(float)
+        """By stage."""
+
+    def _count(self, span: Span) -> None:
+        self.outcomes[span.stage, str(span.status)] += 1
+        self.total_ms[span.stage] += span.end_ms - span.start_ms
+
+
+class LoggingInterceptor(TracingInterceptor):
+    """Logs how each attempt ended, with stage, run and duration as fields; what was said of it under `pii.`."""
+
+    def __init__(self, priority: int = 0, level: int = logging.INFO) -> None:
+        super().__init__(self._log, priority)
+        self._level = level
+
+    def _log(self, span: Span) -> None:
+        who = {
+            "stage": span.stage,
+            "run_id": span.run_id,
+            "status": str(span.status),
+            "pii.error": span.error,
+        }
+        log.log(self._level, "stage ended", extra={**who, "duration_ms": span.end_ms - span.start_ms})
 
 
 def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
@@ -185,17 +168,18 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
         began_ms = ctx.timer.elapsed_ms()
         one = stage() if isinstance(stage, type) else stage
         output = _as_output(name, await one.execute(ctx))
-        recording = ctx.recording
-        return StageOutput(
-            output.status,
-            output.data,
-            output.artifacts + recording.artifacts,
-            output.events + recording.events,
-            output.error,
-            ctx.timer.elapsed_ms() - began_ms,
-            output.version or getattr(one, "version", None),
-            output.reason,
-            output.after_s,
+        return (
+            StageOutput(  # by position: this is in the path of every stage, and `replace` takes a microsecond
+                output.status,
+                output.data,
+                (*output.artifacts, *ctx.artifacts),
+                (*output.events, *ctx.events),
+                output.error,
+                ctx.timer.elapsed_ms() - began_ms,
+                output.version or getattr(one, "version", None),
+                output.reason,
+                output.after_s,
+            )
         )
 
     wrapped: StageCall = call
@@ -207,7 +191,7 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
 def _as_output(name: str, returned: object) -> StageOutput:
     if isinstance(returned, StageOutput):
         return returned
-    if returned is None or isinstance(returned, dict):
+    if returned is None or isinstance(returned, Mapping):
         return StageOutput.ok(returned)
     raise InvalidOutputError(
         f"stage {name!r} returned {returned!r} ({type(returned).__name__}): return a StageOutput, "
@@ -217,13 +201,13 @@ def _as_output(name: str, returned: object) -> StageOutput:
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:
     async def intercepted_call(ctx: StageContext) -> StageOutput:
+        await interceptor.before(stage_name, ctx)
         try:
-            await interceptor.before(stage_name, ctx)
             output = await call(ctx)
-            await interceptor.after(stage_name, output, ctx)
         except Exception as error:
             await interceptor.on_error(stage_name, error, ctx)
             raise
+        await interceptor.after(stage_name, output, ctx)
         return output
 
     return intercepted_call

@@ -14,49 +14,25 @@ from stageflow.errors import (
 )
 from stageflow.events import EventSink
 from stageflow.executor import Run
-from stageflow.graph import (
-    STREAMING_KINDS,
-    Node,
-    PipelineResults,
-    StageSpec,
-    faults,
-    settled,
-    topological,
-    visible,
-)
-from stageflow.interceptors import (
-    Interceptor,
-    RetryInterceptor,
-    RetryPolicy,
-    TimeoutInterceptor,
-    attempt_call,
-)
+from stageflow.faults import faults
+from stageflow.graph import AnyInterceptor, PipelineResults, StageSpec, nodes
+from stageflow.interceptors import RetryPolicy
 from stageflow.stages.ports import Ports, StagePorts
 
 __all__ = [
-    "DeadlineExceeded",
-    "Pipeline",
-    "PipelineBuildError",
-    "PipelineCancelled",
-    "PipelineGraph",
-    "PipelineResults",
-    "StageFailed",
-    "StageSpec",
-    "StageTimeout",
-]
-
-_REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
-
-AnyInterceptor = Interceptor | TimeoutInterceptor | RetryInterceptor
+    "DeadlineExceeded", "Pipeline", "PipelineBuildError", "PipelineCancelled", "PipelineGraph",
+    "PipelineResults", "StageFailed", "StageSpec", "StageTimeout",
+]  # fmt: skip
 
 
 class Pipeline:
     """Stages on their way to become a graph. Immutable: every call returns a new one."""
 
-    __slots__ = ("_specs",)
+    __slots__ = ("stages",)
 
-    def __init__(self, specs: Sequence[StageSpec] = ()) -> None:
-        self._specs = tuple(specs)
+    def __init__(self, stages: Iterable[StageSpec] = ()) -> None:
+        self.stages = tuple(stages)
+        """As they were added."""
 
     def with_stage(
         self,
@@ -77,26 +53,18 @@ class Pipeline:
         sent, have started. With `when=("router", "support")` it runs only if the ROUTE stage "router" said
         `route="support"`. `kind` may be left out if the stage has one. `timeout_s` spans all its attempts.
         """
-        spec = StageSpec(
-            name,
-            stage,
-            getattr(stage, "kind", None) if kind is None else kind,  # type: ignore[arg-type]  # build says so
-            _names(dependencies),
-            _names(streams),
-            when,
-            dict(config or {}),
-            timeout_s,
-            retry,
-        )
-        return Pipeline((*self._specs, spec))
+        kind = kind or getattr(stage, "kind", None)
+        needs, reads = _names(dependencies), _names(streams)
+        spec = StageSpec(name, stage, kind, needs, reads, when, dict(config or {}), timeout_s, retry)  # type: ignore[arg-type]  # without a kind, build says so
+        return Pipeline((*self.stages, spec))
 
     def compose(self, other: "Pipeline") -> "Pipeline":
         """The stages of both; edges between them are made by naming stages of the other."""
-        return Pipeline((*self._specs, *other._specs))  # noqa: SLF001  # another of the same class
+        return Pipeline((*self.stages, *other.stages))
 
     def build(self, *, interceptors: Iterable[AnyInterceptor] = ()) -> "PipelineGraph":
         """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault."""
-        return PipelineGraph(self._specs, interceptors)
+        return PipelineGraph(self.stages, interceptors)
 
     async def run(
         self,
@@ -104,15 +72,11 @@ class Pipeline:
         *,
         input_text: str | None = None,
         ports: Ports = None,
-        config: Mapping[str, Any] | None = None,
         event_sink: EventSink | None = None,
-        deadline_s: float | None = None,
     ) -> PipelineResults:
-        """Build and run once, for the small case; whoever runs often builds once and runs the graph."""
+        """Build and run once, for the small case; whoever wants more builds once and runs the graph."""
         facts = ContextSnapshot(input_text=input_text) if snapshot is None else snapshot
-        return await self.build().run(
-            facts, ports=ports, config=config, event_sink=event_sink, deadline_s=deadline_s
-        )
+        return await self.build().run(facts, ports=ports, event_sink=event_sink)
 
 
 class PipelineGraph:
@@ -124,9 +88,9 @@ class PipelineGraph:
         """Raises PipelineBuildError with every fault."""
         if found := faults(specs):
             raise PipelineBuildError(found)
-        self.stages = topological(specs)
+        self._nodes = nodes(specs, tuple(interceptors))
+        self.stages = tuple(node.spec for node in self._nodes)
         """The stages in topological order; among equals, in the order of declaration."""
-        self._nodes = _nodes(specs, self.stages, tuple(interceptors))
 
     async def run(
         self,
@@ -154,29 +118,3 @@ class PipelineGraph:
 def _names(names: Sequence[str]) -> tuple[str, ...]:
     """Each name once; a lone string is one name, not a sequence of letters."""
     return tuple(dict.fromkeys([names] if isinstance(names, str) else names))
-
-
-def _nodes(
-    specs: Sequence[StageSpec], order: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]
-) -> tuple[Node, ...]:
-    hooks = [one for one in interceptors if not isinstance(one, TimeoutInterceptor | RetryInterceptor)]
-    timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
-    retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
-    before = settled(order)
-    nodes: dict[str, Node] = {}
-    for index, spec in reversed(list(enumerate(order))):  # backwards, so that followers are there already
-        name = spec.name
-        nodes[name] = Node(
-            index,
-            spec,
-            spec.needs,
-            attempt_call(name, spec.stage, hooks),
-            visible(spec, specs, before[name]),
-            timeout_s if spec.timeout_s is None else spec.timeout_s,
-            spec.retry or retry,
-            tuple(nodes[other.name] for other in order if name in other.dependencies),
-            tuple(nodes[other.name] for other in order if name in other.streams),
-            tuple(other.name for other in order if other.when is not None and other.when[0] == name),
-            "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
-        )
-    return tuple(reversed(nodes.values()))

@@ -26,89 +26,66 @@ enough to be thrown away."""
 class Channel:
     """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
 
-    __slots__ = ("_arrival", "_capacity", "_error", "_items", "_room", "_state", "producer", "taken")
+    __slots__ = ("_capacity", "_change", "_error", "_items", "producer", "state", "taken")
 
     def __init__(self, producer: str, capacity: int = CAPACITY) -> None:
         self.producer = producer
+        self.state = "open"  # -> "closed" by the producer -> "exhausted"; or "left" by the consumer
         self.taken = 0
         """Items that the consumer has had."""
         self._items: deque[Any] = deque()
         self._capacity = capacity
-        self._state = "open"  # open -> closed (by the producer) -> exhausted; or left (by the consumer)
         self._error: Exception | None = None
-        self._arrival: anyio.Event | None = None  # there only while somebody waits
-        self._room: anyio.Event | None = None
+        self._change: anyio.Event | None = None  # there only while one of the two waits for the other
 
     @property
     def is_full(self) -> bool:
         """Whether the producer has to wait."""
-        return len(self._items) >= self._capacity and self._state == "open"
+        return len(self._items) >= self._capacity and self.state == "open"
 
-    @property
-    def is_left(self) -> bool:
-        """Whether the consumer is gone."""
-        return self._state == "left"
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether the consumer has come to the end."""
-        return self._state == "exhausted"
-
-    async def wait_room(self) -> None:
-        """Return when something has been taken, or nobody will take anything any more. Cancel-safe."""
-        self._room = self._room or anyio.Event()
-        await self._room.wait()
+    async def wait_change(self) -> None:
+        """Return when the other side has done something. Cancel-safe."""
+        self._change = self._change or anyio.Event()
+        await self._change.wait()
 
     def put_nowait(self, item: Any) -> None:
         """Append an item; dropped when the consumer is gone."""
-        if self._state == "open":
+        if self.state == "open":
             self._items.append(item)
-            self._announce_arrival()
+            self._tell()
 
     def close(self, error: Exception | None = None) -> None:
         """No more items; with `error`, the consumer's next one raises it. Only the first close counts."""
-        if self._state == "open":
-            self._state = "closed"
-            self._error = error
-            self._announce_arrival()
+        if self.state == "open":
+            self.state, self._error = "closed", error
+            self._tell()
 
     def leave(self) -> None:
         """The consumer has ended: whoever waits for it need not."""
         self._items.clear()
-        self._state = "left"
-        self._announce_room()
+        self.state = "left"
+        self._tell()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         while not self._items:
-            if self._state != "open":
-                self._end()
-            self._arrival = self._arrival or anyio.Event()
-            await self._arrival.wait()
+            if self._error is not None:
+                raise self._error
+            if self.state != "open":
+                self.state = "exhausted"
+                raise StopAsyncIteration
+            await self.wait_change()
         self.taken += 1
         item = self._items.popleft()
-        if self._room is not None:
-            self._announce_room()
+        self._tell()
         return item
 
-    def _end(self) -> None:
-        if self._state == "closed" and self._error is not None:
-            raise self._error
-        if self._state == "closed":
-            self._state = "exhausted"
-        raise StopAsyncIteration
-
-    def _announce_arrival(self) -> None:
-        if self._arrival is not None:
-            self._arrival.set()
-            self._arrival = None
-
-    def _announce_room(self) -> None:
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+    def _tell(self) -> None:
+        if self._change is not None:
+            self._change.set()
+            self._change = None
 
 
 class StreamWriter:
@@ -130,14 +107,14 @@ class StreamWriter:
         Cancel-safe: a send that was cancelled reached nobody. Raises StreamError once the stage has ended,
         and in a stage of a kind that does not stream.
         """
-        self._check()
-        while full := next((channel for channel in self._channels if channel.is_full), None):
-            await full.wait_room()
-            self._check()
+        while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
+            await full.wait_change()
+        if self._refusal:
+            raise StreamError(self._refusal)
         self.sent += 1
         for channel in self._channels:
             channel.put_nowait(item)
-        if all(channel.is_left for channel in self._channels):
+        if all(channel.state == "left" for channel in self._channels):
             await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run
 
     def close(self, error: Exception | None = None) -> None:
@@ -148,7 +125,3 @@ class StreamWriter:
         )
         for channel in self._channels:
             channel.close(error)
-
-    def _check(self) -> None:
-        if self._refusal:
-            raise StreamError(self._refusal)

@@ -8,7 +8,7 @@ pydantic is imported when the first tool is declared, never with the package: pi
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Self, get_type_hints
 
 import anyio
@@ -18,6 +18,7 @@ from stageflow.errors import ToolDeclarationError
 Effect = Literal["none", "idempotent", "irreversible"]
 """What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone."""
 
+ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"]
 ToolFunction = Callable[..., Awaitable[object]]
 Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
 """Turns the model's arguments into the function's keywords; raises ValueError with a text for the model."""
@@ -43,7 +44,7 @@ class ToolResult:
     name: str
     ok: bool
     text: str
-    error: Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"] | None = None
+    error: ToolError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +65,23 @@ class Tool:
 
     @classmethod
     def of(
-        cls,
-        function: ToolFunction,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        effect: Effect = "irreversible",
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        cls, function: ToolFunction, *, effect: Effect = "irreversible", timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> Self:
         """A tool from an async function with annotated parameters; its docstring is the description.
 
         A tool that does not say otherwise counts as irreversible, so that nothing runs too early by oversight.
         Raises ToolDeclarationError.
         """
-        name = name or str(getattr(function, "__name__", type(function).__name__))
+        name = str(getattr(function, "__name__", type(function).__name__))
         if not inspect.iscoroutinefunction(function):
             raise ToolDeclarationError(
                 f"tool {name!r} must be an `async def`; send blocking work through anyio.to_thread.run_sync"
             )
-        parameters, validate = _arguments_of(function, name)
-        text = inspect.cleandoc(description or function.__doc__ or "")
-        if not text:
+        if not (text := inspect.cleandoc(function.__doc__ or "")):
             raise ToolDeclarationError(
                 f"tool {name!r} has no description: the model decides by it; write a docstring"
             )
+        parameters, validate = _arguments_of(function, name)
         return cls(name, text, parameters, function, effect, timeout_s, validate)
 
 
@@ -124,31 +118,20 @@ def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object],
     return adapter.json_schema(), validate
 
 
-@dataclass(frozen=True, slots=True)
 class ToolRegistry:
     """The tools of an agent by name. Holds no state of a conversation; `turn()` gives the view that counts calls."""
 
-    tools: tuple[Tool, ...] = ()
-    max_calls_per_turn: int = 8
-    _by_name: dict[str, Tool] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        by_name = {tool.name: tool for tool in self.tools}
-        if len(by_name) < len(self.tools):
-            names = [tool.name for tool in self.tools]
-            twice = sorted({name for name in names if names.count(name) > 1})
+    def __init__(self, tools: Iterable[Tool | ToolFunction] = (), max_calls_per_turn: int = 8) -> None:
+        """Plain functions become tools as `Tool.of` makes them. Raises ToolDeclarationError."""
+        self.tools = tuple(one if isinstance(one, Tool) else Tool.of(one) for one in tools)
+        self.max_calls_per_turn = max_calls_per_turn
+        names = [tool.name for tool in self.tools]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ToolDeclarationError(f"tools must have names of their own; given twice: {', '.join(twice)}")
-        object.__setattr__(self, "_by_name", by_name)
-
-    @classmethod
-    def of(cls, functions: Iterable[ToolFunction | Tool], *, max_calls_per_turn: int = 8) -> Self:
-        """A registry of tools and of plain functions, which become tools as `Tool.of` makes them."""
-        tools = (item if isinstance(item, Tool) else Tool.of(item) for item in functions)
-        return cls(tuple(tools), max_calls_per_turn)
 
     def get(self, name: str) -> Tool | None:
         """The tool of that name, if there is one."""
-        return self._by_name.get(name)
+        return next((tool for tool in self.tools if tool.name == name), None)
 
     def turn(self) -> "ToolTurn":
         """The same tools for one turn, with the limit on calls in force."""
@@ -159,16 +142,22 @@ class ToolRegistry:
 
         Cancel-safe: a cancelled call cancels the tool. What an irreversible tool had done by then stays done.
         """
-        tool = self._by_name.get(call.name)
+        tool = self.get(call.name)
         if tool is None:
-            known = ", ".join(sorted(self._by_name)) or "none"
+            known = ", ".join(sorted(tool.name for tool in self.tools)) or "none"
             return _failed(call, "unknown_tool", f"There is no tool {call.name!r}. There are: {known}.")
         try:
             arguments = _parsed(call.arguments)
             keywords = arguments if tool.validate is None else tool.validate(arguments)
         except ValueError as error:
             return _failed(call, "bad_arguments", f"The arguments of {call.name} do not fit: {error}.")
-        return await _called(tool, call, keywords)
+        try:
+            with anyio.move_on_after(tool.timeout_s):
+                return ToolResult(call.id, call.name, True, _text_of(await tool.function(**keywords)))
+        except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
+            return _failed(call, "exception", f"{call.name} failed: {type(error).__name__}: {error}")
+        doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
+        return _failed(call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}")
 
 
 @dataclass(slots=True)
@@ -204,25 +193,9 @@ def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
     return arguments
 
 
-async def _called(tool: Tool, call: ToolCall, keywords: Mapping[str, object]) -> ToolResult:
-    try:
-        with anyio.fail_after(tool.timeout_s):
-            value = await tool.function(**keywords)
-        return ToolResult(call.id, call.name, ok=True, text=_text_of(value))
-    except TimeoutError:
-        doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
-        return _failed(call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}")
-    except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
-        return _failed(call, "exception", f"{call.name} failed: {type(error).__name__}: {error}")
-
-
 def _text_of(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _failed(
-    call: ToolCall,
-    error: Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"],
-    text: str,
-) -> ToolResult:
-    return ToolResult(call.id, call.name, ok=False, text=text, error=error)
+def _failed(call: ToolCall, error: ToolError, text: str) -> ToolResult:
+    return ToolResult(call.id, call.name, False, text, error)

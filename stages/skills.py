@@ -50,7 +50,7 @@ def build_skills(*, now: Now, remind: Remind, bookings: TableBook) -> ToolRegist
             "iso": at.isoformat(),
         }
 
-    return ToolRegistry.of(
+    return ToolRegistry(
         [
             Tool.of(clock, effect="none"),
             Tool.of(calculate, effect="none"),

@@ -7,8 +7,7 @@ lists, sets) are handed out as copies.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from stageflow.context import ContextSnapshot
 from stageflow.errors import InvalidKeyError, MissingValueError, StreamError, UndeclaredDependencyError
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StageInputs", "UndeclaredDependencyError", "create_stage_inputs"]
 
-T = TypeVar("T")
 _MISSING = object()
-_NO_STREAMS: "Mapping[str, Channel]" = MappingProxyType({})
 
 
 class StageInputs:
@@ -35,9 +32,8 @@ class StageInputs:
         snapshot: ContextSnapshot,
         outputs: "Mapping[str, StageOutput]",
         ports: "StagePorts",
-        *,
         upstream: tuple[str, ...],
-        streams: "Mapping[str, Channel]" = _NO_STREAMS,
+        streams: "Mapping[str, Channel]",
         stage_name: str = "",
     ) -> None:
         """`upstream` names the stages that may be seen, in the order in which `get` searches them."""
@@ -60,81 +56,71 @@ class StageInputs:
     def get_from(self, stage: str, key: str, default: Any = None) -> Any:
         """The value that one upstream stage has under `key`. Raises UndeclaredDependencyError."""
         self._check_key(key)
-        self._check_upstream(stage)
         output = self._visible(stage)
         return default if output is None else _copied(output.data.get(key, default))
 
-    @overload
-    def require_from(self, stage: str, key: str) -> Any: ...
-    @overload
-    def require_from(self, stage: str, key: str, kind: type[T]) -> T: ...
-    def require_from(self, stage: str, key: str, kind: type[Any] = object) -> Any:
+    def require_from(self, stage: str, key: str, kind: type = object) -> Any:
         """The value that one upstream stage must have under `key`, and of that type if one is given.
 
         Raises UndeclaredDependencyError and MissingValueError.
         """
         value = self.get_from(stage, key, _MISSING)
+        need = f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}"
         if value is _MISSING:
-            raise MissingValueError(
-                f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}, which {self._absence(stage)}"
-            )
+            raise MissingValueError(f"{need}, which {self._absence(stage)}")
         if not isinstance(value, kind):
-            raise MissingValueError(
-                f"stage {self.stage_name!r} needs {key!r} of stage {stage!r} as {kind.__name__}, "
-                f"but it is {type(value).__name__}"
-            )
+            raise MissingValueError(f"{need} as {kind.__name__}, but it is {type(value).__name__}")
         return value
 
     def has_output(self, stage: str) -> bool:
         """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
-        self._check_upstream(stage)
         return self._visible(stage) is not None
 
     def get_output(self, stage: str) -> "StageOutput | None":
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
-        self._check_upstream(stage)
         output = self._visible(stage)
-        return None if output is None else replace(output, data=_copied(dict(output.data)))
+        if output is None:
+            return None
+        return replace(
+            output,
+            data=_copied(dict(output.data)),
+            artifacts=tuple(replace(one, payload=_copied(one.payload)) for one in output.artifacts),
+            events=tuple(replace(one, data=_copied(one.data)) for one in output.events),
+        )
 
     def stream(self, stage: str) -> "Channel":
         """What `stage` sends, as it comes: `async for item in ctx.inputs.stream("agent")`.
 
         It can be read once. Raises StreamError if there is no stream edge from `stage`.
         """
-        channel = self._streams.get(stage)
-        if channel is None:
+        if stage not in self._streams:
             raise StreamError(
                 f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge: "
                 f"add streams=({stage!r},) to its with_stage"
             )
-        return channel
+        return self._streams[stage]
 
     def _visible(self, stage: str) -> "StageOutput | None":
-        channel = self._streams.get(stage)
-        return None if channel is not None and not channel.is_exhausted else self._outputs.get(stage)
-
-    def _absence(self, stage: str) -> str:
-        channel = self._streams.get(stage)
-        if channel is not None and not channel.is_exhausted:
-            return "has not ended: read its stream to the end first"
-        output = self._outputs.get(stage)
-        if output is None:
-            return "has given nothing"
-        return f"ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
-
-    def _check_key(self, key: object) -> None:
-        if type(key) is not str or not key:
-            raise InvalidKeyError(
-                f"stage {self.stage_name!r} asks its inputs for the key {key!r}: a key is a string, "
-                f"and not empty"
-            )
-
-    def _check_upstream(self, stage: str) -> None:
         if stage not in self._upstream:
             known = ", ".join(map(repr, self._upstream)) or "no stage"
             raise UndeclaredDependencyError(
                 f"stage {self.stage_name!r} asks for stage {stage!r}, but can see {known} only: "
                 f"add {stage!r} to the dependencies in its with_stage"
+            )
+        still_streams = stage in self._streams and self._streams[stage].state != "exhausted"
+        return None if still_streams else self._outputs.get(stage)
+
+    def _absence(self, stage: str) -> str:
+        output = self._visible(stage)
+        if output is None:
+            return "has not ended: read its stream to the end first"
+        return f"ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
+
+    def _check_key(self, key: object) -> None:
+        if not isinstance(key, str) or not key:
+            raise InvalidKeyError(
+                f"stage {self.stage_name!r} asks its inputs for the key {key!r}: a key is a string, "
+                f"and not empty"
             )
 
 
@@ -157,4 +143,4 @@ def create_stage_inputs(
     from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
 
     outputs = dict(prior_outputs or {})
-    return StageInputs(snapshot, outputs, StagePorts.of(ports), upstream=tuple(outputs))
+    return StageInputs(snapshot, outputs, StagePorts.of(ports), tuple(outputs), {})

@@ -12,16 +12,9 @@ from stageflow.errors import StageUsageError
 from stageflow.stages.inputs import create_stage_inputs
 
 __all__ = [
-    "AudioPorts",
-    "CorePorts",
-    "LLMPorts",
-    "Ports",
-    "StagePorts",
-    "create_audio_ports",
-    "create_core_ports",
-    "create_llm_ports",
-    "create_stage_inputs",
-]
+    "AudioPorts", "CorePorts", "LLMPorts", "Ports", "StagePorts", "create_audio_ports",
+    "create_core_ports", "create_llm_ports", "create_stage_inputs",
+]  # fmt: skip
 
 Send = Callable[..., Awaitable[None]]
 
@@ -60,6 +53,12 @@ class AudioPorts:
     audio_in: Any = None
 
 
+_NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audio"}
+_HOLDERS = {field.name: kind for kind in _NAMES for field in fields(kind)}
+
+create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, AudioPorts
+
+
 @dataclass(frozen=True, slots=True)
 class StagePorts:
     """All three; their fields can be read from here too: `ports.llm_provider`, `ports.send_token`."""
@@ -71,13 +70,12 @@ class StagePorts:
     @classmethod
     def of(cls, ports: "Ports") -> "StagePorts":
         """Whatever stands for ports: nothing, one of the three, several of them, or a StagePorts."""
-        if isinstance(ports, cls):
-            return ports
-        if ports is None:
-            return cls()
-        given = list(ports) if isinstance(ports, Iterable) else [ports]
+        if ports is None or isinstance(ports, StagePorts):
+            return ports or cls()
+        given: Any = ports
+        several = isinstance(given, Iterable) and not isinstance(given, str)
         parts: dict[str, Any] = {}
-        for part in given:
+        for part in given if several else (given,):
             name = _NAMES.get(type(part))
             if name is None:
                 raise StageUsageError(
@@ -88,28 +86,16 @@ class StagePorts:
             parts[name] = part
         return cls(**parts)
 
-    def bundle_of(self, name: str) -> str:
-        """The name of the class that has the port `name`."""
-        return type(getattr(self, _bundle(name))).__name__
+    @staticmethod
+    def holder(port: str) -> type:
+        """The one of the three that has the port. Raises AttributeError if none has."""
+        if port not in _HOLDERS:
+            raise AttributeError(f"there is no port {port!r}; there are {', '.join(_HOLDERS)}")
+        return _HOLDERS[port]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(self, _bundle(name)), name)
+        return getattr(getattr(self, _NAMES[self.holder(name)]), name)
 
-
-_NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audio"}
-_BUNDLES = {field.name: name for kind, name in _NAMES.items() for field in fields(kind)}
 
 Ports = CorePorts | LLMPorts | AudioPorts | StagePorts | Iterable[CorePorts | LLMPorts | AudioPorts] | None
 """What is accepted wherever ports are."""
-
-
-def _bundle(port: str) -> str:
-    try:
-        return _BUNDLES[port]
-    except KeyError:
-        raise AttributeError(f"there is no port {port!r}; there are {', '.join(_BUNDLES)}") from None
-
-
-create_core_ports = CorePorts
-create_llm_ports = LLMPorts
-create_audio_ports = AudioPorts

@@ -314,6 +314,11 @@ def test_the_caller_s_cancellation_goes_on_to_the_caller(by: str) -> None:
 
     run_virtual(by_scope if by == "scope" else by_task)
     assert sorted(log) == ["a cancelled", "b cancelled"]
+    ended = {event.data["stage"]: event.data for event in sink.of("stage.cancelled")}
+    assert {name: data["reason"] for name, data in ended.items()} == dict.fromkeys(
+        ("a", "b"), "the caller cancelled the run"
+    )
+    assert {name: data["duration_ms"] for name, data in ended.items()} == {"a": 1200, "b": 1000}
     assert sink.events[-1] == StageEvent(
         "pipeline.cancelled",
         {"run_id": "run-1", "stage": None, "kind": None, "duration_ms": 1200, "reason": "the caller cancelled the run"},
