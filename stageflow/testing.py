@@ -8,9 +8,9 @@ import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import Stage, StageContext, StageOutput
+from stageflow.core import PipelineTimer, Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
-from stageflow.events import CollectingEventSink
+from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
 from stageflow.flight import Pilot
 from stageflow.interceptors import attempt_call
@@ -43,6 +43,7 @@ class Situation(TypedDict, total=False):
     """What stages upstream send, by their names; can be read to the end."""
     ports: Ports
     config: Mapping[str, Any] | None
+    event_sink: EventSink | None
     sent: list[Any]
     """What the stage sends into its own stream is put in here."""
 
@@ -56,9 +57,10 @@ def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation
     channels = {name: _filled(name, items) for name, items in streams.items()}
     facts, ports = situation.get("snapshot") or create_test_snapshot(), StagePorts.of(situation.get("ports"))
     inputs = StageInputs(facts, outputs, ports, tuple(outputs | channels), channels, stage_name)
-    config = {**(situation.get("config") or {}), "inputs": inputs}
+    timer, sink = PipelineTimer(), situation.get("event_sink")
+    config = {**(situation.get("config") or {}), "inputs": inputs, "timer": timer, "event_sink": sink}
     writer = _Recorder(stage_name, situation.get("sent", []))
-    return StageContext(facts, inputs, stage_name, config=config, stream=writer)
+    return StageContext(facts, inputs, stage_name, timer, config, writer, None if sink is None else sink.emit)
 
 
 async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
@@ -71,7 +73,9 @@ async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) 
 
 
 async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> None:
-    """Prove that a stage keeps the rules, in the situation given; raises AssertionError with all that it breaks.
+    """Prove that a stage keeps the rules; raises AssertionError with all that it breaks.
+
+    In the situation given, the stage must come to its end by itself.
 
     - It returns a legal output.
     - Without any ports, and with nothing in the snapshot and upstream, it returns a legal output too, or
