@@ -16,7 +16,7 @@ for a moment. The endpointer turns them into utterances with three states:
   reaches `min_speech_ms`, noise when it is empty, or after four times `min_speech_ms` without a decision. One
   weak frame inside a word therefore costs two frames of time, not the word.
 - *Barge-in.* While the agent can be heard, an onset must reach `barge_in_threshold` for
-  `barge_in_min_speech_ms`: echo and noise then cost an answer, not just a wasted look.
+  `barge_in_min_speech_ms`: a mistake then costs the person an answer, where else it costs a wasted look.
 - *Hysteresis.* To begin, a score must reach `threshold`; to go on, 0.7 of it. Speech fades; a limit for both
   would chop it.
 - *Pre-roll.* Detectors miss soft beginnings, so an utterance starts `prefix_padding_ms` before its onset, but
@@ -75,12 +75,13 @@ class EndpointConfig:
     threshold: float = 0.5
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 500
-    min_speech_ms: int = 100
+    min_speech_ms: int = 96
+    """Three windows of 32 ms, or five of 20."""
     max_utterance_ms: int = 60_000
     soft_end_ms: int = 0
     """0 for no soft ends."""
     barge_in_threshold: float = 0.6
-    barge_in_min_speech_ms: int = 120
+    barge_in_min_speech_ms: int = 96
 
     def __post_init__(self) -> None:
         faults = [

@@ -59,9 +59,9 @@ class Limits:
 
 EAGERNESS: Mapping[str, Limits] = {
     "low": Limits(600, 2_400),
-    "medium": Limits(340, 1_240),
+    "medium": Limits(380, 1_240),
     "high": Limits(200, 800),
-    "auto": Limits(340, 1_240),
+    "auto": Limits(380, 1_240),
 }
 """The limits for each eagerness of semantic turn detection."""
 
@@ -129,9 +129,9 @@ SHARES: Mapping[Look, Mapping[Sound, float]] = {
     look: dict(zip((Sound.FINISHED, Sound.LIKELY, Sound.UNKNOWN, Sound.UNFINISHED), shares, strict=True))
     for look, shares in {
         Look.ANSWERED: (0.00, 0.00, 0.00, 0.10),
-        Look.ENDED: (0.00, 0.35, 0.35, 0.45),
+        Look.ENDED: (0.00, 0.30, 0.30, 0.40),
         Look.UNKNOWN: (0.15, 0.35, 0.40, 0.50),
-        Look.OPEN: (0.20, 0.40, 0.45, 0.55),
+        Look.OPEN: (0.35, 0.40, 0.45, 0.55),
         Look.SPELLING: (0.50, 0.70, 0.80, 1.00),
         Look.TRAILING: (0.60, 0.80, 0.90, 1.00),
     }.items()

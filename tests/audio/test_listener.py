@@ -279,7 +279,7 @@ def test_a_longer_pre_roll_has_the_audio_it_points_to() -> None:
     listener.reconfigure(PCM16, EndpointConfig(prefix_padding_ms=1_000))
     heard += _hear(listener, _wire(join([voice(300), silence(600)]), PCM16))
     ((started, audio, ended),) = _utterances(heard)
-    assert started.start_sample == (3_000 - 520) * 16, "as far as the old settings kept"
+    assert started.start_sample == (3_000 - 424) * 16, "as far as the old settings kept"
     assert len(audio) == ended.end_sample - started.start_sample
 
 
