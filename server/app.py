@@ -35,7 +35,7 @@ from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule
 from stages.models import model_dir
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
-from stages.ports import LanguageModel, Recogniser, Synthesiser
+from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser
 from stages.router import Route
 from stages.skills import build_skills
 
@@ -53,6 +53,7 @@ class Providers:
     model: LanguageModel
     voice: Synthesiser
     names: tuple[str, str, str]
+    end_of_turn: EndOfTurnModel | None = None
 
 
 class _SocketWire:
@@ -95,6 +96,7 @@ class App:
             new_vad=lambda: WebRtcVad(settings.vad_mode),
             pipelines=_pipelines(settings, providers),
             new_ports=self._ports,
+            end_of_turn=providers.end_of_turn,
             limits=settings.limits,
             lead_ms=settings.lead_ms,
             chunk_ms=settings.output_chunk_ms,
@@ -247,7 +249,8 @@ async def load_providers(settings: Settings, report: Callable[[str], None]) -> A
         recogniser = await load(lambda: _recogniser(settings))
         model = await load(lambda: _model(settings))
         voice = await load(lambda: _voice(settings))
-        yield Providers(recogniser, model, voice, names)  # type: ignore[arg-type]  # each by its own loader
+        end_of_turn = await load(lambda: _end_of_turn(settings))
+        yield Providers(recogniser, model, voice, names, end_of_turn)  # type: ignore[arg-type]  # each by its own loader
 
 
 def _agent_name(settings: Settings) -> str:
@@ -266,6 +269,14 @@ def _recogniser(settings: Settings) -> Recogniser:
     from stages.providers.whisper import EmbeddedRecogniser
 
     return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
+
+
+def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:
+    if settings.end_of_turn == "none":
+        return None
+    from stages.providers.smart_turn import SmartTurn
+
+    return SmartTurn.load(model_dir("smart-turn"))
 
 
 def _model(settings: Settings) -> LanguageModel:

@@ -83,7 +83,8 @@ class Hearing:
         self._on_partial = on_partial
         self._on_read = on_read
         self._on_settled = on_settled
-        self._current: Utterance | None = None
+        self.current: Utterance | None = None
+        """The utterance that is going on."""
         self._unsettled: dict[str, Utterance] = {}
         self._manual = config.turn_detection is None
         self._listener = Listener(config.input_format, new_vad(), self._endpointing(config))
@@ -108,17 +109,17 @@ class Hearing:
                 case SpeechAudio(samples=samples):
                     self._extend(samples)
                 case SpeechStarted(start_sample=start, onset_sample=onset):
-                    self._current = self._open()
+                    self.current = self._open()
                     start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
-                    yield SpeechBegan(self._current, start_ms, onset_ms)
+                    yield SpeechBegan(self.current, start_ms, onset_ms)
                 case SpeechEnded(end_sample=end):
                     yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
-                case SoftEnd() if self._current is not None:
-                    self._current.pause()
-                    yield SpeechPaused(self._current)
-                case SpeechResumed(pause_samples=pause) if self._current is not None:
-                    self._current.resume()
-                    yield SpeechWentOn(self._current, samples_to_ms(pause, SPEECH_HZ))
+                case SoftEnd() if self.current is not None:
+                    self.current.pause()
+                    yield SpeechPaused(self.current)
+                case SpeechResumed(pause_samples=pause) if self.current is not None:
+                    self.current.resume()
+                    yield SpeechWentOn(self.current, samples_to_ms(pause, SPEECH_HZ))
 
     def commit(self) -> tuple[Utterance, int | None]:
         """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
@@ -133,7 +134,7 @@ class Hearing:
                     self._extend(samples)
                 case SpeechEnded(end_sample=end):
                     ended_ms = samples_to_ms(end, SPEECH_HZ)
-        length_ms = self._current.duration_ms if self._current else 0
+        length_ms = self.current.duration_ms if self.current else 0
         # Speech that the detector has found is long enough by its own measure.
         if ended_ms is None and length_ms < MIN_COMMIT_MS:
             raise ClientError(
@@ -185,17 +186,17 @@ class Hearing:
         self._unsettled.clear()
 
     def _extend(self, samples: Samples) -> None:
-        if self._current is None:
-            self._current = self._open()
+        if self.current is None:
+            self.current = self._open()
         # The detector ends its utterances in time; a client that ends them itself may forget to.
-        if self._manual and self._current.duration_ms >= self._max_utterance_ms:
+        if self._manual and self.current.duration_ms >= self._max_utterance_ms:
             raise ClientError(
                 "input_audio_buffer_full",
                 f"the uncommitted audio has reached the limit of {self._max_utterance_ms} ms: "
                 "commit or clear it",
                 param="audio",
             )
-        self._current.push(samples)
+        self.current.push(samples)
 
     def _open(self) -> Utterance:
         told = ""
@@ -217,13 +218,13 @@ class Hearing:
         return utterance
 
     def _drop(self) -> None:
-        if self._current is not None:
-            self._current.close()
-            self._current = None
+        if self.current is not None:
+            self.current.close()
+            self.current = None
 
     def _take(self) -> Utterance:
-        assert self._current is not None, "the listener ends only what it has started"
-        utterance, self._current = self._current, None
+        assert self.current is not None, "the listener ends only what it has started"
+        utterance, self.current = self.current, None
         self._unsettled[utterance.item_id] = utterance
         return utterance
 

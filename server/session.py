@@ -39,7 +39,7 @@ from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
-from stages.ports import Recogniser, Transcript
+from stages.ports import EndOfTurnModel, Recogniser, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class Services:
     new_ports: Callable[["Session"], StagePorts]
     """The providers and tools of one session."""
     limits: Limits
+    end_of_turn: EndOfTurnModel | None = None
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     lead_ms: int = 400
     chunk_ms: int = 100
@@ -157,6 +158,7 @@ class Session:
             last_answer=self._conversation.last_answer,
             answer_text=lambda: "" if self._answer is None else self._answer.text,
             answer_heard_ms=lambda: 0 if self._answer is None else self._answer.heard_ms,
+            end_of_turn=self._services.end_of_turn,
             policy=self._services.interruption,
             holds_voice=self._dialect.holds_voice,
         )
@@ -178,7 +180,7 @@ class Session:
             log.exception("the session failed", extra={"session": self.id})
             self._over = SessionOver(1011, "internal error")
         finally:
-            self._hearing.close()
+            self._speech.close()
             self._outbound.flush()
         await self._say_goodbye()
 

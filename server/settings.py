@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
+    end_of_turn: Literal["smart_turn", "none"] = "smart_turn"
+    """A model that hears whether somebody has finished; `none` leaves it to words and silence."""
     turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
     """How ends of turns are found, unless the client says otherwise: by so much silence, or by what was said."""
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"

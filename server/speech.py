@@ -25,6 +25,7 @@ from server.utterance import Utterance
 from stages.endpointing import EAGERNESS, Pauses, silence_ms
 from stages.endpointing import Evidence as PauseEvidence
 from stages.expectation import expected_answer
+from stages.ports import EndOfTurnModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class SpeechContext:
     """What the agent is saying."""
     answer_heard_ms: Callable[[], int]
     """How much of it has been heard."""
+    end_of_turn: EndOfTurnModel | None
     policy: InterruptionPolicy
     holds_voice: bool
 
@@ -77,6 +79,9 @@ class Speech:
         self._context = context
         self._overlap: _Overlap | None = None
         self._pauses = Pauses()
+        self._questions = context.end_of_turn.open(self._heard_end) if context.end_of_turn else None
+        self._finished: float | None = None
+        """What the end-of-turn model makes of this pause."""
 
     def push(self, data: bytes) -> None:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""
@@ -125,6 +130,12 @@ class Speech:
         elif overlap.utterance is utterance and overlap.stand is _Stand.OPEN:
             self._weigh(overlap)
 
+    def close(self) -> None:
+        """Let go of the recogniser and of the end-of-turn model."""
+        self._hearing.close()
+        if self._questions is not None:
+            self._questions.close()
+
     def floor_is_free(self) -> None:
         """The answer is over: an overlap that has not been judged is a turn."""
         if self._overlap is not None and self._overlap.stand is _Stand.OPEN:
@@ -142,7 +153,7 @@ class Speech:
                 else:
                     self._paused(utterance)
             case SpeechWentOn(pause_ms=pause_ms):
-                self._pauses = self._pauses.after(pause_ms)
+                self._went_on(pause_ms)
                 if self._overlap is not None:
                     self._overlap_goes_on(self._overlap)
                 else:
@@ -169,18 +180,33 @@ class Speech:
             context.feed(FloorEvent.BARGED_IN, None)
 
     def _paused(self, utterance: Utterance) -> None:
+        self._finished = None
         self._set_wait(utterance)
+        if self._questions is not None and self._is_semantic():
+            self._questions.ask(utterance.recent())
         if self._wants_reply():
             self._context.feed(FloorEvent.SPEECH_PAUSED, Question(utterance=utterance))
+
+    def _went_on(self, pause_ms: int) -> None:
+        self._pauses = self._pauses.after(pause_ms)
+        if self._questions is not None:
+            self._questions.drop()
+
+    def _heard_end(self, probability: float) -> None:
+        """The end-of-turn model has heard the pause."""
+        self._finished = probability
+        if self._hearing.current is not None:
+            self._set_wait(self._hearing.current)
 
     def _set_wait(self, utterance: Utterance) -> None:
         """How long the pause must last to be the end, by what is known now."""
         detection = self._context.detection()
-        if not utterance.is_paused or detection is None or detection.kind != "semantic_vad":
+        if not utterance.is_paused or detection is None or not self._is_semantic():
             return
         evidence = PauseEvidence(
             text=utterance.text or None,
             expects=expected_answer(self._context.last_answer()),
+            finished=self._finished,
             pause_ms=self._pauses.mean_ms,
         )
         self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
@@ -196,6 +222,10 @@ class Speech:
     def _note(self, utterance: Utterance) -> None:
         self._context.read(utterance)
         self._context.feed(FloorEvent.SPEECH_NOTED, None)
+
+    def _is_semantic(self) -> bool:
+        detection = self._context.detection()
+        return detection is not None and detection.kind == "semantic_vad"
 
     def _wants_reply(self) -> bool:
         detection = self._context.detection()

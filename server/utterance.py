@@ -6,15 +6,20 @@ Once it has ended, its words are told: `on_settled` is called once, with the tra
 wrong.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
 import anyio
+import numpy as np
 
 from audio.formats import Samples, samples_to_ms
 from stages.errors import ProviderError
 from stages.ports import Recognition, Transcript
+
+RECENT_S = 8
+"""How much of its sound is kept for the end-of-turn model, which hears no more than that."""
 
 Outcome = Transcript | ProviderError
 
@@ -51,6 +56,8 @@ class Utterance:
         self._recognition = recognition
         self._rate_hz = rate_hz
         self._samples = 0
+        self._recent: deque[Samples] = deque()
+        self._recent_samples = 0
         self._kept: list[Samples] = []
         self._revision = 0
         self._state = _State.OPEN
@@ -71,10 +78,18 @@ class Utterance:
     def push(self, samples: Samples) -> None:
         """More audio, `int16[n]` at the recogniser's rate. Never waits."""
         self._samples += len(samples)
+        self._recent.append(samples)
+        self._recent_samples += len(samples)
+        while self._recent_samples - len(self._recent[0]) >= RECENT_S * self._rate_hz:
+            self._recent_samples -= len(self._recent.popleft())
         if self._state is _State.PAUSED:
             self._kept.append(samples)
         else:
             self._recognition.push(samples)
+
+    def recent(self) -> Samples:
+        """The newest `RECENT_S` seconds of it, or all if there is less: `int16[n]`."""
+        return np.concatenate(self._recent) if self._recent else np.zeros(0, np.int16)
 
     @property
     def is_paused(self) -> bool:
@@ -145,5 +160,6 @@ class Utterance:
 
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED
+        self._recent.clear()
         self._recognition.close()
         self._on_settled(self, outcome)

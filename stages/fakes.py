@@ -26,6 +26,7 @@ from stages.ports import (
     Speech,
     TextDelta,
     Transcript,
+    TurnQuestions,
     Usage,
     WordTime,
 )
@@ -149,6 +150,36 @@ class _ScriptedRecognition:
 
     def close(self) -> None:
         self._on_partial = None
+
+
+# --- ends of turns ------------------------------------------------------------------------------------------
+
+
+class ScriptedTurnEnds:
+    """Says of each pause what its script says, at once; None for no answer."""
+
+    def __init__(self, *script: float | None) -> None:
+        self._script = _Script(script or (1.0,))
+
+    def open(self, on_probability: Callable[[float], None]) -> TurnQuestions:
+        """The questions of one session; all sessions share the script."""
+        return _ScriptedQuestions(self._script, on_probability)
+
+
+class _ScriptedQuestions:
+    def __init__(self, script: _Script[float | None], on_probability: Callable[[float], None]) -> None:
+        self._script = script
+        self._on_probability = on_probability
+
+    def ask(self, samples: Samples) -> None:
+        probability = self._script.next()
+        if probability is not None:
+            self._on_probability(probability)
+
+    def drop(self) -> None:
+        """There is never a question that waits."""
+
+    close = drop
 
 
 # --- language -----------------------------------------------------------------------------------------------

@@ -65,6 +65,29 @@ class Recogniser(Protocol):
         """Begin an utterance. `on_partial` is called on the event loop, and only until `close`."""
 
 
+# --- ends of turns ------------------------------------------------------------------------------------------
+
+
+class TurnQuestions(Protocol):
+    """What one session asks about its pauses: at most one question at a time, the newest."""
+
+    def ask(self, samples: Samples) -> None:
+        """Ask about `int16[n]` at 16 kHz that end in a pause. Never waits; there may be no answer."""
+
+    def drop(self) -> None:
+        """Withdraw the question; its answer is not reported."""
+
+    def close(self) -> None:
+        """Ask no more. May be called twice."""
+
+
+class EndOfTurnModel(Protocol):
+    """Tells by the sound of it whether somebody has finished speaking."""
+
+    def open(self, on_probability: Callable[[float], None]) -> TurnQuestions:
+        """The questions of one session; 0 (will go on) to 1 (has finished) comes on the event loop."""
+
+
 # --- language ---------------------------------------------------------------------------------------------
 
 
