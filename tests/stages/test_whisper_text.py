@@ -89,6 +89,22 @@ def test_what_is_improbable_is_doubtful() -> None:
     assert read(tokens, 2.0, no_speech=0.1, log_probability=DOUBTFUL - 0.01).is_doubtful
 
 
+@pytest.mark.parametrize(
+    ("written", "is_doubtful"),
+    [
+        ("<|0.00|> He might. <|5.00|>", False),  # rounded up
+        ("<|0.00|> He might. <|2.00|><|2.00|> He did. <|5.00|>", False),
+        ("<|0.00|> He might. <|5.00|><|5.00|> He might. <|10.00|>", True),
+        ("<|0.00|> He might. He might. <|23.88|>", True),
+        ("He might.", False),
+    ],
+)
+def test_words_after_the_end_of_the_audio_are_doubtful(written: str, is_doubtful: bool) -> None:
+    reading = read(tokens_of(written), 3.8, no_speech=0.1, log_probability=-0.3)
+    assert reading.is_doubtful == is_doubtful
+    assert reading.text.startswith("He might.")
+
+
 # --- a hypothesis that ran away ---------------------------------------------------------------------------
 
 
@@ -155,7 +171,7 @@ def test_any_tokens_are_read(tokens: list[str], duration_s: float) -> None:
     reading = read(tokens, duration_s, no_speech=0.0, log_probability=-0.1)
     assert reading.tokens == len(tokens)
     assert "<|" not in reading.text
-    assert reading.ran_away <= (len(tokens) >= token_limit(duration_s))
+    assert reading.is_doubtful == reading.ran_away
 
 
 # --- two tries --------------------------------------------------------------------------------------------
