@@ -326,7 +326,8 @@ async def test_services_are_reached_through_ports(snippet: Snippet) -> None:
     assert "response" not in without
 
 
-def test_inputs_and_ports_are_made_by_hand(snippet: Snippet) -> None:
+@virtual
+async def test_inputs_and_ports_are_made_by_hand(snippet: Snippet) -> None:
     given: dict[str, Any] = {
         "snapshot": ContextSnapshot(input_text="Hi."),
         "prev_outputs": {"stt": StageOutput.ok(text="hi")},
@@ -339,7 +340,7 @@ def test_inputs_and_ports_are_made_by_hand(snippet: Snippet) -> None:
         },
     }
     namespace = names(**given)
-    made = [value for value in snippet.steps(namespace) if isinstance(value, StageInputs)]
+    made = [step.value async for step in snippet.steps(namespace) if isinstance(step.value, StageInputs)]
     assert [each.snapshot.input_text for each in made] == ["Hi."] * 3
     assert [each.get_from("stt", "text") for each in made] == ["hi"] * 3
     core, llm, audio = (each.ports for each in made)
@@ -466,7 +467,7 @@ async def test_a_class_is_made_anew_and_an_instance_is_shared(snippet: Snippet) 
     GUIDE["Stages with Dependencies"].run(namespace)
     for name, kind in (("echo", namespace["EchoStage"]), ("llm", namespace["LLMStage"])):
         namespace[kind.__name__] = remembering(kind, used[name])
-    echo, llm_stage, llm = snippet.steps(namespace)
+    echo, llm_stage, llm = [step.value async for step in snippet.steps(namespace)]
     echo_graph, llm_graph = echo.build(), llm.build()
     for text in ("one", "two"):
         facts = ContextSnapshot(input_text=text)

@@ -5,10 +5,12 @@ touched, and a traceback points into the document. What a frame adds is added to
 """
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +36,12 @@ class Snippet:
         """Run it as a module with these names; returns the names that there are afterwards."""
         return self._run(self.tree(), namespace)
 
-    def steps(self, namespace: dict[str, Any]) -> Iterator[Any]:
-        """Run it statement by statement; yields each one's value: of an expression, or what it assigned."""
+    async def steps(self, namespace: dict[str, Any]) -> AsyncIterator["Step"]:
+        """Run it statement by statement; `await` is allowed."""
         for statement in self.tree().body:
             target = "_"
+            end = self.code.splitlines()[(statement.end_lineno or 0) - self.line]
+            comment = end.rpartition("  # ")[2] if isinstance(statement, ast.Expr) and "  # " in end else ""
             match statement:
                 case ast.Expr(value=value):
                     assigned = ast.Assign([ast.Name(target, ast.Store())], value)
@@ -45,8 +49,10 @@ class Snippet:
                 case ast.Assign(targets=[ast.Name(id=target)]):
                     pass
             namespace.pop(target, None)
-            self._run(ast.Module([statement], []), namespace)
-            yield namespace.get(target)
+            code = self._compiled(ast.Module([statement], []), ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            if inspect.isawaitable(running := eval(code, namespace)):
+                await running
+            yield Step(statement.lineno, namespace.get(target), comment)
 
     def execute(self, namespace: dict[str, Any], *, give_locals: bool = False) -> Any:
         """The `execute` that the snippet defines, or whose body it is.
@@ -64,8 +70,21 @@ class Snippet:
         return self._run(ast.fix_missing_locations(tree), namespace)["execute"]
 
     def _run(self, tree: ast.Module, namespace: dict[str, Any]) -> dict[str, Any]:
-        exec(compile(tree, str(ROOT / self.document), "exec"), namespace)
+        exec(self._compiled(tree), namespace)
         return namespace
+
+    def _compiled(self, tree: ast.Module, flags: int = 0) -> CodeType:
+        code: CodeType = compile(tree, str(ROOT / self.document), "exec", flags)
+        return code
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement that has run: the value of an expression, or what it assigned; and the comment behind it."""
+
+    line: int
+    value: Any
+    comment: str = ""
 
 
 _GIVE_LOCALS = """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.snippets import ROOT, Snippet, snippets
+from tests.support.snippets import ROOT, Snippet, Step, snippets
 
 GUIDE = "docs/building-stages.md"
 
@@ -68,6 +68,7 @@ async def test_a_bare_body_becomes_an_execute_and_can_give_its_locals() -> None:
     assert await body.execute({"given": False}, give_locals=True)(None, None) == {"answer": 2}
 
 
-def test_steps_give_what_each_statement_makes() -> None:
-    code = Snippet("it.md", "It", 1, "import math\nmath.floor(1.5)\nx = 2\nx = 3\n")
-    assert list(code.steps({})) == [None, 1, 2, 3]
+async def test_steps_give_what_each_statement_makes_and_the_comment_behind_it() -> None:
+    code = "import anyio\nawait anyio.sleep(0)\n1 + 1  # 2\nx = 2  # not shown\n(\n    x\n)  # two\n"
+    steps = [step async for step in Snippet("it.md", "It", 5, code).steps({})]
+    assert steps == [Step(5, None), Step(6, None), Step(7, 2, "2"), Step(8, 2), Step(9, 2, "two")]
