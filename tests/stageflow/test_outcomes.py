@@ -22,6 +22,7 @@ from stageflow import (
     RetryPolicy,
     RunEnded,
     StageContext,
+    StageEvent,
     StageFailed,
     StageOutput,
     StageStatus,
@@ -342,3 +343,35 @@ async def test_two_that_end_at_once_make_one_ending() -> None:
     assert caught.value.stage == "a"
     assert len([type_ for type_ in sink.types() if type_ in _TERMINAL]) == 1
     assert caught.value.results["a"].status is StageStatus.FAIL
+
+
+@virtual
+async def test_whom_the_caller_cancels_is_told_so() -> None:
+    sink, log = CollectingEventSink(), Log()
+    graph = Pipeline().with_stage("a", log.waits("a")).with_stage("b", log.waits("b", cleanup_s=0.5)).build()
+    with anyio.move_on_after(1):
+        await graph.run(FACTS, event_sink=sink)
+    told = [(event.type, event.data["stage"], event.data["reason"]) for event in sink.events[3:]]
+    assert told == [
+        ("stage.cancelled", "a", "the caller cancelled the run"),
+        ("stage.cancelled", "b", "the caller cancelled the run"),
+        ("pipeline.cancelled", None, "the caller cancelled the run"),
+    ]
+
+
+def test_a_sink_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def emit(self, event: StageEvent) -> None:
+            raise OSError("disk full")
+
+    async def emits(ctx: StageContext) -> Returned:
+        ctx.emit_event("custom.seen")
+        return {"x": 1}
+
+    async def run() -> None:
+        results = await Pipeline().with_stage("a", Do(emits)).build().run(FACTS, event_sink=Broken())
+        assert results.data("a") == {"x": 1}
+
+    run_virtual(run)
+    failed = ["pipeline.started", "stage.started", "custom.seen", "stage.completed", "pipeline.completed"]
+    assert [vars(record)["event"] for record in caplog.records] == failed
