@@ -177,9 +177,10 @@ class Flight:
 
     def _check_route(self, route: object) -> None:
         if not isinstance(route, str):
+            name, waiting = self.node.spec.name, ", ".join(map(repr, self.node.awaiting_route))
             raise InvalidOutputError(
-                f"stage {self.node.spec.name!r} gave no route, which {', '.join(map(repr, self.node.awaiting_route))} "
-                f"wait for: return StageOutput.ok(route=...) with a string"
+                f"stage {name!r} gave no route, which {waiting} wait for: "
+                f"return StageOutput.ok(route=...) with a string"
             )
 
     def _why_no_retry(self, attempt: int) -> str:

@@ -101,11 +101,10 @@ class Span:
 class TracingInterceptor(Interceptor):
     """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
-    _start_ms: ContextVar[float] = ContextVar("start_ms")
-
     def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
-        self._export = export
         self.priority = priority
+        self._export = export
+        self._start_ms: ContextVar[float] = ContextVar("start_ms")
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         self._start_ms.set(ctx.timer.elapsed_ms())
@@ -117,12 +116,8 @@ class TracingInterceptor(Interceptor):
         self._end(stage_name, ctx, StageStatus.FAIL, f"{type(error).__name__}: {error}")
 
     def _end(self, stage_name: str, ctx: StageContext, status: StageStatus, error: str | None) -> None:
-        run_id, start_ms, end_ms = (
-            str(ctx.snapshot.pipeline_run_id),
-            self._start_ms.get(),
-            ctx.timer.elapsed_ms(),
-        )
-        self._export(Span(run_id, stage_name, start_ms, end_ms, status, error))
+        run_id, end_ms = str(ctx.snapshot.pipeline_run_id), ctx.timer.elapsed_ms()
+        self._export(Span(run_id, stage_name, self._start_ms.get(), end_ms, status, error))
 
 
 class MetricsInterceptor(TracingInterceptor):
@@ -148,13 +143,9 @@ class LoggingInterceptor(TracingInterceptor):
         self._level = level
 
     def _log(self, span: Span) -> None:
-        who = {
-            "stage": span.stage,
-            "run_id": span.run_id,
-            "status": str(span.status),
-            "pii.error": span.error,
-        }
-        log.log(self._level, "stage ended", extra={**who, "duration_ms": span.end_ms - span.start_ms})
+        fields = {"stage": span.stage, "run_id": span.run_id, "status": str(span.status)}
+        took_ms = span.end_ms - span.start_ms
+        log.log(self._level, "stage ended", extra={**fields, "duration_ms": took_ms, "pii.error": span.error})
 
 
 def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
@@ -168,18 +159,17 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
         began_ms = ctx.timer.elapsed_ms()
         one = stage() if isinstance(stage, type) else stage
         output = _as_output(name, await one.execute(ctx))
-        return (
-            StageOutput(  # by position: this is in the path of every stage, and `replace` takes a microsecond
-                output.status,
-                output.data,
-                (*output.artifacts, *ctx.artifacts),
-                (*output.events, *ctx.events),
-                output.error,
-                ctx.timer.elapsed_ms() - began_ms,
-                output.version or getattr(one, "version", None),
-                output.reason,
-                output.after_s,
-            )
+        # By position: every stage comes by here, and `replace` takes a microsecond.
+        return StageOutput(
+            output.status,
+            output.data,
+            (*output.artifacts, *ctx.artifacts),
+            (*output.events, *ctx.events),
+            output.error,
+            ctx.timer.elapsed_ms() - began_ms,
+            output.version or getattr(one, "version", None),
+            output.reason,
+            output.after_s,
         )
 
     wrapped: StageCall = call

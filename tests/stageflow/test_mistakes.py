@@ -171,7 +171,7 @@ FAULTS = {
         with_a(sends())
         .with_stage("m", gives(), dependencies=("a",))
         .with_stage("b", collects("a"), streams=("a",), dependencies=("m",)),
-        ("'b' reads the stream of 'a'", "only after 'm'", "in a stage of its own"),
+        ("'b' reads the stream of 'a'", "only after 'm'", "wait for the other", "in a stage "),
     ),
 }
 """A pipeline with one fault, and what its message must hold."""
@@ -186,6 +186,33 @@ def test_a_fault_of_a_pipeline_names_stage_thing_and_remedy(
     assert len(caught.value.faults) == 1
     assert [part for part in parts if part not in caught.value.faults[0]] == []
     assert caught.value.faults[0] in str(caught.value)
+
+
+HANGS = {
+    "a stream behind the start of another": (
+        with_a(sends())
+        .with_stage("m", sends(), dependencies=("a",))
+        .with_stage("b", collects("a"), streams=("a", "m")),
+        ("'b' reads the stream of 'a'", "wait for the other", "in a stage "),
+    ),
+    "a stream behind the end of what feeds it": (
+        with_a(sends())
+        .with_stage("through", collects("a"), streams=("a",))
+        .with_stage("m", gives(), dependencies=("a",))
+        .with_stage("b", collects("through"), streams=("through",), dependencies=("m",)),
+        ("'b' reads the stream of 'through'", "only after 'm'", "wait for the other", "in a stage "),
+    ),
+}
+"""Pipelines that would hang as soon as there are more items than room."""
+
+
+@pytest.mark.xfail(strict=True, reason="build lets them pass")
+@pytest.mark.parametrize(("pipeline", "parts"), HANGS.values(), ids=HANGS)
+def test_a_stream_that_would_be_read_too_late_is_a_fault(pipeline: Pipeline, parts: tuple[str, ...]) -> None:
+    with pytest.raises(PipelineBuildError) as caught:
+        pipeline.build()
+    assert len(caught.value.faults) == 1
+    assert [part for part in parts if part not in caught.value.faults[0]] == []
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -312,6 +313,109 @@ def test_every_consumer_gets_the_first_items_in_order(
     for number, reader in enumerate(consumers):
         expected = items if reader.takes is None else min(items, reader.takes)
         assert run.results.data(f"c{number}")["got"] == list(range(expected))
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """A stage of a random graph with streams: reads all of its streams at once, then sends, waits and ends.
+
+    Who reads one only may stop early: who stops reading, but waits for another stream, asks to be waited for.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    streams: tuple[str, ...]
+    takes: int | None
+    items: int
+    delay_s: int
+    outcome: Outcome
+
+
+@st.composite
+def streaming(draw: st.DrawFn) -> tuple[Streaming, ...]:
+    """Up to seven stages with edges of both sorts, as far as `build` allows them."""
+    plans: list[Streaming] = []
+    outcomes: list[Outcome] = ["ok", "ok", "ok", "ok", "ok", "skip", "cancel", "fail", "raise"]
+    for number in range(draw(st.integers(2, 7))):
+        earlier = st.sampled_from([f"s{other}" for other in range(number)] or ["none"])
+        streams = draw(st.lists(earlier, unique=True, max_size=2)) if number else []
+        needs = draw(st.lists(earlier, unique=True, max_size=1)) if number else []
+        plan = Streaming(
+            f"s{number}",
+            tuple(name for name in needs if name not in streams),
+            tuple(streams),
+            draw(st.one_of(st.none(), st.integers(1, 20))) if len(streams) == 1 else None,
+            draw(st.sampled_from([0, 1, 10, 63, 64, 65, 150])),
+            draw(st.integers(0, 3)),
+            draw(st.sampled_from(outcomes)),
+        )
+        plans.append(plan)
+        try:
+            streaming_pipeline(plans).build()
+        except PipelineBuildError:  # it reads a stream behind its end
+            plans[-1] = replace(plan, streams=())
+    return tuple(plans)
+
+
+def streaming_pipeline(plans: Sequence[Streaming]) -> Pipeline:
+    pipeline = Pipeline()
+    for plan in plans:
+        pipeline = pipeline.with_stage(
+            plan.name, _streaming(plan), dependencies=plan.needs, streams=plan.streams
+        )
+    return pipeline
+
+
+def _streaming(plan: Streaming) -> Do:
+    ending = _acting(Plan(plan.name, (), plan.delay_s, plan.outcome))
+
+    async def read(ctx: StageContext, name: str) -> None:
+        taken = 0
+        async for _ in ctx.inputs.stream(name):
+            taken += 1
+            await ctx.stream.send(name)
+            if taken == plan.takes:
+                break
+
+    async def act(ctx: StageContext) -> Returned:
+        async with anyio.create_task_group() as tasks:
+            for name in plan.streams:
+                tasks.start_soon(read, ctx, name)
+        for _ in range(plan.items):
+            await ctx.stream.send(plan.name)
+        return await ending.execute(ctx)
+
+    return Do(act)
+
+
+@profile
+@given(streaming(), st.one_of(st.none(), st.integers(0, 8)))
+def test_nothing_hangs_and_nothing_is_left_however_streams_are_laid(
+    plans: tuple[Streaming, ...], patience_s: int | None
+) -> None:
+    """In virtual time a hang raises; so does a task that is left."""
+    sink = Stamping()
+
+    async def run() -> bool:
+        with anyio.move_on_after(1000 if patience_s is None else patience_s + 0.5) as scope:
+            with suppress(RunEnded):
+                await streaming_pipeline(plans).build().run(FACTS, event_sink=sink)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return scope.cancelled_caught
+
+    is_cancelled = run_virtual(run)
+    starts = [event.data["stage"] for event in sink.of("stage.started")]
+    ends = [event.data["stage"] for event in sink.events if event.type in STAGE_ENDS]
+    assert sorted(starts) == sorted(ends)
+    assert len(set(starts)) == len(starts)
+    endings = [type_ for type_ in sink.types() if type_ in RUN_ENDS]
+    assert len(endings) == 1
+    assert sink.types()[-1] == endings[0]
+    if is_cancelled:
+        assert endings == ["pipeline.cancelled"]
+    if all(plan.outcome in ("ok", "skip") for plan in plans) and patience_s is None:
+        assert endings == ["pipeline.completed"]
+        assert len(starts) == len(plans)
 
 
 # --- cycles --------------------------------------------------------------------------------------------------------

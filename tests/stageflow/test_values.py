@@ -54,7 +54,6 @@ FULL = ContextSnapshot(
 )
 
 
-@pytest.mark.xfail(strict=True, reason="the facts of a memory come back as a list")
 def test_a_snapshot_is_the_same_after_a_round_trip() -> None:
     assert ContextSnapshot.from_dict(FULL.to_dict()) == FULL
     empty = ContextSnapshot()
