@@ -67,7 +67,9 @@ class RealtimeClient:
 
     def __init__(self, url: str, *, api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
-        self._connecting = connect(url, additional_headers=headers, compression=None, max_size=None)
+        self._connecting = connect(
+            url, additional_headers=headers, compression=None, max_size=None, max_queue=None
+        )  # unread audio must not keep the connection from closing
         self._connection: ClientConnection
         self.call = Call()
 
