@@ -160,7 +160,10 @@ class Hearing:
         self._listener.set_agent_audible(is_audible)
 
     def forget(self, utterance: Utterance) -> None:
-        """Let go of an utterance that was none."""
+        """It was none; what is heard from here on is another."""
+        if utterance is self.current:
+            self._listener.abandon_utterance()
+            self.current = None
         self._unsettled.pop(utterance.item_id, None)
         utterance.close()
 

@@ -37,6 +37,7 @@ from server.speculation import Speculation
 from server.speech import Speech, SpeechContext
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
+from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
 from stages.ports import EndOfTurnModel, Recogniser, Transcript
@@ -110,6 +111,7 @@ class Session:
         self._config = config
         limits = services.limits
         self._floor = Floor()
+        self._keep_idle_time(config)
         self._conversation = Conversation(limits.max_items)
         self._outbound = Outbound(
             lead_ms=services.lead_ms,
@@ -162,6 +164,10 @@ class Session:
             policy=self._services.interruption,
             holds_voice=self._dialect.holds_voice,
         )
+
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as a model would be given it now."""
+        return self._conversation.messages()
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -242,9 +248,12 @@ class Session:
     def _configure(self, config: ev.SessionConfig) -> None:
         self._speech.configure(config)
         self._config = config
+        self._keep_idle_time(config)
+        self._outbound.put(ev.SessionConfigured(config))
+
+    def _keep_idle_time(self, config: ev.SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
         self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
-        self._outbound.put(ev.SessionConfigured(config))
 
     def _create_reply(self, options: ev.ReplyOptions) -> None:
         thinking = self._floor.state in _THINKING
@@ -370,6 +379,8 @@ class Session:
                 self._start(question, now)
             case FloorCommand.QUEUE:
                 self._queued = question
+                if question is not None and question.utterance is not None:
+                    self._read_soon(question.utterance)
             case FloorCommand.APOLOGISE:
                 self._announcements.add(self._services.pipelines.apology)
             case FloorCommand.END_SPEECH:

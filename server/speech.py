@@ -8,13 +8,12 @@ detection, what has been read of the words by then decides how long the pause mu
 
 Speech during an answer is an *overlap*. Clients that can lower and hold the voice are asked to, until `judge`
 has made up its mind by what is known: how long the sound lasts, and its words as far as they are read. If it
-interrupts, it becomes a turn, with all of its audio. If it does not, it is forgotten, unless the person goes
-on: then it is judged anew. For other clients every overlap is an interruption, as their protocol has it.
+interrupts, it becomes a turn, with all of its audio; if it does not, it is forgotten. For other clients every
+overlap is an interruption, as their protocol has it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from server import events as ev
 from server.answer import Question
@@ -51,17 +50,9 @@ class SpeechContext:
     holds_voice: bool
 
 
-class _Stand(StrEnum):
-    """How an overlap stands."""
-
-    OPEN = "open"
-    DISMISSED = "dismissed"
-
-
 @dataclass(slots=True)
 class _Overlap:
     began: SpeechBegan
-    stand: _Stand = _Stand.OPEN
     lasted_ms: int = 0
     ended_ms: int | None = None
     """Where it ended, once the detector has said so."""
@@ -78,6 +69,8 @@ class Speech:
         self._hearing = hearing
         self._context = context
         self._overlap: _Overlap | None = None
+        self._untold: Utterance | None = None
+        """Speech in a protected part of an answer: the client sees it as one that was committed by hand."""
         self._pauses = Pauses()
         self._questions = context.end_of_turn.open(self._heard_end) if context.end_of_turn else None
         self._finished: float | None = None
@@ -87,7 +80,7 @@ class Speech:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""
         for heard in self._hearing.push(data):
             self._obey(heard)
-        if self._overlap is not None and self._overlap.stand is _Stand.OPEN:
+        if self._overlap is not None:
             self._weigh(self._overlap)
 
     def configure(self, config: ev.SessionConfig) -> None:
@@ -127,7 +120,7 @@ class Speech:
         overlap = self._overlap
         if overlap is None:
             self._set_wait(utterance)
-        elif overlap.utterance is utterance and overlap.stand is _Stand.OPEN:
+        elif overlap.utterance is utterance:
             self._weigh(overlap)
 
     def close(self) -> None:
@@ -138,7 +131,7 @@ class Speech:
 
     def floor_is_free(self) -> None:
         """The answer is over: an overlap that has not been judged is a turn."""
-        if self._overlap is not None and self._overlap.stand is _Stand.OPEN:
+        if self._overlap is not None:
             self._become_turn(self._overlap)
 
     # --- turns --------------------------------------------------------------------------------------------
@@ -154,9 +147,7 @@ class Speech:
                     self._paused(utterance)
             case SpeechWentOn(pause_ms=pause_ms):
                 self._went_on(pause_ms)
-                if self._overlap is not None:
-                    self._overlap_goes_on(self._overlap)
-                else:
+                if self._overlap is None:
                     self._context.feed(FloorEvent.SPEECH_RESUMED, None)
             case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
                 if self._overlap is not None:
@@ -169,8 +160,11 @@ class Speech:
         if context.floor.state not in (State.THINKING, State.SPEAKING):
             self._tell_start(heard)
             context.feed(FloorEvent.SPEECH_STARTED, None)
-        elif self._is_protected(detection):
+        elif detection is not None and not detection.interrupt_response:
             self._tell_start(heard)
+            context.feed(FloorEvent.SPEECH_OVERHEARD, None)
+        elif context.answer_heard_ms() < context.policy.protect_ms:
+            self._untold = heard.utterance  # a client that knew of it would fall silent
             context.feed(FloorEvent.SPEECH_OVERHEARD, None)
         elif context.holds_voice:
             self._overlap = _Overlap(heard)
@@ -212,7 +206,8 @@ class Speech:
         self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
 
     def _stopped(self, utterance: Utterance, end_ms: int) -> None:
-        self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
+        if utterance is not self._untold:
+            self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.take(utterance)
         if self._wants_reply():
             self._context.feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
@@ -231,11 +226,6 @@ class Speech:
         detection = self._context.detection()
         return detection is None or detection.create_response
 
-    def _is_protected(self, detection: ev.TurnDetection | None) -> bool:
-        if detection is not None and not detection.interrupt_response:
-            return True
-        return self._context.answer_heard_ms() < self._context.policy.protect_ms
-
     def _tell_start(self, began: SpeechBegan) -> None:
         self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
 
@@ -253,11 +243,14 @@ class Speech:
         utterance = overlap.utterance
         if overlap.ended_ms is None and not utterance.is_paused:
             overlap.lasted_ms = self._hearing.position_ms - overlap.began.onset_ms
-        is_read = utterance.is_paused and utterance.outcome is not None
-        evidence = Evidence(overlap.lasted_ms, utterance.text, is_read)
-        match judge(evidence, self._context.policy, self._context.answer_text()):
-            case Verdict.HOLD if self._context.floor.state is State.DUCKED:
-                self._context.feed(FloorEvent.SPEECH_PERSISTED, None)
+        is_over = utterance.is_paused and utterance.outcome is not None
+        evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.read_ms, is_over)
+        verdict = judge(evidence, self._context.policy, self._context.answer_text())
+        if verdict in (Verdict.HOLD, Verdict.READ) and self._context.floor.state is State.DUCKED:
+            self._context.feed(FloorEvent.SPEECH_PERSISTED, None)
+        match verdict:
+            case Verdict.READ if not utterance.is_being_read:
+                self._context.read(utterance)
             case Verdict.INTERRUPT:
                 self._take_floor(overlap)
             case Verdict.DISMISS:
@@ -291,29 +284,13 @@ class Speech:
             self._paused(overlap.utterance)
 
     def _dismiss(self, overlap: _Overlap) -> None:
-        overlap.stand = _Stand.DISMISSED
+        self._overlap = None
+        self._hearing.forget(overlap.utterance)
         if self._context.floor.state in OVERLAP:
             self._context.feed(FloorEvent.FALSE_ALARM, None)
-        if overlap.ended_ms is not None:
-            self._forget(overlap)
-
-    def _overlap_goes_on(self, overlap: _Overlap) -> None:
-        if overlap.stand is _Stand.OPEN:
-            return
-        overlap.stand = _Stand.OPEN
-        if self._context.floor.state in (State.THINKING, State.SPEAKING):
-            self._context.feed(FloorEvent.SPEECH_STARTED, None)
-        elif self._context.floor.state is State.LISTENING:
-            self._become_turn(overlap)
 
     def _overlap_stopped(self, overlap: _Overlap, end_ms: int) -> None:
         overlap.ended_ms = end_ms
-        if overlap.stand is _Stand.DISMISSED:
-            self._forget(overlap)
-        elif not overlap.utterance.is_paused:  # it was too long for a pause
+        if not overlap.utterance.is_paused:  # it was too long for a pause
             overlap.utterance.pause()
             self._context.read(overlap.utterance)
-
-    def _forget(self, overlap: _Overlap) -> None:
-        self._overlap = None
-        self._hearing.forget(overlap.utterance)
