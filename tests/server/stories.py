@@ -36,8 +36,8 @@ async def pay() -> str:
     return "paid"
 
 
-LOOKS_UP = Said("", (ToolCall("look_up", "{}", "call_1"),), conduct=Conduct(delay_s=0.2))
-PAYS = Said("", (ToolCall("pay", "{}", "call_1"),), conduct=Conduct(delay_s=0.1))
+LOOKS_UP = Said("", (ToolCall("call_1", "look_up"),), conduct=Conduct(delay_s=0.2))
+PAYS = Said("", (ToolCall("call_1", "pay"),), conduct=Conduct(delay_s=0.1))
 
 STORIES: dict[str, Story] = {
     # --- ends of turns ---

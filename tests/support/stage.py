@@ -183,7 +183,7 @@ def play(stage_of: Callable[[], Stage], story: Callable[[Stage], Any]) -> Stage:
         stage = stage_of()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.session.run)
-            with anyio.fail_after(300):
+            with anyio.fail_after(3600):
                 await story(stage)
             stage.wire.hang_up()
         return stage

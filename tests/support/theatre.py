@@ -165,7 +165,7 @@ def _microphone(story: Story) -> Samples:
         else:
             sound = np.repeat(clip(say.sound).read(), 3)[::2]  # 16 to 24 kHz, well enough for a detector
         start = int(say.start_s * WIRE_HZ)
-        sound = sound[: len(audio) - start]
+        sound = sound[: max(0, len(audio) - start)]
         audio[start : start + len(sound)] = sound
     return audio
 
