@@ -32,9 +32,10 @@ from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
+from server.overlaps import SpeechContext
 from server.settings import Limits
 from server.speculation import Speculation
-from server.speech import Speech, SpeechContext
+from server.speech import Speech
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
 from stageflow.context import Message
