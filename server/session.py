@@ -454,22 +454,30 @@ class Session:
 
     async def _write(self) -> None:
         """Send what is due, and keep the session's time in between."""
-        now, patience_s = self._now, self._services.limits.send_timeout_s
-        with anyio.CancelScope() as scope:
-            try:
-                while True:
-                    event = self._outbound.take(now())
-                    if event is not None:
-                        scope.deadline = now() + patience_s
-                        await self._send(event)
-                        continue
-                    scope.deadline = math.inf
-                    await self._outbound.wait(self._wake_at(now()))
-                    self._tick(now())
-            except WireClosed:
-                return  # the reader learns of it too, and ends the session
-        if scope.cancelled_caught:
-            self.end(_SLOW_CONSUMER)
+        try:
+            while await self._write_for_a_while():
+                pass
+        except WireClosed:
+            return  # the reader learns of it too, and ends the session
+        self.end(_SLOW_CONSUMER)
+
+    async def _write_for_a_while(self) -> bool:
+        """Whether every frame has left in time.
+
+        One deadline serves many frames, because a timer for each costs as much as the frame. All other waits end
+        at half of it, so who is still there at the end has waited for one frame for at least that long.
+        """
+        patience_s = self._services.limits.send_timeout_s
+        until = self._now() + patience_s / 2
+        with anyio.CancelScope(deadline=until + patience_s / 2) as scope:
+            while (now := self._now()) < until:
+                event = self._outbound.take(now)
+                if event is not None:
+                    await self._send(event)
+                    continue
+                await self._outbound.wait(min(self._wake_at(now), until))
+                self._tick(self._now())
+        return not scope.cancelled_caught
 
     async def _send(self, event: ev.Event) -> None:
         for frame in self._dialect.encode(event):

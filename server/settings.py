@@ -39,7 +39,8 @@ class Limits(BaseModel):
     max_queued_audio_s: float = Field(30.0, ge=1.0, le=600.0)
     """Speech waiting to be paced out; beyond it the voice waits."""
     send_timeout_s: float = Field(10.0, ge=0.1, le=60.0)
-    """How long one frame may take to leave before the client counts as a slow consumer."""
+    """How long one frame may take to leave, at most, before the client counts as a slow consumer; half of it is
+    always granted."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
