@@ -6,7 +6,6 @@ then read it.
 
 import base64
 import os
-import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -127,12 +126,13 @@ def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
     assert speculation.saved_ms > 400
 
 
-def test_ten_minutes_take_a_second() -> None:
-    began = time.perf_counter()
+def test_ten_minutes_of_conversation_are_forty_answers() -> None:
     says = tuple(Say(0.5 + 15 * n, 2.0 + 15 * n, "what time is it") for n in range(40))
     told = perform(Story(says=says, answers=("It is noon now.",), until_s=600.0))
-    assert len(told.times("response.done")) == 40
-    assert time.perf_counter() - began < 5  # about one; the machine may be busy
+    assert [event["response"]["status"] for _, event in told.events if event["type"] == "response.done"] == [
+        "completed"
+    ] * 40
+    assert told.stage.session.speculation.kept == 40
 
 
 @pytest.mark.parametrize("at_s", [0.1, 1.0, 1.62, 2.0, 2.25, 3.0, 4.15, 4.35])
