@@ -17,7 +17,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -34,11 +33,16 @@ from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.overlaps import SpeechContext
+from server.playback import Playback
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
+from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
+from server.voice_events import Played, VoiceHeld
+from server.wire import Wire
+from server.writer import Writer
 from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
@@ -48,27 +52,6 @@ log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
-
-
-class WireClosed(Exception):
-    """The connection is over; nothing can be sent."""
-
-
-class Wire(Protocol):
-    """One connection, whatever carries it. Frames are whole messages."""
-
-    @property
-    def latency_s(self) -> float:
-        """The last measured round trip, 0 when it is not known."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next frame, or None when the client is gone."""
-
-    async def send(self, frame: str | bytes) -> None:
-        """Hand one frame to the connection; waits while the client does not read. Raises WireClosed."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close with a WebSocket close code; never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +66,7 @@ class Services:
     limits: Limits
     end_of_turn: EndOfTurnModel | None = None
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
+    observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     chunk_ms: int = 100
     unix_time_s: Callable[[], float] = lambda: 0.0
@@ -144,6 +128,20 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )
+        self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
+        self._observer = services.observer
+        self._reports = TurnReports(
+            self.id, self._hearing, self._outbound.put, self._playback, services.observer
+        )
+        self._writer = Writer(
+            wire,
+            dialect,
+            self._outbound,
+            patience_s=limits.send_timeout_s,
+            now=self._now,
+            wake_at=self._wake_at,
+            tick=self._tick,
+        )
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -203,8 +201,9 @@ class Session:
         over = self._over or SessionOver(1000, "")
         with anyio.move_on_after(CLOSE_DEADLINE_S, shield=True):
             if over.error is not None:
-                await self._send(ev.Problem(over.error))
+                await self._writer.send(ev.Problem(over.error))
             await self._wire.close(over.close_code, over.reason)
+        self._observer.session_ended(over.close_code)
 
     # --- the reader ---------------------------------------------------------------------------------------
 
@@ -213,17 +212,23 @@ class Session:
             try:
                 command = self._dialect.decode(frame)
                 if isinstance(command, ev.AppendAudio):  # the hot path first
-                    self._hear(command.data)
+                    self._hear(command)
                 else:
                     self._obey(command)
             except ClientError as error:
-                self._outbound.put(ev.Problem(error))
+                self._complain(error)
+
+    def _complain(self, error: ClientError) -> None:
+        self._observer.problem(error.code)
+        self._outbound.put(ev.Problem(error))
 
     def _obey(self, command: ev.Command) -> None:
         try:
             match command:
-                case ev.AppendAudio(data=data):
-                    self._hear(data)
+                case ev.AppendAudio():
+                    self._hear(command)
+                case Played():
+                    self._playback.report(command, self._answer, anyio.current_time())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -244,9 +249,11 @@ class Session:
         for event in obey_item_command(command, self._conversation):
             self._outbound.put(event)
 
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, command: ev.AppendAudio) -> None:
+        if command.problem is not None:
+            self._complain(command.problem)
         self._floor.audio_came(self._now())
-        self._speech.push(data)
+        self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
         self._speech.configure(config)
@@ -266,7 +273,7 @@ class Session:
                 f"Conversation already has an active response in progress: {self._answer.reply_id}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, requested=True))
+        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, ended_by="client", requested=True))
 
     def _cancel_reply(self, reply_id: str | None) -> None:
         answer = self._answer
@@ -312,9 +319,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._answer, anyio.current_time())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._answer, anyio.current_time())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -337,7 +346,7 @@ class Session:
             self._outbound.put(ev.TranscriptFinal(item_id, "", (end_ms - start_ms) / 1000))
         detection = self._config.turn_detection
         if detection is not None and detection.create_response:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(requested=True))
+            self._feed(FloorEvent.REPLY_REQUESTED, Question(ended_by="server", requested=True))
 
     # --- the floor ----------------------------------------------------------------------------------------
 
@@ -402,6 +411,7 @@ class Session:
         match command:
             case FloorCommand.COMMIT:
                 self.speculation.commit(now)
+                self._reports.committed(answer, self._speech.ended_by, now)
                 answer.confirm()
             case FloorCommand.DROP:
                 self.speculation.drop()
@@ -410,20 +420,22 @@ class Session:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
                 answer.interrupt(reason)
+                self._reports.interrupted(answer, reason, by_hanging_up=self._floor.state is State.CLOSED)
             case FloorCommand.DUCK:
-                self._outbound.put(ev.VoiceHeld("duck"))
+                self._outbound.put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
                 answer.lane.pause(now)
-                self._outbound.put(ev.VoiceHeld("pause"))
+                self._outbound.put(VoiceHeld("pause"))
             case FloorCommand.RESUME:
                 answer.lane.resume(now)
-                self._outbound.put(ev.VoiceHeld("resume"))
+                self._outbound.put(VoiceHeld("resume"))
 
     def _start(self, question: Question, now: float) -> None:
         self._queued = None
         if question.utterance is not None:
             self._note_spoken(question.utterance.item_id)
-        self._answer = Answer(self._floor.run, question, self._config, self._context)
+        timeline = self._reports.begin(self._floor.run, question, now)
+        self._answer = Answer(timeline, question, self._config, self._context)
         self.speculation.start(now)
         self._tasks.start_soon(self._live, self._answer)
 
@@ -435,6 +447,7 @@ class Session:
         except Exception:
             log.exception("the turn failed", extra={"session": self.id, "turn": answer.run_id.turn})
             answer.fail()
+        self._reports.over(answer)
         if self._queued is None:
             self._feed(FloorEvent.ANSWERED, run=answer.run_id)
         else:
@@ -448,40 +461,15 @@ class Session:
 
     def _announce(self) -> None:
         if self._announcements and self._floor.state is State.LISTENING:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.next()))
+            self._feed(
+                FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.next(), ended_by="server")
+            )
 
     # --- the writer ---------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        """Send what is due, and keep the session's time in between."""
-        try:
-            while await self._write_for_a_while():
-                pass
-        except WireClosed:
-            return  # the reader learns of it too, and ends the session
-        self.end(_SLOW_CONSUMER)
-
-    async def _write_for_a_while(self) -> bool:
-        """Whether every frame has left in time.
-
-        One deadline serves many frames, because a timer for each costs as much as the frame. All other waits end
-        at half of it, so who is still there at the end has waited for one frame for at least that long.
-        """
-        patience_s = self._services.limits.send_timeout_s
-        until = self._now() + patience_s / 2
-        with anyio.CancelScope(deadline=until + patience_s / 2) as scope:
-            while (now := self._now()) < until:
-                event = self._outbound.take(now)
-                if event is not None:
-                    await self._send(event)
-                    continue
-                await self._outbound.wait(min(self._wake_at(now), until))
-                self._tick(self._now())
-        return not scope.cancelled_caught
-
-    async def _send(self, event: ev.Event) -> None:
-        for frame in self._dialect.encode(event):
-            await self._wire.send(frame)
+        if not await self._writer.run():
+            self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
 
     def _wake_at(self, now: float) -> float:
         due, deadline = self._outbound.next_due(now), self._floor.deadline

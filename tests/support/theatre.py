@@ -18,7 +18,6 @@ import anyio
 import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
-from server.dialects.realtime import RealtimeDialect
 from server.events import SessionConfig, TurnDetection
 from server.interruption import InterruptionPolicy
 from stageflow.tools import Tool
@@ -26,7 +25,8 @@ from stages.errors import ProviderError
 from stages.fakes import Conduct, Said, ScriptedTurnEnds
 from stages.ports import Partial, Transcript
 from tests.support.audio_maker import clip, pink_noise, tone, voice
-from tests.support.stage import Stage, play
+from tests.support.stage import AUDIO as AUDIO_FRAME
+from tests.support.stage import Stage, play, realtime, voice_v1
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02
@@ -100,12 +100,25 @@ class Told:
         """When events of a type came, in seconds."""
         return [at for at, event in self.events if event["type"] == type]
 
-    def audio(self) -> list[tuple[float, str]]:
-        """When audio came, and of which reply."""
-        return [(at, event["response_id"]) for at, event in self.events if event["type"] == AUDIO]
+    def audio_times(self) -> list[float]:
+        """When audio came, in seconds."""
+        return [at for at, event in self.events if event["type"] in AUDIO]
+
+    def audio(self) -> bytes:
+        """All of it, joined."""
+        frames = (event for _, event in self.events if event["type"] in AUDIO)
+        return b"".join(
+            event["data"] if "data" in event else base64.b64decode(event["delta"]) for event in frames
+        )
+
+    def realtime_events(self) -> list[dict[str, Any]]:
+        """What a client of the standard protocol knows of it."""
+        return [
+            event for _, event in self.events if event["type"] != AUDIO_FRAME and event["type"][:2] != "x_"
+        ]
 
 
-AUDIO = "response.output_audio.delta"
+AUDIO = ("response.output_audio.delta", AUDIO_FRAME)
 
 
 def perform(story: Story) -> Told:
@@ -121,7 +134,7 @@ def perform(story: Story) -> Told:
             end_of_turn=ScriptedTurnEnds(*story.ends),
             interruption=story.policy,
             config=story.config,
-            dialect=partial(RealtimeDialect, holds_voice=story.holds_voice),
+            dialect=voice_v1 if story.holds_voice else realtime,
         ),
         partial(_tell, story),
     )
@@ -237,7 +250,7 @@ def trace(seen: list[tuple[float, dict[str, Any]]]) -> list[str]:
     lines: list[str] = []
     audio: list[float] = []
     for at_s, event in seen:
-        if event["type"] == AUDIO:
+        if event["type"] in AUDIO:
             audio.append(at_s)
             continue
         text = _notice(event)
@@ -264,6 +277,7 @@ _NOTICED = {
     "conversation.item.input_audio_transcription.failed": "not heard",
     "response.created": "reply begins",
     "response.output_audio_transcript.done": "said: {transcript!r}",
+    "x_flush": "x_flush {epoch}",
     "x_duck": "x_duck",
     "x_pause": "x_pause",
     "x_resume": "x_resume",
