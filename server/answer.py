@@ -42,8 +42,10 @@ from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
+from server.timeline import Timeline
 from server.turns import RunId
 from server.utterance import Utterance
+from server.voice_events import EndedBy
 from stageflow.context import ContextSnapshot, Message
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
@@ -74,6 +76,8 @@ class Question:
     utterance: Utterance | None = None
     say: str | None = None
     options: ReplyOptions = field(default_factory=ReplyOptions)
+    ended_by: EndedBy | None = None
+    """Who asked, where it was not the end of the person's turn."""
     requested: bool = False
     """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
 
@@ -120,9 +124,10 @@ class Answer:
     """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
 
     def __init__(
-        self, run_id: RunId, question: Question, config: SessionConfig, context: AnswerContext
+        self, timeline: Timeline, question: Question, config: SessionConfig, context: AnswerContext
     ) -> None:
-        self.run_id = run_id
+        self.timeline = timeline
+        self.run_id = timeline.run
         self.question = question
         self.scope = anyio.CancelScope()
         self._config = config = question.options.over(config)
@@ -149,6 +154,11 @@ class Answer:
         """Whether the client knows of the reply, and has not been told of its end."""
         told = self.lane.state is LaneState.OPEN or self.question.requested
         return told and self._phase in (Phase.STARTED, Phase.MESSAGE)
+
+    @property
+    def item_id(self) -> str | None:
+        """The id of what it says, once it has begun."""
+        return None if self._entry is None else self._entry.id
 
     @property
     def text(self) -> str:
@@ -231,7 +241,7 @@ class Answer:
             self._snapshot(),
             ports=self._ports(),
             config=self._run_config(),
-            event_sink=RunWatch(graph, lambda: self._unlock(_Lock.GUARD), self._note_route),
+            event_sink=RunWatch(graph, self._guard_passed, self._note_route),
         )
         agent = results.data("agent")
         self._usage = agent.get("usage", Usage())
@@ -260,6 +270,7 @@ class Answer:
             await self._end("completed")
             return
         asked = self._asked
+        self.timeline.guard = "blocked"
         self._restart()
         if asked is not None:
             asked.withheld = True
@@ -301,7 +312,14 @@ class Answer:
             "unprompted": self.question.requested,
         }
 
+    def _guard_passed(self) -> None:
+        self.timeline.guard = "passed"
+        self.timeline.mark("guard", self._context.now())
+        self._unlock(_Lock.GUARD)
+
     def _note_route(self, route: str) -> None:
+        self.timeline.route = route
+        self.timeline.mark("route", self._context.now())
         if self._asked is not None:
             self._asked.route = route
 
@@ -342,6 +360,7 @@ class Answer:
 
     async def _send_token(self, lane: Lane, token: str) -> None:
         if token and lane.state is not LaneState.SHUT:
+            self.timeline.mark("first_token", self._context.now())
             entry = self._begin()
             entry.generated += token
             await lane.event(ReplyText(self._reply, entry.id, token))
@@ -419,6 +438,8 @@ class Answer:
             put(ReplyItemEnded(self._reply, item, self._context.conversation.previous_id(item.id)))
         if self._phase in (Phase.STARTED, Phase.MESSAGE):
             put(ReplyEnded(self._reply, status, reason, error, items, self._usage))
+            self.timeline.reply_id = self._reply.id
+        self.timeline.status = status
         self._phase = Phase.ENDED
 
     def _forget(self) -> None:
@@ -441,13 +462,16 @@ class Answer:
         """Forget what was prepared and begin again, with the gate closed."""
         self.lane.shut()
         self._forget()
+        self.timeline.unmark("first_token")
         self._resampler = None
         self.lane = self._new_lane()
 
     def _new_lane(self) -> Lane:
-        return self._context.outbound.lane(
-            self._config.output_format, lambda: self._context.on_audible(self.run_id)
-        )
+        return self._context.outbound.lane(self._config.output_format, self._became_audible)
+
+    def _became_audible(self) -> None:
+        self.timeline.mark("first_audio", self._context.now())
+        self._context.on_audible(self.run_id)
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.run_id.turn}

@@ -23,11 +23,14 @@ from audio.vad import WebRtcVad
 from server.answer import Pipelines
 from server.connection import GuardedConnection, IntakeLimits
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.voice import VoiceDialect
 from server.errors import ClientError, SessionOver
-from server.events import SessionConfig, TurnDetection
+from server.events import Dialect, SessionConfig, TurnDetection
+from server.handshake import VOICE_SUBPROTOCOL
 from server.http import DoorRules, FrontDoor, requested_model
-from server.session import Services, Session, WireClosed
+from server.session import Services, Session
 from server.settings import Settings
+from server.wire import WireClosed
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stages.agent import AgentProfile
 from stages.booking import TableBook
@@ -137,7 +140,9 @@ class App:
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)
-        dialect = RealtimeDialect(config)
+        dialect: Dialect = RealtimeDialect(config)
+        if connection.subprotocol == VOICE_SUBPROTOCOL:
+            dialect = VoiceDialect(RealtimeDialect(config))
         if len(self._sessions) >= self._settings.limits.max_sessions:
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
@@ -184,7 +189,7 @@ class App:
             await self._idle.wait()
 
 
-async def _refuse(wire: _SocketWire, dialect: RealtimeDialect, limit: int) -> None:
+async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
     from server.events import Problem
 
     error = ClientError(

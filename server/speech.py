@@ -22,6 +22,7 @@ from server.hearing import Hearing, SpeechBegan, SpeechEvent, SpeechPaused, Spee
 from server.interruption import Evidence, InterruptionPolicy, Verdict, judge
 from server.turns import OVERLAP, Floor, FloorEvent, State
 from server.utterance import Utterance
+from server.voice_events import EndedBy
 from stages.endpointing import EAGERNESS, Pauses, silence_ms
 from stages.endpointing import Evidence as PauseEvidence
 from stages.expectation import expected_answer
@@ -77,6 +78,8 @@ class Speech:
     def __init__(self, hearing: Hearing, context: SpeechContext) -> None:
         self._hearing = hearing
         self._context = context
+        self.ended_by: EndedBy = "client"
+        """What ended the newest utterance that is over."""
         self._overlap: _Overlap | None = None
         self._pauses = Pauses()
         self._questions = context.end_of_turn.open(self._heard_end) if context.end_of_turn else None
@@ -97,11 +100,15 @@ class Speech:
         if was_speaking and not self._hearing.is_speaking:
             self._abandon()
 
-    def commit(self) -> None:
-        """The client says that the utterance ends here. Raises ClientError when there is too little of it."""
+    def commit(self, ended_by: EndedBy = "client") -> None:
+        """The utterance ends here, mostly because the client says so.
+
+        Raises ClientError when there is too little of it.
+        """
         utterance, ended_ms = self._hearing.commit()
         if self._overlap is not None and ended_ms is not None:
             self._take_floor(self._overlap)
+        self.ended_by = ended_by
         if ended_ms is not None:
             self._stopped(utterance, ended_ms)
         else:
@@ -118,7 +125,7 @@ class Speech:
     def end_here(self) -> None:
         """The audio has stopped coming: what was said is all there is."""
         if self._hearing.is_speaking:
-            self.commit()
+            self.commit("stall")
         else:
             self._context.feed(FloorEvent.SPEECH_NOTED, None)
 
@@ -159,6 +166,7 @@ class Speech:
                 else:
                     self._context.feed(FloorEvent.SPEECH_RESUMED, None)
             case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
+                self.ended_by = "semantic" if self._is_semantic() else "silence"
                 if self._overlap is not None:
                     self._overlap_stopped(self._overlap, end_ms)
                 else:

@@ -9,8 +9,13 @@ kept and echoed, items and requests that need them get an error that says so.
 from server.dialects.realtime_commands import APPEND, UPDATE, RawEvent, event_ref, session_part, to_command
 from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
+from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import WireSession, merge
 from server.events import Command, Configure, Event, SessionConfig
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+
+UNKNOWN_TO_REALTIME = (VoiceHeld, VoiceFlushed, TurnEnded, TurnTimed)
+"""What clients of this protocol are not told."""
 
 
 class RealtimeDialect:
@@ -19,18 +24,24 @@ class RealtimeDialect:
     `defaults` is the configuration that the session starts with, and that null in an update brings back.
     """
 
-    def __init__(
-        self, defaults: SessionConfig, limits: RealtimeLimits | None = None, *, holds_voice: bool = False
-    ) -> None:
+    holds_voice = False
+
+    def __init__(self, defaults: SessionConfig, limits: RealtimeLimits | None = None) -> None:
         self._defaults = defaults
         self._limits = limits or RealtimeLimits()
         self._session = WireSession(defaults)
         self._encoder = RealtimeEncoder()
-        self.holds_voice = holds_voice
 
     def decode(self, frame: str | bytes) -> Command:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
-        event = read_event(frame, self._limits)
+        return self.command(self.read(frame))
+
+    def read(self, frame: str | bytes) -> RawEvent:
+        """One frame as a JSON object; raises ClientError where there is none."""
+        return read_event(frame, self._limits)
+
+    def command(self, event: RawEvent) -> Command:
+        """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
         kind = event.get("type")
         if kind == APPEND:
             return append_audio(event, self._limits)
@@ -40,7 +51,18 @@ class RealtimeDialect:
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
+        if isinstance(event, UNKNOWN_TO_REALTIME):
+            return []
         return self._encoder.encode(event, self._session)
+
+    def frame(self, kind: str, fields: Json) -> str:
+        """An event that Realtime does not have, for a dialect that builds on this one."""
+        return self._encoder.frame(kind, fields)
+
+    @property
+    def config(self) -> SessionConfig:
+        """What the client has configured."""
+        return self._session.config
 
     def _configure(self, event: RawEvent) -> Configure:
         self._session = merge(self._session, session_part(event), self._defaults)

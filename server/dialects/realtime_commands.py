@@ -134,7 +134,8 @@ class _CreateReply(Part):
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _checked(model: type[_Model], event: RawEvent) -> _Model:
+def checked(model: type[_Model], event: RawEvent) -> _Model:
+    """A model of the event. Raises one ClientError that names every wrong field."""
     try:
         return model.model_validate(event)
     except ValidationError as error:
@@ -174,7 +175,7 @@ def _said(fault: ErrorDetails) -> str:
 
 def session_part(event: RawEvent) -> SessionPart:
     """The checked `session` of a `session.update`. Raises one ClientError that names every wrong field."""
-    return _checked(_SessionUpdate, event).session
+    return checked(_SessionUpdate, event).session
 
 
 _CONTENT = {
@@ -185,7 +186,7 @@ _CONTENT = {
 
 
 def _create_item(event: RawEvent, config: SessionConfig) -> AddItem:
-    wanted = _checked(_CreateItem, event)
+    wanted = checked(_CreateItem, event)
     item, ref = wanted.item, event_ref(event)
     if item.type != "message":
         raise ClientError(
@@ -226,7 +227,7 @@ def _text(part: _ContentPart, index: int, role: str, ref: str | None) -> str:
 
 
 def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
-    part, ref = _checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+    part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if output.format is not None and output.format.to_format() != config.output_format:
         param = "response.audio.output.format"
@@ -247,7 +248,7 @@ def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
 
 
 def _truncate_item(event: RawEvent, config: SessionConfig) -> TruncateItem:
-    wanted = _checked(_TruncateItem, event)
+    wanted = checked(_TruncateItem, event)
     return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
 
 
@@ -256,15 +257,15 @@ _COMMANDS: Mapping[str, Callable[[RawEvent, SessionConfig], Command]] = {
     "input_audio_buffer.clear": lambda event, config: ClearAudio(event_ref(event)),
     "conversation.item.create": _create_item,
     "conversation.item.retrieve": lambda event, config: RetrieveItem(
-        _checked(_NamesItem, event).item_id, event_ref(event)
+        checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.delete": lambda event, config: DeleteItem(
-        _checked(_NamesItem, event).item_id, event_ref(event)
+        checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.truncate": _truncate_item,
     "response.create": _create_reply,
     "response.cancel": lambda event, config: CancelReply(
-        _checked(_Cancel, event).response_id, event_ref(event)
+        checked(_Cancel, event).response_id, event_ref(event)
     ),
     "output_audio_buffer.clear": lambda event, config: CancelReply(None, event_ref(event)),
 }
