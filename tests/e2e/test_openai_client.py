@@ -8,6 +8,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -23,6 +24,7 @@ from audio.files import read_audio
 from audio.formats import Samples
 from audio.resample import Resampler
 from tests.support.audio_maker import SPEECH_DIR
+from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
 from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent
 from tests.support.trace_checker import check_trace
@@ -176,6 +178,18 @@ async def test_a_wrong_key_is_refused_and_the_right_one_is_not() -> None:
             client.api_key = "right"
             async with client.realtime.connect(model="any") as connection:
                 assert (await connection.recv()).type == "session.created"
+
+
+async def test_it_connects_over_tls(tmp_path: Path) -> None:
+    certificate = await anyio.to_thread.run_sync(self_signed, tmp_path)
+    async with live_server(None, **certificate.settings()) as server:
+        client = AsyncOpenAI(api_key="any", base_url=f"https://127.0.0.1:{server.port}/v1")
+        trusting: Any = {"ssl": certificate.client_context()}
+        async with (
+            client,
+            client.realtime.connect(model="any", websocket_connection_options=trusting) as call,
+        ):
+            assert (await call.recv()).type == "session.created"
 
 
 @pytest.mark.xfail(reason="the server does not call tools of the client yet")
