@@ -6,7 +6,6 @@ while.
 """
 
 import logging
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -128,7 +127,7 @@ class App:
         )
 
     @asynccontextmanager
-    async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    async def listening(self) -> AsyncIterator[Server]:
         """The open port; on the way out every session is ended with 1001, and what they shared is closed."""
         limits = self._settings.limits
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
@@ -136,7 +135,7 @@ class App:
             self._converse,
             self._settings.listen_host,
             self._settings.port,
-            ssl=tls,
+            ssl=self._settings.tls_context(),
             compression=None,  # audio does not compress, and it costs 60 % more CPU
             max_size=limits.max_frame_bytes,
             open_timeout=5,
