@@ -32,6 +32,7 @@ from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
+from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech, SpeechContext
@@ -93,7 +94,6 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
-_THINKING = (State.THINKING, State.HESITATING)
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
@@ -139,6 +139,7 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=anyio.current_time,
         )
+        self._requests = Requests(self._request_context())
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -161,6 +162,18 @@ class Session:
             end_of_turn=self._services.end_of_turn,
             policy=self._services.interruption,
             holds_voice=self._dialect.holds_voice,
+        )
+
+    def _request_context(self) -> RequestContext:
+        return RequestContext(
+            floor=self._floor,
+            feed=self._feed,
+            put=self._outbound.put,
+            conversation=self._conversation,
+            modality=lambda: self._config.modality,
+            answer=lambda: self._answer,
+            new_aside=lambda question: Answer(RunId(0, 0), question, self._config, self._context),
+            spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
         )
 
     # --- life ---------------------------------------------------------------------------------------------
@@ -222,9 +235,11 @@ class Session:
                 case ev.Configure(config=config):
                     self._configure(config)
                 case ev.CreateReply(options=options):
-                    self._create_reply(options)
+                    self._requests.create(options)
                 case ev.CancelReply(reply_id=reply_id):
-                    self._cancel_reply(reply_id)
+                    self._requests.cancel(reply_id)
+                case ev.ClearOutput():
+                    self._requests.clear_output()
                 case _:
                     self._obey_item(command)
         except ClientError as error:
@@ -245,25 +260,6 @@ class Session:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
         self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
         self._outbound.put(ev.SessionConfigured(config))
-
-    def _create_reply(self, options: ev.ReplyOptions) -> None:
-        thinking = self._floor.state in _THINKING
-        if self._answer is not None and (thinking or self._answer.is_announced):
-            raise ClientError(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._answer.reply_id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, requested=True))
-
-    def _cancel_reply(self, reply_id: str | None) -> None:
-        answer = self._answer
-        known = answer is not None and answer.is_announced
-        if reply_id is not None and known and answer is not None and answer.reply_id != reply_id:
-            known = False
-        if not known and (reply_id is not None or self._floor.state not in _THINKING):
-            raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        self._feed(FloorEvent.CANCELLED)
 
     # --- the person's words -------------------------------------------------------------------------------
 
