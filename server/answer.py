@@ -368,6 +368,8 @@ class Answer:
         if lane.state is LaneState.SHUT:
             return
         samples, rate_hz = decode_chunk(data, format)
+        if not len(samples) and self._ladder.entry is None:
+            return  # the end of speech that has not begun
         entry, pieces = self._ladder.begin(lane), self._ladder.pieces
         if text:
             start = pieces[-1].end_sample if pieces else 0
