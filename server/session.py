@@ -27,6 +27,7 @@ from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
 from server.hearing import Hearing
+from server.history import messages
 from server.ids import new_id
 from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
@@ -34,9 +35,11 @@ from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.overlaps import SpeechContext
 from server.playback import Playback
+from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
+from server.timeline import Timeline
 from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
@@ -80,7 +83,6 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
-_THINKING = (State.THINKING, State.HESITATING)
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
@@ -142,6 +144,7 @@ class Session:
             wake_at=self._wake_at,
             tick=self._tick,
         )
+        self._requests = Requests(self._request_context())
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -168,7 +171,21 @@ class Session:
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
-        return self._conversation.messages()
+        return messages(self._conversation)
+
+    def _request_context(self) -> RequestContext:
+        return RequestContext(
+            floor=self._floor,
+            feed=self._feed,
+            put=self._outbound.put,
+            conversation=self._conversation,
+            modality=lambda: self._config.modality,
+            answer=lambda: self._answer,
+            new_aside=lambda question: Answer(
+                Timeline(RunId(0, 0), self._now()), question, self._config, self._context
+            ),
+            spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+        )
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -236,9 +253,11 @@ class Session:
                 case ev.Configure(config=config):
                     self._configure(config)
                 case ev.CreateReply(options=options):
-                    self._create_reply(options)
+                    self._requests.create(options)
                 case ev.CancelReply(reply_id=reply_id):
-                    self._cancel_reply(reply_id)
+                    self._requests.cancel(reply_id)
+                case ev.ClearOutput():
+                    self._requests.clear_output()
                 case _:
                     self._obey_item(command)
         except ClientError as error:
@@ -264,25 +283,6 @@ class Session:
     def _keep_idle_time(self, config: ev.SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
         self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
-
-    def _create_reply(self, options: ev.ReplyOptions) -> None:
-        thinking = self._floor.state in _THINKING
-        if self._answer is not None and (thinking or self._answer.is_announced):
-            raise ClientError(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._answer.reply_id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, ended_by="client", requested=True))
-
-    def _cancel_reply(self, reply_id: str | None) -> None:
-        answer = self._answer
-        known = answer is not None and answer.is_announced
-        if reply_id is not None and known and answer is not None and answer.reply_id != reply_id:
-            known = False
-        if not known and (reply_id is not None or self._floor.state not in _THINKING):
-            raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        self._feed(FloorEvent.CANCELLED)
 
     # --- the person's words -------------------------------------------------------------------------------
 
