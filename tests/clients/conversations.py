@@ -32,6 +32,8 @@ from tests.support.wire_tap import WireTap, wire_tap
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".venv-clients"
 DEADLINE_S = 45
+HARMLESS = {"response_cancel_not_active"}
+"""LiveKit cancels whatever speech interrupts, although it asked the server to; it expects this error."""
 PRINTS_WIRE = "STAGEFLOW_CLIENTS_WIRE" in os.environ
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
@@ -45,6 +47,8 @@ class Client:
     environment: str
     wants_tls: bool = False
     """It connects to nothing but wss; then it says itself what it was sent."""
+    keeps_what_was_heard: bool = True
+    """Of an interrupted answer, its own history has only what was heard."""
 
     def command(self) -> list[str]:
         """How to start it; skips the test when it is not installed."""
@@ -65,6 +69,8 @@ CLIENTS = (
     Client("openai_agents.py", "openai-agents"),
     Client("openai_agents.mjs", "node"),
     Client("openai.mjs", "node", wants_tls=True),
+    Client("livekit_agents.py", "livekit", keeps_what_was_heard=False),
+    Client("pipecat_ai.py", "pipecat", keeps_what_was_heard=False),
 )
 clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.program)
 
@@ -115,7 +121,7 @@ async def converse(client: Client, scene: str, clip: Path) -> Report:
                     show(tap)
         report.events, report.sent = tap.calls[0].events(), tap.calls[0].types("client")
     check_trace(report.events, ended=False)
-    assert "error" not in [event["type"] for event in report.events]
+    assert {event["error"]["code"] for event in report.events if event["type"] == "error"} <= HARMLESS
     return report
 
 
@@ -141,12 +147,12 @@ async def test_it_hears_an_answer_talks_over_it_and_goes_on(client: Client, clip
     assert report.errors == []
     assert report.heard == ["hello there", "hello there"]
     assert report.interrupted >= 1
-    assert [spoken.strip() for spoken in report.said][1:] == [ANSWER.strip()]
-    assert len(report.said[0]) < len(ANSWER) / 2, "what was not heard is forgotten"
+    assert report.said[-1].strip() == ANSWER.strip()
+    assert len(report.said[0]) < len(ANSWER) / 2 or not client.keeps_what_was_heard
     assert report.audio_bytes > 2 * WIRE_HZ * 7
     assert client.wants_tls or "conversation.item.truncate" in report.sent
     ends = [event["response"]["status"] for event in report.events if event["type"] == "response.done"]
-    assert ends == ["cancelled", "completed"]
+    assert ends == ["cancelled"] * (len(report.said) - 1) + ["completed"]
 
 
 @pytest.mark.xfail(reason="the server does not call tools of the client yet")

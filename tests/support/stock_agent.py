@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.fakes import Said, ScriptedModel
-from stages.ports import LanguageModel, ModelEvent
+from stages.ports import LanguageModel, ModelEvent, ToolChoice
 
 TOOL = "get_weather"
 """What the client offers."""
@@ -18,7 +18,12 @@ class StockAgent:
     """Asks the client's tool when "weather" is typed, tells what the tool said, and counts aloud otherwise."""
 
     def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         """The answer to the last message."""
         return self._model(messages[-1]).stream(messages, tools=tools, max_tokens=max_tokens)
