@@ -26,7 +26,7 @@ from server.client import WIRE_HZ
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
-from tests.support.stock_agent import ANSWER, CITY, StockAgent
+from tests.support.stock_agent import ANSWER, CITY, StockAgent, needs_client_tools
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import WireTap, wire_tap
 
@@ -157,10 +157,10 @@ async def test_it_hears_an_answer_talks_over_it_and_goes_on(client: Client, clip
     assert ends == ["cancelled"] * (len(report.said) - 1) + ["completed"]
 
 
-@pytest.mark.xfail(reason="the server does not call tools of the client yet")
+@needs_client_tools
 @clients
 async def test_its_tool_is_called_and_the_result_is_told(client: Client, clip: Path) -> None:
     report = await converse(client, "tool", clip)
     assert report.errors == []
     assert report.tool == CITY
-    assert [spoken.strip() for spoken in report.said][-1] == "I was told: sunny"
+    assert report.said[-1].strip().replace('"', "") == "I was told: sunny"  # some send JSON, some plain text
