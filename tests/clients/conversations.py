@@ -7,6 +7,7 @@ What it says of itself is compared with what went over the wire.
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,13 +26,15 @@ from server.client import WIRE_HZ
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
-from tests.support.stock_agent import ANSWER, CITY, StockAgent
+from tests.support.stock_agent import ANSWER, CITY, StockAgent, needs_client_tools
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import WireTap, wire_tap
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".venv-clients"
 DEADLINE_S = 45
+HARMLESS = {"response_cancel_not_active"}
+"""LiveKit cancels whatever speech interrupts, although it asked the server to; it expects this error."""
 PRINTS_WIRE = "STAGEFLOW_CLIENTS_WIRE" in os.environ
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
@@ -45,26 +48,31 @@ class Client:
     environment: str
     wants_tls: bool = False
     """It connects to nothing but wss; then it says itself what it was sent."""
+    keeps_what_was_heard: bool = True
+    """Of an interrupted answer, its own history has only what was heard."""
 
     def command(self) -> list[str]:
         """How to start it; skips the test when it is not installed."""
-        program = str(HERE / "programs" / self.program)
-        if self.environment == "node":
-            installed, command = HERE / "node_modules" / ".installed", ["node", program]
-        else:
-            installed = ENVIRONMENTS / self.environment / ".installed"
-            command = [str(installed.parent / "bin" / "python"), program]
-        if not installed.exists():
+        python, stamp = sys.executable, HERE / "node_modules" / ".installed"
+        if self.environment == "chromium" and shutil.which("chromium") is None:
+            pytest.skip("there is no chromium here")
+        if self.environment not in ("node", "chromium"):
+            stamp = ENVIRONMENTS / self.environment / ".installed"
+            python = str(stamp.parent / "bin" / "python")
+        if not stamp.exists():
             pytest.skip(
                 f"{self.environment} is not installed: run scripts/test-clients, and read what it says"
             )
-        return command
+        return ["node" if self.environment == "node" else python, str(HERE / "programs" / self.program)]
 
 
 CLIENTS = (
     Client("openai_agents.py", "openai-agents"),
     Client("openai_agents.mjs", "node"),
     Client("openai.mjs", "node", wants_tls=True),
+    Client("livekit_agents.py", "livekit", keeps_what_was_heard=False),
+    Client("pipecat_ai.py", "pipecat", keeps_what_was_heard=False),
+    Client("browser.py", "chromium"),
 )
 clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.program)
 
@@ -115,7 +123,7 @@ async def converse(client: Client, scene: str, clip: Path) -> Report:
                     show(tap)
         report.events, report.sent = tap.calls[0].events(), tap.calls[0].types("client")
     check_trace(report.events, ended=False)
-    assert "error" not in [event["type"] for event in report.events]
+    assert {event["error"]["code"] for event in report.events if event["type"] == "error"} <= HARMLESS
     return report
 
 
@@ -141,18 +149,18 @@ async def test_it_hears_an_answer_talks_over_it_and_goes_on(client: Client, clip
     assert report.errors == []
     assert report.heard == ["hello there", "hello there"]
     assert report.interrupted >= 1
-    assert [spoken.strip() for spoken in report.said][1:] == [ANSWER.strip()]
-    assert len(report.said[0]) < len(ANSWER) / 2, "what was not heard is forgotten"
+    assert report.said[-1].strip() == ANSWER.strip()
+    assert len(report.said[0]) < len(ANSWER) * 0.7 or not client.keeps_what_was_heard
     assert report.audio_bytes > 2 * WIRE_HZ * 7
     assert client.wants_tls or "conversation.item.truncate" in report.sent
     ends = [event["response"]["status"] for event in report.events if event["type"] == "response.done"]
-    assert ends == ["cancelled", "completed"]
+    assert ends == ["cancelled"] * (len(report.said) - 1) + ["completed"]
 
 
-@pytest.mark.xfail(reason="the server does not call tools of the client yet")
+@needs_client_tools
 @clients
 async def test_its_tool_is_called_and_the_result_is_told(client: Client, clip: Path) -> None:
     report = await converse(client, "tool", clip)
     assert report.errors == []
     assert report.tool == CITY
-    assert [spoken.strip() for spoken in report.said][-1] == "I was told: sunny"
+    assert report.said[-1].strip().replace('"', "") == "I was told: sunny"  # some send JSON, some plain text

@@ -26,7 +26,7 @@ from audio.resample import Resampler
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
-from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent
+from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent, needs_client_tools
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import wire_tap
 
@@ -192,7 +192,7 @@ async def test_it_connects_over_tls(tmp_path: Path) -> None:
             assert (await call.recv()).type == "session.created"
 
 
-@pytest.mark.xfail(reason="the server does not call tools of the client yet")
+@needs_client_tools
 async def test_the_model_calls_a_function_of_the_client() -> None:
     async with caller() as person:
         parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
