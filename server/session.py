@@ -12,6 +12,7 @@ All that decides whose turn it is lies in `server.turns`. Barge-in is `_feed(SPE
 says CANCEL and FLUSH, and both happen before anything else can run.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
@@ -76,6 +77,11 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
+def _now() -> float:
+    """The loop's time. Not `anyio.current_time`, which needs a task: words come by callback."""
+    return asyncio.get_running_loop().time()
+
+
 _THINKING = (State.THINKING, State.HESITATING)
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
@@ -120,7 +126,7 @@ class Session:
             earlier=self._hearing.earlier,
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
-            now=anyio.current_time,
+            now=_now,
         )
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
@@ -156,7 +162,7 @@ class Session:
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         max_session_s = self._services.limits.max_session_s
-        self._expires_at = anyio.current_time() + max_session_s
+        self._expires_at = _now() + max_session_s
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
         try:
@@ -209,7 +215,7 @@ class Session:
                 case ev.AppendAudio():
                     self._hear(command)
                 case Played():
-                    self._playback.report(command, self._answer, anyio.current_time())
+                    self._playback.report(command, self._answer, _now())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -233,7 +239,7 @@ class Session:
     def _hear(self, command: ev.AppendAudio) -> None:
         if command.problem is not None:
             self._complain(command.problem)
-        self._floor.audio_came(anyio.current_time())
+        self._floor.audio_came(_now())
         self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
@@ -297,11 +303,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, anyio.current_time())
+        self._reports.read(utterance, self._answer, _now())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, anyio.current_time())
+        self._reports.read(utterance, self._answer, _now())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -330,7 +336,7 @@ class Session:
 
     def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-        before, now = self._floor.state, anyio.current_time()
+        before, now = self._floor.state, _now()
         commands = self._floor.feed(event, now, run)
         self._obey_floor(commands, now, question, _CANCEL_REASONS.get(event))
         self._moved(before)
@@ -445,7 +451,7 @@ class Session:
 
     async def _write(self) -> None:
         """Send what is due, and keep the session's time in between."""
-        now, patience_s = anyio.current_time, self._services.limits.send_timeout_s
+        now, patience_s = _now, self._services.limits.send_timeout_s
         with anyio.CancelScope() as scope:
             try:
                 while True:
