@@ -20,7 +20,7 @@ const STATES = {
   thinking: ["Thinking", ""],
   speaking: ["Speaking", "Talk over it any time."],
   yielding: ["After you", "Go on, or say nothing and it carries on."],
-  closed: ["Ready when you are", "Press the circle to begin again."],
+  closed: ["The conversation is over", "Press the circle to begin another."],
 };
 
 const find = (id) => document.getElementById(id);
@@ -63,7 +63,7 @@ const ON = {
   },
   microphone: (microphone) => {
     isMicrophoneOn = microphone.isOn;
-    orb.dataset.muted = microphone.isMuted;
+    orb.dataset.muted = microphone.isMuted || !microphone.isOn;
     find("mute").setAttribute("aria-pressed", microphone.isMuted);
     find("mute-label").textContent = microphone.isMuted ? "Muted" : "Mute";
     find("mute").hidden = !microphone.isOn;
@@ -90,17 +90,17 @@ function showState(now) {
   orb.dataset.state = now;
   orb.dataset.live = isLive;
   find("talk-label").textContent = isLive ? "End the conversation" : "Start talking";
-  find("status").textContent = STATES[now][0];
+  if (!isFatalShown()) find("status").textContent = STATES[now][0];
   find("controls").hidden = !isLive || now === "connecting";
   find("interrupt").disabled = !["speaking", "yielding", "thinking"].includes(now);
   showHint();
 }
 
 function showHint() {
-  if (state === "reconnecting") return;
-  const isDeaf = state === "listening" && !isMicrophoneOn;
-  const isMuted = state === "listening" && orb.dataset.muted === "true";
-  find("hint").textContent = isDeaf ? "Type below: the microphone is off." : isMuted ? "You are muted." : STATES[state][1];
+  if (state === "reconnecting" || isFatalShown()) return;
+  const isDeaf = state === "listening" && orb.dataset.muted === "true";
+  const deaf = isMicrophoneOn ? "You are muted." : "The microphone is off: type below.";
+  find("hint").textContent = isDeaf ? deaf : STATES[state][1];
 }
 
 function showTurn(ms) {
@@ -145,6 +145,10 @@ function showProblem(code, detail, isFatal) {
   find("notice-action").textContent = "Try again";
   find("notice-action").dataset.action = action ?? "";
   notice.hidden = false;
+  if (isFatal) {
+    find("status").textContent = "Not connected";
+    find("hint").textContent = "";
+  }
   if (action === "key") find("key").focus();
   if (!action && !isFatal) noticeTimer = setTimeout(hideNotice, SHOWN_PROBLEM_MS);
 }
@@ -154,7 +158,7 @@ function hideNotice() {
 }
 
 function isFatalShown() {
-  return find("notice").dataset.fatal === "true";
+  return !find("notice").hidden && find("notice").dataset.fatal === "true";
 }
 
 // --- what the person presses ---------------------------------------------------------------------------------
@@ -172,9 +176,9 @@ async function start({ microphone = true } = {}) {
   try {
     await connect("v1/realtime", { ...chosen, apiKey: sessionStorage.getItem(KEY) ?? "", microphone, prepare });
   } catch (error) {
+    const isThere = await fetch("healthz").catch(() => null);
     voice?.close();
-    showState("closed");
-    showProblem("failed", error.message, true);
+    showProblem(isThere ? "failed" : "server_unreachable", error.message, true);
   }
 }
 
@@ -274,10 +278,10 @@ function showSummary() {
 async function showParts() {
   const health = await fetch("healthz").then((answer) => answer.json()).catch(() => ({}));
   if (!health.providers) return;
-  const { recogniser, agent, voice: speaks, is_scripted } = health.providers;
-  find("part-recogniser").textContent = recogniser;
-  find("part-agent").textContent = agent;
-  find("part-voice").textContent = speaks;
+  for (const [role, name] of Object.entries(health.providers)) {
+    const place = find(`part-${role}`);
+    if (place) place.textContent = name;
+  }
   find("parts").hidden = false;
 }
 

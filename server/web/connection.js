@@ -110,9 +110,9 @@ export class Connection extends EventTarget {
 
   /** Browsers do not say why a socket was refused; plain requests do. */
   async diagnose() {
-    const health = await this.ask("GET", "/healthz");
-    if (!health) return "server_unreachable";
-    if (health.status === 503) return "server_stopping";
+    const ready = await this.ask("GET", "/readyz");
+    if (!ready) return "server_unreachable";
+    if (ready.status === 503) return (await ready.json()).status === "full" ? "server_full" : "server_stopping";
     const door = await this.ask("POST", "/v1/realtime/client_secrets");
     if (door?.status === 401) return this.apiKey ? "key_wrong" : "key_needed";
     if (door?.status === 403) return "origin_refused";
