@@ -77,7 +77,7 @@ class Page:
     async def wait_for(self, expression: str, timeout_s: float = 15.0) -> None:
         """Return when the expression is true. Raises PageError."""
         with anyio.move_on_after(timeout_s) as scope:
-            while not await self.evaluate(expression):
+            while not await self.evaluate(expression):  # noqa: ASYNC110 - it is asked over a socket
                 await anyio.sleep(0.05)
         if scope.cancelled_caught:
             seen = await self.evaluate("document.body.innerText")
@@ -152,7 +152,7 @@ async def _page_url(home: Path) -> str:
     """Where the DevTools of the first page listen, as soon as the browser has written it down."""
     file = anyio.Path(home / "DevToolsActivePort")
     with anyio.fail_after(START_S):
-        while not (await file.exists() and "\n" in (text := await file.read_text())):
+        while not (await file.exists() and "\n" in (text := await file.read_text())):  # noqa: ASYNC110
             await anyio.sleep(0.05)
         port = text.split()[0]
         async with connect(f"ws://127.0.0.1:{port}{text.split()[1]}", compression=None) as connection:
