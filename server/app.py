@@ -47,6 +47,9 @@ from stages.skills import build_skills
 
 log = logging.getLogger(__name__)
 
+ROLES = ("recogniser", "agent", "voice")
+"""What the three providers are, in the order of `Providers.names`."""
+
 DRAIN_S = 5.0
 """How long a stopping server lets sessions say good-bye."""
 
@@ -118,7 +121,7 @@ class App:
         self._door = FrontDoor(
             DoorRules(keys, settings.allowed_origins),
             Backstage(
-                health=lambda: {"status": "ok", "sessions": len(self._sessions)},
+                health=self._health,
                 unready=self._unready,
                 metrics=self._metrics.page,
                 mint=self._mint,
@@ -195,6 +198,10 @@ class App:
             llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),
             audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
         )
+
+    def _health(self) -> Mapping[str, object]:
+        providers = dict(zip(ROLES, self._providers.names, strict=True))
+        return {"status": "ok", "sessions": len(self._sessions), "providers": providers}
 
     def _unready(self) -> str | None:
         if self._is_draining:

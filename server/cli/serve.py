@@ -7,7 +7,7 @@ import sys
 
 import anyio
 
-from server.app import App, load_providers
+from server.app import ROLES, App, load_providers
 from server.settings import Settings, load_settings
 
 
@@ -35,7 +35,7 @@ async def _serve(settings: Settings) -> None:
             port = server.sockets[0].getsockname()[1]
             address = f"{settings.listen_host}:{port}"
             s = "s" if settings.tls_cert_file else ""
-            for role, name in zip(("recogniser", "agent", "voice"), providers.names, strict=True):
+            for role, name in zip(ROLES, providers.names, strict=True):
                 _say(f"{role:>10}: {name}")
             if not settings.api_keys:
                 _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
