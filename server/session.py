@@ -83,15 +83,6 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
-<<<<<<< HEAD
-=======
-def _now() -> float:
-    """The loop's time. Not `anyio.current_time`, which needs a task: words come by callback."""
-    return asyncio.get_running_loop().time()
-
-
-_THINKING = (State.THINKING, State.HESITATING)
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
@@ -137,11 +128,7 @@ class Session:
             earlier=self._hearing.earlier,
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
-<<<<<<< HEAD
             now=self._now,
-=======
-            now=_now,
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
         )
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
@@ -205,11 +192,7 @@ class Session:
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         max_session_s = self._services.limits.max_session_s
-<<<<<<< HEAD
         self._expires_at = self._now() + max_session_s
-=======
-        self._expires_at = _now() + max_session_s
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
         try:
@@ -262,7 +245,7 @@ class Session:
                 case ev.AppendAudio():
                     self._hear(command)
                 case Played():
-                    self._playback.report(command, self._answer, _now())
+                    self._playback.report(command, self._answer, self._now())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -288,11 +271,7 @@ class Session:
     def _hear(self, command: ev.AppendAudio) -> None:
         if command.problem is not None:
             self._complain(command.problem)
-<<<<<<< HEAD
         self._floor.audio_came(self._now())
-=======
-        self._floor.audio_came(_now())
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
         self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
@@ -340,11 +319,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, _now())
+        self._reports.read(utterance, self._answer, self._now())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, _now())
+        self._reports.read(utterance, self._answer, self._now())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -373,11 +352,7 @@ class Session:
 
     def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-<<<<<<< HEAD
         before, now = self._floor.state, self._now()
-=======
-        before, now = self._floor.state, _now()
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
         commands = self._floor.feed(event, now, run)
         self._obey_floor(commands, now, question, _CANCEL_REASONS.get(event))
         self._moved(before)
@@ -493,32 +468,8 @@ class Session:
     # --- the writer ---------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-<<<<<<< HEAD
         if not await self._writer.run():
             self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
-=======
-        """Send what is due, and keep the session's time in between."""
-        now, patience_s = _now, self._services.limits.send_timeout_s
-        with anyio.CancelScope() as scope:
-            try:
-                while True:
-                    event = self._outbound.take(now())
-                    if event is not None:
-                        scope.deadline = now() + patience_s
-                        await self._send(event)
-                        continue
-                    scope.deadline = math.inf
-                    await self._outbound.wait(self._wake_at(now()))
-                    self._tick(now())
-            except WireClosed:
-                return  # the reader learns of it too, and ends the session
-        if scope.cancelled_caught:
-            self.end(_SLOW_CONSUMER)
-
-    async def _send(self, event: ev.Event) -> None:
-        for frame in self._dialect.encode(event):
-            await self._wire.send(frame)
->>>>>>> 161bde26f5421f96c392ded519f4977900fc82cd
 
     def _wake_at(self, now: float) -> float:
         due, deadline = self._outbound.next_due(now), self._floor.deadline

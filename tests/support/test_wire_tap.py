@@ -16,7 +16,7 @@ async def test_both_sides_are_written_down_in_order() -> None:
             await client.receive_until("response.done")
             received = client.call.events()
         call = tap.calls[0]
-        assert call.events() == received
+        assert call.events()[: len(received)] == received  # the client has not waited for the rest
         assert call.types("client") == ["conversation.item.create", "response.create"]
         assert len(str(call.events("client")[0])) > 70_000
         assert "Authorization: Bearer mine" in call.heads["client"]
