@@ -158,6 +158,8 @@ class Answer:
 
     def confirm(self) -> None:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
+        if self.question.requested:
+            self._ladder.start_now()
         self._unlock(_Lock.END_OF_TURN)
 
     def drop(self) -> None:
@@ -200,8 +202,6 @@ class Answer:
 
     async def run(self) -> None:
         """Answer, and return when the last sample has been played. Cancelled by `scope`."""
-        if self.question.requested:
-            self._ladder.start_now()
         try:
             outcome = await self._run_pipeline()
         except PipelineCancelled as stop:
@@ -412,7 +412,10 @@ class Answer:
         self.lane.shut()
         self._forget()
         self._resampler = None
+        is_paused = self.lane.pacer.is_paused
         self.lane = self._new_lane()
+        if is_paused:
+            self.lane.pause(self._context.now())
 
     def _new_lane(self) -> Lane:
         if self.question.is_aside:
