@@ -36,8 +36,10 @@ from server.ids import new_id
 from server.ladder import Ladder, Outcome, Phase
 from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
+from server.timeline import Timeline
 from server.turns import RunId
 from server.utterance import Utterance
+from server.voice_events import EndedBy
 from stageflow.context import ContextSnapshot, Message
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
@@ -60,6 +62,8 @@ class Question:
     utterance: Utterance | None = None
     say: str | None = None
     options: ReplyOptions = field(default_factory=ReplyOptions)
+    ended_by: EndedBy | None = None
+    """Who asked, where it was not the end of the person's turn."""
     requested: bool = False
     """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
     about: Conversation | None = None
@@ -110,9 +114,10 @@ class Answer:
     """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
 
     def __init__(
-        self, run_id: RunId, question: Question, config: SessionConfig, context: AnswerContext
+        self, timeline: Timeline, question: Question, config: SessionConfig, context: AnswerContext
     ) -> None:
-        self.run_id = run_id
+        self.timeline = timeline
+        self.run_id = timeline.run
         self.question = question
         self.scope = anyio.CancelScope()
         self._config = config = question.options.over(config)
@@ -147,6 +152,11 @@ class Answer:
         return told and self._ladder.phase in (Phase.STARTED, Phase.MESSAGE)
 
     @property
+    def item_id(self) -> str | None:
+        """The id of what it says, once it has begun."""
+        return None if self._ladder.entry is None else self._ladder.entry.id
+
+    @property
     def text(self) -> str:
         """What has been said, or is about to be."""
         return "" if self._ladder.entry is None else self._ladder.entry.generated
@@ -176,7 +186,7 @@ class Answer:
         if self.is_announced:
             problem = ClientError("server_error", "the server failed to answer", type="server_error")
             self._hush()
-            self._ladder.end(replace(self._outcome, status="failed", error=problem))
+            self._finish(replace(self._outcome, status="failed", error=problem))
 
     def interrupt(self, reason: ReplyReason | None) -> None:
         """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
@@ -193,10 +203,10 @@ class Answer:
         if not was_open and not self.question.requested:
             return
         if reason is not None:
-            self._ladder.end(replace(self._outcome, status="cancelled", reason=reason))
+            self._finish(replace(self._outcome, status="cancelled", reason=reason))
         else:
             late = ClientError("server_error", "the answer took too long", type="server_error")
-            self._ladder.end(replace(self._outcome, status="failed", error=late))
+            self._finish(replace(self._outcome, status="failed", error=late))
 
     # --- the run ------------------------------------------------------------------------------------------
 
@@ -226,7 +236,7 @@ class Answer:
             self._snapshot(),
             ports=self._ports(),
             config=self._run_config(),
-            event_sink=RunWatch(graph, lambda: self._unlock(_Lock.GUARD), self._note_route),
+            event_sink=RunWatch(graph, self._guard_passed, self._note_route),
         )
         agent = results.data("agent")
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
@@ -263,6 +273,7 @@ class Answer:
             await self._end(self._outcome)
             return
         asked = self._asked
+        self.timeline.guard = "blocked"
         self._restart()
         if asked is not None:
             asked.withheld = True
@@ -289,7 +300,7 @@ class Answer:
         await self.lane.sent()
         if outcome.status == "failed" or outcome.calls:
             self._ladder.start(self.lane)
-        self._ladder.end(outcome)
+        self._finish(outcome)
 
     def _run_config(self) -> dict[str, object]:
         """What the stages read of the session's configuration."""
@@ -303,7 +314,14 @@ class Answer:
             "tool_choice": config.tool_choice,
         }
 
+    def _guard_passed(self) -> None:
+        self.timeline.guard = "passed"
+        self.timeline.mark("guard", self._context.now())
+        self._unlock(_Lock.GUARD)
+
     def _note_route(self, route: str) -> None:
+        self.timeline.route = route
+        self.timeline.mark("route", self._context.now())
         if self._asked is not None:
             self._asked.route = route
 
@@ -349,6 +367,7 @@ class Answer:
 
     async def _send_token(self, lane: Lane, token: str) -> None:
         if token and lane.state is not LaneState.SHUT:
+            self.timeline.mark("first_token", self._context.now())
             entry = self._ladder.begin(lane)
             entry.generated += token
             await lane.event(ReplyText(self._reply, entry.id, token))
@@ -388,6 +407,12 @@ class Answer:
 
     # --- the way out --------------------------------------------------------------------------------------
 
+    def _finish(self, outcome: Outcome) -> None:
+        if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
+            self.timeline.reply_id = self._reply.id
+        self.timeline.status = outcome.status
+        self._ladder.end(outcome)
+
     def _hush(self) -> None:
         """Nothing of it leaves any more."""
         if self.question.is_aside:
@@ -411,6 +436,7 @@ class Answer:
         """Forget what was prepared and begin again, with the gate closed."""
         self.lane.shut()
         self._forget()
+        self.timeline.unmark("first_token")
         self._resampler = None
         is_paused = self.lane.pacer.is_paused
         self.lane = self._new_lane()
@@ -420,9 +446,11 @@ class Answer:
     def _new_lane(self) -> Lane:
         if self.question.is_aside:
             return self._context.outbound.aside(self._config.output_format)
-        return self._context.outbound.lane(
-            self._config.output_format, lambda: self._context.on_audible(self.run_id)
-        )
+        return self._context.outbound.lane(self._config.output_format, self._became_audible)
+
+    def _became_audible(self) -> None:
+        self.timeline.mark("first_audio", self._context.now())
+        self._context.on_audible(self.run_id)
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.run_id.turn}

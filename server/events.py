@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from audio.formats import AudioFormat
 from server.errors import ClientError
+from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 from stageflow.tools import Tool
 from stages.ports import ToolChoice, Usage
 
@@ -140,6 +141,8 @@ class AppendAudio:
 
     data: bytes
     ref: str | None = None
+    problem: ClientError | None = None
+    """What the client is told of it, although it is heard: audio before it has been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,7 @@ Command = (
     | CreateReply
     | CancelReply
     | ClearOutput
+    | Played
 )
 
 # --- events: what a client is told ------------------------------------------------------------------------
@@ -263,13 +267,6 @@ class SpeechStarted:
 
     item_id: str
     audio_start_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceHeld:
-    """Lower the voice that is being played, hold it where it is, or go on as before."""
-
-    how: Literal["duck", "pause", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +396,9 @@ class ReplyAudio:
     reply: Reply
     item_id: str
     data: bytes
+    epoch: int = 0
+    offset_samples: int = 0
+    """Where it lies in the item's audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +451,7 @@ Event = (
     | SessionConfigured
     | SpeechStarted
     | VoiceHeld
+    | VoiceFlushed
     | SpeechStopped
     | SilenceNoticed
     | AudioCommitted
@@ -471,6 +472,8 @@ Event = (
     | ReplyCall
     | ReplyEnded
     | OutputCleared
+    | TurnEnded
+    | TurnTimed
     | Problem
 )
 

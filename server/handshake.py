@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 
-SUBPROTOCOL = "realtime"
+VOICE_SUBPROTOCOL = "voice.v1"
+SUBPROTOCOLS = (VOICE_SUBPROTOCOL, "realtime")
+"""What we speak, the richer one first."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
@@ -51,8 +53,9 @@ def offered_subprotocols(headers: Headers) -> list[str]:
 
 
 def choose_subprotocol(offered: Iterable[str]) -> str | None:
-    """`realtime` if the client knows it: browsers give up when they offer something and nothing is chosen."""
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+    """The richest that the client knows: browsers give up when they offer something and nothing is chosen."""
+    known = set(offered)
+    return next((name for name in SUBPROTOCOLS if name in known), None)
 
 
 def wants_beta_shape(headers: Headers) -> bool:

@@ -86,6 +86,7 @@ class Hearing:
         self.current: Utterance | None = None
         """The utterance that is going on."""
         self._unsettled: dict[str, Utterance] = {}
+        self._voice_ended_ms: int | None = None
         self._manual = config.turn_detection is None
         self._listener = Listener(config.input_format, new_vad(), self._endpointing(config))
 
@@ -109,15 +110,18 @@ class Hearing:
                 case SpeechAudio(samples=samples):
                     self._extend(samples)
                 case SpeechStarted(start_sample=start, onset_sample=onset):
+                    self._voice_ended_ms = None
                     self.current = self._open()
                     start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
                     yield SpeechBegan(self.current, start_ms, onset_ms)
                 case SpeechEnded(end_sample=end):
                     yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
-                case SoftEnd() if self.current is not None:
+                case SoftEnd(last_voiced_sample=last) if self.current is not None:
+                    self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
                     self.current.pause()
                     yield SpeechPaused(self.current)
                 case SpeechResumed(pause_samples=pause) if self.current is not None:
+                    self._voice_ended_ms = None
                     self.current.resume()
                     yield SpeechWentOn(self.current, samples_to_ms(pause, SPEECH_HZ))
 
@@ -176,6 +180,11 @@ class Hearing:
     def position_ms(self) -> int:
         """Milliseconds of audio received since the session began."""
         return self._listener.position_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """How much audio has come since the person's voice was last heard; 0 while it goes on."""
+        return 0 if self._voice_ended_ms is None else self.position_ms - self._voice_ended_ms
 
     def earlier(self) -> tuple[Utterance, ...]:
         """Utterances that are over and whose words are not known yet, oldest first."""

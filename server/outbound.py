@@ -37,6 +37,7 @@ from server.events import (
     ReplyItemEnded,
     ReplyText,
 )
+from server.voice_events import VoiceFlushed
 
 EVENT_BYTES = 400
 """What an event without text weighs on the wire, roughly; only the limit on unsent output uses it."""
@@ -71,6 +72,7 @@ class Lane:
         self, outbound: "Outbound", format: AudioFormat, epoch: int, on_audible: Callable[[], None]
     ) -> None:
         self._outbound = outbound
+        self.rate_hz = format.rate_hz
         self._bytes_per_sample = format.bytes_per_sample
         self.epoch = epoch
         self.pacer = Pacer(format.rate_hz, outbound.lead_ms)
@@ -137,6 +139,12 @@ class Lane:
         self._moved.set()
         self._outbound.wake()
 
+    def played_at_client(self, samples: int, at: float) -> None:
+        """The client had played so many samples at `at`; what is sent next, and when, follows from that."""
+        self.pacer.played(samples, at)
+        self._moved.set()
+        self._outbound.wake()
+
     async def played(self) -> None:
         """Return when all that has left has been played. Cancel-safe."""
         while (finished_at := self.pacer.finished_at() or 0.0) > anyio.current_time():
@@ -172,13 +180,14 @@ class Lane:
         if stretch.taken_bytes == len(stretch.data):
             self._stretches.popleft()
         self._queued_bytes -= size
+        offset_samples = self.pacer.sent_samples
         self.pacer.sent(size // self._bytes_per_sample, now)
         if self._on_audible is not None:
             self._on_audible()
             self._on_audible = None
         if not self._stretches or self._queued_bytes <= self._max_queued_bytes:
             self._moved.set()
-        return ReplyAudio(stretch.reply, stretch.item_id, data)
+        return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples)
 
     def _next_bytes(self) -> int:
         stretch = self._stretches[0]
@@ -237,8 +246,15 @@ class Outbound:
         return Lane(self, format, self.epoch, lambda: None)
 
     def flush(self) -> None:
-        """Raise the epoch: no audio put before this moment leaves after it."""
+        """Raise the epoch: no audio put before this moment leaves after it.
+
+        The client is told ahead of everything that waits for it.
+        """
         self.epoch += 1
+        flushed = VoiceFlushed(self.epoch)
+        self._events.appendleft(flushed)
+        self._unsent_bytes += weight_bytes(flushed)
+        self.wake()
         if self._lane is not None:
             self._lane.shut()
             self._lane = None

@@ -17,7 +17,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -35,12 +34,16 @@ from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.overlaps import SpeechContext
+from server.playback import Playback
 from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
+from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
+from server.voice_events import Played, VoiceHeld
+from server.wire import Wire, WireClosed
 from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
@@ -50,27 +53,6 @@ log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
-
-
-class WireClosed(Exception):
-    """The connection is over; nothing can be sent."""
-
-
-class Wire(Protocol):
-    """One connection, whatever carries it. Frames are whole messages."""
-
-    @property
-    def latency_s(self) -> float:
-        """The last measured round trip, 0 when it is not known."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next frame, or None when the client is gone."""
-
-    async def send(self, frame: str | bytes) -> None:
-        """Hand one frame to the connection; waits while the client does not read. Raises WireClosed."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close with a WebSocket close code; never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +67,7 @@ class Services:
     limits: Limits
     end_of_turn: EndOfTurnModel | None = None
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
+    observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     chunk_ms: int = 100
     unix_time_s: Callable[[], float] = lambda: 0.0
@@ -145,7 +128,12 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )
-        self._requests = Requests(self._request_context())
+        self._requests = self._new_requests()
+        self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
+        self._observer = services.observer
+        self._reports = TurnReports(
+            self.id, self._hearing, self._outbound.put, self._playback, services.observer
+        )
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -170,16 +158,16 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
-    def _request_context(self) -> RequestContext:
-        return RequestContext(
-            floor=self._floor,
-            feed=self._feed,
-            put=self._outbound.put,
-            conversation=self._conversation,
-            modality=lambda: self._config.modality,
-            answer=lambda: self._answer,
-            new_aside=lambda question: Answer(RunId(0, 0), question, self._config, self._context),
-            spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+    def _new_requests(self) -> Requests:
+        return Requests(
+            RequestContext(
+                floor=self._floor,
+                feed=self._feed,
+                config=lambda: self._config,
+                answer=lambda: self._answer,
+                of_answers=self._context,
+                spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+            )
         )
 
     def messages(self) -> tuple[Message, ...]:
@@ -219,6 +207,7 @@ class Session:
             if over.error is not None:
                 await self._send(ev.Problem(over.error))
             await self._wire.close(over.close_code, over.reason)
+        self._observer.session_ended(over.close_code)
 
     # --- the reader ---------------------------------------------------------------------------------------
 
@@ -227,17 +216,23 @@ class Session:
             try:
                 command = self._dialect.decode(frame)
                 if isinstance(command, ev.AppendAudio):  # the hot path first
-                    self._hear(command.data)
+                    self._hear(command)
                 else:
                     self._obey(command)
             except ClientError as error:
-                self._outbound.put(ev.Problem(error))
+                self._complain(error)
+
+    def _complain(self, error: ClientError) -> None:
+        self._observer.problem(error.code)
+        self._outbound.put(ev.Problem(error))
 
     def _obey(self, command: ev.Command) -> None:
         try:
             match command:
-                case ev.AppendAudio(data=data):
-                    self._hear(data)
+                case ev.AppendAudio():
+                    self._hear(command)
+                case Played():
+                    self._playback.report(command, self._answer, self._now())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -260,9 +255,11 @@ class Session:
         for event in obey_item_command(command, self._conversation):
             self._outbound.put(event)
 
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, command: ev.AppendAudio) -> None:
+        if command.problem is not None:
+            self._complain(command.problem)
         self._floor.audio_came(self._now())
-        self._speech.push(data)
+        self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
         self._speech.configure(config)
@@ -309,9 +306,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._answer, self._now())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._answer, self._now())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -334,7 +333,7 @@ class Session:
             self._outbound.put(ev.TranscriptFinal(item_id, "", (end_ms - start_ms) / 1000))
         detection = self._config.turn_detection
         if detection is not None and detection.create_response:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(requested=True))
+            self._feed(FloorEvent.REPLY_REQUESTED, Question(ended_by="server", requested=True))
 
     # --- the floor ----------------------------------------------------------------------------------------
 
@@ -399,6 +398,7 @@ class Session:
         match command:
             case FloorCommand.COMMIT:
                 self.speculation.commit(now)
+                self._reports.committed(answer, self._speech.ended_by, now)
                 answer.confirm()
             case FloorCommand.DROP:
                 self.speculation.drop()
@@ -407,20 +407,22 @@ class Session:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
                 answer.interrupt(reason)
+                self._reports.interrupted(answer, reason, by_hanging_up=self._floor.state is State.CLOSED)
             case FloorCommand.DUCK:
-                self._outbound.put(ev.VoiceHeld("duck"))
+                self._outbound.put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
                 answer.lane.pause(now)
-                self._outbound.put(ev.VoiceHeld("pause"))
+                self._outbound.put(VoiceHeld("pause"))
             case FloorCommand.RESUME:
                 answer.lane.resume(now)
-                self._outbound.put(ev.VoiceHeld("resume"))
+                self._outbound.put(VoiceHeld("resume"))
 
     def _start(self, question: Question, now: float) -> None:
         self._queued = None
         if question.utterance is not None:
             self._note_spoken(question.utterance.item_id)
-        self._answer = Answer(self._floor.run, question, self._config, self._context)
+        timeline = self._reports.begin(self._floor.run, question, now)
+        self._answer = Answer(timeline, question, self._config, self._context)
         self.speculation.start(now)
         self._tasks.start_soon(self._live, self._answer)
 
@@ -432,6 +434,7 @@ class Session:
         except Exception:
             log.exception("the turn failed", extra={"session": self.id, "turn": answer.run_id.turn})
             answer.fail()
+        self._reports.over(answer)
         if self._queued is None:
             self._feed(FloorEvent.ANSWERED, run=answer.run_id)
         else:
@@ -445,7 +448,9 @@ class Session:
 
     def _announce(self) -> None:
         if self._announcements and self._floor.state is State.LISTENING:
-            self._feed(FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.next()))
+            self._feed(
+                FloorEvent.REPLY_REQUESTED, Question(say=self._announcements.next(), ended_by="server")
+            )
 
     # --- the writer ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from server.hearing import Hearing, SpeechBegan, SpeechEvent, SpeechPaused, Spee
 from server.overlaps import Overlap, Overlaps, SpeechContext
 from server.turns import OVERLAP, FloorEvent, State
 from server.utterance import Utterance
+from server.voice_events import EndedBy
 from stages.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
 from stages.expectation import expected_answer
 
@@ -28,6 +29,8 @@ class Speech:
     def __init__(self, hearing: Hearing, context: SpeechContext) -> None:
         self._hearing = hearing
         self._context = context
+        self.ended_by: EndedBy = "client"
+        """What ended the newest utterance that is over."""
         self._overlaps = Overlaps(hearing, context, self._catch_up)
         self._untold: Utterance | None = None
         """Speech in a protected part of an answer: the client sees it as one that was committed by hand."""
@@ -49,9 +52,13 @@ class Speech:
         if was_speaking and not self._hearing.is_speaking:
             self._abandon()
 
-    def commit(self) -> None:
-        """The client says that the utterance ends here. Raises ClientError when there is too little of it."""
+    def commit(self, ended_by: EndedBy = "client") -> None:
+        """The utterance ends here, mostly because the client says so.
+
+        Raises ClientError when there is too little of it.
+        """
         utterance, ended_ms = self._hearing.commit()
+        self.ended_by = ended_by
         overlap = self._overlaps.of(utterance)
         if overlap is not None:
             overlap.ended_ms = ended_ms
@@ -72,7 +79,7 @@ class Speech:
     def end_here(self) -> None:
         """The audio has stopped coming: what was said is all there is."""
         if self._hearing.is_speaking:
-            self.commit()
+            self.commit("stall")
         else:
             self._context.feed(FloorEvent.SPEECH_NOTED, None)
 
@@ -111,6 +118,7 @@ class Speech:
                 if overlap is None:
                     self._context.feed(FloorEvent.SPEECH_RESUMED, None)
             case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
+                self.ended_by = "semantic" if self._is_semantic() else "silence"
                 if overlap is not None:
                     self._overlaps.end(overlap, end_ms)
                 else:

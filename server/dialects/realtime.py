@@ -6,6 +6,8 @@ object of both. Images and hosted tools (MCP) are not for this server: items wit
 so, settings for them are kept and echoed.
 """
 
+from dataclasses import replace
+
 from server.dialects.realtime_commands import (
     APPEND,
     UPDATE,
@@ -17,9 +19,15 @@ from server.dialects.realtime_commands import (
 )
 from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
+from server.dialects.realtime_fields import Json
+from server.dialects.realtime_locks import Locks, Pinned
 from server.dialects.realtime_session import WireSession, merge, settled
 from server.errors import ClientError
 from server.events import Command, Configure, Event, SessionConfig
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+
+UNKNOWN_TO_REALTIME = (VoiceHeld, VoiceFlushed, TurnEnded, TurnTimed)
+"""What clients of this protocol are not told."""
 
 
 class RealtimeDialect:
@@ -28,38 +36,67 @@ class RealtimeDialect:
     `defaults` is the configuration that the session starts with, and that null in an update brings back.
     """
 
+    holds_voice = False
+
     def __init__(
-        self, defaults: SessionConfig, limits: RealtimeLimits | None = None, *, holds_voice: bool = False
+        self,
+        defaults: SessionConfig,
+        limits: RealtimeLimits | None = None,
+        *,
+        pinned: Pinned | None = None,
     ) -> None:
-        self._defaults = defaults
+        """`pinned` is what a client secret fixes of the session; its settings are the defaults then."""
+        pinned = pinned or Pinned(WireSession(defaults))
+        self._defaults = pinned.session.config
+        self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
-        self._session = WireSession(settled(defaults))
+        self._session = replace(pinned.session, config=settled(pinned.session.config))
         self._updates = 0
         self._encoder = RealtimeEncoder()
-        self.holds_voice = holds_voice
 
     def decode(self, frame: str | bytes) -> Command:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
-        event = read_event(frame, self._limits)
+        return self.command(self.read(frame))
+
+    def read(self, frame: str | bytes) -> RawEvent:
+        """One frame as a JSON object; raises ClientError where there is none."""
+        return read_event(frame, self._limits)
+
+    def command(self, event: RawEvent) -> Command:
+        """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
         kind = event.get("type")
         if kind == APPEND:
             return append_audio(event, self._limits)
         if kind == UPDATE:
             return self._configure(event)
-        return to_command(event, self._session.config)
+        command = to_command(event, self._session.config)
+        self._locks.check_command(command, event)
+        return command
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
+        if isinstance(event, UNKNOWN_TO_REALTIME):
+            return []
         return self._encoder.encode(event, self._session)
+
+    def frame(self, kind: str, fields: Json) -> str:
+        """An event that Realtime does not have, for a dialect that builds on this one."""
+        return self._encoder.frame(kind, fields)
+
+    @property
+    def config(self) -> SessionConfig:
+        """What the client has configured."""
+        return self._session.config
 
     def _configure(self, event: RawEvent) -> Configure:
         part, purpose = session_part(event), self._session.config.purpose
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
-        merged = merge(self._session, part, self._defaults)
+        session = merge(self._session, part, self._defaults)
         if "tool_choice" in part.model_fields_set:
-            check_choice(merged.config, "session.tool_choice", event_ref(event))
-        self._session = merged
+            check_choice(session.config, "session.tool_choice", event_ref(event))
+        self._locks.check_session(session, event_ref(event))
+        self._session = session
         self._updates += 1
         return Configure(self._session.config, event_ref(event))

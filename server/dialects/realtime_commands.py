@@ -116,7 +116,8 @@ class _CreateReply(Part):
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _checked(model: type[_Model], event: RawEvent) -> _Model:
+def checked(model: type[_Model], event: RawEvent) -> _Model:
+    """A model of the event. Raises one ClientError that names every wrong field."""
     try:
         return model.model_validate(event)
     except ValidationError as error:
@@ -156,11 +157,11 @@ def _said(fault: ErrorDetails) -> str:
 
 def session_part(event: RawEvent) -> SessionPart:
     """The checked `session` of a `session.update`. Raises one ClientError that names every wrong field."""
-    return _checked(_SessionUpdate, event).session
+    return checked(_SessionUpdate, event).session
 
 
 def _create_item(event: RawEvent, config: SessionConfig) -> AddItem:
-    wanted, ref = _checked(_CreateItem, event), event_ref(event)
+    wanted, ref = checked(_CreateItem, event), event_ref(event)
     return AddItem(read_item(wanted.item, "item", ref), wanted.previous_item_id, ref)
 
 
@@ -173,7 +174,7 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
 
 
 def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
-    part, ref = _checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+    part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if config.purpose == "transcription":
         message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
@@ -201,7 +202,7 @@ def _context(items: list[ItemPart], ref: str | None) -> tuple[Item | str, ...]:
 
 
 def _truncate_item(event: RawEvent, config: SessionConfig) -> TruncateItem:
-    wanted = _checked(_TruncateItem, event)
+    wanted = checked(_TruncateItem, event)
     return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
 
 
@@ -210,15 +211,15 @@ _COMMANDS: Mapping[str, Callable[[RawEvent, SessionConfig], Command]] = {
     "input_audio_buffer.clear": lambda event, config: ClearAudio(event_ref(event)),
     "conversation.item.create": _create_item,
     "conversation.item.retrieve": lambda event, config: RetrieveItem(
-        _checked(_NamesItem, event).item_id, event_ref(event)
+        checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.delete": lambda event, config: DeleteItem(
-        _checked(_NamesItem, event).item_id, event_ref(event)
+        checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.truncate": _truncate_item,
     "response.create": _create_reply,
     "response.cancel": lambda event, config: CancelReply(
-        _checked(_Cancel, event).response_id, event_ref(event)
+        checked(_Cancel, event).response_id, event_ref(event)
     ),
     "output_audio_buffer.clear": lambda event, config: ClearOutput(event_ref(event)),
 }

@@ -44,7 +44,6 @@ from server.events import (
     TranscriptFailed,
     TranscriptFinal,
     TranscriptPartial,
-    VoiceHeld,
 )
 from server.ids import new_id
 
@@ -207,7 +206,6 @@ def _reply_call(event: ReplyCall) -> list[Body]:
 _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     SpeechStarted: _speech_started,
     SpeechStopped: _speech_stopped,
-    VoiceHeld: lambda event: [(f"x_{event.how}", {})],
     SilenceNoticed: _silence_noticed,
     AudioCommitted: _committed,
     AudioCleared: lambda event: [("input_audio_buffer.cleared", {})],
@@ -248,7 +246,7 @@ class RealtimeEncoder:
             return [self._text_delta(event)]
         if isinstance(event, _TRANSCRIPTS) and not session.config.transcription:
             return []
-        return [self._frame(kind, fields) for kind, fields in self._bodies(event, session)]
+        return [self.frame(kind, fields) for kind, fields in self._bodies(event, session)]
 
     def _bodies(self, event: Event, session: WireSession) -> list[Body]:
         if isinstance(event, SessionStarted):
@@ -275,7 +273,8 @@ class RealtimeEncoder:
             "usage": render_usage(event.usage),
         }
 
-    def _frame(self, kind: str, fields: Json) -> str:
+    def frame(self, kind: str, fields: Json) -> str:
+        """One event of the type `kind`, with the next number."""
         self._frames += 1
         return json.dumps(
             {"type": kind, "event_id": f"event_{self._frames}", **fields}, separators=(",", ":")

@@ -71,6 +71,8 @@ def test_any_configured_key_opens_the_door(
     [
         ([], None),
         (["realtime"], "realtime"),
+        (["realtime", "voice.v1"], "voice.v1"),
+        (["openai-insecure-api-key.k", "voice.v1"], "voice.v1"),
         (["openai-insecure-api-key.k", "x", "realtime"], "realtime"),
         (["openai-insecure-api-key.k"], None),
         (["Realtime"], None),

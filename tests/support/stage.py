@@ -16,10 +16,13 @@ from audio.formats import Samples
 from audio.vad import WebRtcVad
 from server.answer import Pipelines
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.voice import VoiceDialect
+from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
 from server.events import Dialect, SessionConfig
 from server.interruption import InterruptionPolicy
 from server.session import Services, Session
 from server.settings import Limits
+from server.turn_reports import NoObserver, Observer
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
@@ -42,6 +45,18 @@ from tests.support.virtual_time import run_virtual
 LONG = "One two three four five six seven eight nine ten. " * 6
 
 
+AUDIO = "audio frame"
+"""The type under which a wire shows binary frames among the events."""
+
+
+def realtime(config: SessionConfig) -> Dialect:
+    return RealtimeDialect(config)
+
+
+def voice_v1(config: SessionConfig) -> Dialect:
+    return VoiceDialect(RealtimeDialect(config))
+
+
 class QueueWire:
     """The client's end of a wire without a socket."""
 
@@ -50,11 +65,14 @@ class QueueWire:
     def __init__(self) -> None:
         self.closed: tuple[int, str] | None = None
         self.seen: list[tuple[float, dict[str, Any]]] = []
-        self._frames: deque[str | None] = deque()
+        self._frames: deque[str | bytes | None] = deque()
         self._changed = anyio.Event()
 
     def say(self, type: str, **fields: Any) -> None:
-        self._frames.append(json.dumps({"type": type, **fields}))
+        self.say_raw(json.dumps({"type": type, **fields}))
+
+    def say_raw(self, frame: str | bytes) -> None:
+        self._frames.append(frame)
         self._wake()
 
     def hang_up(self) -> None:
@@ -67,7 +85,8 @@ class QueueWire:
         return self._frames.popleft()
 
     async def send(self, frame: str | bytes) -> None:
-        self.seen.append((anyio.current_time(), json.loads(frame)))
+        event = {"type": AUDIO, **unpack_frame(frame)._asdict()} if isinstance(frame, bytes) else None
+        self.seen.append((anyio.current_time(), event or json.loads(frame)))
         self._wake()
 
     async def close(self, code: int, reason: str) -> None:
@@ -139,6 +158,7 @@ class Stage:
         interruption: InterruptionPolicy = InterruptionPolicy(),  # noqa: B008 - frozen
         config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
         dialect: Callable[[SessionConfig], Dialect] = RealtimeDialect,
+        observer: Observer | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -164,6 +184,7 @@ class Stage:
             ),
             new_ports=lambda session: ports,
             limits=Limits(max_session_s=3600),
+            observer=observer or NoObserver(),
             end_of_turn=end_of_turn,
             interruption=interruption,
         )
@@ -212,3 +233,24 @@ async def speak(stage: Stage, seconds: float, silence_s: float = 0.7) -> None:
     for audio in [*speech(seconds), *[silence] * int(silence_s * 50)]:
         stage.wire.say("input_audio_buffer.append", audio=audio)
         await anyio.sleep(0.02)
+
+
+class Microphone:
+    """The binary frames of one voice.v1 client's microphone."""
+
+    def __init__(self, wire: QueueWire) -> None:
+        self._wire = wire
+        self._sent_samples = 0
+
+    async def send(self, samples: Samples) -> None:
+        """`int16[n]` at 24 kHz in frames of 20 ms, in real time."""
+        for start in range(0, len(samples), 480):
+            frame = samples[start : start + 480]
+            data = frame.astype("<i2").tobytes()
+            self._wire.say_raw(pack_frame(Stream.MICROPHONE, 0, self._sent_samples, data))
+            self._sent_samples += len(frame)
+            await anyio.sleep(0.02)
+
+    async def speak(self, seconds: float, silence_s: float = 0.7) -> None:
+        await self.send(voiced(seconds))
+        await self.send(np.zeros(int(24_000 * silence_s), np.int16))

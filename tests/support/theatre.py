@@ -18,7 +18,6 @@ import anyio
 import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
-from server.dialects.realtime import RealtimeDialect
 from server.events import SessionConfig, TurnDetection
 from server.interruption import InterruptionPolicy
 from stageflow.tools import Tool
@@ -26,7 +25,8 @@ from stages.errors import ProviderError
 from stages.fakes import Conduct, Said, ScriptedTurnEnds
 from stages.ports import Partial, Transcript
 from tests.support.audio_maker import clip, pink_noise, tone, voice
-from tests.support.stage import Stage, play
+from tests.support.stage import AUDIO as AUDIO_FRAME
+from tests.support.stage import Stage, play, realtime, voice_v1
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02
@@ -121,12 +121,27 @@ def perform(story: Story) -> Told:
             end_of_turn=ScriptedTurnEnds(*story.ends),
             interruption=story.policy,
             config=story.config,
-            dialect=partial(RealtimeDialect, holds_voice=story.holds_voice),
+            dialect=voice_v1 if story.holds_voice else realtime,
         ),
         partial(_tell, story),
     )
     context = tuple((m.role, m.content) for m in stage.session.messages() if m.role != "system")
-    return Told(tuple(trace(stage.wire.seen)), tuple(stage.wire.seen), context, stage)
+    seen = _with_replies(stage.wire.seen)
+    return Told(tuple(trace(seen)), tuple(seen), context, stage)
+
+
+def _with_replies(seen: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:
+    """The same, with binary audio as the deltas that a client of Realtime would have been sent."""
+    told: list[tuple[float, dict[str, Any]]] = []
+    place: dict[str, Any] = {}
+    for at_s, event in seen:
+        if event["type"] == "response.output_item.added":
+            place = {"response_id": event["response_id"], "item_id": event["item"]["id"]}
+        if event["type"] == AUDIO_FRAME:
+            delta = base64.b64encode(event["data"]).decode()
+            event = {"type": AUDIO, "event_id": f"frame_{len(told)}", **place, "delta": delta}
+        told.append((at_s, event))
+    return told
 
 
 def _timed(answer: str | Said, model_s: float) -> Said:

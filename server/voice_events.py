@@ -1,0 +1,72 @@
+"""What a client that plays the voice itself is told, and tells, beyond the Realtime protocol.
+
+Part of the session's vocabulary (`server.events`); of the dialects only `voice.v1` has words for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+EndedBy = Literal["silence", "semantic", "client", "stall", "server"]
+"""What ended the person's turn: the detector's silence, silence and words together, the client (a commit, or a
+request for a reply), audio that stopped coming, or nobody's turn at all: the server spoke of its own accord."""
+
+InterruptedBy = Literal["speech", "client", "timeout", "gone"]
+
+Step = Literal[
+    "speech_end", "endpoint", "transcript", "guard", "route", "first_token", "first_audio", "heard"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How much of a spoken item the client has played: the truth about what was heard."""
+
+    item_id: str
+    samples: int
+    underruns: int | None = None
+    """How often the voice has run dry in the middle of an answer, since the session began."""
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceHeld:
+    """Lower the voice that is being played, hold it where it is, or go on as before."""
+
+    how: Literal["duck", "pause", "resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceFlushed:
+    """Throw away all audio of an older epoch; ahead of everything that waits."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """How a turn came to its end, and how its answer came about."""
+
+    turn: int
+    revision: int
+    item_id: str | None
+    """The person's item that was answered, if one was."""
+    ended_by: EndedBy
+    silence_ms: int | None
+    """From the last voiced sample to the certainty that the turn was over; None where nobody spoke."""
+    speculated: bool
+    """Whether the answer had been begun before that."""
+    saved_ms: int
+    guard: Literal["passed", "blocked"] | None
+    route: str | None
+    interrupted_by: InterruptedBy | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimed:
+    """When the steps of a turn happened: milliseconds after the last voiced sample, or after the request."""
+
+    turn: int
+    reply_id: str
+    ms: Mapping[str, int]
+    """By step (`Step`)."""
