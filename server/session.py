@@ -23,11 +23,11 @@ from anyio.abc import TaskGroup
 
 from audio.vad import Vad
 from server import events as ev
+from server import history
 from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
 from server.hearing import Hearing
-from server.history import messages
 from server.ids import new_id
 from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
@@ -39,7 +39,6 @@ from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
-from server.timeline import Timeline
 from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
@@ -130,6 +129,7 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )
+        self._requests = self._new_requests()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
         self._reports = TurnReports(
@@ -144,7 +144,6 @@ class Session:
             wake_at=self._wake_at,
             tick=self._tick,
         )
-        self._requests = Requests(self._request_context())
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -169,23 +168,21 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
+    def _new_requests(self) -> Requests:
+        return Requests(
+            RequestContext(
+                floor=self._floor,
+                feed=self._feed,
+                config=lambda: self._config,
+                answer=lambda: self._answer,
+                of_answers=self._context,
+                spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+            )
+        )
+
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
-        return messages(self._conversation)
-
-    def _request_context(self) -> RequestContext:
-        return RequestContext(
-            floor=self._floor,
-            feed=self._feed,
-            put=self._outbound.put,
-            conversation=self._conversation,
-            modality=lambda: self._config.modality,
-            answer=lambda: self._answer,
-            new_aside=lambda question: Answer(
-                Timeline(RunId(0, 0), self._now()), question, self._config, self._context
-            ),
-            spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
-        )
+        return history.messages(self._conversation)
 
     # --- life ---------------------------------------------------------------------------------------------
 

@@ -139,22 +139,7 @@ def perform(story: Story) -> Told:
         partial(_tell, story),
     )
     context = tuple((m.role, m.content) for m in stage.session.messages() if m.role != "system")
-    seen = _with_replies(stage.wire.seen)
-    return Told(tuple(trace(seen)), tuple(seen), context, stage)
-
-
-def _with_replies(seen: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:
-    """The same, with binary audio as the deltas that a client of Realtime would have been sent."""
-    told: list[tuple[float, dict[str, Any]]] = []
-    place: dict[str, Any] = {}
-    for at_s, event in seen:
-        if event["type"] == "response.output_item.added":
-            place = {"response_id": event["response_id"], "item_id": event["item"]["id"]}
-        if event["type"] == AUDIO_FRAME:
-            delta = base64.b64encode(event["data"]).decode()
-            event = {"type": AUDIO, "event_id": f"frame_{len(told)}", **place, "delta": delta}
-        told.append((at_s, event))
-    return told
+    return Told(tuple(trace(stage.wire.seen)), tuple(stage.wire.seen), context, stage)
 
 
 def _timed(answer: str | Said, model_s: float) -> Said:
