@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from server.requests import MAX_ASIDES
+from stageflow.tools import Tool
 from stages.fakes import Conduct, Said
 from tests.support.stage import LONG, Stage, play, speak
 from tests.support.trace_checker import check_trace
@@ -115,6 +116,41 @@ def test_an_aside_that_never_ends_fails_in_the_end() -> None:
 
     hanging = Said("Never.", conduct=Conduct(hangs=True))
     check_trace(play(lambda: Stage(hanging), story).wire.events())
+
+
+def test_an_aside_that_is_cancelled_silences_nobody_else() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until("response.output_audio.delta")
+        beside(stage)
+        reply_id = (await stage.wire.until("response.created", 2))["response"]["id"]
+        stage.wire.say("response.cancel", response_id=reply_id)
+        await stage.wire.until(DONE, 2)
+
+    hanging = Said("Never.", conduct=Conduct(hangs=True))
+    stage = play(lambda: Stage("One two three four five.", hanging), story)
+    check_trace(stage.wire.events())
+    ends = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
+    assert [(end["status"], end["conversation_id"] is None) for end in ends] == [
+        ("cancelled", True),
+        ("completed", False),
+    ]
+
+
+def test_what_is_thought_beside_the_conversation_changes_nothing_in_the_world() -> None:
+    async def book() -> str:
+        """Book a table."""
+        return "booked"
+
+    async def story(stage: Stage) -> None:
+        beside(stage, tools=[{"type": "function", "name": "judge"}])
+        await stage.wire.until(DONE)
+        stage.ask("hello", "text")
+        await stage.wire.until(DONE, 2)
+
+    stage = play(lambda: Stage("Fine.", tools=(Tool.of(book),)), story)
+    offered = [[tool.name for tool in request.tools] for request in stage.model.requests]
+    assert offered == [["judge"], ["book"]]
 
 
 def test_only_a_few_asides_run_at_once() -> None:

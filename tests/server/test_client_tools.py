@@ -1,15 +1,18 @@
 """Tools that the client runs, over a whole session in virtual time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.history import PENDING
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.fakes import Said
-from tests.support.stage import SlowGuard, Stage, play, speak
+from tests.support.stage import LONG, SlowGuard, Stage, play, speak
 from tests.support.trace_checker import check_trace
 
 WEATHER = {
@@ -41,6 +44,20 @@ def told(stage: Stage, request: int = -1) -> list[tuple[str, str]]:
     """What the model was told last, without its instructions."""
     messages: tuple[Message, ...] = stage.model.requests[request].messages
     return [(message.role, message.content) for message in messages if message.role != "system"]
+
+
+def check_calls(messages: Sequence[Message]) -> None:
+    """Right behind every call is its result, as chat servers demand it; no id comes twice."""
+    wanted: list[str] = []
+    seen: set[str] = set()
+    for message in messages:
+        assert bool(wanted) == (message.role == "tool"), messages
+        if wanted:
+            assert message.tool_call_id == wanted.pop(0)
+        wanted += [call.id for call in message.tool_calls]
+        assert seen.isdisjoint(wanted[: len(message.tool_calls)])
+        seen.update(call.id for call in message.tool_calls)
+    assert not wanted
 
 
 def ends(stage: Stage) -> list[tuple[str, list[str]]]:
@@ -117,16 +134,14 @@ def test_tools_of_both_in_one_breath() -> None:
         stage.wire.say("response.create", response={"output_modalities": ["text"]})
         await stage.wire.until(DONE, 2)
 
-    both = Said(calls=(ToolCall("call_0", "clock"), ASK))
-    stage = play(lambda: Stage(both, "Sunny, and noon.", tools=(Tool.of(clock, effect="none"),)), story)
+    ours = ToolCall("call_0", "clock")  # an id that is its own for one request only
+    script = (Said("Hm.", (ours,)), Said(calls=(ours, ASK)), "Sunny, and noon.")
+    stage = play(lambda: Stage(*script, tools=(Tool.of(clock, effect="none"),)), story)
     check_trace(stage.wire.events())
-    assert ran == ["clock"]
-    assert ends(stage)[0] == ("completed", ["function_call"])  # ours is nobody else's business
-    assert told(stage)[1:] == [("assistant", ""), ("tool", "noon"), ("tool", "sunny")]
-    calls = stage.model.requests[-1].messages[-3].tool_calls
-    results = stage.model.requests[-1].messages[-2:]
-    assert [call.id for call in calls] == [result.tool_call_id for result in results]
-    assert len({call.id for call in calls}) == 2
+    assert ran == ["clock", "clock"]
+    assert ends(stage)[0] == ("completed", ["message", "function_call"])  # ours is nobody else's business
+    assert told(stage)[1:] == [("assistant", "Hm. "), ("tool", "noon"), ("tool", "noon"), ("tool", "sunny")]
+    check_calls(stage.model.requests[-1].messages)
 
 
 def test_a_result_that_comes_after_a_barge_in_is_not_lost() -> None:
@@ -256,3 +271,88 @@ def test_words_that_wait_behind_a_result_are_still_guarded() -> None:
     stage = play(lambda: Stage(Said(calls=(ASK,)), "Sunny.", blocked=("forbidden",)), story)
     done = [event["text"] for event in stage.wire.events() if event["type"] == "response.output_text.done"]
     assert done == ["I must not."]
+
+
+def test_a_result_is_kept_when_the_answer_to_it_is_talked_over() -> None:
+    async def story(stage: Stage) -> None:
+        await has_tools(stage)
+        stage.ask("And in Rome?", "text")
+        give(stage, (await called(stage))["call_id"], "sunny")
+        stage.wire.say("response.create")
+        await stage.wire.until("response.output_audio.delta")
+        await speak(stage, 1.0)
+        await stage.wire.until(DONE, 3)
+
+    stage = play(lambda: Stage(Said(calls=(ASK,)), LONG, "Yes?"), story)
+    check_trace(stage.wire.events())
+    assert ends(stage)[1] == ("cancelled", ["message"])
+    assert ("tool", "sunny") in told(stage)
+
+
+def test_a_follow_up_that_comes_too_early_is_refused_and_may_be_asked_for_again() -> None:
+    async def story(stage: Stage) -> None:
+        await has_tools(stage)
+        stage.ask("And in Rome?")
+        call = await called(stage)
+        give(stage, call["call_id"], "sunny")
+        stage.ask("talk")
+        stage.wire.say("response.create", event_id="c4")
+        error = (await stage.wire.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("conversation_already_has_active_response", "c4")
+        await stage.wire.until(DONE, 2)
+        stage.wire.say("response.create")
+        await stage.wire.until(DONE, 3)
+
+    stage = play(lambda: Stage(Said(calls=(ASK,)), LONG, "Sunny."), story)
+    check_trace(stage.wire.events())
+    assert ("tool", "sunny") in told(stage)
+
+
+# --- any conversation -------------------------------------------------------------------------------------
+
+SAID = st.sampled_from(
+    ["All right.", LONG, Said(calls=(ASK,)), Said("One moment.", (ASK, ASK)), Said(LONG, (ASK,))]
+)
+SOUNDS = st.lists(st.tuples(st.floats(0.05, 4.0), st.floats(0.2, 1.5)), min_size=1, max_size=3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SAID, min_size=1, max_size=4), SOUNDS, st.floats(0.0, 3.0), st.booleans())
+def test_whenever_people_speak_and_results_come_none_is_lost(
+    script: list[str | Said], sounds: list[tuple[float, float]], takes_s: float, is_patient: bool
+) -> None:
+    given_out: dict[str, str] = {}
+
+    async def run_tools(stage: Stage) -> None:
+        while len(given_out) < 6:
+            call_id = (await called(stage, len(given_out) + 1))["call_id"]
+            given_out[call_id] = f"sunny {len(given_out)}"
+            if is_patient:
+                await stage.wire.until(DONE, len(given_out))
+            await anyio.sleep(takes_s)
+            give(stage, call_id, given_out[call_id])
+            stage.wire.say("response.create")
+
+    async def story(stage: Stage) -> None:
+        await has_tools(stage)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_tools, stage)
+            for pause_s, voice_s in sounds:
+                await speak(stage, voice_s, 0.7)
+                await anyio.sleep(pause_s)
+            await anyio.sleep(20)
+            tasks.cancel_scope.cancel()
+
+    stage = play(lambda: Stage(*script), story)
+    check_trace(stage.wire.events(), ended=False)
+    for request in stage.model.requests:
+        check_calls(request.messages)
+    remembered = [message.content for message in stage.session.messages() if message.role == "tool"]
+    arrived = [
+        event["item"]["output"]
+        for event in stage.wire.events()
+        if event["type"] == CREATED and event["item"]["type"] == "function_call_output"
+    ]
+    assert set(arrived) <= set(remembered)
+    codes = {event["error"]["code"] for event in stage.wire.events() if event["type"] == "error"}
+    assert codes <= {"conversation_already_has_active_response"}
