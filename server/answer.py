@@ -172,6 +172,9 @@ class Answer:
 
     def confirm(self) -> None:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
+        if self.question.requested:
+            self._phase = Phase.STARTED
+            self._context.outbound.put(ReplyStarted(self._reply))
         self._unlock(_Lock.END_OF_TURN)
 
     def drop(self) -> None:
@@ -214,9 +217,6 @@ class Answer:
 
     async def run(self) -> None:
         """Answer, and return when the last sample has been played. Cancelled by `scope`."""
-        if self.question.requested:
-            self._phase = Phase.STARTED
-            self._context.outbound.put(ReplyStarted(self._reply))
         try:
             cut_by = await self._run_pipeline()
         except PipelineCancelled as stop:
@@ -464,7 +464,10 @@ class Answer:
         self._forget()
         self.timeline.unmark("first_token")
         self._resampler = None
+        is_paused = self.lane.pacer.is_paused
         self.lane = self._new_lane()
+        if is_paused:
+            self.lane.pause(self._context.now())
 
     def _new_lane(self) -> Lane:
         return self._context.outbound.lane(self._config.output_format, self._became_audible)

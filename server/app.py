@@ -6,7 +6,7 @@ while.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,15 +18,19 @@ import anyio
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from audio.vad import WebRtcVad
+from audio.vad import Vad, WebRtcVad
 from server.answer import Pipelines
+from server.client_secrets import ClientSecrets
 from server.connection import GuardedConnection, IntakeLimits
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.realtime_locks import Pinned
+from server.dialects.realtime_secrets import read_order, render_secret
 from server.dialects.voice import VoiceDialect
 from server.errors import ClientError, SessionOver
 from server.events import Dialect, SessionConfig, TurnDetection
-from server.handshake import VOICE_SUBPROTOCOL
-from server.http import DoorRules, FrontDoor, requested_model
+from server.handshake import VOICE_SUBPROTOCOL, presented_key
+from server.http import Backstage, DoorRules, FrontDoor, requested_model
+from server.metrics import Metrics
 from server.session import Services, Session
 from server.settings import Settings
 from server.wire import WireClosed
@@ -56,6 +60,8 @@ class Providers:
     voice: Synthesiser
     names: tuple[str, str, str]
     end_of_turn: EndOfTurnModel | None = None
+    new_vad: Callable[[], Vad] | None = None
+    """A detector for one session; WebRTC's if not given."""
 
 
 class _SocketWire:
@@ -91,11 +97,14 @@ class App:
         self._settings = settings
         self._providers = providers
         self._sessions: set[Session] = set()
+        self._secrets = ClientSecrets[Pinned]()
+        self._metrics = Metrics(lambda: len(self._sessions))
+        self._is_draining = False
         self._idle = anyio.Event()
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
-            new_vad=lambda: WebRtcVad(settings.vad_mode),
+            new_vad=providers.new_vad or (lambda: WebRtcVad(settings.vad_mode)),
             pipelines=_pipelines(settings, providers),
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
@@ -103,9 +112,19 @@ class App:
             lead_ms=settings.lead_ms,
             chunk_ms=settings.output_chunk_ms,
             unix_time_s=unix_time_s,
+            observer=self._metrics,
         )
         keys = tuple(key.get_secret_value() for key in settings.api_keys)
-        self._door = FrontDoor(DoorRules(keys, settings.allowed_origins), self._health)
+        self._door = FrontDoor(
+            DoorRules(keys, settings.allowed_origins),
+            Backstage(
+                health=lambda: {"status": "ok", "sessions": len(self._sessions)},
+                unready=self._unready,
+                metrics=self._metrics.page,
+                mint=self._mint,
+                is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
+            ),
+        )
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Server]:
@@ -139,9 +158,11 @@ class App:
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)
-        dialect: Dialect = RealtimeDialect(config)
-        if connection.subprotocol == VOICE_SUBPROTOCOL:
-            dialect = VoiceDialect(RealtimeDialect(config))
+        key = presented_key(request.headers) if request else None
+        realtime = RealtimeDialect(config, pinned=self._secrets.find(key, anyio.current_time()))
+        config = realtime.config
+        is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
+        dialect = VoiceDialect(realtime) if is_voice else realtime
         if len(self._sessions) >= self._settings.limits.max_sessions:
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
@@ -175,10 +196,18 @@ class App:
             audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
         )
 
-    def _health(self) -> dict[str, object]:
-        return {"status": "ok", "sessions": len(self._sessions)}
+    def _unready(self) -> str | None:
+        if self._is_draining:
+            return "draining"
+        return "full" if len(self._sessions) >= self._settings.limits.max_sessions else None
+
+    def _mint(self, body: bytes) -> Mapping[str, object]:
+        order = read_order(body, self._session_config(None))
+        value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time())
+        return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 
     async def _drain(self) -> None:
+        self._is_draining = True
         if not self._sessions:
             return
         self._idle = anyio.Event()
@@ -254,7 +283,8 @@ async def load_providers(settings: Settings, report: Callable[[str], None]) -> A
         model = await load(lambda: _model(settings))
         voice = await load(lambda: _voice(settings))
         end_of_turn = await load(lambda: _end_of_turn(settings))
-        yield Providers(recogniser, model, voice, names, end_of_turn)  # type: ignore[arg-type]  # each by its own loader
+        new_vad = await anyio.to_thread.run_sync(_detector, settings)
+        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad)  # type: ignore[arg-type]  # see above
 
 
 def _agent_name(settings: Settings) -> str:
@@ -273,6 +303,14 @@ def _recogniser(settings: Settings) -> Recogniser:
     from stages.providers.whisper import EmbeddedRecogniser
 
     return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
+
+
+def _detector(settings: Settings) -> Callable[[], Vad] | None:
+    if settings.vad == "webrtc":
+        return None
+    from stages.providers.silero import SileroModel
+
+    return SileroModel.load(model_dir("silero-vad")).open
 
 
 def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:

@@ -27,6 +27,8 @@ from typing import ClassVar
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import Event
 
+from server.request_body import RequestBody
+
 SLICE_BYTES = 2048
 """Parsed in one go: at most 341 frames of a client, the smallest of which is 6 bytes long."""
 
@@ -69,6 +71,8 @@ class TokenBucket:
 class _Intake(StrEnum):
     """What happens to input that arrives."""
 
+    REQUEST = "request"
+    """It is looked at for the body of an HTTP request, which the parser would not take."""
     OPEN = "open"
     """It goes to the parser."""
     METERED = "metered"
@@ -96,7 +100,9 @@ class GuardedConnection(ServerConnection):
         self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now)
         self._frames = TokenBucket(limits.frames_per_s, limits.burst_frames, now)
         self._patience = TokenBucket(1.0, limits.patience_s, now)
-        self._intake = _Intake.OPEN
+        self._intake = _Intake.REQUEST
+        self.request_body = RequestBody()
+        """What came with the request, apart from its head."""
         self._backlog = bytearray()
         self._parsed_frames = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -114,6 +120,8 @@ class GuardedConnection(ServerConnection):
                 self._go_on()
             case _Intake.METERED | _Intake.FULL:  # reading is paused, but some transports have a buffer
                 self._backlog += data
+            case _Intake.REQUEST:
+                self._take_request(data)
             case _Intake.OVER:
                 pass
 
@@ -134,6 +142,12 @@ class GuardedConnection(ServerConnection):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def _take_request(self, data: bytes) -> None:
+        self._backlog += self.request_body.feed(data)
+        if self.request_body.is_done:
+            self._intake = _Intake.OPEN
+            self._go_on()
 
     # --- the meter ----------------------------------------------------------------------------------------
 

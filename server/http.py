@@ -1,16 +1,15 @@
-"""The plain-HTTP side of the port: the health of the server, a page for people, and who may open a session.
+"""The plain-HTTP side of the port: health, metrics, the page for people, secrets for clients, and who may come in.
 
-`decide` looks at a request and gives the page to answer with, or None to go on with the WebSocket handshake;
-`FrontDoor` puts it into the hooks of `websockets.serve`. Every answer that is no page is JSON, an error in
-the shape that clients of the Realtime protocol know.
+`FrontDoor.decide` looks at a request and gives the page to answer with, or None to go on with the WebSocket
+handshake; `process_request` and `select_subprotocol` are its hooks for `websockets.serve`. Errors have the
+shape that clients of the Realtime protocol know.
 """
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +19,8 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from server.connection import GuardedConnection
+from server.errors import ClientError
 from server.handshake import (
     choose_subprotocol,
     is_key_accepted,
@@ -27,12 +28,15 @@ from server.handshake import (
     presented_key,
     wants_beta_shape,
 )
+from server.metrics import CONTENT_TYPE as METRICS_TYPE
+from server.pages import Page, error_page, json_page, respond
+from server.request_body import MAX_BODY_BYTES, BodyFault
+from server.web_files import WebFile, read_files
 
 REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 """Where sessions are opened; the second and third for clients that build the address their own way."""
 
-Health = Callable[[], Mapping[str, object]]
-"""What `/healthz` tells, now: `status` ("ok", or why there is no service), `sessions` and whatever else."""
+SECRETS_PATHS = frozenset(f"{path}/client_secrets" for path in REALTIME_PATHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,117 +50,56 @@ class DoorRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """An HTTP answer."""
+class Backstage:
+    """What the door asks of the server behind it."""
 
-    status: int
-    body: str
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    policy: str = "default-src 'none'; frame-ancestors 'none'"
-    """The Content-Security-Policy."""
-
-
-def error_page(status: int, code: str, message: str, *headers: tuple[str, str]) -> Page:
-    """An error as clients of the protocol read it."""
-    error = {"message": message, "type": "invalid_request_error", "code": code, "param": None}
-    return Page(status, json.dumps({"error": error}), headers=headers)
+    health: Callable[[], Mapping[str, object]]
+    """What `/healthz` tells, now."""
+    unready: Callable[[], str | None]
+    """Why no session can be opened now; None when one can."""
+    metrics: Callable[[], str]
+    mint: Callable[[bytes], Mapping[str, object]]
+    """A client secret for the body of a request; raises ClientError."""
+    is_secret: Callable[[str | None], bool]
+    """Whether a key is a client secret that is valid."""
 
 
-def decide(method: str, target: str, headers: Headers, rules: DoorRules, health: Health) -> Page | None:
-    """The answer to a request, or None when it may become a WebSocket."""
-    path = _path(target)
-    if path in REALTIME_PATHS:
-        return _decide_session(method, target, headers, rules)
-    if path not in ("/", "/healthz"):
-        return error_page(404, "not_found", f"There is nothing here; sessions are at {_SESSIONS}.")
-    if method not in ("GET", "HEAD"):
-        return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
-    if path == "/healthz":
-        state = health()
-        return Page(200 if state.get("status") == "ok" else 503, json.dumps(state))
-    return _start_page(headers)
+@dataclass(frozen=True, slots=True)
+class PlainRequest:
+    """One HTTP request."""
 
+    method: str
+    target: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    fault: BodyFault | None = None
+    """Why the body could not be read."""
 
-_SESSIONS = "/v1/realtime"
-
-
-def _decide_session(method: str, target: str, headers: Headers, rules: DoorRules) -> Page | None:
-    query = parse_qs(urlsplit(target).query)
-    if method != "GET":
-        return error_page(405, "method_not_allowed", "Only GET.", ("Allow", "GET"))
-    if "upgrade" not in headers:
-        return error_page(426, "upgrade_required", "This is a WebSocket endpoint.", ("Upgrade", "websocket"))
-    if not is_origin_allowed(headers, rules.allowed_origins, has_keys=bool(rules.api_keys)):
-        return error_page(
-            403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
-        )
-    if not is_key_accepted(presented_key(headers), rules.api_keys):
-        return error_page(
-            401, "invalid_api_key", "The API key is missing or wrong.", ("WWW-Authenticate", "Bearer")
-        )
-    if "call_id" in query:
-        return error_page(404, "not_found", "There is no such call: this server takes no phone calls.")
-    if query.get("intent", ["conversation"])[0] == "transcription":
-        return error_page(400, "unsupported_intent", "Transcription-only sessions are not supported.")
-    if wants_beta_shape(headers):
-        return error_page(
-            400,
-            "beta_api_shape_disabled",
-            "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
-        )
-    return None
-
-
-def requested_model(target: str) -> str | None:
-    """The `model` of a session's address: the name of an agent, if the client asks for one."""
-    return parse_qs(urlsplit(target).query).get("model", [None])[0]
-
-
-def _path(target: str) -> str:
-    try:
-        path = urlsplit(target).path
-    except ValueError:
-        return ""
-    return path.rstrip("/") or "/"
-
-
-# --- the page ---------------------------------------------------------------------------------------------
-
-_TEMPLATE = (resources.files("server") / "web" / "index.html").read_text("utf-8")
-_STYLE = re.search(r"<style>(.*?)</style>", _TEMPLATE, re.DOTALL)
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE[1].encode() if _STYLE else b"").digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
-
-
-def _start_page(headers: Headers) -> Page:
-    """The page for people, with the address under which they see us in its examples."""
-    hosts = headers.get_all("Host")
-    host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
-    secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
-    body = _TEMPLATE.replace("{host}", escape(host)).replace("{s}", secure)
-    return Page(200, body, "text/html; charset=utf-8", policy=_POLICY)
-
-
-# --- the hooks --------------------------------------------------------------------------------------------
+    @property
+    def path(self) -> str:
+        """Without the query; empty when the target is none."""
+        try:
+            path = urlsplit(self.target).path
+        except ValueError:
+            return ""
+        return path.rstrip("/") or "/"
 
 
 class FrontDoor:
     """The rules of one server, for `websockets.serve(process_request=..., select_subprotocol=...)`."""
 
-    def __init__(self, rules: DoorRules, health: Health) -> None:
+    def __init__(self, rules: DoorRules, backstage: Backstage) -> None:
         self._rules = rules
-        self._health = health
+        self._backstage = backstage
 
     def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request, or let it become a WebSocket."""
-        method = getattr(request, "method", "GET")  # before websockets 17 nothing else got here
-        page = decide(method, request.path, request.headers, self._rules, self._health)
-        return None if page is None else _respond(connection, page, with_body=method != "HEAD")
+        body, fault = b"", None
+        if isinstance(connection, GuardedConnection):
+            body, fault = connection.request_body.body, connection.request_body.fault
+        plain = PlainRequest(request.method, request.path, request.headers, body, fault)
+        page = self.decide(plain)
+        return None if page is None else respond(connection, page, with_body=plain.method != "HEAD")
 
     def select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
@@ -165,20 +108,138 @@ class FrontDoor:
         chosen = choose_subprotocol(offered)
         return None if chosen is None else Subprotocol(chosen)
 
+    def decide(self, request: PlainRequest) -> Page | None:
+        """The answer to a request, or None when it may become a WebSocket."""
+        path = request.path
+        if path in REALTIME_PATHS:
+            return self._decide_session(request)
+        if path in SECRETS_PATHS:
+            return self._mint(request)
+        if path not in _STATUS_PATHS and path != "/" and path not in _FILES:
+            return error_page(404, "not_found", "There is nothing here; sessions are at /v1/realtime.")
+        if request.method not in ("GET", "HEAD"):
+            return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
+        return self._tell_status(request) if path in _STATUS_PATHS else _file_page(request)
 
-def _respond(connection: ServerConnection, page: Page, *, with_body: bool) -> Response:
-    response = connection.respond(page.status, page.body)
-    for name, value in (
-        ("Content-Type", page.content_type),
-        ("Content-Security-Policy", page.policy),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
-        ("Cache-Control", "no-store"),
-        *page.headers,
-    ):
-        if name in response.headers:
-            del response.headers[name]
-        response.headers[name] = value
-    if not with_body:
-        response.body = b""
-    return response
+    # --- sessions -----------------------------------------------------------------------------------------
+
+    def _decide_session(self, request: PlainRequest) -> Page | None:
+        headers, query = request.headers, parse_qs(urlsplit(request.target).query)
+        if request.method != "GET":
+            return error_page(405, "method_not_allowed", "Only GET.", ("Allow", "GET"))
+        if "upgrade" not in headers:
+            return error_page(
+                426, "upgrade_required", "This is a WebSocket endpoint.", ("Upgrade", "websocket")
+            )
+        if not self._is_origin_allowed(request):
+            return _WRONG_ORIGIN
+        key = presented_key(headers)
+        if not is_key_accepted(key, self._rules.api_keys) and not self._backstage.is_secret(key):
+            return _WRONG_KEY
+        if "call_id" in query:
+            return error_page(404, "not_found", "There is no such call: this server takes no phone calls.")
+        if query.get("intent", ["conversation"])[0] == "transcription":
+            return error_page(400, "unsupported_intent", "Transcription-only sessions are not supported.")
+        if wants_beta_shape(headers):
+            return error_page(
+                400,
+                "beta_api_shape_disabled",
+                "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
+            )
+        return None
+
+    def _is_origin_allowed(self, request: PlainRequest) -> bool:
+        rules = self._rules
+        return is_origin_allowed(request.headers, rules.allowed_origins, has_keys=bool(rules.api_keys))
+
+    # --- client secrets -----------------------------------------------------------------------------------
+
+    def _mint(self, request: PlainRequest) -> Page:
+        if not self._is_origin_allowed(request):
+            return _WRONG_ORIGIN
+        cors = _cors(request.headers)
+        if request.method == "OPTIONS":  # a browser asks before a page of another origin may ask
+            allowed = ("Access-Control-Allow-Methods", "POST")
+            known = ("Access-Control-Allow-Headers", "authorization, api-key, content-type")
+            return Page(204, "", headers=(*cors, allowed, known))
+        if request.method != "POST":
+            return error_page(405, "method_not_allowed", "Only POST.", ("Allow", "POST"), *cors)
+        if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
+            return _WRONG_KEY
+        if request.fault is BodyFault.TOO_LONG:
+            return error_page(413, "body_too_long", f"The body may have {MAX_BODY_BYTES} bytes.", *cors)
+        if request.fault is BodyFault.NO_LENGTH:
+            return error_page(411, "length_required", "Send the body with a Content-Length.", *cors)
+        try:
+            return json_page(200, self._backstage.mint(request.body), *cors)
+        except ClientError as error:
+            status = 429 if error.type == "rate_limit_error" else 400
+            return error_page(status, error.code, error.message, *cors, param=error.param, type=error.type)
+
+    # --- status -------------------------------------------------------------------------------------------
+
+    def _tell_status(self, request: PlainRequest) -> Page:
+        if request.path == "/healthz":
+            return json_page(200, self._backstage.health())
+        if request.path == "/readyz":
+            reason = self._backstage.unready()
+            if reason is None:
+                return json_page(200, {"status": "ready"})
+            return json_page(503, {"status": reason}, ("Retry-After", "5"))
+        if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
+            return _WRONG_KEY  # who speaks how much is not everybody's business
+        return Page(200, self._backstage.metrics(), METRICS_TYPE)
+
+
+_STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_WRONG_ORIGIN = error_page(
+    403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
+)
+_WRONG_KEY = error_page(
+    401, "invalid_api_key", "The API key is missing or wrong.", ("WWW-Authenticate", "Bearer")
+)
+
+
+def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Let the page that asks read the answer; its origin has been checked."""
+    origins = headers.get_all("Origin")
+    vary = ("Vary", "Origin")
+    return (("Access-Control-Allow-Origin", origins[0]), vary) if origins else (vary,)
+
+
+def requested_model(target: str) -> str | None:
+    """The `model` of a session's address: the name of an agent, if the client asks for one."""
+    return parse_qs(urlsplit(target).query).get("model", [None])[0]
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+_FILES = read_files(resources.files("server") / "web")
+_INDEX = "/index.html"
+_STYLE = re.search(rb"<style>(.*?)</style>", _FILES[_INDEX].body, re.DOTALL)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE[1] if _STYLE else b"").digest()).decode()
+_POLICY = (
+    f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'sha256-{_STYLE_HASH}'; "
+    "img-src 'self' data:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
+
+
+def _file_page(request: PlainRequest) -> Page:
+    file = _start_page(request.headers) if request.path == "/" else _FILES[request.path]
+    headers = (("Cache-Control", "no-cache"), ("ETag", file.etag))  # asked for each time, sent when changed
+    seen = ",".join(request.headers.get_all("If-None-Match"))
+    if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
+        return Page(304, b"", file.content_type, headers, _POLICY)
+    return Page(200, file.body, file.content_type, headers, _POLICY)
+
+
+def _start_page(headers: Headers) -> WebFile:
+    """The page for people, with the address under which they see us in its examples."""
+    hosts = headers.get_all("Host")
+    host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
+    secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
+    index = _FILES[_INDEX]
+    body = index.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
+    return WebFile(body, index.content_type)

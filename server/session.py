@@ -12,6 +12,7 @@ All that decides whose turn it is lies in `server.turns`. Barge-in is `_feed(SPE
 says CANCEL and FLUSH, and both happen before anything else can run.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
@@ -31,15 +32,17 @@ from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
+from server.overlaps import SpeechContext
 from server.playback import Playback
 from server.settings import Limits
 from server.speculation import Speculation
-from server.speech import Speech, SpeechContext
+from server.speech import Speech
 from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
 from server.voice_events import Played, VoiceHeld
 from server.wire import Wire, WireClosed
+from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
 from stages.ports import EndOfTurnModel, Recogniser, Transcript
@@ -87,12 +90,14 @@ class Session:
         self.id = new_id("sess")
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
+        self._now = asyncio.get_running_loop().time  # anyio's way to it costs ten times as much, every frame
         self._wire = wire
         self._dialect = dialect
         self._services = services
         self._config = config
         limits = services.limits
         self._floor = Floor()
+        self._keep_idle_time(config)
         self._conversation = Conversation(limits.max_items)
         self._outbound = Outbound(
             lead_ms=services.lead_ms,
@@ -120,7 +125,7 @@ class Session:
             earlier=self._hearing.earlier,
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
-            now=anyio.current_time,
+            now=self._now,
         )
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
@@ -151,12 +156,16 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as a model would be given it now."""
+        return self._conversation.messages()
+
     # --- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         max_session_s = self._services.limits.max_session_s
-        self._expires_at = anyio.current_time() + max_session_s
+        self._expires_at = self._now() + max_session_s
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
         try:
@@ -209,7 +218,7 @@ class Session:
                 case ev.AppendAudio():
                     self._hear(command)
                 case Played():
-                    self._playback.report(command, self._answer, anyio.current_time())
+                    self._playback.report(command, self._answer, self._now())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -233,15 +242,18 @@ class Session:
     def _hear(self, command: ev.AppendAudio) -> None:
         if command.problem is not None:
             self._complain(command.problem)
-        self._floor.audio_came(anyio.current_time())
+        self._floor.audio_came(self._now())
         self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
         self._speech.configure(config)
         self._config = config
+        self._keep_idle_time(config)
+        self._outbound.put(ev.SessionConfigured(config))
+
+    def _keep_idle_time(self, config: ev.SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
         self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
-        self._outbound.put(ev.SessionConfigured(config))
 
     def _create_reply(self, options: ev.ReplyOptions) -> None:
         thinking = self._floor.state in _THINKING
@@ -297,11 +309,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, anyio.current_time())
+        self._reports.read(utterance, self._answer, self._now())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, anyio.current_time())
+        self._reports.read(utterance, self._answer, self._now())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -330,7 +342,7 @@ class Session:
 
     def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-        before, now = self._floor.state, anyio.current_time()
+        before, now = self._floor.state, self._now()
         commands = self._floor.feed(event, now, run)
         self._obey_floor(commands, now, question, _CANCEL_REASONS.get(event))
         self._moved(before)
@@ -369,6 +381,8 @@ class Session:
                 self._start(question, now)
             case FloorCommand.QUEUE:
                 self._queued = question
+                if question is not None and question.utterance is not None:
+                    self._read_soon(question.utterance)
             case FloorCommand.APOLOGISE:
                 self._announcements.add(self._services.pipelines.apology)
             case FloorCommand.END_SPEECH:
@@ -445,7 +459,7 @@ class Session:
 
     async def _write(self) -> None:
         """Send what is due, and keep the session's time in between."""
-        now, patience_s = anyio.current_time, self._services.limits.send_timeout_s
+        now, patience_s = self._now, self._services.limits.send_timeout_s
         with anyio.CancelScope() as scope:
             try:
                 while True:

@@ -10,6 +10,7 @@ from server.dialects.realtime_commands import APPEND, UPDATE, RawEvent, event_re
 from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
 from server.dialects.realtime_fields import Json
+from server.dialects.realtime_locks import Locks, Pinned
 from server.dialects.realtime_session import WireSession, merge
 from server.events import Command, Configure, Event, SessionConfig
 from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
@@ -26,10 +27,19 @@ class RealtimeDialect:
 
     holds_voice = False
 
-    def __init__(self, defaults: SessionConfig, limits: RealtimeLimits | None = None) -> None:
-        self._defaults = defaults
+    def __init__(
+        self,
+        defaults: SessionConfig,
+        limits: RealtimeLimits | None = None,
+        *,
+        pinned: Pinned | None = None,
+    ) -> None:
+        """`pinned` is what a client secret fixes of the session; its settings are the defaults then."""
+        pinned = pinned or Pinned(WireSession(defaults))
+        self._defaults = pinned.session.config
+        self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
-        self._session = WireSession(defaults)
+        self._session = pinned.session
         self._encoder = RealtimeEncoder()
 
     def decode(self, frame: str | bytes) -> Command:
@@ -47,7 +57,9 @@ class RealtimeDialect:
             return append_audio(event, self._limits)
         if kind == UPDATE:
             return self._configure(event)
-        return to_command(event, self._session.config)
+        command = to_command(event, self._session.config)
+        self._locks.check_command(command, event)
+        return command
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
@@ -65,5 +77,7 @@ class RealtimeDialect:
         return self._session.config
 
     def _configure(self, event: RawEvent) -> Configure:
-        self._session = merge(self._session, session_part(event), self._defaults)
+        session = merge(self._session, session_part(event), self._defaults)
+        self._locks.check_session(session, event_ref(event))
+        self._session = session
         return Configure(self._session.config, event_ref(event))

@@ -6,9 +6,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from html import unescape
-from importlib import resources
 from pathlib import Path
 
 import anyio
@@ -17,20 +15,57 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.http11 import Request
 from websockets.typing import Subprotocol
 
+from server.connection import GuardedConnection
 from server.dialects.realtime import RealtimeDialect
+from server.errors import ClientError
 from server.events import CreateReply, Event, Reply, SessionStarted
-from server.http import DoorRules, FrontDoor, decide, requested_model
+from server.http import Backstage, DoorRules, FrontDoor, PlainRequest, requested_model
+from server.pages import Page
+from server.request_body import MAX_BODY_BYTES, BodyFault
 from tests.support.realtime_story import CONFIG, whole_reply
 
 KEYED = DoorRules(api_keys=("secret",))
 UPGRADE = Headers([("Host", "127.0.0.1:8080"), ("Upgrade", "websocket")])
 
 
+SECRET = "ek_a-valid-one"
+
+
 def healthy() -> dict[str, object]:
     return {"status": "ok", "sessions": 3}
+
+
+def mint(body: bytes) -> dict[str, object]:
+    if body == b"bad":
+        raise ClientError("invalid_json", "The body is not JSON.", param="session")
+    if body == b"more":
+        raise ClientError("too_many_client_secrets", "later", type="rate_limit_error")
+    return {"value": SECRET, "body": body.decode()}
+
+
+def door_of(rules: DoorRules, *, unready: str | None = None) -> FrontDoor:
+    backstage = Backstage(
+        health=healthy,
+        unready=lambda: unready,
+        metrics=lambda: "sessions 3\n",
+        mint=mint,
+        is_secret=lambda key: key == SECRET,
+    )
+    return FrontDoor(rules, backstage)
+
+
+def decide(method: str, target: str, headers: Headers, rules: DoorRules, body: bytes = b"") -> Page | None:
+    return door_of(rules).decide(PlainRequest(method, target, headers, body))
+
+
+def answer(
+    method: str, target: str, *headers: tuple[str, str], keyed: bool = False, body: bytes = b""
+) -> Page:
+    page = decide(method, target, Headers(headers), KEYED if keyed else DoorRules(), body)
+    assert page is not None
+    return page
 
 
 # --- decisions --------------------------------------------------------------------------------------------
@@ -45,6 +80,13 @@ def healthy() -> dict[str, object]:
         ("GET", "/healthz", 200),
         ("GET", "/healthz/?verbose", 200),
         ("DELETE", "/healthz", 405),
+        ("GET", "/readyz", 200),
+        ("GET", "/metrics", 200),
+        ("POST", "/metrics", 405),
+        ("GET", "/index.html", 200),
+        ("POST", "/index.html", 405),
+        ("POST", "/v1/realtime/client_secrets", 200),
+        ("POST", "/realtime/client_secrets", 200),
         ("GET", "/v1/realtime", None),
         ("GET", "/v1/realtime?model=gpt-realtime-2.1", None),
         ("GET", "/v1/realtime/", None),
@@ -62,23 +104,83 @@ def healthy() -> dict[str, object]:
     ],
 )
 def test_every_request_has_its_answer(method: str, target: str, status: int | None) -> None:
-    page = decide(method, target, UPGRADE, DoorRules(), healthy)
+    page = decide(method, target, UPGRADE, DoorRules())
     assert (page.status if page else None) == status
     if page is not None and status is not None and status >= 400:
         assert set(json.loads(page.body)["error"]) == {"message", "type", "code", "param"}
 
 
 def test_a_plain_request_for_a_session_is_told_what_it_should_be() -> None:
-    page = decide("GET", "/v1/realtime", Headers(), DoorRules(), healthy)
+    page = decide("GET", "/v1/realtime", Headers(), DoorRules())
     assert page is not None
     assert page.status == 426
     assert ("Upgrade", "websocket") in page.headers
 
 
-def test_a_server_that_is_not_well_says_so() -> None:
-    page = decide("GET", "/healthz", Headers(), KEYED, lambda: {"status": "draining", "sessions": 1})
+@pytest.mark.parametrize("reason", ["draining", "full"])
+def test_a_server_that_takes_no_more_sessions_is_alive_and_not_ready(reason: str) -> None:
+    door = door_of(KEYED, unready=reason)
+    page = door.decide(PlainRequest("GET", "/readyz"))
     assert page is not None
-    assert (page.status, json.loads(page.body)) == (503, {"status": "draining", "sessions": 1})
+    assert (page.status, json.loads(page.body)) == (503, {"status": reason})
+    assert ("Retry-After", "5") in page.headers
+    alive = door.decide(PlainRequest("GET", "/healthz"))
+    assert alive is not None
+    assert alive.status == 200
+
+
+def test_metrics_want_a_key_where_there_is_one() -> None:
+    page = answer("GET", "/metrics")
+    assert (page.status, page.body) == (200, "sessions 3\n")
+    assert page.content_type.startswith("text/plain; version=0.0.4")
+    assert answer("GET", "/metrics", keyed=True).status == 401
+    assert answer("GET", "/metrics", ("Authorization", "Bearer secret"), keyed=True).status == 200
+    assert answer("GET", "/metrics", ("Authorization", f"Bearer {SECRET}"), keyed=True).status == 401
+
+
+# --- client secrets ---------------------------------------------------------------------------------------
+
+MINT = "/v1/realtime/client_secrets"
+
+
+def test_a_real_key_buys_a_secret_and_a_secret_does_not() -> None:
+    page = answer("POST", MINT, ("Authorization", "Bearer secret"), keyed=True, body=b"{}")
+    assert (page.status, json.loads(page.body)) == (200, {"value": SECRET, "body": "{}"})
+    for headers in ([], [("Authorization", "Bearer wrong")], [("Authorization", f"Bearer {SECRET}")]):
+        assert answer("POST", MINT, *headers, keyed=True).status == 401
+
+
+def test_without_keys_local_pages_may_have_secrets_and_foreign_ones_may_not() -> None:
+    local = ("Origin", "http://localhost:5173")
+    page = answer("POST", MINT, local)
+    assert page.status == 200
+    assert ("Access-Control-Allow-Origin", "http://localhost:5173") in page.headers
+    assert answer("OPTIONS", MINT, local).status == 204
+    for method in ("POST", "OPTIONS"):
+        page = answer(method, MINT, ("Origin", "https://evil.example"))
+        assert page.status == 403
+        assert "Access-Control-Allow-Origin" not in dict(page.headers)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [(b"bad", 400, "invalid_json"), (b"more", 429, "too_many_client_secrets")],
+)
+def test_an_order_that_cannot_be_met_says_why(body: bytes, status: int, code: str) -> None:
+    page = answer("POST", MINT, body=body)
+    assert (page.status, json.loads(page.body)["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(("fault", "status"), [(BodyFault.TOO_LONG, 413), (BodyFault.NO_LENGTH, 411)])
+def test_a_body_that_could_not_be_read_is_told_of(fault: BodyFault, status: int) -> None:
+    page = door_of(DoorRules()).decide(PlainRequest("POST", MINT, fault=fault))
+    assert page is not None
+    assert page.status == status
+
+
+def test_only_post_makes_secrets() -> None:
+    page = answer("GET", MINT)
+    assert (page.status, ("Allow", "POST") in page.headers) == (405, True)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +195,9 @@ def test_the_model_of_a_session_is_in_its_address(target: str, model: str | None
 
 
 def page_for(*headers: tuple[str, str]) -> str:
-    page = decide("GET", "/", Headers(headers), DoorRules(), healthy)
-    assert page is not None
-    return page.body
+    body = answer("GET", "/", *headers).body
+    assert isinstance(body, bytes)
+    return body.decode()
 
 
 @pytest.mark.parametrize(
@@ -124,8 +226,23 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert "url(" not in page_for()
 
 
-def test_the_page_is_part_of_the_package() -> None:
-    assert (resources.files("server") / "web" / "index.html").is_file()
+def test_a_file_is_sent_again_only_when_it_has_changed() -> None:
+    page = answer("GET", "/index.html")
+    headers = dict(page.headers)
+    assert (page.status, headers["Cache-Control"]) == (200, "no-cache")
+    for seen in (headers["ETag"], f'"other", W/{headers["ETag"]}'):
+        again = answer("GET", "/index.html", ("If-None-Match", seen))
+        assert (again.status, again.body) == (304, b"")
+    assert answer("GET", "/index.html", ("If-None-Match", '"other"')).status == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/../pyproject.toml", "/..%2f..%2fetc/passwd", "/%2e%2e/http.py", "/../server/http.py", "/http.py",
+     "//etc/passwd", "/index.html/../http.py", "/index.html%00.js", "/.hidden.html", "/web/index.html"],
+)  # fmt: skip
+def test_nothing_but_the_files_of_the_page_is_served(target: str) -> None:
+    assert answer("GET", target).status == 404
 
 
 # --- real sockets -----------------------------------------------------------------------------------------
@@ -151,7 +268,7 @@ async def session(connection: ServerConnection) -> None:
 
 @asynccontextmanager
 async def serving(rules: DoorRules | None = None) -> AsyncIterator[int]:
-    door = FrontDoor(rules or DoorRules(), healthy)
+    door = door_of(rules or DoorRules())
     server = serve(
         session,
         "127.0.0.1",
@@ -160,6 +277,7 @@ async def serving(rules: DoorRules | None = None) -> AsyncIterator[int]:
         select_subprotocol=door.select_subprotocol,
         server_header=None,
         compression=None,
+        create_connection=GuardedConnection,
     )
     async with server as running:
         yield running.sockets[0].getsockname()[1]
@@ -194,7 +312,7 @@ async def test_health_is_json_and_every_answer_has_the_security_headers() -> Non
         for path in ("/healthz", "/", "/nowhere", "/v1/realtime"):
             _, headers, _ = await fetch(port, get(path))
             assert headers["X-Content-Type-Options"] == "nosniff"
-            assert headers["Cache-Control"] == "no-store"
+            assert headers["Cache-Control"] == ("no-cache" if path == "/" else "no-store")
             assert headers["Content-Security-Policy"].startswith("default-src 'none'")
             assert "Server" not in headers
 
@@ -205,16 +323,55 @@ async def test_the_page_is_served_and_its_style_passes_its_own_policy() -> None:
     assert status == 200
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert int(headers["Content-Length"]) == len(body.encode())
-    assert "style-src 'sha256-" in headers["Content-Security-Policy"]
+    policy = headers["Content-Security-Policy"]
+    assert "style-src 'self' 'sha256-" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
 
 
-@pytest.mark.skipif("method" not in {field.name for field in fields(Request)}, reason="needs websockets 17")
 async def test_other_methods_than_get_are_answered() -> None:
     async with serving() as port:
         status, headers, body = await fetch(port, get("/healthz", "HEAD"))
         assert (status, headers["Content-Length"], body) == (200, str(len(json.dumps(healthy()))), "")
         status, headers, _ = await fetch(port, get("/healthz", "PUT"))
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+def post(body: bytes, *headers: str) -> str:
+    head = "\r\n".join([f"POST {MINT} HTTP/1.1", "Host: 127.0.0.1", *headers])
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body.decode()}"
+
+
+async def test_a_post_with_a_body_is_answered_however_it_is_cut() -> None:
+    request = post(b'{"session": {}}').encode()
+    async with serving() as port:
+        for size in (len(request), 1, 7):
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                for start in range(0, len(request), size):
+                    await stream.send(request[start : start + size])
+                with anyio.fail_after(5):
+                    answer = await stream.receive()
+            assert answer.startswith(b"HTTP/1.1 200"), answer
+            assert b'{\\"session\\": {}}' in answer
+
+
+async def test_bodies_that_are_too_long_or_of_no_length_are_refused() -> None:
+    async with serving() as port:
+        status, _, _ = await fetch(port, post(b"x" * (MAX_BODY_BYTES + 1)))
+        assert status == 413
+        head = f"POST {MINT} HTTP/1.1\r\nHost: a\r\n"
+        for length in ("Transfer-Encoding: chunked", "Content-Length: many"):
+            status, _, _ = await fetch(port, f"{head}{length}\r\n\r\n")
+            assert status == 411
+
+
+async def test_a_secret_opens_a_session_where_a_key_is_wanted() -> None:
+    async with serving(KEYED) as port:
+        url = f"ws://127.0.0.1:{port}/v1/realtime"
+        protocols = [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{SECRET}")]
+        async with connect(url, subprotocols=protocols) as client:
+            assert client.subprotocol == "realtime"
+            await client.recv()
 
 
 @pytest.mark.parametrize(

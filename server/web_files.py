@@ -1,0 +1,52 @@
+"""The files of the page for people, read once: what is not in the folder when the server starts is not there.
+
+Nothing of a request ever becomes a path of the file system, so there is nothing to climb out of.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.abc import Traversable
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".wav": "audio/wav",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+"""Files of other kinds are not served."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebFile:
+    """One file as it is sent."""
+
+    body: bytes
+    content_type: str
+
+    @property
+    def etag(self) -> str:
+        """Changes when the file does."""
+        return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+
+
+def read_files(folder: Traversable, prefix: str = "/") -> Mapping[str, WebFile]:
+    """All files of a folder by the path of their address; hidden ones stay hidden."""
+    files: dict[str, WebFile] = {}
+    for entry in folder.iterdir():
+        suffix = "." + entry.name.rpartition(".")[2]
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            files.update(read_files(entry, f"{prefix}{entry.name}/"))
+        elif suffix in _TYPES:
+            files[prefix + entry.name] = WebFile(entry.read_bytes(), _TYPES[suffix])
+    return files
