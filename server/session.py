@@ -101,22 +101,8 @@ class Session:
         self._floor = Floor()
         self._keep_idle_time(config)
         self._conversation = Conversation(limits.max_items)
-        self._outbound = Outbound(
-            lead_ms=services.lead_ms,
-            chunk_ms=services.chunk_ms,
-            max_queued_audio_s=limits.max_queued_audio_s,
-            max_unsent_bytes=limits.max_unsent_bytes,
-            on_overflow=lambda: self.end(_SLOW_CONSUMER),
-        )
-        self._hearing = Hearing(
-            services.recogniser,
-            services.new_vad,
-            config,
-            max_utterance_s=limits.max_utterance_s,
-            on_partial=self._partial,
-            on_read=self._was_read,
-            on_settled=self._settled,
-        )
+        self._outbound = self._new_outbound()
+        self._hearing = self._new_hearing()
         self._speech = Speech(self._hearing, self._speech_context())
         self._context = AnswerContext(
             session_id=self.id,
@@ -151,6 +137,27 @@ class Session:
         self._silent_from_ms = 0
         self._announcements = Announcements(self._announce)
         self._over: SessionOver | None = None
+
+    def _new_outbound(self) -> Outbound:
+        services = self._services
+        return Outbound(
+            lead_ms=services.lead_ms,
+            chunk_ms=services.chunk_ms,
+            max_queued_audio_s=services.limits.max_queued_audio_s,
+            max_unsent_bytes=services.limits.max_unsent_bytes,
+            on_overflow=lambda: self.end(_SLOW_CONSUMER),
+        )
+
+    def _new_hearing(self) -> Hearing:
+        return Hearing(
+            self._services.recogniser,
+            self._services.new_vad,
+            self._config,
+            max_utterance_s=self._services.limits.max_utterance_s,
+            on_partial=self._partial,
+            on_read=self._was_read,
+            on_settled=self._settled,
+        )
 
     def _speech_context(self) -> SpeechContext:
         return SpeechContext(
