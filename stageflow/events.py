@@ -13,11 +13,19 @@ that stages emit themselves, whose data is their own.
 """
 
 import logging
-from typing import Protocol
-
-from stageflow.core import StageEvent
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """Something that happened: a stage's own event, or one of the run's life."""
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EventSink(Protocol):
@@ -25,6 +33,15 @@ class EventSink(Protocol):
 
     def emit(self, event: StageEvent) -> None:
         """Take one event. A plain call in the middle of the run: must not block. What it raises is logged."""
+
+
+def show(sink: EventSink | None, event: StageEvent) -> None:
+    """Show the sink, if there is one, an event; it must not change what it observes."""
+    try:
+        if sink is not None:
+            sink.emit(event)
+    except Exception:
+        log.exception("event sink failed", extra={"event": event.type})
 
 
 class NoOpEventSink:
@@ -41,9 +58,8 @@ class LoggingEventSink:
         self._level = level
 
     def emit(self, event: StageEvent) -> None:
-        log.log(
-            self._level, "pipeline event", extra={"event": event.type, "pii.event_data": dict(event.data)}
-        )
+        told = {"event": event.type, "pii.event_data": dict(event.data)}
+        log.log(self._level, "pipeline event", extra=told)
 
 
 class CollectingEventSink:

@@ -86,7 +86,7 @@ class PipelineGraph:
 
     def __init__(self, specs: Sequence[StageSpec], interceptors: Iterable[AnyInterceptor] = ()) -> None:
         """Raises PipelineBuildError with every fault."""
-        if found := faults(specs):
+        if found := list(faults(specs)):
             raise PipelineBuildError(found)
         self._nodes = nodes(specs, tuple(interceptors))
         self.stages = tuple(node.spec for node in self._nodes)

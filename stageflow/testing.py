@@ -8,12 +8,12 @@ import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, Stage, StageContext, StageOutput
+from stageflow.core import Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
 from stageflow.flight import Pilot
-from stageflow.interceptors import attempt_call
+from stageflow.interceptors import as_output, attempt_call
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter
@@ -50,17 +50,13 @@ class Situation(TypedDict, total=False):
 
 def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation]) -> StageContext:
     """A context as the executor would make it."""
-    given, streams = situation.get("inputs") or {}, situation.get("streams") or {}
-    outputs = {
-        name: one if isinstance(one, StageOutput) else StageOutput.ok(one) for name, one in given.items()
-    }
-    channels = {name: _filled(name, items) for name, items in streams.items()}
+    given, sent = situation.get("inputs") or {}, situation.get("streams") or {}
     facts, ports = situation.get("snapshot") or create_test_snapshot(), StagePorts.of(situation.get("ports"))
-    inputs = StageInputs(facts, outputs, ports, tuple(outputs | channels), channels, stage_name)
-    timer, sink = PipelineTimer(), situation.get("event_sink")
-    config = {**(situation.get("config") or {}), "inputs": inputs, "timer": timer, "event_sink": sink}
-    writer = _Recorder(stage_name, situation.get("sent", []))
-    return StageContext(facts, inputs, stage_name, timer, config, writer, None if sink is None else sink.emit)
+    outputs = {name: as_output(name, one) for name, one in given.items()}
+    streams = {name: _filled(name, items) for name, items in sent.items()}
+    inputs = StageInputs(facts, outputs, ports, tuple(outputs | streams), streams, stage_name)
+    config = {**(situation.get("config") or {}), "event_sink": situation.get("event_sink")}
+    return StageContext(facts, inputs, stage_name, config, _Recorder(stage_name, situation.get("sent", [])))
 
 
 async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
