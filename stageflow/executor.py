@@ -73,7 +73,7 @@ class Run:
         timer = PipelineTimer(self._loop.time)
         config = {**config, "timer": timer, "event_sink": sink}
         streams = {
-            node.name: {producer: Channel(producer) for producer in node.spec.streams}
+            node.name: {producer: Channel() for producer in node.spec.streams}
             for node in nodes
             if node.spec.streams
         }

@@ -26,14 +26,14 @@ enough to be thrown away."""
 class Channel:
     """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
 
-    __slots__ = ("_capacity", "_change", "_error", "_items", "producer", "state", "taken")
+    __slots__ = ("_capacity", "_change", "_error", "_items", "state", "taken")
 
-    def __init__(self, producer: str, capacity: int = CAPACITY) -> None:
-        self.producer = producer
+    def __init__(self, items: Any = None, capacity: float = CAPACITY) -> None:
+        """`items` is the deque that holds them, if not one of its own; a list, if nobody will take any."""
         self.state = "open"  # -> "closed" by the producer -> "exhausted"; or "left" by the consumer
         self.taken = 0
         """Items that the consumer has had."""
-        self._items: deque[Any] = deque()
+        self._items: deque[Any] = deque() if items is None else items
         self._capacity = capacity
         self._error: Exception | None = None
         self._change: anyio.Event | None = None  # there only while one of the two waits for the other

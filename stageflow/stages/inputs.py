@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stageflow.context import ContextSnapshot
-from stageflow.errors import InvalidKeyError, MissingValueError, StreamError, UndeclaredDependencyError
+from stageflow.errors import InvalidKeyError, MissingValueError, StreamError
+from stageflow.errors import UndeclaredDependencyError as UndeclaredDependencyError
 
 if TYPE_CHECKING:
     from stageflow.core import StageOutput
     from stageflow.stages.ports import Ports, StagePorts
     from stageflow.streams import Channel
-
-__all__ = ["StageInputs", "UndeclaredDependencyError", "create_stage_inputs"]
 
 _MISSING = object()
 
@@ -64,13 +63,16 @@ class StageInputs:
 
         Raises UndeclaredDependencyError and MissingValueError.
         """
-        value = self.get_from(stage, key, _MISSING)
-        need = f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}"
-        if value is _MISSING:
-            raise MissingValueError(f"{need}, which {self._absence(stage)}")
-        if not isinstance(value, kind):
-            raise MissingValueError(f"{need} as {kind.__name__}, but it is {type(value).__name__}")
-        return value
+        value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
+        if isinstance(value, kind) and value is not _MISSING:
+            return value
+        if output is None:
+            lack = ", which has not ended: read its stream to the end first"
+        elif value is _MISSING:
+            lack = f", which ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
+        else:
+            lack = f" as {kind.__name__}, but it is {type(value).__name__}"
+        raise MissingValueError(f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}{lack}")
 
     def has_output(self, stage: str) -> bool:
         """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
@@ -110,18 +112,10 @@ class StageInputs:
         still_streams = stage in self._streams and self._streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
 
-    def _absence(self, stage: str) -> str:
-        output = self._visible(stage)
-        if output is None:
-            return "has not ended: read its stream to the end first"
-        return f"ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
-
     def _check_key(self, key: object) -> None:
         if not isinstance(key, str) or not key:
-            raise InvalidKeyError(
-                f"stage {self.stage_name!r} asks its inputs for the key {key!r}: a key is a string, "
-                f"and not empty"
-            )
+            asks = f"stage {self.stage_name!r} asks its inputs for the key {key!r}"
+            raise InvalidKeyError(f"{asks}: a key is a string, and not empty")
 
 
 def _copied(value: Any) -> Any:
