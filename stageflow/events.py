@@ -51,22 +51,22 @@ class NoOpEventSink:
         """Do nothing."""
 
 
+@dataclass
 class LoggingEventSink:
     """Writes every event to the log, its data, in which there may be words, as the field `pii.event_data`."""
 
-    def __init__(self, level: int = logging.INFO) -> None:
-        self._level = level
+    level: int = logging.INFO
 
     def emit(self, event: StageEvent) -> None:
         told = {"event": event.type, "pii.event_data": dict(event.data)}
-        log.log(self._level, "pipeline event", extra=told)
+        log.log(self.level, "pipeline event", extra=told)
 
 
+@dataclass
 class CollectingEventSink:
     """Keeps everything, for tests."""
 
-    def __init__(self) -> None:
-        self.events: list[StageEvent] = []
+    events: list[StageEvent] = field(default_factory=list)
 
     def emit(self, event: StageEvent) -> None:
         self.events.append(event)

@@ -30,13 +30,14 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, StageOutput, StageStatus
+from stageflow.core import PipelineTimer, StageContext, StageOutput, StageStatus
 from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
-from stageflow.events import EventSink
-from stageflow.flight import Flight, Pilot, Surroundings
-from stageflow.graph import Node, PipelineResults
+from stageflow.events import EventSink, NoOpEventSink, StageEvent, show
+from stageflow.flight import Flight, Pilot
+from stageflow.graph import Node, PipelineResults, StageSpec
+from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
-from stageflow.streams import Channel
+from stageflow.streams import Channel, StreamWriter
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,12 @@ GRACE_S = 1.0
 
 _BY_CALLER = "the caller cancelled the run"
 
+_TOLD_AS = {
+    StageStatus.OK: "stage.completed",
+    StageStatus.SKIP: "stage.skipped",
+    StageStatus.CANCEL: "stage.cancelled",
+    StageStatus.FAIL: "stage.failed",
+}
 _VERDICTS: dict[StageStatus, type[RunEnded]] = {
     StageStatus.CANCEL: PipelineCancelled,
     StageStatus.FAIL: StageFailed,
@@ -64,20 +71,19 @@ class Run:
         sink: EventSink | None,
     ) -> None:
         """`nodes` are in topological order."""
-        self._nodes = nodes
+        self._nodes, self._snapshot, self._ports = nodes, snapshot, ports
         self._loop = asyncio.get_running_loop()
+        self._timer = PipelineTimer(self._loop.time)
+        self._config = {**config, "timer": self._timer, "event_sink": sink}
+        self._sink = None if isinstance(sink, NoOpEventSink) else sink
         self._outputs: dict[str, StageOutput] = {}
-        self._results = PipelineResults(
-            [node.name for node in nodes], self._outputs, str(snapshot.pipeline_run_id)
-        )
-        timer = PipelineTimer(self._loop.time)
-        config = {**config, "timer": timer, "event_sink": sink}
-        streams = {
+        run_id = str(snapshot.pipeline_run_id)
+        self._results = PipelineResults([node.name for node in nodes], self._outputs, run_id)
+        self._streams = {  # by consumer and producer
             node.name: {producer: Channel() for producer in node.spec.streams}
             for node in nodes
             if node.spec.streams
         }
-        self._around = Surroundings(snapshot, ports, config, timer, sink, self._outputs, streams)
         self._missing = {node.name: len(node.spec.needs) for node in nodes}
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flights: dict[str, Flight] = {}
@@ -89,7 +95,7 @@ class Run:
 
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
-        tell, results = self._around.tell, self._results
+        tell, results = self.tell, self._results
         tell("pipeline.started")
         try:
             await self._host(deadline_s)
@@ -97,7 +103,7 @@ class Run:
             tell("pipeline.cancelled", reason=_BY_CALLER)
             raise
         finally:
-            results.duration_ms = self._around.timer.elapsed_ms()
+            results.duration_ms = self._timer.elapsed_ms()
         verdict = self._verdict
         if verdict is None:
             tell("pipeline.completed")
@@ -145,8 +151,8 @@ class Run:
     def _bring_down_all(self) -> None:
         for name, flight in self._flights.items():
             log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
-            took_ms = self._around.timer.elapsed_ms() - flight.began_ms
-            self._around.tell("stage.overstayed", flight.node.spec, duration_ms=took_ms, grace_s=GRACE_S)
+            took_ms = self._timer.elapsed_ms() - flight.context.began_ms
+            self.tell("stage.overstayed", flight.node.spec, duration_ms=took_ms, grace_s=GRACE_S)
             flight.pilot.bring_down()
 
     def _is_ending(self) -> bool:
@@ -169,21 +175,30 @@ class Run:
 
     async def _fly(self, node: Node, pilot: Pilot) -> None:
         """Run a stage to its end, whatever that is."""
-        flight = self._flights[node.name] = Flight(node, self._around, pilot)
+        flight = self._flights[node.name] = Flight(node, pilot, self._context_of(node), self.tell)
         if node.spec.timeout_s is not None:
             flight.timeout = self._loop.call_later(node.spec.timeout_s, self._exceed, node)
-        self._around.tell("stage.started", node.spec, duration_ms=0.0)
+        self.tell("stage.started", node.spec, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
         cause: BaseException | None = None
         try:
             output = await flight.attempts()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
-            output, cause = flight.completed(self._outcome_of(error)), error
+            output, cause = flight.context.completed(self._outcome_of(error)), error
         verdict = self._verdict
         if isinstance(verdict, StageTimeout) and verdict.stage == node.name:
-            output = flight.completed(StageOutput.fail(verdict.reason))  # whatever it has returned since
+            output = flight.context.completed(
+                StageOutput.fail(verdict.reason)
+            )  # whatever it has returned since
         self._land(flight, output, cause)
+
+    def _context_of(self, node: Node) -> StageContext:
+        facts, streams = self._snapshot, self._streams.get(node.name, {})
+        inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
+        writer = StreamWriter(node.name, self._outgoing(node) if node.consumers else (), node.refusal)
+        config = {**self._config, **node.spec.config}
+        return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms())
 
     def _outcome_of(self, error: BaseException) -> StageOutput:
         if not isinstance(error, asyncio.CancelledError):
@@ -205,18 +220,31 @@ class Run:
             said = output.error if output.status is StageStatus.FAIL else output.reason
             verdict = _VERDICTS[output.status](name, said or "", output.data, self._results)
             verdict.__cause__ = cause
-        flight.writer.close(verdict if output.status is StageStatus.FAIL else None)
+        flight.context.stream.close(verdict if output.status is StageStatus.FAIL else None)
         if verdict is not None:  # after the close: consumers see the error before they are cancelled
             self._decide(verdict)
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
-        for channel in self._around.streams.get(node.name, {}).values():
+        for channel in self._streams.get(node.name, {}).values():
             channel.leave()
-        if self._around.sink is not None:
-            self._around.tell_end(node.spec, output)
+        if self._sink is not None:
+            why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
+            self.tell(_TOLD_AS[output.status], node.spec, duration_ms=output.duration_ms, **why)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
+
+    def tell(self, type: str, spec: StageSpec | None = None, /, **data: object) -> None:
+        """Tell the sink, if there is one that listens, of the run's life."""
+        if self._sink is None:
+            return
+        told = {
+            "run_id": self._results.run_id,
+            "stage": spec and spec.name,
+            "kind": spec and spec.kind,
+            "duration_ms": self._timer.elapsed_ms(),
+        }
+        show(self._sink, StageEvent(type, told | data))
 
     # --- edges -----------------------------------------------------------------------------------------------
 
@@ -231,12 +259,15 @@ class Run:
             if reason := self._why_passed_by(node):
                 self._passed_by.add(node.name)
                 self._settle(node, StageOutput.skip(reason))
-                for channel in self._around.outgoing(node):
+                for channel in self._outgoing(node):
                     channel.close()
                 pending += (*node.consumers, *node.followers)
             else:
                 free.append(node)
         return free
+
+    def _outgoing(self, node: Node) -> list[Channel]:
+        return [self._streams[consumer.name][node.name] for consumer in node.consumers]
 
     def _why_passed_by(self, node: Node) -> str:
         if node.spec.when is not None:

@@ -74,17 +74,15 @@ class Node:
     """Why the stage cannot send into its stream; empty if it can."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class PipelineResults(Mapping[str, StageOutput]):
     """Outputs by stage, in topological order. Of a run that did not complete: of the stages that had begun."""
 
-    __slots__ = ("_order", "_outputs", "duration_ms", "run_id")
-
-    def __init__(self, order: Sequence[str], outputs: Mapping[str, StageOutput], run_id: str) -> None:
-        """A view of `outputs`, which the run fills."""
-        self._order = order
-        self._outputs = outputs
-        self.run_id = run_id
-        self.duration_ms = 0.0
+    _order: Sequence[str]
+    _outputs: Mapping[str, StageOutput]
+    """Filled by the run."""
+    run_id: str
+    duration_ms: float = 0.0
 
     def __getitem__(self, name: str) -> StageOutput:
         return self._outputs[name]

@@ -59,7 +59,7 @@ def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation
     streams = {name: Channel(deque(items)) for name, items in sent.items()}
     for channel in streams.values():
         channel.close()
-    inputs = StageInputs(facts, outputs, ports, tuple(outputs | streams), streams, stage_name)
+    inputs = StageInputs(facts, ports, outputs, tuple(outputs | streams), streams, stage_name)
     config = {**(situation.get("config") or {}), "event_sink": situation.get("event_sink")}
     return StageContext(facts, inputs, stage_name, config, StreamWriter(stage_name, read))
 

@@ -6,7 +6,7 @@ lists, sets) are handed out as copies.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stageflow.context import ContextSnapshot
@@ -21,27 +21,18 @@ if TYPE_CHECKING:
 _MISSING = object()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class StageInputs:
     """What a stage may read of the run it is part of."""
 
-    __slots__ = ("_outputs", "_streams", "_upstream", "ports", "snapshot", "stage_name")
-
-    def __init__(
-        self,
-        snapshot: ContextSnapshot,
-        outputs: "Mapping[str, StageOutput]",
-        ports: "StagePorts",
-        upstream: tuple[str, ...],
-        streams: "Mapping[str, Channel]",
-        stage_name: str = "",
-    ) -> None:
-        """`upstream` names the stages that may be seen, in the order in which `get` searches them."""
-        self.snapshot = snapshot
-        self.ports = ports
-        self.stage_name = stage_name
-        self._outputs = outputs
-        self._upstream = upstream
-        self._streams = streams
+    snapshot: ContextSnapshot
+    ports: "StagePorts"
+    _outputs: "Mapping[str, StageOutput]"
+    _upstream: tuple[str, ...]
+    """The stages that may be seen, in the order in which `get` searches them."""
+    streams: "Mapping[str, Channel]"
+    """By producer; `stream` says what is wrong when there is none."""
+    stage_name: str = ""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of the nearest upstream stage that has `key`; among equals, of the one declared first."""
@@ -95,12 +86,12 @@ class StageInputs:
 
         It can be read once. Raises StreamError if there is no stream edge from `stage`.
         """
-        if stage not in self._streams:
+        if stage not in self.streams:
             raise StreamError(
                 f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge: "
                 f"add streams=({stage!r},) to its with_stage"
             )
-        return self._streams[stage]
+        return self.streams[stage]
 
     def _visible(self, stage: str) -> "StageOutput | None":
         if stage not in self._upstream:
@@ -109,7 +100,7 @@ class StageInputs:
                 f"stage {self.stage_name!r} asks for stage {stage!r}, but can see {known} only: "
                 f"add {stage!r} to the dependencies in its with_stage"
             )
-        still_streams = stage in self._streams and self._streams[stage].state != "exhausted"
+        still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
 
     def _check_key(self, key: object) -> None:
@@ -137,4 +128,4 @@ def create_stage_inputs(
     from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
 
     outputs = dict(prior_outputs or {})
-    return StageInputs(snapshot, outputs, StagePorts.of(ports), tuple(outputs), {})
+    return StageInputs(snapshot, StagePorts.of(ports), outputs, tuple(outputs), {})
