@@ -46,17 +46,13 @@ GRACE_S = 1.0
 
 _BY_CALLER = "the caller cancelled the run"
 
-_TOLD_AS = {
+_EVENTS = {
     StageStatus.OK: "stage.completed",
     StageStatus.SKIP: "stage.skipped",
     StageStatus.CANCEL: "stage.cancelled",
     StageStatus.FAIL: "stage.failed",
 }
-_VERDICTS: dict[StageStatus, type[RunEnded]] = {
-    StageStatus.CANCEL: PipelineCancelled,
-    StageStatus.FAIL: StageFailed,
-}
-"""How a stage with that status ends the run."""
+"""What a run tells of a stage that ended with that status."""
 
 
 class Run:
@@ -187,10 +183,8 @@ class Run:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
             output, cause = flight.context.completed(self._outcome_of(error)), error
         verdict = self._verdict
-        if isinstance(verdict, StageTimeout) and verdict.stage == node.name:
-            output = flight.context.completed(
-                StageOutput.fail(verdict.reason)
-            )  # whatever it has returned since
+        if isinstance(verdict, StageTimeout) and verdict.stage == node.name:  # whatever it has returned since
+            output = flight.context.completed(StageOutput.fail(verdict.reason))
         self._land(flight, output, cause)
 
     def _context_of(self, node: Node) -> StageContext:
@@ -215,14 +209,14 @@ class Run:
         if flight.timeout is not None:
             flight.timeout.cancel()
         self._settle(flight.node, output)
-        verdict: RunEnded | None = None
-        if output.status in _VERDICTS:
-            said = output.error if output.status is StageStatus.FAIL else output.reason
-            verdict = _VERDICTS[output.status](name, said or "", output.data, self._results)
-            verdict.__cause__ = cause
-        flight.context.stream.close(verdict if output.status is StageStatus.FAIL else None)
-        if verdict is not None:  # after the close: consumers see the error before they are cancelled
-            self._decide(verdict)
+        if output.status is StageStatus.FAIL:
+            failure = StageFailed(name, output.error or "", output.data, self._results)
+            failure.__cause__ = cause
+            flight.context.stream.close(failure)
+            self._decide(failure)
+        elif output.status is StageStatus.CANCEL:
+            self._decide(PipelineCancelled(name, output.reason or "", output.data, self._results))
+        flight.context.stream.close()
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
@@ -230,7 +224,7 @@ class Run:
             channel.leave()
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
-            self.tell(_TOLD_AS[output.status], node.spec, duration_ms=output.duration_ms, **why)
+            self.tell(_EVENTS[output.status], node.spec, duration_ms=output.duration_ms, **why)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
 
