@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.errors import InvalidOutputError, MissingPortError
+from stageflow.errors import InvalidOutputError, StageUsageError
 from stageflow.events import StageEvent as StageEvent
 from stageflow.events import show
 from stageflow.stages.inputs import StageInputs
@@ -179,10 +179,10 @@ class StageContext:
         return self.inputs.ports
 
     def require_port(self, name: str) -> Any:
-        """A service that the stage cannot do without. Raises MissingPortError."""
+        """A service that the stage cannot do without. Raises StageUsageError."""
         service = getattr(self.ports, name)
         if service is None:
-            raise MissingPortError(
+            raise StageUsageError(
                 f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
                 f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stageflow.context import ContextSnapshot
-from stageflow.errors import InvalidKeyError, MissingValueError, StreamError
+from stageflow.errors import StageUsageError, StreamError
 from stageflow.errors import UndeclaredDependencyError as UndeclaredDependencyError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class StageInputs:
     def require_from(self, stage: str, key: str, kind: type = object) -> Any:
         """The value that one upstream stage must have under `key`, and of that type if one is given.
 
-        Raises UndeclaredDependencyError and MissingValueError.
+        Raises UndeclaredDependencyError and StageUsageError.
         """
         value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
         if isinstance(value, kind) and value is not _MISSING:
@@ -63,7 +63,7 @@ class StageInputs:
             lack = f", which ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
         else:
             lack = f" as {kind.__name__}, but it is {type(value).__name__}"
-        raise MissingValueError(f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}{lack}")
+        raise StageUsageError(f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}{lack}")
 
     def has_output(self, stage: str) -> bool:
         """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
@@ -106,7 +106,7 @@ class StageInputs:
     def _check_key(self, key: object) -> None:
         if not isinstance(key, str) or not key:
             asks = f"stage {self.stage_name!r} asks its inputs for the key {key!r}"
-            raise InvalidKeyError(f"{asks}: a key is a string, and not empty")
+            raise StageUsageError(f"{asks}: a key is a string, and not empty")
 
 
 def _copied(value: Any) -> Any:
