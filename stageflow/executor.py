@@ -9,8 +9,8 @@ own; so a chain of stages costs one task. A stage that starts frees those that r
 - *Counting*: each stage has a number of edges that must be satisfied before it starts. At zero it starts, or,
   if routing leads elsewhere, is skipped, which satisfies the edges that go out of it in the same way.
 - *Verdict*: the first stage that cancels, fails or exceeds its time, or the run's deadline, decides how the run
-  ends; what happens later changes nothing. The verdict cancels the task group. So does the caller's
-  cancellation, which is no verdict: it goes on to the caller.
+  ends; what happens later changes nothing. The verdict wakes the host, which cancels the task group. So does the
+  caller's cancellation, which is no verdict: it goes on to the caller.
 - *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stageflow.flight`).
 - *Streams*: one channel for each stream edge and run. A producer's end closes its channels, a consumer's end
   leaves them, in any outcome: neither can wait for one who is gone.
