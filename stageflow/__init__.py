@@ -18,10 +18,7 @@ from stageflow.core import (
 )
 from stageflow.errors import (
     DeadlineExceeded,
-    InvalidKeyError,
     InvalidOutputError,
-    MissingPortError,
-    MissingValueError,
     PipelineBuildError,
     PipelineCancelled,
     RunEnded,
@@ -60,11 +57,10 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 
 __all__ = [
     "AudioPorts", "CollectingEventSink", "ContextSnapshot", "CorePorts", "DeadlineExceeded", "Document",
-    "EventSink", "Interceptor", "InvalidKeyError", "InvalidOutputError", "LLMPorts", "LoggingEventSink",
-    "LoggingInterceptor", "Memory", "Message", "MetricsInterceptor", "MissingPortError",
-    "MissingValueError", "NoOpEventSink", "Pipeline", "PipelineBuildError", "PipelineCancelled",
-    "PipelineGraph", "PipelineResults", "PipelineTimer", "Profile", "RetryInterceptor", "RetryPolicy",
-    "RunEnded", "RunIdentity", "Span", "Stage", "StageArtifact", "StageContext", "StageEvent",
+    "EventSink", "Interceptor", "InvalidOutputError", "LLMPorts", "LoggingEventSink", "LoggingInterceptor",
+    "Memory", "Message", "MetricsInterceptor", "NoOpEventSink", "Pipeline", "PipelineBuildError",
+    "PipelineCancelled", "PipelineGraph", "PipelineResults", "PipelineTimer", "Profile", "RetryInterceptor",
+    "RetryPolicy", "RunEnded", "RunIdentity", "Span", "Stage", "StageArtifact", "StageContext", "StageEvent",
     "StageFailed", "StageInputs", "StageKind", "StageOutput", "StagePorts", "StageSpec", "StageStatus",
     "StageTimeout", "StageUsageError", "StageflowError", "StreamError", "TimeoutInterceptor", "Tool",
     "ToolCall", "ToolDeclarationError", "ToolRegistry", "ToolResult", "TracingInterceptor",

@@ -12,7 +12,9 @@ import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.errors import InvalidOutputError, MissingPortError
+from stageflow.errors import InvalidOutputError, StageUsageError
+from stageflow.events import StageEvent as StageEvent
+from stageflow.events import show
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
@@ -51,14 +53,6 @@ class StageArtifact:
 
 
 @dataclass(frozen=True, slots=True)
-class StageEvent:
-    """Something that happened: a stage's own event, or one of the run's life (`stageflow.events`)."""
-
-    type: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class StageOutput:
     """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it."""
 
@@ -77,15 +71,8 @@ class StageOutput:
     """How long to wait before another try."""
 
     def __post_init__(self) -> None:
-        if type(self.data) is MappingProxyType:
-            return  # that of another output, which has checked it
-        for key in self.data:
-            if not isinstance(key, str):
-                raise InvalidOutputError(
-                    f"the data has the key {key!r} ({type(key).__name__}): use strings, so that "
-                    f"`inputs.get` can find it"
-                )
-        object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
+        if type(self.data) is not MappingProxyType:  # that of another output has been checked there
+            object.__setattr__(self, "data", MappingProxyType(_checked(self.data)))
 
     @classmethod
     def ok(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
@@ -98,32 +85,37 @@ class StageOutput:
     @classmethod
     def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """There was nothing to do; not an error. Dependants run, and see it."""
-        return cls(StageStatus.SKIP, _checked(data), reason=reason)
+        return cls(StageStatus.SKIP, data or {}, reason=reason)
 
     @classmethod
     def cancel(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """Stop the whole run on purpose; not an error."""
-        return cls(StageStatus.CANCEL, _checked(data), reason=reason)
+        return cls(StageStatus.CANCEL, data or {}, reason=reason)
 
     @classmethod
     def fail(cls, error: str = "", data: Mapping[str, Any] | None = None) -> Self:
         """The stage failed, and with it the run."""
-        return cls(StageStatus.FAIL, _checked(data), error=error)
+        return cls(StageStatus.FAIL, data or {}, error=error)
 
     @classmethod
     def retry(
         cls, error: str = "", data: Mapping[str, Any] | None = None, after_s: float | None = None
     ) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
-        return cls(StageStatus.RETRY, _checked(data), error=error, after_s=after_s)
+        return cls(StageStatus.RETRY, data or {}, error=error, after_s=after_s)
 
 
 def _checked(data: object) -> dict[str, Any]:
+    """A copy of what a stage gives as its data. Raises InvalidOutputError."""
     if data is None or data is ...:  # `ok(...)` is how examples leave the data out
         return {}
-    if isinstance(data, Mapping):
-        return dict(data)
-    raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
+    if not isinstance(data, (dict, Mapping)):  # a dict is told faster than a Mapping
+        raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
+    for key in data:
+        if not isinstance(key, str):
+            problem = f"the data has the key {key!r} ({type(key).__name__})"
+            raise InvalidOutputError(f"{problem}: use strings, so that `inputs.get` can find it")
+    return dict(data)
 
 
 def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
@@ -137,12 +129,9 @@ def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
 class PipelineTimer:
     """Milliseconds since a run began, by a monotonic clock: the same zero for all stages of the run."""
 
-    __slots__ = ("_clock", "_started_s")
-
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """`clock` gives seconds; a run hands in its event loop's."""
-        self._clock = clock
-        self._started_s = clock()
+        self._clock, self._started_s = clock, clock()
 
     def elapsed_ms(self) -> float:
         """Milliseconds since then."""
@@ -160,19 +149,29 @@ class StageContext:
     snapshot: ContextSnapshot
     inputs: StageInputs = _MADE_HERE
     stage_name: str = ""
-    timer: PipelineTimer = field(default_factory=PipelineTimer)
     config: Mapping[str, Any] = field(default_factory=dict)
     stream: StreamWriter = field(default_factory=StreamWriter)
-    emit: Callable[[StageEvent], None] | None = field(default=None, repr=False)
-    """Shows an event to the run's sink."""
+    began_ms: float = 0.0
+    """When the stage began, by the timer."""
     artifacts: list[StageArtifact] = field(default_factory=list)
     events: list[StageEvent] = field(default_factory=list)
     """What has been recorded so far; goes into the output."""
 
     def __post_init__(self) -> None:
-        if self.inputs is _MADE_HERE:
-            inputs = self.config.get("inputs") or create_stage_inputs(self.snapshot)
-            object.__setattr__(self, "inputs", inputs)
+        config = dict(self.config)
+        if self.inputs is not _MADE_HERE:
+            config["inputs"] = self.inputs
+        elif config.get("inputs") is None:
+            config["inputs"] = create_stage_inputs(self.snapshot)
+        if "timer" not in config:
+            config["timer"] = PipelineTimer()
+        object.__setattr__(self, "inputs", config["inputs"])
+        object.__setattr__(self, "config", MappingProxyType(config))
+
+    @property
+    def timer(self) -> PipelineTimer:
+        """The run's."""
+        return self.config["timer"]  # type: ignore[no-any-return]  # configuration may be anything
 
     @property
     def ports(self) -> StagePorts:
@@ -180,10 +179,10 @@ class StageContext:
         return self.inputs.ports
 
     def require_port(self, name: str) -> Any:
-        """A service that the stage cannot do without. Raises MissingPortError."""
+        """A service that the stage cannot do without. Raises StageUsageError."""
         service = getattr(self.ports, name)
         if service is None:
-            raise MissingPortError(
+            raise StageUsageError(
                 f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
                 f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
             )
@@ -191,14 +190,26 @@ class StageContext:
 
     def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
-        event = StageEvent(type, dict(data or {}))
-        self.events.append(event)
-        if self.emit is not None:
-            self.emit(event)
+        self.events.append(StageEvent(type, dict(data or {})))
+        show(self.config.get("event_sink"), self.events[-1])
 
     def add_artifact(self, type: str, payload: Any = None) -> None:
         """Record an artifact in the stage's output."""
         self.artifacts.append(StageArtifact(type, payload))
+
+    def completed(self, output: StageOutput, version: str | None = None) -> StageOutput:
+        """The output with what was recorded here, and how long the stage took."""
+        return StageOutput(  # by position: every stage comes by here, and `replace` takes a microsecond
+            output.status,
+            output.data,
+            (*output.artifacts, *self.artifacts),
+            (*output.events, *self.events),
+            output.error,
+            self.config["timer"].elapsed_ms() - self.began_ms,
+            output.version or version,
+            output.reason,
+            output.after_s,
+        )
 
     @property
     def is_cancelled(self) -> bool:

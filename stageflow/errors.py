@@ -4,9 +4,6 @@ StageflowError
 ├── PipelineBuildError             the author's: every fault of a pipeline at once, in `faults`
 ├── StageUsageError                the author's: a stage breaks a rule; names stage, thing and remedy
 │   ├── UndeclaredDependencyError  it asks for a stage that is not upstream of it
-│   ├── InvalidKeyError            it asks for a key that is no name
-│   ├── MissingValueError          it requires a value that upstream did not give, or gave in another type
-│   ├── MissingPortError           it requires a service that the run was not given
 │   ├── InvalidOutputError         it returns what is no output
 │   └── StreamError                it sends into, or reads from, a stream in a way that cannot work
 ├── ToolDeclarationError           the author's: a function that cannot become a tool
@@ -40,23 +37,11 @@ class PipelineBuildError(StageflowError):
 
 
 class StageUsageError(StageflowError):
-    """A stage breaks a rule of the framework."""
+    """A stage breaks a rule: it asks for what cannot be, or lacks a value or a service that it requires."""
 
 
 class UndeclaredDependencyError(StageUsageError):
     """A stage asks for the output of a stage that is not upstream of it."""
-
-
-class InvalidKeyError(StageUsageError):
-    """A key that is None, empty, or not a string."""
-
-
-class MissingValueError(StageUsageError):
-    """A required value is not there, or is of another type."""
-
-
-class MissingPortError(StageUsageError):
-    """A required service was not given to the run."""
 
 
 class InvalidOutputError(StageUsageError):

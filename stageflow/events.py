@@ -13,11 +13,19 @@ that stages emit themselves, whose data is their own.
 """
 
 import logging
-from typing import Protocol
-
-from stageflow.core import StageEvent
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """Something that happened: a stage's own event, or one of the run's life."""
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EventSink(Protocol):
@@ -27,6 +35,15 @@ class EventSink(Protocol):
         """Take one event. A plain call in the middle of the run: must not block. What it raises is logged."""
 
 
+def show(sink: EventSink | None, event: StageEvent) -> None:
+    """Show the sink, if there is one, an event; it must not change what it observes."""
+    try:
+        if sink is not None:
+            sink.emit(event)
+    except Exception:
+        log.exception("event sink failed", extra={"event": event.type})
+
+
 class NoOpEventSink:
     """Drops everything; a run does not even make its events for it."""
 
@@ -34,23 +51,22 @@ class NoOpEventSink:
         """Do nothing."""
 
 
+@dataclass
 class LoggingEventSink:
     """Writes every event to the log, its data, in which there may be words, as the field `pii.event_data`."""
 
-    def __init__(self, level: int = logging.INFO) -> None:
-        self._level = level
+    level: int = logging.INFO
 
     def emit(self, event: StageEvent) -> None:
-        log.log(
-            self._level, "pipeline event", extra={"event": event.type, "pii.event_data": dict(event.data)}
-        )
+        told = {"event": event.type, "pii.event_data": dict(event.data)}
+        log.log(self.level, "pipeline event", extra=told)
 
 
+@dataclass
 class CollectingEventSink:
     """Keeps everything, for tests."""
 
-    def __init__(self) -> None:
-        self.events: list[StageEvent] = []
+    events: list[StageEvent] = field(default_factory=list)
 
     def emit(self, event: StageEvent) -> None:
         self.events.append(event)

@@ -6,36 +6,35 @@ What strangers pass need not be of the type that is asked for; so nothing here r
 import inspect
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from stageflow.core import StageKind
-from stageflow.graph import STREAMING_KINDS, Edges, StageSpec
+from stageflow.graph import STREAMING_KINDS, Specs, StageSpec, settled, upstream
 
 RESERVED_KEYS = ("inputs", "timer", "event_sink")
 """Keys of `ctx.config` that the framework fills."""
 
 
-def faults(specs: Sequence[StageSpec]) -> list[str]:
+def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
     """Every reason why these stages make no pipeline, a sentence each that names the stage and the remedy."""
-    if not specs:
-        return ["it has no stages: add one with with_stage"]
-    names = [spec.name for spec in specs]
-    found = [
-        f"stage {name!r} is there twice: give each stage a name of its own"
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
-    ]
-    edges = Edges(specs)
-    for spec in specs:
-        found += _stage_faults(spec)
-        found += _edge_faults(spec, edges)
-        found += _when_faults(spec, edges)
-    return found + list(_cycles(edges))
+    if not stages:
+        yield "it has no stages: add one with with_stage"
+    names = [spec.name for spec in stages]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"stage {name!r} is there twice: give each stage a name of its own"
+    specs = {name: stages[names.index(name)] for name in names}
+    for spec in stages:
+        yield from _stage_faults(spec, spec.stage)
+        yield from _edge_faults(spec, specs)
+        yield from _when_faults(spec, spec.when, specs)
+    yield from _cycles(specs)
 
 
-def _stage_faults(spec: StageSpec) -> Iterator[str]:
+def _stage_faults(spec: StageSpec, stage: Any) -> Iterator[str]:
     name: object = spec.name
     kind: object = spec.kind
-    here, stage = f"stage {spec.name!r}", spec.stage
+    here = f"stage {name!r}"
     called = stage.__name__ if isinstance(stage, type) else type(stage).__name__
     if not isinstance(name, str) or not name:
         yield f"{here}: a stage's name is a string, and not empty"
@@ -63,19 +62,20 @@ def _arguments(kind: type) -> str:
     return ", ".join(one.name for one in parameters if one.default is one.empty and one.kind not in variadic)
 
 
-def _edge_faults(spec: StageSpec, edges: Edges) -> Iterator[str]:
+def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
     for edge, needs in (("depends on", spec.dependencies), ("reads the stream of", spec.streams)):
         for need in needs:
+            here = f"stage {spec.name!r} {edge}"
             if need == spec.name:
-                yield f"stage {spec.name!r} {edge} itself; remove that edge"
-            elif need not in edges.specs:
-                known = ", ".join(repr(name) for name in edges.specs if name != spec.name) or "none"
-                yield f"stage {spec.name!r} {edge} {need!r}, which is not in the pipeline; others are: {known}"
-            elif edge != "depends on":
-                yield from _stream_faults(spec, edges.specs[need], edges)
+                yield f"{here} itself; remove that edge"
+            elif need not in specs:
+                known = ", ".join(repr(name) for name in specs if name != spec.name) or "none"
+                yield f"{here} {need!r}, which is not in the pipeline; others are: {known}"
+            elif needs is spec.streams:
+                yield from _stream_faults(spec, specs[need], specs)
 
 
-def _stream_faults(spec: StageSpec, producer: StageSpec, edges: Edges) -> Iterator[str]:
+def _stream_faults(spec: StageSpec, producer: StageSpec, specs: Specs) -> Iterator[str]:
     here = f"stage {spec.name!r} reads the stream of {producer.name!r}"
     if producer.kind not in STREAMING_KINDS:
         yield (
@@ -87,20 +87,24 @@ def _stream_faults(spec: StageSpec, producer: StageSpec, edges: Edges) -> Iterat
             f"{here} and waits for it; remove {producer.name!r} from its dependencies: "
             f"its output can be read after its stream"
         )
-    elif spec.name not in edges.upstream(spec.name):  # a cycle is a fault of its own
-        senders = edges.senders(producer.name)
-        awaited = sorted(edges.settled(spec.name) - edges.settled(producer.name))
-        held_up = [other for other in awaited if senders.intersection((other, *edges.upstream(other)))]
-        if held_up:
-            last = max(held_up, key=lambda other: len(edges.upstream(other)))
-            yield (
-                f"{here}, but starts only after {last!r} has ended, which it cannot while that stream is full: "
-                f"each would wait for the other; read the stream in a stage that does not wait for {last!r}"
-            )
+    elif last := _held_up(spec, producer, specs):
+        yield (
+            f"{here}, but starts only after {last!r} has ended, which it cannot while that stream is full: "
+            f"each would wait for the other; read the stream in a stage that does not wait for {last!r}"
+        )
 
 
-def _when_faults(spec: StageSpec, edges: Edges) -> Iterator[str]:
-    when: object = spec.when
+def _held_up(spec: StageSpec, producer: StageSpec, specs: Specs) -> str | None:
+    """The last stage that this one waits for and that cannot end before it reads the producer's stream."""
+    if spec.name in upstream(specs, spec.name):
+        return None  # a cycle is a fault of its own
+    stuck = {producer.name, *upstream(specs, producer.name, "streams")}
+    awaited = sorted(settled(specs, spec.name) - settled(specs, producer.name))
+    held_up = [other for other in awaited if stuck.intersection((other, *upstream(specs, other)))]
+    return max(held_up, key=lambda other: len(upstream(specs, other)), default=None)
+
+
+def _when_faults(spec: StageSpec, when: object, specs: Specs) -> Iterator[str]:
     match when:
         case None:
             return
@@ -109,13 +113,13 @@ def _when_faults(spec: StageSpec, edges: Edges) -> Iterator[str]:
         case _:
             yield f'stage {spec.name!r} has when={when!r}; give a stage and its route: ("router", "support")'
             return
-    router = edges.specs.get(name)
+    router = specs.get(name)
     if router is None:
         yield f"{here}, but {name!r} is not in the pipeline; add it, or correct `when`"
         return
     if router.kind is not StageKind.ROUTE:
         yield f"{here}, but {name!r} is of kind {router.kind!s}; `when` needs a ROUTE stage"
-    if name not in edges.settled(spec.name):
+    if name not in settled(specs, spec.name):
         yield (
             f"{here}, but is not downstream of it, so that it may start before {name!r} has decided; "
             f"add {name!r} to its dependencies"
@@ -125,12 +129,9 @@ def _when_faults(spec: StageSpec, edges: Edges) -> Iterator[str]:
         yield f"{here}, which it never does: its routes are {', '.join(map(repr, routes))}"
 
 
-def _cycles(edges: Edges) -> Iterator[str]:
+def _cycles(specs: Specs) -> Iterator[str]:
     """Each cycle with its path, until none is left: a found one is opened to look for the next."""
-    needs = {
-        name: {need for need in spec.needs if need in edges.specs and need != name}
-        for name, spec in edges.specs.items()
-    }
+    needs = {name: set(spec.needs).intersection(specs) - {name} for name, spec in specs.items()}
     while True:
         try:
             return TopologicalSorter(needs).prepare()

@@ -8,38 +8,22 @@ out of reach.
 """
 
 import asyncio
-import logging
 import types
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from random import random
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import anyio
 
-from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, StageContext, StageEvent, StageOutput, StageStatus
+from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
-from stageflow.events import EventSink
-from stageflow.graph import Node, StageSpec
-from stageflow.stages.inputs import StageInputs
-from stageflow.stages.ports import StagePorts
-from stageflow.streams import Channel, StreamWriter
+from stageflow.graph import Node
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _THROWS = 100
 """Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped."""
-
-_TERMINAL = {
-    StageStatus.OK: ("stage.completed", ""),
-    StageStatus.SKIP: ("stage.skipped", "reason"),
-    StageStatus.CANCEL: ("stage.cancelled", "reason"),
-    StageStatus.FAIL: ("stage.failed", "error"),
-}
-"""Terminal event of each status, and what else it says."""
 
 
 class BroughtDown(BaseException):
@@ -89,99 +73,42 @@ def _take_down(coroutine: Coroutine[Any, Any, Any]) -> None:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is the same for all stages of a run."""
-
-    snapshot: ContextSnapshot
-    ports: StagePorts
-    config: Mapping[str, Any]
-    timer: PipelineTimer
-    sink: EventSink | None
-    outputs: dict[str, StageOutput]
-    incoming: Mapping[str, Mapping[str, Channel]]
-    """By consumer and producer."""
-    outgoing: Mapping[str, Sequence[Channel]]
-    """By producer."""
-
-    def tell(self, type: str, spec: StageSpec | None = None, /, **data: object) -> None:
-        """Tell the sink, if there is one, of the run's life."""
-        if self.sink is None:
-            return
-        told = {
-            "run_id": str(self.snapshot.pipeline_run_id),
-            "stage": spec and spec.name,
-            "kind": spec and spec.kind,
-            "duration_ms": self.timer.elapsed_ms(),
-        }
-        self.emit(StageEvent(type, told | data))
-
-    def tell_end(self, spec: StageSpec, output: StageOutput) -> None:
-        """Tell how a stage has ended."""
-        if self.sink is not None:
-            type_, why = _TERMINAL[output.status]
-            told = {why: getattr(output, why)} if why else {}
-            self.tell(type_, spec, duration_ms=output.duration_ms, **told)
-
-    def emit(self, event: StageEvent) -> None:
-        """Show the sink an event."""
-        try:
-            if self.sink is not None:
-                self.sink.emit(event)
-        except Exception:  # an observer must not change what it observes
-            log.exception("event sink failed", extra={"event": event.type})
-
-
+@dataclass(slots=True, eq=False)
 class Flight:
     """A stage on its way."""
 
-    __slots__ = ("_around", "_context", "_started_ms", "node", "pilot", "timeout", "writer")
-
-    def __init__(self, node: Node, around: Surroundings, pilot: Pilot) -> None:
-        self.node = node
-        self.pilot = pilot
-        self.writer = StreamWriter(node.spec.name, around.outgoing.get(node.spec.name, ()), node.refusal)
-        self.timeout: asyncio.TimerHandle | None = None
-        self._around = around
-        self._started_ms = around.timer.elapsed_ms()
-        self._context: StageContext  # of the attempt that is under way
-
-    @property
-    def elapsed_ms(self) -> float:
-        """How long it has been going on."""
-        return self._around.timer.elapsed_ms() - self._started_ms
-
-    def completed(self, output: StageOutput) -> StageOutput:
-        """The output of a stage that gave none, with what it had recorded by then."""
-        artifacts, events = tuple(self._context.artifacts), tuple(self._context.events)
-        return replace(output, artifacts=artifacts, events=events, duration_ms=self.elapsed_ms)
+    node: Node
+    pilot: Pilot
+    context: StageContext
+    """Of the attempt that is under way."""
+    tell: Callable[..., None]
+    """Tells of the stage's life: `Run.tell`."""
+    timeout: asyncio.TimerHandle | None = None
 
     async def attempts(self) -> StageOutput:
         """Run the stage until it does not ask for another try, or does not get it."""
         node, attempt = self.node, 1
-        output = await self._attempt()
+        output = await self.pilot.drive(node.call(self.context))
         while output.status is StageStatus.RETRY:
             if (why := self._why_no_retry(attempt)) or node.spec.retry is None:
                 error = f"{output.error or 'it asked for another try'} ({why})"
-                output = replace(output, status=StageStatus.FAIL, error=error)
-                break
+                return replace(output, status=StageStatus.FAIL, error=error)
             wait_s = node.spec.retry.delay_s(attempt, output.after_s, random())
             told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
-            self._around.tell("stage.retried", node.spec, duration_ms=output.duration_ms, **told)
+            self.tell("stage.retried", node.spec, duration_ms=output.duration_ms, **told)
             await anyio.sleep(wait_s)
             attempt += 1
-            output = await self._attempt()
+            self.context = replace(self.context, artifacts=[], events=[])
+            output = await self.pilot.drive(node.call(self.context))
         if node.awaiting_route and output.status is StageStatus.OK:
             self._check_route(output.data.get("route"))
-        return output if attempt == 1 else replace(output, duration_ms=self.elapsed_ms)
+        return output
 
     def _check_route(self, route: object) -> None:
         if not isinstance(route, str):
-            name, waiting = self.node.spec.name, ", ".join(map(repr, self.node.awaiting_route))
-            raise InvalidOutputError(
-                f"stage {name!r} gave no route, which {waiting} wait for: "
-                f"return StageOutput.ok(route=...) with a string"
-            )
+            lack = f"gave no route, which {', '.join(map(repr, self.node.awaiting_route))} wait for"
+            remedy = "return StageOutput.ok(route=...) with a string"
+            raise InvalidOutputError(f"stage {self.node.name!r} {lack}: {remedy}")
 
     def _why_no_retry(self, attempt: int) -> str:
         retry = self.node.spec.retry
@@ -191,17 +118,8 @@ class Flight:
             )
         if attempt >= retry.max_attempts:
             return f"after {attempt} attempts, which is all that its retry policy allows"
-        if self.writer.sent:
+        if self.context.stream.sent:
             return "another try is impossible, because its consumers have had items of its stream already"
-        if any(channel.taken for channel in self._around.incoming.get(self.node.spec.name, {}).values()):
+        if any(channel.taken for channel in self.context.inputs.streams.values()):
             return "another try is impossible, because it has had items of a stream already"
         return ""
-
-    def _attempt(self) -> Coroutine[Any, Any, StageOutput]:
-        around, spec = self._around, self.node.spec
-        facts, upstream, streams = around.snapshot, self.node.upstream, around.incoming.get(spec.name, {})
-        inputs = StageInputs(facts, around.outputs, around.ports, upstream, streams, spec.name)
-        config = MappingProxyType({**around.config, **spec.config, "inputs": inputs})
-        emit = None if around.sink is None else around.emit
-        self._context = StageContext(facts, inputs, spec.name, around.timer, config, self.writer, emit)
-        return self.pilot.drive(self.node.call(self._context))

@@ -11,7 +11,7 @@ A stage may see what is settled for it, and its producers.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from stageflow.core import Stage, StageKind, StageOutput, StageStatus
 from stageflow.interceptors import (
@@ -51,12 +51,16 @@ class StageSpec:
         return (*self.dependencies, *self.streams)
 
 
+Specs = Mapping[str, StageSpec]
+"""The stages by name, in the order of declaration."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """A stage of a graph, with all about it that is the same in every run."""
 
+    name: str
     spec: StageSpec
-    needs: tuple[str, ...]
     upstream: tuple[str, ...]
     """What it may see, in the order in which `get` searches."""
     call: StageCall
@@ -70,17 +74,15 @@ class Node:
     """Why the stage cannot send into its stream; empty if it can."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class PipelineResults(Mapping[str, StageOutput]):
     """Outputs by stage, in topological order. Of a run that did not complete: of the stages that had begun."""
 
-    __slots__ = ("_order", "_outputs", "duration_ms", "run_id")
-
-    def __init__(self, order: Sequence[str], outputs: Mapping[str, StageOutput], run_id: str) -> None:
-        """A view of `outputs`, which the run fills."""
-        self._order = order
-        self._outputs = outputs
-        self.run_id = run_id
-        self.duration_ms = 0.0
+    _order: Sequence[str]
+    _outputs: Mapping[str, StageOutput]
+    """Filled by the run."""
+    run_id: str
+    duration_ms: float = 0.0
 
     def __getitem__(self, name: str) -> StageOutput:
         return self._outputs[name]
@@ -109,40 +111,27 @@ class PipelineResults(Mapping[str, StageOutput]):
         return tuple(name for name in self if self[name].status is StageStatus.FAIL)
 
 
-class Edges:
-    """What leads where. Edges that lead nowhere are left out, so that even a wrong pipeline can be asked."""
+def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs") -> list[str]:
+    """Nearest first, ties in the order of declaration. In a cycle, the stage is upstream of itself.
 
-    def __init__(self, specs: Sequence[StageSpec]) -> None:
-        self.specs: dict[str, StageSpec] = {}
-        for spec in specs:
-            self.specs.setdefault(spec.name, spec)
-
-    def upstream(self, name: str) -> list[str]:
-        """Nearest first, ties in the order of declaration. In a cycle, the stage is upstream of itself."""
-        seen: list[str] = []
-        level = {name}
-        while level:
-            needed = {need for one in level for need in self.specs[one].needs if need in self.specs}
-            level = needed.difference(seen)
-            seen += [one for one in self.specs if one in level]
-        return seen
-
-    def senders(self, name: str) -> set[str]:
-        """The stage, and those whose streams lead to it: all that wait when nobody reads its stream."""
-        found, level = set[str](), {name}
-        while level:
-            found |= level
-            read = {need for one in level for need in self.specs[one].streams if need in self.specs}
-            level = read - found
-        return found
-
-    def settled(self, name: str) -> set[str]:
-        """The stages that have certainly ended before this one starts."""
-        waiting = (name, *self.upstream(name))
-        return {need for one in waiting for need in self.specs[one].dependencies if need in self.specs}
+    Edges that lead nowhere are left out, so that even a wrong pipeline can be asked.
+    """
+    seen: list[str] = []
+    level = {name}
+    while level:
+        found = {need for one in level for need in getattr(specs[one], by)}
+        level = found.intersection(specs).difference(seen)
+        seen += [one for one in specs if one in level]
+    return seen
 
 
-def topological(specs: Iterable[StageSpec]) -> tuple[StageSpec, ...]:
+def settled(specs: Specs, name: str) -> set[str]:
+    """The stages that have certainly ended before this one starts."""
+    waiting = (name, *upstream(specs, name))
+    return {need for one in waiting for need in specs[one].dependencies if need in specs}
+
+
+def _topological(specs: Iterable[StageSpec]) -> list[StageSpec]:
     """The stages so that each comes after what it needs; otherwise in the order of declaration."""
     order: dict[str, StageSpec] = {}
     waiting = list(specs)
@@ -150,23 +139,23 @@ def topological(specs: Iterable[StageSpec]) -> tuple[StageSpec, ...]:
         spec = next(one for one in waiting if order.keys() >= set(one.needs))
         waiting.remove(spec)
         order[spec.name] = spec
-    return tuple(order.values())
+    return list(order.values())
 
 
-def nodes(specs: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -> tuple[Node, ...]:
+def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -> tuple[Node, ...]:
     """The stages of a pipeline without faults, ready to run, in topological order."""
     hooks = [one for one in interceptors if not isinstance(one, TimeoutInterceptor | RetryInterceptor)]
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
-    edges, order = Edges(specs), topological(specs)
+    specs, order = {spec.name: spec for spec in stages}, _topological(stages)
     made: dict[str, Node] = {}
     for spec in reversed(order):  # backwards, so that followers are there already
         name = spec.name
-        may_see = edges.settled(name).union(spec.streams)
+        may_see = settled(specs, name).union(spec.streams)
         made[name] = Node(
+            name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
-            spec.needs,
-            tuple(one for one in edges.upstream(name) if one in may_see),
+            tuple(one for one in upstream(specs, name) if one in may_see),
             attempt_call(name, spec.stage, hooks),
             tuple(made[other.name] for other in order if name in other.dependencies),
             tuple(made[other.name] for other in order if name in other.streams),

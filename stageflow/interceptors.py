@@ -156,21 +156,9 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
     """
 
     async def call(ctx: StageContext) -> StageOutput:
-        began_ms = ctx.timer.elapsed_ms()
         one = stage() if isinstance(stage, type) else stage
-        output = _as_output(name, await one.execute(ctx))
-        # By position: every stage comes by here, and `replace` takes a microsecond.
-        return StageOutput(
-            output.status,
-            output.data,
-            (*output.artifacts, *ctx.artifacts),
-            (*output.events, *ctx.events),
-            output.error,
-            ctx.timer.elapsed_ms() - began_ms,
-            output.version or getattr(one, "version", None),
-            output.reason,
-            output.after_s,
-        )
+        output = as_output(name, await one.execute(ctx))
+        return ctx.completed(output, getattr(one, "version", None))
 
     wrapped: StageCall = call
     for interceptor in sorted(interceptors, key=lambda each: each.priority, reverse=True):
@@ -178,15 +166,13 @@ def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[I
     return wrapped
 
 
-def _as_output(name: str, returned: object) -> StageOutput:
+def as_output(name: str, returned: object) -> StageOutput:
     if isinstance(returned, StageOutput):
         return returned
     if returned is None or isinstance(returned, Mapping):
         return StageOutput.ok(returned)
-    raise InvalidOutputError(
-        f"stage {name!r} returned {returned!r} ({type(returned).__name__}): return a StageOutput, "
-        f"a dict, or None"
-    )
+    what = f"stage {name!r} returned {returned!r} ({type(returned).__name__})"
+    raise InvalidOutputError(f"{what}: return a StageOutput, a dict, or None")
 
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:

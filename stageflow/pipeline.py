@@ -1,6 +1,7 @@
 """The builder: a few calls that end in a graph that runs, or in one error that names every fault."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stageflow.context import ContextSnapshot
@@ -25,14 +26,12 @@ __all__ = [
 ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """Stages on their way to become a graph. Immutable: every call returns a new one."""
 
-    __slots__ = ("stages",)
-
-    def __init__(self, stages: Iterable[StageSpec] = ()) -> None:
-        self.stages = tuple(stages)
-        """As they were added."""
+    stages: tuple[StageSpec, ...] = ()
+    """As they were added."""
 
     def with_stage(
         self,
@@ -86,7 +85,7 @@ class PipelineGraph:
 
     def __init__(self, specs: Sequence[StageSpec], interceptors: Iterable[AnyInterceptor] = ()) -> None:
         """Raises PipelineBuildError with every fault."""
-        if found := faults(specs):
+        if found := list(faults(specs)):
             raise PipelineBuildError(found)
         self._nodes = nodes(specs, tuple(interceptors))
         self.stages = tuple(node.spec for node in self._nodes)

@@ -11,7 +11,8 @@ The executor makes it, bounds it and closes it; nobody else holds it.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 import anyio
 import anyio.lowlevel
@@ -23,20 +24,20 @@ CAPACITY = 64
 enough to be thrown away."""
 
 
+@dataclass(slots=True, eq=False)
 class Channel:
     """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
 
-    __slots__ = ("_capacity", "_change", "_error", "_items", "producer", "state", "taken")
-
-    def __init__(self, producer: str, capacity: int = CAPACITY) -> None:
-        self.producer = producer
-        self.state = "open"  # -> "closed" by the producer -> "exhausted"; or "left" by the consumer
-        self.taken = 0
-        """Items that the consumer has had."""
-        self._items: deque[Any] = deque()
-        self._capacity = capacity
-        self._error: Exception | None = None
-        self._change: anyio.Event | None = None  # there only while one of the two waits for the other
+    _items: Any = field(default_factory=deque)
+    """A deque; or a list, if nobody takes any, but wants to see them."""
+    _capacity: float = CAPACITY
+    taken: int = 0
+    """Items that the consumer has had."""
+    state: Literal["open", "closed", "exhausted", "left"] = "open"
+    """Closed by the producer, and exhausted when the consumer has had all; or left by the consumer."""
+    _error: Exception | None = None
+    _change: anyio.Event | None = None
+    """There only while one of the two waits for the other."""
 
     @property
     def is_full(self) -> bool:
@@ -88,18 +89,16 @@ class Channel:
             self._change = None
 
 
+@dataclass(slots=True, eq=False)
 class StreamWriter:
     """What a stage sends into: `await ctx.stream.send(item)`. With nobody to read, items go nowhere."""
 
-    __slots__ = ("_channels", "_refusal", "_stage", "sent")
-
-    def __init__(self, stage: str = "", channels: Sequence[Channel] = (), refusal: str = "") -> None:
-        """`refusal` says why this stage cannot send at all."""
-        self.sent = 0
-        """Items sent so far."""
-        self._stage = stage
-        self._channels = channels
-        self._refusal = refusal
+    _stage: str = ""
+    _channels: Sequence[Channel] = ()
+    _refusal: str = ""
+    """Why this stage cannot send, or not any more."""
+    sent: int = 0
+    """Items sent so far."""
 
     async def send(self, item: Any) -> None:
         """Give every consumer the item, when the slowest has room for it.

@@ -1,19 +1,21 @@
 """For whoever writes stages: run one alone with whatever it is to find upstream, and check that it behaves."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
+from math import inf
 from typing import Any, TypedDict, Unpack
 
 import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, Stage, StageContext, StageOutput
+from stageflow.core import Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
 from stageflow.flight import Pilot
-from stageflow.interceptors import attempt_call
+from stageflow.interceptors import as_output, attempt_call
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter
@@ -50,17 +52,16 @@ class Situation(TypedDict, total=False):
 
 def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation]) -> StageContext:
     """A context as the executor would make it."""
-    given, streams = situation.get("inputs") or {}, situation.get("streams") or {}
-    outputs = {
-        name: one if isinstance(one, StageOutput) else StageOutput.ok(one) for name, one in given.items()
-    }
-    channels = {name: _filled(name, items) for name, items in streams.items()}
+    given, sent = situation.get("inputs") or {}, situation.get("streams") or {}
+    read = [Channel(situation["sent"], inf)] if "sent" in situation else []
     facts, ports = situation.get("snapshot") or create_test_snapshot(), StagePorts.of(situation.get("ports"))
-    inputs = StageInputs(facts, outputs, ports, tuple(outputs | channels), channels, stage_name)
-    timer, sink = PipelineTimer(), situation.get("event_sink")
-    config = {**(situation.get("config") or {}), "inputs": inputs, "timer": timer, "event_sink": sink}
-    writer = _Recorder(stage_name, situation.get("sent", []))
-    return StageContext(facts, inputs, stage_name, timer, config, writer, None if sink is None else sink.emit)
+    outputs = {name: as_output(name, one) for name, one in given.items()}
+    streams = {name: Channel(deque(items)) for name, items in sent.items()}
+    for channel in streams.values():
+        channel.close()
+    inputs = StageInputs(facts, ports, outputs, tuple(outputs | streams), streams, stage_name)
+    config = {**(situation.get("config") or {}), "event_sink": situation.get("event_sink")}
+    return StageContext(facts, inputs, stage_name, config, StreamWriter(stage_name, read))
 
 
 async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
@@ -88,24 +89,22 @@ async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]
     empty["snapshot"] = ContextSnapshot()
     empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
     empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
-    faults = [
-        *await _faults("as given", _fault_of(stage, situation)),
-        *await _faults("without ports", _fault_of(stage, portless, StageflowError)),
-        *await _faults("with empty input", _fault_of(stage, empty, StageflowError)),
-        *await _faults("cancelled", _fault_of_cancelling(stage, situation)),
-    ]
+    cases = {
+        "as given": _fault_of(stage, situation),
+        "without ports": _fault_of(stage, portless, StageflowError),
+        "with empty input": _fault_of(stage, empty, StageflowError),
+        "cancelled": _fault_of_cancelling(stage, situation),
+    }
+    faults: list[str] = []
+    for case, found in cases.items():
+        before = asyncio.all_tasks()
+        fault = await found
+        left = sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done())
+        leak = f"it leaves {len(left)} tasks behind: {', '.join(left)}" if left else ""
+        faults += [f"{case}: {one}" for one in (fault, leak) if one]
     if faults:
         name = getattr(stage, "name", "stage")
         raise AssertionError("\n- ".join((f"stage {name!r} breaks the rules:", *faults)))
-
-
-async def _faults(situation: str, found: Awaitable[str]) -> list[str]:
-    """What was found in the situation, and the tasks that it left behind."""
-    before = asyncio.all_tasks()
-    fault = await found
-    left = sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done())
-    leak = f"it leaves {len(left)} tasks behind: {', '.join(left)}" if left else ""
-    return [f"{situation}: {one}" for one in (fault, leak) if one]
 
 
 async def _fault_of(stage: Stage | type[Stage], situation: Situation, *allowed: type[Exception]) -> str:
@@ -154,25 +153,3 @@ async def _lateness_s(run: Coroutine[Any, Any, object], passes: int, delay_s: fl
         rescue = asyncio.get_running_loop().call_later(GRACE_S, pilots[0].bring_down)
     rescue.cancel()
     return None if had_ended else ended_s[0] - cancelled_s
-
-
-class _Recorder(StreamWriter):
-    """Puts what is sent into a list."""
-
-    __slots__ = ("_list",)
-
-    def __init__(self, stage: str, items: list[Any]) -> None:
-        super().__init__(stage)
-        self._list = items
-
-    async def send(self, item: Any) -> None:
-        await super().send(item)
-        self._list.append(item)
-
-
-def _filled(producer: str, items: Sequence[Any]) -> Channel:
-    channel = Channel(producer, capacity=len(items) + 1)
-    for item in items:
-        channel.put_nowait(item)
-    channel.close()
-    return channel

@@ -9,7 +9,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self
 
 import anyio
 
@@ -92,16 +92,14 @@ def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object],
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from typing_extensions import TypedDict
 
-    hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ToolDeclarationError(
                 f"tool {name!r}: parameter {parameter.name!r} cannot be named by a model; use plain parameters"
             )
-        if parameter.name not in hints:
+        if (hint := parameter.annotation) is parameter.empty:
             raise ToolDeclarationError(f"tool {name!r}: parameter {parameter.name!r} needs an annotation")
-        hint = hints[parameter.name]
         fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
     make: Any = TypedDict  # a type made at run time, from the signature
     arguments_type = make(name, fields)

@@ -6,43 +6,33 @@ lists, sets) are handed out as copies.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stageflow.context import ContextSnapshot
-from stageflow.errors import InvalidKeyError, MissingValueError, StreamError, UndeclaredDependencyError
+from stageflow.errors import StageUsageError, StreamError
+from stageflow.errors import UndeclaredDependencyError as UndeclaredDependencyError
 
 if TYPE_CHECKING:
     from stageflow.core import StageOutput
     from stageflow.stages.ports import Ports, StagePorts
     from stageflow.streams import Channel
 
-__all__ = ["StageInputs", "UndeclaredDependencyError", "create_stage_inputs"]
-
 _MISSING = object()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class StageInputs:
     """What a stage may read of the run it is part of."""
 
-    __slots__ = ("_outputs", "_streams", "_upstream", "ports", "snapshot", "stage_name")
-
-    def __init__(
-        self,
-        snapshot: ContextSnapshot,
-        outputs: "Mapping[str, StageOutput]",
-        ports: "StagePorts",
-        upstream: tuple[str, ...],
-        streams: "Mapping[str, Channel]",
-        stage_name: str = "",
-    ) -> None:
-        """`upstream` names the stages that may be seen, in the order in which `get` searches them."""
-        self.snapshot = snapshot
-        self.ports = ports
-        self.stage_name = stage_name
-        self._outputs = outputs
-        self._upstream = upstream
-        self._streams = streams
+    snapshot: ContextSnapshot
+    ports: "StagePorts"
+    _outputs: "Mapping[str, StageOutput]"
+    _upstream: tuple[str, ...]
+    """The stages that may be seen, in the order in which `get` searches them."""
+    streams: "Mapping[str, Channel]"
+    """By producer; `stream` says what is wrong when there is none."""
+    stage_name: str = ""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of the nearest upstream stage that has `key`; among equals, of the one declared first."""
@@ -62,15 +52,18 @@ class StageInputs:
     def require_from(self, stage: str, key: str, kind: type = object) -> Any:
         """The value that one upstream stage must have under `key`, and of that type if one is given.
 
-        Raises UndeclaredDependencyError and MissingValueError.
+        Raises UndeclaredDependencyError and StageUsageError.
         """
-        value = self.get_from(stage, key, _MISSING)
-        need = f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}"
-        if value is _MISSING:
-            raise MissingValueError(f"{need}, which {self._absence(stage)}")
-        if not isinstance(value, kind):
-            raise MissingValueError(f"{need} as {kind.__name__}, but it is {type(value).__name__}")
-        return value
+        value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
+        if isinstance(value, kind) and value is not _MISSING:
+            return value
+        if output is None:
+            lack = ", which has not ended: read its stream to the end first"
+        elif value is _MISSING:
+            lack = f", which ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
+        else:
+            lack = f" as {kind.__name__}, but it is {type(value).__name__}"
+        raise StageUsageError(f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}{lack}")
 
     def has_output(self, stage: str) -> bool:
         """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
@@ -93,12 +86,12 @@ class StageInputs:
 
         It can be read once. Raises StreamError if there is no stream edge from `stage`.
         """
-        if stage not in self._streams:
+        if stage not in self.streams:
             raise StreamError(
                 f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge: "
                 f"add streams=({stage!r},) to its with_stage"
             )
-        return self._streams[stage]
+        return self.streams[stage]
 
     def _visible(self, stage: str) -> "StageOutput | None":
         if stage not in self._upstream:
@@ -107,21 +100,13 @@ class StageInputs:
                 f"stage {self.stage_name!r} asks for stage {stage!r}, but can see {known} only: "
                 f"add {stage!r} to the dependencies in its with_stage"
             )
-        still_streams = stage in self._streams and self._streams[stage].state != "exhausted"
+        still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
-
-    def _absence(self, stage: str) -> str:
-        output = self._visible(stage)
-        if output is None:
-            return "has not ended: read its stream to the end first"
-        return f"ended with {output.status} and gave {', '.join(output.data) or 'nothing'}"
 
     def _check_key(self, key: object) -> None:
         if not isinstance(key, str) or not key:
-            raise InvalidKeyError(
-                f"stage {self.stage_name!r} asks its inputs for the key {key!r}: a key is a string, "
-                f"and not empty"
-            )
+            asks = f"stage {self.stage_name!r} asks its inputs for the key {key!r}"
+            raise StageUsageError(f"{asks}: a key is a string, and not empty")
 
 
 def _copied(value: Any) -> Any:
@@ -143,4 +128,4 @@ def create_stage_inputs(
     from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
 
     outputs = dict(prior_outputs or {})
-    return StageInputs(snapshot, outputs, StagePorts.of(ports), tuple(outputs), {})
+    return StageInputs(snapshot, StagePorts.of(ports), outputs, tuple(outputs), {})

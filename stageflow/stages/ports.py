@@ -9,12 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from stageflow.errors import StageUsageError
-from stageflow.stages.inputs import create_stage_inputs
-
-__all__ = [
-    "AudioPorts", "CorePorts", "LLMPorts", "Ports", "StagePorts", "create_audio_ports",
-    "create_core_ports", "create_llm_ports", "create_stage_inputs",
-]  # fmt: skip
+from stageflow.stages.inputs import create_stage_inputs as create_stage_inputs
 
 Send = Callable[..., Awaitable[None]]
 
@@ -70,17 +65,15 @@ class StagePorts:
     @classmethod
     def of(cls, ports: "Ports") -> "StagePorts":
         """Whatever stands for ports: nothing, one of the three, several of them, or a StagePorts."""
-        if ports is None or isinstance(ports, StagePorts):
-            return ports or cls()
-        given: Any = ports
-        several = isinstance(given, Iterable) and not isinstance(given, str)
+        if isinstance(ports, StagePorts):
+            return ports
+        given: Any = () if ports is None else ports
         parts: dict[str, Any] = {}
-        for part in given if several else (given,):
+        for part in (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given:
             name = _NAMES.get(type(part))
             if name is None:
-                raise StageUsageError(
-                    f"{part!r} is no ports: give CorePorts, LLMPorts, AudioPorts, several of them, or StagePorts"
-                )
+                kinds = "CorePorts, LLMPorts, AudioPorts, several of them, or StagePorts"
+                raise StageUsageError(f"{part!r} is no ports: give {kinds}")
             if name in parts:
                 raise StageUsageError(f"{type(part).__name__} is given twice: put all its services into one")
             parts[name] = part

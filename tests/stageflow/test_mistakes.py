@@ -9,11 +9,8 @@ import pytest
 from stageflow import (
     ContextSnapshot,
     CorePorts,
-    InvalidKeyError,
     InvalidOutputError,
     LLMPorts,
-    MissingPortError,
-    MissingValueError,
     Pipeline,
     PipelineBuildError,
     RetryPolicy,
@@ -306,9 +303,9 @@ MISTAKES: dict[Act, tuple[type[StageflowError], tuple[str, ...]]] = {
     ),
     gives_a_number_as_key: (InvalidOutputError, ("'a'", "key 1 (int)", "use strings")),
     gives_a_dict_with_a_number_as_key: (InvalidOutputError, ("'a'", "key 1 (int)", "use strings")),
-    asks_for_no_key: (InvalidKeyError, ("'a'", "key None", "a key is a string, and not empty")),
-    asks_for_an_empty_key: (InvalidKeyError, ("'a'", "key ''", "a key is a string, and not empty")),
-    asks_for_a_number_as_key: (InvalidKeyError, ("'a'", "key 7", "a key is a string, and not empty")),
+    asks_for_no_key: (StageUsageError, ("'a'", "key None", "a key is a string, and not empty")),
+    asks_for_an_empty_key: (StageUsageError, ("'a'", "key ''", "a key is a string, and not empty")),
+    asks_for_a_number_as_key: (StageUsageError, ("'a'", "key 7", "a key is a string, and not empty")),
     **dict.fromkeys(
         (asks_for_a_stage_that_is_not_upstream, asks_whether_it_has_ended, asks_for_its_output),
         (
@@ -317,11 +314,11 @@ MISTAKES: dict[Act, tuple[type[StageflowError], tuple[str, ...]]] = {
         ),
     ),
     requires_what_is_not_there: (
-        MissingValueError,
+        StageUsageError,
         ("'a' needs 'y' of stage 'up'", "ended with ok and gave x"),
     ),
-    requires_another_type: (MissingValueError, ("'a' needs 'x' of stage 'up' as str", "but it is int")),
-    requires_a_port: (MissingPortError, ("'a'", "port 'llm_provider'", "ports=LLMPorts(llm_provider=...)")),
+    requires_another_type: (StageUsageError, ("'a' needs 'x' of stage 'up' as str", "but it is int")),
+    requires_a_port: (StageUsageError, ("'a'", "port 'llm_provider'", "ports=LLMPorts(llm_provider=...)")),
     reads_a_stream_without_an_edge: (StreamError, ("'a' reads the stream of 'up'", "streams=('up',)")),
 }
 """What a stage does wrong, and what its error must be and hold."""
