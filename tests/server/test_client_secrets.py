@@ -159,6 +159,7 @@ def test_replies_and_items_do_not_get_around_a_lock() -> None:
             "response.audio.output.voice",
         ),
         ("conversation.item.create", {"item": system}, "item.role"),
+        ("response.create", {"response": {"input": [system]}}, "response.input[0].role"),
     ):
         with pytest.raises(ClientError) as caught:
             say(dialect, type, **fields)
