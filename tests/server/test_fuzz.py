@@ -56,7 +56,7 @@ def name_of(answer: Command | ClientError) -> str:
     assert answer.code in CODES, answer.code
     assert 0 < len(answer.message) < 5000
     assert answer.param is None or len(answer.param) < 500
-    assert answer.ref is None or len(answer.ref) <= 512
+    assert answer.ref is None or re.fullmatch(r"(?s).{0,512}", answer.ref)
     json.dumps([answer.message, answer.param, answer.ref])
     return answer.code
 
