@@ -30,7 +30,7 @@ from server.dialects.voice import VoiceDialect
 from server.errors import ClientError, SessionOver
 from server.events import Dialect, SessionConfig, TurnDetection
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
-from server.http import Backstage, DoorRules, FrontDoor, requested_model
+from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
 from server.metrics import Metrics
 from server.session import Services, Session
 from server.settings import Settings
@@ -159,6 +159,8 @@ class App:
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)
+        if request is not None:
+            config = replace(config, purpose=requested_purpose(request.path))
         key = presented_key(request.headers) if request else None
         realtime = RealtimeDialect(config, pinned=self._secrets.find(key, anyio.current_time()))
         config = realtime.config

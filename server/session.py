@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from audio.vad import Vad
 from server import events as ev
+from server import history
 from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
@@ -34,6 +35,7 @@ from server.memory import Conversation, Entry
 from server.outbound import Outbound
 from server.overlaps import SpeechContext
 from server.playback import Playback
+from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
@@ -79,7 +81,6 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
-_THINKING = (State.THINKING, State.HESITATING)
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
@@ -127,6 +128,7 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )
+        self._requests = self._new_requests()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
         self._reports = TurnReports(
@@ -156,9 +158,21 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
+    def _new_requests(self) -> Requests:
+        return Requests(
+            RequestContext(
+                floor=self._floor,
+                feed=self._feed,
+                config=lambda: self._config,
+                answer=lambda: self._answer,
+                of_answers=self._context,
+                spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+            )
+        )
+
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
-        return self._conversation.messages()
+        return history.messages(self._conversation)
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -226,9 +240,11 @@ class Session:
                 case ev.Configure(config=config):
                     self._configure(config)
                 case ev.CreateReply(options=options):
-                    self._create_reply(options)
+                    self._requests.create(options)
                 case ev.CancelReply(reply_id=reply_id):
-                    self._cancel_reply(reply_id)
+                    self._requests.cancel(reply_id)
+                case ev.ClearOutput():
+                    self._requests.clear_output()
                 case _:
                     self._obey_item(command)
         except ClientError as error:
@@ -254,25 +270,6 @@ class Session:
     def _keep_idle_time(self, config: ev.SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
         self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
-
-    def _create_reply(self, options: ev.ReplyOptions) -> None:
-        thinking = self._floor.state in _THINKING
-        if self._answer is not None and (thinking or self._answer.is_announced):
-            raise ClientError(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._answer.reply_id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, ended_by="client", requested=True))
-
-    def _cancel_reply(self, reply_id: str | None) -> None:
-        answer = self._answer
-        known = answer is not None and answer.is_announced
-        if reply_id is not None and known and answer is not None and answer.reply_id != reply_id:
-            known = False
-        if not known and (reply_id is not None or self._floor.state not in _THINKING):
-            raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        self._feed(FloorEvent.CANCELLED)
 
     # --- the person's words -------------------------------------------------------------------------------
 
