@@ -104,6 +104,11 @@ class Listener:
             return []
         return [*_audio(self._drain(self._endpointer)), self._endpointer.end()]
 
+    def abandon_utterance(self) -> None:
+        """What is going on was no utterance: back to silence without an event, and without losing a sample."""
+        if self._endpointer is not None:
+            self._endpointer.reset()
+
     def clear(self) -> None:
         """Forget all audio that has come in, back to silence without an event. The clock goes on."""
         self._intake.drop_partial_sample()

@@ -1,7 +1,7 @@
 """Voice to voice: how long a person waits after their last voiced sample, and where the time goes.
 
 Starts a server with the embedded models and speaks each clip to it in real time over a real socket, one session a
-clip. The floor, in the same run, is the silence that the server is configured to wait for: no answer can come sooner.
+clip. The floor, in the same run, is the least silence that the server takes for an end: no answer can come sooner.
 """
 
 import sys
@@ -20,6 +20,7 @@ from audio.vad import WebRtcVad
 from server.app import App, load_providers
 from server.client import RealtimeClient
 from server.settings import load_settings
+from stages.endpointing import EAGERNESS
 
 SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
 LONGEST_S = 8.0
@@ -85,13 +86,13 @@ async def main(paths: list[Path]) -> None:
                 f"{clip.name:<22}" + "".join(f"{name} {ms:6.0f}   " for name, ms in rows[-1].items()),
                 flush=True,
             )
-    print(
-        f"\n{len(rows)} clips, ms after the last voiced sample; the floor is {settings.silence_duration_ms} ms"
-    )
+    fixed = settings.turn_detection == "server_vad"
+    floor_ms = settings.silence_duration_ms if fixed else EAGERNESS[settings.eagerness].min_ms
+    print(f"\n{len(rows)} clips, ms after the last voiced sample; the floor is {floor_ms} ms")
     print(f"{'':<14}{'p50':>8}{'p95':>8}{'p50/floor':>12}")
     for name in STEPS.values():
         cuts = quantiles((row[name] for row in rows), n=20, method="inclusive")
-        print(f"{name:<14}{cuts[9]:8.0f}{cuts[18]:8.0f}{cuts[9] / settings.silence_duration_ms:12.2f}")
+        print(f"{name:<14}{cuts[9]:8.0f}{cuts[18]:8.0f}{cuts[9] / floor_ms:12.2f}")
 
 
 if __name__ == "__main__":

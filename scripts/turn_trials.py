@@ -93,7 +93,7 @@ def read_clip(path: Path) -> Clip | None:
 def _voiced(levels: Levels) -> npt.NDArray[np.bool_]:
     """Which frames hold voice; runs too short to be any are left out."""
     noise, speech = np.percentile(levels, (5, 95))
-    loud = levels > max(speech - _BELOW_SPEECH_DB, noise + _ABOVE_NOISE_DB)
+    loud: npt.NDArray[np.bool_] = levels > max(speech - _BELOW_SPEECH_DB, noise + _ABOVE_NOISE_DB)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], loud.astype(int), [0]))))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         loud[start:stop] = stop - start >= _LEAST_VOICE_FRAMES

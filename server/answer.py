@@ -7,9 +7,8 @@ until every GUARD stage of the pipeline has let the person's words pass; then th
 of it leaves at once. A refusal, and the apology for a failure, go the same way: a small pipeline that only
 speaks.
 
-What the client is told is a ladder: nothing, reply started, message started, ended. `interrupt` is a plain
-function, so that barge-in happens between two instructions: history is cut to what was heard and the ladder
-is ended.
+What the client is told is a ladder (`server.ladder`). `interrupt` is a plain function, so that barge-in happens
+between two instructions: history is cut to what was heard and the ladder is ended.
 """
 
 import logging
@@ -24,22 +23,17 @@ from audio.codecs import encode
 from audio.resample import Resampler
 from server.errors import ClientError
 from server.events import (
-    Item,
-    ItemStatus,
     Reply,
-    ReplyEnded,
-    ReplyItemEnded,
-    ReplyItemStarted,
     ReplyOptions,
     ReplyReason,
-    ReplyStarted,
-    ReplyStatus,
     ReplyText,
     SessionConfig,
 )
 from server.gate import RunWatch, gated
 from server.heard import SpokenPiece
+from server.history import messages
 from server.ids import new_id
+from server.ladder import Ladder, Outcome, Phase
 from server.memory import Conversation, Entry, cut
 from server.outbound import Lane, LaneState, Outbound
 from server.timeline import Timeline
@@ -49,6 +43,7 @@ from server.voice_events import EndedBy
 from stageflow.context import ContextSnapshot, Message
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
+from stageflow.tools import ToolCall, ToolRegistry
 from stages.chunks import decode_chunk
 from stages.errors import ProviderError
 from stages.ports import Usage, WordTime
@@ -58,15 +53,6 @@ log = logging.getLogger(__name__)
 
 _CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """By the reason that the model gives for its end."""
-
-
-class Phase(StrEnum):
-    """How far up the ladder the client has been told."""
-
-    SILENT = "silent"
-    STARTED = "started"
-    MESSAGE = "message"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +66,10 @@ class Question:
     """Who asked, where it was not the end of the person's turn."""
     requested: bool = False
     """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
+    about: Conversation | None = None
+    """What the reply is about, if not the session's conversation."""
+    is_aside: bool = False
+    """True for a reply that runs beside the one that has the floor; it has no voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +122,18 @@ class Answer:
         self.scope = anyio.CancelScope()
         self._config = config = question.options.over(config)
         self._context = context
-        self._reply = Reply(new_id("resp"), config.modality, question.options.metadata, config)
-        self._phase = Phase.SILENT
-        self._entry: Entry | None = None
+        self._reply = Reply(
+            new_id("resp"),
+            config.modality,
+            question.options.metadata,
+            config,
+            question.options.in_conversation,
+        )
+        self._about = context.conversation if question.about is None else question.about
+        replies_to = context.conversation if self._reply.in_conversation else Conversation()
+        self._ladder = Ladder(self._reply, replies_to, context.outbound)
         self._asked: Entry | None = None
-        self._pieces: list[SpokenPiece] = []
-        self._usage = Usage()
+        self._outcome = Outcome("completed")
         self._resampler: Resampler | None = None
         self._voice_hz = 0
         self._locks = set(_Lock)
@@ -153,17 +149,17 @@ class Answer:
     def is_announced(self) -> bool:
         """Whether the client knows of the reply, and has not been told of its end."""
         told = self.lane.state is LaneState.OPEN or self.question.requested
-        return told and self._phase in (Phase.STARTED, Phase.MESSAGE)
+        return told and self._ladder.phase in (Phase.STARTED, Phase.MESSAGE)
 
     @property
     def item_id(self) -> str | None:
         """The id of what it says, once it has begun."""
-        return None if self._entry is None else self._entry.id
+        return None if self._ladder.entry is None else self._ladder.entry.id
 
     @property
     def text(self) -> str:
         """What has been said, or is about to be."""
-        return "" if self._entry is None else self._entry.generated
+        return "" if self._ladder.entry is None else self._ladder.entry.generated
 
     @property
     def heard_ms(self) -> int:
@@ -172,6 +168,8 @@ class Answer:
 
     def confirm(self) -> None:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
+        if self.question.requested:
+            self._ladder.start_now()
         self._unlock(_Lock.END_OF_TURN)
 
     def drop(self) -> None:
@@ -187,8 +185,8 @@ class Answer:
         """End the reply after a bug of ours; what was prepared and held is thrown away."""
         if self.is_announced:
             problem = ClientError("server_error", "the server failed to answer", type="server_error")
-            self._context.outbound.flush()
-            self._finish("failed", "incomplete", error=problem)
+            self._hush()
+            self._finish(replace(self._outcome, status="failed", error=problem))
 
     def interrupt(self, reason: ReplyReason | None) -> None:
         """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
@@ -196,46 +194,43 @@ class Answer:
         Without a reason it was not the person nor the client, but the turn that took too long.
         """
         heard_samples = self._heard_samples()
-        was_open = self.lane.state is LaneState.OPEN
-        self._context.outbound.flush()
+        was_open, entry = self.lane.state is LaneState.OPEN, self._ladder.entry
+        self._hush()
         if not was_open:
             self._forget()
-        elif self._entry is not None and self._entry.spoken:
-            cut(self._entry, heard_samples)
+        elif entry is not None and entry.spoken:
+            cut(entry, heard_samples)
         if not was_open and not self.question.requested:
             return
         if reason is not None:
-            self._finish("cancelled", "incomplete", reason=reason)
+            self._finish(replace(self._outcome, status="cancelled", reason=reason))
         else:
             late = ClientError("server_error", "the answer took too long", type="server_error")
-            self._finish("failed", "incomplete", error=late)
+            self._finish(replace(self._outcome, status="failed", error=late))
 
     # --- the run ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Answer, and return when the last sample has been played. Cancelled by `scope`."""
-        if self.question.requested:
-            self._phase = Phase.STARTED
-            self._context.outbound.put(ReplyStarted(self._reply))
         try:
-            cut_by = await self._run_pipeline()
+            outcome = await self._run_pipeline()
         except PipelineCancelled as stop:
             await self._decline(stop)
         except StageFailed as failure:
             await self._apologise(failure)
         else:
-            await self._end("incomplete" if cut_by else "completed", reason=cut_by)
+            await self._end(outcome)
         await self.lane.played()
 
-    async def _run_pipeline(self) -> ReplyReason | None:
-        """Run it, and say what cut the answer short, if anything did."""
+    async def _run_pipeline(self) -> Outcome:
+        """Run it, and say how it went."""
         for utterance in self._context.earlier():
             if utterance is not self.question.utterance:
                 await self._settle(utterance)
         pipelines = self._context.pipelines
         if self.question.say is not None:
             await self._say(self.question.say)
-            return None
+            return self._outcome
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
             self._snapshot(),
@@ -244,8 +239,16 @@ class Answer:
             event_sink=RunWatch(graph, self._guard_passed, self._note_route),
         )
         agent = results.data("agent")
-        self._usage = agent.get("usage", Usage())
-        return _CUT_BY.get(agent.get("finish_reason", ""))
+        cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
+        self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
+        calls: tuple[ToolCall, ...] = agent.get("client_calls", ())
+        return replace(
+            self._outcome,
+            status="incomplete" if cut_by else "completed",
+            reason=cut_by,
+            calls=calls,
+            uses=agent.get("tool_calls", ()),
+        )
 
     async def _settle(self, utterance: Utterance) -> None:
         """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on
@@ -267,7 +270,7 @@ class Answer:
         refusal = stop.data.get("refusal")
         if refusal is None:
             self._restart()
-            await self._end("completed")
+            await self._end(self._outcome)
             return
         asked = self._asked
         self.timeline.guard = "blocked"
@@ -275,7 +278,7 @@ class Answer:
         if asked is not None:
             asked.withheld = True
         await self._say(str(refusal))
-        await self._end("completed")
+        await self._end(self._outcome)
 
     async def _apologise(self, failure: StageFailed) -> None:
         log.error(
@@ -289,18 +292,15 @@ class Answer:
         except (StageFailed, PipelineCancelled):
             log.error("the apology failed too", extra=self._fields())
         problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
-        await self._end("failed", error=problem)
+        await self._end(replace(self._outcome, status="failed", error=problem))
 
-    async def _end(
-        self, status: ReplyStatus, *, reason: ReplyReason | None = None, error: ClientError | None = None
-    ) -> None:
+    async def _end(self, outcome: Outcome) -> None:
         self._unlock(_Lock.GUARD)
         await self.lane.opened.wait()
         await self.lane.sent()
-        if status == "failed" and self._phase is Phase.SILENT:
-            self._start()
-        item_status: ItemStatus = "completed" if status == "completed" else "incomplete"
-        self._finish(status, item_status, reason=reason, error=error)
+        if outcome.status == "failed" or outcome.calls:
+            self._ladder.start(self.lane)
+        self._finish(outcome)
 
     def _run_config(self) -> dict[str, object]:
         """What the stages read of the session's configuration."""
@@ -310,6 +310,8 @@ class Answer:
             "speed": config.speed,
             "max_tokens": config.max_output_tokens,
             "unprompted": self.question.requested,
+            "client_tools": config.tools,
+            "tool_choice": config.tool_choice,
         }
 
     def _guard_passed(self) -> None:
@@ -324,18 +326,21 @@ class Answer:
             self._asked.route = route
 
     def _snapshot(self) -> ContextSnapshot:
-        conversation, utterance = self._context.conversation, self.question.utterance
-        asked = conversation.last_user_entry() if utterance is None else conversation.find(utterance.item_id)
-        self._asked = asked
-        messages = conversation.messages(upto=asked.id if asked else None)
+        utterance, typed = self.question.utterance, None
+        if utterance is not None:
+            self._asked = self._about.find(utterance.item_id)
+            told = messages(self._about, upto=utterance.item_id)
+        else:
+            asked = self._asked = self._about.last_user_entry()
+            told = messages(self._about, without=asked.id if asked else None)
+            typed = asked.text if asked else ""
         if self._config.instructions:
-            messages = (Message(role="system", content=self._config.instructions), *messages)
-        typed = (asked.text if asked else "") if utterance is None else None
+            told = (Message(role="system", content=self._config.instructions), *told)
         return ContextSnapshot(
             input_text=typed,
-            messages=messages,
+            messages=told,
             session_id=self._context.session_id,
-            metadata={PREVIOUS_ROUTE: conversation.last_route()},
+            metadata={PREVIOUS_ROUTE: self._context.conversation.last_route()},
         )
 
     # --- the ports: what the pipeline sends to the client -------------------------------------------------
@@ -344,12 +349,14 @@ class Answer:
         shared = self._context.ports
         # Bound to the lane of this run: a stage that outlives it speaks to nobody.
         lane = self.lane
+        # What is only thought beside the conversation changes nothing in the world.
+        ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
         return StagePorts(
             core=shared.core,
             llm=replace(
                 shared.llm,
                 send_token=partial(self._send_token, lane),
-                tool_registry=gated(shared.llm.tool_registry, lane),
+                tool_registry=gated(ours, lane),
             ),
             audio=replace(
                 shared.audio,
@@ -361,7 +368,7 @@ class Answer:
     async def _send_token(self, lane: Lane, token: str) -> None:
         if token and lane.state is not LaneState.SHUT:
             self.timeline.mark("first_token", self._context.now())
-            entry = self._begin()
+            entry = self._ladder.begin(lane)
             entry.generated += token
             await lane.event(ReplyText(self._reply, entry.id, token))
 
@@ -380,14 +387,16 @@ class Answer:
         if lane.state is LaneState.SHUT:
             return
         samples, rate_hz = decode_chunk(data, format)
-        entry = self._begin()
+        if not len(samples) and self._ladder.entry is None:
+            return  # the end of speech that has not begun
+        entry, pieces = self._ladder.begin(lane), self._ladder.pieces
         if text:
-            start = self._pieces[-1].end_sample if self._pieces else 0
-            self._pieces.append(SpokenPiece(text, start, 0))
+            start = pieces[-1].end_sample if pieces else 0
+            pieces.append(SpokenPiece(text, start, 0))
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
-        if self._pieces:
+        if pieces:
             times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
-            self._pieces[-1] = self._pieces[-1].longer(len(wire), times)
+            pieces[-1] = pieces[-1].longer(len(wire), times)
         await lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
 
     def _voice_at(self, rate_hz: int) -> Resampler:
@@ -396,59 +405,24 @@ class Answer:
             self._resampler = Resampler(rate_hz, self._config.output_format.rate_hz)
         return self._resampler
 
-    # --- the ladder ---------------------------------------------------------------------------------------
+    # --- the way out --------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        self._phase = Phase.STARTED
-        self.lane.event_nowait(ReplyStarted(self._reply))
-
-    def _begin(self) -> Entry:
-        """The answer's entry in the conversation, made and announced with its first token or sample."""
-        if self._entry is not None:
-            return self._entry
-        if self._phase is Phase.SILENT:
-            self._start()
-        entry = self._entry = Entry(
-            new_id("item"),
-            "assistant",
-            spoken=self._reply.modality == "audio",
-            status="in_progress",
-            pieces=self._pieces,
-            rate_hz=self._config.output_format.rate_hz,
-        )
-        previous = self._context.conversation.add(entry)
-        self._phase = Phase.MESSAGE
-        self.lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
-        return entry
-
-    def _finish(
-        self,
-        status: ReplyStatus,
-        item_status: ItemStatus,
-        *,
-        reason: ReplyReason | None = None,
-        error: ClientError | None = None,
-    ) -> None:
-        put = self._context.outbound.put
-        items: tuple[Item, ...] = ()
-        if self._phase is Phase.MESSAGE and self._entry is not None:
-            self._entry.status = item_status
-            item = replace(self._entry.item(), text=self._entry.generated)
-            items = (item,)
-            put(ReplyItemEnded(self._reply, item, self._context.conversation.previous_id(item.id)))
-        if self._phase in (Phase.STARTED, Phase.MESSAGE):
-            put(ReplyEnded(self._reply, status, reason, error, items, self._usage))
+    def _finish(self, outcome: Outcome) -> None:
+        if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
             self.timeline.reply_id = self._reply.id
-        self.timeline.status = status
-        self._phase = Phase.ENDED
+        self.timeline.status = outcome.status
+        self._ladder.end(outcome)
+
+    def _hush(self) -> None:
+        """Nothing of it leaves any more."""
+        if self.question.is_aside:
+            self.lane.shut()
+        else:
+            self._context.outbound.flush()
 
     def _forget(self) -> None:
         """Take back an answer of which nothing was let out."""
-        if self._entry is not None and self._context.conversation.find(self._entry.id) is not None:
-            self._context.conversation.delete(self._entry.id)
-        self._entry = None
-        self._pieces.clear()
-        self._phase = Phase.STARTED if self.question.requested else Phase.SILENT
+        self._ladder.forget(Phase.STARTED if self.question.requested else Phase.SILENT)
 
     def _heard_samples(self) -> int:
         return self.lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
@@ -464,9 +438,14 @@ class Answer:
         self._forget()
         self.timeline.unmark("first_token")
         self._resampler = None
+        is_paused = self.lane.pacer.is_paused
         self.lane = self._new_lane()
+        if is_paused:
+            self.lane.pause(self._context.now())
 
     def _new_lane(self) -> Lane:
+        if self.question.is_aside:
+            return self._context.outbound.aside(self._config.output_format)
         return self._context.outbound.lane(self._config.output_format, self._became_audible)
 
     def _became_audible(self) -> None:

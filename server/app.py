@@ -19,7 +19,7 @@ import anyio
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from audio.vad import WebRtcVad
+from audio.vad import Vad, WebRtcVad
 from server.answer import Pipelines
 from server.client_secrets import ClientSecrets
 from server.connection import GuardedConnection, IntakeLimits
@@ -30,7 +30,7 @@ from server.dialects.voice import VoiceDialect
 from server.errors import ClientError, SessionOver
 from server.events import Dialect, SessionConfig, TurnDetection
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
-from server.http import Backstage, DoorRules, FrontDoor, requested_model
+from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
 from server.metrics import Metrics
 from server.session import Services, Session
 from server.settings import Settings
@@ -64,6 +64,8 @@ class Providers:
     voice: Synthesiser
     names: tuple[str, str, str]
     end_of_turn: EndOfTurnModel | None = None
+    new_vad: Callable[[], Vad] | None = None
+    """A detector for one session; WebRTC's if not given."""
 
 
 class _SocketWire:
@@ -106,7 +108,7 @@ class App:
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
-            new_vad=lambda: WebRtcVad(settings.vad_mode),
+            new_vad=providers.new_vad or (lambda: WebRtcVad(settings.vad_mode)),
             pipelines=_pipelines(settings, providers),
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
@@ -160,6 +162,8 @@ class App:
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)
+        if request is not None:
+            config = replace(config, purpose=requested_purpose(request.path))
         key = presented_key(request.headers) if request else None
         realtime = RealtimeDialect(config, pinned=self._secrets.find(key, anyio.current_time()))
         config = realtime.config
@@ -289,7 +293,8 @@ async def load_providers(settings: Settings, report: Callable[[str], None]) -> A
         model = await load(lambda: _model(settings))
         voice = await load(lambda: _voice(settings))
         end_of_turn = await load(lambda: _end_of_turn(settings))
-        yield Providers(recogniser, model, voice, names, end_of_turn)  # type: ignore[arg-type]  # each by its own loader
+        new_vad = await anyio.to_thread.run_sync(_detector, settings)
+        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad)  # type: ignore[arg-type]  # see above
 
 
 def _agent_name(settings: Settings) -> str:
@@ -308,6 +313,14 @@ def _recogniser(settings: Settings) -> Recogniser:
     from stages.providers.whisper import EmbeddedRecogniser
 
     return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
+
+
+def _detector(settings: Settings) -> Callable[[], Vad] | None:
+    if settings.vad == "webrtc":
+        return None
+    from stages.providers.silero import SileroModel
+
+    return SileroModel.load(model_dir("silero-vad")).open
 
 
 def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:

@@ -13,12 +13,16 @@ from typing import Literal, Protocol
 from audio.formats import AudioFormat
 from server.errors import ClientError
 from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
-from stages.ports import Usage
+from stageflow.tools import Tool
+from stages.ports import ToolChoice, Usage
 
 # --- values -----------------------------------------------------------------------------------------------
 
 Modality = Literal["audio", "text"]
-Role = Literal["user", "assistant", "system"]
+Role = Literal["user", "assistant", "system", "tool"]
+"""`tool` is the client when it gives what came of a tool."""
+ItemKind = Literal["message", "call", "output"]
+"""Something said; a call of one of the client's tools; what came of it."""
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ReplyStatus = Literal["completed", "cancelled", "incomplete", "failed"]
 ReplyReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
@@ -56,12 +60,17 @@ class SessionConfig:
     transcription: bool = False
     """Whether the client wants to see what was recognised."""
     max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    """The client's own, which it runs itself; the server's are none of its business."""
+    tool_choice: ToolChoice = "auto"
+    purpose: Literal["realtime", "transcription"] = "realtime"
+    """A session for transcription only listens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what
-    was heard)."""
+    was heard), the arguments of a call as JSON, or what came of it."""
 
     id: str
     role: Role
@@ -69,6 +78,11 @@ class Item:
     spoken: bool = False
     """True when the content is audio and `text` its transcript."""
     status: ItemStatus = "completed"
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """What a call and its output are known by."""
+    name: str = ""
+    """The tool that is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ class Reply:
     modality: Modality = "audio"
     metadata: Mapping[str, str] | None = None
     config: SessionConfig = SessionConfig()
+    in_conversation: bool = True
+    """False when it is given beside the conversation, which never learns of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,13 @@ class ReplyOptions:
     """"inf" lifts the session's limit."""
     voice: str | None = None
     speed: float | None = None
+    output_format: AudioFormat | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    context: tuple[Item | str, ...] | None = None
+    """What the reply is about instead of the conversation: items, and ids of items in the conversation."""
+    in_conversation: bool = True
+    """False for a reply that the conversation never learns of."""
 
     def over(self, config: SessionConfig) -> SessionConfig:
         """The session's configuration as it holds for this one reply."""
@@ -103,6 +126,9 @@ class ReplyOptions:
             max_output_tokens=None if tokens == "inf" else tokens or config.max_output_tokens,
             voice=self.voice or config.voice,
             speed=self.speed or config.speed,
+            output_format=self.output_format or config.output_format,
+            tools=config.tools if self.tools is None else self.tools,
+            tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
         )
 
 
@@ -193,6 +219,13 @@ class CancelReply:
     ref: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ClearOutput:
+    """Be silent at once, whether or not the reply is complete; no mistake when nothing is being said."""
+
+    ref: str | None = None
+
+
 Command = (
     AppendAudio
     | CommitAudio
@@ -204,6 +237,7 @@ Command = (
     | TruncateItem
     | CreateReply
     | CancelReply
+    | ClearOutput
     | Played
 )
 
@@ -377,6 +411,16 @@ class ReplyItemEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyCall:
+    """The answer calls one of the client's tools: a whole item, the `index`th of the answer."""
+
+    reply: Reply
+    item: Item
+    previous_item_id: str | None
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnded:
     """The answer is over: the one terminal event of every `ReplyStarted`."""
 
@@ -386,6 +430,13 @@ class ReplyEnded:
     error: ClientError | None = None
     items: tuple[Item, ...] = ()
     usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCleared:
+    """The answer to `ClearOutput`."""
+
+    reply_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +469,9 @@ Event = (
     | ReplyText
     | ReplyAudio
     | ReplyItemEnded
+    | ReplyCall
     | ReplyEnded
+    | OutputCleared
     | TurnEnded
     | TurnTimed
     | Problem

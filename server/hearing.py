@@ -22,9 +22,9 @@ from stages.ports import Partial, Recogniser
 MIN_COMMIT_MS = 100
 """The shortest audio that a client may commit, as the protocol's reference server has it."""
 
-SOFT_END_MS = 96
-"""Silence after which an answer may be prepared: shorter than most pauses within a sentence, so most are revoked,
-but three windows of any detector, so that it is silence."""
+SOFT_END_MS = 60
+"""Silence after which an answer may be prepared. Two windows of Silero's detector: `scripts/bench-turns` counts
+two soft ends for a sentence with one pause in it, so that hardly any answer is prepared in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,10 @@ class Hearing:
         self._listener.set_agent_audible(is_audible)
 
     def forget(self, utterance: Utterance) -> None:
-        """Let go of an utterance that was none."""
+        """It was none; what is heard from here on is another."""
+        if utterance is self.current:
+            self._listener.abandon_utterance()
+            self.current = None
         self._unsettled.pop(utterance.item_id, None)
         utterance.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -136,8 +137,6 @@ class FrontDoor:
             return _WRONG_KEY
         if "call_id" in query:
             return error_page(404, "not_found", "There is no such call: this server takes no phone calls.")
-        if query.get("intent", ["conversation"])[0] == "transcription":
-            return error_page(400, "unsupported_intent", "Transcription-only sessions are not supported.")
         if wants_beta_shape(headers):
             return error_page(
                 400,
@@ -208,6 +207,12 @@ def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
 def requested_model(target: str) -> str | None:
     """The `model` of a session's address: the name of an agent, if the client asks for one."""
     return parse_qs(urlsplit(target).query).get("model", [None])[0]
+
+
+def requested_purpose(target: str) -> Literal["realtime", "transcription"]:
+    """What the session is for, by the `intent` of its address."""
+    intent = parse_qs(urlsplit(target).query).get("intent", ["conversation"])[0]
+    return "transcription" if intent == "transcription" else "realtime"
 
 
 # --- the page ---------------------------------------------------------------------------------------------

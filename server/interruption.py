@@ -60,6 +60,8 @@ class Verdict(StrEnum):
     WAIT = "wait"
     HOLD = "hold"
     """Hold the voice until more is known."""
+    READ = "read"
+    """The same, and have what there is of it read now."""
     INTERRUPT = "interrupt"
     DISMISS = "dismiss"
 
@@ -70,7 +72,7 @@ class InterruptionPolicy:
 
     hold_after_ms: int = 300
     min_duration_ms: int = 800
-    """Voice that lasts so long interrupts, even before its words are known."""
+    """Voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""
     min_words: int = 1
     """Words that interrupt; with more than one, voice alone never does."""
     protect_ms: int = 0
@@ -87,27 +89,28 @@ class Evidence:
     """From its first voiced sample to now, or to where it paused."""
     text: str = ""
     """What has been recognised of it."""
-    is_read: bool = False
+    read_ms: int = 0
+    """How much of the sound `text` is a reading of; 0 while there is none but what the captions say."""
+    is_over: bool = False
     """The sound has paused, and `text` is all that was said in it."""
 
 
 def judge(evidence: Evidence, policy: InterruptionPolicy, answer: str = "") -> Verdict:
-    """What the sound is. `answer` is the text that the agent has been speaking."""
+    """What the sound is. `answer` is the text that the agent is speaking."""
     words = words_of(evidence.text)
     if not words:
-        if evidence.is_read:
-            return Verdict.DISMISS
-        return _judge_voice(evidence.lasted_ms, policy)
+        return Verdict.DISMISS if evidence.is_over else _judge_voice(evidence, policy)
     if is_echo(words, answer):
-        return Verdict.DISMISS if evidence.is_read else Verdict.WAIT
-    if _any_of(policy.commands).match(" ".join(words)):
+        return Verdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
+    line = " ".join(words)
+    if _any_of(policy.commands).match(line):
         return Verdict.INTERRUPT
-    contents = _any_of(policy.backchannels).sub("", " ".join(words)).split()
+    if not evidence.is_over and line in " ".join(words_of(answer)):
+        return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
+    contents = _any_of(policy.backchannels).sub("", line).split()
     if len(contents) >= policy.min_words:
         return Verdict.INTERRUPT
-    if evidence.is_read:
-        return Verdict.DISMISS
-    return Verdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else Verdict.WAIT
+    return Verdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
 
 
 def is_echo(words: list[str], answer: str) -> bool:
@@ -124,10 +127,16 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-def _judge_voice(lasted_ms: int, policy: InterruptionPolicy) -> Verdict:
-    if policy.min_words <= 1 and lasted_ms >= policy.min_duration_ms:
+def _judge_voice(evidence: Evidence, policy: InterruptionPolicy) -> Verdict:
+    """A sound of which no words are known, or which has none: noise sounds like a voice to some detectors."""
+    unread_ms = evidence.lasted_ms - evidence.read_ms
+    if policy.min_words <= 1 and not evidence.read_ms and unread_ms >= 2 * policy.min_duration_ms:
         return Verdict.INTERRUPT
-    return Verdict.HOLD if lasted_ms >= policy.hold_after_ms else Verdict.WAIT
+    return Verdict.READ if unread_ms >= policy.min_duration_ms else _wait_or_hold(evidence, policy)
+
+
+def _wait_or_hold(evidence: Evidence, policy: InterruptionPolicy) -> Verdict:
+    return Verdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else Verdict.WAIT
 
 
 @cache

@@ -1,11 +1,14 @@
 """Commands that only concern the conversation's items: a command in, the events that answer it out."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
+from server.errors import ClientError
 from server.events import (
     AddItem,
     DeleteItem,
     Event,
+    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -23,8 +26,8 @@ def obey_item_command(command: ItemCommand, conversation: Conversation) -> tuple
     """Change the conversation as asked; raises ClientError, and then nothing has changed."""
     match command:
         case AddItem(item=item, after=after):
-            entry = Entry(item.id, item.role, item.text, spoken=item.spoken, status=item.status)
-            previous = conversation.add(entry, after)
+            check_output(item, conversation)
+            previous = conversation.add(Entry.of(item), after)
             return ItemAdded(item, previous), ItemDone(item, previous)
         case RetrieveItem(item_id=item_id):
             return (ItemRetrieved(conversation.get(item_id).item()),)
@@ -36,3 +39,26 @@ def obey_item_command(command: ItemCommand, conversation: Conversation) -> tuple
             return (ItemTruncated(item_id, audio_end_ms, content_index),)
         case _:
             assert_never(command)
+
+
+def chosen(context: Sequence[Item | str] | None, conversation: Conversation) -> Conversation | None:
+    """What a reply is to be about, if not the conversation: items, and ids of items in it.
+
+    Raises ClientError for an item that is not there or is there twice.
+    """
+    if context is None:
+        return None
+    about = Conversation()
+    for item in context:
+        about.add(Entry.of(item) if isinstance(item, Item) else conversation.get(item, code="invalid_value"))
+    return about
+
+
+def check_output(item: Item, conversation: Conversation) -> None:
+    """Raises ClientError for what came of a call that nobody has made."""
+    if item.kind == "output" and not conversation.has_call(item.call_id):
+        raise ClientError(
+            "invalid_tool_call_id",
+            f"Tool call ID {item.call_id!r} not found in conversation.",
+            param="item.call_id",
+        )

@@ -1,19 +1,16 @@
 """The conversation: what was said, in order, and of the spoken answers how much was heard.
 
-`generated` and `heard` are both kept; the language model is given what was heard, with a mark where an
-answer was cut off. Bounded: beyond the limit the oldest entries go.
+`generated` and `heard` are both kept; `server.history` makes of them what the language model is told. Bounded:
+beyond the limit the oldest entries go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from server.errors import ClientError
-from server.events import Item, ItemStatus, Role
+from server.events import Item, ItemKind, ItemStatus, Role
 from server.heard import SpokenPiece, heard_text
-from stageflow.context import Message
-
-INTERRUPTED = " [interrupted by the user]"
-"""Told to the model behind an answer that was cut off, so that it does not believe the rest was heard."""
+from stages.agent import ToolUse
 
 
 @dataclass(slots=True)
@@ -29,10 +26,31 @@ class Entry:
     pieces: Sequence[SpokenPiece] = ()
     rate_hz: int = 0
     """Rate that `pieces` count samples at."""
+    played_samples: int | None = None
+    """How much the client says it has played: the truth, which no estimate overrules."""
     withheld: bool = False
     """True when the guard blocked these words: the language model never sees them."""
     route: str | None = None
     """Where the router led these words of the person's."""
+    kind: ItemKind = "message"
+    call_id: str = ""
+    name: str = ""
+    uses: tuple[ToolUse, ...] = ()
+    """Of a call: the tools of our own that the same answer used before it."""
+
+    @classmethod
+    def of(cls, item: Item) -> "Entry":
+        """An item that is complete, as an entry."""
+        return cls(
+            item.id,
+            item.role,
+            item.text,
+            spoken=item.spoken,
+            status=item.status,
+            kind=item.kind,
+            call_id=item.call_id,
+            name=item.name,
+        )
 
     @property
     def text(self) -> str:
@@ -41,7 +59,9 @@ class Entry:
 
     def item(self) -> Item:
         """The entry as the client sees it."""
-        return Item(self.id, self.role, self.text, self.spoken, self.status)
+        return Item(
+            self.id, self.role, self.text, self.spoken, self.status, self.kind, self.call_id, self.name
+        )
 
 
 @dataclass(slots=True)
@@ -50,6 +70,9 @@ class Conversation:
 
     max_items: int = 1000
     _entries: list[Entry] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -100,24 +123,26 @@ class Conversation:
         Raises ClientError when there is no such item or it is not a spoken answer.
         """
         entry = self.get(item_id, code="item_truncate_invalid_item_id")
-        if entry.role != "assistant" or not entry.spoken:
+        if not entry.spoken or entry.role != "assistant":
             raise ClientError(
                 "unsupported_content_type",
                 "Only model output audio messages can be truncated",
                 param="item_id",
             )
-        cut(entry, played_ms * entry.rate_hz // 1000)
+        entry.played_samples = played_ms * entry.rate_hz // 1000
+        _cut(entry, entry.played_samples)
         return entry
 
-    def messages(self, *, upto: str | None = None) -> tuple[Message, ...]:
-        """What the model is given: everything heard so far, without the entry `upto` and what follows it."""
-        end = len(self._entries) if upto is None else self._index(upto)
-        return tuple(_message(entry) for entry in self._entries[:end] if entry.text and not entry.withheld)
+    def has_call(self, call_id: str) -> bool:
+        """Whether one of the client's tools was called by this id."""
+        return any(entry.kind == "call" and entry.call_id == call_id for entry in reversed(self._entries))
 
     def last_user_entry(self) -> Entry | None:
-        """The newest entry, if it is the person's and so waits for an answer."""
-        last = self._entries[-1] if self._entries else None
-        return last if last is not None and last.role == "user" else None
+        """The newest words of the person's, if they wait for an answer."""
+        for entry in reversed(self._entries):
+            if entry.role in ("user", "assistant"):
+                return entry if entry.role == "user" else None
+        return None
 
     def last_route(self) -> str | None:
         """The route that the person's words took last; blocked words took none."""
@@ -127,7 +152,7 @@ class Conversation:
     def last_answer(self) -> str:
         """What was heard of the newest answer that is over; empty before the first."""
         for entry in reversed(self._entries):
-            if entry.role == "assistant" and entry.status != "in_progress":
+            if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
                 return entry.text
         return ""
 
@@ -148,11 +173,11 @@ class Conversation:
 
 
 def cut(entry: Entry, played_samples: int) -> None:
-    """Note that only the first `played_samples` of a spoken answer were heard."""
+    """Note that, as far as is known, only the first `played_samples` of a spoken answer were heard."""
+    if entry.played_samples is None:
+        _cut(entry, played_samples)
+
+
+def _cut(entry: Entry, played_samples: int) -> None:
     heard = heard_text(entry.pieces, played_samples)
     entry.heard = None if heard == entry.generated.rstrip() else heard
-
-
-def _message(entry: Entry) -> Message:
-    mark = INTERRUPTED if entry.heard is not None else ""
-    return Message(role=entry.role, content=entry.text + mark)

@@ -33,6 +33,7 @@ from server.events import (
     ItemRetrieved,
     Reply,
     ReplyAudio,
+    ReplyCall,
     ReplyItemEnded,
     ReplyText,
 )
@@ -240,6 +241,10 @@ class Outbound:
         self._lane = Lane(self, format, self.epoch, on_audible)
         return self._lane
 
+    def aside(self, format: AudioFormat) -> Lane:
+        """A lane beside the others, held, for events only; `flush` does not shut it."""
+        return Lane(self, format, self.epoch, lambda: None)
+
     def flush(self) -> None:
         """Raise the epoch: no audio put before this moment leaves after it.
 
@@ -300,6 +305,8 @@ def weight_bytes(event: Event) -> int:
     match event:
         case ReplyText(delta=text):
             return EVENT_BYTES + len(text)
+        case ReplyCall(item=item):
+            return 6 * EVENT_BYTES + 4 * len(item.text)
         case (
             ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
         ):

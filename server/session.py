@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from audio.vad import Vad
 from server import events as ev
+from server import history
 from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
@@ -32,15 +33,18 @@ from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation, Entry
 from server.outbound import Outbound
+from server.overlaps import SpeechContext
 from server.playback import Playback
+from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
-from server.speech import Speech, SpeechContext
+from server.speech import Speech
 from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
 from server.voice_events import Played, VoiceHeld
 from server.wire import Wire, WireClosed
+from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
 from stages.ports import EndOfTurnModel, Recogniser, Transcript
@@ -77,12 +81,6 @@ _CANCEL_REASONS: dict[FloorEvent, ev.ReplyReason] = {
 }
 
 
-def _now() -> float:
-    """The loop's time. Not `anyio.current_time`, which needs a task: words come by callback."""
-    return asyncio.get_running_loop().time()
-
-
-_THINKING = (State.THINKING, State.HESITATING)
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
 
 
@@ -93,12 +91,14 @@ class Session:
         self.id = new_id("sess")
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
+        self._now = asyncio.get_running_loop().time  # anyio's way to it costs ten times as much, every frame
         self._wire = wire
         self._dialect = dialect
         self._services = services
         self._config = config
         limits = services.limits
         self._floor = Floor()
+        self._keep_idle_time(config)
         self._conversation = Conversation(limits.max_items)
         self._outbound = Outbound(
             lead_ms=services.lead_ms,
@@ -126,8 +126,9 @@ class Session:
             earlier=self._hearing.earlier,
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
-            now=_now,
+            now=self._now,
         )
+        self._requests = self._new_requests()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
         self._reports = TurnReports(
@@ -157,12 +158,28 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
+    def _new_requests(self) -> Requests:
+        return Requests(
+            RequestContext(
+                floor=self._floor,
+                feed=self._feed,
+                config=lambda: self._config,
+                answer=lambda: self._answer,
+                of_answers=self._context,
+                spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+            )
+        )
+
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as a model would be given it now."""
+        return history.messages(self._conversation)
+
     # --- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         max_session_s = self._services.limits.max_session_s
-        self._expires_at = _now() + max_session_s
+        self._expires_at = self._now() + max_session_s
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
         try:
@@ -215,7 +232,7 @@ class Session:
                 case ev.AppendAudio():
                     self._hear(command)
                 case Played():
-                    self._playback.report(command, self._answer, _now())
+                    self._playback.report(command, self._answer, self._now())
                 case ev.CommitAudio():
                     self._speech.commit()
                 case ev.ClearAudio():
@@ -223,9 +240,11 @@ class Session:
                 case ev.Configure(config=config):
                     self._configure(config)
                 case ev.CreateReply(options=options):
-                    self._create_reply(options)
+                    self._requests.create(options)
                 case ev.CancelReply(reply_id=reply_id):
-                    self._cancel_reply(reply_id)
+                    self._requests.cancel(reply_id)
+                case ev.ClearOutput():
+                    self._requests.clear_output()
                 case _:
                     self._obey_item(command)
         except ClientError as error:
@@ -239,34 +258,18 @@ class Session:
     def _hear(self, command: ev.AppendAudio) -> None:
         if command.problem is not None:
             self._complain(command.problem)
-        self._floor.audio_came(_now())
+        self._floor.audio_came(self._now())
         self._speech.push(command.data)
 
     def _configure(self, config: ev.SessionConfig) -> None:
         self._speech.configure(config)
         self._config = config
-        idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
-        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
+        self._keep_idle_time(config)
         self._outbound.put(ev.SessionConfigured(config))
 
-    def _create_reply(self, options: ev.ReplyOptions) -> None:
-        thinking = self._floor.state in _THINKING
-        if self._answer is not None and (thinking or self._answer.is_announced):
-            raise ClientError(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._answer.reply_id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        self._feed(FloorEvent.REPLY_REQUESTED, Question(options=options, ended_by="client", requested=True))
-
-    def _cancel_reply(self, reply_id: str | None) -> None:
-        answer = self._answer
-        known = answer is not None and answer.is_announced
-        if reply_id is not None and known and answer is not None and answer.reply_id != reply_id:
-            known = False
-        if not known and (reply_id is not None or self._floor.state not in _THINKING):
-            raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        self._feed(FloorEvent.CANCELLED)
+    def _keep_idle_time(self, config: ev.SessionConfig) -> None:
+        idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
+        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
 
     # --- the person's words -------------------------------------------------------------------------------
 
@@ -303,11 +306,11 @@ class Session:
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, _now())
+        self._reports.read(utterance, self._answer, self._now())
         self._speech.weigh(utterance)
 
     def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._reports.read(utterance, self._answer, _now())
+        self._reports.read(utterance, self._answer, self._now())
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
@@ -336,7 +339,7 @@ class Session:
 
     def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-        before, now = self._floor.state, _now()
+        before, now = self._floor.state, self._now()
         commands = self._floor.feed(event, now, run)
         self._obey_floor(commands, now, question, _CANCEL_REASONS.get(event))
         self._moved(before)
@@ -375,6 +378,8 @@ class Session:
                 self._start(question, now)
             case FloorCommand.QUEUE:
                 self._queued = question
+                if question is not None and question.utterance is not None:
+                    self._read_soon(question.utterance)
             case FloorCommand.APOLOGISE:
                 self._announcements.add(self._services.pipelines.apology)
             case FloorCommand.END_SPEECH:
@@ -451,7 +456,7 @@ class Session:
 
     async def _write(self) -> None:
         """Send what is due, and keep the session's time in between."""
-        now, patience_s = _now, self._services.limits.send_timeout_s
+        now, patience_s = self._now, self._services.limits.send_timeout_s
         with anyio.CancelScope() as scope:
             try:
                 while True:

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
+    vad: Literal["silero", "webrtc"] = "silero"
+    """What tells speech from noise: Silero's model, or WebRTC's detector, which costs next to nothing."""
     end_of_turn: Literal["smart_turn", "none"] = "smart_turn"
     """A model that hears whether somebody has finished; `none` leaves it to words and silence."""
     turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     """How soon semantic turn detection takes a pause for the end."""
     silence_duration_ms: int = Field(500, ge=100, le=5000)
     vad_mode: int = Field(2, ge=0, le=3)
+    """How readily WebRTC's detector says no."""
     lead_ms: int = Field(400, ge=200, le=1500)
     """Audio sent ahead of what has been played."""
     output_chunk_ms: int = Field(100, ge=20, le=200)

@@ -47,12 +47,14 @@ class Utterance:
         on_read: Callable[["Utterance", Outcome], None],
         on_settled: Callable[["Utterance", Outcome], None],
     ) -> None:
-        """`on_read` is called with every reading of a pause that is still one when the reading is done."""
+        """`on_read` is called with every reading of it as it still is when the reading is done."""
         self.item_id = item_id
         self.outcome: Outcome | None = None
         """What was said up to the pause or the end, or what went wrong; None until it is known."""
         self.partial = ""
         """What the recogniser makes of it so far; whoever opened the recognition keeps it fresh."""
+        self.read_ms = 0
+        """How much of it was read while it went on."""
         self._recognition = recognition
         self._rate_hz = rate_hz
         self._samples = 0
@@ -97,14 +99,15 @@ class Utterance:
         return self._state is _State.PAUSED
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it is."""
-        return self._state in (_State.ENDED, _State.SETTLED)
+    def is_being_read(self) -> bool:
+        """Whether somebody waits for its words."""
+        return self._lock.locked()
 
     def pause(self) -> None:
         """The person may have finished: what is read from now on is what was said up to here."""
         assert self._state is _State.OPEN
         self._state = _State.PAUSED
+        self._revision += 1
 
     def resume(self) -> None:
         """The person had not finished."""
@@ -143,23 +146,32 @@ class Utterance:
         self._recognition.close()
 
     async def _read(self) -> Outcome:
-        revision = self._revision
+        revision, length_ms = self._revision, self.duration_ms
         outcome: Outcome
         try:
             found = await self._recognition.final()
             outcome = replace(found, text=found.text.strip())
         except ProviderError as error:
             outcome = error
-        if revision == self._revision:
-            self.outcome = outcome
-            if self._state is _State.ENDED:
-                self._settle(outcome)
-            elif self._state is _State.PAUSED:
+        if revision != self._revision:
+            return outcome
+        match self._state:
+            case _State.OPEN:
+                self.read_ms = length_ms
+                self.partial = outcome.text if isinstance(outcome, Transcript) else self.partial
                 self._on_read(self, outcome)
+            case _State.PAUSED:
+                self.outcome = outcome
+                self._on_read(self, outcome)
+            case _State.ENDED:
+                self._settle(outcome)
+            case _State.SETTLED:
+                pass
         return outcome
 
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED
+        self.outcome = outcome
         self._recent.clear()
         self._recognition.close()
         self._on_settled(self, outcome)

@@ -88,12 +88,15 @@ def _stream_faults(spec: StageSpec, producer: StageSpec, edges: Edges) -> Iterat
             f"its output can be read after its stream"
         )
     elif spec.name not in edges.upstream(spec.name):  # a cycle is a fault of its own
-        for other in sorted(edges.settled(spec.name)):
-            if producer.name in edges.upstream(other):
-                yield (
-                    f"{here}, but starts only after {other!r}, which itself comes after {producer.name!r}: with "
-                    f"a full stream each would wait for the other; read {other!r} in a stage of its own"
-                )
+        senders = edges.senders(producer.name)
+        awaited = sorted(edges.settled(spec.name) - edges.settled(producer.name))
+        held_up = [other for other in awaited if senders.intersection((other, *edges.upstream(other)))]
+        if held_up:
+            last = max(held_up, key=lambda other: len(edges.upstream(other)))
+            yield (
+                f"{here}, but starts only after {last!r} has ended, which it cannot while that stream is full: "
+                f"each would wait for the other; read the stream in a stage that does not wait for {last!r}"
+            )
 
 
 def _when_faults(spec: StageSpec, edges: Edges) -> Iterator[str]:

@@ -127,6 +127,15 @@ class Edges:
             seen += [one for one in self.specs if one in level]
         return seen
 
+    def senders(self, name: str) -> set[str]:
+        """The stage, and those whose streams lead to it: all that wait when nobody reads its stream."""
+        found, level = set[str](), {name}
+        while level:
+            found |= level
+            read = {need for one in level for need in self.specs[one].streams if need in self.specs}
+            level = read - found
+        return found
+
     def settled(self, name: str) -> set[str]:
         """The stages that have certainly ended before this one starts."""
         waiting = (name, *self.upstream(name))

@@ -7,6 +7,9 @@ last question without tools, so that every turn ends in words. Each token goes t
 and to the stage's stream (for the voice) before the next one is asked for: back-pressure reaches the model.
 Deadlines count the time that the model takes; how long the listener listens is not the model's fault.
 
+A call of one of the client's tools (`client_tools` in the run's configuration) ends the turn: it goes out in
+`client_calls`, after the tools called beside it have run here.
+
 A tool never leaves silence for ever: it has a deadline, and running late, failing or not existing becomes a
 result that the model can read and speak about.
 """
@@ -20,9 +23,10 @@ import anyio
 from stageflow.context import Message
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
+from stages.client_tools import Toolbox
 from stages.errors import ProviderError, StageSettingsError
 from stages.patience import failed, within
-from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, Usage
+from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class AgentStage:
     """Answers by the profile that the router's `route` names.
 
     The model is told the profile's instructions, the snapshot's messages and what `stt` heard. The run's
-    configuration may hold `max_tokens`. Output: `text`, `route`, `usage`, `tool_calls`, `finish_reason`.
+    configuration may hold `max_tokens`, `client_tools` (see `stages.client_tools`) and `tool_choice`. Output:
+    `text`, `route`, `usage`, `tool_calls`, `client_calls`, `finish_reason`.
     """
 
     name = "agent"
@@ -101,8 +106,9 @@ class _Answer:
         self._profile = profile
         self._limits = limits
         self._send_token = ctx.ports.llm.send_token
-        tools: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
-        self._tools = (tools or ToolRegistry()).turn()
+        ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
+        choice: ToolChoice = ctx.config.get("tool_choice", "auto")
+        self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get("client_tools", ()), choice)
         self._max_tokens: int | None = ctx.config.get("max_tokens") or profile.max_tokens
         self._patience_s = limits.answer_s
         self._text = ""
@@ -115,9 +121,13 @@ class _Answer:
             text, calls, finished = await self._ask(messages, self._tools.tools if rounds_left else ())
             if not calls or not rounds_left:
                 return self._outcome(finished)
-            await self._pause()
-            results = await self._run(calls)
-            self._uses += map(ToolUse, calls, results)
+            ours, theirs = self._tools.split(calls)
+            if ours:
+                await self._pause()
+            results = await self._run(ours)
+            self._uses += map(ToolUse, ours, results)
+            if theirs:
+                return self._outcome(finished, theirs)
             messages.append(Message(role="assistant", content=text, tool_calls=calls))
             messages += map(_message, results)
         raise AssertionError("the last round returns")
@@ -127,6 +137,8 @@ class _Answer:
         if self._profile.instructions:
             messages.insert(0, Message(role="system", content=self._profile.instructions))
         words = self._ctx.inputs.require_from("stt", "text")
+        if not words and messages and messages[-1].role == "tool":
+            return messages  # the turn goes on with what came of the client's tools
         return [*messages, Message(role="user", content=words or NOTHING_SAID)]
 
     async def _ask(
@@ -135,7 +147,10 @@ class _Answer:
         """One request to the model: its text, which has been sent, its tool calls, and how it ended."""
         said: list[str] = []
         calls: list[ToolCall] = []
-        stream = self._profile.model.stream(messages, tools=tools, max_tokens=self._max_tokens)
+        choice = self._tools.choice if tools else "auto"
+        stream = self._profile.model.stream(
+            messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens
+        )
         async with aclosing(stream) as events:
             while event := await self._next(events, is_first=not said and not calls):
                 match event:
@@ -177,7 +192,7 @@ class _Answer:
 
     async def _run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """The calls' results in their order; at once if none changes the world, one by one otherwise."""
-        if any(not self._is_harmless(call) for call in calls):
+        if not all(map(self._tools.is_harmless, calls)):
             return [await self._call(call) for call in calls]
         results: dict[int, ToolResult] = {}
 
@@ -192,22 +207,19 @@ class _Answer:
     async def _call(self, call: ToolCall) -> ToolResult:
         limit_s = self._limits.tool_s
         with anyio.move_on_after(limit_s):
-            return await self._tools.execute(call)
+            return await self._tools.ours.execute(call)
         text = f"{call.name} did not answer within {limit_s:g} s. It may have taken effect all the same."
         return ToolResult(call.id, call.name, ok=False, text=text, error="timeout")
 
-    def _is_harmless(self, call: ToolCall) -> bool:
-        tool = self._tools.registry.get(call.name)
-        return tool is None or tool.effect == "none"
-
-    def _outcome(self, finished: Finished) -> StageOutput:
-        if not self._text.strip() and not self._profile.may_be_silent:
+    def _outcome(self, finished: Finished, client_calls: tuple[ToolCall, ...] = ()) -> StageOutput:
+        if not (self._text.strip() or client_calls or self._profile.may_be_silent):
             raise ProviderError(f"the model said nothing at all (it finished by {finished.reason!r})")
         return StageOutput.ok(
             text=self._text,
             route=self._profile.name,
             usage=self._usage,
             tool_calls=tuple(self._uses),
+            client_calls=client_calls,
             finish_reason=finished.reason,
         )
 

@@ -25,6 +25,7 @@ from stages.ports import (
     Recognition,
     Speech,
     TextDelta,
+    ToolChoice,
     Transcript,
     TurnQuestions,
     Usage,
@@ -203,6 +204,7 @@ class Request:
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...]
     max_tokens: int | None
+    tool_choice: ToolChoice = "auto"
 
 
 class ScriptedModel:
@@ -215,10 +217,15 @@ class ScriptedModel:
         """The newest requests, for tests that ask what the model was told."""
 
     def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         """The next answer of the script."""
-        self.requests.append(Request(tuple(messages), tuple(tools), max_tokens))
+        self.requests.append(Request(tuple(messages), tuple(tools), max_tokens, tool_choice))
         return _tell(self._script.next(), messages, max_tokens)
 
 
@@ -230,7 +237,12 @@ class EchoModel:
         self._conduct = conduct
 
     def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         """The last user message, with the prefix before it."""
         words = next((message.content for message in reversed(messages) if message.role == "user"), "nothing")

@@ -117,6 +117,17 @@ class Finished:
 ModelEvent = TextDelta | ToolCall | Finished
 
 
+@dataclass(frozen=True, slots=True)
+class OneTool:
+    """The model must call the tool of this name."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | OneTool
+"""Whether the model may, must not or must call a tool; `required` leaves it the choice which."""
+
+
 NOTHING_SAID = "[silence]"
 """Stands for the person's words when the agent is to speak although there are none. Not a system message:
 many chat models take those at the beginning only, and none that ends with their own words."""
@@ -126,7 +137,12 @@ class LanguageModel(Protocol):
     """Continues a conversation. The scripted agent and every chat model look the same from here."""
 
     def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         """Text deltas and tool calls as they come, then exactly one `Finished`.
 

@@ -21,4 +21,6 @@ class SayStage:
             await ctx.ports.llm.send_token(text)
         if text:
             await ctx.stream.send(text)
-        return StageOutput.ok(text=text, route="say", usage=Usage(), tool_calls=(), finish_reason="stop")
+        return StageOutput.ok(
+            text=text, route="say", usage=Usage(), tool_calls=(), client_calls=(), finish_reason="stop"
+        )

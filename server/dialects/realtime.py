@@ -2,16 +2,27 @@
 
 Text frames with one JSON object each; audio is base64 inside them. `realtime_decode` turns what a client
 says into commands, `realtime_encode` turns events into what it is told, `realtime_session` is the session
-object of both. Client-side tools, images and out-of-band answers are not there yet: settings for them are
-kept and echoed, items and requests that need them get an error that says so.
+object of both. Images and hosted tools (MCP) are not for this server: items with them get an error that says
+so, settings for them are kept and echoed.
 """
 
-from server.dialects.realtime_commands import APPEND, UPDATE, RawEvent, event_ref, session_part, to_command
+from dataclasses import replace
+
+from server.dialects.realtime_commands import (
+    APPEND,
+    UPDATE,
+    RawEvent,
+    check_choice,
+    event_ref,
+    session_part,
+    to_command,
+)
 from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_locks import Locks, Pinned
-from server.dialects.realtime_session import WireSession, merge
+from server.dialects.realtime_session import WireSession, merge, settled
+from server.errors import ClientError
 from server.events import Command, Configure, Event, SessionConfig
 from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 
@@ -39,7 +50,8 @@ class RealtimeDialect:
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
-        self._session = pinned.session
+        self._session = replace(pinned.session, config=settled(pinned.session.config))
+        self._updates = 0
         self._encoder = RealtimeEncoder()
 
     def decode(self, frame: str | bytes) -> Command:
@@ -77,7 +89,14 @@ class RealtimeDialect:
         return self._session.config
 
     def _configure(self, event: RawEvent) -> Configure:
-        session = merge(self._session, session_part(event), self._defaults)
+        part, purpose = session_part(event), self._session.config.purpose
+        if self._updates and part.type not in (None, purpose):
+            message = f"session.type: cannot change any more, it is {purpose!r}"
+            raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
+        session = merge(self._session, part, self._defaults)
+        if "tool_choice" in part.model_fields_set:
+            check_choice(session.config, "session.tool_choice", event_ref(event))
         self._locks.check_session(session, event_ref(event))
         self._session = session
+        self._updates += 1
         return Configure(self._session.config, event_ref(event))

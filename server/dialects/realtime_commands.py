@@ -8,24 +8,29 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from server.dialects.realtime_fields import (
     AudioPart,
+    Choice,
     OutputPart,
     Part,
     SessionPart,
     Text,
+    Tools,
     output_modality,
     output_tokens,
     wrong,
 )
+from server.dialects.realtime_items import ItemId, ItemPart, read_input, read_item
+from server.dialects.realtime_session import client_tools, tool_choice
 from server.errors import ClientError
 from server.events import (
     AddItem,
     CancelReply,
     ClearAudio,
+    ClearOutput,
     Command,
     CommitAudio,
     CreateReply,
@@ -37,12 +42,14 @@ from server.events import (
     SessionConfig,
     TruncateItem,
 )
-from server.ids import new_id
+from stages.ports import OneTool
 
 RawEvent = dict[str, Any]
 """One JSON object, not checked yet."""
 
 MAX_METADATA = 16
+MAX_INPUT = 1000
+"""Items that one reply may be about."""
 
 APPEND = "input_audio_buffer.append"
 UPDATE = "session.update"
@@ -60,7 +67,6 @@ def _few_pairs(value: object) -> object:
     return value
 
 
-ItemId = Annotated[str, Field(min_length=1, max_length=128)]
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
     BeforeValidator(_few_pairs),
@@ -72,21 +78,8 @@ class _SessionUpdate(Part):
     session: SessionPart
 
 
-class _ContentPart(Part):
-    type: str
-    text: Text | None = None
-    transcript: Text | None = None
-
-
-class _NewItem(Part):
-    id: ItemId | None = None
-    type: str = "message"
-    role: Literal["user", "assistant", "system"] | None = None
-    content: list[_ContentPart] | None = Field(default=None, max_length=64)
-
-
 class _CreateItem(Part):
-    item: _NewItem
+    item: ItemPart
     previous_item_id: ItemId | None = None
 
 
@@ -109,22 +102,11 @@ class _ReplyPart(Part):
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
     max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
     metadata: Metadata | None = None
-    conversation: str | None = None
-    input: Any = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[ItemPart] | None = Field(default=None, max_length=MAX_INPUT)
     audio: AudioPart | None = None
-
-    @field_validator("conversation")
-    @classmethod
-    def _in_the_conversation(cls, value: str | None) -> str | None:
-        if value not in (None, "auto"):
-            raise wrong("only 'auto' is supported: answers belong to the conversation")
-        return value
-
-    @field_validator("input")
-    @classmethod
-    def _on_the_conversation(cls, value: object) -> None:
-        if value is not None:
-            raise wrong("is not supported: answers follow the whole conversation")
+    tools: Tools = None
+    tool_choice: Choice = None
 
 
 class _CreateReply(Part):
@@ -178,73 +160,45 @@ def session_part(event: RawEvent) -> SessionPart:
     return checked(_SessionUpdate, event).session
 
 
-_CONTENT = {
-    "user": {"input_text"},
-    "system": {"input_text"},
-    "assistant": {"output_text", "output_audio"},
-}
-
-
 def _create_item(event: RawEvent, config: SessionConfig) -> AddItem:
-    wanted = checked(_CreateItem, event)
-    item, ref = wanted.item, event_ref(event)
-    if item.type != "message":
-        raise ClientError(
-            "invalid_value",
-            f"item.type: {item.type[:64]!r} is not supported, only 'message' is",
-            param="item.type",
-            ref=ref,
-        )
-    missing = [name for name, value in (("role", item.role), ("content", item.content)) if not value]
-    if missing or not item.role:
-        raise ClientError(
-            "missing_required_parameter",
-            "; ".join(f"item.{name}: is required" for name in missing),
-            param=f"item.{missing[0]}",
-            ref=ref,
-        )
-    texts = [_text(part, n, item.role, ref) for n, part in enumerate(item.content or ())]
-    added = Item(item.id or new_id("item"), item.role, "\n".join(texts))
-    return AddItem(added, wanted.previous_item_id, ref)
+    wanted, ref = checked(_CreateItem, event), event_ref(event)
+    return AddItem(read_item(wanted.item, "item", ref), wanted.previous_item_id, ref)
 
 
-def _text(part: _ContentPart, index: int, role: str, ref: str | None) -> str:
-    param = f"item.content[{index}]"
-    if part.type not in _CONTENT[role]:
-        allowed = " or ".join(sorted(_CONTENT[role]))
-        raise ClientError(
-            "unsupported_content_type",
-            f"{param}.type: {part.type[:64]!r} is not supported here; the {role} may say {allowed}",
-            param=f"{param}.type",
-            ref=ref,
-        )
-    key, text = ("transcript", part.transcript) if part.type == "output_audio" else ("text", part.text)
-    if text is None:
-        raise ClientError(
-            "missing_required_parameter", f"{param}.{key}: is required", param=f"{param}.{key}", ref=ref
-        )
-    return text
+def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
+    """Raises ClientError for a choice of a tool that is not among the client's."""
+    choice = config.tool_choice
+    if isinstance(choice, OneTool) and choice.name not in {tool.name for tool in config.tools}:
+        message = f"{param}: there is no tool {choice.name[:64]!r}"
+        raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
 def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
     part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
-    if output.format is not None and output.format.to_format() != config.output_format:
-        param = "response.audio.output.format"
-        raise ClientError(
-            "invalid_value", f"{param}: cannot differ from the session's; set it there", param=param, ref=ref
-        )
-    return CreateReply(
-        ReplyOptions(
-            instructions=part.instructions,
-            modality=part.output_modalities,
-            metadata=part.metadata,
-            max_output_tokens=part.max_output_tokens,
-            voice=output.voice,
-            speed=output.speed,
-        ),
-        ref,
+    if config.purpose == "transcription":
+        message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
+        raise ClientError("invalid_value", message, param="type", ref=ref)
+    options = ReplyOptions(
+        instructions=part.instructions,
+        modality=part.output_modalities,
+        metadata=part.metadata,
+        max_output_tokens=part.max_output_tokens,
+        voice=output.voice,
+        speed=output.speed,
+        output_format=output.format.to_format() if output.format is not None else None,
+        tools=None if part.tools is None else client_tools(part.tools),
+        tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
+        context=None if part.input is None else _context(part.input, ref),
+        in_conversation=part.conversation != "none",
     )
+    if options.tool_choice is not None:
+        check_choice(options.over(config), "response.tool_choice", ref)
+    return CreateReply(options, ref)
+
+
+def _context(items: list[ItemPart], ref: str | None) -> tuple[Item | str, ...]:
+    return tuple(read_input(item, f"response.input[{n}]", ref) for n, item in enumerate(items))
 
 
 def _truncate_item(event: RawEvent, config: SessionConfig) -> TruncateItem:
@@ -267,7 +221,7 @@ _COMMANDS: Mapping[str, Callable[[RawEvent, SessionConfig], Command]] = {
     "response.cancel": lambda event, config: CancelReply(
         checked(_Cancel, event).response_id, event_ref(event)
     ),
-    "output_audio_buffer.clear": lambda event, config: CancelReply(None, event_ref(event)),
+    "output_audio_buffer.clear": lambda event, config: ClearOutput(event_ref(event)),
 }
 
 KNOWN_TYPES = (UPDATE, APPEND, *_COMMANDS)

@@ -9,6 +9,7 @@ Audio and text deltas are written by templates; everything else is a small dict 
 import json
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from server.dialects.realtime_fields import Json
@@ -19,14 +20,17 @@ from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
+    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    OutputCleared,
     Problem,
     Reply,
     ReplyAudio,
+    ReplyCall,
     ReplyEnded,
     ReplyItemEnded,
     ReplyItemStarted,
@@ -46,12 +50,14 @@ from server.ids import new_id
 Body = tuple[str, Json]
 """The type of a frame and its fields, without the id."""
 
+_NO_LIMITS: Body = ("rate_limits.updated", {"rate_limits": []})
+
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 # --- events with fields of their own ----------------------------------------------------------------------
 
 
-def _placed(kind: str, event: ItemAdded | ItemDone | ReplyItemStarted | ReplyItemEnded) -> Body:
+def _placed(kind: str, event: ItemAdded | ItemDone | ReplyItemStarted | ReplyItemEnded | ReplyCall) -> Body:
     return kind, {"previous_item_id": event.previous_item_id, "item": render_item(event.item)}
 
 
@@ -140,14 +146,20 @@ def _part(reply: Reply, text: str) -> Json:
     return {"type": "text", "text": text}
 
 
+def _output_item(kind: str, reply: Reply, item: Item, index: int = 0) -> Body:
+    return kind, {"response_id": reply.id, "output_index": index, "item": render_item(item)}
+
+
+def _remembered(kind: str, event: ReplyItemStarted | ReplyItemEnded | ReplyCall) -> list[Body]:
+    """What is said of an item of an answer that the conversation learns of."""
+    return [_placed(kind, event)] if event.reply.in_conversation else []
+
+
 def _reply_item_started(event: ReplyItemStarted) -> list[Body]:
     reply, item = event.reply, event.item
     return [
-        (
-            "response.output_item.added",
-            {"response_id": reply.id, "output_index": 0, "item": render_item(item)},
-        ),
-        _placed("conversation.item.added", event),
+        _output_item("response.output_item.added", reply, item),
+        *_remembered("conversation.item.added", event),
         ("response.content_part.added", {**_place(reply, item.id), "part": _part(reply, "")}),
     ]
 
@@ -165,11 +177,29 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
     return [
         *ends,
         ("response.content_part.done", {**place, "part": _part(reply, item.text)}),
-        _placed("conversation.item.done", event),
-        (
-            "response.output_item.done",
-            {"response_id": reply.id, "output_index": 0, "item": render_item(item)},
-        ),
+        *_remembered("conversation.item.done", event),
+        _output_item("response.output_item.done", reply, item),
+    ]
+
+
+def _reply_call(event: ReplyCall) -> list[Body]:
+    """A call of one of the client's tools; it comes in one piece, as it is worth nothing before it is whole."""
+    reply, item = event.reply, event.item
+    begun = replace(event, item=replace(item, text="", status="in_progress"))
+    place: Json = {
+        "response_id": reply.id,
+        "item_id": item.id,
+        "output_index": event.index,
+        "call_id": item.call_id,
+    }
+    whole: Json = {**place, "name": item.name, "arguments": item.text}
+    return [
+        _output_item("response.output_item.added", reply, begun.item, event.index),
+        *_remembered("conversation.item.added", begun),
+        ("response.function_call_arguments.delta", {**place, "delta": item.text}),
+        ("response.function_call_arguments.done", whole),
+        *_remembered("conversation.item.done", event),
+        _output_item("response.output_item.done", reply, item, event.index),
     ]
 
 
@@ -189,6 +219,8 @@ _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     TranscriptFailed: _not_transcribed,
     ReplyItemStarted: _reply_item_started,
     ReplyItemEnded: _reply_item_ended,
+    ReplyCall: _reply_call,
+    OutputCleared: lambda event: [("output_audio_buffer.cleared", {"response_id": event.reply_id})],
     Problem: lambda event: [_problem(event.error)],
 }
 
@@ -225,7 +257,8 @@ class RealtimeEncoder:
         if isinstance(event, ReplyStarted):
             return [("response.created", {"response": render_reply(event.reply, self._conversation_id)})]
         if isinstance(event, ReplyEnded):
-            return [("response.done", {"response": self._ended(event)})]
+            # Nobody is limited here, and clients that look for limits are told so.
+            return [("response.done", {"response": self._ended(event)}), _NO_LIMITS]
         return _BODIES[type(event)](event)
 
     def _session(self, session: WireSession, event: SessionStarted | SessionConfigured) -> Json:

@@ -85,9 +85,25 @@ def _tool(tool: Json) -> Json:
     label = "name" if tool["type"] == "function" else "server_label"
     if not (isinstance(tool.get(label), str) and tool[label]):
         raise wrong(f'its "{label}" must be a text that is not empty')
-    if not isinstance(tool.get("parameters", {}), dict):
+    if not isinstance(tool.get("parameters"), dict | None):
         raise wrong('its "parameters" must be an object (a JSON schema)')
+    if not isinstance(tool.get("description"), str | None):
+        raise wrong('its "description" must be text')
     return tool
+
+
+def _tools(tools: list[Json] | None) -> list[Json] | None:
+    names = [str(tool["name"]) for tool in tools or () if tool["type"] == "function"]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise wrong(f"tools must have names of their own; given twice: {', '.join(twice)[:200]}")
+    return tools
+
+
+def _tool_choice(value: JsonValue) -> JsonValue:
+    is_function = isinstance(value, dict) and value.get("type") == "function"
+    if is_function and not isinstance(value.get("name"), str):  # type: ignore[union-attr]  # a dict, see above
+        raise wrong('its "name" must be the name of a function')
+    return value
 
 
 def _word_or_object(*words: str, kinds: tuple[str, ...] = ()) -> Callable[[JsonValue], JsonValue]:
@@ -106,6 +122,17 @@ def _word_or_object(*words: str, kinds: tuple[str, ...] = ()) -> Callable[[JsonV
 
 Kept = Annotated[Any, AfterValidator(_kept)]
 Tool = Annotated[dict[str, Any], AfterValidator(_tool)]
+Tools = Annotated[
+    list[Tool] | None,
+    Field(max_length=MAX_TOOLS),
+    AfterValidator(_tools),
+    AfterValidator(_kept),
+]
+Choice = Annotated[
+    Kept,
+    AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp"))),
+    AfterValidator(_tool_choice),
+]
 
 
 class Part(BaseModel):
@@ -204,15 +231,13 @@ class ReasoningPart(Part):
 class SessionPart(Part):
     """`session` of a `session.update`: only what is present counts. `model` cannot change and is ignored."""
 
-    type: Literal["realtime"] = "realtime"
+    type: Literal["realtime", "transcription"] | None = None
     audio: AudioPart | None = None
     instructions: Text | None = None
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
     max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
-    tools: Annotated[list[Tool] | None, AfterValidator(_kept)] = Field(default=None, max_length=MAX_TOOLS)
-    tool_choice: Annotated[
-        Kept, AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp")))
-    ] = None
+    tools: Tools = None
+    tool_choice: Choice = None
     parallel_tool_calls: bool | None = None
     tracing: Annotated[Kept, AfterValidator(_word_or_object("auto"))] = None
     truncation: Annotated[

@@ -4,6 +4,8 @@ What looks like an oddity is some client's requirement: the content of a spoken 
 key `transcript`, and `usage` of a finished reply is never null.
 """
 
+from pydantic import JsonValue
+
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import render_format
 from server.events import Item, Reply, ReplyEnded
@@ -12,6 +14,16 @@ from stages.ports import Usage
 
 def render_item(item: Item) -> Json:
     """A conversation item. An answer that has only begun has no content yet."""
+    head: Json = {"id": item.id, "object": "realtime.item", "status": item.status}
+    if item.kind == "call":
+        call: Json = {"call_id": item.call_id, "name": item.name, "arguments": item.text}
+        return {**head, "type": "function_call", **call}
+    if item.kind == "output":
+        return {**head, "type": "function_call_output", "call_id": item.call_id, "output": item.text}
+    return {**head, "type": "message", "role": item.role, "content": _content(item)}
+
+
+def _content(item: Item) -> list[JsonValue]:
     content: list[Json]
     if item.role != "assistant":
         content = [_heard(item) if item.spoken else {"type": "input_text", "text": item.text}]
@@ -21,14 +33,7 @@ def render_item(item: Item) -> Json:
         content = [{"type": "output_audio", "transcript": item.text}]
     else:
         content = [{"type": "output_text", "text": item.text}]
-    return {
-        "id": item.id,
-        "object": "realtime.item",
-        "type": "message",
-        "status": item.status,
-        "role": item.role,
-        "content": list(content),
-    }
+    return list(content)
 
 
 def _heard(item: Item) -> Json:
@@ -55,7 +60,7 @@ def render_reply(reply: Reply, conversation_id: str) -> Json:
         "status": "in_progress",
         "status_details": None,
         "output": [],
-        "conversation_id": conversation_id,
+        "conversation_id": conversation_id if reply.in_conversation else None,
         "output_modalities": [reply.modality],
         "max_output_tokens": config.max_output_tokens or "inf",
         "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},

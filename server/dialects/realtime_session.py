@@ -1,17 +1,18 @@
 """The session object of the Realtime protocol: how updates are merged into it, and how it is shown.
 
-Two kinds of settings live in it. Those that mean something to us are a `SessionConfig`; the others
-(client-side tools, tracing, noise reduction, the name of the transcription model ...) are kept only to be
-echoed, because stock clients read their own settings back and complain when they are gone.
+Two kinds of settings live in it. Those that mean something to us are a `SessionConfig`; the others (tracing,
+noise reduction, the name of the transcription model ...) are kept only to be echoed, because stock clients read
+their own settings back and complain when they are gone.
 
 Merge rules. Only keys that are present change anything. `null` switches off `turn_detection`,
 `transcription`, `noise_reduction` and `tracing`; for any other setting it brings back the server's default.
 `turn_detection` starts afresh when its `type` changes, so that keys of one kind do not leak into another.
 Names of models and voices are never refused: what the server does not have, its default stands in for.
-Unknown keys are ignored.
+Unknown keys are ignored. A session for transcription never answers and always shows what it hears, whatever its
+client sets.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -20,6 +21,9 @@ from pydantic import JsonValue
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime_fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
 from server.events import SessionConfig, TurnDetection
+from stageflow.tools import Tool
+from stages.client_tools import client_tool
+from stages.ports import OneTool, ToolChoice
 
 _ECHOED: Mapping[str, JsonValue] = {
     "tools": [],
@@ -29,6 +33,8 @@ _ECHOED: Mapping[str, JsonValue] = {
     "prompt": None,
     "include": None,
 }
+_NO_PARAMETERS = {"type": "object", "properties": {}}
+"""What a tool takes that does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +78,43 @@ def merge(session: WireSession, part: SessionPart, defaults: SessionConfig) -> W
             )
         ),
     )
+    if "tools" in present:
+        config = replace(config, tools=client_tools(part.tools))
+    if "tool_choice" in present:
+        config = replace(config, tool_choice=tool_choice(part.tool_choice))
+    if part.type is not None:
+        config = replace(config, purpose=part.type)
     session = replace(session, config=config, echoed={**session.echoed, **_echo(part)})
     if part.audio is not None and part.audio.input is not None:
         session = _merge_input(session, part.audio.input, defaults)
     if part.audio is not None and part.audio.output is not None:
         session = replace(session, config=_merge_output(session.config, part.audio.output, defaults))
-    return session
+    return replace(session, config=settled(session.config))
+
+
+def settled(config: SessionConfig) -> SessionConfig:
+    """The configuration with what its purpose brings with it."""
+    if config.purpose == "realtime":
+        return config
+    detection = config.turn_detection
+    silent = detection and replace(detection, create_response=False, interrupt_response=False)
+    return replace(config, transcription=True, turn_detection=silent)
+
+
+def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:
+    """The functions among a client's checked tools; the others are for servers that know them."""
+    return tuple(
+        client_tool(tool["name"], tool.get("description") or "", tool.get("parameters") or _NO_PARAMETERS)
+        for tool in tools or ()
+        if tool["type"] == "function"
+    )
+
+
+def tool_choice(choice: JsonValue) -> ToolChoice:
+    """A checked `tool_choice` as a value; what is for other servers is "auto"."""
+    if isinstance(choice, dict):
+        return OneTool(str(choice["name"])) if choice.get("type") == "function" else "auto"
+    return "auto" if choice not in ("none", "required") else choice  # type: ignore[return-value]  # one of the two
 
 
 def _echo(part: SessionPart) -> Json:
@@ -143,6 +180,15 @@ def _merge_detection(
 
 def render_session(session: WireSession, config: SessionConfig, session_id: str, expires_at_s: int) -> Json:
     """The full effective session object; `config` is what the session says holds now."""
+    if config.purpose == "transcription":
+        return {
+            "type": "transcription",
+            "object": "realtime.transcription_session",
+            "id": session_id,
+            "expires_at": expires_at_s,
+            "include": session.echoed["include"],
+            "audio": {"input": _render_input(session, config)},
+        }
     return {
         "type": "realtime",
         "object": "realtime.session",
@@ -154,18 +200,22 @@ def render_session(session: WireSession, config: SessionConfig, session_id: str,
         "expires_at": expires_at_s,
         **session.echoed,
         "audio": {
-            "input": {
-                "format": render_format(config.input_format),
-                "transcription": dict(session.transcription) if config.transcription else None,
-                "noise_reduction": dict(session.noise_reduction) if session.noise_reduction else None,
-                "turn_detection": _render_detection(config.turn_detection),
-            },
+            "input": _render_input(session, config),
             "output": {
                 "format": render_format(config.output_format),
                 "voice": config.voice,
                 "speed": config.speed,
             },
         },
+    }
+
+
+def _render_input(session: WireSession, config: SessionConfig) -> Json:
+    return {
+        "format": render_format(config.input_format),
+        "transcription": dict(session.transcription) if config.transcription else None,
+        "noise_reduction": dict(session.noise_reduction) if session.noise_reduction else None,
+        "turn_detection": _render_detection(config.turn_detection),
     }
 
 

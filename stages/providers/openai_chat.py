@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
-from stages.ports import Finished, ModelEvent, TextDelta, Usage
+from stages.ports import Finished, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from stages.thoughts import SpokenPart
 
 if TYPE_CHECKING:
@@ -67,7 +67,12 @@ class OpenAIChatModel:
         await self._client.close()
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         """The answer as it comes; tool calls when they are complete.
 
@@ -80,7 +85,7 @@ class OpenAIChatModel:
         answer = _Answer()
         try:
             response = await self._client.chat.completions.create(
-                **self._request(messages, tools, max_tokens), stream=True
+                **self._request(messages, tools, tool_choice, max_tokens), stream=True
             )
             async with response:
                 async for chunk in response:
@@ -93,15 +98,23 @@ class OpenAIChatModel:
         for event in answer.end():
             yield event
 
-    def _request(self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None) -> Any:
+    def _request(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        tool_choice: ToolChoice,
+        max_tokens: int | None,
+    ) -> Any:
         """The body of the request; `Any` because the client's types know only OpenAI's own values."""
         request: dict[str, object] = {
             "model": self._model,
-            "messages": [_message(message) for message in messages if message.content or message.tool_calls],
+            "messages": [_message(message) for message in messages if _says_anything(message)],
             "stream_options": {"include_usage": True},
         }
         if tools:
             request["tools"] = [_tool(tool) for tool in tools]
+            if tool_choice != "auto":  # every server's default, and some know no other
+                request["tool_choice"] = _choice(tool_choice)
         if max_tokens is not None:
             request[self._max_tokens_name] = max_tokens
         return request
@@ -127,6 +140,11 @@ def _kind_of(error: "APIStatusError") -> type[ProviderError]:
 # --- what is asked --------------------------------------------------------------------------------------
 
 
+def _says_anything(message: Message) -> bool:
+    # Every call must have its result, though it be empty; other messages must not be.
+    return bool(message.content or message.tool_calls) or message.role == "tool"
+
+
 def _message(message: Message) -> dict[str, object]:
     role = "system" if message.role == "developer" else message.role  # a name that only OpenAI knows
     said: dict[str, object] = {"role": role, "content": message.content}
@@ -147,6 +165,10 @@ def _message(message: Message) -> dict[str, object]:
 def _tool(tool: Tool) -> dict[str, object]:
     function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
     return {"type": "function", "function": function}
+
+
+def _choice(choice: ToolChoice) -> object:
+    return {"type": "function", "function": {"name": choice.name}} if isinstance(choice, OneTool) else choice
 
 
 def _json(arguments: object) -> str:

@@ -28,7 +28,7 @@ import numpy as np
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.phrases import say_list
-from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta, Usage
+from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta, ToolChoice, Usage
 from stages.providers.minilm import Floats, SentenceEmbedder
 from stages.providers.worker import Worker
 from stages.scripted.dialogue import core_of, intent_by_rule, next_action
@@ -102,9 +102,14 @@ class ScriptedAgent:
         self._worker.close()
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
-        """The answer word by word, or one tool call. A token is a word.
+        """The answer word by word, or one tool call. A token is a word. It knows its own skills only.
 
         Raises ProviderError. Cancel-safe: nothing is kept of an answer that was not heard to its end.
         """

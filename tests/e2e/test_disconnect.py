@@ -22,7 +22,7 @@ from stageflow.context import Message
 from stageflow.executor import Run
 from stageflow.tools import Tool, ToolCall
 from stages.fakes import Conduct, Said, ScriptedModel
-from stages.ports import Finished, ModelEvent
+from stages.ports import Finished, ModelEvent, ToolChoice
 from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
 from tests.support.virtual_time import tasks_left
@@ -40,7 +40,12 @@ class CallingModel:
         self.asked = 0
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         self.asked += 1
         yield ToolCall("call_1", "cancel_booking", {"name": "Smith"})

@@ -89,7 +89,7 @@ def test_the_answer_shows_the_session_that_the_secret_opens() -> None:
         (order(expires_after={"seconds": 7201}), "expires_after.seconds"),
         (order(expires_after={"anchor": "now"}), "expires_after.anchor"),
         (order(session={"audio": {"output": {"speed": 9}}}), "session.audio.output.speed"),
-        (order(session={"type": "transcription"}), "session.type"),
+        (order(session={"type": "chat"}), "session.type"),
         (order(x_locked=["id"]), "x_locked[0]"),
     ],
 )

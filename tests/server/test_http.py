@@ -94,7 +94,7 @@ def answer(
         ("GET", "/openai/v1/realtime", None),
         ("POST", "/v1/realtime", 405),
         ("GET", "/v1/realtime?call_id=c1", 404),
-        ("GET", "/v1/realtime?intent=transcription", 400),
+        ("GET", "/v1/realtime?intent=transcription", None),
         ("GET", "/v1/realtime?intent=conversation", None),
         ("GET", "/v1/models", 404),
         ("GET", "/v1/realtime/calls", 404),

@@ -4,7 +4,8 @@ import pytest
 
 from server.errors import ClientError
 from server.heard import SpokenPiece
-from server.memory import INTERRUPTED, Conversation, Entry, cut
+from server.history import INTERRUPTED, messages
+from server.memory import Conversation, Entry, cut
 
 
 def spoken(item_id: str = "a1", text: str = "one two three four") -> Entry:
@@ -20,7 +21,7 @@ def conversation(*entries: Entry) -> Conversation:
 
 
 def contents(made: Conversation) -> list[str]:
-    return [message.content for message in made.messages()]
+    return [message.content for message in messages(made)]
 
 
 def test_entries_keep_their_order_and_name_the_one_before() -> None:
@@ -102,7 +103,7 @@ def test_withheld_words_never_reach_the_model() -> None:
 
 def test_messages_end_before_the_entry_that_is_being_answered() -> None:
     made = conversation(Entry("u", "user", "A"), Entry("v", "user", "B"), Entry("w", "user", "C"))
-    assert [message.content for message in made.messages(upto="v")] == ["A"]
+    assert [message.content for message in messages(made, upto="v")] == ["A"]
 
 
 def test_the_oldest_go_first() -> None:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime import RealtimeDialect
 from server.errors import ClientError
 from server.events import (
     AddItem,
     CancelReply,
     ClearAudio,
+    ClearOutput,
     Command,
     CommitAudio,
     CreateReply,
@@ -21,6 +23,7 @@ from server.events import (
     SessionConfig,
     TruncateItem,
 )
+from stages.ports import OneTool
 
 
 def decoded(kind: str, **fields: Any) -> Command:
@@ -43,7 +46,7 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
     [
         ("input_audio_buffer.commit", {}, CommitAudio("c1")),
         ("input_audio_buffer.clear", {}, ClearAudio("c1")),
-        ("output_audio_buffer.clear", {}, CancelReply(None, "c1")),
+        ("output_audio_buffer.clear", {}, ClearOutput("c1")),
         ("conversation.item.retrieve", {"item_id": "item_1"}, RetrieveItem("item_1", "c1")),
         ("conversation.item.delete", {"item_id": "item_1"}, DeleteItem("item_1", "c1")),
         (
@@ -76,12 +79,50 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     "audio": {"output": {"voice": "marin", "format": {"type": "audio/pcm", "rate": 24000}}},
                 }
             },
-            CreateReply(ReplyOptions("Greet.", "text", {"client_event_id": "c1"}, 50, "marin"), "c1"),
+            CreateReply(
+                ReplyOptions(
+                    "Greet.",
+                    "text",
+                    {"client_event_id": "c1"},
+                    50,
+                    "marin",
+                    output_format=AudioFormat(),
+                    tools=(),
+                    tool_choice="none",
+                ),
+                "c1",
+            ),
         ),
         (
             "response.create",
             {"response": {"max_output_tokens": "inf"}},
             CreateReply(ReplyOptions(max_output_tokens="inf"), "c1"),
+        ),
+        (
+            "response.create",
+            {
+                "response": {
+                    "conversation": "none",
+                    "input": [
+                        {"type": "item_reference", "id": "item_1"},
+                        {
+                            "id": "mine",
+                            "type": "message",
+                            "role": "user",
+                            "content": [{"type": "input_text", "text": "Hi."}],
+                        },
+                    ],
+                }
+            },
+            CreateReply(
+                ReplyOptions(context=("item_1", Item("mine", "user", "Hi.")), in_conversation=False), "c1"
+            ),
+        ),
+        ("response.create", {"response": {"input": []}}, CreateReply(ReplyOptions(context=()), "c1")),
+        (
+            "response.create",
+            {"response": {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}},
+            CreateReply(ReplyOptions(output_format=AudioFormat(Encoding.PCMU, 8_000)), "c1"),
         ),
         (
             "response.create",
@@ -111,6 +152,14 @@ def test_events_become_commands(kind: str, fields: dict[str, Any], command: Comm
             message("user", {"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}, id="m"),
             Item("m", "user", "a\nb"),
         ),
+        (
+            {"type": "function_call", "id": "m", "call_id": "c", "name": "f", "arguments": "{}"},
+            Item("m", "assistant", "{}", kind="call", call_id="c", name="f"),
+        ),
+        (
+            {"type": "function_call_output", "id": "m", "call_id": "c", "output": ""},
+            Item("m", "tool", "", kind="output", call_id="c"),
+        ),
     ],
 )
 def test_messages_become_items(item: dict[str, Any], expected: Item) -> None:
@@ -131,8 +180,9 @@ def test_an_item_without_an_id_gets_one() -> None:
 @pytest.mark.parametrize(
     ("item", "code", "param"),
     [
-        ({"type": "function_call", "name": "f", "arguments": "{}"}, "invalid_value", "item.type"),
-        ({"type": "function_call_output", "call_id": "c", "output": ""}, "invalid_value", "item.type"),
+        ({"type": "function_call", "name": "f"}, "missing_required_parameter", "item.arguments"),
+        ({"type": "function_call_output", "output": ""}, "missing_required_parameter", "item.call_id"),
+        ({"type": "item_reference", "id": "i"}, "invalid_value", "item.type"),
         ({"type": "mcp_call"}, "invalid_value", "item.type"),
         (
             message("user", {"type": "input_image", "image_url": "x"}),
@@ -164,14 +214,19 @@ def test_items_that_cannot_be_kept_are_refused(item: object, code: str, param: s
 @pytest.mark.parametrize(
     ("response", "param"),
     [
-        ({"conversation": "none"}, "response.conversation"),
-        ({"input": []}, "response.input"),
+        ({"conversation": "other"}, "response.conversation"),
+        ({"input": [{"type": "item_reference"}]}, "response.input[0].id"),
+        ({"input": [{"type": "mcp_call"}]}, "response.input[0].type"),
+        ({"tools": [{"type": "function"}]}, "response.tools[0]"),
+        ({"tools": [{"type": "function", "name": "f"}] * 2}, "response.tools"),
+        ({"tool_choice": {"type": "function"}}, "response.tool_choice"),
+        ({"tool_choice": {"type": "function", "name": "f"}}, "response.tool_choice"),
+        ({"tool_choice": "always"}, "response.tool_choice"),
         ({"metadata": {"a": 1}}, "response.metadata.a"),
         ({"metadata": {str(n): "" for n in range(17)}}, "response.metadata"),
         ({"metadata": {"a": "x" * 513}}, "response.metadata.a"),
         ({"output_modalities": ["video"]}, "response.output_modalities"),
         ({"max_output_tokens": -1}, "response.max_output_tokens"),
-        ({"audio": {"output": {"format": {"type": "audio/pcmu"}}}}, "response.audio.output.format"),
         ("please", "response"),
     ],
 )
@@ -208,9 +263,29 @@ def test_wrong_fields_are_named(kind: str, fields: dict[str, Any], param: str) -
     assert error.message.startswith(f"{param}: ")
 
 
-def test_an_answer_may_ask_for_the_format_that_the_session_has() -> None:
-    dialect = RealtimeDialect(SessionConfig())
-    pcmu = {"output": {"format": {"type": "audio/pcmu"}}}
-    ask = json.dumps({"type": "response.create", "response": {"audio": pcmu}})
-    dialect.decode(json.dumps({"type": "session.update", "session": {"audio": pcmu}}))
-    assert dialect.decode(ask) == CreateReply(ReplyOptions())
+def test_an_image_is_refused_in_so_many_words() -> None:
+    image = message("user", {"type": "input_image", "image_url": "data:image/png;base64,AAAA"})
+    error = refused("conversation.item.create", item=image)
+    assert (error.code, error.type) == ("unsupported_content_type", "invalid_request_error")
+    assert "images are not understood" in error.message
+
+
+def test_an_answer_may_bring_tools_of_its_own() -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    weather = {"type": "function", "name": "weather", "description": "It rains.", "parameters": parameters}
+    choice = {"type": "function", "name": "weather"}
+    command = decoded(
+        "response.create", response={"tools": [weather, {**weather, "name": "f"}], "tool_choice": choice}
+    )
+    assert isinstance(command, CreateReply)
+    (tool, _) = command.options.tools or ()
+    assert (tool.name, tool.description, tool.parameters) == ("weather", "It rains.", parameters)
+    assert tool.effect == "irreversible"
+    assert command.options.tool_choice == OneTool("weather")
+
+
+def test_a_session_for_transcription_gives_no_answers() -> None:
+    dialect = RealtimeDialect(SessionConfig(purpose="transcription"))
+    with pytest.raises(ClientError, match="gives no answers") as caught:
+        dialect.decode(json.dumps({"type": "response.create", "event_id": "c1"}))
+    assert caught.value.ref == "c1"

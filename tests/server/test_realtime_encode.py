@@ -27,7 +27,15 @@ from server.events import (
     SessionStarted,
     TranscriptFinal,
 )
-from tests.support.realtime_story import CONFIG, OPENING, begun_reply, cut_reply, story, whole_reply
+from tests.support.realtime_story import (
+    CONFIG,
+    OPENING,
+    begun_reply,
+    calling_reply,
+    cut_reply,
+    story,
+    whole_reply,
+)
 
 REPLY = Reply("resp_1", config=CONFIG)
 OPENAI_TYPES = {
@@ -89,6 +97,7 @@ def test_a_spoken_answer_is_told_in_order() -> None:
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
     ]
 
 
@@ -107,6 +116,7 @@ def test_a_typed_answer_is_told_in_order() -> None:
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
     ]
     assert frames[3]["part"] == {"type": "text", "text": ""}
     assert frames[7]["part"] == {"type": "text", "text": "It is noon."}
@@ -115,7 +125,7 @@ def test_a_typed_answer_is_told_in_order() -> None:
 
 def test_an_interrupted_answer_ends_incomplete_and_says_why() -> None:
     frames = told(*begun_reply(REPLY, "item_a", "item_u2"), *cut_reply(REPLY, "item_a"))
-    tail = [event["type"] for event in frames[-9:]]
+    tail = [event["type"] for event in frames[-10:]]
     assert tail == [
         "response.output_audio.delta",
         "response.output_audio.done",
@@ -124,14 +134,70 @@ def test_an_interrupted_answer_ends_incomplete_and_says_why() -> None:
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
         "conversation.item.truncated",
         "conversation.item.retrieved",
     ]
-    response = frames[-3]["response"]
+    response = frames[-4]["response"]
     assert response["status"] == "cancelled"
     assert response["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
     assert response["output"][0]["status"] == "incomplete"
     assert frames[-1]["item"]["content"] == [{"type": "output_audio", "transcript": "It is"}]
+
+
+def test_a_call_of_the_clients_tool_is_told_in_order() -> None:
+    calling = calling_reply(REPLY, "item_a", None)[-3:]
+    frames = told(calling[0], calling[-1])
+    assert [event["type"] for event in frames] == [
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "response.done",
+        "rate_limits.updated",
+    ]
+    item = {
+        "id": "item_a_1",
+        "object": "realtime.item",
+        "type": "function_call",
+        "call_id": "call_1",
+        "name": "weather",
+    }
+    assert frames[0]["item"] == frames[1]["item"] == {**item, "status": "in_progress", "arguments": ""}
+    assert (
+        frames[4]["item"] == frames[5]["item"] == {**item, "status": "completed", "arguments": '{"city":1}'}
+    )
+    assert (frames[3]["name"], frames[3]["arguments"]) == ("weather", '{"city":1}')
+    assert [item["type"] for item in frames[6]["response"]["output"]] == ["message", *["function_call"] * 2]
+    assert [frame["output_index"] for frame in frames if "output_index" in frame] == [1, 1, 1, 1]
+
+
+def test_a_reply_beside_the_conversation_says_nothing_of_the_conversation() -> None:
+    frames = told(*whole_reply(replace(REPLY, in_conversation=False), "item_a", None))
+    assert not [event["type"] for event in frames if event["type"].startswith("conversation")]
+    assert (frames[0]["response"]["conversation_id"], frames[-2]["response"]["conversation_id"]) == (
+        None,
+        None,
+    )
+
+
+def test_nobody_is_limited() -> None:
+    assert told(ReplyEnded(REPLY, "completed"))[-1]["rate_limits"] == []
+
+
+def test_a_session_for_transcription_shows_what_it_listens_by() -> None:
+    config = SessionConfig(purpose="transcription")
+    session = told(SessionStarted("sess_1", config, 1_790_000_000), config=config)[0]["session"]
+    assert session.pop("audio").keys() == {"input"}
+    assert session == {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": "sess_1",
+        "expires_at": 1_790_000_000,
+        "include": None,
+    }
 
 
 # --- what stock clients need ------------------------------------------------------------------------------
@@ -228,14 +294,14 @@ def test_usage_is_never_null_and_has_all_five_keys() -> None:
 
 def test_metadata_comes_back() -> None:
     reply = replace(REPLY, metadata={"client_event_id": "c7"})
-    first, last = told(events.ReplyStarted(reply), ReplyEnded(reply, "completed"))
+    first, last, _ = told(events.ReplyStarted(reply), ReplyEnded(reply, "completed"))
     assert first["response"]["metadata"] == last["response"]["metadata"] == {"client_event_id": "c7"}
     assert first["response"]["conversation_id"] == last["response"]["conversation_id"]
 
 
 def test_a_failed_reply_carries_its_error() -> None:
     error = ClientError("provider_failed", "The voice did not answer.", type="server_error")
-    (done,) = told(ReplyEnded(REPLY, "failed", error=error))
+    done, _ = told(ReplyEnded(REPLY, "failed", error=error))
     assert done["response"]["status_details"] == {
         "type": "failed",
         "error": {"type": "server_error", "code": "provider_failed", "message": "The voice did not answer."},

@@ -10,6 +10,7 @@ from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime import RealtimeDialect
 from server.errors import ClientError
 from server.events import Configure, SessionConfig, SessionConfigured, TurnDetection
+from stages.ports import OneTool
 
 DEFAULTS = SessionConfig(instructions="Be kind.", voice="amber", speed=1.1, max_output_tokens=100)
 SEMANTIC = TurnDetection("semantic_vad")
@@ -203,7 +204,6 @@ TOOL = {
     ("name", "value", "cleared"),
     [
         ("tools", [TOOL, {"type": "mcp", "server_label": "x", "server_url": "https://x"}], []),
-        ("tool_choice", {"type": "function", "name": "weather"}, "auto"),
         ("tool_choice", "required", "auto"),
         ("tracing", "auto", None),
         ("tracing", {"workflow_name": "w", "metadata": {"a": [1]}}, None),
@@ -289,7 +289,7 @@ def test_three_mistakes_are_one_error_that_names_all_three() -> None:
         ({"max_output_tokens": 0}, "session.max_output_tokens", "4096"),
         ({"max_output_tokens": True}, "session.max_output_tokens", "4096"),
         ({"output_modalities": []}, "session.output_modalities", '["text"]'),
-        ({"type": "transcription"}, "session.type", "realtime"),
+        ({"type": "chat"}, "session.type", "realtime"),
         ({"tools": [TOOL, {"type": "function"}]}, "session.tools[1]", '"name"'),
         ({"tools": [{"type": "search"}]}, "session.tools[0]", '"mcp"'),
         ({"tools": [{**TOOL, "parameters": []}]}, "session.tools[0]", '"parameters"'),
@@ -341,3 +341,61 @@ def test_a_number_that_json_cannot_write_is_not_kept() -> None:
     with pytest.raises(ClientError, match=r"session\.tracing") as caught:
         RealtimeDialect(DEFAULTS).decode(frame)
     assert caught.value.code == "invalid_value"
+
+
+# --- tools of the client's --------------------------------------------------------------------------------
+
+
+def configured(*sessions: dict[str, Any]) -> SessionConfig:
+    dialect = RealtimeDialect(DEFAULTS)
+    commands = [dialect.decode(json.dumps({"type": "session.update", "session": part})) for part in sessions]
+    assert isinstance(commands[-1], Configure)
+    return commands[-1].config
+
+
+def test_functions_become_tools_and_other_tools_are_only_shown() -> None:
+    mcp = {"type": "mcp", "server_label": "x", "server_url": "https://x"}
+    bare = {"type": "function", "name": "bare"}
+    tools = configured({"tools": [TOOL, mcp, bare]}).tools
+    assert [(tool.name, tool.description) for tool in tools] == [
+        (TOOL["name"], TOOL.get("description", "")),
+        ("bare", ""),
+    ]
+    assert tools[1].parameters == {"type": "object", "properties": {}}
+    assert configured({"tools": [TOOL]}, {"tools": []}).tools == ()
+
+
+def test_a_choice_must_be_among_the_tools() -> None:
+    choice = {"type": "function", "name": TOOL["name"]}
+    assert configured({"tools": [TOOL], "tool_choice": choice}).tool_choice == OneTool(str(TOOL["name"]))
+    assert configured({"tools": [TOOL]}, {"tool_choice": choice}, {"tools": []}).tools == ()
+    error = refused({"tool_choice": choice})
+    assert (error.code, error.param, error.ref) == ("invalid_value", "session.tool_choice", "c1")
+
+
+def test_two_tools_cannot_have_one_name() -> None:
+    assert "given twice" in refused({"tools": [TOOL, TOOL]}).message
+
+
+# --- sessions for transcription ---------------------------------------------------------------------------
+
+
+def test_a_session_for_transcription_never_answers_and_always_shows_what_it_hears() -> None:
+    on = {"type": "transcription", "audio": {"input": {"turn_detection": {"create_response": True}}}}
+    config = configured(on)
+    assert config.transcription
+    assert config.turn_detection is not None
+    assert not config.turn_detection.create_response
+    off = {"audio": {"input": {"transcription": None, "turn_detection": None}}}
+    assert configured(on, off).transcription
+
+
+def test_the_purpose_of_a_session_is_settled_by_its_first_update() -> None:
+    assert configured({"instructions": "Hi."}, {"type": "realtime"}).purpose == "realtime"
+    assert configured({"type": "transcription"}, {}, {"type": "transcription"}).purpose == "transcription"
+    dialect = RealtimeDialect(DEFAULTS)
+    dialect.decode(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
+    frame = {"type": "session.update", "event_id": "c2", "session": {"type": "transcription"}}
+    with pytest.raises(ClientError, match="cannot change") as caught:
+        dialect.decode(json.dumps(frame))
+    assert (caught.value.param, caught.value.ref) == ("session.type", "c2")

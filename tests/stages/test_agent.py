@@ -11,9 +11,10 @@ from stageflow.core import StageOutput, StageStatus
 from stageflow.testing import run_stage
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage, ToolUse
+from stages.client_tools import client_tool
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.fakes import Conduct, Said, ScriptedModel
-from stages.ports import LanguageModel, ModelEvent, TextDelta, Usage
+from stages.ports import LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from tests.support.listener import Listener
 
 
@@ -80,6 +81,7 @@ async def test_tokens_go_out_one_by_one_and_joined_are_the_text() -> None:
         "route": "general",
         "usage": Usage(input_tokens=1, output_tokens=6),
         "tool_calls": (),
+        "client_calls": (),
         "finish_reason": "stop",
     }
 
@@ -228,7 +230,12 @@ class Endless:
         self.is_closed = False
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         try:
             for _ in range(self.tokens):
@@ -301,3 +308,71 @@ def test_profiles_must_be_told_apart() -> None:
 async def test_a_route_that_leads_nowhere_names_those_that_do() -> None:
     with pytest.raises(StageSettingsError, match="'moon' leads to no profile; there are general"):
         await answer(profile(), route="moon")
+
+
+# --- tools of the client's --------------------------------------------------------------------------------
+
+WEATHER = client_tool("weather", "How the weather is.", {"type": "object"})
+ASK_WEATHER = ToolCall("call_2", "weather", '{"city": "Rome"}')
+
+
+def choices(agent: AgentProfile) -> list[tuple[list[str], ToolChoice]]:
+    assert isinstance(agent.model, ScriptedModel)
+    return [([tool.name for tool in asked.tools], asked.tool_choice) for asked in agent.model.requests]
+
+
+async def test_a_call_of_the_clients_tool_ends_the_turn() -> None:
+    general = profile(Said("Let me look.", (ASK_WEATHER,)), "Never asked.")
+    output = await answer(general, client_tools=(WEATHER,))
+    assert (output.data["text"], output.data["finish_reason"]) == ("Let me look.", "tool_calls")
+    assert output.data["client_calls"] == (ASK_WEATHER,)
+    assert choices(general) == [(["weather"], "auto")]
+
+
+async def test_tools_of_both_called_at_once_are_run_here_and_handed_over() -> None:
+    general = profile(Said(calls=(ASK_WEATHER, CALL)), tools=[CLOCK])
+    output = await answer(general, client_tools=(WEATHER,))
+    assert output.data["client_calls"] == (ASK_WEATHER,)
+    assert [(use.call, use.result.text) for use in output.data["tool_calls"]] == [(CALL, "noon in Rome")]
+
+
+async def test_the_clients_tool_takes_the_place_of_ours_by_the_same_name() -> None:
+    theirs = client_tool("clock", "Their time.", {"type": "object"})
+    output = await answer(profile(Said(calls=(CALL,)), tools=[CLOCK]), client_tools=(theirs,))
+    assert (output.data["client_calls"], output.data["tool_calls"]) == ((CALL,), ())
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "told"),
+    [
+        ("auto", ["clock", "weather"], "auto"),
+        ("none", ["clock"], "auto"),
+        ("required", ["clock", "weather"], "required"),
+        (OneTool("weather"), ["clock", "weather"], OneTool("weather")),
+        (OneTool("nobody's"), ["clock", "weather"], "auto"),
+        (OneTool("clock"), ["clock", "weather"], "auto"),
+    ],
+)
+async def test_the_choice_is_about_the_clients_tools(
+    choice: ToolChoice, offered: list[str], told: ToolChoice
+) -> None:
+    general = profile("Fine.", tools=[CLOCK])
+    await answer(general, client_tools=(WEATHER,), tool_choice=choice)
+    assert choices(general) == [(offered, told)]
+
+
+async def test_without_tools_of_the_clients_there_is_nothing_to_require() -> None:
+    general = profile("Fine.", tools=[CLOCK])
+    await answer(general, tool_choice="required")
+    assert choices(general) == [(["clock"], "auto")]
+
+
+async def test_results_of_the_clients_tools_are_answered_without_a_new_question() -> None:
+    general = profile("It is sunny.")
+    told = (
+        Message(role="user", content="And in Rome?"),
+        Message(role="assistant", tool_calls=(ASK_WEATHER,)),
+        Message(role="tool", content="sunny", tool_call_id="call_2"),
+    )
+    await answer(general, said="", snapshot=ContextSnapshot(messages=told))
+    assert requests(general)[0][0] == told

@@ -17,6 +17,7 @@ from stages.ports import (
     Recognition,
     Speech,
     TextDelta,
+    ToolChoice,
     Transcript,
     WordTime,
 )
@@ -135,7 +136,12 @@ class Telling:
         self.events = events
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         for event in self.events:
             yield event
@@ -158,7 +164,12 @@ async def test_a_model_that_does_not_finish_once_breaks_it(events: list[ModelEve
 async def test_a_model_that_refuses_odd_conversations_keeps_it() -> None:
     class Strict(Telling):
         async def stream(
-            self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+            self,
+            messages: Sequence[Message],
+            *,
+            tools: Sequence[Tool] = (),
+            tool_choice: ToolChoice = "auto",
+            max_tokens: int | None = None,
         ) -> AsyncGenerator[ModelEvent, None]:
             if not messages or len(messages[-1].content) not in range(1, 100):
                 raise ProviderRejected("not that")

@@ -11,7 +11,7 @@ import pytest
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
-from stages.ports import Finished, ModelEvent, TextDelta, Usage
+from stages.ports import Finished, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from stages.providers.openai_chat import OpenAIChatModel
 from tests.support.provider_contracts import check_language_model
 from tests.support.sse_server import Ending, Reply, SseServer, sse_server
@@ -108,7 +108,29 @@ async def test_the_request_says_all_there_is_to_say() -> None:
 async def test_nothing_is_sent_that_was_not_asked_for() -> None:
     async with chatting(GREETING) as (model, server):
         await ask(model)
-    assert {"tools", "max_tokens", "max_completion_tokens"}.isdisjoint(server.requests[0])
+    assert {"tools", "tool_choice", "max_tokens", "max_completion_tokens"}.isdisjoint(server.requests[0])
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("required", "required"),
+        ("none", "none"),
+        (OneTool("add"), {"type": "function", "function": {"name": "add"}}),
+    ],
+)
+async def test_the_choice_of_a_tool_is_passed_on(choice: ToolChoice, sent: object) -> None:
+    async with chatting(GREETING) as (model, server):
+        async for _ in model.stream(HELLO, tools=[add], tool_choice=choice):
+            pass
+    assert server.requests[0]["tool_choice"] == sent
+
+
+async def test_an_empty_result_of_a_tool_is_a_result() -> None:
+    call = Message(role="assistant", tool_calls=(ToolCall("c1", "add"),))
+    async with chatting(GREETING) as (model, server):
+        await ask(model, (*HELLO, call, Message(role="tool", content="", tool_call_id="c1")))
+    assert server.requests[0]["messages"][-1] == {"role": "tool", "content": "", "tool_call_id": "c1"}
 
 
 async def test_the_limit_has_the_name_that_the_server_knows() -> None:

@@ -15,7 +15,7 @@ from stages.errors import ProviderBusy, StageSettingsError
 from stages.fakes import Conduct, EchoModel, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule, GuardStage
 from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline
-from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta
+from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.tts import TtsStage
@@ -64,7 +64,12 @@ class Waiting:
         self.is_closed_early = False
 
     async def stream(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
     ) -> AsyncGenerator[ModelEvent, None]:
         try:
             yield TextDelta(self.before)

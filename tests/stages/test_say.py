@@ -22,6 +22,7 @@ async def test_a_text_is_shown_and_spoken() -> None:
         "route": "say",
         "usage": Usage(),
         "tool_calls": (),
+        "client_calls": (),
         "finish_reason": "stop",
     }
 

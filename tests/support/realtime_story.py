@@ -1,6 +1,7 @@
 """A conversation in the session's own vocabulary, to be told through the Realtime dialect.
 
-The person speaks, is answered, talks over the answer, and types; enough to have every event at least once.
+The person speaks, is answered, talks over the answer, and types; the client runs tools, and asks for an answer
+beside the conversation. Enough to have every event at least once.
 """
 
 from dataclasses import replace
@@ -16,9 +17,11 @@ from server.events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    OutputCleared,
     Problem,
     Reply,
     ReplyAudio,
+    ReplyCall,
     ReplyEnded,
     ReplyItemEnded,
     ReplyItemStarted,
@@ -74,6 +77,24 @@ def whole_reply(reply: Reply, item_id: str, previous: str | None) -> list[Event]
     ]
 
 
+def calling_reply(reply: Reply, item_id: str, previous: str | None) -> list[Event]:
+    """An answer that says something and calls two of the client's tools."""
+    item = Item(item_id, "assistant", "It is noon.", spoken=reply.modality == "audio")
+    calls = [
+        Item(
+            f"{item_id}_{n}", "assistant", f'{{"city":{n}}}', kind="call", call_id=f"call_{n}", name="weather"
+        )
+        for n in (1, 2)
+    ]
+    return [
+        *begun_reply(reply, item_id, previous),
+        ReplyItemEnded(reply, item, previous),
+        ReplyCall(reply, calls[0], item_id, 1),
+        ReplyCall(reply, calls[1], calls[0].id, 2),
+        ReplyEnded(reply, "completed", items=(item, *calls), usage=Usage(12, 5)),
+    ]
+
+
 def cut_reply(reply: Reply, item_id: str) -> list[Event]:
     """The end of an answer that was talked over, after its truncation is known."""
     item = Item(item_id, "assistant", "It is noon.", spoken=True, status="incomplete")
@@ -90,6 +111,9 @@ def story() -> list[Event]:
     first = Reply("resp_1", metadata={"client_event_id": "c1"}, config=CONFIG)
     second = Reply("resp_2", config=CONFIG)
     third = Reply("resp_3", "text", config=replace(CONFIG, modality="text"))
+    aside = replace(third, id="resp_aside", in_conversation=False)
+    fourth = Reply("resp_4", config=CONFIG)
+    output = Item("item_o1", "tool", "sunny", kind="output", call_id="call_1")
     typed = Item("item_u4", "user", "And now?")
     third_turn = spoken_turn("item_u3", "item_a2", 5_000)
     silence = Item("item_u5", "user", spoken=True)
@@ -116,4 +140,9 @@ def story() -> list[Event]:
         ItemDone(silence, "item_a4"),
         TranscriptFinal("item_u5", "", 5.0),
         ItemDeleted("item_u1"),
+        *whole_reply(aside, "item_a5", None),
+        *calling_reply(fourth, "item_a6", "item_u5"),
+        ItemAdded(output, "item_a6_2"),
+        ItemDone(output, "item_a6_2"),
+        OutputCleared("resp_4"),
     ]

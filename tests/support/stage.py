@@ -19,6 +19,7 @@ from server.dialects.realtime import RealtimeDialect
 from server.dialects.voice import VoiceDialect
 from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
 from server.events import Dialect, SessionConfig
+from server.interruption import InterruptionPolicy
 from server.session import Services, Session
 from server.settings import Limits
 from server.turn_reports import NoObserver, Observer
@@ -35,6 +36,7 @@ from stages.pipeline import (
     build_text_pipeline,
     build_voice_pipeline,
 )
+from stages.ports import EndOfTurnModel, Recogniser
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.tts import TtsStage
@@ -151,38 +153,42 @@ class Stage:
         guard: SlowGuard | None = None,
         routes: tuple[Route, ...] = (Route("assistant"),),
         heard: str | Heard = "hello there",
-        dialect: Callable[[SessionConfig], Dialect] = realtime,
-        configured: SessionConfig | None = None,
+        recogniser: Recogniser | None = None,
+        end_of_turn: EndOfTurnModel | None = None,
+        interruption: InterruptionPolicy = InterruptionPolicy(),  # noqa: B008 - frozen
+        config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
+        dialect: Callable[[SessionConfig], Dialect] = RealtimeDialect,
         observer: Observer | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
         self.speaker = speaker = ScriptedVoice(voice)
         rules = (GuardRule("blocked", blocked),) if blocked else ()
-        config = VoicePipelineConfig(
+        stages = VoicePipelineConfig(
             tuple(AgentProfile(route.name, self.model, f"You are the {route.name}.") for route in routes),
             routes,
             policy=GuardPolicy(rules, "I must not."),
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
-        voice_pipeline = build_voice_pipeline(config, speaker)
+        voice_pipeline = build_voice_pipeline(stages, speaker)
         if guard is not None:
-            voice_pipeline = guarded_by(guard, config, speaker)
+            voice_pipeline = guarded_by(guard, stages, speaker)
         services = Services(
-            recogniser=ScriptedRecogniser(heard),
+            recogniser=recogniser or ScriptedRecogniser(heard),
             new_vad=WebRtcVad,
             pipelines=Pipelines(
                 voice=voice_pipeline,
-                text=build_text_pipeline(config),
+                text=build_text_pipeline(stages),
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
             ),
             new_ports=lambda session: ports,
             limits=Limits(max_session_s=3600),
             observer=observer or NoObserver(),
+            end_of_turn=end_of_turn,
+            interruption=interruption,
         )
-        session_config = configured or SessionConfig()
-        self.session = Session(self.wire, dialect(session_config), services, session_config)
+        self.session = Session(self.wire, dialect(config), services, config)
 
     def ask(self, text: str, modality: str = "audio") -> None:
         """Type something and ask for a reply."""
@@ -198,7 +204,7 @@ def play(stage_of: Callable[[], Stage], story: Callable[[Stage], Any]) -> Stage:
         stage = stage_of()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.session.run)
-            with anyio.fail_after(300):
+            with anyio.fail_after(3600):
                 await story(stage)
             stage.wire.hang_up()
         return stage

@@ -70,6 +70,30 @@ def item_said_otherwise(trace: Trace) -> None:
     item["content"][0]["transcript"] = "It is midnight."
 
 
+def other_call(trace: Trace) -> None:
+    done = [event for event in trace if event["type"] == "response.output_item.done"]
+    next(event["item"] for event in done if event["item"]["type"] == "function_call")["call_id"] = "call_9"
+
+
+def result_of_nothing(trace: Trace) -> None:
+    added = [event for event in trace if event["type"] == "conversation.item.added"]
+    added[-1]["item"]["call_id"] = "call_9"
+
+
+def remembered_aside(trace: Trace) -> None:
+    where = next(
+        n
+        for n, event in enumerate(trace)
+        if event["type"] == "response.output_item.added" and event["item"]["id"] == "item_a5"
+    )
+    added = {"type": "conversation.item.added", "event_id": "other", "previous_item_id": None}
+    trace.insert(where + 1, {**added, "item": trace[where]["item"]})
+
+
+def only_listening(trace: Trace) -> None:
+    trace[index(trace, "session.updated")]["session"]["type"] = "transcription"
+
+
 @pytest.mark.parametrize(
     ("rule", "spoil"),
     [
@@ -112,6 +136,19 @@ def item_said_otherwise(trace: Trace) -> None:
         ("I9", changed("input_audio_buffer.speech_started", 1, audio_start_ms=100)),
         ("I9", changed("input_audio_buffer.speech_stopped", 1, audio_end_ms=1_000)),
         ("I10", late_audio),
+        ("I4", without("response.function_call_arguments.done")),
+        ("I4", swapped("response.function_call_arguments.delta")),
+        ("I4", lambda trace: trace.pop(index(trace, "response.function_call_arguments.delta") - 1)),
+        ("I5", changed("response.function_call_arguments.delta", delta='{"city":3}')),
+        ("I5", changed("response.function_call_arguments.done", arguments="{}")),
+        ("I11", changed("response.function_call_arguments.done", 1, output_index=1)),
+        ("I11", changed("response.content_part.added", 1, output_index=1)),
+        ("I12", changed("response.function_call_arguments.done", call_id="call_2")),
+        ("I12", changed("response.function_call_arguments.done", name="time")),
+        ("I12", other_call),
+        ("I12", result_of_nothing),
+        ("I13", remembered_aside),
+        ("I14", only_listening),
     ],
 )
 def test_a_spoilt_trace_is_found_out(rule: str, spoil: Callable[[Trace], None]) -> None:

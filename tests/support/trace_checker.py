@@ -7,17 +7,23 @@ I1  session.created comes first and once; every event has an id of its own.
 I2  At most one reply of the conversation is active.
 I3  response.created ... response.done exactly once each, and nothing of a reply after its end.
 I4  output_item.added, item.added, content_part.added, deltas, *.done, content_part.done, item.done,
-    output_item.done: in this order for every item of a reply.
-I5  The deltas of a text, joined, are the text.
+    output_item.done: in this order for every item of a reply. A call of a tool has no content parts, an item
+    beside the conversation no item.added and item.done.
+I5  The deltas of a text, joined, are the text; those of a call's arguments are the arguments.
 I6  speech_started, speech_stopped, committed and item.added of an utterance name one item.
 I7  previous_item_id names the item's neighbour in the conversation, under insertion and deletion.
 I8  A committed utterance is transcribed, or said to have failed, exactly once while transcription is on.
 I9  Times of the input never go back.
 I10 Once speech has interrupted a reply, no audio of it follows.
+I11 output_index counts the items of a reply from 0, and every event of an item has its own.
+I12 All events of a call name the same call and the same tool; what came of it follows it.
+I13 Items of a reply beside the conversation never get into it.
+I14 In a session for transcription nobody answers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 TraceEvent = Mapping[str, Any]
@@ -33,7 +39,7 @@ def check_trace(events: Sequence[TraceEvent], *, ended: bool = True) -> None:
 
 def trace_faults(events: Sequence[TraceEvent], *, ended: bool = True) -> list[str]:
     """Every broken rule, one line each. `ended`: replies and transcripts had the time to come to an end."""
-    checkers = (_Identity(), _Replies(), _Speech(), _Conversation(), _Transcripts())
+    checkers = (_Identity(), _Replies(), _Speech(), _Calls(), _Conversation(), _Transcripts())
     faults = []
     for number, event in enumerate(events):
         for checker in checkers:
@@ -77,20 +83,33 @@ _STEPS = {
     "response.output_audio.delta": 4,
     "response.output_audio_transcript.delta": 4,
     "response.output_text.delta": 4,
+    "response.function_call_arguments.delta": 4,
     "response.output_audio.done": 5,
     "response.output_audio_transcript.done": 5,
     "response.output_text.done": 5,
+    "response.function_call_arguments.done": 5,
     "response.content_part.done": 6,
     "conversation.item.done": 7,
     "response.output_item.done": 8,
 }
 _LAST_STEP = 8
-_MOVES = {(n, n + 1) for n in range(_LAST_STEP)} | {(4, 4), (5, 5), (3, 5)}
-"""One step after the other; deltas and ends of deltas repeat, an answer may have no delta at all."""
+_OF_MESSAGES = {3, 6}
+_OF_THE_CONVERSATION = {2, 7}
+_REPEATED = {(4, 4), (5, 5), (3, 5)}
+"""Deltas and ends of deltas repeat, an answer may have no delta at all."""
+
+
+def _moves(*, is_call: bool, in_conversation: bool) -> set[tuple[int, int]]:
+    """One step after the other, without those that such an item does not have."""
+    left_out = (_OF_MESSAGES if is_call else set()) | (set() if in_conversation else _OF_THE_CONVERSATION)
+    steps = [step for step in range(_LAST_STEP + 1) if step not in left_out]
+    return set(pairwise(steps)) | ({(4, 4)} if is_call else _REPEATED)
 
 
 @dataclass(slots=True)
 class _ReplyItem:
+    index: int
+    moves: set[tuple[int, int]]
     step: int = 0
     text: str = ""
 
@@ -156,11 +175,19 @@ class _Replies:
                 yield "I3", f"{event['response_id']} is not active"
                 return
             if kind == "response.output_item.added":
-                reply.items.setdefault(item_id, _ReplyItem())
+                is_call = event["item"]["type"] == "function_call"
+                moves = _moves(is_call=is_call, in_conversation=reply.in_conversation)
+                reply.items.setdefault(item_id, _ReplyItem(len(reply.items), moves))
             if kind == "response.output_audio.delta" and reply.muted:
                 yield "I10", f"{event['response_id']} was interrupted"
-        item = next((r.items[item_id] for r in self._replies.values() if item_id in r.items), None)
-        if item is not None:
+        owner = next((reply for reply in self._replies.values() if item_id in reply.items), None)
+        if owner is not None:
+            item = owner.items[item_id]
+            if "response_id" not in event and not owner.in_conversation:
+                yield "I13", f"{item_id} belongs to a reply beside the conversation"
+                return
+            if event.get("output_index", item.index) != item.index:
+                yield "I11", f"{item_id} is number {item.index} of its reply"
             yield from _move(item, kind, item_id)
             yield from _read(item, kind, event)
         elif "response_id" in event:
@@ -169,13 +196,20 @@ class _Replies:
 
 def _move(item: _ReplyItem, kind: str, item_id: str) -> Faults:
     step = _STEPS[kind]
-    if (item.step, step) not in _MOVES:
+    if (item.step, step) not in item.moves:
         yield "I4", f"{item_id} was at step {item.step}, not before step {step}"
     item.step = step
 
 
+_TEXT_DELTAS = (
+    "response.output_audio_transcript.delta",
+    "response.output_text.delta",
+    "response.function_call_arguments.delta",
+)
+
+
 def _read(item: _ReplyItem, kind: str, event: TraceEvent) -> Faults:
-    if kind in ("response.output_audio_transcript.delta", "response.output_text.delta"):
+    if kind in _TEXT_DELTAS:
         item.text += event["delta"]
     whole = _whole_text(kind, event)
     if whole is not None and whole != item.text:
@@ -187,6 +221,10 @@ def _whole_text(kind: str, event: TraceEvent) -> str | None:
     match kind:
         case "response.output_audio_transcript.done" | "response.output_text.done":
             parts = [event]
+        case "response.function_call_arguments.done":
+            return str(event["arguments"])
+        case "conversation.item.done" | "response.output_item.done" if "arguments" in event["item"]:
+            return str(event["item"]["arguments"])
         case "response.content_part.done":
             parts = [event["part"]]
         case "conversation.item.done" | "response.output_item.done":
@@ -194,6 +232,39 @@ def _whole_text(kind: str, event: TraceEvent) -> str | None:
         case _:
             return None
     return "".join(part.get("transcript") or part.get("text") or "" for part in parts)
+
+
+# --- I12 and I14 ------------------------------------------------------------------------------------------
+
+
+class _Calls:
+    """Follows the calls of a client's tools, and whether there may be any answer at all."""
+
+    def __init__(self) -> None:
+        self._called: dict[str, tuple[str, str | None]] = {}
+        self._is_silent = False
+
+    def look_at(self, event: TraceEvent) -> Faults:
+        kind, item = event["type"], event.get("item") or {}
+        if kind in ("session.created", "session.updated"):
+            self._is_silent = event["session"]["type"] == "transcription"
+        elif kind == "response.created" and self._is_silent:
+            yield "I14", f"{event['response']['id']} answers"
+        elif item.get("type") == "function_call":
+            known = self._called.setdefault(item["id"], (item["call_id"], item["name"]))
+            if known != (item["call_id"], item["name"]):
+                yield "I12", f"{item['id']} was the call {known}"
+        elif kind.startswith("response.function_call_arguments"):
+            call_id, name = self._called.get(event["item_id"], (None, None))
+            if (event["call_id"], event.get("name", name)) != (call_id, name):
+                yield "I12", f"{event['item_id']} was the call {(call_id, name)}"
+        elif item.get("type") == "function_call_output" and item["call_id"] not in {
+            call_id for call_id, _ in self._called.values()
+        }:
+            yield "I12", f"{item['call_id']} was never called"
+
+    def look_back(self) -> Faults:
+        yield from ()
 
 
 # --- I6 and I9 --------------------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""Conversation items that a client writes, as values: messages, calls of its tools and what came of them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, NoReturn
+
+from pydantic import Field
+
+from server.dialects.realtime_fields import Part, Text
+from server.errors import ClientError
+from server.events import Item
+from server.ids import new_id
+
+ItemId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class _ContentPart(Part):
+    type: str
+    text: Text | None = None
+    transcript: Text | None = None
+
+
+class ItemPart(Part):
+    """An item, not checked further than its fields' own types."""
+
+    id: ItemId | None = None
+    type: str = "message"
+    role: Literal["user", "assistant", "system"] | None = None
+    content: list[_ContentPart] | None = Field(default=None, max_length=64)
+    call_id: ItemId | None = None
+    name: ItemId | None = None
+    arguments: Text | None = None
+    output: Text | None = None
+
+
+def read_item(part: ItemPart, param: str, ref: str | None) -> Item:
+    """The item; one without an id gets one. Raises ClientError, for the event `ref`, under the name `param`."""
+    item_id = part.id or new_id("item")
+    match part.type:
+        case "message":
+            return _message(part, item_id, param, ref)
+        case "function_call":
+            _require(part, ("name", "arguments"), param, ref)
+            call_id = part.call_id or new_id("call")
+            return Item(
+                item_id, "assistant", part.arguments or "", kind="call", call_id=call_id, name=part.name or ""
+            )
+        case "function_call_output":
+            _require(part, ("call_id", "output"), param, ref)
+            return Item(item_id, "tool", part.output or "", kind="output", call_id=part.call_id or "")
+        case other:
+            known = "'message', 'function_call' and 'function_call_output' are"
+            _refuse("invalid_value", f"{param}.type", f"{other[:64]!r} is not supported, only {known}", ref)
+
+
+def read_input(part: ItemPart, param: str, ref: str | None) -> Item | str:
+    """The same for what a reply is about, where the id of an item in the conversation stands for the item."""
+    if part.type != "item_reference":
+        return read_item(part, param, ref)
+    _require(part, ("id",), param, ref)
+    return part.id or ""
+
+
+def _require(part: ItemPart, names: tuple[str, ...], param: str, ref: str | None) -> None:
+    missing = [name for name in names if getattr(part, name) in (None, [])]
+    if missing:
+        message = "; ".join(f"{param}.{name}: is required" for name in missing)
+        raise ClientError("missing_required_parameter", message, param=f"{param}.{missing[0]}", ref=ref)
+
+
+_CONTENT: Mapping[str, tuple[str, ...]] = {
+    "user": ("input_text",),
+    "system": ("input_text",),
+    "assistant": ("output_audio", "output_text"),
+}
+_WHY_NOT = {
+    "input_image": "images are not understood by this server",
+    "input_audio": "send speech with input_audio_buffer.append, or its transcript as input_text",
+}
+
+
+def _message(part: ItemPart, item_id: str, param: str, ref: str | None) -> Item:
+    _require(part, ("role", "content"), param, ref)
+    role = part.role or "user"
+    texts = [_text(said, f"{param}.content[{n}]", role, ref) for n, said in enumerate(part.content or ())]
+    return Item(item_id, role, "\n".join(texts))
+
+
+def _text(part: _ContentPart, param: str, role: str, ref: str | None) -> str:
+    if part.type not in _CONTENT[role]:
+        allowed = " or ".join(_CONTENT[role])
+        why = f": {_WHY_NOT[part.type]}" if part.type in _WHY_NOT else ""
+        message = f"{part.type[:64]!r} is not supported here{why}; the {role} may say {allowed}"
+        _refuse("unsupported_content_type", f"{param}.type", message, ref)
+    key, text = ("transcript", part.transcript) if part.type == "output_audio" else ("text", part.text)
+    if text is None:
+        _refuse("missing_required_parameter", f"{param}.{key}", "is required", ref)
+    return text
+
+
+def _refuse(code: str, param: str, message: str, ref: str | None) -> NoReturn:
+    raise ClientError(code, f"{param}: {message}", param=param, ref=ref)

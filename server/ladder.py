@@ -1,0 +1,147 @@
+"""What the client is told of one answer, rung by rung: nothing, reply started, message started, ended.
+
+Whatever happens to an answer, the client is told each rung at most once, in order, and of every reply that has
+started also its end. Calls of the client's tools are told last, when the words before them have left.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from server.errors import ClientError
+from server.events import (
+    Item,
+    ItemStatus,
+    Reply,
+    ReplyCall,
+    ReplyEnded,
+    ReplyItemEnded,
+    ReplyItemStarted,
+    ReplyReason,
+    ReplyStarted,
+    ReplyStatus,
+)
+from server.heard import SpokenPiece
+from server.ids import new_id
+from server.memory import Conversation, Entry
+from server.outbound import Lane, Outbound
+from stageflow.tools import ToolCall
+from stages.agent import ToolUse
+from stages.ports import Usage
+
+
+class Phase(StrEnum):
+    """How far up the ladder the client has been told."""
+
+    SILENT = "silent"
+    STARTED = "started"
+    MESSAGE = "message"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an answer went."""
+
+    status: ReplyStatus
+    reason: ReplyReason | None = None
+    error: ClientError | None = None
+    usage: Usage = Usage()
+    calls: tuple[ToolCall, ...] = ()
+    """Of the client's tools."""
+    uses: tuple[ToolUse, ...] = ()
+    """The tools of our own that were used before them."""
+
+
+class Ladder:
+    """The events of one reply and its entries in the conversation."""
+
+    def __init__(self, reply: Reply, conversation: Conversation, outbound: Outbound) -> None:
+        self.phase = Phase.SILENT
+        self.entry: Entry | None = None
+        """What is being said, from its first token or sample."""
+        self.pieces: list[SpokenPiece] = []
+        self._reply = reply
+        self._conversation = conversation
+        self._outbound = outbound
+
+    def start_now(self) -> None:
+        """Announce the reply past any lane: the client has asked for it."""
+        self.phase = Phase.STARTED
+        self._outbound.put(ReplyStarted(self._reply))
+
+    def start(self, lane: Lane) -> None:
+        """Announce the reply, if that has not been done."""
+        if self.phase is Phase.SILENT:
+            self.phase = Phase.STARTED
+            lane.event_nowait(ReplyStarted(self._reply))
+
+    def begin(self, lane: Lane) -> Entry:
+        """The answer's message, made and announced with its first token or sample."""
+        if self.entry is not None:
+            return self.entry
+        self.start(lane)
+        entry = self.entry = Entry(
+            new_id("item"),
+            "assistant",
+            spoken=self._reply.modality == "audio",
+            status="in_progress",
+            pieces=self.pieces,
+            rate_hz=self._reply.config.output_format.rate_hz,
+        )
+        previous = self._conversation.add(entry)
+        self.phase = Phase.MESSAGE
+        lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
+        return entry
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell how it went, if the client knows of the reply; at most once."""
+        items = []
+        if self.phase is Phase.MESSAGE and self.entry is not None:
+            items.append(self._end_message(self.entry, outcome.status))
+        if self.phase in (Phase.STARTED, Phase.MESSAGE):
+            items += self._call(outcome.calls, outcome.uses)
+            ended = ReplyEnded(
+                self._reply, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
+            )
+            self._outbound.put(ended)
+        self.phase = Phase.ENDED
+
+    def forget(self, phase: Phase) -> None:
+        """Take back a message of which nothing was let out; `phase` is what the client knows all the same."""
+        if self.entry is not None and self._conversation.find(self.entry.id) is not None:
+            self._conversation.delete(self.entry.id)
+        self.entry = None
+        self.pieces.clear()
+        self.phase = phase
+
+    def _end_message(self, entry: Entry, status: ReplyStatus) -> Item:
+        ended: ItemStatus = "completed" if status == "completed" else "incomplete"
+        entry.status = ended
+        item = replace(entry.item(), text=entry.generated)
+        self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
+        return item
+
+    def _call(self, calls: Sequence[ToolCall], uses: tuple[ToolUse, ...]) -> list[Item]:
+        """Hand calls to the client, each an item behind the answer's words, whatever has been said since."""
+        items = []
+        after = self.entry.id if self.entry is not None and self._conversation.find(self.entry.id) else None
+        first = 0 if self.entry is None else 1
+        for index, call in enumerate(calls, first):
+            # Ids that a model gives are its own for one request, not for a conversation.
+            entry = Entry(
+                new_id("item"), "assistant", _json(call), kind="call", call_id=new_id("call"), name=call.name
+            )
+            if index == first:
+                entry.uses = tuple(replace(use, call=replace(use.call, id=new_id("call"))) for use in uses)
+            previous = self._conversation.add(entry, after)
+            after = entry.id
+            items.append(entry.item())
+            self._outbound.put(ReplyCall(self._reply, entry.item(), previous, index))
+        return items
+
+
+def _json(call: ToolCall) -> str:
+    arguments = call.arguments
+    return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""Whole conversations in virtual time, against golden traces and against what must hold in every one of them.
+
+A trace that is meant to change is written anew with `UPDATE_STORIES=1 scripts/test tests/server/test_stories.py`;
+then read it.
+"""
+
+import base64
+import os
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stageflow.tools import Tool
+from tests.server.stories import LONG, LONG_ANSWER, STORIES, asking
+from tests.support.theatre import AUDIO, FIXED, SEMANTIC, Do, Say, Story, Told, perform
+from tests.support.trace_checker import check_trace
+
+GOLDEN = Path(__file__).parents[1] / "data" / "stories"
+UPDATE = bool(os.environ.get("UPDATE_STORIES"))
+
+
+@cache
+def told(name: str) -> Told:
+    return perform(STORIES[name])
+
+
+def page(name: str) -> str:
+    lines = [f"# {name}", ""]
+    for say in STORIES[name].says:
+        what = f"{say.words!r}" if say.words else f"({say.sound})"
+        lines.append(f"{say.start_s:6.2f}  person until {say.end_s:.2f}: {what}")
+    lines += ["", *told(name).lines, ""]
+    lines += [f"{role}: {content}" for role, content in told(name).context]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_story_goes_as_it_went(name: str) -> None:
+    path = GOLDEN / f"{name.replace(' ', '_')}.txt"
+    if UPDATE:
+        path.write_text(page(name))
+    assert page(name) == path.read_text()
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_order_of_events_is_the_protocols(name: str) -> None:
+    check_trace([event for _, event in told(name).events], ended=False)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_turn_is_answered_twice(name: str) -> None:
+    events = [event["type"] for _, event in told(name).events]
+    wanted = events.count("input_audio_buffer.committed")
+    asked = sum(deed.type == "response.create" for deed in STORIES[name].does)
+    assert events.count("response.created") <= wanted + asked
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_audio_of_a_reply_comes_after_its_end(name: str) -> None:
+    over: set[str] = set()
+    for _, event in told(name).events:
+        if event["type"] == "response.done":
+            over.add(event["response"]["id"])
+        elif event["type"] == "response.output_audio.delta":
+            assert event["response_id"] not in over
+
+
+def last_of_the_voice(told: Told) -> str | None:
+    """The last thing that the client was told of its playback: speech that takes the floor ends it."""
+    ends = ("x_resume", "response.done", "input_audio_buffer.speech_started")
+    kinds = [event["type"] for _, event in told.events if event["type"] in ("x_duck", "x_pause", *ends)]
+    return kinds[-1] if kinds else None
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_voice_that_was_held_is_let_go(name: str) -> None:
+    assert last_of_the_voice(told(name)) not in ("x_duck", "x_pause")
+
+
+def test_no_golden_trace_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {name.replace(" ", "_") for name in STORIES}
+
+
+# --- what one story alone shows -------------------------------------------------------------------------------
+
+
+def test_what_was_held_goes_on_with_the_next_sample() -> None:
+    plain = told("a question and its answer")
+    assert len(_audio(plain)) == 2 * 24 * 1080  # the four tones of "It is noon now."
+    whole = _audio(perform(replace(LONG_ANSWER, says=LONG_ANSWER.says)))
+    assert _audio(told("a backchannel does not interrupt")) == whole
+    assert _audio(told("two backchannels do not interrupt")) == whole
+
+
+def test_the_voice_is_lowered_within_150_ms_of_the_first_voiced_sample() -> None:
+    for name in ("a backchannel does not interrupt", "stop takes the floor", "words take the floor"):
+        assert told(name).times("x_duck")[0] - 4.0 <= 0.15
+
+
+def test_a_tool_that_cannot_be_undone_runs_once_although_two_answers_were_prepared() -> None:
+    ran: list[float] = []
+
+    async def pay() -> str:
+        """Pay."""
+        ran.append(anyio.current_time())
+        return "paid"
+
+    story = STORIES["an irreversible tool does not run for a pause"]
+    known = perform(replace(story, tools=(Tool.of(pay, effect="irreversible"),)))
+    (paid_at,) = ran
+    assert paid_at >= known.times("input_audio_buffer.committed")[0]
+    assert known.stage.session.speculation.dropped == 1
+
+
+def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
+    prepared = told("a pause inside a sentence is one turn")
+    (committed,), audio = prepared.times("input_audio_buffer.committed"), prepared.audio()
+    assert audio[0][0] - committed <= 0.005
+    speculation = prepared.stage.session.speculation
+    assert (speculation.started, speculation.kept, speculation.dropped) == (2, 1, 1)
+    assert speculation.saved_ms > 400
+
+
+def test_ten_minutes_take_a_second() -> None:
+    began = time.perf_counter()
+    says = tuple(Say(0.5 + 15 * n, 2.0 + 15 * n, "what time is it") for n in range(40))
+    told = perform(Story(says=says, answers=("It is noon now.",), until_s=600.0))
+    assert len(told.times("response.done")) == 40
+    assert time.perf_counter() - began < 5  # about one; the machine may be busy
+
+
+@pytest.mark.parametrize("at_s", [0.1, 1.0, 1.62, 2.0, 2.25, 3.0, 4.15, 4.35])
+def test_hanging_up_at_any_time_leaves_nothing(at_s: float) -> None:
+    """Idle, hearing, ending, thinking, speaking, ducked, paused: `run_virtual` fails when a task is left."""
+    story = replace(STORIES["words take the floor"], does=(Do(at_s, "hang up"),), until_s=at_s + 0.1)
+    assert perform(story).stage.wire.closed == (1000, "")
+
+
+def _audio(told: Told) -> bytes:
+    deltas = (event["delta"] for _, event in told.events if event["type"] == AUDIO)
+    return b"".join(map(base64.b64decode, deltas))
+
+
+# --- whatever is said -----------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    ["", "mhm", "okay", "stop", "no", "what time is it", "make it five please", "four people"]
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Story:
+    at_s, says = 0.3, []
+    for _ in range(draw(st.integers(1, 5))):
+        at_s += draw(st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0, 4.0]))
+        end_s = at_s + draw(st.sampled_from([0.1, 0.3, 0.7, 1.5]))
+        says.append(Say(at_s, end_s, draw(WORDS), draw(st.sampled_from(["voice", "voice", "noise"]))))
+        at_s = end_s
+    does = st.sampled_from(
+        ["response.create", "response.cancel", "input_audio_buffer.commit", "input_audio_buffer.clear"]
+    )
+    return Story(
+        says=tuple(says),
+        answers=(draw(st.sampled_from(["Yes.", LONG, "It is noon now."])),),
+        until_s=at_s + 12,
+        does=tuple(Do(draw(st.floats(0.1, at_s + 2)), kind) for kind in draw(st.lists(does, max_size=2))),
+        config=draw(st.sampled_from([SEMANTIC, FIXED, asking(Story(), interrupt_response=False).config])),
+        holds_voice=draw(st.booleans()),
+        model_s=draw(st.sampled_from([0.05, 0.5, 2.0])),
+        recogniser_s=draw(st.sampled_from([0.01, 0.3, 1.2])),
+        recogniser_fails=draw(st.sampled_from([False, False, False, True])),
+        ends=(draw(st.sampled_from([None, 0.2, 1.0])),),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversations())
+def test_any_conversation_keeps_the_rules(story: Story) -> None:
+    told = perform(story)
+    assert told.stage.wire.closed == (1000, "")
+    events = [event for _, event in told.events]
+    check_trace(events, ended=False)
+    types = [event["type"] for event in events]
+    asked = sum(deed.type == "response.create" for deed in story.does)
+    assert types.count("response.created") <= types.count("input_audio_buffer.committed") + asked
+    assert last_of_the_voice(told) not in ("x_duck", "x_pause")
+    assert all(
+        event.get("error", {}).get("type") != "server_error" for event in events if event["type"] == "error"
+    )
