@@ -8,7 +8,7 @@ from server.dialects.realtime_commands import RawEvent, event_ref
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import WireSession, render_session
 from server.errors import ClientError
-from server.events import AddItem, Command, CreateReply
+from server.events import AddItem, Command, CreateReply, Item
 
 LOCKABLE = (
     "instructions",
@@ -56,8 +56,15 @@ class Locks:
                 value = _at(wanted, path)
                 if value is not None and value != _at(self._session, path):
                     raise _locked(f"response.{path}", event_ref(event))
-        elif isinstance(command, AddItem) and command.item.role == "system" and "instructions" in self._paths:
-            raise _locked("item.role", event_ref(event))
+            for n, item in enumerate(command.options.context or ()):
+                if isinstance(item, Item):
+                    self._check_item(item, f"response.input[{n}]", event)
+        elif isinstance(command, AddItem):
+            self._check_item(command.item, "item", event)
+
+    def _check_item(self, item: Item, param: str, event: RawEvent) -> None:
+        if item.role == "system" and "instructions" in self._paths:
+            raise _locked(f"{param}.role", event_ref(event))
 
 
 def _locked(param: str, ref: str | None) -> ClientError:
