@@ -119,17 +119,7 @@ class Session:
             on_settled=self._settled,
         )
         self._speech = Speech(self._hearing, self._speech_context())
-        self._context = AnswerContext(
-            session_id=self.id,
-            pipelines=services.pipelines,
-            conversation=self._conversation,
-            outbound=self._outbound,
-            ports=services.new_ports(self),
-            earlier=self._hearing.earlier,
-            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
-            half_trip_s=lambda: wire.latency_s / 2,
-            now=self._now,
-        )
+        self._context = self._answer_context()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
         self._reports = TurnReports(
@@ -152,6 +142,19 @@ class Session:
         self._silent_from_ms = 0
         self._announcements = Announcements(self._announce)
         self._over: SessionOver | None = None
+
+    def _answer_context(self) -> AnswerContext:
+        return AnswerContext(
+            session_id=self.id,
+            pipelines=self._services.pipelines,
+            conversation=self._conversation,
+            outbound=self._outbound,
+            ports=self._services.new_ports(self),
+            earlier=self._hearing.earlier,
+            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
+            half_trip_s=lambda: self._wire.latency_s / 2,
+            now=self._now,
+        )
 
     def _speech_context(self) -> SpeechContext:
         return SpeechContext(
