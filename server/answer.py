@@ -431,6 +431,7 @@ class Answer:
         self._locks.discard(lock)
         if not self._locks:
             self.lane.commit()
+            self._ladder.let_out()
 
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""

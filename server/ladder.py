@@ -25,7 +25,7 @@ from server.events import (
 from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry
-from server.outbound import Lane, Outbound
+from server.outbound import Lane, LaneState, Outbound
 from stageflow.tools import ToolCall
 from stages.agent import ToolUse
 from stages.ports import Usage
@@ -89,11 +89,17 @@ class Ladder:
             status="in_progress",
             pieces=self.pieces,
             rate_hz=self._reply.config.output_format.rate_hz,
+            is_told=lane.state is LaneState.OPEN,
         )
         previous = self._conversation.add(entry)
         self.phase = Phase.MESSAGE
         lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
         return entry
+
+    def let_out(self) -> None:
+        """What was held has been told."""
+        if self.entry is not None:
+            self.entry.is_told = True
 
     def end(self, outcome: Outcome) -> None:
         """Tell how it went, if the client knows of the reply; at most once."""

@@ -28,6 +28,8 @@ class Entry:
     """Rate that `pieces` count samples at."""
     played_samples: int | None = None
     """How much the client says it has played: the truth, which no estimate overrules."""
+    is_told: bool = True
+    """Whether the client knows of it; not while it is only prepared."""
     withheld: bool = False
     """True when the guard blocked these words: the language model never sees them."""
     route: str | None = None
@@ -84,7 +86,7 @@ class Conversation:
 
     def add(self, entry: Entry, after: str | None = None) -> str | None:
         """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
-        it.
+        it, as the client knows the conversation: what is only prepared will be told behind what is there.
 
         Raises ClientError when `after` does not exist or the id is taken.
         """
@@ -94,15 +96,15 @@ class Conversation:
             )
         index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
         self._entries.insert(index, entry)
-        previous = self._entries[index - 1].id if index else None
+        previous = self._told_before(index) if entry.is_told or not index else self._entries[index - 1].id
         if len(self._entries) > self.max_items:
             del self._entries[0]
         return previous
 
     def previous_id(self, item_id: str) -> str | None:
-        """Id of the entry before `item_id`, None at the front or when it is gone."""
+        """Id of the entry that the client knows before `item_id`, None at the front or when it is gone."""
         index = self._find(item_id)
-        return self._entries[index - 1].id if index else None
+        return self._told_before(index) if index else None
 
     def get(self, item_id: str, *, code: str = "item_retrieve_invalid_item_id") -> Entry:
         """The entry, or ClientError with `code`."""
@@ -155,6 +157,9 @@ class Conversation:
             if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
                 return entry.text
         return ""
+
+    def _told_before(self, index: int) -> str | None:
+        return next((entry.id for entry in reversed(self._entries[:index]) if entry.is_told), None)
 
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.

@@ -296,17 +296,18 @@ class Session:
         utterance.end()
 
     def _add_spoken(self, item_id: str) -> None:
-        previous = self._note_spoken(item_id)
-        item = self._conversation.get(item_id).item()
+        self._note_spoken(item_id)
+        entry = self._conversation.get(item_id)
+        entry.is_told = True
+        item, previous = entry.item(), self._conversation.previous_id(item_id)
         self._outbound.put(ev.AudioCommitted(item.id, previous))
         self._outbound.put(ev.ItemAdded(item, previous))
         self._outbound.put(ev.ItemDone(item, previous))
 
-    def _note_spoken(self, item_id: str) -> str | None:
-        """Give the utterance its place in the conversation, if it has none yet; the id before it."""
-        if self._conversation.find(item_id) is not None:
-            return self._conversation.previous_id(item_id)
-        return self._conversation.add(Entry(item_id, "user", spoken=True))
+    def _note_spoken(self, item_id: str) -> None:
+        """Give the utterance its place in the conversation, if it has none yet."""
+        if self._conversation.find(item_id) is None:
+            self._conversation.add(Entry(item_id, "user", spoken=True, is_told=False))
 
     def _read_soon(self, utterance: Utterance) -> None:
         self._tasks.start_soon(self._read_utterance, utterance)
