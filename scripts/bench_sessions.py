@@ -48,7 +48,8 @@ SERVER_CORE = 0
 async def serve_voice() -> None:
     """The real server, scripted providers behind it."""
     settings = load_settings(
-        {"port": 0, "output_chunk_ms": 20, "limits": {"max_sessions": 1000}}, env_file=None
+        {"port": 0, "output_chunk_ms": 20, "limits": {"max_sessions": 1000}, "turn_detection": "server_vad"},
+        env_file=None,
     )
     providers = Providers(
         ScriptedRecogniser("what time is it now"), ScriptedModel(ANSWER), ScriptedVoice(), ("", "", "")

@@ -186,7 +186,7 @@ class Answer:
         if self.is_announced:
             problem = ClientError("server_error", "the server failed to answer", type="server_error")
             self._hush()
-            self._finish(replace(self._outcome, status="failed", error=problem))
+            self._tell_end(replace(self._outcome, status="failed", error=problem))
 
     def interrupt(self, reason: ReplyReason | None) -> None:
         """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
@@ -203,10 +203,10 @@ class Answer:
         if not was_open and not self.question.requested:
             return
         if reason is not None:
-            self._finish(replace(self._outcome, status="cancelled", reason=reason))
+            self._tell_end(replace(self._outcome, status="cancelled", reason=reason))
         else:
             late = ClientError("server_error", "the answer took too long", type="server_error")
-            self._finish(replace(self._outcome, status="failed", error=late))
+            self._tell_end(replace(self._outcome, status="failed", error=late))
 
     # --- the run ------------------------------------------------------------------------------------------
 
@@ -300,7 +300,7 @@ class Answer:
         await self.lane.sent()
         if outcome.status == "failed" or outcome.calls:
             self._ladder.start(self.lane)
-        self._finish(outcome)
+        self._tell_end(outcome)
 
     def _run_config(self) -> dict[str, object]:
         """What the stages read of the session's configuration."""
@@ -407,11 +407,11 @@ class Answer:
 
     # --- the way out --------------------------------------------------------------------------------------
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _tell_end(self, outcome: Outcome) -> None:
         if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
             self.timeline.reply_id = self._reply.id
-        self.timeline.status = outcome.status
         self._ladder.end(outcome)
+        self.timeline.status = outcome.status
 
     def _hush(self) -> None:
         """Nothing of it leaves any more."""
@@ -431,6 +431,7 @@ class Answer:
         self._locks.discard(lock)
         if not self._locks:
             self.lane.commit()
+            self._ladder.let_out()
 
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""

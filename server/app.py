@@ -6,7 +6,6 @@ while.
 """
 
 import logging
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +46,9 @@ from stages.router import Route
 from stages.skills import build_skills
 
 log = logging.getLogger(__name__)
+
+ROLES = ("recogniser", "agent", "voice")
+"""What the three providers are, in the order of `Providers.names`."""
 
 DRAIN_S = 5.0
 """How long a stopping server lets sessions say good-bye."""
@@ -119,7 +121,7 @@ class App:
         self._door = FrontDoor(
             DoorRules(keys, settings.allowed_origins),
             Backstage(
-                health=lambda: {"status": "ok", "sessions": len(self._sessions)},
+                health=self._health,
                 unready=self._unready,
                 metrics=self._metrics.page,
                 mint=self._mint,
@@ -128,7 +130,7 @@ class App:
         )
 
     @asynccontextmanager
-    async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    async def listening(self) -> AsyncIterator[Server]:
         """The open port; on the way out every session is ended with 1001, and what they shared is closed."""
         limits = self._settings.limits
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
@@ -136,7 +138,7 @@ class App:
             self._converse,
             self._settings.listen_host,
             self._settings.port,
-            ssl=tls,
+            ssl=self._settings.tls_context(),
             compression=None,  # audio does not compress, and it costs 60 % more CPU
             max_size=limits.max_frame_bytes,
             open_timeout=5,
@@ -198,6 +200,10 @@ class App:
             llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),
             audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
         )
+
+    def _health(self) -> Mapping[str, object]:
+        providers = dict(zip(ROLES, self._providers.names, strict=True))
+        return {"status": "ok", "sessions": len(self._sessions), "providers": providers}
 
     def _unready(self) -> str | None:
         if self._is_draining:

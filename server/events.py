@@ -237,8 +237,8 @@ Command = (
     | TruncateItem
     | CreateReply
     | CancelReply
-    | ClearOutput
     | Played
+    | ClearOutput
 )
 
 # --- events: what a client is told ------------------------------------------------------------------------
@@ -471,9 +471,9 @@ Event = (
     | ReplyItemEnded
     | ReplyCall
     | ReplyEnded
-    | OutputCleared
     | TurnEnded
     | TurnTimed
+    | OutputCleared
     | Problem
 )
 

@@ -5,8 +5,6 @@ handshake; `process_request` and `select_subprotocol` are its hooks for `websock
 shape that clients of the Realtime protocol know.
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,10 +219,9 @@ def requested_purpose(target: str) -> Literal["realtime", "transcription"]:
 
 _FILES = read_files(resources.files("server") / "web")
 _INDEX = "/index.html"
-_STYLE = re.search(rb"<style>(.*?)</style>", _FILES[_INDEX].body, re.DOTALL)
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE[1] if _STYLE else b"").digest()).decode()
+_CONNECT = "/connect.html"
 _POLICY = (
-    f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'sha256-{_STYLE_HASH}'; "
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
     "img-src 'self' data:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -232,7 +229,8 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\
 
 
 def _file_page(request: PlainRequest) -> Page:
-    file = _start_page(request.headers) if request.path == "/" else _FILES[request.path]
+    path = _INDEX if request.path == "/" else request.path
+    file = _connect_page(request.headers) if path == _CONNECT else _FILES[path]
     headers = (("Cache-Control", "no-cache"), ("ETag", file.etag))  # asked for each time, sent when changed
     seen = ",".join(request.headers.get_all("If-None-Match"))
     if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
@@ -240,11 +238,11 @@ def _file_page(request: PlainRequest) -> Page:
     return Page(200, file.body, file.content_type, headers, _POLICY)
 
 
-def _start_page(headers: Headers) -> WebFile:
-    """The page for people, with the address under which they see us in its examples."""
+def _connect_page(headers: Headers) -> WebFile:
+    """The page for people who write clients, with the address under which they see us in its examples."""
     hosts = headers.get_all("Host")
     host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
     secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
-    index = _FILES[_INDEX]
-    body = index.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
-    return WebFile(body, index.content_type)
+    page = _FILES[_CONNECT]
+    body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
+    return WebFile(body, page.content_type)

@@ -25,7 +25,7 @@ from server.events import (
 from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry
-from server.outbound import Lane, Outbound
+from server.outbound import Lane, LaneState, Outbound
 from stageflow.tools import ToolCall
 from stages.agent import ToolUse
 from stages.ports import Usage
@@ -90,10 +90,15 @@ class Ladder:
             pieces=self.pieces,
             rate_hz=self._reply.config.output_format.rate_hz,
         )
-        previous = self._conversation.add(entry)
+        previous = self._conversation.add(entry, told=lane.state is LaneState.OPEN)
         self.phase = Phase.MESSAGE
         lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
         return entry
+
+    def let_out(self) -> None:
+        """What was held is told now."""
+        if self.entry is not None:
+            self._conversation.tell(self.entry.id)
 
     def end(self, outcome: Outcome) -> None:
         """Tell how it went, if the client knows of the reply; at most once."""

@@ -70,6 +70,8 @@ class Conversation:
 
     max_items: int = 1000
     _entries: list[Entry] = field(default_factory=list)
+    _untold: set[str] = field(default_factory=set)
+    """Ids that the client does not know yet: words that may not be all, an answer that is held back."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
@@ -82,10 +84,11 @@ class Conversation:
         """Id of the newest entry."""
         return self._entries[-1].id if self._entries else None
 
-    def add(self, entry: Entry, after: str | None = None) -> str | None:
-        """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
-        it.
+    def add(self, entry: Entry, after: str | None = None, *, told: bool = True) -> str | None:
+        """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before it.
 
+        An entry that the client is told of stands behind one that it knows; one that is not `told` yet will be told
+        of after all that stands before it now.
         Raises ClientError when `after` does not exist or the id is taken.
         """
         if self._find(entry.id) is not None:
@@ -93,16 +96,26 @@ class Conversation:
                 "invalid_value", f"item id {entry.id!r} is already in the conversation", param="item.id"
             )
         index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
+        while index < len(self._entries) and self._entries[index].id in self._untold:
+            index += 1  # those are told behind the same entry, and so come before this one
         self._entries.insert(index, entry)
-        previous = self._entries[index - 1].id if index else None
+        if told:
+            previous = self._told_before(index)
+        else:
+            self._untold.add(entry.id)
+            previous = self._entries[index - 1].id if index else None
         if len(self._entries) > self.max_items:
-            del self._entries[0]
+            self._untold.discard(self._entries.pop(0).id)
         return previous
 
+    def tell(self, item_id: str) -> None:
+        """The client knows the entry from now on."""
+        self._untold.discard(item_id)
+
     def previous_id(self, item_id: str) -> str | None:
-        """Id of the entry before `item_id`, None at the front or when it is gone."""
+        """Id of the entry before `item_id` that the client knows, None at the front or when the item is gone."""
         index = self._find(item_id)
-        return self._entries[index - 1].id if index else None
+        return self._told_before(index) if index else None
 
     def get(self, item_id: str, *, code: str = "item_retrieve_invalid_item_id") -> Entry:
         """The entry, or ClientError with `code`."""
@@ -116,6 +129,7 @@ class Conversation:
     def delete(self, item_id: str) -> None:
         """Take an entry out; ClientError when it is not there."""
         del self._entries[self._index(item_id, code="item_delete_invalid_item_id")]
+        self._untold.discard(item_id)
 
     def truncate(self, item_id: str, played_ms: int) -> Entry:
         """Cut a spoken answer to what was played; positions beyond its end count as its end.
@@ -155,6 +169,10 @@ class Conversation:
             if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
                 return entry.text
         return ""
+
+    def _told_before(self, index: int) -> str | None:
+        ids = (self._entries[at].id for at in range(index - 1, -1, -1))
+        return next((item_id for item_id in ids if item_id not in self._untold), None)
 
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.

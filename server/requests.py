@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from server.answer import Answer, AnswerContext, Question
+from server.answer import Answer, Question
 from server.errors import ClientError
-from server.events import OutputCleared, ReplyOptions, SessionConfig
+from server.events import Event, Modality, OutputCleared, ReplyOptions
 from server.items import chosen
-from server.timeline import Timeline
-from server.turns import Floor, FloorEvent, RunId, State
+from server.memory import Conversation
+from server.turns import Floor, FloorEvent, State
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,12 @@ class RequestContext:
 
     floor: Floor
     feed: Callable[[FloorEvent, Question | None], None]
-    config: Callable[[], SessionConfig]
+    put: Callable[[Event], None]
+    conversation: Conversation
+    modality: Callable[[], Modality]
     answer: Callable[[], Answer | None]
     """The one that has, or last had, the floor."""
-    of_answers: AnswerContext
+    new_aside: Callable[[Question], Answer]
     spawn: Callable[..., object]
     """Start a task of the session's."""
 
@@ -52,8 +54,8 @@ class Requests:
 
     def create(self, options: ReplyOptions) -> None:
         """Answer now. Raises ClientError while another answer has the floor, or for items that are not there."""
-        about = chosen(options.context, self.context.of_answers.conversation)
-        if not options.in_conversation and options.over(self.context.config()).modality == "text":
+        about = chosen(options.context, self.context.conversation)
+        if not options.in_conversation and (options.modality or self.context.modality()) == "text":
             self._start_aside(
                 Question(options=options, ended_by="client", requested=True, about=about, is_aside=True)
             )
@@ -86,7 +88,7 @@ class Requests:
         answer = self.context.answer()
         if answer is not None and self.context.floor.state in _ANSWERING:
             self.context.feed(FloorEvent.CANCELLED, None)
-            self.context.of_answers.outbound.put(OutputCleared(answer.reply_id))
+            self.context.put(OutputCleared(answer.reply_id))
 
     def _start_aside(self, question: Question) -> None:
         if len(self._asides) >= MAX_ASIDES:
@@ -95,9 +97,7 @@ class Requests:
                 f"At most {MAX_ASIDES} responses beside the conversation run at once: wait until one is done.",
                 type="rate_limit_error",
             )
-        context = self.context.of_answers
-        timeline = Timeline(RunId(0, 0), context.now())  # it has no turn
-        answer = Answer(timeline, question, self.context.config(), context)
+        answer = self.context.new_aside(question)
         self._asides[answer.reply_id] = answer
         answer.confirm()
         self.context.spawn(self._live, answer)

@@ -23,11 +23,11 @@ from anyio.abc import TaskGroup
 
 from audio.vad import Vad
 from server import events as ev
-from server import history
 from server.announcements import Announcements
 from server.answer import Answer, AnswerContext, Pipelines, Question
 from server.errors import ClientError, SessionOver
 from server.hearing import Hearing
+from server.history import messages
 from server.ids import new_id
 from server.interruption import InterruptionPolicy
 from server.items import ItemCommand, obey_item_command
@@ -39,11 +39,13 @@ from server.requests import RequestContext, Requests
 from server.settings import Limits
 from server.speculation import Speculation
 from server.speech import Speech
+from server.timeline import Timeline
 from server.turn_reports import NoObserver, Observer, TurnReports
 from server.turns import Floor, FloorCommand, FloorEvent, RunId, State
 from server.utterance import Outcome, Utterance
 from server.voice_events import Played, VoiceHeld
-from server.wire import Wire, WireClosed
+from server.wire import Wire
+from server.writer import Writer
 from stageflow.context import Message
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderError
@@ -128,12 +130,13 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )
-        self._requests = self._new_requests()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
         self._reports = TurnReports(
             self.id, self._hearing, self._outbound.put, self._playback, services.observer
         )
+        self._writer = self._new_writer()
+        self._requests = Requests(self._request_context())
         self._tasks: TaskGroup
         self._expires_at = math.inf
         self._answer: Answer | None = None
@@ -141,6 +144,17 @@ class Session:
         self._silent_from_ms = 0
         self._announcements = Announcements(self._announce)
         self._over: SessionOver | None = None
+
+    def _new_writer(self) -> Writer:
+        return Writer(
+            self._wire,
+            self._dialect,
+            self._outbound,
+            patience_s=self._services.limits.send_timeout_s,
+            now=self._now,
+            wake_at=self._wake_at,
+            tick=self._tick,
+        )
 
     def _speech_context(self) -> SpeechContext:
         return SpeechContext(
@@ -158,21 +172,23 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
-    def _new_requests(self) -> Requests:
-        return Requests(
-            RequestContext(
-                floor=self._floor,
-                feed=self._feed,
-                config=lambda: self._config,
-                answer=lambda: self._answer,
-                of_answers=self._context,
-                spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
-            )
-        )
-
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
-        return history.messages(self._conversation)
+        return messages(self._conversation)
+
+    def _request_context(self) -> RequestContext:
+        return RequestContext(
+            floor=self._floor,
+            feed=self._feed,
+            put=self._outbound.put,
+            conversation=self._conversation,
+            modality=lambda: self._config.modality,
+            answer=lambda: self._answer,
+            new_aside=lambda question: Answer(
+                Timeline(RunId(0, 0), self._now()), question, self._config, self._context
+            ),
+            spawn=lambda work, *arguments: self._tasks.start_soon(work, *arguments),
+        )
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -205,7 +221,7 @@ class Session:
         over = self._over or SessionOver(1000, "")
         with anyio.move_on_after(CLOSE_DEADLINE_S, shield=True):
             if over.error is not None:
-                await self._send(ev.Problem(over.error))
+                await self._writer.send(ev.Problem(over.error))
             await self._wire.close(over.close_code, over.reason)
         self._observer.session_ended(over.close_code)
 
@@ -279,17 +295,18 @@ class Session:
         utterance.end()
 
     def _add_spoken(self, item_id: str) -> None:
-        previous = self._note_spoken(item_id)
+        self._note_spoken(item_id)
+        self._conversation.tell(item_id)
+        previous = self._conversation.previous_id(item_id)
         item = self._conversation.get(item_id).item()
         self._outbound.put(ev.AudioCommitted(item.id, previous))
         self._outbound.put(ev.ItemAdded(item, previous))
         self._outbound.put(ev.ItemDone(item, previous))
 
-    def _note_spoken(self, item_id: str) -> str | None:
-        """Give the utterance its place in the conversation, if it has none yet; the id before it."""
-        if self._conversation.find(item_id) is not None:
-            return self._conversation.previous_id(item_id)
-        return self._conversation.add(Entry(item_id, "user", spoken=True))
+    def _note_spoken(self, item_id: str) -> None:
+        """Give the utterance its place in the conversation, if it has none yet; the client is not told."""
+        if self._conversation.find(item_id) is None:
+            self._conversation.add(Entry(item_id, "user", spoken=True), told=False)
 
     def _read_soon(self, utterance: Utterance) -> None:
         self._tasks.start_soon(self._read_utterance, utterance)
@@ -455,27 +472,8 @@ class Session:
     # --- the writer ---------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        """Send what is due, and keep the session's time in between."""
-        now, patience_s = self._now, self._services.limits.send_timeout_s
-        with anyio.CancelScope() as scope:
-            try:
-                while True:
-                    event = self._outbound.take(now())
-                    if event is not None:
-                        scope.deadline = now() + patience_s
-                        await self._send(event)
-                        continue
-                    scope.deadline = math.inf
-                    await self._outbound.wait(self._wake_at(now()))
-                    self._tick(now())
-            except WireClosed:
-                return  # the reader learns of it too, and ends the session
-        if scope.cancelled_caught:
-            self.end(_SLOW_CONSUMER)
-
-    async def _send(self, event: ev.Event) -> None:
-        for frame in self._dialect.encode(event):
-            await self._wire.send(frame)
+        if not await self._writer.run():
+            self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
 
     def _wake_at(self, now: float) -> float:
         due, deadline = self._outbound.next_due(now), self._floor.deadline

@@ -7,6 +7,7 @@ uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -39,7 +40,8 @@ class Limits(BaseModel):
     max_queued_audio_s: float = Field(30.0, ge=1.0, le=600.0)
     """Speech waiting to be paced out; beyond it the voice waits."""
     send_timeout_s: float = Field(10.0, ge=0.1, le=60.0)
-    """How long one frame may take to leave before the client counts as a slow consumer."""
+    """How long one frame may take to leave, at most, before the client counts as a slow consumer; half of it is
+    always granted."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
@@ -58,6 +60,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients must present. Without any, the server listens on loopback only."""
     allowed_origins: Words = ()
+    tls_cert_file: Path | None = None
+    """PEM file of the certificate and its chain: the server then speaks https and wss only."""
+    tls_key_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     stt: Literal["embedded", "scripted"] = "embedded"
@@ -119,6 +124,10 @@ class Settings(BaseSettings):
                 f"host: {self.listen_host} can be reached from outside: "
                 f"set {PREFIX}API_KEYS, or listen on 127.0.0.1"
             )
+        try:
+            self.tls_context()
+        except OSError as error:  # what is wrong with the contents is an SSLError, an OSError too
+            faults.append(f"tls_cert_file: cannot be used with tls_key_file: {error}")
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
         if faults:
@@ -129,6 +138,16 @@ class Settings(BaseSettings):
     def listen_host(self) -> str:
         """The address to bind."""
         return self.host or "127.0.0.1"
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What to serve TLS with, if there is a certificate. Raises OSError when its files cannot be used."""
+        if self.tls_cert_file is None and self.tls_key_file is None:
+            return None
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            raise FileNotFoundError("one is of no use without the other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.tls_cert_file, self.tls_key_file, password="")  # never ask for one
+        return context
 
     @property
     def has_chat_model(self) -> bool:

@@ -7,7 +7,7 @@ import sys
 
 import anyio
 
-from server.app import App, load_providers
+from server.app import ROLES, App, load_providers
 from server.settings import Settings, load_settings
 
 
@@ -34,12 +34,13 @@ async def _serve(settings: Settings) -> None:
         async with app.listening() as server:
             port = server.sockets[0].getsockname()[1]
             address = f"{settings.listen_host}:{port}"
-            for role, name in zip(("recogniser", "agent", "voice"), providers.names, strict=True):
+            s = "s" if settings.tls_cert_file else ""
+            for role, name in zip(ROLES, providers.names, strict=True):
                 _say(f"{role:>10}: {name}")
             if not settings.api_keys:
                 _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
-            _say(f"listening on http://{address}/ and ws://{address}/v1/realtime")
-            _say(f"try: scripts/talk tests/data/speech/ps_goforward.wav --url ws://{address}/v1/realtime")
+            _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
+            _say(f"try: scripts/talk tests/data/speech/ps_goforward.wav --url ws{s}://{address}/v1/realtime")
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
                     break

@@ -93,10 +93,10 @@ class RealtimeDialect:
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
-        session = merge(self._session, part, self._defaults)
+        merged = merge(self._session, part, self._defaults)
         if "tool_choice" in part.model_fields_set:
-            check_choice(session.config, "session.tool_choice", event_ref(event))
-        self._locks.check_session(session, event_ref(event))
-        self._session = session
+            check_choice(merged.config, "session.tool_choice", event_ref(event))
+        self._locks.check_session(merged, event_ref(event))
+        self._session = merged
         self._updates += 1
         return Configure(self._session.config, event_ref(event))

@@ -118,3 +118,17 @@ def test_the_last_entry_waits_for_an_answer_only_if_it_is_the_persons() -> None:
     assert made.last_user_entry() is not None
     made.add(spoken())
     assert made.last_user_entry() is None
+
+
+def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
+    made = conversation(Entry("a", "user"))
+    assert made.add(Entry("u", "user"), told=False) == "a"
+    assert made.add(Entry("r", "assistant"), told=False) == "u"
+    assert made.add(Entry("x", "user")) == "a"
+    assert made.add(Entry("y", "user"), "a") == "a"
+    assert [entry.id for entry in made] == ["a", "u", "r", "y", "x"]  # as the client has it once all are told
+    made.tell("u")
+    assert made.previous_id("u") == "a"
+    assert made.previous_id("y") == "u"
+    made.delete("r")
+    assert made.previous_id("y") == "u"

@@ -1,11 +1,14 @@
 """The settings: every fault is named at once, secrets are not shown."""
 
 import os
+import ssl
+from pathlib import Path
 
 import pytest
 
 from server.errors import ConfigError
 from server.settings import load_settings
+from tests.support.certificate import self_signed
 
 
 @pytest.fixture
@@ -67,3 +70,20 @@ def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
     assert len(settings.api_keys) == 2
     assert "sesame" not in repr(settings)
     assert "secret" not in repr(settings)
+
+
+def test_a_certificate_and_its_key_make_tls(tmp_path: Path) -> None:
+    made = self_signed(tmp_path)
+    assert isinstance(load_settings(made.settings(), env_file=None).tls_context(), ssl.SSLContext)
+    assert load_settings(env_file=None).tls_context() is None
+
+
+def test_a_certificate_that_cannot_be_used_is_a_fault(tmp_path: Path) -> None:
+    made = self_signed(tmp_path)
+    for wrong in (
+        {"tls_cert_file": made.cert_file},
+        {"tls_cert_file": made.key_file, "tls_key_file": made.cert_file},
+        {"tls_cert_file": tmp_path / "none.pem", "tls_key_file": made.key_file},
+    ):
+        with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_TLS_CERT_FILE: cannot be used"):
+            load_settings(wrong, env_file=None)

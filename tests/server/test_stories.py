@@ -4,9 +4,7 @@ A trace that is meant to change is written anew with `UPDATE_STORIES=1 scripts/t
 then read it.
 """
 
-import base64
 import os
-import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -50,7 +48,7 @@ def test_the_story_goes_as_it_went(name: str) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_order_of_events_is_the_protocols(name: str) -> None:
-    check_trace([event for _, event in told(name).events], ended=False)
+    check_trace(told(name).realtime_events(), ended=False)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -64,11 +62,15 @@ def test_no_turn_is_answered_twice(name: str) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_no_audio_of_a_reply_comes_after_its_end(name: str) -> None:
     over: set[str] = set()
+    epoch = 0
     for _, event in told(name).events:
         if event["type"] == "response.done":
             over.add(event["response"]["id"])
-        elif event["type"] == "response.output_audio.delta":
-            assert event["response_id"] not in over
+        elif event["type"] == "x_flush":
+            epoch = event["epoch"]
+        elif event["type"] in AUDIO:
+            assert event.get("response_id") not in over
+            assert event.get("epoch", epoch) >= epoch
 
 
 def last_of_the_voice(told: Told) -> str | None:
@@ -92,10 +94,10 @@ def test_no_golden_trace_is_left_over() -> None:
 
 def test_what_was_held_goes_on_with_the_next_sample() -> None:
     plain = told("a question and its answer")
-    assert len(_audio(plain)) == 2 * 24 * 1080  # the four tones of "It is noon now."
-    whole = _audio(perform(replace(LONG_ANSWER, says=LONG_ANSWER.says)))
-    assert _audio(told("a backchannel does not interrupt")) == whole
-    assert _audio(told("two backchannels do not interrupt")) == whole
+    assert len(plain.audio()) == 2 * 24 * 1080  # the four tones of "It is noon now."
+    whole = perform(LONG_ANSWER).audio()
+    assert told("a backchannel does not interrupt").audio() == whole
+    assert told("two backchannels do not interrupt").audio() == whole
 
 
 def test_the_voice_is_lowered_within_150_ms_of_the_first_voiced_sample() -> None:
@@ -120,19 +122,20 @@ def test_a_tool_that_cannot_be_undone_runs_once_although_two_answers_were_prepar
 
 def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
     prepared = told("a pause inside a sentence is one turn")
-    (committed,), audio = prepared.times("input_audio_buffer.committed"), prepared.audio()
-    assert audio[0][0] - committed <= 0.005
+    (committed,), audible = prepared.times("input_audio_buffer.committed"), prepared.audio_times()
+    assert audible[0] - committed <= 0.005
     speculation = prepared.stage.session.speculation
     assert (speculation.started, speculation.kept, speculation.dropped) == (2, 1, 1)
     assert speculation.saved_ms > 400
 
 
-def test_ten_minutes_take_a_second() -> None:
-    began = time.perf_counter()
+def test_ten_minutes_of_conversation_are_forty_answers() -> None:
     says = tuple(Say(0.5 + 15 * n, 2.0 + 15 * n, "what time is it") for n in range(40))
     told = perform(Story(says=says, answers=("It is noon now.",), until_s=600.0))
-    assert len(told.times("response.done")) == 40
-    assert time.perf_counter() - began < 5  # about one; the machine may be busy
+    assert [event["response"]["status"] for _, event in told.events if event["type"] == "response.done"] == [
+        "completed"
+    ] * 40
+    assert told.stage.session.speculation.kept == 40
 
 
 @pytest.mark.parametrize("at_s", [0.1, 1.0, 1.62, 2.0, 2.25, 3.0, 4.15, 4.35])
@@ -140,11 +143,6 @@ def test_hanging_up_at_any_time_leaves_nothing(at_s: float) -> None:
     """Idle, hearing, ending, thinking, speaking, ducked, paused: `run_virtual` fails when a task is left."""
     story = replace(STORIES["words take the floor"], does=(Do(at_s, "hang up"),), until_s=at_s + 0.1)
     assert perform(story).stage.wire.closed == (1000, "")
-
-
-def _audio(told: Told) -> bytes:
-    deltas = (event["delta"] for _, event in told.events if event["type"] == AUDIO)
-    return b"".join(map(base64.b64decode, deltas))
 
 
 # --- whatever is said -----------------------------------------------------------------------------------------
@@ -184,7 +182,7 @@ def conversations(draw: st.DrawFn) -> Story:
 def test_any_conversation_keeps_the_rules(story: Story) -> None:
     told = perform(story)
     assert told.stage.wire.closed == (1000, "")
-    events = [event for _, event in told.events]
+    events = told.realtime_events()
     check_trace(events, ended=False)
     types = [event["type"] for event in events]
     asked = sum(deed.type == "response.create" for deed in story.does)

@@ -86,9 +86,9 @@ def undisturbed() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "held"), [(0.2, ["x_duck", "x_resume"]), (0.6, ["x_duck", "x_pause", "x_resume"])]
+    ("seconds", "told"), [(0.2, ["x_duck", "x_resume"]), (0.6, ["x_duck", "x_pause", "x_resume"])]
 )
-def test_after_a_backchannel_the_voice_goes_on_from_the_exact_sample(seconds: float, held: list[str]) -> None:
+def test_after_a_backchannel_the_voice_goes_on_from_the_exact_sample(seconds: float, told: list[str]) -> None:
     async def story(stage: Stage) -> None:
         stage.ask("talk")
         await stage.wire.until(AUDIO, 5)
@@ -96,7 +96,7 @@ def test_after_a_backchannel_the_voice_goes_on_from_the_exact_sample(seconds: fl
         await stage.wire.until("x_metrics")
 
     stage = play(lambda: VoiceStage(LONG, heard=Heard("mhm")), story)
-    assert holds(stage) == held
+    assert holds(stage) == told
     found = frames(stage)
     assert samples_of(found) == undisturbed()
     for frame, following in pairwise(found):

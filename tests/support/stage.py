@@ -157,7 +157,7 @@ class Stage:
         end_of_turn: EndOfTurnModel | None = None,
         interruption: InterruptionPolicy = InterruptionPolicy(),  # noqa: B008 - frozen
         config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
-        dialect: Callable[[SessionConfig], Dialect] = RealtimeDialect,
+        dialect: Callable[[SessionConfig], Dialect] = realtime,
         observer: Observer | None = None,
     ) -> None:
         self.wire = QueueWire()
@@ -184,9 +184,9 @@ class Stage:
             ),
             new_ports=lambda session: ports,
             limits=Limits(max_session_s=3600),
-            observer=observer or NoObserver(),
             end_of_turn=end_of_turn,
             interruption=interruption,
+            observer=observer or NoObserver(),
         )
         self.session = Session(self.wire, dialect(config), services, config)
 

@@ -100,12 +100,25 @@ class Told:
         """When events of a type came, in seconds."""
         return [at for at, event in self.events if event["type"] == type]
 
-    def audio(self) -> list[tuple[float, str]]:
-        """When audio came, and of which reply."""
-        return [(at, event["response_id"]) for at, event in self.events if event["type"] == AUDIO]
+    def audio_times(self) -> list[float]:
+        """When audio came, in seconds."""
+        return [at for at, event in self.events if event["type"] in AUDIO]
+
+    def audio(self) -> bytes:
+        """All of it, joined."""
+        frames = (event for _, event in self.events if event["type"] in AUDIO)
+        return b"".join(
+            event["data"] if "data" in event else base64.b64decode(event["delta"]) for event in frames
+        )
+
+    def realtime_events(self) -> list[dict[str, Any]]:
+        """What a client of the standard protocol knows of it."""
+        return [
+            event for _, event in self.events if event["type"] != AUDIO_FRAME and event["type"][:2] != "x_"
+        ]
 
 
-AUDIO = "response.output_audio.delta"
+AUDIO = ("response.output_audio.delta", AUDIO_FRAME)
 
 
 def perform(story: Story) -> Told:
@@ -126,22 +139,7 @@ def perform(story: Story) -> Told:
         partial(_tell, story),
     )
     context = tuple((m.role, m.content) for m in stage.session.messages() if m.role != "system")
-    seen = _with_replies(stage.wire.seen)
-    return Told(tuple(trace(seen)), tuple(seen), context, stage)
-
-
-def _with_replies(seen: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:
-    """The same, with binary audio as the deltas that a client of Realtime would have been sent."""
-    told: list[tuple[float, dict[str, Any]]] = []
-    place: dict[str, Any] = {}
-    for at_s, event in seen:
-        if event["type"] == "response.output_item.added":
-            place = {"response_id": event["response_id"], "item_id": event["item"]["id"]}
-        if event["type"] == AUDIO_FRAME:
-            delta = base64.b64encode(event["data"]).decode()
-            event = {"type": AUDIO, "event_id": f"frame_{len(told)}", **place, "delta": delta}
-        told.append((at_s, event))
-    return told
+    return Told(tuple(trace(stage.wire.seen)), tuple(stage.wire.seen), context, stage)
 
 
 def _timed(answer: str | Said, model_s: float) -> Said:
@@ -252,7 +250,7 @@ def trace(seen: list[tuple[float, dict[str, Any]]]) -> list[str]:
     lines: list[str] = []
     audio: list[float] = []
     for at_s, event in seen:
-        if event["type"] == AUDIO:
+        if event["type"] in AUDIO:
             audio.append(at_s)
             continue
         text = _notice(event)
@@ -279,6 +277,7 @@ _NOTICED = {
     "conversation.item.input_audio_transcription.failed": "not heard",
     "response.created": "reply begins",
     "response.output_audio_transcript.done": "said: {transcript!r}",
+    "x_flush": "x_flush {epoch}",
     "x_duck": "x_duck",
     "x_pause": "x_pause",
     "x_resume": "x_resume",

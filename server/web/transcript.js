@@ -1,0 +1,80 @@
+/** The list of what was said: a line a caption, grey while it may change, the agent's words as they are heard. */
+
+const WHO = { person: "You", agent: "Agent" };
+const KEPT = 200;
+
+export class Transcript {
+  /** @param {HTMLElement} list @param {(text: string) => void} announce is given each line that is complete */
+  constructor(list, announce) {
+    this.list = list;
+    this.announce = announce;
+    this.lines = new Map();
+  }
+
+  /** @param {{id: string, role: "person" | "agent", text: string, rest: string, status: string}} caption */
+  show(caption) {
+    const { id, role, text, rest, status } = caption;
+    const isEmpty = !text && !rest && status !== "partial";
+    if (isEmpty) return this.remove(id);
+    const line = this.lines.get(id) ?? this.add(id, role);
+    if (line.dataset.status === status && status !== "partial") return;
+    const isNearEnd = this.isNearEnd();
+    line.dataset.status = status;
+    const [, words] = line.children;
+    words.classList.toggle("waiting", !text && !rest);
+    words.firstChild.textContent = text;
+    words.lastChild.textContent = status === "partial" ? rest : "";
+    if (status === "interrupted") this.mark(words, text ? "– cut short" : "cut short");
+    if (status !== "partial") this.announce(`${WHO[role]}: ${text}`);
+    if (isNearEnd) this.scroll();
+  }
+
+  /** A line between two conversations. */
+  divide(text) {
+    const line = document.createElement("li");
+    line.className = "break";
+    line.textContent = text;
+    this.list.append(line);
+    this.scroll();
+  }
+
+  add(id, role) {
+    const line = document.createElement("li");
+    line.dataset.role = role;
+    const who = document.createElement("span");
+    who.className = "who";
+    who.textContent = WHO[role];
+    const words = document.createElement("p");
+    words.className = "words";
+    const rest = document.createElement("span"); // keeps its place, so that lines do not jump as words appear
+    rest.className = "rest";
+    rest.setAttribute("aria-hidden", "true");
+    words.append(document.createElement("span"), rest);
+    line.append(who, words);
+    this.list.append(line);
+    this.lines.set(id, line);
+    if (this.list.children.length > KEPT) this.list.firstElementChild.remove();
+    return line;
+  }
+
+  remove(id) {
+    this.lines.get(id)?.remove();
+    this.lines.delete(id);
+  }
+
+  mark(words, text) {
+    const mark = document.createElement("span");
+    mark.className = "mark";
+    mark.textContent = text;
+    words.append(" ", mark);
+  }
+
+  isNearEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.list;
+    return scrollHeight - scrollTop - clientHeight < 120;
+  }
+
+  scroll() {
+    this.list.scrollTop = this.list.scrollHeight;
+  }
+}

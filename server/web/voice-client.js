@@ -1,0 +1,331 @@
+/**
+ * Talk to a stageflow-voice server from a page of your own.
+ *
+ *     import { connect } from "./voice-client.js";
+ *
+ *     button.onclick = async () => {
+ *       const voice = await connect("/v1/realtime");          // from a click: browsers want one before they make a sound
+ *       voice.addEventListener("caption", ({ detail }) => console.log(detail.role, detail.text));
+ *       voice.addEventListener("problem", ({ detail }) => console.warn(detail.code));
+ *     };
+ *
+ * It takes this file and those beside it that it names: connection, answers, captions, frames, speaker, microphone and
+ * the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and is told what was
+ * heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
+ *
+ * Events, each a CustomEvent with its `detail`:
+ *
+ * | event         | detail |
+ * | ------------- | --- |
+ * | `state`       | `{state}`: connecting, reconnecting, listening, hearing, thinking, speaking, yielding, closed |
+ * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "final" or "interrupted"; `rest` is what the agent has yet to say |
+ * | `session`     | the server's session object, when it begins and when it changes |
+ * | `interrupted` | `{}`: the agent was cut short |
+ * | `level`       | `{input}` or `{output}`: loudness, 0 to 1 |
+ * | `turn`        | the server's `x_turn`: why it did what it did |
+ * | `metrics`     | the server's `x_metrics`: `ms` after the last voiced sample |
+ * | `retry`       | `{attempt, delayMs}`: the server is lost, and is tried again |
+ * | `microphone`  | `{isOn, isMuted, deviceId}` |
+ * | `problem`     | `{code, message, isFatal}`; codes are listed in `messages.js` |
+ */
+
+import { Answers } from "./answers.js";
+import { Connection } from "./connection.js";
+import { ANSWER, MICROPHONE, base64FromSamples, decodeFrame, encodeFrame } from "./frames.js";
+import { Microphone } from "./microphone.js";
+import { HANDLERS } from "./server-events.js";
+import { RATE_HZ, Speaker } from "./speaker.js";
+
+const PLAYBACK_REPORT_MS = 150;
+
+/**
+ * @param {string} [url] of the server's `/v1/realtime`; without one, that of the page's own server
+ * @param {object} [options]
+ * @param {string} [options.apiKey] one of the server's keys, if it was started with any
+ * @param {boolean} [options.microphone] false to begin without; `startMicrophone` adds it
+ * @param {string} [options.microphoneId] which one
+ * @param {string} [options.speakerId] which loudspeaker, where the browser lets us choose
+ * @param {object} [options.session] fields of Realtime's session object to send with `session.update`
+ * @param {(client: VoiceClient) => void} [options.prepare] gets the client before anything happens, to listen to events
+ * @returns {Promise<VoiceClient>} on its way to the server; `state` tells when it is there
+ */
+export async function connect(url = "/v1/realtime", options = {}) {
+  const client = new VoiceClient(url, options);
+  options.prepare?.(client);
+  await client.open();
+  return client;
+}
+
+export class VoiceClient extends EventTarget {
+  constructor(url, options) {
+    super();
+    this.options = options;
+    this.connection = new Connection(url, options.apiKey);
+    this.answers = new Answers();
+    this.speaker = null;
+    this.microphone = null;
+    this.link = "connecting"; // connecting, open, reconnecting, closed
+    this.person = "silent"; // silent, speaking, waiting (for an answer)
+    this.reply = null; // the id of the answer that the server is giving
+    this.partial = { id: "", text: "" }; // what the person is saying, as far as it is known
+    this.playing = null; // the last report of the speaker
+    this.epoch = 0; // the newest the server has spoken of
+    this.epochBase = 0; // a new session counts from 0 again; the speaker does not
+    this.sentSamples = 0;
+    this.reportedAt = 0;
+    this.owesReport = false;
+    this.told = "";
+    const { connection } = this;
+    connection.addEventListener("open", () => this.began());
+    connection.addEventListener("event", ({ detail }) => this.obey(detail));
+    connection.addEventListener("audio", ({ detail }) => this.takeFrame(detail));
+    connection.addEventListener("retry", ({ detail }) => this.retries(detail));
+    connection.addEventListener("problem", ({ detail }) => this.ended({ ...detail, isFatal: true }));
+  }
+
+  // --- what a page asks for ----------------------------------------------------------------------------------
+
+  /** @returns {string} as the event `state` has it */
+  get state() {
+    if (this.link !== "open") return this.link;
+    if (this.isAudible) return this.playing.mode === "play" ? "speaking" : "yielding";
+    return { silent: "listening", speaking: "hearing", waiting: "thinking" }[this.person];
+  }
+
+  /** Whether the agent can be heard, or is held and about to go on. */
+  get isAudible() {
+    const report = this.playing;
+    if (!report || report.item < 0 || report.mode === "flush") return false;
+    return report.buffered > 0 || report.heard.played < report.played;
+  }
+
+  async open() {
+    this.show();
+    this.speaker = await Speaker.open();
+    if (this.options.speakerId) await this.chooseSpeaker(this.options.speakerId);
+    this.speaker.addEventListener("report", ({ detail }) => this.follow(detail));
+    if (this.options.microphone !== false) await this.startMicrophone(this.options.microphoneId);
+    if (this.link === "connecting") await this.connection.open();
+  }
+
+  /** Ask for the microphone, or for another one. When there is none, a `problem` says why, and typing still works. */
+  async startMicrophone(deviceId) {
+    const wasMuted = this.microphone?.isMuted ?? false;
+    this.stopMicrophone();
+    try {
+      const microphone = await Microphone.open(this.speaker.context, deviceId);
+      if (this.link === "closed") return microphone.close();
+      this.microphone = microphone;
+      microphone.addEventListener("frame", ({ detail }) => this.sendSpeech(detail));
+      microphone.addEventListener("ended", () => this.lostMicrophone());
+      microphone.mute(wasMuted);
+    } catch (error) {
+      this.tell("problem", { code: error.code ?? "microphone_failed", message: error.message, isFatal: false });
+    }
+    this.tellMicrophone();
+  }
+
+  stopMicrophone() {
+    this.microphone?.close();
+    this.microphone = null;
+  }
+
+  /** Send silence instead of what the microphone hears. */
+  mute(isMuted = true) {
+    this.microphone?.mute(isMuted);
+    this.tellMicrophone();
+  }
+
+  /** Stop the agent, as talking over it does. */
+  interrupt() {
+    const answer = this.answers.last;
+    if (this.reply) this.connection.send({ type: "response.cancel" });
+    if (this.isAudible) this.silence(answer);
+    if (this.person === "waiting") this.person = "silent";
+    this.show();
+  }
+
+  /** Say something in writing; the answer is spoken all the same. */
+  sendText(text) {
+    this.interrupt();
+    const content = [{ type: "input_text", text }];
+    this.connection.send({ type: "conversation.item.create", item: { type: "message", role: "user", content } });
+    this.connection.send({ type: "response.create" });
+    this.person = "waiting";
+    this.show();
+  }
+
+  /** Change the session: fields of Realtime's session object. */
+  configure(session) {
+    this.connection.send({ type: "session.update", session: { type: "realtime", ...session } });
+  }
+
+  chooseSpeaker(deviceId) {
+    return this.speaker.choose(deviceId);
+  }
+
+  /** End the session; the client cannot be used again. */
+  close() {
+    this.connection.close();
+    this.ended(null);
+  }
+
+  // --- the server --------------------------------------------------------------------------------------------
+
+  began() {
+    this.link = "open";
+    this.person = "silent";
+    this.reply = null;
+    this.sentSamples = 0;
+    const { session = {} } = this.options;
+    const input = { transcription: { model: "default" }, ...session.audio?.input };
+    this.configure({ ...session, audio: { ...session.audio, input } });
+    this.show();
+  }
+
+  obey(event) {
+    HANDLERS[event.type]?.(this, event);
+    this.show();
+  }
+
+  takeFrame(data) {
+    const frame = decodeFrame(data);
+    const answer = this.answers.last;
+    if (frame?.stream === ANSWER && answer) this.play(answer, frame.epoch, frame.offset, frame.samples);
+  }
+
+  play(answer, epoch, offset, samples) {
+    answer.received = Math.max(answer.received, offset + samples.length);
+    this.epoch = Math.max(this.epoch, this.epochBase + epoch);
+    if (answer.words.state === "cut") return;
+    this.speaker.write({ epoch: this.epochBase + epoch, item: answer.number, offset, samples });
+  }
+
+  /** Throw away all audio of older epochs: the person, or the page, has taken the floor. */
+  flush(epoch) {
+    this.epoch = this.epochBase + epoch;
+    this.speaker.tell("flush", { epoch: this.epoch });
+    const answer = this.answers.last;
+    if (answer?.words.state === "open") this.cut(answer);
+  }
+
+  /** Nobody shall hear any more of this answer. */
+  silence(answer) {
+    if (!answer || answer.words.state !== "open") return;
+    this.speaker.tell("drop", { item: answer.number });
+    if (!this.connection.isVoice || !this.reply) this.truncate(answer);
+    this.cut(answer);
+  }
+
+  /** Without voice.v1 the server can only guess what was heard. */
+  truncate({ id, played }) {
+    const heardMs = Math.floor((played * 1000) / RATE_HZ);
+    this.connection.send({
+      type: "conversation.item.truncate",
+      item_id: id,
+      content_index: 0,
+      audio_end_ms: heardMs,
+    });
+  }
+
+  cut(answer) {
+    answer.words.cut();
+    this.owesReport = true;
+    this.tell("caption", answer.caption);
+    this.tell("interrupted", {});
+  }
+
+  retries(detail) {
+    this.link = "reconnecting";
+    this.lose();
+    this.tell("retry", detail);
+    this.show();
+  }
+
+  ended(problem) {
+    if (this.link === "closed") return;
+    this.link = "closed";
+    this.lose();
+    this.stopMicrophone();
+    this.speaker?.close();
+    if (problem) this.tell("problem", problem);
+    this.tellMicrophone();
+    this.show();
+  }
+
+  /** The server is gone, and with it what the agent was about to say. */
+  lose() {
+    this.epochBase = this.epoch + 1;
+    this.speaker?.tell("flush", { epoch: this.epochBase });
+    const answer = this.answers.last;
+    if (answer?.words.state !== "open") return;
+    answer.words.cut();
+    this.tell("caption", answer.caption);
+  }
+
+  // --- sound -------------------------------------------------------------------------------------------------
+
+  sendSpeech({ samples, level }) {
+    this.tell("level", { input: level });
+    if (this.connection.isVoice) {
+      this.connection.sendAudio(encodeFrame({ stream: MICROPHONE, epoch: 0, offset: this.sentSamples, samples }));
+      this.sentSamples += samples.length;
+    } else if (this.connection.isOpen) {
+      const audio = base64FromSamples(samples);
+      this.connection.sendAudio(JSON.stringify({ type: "input_audio_buffer.append", audio }));
+    }
+  }
+
+  /** The speaker has played on. */
+  follow(report) {
+    const wasAudible = this.isAudible;
+    this.playing = report;
+    const answer = this.answers.numbered(report.heard.item);
+    if (answer && report.heard.played > answer.played) {
+      answer.played = report.heard.played;
+      if (answer.words.state === "open") {
+        answer.words.move(answer.played);
+        this.tell("caption", answer.caption);
+      }
+    }
+    const isLast = this.owesReport || (wasAudible && !this.isAudible);
+    if (answer && report.mode !== "flush") this.reportPlayback(answer, report, isLast);
+    this.tell("level", { output: report.level });
+    this.show();
+  }
+
+  reportPlayback(answer, { underruns }, isLast) {
+    const now = performance.now();
+    if (!this.connection.isVoice || !(isLast || (this.isAudible && now - this.reportedAt >= PLAYBACK_REPORT_MS))) return;
+    this.reportedAt = now;
+    this.owesReport = false;
+    this.connection.send({ type: "x_playback", item_id: answer.id, played_samples: answer.played, underruns });
+  }
+
+  lostMicrophone() {
+    this.stopMicrophone();
+    this.tell("problem", { code: "microphone_lost", message: "", isFatal: false });
+    this.tellMicrophone();
+  }
+
+  // --- telling -----------------------------------------------------------------------------------------------
+
+  tellMicrophone() {
+    const { microphone } = this;
+    this.tell("microphone", {
+      isOn: microphone !== null,
+      isMuted: microphone?.isMuted ?? false,
+      deviceId: microphone?.deviceId,
+    });
+  }
+
+  show() {
+    if (this.state === this.told) return;
+    this.told = this.state;
+    this.tell("state", { state: this.told });
+  }
+
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

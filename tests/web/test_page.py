@@ -1,0 +1,187 @@
+"""The page to talk on, in a real browser with a fake microphone, before a real server."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from audio.files import read_audio, write_wav
+from audio.formats import Samples
+from audio.resample import Resampler
+from server.app import App, load_providers
+from server.client import RealtimeClient
+from server.settings import load_settings
+from tests.support.browser import CHROMIUM, Page, browser
+from tests.support.live_server import LONG, live_server
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="NO CHROMIUM: the page is not tested; apt-get install chromium"
+    ),
+]
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech"
+MICROPHONE_HZ = 48_000
+
+EAR = """
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) connect.call(this, (window.ear = new AnalyserNode(this.context)));
+    return connect.call(this, to, ...rest);
+  };
+  const samples = new Float32Array(2048);
+  window.heard = [];  // every 20 ms: the page's state, whether it was just cut short, and how loud it is
+  setInterval(() => {
+    if (!window.ear) return;
+    ear.getFloatTimeDomainData(samples);
+    const orb = document.getElementById("talk");
+    const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
+    const cuts = document.querySelectorAll("[data-status=interrupted]").length;
+    heard.push({ state: orb.dataset.state, cuts, loudness });
+  }, 20);
+"""
+"""Listens to what goes to the loudspeaker."""
+
+REALTIME_ONLY = """
+  const Socket = WebSocket;
+  window.WebSocket = class extends Socket {
+    constructor(url, offers) { super(url, offers.filter((offer) => offer !== "voice.v1")); }
+  };
+"""
+"""Makes the page do without voice.v1."""
+
+
+def recording(folder: Path, *parts: str | float) -> Path:
+    """Recordings by name and silences in seconds, as one file for the microphone."""
+
+    def samples(part: str | float) -> Samples:
+        if isinstance(part, float):
+            return np.zeros(int(part * MICROPHONE_HZ), np.int16)
+        speech, rate_hz = read_audio(SPEECH / part)
+        return Resampler(rate_hz, MICROPHONE_HZ).process(speech, last=True)
+
+    path = folder / "microphone.wav"
+    write_wav(path, np.concatenate([samples(part) for part in parts]), MICROPHONE_HZ)
+    return path
+
+
+def lines(role: str) -> str:
+    """The captions of one role, as an expression."""
+    return (
+        f"""[...document.querySelectorAll('#captions [data-role="{role}"]')].map((line) => line.innerText)"""
+    )
+
+
+async def begin(page: Page, port: int) -> None:
+    await page.open(f"http://127.0.0.1:{port}/")
+    await page.click("#talk")
+
+
+async def write(page: Page, text: str) -> None:
+    await page.evaluate(f"document.getElementById('text').value = {text!r}")
+    await page.evaluate("document.getElementById('compose').requestSubmit()")
+
+
+def shows(text: str) -> str:
+    """Whether the page's notice says so, as an expression."""
+    notice = "document.getElementById('notice')"
+    return f"!{notice}.hidden && {notice}.innerText.includes({text!r})"
+
+
+@asynccontextmanager
+async def whole_server() -> AsyncIterator[int]:
+    settings = load_settings({"port": 0}, env_file=None)
+    async with load_providers(settings, lambda text: None) as providers:
+        async with App(settings, providers).listening() as server:
+            yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.models
+async def test_a_conversation_by_voice(tmp_path: Path) -> None:
+    parts: Sequence[str | float] = (0.5, "ps_goforward.wav", 3.5, "ps_something.wav", 30.0)
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, *parts)
+    async with whole_server() as port, browser(microphone=microphone, script=EAR) as page:
+        await begin(page, port)
+        await page.wait_for(f"{lines('person')}[0]?.includes('Go forward 10 meters')")
+        await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+        await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
+        await page.wait_for(f"{lines('person')}[1]?.toLowerCase().includes('do something')")
+        await page.wait_for("document.querySelectorAll('#waterfall tr').length >= 5")
+        steps = await page.evaluate(
+            "[...document.querySelectorAll('#waterfall tr')].map((row) => row.dataset.step)"
+        )
+        assert {"endpoint", "transcript", "first_audio", "heard"} <= set(steps)
+        assert await page.evaluate("Number(document.getElementById('sum-cuts').textContent)") == 1
+        after = await page.evaluate("heard.filter(({cuts, state}) => cuts === 1 && state === 'hearing')")
+        assert max(moment["loudness"] for moment in after[10:]) < 0.001, (
+            "the voice goes on after the interruption"
+        )
+        await write(page, "What is twelve times seven?")
+        await page.wait_for(f"{lines('agent')}.at(-1)?.includes('84')")
+        await page.click("#talk")
+        await page.wait_for("document.getElementById('talk').dataset.state === 'closed'")
+        assert page.complaints == []
+
+
+async def test_plain_realtime_does_as_well(tmp_path: Path) -> None:
+    parts: Sequence[str | float] = (0.5, "ps_goforward.wav", 2.5, "ps_something.wav", 30.0)
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, *parts)
+    async with live_server(turn_detection="server_vad") as server:
+        async with browser(microphone=microphone, script=EAR + REALTIME_ONLY) as page:
+            await begin(page, server.port)
+            await write(page, LONG)
+            await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+            await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
+            await page.wait_for(f"{lines('person')}.at(-1)?.includes('hello there')")
+            assert page.complaints == []
+
+
+async def test_a_lost_server_is_said_and_found_again(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    async with browser(microphone=microphone) as page:
+        async with live_server() as server:
+            await begin(page, server.port)
+            await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+        await page.wait_for("document.getElementById('status').innerText === 'The connection was lost'")
+        async with live_server(port=server.port):
+            await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+            await write(page, "hello again")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello again')")
+
+
+async def test_without_a_microphone_one_can_type() -> None:
+    async with live_server() as server, browser(script=EAR) as page:
+        await begin(page, server.port)
+        await page.wait_for(shows("The microphone is blocked"))
+        await write(page, "good morning")
+        await page.wait_for(f"{lines('person')}.at(-1)?.includes('good morning')")
+        await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')")
+        await page.wait_for("heard.some(({loudness}) => loudness > 0.01)")
+
+
+async def test_a_full_server_is_said_plainly(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    async with live_server(limits={"max_sessions": 1}) as server, RealtimeClient(server.url):
+        await server.until_sessions(1)
+        async with browser(microphone=microphone) as page:
+            await begin(page, server.port)
+            await page.wait_for(shows("All places are taken"))
+
+
+async def test_a_key_is_asked_for_and_kept(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    async with live_server(api_keys=("open+sesame/=",)) as server, browser(microphone=microphone) as page:
+        await begin(page, server.port)
+        await page.wait_for(shows("asks for a key"))
+        for key, then in (("wrong", shows("The key was not accepted")), ("open+sesame/=", "true")):
+            await page.evaluate(f"document.getElementById('key').value = {key!r}")
+            await page.evaluate("document.getElementById('key-form').requestSubmit()")
+            await page.wait_for(then)
+        await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+        await begin(page, server.port)
+        await page.wait_for("document.getElementById('status').innerText === 'Listening'")
