@@ -118,3 +118,16 @@ def test_the_last_entry_waits_for_an_answer_only_if_it_is_the_persons() -> None:
     assert made.last_user_entry() is not None
     made.add(spoken())
     assert made.last_user_entry() is None
+
+
+def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
+    made = conversation(Entry("a", "user"))
+    prepared = Entry("u", "user", is_told=False)
+    assert made.add(prepared) == "a"
+    assert made.add(Entry("r", "assistant", is_told=False)) == "u"  # told once the client knows of that
+    assert made.add(Entry("x", "user")) == "a"
+    assert made.add(Entry("y", "user"), "a") == "a"
+    assert [entry.id for entry in made] == ["a", "y", "u", "r", "x"]  # as the client has it once all are told
+    prepared.is_told = True
+    assert made.previous_id("u") == "y"
+    assert made.previous_id("x") == "u"

@@ -17,6 +17,7 @@ import pytest
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.booking import TableBook
+from stages.client_tools import client_tool
 from stages.models import model_dir
 from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta
 from stages.providers.minilm import Floats, SentenceEmbedder
@@ -76,6 +77,20 @@ async def all_skills() -> AsyncIterator[ToolRegistry]:
         yield build_skills(now=lambda: TUESDAY, remind=lambda _, __: lambda: None, bookings=book)
     finally:
         await anyio.to_thread.run_sync(book.close)
+
+
+async def test_tools_of_others_and_their_results_are_passed_over() -> None:
+    theirs = client_tool("weather", "How the weather is.", {"type": "object"})
+    history = (
+        user("What is twelve times seven?"),
+        Message(role="assistant", tool_calls=(ToolCall("c1", "weather", "{}"),)),
+        Message(role="tool", content="sunny", tool_call_id="c1", name="weather"),
+        user("Hello."),
+    )
+    async with scripted() as agent:
+        events = await answer(agent, *history, tools=[theirs])
+    assert text_of(events)
+    assert not [event for event in events if isinstance(event, ToolCall)]
 
 
 async def test_an_answer_is_streamed_word_by_word() -> None:
