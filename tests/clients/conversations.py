@@ -26,6 +26,7 @@ from server.client import WIRE_HZ
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
+from tests.support.snippets import snippets
 from tests.support.stock_agent import ANSWER, CITY, StockAgent, needs_client_tools
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import WireTap, wire_tap
@@ -75,6 +76,16 @@ CLIENTS = (
     Client("browser.py", "chromium"),
 )
 clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.program)
+
+
+SNIPPETS = {
+    "openai_agents.py": "openai-agents in Python",
+    "openai_agents.mjs": "@openai/agents-realtime in Node",
+    "openai.mjs": "openai in Node",
+    "livekit_agents.py": "LiveKit agents",
+    "pipecat_ai.py": "Pipecat",
+}
+"""Where docs/clients.md tells of the clients. (`openai` in Python: tests/e2e/test_openai_client.py.)"""
 
 
 @dataclass
@@ -164,3 +175,24 @@ async def test_its_tool_is_called_and_the_result_is_told(client: Client, clip: P
     assert report.errors == []
     assert report.tool == CITY
     assert report.said[-1].strip().replace('"', "") == "I was told: sunny"  # some send JSON, some plain text
+
+
+@pytest.mark.parametrize(
+    "client", [one for one in CLIENTS if one.program in SNIPPETS], ids=lambda one: one.program
+)
+async def test_what_the_documentation_says_of_it_runs_as_it_stands(client: Client, tmp_path: Path) -> None:
+    found = {**snippets("docs/clients.md"), **snippets("docs/clients.md", "js")}
+    code = found[SNIPPETS[client.program]].code
+    command = client.command()
+    folder = HERE / "node_modules" if client.environment == "node" else tmp_path
+    program = folder / f"snippet-{client.program}"
+    certificate = await anyio.to_thread.run_sync(self_signed, tmp_path)
+    tls = certificate.settings() if client.wants_tls else {}
+    async with live_server(None, **tls) as server:
+        await anyio.Path(program).write_text(code.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}"))
+        with anyio.fail_after(DEADLINE_S):
+            trust = {"NODE_EXTRA_CA_CERTS": str(certificate.cert_file)}
+            done = await anyio.run_process(
+                [command[0], str(program)], check=False, env={**os.environ, **trust}
+            )
+    assert done.stdout.decode().splitlines()[-1].strip() == "You said: Hello!", done.stderr.decode()

@@ -5,6 +5,7 @@ wire is checked on the wire.
 """
 
 import base64
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from audio.resample import Resampler
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
+from tests.support.snippets import snippets
 from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent, needs_client_tools
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import wire_tap
@@ -190,6 +192,26 @@ async def test_it_connects_over_tls(tmp_path: Path) -> None:
             client.realtime.connect(model="any", websocket_connection_options=trusting) as call,
         ):
             assert (await call.recv()).type == "session.created"
+
+
+async def test_a_client_secret_of_its_own_opens_a_session() -> None:
+    async with live_server(api_keys="right") as server:
+        client = AsyncOpenAI(api_key="right", base_url=f"http://127.0.0.1:{server.port}/v1")
+        async with client:
+            session: Any = {"type": "realtime", "instructions": "Sell shoes."}
+            secret = await client.realtime.client_secrets.create(session=session)
+            client.api_key = secret.value
+            async with client.realtime.connect(model="any") as connection:
+                created: Any = await connection.recv()
+                assert created.session.instructions == "Sell shoes."
+
+
+async def test_what_the_documentation_says_runs_as_it_stands(tmp_path: Path) -> None:
+    code = snippets("docs/clients.md")["openai in Python"].code
+    async with live_server() as server:
+        program = code.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
+        done = await anyio.run_process([sys.executable, "-c", program], check=False)
+    assert done.stdout.decode().strip() == "You said: Hello!", done.stderr.decode()
 
 
 @needs_client_tools

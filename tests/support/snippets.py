@@ -99,8 +99,8 @@ def _one(source: str) -> ast.AsyncFunctionDef:
     return function
 
 
-def snippets(document: str) -> dict[str, Snippet]:
-    """Every block of Python of a document by its heading; further ones under it as `heading (2)` and so on."""
+def snippets(document: str, wanted: str = "python") -> dict[str, Snippet]:
+    """Every block of a language of a document by its heading; further ones under it as `heading (2)` and so on."""
     found: dict[str, Snippet] = {}
     heading, language, begins, lines = "", None, 0, list[str]()
     for number, line in enumerate((ROOT / document).read_text().splitlines(), 1):
@@ -110,7 +110,7 @@ def snippets(document: str) -> dict[str, Snippet]:
         elif language is None and (title := _HEADING.match(line)):
             heading = title["heading"]
         elif fence:
-            if language == "python":
+            if language == wanted:
                 count = sum(snippet.heading == heading for snippet in found.values()) + 1
                 key = heading if count == 1 else f"{heading} ({count})"
                 found[key] = Snippet(document, heading, begins, "\n".join(lines) + "\n")
