@@ -27,7 +27,7 @@ from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
 from tests.support.snippets import snippets
-from tests.support.stock_agent import ANSWER, CITY, StockAgent, needs_client_tools
+from tests.support.stock_agent import ANSWER, CITY, StockAgent
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import WireTap, wire_tap
 
@@ -168,7 +168,6 @@ async def test_it_hears_an_answer_talks_over_it_and_goes_on(client: Client, clip
     assert ends == ["cancelled"] * (len(report.said) - 1) + ["completed"]
 
 
-@needs_client_tools
 @clients
 async def test_its_tool_is_called_and_the_result_is_told(client: Client, clip: Path) -> None:
     report = await converse(client, "tool", clip)

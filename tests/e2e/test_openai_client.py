@@ -28,7 +28,7 @@ from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
 from tests.support.snippets import snippets
-from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent, needs_client_tools
+from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import wire_tap
 
@@ -214,7 +214,6 @@ async def test_what_the_documentation_says_runs_as_it_stands(tmp_path: Path) -> 
     assert done.stdout.decode().strip() == "You said: Hello!", done.stderr.decode()
 
 
-@needs_client_tools
 async def test_the_model_calls_a_function_of_the_client() -> None:
     async with caller() as person:
         parameters = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -1,9 +1,6 @@
 """The agent that stock clients talk to: long answers to interrupt, and a tool of the client's to call."""
 
 from collections.abc import AsyncGenerator, Sequence
-from importlib.util import find_spec
-
-import pytest
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
@@ -15,11 +12,6 @@ TOOL = "get_weather"
 CITY = "Oslo"
 ANSWER = "One two three four five six seven eight nine ten. " * 2
 """Some seven seconds long, as `ScriptedVoice` speaks."""
-
-needs_client_tools = pytest.mark.xfail(
-    find_spec("server.dialects.realtime_items") is None,
-    reason="the server does not offer tools of clients yet",
-)
 
 
 class StockAgent:
