@@ -111,7 +111,8 @@ function showTurn(ms) {
   if (wait !== undefined) {
     const number = document.createElement("b");
     number.textContent = seconds(wait);
-    lead.append(number, ms.heard === undefined ? "from your last word to its first sound" : "from your last word until you heard it");
+    const from = ms.speech_end === undefined ? "from asking" : "from your last word";
+    lead.append(number, ms.heard === undefined ? `${from} to its first sound` : `${from} until you heard it`);
   }
   find("waterfall").hidden = false;
   renderBars(find("waterfall").tBodies[0], barsOf(ms));

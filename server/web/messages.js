@@ -17,6 +17,7 @@ export const MESSAGES = {
   },
   microphone_lost: { title: "The microphone is gone", text: `Was it unplugged? ${TYPE}`, action: "microphone" },
   microphone_failed: { title: "The microphone does not work", text: TYPE, action: "microphone" },
+  no_speaker: { title: "That loudspeaker cannot be used", text: "The sound stays where it was." },
   insecure_page: {
     title: "No microphone on this address",
     text: `Browsers allow it only on https, or on localhost. ${TYPE}`,

@@ -101,7 +101,9 @@ export class VoiceClient extends EventTarget {
 
   async open() {
     this.show();
-    this.speaker = await Speaker.open();
+    const speaker = await Speaker.open();
+    if (this.link === "closed") return speaker.close();
+    this.speaker = speaker;
     if (this.options.speakerId) await this.chooseSpeaker(this.options.speakerId);
     this.speaker.addEventListener("report", ({ detail }) => this.follow(detail));
     if (this.options.microphone !== false) await this.startMicrophone(this.options.microphoneId);
@@ -160,8 +162,13 @@ export class VoiceClient extends EventTarget {
     this.connection.send({ type: "session.update", session: { type: "realtime", ...session } });
   }
 
-  chooseSpeaker(deviceId) {
-    return this.speaker.choose(deviceId);
+  /** Play through another loudspeaker; when it is gone, a `problem` says so and the voice stays where it is. */
+  async chooseSpeaker(deviceId) {
+    try {
+      await this.speaker.choose(deviceId);
+    } catch (error) {
+      this.tell("problem", { code: "no_speaker", message: error.message, isFatal: false });
+    }
   }
 
   /** End the session; the client cannot be used again. */
