@@ -49,8 +49,14 @@ EAR = """
 
 REALTIME_ONLY = """
   const Socket = WebSocket;
+  window.wire = [];  // the types of all events, both ways, without audio
+  const note = (data) => JSON.parse(data).type.endsWith("append") || wire.push(JSON.parse(data).type);
   window.WebSocket = class extends Socket {
-    constructor(url, offers) { super(url, offers.filter((offer) => offer !== "voice.v1")); }
+    constructor(url, offers) {
+      super(url, offers.filter((offer) => offer !== "voice.v1"));
+      this.addEventListener("message", ({ data }) => note(data));
+    }
+    send(data) { note(data); super.send(data); }
   };
 """
 """Makes the page do without voice.v1."""
@@ -103,7 +109,7 @@ async def whole_server() -> AsyncIterator[int]:
 
 @pytest.mark.models
 async def test_a_conversation_by_voice(tmp_path: Path) -> None:
-    parts: Sequence[str | float] = (0.5, "ps_goforward.wav", 3.5, "ps_something.wav", 30.0)
+    parts: Sequence[str | float] = (0.5, "ps_goforward.wav", 4.5, "ps_something.wav", 30.0)
     microphone = await anyio.to_thread.run_sync(recording, tmp_path, *parts)
     async with whole_server() as port, browser(microphone=microphone, script=EAR) as page:
         await begin(page, port)
@@ -138,7 +144,13 @@ async def test_plain_realtime_does_as_well(tmp_path: Path) -> None:
             await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
             await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
             await page.wait_for(f"{lines('person')}.at(-1)?.includes('hello there')")
+            wire = await page.evaluate("wire")
             assert page.complaints == []
+    cut = wire.index("conversation.item.truncate")
+    created = cut - 1 - wire[:cut][::-1].index("response.created")
+    assert "response.done" not in wire[created:cut], (
+        "the page falls silent before the server says that it has"
+    )
 
 
 async def test_a_lost_server_is_said_and_found_again(tmp_path: Path) -> None:
