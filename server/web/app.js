@@ -45,6 +45,7 @@ const ON = {
   },
   interrupted: () => {
     summary.cuts += 1;
+    showSummary();
     orb.classList.remove("cut");
     void orb.offsetWidth; // starts the animation again
     orb.classList.add("cut");
@@ -116,6 +117,7 @@ function showTurn(ms) {
   }
   find("waterfall").hidden = false;
   renderBars(find("waterfall").tBodies[0], barsOf(ms));
+  showSummary();
 }
 
 /** In a sentence, what the server did about the turn. */
