@@ -31,6 +31,7 @@ from server.events import Dialect, SessionConfig, TurnDetection
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
 from server.metrics import Metrics
+from server.interruption import InterruptionPolicy
 from server.session import Services, Session
 from server.settings import Settings
 from server.wire import WireClosed
@@ -112,6 +113,7 @@ class App:
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
             limits=settings.limits,
+            interruption=InterruptionPolicy(**settings.interruption.model_dump()),
             lead_ms=settings.lead_ms,
             chunk_ms=settings.output_chunk_ms,
             unix_time_s=unix_time_s,

@@ -47,6 +47,22 @@ class Limits(BaseModel):
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
 
 
+class Interruption(BaseModel):
+    """When speech over an answer interrupts it, for clients that can hold the voice (`voice.v1`); to others any
+    speech does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hold_after_ms: int = Field(300, ge=0, le=10_000)
+    """A sound that lasts so long holds the voice until it is known what it is."""
+    min_duration_ms: int = Field(800, ge=100, le=10_000)
+    """A voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""
+    min_words: int = Field(1, ge=1, le=20)
+    """Words that interrupt, "mhm" and the like not counted; with more than one, voice alone never does."""
+    protect_ms: int = Field(0, ge=0, le=600_000)
+    """The first part of each answer, in which speech is kept and answered afterwards."""
+
+
 class Settings(BaseSettings):
     """Everything an operator may set. Frozen; secrets never show in its repr."""
 
@@ -101,6 +117,7 @@ class Settings(BaseSettings):
     lead_ms: int = Field(400, ge=200, le=1500)
     """Audio sent ahead of what has been played."""
     output_chunk_ms: int = Field(100, ge=20, le=200)
+    interruption: Interruption = Interruption()
     limits: Limits = Limits()
 
     @model_validator(mode="before")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import ConfigError
+from server.interruption import InterruptionPolicy
 from server.settings import load_settings
 from tests.support.certificate import self_signed
 
@@ -32,6 +33,12 @@ def test_lists_are_words_and_patterns_lines(environment: pytest.MonkeyPatch) -> 
     settings = load_settings(env_file=None)
     assert settings.guard_words == ("spam", "eggs")
     assert settings.guard_patterns == ("a{1,2}", "b+")
+
+
+def test_what_interrupts_an_answer_is_set_as_the_policy_has_it(environment: pytest.MonkeyPatch) -> None:
+    assert InterruptionPolicy(**load_settings(env_file=None).interruption.model_dump()) == InterruptionPolicy()
+    environment.setenv("STAGEFLOW_VOICE_INTERRUPTION__MIN_WORDS", "3")
+    assert load_settings(env_file=None).interruption.min_words == 3
 
 
 def test_three_mistakes_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
