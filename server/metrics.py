@@ -5,7 +5,14 @@ Labels are words of ours, never a client's: their number is bounded, and nothing
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from server.timeline import Timeline
 
@@ -22,6 +29,7 @@ class Metrics:
 
     def __init__(self, sessions: Callable[[], int]) -> None:
         """`sessions` tells how many are live."""
+        disable_created_metrics()  # when a count began is a line more for each, and nobody asks
         self._registry = registry = CollectorRegistry()
 
         def counter(name: str, what: str, *labels: str) -> Counter:

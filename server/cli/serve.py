@@ -40,7 +40,10 @@ async def _serve(settings: Settings) -> None:
             if not settings.api_keys:
                 _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
             _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
-            _say(f"try: scripts/talk tests/data/speech/ps_goforward.wav --url ws{s}://{address}/v1/realtime")
+            _say(f"talk to it: open http{s}://{address}/ in a browser")
+            _say(
+                f"or try: scripts/talk tests/data/speech/ps_goforward.wav --url ws{s}://{address}/v1/realtime"
+            )
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
                     break

@@ -36,7 +36,9 @@ def test_lists_are_words_and_patterns_lines(environment: pytest.MonkeyPatch) -> 
 
 
 def test_what_interrupts_an_answer_is_set_as_the_policy_has_it(environment: pytest.MonkeyPatch) -> None:
-    assert InterruptionPolicy(**load_settings(env_file=None).interruption.model_dump()) == InterruptionPolicy()
+    assert (
+        InterruptionPolicy(**load_settings(env_file=None).interruption.model_dump()) == InterruptionPolicy()
+    )
     environment.setenv("STAGEFLOW_VOICE_INTERRUPTION__MIN_WORDS", "3")
     assert load_settings(env_file=None).interruption.min_words == 3
 
