@@ -30,8 +30,8 @@ from server.errors import ClientError, SessionOver
 from server.events import Dialect, SessionConfig, TurnDetection
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
-from server.metrics import Metrics
 from server.interruption import InterruptionPolicy
+from server.metrics import Metrics
 from server.session import Services, Session
 from server.settings import Settings
 from server.wire import WireClosed
