@@ -48,8 +48,8 @@ has."""
 
 
 TICK_S = 0.02
-"""Audio that is not urgent leaves on ticks that all sessions share: the loop wakes once for all of them, which at 50
-sessions is a third of what sending costs. The lead is many times longer."""
+"""Audio that is not urgent leaves on ticks that all sessions share, so that the loop wakes once for all of them. The
+lead is many times longer."""
 
 
 class LaneState(StrEnum):

@@ -79,8 +79,11 @@ class Overlaps:
         self._ask_for_verdict()
 
     def weigh_newest(self) -> None:
-        """More of it has been heard. Cheap when there is none."""
-        if self._waiting:
+        """More of it has been heard. The hot path: once there are words, how long it lasts only matters to a voice
+        that is not held yet."""
+        if self._waiting and (
+            self._context.floor.state is State.DUCKED or not self._waiting[-1].utterance.text
+        ):
             self.weigh(self._waiting[-1])
 
     def weigh(self, overlap: Overlap) -> None:

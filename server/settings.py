@@ -48,8 +48,8 @@ class Limits(BaseModel):
 
 
 class Interruption(BaseModel):
-    """When speech over an answer interrupts it, for clients that can hold the voice (`voice.v1`); to others any
-    speech does."""
+    """When speech over an answer interrupts it, for clients that can hold the voice (`voice.v1`). To others any speech
+    does, but in the part that is protected."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -165,7 +165,9 @@ class Speech:
     def _set_wait(self, utterance: Utterance) -> None:
         """How long the pause must last to be the end, by what is known now."""
         detection = self._context.detection()
-        if not utterance.is_paused or detection is None or not self._is_semantic():
+        if utterance is not self._hearing.current or not utterance.is_paused:
+            return  # it is over, or forgotten, and its words have come too late to matter
+        if detection is None or not self._is_semantic():
             return
         evidence = Evidence(
             text=utterance.text or None,
@@ -176,6 +178,8 @@ class Speech:
         self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
 
     def _stopped(self, utterance: Utterance, end_ms: int) -> None:
+        if self._questions is not None:
+            self._questions.drop()
         if utterance is not self._untold:
             self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.take(utterance)

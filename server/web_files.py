@@ -6,7 +6,7 @@ Nothing of a request ever becomes a path of the file system, so there is nothing
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",

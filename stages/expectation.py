@@ -1,8 +1,7 @@
 """What kind of answer an agent's words ask for, told from the question at their end.
 
 A person who spells a telephone number pauses longer than one who says yes; knowing which is coming lets the turn
-end early in one case and late in the other. An agent that knows says so itself (`expects` in its output); this
-is for the others. Only the last sentence counts, and only if it asks.
+end early in one case and late in the other. Only the last sentence counts, and only if it asks.
 """
 
 import re

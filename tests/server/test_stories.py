@@ -129,6 +129,22 @@ def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
     assert speculation.saved_ms > 400
 
 
+def test_words_that_come_late_of_a_forgotten_sound_do_not_end_the_next_turn() -> None:
+    story = Story(
+        says=(
+            Say(0.5, 1.5, "what time is it"),
+            Say(4.0, 4.3, "yes."),  # read until 5.6, and cleared before
+            Say(4.8, 5.45, "the the the"),
+        ),
+        answers=(LONG, "Yes?"),
+        does=(Do(4.5, "input_audio_buffer.clear"), Do(4.6, "response.cancel")),
+        recogniser_s=1.2,
+        until_s=12.0,
+    )
+    ended = perform(story).times("input_audio_buffer.speech_stopped")
+    assert ended[-1] - 5.45 > 1.0  # more is coming after "the", whatever "yes." would mean
+
+
 def test_ten_minutes_of_conversation_are_forty_answers() -> None:
     says = tuple(Say(0.5 + 15 * n, 2.0 + 15 * n, "what time is it") for n in range(40))
     told = perform(Story(says=says, answers=("It is noon now.",), until_s=600.0))
