@@ -55,6 +55,11 @@ DRAIN_S = 5.0
 """How long a stopping server lets sessions say good-bye."""
 
 
+def local_now() -> datetime:
+    """The machine's time, in its time zone."""
+    return datetime.now().astimezone()
+
+
 @dataclass(frozen=True, slots=True)
 class Providers:
     """What stands behind the three ports, and what it is called."""
@@ -66,6 +71,8 @@ class Providers:
     end_of_turn: EndOfTurnModel | None = None
     new_vad: Callable[[], Vad] | None = None
     """A detector for one session; WebRTC's if not given."""
+    now: Callable[[], datetime] = local_now
+    """The time of day, for the agent and its tools."""
 
 
 class _SocketWire:
@@ -196,7 +203,7 @@ class App:
         return replace(config, model=model) if model else config
 
     def _ports(self, session: Session) -> StagePorts:
-        skills = build_skills(now=_local_now, remind=session.remind, bookings=self._bookings)
+        skills = build_skills(now=self._providers.now, remind=session.remind, bookings=self._bookings)
         providers = self._providers
         return StagePorts(
             llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),
@@ -239,10 +246,6 @@ async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
     await wire.close(1013, "session limit reached")
 
 
-def _local_now() -> datetime:
-    return datetime.now().astimezone()
-
-
 def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
     rules = (
         (GuardRule("blocked", settings.guard_words, settings.guard_patterns),)
@@ -271,7 +274,9 @@ def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
 
 
 @asynccontextmanager
-async def load_providers(settings: Settings, report: Callable[[str], None]) -> AsyncIterator[Providers]:
+async def load_providers(
+    settings: Settings, report: Callable[[str], None], now: Callable[[], datetime] = local_now
+) -> AsyncIterator[Providers]:
     """Load what the settings name, off the loop; raises ModelFileError."""
     async with AsyncExitStack() as stack:
 
@@ -291,11 +296,11 @@ async def load_providers(settings: Settings, report: Callable[[str], None]) -> A
         )
         report("loading " + ", ".join(names))
         recogniser = await load(lambda: _recogniser(settings))
-        model = await load(lambda: _model(settings))
+        model = await load(lambda: _model(settings, now))
         voice = await load(lambda: _voice(settings))
         end_of_turn = await load(lambda: _end_of_turn(settings))
         new_vad = await anyio.to_thread.run_sync(_detector, settings)
-        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad)  # type: ignore[arg-type]  # see above
+        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now)  # type: ignore[arg-type]  # see above
 
 
 def _agent_name(settings: Settings) -> str:
@@ -332,7 +337,7 @@ def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:
     return SmartTurn.load(model_dir("smart-turn"))
 
 
-def _model(settings: Settings) -> LanguageModel:
+def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
     if _uses_chat_model(settings):
         from stages.providers.openai_chat import OpenAIChatModel
 
@@ -346,7 +351,7 @@ def _model(settings: Settings) -> LanguageModel:
         return EchoModel()
     from stages.providers.scripted import ScriptedAgent
 
-    return ScriptedAgent.load(model_dir("minilm-l6-v2"), now=_local_now)
+    return ScriptedAgent.load(model_dir("minilm-l6-v2"), now=now)
 
 
 def _voice(settings: Settings) -> Synthesiser:

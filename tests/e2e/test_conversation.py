@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -30,6 +31,9 @@ QUESTIONS = (
     "I'd like to book a table for four tomorrow at half past seven.",
 )
 
+AFTERNOON = datetime(2026, 11, 25, 15, 30, tzinfo=UTC)
+"""Some times of day are misheard whoever says them ("4:30" as "for 30"), so it is always the same."""
+
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
 
@@ -38,7 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
 async def server(**settings: object) -> AsyncIterator[tuple[str, Providers]]:
     """A server on a free port, with the embedded models."""
     chosen: Settings = load_settings({"port": 0, **settings}, env_file=None)
-    async with load_providers(chosen, lambda text: None) as providers:
+    async with load_providers(chosen, lambda text: None, now=lambda: AFTERNOON) as providers:
         async with App(chosen, providers).listening() as listening:
             port = listening.sockets[0].getsockname()[1]
             yield f"ws://127.0.0.1:{port}/v1/realtime", providers

@@ -105,6 +105,14 @@ def test_words_after_the_end_of_the_audio_are_doubtful(written: str, is_doubtful
     assert reading.text.startswith("He might.")
 
 
+def test_what_is_said_twice_is_doubtful_and_kept() -> None:
+    twice = tokens_of("<|0.00|> It is 3 24 PM <|1.00|><|1.00|> It is 3 24 PM <|2.00|>")
+    reading = read(twice, 4.0, no_speech=0.1, log_probability=-0.3)
+    assert len(twice) < token_limit(4.0), "it has ended by itself"
+    assert reading.is_doubtful
+    assert reading.text == "It is 3 24 PM It is 3 24 PM"
+
+
 # --- a hypothesis that ran away ---------------------------------------------------------------------------
 
 
