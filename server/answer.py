@@ -12,95 +12,35 @@ between two instructions: history is cut to what was heard and the ladder is end
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import StrEnum
-from functools import partial
 
 import anyio
 
-from audio.codecs import encode
-from audio.resample import Resampler
+from server.answer_context import AnswerContext
+from server.delivery import Delivery
 from server.errors import ClientError
-from server.events import (
-    Reply,
-    ReplyOptions,
-    ReplyReason,
-    ReplyText,
-    SessionConfig,
-)
 from server.gate import RunWatch, gated
-from server.heard import SpokenPiece
-from server.history import messages
 from server.ids import new_id
 from server.ladder import Ladder, Outcome, Phase
 from server.memory import Conversation, Entry, cut
-from server.outbound import Lane, LaneState, Outbound
+from server.outbound import Lane, LaneState
+from server.prompt import prompt_of, run_config
+from server.question import Question
 from server.timeline import Timeline
-from server.turns import RunId
 from server.utterance import Utterance
-from server.voice_events import EndedBy
-from stageflow.context import ContextSnapshot, Message
-from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
+from server.values import Reply, ReplyReason, SessionConfig
+from stageflow.context import ContextSnapshot
+from stageflow.pipeline import PipelineCancelled, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
-from stages.chunks import decode_chunk
 from stages.errors import ProviderError
-from stages.ports import Usage, WordTime
-from stages.router import PREVIOUS_ROUTE
+from stages.ports import Usage
 
 log = logging.getLogger(__name__)
 
 _CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """By the reason that the model gives for its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What an answer is asked for: an utterance, the newest typed words, or a fixed text to say."""
-
-    utterance: Utterance | None = None
-    say: str | None = None
-    options: ReplyOptions = field(default_factory=ReplyOptions)
-    ended_by: EndedBy | None = None
-    """Who asked, where it was not the end of the person's turn."""
-    requested: bool = False
-    """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
-    about: Conversation | None = None
-    """What the reply is about, if not the session's conversation."""
-    is_aside: bool = False
-    """True for a reply that runs beside the one that has the floor; it has no voice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pipelines:
-    """The graphs that answers run, shared by all sessions of the process."""
-
-    voice: PipelineGraph
-    text: PipelineGraph
-    say: PipelineGraph
-    say_text: PipelineGraph
-    """The same, for replies in text."""
-    apology: str = "Sorry, something went wrong on my side. Please say that again."
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerContext:
-    """What an answer uses of its session."""
-
-    session_id: str
-    pipelines: Pipelines
-    conversation: Conversation
-    outbound: Outbound
-    ports: StagePorts
-    """The session's providers and tools; an answer adds its own streams to the client."""
-    earlier: Callable[[], Sequence[Utterance]]
-    """Utterances whose words are not known yet."""
-    on_audible: Callable[[RunId], None]
-    """Called when the first audio of a run leaves."""
-    half_trip_s: Callable[[], float]
-    """Half the round trip to the client, as last measured."""
-    now: Callable[[], float]
 
 
 class _Lock(StrEnum):
@@ -134,16 +74,18 @@ class Answer:
         self._ladder = Ladder(self._reply, replies_to, context.outbound)
         self._asked: Entry | None = None
         self._outcome = Outcome("completed")
-        self._resampler: Resampler | None = None
-        self._voice_hz = 0
         self._locks = set(_Lock)
-        self.lane = self._new_lane()
-        """The way out of what is being said now."""
+        self._delivery = self._new_delivery()
 
     @property
     def reply_id(self) -> str:
         """The reply's id, as the client is or will be told."""
         return self._reply.id
+
+    @property
+    def lane(self) -> Lane:
+        """The way out of what is being said now."""
+        return self._delivery.lane
 
     @property
     def is_announced(self) -> bool:
@@ -233,9 +175,9 @@ class Answer:
             return self._outcome
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
-            self._snapshot(),
+            self._prompt(),
             ports=self._ports(),
-            config=self._run_config(),
+            config=run_config(self.question, self._config),
             event_sink=RunWatch(graph, self._guard_passed, self._note_route),
         )
         agent = results.data("agent")
@@ -263,7 +205,7 @@ class Answer:
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
         graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
-        await graph.run(snapshot, ports=self._ports(), config=self._run_config())
+        await graph.run(snapshot, ports=self._ports(), config=run_config(self.question, self._config))
 
     async def _decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -302,18 +244,6 @@ class Answer:
             self._ladder.start(self.lane)
         self._finish(outcome)
 
-    def _run_config(self) -> dict[str, object]:
-        """What the stages read of the session's configuration."""
-        config = self._config
-        return {
-            "voice": None if config.voice == "default" else config.voice,
-            "speed": config.speed,
-            "max_tokens": config.max_output_tokens,
-            "unprompted": self.question.requested,
-            "client_tools": config.tools,
-            "tool_choice": config.tool_choice,
-        }
-
     def _guard_passed(self) -> None:
         self.timeline.guard = "passed"
         self.timeline.mark("guard", self._context.now())
@@ -325,85 +255,26 @@ class Answer:
         if self._asked is not None:
             self._asked.route = route
 
-    def _snapshot(self) -> ContextSnapshot:
-        utterance, typed = self.question.utterance, None
-        if utterance is not None:
-            self._asked = self._about.find(utterance.item_id)
-            told = messages(self._about, upto=utterance.item_id)
-        else:
-            asked = self._asked = self._about.last_user_entry()
-            told = messages(self._about, without=asked.id if asked else None)
-            typed = asked.text if asked else ""
-        if self._config.instructions:
-            told = (Message(role="system", content=self._config.instructions), *told)
-        return ContextSnapshot(
-            input_text=typed,
-            messages=told,
-            session_id=self._context.session_id,
-            metadata={PREVIOUS_ROUTE: self._context.conversation.last_route()},
-        )
-
-    # --- the ports: what the pipeline sends to the client -------------------------------------------------
+    def _prompt(self) -> ContextSnapshot:
+        prompt = prompt_of(self.question, self._about, self._config, self._context)
+        self._asked = prompt.asked
+        return prompt.snapshot
 
     def _ports(self) -> StagePorts:
         shared = self._context.ports
-        # Bound to the lane of this run: a stage that outlives it speaks to nobody.
-        lane = self.lane
         # What is only thought beside the conversation changes nothing in the world.
         ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
         return StagePorts(
             core=shared.core,
             llm=replace(
-                shared.llm,
-                send_token=partial(self._send_token, lane),
-                tool_registry=gated(ours, lane),
+                shared.llm, send_token=self._delivery.send_token, tool_registry=gated(ours, self.lane)
             ),
             audio=replace(
                 shared.audio,
-                send_audio_chunk=partial(self._send_audio_chunk, lane),
+                send_audio_chunk=self._delivery.send_audio_chunk,
                 audio_in=self.question.utterance,
             ),
         )
-
-    async def _send_token(self, lane: Lane, token: str) -> None:
-        if token and lane.state is not LaneState.SHUT:
-            self.timeline.mark("first_token", self._context.now())
-            entry = self._ladder.begin(lane)
-            entry.generated += token
-            await lane.event(ReplyText(self._reply, entry.id, token))
-
-    async def _send_audio_chunk(
-        self,
-        lane: Lane,
-        data: bytes,
-        format: str,
-        duration_ms: int,
-        is_final: bool,
-        *,
-        text: str = "",
-        words: tuple[WordTime, ...] = (),
-    ) -> None:
-        """Take speech, as `stages.chunks.AudioSink` has it."""
-        if lane.state is LaneState.SHUT:
-            return
-        samples, rate_hz = decode_chunk(data, format)
-        if not len(samples) and self._ladder.entry is None:
-            return  # the end of speech that has not begun
-        entry, pieces = self._ladder.begin(lane), self._ladder.pieces
-        if text:
-            start = pieces[-1].end_sample if pieces else 0
-            pieces.append(SpokenPiece(text, start, 0))
-        wire = self._voice_at(rate_hz).process(samples, last=is_final)
-        if pieces:
-            times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
-            pieces[-1] = pieces[-1].longer(len(wire), times)
-        await lane.audio(self._reply, entry.id, encode(wire, self._config.output_format))
-
-    def _voice_at(self, rate_hz: int) -> Resampler:
-        if self._resampler is None or self._voice_hz != rate_hz:
-            self._voice_hz = rate_hz
-            self._resampler = Resampler(rate_hz, self._config.output_format.rate_hz)
-        return self._resampler
 
     # --- the way out --------------------------------------------------------------------------------------
 
@@ -438,16 +309,16 @@ class Answer:
         self.lane.shut()
         self._forget()
         self.timeline.unmark("first_token")
-        self._resampler = None
         is_paused = self.lane.pacer.is_paused
-        self.lane = self._new_lane()
+        self._delivery = self._new_delivery()
         if is_paused:
             self.lane.pause(self._context.now())
 
-    def _new_lane(self) -> Lane:
-        if self.question.is_aside:
-            return self._context.outbound.aside(self._config.output_format)
-        return self._context.outbound.lane(self._config.output_format, self._became_audible)
+    def _new_delivery(self) -> Delivery:
+        outbound, format = self._context.outbound, self._config.output_format
+        is_aside = self.question.is_aside
+        lane = outbound.aside(format) if is_aside else outbound.lane(format, self._became_audible)
+        return Delivery(lane, self._reply, self._ladder, self.timeline, self._context.now)
 
     def _became_audible(self) -> None:
         self.timeline.mark("first_audio", self._context.now())
@@ -455,7 +326,3 @@ class Answer:
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.run_id.turn}
-
-
-def _at_rate(word: WordTime, from_hz: int, to_hz: int) -> WordTime:
-    return WordTime(word.text, word.start_sample * to_hz // from_hz, word.end_sample * to_hz // from_hz)

@@ -19,7 +19,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from audio.vad import Vad, WebRtcVad
-from server.answer import Pipelines
+from server.answer_context import Pipelines
 from server.client_secrets import ClientSecrets
 from server.connection import GuardedConnection, IntakeLimits
 from server.dialects.realtime import RealtimeDialect
@@ -27,14 +27,15 @@ from server.dialects.realtime_locks import Pinned
 from server.dialects.realtime_secrets import read_order, render_secret
 from server.dialects.voice import VoiceDialect
 from server.errors import ClientError, SessionOver
-from server.events import Dialect, SessionConfig, TurnDetection
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
 from server.interruption import InterruptionPolicy
 from server.metrics import Metrics
-from server.session import Services, Session
+from server.services import Services
+from server.session import Session
 from server.settings import Settings
-from server.wire import WireClosed
+from server.values import SessionConfig, TurnDetection
+from server.wire import Dialect, WireClosed
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stages.agent import AgentProfile
 from stages.booking import TableBook
@@ -44,7 +45,7 @@ from stages.models import model_dir
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
 from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser
 from stages.router import Route
-from stages.skills import build_skills
+from stages.skills import Remind, build_skills
 
 log = logging.getLogger(__name__)
 
@@ -202,8 +203,8 @@ class App:
         )
         return replace(config, model=model) if model else config
 
-    def _ports(self, session: Session) -> StagePorts:
-        skills = build_skills(now=self._providers.now, remind=session.remind, bookings=self._bookings)
+    def _ports(self, remind: Remind) -> StagePorts:
+        skills = build_skills(now=self._providers.now, remind=remind, bookings=self._bookings)
         providers = self._providers
         return StagePorts(
             llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),

@@ -13,9 +13,9 @@ from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Listener, SpeechAudio
 from audio.vad import Vad
 from server.errors import ClientError
-from server.events import SessionConfig, TurnDetection
 from server.ids import new_id
 from server.utterance import Outcome, Utterance
+from server.values import SessionConfig, TurnDetection
 from stages.endpointing import EAGERNESS
 from stages.ports import Partial, Recogniser
 

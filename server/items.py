@@ -3,21 +3,11 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from server.commands import AddItem, DeleteItem, RetrieveItem, TruncateItem
 from server.errors import ClientError
-from server.events import (
-    AddItem,
-    DeleteItem,
-    Event,
-    Item,
-    ItemAdded,
-    ItemDeleted,
-    ItemDone,
-    ItemRetrieved,
-    ItemTruncated,
-    RetrieveItem,
-    TruncateItem,
-)
+from server.events import Event, ItemAdded, ItemDeleted, ItemDone, ItemRetrieved, ItemTruncated
 from server.memory import Conversation, Entry
+from server.values import Item
 
 ItemCommand = AddItem | RetrieveItem | DeleteItem | TruncateItem
 

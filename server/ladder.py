@@ -10,22 +10,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.errors import ClientError
-from server.events import (
-    Item,
-    ItemStatus,
-    Reply,
-    ReplyCall,
-    ReplyEnded,
-    ReplyItemEnded,
-    ReplyItemStarted,
-    ReplyReason,
-    ReplyStarted,
-    ReplyStatus,
-)
+from server.events import ReplyCall, ReplyEnded, ReplyItemEnded, ReplyItemStarted, ReplyStarted
 from server.heard import SpokenPiece
 from server.ids import new_id
 from server.memory import Conversation, Entry
 from server.outbound import Lane, LaneState, Outbound
+from server.values import Item, ItemStatus, Reply, ReplyReason, ReplyStatus
 from stageflow.tools import ToolCall
 from stages.agent import ToolUse
 from stages.ports import Usage

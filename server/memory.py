@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from server.errors import ClientError
-from server.events import Item, ItemKind, ItemStatus, Role
 from server.heard import SpokenPiece, heard_text
+from server.values import Item, ItemKind, ItemStatus, Role
 from stages.agent import ToolUse
 
 

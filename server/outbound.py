@@ -31,12 +31,12 @@ from server.events import (
     ItemAdded,
     ItemDone,
     ItemRetrieved,
-    Reply,
     ReplyAudio,
     ReplyCall,
     ReplyItemEnded,
     ReplyText,
 )
+from server.values import Reply
 from server.voice_events import VoiceFlushed
 
 EVENT_BYTES = 400

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server import events as ev
-from server.answer import Question
 from server.hearing import Hearing, SpeechBegan
 from server.interruption import Evidence, InterruptionPolicy, Verdict, judge
+from server.question import Question
 from server.turns import OVERLAP, Floor, FloorEvent, State
 from server.utterance import Utterance
+from server.values import TurnDetection
 from stages.ports import EndOfTurnModel
 
 
@@ -28,7 +29,7 @@ class SpeechContext:
     """The utterance is over and becomes the person's item."""
     read: Callable[[Utterance], None]
     """Have an utterance read in the background."""
-    detection: Callable[[], ev.TurnDetection | None]
+    detection: Callable[[], TurnDetection | None]
     last_answer: Callable[[], str]
     """What the agent said before the person spoke."""
     answer_text: Callable[[], str]

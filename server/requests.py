@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from server.answer import Answer, AnswerContext, Question
+from server.answer import Answer
+from server.answer_context import AnswerContext
 from server.errors import ClientError
-from server.events import OutputCleared, ReplyOptions, SessionConfig
+from server.events import OutputCleared
 from server.items import chosen
+from server.question import Question
 from server.timeline import Timeline
 from server.turns import Floor, FloorEvent, RunId, State
+from server.values import ReplyOptions, SessionConfig
 
 log = logging.getLogger(__name__)
 

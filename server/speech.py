@@ -13,11 +13,12 @@ overlap is an interruption, as their protocol has it.
 """
 
 from server import events as ev
-from server.answer import Question
 from server.hearing import Hearing, SpeechBegan, SpeechEvent, SpeechPaused, SpeechStopped, SpeechWentOn
 from server.overlaps import Overlap, Overlaps, SpeechContext
+from server.question import Question
 from server.turns import OVERLAP, FloorEvent, State
 from server.utterance import Utterance
+from server.values import SessionConfig
 from server.voice_events import EndedBy
 from stages.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
 from stages.expectation import expected_answer
@@ -45,7 +46,7 @@ class Speech:
             self._obey(heard)
         self._overlaps.weigh_newest()
 
-    def configure(self, config: ev.SessionConfig) -> None:
+    def configure(self, config: SessionConfig) -> None:
         """Hear by another configuration; raises ClientError, and then nothing has changed."""
         was_speaking = self._hearing.is_speaking
         self._hearing.configure(config)

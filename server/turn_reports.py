@@ -7,13 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from server.answer import Answer, Question
-from server.events import Event, ReplyReason
+from server.answer import Answer
+from server.events import Event
 from server.hearing import Hearing
 from server.playback import Playback
+from server.question import Question
 from server.timeline import Timeline
 from server.turns import RunId
 from server.utterance import Utterance
+from server.values import ReplyReason
 from server.voice_events import EndedBy, InterruptedBy
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What a client that plays the voice itself is told, and tells, beyond the Realtime protocol.
 
-Part of the session's vocabulary (`server.events`); of the dialects only `voice.v1` has words for it.
+Part of the session's commands and events; of the dialects only `voice.v1` has words for it.
 """
 
 from collections.abc import Mapping

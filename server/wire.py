@@ -1,6 +1,9 @@
-"""The connection of a session, whatever carries it: a socket, or two queues in a test."""
+"""The connection of a session: what carries it (a socket, or two queues in a test), and what is spoken over it."""
 
 from typing import Protocol
+
+from server.commands import Command
+from server.events import Event
 
 
 class WireClosed(Exception):
@@ -22,3 +25,17 @@ class Wire(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Close with a WebSocket close code; never raises."""
+
+
+class Dialect(Protocol):
+    """One wire protocol for one connection: no I/O, no conversation state."""
+
+    @property
+    def holds_voice(self) -> bool:
+        """Whether its clients obey `VoiceHeld`; the others fall silent when speech starts, for good."""
+
+    def decode(self, frame: str | bytes) -> Command:
+        """One frame as a command; raises ClientError for anything that is not one."""
+
+    def encode(self, event: Event) -> list[str | bytes]:
+        """One event as the frames that say it, in order."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import anyio
 
-from server.events import Dialect, Event
+from server.events import Event
 from server.outbound import Outbound
-from server.wire import Wire, WireClosed
+from server.wire import Dialect, Wire, WireClosed
 
 
 class Writer:

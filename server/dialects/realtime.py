@@ -8,6 +8,7 @@ so, settings for them are kept and echoed.
 
 from dataclasses import replace
 
+from server.commands import Command, Configure
 from server.dialects.realtime_commands import (
     APPEND,
     UPDATE,
@@ -23,7 +24,8 @@ from server.dialects.realtime_fields import Json
 from server.dialects.realtime_locks import Locks, Pinned
 from server.dialects.realtime_session import WireSession, merge, settled
 from server.errors import ClientError
-from server.events import Command, Configure, Event, SessionConfig
+from server.events import Event
+from server.values import SessionConfig
 from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 
 UNKNOWN_TO_REALTIME = (VoiceHeld, VoiceFlushed, TurnEnded, TurnTimed)
@@ -31,7 +33,7 @@ UNKNOWN_TO_REALTIME = (VoiceHeld, VoiceFlushed, TurnEnded, TurnTimed)
 
 
 class RealtimeDialect:
-    """One client's Realtime protocol; implements `server.events.Dialect`.
+    """One client's Realtime protocol; implements `server.wire.Dialect`.
 
     `defaults` is the configuration that the session starts with, and that null in an update brings back.
     """

@@ -11,6 +11,18 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails
 
+from server.commands import (
+    AddItem,
+    CancelReply,
+    ClearAudio,
+    ClearOutput,
+    Command,
+    CommitAudio,
+    CreateReply,
+    DeleteItem,
+    RetrieveItem,
+    TruncateItem,
+)
 from server.dialects.realtime_fields import (
     AudioPart,
     Choice,
@@ -26,22 +38,7 @@ from server.dialects.realtime_fields import (
 from server.dialects.realtime_items import ItemId, ItemPart, read_input, read_item
 from server.dialects.realtime_session import client_tools, tool_choice
 from server.errors import ClientError
-from server.events import (
-    AddItem,
-    CancelReply,
-    ClearAudio,
-    ClearOutput,
-    Command,
-    CommitAudio,
-    CreateReply,
-    DeleteItem,
-    Item,
-    Modality,
-    ReplyOptions,
-    RetrieveItem,
-    SessionConfig,
-    TruncateItem,
-)
+from server.values import Item, Modality, ReplyOptions, SessionConfig
 from stages.ports import OneTool
 
 RawEvent = dict[str, Any]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
+from server.commands import AppendAudio
 from server.dialects.realtime_commands import APPEND, RawEvent, event_ref
 from server.errors import ClientError
-from server.events import AppendAudio
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -28,7 +27,6 @@ from server.events import (
     ItemTruncated,
     OutputCleared,
     Problem,
-    Reply,
     ReplyAudio,
     ReplyCall,
     ReplyEnded,
@@ -46,6 +44,7 @@ from server.events import (
     TranscriptPartial,
 )
 from server.ids import new_id
+from server.values import Item, Reply
 
 Body = tuple[str, Json]
 """The type of a frame and its fields, without the id."""

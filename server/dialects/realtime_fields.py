@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from audio.endpoint import LIMITS
 from audio.formats import RATES_HZ, AudioFormat, Encoding
-from server.events import Modality
+from server.values import Modality
 
 MAX_OUTPUT_TOKENS = 4096
 """The protocol's own upper limit of `max_output_tokens`; "inf" means no limit."""

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from server.dialects.realtime_fields import Part, Text
 from server.errors import ClientError
-from server.events import Item
 from server.ids import new_id
+from server.values import Item
 
 ItemId = Annotated[str, Field(min_length=1, max_length=128)]
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from server.commands import AddItem, Command, CreateReply
 from server.dialects.realtime_commands import RawEvent, event_ref
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import WireSession, render_session
 from server.errors import ClientError
-from server.events import AddItem, Command, CreateReply, Item
+from server.values import Item
 
 LOCKABLE = (
     "instructions",

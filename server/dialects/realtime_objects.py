@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import render_format
-from server.events import Item, Reply, ReplyEnded
+from server.events import ReplyEnded
+from server.values import Item, Reply
 from stages.ports import Usage
 
 

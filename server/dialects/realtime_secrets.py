@@ -11,8 +11,8 @@ from server.dialects.realtime_fields import Json, Part, SessionPart
 from server.dialects.realtime_locks import LOCKABLE, Pinned
 from server.dialects.realtime_session import WireSession, merge, render_session
 from server.errors import ClientError
-from server.events import SessionConfig
 from server.ids import new_id
+from server.values import SessionConfig
 
 
 class _Expiry(Part):

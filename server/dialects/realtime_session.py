@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime_fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
-from server.events import SessionConfig, TurnDetection
+from server.values import SessionConfig, TurnDetection
 from stageflow.tools import Tool
 from stages.client_tools import client_tool
 from stages.ports import OneTool, ToolChoice

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pydantic import Field
 
 from audio.formats import AudioFormat
+from server.commands import AppendAudio, Command
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_commands import checked, event_ref
 from server.dialects.realtime_decode import RealtimeLimits
@@ -17,7 +18,7 @@ from server.dialects.realtime_fields import Json, Part
 from server.dialects.realtime_items import ItemId
 from server.dialects.voice_frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.errors import ClientError
-from server.events import AppendAudio, Command, Event, ReplyAudio
+from server.events import Event, ReplyAudio
 from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 
 PLAYBACK = "x_playback"
@@ -30,7 +31,7 @@ class _PlaybackPart(Part):
 
 
 class VoiceDialect:
-    """One client's `voice.v1`; implements `server.events.Dialect`."""
+    """One client's `voice.v1`; implements `server.wire.Dialect`."""
 
     holds_voice = True
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from server.events import TurnDetection
 from server.interruption import InterruptionPolicy
+from server.values import TurnDetection
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderError
 from stages.fakes import Conduct, Said

@@ -6,10 +6,12 @@ import re
 import pytest
 
 from server.client_secrets import ClientSecrets
+from server.commands import AddItem, Configure, CreateReply
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_secrets import read_order, render_secret
 from server.errors import ClientError
-from server.events import AddItem, Configure, CreateReply, SessionConfig, SessionStarted
+from server.events import SessionStarted
+from server.values import SessionConfig
 
 DEFAULTS = SessionConfig(instructions="Be kind.")
 

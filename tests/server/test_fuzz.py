@@ -15,10 +15,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from server.commands import Command, Configure
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.voice import VoiceDialect
 from server.errors import ClientError
-from server.events import Command, Configure, Dialect, SessionConfig, SessionConfigured
+from server.events import SessionConfigured
+from server.values import SessionConfig
+from server.wire import Dialect
 from tests.support.live_server import LiveServer, live_server, neighbour
 from tests.support.nonsense import VALID, Nonsense
 from tests.support.stage import Stage, play, voice_v1

@@ -17,13 +17,15 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from server.commands import CreateReply
 from server.connection import GuardedConnection
 from server.dialects.realtime import RealtimeDialect
 from server.errors import ClientError
-from server.events import CreateReply, Event, Reply, SessionStarted
+from server.events import Event, SessionStarted
 from server.http import Backstage, DoorRules, FrontDoor, PlainRequest, requested_model
 from server.pages import Page
 from server.request_body import MAX_BODY_BYTES, BodyFault
+from server.values import Reply
 from tests.support.realtime_story import CONFIG, whole_reply
 
 KEYED = DoorRules(api_keys=("secret",))

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from server.commands import AppendAudio
 from server.dialects.realtime import UNKNOWN_TO_REALTIME, RealtimeDialect
 from server.dialects.realtime_commands import KNOWN_TYPES
 from server.dialects.realtime_locks import LOCKABLE
 from server.dialects.realtime_secrets import read_order
 from server.dialects.voice import PLAYBACK, VoiceDialect
 from server.dialects.voice_frames import Stream, unpack_frame
-from server.events import AppendAudio, Event, Reply, ReplyAudio, SessionConfig
+from server.events import Event, ReplyAudio
 from server.http import SECRETS_PATHS
+from server.values import Reply, SessionConfig
 from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 from tests.support.realtime_story import CONFIG, story
 

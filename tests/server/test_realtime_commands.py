@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from audio.formats import AudioFormat, Encoding
-from server.dialects.realtime import RealtimeDialect
-from server.errors import ClientError
-from server.events import (
+from server.commands import (
     AddItem,
     CancelReply,
     ClearAudio,
@@ -17,12 +15,12 @@ from server.events import (
     CommitAudio,
     CreateReply,
     DeleteItem,
-    Item,
-    ReplyOptions,
     RetrieveItem,
-    SessionConfig,
     TruncateItem,
 )
+from server.dialects.realtime import RealtimeDialect
+from server.errors import ClientError
+from server.values import Item, ReplyOptions, SessionConfig
 from stages.ports import OneTool
 
 

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server import events
+from server.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_commands import KNOWN_TYPES
 from server.dialects.realtime_decode import RealtimeLimits
 from server.errors import ClientError
-from server.events import AppendAudio, SessionConfig
+from server.values import SessionConfig
 
 AUDIO = bytes(range(256)) * 4
 SMALL = RealtimeLimits(max_audio_bytes=1024, max_command_chars=4096)
 
 
-def decoded(frame: str | bytes, limits: RealtimeLimits | None = None) -> events.Command:
+def decoded(frame: str | bytes, limits: RealtimeLimits | None = None) -> Command:
     return RealtimeDialect(SessionConfig(), limits).decode(frame)
 
 
@@ -131,11 +132,11 @@ def test_a_refusal_never_repeats_a_whole_frame() -> None:
 
 def test_whole_surrogate_pairs_are_text() -> None:
     command = decoded('{"type": "response.cancel", "response_id": "\\ud83d\\ude00"}')
-    assert command == events.CancelReply("😀")
+    assert command == CancelReply("😀")
 
 
 def test_a_key_that_comes_twice_counts_once() -> None:
-    assert decoded('{"type": "x", "type": "input_audio_buffer.clear"}') == events.ClearAudio()
+    assert decoded('{"type": "x", "type": "input_audio_buffer.clear"}') == ClearAudio()
 
 
 def test_only_audio_may_be_long() -> None:
@@ -196,8 +197,8 @@ def answer(dialect: RealtimeDialect, frame: str | bytes) -> list[str | bytes]:
         command = dialect.decode(frame)
     except ClientError as error:
         return dialect.encode(events.Problem(error))
-    assert isinstance(command, get_args(events.Command))
-    if isinstance(command, events.Configure):
+    assert isinstance(command, get_args(Command))
+    if isinstance(command, Configure):
         return dialect.encode(events.SessionConfigured(command.config))
     return []
 

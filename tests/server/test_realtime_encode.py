@@ -15,18 +15,16 @@ from server import events
 from server.dialects.realtime import UNKNOWN_TO_REALTIME, RealtimeDialect
 from server.errors import ClientError
 from server.events import (
-    Item,
     ItemDone,
     ItemRetrieved,
-    Reply,
     ReplyAudio,
     ReplyEnded,
     ReplyText,
-    SessionConfig,
     SessionConfigured,
     SessionStarted,
     TranscriptFinal,
 )
+from server.values import Item, Reply, SessionConfig
 from tests.support.realtime_story import (
     CONFIG,
     OPENING,

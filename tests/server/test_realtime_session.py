@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from audio.formats import AudioFormat, Encoding
+from server.commands import Configure
 from server.dialects.realtime import RealtimeDialect
 from server.errors import ClientError
-from server.events import Configure, SessionConfig, SessionConfigured, TurnDetection
+from server.events import SessionConfigured
+from server.values import SessionConfig, TurnDetection
 from stages.ports import OneTool
 
 DEFAULTS = SessionConfig(instructions="Be kind.", voice="amber", speed=1.1, max_output_tokens=100)

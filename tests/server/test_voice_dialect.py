@@ -6,12 +6,14 @@ import json
 import pytest
 
 from audio.formats import AudioFormat, Encoding
+from server.commands import AppendAudio, CommitAudio, Configure
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_decode import RealtimeLimits
 from server.dialects.voice import VoiceDialect
 from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
 from server.errors import ClientError
-from server.events import AppendAudio, CommitAudio, Configure, Reply, ReplyAudio, SessionConfig
+from server.events import ReplyAudio
+from server.values import Reply, SessionConfig
 from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
 
 

@@ -11,7 +11,6 @@ from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -19,7 +18,6 @@ from server.events import (
     ItemTruncated,
     OutputCleared,
     Problem,
-    Reply,
     ReplyAudio,
     ReplyCall,
     ReplyEnded,
@@ -27,7 +25,6 @@ from server.events import (
     ReplyItemStarted,
     ReplyStarted,
     ReplyText,
-    SessionConfig,
     SessionConfigured,
     SessionStarted,
     SilenceNoticed,
@@ -37,6 +34,7 @@ from server.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from server.values import Item, Reply, SessionConfig
 from stages.ports import Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)

@@ -14,15 +14,17 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.vad import WebRtcVad
-from server.answer import Pipelines
+from server.answer_context import Pipelines
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.voice import VoiceDialect
 from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
-from server.events import Dialect, SessionConfig
 from server.interruption import InterruptionPolicy
-from server.session import Services, Session
+from server.services import Services
+from server.session import Session
 from server.settings import Limits
 from server.turn_reports import NoObserver, Observer
+from server.values import SessionConfig
+from server.wire import Dialect
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
@@ -182,7 +184,7 @@ class Stage:
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
             ),
-            new_ports=lambda session: ports,
+            new_ports=lambda remind: ports,
             limits=Limits(max_session_s=3600),
             end_of_turn=end_of_turn,
             interruption=interruption,

@@ -18,8 +18,8 @@ import anyio
 import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
-from server.events import SessionConfig, TurnDetection
 from server.interruption import InterruptionPolicy
+from server.values import SessionConfig, TurnDetection
 from stageflow.tools import Tool
 from stages.errors import ProviderError
 from stages.fakes import Conduct, Said, ScriptedTurnEnds

@@ -1,0 +1,55 @@
+"""What one run of the pipeline is given: the conversation as it is told, what is asked, and the configuration."""
+
+from dataclasses import dataclass
+
+from server.answer_context import AnswerContext
+from server.history import messages
+from server.memory import Conversation, Entry
+from server.question import Question
+from server.values import SessionConfig
+from stageflow.context import ContextSnapshot, Message
+from stages.router import PREVIOUS_ROUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a run starts from."""
+
+    snapshot: ContextSnapshot
+    asked: Entry | None
+    """The words that it answers."""
+
+
+def prompt_of(
+    question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
+) -> Prompt:
+    """What `question` asks about the conversation `about`."""
+    utterance, typed = question.utterance, None
+    if utterance is not None:
+        asked = about.find(utterance.item_id)
+        told = messages(about, upto=utterance.item_id)
+    else:
+        asked = about.last_user_entry()
+        told = messages(about, without=asked.id if asked else None)
+        typed = asked.text if asked else ""
+    if config.instructions:
+        told = (Message(role="system", content=config.instructions), *told)
+    snapshot = ContextSnapshot(
+        input_text=typed,
+        messages=told,
+        session_id=context.session_id,
+        metadata={PREVIOUS_ROUTE: context.conversation.last_route()},
+    )
+    return Prompt(snapshot, asked)
+
+
+def run_config(question: Question, config: SessionConfig) -> dict[str, object]:
+    """What the stages read of the session's configuration."""
+    return {
+        "voice": None if config.voice == "default" else config.voice,
+        "speed": config.speed,
+        "max_tokens": config.max_output_tokens,
+        "unprompted": question.requested,
+        "client_tools": config.tools,
+        "tool_choice": config.tool_choice,
+    }

@@ -1,0 +1,126 @@
+"""The session's own nouns: its configuration, the items of a conversation, and replies.
+
+No wire format appears here; commands (`server.commands`) and events (`server.events`) are made of these. All values
+are frozen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from audio.formats import AudioFormat
+from stageflow.tools import Tool
+from stages.ports import ToolChoice
+
+Modality = Literal["audio", "text"]
+Role = Literal["user", "assistant", "system", "tool"]
+"""`tool` is the client when it gives what came of a tool."""
+ItemKind = Literal["message", "call", "output"]
+"""Something said; a call of one of the client's tools; what came of it."""
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+ReplyStatus = Literal["completed", "cancelled", "incomplete", "failed"]
+ReplyReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDetection:
+    """How the server finds the ends of the person's turns by itself."""
+
+    kind: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    idle_timeout_ms: int | None = None
+    """How long after an answer nobody may speak until the server does again."""
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What a client may configure, as the session understands it. `turn_detection=None` means manual
+    turns."""
+
+    model: str = "default"
+    instructions: str = ""
+    modality: Modality = "audio"
+    input_format: AudioFormat = AudioFormat()
+    output_format: AudioFormat = AudioFormat()
+    voice: str = "default"
+    """Name of a voice; "default" leaves the choice to the server."""
+    speed: float = 1.0
+    turn_detection: TurnDetection | None = TurnDetection()
+    transcription: bool = False
+    """Whether the client wants to see what was recognised."""
+    max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    """The client's own, which it runs itself; the server's are none of its business."""
+    tool_choice: ToolChoice = "auto"
+    purpose: Literal["realtime", "transcription"] = "realtime"
+    """A session for transcription only listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what
+    was heard), the arguments of a call as JSON, or what came of it."""
+
+    id: str
+    role: Role
+    text: str = ""
+    spoken: bool = False
+    """True when the content is audio and `text` its transcript."""
+    status: ItemStatus = "completed"
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """What a call and its output are known by."""
+    name: str = ""
+    """The tool that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of the agent, from the first sign of it to its last sample."""
+
+    id: str
+    modality: Modality = "audio"
+    metadata: Mapping[str, str] | None = None
+    config: SessionConfig = SessionConfig()
+    in_conversation: bool = True
+    """False when it is given beside the conversation, which never learns of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """What a client asks of one reply, over and above the session's configuration."""
+
+    instructions: str | None = None
+    modality: Modality | None = None
+    metadata: Mapping[str, str] | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
+    """"inf" lifts the session's limit."""
+    voice: str | None = None
+    speed: float | None = None
+    output_format: AudioFormat | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    context: tuple[Item | str, ...] | None = None
+    """What the reply is about instead of the conversation: items, and ids of items in the conversation."""
+    in_conversation: bool = True
+    """False for a reply that the conversation never learns of."""
+
+    def over(self, config: SessionConfig) -> SessionConfig:
+        """The session's configuration as it holds for this one reply."""
+        tokens = self.max_output_tokens
+        return replace(
+            config,
+            instructions=self.instructions or config.instructions,
+            modality=self.modality or config.modality,
+            max_output_tokens=None if tokens == "inf" else tokens or config.max_output_tokens,
+            voice=self.voice or config.voice,
+            speed=self.speed or config.speed,
+            output_format=self.output_format or config.output_format,
+            tools=config.tools if self.tools is None else self.tools,
+            tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
+        )
