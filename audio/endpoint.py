@@ -26,9 +26,10 @@ for a moment. The endpointer turns them into utterances with three states:
   to be thrown away. If the voice comes back before the end is confirmed, with half of what an onset needs,
   SpeechResumed revokes it. Without `soft_end_ms` there is no PAUSE and neither event.
 - *Confirmed end.* `silence_duration_ms` without a voiced sample ends the utterance; `confirm_after` asks for
-  another silence, at any time, for this pause. An end waits while a resumption is undecided. The silence
-  belongs to the utterance, and `last_voiced_sample` says where the voice ended. At `max_utterance_ms` it is
-  ended by force, and if the person talks on, the next one follows without a gap.
+  another silence, at any time, for this pause. An end waits while a resumption is undecided, and up to
+  `_RISE_PATIENCE_MS` while sound rises out of the pause and is no voice yet. The silence belongs to the
+  utterance, and `last_voiced_sample` says where the voice ended. At `max_utterance_ms` it is ended by force,
+  and if the person talks on, the next one follows without a gap.
 - *Reach.* `reach_samples` bounds how far back a beginning may point, hence how much audio the caller must
   keep.
 
@@ -59,6 +60,9 @@ _LEAVE_SHARE = 0.7
 
 _ONSET_PATIENCE = 4
 """An onset is given up after this many times `min_speech_ms`: that bounds the reach."""
+
+_RISE_PATIENCE_MS = 96
+"""Three windows of Silero's: what is no voice by then is none."""
 
 _RESUME_SHARE = 0.5
 """Share of `min_speech_ms` that is enough to go on after a soft end: somebody who has just spoken probably
@@ -169,6 +173,7 @@ class _Limits:
     silence_samples: int
     soft_end_samples: int
     max_samples: int
+    rise_patience_samples: int
 
 
 def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
@@ -188,6 +193,7 @@ def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
         silence_samples=ms_to_samples(config.silence_duration_ms, rate_hz),
         soft_end_samples=ms_to_samples(config.soft_end_ms, rate_hz),
         max_samples=ms_to_samples(config.max_utterance_ms, rate_hz),
+        rise_patience_samples=ms_to_samples(_RISE_PATIENCE_MS, rate_hz),
     )
 
 
@@ -226,18 +232,23 @@ class Endpointer:
         return self._state is not _State.SILENCE
 
     @property
+    def is_pausing(self) -> bool:
+        """Whether an utterance has had its soft end, and neither a resumption nor its end yet."""
+        return self._state is _State.PAUSE
+
+    @property
     def reach_samples(self) -> int:
         """How far SpeechStarted may point back, at most, before the samples of the push that returns it."""
         return self._limits.prefix_samples + self._limits.barge_in.patience_samples
 
-    def push(self, score: float, n_samples: int) -> EndpointEvent | None:
-        """The next `n_samples` of the stream have this score."""
+    def push(self, score: float, n_samples: int, is_rising: bool = False) -> EndpointEvent | None:
+        """The next `n_samples` of the stream have this score; in a pause, `is_rising` says that sound comes back."""
         before = self.position
         self.position = before + n_samples
         if self._state is _State.SPEECH:
             return self._push_in_speech(score)
         if self._state is _State.PAUSE:
-            return self._push_in_pause(score, before)
+            return self._push_in_pause(score, before, is_rising)
         onset = self._limits.barge_in if self.agent_is_audible else self._limits.turn
         return self._start() if self._has_begun(onset, score, before) else None
 
@@ -302,10 +313,14 @@ class Endpointer:
             return SoftEnd(self.position, self._last_voiced_sample)
         return self._too_long()
 
-    def _push_in_pause(self, score: float, before: int) -> SpeechResumed | SpeechEnded | None:
+    def _push_in_pause(
+        self, score: float, before: int, is_rising: bool
+    ) -> SpeechResumed | SpeechEnded | None:
         if self._has_begun(self._limits.resumption, score, before):
             return self._resume()
-        if self._balance <= 0 and self.position - self._last_voiced_sample >= self._confirm_samples:
+        overdue_samples = self.position - self._last_voiced_sample - self._confirm_samples
+        is_put_off = is_rising and overdue_samples < self._limits.rise_patience_samples
+        if overdue_samples >= 0 and self._balance <= 0 and not is_put_off:
             return self._end(EndReason.SILENCE)
         return self._too_long()
 

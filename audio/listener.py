@@ -16,6 +16,7 @@ from audio.errors import FormatError
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.framing import Framer
 from audio.intake import Intake
+from audio.pause import Pause
 from audio.vad import Vad, WebRtcVad
 
 
@@ -38,7 +39,7 @@ class Listener:
     audio comes out as SpeechAudio and the caller decides.
     """
 
-    __slots__ = ("_agent_is_audible", "_endpointer", "_framer", "_intake", "_recent", "_vad")
+    __slots__ = ("_agent_is_audible", "_endpointer", "_framer", "_intake", "_pause", "_recent", "_vad")
 
     def __init__(
         self, format: AudioFormat, vad: Vad | None = None, config: EndpointConfig | None = None
@@ -51,6 +52,7 @@ class Listener:
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
         self._agent_is_audible = False
+        self._pause = Pause()
         self._recent: deque[Samples] = deque()
         self.reconfigure(format, config)
 
@@ -141,7 +143,8 @@ class Listener:
 
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""
-        event = endpointer.push(self._vad.score(frame), len(frame))
+        is_rising = endpointer.is_pausing and self._pause.hear(frame)
+        event = endpointer.push(self._vad.score(frame), len(frame), is_rising)
         if isinstance(event, SpeechStarted):
             from_start = endpointer.position - event.start_sample
             spoken = np.concatenate((*self._recent, frame))[-from_start:]
@@ -149,6 +152,7 @@ class Listener:
             self._recent.clear()
         elif event is not None:
             heard += (SpeechAudio(frame), event)
+            self._pause.begin()
         elif endpointer.is_speaking:
             heard.append(SpeechAudio(frame))
         else:

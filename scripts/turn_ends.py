@@ -11,6 +11,8 @@ from turn_trials import PAUSES_MS, Trial
 
 from audio.endpoint import EndpointConfig, Endpointer, SoftEnd, SpeechEnded, SpeechResumed
 from audio.formats import SPEECH_HZ, Samples
+from audio.framing import Framer
+from audio.pause import Pause
 from stages.endpointing import EAGERNESS, Evidence, silence_ms
 from stages.providers.smart_turn import SmartTurnModel
 from stages.providers.whisper_model import WhisperModel
@@ -114,13 +116,15 @@ class Found:
 
 def find_ends(trial: Trial, scores: Sequence[float], frame: int, way: Way, witnesses: Witnesses) -> Found:
     """Play the scores of a trial to an endpointer and tell it what the witnesses say, when they say it."""
-    endpointer, found = Endpointer(way.config), Found()
+    endpointer, pause, found = Endpointer(way.config), Pause(), Found()
     coming: list[tuple[int, Evidence]] = []
-    for score in scores:
+    for heard, score in zip(Framer(frame).push(trial.samples), scores, strict=True):
         while coming and coming[0][0] <= endpointer.position:
             endpointer.confirm_after(silence_ms(coming.pop(0)[1], LIMITS))
-        match endpointer.push(score, frame):
+        is_rising = endpointer.is_pausing and pause.hear(heard)
+        match endpointer.push(score, frame, is_rising):
             case SoftEnd(at_sample=at):
+                pause.begin()
                 found.soft.append(at)
                 if way.text or way.model:
                     endpointer.confirm_after(silence_ms(Evidence(), LIMITS))

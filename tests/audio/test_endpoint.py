@@ -193,6 +193,32 @@ def test_a_voice_that_never_decides_does_not_hold_the_end_up_for_long() -> None:
     assert events[0] == SpeechEnded(43 * FRAME, 10 * FRAME)
 
 
+def test_an_end_is_put_off_while_sound_rises_out_of_the_pause_but_not_for_long() -> None:
+    config = EndpointConfig(soft_end_ms=60, silence_duration_ms=400)
+    calm, rising = Endpointer(config), Endpointer(config)
+    for endpointer in (calm, rising):
+        _play(endpointer, (1.0, 10), (0.0, 19))
+    assert calm.push(0.0, FRAME) == SpeechEnded(30 * FRAME, 10 * FRAME)
+    held = [rising.push(0.0, FRAME, is_rising=True) for _ in range(6)]
+    assert held == [None] * 5 + [SpeechEnded(35 * FRAME, 10 * FRAME)]
+
+
+def test_a_voice_that_rises_when_the_end_is_due_goes_on() -> None:
+    endpointer = Endpointer(EndpointConfig(soft_end_ms=60, silence_duration_ms=400))
+    _play(endpointer, (1.0, 10), (0.0, 19))
+    assert endpointer.push(0.0, FRAME, is_rising=True) is None
+    assert _push(endpointer, 1.0, 3) == [SpeechResumed(30 * FRAME, 10 * FRAME)]
+
+
+def test_only_a_pause_is_asked_whether_sound_rises() -> None:
+    endpointer = Endpointer(EndpointConfig(soft_end_ms=60))
+    pausing = []
+    for stretch in ((0.0, 5), (1.0, 10), (0.0, 3), (1.0, 3), (0.0, 30)):
+        _play(endpointer, stretch)
+        pausing.append(endpointer.is_pausing)
+    assert pausing == [False, False, True, False, False]
+
+
 def test_the_silence_that_confirms_may_be_shortened_in_the_pause() -> None:
     endpointer = Endpointer(SOFT)
     _play(endpointer, (1.0, 10), (0.0, 5))

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from stages.endpointing import (
     EAGERNESS,
+    PROBABILITIES,
     SHARES,
     Evidence,
     Expects,
     Limits,
     Look,
     Pauses,
-    Sound,
     look_of,
     silence_ms,
 )
@@ -92,21 +92,22 @@ def test_looks_to_somebody_who_expects_an_answer(expects: Expects, text: str, lo
 @pytest.mark.parametrize(
     ("evidence", "wait_ms"),
     [
-        (Evidence("It is done.", finished=0.95), 300),
+        (Evidence("It is done.", finished=0.99), 300),
+        (Evidence("It is done.", finished=0.935), 425),
         (Evidence("It is done."), 600),
-        (Evidence("It is done.", finished=0.6), 600),
-        (Evidence("It is done.", finished=0.1), 700),
+        (Evidence("It is done.", finished=0.7), 600),
+        (Evidence("It is done.", finished=0.0), 700),
         (Evidence(), 700),
-        (Evidence(finished=0.95), 450),
+        (Evidence(finished=0.97), 450),
         (Evidence("It is"), 750),
-        (Evidence("It is", finished=0.95), 650),
+        (Evidence("It is", finished=0.97), 650),
         (Evidence("2 9 3 4"), 1_100),
         (Evidence("It is the"), 1_200),
-        (Evidence("It is the", finished=0.1), 1_300),
+        (Evidence("It is the", finished=0.0), 1_300),
         (Evidence("Yes", expects=YES_NO), 300),
         (Evidence("It is", pause_ms=200), 638),
         (Evidence("It is", pause_ms=800), 975),
-        (Evidence("It is done.", finished=0.95, pause_ms=2_000), 300),
+        (Evidence("It is done.", finished=1.0, pause_ms=2_000), 300),
         (Evidence("It is the", pause_ms=2_000), 1_300),
     ],
 )
@@ -114,10 +115,17 @@ def test_waits(evidence: Evidence, wait_ms: int) -> None:
     assert silence_ms(evidence, LIMITS) == wait_ms
 
 
-def test_the_table_is_total() -> None:
-    assert {(look, sound) for look, row in SHARES.items() for sound in row} == {
-        (look, sound) for look in Look for sound in Sound
-    }
+def test_the_table_has_a_row_for_every_look() -> None:
+    assert set(SHARES) == set(Look)
+
+
+@pytest.mark.parametrize("look", Look)
+def test_the_surer_the_model_the_shorter_the_wait(look: Look) -> None:
+    shares = SHARES[look]
+    assert [shares.at(probability) for probability in PROBABILITIES] == list(shares.heard)
+    waits = [shares.at(hundredth / 100) for hundredth in range(101)]
+    assert waits == sorted(waits, reverse=True)
+    assert shares.heard[-1] <= shares.at(None) <= shares.heard[0]
 
 
 def test_the_more_eager_the_shorter() -> None:
