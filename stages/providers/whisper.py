@@ -9,6 +9,7 @@ nothing at all when only quiet was added since. A caller may therefore ask for t
 is gone, and again, at no cost, when it is certain that the person has finished.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from difflib import Match, SequenceMatcher
 from pathlib import Path
@@ -76,17 +77,18 @@ class EmbeddedRecognition:
             self._read_partly()
 
     async def final(self) -> Transcript:
-        """The text of everything pushed so far, at once if only quiet came since it was last read.
+        """The text of everything pushed so far, at once if only quiet came since it was last read. What is long
+        makes room for others after each piece.
 
         Raises ProviderError. Cancel-safe: what is read nevertheless, is read for the next caller.
         """
         self._drop_partial()
         audio = self._audio()
         known = still_valid(self._newest, audio)
-        if is_whole(known, audio):
-            return _transcript(known)
-        segments = await self._recogniser.worker.run(lambda: self._read(audio), priority=FINAL)
-        return _transcript(segments or ())
+        while not is_whole(known, audio):
+            segments = await self._recogniser.worker.run(lambda: self._read(audio, most=1), priority=FINAL)
+            known = segments or []
+        return _transcript(known)
 
     def close(self) -> None:
         """Let go; no partial is reported afterwards."""
@@ -118,9 +120,11 @@ class EmbeddedRecognition:
         except ProviderError:
             return  # the final will say what is wrong
 
-    def _read(self, audio: Samples, keep_going: Callable[[], bool] = lambda: True) -> list[Segment] | None:
-        """Read what is not known yet, and remember it. On the worker's thread."""
-        segments = self._recogniser.model.transcribe(audio, keep_going, self._newest)
+    def _read(
+        self, audio: Samples, keep_going: Callable[[], bool] = lambda: True, most: float = math.inf
+    ) -> list[Segment] | None:
+        """Read what is not known yet, `most` pieces of it, and remember it. On the worker's thread."""
+        segments = self._recogniser.model.transcribe(audio, keep_going, self._newest, most)
         if segments is not None:
             self._newest = tuple(segments)
         return segments

@@ -7,6 +7,7 @@ again with more silence, and what is probably no speech is no text. Silence arou
 what is long is read in pieces (`whisper_segments`).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -67,8 +68,10 @@ class WhisperModel:
         samples: Samples,
         keep_going: Callable[[], bool] = lambda: True,
         known: Sequence[Segment] = (),
+        most: float = math.inf,
     ) -> list[Segment] | None:
-        """The text of `int16[n]` at 16 kHz, in as many segments as it takes; they end where the samples end.
+        """The text of `int16[n]` at 16 kHz, in as many segments as it takes; they end where the samples end, unless
+        that needs more new ones than `most`.
 
         `keep_going` is asked between the steps, each of which takes some tenths of a second; None if it says
         no. `known` are the segments of an earlier reading, when there were fewer samples; what is still valid
@@ -76,7 +79,8 @@ class WhisperModel:
         """
         segments = still_valid(known, samples)
         try:
-            while not is_whole(segments, samples):
+            valid = len(segments)
+            while not is_whole(segments, samples) and len(segments) - valid < most:
                 start = segments[-1].stretch.end_sample if segments else 0
                 segment = self._read_segment(samples, start, keep_going)
                 if segment is None:

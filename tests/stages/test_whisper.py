@@ -181,6 +181,27 @@ async def test_a_final_overtakes_the_partial_of_somebody_else(engine: CountingEn
     assert [partial.text for partial in partials] == ["one two three four"]
 
 
+async def test_a_long_final_makes_room_for_another_after_each_piece(engine: CountingEngine) -> None:
+    read: list[tuple[str, int]] = []
+
+    async def final(name: str, utterance: EmbeddedRecognition) -> None:
+        read.append((name, len((await utterance.final()).text.split())))
+
+    async with recognising(engine) as recogniser:
+        engine.may_encode.clear()
+        recording, speaks = recogniser.open(), recogniser.open()
+        recording.push(voice(40_000))
+        speaks.push(voice(1_000))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(final, "recording", recording)
+            await engine.wait_begun()
+            tasks.start_soon(final, "speaks", speaks)
+            await anyio.wait_all_tasks_blocked()
+            engine.may_encode.set()
+    assert read == [("speaks", 2), ("recording", 30)]
+    assert engine.encoded == 4
+
+
 async def test_a_final_waits_for_no_partial_of_its_own(engine: CountingEngine) -> None:
     partials: list[Partial] = []
     async with recognising(engine) as recogniser:
