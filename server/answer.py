@@ -18,6 +18,7 @@ from enum import StrEnum
 import anyio
 
 from server.answer_context import AnswerContext
+from server.clip_reading import ClipReading
 from server.delivery import Delivery
 from server.errors import ClientError
 from server.gate import RunWatch, gated
@@ -36,6 +37,7 @@ from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
 from stages.errors import ProviderError
 from stages.ports import Usage
+from stages.stt import SpokenTurn
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Answer:
         replies_to = context.conversation if self._reply.in_conversation else Conversation()
         self._ladder = Ladder(self._reply, replies_to, context.outbound)
         self._asked: Entry | None = None
+        self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
         self._locks = set(_Lock)
         self._delivery = self._new_delivery()
@@ -173,6 +176,7 @@ class Answer:
         if self.question.say is not None:
             await self._say(self.question.say)
             return self._outcome
+        await self._hear_clips()
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
             self._prompt(),
@@ -199,6 +203,19 @@ class Answer:
             await utterance.final()
         except ProviderError:
             log.warning("an earlier utterance could not be recognised", extra=self._fields())
+
+    async def _hear_clips(self) -> None:
+        """Wait for the words of all clips, those too that come meanwhile."""
+        if self._unread_clip() is None:
+            return
+        while clip := self._unread_clip():
+            await clip.known()
+        if self.question.utterance is None:
+            self.timeline.mark("transcript", self._context.now())
+
+    def _unread_clip(self) -> ClipReading | None:
+        clips = (clip for entry in self._about for clip in entry.clips)
+        return next((clip for clip in clips if clip.outcome is None), None)
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)
@@ -257,7 +274,7 @@ class Answer:
 
     def _prompt(self) -> ContextSnapshot:
         prompt = prompt_of(self.question, self._about, self._config, self._context)
-        self._asked = prompt.asked
+        self._asked, self._speech = prompt.asked, prompt.speech
         return prompt.snapshot
 
     def _ports(self) -> StagePorts:
@@ -272,7 +289,7 @@ class Answer:
             audio=replace(
                 shared.audio,
                 send_audio_chunk=self._delivery.send_audio_chunk,
-                audio_in=self.question.utterance,
+                audio_in=self._speech,
             ),
         )
 

@@ -23,6 +23,7 @@ from server.answer_context import Pipelines
 from server.client_secrets import ClientSecrets
 from server.connection import GuardedConnection, IntakeLimits
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import Pinned
 from server.dialects.realtime_secrets import read_order, render_secret
 from server.dialects.voice import VoiceDialect
@@ -174,7 +175,8 @@ class App:
         if request is not None:
             config = replace(config, purpose=requested_purpose(request.path))
         key = presented_key(request.headers) if request else None
-        realtime = RealtimeDialect(config, pinned=self._secrets.find(key, anyio.current_time()))
+        limits = RealtimeLimits(max_clips_s=self._settings.limits.max_utterance_s)
+        realtime = RealtimeDialect(config, limits, pinned=self._secrets.find(key, anyio.current_time()))
         config = realtime.config
         is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
         dialect = VoiceDialect(realtime) if is_voice else realtime

@@ -112,24 +112,27 @@ class TranscriptPartial:
 
     item_id: str
     delta: str
+    content_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFinal:
-    """What the person said, once per utterance."""
+    """What the person said, once per utterance and once per clip."""
 
     item_id: str
     text: str
     duration_s: float
+    content_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFailed:
-    """The utterance could not be recognised."""
+    """The utterance, or the clip, could not be recognised."""
 
     item_id: str
     code: str
     message: str
+    content_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

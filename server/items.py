@@ -3,26 +3,31 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from server.clips import Clips
 from server.commands import AddItem, DeleteItem, RetrieveItem, TruncateItem
 from server.errors import ClientError
 from server.events import Event, ItemAdded, ItemDeleted, ItemDone, ItemRetrieved, ItemTruncated
-from server.memory import Conversation, Entry
+from server.memory import Conversation
 from server.values import Item
 
 ItemCommand = AddItem | RetrieveItem | DeleteItem | TruncateItem
 
 
-def obey_item_command(command: ItemCommand, conversation: Conversation) -> tuple[Event, ...]:
+def obey_item_command(command: ItemCommand, conversation: Conversation, clips: Clips) -> tuple[Event, ...]:
     """Change the conversation as asked; raises ClientError, and then nothing has changed."""
     match command:
         case AddItem(item=item, after=after):
             check_output(item, conversation)
-            previous = conversation.add(Entry.of(item), after)
-            return ItemAdded(item, previous), ItemDone(item, previous)
+            entry = clips.entry(item)
+            clips.check_room(entry)
+            previous = conversation.add(entry, after)
+            clips.read_soon(entry)
+            return ItemAdded(entry.item(), previous), ItemDone(entry.item(), previous)
         case RetrieveItem(item_id=item_id):
             return (ItemRetrieved(conversation.get(item_id).item()),)
         case DeleteItem(item_id=item_id):
-            conversation.delete(item_id)
+            for clip in conversation.delete(item_id).clips:
+                clip.drop()
             return (ItemDeleted(item_id),)
         case TruncateItem(item_id=item_id, audio_end_ms=audio_end_ms, content_index=content_index):
             conversation.truncate(item_id, audio_end_ms)
@@ -31,7 +36,9 @@ def obey_item_command(command: ItemCommand, conversation: Conversation) -> tuple
             assert_never(command)
 
 
-def chosen(context: Sequence[Item | str] | None, conversation: Conversation) -> Conversation | None:
+def chosen(
+    context: Sequence[Item | str] | None, conversation: Conversation, clips: Clips
+) -> Conversation | None:
     """What a reply is to be about, if not the conversation: items, and ids of items in it.
 
     Raises ClientError for an item that is not there or is there twice.
@@ -40,7 +47,10 @@ def chosen(context: Sequence[Item | str] | None, conversation: Conversation) -> 
         return None
     about = Conversation()
     for item in context:
-        about.add(Entry.of(item) if isinstance(item, Item) else conversation.get(item, code="invalid_value"))
+        if isinstance(item, Item):
+            about.add(clips.entry(item, in_conversation=False))
+        else:
+            about.add(conversation.get(item, code="invalid_value"))
     return about
 
 

@@ -5,11 +5,12 @@ beyond the limit the oldest entries go.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from server.clip_reading import ClipReading
 from server.errors import ClientError
 from server.heard import SpokenPiece, heard_text
-from server.values import Item, ItemKind, ItemStatus, Role
+from server.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from stages.agent import ToolUse
 
 
@@ -39,6 +40,10 @@ class Entry:
     name: str = ""
     uses: tuple[ToolUse, ...] = ()
     """Of a call: the tools of our own that the same answer used before it."""
+    parts: tuple[Part, ...] = ()
+    """Of a message that has clips: all of its pieces. `generated` is their words."""
+    clips: tuple[ClipReading, ...] = ()
+    """Those clips, on their way to words."""
 
     @classmethod
     def of(cls, item: Item) -> "Entry":
@@ -52,6 +57,7 @@ class Entry:
             kind=item.kind,
             call_id=item.call_id,
             name=item.name,
+            parts=tuple(replace(part, clip=None) for part in item.parts),
         )
 
     @property
@@ -59,10 +65,24 @@ class Entry:
         """What both sides can rely on: what was heard."""
         return self.generated if self.heard is None else self.heard
 
+    def hear(self, index: int, text: str) -> None:
+        """The words of the clip that is part `index` are known."""
+        heard = replace(self.parts[index], text=text)
+        self.parts = (*self.parts[:index], heard, *self.parts[index + 1 :])
+        self.generated = words_of(self.parts)
+
     def item(self) -> Item:
         """The entry as the client sees it."""
         return Item(
-            self.id, self.role, self.text, self.spoken, self.status, self.kind, self.call_id, self.name
+            self.id,
+            self.role,
+            self.text,
+            self.spoken,
+            self.status,
+            self.kind,
+            self.call_id,
+            self.name,
+            self.parts,
         )
 
 
@@ -115,9 +135,9 @@ class Conversation:
         index = self._find(item_id)
         return None if index is None else self._entries[index]
 
-    def delete(self, item_id: str) -> None:
+    def delete(self, item_id: str) -> Entry:
         """Take an entry out; ClientError when it is not there."""
-        del self._entries[self._index(item_id, code="item_delete_invalid_item_id")]
+        return self._entries.pop(self._index(item_id, code="item_delete_invalid_item_id"))
 
     def truncate(self, item_id: str, played_ms: int) -> Entry:
         """Cut a spoken answer to what was played; positions beyond its end count as its end.
@@ -139,12 +159,17 @@ class Conversation:
         """Whether one of the client's tools was called by this id."""
         return any(entry.kind == "call" and entry.call_id == call_id for entry in reversed(self._entries))
 
-    def last_user_entry(self) -> Entry | None:
-        """The newest words of the person's, if they wait for an answer."""
-        for entry in reversed(self._entries):
-            if entry.role in ("user", "assistant"):
-                return entry if entry.role == "user" else None
-        return None
+    def unanswered(self, upto: str | None = None) -> tuple[Entry, ...]:
+        """What the person has said since the last answer, up to and with the entry `upto`; oldest first."""
+        found: list[Entry] = []
+        for entry in self._entries:
+            if entry.role == "assistant":
+                found.clear()
+            elif entry.role == "user":
+                found.append(entry)
+            if entry.id == upto:
+                break
+        return tuple(found)
 
     def last_route(self) -> str | None:
         """The route that the person's words took last; blocked words took none."""

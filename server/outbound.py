@@ -316,6 +316,6 @@ def weight_bytes(event: Event) -> int:
         case (
             ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
         ):
-            return EVENT_BYTES + len(item.text)
+            return EVENT_BYTES + len(item.text) + sum(len(part.transcript or "") for part in item.parts)
         case _:
             return EVENT_BYTES

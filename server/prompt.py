@@ -1,5 +1,6 @@
 """What one run of the pipeline is given: the conversation as it is told, what is asked, and the configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.answer_context import AnswerContext
@@ -8,7 +9,10 @@ from server.memory import Conversation, Entry
 from server.question import Question
 from server.values import SessionConfig
 from stageflow.context import ContextSnapshot, Message
+from stages.errors import ProviderError
+from stages.ports import Transcript
 from stages.router import PREVIOUS_ROUTE
+from stages.stt import SpokenTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +22,22 @@ class Prompt:
     snapshot: ContextSnapshot
     asked: Entry | None
     """The words that it answers."""
+    speech: SpokenTurn | None
+    """Where those words come from, if they were not typed."""
 
 
 def prompt_of(
     question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
 ) -> Prompt:
-    """What `question` asks about the conversation `about`."""
+    """What `question` asks about the conversation `about`, all clips of which have been read."""
     utterance, typed = question.utterance, None
     if utterance is not None:
         asked = about.find(utterance.item_id)
+        unanswered = about.unanswered(utterance.item_id)
         told = messages(about, upto=utterance.item_id)
     else:
-        asked = about.last_user_entry()
+        unanswered = about.unanswered()
+        asked = unanswered[-1] if unanswered else None
         told = messages(about, without=asked.id if asked else None)
         typed = asked.text if asked else ""
     if config.instructions:
@@ -40,7 +48,7 @@ def prompt_of(
         session_id=context.session_id,
         metadata={PREVIOUS_ROUTE: context.conversation.last_route()},
     )
-    return Prompt(snapshot, asked)
+    return Prompt(snapshot, asked, _unheard(unanswered) or utterance)
 
 
 def run_config(question: Question, config: SessionConfig) -> dict[str, object]:
@@ -53,3 +61,18 @@ def run_config(question: Question, config: SessionConfig) -> dict[str, object]:
         "client_tools": config.tools,
         "tool_choice": config.tool_choice,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """A turn with a clip that could not be recognised: the `stt` stage fails with what went wrong."""
+
+    error: ProviderError
+
+    async def final(self) -> Transcript:
+        raise self.error
+
+
+def _unheard(entries: Sequence[Entry]) -> _Unheard | None:
+    outcomes = (clip.outcome for entry in entries for clip in entry.clips)
+    return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)

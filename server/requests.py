@@ -12,6 +12,7 @@ import anyio
 
 from server.answer import Answer
 from server.answer_context import AnswerContext
+from server.clips import Clips
 from server.errors import ClientError
 from server.events import OutputCleared
 from server.items import chosen
@@ -42,6 +43,7 @@ class RequestContext:
     answer: Callable[[], Answer | None]
     """The one that has, or last had, the floor."""
     of_answers: AnswerContext
+    clips: Clips
     spawn: Callable[..., object]
     """Start a task of the session's."""
 
@@ -55,7 +57,7 @@ class Requests:
 
     def create(self, options: ReplyOptions) -> None:
         """Answer now. Raises ClientError while another answer has the floor, or for items that are not there."""
-        about = chosen(options.context, self.context.of_answers.conversation)
+        about = chosen(options.context, self.context.of_answers.conversation, self.context.clips)
         if not options.in_conversation and options.over(self.context.config()).modality == "text":
             self._start_aside(
                 Question(options=options, ended_by="client", requested=True, about=about, is_aside=True)

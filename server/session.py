@@ -23,6 +23,7 @@ from server import commands as cmd
 from server import events as ev
 from server import history
 from server.answer_context import AnswerContext
+from server.clips import Clips
 from server.errors import ClientError, SessionOver
 from server.floor_keeper import FloorKeeper, KeeperContext
 from server.hearing import Hearing
@@ -77,6 +78,13 @@ class Session:
             self._conversation,
             self._outbound.put,
             wants_transcripts=lambda: self._config.transcription,
+            spawn=self._spawn,
+        )
+        self._clips = Clips(
+            self.id,
+            services.recogniser,
+            self._spoken,
+            max_waiting_s=limits.max_waiting_clips_s,
             spawn=self._spawn,
         )
         self._hearing = self._new_hearing()
@@ -157,6 +165,7 @@ class Session:
                 config=lambda: self._config,
                 answer=lambda: self._keeper.answer,
                 of_answers=self._context,
+                clips=self._clips,
                 spawn=self._spawn,
             )
         )
@@ -263,7 +272,7 @@ class Session:
             raise
 
     def _obey_item(self, command: ItemCommand) -> None:
-        for event in obey_item_command(command, self._conversation):
+        for event in obey_item_command(command, self._conversation, self._clips):
             self._outbound.put(event)
 
     def _hear(self, command: cmd.AppendAudio) -> None:
@@ -285,7 +294,7 @@ class Session:
     # --- the person's words -------------------------------------------------------------------------------
 
     def _partial(self, utterance: Utterance, delta: str) -> None:
-        self._spoken.tell_partial(utterance, delta)
+        self._spoken.tell_delta(utterance.item_id, delta)
         self._speech.weigh(utterance)
 
     def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:

@@ -45,6 +45,9 @@ class Limits(BaseModel):
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
+    """Of speech in one piece: an utterance, or the clips that one event brings."""
+    max_waiting_clips_s: float = Field(120.0, ge=10.0, le=3600.0)
+    """Of clips in items that wait to be recognised, all together."""
 
 
 class Interruption(BaseModel):

@@ -44,30 +44,33 @@ class SpokenItems:
         """Take a silence for an utterance in which nothing was said."""
         self._put(ev.SilenceNoticed(item_id, start_ms, end_ms))
         self._add(item_id)
-        if self._wants_transcripts():
-            self._put(ev.TranscriptFinal(item_id, "", (end_ms - start_ms) / 1000))
+        self.tell_words(item_id, Transcript(""), (end_ms - start_ms) / 1000)
 
     def read(self, utterance: Utterance) -> None:
         """Have it read in the background."""
         self._spawn(self._read, utterance)
 
-    def tell_partial(self, utterance: Utterance, delta: str) -> None:
-        """More of its words are certain."""
+    def tell_delta(self, item_id: str, delta: str, content_index: int = 0) -> None:
+        """More of an item's words are certain."""
         if delta and self._wants_transcripts():
-            self._put(ev.TranscriptPartial(utterance.item_id, delta))
+            self._put(ev.TranscriptPartial(item_id, delta, content_index))
+
+    def tell_words(self, item_id: str, outcome: Outcome, duration_s: float, content_index: int = 0) -> None:
+        """All of an item's words are certain, or cannot be had."""
+        if not self._wants_transcripts():
+            return
+        if isinstance(outcome, Transcript):
+            self._put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
+        else:
+            why = "the recogniser failed"
+            self._put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
 
     def settle(self, utterance: Utterance, outcome: Outcome) -> None:
         """Its words are known, or never will be."""
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text
-        if not self._wants_transcripts():
-            return
-        if isinstance(outcome, Transcript):
-            seconds = utterance.duration_ms / 1000
-            self._put(ev.TranscriptFinal(utterance.item_id, outcome.text, seconds))
-        else:
-            self._put(ev.TranscriptFailed(utterance.item_id, "transcription_failed", "the recogniser failed"))
+        self.tell_words(utterance.item_id, outcome, utterance.duration_ms / 1000)
 
     def _add(self, item_id: str) -> None:
         self.note(item_id)

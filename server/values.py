@@ -4,8 +4,8 @@ No wire format appears here; commands (`server.commands`) and events (`server.ev
 are frozen.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audio.formats import AudioFormat
@@ -62,6 +62,37 @@ class SessionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """Recorded speech, whole samples of it."""
+
+    data: bytes = field(repr=False)
+    format: AudioFormat
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return len(self.data) / (self.format.bytes_per_sample * self.format.rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a message that the client writes: typed words, or a clip."""
+
+    text: str = ""
+    """What was typed; of a clip, what was recognised, nothing before that."""
+    spoken: bool = False
+    clip: Clip | None = None
+    """To be recognised. The conversation does not keep it."""
+    transcript: str | None = None
+    """What the client says was spoken: shown in place of `text`, and believed by nobody."""
+
+
+def words_of(parts: Sequence[Part]) -> str:
+    """All words of a message, as far as they are known."""
+    return "\n".join(part.text for part in parts if part.text)
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what
     was heard), the arguments of a call as JSON, or what came of it."""
@@ -77,6 +108,8 @@ class Item:
     """What a call and its output are known by."""
     name: str = ""
     """The tool that is called."""
+    parts: tuple[Part, ...] = ()
+    """Of a message that has clips: all of its pieces. `text` is their words."""
 
 
 @dataclass(frozen=True, slots=True)

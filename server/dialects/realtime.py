@@ -18,9 +18,10 @@ from server.dialects.realtime_commands import (
     session_part,
     to_command,
 )
-from server.dialects.realtime_decode import RealtimeLimits, append_audio, read_event
+from server.dialects.realtime_decode import append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
 from server.dialects.realtime_fields import Json
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import Locks, Pinned
 from server.dialects.realtime_session import WireSession, merge, settled
 from server.errors import ClientError
@@ -71,7 +72,7 @@ class RealtimeDialect:
             return append_audio(event, self._limits)
         if kind == UPDATE:
             return self._configure(event)
-        command = to_command(event, self._session.config)
+        command = to_command(event, self._session.config, self._limits)
         self._locks.check_command(command, event)
         return command
 

@@ -23,6 +23,7 @@ from server.commands import (
     RetrieveItem,
     TruncateItem,
 )
+from server.dialects.realtime_audio import ClipReader
 from server.dialects.realtime_fields import (
     AudioPart,
     Choice,
@@ -36,6 +37,7 @@ from server.dialects.realtime_fields import (
     wrong,
 )
 from server.dialects.realtime_items import ItemId, ItemPart, read_input, read_item
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_session import client_tools, tool_choice
 from server.errors import ClientError
 from server.values import Item, Modality, ReplyOptions, SessionConfig
@@ -157,9 +159,10 @@ def session_part(event: RawEvent) -> SessionPart:
     return checked(_SessionUpdate, event).session
 
 
-def _create_item(event: RawEvent, config: SessionConfig) -> AddItem:
+def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> AddItem:
     wanted, ref = checked(_CreateItem, event), event_ref(event)
-    return AddItem(read_item(wanted.item, "item", ref), wanted.previous_item_id, ref)
+    clips = ClipReader(config.input_format, limits, ref)
+    return AddItem(read_item(wanted.item, "item", ref, clips), wanted.previous_item_id, ref)
 
 
 def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
@@ -170,7 +173,7 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
         raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
-def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
+def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> CreateReply:
     part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if config.purpose == "transcription":
@@ -186,7 +189,7 @@ def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
         output_format=output.format.to_format() if output.format is not None else None,
         tools=None if part.tools is None else client_tools(part.tools),
         tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
-        context=None if part.input is None else _context(part.input, ref),
+        context=_context(part.input, ref, ClipReader(config.input_format, limits, ref)),
         in_conversation=part.conversation != "none",
     )
     if options.tool_choice is not None:
@@ -194,42 +197,48 @@ def _create_reply(event: RawEvent, config: SessionConfig) -> CreateReply:
     return CreateReply(options, ref)
 
 
-def _context(items: list[ItemPart], ref: str | None) -> tuple[Item | str, ...]:
-    return tuple(read_input(item, f"response.input[{n}]", ref) for n, item in enumerate(items))
+def _context(
+    items: list[ItemPart] | None, ref: str | None, clips: ClipReader
+) -> tuple[Item | str, ...] | None:
+    if items is None:
+        return None
+    return tuple(read_input(item, f"response.input[{n}]", ref, clips) for n, item in enumerate(items))
 
 
-def _truncate_item(event: RawEvent, config: SessionConfig) -> TruncateItem:
+def _truncate_item(event: RawEvent) -> TruncateItem:
     wanted = checked(_TruncateItem, event)
     return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
 
 
-_COMMANDS: Mapping[str, Callable[[RawEvent, SessionConfig], Command]] = {
-    "input_audio_buffer.commit": lambda event, config: CommitAudio(event_ref(event)),
-    "input_audio_buffer.clear": lambda event, config: ClearAudio(event_ref(event)),
-    "conversation.item.create": _create_item,
-    "conversation.item.retrieve": lambda event, config: RetrieveItem(
+_SIMPLE: Mapping[str, Callable[[RawEvent], Command]] = {
+    "input_audio_buffer.commit": lambda event: CommitAudio(event_ref(event)),
+    "input_audio_buffer.clear": lambda event: ClearAudio(event_ref(event)),
+    "conversation.item.retrieve": lambda event: RetrieveItem(
         checked(_NamesItem, event).item_id, event_ref(event)
     ),
-    "conversation.item.delete": lambda event, config: DeleteItem(
+    "conversation.item.delete": lambda event: DeleteItem(
         checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.truncate": _truncate_item,
-    "response.create": _create_reply,
-    "response.cancel": lambda event, config: CancelReply(
-        checked(_Cancel, event).response_id, event_ref(event)
-    ),
-    "output_audio_buffer.clear": lambda event, config: ClearOutput(event_ref(event)),
+    "response.cancel": lambda event: CancelReply(checked(_Cancel, event).response_id, event_ref(event)),
+    "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
 }
+_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Command]] = {
+    "conversation.item.create": _create_item,
+    "response.create": _create_reply,
+}
+"""What means different things in different sessions."""
 
-KNOWN_TYPES = (UPDATE, APPEND, *_COMMANDS)
+KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
 
-def to_command(event: RawEvent, config: SessionConfig) -> Command:
+def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command:
     """Any event but `session.update` and append as a command. `config` is what the session has now."""
     kind = event.get("type")
-    make = _COMMANDS.get(kind) if isinstance(kind, str) else None
-    if make is not None:
-        return make(event, config)
+    if isinstance(kind, str) and kind in _SIMPLE:
+        return _SIMPLE[kind](event)
+    if isinstance(kind, str) and kind in _BY_SESSION:
+        return _BY_SESSION[kind](event, config, limits)
     ref = event_ref(event)
     if kind is None:
         raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)

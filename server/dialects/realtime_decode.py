@@ -6,32 +6,22 @@ its own. Every other frame goes through a pydantic model: unknown keys are ignor
 right type.
 """
 
-import binascii
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from pydantic_core import from_json
 
 from server.commands import AppendAudio
+from server.dialects.realtime_audio import from_base64
 from server.dialects.realtime_commands import APPEND, RawEvent, event_ref
+from server.dialects.realtime_limits import RealtimeLimits
 from server.errors import ClientError
-
-
-@dataclass(frozen=True, slots=True)
-class RealtimeLimits:
-    """How much one frame may hold."""
-
-    max_audio_bytes: int = 15 << 20
-    """Decoded audio of one append; the protocol's own limit."""
-    max_command_chars: int = 256 << 10
-    """JSON text of any other event."""
-
 
 # --- from text to an object -------------------------------------------------------------------------------
 
 
-_MANY_COMMAS = 64
-"""An append has a handful of keys. A JSON text has at most as many values as commas, levels (which the
-decoder limits to 200) and one, so a long text with few commas is cheap to decode, whatever it says."""
+_MANY_COMMAS = 4096
+"""A JSON text has at most as many values as commas, levels (which the decoder limits to 200) and one, so a long
+text with few commas is cheap to decode, whatever it says."""
 
 
 def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
@@ -49,8 +39,22 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
     if not isinstance(event, dict):
         raise ClientError("invalid_event", "The frame is not a JSON object.")
     if len(frame) > limits.max_command_chars and event.get("type") != APPEND:
-        raise _too_long(len(frame), limits, event_ref(event))
+        chars = len(frame) - sum(map(len, _clips(event)))
+        if chars > limits.max_command_chars:
+            raise _too_long(chars, limits, event_ref(event))
     return event
+
+
+def _clips(event: RawEvent) -> Iterator[str]:
+    """The base64 of all clips in an event that has not been checked yet."""
+    response = event.get("response")
+    items = response.get("input") if isinstance(response, dict) else None
+    for item in [event.get("item"), *(items if isinstance(items, list) else ())]:
+        content = item.get("content") if isinstance(item, dict) else None
+        for part in content if isinstance(content, list) else ():
+            audio = part.get("audio") if isinstance(part, dict) else None
+            if isinstance(audio, str):
+                yield audio
 
 
 def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> ClientError:
@@ -72,12 +76,7 @@ def append_audio(event: RawEvent, limits: RealtimeLimits) -> AppendAudio:
         raise ClientError(code, "audio: must be base64 text", param="audio", ref=event_ref(event))
     if len(audio) * 3 > limits.max_audio_bytes * 4 + 8:
         raise _too_much_audio(len(audio) * 3 // 4, limits, event)
-    try:
-        data = binascii.a2b_base64(audio, strict_mode=True)
-    except ValueError as error:  # includes binascii.Error
-        raise ClientError(
-            "invalid_value", f"audio: not base64 ({error})", param="audio", ref=event_ref(event)
-        ) from None
+    data = from_base64(audio, "audio", event_ref(event))
     if len(data) > limits.max_audio_bytes:
         raise _too_much_audio(len(data), limits, event)
     return AppendAudio(data, event_ref(event))

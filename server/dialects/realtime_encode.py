@@ -102,13 +102,14 @@ def _truncated(event: ItemTruncated) -> list[Body]:
 
 
 def _partial(event: TranscriptPartial) -> list[Body]:
-    return [(f"{_TRANSCRIPTION}.delta", {"item_id": event.item_id, "content_index": 0, "delta": event.delta})]
+    fields: Json = {"item_id": event.item_id, "content_index": event.content_index, "delta": event.delta}
+    return [(f"{_TRANSCRIPTION}.delta", fields)]
 
 
 def _transcribed(event: TranscriptFinal) -> list[Body]:
     fields: Json = {
         "item_id": event.item_id,
-        "content_index": 0,
+        "content_index": event.content_index,
         "transcript": event.text,
         "usage": {"type": "duration", "seconds": event.duration_s},
     }
@@ -118,7 +119,7 @@ def _transcribed(event: TranscriptFinal) -> list[Body]:
 def _not_transcribed(event: TranscriptFailed) -> list[Body]:
     fields: Json = {
         "item_id": event.item_id,
-        "content_index": 0,
+        "content_index": event.content_index,
         "error": {"type": "transcription_error", "code": event.code, "message": event.message},
     }
     return [(f"{_TRANSCRIPTION}.failed", fields)]

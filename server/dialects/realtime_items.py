@@ -5,10 +5,12 @@ from typing import Annotated, Literal, NoReturn
 
 from pydantic import Field
 
+from server.dialects.realtime_audio import ClipReader
 from server.dialects.realtime_fields import Part, Text
 from server.errors import ClientError
 from server.ids import new_id
-from server.values import Item
+from server.values import Item, words_of
+from server.values import Part as MessagePart
 
 ItemId = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -17,6 +19,7 @@ class _ContentPart(Part):
     type: str
     text: Text | None = None
     transcript: Text | None = None
+    audio: str | None = None
 
 
 class ItemPart(Part):
@@ -32,12 +35,12 @@ class ItemPart(Part):
     output: Text | None = None
 
 
-def read_item(part: ItemPart, param: str, ref: str | None) -> Item:
+def read_item(part: ItemPart, param: str, ref: str | None, clips: ClipReader) -> Item:
     """The item; one without an id gets one. Raises ClientError, for the event `ref`, under the name `param`."""
     item_id = part.id or new_id("item")
     match part.type:
         case "message":
-            return _message(part, item_id, param, ref)
+            return _message(part, item_id, param, ref, clips)
         case "function_call":
             _require(part, ("name", "arguments"), param, ref)
             call_id = part.call_id or new_id("call")
@@ -52,10 +55,10 @@ def read_item(part: ItemPart, param: str, ref: str | None) -> Item:
             _refuse("invalid_value", f"{param}.type", f"{other[:64]!r} is not supported, only {known}", ref)
 
 
-def read_input(part: ItemPart, param: str, ref: str | None) -> Item | str:
+def read_input(part: ItemPart, param: str, ref: str | None, clips: ClipReader) -> Item | str:
     """The same for what a reply is about, where the id of an item in the conversation stands for the item."""
     if part.type != "item_reference":
-        return read_item(part, param, ref)
+        return read_item(part, param, ref, clips)
     _require(part, ("id",), param, ref)
     return part.id or ""
 
@@ -68,21 +71,31 @@ def _require(part: ItemPart, names: tuple[str, ...], param: str, ref: str | None
 
 
 _CONTENT: Mapping[str, tuple[str, ...]] = {
-    "user": ("input_text",),
+    "user": ("input_text", "input_audio"),
     "system": ("input_text",),
     "assistant": ("output_audio", "output_text"),
 }
-_WHY_NOT = {
-    "input_image": "images are not understood by this server",
-    "input_audio": "send speech with input_audio_buffer.append, or its transcript as input_text",
-}
+_WHY_NOT = {"input_image": "images are not understood by this server"}
 
 
-def _message(part: ItemPart, item_id: str, param: str, ref: str | None) -> Item:
+def _message(part: ItemPart, item_id: str, param: str, ref: str | None, clips: ClipReader) -> Item:
     _require(part, ("role", "content"), param, ref)
     role = part.role or "user"
-    texts = [_text(said, f"{param}.content[{n}]", role, ref) for n, said in enumerate(part.content or ())]
-    return Item(item_id, role, "\n".join(texts))
+    said = [
+        _part(piece, f"{param}.content[{n}]", role, ref, clips) for n, piece in enumerate(part.content or ())
+    ]
+    if any(piece.spoken for piece in said):
+        return Item(item_id, role, words_of(said), parts=tuple(said))
+    return Item(item_id, role, "\n".join(piece.text for piece in said))
+
+
+def _part(part: _ContentPart, param: str, role: str, ref: str | None, clips: ClipReader) -> MessagePart:
+    if part.type != "input_audio" or part.type not in _CONTENT[role]:
+        return MessagePart(_text(part, param, role, ref))
+    if part.audio is None:
+        _refuse("missing_required_parameter", f"{param}.audio", "is required", ref)
+    clip = clips.read(part.audio, f"{param}.audio")
+    return MessagePart(spoken=True, clip=clip, transcript=part.transcript)
 
 
 def _text(part: _ContentPart, param: str, role: str, ref: str | None) -> str:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_session import render_format
 from server.events import ReplyEnded
-from server.values import Item, Reply
+from server.values import Item, Part, Reply
 from stages.ports import Usage
 
 
@@ -27,7 +27,10 @@ def render_item(item: Item) -> Json:
 def _content(item: Item) -> list[JsonValue]:
     content: list[Json]
     if item.role != "assistant":
-        content = [_heard(item) if item.spoken else {"type": "input_text", "text": item.text}]
+        parts = item.parts or (Part(item.text, item.spoken),)
+        content = [
+            _said(part) if part.spoken else {"type": "input_text", "text": part.text} for part in parts
+        ]
     elif item.status == "in_progress" and not item.text:
         content = []
     elif item.spoken:
@@ -37,8 +40,9 @@ def _content(item: Item) -> list[JsonValue]:
     return list(content)
 
 
-def _heard(item: Item) -> Json:
-    return {"type": "input_audio", "transcript": item.text or None}
+def _said(part: Part) -> Json:
+    transcript = part.text if part.transcript is None else part.transcript
+    return {"type": "input_audio", "transcript": transcript or None}
 
 
 def render_usage(usage: Usage) -> Json:

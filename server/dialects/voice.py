@@ -13,9 +13,9 @@ from audio.formats import AudioFormat
 from server.commands import AppendAudio, Command
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_commands import checked, event_ref
-from server.dialects.realtime_decode import RealtimeLimits
 from server.dialects.realtime_fields import Json, Part
 from server.dialects.realtime_items import ItemId
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.voice_frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.errors import ClientError
 from server.events import Event, ReplyAudio

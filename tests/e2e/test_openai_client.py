@@ -156,6 +156,27 @@ async def test_a_turn_in_writing_is_answered_in_writing() -> None:
         assert done.response.usage.output_tokens > 0
 
 
+async def test_a_recorded_clip_is_recognised_and_answered() -> None:
+    async with caller() as person:
+        await person.connection.session.update(session={**SESSION, "output_modalities": ["text"]})
+        samples, rate_hz = await anyio.to_thread.run_sync(read_audio, SPEECH_DIR / "cards_001.wav")
+        audio = base64.b64encode(Resampler(rate_hz, WIRE_HZ).process(samples, last=True).tobytes()).decode()
+        content = [{"type": "input_text", "text": "Who is this?"}, {"type": "input_audio", "audio": audio}]
+        item: Any = {"type": "message", "role": "user", "content": content}
+        await person.connection.conversation.item.create(item=item)
+        await person.connection.response.create()
+        added = await person.until("conversation.item.added")
+        assert [part.type for part in added.item.content] == ["input_text", "input_audio"]
+        assert added.item.content[1].transcript is None
+        heard = await person.until("conversation.item.input_audio_transcription.completed")
+        assert (heard.transcript, heard.content_index) == ("hello there", 1)
+        assert heard.item_id == added.item.id
+        assert (await person.until("response.done")).response.status == "completed"
+        await person.connection.conversation.item.retrieve(item_id=added.item.id)
+        kept = (await person.until("conversation.item.retrieved")).item.content
+        assert [part.text or part.transcript for part in kept] == ["Who is this?", "hello there"]
+
+
 async def test_a_mistake_is_told_with_the_id_of_the_event_and_the_session_goes_on() -> None:
     async with caller() as person:
         await person.connection.response.cancel(event_id="mine")

@@ -113,11 +113,12 @@ def test_the_oldest_go_first() -> None:
     assert contents(made) == ["b", "c"]
 
 
-def test_the_last_entry_waits_for_an_answer_only_if_it_is_the_persons() -> None:
-    made = conversation(Entry("u", "user", "A"))
-    assert made.last_user_entry() is not None
+def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
+    made = conversation(Entry("u", "user", "A"), Entry("s", "system", "B"), Entry("v", "user", "C"))
+    assert [entry.id for entry in made.unanswered()] == ["u", "v"]
+    assert [entry.id for entry in made.unanswered("u")] == ["u"]
     made.add(spoken())
-    assert made.last_user_entry() is None
+    assert made.unanswered() == ()
 
 
 def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:

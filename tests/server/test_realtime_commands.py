@@ -188,7 +188,7 @@ def test_an_item_without_an_id_gets_one() -> None:
             "item.content[0].type",
         ),
         (
-            message("user", {"type": "input_text", "text": "x"}, {"type": "input_audio", "audio": "AAAA"}),
+            message("system", {"type": "input_text", "text": "x"}, {"type": "input_audio", "audio": "AAAA"}),
             "unsupported_content_type",
             "item.content[1].type",
         ),

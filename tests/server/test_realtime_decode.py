@@ -12,7 +12,7 @@ from server import events
 from server.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure
 from server.dialects.realtime import RealtimeDialect
 from server.dialects.realtime_commands import KNOWN_TYPES
-from server.dialects.realtime_decode import RealtimeLimits
+from server.dialects.realtime_limits import RealtimeLimits
 from server.errors import ClientError
 from server.values import SessionConfig
 

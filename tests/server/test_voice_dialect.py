@@ -8,7 +8,7 @@ import pytest
 from audio.formats import AudioFormat, Encoding
 from server.commands import AppendAudio, CommitAudio, Configure
 from server.dialects.realtime import RealtimeDialect
-from server.dialects.realtime_decode import RealtimeLimits
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.voice import VoiceDialect
 from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
 from server.errors import ClientError

@@ -1,4 +1,4 @@
-"""Frames that no client should send: nine classes of them, made from a seed, and valid ones to spoil."""
+"""Frames that no client should send: ten classes of them, made from a seed, and valid ones to spoil."""
 
 import base64
 import json
@@ -37,6 +37,21 @@ VALID: tuple[dict[str, Any], ...] = (
         "type": "conversation.item.create",
         "previous_item_id": "root",
         "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello."}]},
+    },
+    {
+        "type": "conversation.item.create",
+        "item": {
+            "type": "message",
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "Who is this?"},
+                {
+                    "type": "input_audio",
+                    "audio": base64.b64encode(bytes(range(96))).decode(),
+                    "transcript": "Me.",
+                },
+            ],
+        },
     },
     {"type": "conversation.item.retrieve", "item_id": "item_1"},
     {"type": "conversation.item.delete", "item_id": "item_1"},
@@ -90,6 +105,7 @@ class Nonsense:
             self._missing_field,
             self._odd_field,
             self._nested,
+            self._broken_clip,
         )
 
     @property
@@ -153,6 +169,29 @@ class Nonsense:
         inner = opening * depth + "1" + closing * depth
         kind = self._random.choice(VALID)["type"]
         return f'{{"type": "{kind}", "event_id": "mine", "session": {inner}, "item": {inner}, "response": {inner}}}'
+
+    def _broken_clip(self) -> Frame:
+        """A message, or a reply about one, with clips of which some are no audio."""
+        audio = base64.b64encode(self._random.randbytes(self._random.randrange(200))).decode()
+        broken = (
+            *("AAAA" * 2 * self._random.randrange(1, 50),) * 3,
+            audio,
+            audio[: self._random.randrange(len(audio) + 1)],
+            audio + self._random.choice(_TOKENS),
+            "A" * self._random.choice((1, 4, 5_000)),
+            self._random.choice(_ODD),
+        )
+        roles = (*("user",) * 8, "assistant", "system")
+        kinds = (*("input_audio",) * 8, "input_text", "output_audio")
+        content = [
+            {"type": self._random.choice(kinds), "audio": self._random.choice(broken), "transcript": "x"}
+            for _ in range(self._random.randint(1, 4))
+        ]
+        item = {"type": "message", "role": self._random.choice(roles), "content": content}
+        if self._random.random() < 0.3:
+            response = {"conversation": "none", "output_modalities": ["text"], "input": [item]}
+            return json.dumps({"type": "response.create", "event_id": "mine", "response": response})
+        return json.dumps({"type": "conversation.item.create", "event_id": "mine", "item": item})
 
     def _place(self, event: dict[str, Any]) -> tuple[Any, Any]:
         """Somewhere in the event: a container and a key of it."""

@@ -34,7 +34,7 @@ from server.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from server.values import Item, Reply, SessionConfig
+from server.values import Item, Part, Reply, SessionConfig
 from stages.ports import Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)
@@ -51,6 +51,18 @@ def spoken_turn(user_id: str, previous: str | None, start_ms: int) -> list[Event
         AudioCommitted(user_id, previous),
         ItemAdded(item, previous),
         ItemDone(item, previous),
+    ]
+
+
+def message_with_clips(item_id: str, previous: str | None) -> list[Event]:
+    """What the client has written and recorded, and what was heard in it."""
+    item = Item(item_id, "user", "Listen.", parts=(Part("Listen."), *[Part(spoken=True)] * 2))
+    return [
+        ItemAdded(item, previous),
+        ItemDone(item, previous),
+        TranscriptPartial(item_id, "A bird.", 1),
+        TranscriptFinal(item_id, "A bird.", 1.5, 1),
+        TranscriptFailed(item_id, "transcription_failed", "the recogniser failed", 2),
     ]
 
 
@@ -137,9 +149,10 @@ def story() -> list[Event]:
         ItemAdded(silence, "item_a4"),
         ItemDone(silence, "item_a4"),
         TranscriptFinal("item_u5", "", 5.0),
+        *message_with_clips("item_u6", "item_u5"),
         ItemDeleted("item_u1"),
         *whole_reply(aside, "item_a5", None),
-        *calling_reply(fourth, "item_a6", "item_u5"),
+        *calling_reply(fourth, "item_a6", "item_u6"),
         ItemAdded(output, "item_a6_2"),
         ItemDone(output, "item_a6_2"),
         OutputCleared("resp_4"),

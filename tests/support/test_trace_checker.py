@@ -80,6 +80,12 @@ def result_of_nothing(trace: Trace) -> None:
     added[-1]["item"]["call_id"] = "call_9"
 
 
+def told_of_a_deleted_clip(trace: Trace) -> None:
+    heard = index(trace, "conversation.item.input_audio_transcription.failed", 1)
+    deleted = {"type": "conversation.item.deleted", "event_id": "gone", "item_id": trace[heard]["item_id"]}
+    trace.insert(heard, deleted)
+
+
 def remembered_aside(trace: Trace) -> None:
     where = next(
         n
@@ -133,6 +139,9 @@ def only_listening(trace: Trace) -> None:
         ("I8", twice(TRANSCRIBED)),
         ("I8", changed(TRANSCRIBED, item_id="item_nobody")),
         ("I8", without("conversation.item.input_audio_transcription.failed")),
+        ("I8", without("conversation.item.input_audio_transcription.failed", 1)),
+        ("I8", changed("conversation.item.input_audio_transcription.failed", 1, content_index=1)),
+        ("I8", told_of_a_deleted_clip),
         ("I9", changed("input_audio_buffer.speech_started", 1, audio_start_ms=100)),
         ("I9", changed("input_audio_buffer.speech_stopped", 1, audio_end_ms=1_000)),
         ("I10", late_audio),

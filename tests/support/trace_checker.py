@@ -12,7 +12,8 @@ I4  output_item.added, item.added, content_part.added, deltas, *.done, content_p
 I5  The deltas of a text, joined, are the text; those of a call's arguments are the arguments.
 I6  speech_started, speech_stopped, committed and item.added of an utterance name one item.
 I7  previous_item_id names the item's neighbour in the conversation, under insertion and deletion.
-I8  A committed utterance is transcribed, or said to have failed, exactly once while transcription is on.
+I8  A committed utterance, and every clip in an item, is transcribed, or said to have failed, exactly once while
+    transcription is on; a clip not any more once its item is deleted.
 I9  Times of the input never go back.
 I10 Once speech has interrupted a reply, no audio of it follows.
 I11 output_index counts the items of a reply from 0, and every event of an item has its own.
@@ -366,22 +367,36 @@ class _Conversation:
 class _Transcripts:
     def __init__(self) -> None:
         self._is_on = False
-        self._due: set[str] = set()
+        self._due: set[tuple[str, int]] = set()
+        """Items and which of their parts."""
+        self._committed: set[str] = set()
 
     def look_at(self, event: TraceEvent) -> Faults:
         match event["type"]:
             case "session.created" | "session.updated":
                 self._is_on = _input_setting(event, "transcription") is not None
             case "input_audio_buffer.committed" if self._is_on:
-                self._due.add(event["item_id"])
+                self._committed.add(event["item_id"])
+                self._due.add((event["item_id"], 0))
+            case "conversation.item.added" if self._is_on:
+                self._due |= {(event["item"]["id"], part) for part in _spoken_parts(event["item"])}
             case (
                 "conversation.item.input_audio_transcription.completed"
                 | "conversation.item.input_audio_transcription.failed"
             ):
-                if event["item_id"] not in self._due:
-                    yield "I8", f"{event['item_id']} has no transcript to come"
-                self._due.discard(event["item_id"])
+                part = (event["item_id"], event["content_index"])
+                if part not in self._due:
+                    yield "I8", f"{part} has no transcript to come"
+                self._due.discard(part)
+            case "conversation.item.deleted":
+                if event["item_id"] not in self._committed:
+                    self._due = {part for part in self._due if part[0] != event["item_id"]}
 
     def look_back(self) -> Faults:
-        for item_id in sorted(self._due) if self._is_on else ():
-            yield "I8", f"{item_id} was never transcribed"
+        for part in sorted(self._due) if self._is_on else ():
+            yield "I8", f"{part} was never transcribed"
+
+
+def _spoken_parts(item: Mapping[str, Any]) -> list[int]:
+    parts = item["content"] if item.get("role") == "user" else []
+    return [index for index, part in enumerate(parts) if part["type"] == "input_audio"]

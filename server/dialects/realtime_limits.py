@@ -1,0 +1,15 @@
+"""How much one frame of the Realtime protocol may hold."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeLimits:
+    """How much one frame may hold."""
+
+    max_audio_bytes: int = 15 << 20
+    """Decoded audio of one append; the protocol's own limit."""
+    max_command_chars: int = 256 << 10
+    """JSON text of any other event, the audio of clips not counted."""
+    max_clips_s: float = 60.0
+    """Clips that one event brings, all together."""
