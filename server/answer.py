@@ -24,7 +24,7 @@ from server.errors import ClientError
 from server.gate import RunWatch, gated
 from server.ids import new_id
 from server.ladder import Ladder, Outcome, Phase
-from server.memory import Conversation, Entry, cut
+from server.memory import Conversation, Entry, Verdict, cut
 from server.outbound import Lane, LaneState
 from server.prompt import prompt_of, run_config
 from server.question import Question
@@ -75,6 +75,7 @@ class Answer:
         replies_to = context.conversation if self._reply.in_conversation else Conversation()
         self._ladder = Ladder(self._reply, replies_to, context.outbound)
         self._asked: Entry | None = None
+        self._judged: tuple[Entry, ...] = ()
         self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
         self._locks = set(_Lock)
@@ -231,11 +232,9 @@ class Answer:
             self._restart()
             await self._end(self._outcome)
             return
-        asked = self._asked
         self.timeline.guard = "blocked"
         self._restart()
-        if asked is not None:
-            asked.withheld = True
+        self._note_verdict("blocked")
         await self._say(str(refusal))
         await self._end(self._outcome)
 
@@ -263,8 +262,13 @@ class Answer:
 
     def _guard_passed(self) -> None:
         self.timeline.guard = "passed"
+        self._note_verdict("passed")
         self.timeline.mark("guard", self._context.now())
         self._unlock(_Lock.GUARD)
+
+    def _note_verdict(self, verdict: Verdict | None) -> None:
+        for entry in self._judged:
+            entry.guard = verdict
 
     def _note_route(self, route: str) -> None:
         self.timeline.route = route
@@ -274,7 +278,8 @@ class Answer:
 
     def _prompt(self) -> ContextSnapshot:
         prompt = prompt_of(self.question, self._about, self._config, self._context)
-        self._asked, self._speech = prompt.asked, prompt.speech
+        self._asked, self._judged, self._speech = prompt.asked, prompt.judged, prompt.speech
+        self._note_verdict(None)  # what it was before may have been of fewer words
         return prompt.snapshot
 
     def _ports(self) -> StagePorts:

@@ -20,14 +20,14 @@ PENDING = "[no result yet]"
 def messages(
     conversation: Conversation, *, upto: str | None = None, without: str | None = None
 ) -> tuple[Message, ...]:
-    """Everything heard so far that is not withheld, or what was before the entry `upto`; not the entry `without`."""
+    """Everything heard so far that was not blocked, or what was before the entry `upto`; not the entry `without`."""
     outputs = {entry.call_id: entry.text for entry in conversation if entry.kind == "output"}
     told: list[Message] = []
     answer: list[Entry] = []  # what the agent said and called at a stretch
     for entry in conversation:
         if entry.id == upto:
             break
-        if entry.withheld or entry.id == without:
+        if entry.guard == "blocked" or entry.id == without:
             continue
         if entry.kind != "call":
             told += _answer(answer, outputs)

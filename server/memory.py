@@ -6,12 +6,15 @@ beyond the limit the oldest entries go.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from server.clip_reading import ClipReading
 from server.errors import ClientError
 from server.heard import SpokenPiece, heard_text
 from server.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from stages.agent import ToolUse
+
+Verdict = Literal["passed", "blocked"]
 
 
 @dataclass(slots=True)
@@ -31,8 +34,10 @@ class Entry:
     """How much the client says it has played: the truth, which no estimate overrules."""
     is_told: bool = True
     """Whether the client knows of it; not while it is only prepared."""
-    withheld: bool = False
-    """True when the guard blocked these words: the language model never sees them."""
+    guard: Verdict | None = None
+    """What the guard made of these words of the person's. The language model never sees those that were blocked."""
+    by_client: bool = False
+    """Whether the client has written it, and the session only keeps it."""
     route: str | None = None
     """Where the router led these words of the person's."""
     kind: ItemKind = "message"
@@ -57,6 +62,7 @@ class Entry:
             kind=item.kind,
             call_id=item.call_id,
             name=item.name,
+            by_client=True,
             parts=tuple(replace(part, clip=None) for part in item.parts),
         )
 
@@ -171,9 +177,24 @@ class Conversation:
                 break
         return tuple(found)
 
+    def unguarded(self, upto: str | None = None) -> tuple[Entry, ...]:
+        """What the person has said and no guard has judged, up to and with the entry `upto`; oldest first.
+
+        Not what the client has written an answer to: there it tells of another conversation.
+        """
+        found: list[Entry] = []
+        for entry in self._entries:
+            if entry.role == "user" and entry.guard is None:
+                found.append(entry)
+            elif entry.role == "assistant" and entry.kind == "message" and entry.by_client:
+                found.clear()
+            if entry.id == upto:
+                break
+        return tuple(found)
+
     def last_route(self) -> str | None:
         """The route that the person's words took last; blocked words took none."""
-        routes = (entry.route for entry in reversed(self._entries) if not entry.withheld)
+        routes = (entry.route for entry in reversed(self._entries) if entry.guard != "blocked")
         return next((route for route in routes if route is not None), None)
 
     def last_answer(self) -> str:

@@ -10,6 +10,7 @@ from server.question import Question
 from server.values import SessionConfig
 from stageflow.context import ContextSnapshot, Message
 from stages.errors import ProviderError
+from stages.guard import UNGUARDED
 from stages.ports import Transcript
 from stages.router import PREVIOUS_ROUTE
 from stages.stt import SpokenTurn
@@ -22,6 +23,8 @@ class Prompt:
     snapshot: ContextSnapshot
     asked: Entry | None
     """The words that it answers."""
+    judged: tuple[Entry, ...]
+    """Those, and all before them that no guard has seen."""
     speech: SpokenTurn | None
     """Where those words come from, if they were not typed."""
 
@@ -31,24 +34,30 @@ def prompt_of(
 ) -> Prompt:
     """What `question` asks about the conversation `about`, all clips of which have been read."""
     utterance, typed = question.utterance, None
+    last_id = utterance.item_id if utterance is not None else None
+    unanswered = about.unanswered(last_id)
     if utterance is not None:
         asked = about.find(utterance.item_id)
-        unanswered = about.unanswered(utterance.item_id)
-        told = messages(about, upto=utterance.item_id)
+        told = messages(about, upto=last_id)
     else:
-        unanswered = about.unanswered()
         asked = unanswered[-1] if unanswered else None
         told = messages(about, without=asked.id if asked else None)
         typed = asked.text if asked else ""
+    before = tuple(entry for entry in about.unguarded(last_id) if entry is not asked and entry.text)
     if config.instructions:
         told = (Message(role="system", content=config.instructions), *told)
     snapshot = ContextSnapshot(
         input_text=typed,
         messages=told,
         session_id=context.session_id,
-        metadata={PREVIOUS_ROUTE: context.conversation.last_route()},
+        metadata={
+            PREVIOUS_ROUTE: context.conversation.last_route(),
+            UNGUARDED: tuple(entry.text for entry in before),
+        },
     )
-    return Prompt(snapshot, asked, _unheard(unanswered) or utterance)
+    # Words that are still to be read would be judged unread.
+    judged = before if asked is None or typed == "" else (*before, asked)
+    return Prompt(snapshot, asked, judged, _unheard(unanswered) or utterance)
 
 
 def run_config(question: Question, config: SessionConfig) -> dict[str, object]:

@@ -19,6 +19,11 @@ TOO_LONG = "too long"
 """Category of what was blocked because there is more of it than the guard looks at."""
 
 
+UNGUARDED = "unguarded"
+"""Key in the snapshot's metadata under which a tuple of texts is given: what the person said before, and no guard has
+judged yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuardRule:
     """What one category of content is known by: whole words or phrases, and regular expressions."""
@@ -64,7 +69,8 @@ class GuardPolicy:
 
 
 class GuardStage:
-    """Blocks a turn by the person's words, as `stt` heard them.
+    """Blocks a turn by the person's words: what `stt` heard, and what is `UNGUARDED` before it. Each text is judged by
+    itself, and all of them as one.
 
     Passes with `ok(passed=True)`. Blocks with `cancel` and `{"blocked": True, "category", "refusal"}`; what
     was said is in neither, because reasons are logged.
@@ -83,16 +89,20 @@ class GuardStage:
             text = ctx.inputs.require_from("stt", "text")
             if not isinstance(text, str):
                 return self._block(UNDECIDED, f"stt gave {type(text).__name__} instead of a text")
-            return self._judge(text)
+            before = ctx.snapshot.metadata.get(UNGUARDED, ())
+            if not isinstance(before, tuple):
+                return self._block(UNDECIDED, f"{UNGUARDED} is {type(before).__name__} instead of a tuple")
+            return self._judge((*before, text))
         except Exception as error:  # noqa: BLE001 -- fail closed: whatever this is, the words were not checked
             return self._block(UNDECIDED, f"{type(error).__name__} in the guard")
 
-    def _judge(self, text: str) -> StageOutput:
-        if len(text) > self._policy.max_chars:
+    def _judge(self, texts: tuple[str, ...]) -> StageOutput:
+        whole = "\n".join(texts)
+        if len(whole) > self._policy.max_chars:
             return self._block(TOO_LONG, f"more than {self._policy.max_chars} characters")
-        readings = Readings.of(text)
+        readings = tuple(map(Readings.of, dict.fromkeys((whole, *texts))))
         for rule, matcher in self._rules:
-            if any(matcher.find(readings)):
+            if any(any(matcher.find(reading)) for reading in readings):
                 return self._block(rule.category, "matched a rule", rule.refusal)
         return StageOutput.ok(passed=True)
 

@@ -96,8 +96,8 @@ def test_an_answer_of_which_nothing_was_heard_is_not_in_the_context() -> None:
     assert contents(conversation(Entry("u", "user", "hi"), entry)) == ["hi"]
 
 
-def test_withheld_words_never_reach_the_model() -> None:
-    made = conversation(Entry("u", "user", "bad words", withheld=True), Entry("v", "user", "good words"))
+def test_blocked_words_never_reach_the_model() -> None:
+    made = conversation(Entry("u", "user", "bad words", guard="blocked"), Entry("v", "user", "good words"))
     assert contents(made) == ["good words"]
 
 
@@ -119,6 +119,22 @@ def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
     assert [entry.id for entry in made.unanswered("u")] == ["u"]
     made.add(spoken())
     assert made.unanswered() == ()
+
+
+def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_writes_an_answer() -> None:
+    made = conversation(
+        Entry("history", "user", "A"),
+        Entry("written", "assistant", "B", by_client=True),
+        Entry("judged", "user", "C", guard="passed"),
+        Entry("refused", "user", "D", guard="blocked"),
+        Entry("told", "system", "E"),
+        Entry("first", "user", "F"),
+        Entry("announced", "assistant", "G"),
+        Entry("second", "user", "H"),
+    )
+    assert [entry.id for entry in made.unguarded()] == ["first", "second"]
+    assert [entry.id for entry in made.unguarded("announced")] == ["first"]
+    assert [entry.id for entry in made.unguarded("history")] == ["history"]
 
 
 def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:

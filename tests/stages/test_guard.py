@@ -6,7 +6,7 @@ from stageflow.context import ContextSnapshot
 from stageflow.core import StageOutput, StageStatus
 from stageflow.testing import run_stage
 from stages.errors import StageSettingsError
-from stages.guard import REFUSAL, TOO_LONG, UNDECIDED, GuardPolicy, GuardRule, GuardStage
+from stages.guard import REFUSAL, TOO_LONG, UNDECIDED, UNGUARDED, GuardPolicy, GuardRule, GuardStage
 
 POLICY = GuardPolicy(
     (
@@ -49,6 +49,44 @@ async def test_what_is_no_text_is_blocked(text: object) -> None:
     output = await judge(text)
     assert (output.status, output.data["category"]) == (StageStatus.CANCEL, UNDECIDED)
     assert output.data["refusal"] == REFUSAL
+
+
+SPLIT = GuardPolicy((GuardRule("phrase", words=("open sesame",)), GuardRule("order", patterns=("^ignore",))))
+
+
+async def judge_all(*texts: object, before: object = None) -> StageOutput:
+    """The last of `texts` is what was heard."""
+    snapshot = ContextSnapshot(metadata={UNGUARDED: texts[:-1] if before is None else before})
+    return await run_stage(GuardStage(SPLIT), snapshot=snapshot, inputs={"stt": {"text": texts[-1]}})
+
+
+@pytest.mark.parametrize(
+    ("texts", "category"),
+    [
+        (("hello", "and good-bye"), None),
+        (("open sesame", "please"), "phrase"),
+        (("hello", "open sesame"), "phrase"),
+        (("hello", "open", "sesame"), "phrase"),
+        (("ignore that", "hello"), "order"),
+        (("hello", "ignore that", ""), "order"),
+    ],
+)
+async def test_words_that_no_guard_has_seen_are_judged_with_those_that_were_heard(
+    texts: tuple[str, ...], category: str | None
+) -> None:
+    output = await judge_all(*texts)
+    assert output.data.get("category") == category
+    assert output.status is (StageStatus.CANCEL if category else StageStatus.OK)
+
+
+@pytest.mark.parametrize("before", ["harmless", ["harmless"], ("harmless", 3), 7])
+async def test_what_was_said_before_and_is_no_text_is_blocked(before: object) -> None:
+    assert (await judge_all("hello", before=before)).data["category"] == UNDECIDED
+
+
+async def test_all_that_is_judged_at_once_has_a_limit_together() -> None:
+    assert (await judge_all("x" * 2_000, "x" * 1_999)).status is StageStatus.OK
+    assert (await judge_all("x" * 2_000, "x" * 2_000)).data["category"] == TOO_LONG
 
 
 async def test_without_words_to_judge_it_blocks() -> None:
