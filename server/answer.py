@@ -18,7 +18,6 @@ from enum import StrEnum
 import anyio
 
 from server.answer_context import AnswerContext
-from server.clip_reading import ClipReading
 from server.delivery import Delivery
 from server.errors import ClientError
 from server.gate import RunWatch, gated
@@ -26,16 +25,14 @@ from server.ids import new_id
 from server.ladder import Ladder, Outcome, Phase
 from server.memory import Conversation, Entry, Verdict, cut
 from server.outbound import Lane, LaneState
-from server.prompt import prompt_of, run_config
+from server.prompt import hear_clips, hear_earlier, prompt_of, run_config
 from server.question import Question
 from server.timeline import Timeline
-from server.utterance import Utterance
 from server.values import Reply, ReplyReason, SessionConfig
 from stageflow.context import ContextSnapshot
 from stageflow.pipeline import PipelineCancelled, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
-from stages.errors import ProviderError
 from stages.ports import Usage
 from stages.stt import SpokenTurn
 
@@ -170,14 +167,13 @@ class Answer:
 
     async def _run_pipeline(self) -> Outcome:
         """Run it, and say how it went."""
-        for utterance in self._context.earlier():
-            if utterance is not self.question.utterance:
-                await self._settle(utterance)
+        await hear_earlier(self.question, self._context, self.run_id.turn)
         pipelines = self._context.pipelines
         if self.question.say is not None:
             await self._say(self.question.say)
             return self._outcome
-        await self._hear_clips()
+        if await hear_clips(self._about) and self.question.utterance is None:
+            self.timeline.mark("transcript", self._context.now())
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
             self._prompt(),
@@ -196,27 +192,6 @@ class Answer:
             calls=calls,
             uses=agent.get("tool_calls", ()),
         )
-
-    async def _settle(self, utterance: Utterance) -> None:
-        """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on
-        without."""
-        try:
-            await utterance.final()
-        except ProviderError:
-            log.warning("an earlier utterance could not be recognised", extra=self._fields())
-
-    async def _hear_clips(self) -> None:
-        """Wait for the words of all clips, those too that come meanwhile."""
-        if self._unread_clip() is None:
-            return
-        while clip := self._unread_clip():
-            await clip.known()
-        if self.question.utterance is None:
-            self.timeline.mark("transcript", self._context.now())
-
-    def _unread_clip(self) -> ClipReading | None:
-        clips = (clip for entry in self._about for clip in entry.clips)
-        return next((clip for clip in clips if clip.outcome is None), None)
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)

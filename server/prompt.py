@@ -1,5 +1,9 @@
-"""What one run of the pipeline is given: the conversation as it is told, what is asked, and the configuration."""
+"""What one run of the pipeline is given: the conversation as it is told, what is asked, and the configuration.
 
+What was said must be known by then: `hear_earlier` and `hear_clips` wait for it.
+"""
+
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +19,8 @@ from stages.ports import Transcript
 from stages.router import PREVIOUS_ROUTE
 from stages.stt import SpokenTurn
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -27,6 +33,27 @@ class Prompt:
     """Those, and all before them that no guard has seen."""
     speech: SpokenTurn | None
     """Where those words come from, if they were not typed."""
+
+
+async def hear_earlier(question: Question, context: AnswerContext, turn: int) -> None:
+    """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on without."""
+    for utterance in context.earlier():
+        if utterance is question.utterance:
+            continue
+        try:
+            await utterance.final()
+        except ProviderError:
+            fields = {"session": context.session_id, "turn": turn}
+            log.warning("an earlier utterance could not be recognised", extra=fields)
+
+
+async def hear_clips(about: Conversation) -> bool:
+    """Wait for the words of all clips, those too that come meanwhile; False if there was nothing to wait for."""
+    has_waited = False
+    while clip := next((clip for entry in about for clip in entry.clips if clip.outcome is None), None):
+        await clip.known()
+        has_waited = True
+    return has_waited
 
 
 def prompt_of(
