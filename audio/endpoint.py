@@ -16,7 +16,8 @@ for a moment. The endpointer turns them into utterances with three states:
   reaches `min_speech_ms`, noise when it is empty, or after four times `min_speech_ms` without a decision. One
   weak frame inside a word therefore costs two frames of time, not the word.
 - *Barge-in.* While the agent can be heard, an onset must reach `barge_in_threshold` for
-  `barge_in_min_speech_ms`: a mistake then costs the person an answer, where else it costs a wasted look.
+  `barge_in_min_speech_ms`: longer than elsewhere where a mistake costs the person an answer, shorter where all it
+  does is to lower the voice until more is known.
 - *Hysteresis.* To begin, a score must reach `threshold`; to go on, 0.7 of it. Speech fades; a limit for both
   would chop it.
 - *Pre-roll.* Detectors miss soft beginnings, so an utterance starts `prefix_padding_ms` before its onset, but
@@ -73,7 +74,7 @@ goes on, and a revoked end costs less than a sentence cut in two."""
 class EndpointConfig:
     """When speech begins and when it has ended. Raises SettingError naming every field outside `LIMITS`.
 
-    Barge-in is never easier than an ordinary onset: of each pair of settings the stricter one holds.
+    What is no voice elsewhere is none over the agent: of the two thresholds the higher one holds there.
     """
 
     threshold: float = 0.5
@@ -183,10 +184,7 @@ def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
 
     return _Limits(
         turn=onset(config.threshold, config.min_speech_ms),
-        barge_in=onset(
-            max(config.threshold, config.barge_in_threshold),
-            max(config.min_speech_ms, config.barge_in_min_speech_ms),
-        ),
+        barge_in=onset(max(config.threshold, config.barge_in_threshold), config.barge_in_min_speech_ms),
         resumption=onset(config.threshold, config.min_speech_ms * _RESUME_SHARE),
         leave=config.threshold * _LEAVE_SHARE,
         prefix_samples=ms_to_samples(config.prefix_padding_ms, rate_hz),
@@ -239,7 +237,8 @@ class Endpointer:
     @property
     def reach_samples(self) -> int:
         """How far SpeechStarted may point back, at most, before the samples of the push that returns it."""
-        return self._limits.prefix_samples + self._limits.barge_in.patience_samples
+        longest_onset = max(self._limits.turn.patience_samples, self._limits.barge_in.patience_samples)
+        return self._limits.prefix_samples + longest_onset
 
     def push(self, score: float, n_samples: int, is_rising: bool = False) -> EndpointEvent | None:
         """The next `n_samples` of the stream have this score; in a pause, `is_rising` says that sound comes back."""

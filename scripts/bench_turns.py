@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -15,11 +16,12 @@ import numpy as np
 from turn_ends import CONFIG, END_COLUMNS, Tally, Way, Witnesses, find_ends, ms, percent, spread
 from turn_trials import SNRS_DB, Trial, read_clip, trials
 
-from audio.endpoint import Endpointer, SpeechStarted
+from audio.endpoint import EndpointConfig, Endpointer, SpeechStarted
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.resample import Resampler
 from audio.vad import Vad, WebRtcVad
+from server.hearing import FIRST_SIGN_MS
 from stages.models import model_dir
 from stages.providers.hibari import RATE_HZ as VOICE_HZ
 from stages.providers.hibari import EmbeddedVoice
@@ -41,10 +43,14 @@ def score(vad: Vad, samples: Samples) -> list[float]:
     return [vad.score(frame) for frame in Framer(vad.frame_samples).push(samples)]
 
 
-def starts(vad: Vad, samples: Samples, *, over_agent: bool) -> list[int]:
-    """When speech was said to begin (not: since when), in samples."""
-    endpointer = Endpointer(CONFIG)
-    endpointer.agent_is_audible = over_agent
+LOWERS = replace(CONFIG, barge_in_threshold=CONFIG.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS)
+"""For clients that can lower the voice: the first sign does."""
+
+
+def starts(vad: Vad, samples: Samples, over_agent: EndpointConfig | None) -> list[int]:
+    """When speech was said to begin (not: since when), in samples; over an agent that is heard, with its settings."""
+    endpointer = Endpointer(over_agent or CONFIG)
+    endpointer.agent_is_audible = over_agent is not None
     found = []
     for value in score(vad, samples):
         if isinstance(endpointer.push(value, vad.frame_samples), SpeechStarted):
@@ -71,22 +77,21 @@ def detector_row(vad: Vad, tried: Sequence[Trial], backchannels: Sequence[Sample
         percent([hit for t, s in scored if t.snr_db == snr for hit in hits(t, s, vad.frame_samples)])
         for snr in SNRS_DB
     ]
-    delays = []
-    for trial in tried:
-        barge_ins = starts(vad, trial.samples, over_agent=True)
-        delays += [ms(at - trial.began) for at in barge_ins[:1]]
     noises = [white_noise(30_000, -40), pink_noise(30_000, -35), brown_noise(30_000, -30), clicks(30_000)]
     minutes = sum(len(noise) for noise in noises) / SPEECH_HZ / 60
-    false_starts, false_barge_ins = (
-        sum(len(starts(vad, noise, over_agent=over)) for noise in noises) / minutes for over in (False, True)
-    )
-    interrupting = sum(bool(starts(vad, samples, over_agent=True)) for samples in backchannels)
+    settings = (None, LOWERS, CONFIG)
+    false = [sum(len(starts(vad, noise, over)) for noise in noises) / minutes for over in settings]
+    delays: list[list[float]] = [
+        [ms(at - trial.began) for trial in tried for at in starts(vad, trial.samples, over)[:1]]
+        for over in (LOWERS, CONFIG)
+    ]
+    interrupting = sum(bool(starts(vad, samples, CONFIG)) for samples in backchannels)
     return [
         f"{cost_us:.0f} ({ms(vad.frame_samples):.0f} ms)",
         " / ".join(by_snr),
-        f"{false_starts:.1f}",
-        spread(delays),
-        f"{false_barge_ins:.1f}",
+        spread(delays[0]),
+        spread(delays[1]),
+        " / ".join(f"{each:.1f}" for each in false),
         f"{interrupting} of {len(backchannels)}",
     ]
 
@@ -94,9 +99,9 @@ def detector_row(vad: Vad, tried: Sequence[Trial], backchannels: Sequence[Sample
 VAD_COLUMNS = [
     "µs a frame",
     "hit rate clean / 20 / 10 dB",
-    "false starts a minute of noise",
-    "barge-in, ms after the first voice",
-    "false barge-ins a minute of noise",
+    "voice lowered, ms after the first voice",
+    "interrupted (stock clients), ms",
+    "false a minute of noise: starts / lowered / interrupted",
     "backchannels that interrupt",
 ]
 

@@ -5,7 +5,7 @@ that is appended is one utterance until the client commits it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
@@ -27,6 +27,10 @@ SOFT_END_MS = 60
 two soft ends for a sentence with one pause in it, so that hardly any answer is prepared in vain."""
 
 
+FIRST_SIGN_MS = 32
+"""Voice that is enough to lower an answer's: one window of Silero's detector."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
     """The person has begun to speak."""
@@ -42,6 +46,7 @@ class SpeechPaused:
     """The person may have stopped: what they said so far can be read."""
 
     utterance: Utterance
+    voice_ended_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,19 @@ class Hearing:
         config: SessionConfig,
         *,
         max_utterance_s: float,
+        first_sign_counts: bool,
         on_partial: Callable[[Utterance, str], None],
         on_read: Callable[[Utterance, Outcome], None],
         on_settled: Callable[[Utterance, Outcome], None],
     ) -> None:
-        """`on_partial` is called with what is new in the words that will not change, perhaps nothing."""
+        """`on_partial` is called with what is new in the words that will not change, perhaps nothing.
+
+        With `first_sign_counts` the first sign of a voice over an answer begins an utterance: for who lowers the
+        answer's voice, and takes it back when it was nothing. Others interrupt, and wait until it is certain.
+        """
         self._recogniser = recogniser
         self._max_utterance_ms = int(max_utterance_s * 1000)
+        self._first_sign_counts = first_sign_counts
         self._on_partial = on_partial
         self._on_read = on_read
         self._on_settled = on_settled
@@ -119,7 +130,7 @@ class Hearing:
                 case SoftEnd(last_voiced_sample=last) if self.current is not None:
                     self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
                     self.current.pause()
-                    yield SpeechPaused(self.current)
+                    yield SpeechPaused(self.current, self._voice_ended_ms)
                 case SpeechResumed(pause_samples=pause) if self.current is not None:
                     self._voice_ended_ms = None
                     self.current.resume()
@@ -249,7 +260,7 @@ class Hearing:
         if detection is None:
             return None
         try:
-            return EndpointConfig(
+            endpointing = EndpointConfig(
                 threshold=detection.threshold,
                 prefix_padding_ms=detection.prefix_padding_ms,
                 silence_duration_ms=longest_silence_ms(detection),
@@ -260,6 +271,11 @@ class Hearing:
             raise ClientError(
                 "invalid_value", str(error), param="session.audio.input.turn_detection"
             ) from error
+        if self._first_sign_counts and detection.interrupt_response:
+            return replace(
+                endpointing, barge_in_threshold=detection.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS
+            )
+        return endpointing
 
 
 def longest_silence_ms(detection: TurnDetection) -> int:

@@ -70,6 +70,8 @@ class Verdict(StrEnum):
 class InterruptionPolicy:
     """When a sound made during an answer interrupts it."""
 
+    min_sound_ms: int = 96
+    """Voice of less holds no word: it is dismissed unread, and all it has done is to lower the answer's voice."""
     hold_after_ms: int = 300
     min_duration_ms: int = 800
     """Voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""

@@ -58,6 +58,11 @@ class Overlap:
         return self.began.utterance
 
 
+_SHORT_ENDS_AFTER_MS = 160
+"""Silence that ends a sound too short for a word: time for one that began softly to go on, for what is dismissed is
+lost."""
+
+
 class Overlaps:
     """The sounds that wait for a verdict, oldest first; only the newest may still be going on."""
 
@@ -105,9 +110,20 @@ class Overlaps:
             case Verdict.DISMISS:
                 self._dismiss(overlap)
 
+    def pause(self, overlap: Overlap, voice_ended_ms: int) -> None:
+        """It has paused: it may be all, and is read then; unless it is too short for a word and just ends soon."""
+        overlap.lasted_ms = voice_ended_ms - overlap.began.onset_ms
+        if self._is_short(overlap):
+            self._hearing.confirm_after(_SHORT_ENDS_AFTER_MS)
+        else:
+            self._context.read(overlap.utterance)
+
     def end(self, overlap: Overlap, end_ms: int) -> None:
-        """The detector has heard its end; its words decide."""
+        """The detector has heard its end; its words decide, if it is long enough to have any."""
         overlap.ended_ms = end_ms
+        if self._is_short(overlap):
+            self._dismiss(overlap)
+            return
         if not overlap.utterance.is_paused:  # it was too long for a pause
             overlap.utterance.pause()
             self._context.read(overlap.utterance)
@@ -127,6 +143,9 @@ class Overlaps:
         """Nobody answers any more: the oldest becomes a turn, and then perhaps the next."""
         while self._waiting and self._context.floor.state in (State.LISTENING, State.HEARING):
             overlap = self._waiting.pop(0)
+            if overlap.utterance.is_paused and self._is_short(overlap):
+                self._forget_after_answer(overlap)
+                continue
             if not overlap.is_told:
                 self._context.put(ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms))
             self._become_turn(overlap)
@@ -142,9 +161,17 @@ class Overlaps:
             self._context.feed(FloorEvent.FALSE_ALARM, None)
         return had_some
 
+    def _forget_after_answer(self, overlap: Overlap) -> None:
+        self._hearing.forget(overlap.utterance)
+        if not self._waiting and self._context.floor.state is State.HEARING:
+            self._context.feed(FloorEvent.SPEECH_NOTED, None)
+
     def _ask_for_verdict(self) -> None:
         if self._context.floor.state in _ANSWERING:
             self._context.feed(FloorEvent.SPEECH_STARTED, None)
+
+    def _is_short(self, overlap: Overlap) -> bool:
+        return overlap.lasted_ms < self._context.policy.min_sound_ms
 
     def _dismiss(self, overlap: Overlap) -> None:
         self._waiting.remove(overlap)

@@ -136,6 +136,7 @@ class Session:
             self._services.new_vad,
             self._config,
             max_utterance_s=self._services.limits.max_utterance_s,
+            first_sign_counts=self._dialect.holds_voice and not self._services.interruption.protect_ms,
             on_partial=self._partial,
             on_read=self._was_read,
             on_settled=self._settled,

@@ -56,6 +56,8 @@ class Interruption(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    min_sound_ms: int = Field(96, ge=0, le=1_000)
+    """Voice of less is no word: it lowers the answer's voice for a moment and is dismissed unread."""
     hold_after_ms: int = Field(300, ge=0, le=10_000)
     """A sound that lasts so long holds the voice until it is known what it is."""
     min_duration_ms: int = Field(800, ge=100, le=10_000)

@@ -109,9 +109,9 @@ class Speech:
         match heard:
             case SpeechBegan():
                 self._began(heard)
-            case SpeechPaused(utterance=utterance):
+            case SpeechPaused(utterance=utterance, voice_ended_ms=ended_ms):
                 if overlap is not None:
-                    self._context.read(utterance)
+                    self._overlaps.pause(overlap, ended_ms)
                 else:
                     self._paused(utterance)
             case SpeechWentOn(pause_ms=pause_ms):

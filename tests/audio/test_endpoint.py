@@ -274,11 +274,18 @@ def test_while_the_agent_is_audible_speech_must_be_surer_and_longer() -> None:
     assert _push(endpointer, 0.5, 5) == [SpeechStarted(78 * FRAME, 78 * FRAME)]
 
 
-def test_barge_in_is_never_easier_than_an_ordinary_beginning() -> None:
-    endpointer = Endpointer(EndpointConfig(threshold=0.9, min_speech_ms=200))
+def test_what_is_no_voice_elsewhere_is_none_over_the_agent() -> None:
+    endpointer = Endpointer(EndpointConfig(threshold=0.9))
     endpointer.agent_is_audible = True
-    assert _play(endpointer, (0.89, 50), (0.9, 9)) == []
+    assert _play(endpointer, (0.89, 50), (0.9, 4)) == []
     assert len(_push(endpointer, 0.9, 1)) == 1
+
+
+def test_a_barge_in_may_be_shorter_than_an_ordinary_beginning_and_is_reached_back_for_all_the_same() -> None:
+    endpointer = Endpointer(EndpointConfig(min_speech_ms=200, barge_in_min_speech_ms=20))
+    assert endpointer.reach_samples == 4_800 + 4 * 3_200
+    endpointer.agent_is_audible = True
+    assert _play(endpointer, (0.0, 20), (1.0, 1)) == [SpeechStarted(20 * FRAME - 4_800, 20 * FRAME)]
 
 
 # --- configuration and properties ----------------------------------------------------------------------------

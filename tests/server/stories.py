@@ -103,6 +103,11 @@ STORIES: dict[str, Story] = {
     "a backchannel does not interrupt": over(Say(4.0, 4.4, "mhm")),
     "two backchannels do not interrupt": over(Say(4.0, 4.4, "okay right"), Say(5.5, 5.9, "mhm")),
     "a cough does not interrupt": over(Say(4.0, 4.3)),
+    "a click is dismissed unread": over(Say(4.0, 4.06), story=replace(LONG_ANSWER, recogniser_s=1.0)),
+    "a click at the very end of an answer": over(Say(8.78, 8.84)),
+    "a word that begins with a click is heard whole": over(
+        Say(4.0, 4.06, "stop"), Say(4.18, 4.5, "it now"), story=replace(LONG_ANSWER, recogniser_s=0.2)
+    ),
     "noise does not interrupt": over(Say(4.0, 6.0, sound="noise")),
     "stop takes the floor": over(Say(4.0, 4.4, "stop")),
     "words take the floor": over(Say(4.0, 5.2, "make it five please")),
