@@ -75,18 +75,25 @@ def trim_silence(
     What is silent throughout becomes empty. Silence within is left alone. Synthesisers tend to begin a clip
     with some hundred milliseconds of silence, which the person would take for thinking.
     """
+    return samples[sounding(samples, rate_hz, head_ms=head_ms, tail_ms=tail_ms, floor_dbfs=floor_dbfs)]
+
+
+def sounding(
+    samples: Samples, rate_hz: int, *, head_ms: int = 20, tail_ms: int = 80, floor_dbfs: float = -50.0
+) -> slice:
+    """What `trim_silence` leaves, as a slice with both ends."""
     if not len(samples):
-        return samples
+        return slice(0, 0)
     window = max(1, ms_to_samples(_TRIM_WINDOW_MS, rate_hz))
     starts = np.arange(0, len(samples), window)
     energy = np.add.reduceat(samples.astype(np.float64) ** 2, starts)
     lengths = np.diff(starts, append=len(samples))
     loud = np.flatnonzero(energy > lengths * (FULL_SCALE * 10 ** (floor_dbfs / 20)) ** 2)
     if not len(loud):
-        return samples[:0]
+        return slice(0, 0)
     first = int(starts[loud[0]]) - ms_to_samples(head_ms, rate_hz)
     last = int(starts[loud[-1]]) + window + ms_to_samples(tail_ms, rate_hz)
-    return samples[max(0, first) : last]
+    return slice(max(0, first), min(last, len(samples)))
 
 
 def _ramp(n: int) -> npt.NDArray[np.float64]:

@@ -1,4 +1,5 @@
-"""A small client of the Realtime protocol: speaks an audio file in real time and collects what comes back.
+"""A small client of the Realtime protocol and of `voice.v1`: speaks an audio file in real time and collects what
+comes back.
 
 Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of the event loop.
 """
@@ -13,12 +14,19 @@ import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
+from server.dialects.voice_frames import unpack_frame
+from server.handshake import VOICE_SUBPROTOCOL
+from stages.ports import WordTime
 
 WIRE_HZ = 24_000
 FRAME_MS = 20
+AUDIO_FRAME = "audio frame"
+"""The type under which the binary frames of `voice.v1` are kept among the events: `epoch`, `offset_samples`, and
+`samples`, of which there are so many."""
 
 
 @dataclass(slots=True)
@@ -57,6 +65,15 @@ class Call:
         """All events, in order."""
         return [seen.event for seen in self.received]
 
+    def words(self, item_id: str) -> list[WordTime]:
+        """The words of a spoken item and where they lie in its audio, as far as the server has told (`x_words`)."""
+        return [
+            WordTime(**word)
+            for seen in self.received
+            if seen.type == "x_words" and seen.event["item_id"] == item_id
+            for word in seen.event["words"]
+        ]
+
     def samples(self) -> Samples:
         """All the audio that came, `int16[n]` at 24 kHz."""
         return np.concatenate(self.audio) if self.audio else np.zeros(0, np.int16)
@@ -65,11 +82,17 @@ class Call:
 class RealtimeClient:
     """One session with a server, as an async context manager."""
 
-    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None, voice: bool = False) -> None:
+        """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
         self._connecting = connect(
-            url, additional_headers=headers, compression=None, max_size=None, max_queue=None
-        )  # unread audio must not keep the connection from closing
+            url,
+            additional_headers=headers,
+            subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)] if voice else None,
+            compression=None,
+            max_size=None,
+            max_queue=None,  # unread audio must not keep the connection from closing
+        )
         self._connection: ClientConnection
         self.call = Call()
 
@@ -96,16 +119,28 @@ class RealtimeClient:
         await self.send("session.update", session=session)
 
     async def receive(self) -> Received | None:
-        """The next event, None when the connection is over."""
+        """The next event or audio frame, None when the connection is over."""
         try:
             frame = await self._connection.recv()
         except ConnectionClosed:
             return None
-        seen = Received(anyio.current_time(), json.loads(frame))
+        event = self._take_audio(frame) if isinstance(frame, bytes) else json.loads(frame)
+        seen = Received(anyio.current_time(), event)
         self.call.received.append(seen)
         if seen.type == "response.output_audio.delta":
             self.call.audio.append(np.frombuffer(base64.b64decode(seen.event["delta"]), dtype="<i2"))
         return seen
+
+    def _take_audio(self, frame: bytes) -> dict[str, Any]:
+        _, epoch, offset_samples, data = unpack_frame(frame)
+        samples = np.frombuffer(data, dtype="<i2")
+        self.call.audio.append(samples)
+        return {
+            "type": AUDIO_FRAME,
+            "epoch": epoch,
+            "offset_samples": offset_samples,
+            "samples": len(samples),
+        }
 
     async def receive_until(self, *types: str, timeout_s: float = 30.0) -> Received:
         """Events up to the first of these types. Raises TimeoutError, or EOFError when the server closes."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from audio.codecs import encode
 from audio.resample import Resampler
 from server.events import ReplyText
-from server.heard import SpokenPiece
+from server.heard import grow
 from server.ladder import Ladder
 from server.outbound import Lane, LaneState
 from server.timeline import Timeline
@@ -55,15 +55,11 @@ class Delivery:
         samples, rate_hz = decode_chunk(data, format)
         if not len(samples) and self._ladder.entry is None:
             return  # the end of speech that has not begun
-        entry, pieces = self._ladder.begin(self.lane), self._ladder.pieces
-        if text:
-            start = pieces[-1].end_sample if pieces else 0
-            pieces.append(SpokenPiece(text, start, 0))
+        entry = self._ladder.begin(self.lane)
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
-        if pieces:
-            times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
-            pieces[-1] = pieces[-1].longer(len(wire), times)
-        await self.lane.audio(self._reply, entry.id, encode(wire, self._reply.config.output_format))
+        times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
+        told = grow(self._ladder.pieces, len(wire), text=text, words=times, is_final=is_final)
+        await self.lane.audio(self._reply, entry.id, encode(wire, self._reply.config.output_format), told)
 
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from server.errors import ClientError
 from server.values import Item, Reply, ReplyReason, ReplyStatus, SessionConfig
-from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
 from stages.ports import Usage
 
 
@@ -243,6 +243,7 @@ Event = (
     | ReplyCall
     | ReplyEnded
     | OutputCleared
+    | WordsTimed
     | TurnEnded
     | TurnTimed
     | Problem

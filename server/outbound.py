@@ -37,7 +37,8 @@ from server.events import (
     ReplyText,
 )
 from server.values import Reply
-from server.voice_events import VoiceFlushed
+from server.voice_events import VoiceFlushed, WordsTimed
+from stages.ports import WordTime
 
 EVENT_BYTES = 400
 """What an event without text weighs on the wire, roughly; only the limit on unsent output uses it."""
@@ -62,11 +63,12 @@ class LaneState(StrEnum):
 
 @dataclass(slots=True)
 class _Stretch:
-    """Encoded audio and how much of it has left."""
+    """Encoded audio and how much of it has left; and the words that it brings, until they have left ahead of it."""
 
     data: memoryview
     reply: Reply
     item_id: str
+    words: tuple[WordTime, ...]
     taken_bytes: int = 0
 
 
@@ -105,14 +107,15 @@ class Lane:
         elif self.state is LaneState.OPEN:
             self._outbound.put(event)
 
-    async def audio(self, reply: Reply, item_id: str, data: bytes) -> None:
-        """Put audio in the session's output format, whole samples; waits while too much is queued.
+    async def audio(self, reply: Reply, item_id: str, data: bytes, words: tuple[WordTime, ...] = ()) -> None:
+        """Put audio in the session's output format, whole samples, and the words whose place is known with it; waits
+        while too much is queued.
 
         Cancel-safe: the audio of a cancelled call is in the lane, only the wait is cut short.
         """
-        if self.state is LaneState.SHUT or not data:
+        if self.state is LaneState.SHUT or not (data or words):
             return
-        self._stretches.append(_Stretch(memoryview(data), reply, item_id))
+        self._stretches.append(_Stretch(memoryview(data), reply, item_id, words))
         self._queued_bytes += len(data)
         self._outbound.wake()
         while self._queued_bytes > self._max_queued_bytes:
@@ -177,9 +180,12 @@ class Lane:
         due = self.pacer.next_due(now, self._next_bytes() // self._bytes_per_sample)
         return now if due is None else due
 
-    def take(self, now: float) -> ReplyAudio:
-        """The next chunk, which now counts as sent; only while `has_audio` and it is due."""
+    def take(self, now: float) -> ReplyAudio | WordsTimed:
+        """The next chunk, which now counts as sent, or the words that go ahead of it; only while `has_audio` and it is
+        due."""
         stretch, size = self._stretches[0], self._next_bytes()
+        if stretch.words:
+            return self._take_words(stretch)
         data = bytes(stretch.data[stretch.taken_bytes : stretch.taken_bytes + size])
         stretch.taken_bytes += size
         if stretch.taken_bytes == len(stretch.data):
@@ -193,6 +199,13 @@ class Lane:
         if not self._stretches or self._queued_bytes <= self._max_queued_bytes:
             self._moved.set()
         return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples)
+
+    def _take_words(self, stretch: _Stretch) -> WordsTimed:
+        words, stretch.words = stretch.words, ()
+        if not stretch.data:
+            self._stretches.popleft()
+            self._moved.set()
+        return WordsTimed(stretch.item_id, words)
 
     def _next_bytes(self) -> int:
         stretch = self._stretches[0]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.ports import WordTime
+
 EndedBy = Literal["silence", "semantic", "client", "stall", "server"]
 """What ended the person's turn: the detector's silence, silence and words together, the client (a commit, or a
 request for a reply), audio that stopped coming, or nobody's turn at all: the server spoke of its own accord."""
@@ -41,6 +43,15 @@ class VoiceFlushed:
     """Throw away all audio of an older epoch; ahead of everything that waits."""
 
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordsTimed:
+    """The next words of a spoken item and where they lie in its audio; ahead of the audio that brings them."""
+
+    item_id: str
+    words: tuple[WordTime, ...]
+    """Joined over all events of an item they are its text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ pass. All three are shared by all sessions of a process, so they keep no state o
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from audio.formats import Samples
@@ -157,17 +157,24 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WordTime:
-    """One spoken word and where it lies, in samples from the start of the text's audio."""
+    """One word and where it lies, in samples from the start of the text's audio."""
 
     text: str
     start_sample: int
     end_sample: int
 
+    def later(self, samples: int) -> "WordTime":
+        """The same word, counted from `samples` earlier."""
+        return replace(self, start_sample=self.start_sample + samples, end_sample=self.end_sample + samples)
+
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """The next stretch of a text's audio, `int16[n]` at the synthesiser's rate, with word times if it has
-    them."""
+    """The next stretch of a text's audio, `int16[n]` at the synthesiser's rate.
+
+    `words` are the text's next words that are known to lie in it or before: all that stands between white space
+    with a letter or digit in it, as it is written there. A voice that does not know its times gives none.
+    """
 
     samples: Samples
     words: tuple[WordTime, ...] = ()

@@ -24,6 +24,7 @@ from stages.patience import failed, within
 from stages.ports import Speech, Synthesiser
 from stages.sentences import Sentences
 from stages.speakable import speakable
+from stages.word_times import ShownTimes
 
 _PAUSE_S = 0.35
 """A writer silent for so long is pausing: longer than tokens of a slow model take, shorter than a listener's
@@ -137,19 +138,20 @@ class _Speaking:
         return max(_PAUSE_S, self._samples / self._voice.rate_hz - played_s - _SYNTHESIS_S)
 
     async def _say(self, piece: str) -> None:
+        before, spoken = self._unheard, speakable(piece)
         self._unheard += piece
-        spoken = speakable(piece)
         if not spoken:
             return
         self._pieces += 1
+        times = ShownTimes(piece, before)
         limit_s = self._settings.chunk_timeout_s
         late = f"the voice gave no audio for {limit_s:g} s"
         stream = self._voice.stream(spoken, voice=self._settings.voice, speed=self._settings.speed)
         async with aclosing(stream) as speeches:
             while speech := await within(limit_s, late, anext(speeches, None)):
-                await self._hand_on(speech)
+                await self._hand_on(speech, times)
 
-    async def _hand_on(self, speech: Speech) -> None:
+    async def _hand_on(self, speech: Speech, times: ShownTimes) -> None:
         if not len(speech.samples):
             return
         if not self._samples:
@@ -162,5 +164,5 @@ class _Speaking:
             samples_to_ms(len(speech.samples), self._voice.rate_hz),
             False,
             text=text,
-            words=speech.words,
+            words=times.take(speech.words),
         )

@@ -1,8 +1,9 @@
 """`voice.v1`, the server's own protocol: Realtime's events, audio in binary frames, and a say in the voice.
 
 Everything that `server.dialects.realtime` understands is understood here too. What is added: audio frames
-(`voice_frames`) both ways, events that lower, hold, resume and flush the voice, the client's word on how much
-of it was heard (`x_playback`), and what each turn took (`x_turn`, `x_metrics`). docs/protocol.md describes it.
+(`voice_frames`) both ways, events that lower, hold, resume and flush the voice, where its words lie (`x_words`),
+the client's word on how much of it was heard (`x_playback`), and what each turn took (`x_turn`, `x_metrics`).
+docs/protocol.md describes it.
 """
 
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.voice_frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.errors import ClientError
 from server.events import Event, ReplyAudio
-from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
 
 PLAYBACK = "x_playback"
 
@@ -65,6 +66,8 @@ class VoiceDialect:
                 return [self._realtime.frame(f"x_{how}", {})]
             case VoiceFlushed(epoch=epoch):
                 return [self._realtime.frame("x_flush", {"epoch": epoch % WRAP})]
+            case WordsTimed():
+                return [self._realtime.frame("x_words", asdict(event))]
             case TurnEnded():
                 return [self._realtime.frame("x_turn", asdict(event))]
             case TurnTimed(turn=turn, reply_id=reply_id, ms=ms):

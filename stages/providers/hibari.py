@@ -6,25 +6,27 @@ sentence goes before anybody's second, because somebody is waiting in silence fo
 quiet and has a third of a second of silence in front and half a second behind. Here it gets a gain, always
 the same (a gain per sentence would make the voice pump), a short head, and a pause that fits its last mark.
 
-hibari tells neither word nor phoneme times, so `Speech.words` is empty.
+Word times are what the network decides of each phoneme. Only where the words of a sentence cannot be found in
+its phonemes ("$3.2 billion": three point two billion dollars) are they estimated.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol, Self, TypeAlias
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from audio.formats import Samples, ms_to_samples
-from audio.levels import fade_out, from_float, trim_silence
-from stages.errors import ModelFileError, ProviderError
-from stages.ports import Speech
+from audio.levels import fade_out, from_float, sounding
+from stages.errors import ProviderError
+from stages.ports import Speech, WordTime
+from stages.providers.hibari_engine import Clip, Engine, Floats, HibariEngine
 from stages.providers.worker import Worker
 from stages.sentences import Sentences
 from stages.speakable import speakable
-
-Floats: TypeAlias = npt.NDArray[np.float32]
+from stages.word_times import by_length, is_word
 
 RATE_HZ = 24_000
 GAIN_DB = 8.0
@@ -49,12 +51,16 @@ _FIRST, _LATER = 0, 1
 _LONG_CLAUSE_CHARS, _LONG_WORD_CHARS = 140, 220
 """Longer sentences are cut at a clause or a word: one call keeps the others waiting for 0.5 s at most."""
 
+_APART = re.compile(r"\S*[^\W\d_]\S*")
+"""Phonemes without a space between them, among them one that is no mark."""
 
-class Engine(Protocol):
-    """The part of `hibari.Hibari` that is used."""
+_MARKS = ".,;:!?…—–\"'“”‘’()"
 
-    def phonemize(self, text: str) -> list[str]: ...
-    def from_phonemes(self, phonemes: str, speed: float, seed: int) -> Floats: ...
+_AHEAD_SAMPLES = 1080
+"""The sound runs ahead of the durations: after pauses within a sentence by 25 to 65 ms, 45 in the middle."""
+
+Span = tuple[int, int]
+"""From a sample up to another."""
 
 
 class EmbeddedVoice:
@@ -72,17 +78,8 @@ class EmbeddedVoice:
 
         Blocks for about 1.5 s. Raises ModelFileError when hibari-tts or its model cannot be loaded.
         """
-        try:
-            from hibari import Hibari
-
-            engine = Hibari(model=str(directory / "hibari.onnx"), threads=threads)
-        except ImportError as error:
-            raise ModelFileError(
-                f"hibari-heart: {error}; the voice needs `pip install 'stageflow-voice[embedded]'`"
-            ) from error
-        except Exception as error:  # onnxruntime's have no root of their own
-            raise ModelFileError(f"hibari-heart: cannot load {directory / 'hibari.onnx'}: {error}") from error
-        engine.from_phonemes(engine.phonemize("Ready.")[0], 1.0, _SEED)
+        engine = HibariEngine(directory / "hibari.onnx", threads)
+        engine.speak(engine.phonemize("Ready.")[0], 1.0, _SEED)
         return cls(engine, Worker("voice"))
 
     def close(self) -> None:
@@ -96,28 +93,47 @@ class EmbeddedVoice:
 
         Raises ProviderError. Cancel-safe: a sentence that waits is not spoken, a running one is dropped.
         """
-        priority = _FIRST
+        priority, at = _FIRST, 0
         for sentence in _sentences(speakable(text)):
-            samples = await self._worker.run(self._speak(sentence, speed), priority=priority)
-            if len(samples):
-                yield Speech(samples)
-                priority = _LATER
+            speech = await self._worker.run(partial(self._speak, sentence, speed), priority=priority)
+            if len(speech.samples):
+                yield Speech(speech.samples, tuple(word.later(at) for word in speech.words))
+                priority, at = _LATER, at + len(speech.samples)
 
-    def _speak(self, sentence: str, speed: float) -> Callable[[], Samples]:
-        """The call for the worker. Empty samples when hibari has no sounds for the sentence."""
+    def _speak(self, sentence: str, speed: float) -> Speech:
+        """For the worker. No samples when hibari has no sounds for the sentence."""
         allowed_speed = min(max(speed, SLOWEST), FASTEST)
+        samples, sounds = np.zeros(0, np.int16), list[Span]()
+        try:
+            for phonemes in self._engine.phonemize(sentence):
+                clip = self._engine.speak(phonemes, allowed_speed, _SEED)
+                finished, cut = _finish(clip.samples, phonemes)
+                for start, end in _sounds(phonemes, clip):
+                    place = _sounding(finished, start - cut - _AHEAD_SAMPLES, end - cut - _AHEAD_SAMPLES)
+                    sounds.append((len(samples) + place.start, len(samples) + place.stop))
+                samples = np.concatenate([samples, finished])
+            return Speech(samples, self._word_times(sentence, sounds))
+        except Exception as error:  # neither hibari's nor onnxruntime's have a root of their own
+            raise ProviderError(f"the embedded voice failed: {error}") from error
 
-        def speak() -> Samples:
-            spoken = [np.zeros(0, np.int16)]
-            try:
-                for phonemes in self._engine.phonemize(sentence):
-                    clip = self._engine.from_phonemes(phonemes, allowed_speed, _SEED)
-                    spoken.append(_finish(clip, phonemes))
-            except Exception as error:  # neither hibari's nor onnxruntime's have a root of their own
-                raise ProviderError(f"the embedded voice failed: {error}") from error
-            return np.concatenate(spoken)
+    def _word_times(self, sentence: str, sounds: Sequence[Span]) -> tuple[WordTime, ...]:
+        """Where the words of `sentence` lie, whose `sounds` are in order."""
+        words = sentence.split()
+        counts = [int(is_word(word)) for word in words]
+        if sum(counts) != len(sounds):  # "84" is two sounds, "=" is one
+            counts = [1 if word.strip(_MARKS).isalpha() else self._count_sounds(word) for word in words]
+        if sum(counts) != len(sounds):
+            return _shared_out(sentence, sounds)
+        times, left, at = [], iter(sounds), 0
+        for word, count in zip(words, counts, strict=True):
+            own = [next(left) for _ in range(count)] or [(at, at)]
+            at = own[-1][1]
+            if is_word(word):
+                times.append(WordTime(word, own[0][0], at))
+        return tuple(times)
 
-        return speak
+    def _count_sounds(self, word: str) -> int:
+        return sum(len(_APART.findall(phonemes)) for phonemes in self._engine.phonemize(word))
 
 
 def _sentences(text: str) -> Sequence[str]:
@@ -130,13 +146,39 @@ def _sentences(text: str) -> Sequence[str]:
     return [piece for piece in (*cutter.push(text), *cutter.flush()) if not piece.isspace()]
 
 
-def _finish(clip: Floats, phonemes: str) -> Samples:
-    """hibari's raw `float32[n]` at the level and with the silences that a conversation wants."""
-    mark = phonemes.rstrip("\"'”’) ")[-1:]
-    samples = trim_silence(
-        from_float(_amplify(clip)), RATE_HZ, head_ms=_HEAD_MS, tail_ms=_PAUSES_MS.get(mark, _NO_PAUSE_MS)
+def _shared_out(sentence: str, sounds: Sequence[Span]) -> tuple[WordTime, ...]:
+    """The words by their length."""
+    if not sounds:
+        return ()
+    start, end = sounds[0][0], sounds[-1][1]
+    return tuple(
+        WordTime(word.text.strip(), word.start_sample, word.end_sample)
+        for word in by_length(sentence, start, end - start)
+        if is_word(word.text)
     )
-    return fade_out(samples, ms_to_samples(_FADE_MS, RATE_HZ))
+
+
+def _sounds(phonemes: str, clip: Clip) -> Iterator[Span]:
+    """What stands apart in `phonemes`, and where in the clip it lies; marks and pauses around it left out."""
+    for match in _APART.finditer(phonemes):
+        heard = [at for at in range(*match.span()) if phonemes[at].isalpha()]
+        yield clip.bounds[heard[0]], clip.bounds[heard[-1] + 1]
+
+
+def _finish(clip: Floats, phonemes: str) -> tuple[Samples, int]:
+    """hibari's raw `float32[n]` at the level and with the silences that a conversation wants, and how many samples are
+    gone from its front."""
+    mark = phonemes.rstrip("\"'”’) ")[-1:]
+    samples = from_float(_amplify(clip))
+    kept = sounding(samples, RATE_HZ, head_ms=_HEAD_MS, tail_ms=_PAUSES_MS.get(mark, _NO_PAUSE_MS))
+    return fade_out(samples[kept], ms_to_samples(_FADE_MS, RATE_HZ)), kept.start
+
+
+def _sounding(samples: Samples, start: int, end: int) -> slice:
+    """From `start` to `end` without the silence at both; all of it where there is nothing else."""
+    start, end = (min(max(at, 0), len(samples)) for at in (start, end))
+    sound = sounding(samples[start:end], RATE_HZ, head_ms=0, tail_ms=0)
+    return slice(start + sound.start, start + sound.stop) if sound.stop else slice(start, end)
 
 
 def _amplify(clip: Floats) -> Floats:

@@ -16,6 +16,7 @@ from audio.resample import Resampler
 from server.app import App, Providers, load_providers
 from server.client import WIRE_HZ, RealtimeClient
 from server.settings import Settings, load_settings
+from tests.support.live_server import ask
 from tests.support.trace_checker import check_trace
 from tests.support.wer import word_error_rate
 
@@ -73,7 +74,7 @@ async def test_speech_is_recognised_and_answered_aloud() -> None:
 async def test_answers_to_typed_questions_are_spoken_as_they_are_written() -> None:
     rates: dict[str, float] = {}
 
-    async def ask(url: str, providers: Providers, question: str) -> None:
+    async def hear(url: str, providers: Providers, question: str) -> None:
         content = [{"type": "input_text", "text": question}]
         async with RealtimeClient(url) as client:
             await client.send(
@@ -86,9 +87,26 @@ async def test_answers_to_typed_questions_are_spoken_as_they_are_written() -> No
 
     async with server() as (url, providers), anyio.create_task_group() as tasks:
         for question in QUESTIONS:
-            tasks.start_soon(ask, url, providers, question)
+            tasks.start_soon(hear, url, providers, question)
     assert len(rates) == len(QUESTIONS)
     assert max(rates.values()) <= ANSWER_WER, rates
+
+
+async def test_audio_that_is_cut_between_two_words_holds_the_words_before() -> None:
+    said = "The restaurant is open from noon until ten, and there is a table free on Sunday evening."
+    async with server(agent="scripted") as (url, providers), RealtimeClient(url, voice=True) as client:
+        await ask(client, said)
+        item = (await client.receive_until("response.output_item.added")).event["item"]["id"]
+        await client.receive_until("response.done")
+        call = client.call
+        words, audio, rates = call.words(item), call.samples(), {}
+        text = "".join(word.text for word in words)
+        assert text == call.texts("response.output_audio_transcript.done", "transcript")[0]
+        for count in (5, 9, 12, 17):
+            heard = "".join(word.text for word in words[:count])
+            cut = await recognised(providers, audio[: words[count - 1].end_sample])
+            rates[heard, cut] = word_error_rate(heard, cut)
+    assert sum(rates.values()) / len(rates) <= ANSWER_WER, rates
 
 
 async def test_talking_over_the_answer_silences_it() -> None:

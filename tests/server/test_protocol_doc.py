@@ -18,7 +18,8 @@ from server.dialects.voice_frames import Stream, unpack_frame
 from server.events import Event, ReplyAudio
 from server.http import SECRETS_PATHS
 from server.values import Reply, SessionConfig
-from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from stages.ports import WordTime
 from tests.support.realtime_story import CONFIG, story
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -29,6 +30,9 @@ VOICE: tuple[Event, ...] = (
     VoiceHeld("pause"),
     VoiceHeld("resume"),
     VoiceFlushed(3),
+    WordsTimed(
+        "item_7", (WordTime("It", 480, 3120), WordTime(" is", 3720, 6480), WordTime(" noon.", 7080, 18600))
+    ),
     TurnEnded(2, 1, "item_5", "semantic", 420, True, 180, "passed", "concierge", None),
     TurnTimed(2, "resp_2", {"speech_end": 0, "first_audio": 590}),
 )

@@ -14,7 +14,8 @@ from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
 from server.errors import ClientError
 from server.events import ReplyAudio
 from server.values import Reply, SessionConfig
-from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld
+from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from stages.ports import WordTime
 
 
 def dialect(config: SessionConfig | None = None, limits: RealtimeLimits | None = None) -> VoiceDialect:
@@ -148,6 +149,7 @@ def test_realtime_itself_knows_nothing_of_it() -> None:
         plain.decode(microphone(0))
     assert plain.encode(VoiceFlushed(1)) == []
     assert plain.encode(VoiceHeld("duck")) == []
+    assert plain.encode(WordsTimed("item_1", (WordTime("It", 0, 90),))) == []
 
 
 # --- to the client ----------------------------------------------------------------------------------------
@@ -167,6 +169,18 @@ def test_the_voice_is_held_by_events_of_its_own(how: str) -> None:
 
 def test_a_flush_names_the_new_epoch() -> None:
     assert told(VoiceFlushed(3)) == {"type": "x_flush", "epoch": 3}
+
+
+def test_words_are_told_with_their_places() -> None:
+    words = (WordTime("It", 0, 90), WordTime(" is\n", 100, 200))
+    assert told(WordsTimed("item_1", words)) == {
+        "type": "x_words",
+        "item_id": "item_1",
+        "words": [
+            {"text": "It", "start_sample": 0, "end_sample": 90},
+            {"text": " is\n", "start_sample": 100, "end_sample": 200},
+        ],
+    }
 
 
 def test_a_turn_is_told_of_with_all_its_fields() -> None:

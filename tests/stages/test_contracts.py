@@ -203,6 +203,7 @@ LOUD = np.full(24_000 * 3, 5000, np.int16)
         (Speech(LOUD[:100]), "is not how people speak"),
         (Speech(LOUD // 100), "nobody hears"),
         (Speech(LOUD, (WordTime("late", 0, 100_000),)), "out of the audio"),
+        (Speech(LOUD, (WordTime("late", 0, 100),)), "all words have times, or none"),
         (Speech(LOUD), "has nothing to say, but made sound"),
     ],
 )

@@ -1,7 +1,8 @@
 """The embedded voice: how a text is worked off, by a scripted engine; how it sounds, by the real one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from threading import Event as ThreadEvent
 
@@ -14,41 +15,60 @@ from audio.formats import Samples
 from audio.levels import FULL_SCALE, dbfs, trim_silence
 from stages.errors import ModelFileError, ProviderError
 from stages.models import model_dir
-from stages.providers.hibari import RATE_HZ, EmbeddedVoice, Floats
+from stages.ports import Speech, WordTime
+from stages.providers.hibari import RATE_HZ, EmbeddedVoice
+from stages.providers.hibari_engine import Clip
 from stages.providers.worker import Worker
 from tests.support.provider_contracts import check_synthesiser
 
 pytestmark = pytest.mark.timeout(30)
 
 
-async def say(voice: EmbeddedVoice, text: str, speed: float = 1.0) -> list[Samples]:
+async def speeches(voice: EmbeddedVoice, text: str, speed: float = 1.0) -> list[Speech]:
     async with aclosing(voice.stream(text, speed=speed)) as speech:
-        return [piece.samples async for piece in speech]
+        return [piece async for piece in speech]
+
+
+async def say(voice: EmbeddedVoice, text: str, speed: float = 1.0) -> list[Samples]:
+    return [speech.samples for speech in await speeches(voice, text, speed)]
+
+
+async def words(voice: EmbeddedVoice, text: str) -> list[WordTime]:
+    return [word for speech in await speeches(voice, text) for word in speech.words]
 
 
 # --- with a scripted engine -----------------------------------------------------------------------------
 
 
 class ToneEngine:
-    """Speaks a tenth of a second of tone for each text, between long silences, as loud as it is told."""
+    """Speaks a tenth of a second of tone for each text, between long silences, as loud as it is told.
 
-    def __init__(self, peak: float = 0.3) -> None:
+    Each character takes the same time of the tone. What is in `readings` has other phonemes than its letters.
+    """
+
+    def __init__(self, peak: float = 0.3, readings: Mapping[str, str] | None = None) -> None:
         self.peak = peak
+        self.readings = readings or {}
         self.spoken: list[tuple[str, float]] = []
         self.may_speak = ThreadEvent()
         self.may_speak.set()
 
     def phonemize(self, text: str) -> list[str]:
-        return [text] if any(char.isascii() and char.isalnum() for char in text) else []
+        if not any(char.isascii() and char.isalnum() for char in text):
+            return []
+        return [self.readings.get(text, text)]
 
-    def from_phonemes(self, phonemes: str, speed: float, seed: int) -> Floats:
+    def speak(self, phonemes: str, speed: float, seed: int) -> Clip:
         self.may_speak.wait(10)
         if "fail" in phonemes:
             raise RuntimeError("no voice today")
         self.spoken.append((phonemes, speed))
         tone = np.sin(np.arange(RATE_HZ // 10) * 0.1).astype(np.float32) * np.float32(self.peak)
         silence = np.zeros(RATE_HZ // 2, np.float32)
-        return np.concatenate([silence, tone, silence])
+        samples = np.concatenate([silence, tone, silence])
+        began = len(silence) + RATE_HZ * 45 // 1000  # the real one's durations lag by so much
+        bounds = [began + round(at * len(tone) / len(phonemes)) for at in range(len(phonemes) + 1)]
+        return Clip(samples, tuple(bounds))
 
 
 @asynccontextmanager
@@ -108,6 +128,39 @@ async def test_speed_is_kept_within_what_the_voice_can(wished: float, given: flo
     async with speaking(engine) as voice:
         await say(voice, "Hello.", speed=wished)
     assert engine.spoken == [("Hello.", given)]
+
+
+def ms(word: WordTime) -> tuple[str, int, int]:
+    return word.text, round(word.start_sample / 24), round(word.end_sample / 24)
+
+
+async def test_words_lie_where_their_phonemes_do() -> None:
+    engine = ToneEngine(readings={"a b — c!": "xxxxxx xxxx — xxxx!!"})
+    async with speaking(engine) as voice:
+        found = [ms(word) for word in await words(voice, "a b — c! d.")]
+    # 20 ms of silence, 20 or 3 characters in 100 ms of tone, and the pause of the mark
+    assert found == [("a", 20, 50), ("b", 55, 75), ("c!", 90, 110), ("d.", 423, 457)]
+
+
+@pytest.mark.parametrize(
+    ("text", "readings", "expected"),
+    [
+        ("It is 84.", {"It is 84.": "it iz eitifo:."}, ["It", "is", "84."]),
+        ("It is 84.", {"It is 84.": "it iz eiti fo:.", "84.": "eiti fo:."}, ["It", "is", "84."]),
+        ("2 = two", {"2 = two": "tu i:kwls tu", "=": "i:kwls", "2": "tu"}, ["2", "two"]),
+        ("$3.2 billion.", {"$3.2 billion.": "thri: point tu biljen dolers."}, ["$3.2", "billion."]),
+        ("Well — 你好, x.", {"Well — 你好, x.": "wel — x."}, ["Well", "你好,", "x."]),
+    ],
+)
+async def test_every_word_has_a_time_however_it_is_read(
+    text: str, readings: dict[str, str], expected: list[str]
+) -> None:
+    async with speaking(ToneEngine(readings=readings)) as voice:
+        (speech,) = await speeches(voice, text)
+    assert [word.text for word in speech.words] == expected
+    places = [place for word in speech.words for place in (word.start_sample, word.end_sample)]
+    assert places == sorted(places)
+    assert places[-1] <= len(speech.samples)
 
 
 async def test_a_first_sentence_goes_before_anothers_second() -> None:
@@ -218,6 +271,38 @@ async def test_two_callers_get_what_each_would_get_alone(voice: EmbeddedVoice) -
         sessions.start_soon(speak, 1)
     for index in range(2):
         np.testing.assert_array_equal(together[index], alone[index])
+
+
+@pytest.mark.models
+async def test_its_pauses_lie_between_words_that_the_text_parts(voice: EmbeddedVoice) -> None:
+    pauses = 0
+    for text in PAUSING:
+        (speech,) = await speeches(voice, text)
+        assert [word.text for word in speech.words] == text.split()
+        parted = [
+            (word.end_sample - RATE_HZ // 33, following.start_sample + RATE_HZ // 33)
+            for word, following in pairwise(speech.words)
+            if word.text.endswith((",", ";"))
+        ]
+        for start, end in quiet_stretches(speech.samples[: speech.words[-1].end_sample]):
+            pauses += 1
+            assert any(before <= start and end <= after for before, after in parted), (text, start, end)
+    assert pauses >= 6
+
+
+PAUSING = (
+    "In summer, when it is hot, people swim; in winter, they stay in.",
+    "First, open the box, then take the card, read the number, and call us.",
+    "The weather, as far as I know, is fine, but take a coat.",
+    "One, two, three, four, five, six, seven, eight, nine, ten.",
+    "Well, that is a good question, and I do not know the answer.",
+)
+
+
+def quiet_stretches(samples: Samples) -> list[tuple[int, int]]:
+    """Where for 85 ms or more there is next to nothing: longer than any consonant needs."""
+    loud = np.flatnonzero(np.abs(samples.astype(int)) > 500)
+    return [(int(start), int(end)) for start, end in pairwise(loud) if end - start >= RATE_HZ * 85 // 1000]
 
 
 @pytest.mark.models

@@ -79,9 +79,20 @@ async def test_each_chunk_knows_its_length_and_its_words() -> None:
     listener = Listener()
     await speak(Writer("Good morning."), listener)
     first, second, _ = listener.chunks
-    assert [word.text for word in (*first.words, *second.words)] == ["Good", "morning."]
+    assert [word.text for word in (*first.words, *second.words)] == ["Good", " morning."]
     assert second.words[0].start_sample == first.words[0].end_sample == len(first.data) // 2
     assert first.duration_ms == len(first.data) // 48
+
+
+async def test_the_words_are_those_of_the_displayed_text() -> None:
+    text = "Of course: **20%** \U0001f389 off! \U0001f389 Call 555-123-4567, please. \U0001f389"
+    listener = Listener()
+    await speak(Writer(*tokens(text)), listener)
+    words = [word.text for chunk in listener.chunks for word in chunk.words]
+    assert words == [
+        "Of", " course:", " **20%**", " \U0001f389 off!", " \U0001f389 Call", " 555-123-4567,", " please.",
+    ]  # fmt: skip
+    assert listener.chunks[-1].text == " \U0001f389 "
 
 
 async def test_the_first_clause_is_heard_before_the_sentence_is_written() -> None:

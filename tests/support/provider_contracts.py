@@ -231,11 +231,13 @@ def _check_speech(speeches: Sequence[Speech], rate_hz: int) -> int:
     loudest = max(int(np.abs(speech.samples.astype(np.int32)).max(initial=0)) for speech in speeches)
     assert loudest > 1000, f"nobody hears a voice whose loudest sample is {loudest}"
     at = 0
-    for word in (word for speech in speeches for word in speech.words):
+    words = [word for speech in speeches for word in speech.words]
+    for word in words:
         assert at <= word.start_sample <= word.end_sample <= length, (
             f"{word} is out of order or out of the audio"
         )
         at = word.start_sample
+    assert [word.text for word in words] in ([], _SENTENCE.split()), "all words have times, or none"
     return length
 
 

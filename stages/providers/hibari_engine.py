@@ -1,0 +1,93 @@
+"""hibari as the embedded voice needs it: phonemes in, sound out, and where in the sound each phoneme lies.
+
+hibari tells no times, but its network decides how long each phoneme lasts before it makes the sound. So the
+network is opened with that decision as one more output; phonemes and the making of the sound are hibari's own.
+The lock file pins the network, and with it the name of the tensor.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.errors import ModelFileError
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+_DURATIONS = "/Cast_32_output_0"
+_DURATION_SAMPLES = 600
+"""What the network counts durations in: two of its frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Raw sound, `float32[n]`. Character i of the phonemes lies between samples `bounds[i]` and `bounds[i + 1]`."""
+
+    samples: Floats
+    bounds: tuple[int, ...]
+
+
+class Engine(Protocol):
+    """What speaks phonemes."""
+
+    def phonemize(self, text: str) -> list[str]:
+        """A text's phonemes, a string a sentence; words that are spoken apart stand apart."""
+
+    def speak(self, phonemes: str, speed: float, seed: int) -> Clip:
+        """The sound of one such string; the same seed makes the same sound."""
+
+
+class HibariEngine:
+    """`Engine` by hibari-tts. One thread at a time."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        """Raises ModelFileError when hibari-tts or its model cannot be loaded."""
+        try:
+            from hibari import Hibari, dsp
+
+            # What hibari calls a path it hands to onnxruntime as it is, and that takes bytes as well.
+            self._hibari: Any = Hibari(model=_with_output(model.read_bytes(), _DURATIONS), threads=threads)
+            self._synth: Any = dsp.synth
+        except ImportError as error:
+            raise ModelFileError(
+                f"hibari-heart: {error}; the voice needs `pip install 'stageflow-voice[embedded]'`"
+            ) from error
+        except Exception as error:  # onnxruntime's have no root of their own
+            raise ModelFileError(f"hibari-heart: cannot load {model}: {error}") from error
+
+    def phonemize(self, text: str) -> list[str]:
+        """As `Engine` has it."""
+        phonemes: list[str] = self._hibari.phonemize(text)
+        return phonemes
+
+    def speak(self, phonemes: str, speed: float, seed: int) -> Clip:
+        """As `Engine` has it. `phonemes` must hold at least one that hibari knows."""
+        ids = np.asarray([self._hibari.ids(phonemes)], np.int64)
+        inputs = {"ids": ids, "speed": np.asarray([speed], np.float32)}
+        *parts, durations = self._hibari.sess.run(None, inputs)
+        samples: Floats = self._synth(*(part[0] for part in parts), np.random.default_rng(seed))
+        return Clip(samples, self._bounds(phonemes, durations.reshape(-1)))
+
+    def _bounds(self, phonemes: str, durations: npt.NDArray[np.int64]) -> tuple[int, ...]:
+        """The network is not given what is not in its alphabet; the silence around it has durations too."""
+        at, known = int(durations[0]), iter(durations[1:].tolist())
+        bounds = [at]
+        for phoneme in phonemes:
+            at += next(known) if phoneme in self._hibari.vocab else 0
+            bounds.append(at)
+        return tuple(bound * _DURATION_SAMPLES for bound in bounds)
+
+
+def _with_output(model: bytes, tensor: str) -> bytes:
+    """An ONNX file with one more output.
+
+    Protobuf messages that are joined are one message, whose lists are joined: here that of `graph.output`.
+    """
+    return model + _field(7, _field(12, _field(1, tensor.encode())))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """One field of a protobuf message that is a message, or text, of fewer than 128 bytes."""
+    return bytes((number << 3 | 2, len(data))) + data
