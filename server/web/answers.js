@@ -14,10 +14,15 @@ class Answer {
     this.words = new Reveal(pace);
   }
 
+  /** Whether no more of it is to be heard. */
+  get isCut() {
+    return this.words.state === "cutting" || this.words.state === "cut";
+  }
+
   get caption() {
     const { text, heard, state } = this.words;
-    const status = { open: "partial", heard: "final", cut: "interrupted" }[state];
-    return { id: this.id, role: "agent", text: heard, rest: state === "cut" ? "" : text.slice(heard.length), status };
+    const status = { open: "partial", heard: "final", cutting: "partial", cut: "interrupted" }[state];
+    return { id: this.id, role: "agent", text: heard, rest: state === "open" ? text.slice(heard.length) : "", status };
   }
 }
 

@@ -73,6 +73,11 @@ export const HANDLERS = {
   x_pause: (client) => client.speaker.tell("pause"),
   x_resume: (client) => client.speaker.tell("resume"),
   x_flush: (client, { epoch }) => client.flush(epoch),
+  x_words: (client, { item_id, words }) => {
+    const answer = client.answers.find(item_id);
+    if (answer?.words.state === "open") answer.words.time(words);
+    client.tell("words", { id: item_id, words });
+  },
   x_turn: (client, turn) => client.tell("turn", turn),
   x_metrics: (client, metrics) => client.tell("metrics", metrics),
 

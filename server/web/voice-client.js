@@ -19,6 +19,7 @@
  * | ------------- | --- |
  * | `state`       | `{state}`: connecting, reconnecting, listening, hearing, thinking, speaking, yielding, closed |
  * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "final" or "interrupted"; `rest` is what the agent has yet to say |
+ * | `words`       | `{id, words}`: the next words of an answer, each `{text, start_sample, end_sample}`: where it lies in the audio |
  * | `session`     | the server's session object, when it begins and when it changes |
  * | `interrupted` | `{}`: the agent was cut short |
  * | `level`       | `{input}` or `{output}`: loudness, 0 to 1 |
@@ -69,11 +70,11 @@ export class VoiceClient extends EventTarget {
     this.reply = null; // the id of the answer that the server is giving
     this.partial = { id: "", text: "" }; // what the person is saying, as far as it is known
     this.playing = null; // the last report of the speaker
+    this.cutting = null; // the answer that was cut short, until it is known how much of it was heard
     this.epoch = 0; // the newest the server has spoken of
     this.epochBase = 0; // a new session counts from 0 again; the speaker does not
     this.sentSamples = 0;
     this.reportedAt = 0;
-    this.owesReport = false;
     this.told = "";
     const { connection } = this;
     connection.addEventListener("open", () => this.began());
@@ -204,7 +205,7 @@ export class VoiceClient extends EventTarget {
   play(answer, epoch, offset, samples) {
     answer.received = Math.max(answer.received, offset + samples.length);
     this.epoch = Math.max(this.epoch, this.epochBase + epoch);
-    if (answer.words.state === "cut") return;
+    if (answer.isCut) return;
     this.speaker.write({ epoch: this.epochBase + epoch, item: answer.number, offset, samples });
   }
 
@@ -220,8 +221,10 @@ export class VoiceClient extends EventTarget {
   silence(answer) {
     if (!answer || answer.words.state !== "open") return;
     this.speaker.tell("drop", { item: answer.number });
-    if (!this.connection.isVoice || !this.reply) this.truncate(answer);
+    const isTold = !this.connection.isVoice || !this.reply;
+    if (isTold) this.truncate(answer);
     this.cut(answer);
+    if (isTold) this.settle();
   }
 
   /** Without voice.v1 the server can only guess what was heard. */
@@ -236,10 +239,20 @@ export class VoiceClient extends EventTarget {
   }
 
   cut(answer) {
+    this.settle();
+    this.cutting = answer;
     answer.words.cut();
-    this.owesReport = true;
     this.tell("caption", answer.caption);
     this.tell("interrupted", {});
+  }
+
+  /** No more will be heard of the answer that was cut short. */
+  settle() {
+    const answer = this.cutting;
+    if (!answer) return;
+    this.cutting = null;
+    answer.words.settle();
+    this.tell("caption", answer.caption);
   }
 
   retries(detail) {
@@ -264,10 +277,12 @@ export class VoiceClient extends EventTarget {
   lose() {
     this.epochBase = this.epoch + 1;
     this.speaker?.tell("flush", { epoch: this.epochBase });
+    this.settle();
     const answer = this.answers.last;
     if (answer?.words.state !== "open") return;
+    this.cutting = answer;
     answer.words.cut();
-    this.tell("caption", answer.caption);
+    this.settle();
   }
 
   // --- sound -------------------------------------------------------------------------------------------------
@@ -290,22 +305,31 @@ export class VoiceClient extends EventTarget {
     const answer = this.answers.numbered(report.heard.item);
     if (answer && report.heard.played > answer.played) {
       answer.played = report.heard.played;
-      if (answer.words.state === "open") {
-        answer.words.move(answer.played);
-        this.tell("caption", answer.caption);
-      }
+      this.reveal(answer);
     }
-    const isLast = this.owesReport || (wasAudible && !this.isAudible);
-    if (answer && report.mode !== "flush") this.reportPlayback(answer, report, isLast);
+    const isFlushing = report.mode === "flush";
+    if (this.cutting && !isFlushing && (!this.isAudible || report.heard.item > this.cutting.number)) {
+      this.reportPlayback(this.cutting, report, true); // what the server shall remember is what stays on the page
+      this.settle();
+    } else if (answer && !isFlushing) {
+      this.reportPlayback(answer, report, wasAudible && !this.isAudible);
+    }
     this.tell("level", { output: report.level });
     this.show();
+  }
+
+  /** Show more of the answer's words, if more have been heard. */
+  reveal(answer) {
+    const before = answer.caption;
+    answer.words.move(answer.played);
+    const { text, status } = answer.caption;
+    if (text !== before.text || status !== before.status) this.tell("caption", answer.caption);
   }
 
   reportPlayback(answer, { underruns }, isLast) {
     const now = performance.now();
     if (!this.connection.isVoice || !(isLast || (this.isAudible && now - this.reportedAt >= PLAYBACK_REPORT_MS))) return;
     this.reportedAt = now;
-    this.owesReport = false;
     this.connection.send({ type: "x_playback", item_id: answer.id, played_samples: answer.played, underruns });
   }
 

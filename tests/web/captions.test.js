@@ -22,6 +22,52 @@ test("words appear as they are heard, whole, and all of them at the end", () => 
   assert.deepEqual([words.heard, words.state], [words.text, "heard"]);
 });
 
+/** The words of a text, each a thousand samples long with five hundred after it. */
+function times(text) {
+  return text.match(/\s*\S+/g).map((word, i) => ({ text: word, start_sample: 1500 * i, end_sample: 1500 * i + 1000 }));
+}
+
+function timed(text) {
+  const words = new Reveal(new Pace());
+  words.push(text);
+  words.time(times(text));
+  return words;
+}
+
+test("where the server says where they lie, words show from their first sample on", () => {
+  const words = timed("It is noon.");
+  const seen = [0, 1, 1500, 1501, 2999, 3001].map((samples) => (words.move(samples), words.heard));
+  assert.deepEqual(seen, ["", "It", "It", "It is", "It is", "It is noon."]);
+  assert.equal(words.state, "open");
+  words.end(4500);
+  words.move(4500);
+  assert.equal(words.state, "heard");
+});
+
+test("words come as the server knows of them, long before or just before they are heard", () => {
+  const words = new Reveal(new Pace());
+  words.push("It is ");
+  words.time(times("It is noon.").slice(0, 2));
+  words.move(2900);
+  words.push("noon.");
+  words.move(3100);
+  assert.equal(words.heard, "It is");
+  words.time(times("It is noon.").slice(2));
+  assert.equal(words.heard, "It is noon.");
+});
+
+test("of an answer that was cut short, the words stay that were heard to their end, once that is known", () => {
+  const words = timed("It is noon.");
+  words.move(2400);
+  assert.equal(words.heard, "It is");
+  words.cut();
+  assert.equal(words.heard, "It");
+  words.move(2500);
+  words.settle();
+  words.move(4500);
+  assert.deepEqual([words.heard, words.state], ["It is", "cut"]);
+});
+
 test("nothing shows before anything is heard", () => {
   const words = new Reveal(new Pace());
   words.push("Hello there.");
@@ -37,7 +83,8 @@ test("what was cut short stays as it was heard", () => {
   words.cut();
   words.end(90000);
   words.move(90000);
-  assert.equal(words.heard, heard);
+  words.settle();
+  assert.deepEqual([words.heard, words.state], [heard, "cut"]);
   assert.ok(heard.length < words.text.length);
 });
 

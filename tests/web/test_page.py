@@ -62,6 +62,29 @@ REALTIME_ONLY = """
 """Makes the page do without voice.v1."""
 
 
+WORDS = """
+  const Socket = WebSocket;
+  window.words = [];    // all that the server says of the words of its first answer
+  window.reports = [];  // how much the page says has been heard of it, and what it shows at that moment
+  window.WebSocket = class extends Socket {
+    constructor(...all) {
+      super(...all);
+      this.addEventListener("message", ({ data }) => {
+        const event = typeof data === "string" ? JSON.parse(data) : {};
+        if (event.type === "x_words") words.push(...event.words);
+      });
+    }
+    send(data) {
+      const event = typeof data === "string" ? JSON.parse(data) : {};
+      const shown = document.querySelector('[data-role="agent"] .words')?.firstChild.textContent;
+      if (event.type === "x_playback") reports.push([event.played_samples, shown]);
+      super.send(data);
+    }
+  };
+"""
+"""Notes where words lie, and when the page shows them."""
+
+
 def recording(folder: Path, *parts: str | float) -> Path:
     """Recordings by name and silences in seconds, as one file for the microphone."""
 
@@ -132,6 +155,32 @@ async def test_a_conversation_by_voice(tmp_path: Path) -> None:
         await page.click("#talk")
         await page.wait_for("document.getElementById('talk').dataset.state === 'closed'")
         assert page.complaints == []
+
+
+async def test_words_show_when_they_are_heard_and_stay_as_far_as_they_were(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    async with live_server() as server, browser(microphone=microphone, script=WORDS) as page:
+        await begin(page, server.port)
+        await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+        await write(page, LONG)
+        await page.wait_for("reports.length > 12")
+        await page.click("#interrupt")
+        await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
+        words, reports = await page.evaluate("words"), await page.evaluate("reports")
+        kept = await page.evaluate(
+            "document.querySelector('[data-role=\"agent\"] .words').firstChild.textContent"
+        )
+        assert page.complaints == []
+    assert words[0]["text"] == "You"
+
+    def text(key: str, played: int) -> str:
+        return "".join(word["text"] for word in words if word[key] < played)
+
+    assert len(reports) > 12
+    for played, shown in reports[:12]:
+        assert shown == text("start_sample", played), played
+    assert kept == text("end_sample", reports[-1][0] + 1)
+    assert 0 < len(kept) < len(LONG)
 
 
 async def test_plain_realtime_does_as_well(tmp_path: Path) -> None:
