@@ -122,6 +122,7 @@ class App:
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
             limits=settings.limits,
+            voices=tuple(providers.voice.voices),
             interruption=InterruptionPolicy(**settings.interruption.model_dump()),
             lead_ms=settings.lead_ms,
             chunk_ms=settings.output_chunk_ms,

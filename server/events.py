@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from server.errors import ClientError
 from server.values import Item, Reply, ReplyReason, ReplyStatus, SessionConfig
-from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, VoicesOffered, WordsTimed
 from stages.ports import Usage
 
 
@@ -219,6 +219,7 @@ class Problem:
 
 Event = (
     SessionStarted
+    | VoicesOffered
     | SessionConfigured
     | SpeechStarted
     | VoiceHeld

@@ -9,7 +9,7 @@ from server.interruption import InterruptionPolicy
 from server.settings import Limits
 from server.turn_reports import NoObserver, Observer
 from stageflow.stages.ports import StagePorts
-from stages.ports import EndOfTurnModel, Recogniser
+from stages.ports import EndOfTurnModel, Recogniser, VoiceOption
 from stages.skills import Remind
 
 
@@ -23,6 +23,8 @@ class Services:
     new_ports: Callable[[Remind], StagePorts]
     """The providers and tools of one session, given what its reminders are left with."""
     limits: Limits
+    voices: tuple[VoiceOption, ...] = ()
+    """What of its voice a client may choose."""
     end_of_turn: EndOfTurnModel | None = None
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     observer: Observer = field(default_factory=NoObserver)

@@ -43,7 +43,7 @@ from server.turn_reports import TurnReports
 from server.turns import Floor, FloorEvent, RunId
 from server.utterance import Outcome, Utterance
 from server.values import SessionConfig
-from server.voice_events import Played
+from server.voice_events import Played, VoicesOffered
 from server.wire import Dialect, Wire
 from server.writer import Writer
 from stageflow.context import Message
@@ -202,6 +202,7 @@ class Session:
         self._expires_at = self._now() + max_session_s
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
+        self._outbound.put(VoicesOffered(self._services.voices))
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._write)

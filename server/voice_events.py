@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from stages.ports import WordTime
+from stages.ports import VoiceOption, WordTime
 
 EndedBy = Literal["silence", "semantic", "client", "stall", "server"]
 """What ended the person's turn: the detector's silence, silence and words together, the client (a commit, or a
@@ -43,6 +43,13 @@ class VoiceFlushed:
     """Throw away all audio of an older epoch; ahead of everything that waits."""
 
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoicesOffered:
+    """The voices that the session can be spoken in, the default first; right after `SessionStarted`."""
+
+    voices: tuple[VoiceOption, ...]
 
 
 @dataclass(frozen=True, slots=True)

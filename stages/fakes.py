@@ -29,6 +29,7 @@ from stages.ports import (
     Transcript,
     TurnQuestions,
     Usage,
+    VoiceOption,
     WordTime,
 )
 
@@ -286,8 +287,14 @@ class SpeechRequest:
 class ScriptedVoice:
     """Speaks a tone for each word: the longer the word, the longer and higher the tone. One result a word.
 
-    A word of n letters lasts 70 n + 60 ms at speed 1, the end of it silent. The script is of conducts alone.
+    A word of n letters lasts 70 n + 60 ms at speed 1, the end of it silent. The script is of conducts alone. It has
+    two voices.
     """
+
+    voices: tuple[VoiceOption, ...] = (
+        VoiceOption("low", "tones"),
+        VoiceOption("high", "the same tones an octave higher"),
+    )
 
     def __init__(self, *script: Conduct, rate_hz: int = 24_000) -> None:
         self._script = _Script(script or (Conduct(),))
@@ -304,25 +311,27 @@ class ScriptedVoice:
     async def stream(
         self, text: str, *, voice: str | None = None, speed: float = 1.0
     ) -> AsyncGenerator[Speech, None]:
-        """The text's words as tones, with the time of each; there is only one voice."""
+        """The text's words as tones, with the time of each."""
+        octave = 2 if voice == "high" else 1
         self.requests.append(SpeechRequest(text, voice, speed))
         conduct = self._script.next()
         at = 0
         for given, word in enumerate(_SPOKEN_WORD.findall(text)):
             await conduct.before(given)
             letters = min(len(word), _MAX_LETTERS)
-            tone = self._tones[letters] if speed == 1.0 else _tone(letters, speed, self._rate_hz)
+            is_usual = speed == octave == 1
+            tone = self._tones[letters] if is_usual else _tone(letters, speed, self._rate_hz, octave)
             yield Speech(tone, (WordTime(word, at, at + len(tone)),))
             at += len(tone)
         await conduct.at_end()
 
 
-def _tone(letters: int, speed: float, rate_hz: int) -> Samples:
+def _tone(letters: int, speed: float, rate_hz: int, octave: int = 1) -> Samples:
     voiced = ms_to_samples(_LETTER_MS * letters / speed, rate_hz)
     fade = min(ms_to_samples(_FADE_MS, rate_hz), voiced // 2)
     time_s = np.arange(voiced) / rate_hz
     level = np.minimum(1.0, np.minimum(np.arange(voiced), np.arange(voiced)[::-1]) / max(fade, 1))
-    wave = np.sin(2 * np.pi * (_LOWEST_HZ + 20.0 * letters) * time_s) * level * _AMPLITUDE
+    wave = np.sin(2 * np.pi * octave * (_LOWEST_HZ + 20.0 * letters) * time_s) * level * _AMPLITUDE
     tone = np.concatenate(
         [wave.astype(np.int16), np.zeros(ms_to_samples(_PAUSE_MS / speed, rate_hz), np.int16)]
     )

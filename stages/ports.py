@@ -180,8 +180,21 @@ class Speech:
     words: tuple[WordTime, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceOption:
+    """A voice that can be chosen."""
+
+    name: str
+    description: str
+    """In a few words, for people who choose."""
+
+
 class Synthesiser(Protocol):
     """Turns text into speech."""
+
+    @property
+    def voices(self) -> Sequence[VoiceOption]:
+        """The voices that `stream` knows by name, the default first."""
 
     @property
     def rate_hz(self) -> int:

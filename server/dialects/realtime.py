@@ -27,9 +27,9 @@ from server.dialects.realtime_session import WireSession, merge, settled
 from server.errors import ClientError
 from server.events import Event
 from server.values import SessionConfig
-from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, VoicesOffered, WordsTimed
 
-UNKNOWN_TO_REALTIME = (VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
+UNKNOWN_TO_REALTIME = (VoicesOffered, VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
 """What clients of this protocol are not told."""
 
 

@@ -1,9 +1,9 @@
 """`voice.v1`, the server's own protocol: Realtime's events, audio in binary frames, and a say in the voice.
 
 Everything that `server.dialects.realtime` understands is understood here too. What is added: audio frames
-(`voice_frames`) both ways, events that lower, hold, resume and flush the voice, where its words lie (`x_words`),
-the client's word on how much of it was heard (`x_playback`), and what each turn took (`x_turn`, `x_metrics`).
-docs/protocol.md describes it.
+(`voice_frames`) both ways, the voices there are (`x_voices`), events that lower, hold, resume and flush the voice,
+where its words lie (`x_words`), the client's word on how much of it was heard (`x_playback`), and what each turn
+took (`x_turn`, `x_metrics`). docs/protocol.md describes it.
 """
 
 from dataclasses import asdict
@@ -20,7 +20,15 @@ from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.voice_frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.errors import ClientError
 from server.events import Event, ReplyAudio
-from server.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from server.voice_events import (
+    Played,
+    TurnEnded,
+    TurnTimed,
+    VoiceFlushed,
+    VoiceHeld,
+    VoicesOffered,
+    WordsTimed,
+)
 
 PLAYBACK = "x_playback"
 
@@ -66,6 +74,8 @@ class VoiceDialect:
                 return [self._realtime.frame(f"x_{how}", {})]
             case VoiceFlushed(epoch=epoch):
                 return [self._realtime.frame("x_flush", {"epoch": epoch % WRAP})]
+            case VoicesOffered():
+                return [self._realtime.frame("x_voices", asdict(event))]
             case WordsTimed():
                 return [self._realtime.frame("x_words", asdict(event))]
             case TurnEnded():

@@ -1,7 +1,7 @@
 /** The page to talk on: what the client tells, made visible, and what the person presses, passed on. */
 
 import { MESSAGES } from "./messages.js";
-import { Speaker } from "./speaker.js";
+import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
 import { Summary } from "./summary.js";
 import { Transcript } from "./transcript.js";
 import { connect } from "./voice-client.js";
@@ -54,6 +54,7 @@ const ON = {
     if (input !== undefined) levels.input = Math.max(levels.input, input);
     if (output !== undefined) levels.output = Math.max(levels.output, output);
   },
+  voices: offerVoices,
   metrics: ({ ms }) => showTurn(ms),
   turn: (turn) => {
     find("turn-note").textContent = noteOf(turn);
@@ -175,9 +176,14 @@ async function start({ microphone = true } = {}) {
       client.addEventListener(type, ({ detail }) => voice === client && handle(detail));
     }
   };
-  const chosen = { microphoneId: find("microphones").value, speakerId: find("speakers").value };
+  const chosen = {
+    microphoneId: find("microphones").value,
+    speakerId: find("speakers").value,
+    session: keptVoice(),
+    apiKey: sessionStorage.getItem(KEY) ?? "",
+  };
   try {
-    await connect("v1/realtime", { ...chosen, apiKey: sessionStorage.getItem(KEY) ?? "", microphone, prepare });
+    await connect("v1/realtime", { ...chosen, microphone, prepare });
   } catch (error) {
     const isThere = await fetch("healthz").catch(() => null);
     voice?.close();
@@ -235,22 +241,8 @@ find("open-settings").addEventListener("click", () => {
 });
 find("microphones").addEventListener("change", ({ target }) => voice?.startMicrophone(target.value));
 find("speakers").addEventListener("change", ({ target }) => voice?.chooseSpeaker(target.value));
+find("voices").addEventListener("change", ({ target }) => voice?.configure(keepVoice(target.value)));
 navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(voice?.microphone?.deviceId));
-
-async function listDevices(microphoneId) {
-  const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-  fill(find("microphones"), devices.filter(({ kind }) => kind === "audioinput"), microphoneId);
-  fill(find("speakers"), devices.filter(({ kind }) => kind === "audiooutput"));
-  find("speaker-choice").hidden = !Speaker.canChoose;
-  find("devices-note").hidden = devices.some(({ label }) => label);
-}
-
-function fill(select, devices, current) {
-  const chosen = current ?? select.value;
-  const named = devices.filter(({ deviceId, label }) => label && deviceId !== "default");
-  select.replaceChildren(new Option("The usual one", ""), ...named.map((one) => new Option(one.label, one.deviceId)));
-  select.value = named.some(({ deviceId }) => deviceId === chosen) ? chosen : "";
-}
 
 // --- what moves ----------------------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ export const HANDLERS = {
   x_pause: (client) => client.speaker.tell("pause"),
   x_resume: (client) => client.speaker.tell("resume"),
   x_flush: (client, { epoch }) => client.flush(epoch),
+  x_voices: (client, { voices }) => client.tell("voices", voices),
   x_words: (client, { item_id, words }) => {
     const answer = client.answers.find(item_id);
     if (answer?.words.state === "open") answer.words.time(words);

@@ -20,6 +20,7 @@
  * | `state`       | `{state}`: connecting, reconnecting, listening, hearing, thinking, speaking, yielding, closed |
  * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "final" or "interrupted"; `rest` is what the agent has yet to say |
  * | `words`       | `{id, words}`: the next words of an answer, each `{text, start_sample, end_sample}`: where it lies in the audio |
+ * | `voices`      | `[{name, description}]`: those of the server, the default first; `configure` chooses one |
  * | `session`     | the server's session object, when it begins and when it changes |
  * | `interrupted` | `{}`: the agent was cut short |
  * | `level`       | `{input}` or `{output}`: loudness, 0 to 1 |

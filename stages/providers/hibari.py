@@ -21,7 +21,7 @@ import numpy as np
 from audio.formats import Samples, ms_to_samples
 from audio.levels import fade_out, from_float, sounding
 from stages.errors import ProviderError
-from stages.ports import Speech, WordTime
+from stages.ports import Speech, VoiceOption, WordTime
 from stages.providers.hibari_engine import Clip, Engine, Floats, HibariEngine
 from stages.providers.worker import Worker
 from stages.sentences import Sentences
@@ -67,6 +67,8 @@ class EmbeddedVoice:
     """`stages.ports.Synthesiser` with one voice, "heart"; other names fall back to it."""
 
     rate_hz = RATE_HZ
+    voices = (VoiceOption("heart", "American English, a woman"),)
+    """hibari has four more, but not in its package: it fetches them when they are first wanted."""
 
     def __init__(self, engine: Engine, worker: Worker) -> None:
         self._engine = engine

@@ -18,14 +18,15 @@ from server.dialects.voice_frames import Stream, unpack_frame
 from server.events import Event, ReplyAudio
 from server.http import SECRETS_PATHS
 from server.values import Reply, SessionConfig
-from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
-from stages.ports import WordTime
+from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, VoicesOffered, WordsTimed
+from stages.ports import VoiceOption, WordTime
 from tests.support.realtime_story import CONFIG, story
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 BLOCKS = re.findall(r"^```(\w+) (\w+)\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
 
 VOICE: tuple[Event, ...] = (
+    VoicesOffered((VoiceOption("heart", "American English, a woman"),)),
     VoiceHeld("duck"),
     VoiceHeld("pause"),
     VoiceHeld("resume"),

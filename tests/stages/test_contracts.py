@@ -19,6 +19,7 @@ from stages.ports import (
     TextDelta,
     ToolChoice,
     Transcript,
+    VoiceOption,
     WordTime,
 )
 from tests.support.provider_contracts import check_language_model, check_recogniser, check_synthesiser
@@ -180,7 +181,9 @@ async def test_a_model_that_refuses_odd_conversations_keeps_it() -> None:
 
 
 class Sounding:
-    """A voice that gives the same speech for everything."""
+    """A voice that gives the same speech for everything, under two names."""
+
+    voices = (VoiceOption("one", ""), VoiceOption("two", ""))
 
     def __init__(self, *speeches: Speech) -> None:
         self.rate_hz = 24_000
@@ -210,3 +213,14 @@ LOUD = np.full(24_000 * 3, 5000, np.int16)
 async def test_a_voice_that_is_no_voice_breaks_it(speech: Speech, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         await check_synthesiser(Sounding(speech))
+
+
+async def test_a_voice_that_does_not_listen_to_its_names_breaks_it() -> None:
+    class Monotonous(ScriptedVoice):
+        def stream(
+            self, text: str, *, voice: str | None = None, speed: float = 1.0
+        ) -> AsyncGenerator[Speech, None]:
+            return super().stream(text, speed=speed)
+
+    with pytest.raises(AssertionError, match="two voices sound the same"):
+        await check_synthesiser(Monotonous())

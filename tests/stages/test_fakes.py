@@ -6,6 +6,7 @@ import anyio
 import numpy as np
 import pytest
 
+from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import ToolCall
 from stages.errors import ProviderError, ProviderRejected, ProviderTimeout
@@ -81,6 +82,19 @@ async def test_a_voice_sounds_a_tone_for_each_word() -> None:
     assert tone[0] == 0
     assert not tone[-24 * 60 :].any()
     assert not speeches[0].samples.flags.writeable
+
+
+async def test_its_voices_are_an_octave_apart_and_the_first_stands_in_for_strangers() -> None:
+    low, high, stranger = [
+        np.concatenate([speech.samples async for speech in ScriptedVoice().stream("hello", voice=name)])
+        for name in ("low", "high", "marin")
+    ]
+
+    def crossings(samples: Samples) -> int:
+        return int(np.count_nonzero(np.diff(np.signbit(samples))))
+
+    assert crossings(high) == pytest.approx(2 * crossings(low), abs=2)
+    np.testing.assert_array_equal(stranger, low)
 
 
 async def test_speed_is_heard() -> None:

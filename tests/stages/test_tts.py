@@ -106,6 +106,7 @@ class Reluctant:
     """A voice that says its first word when it is let, and counts what it is asked."""
 
     rate_hz = 24_000
+    voices = ()
 
     def __init__(self) -> None:
         self.let = anyio.Event()
@@ -217,6 +218,7 @@ async def test_a_voice_that_hangs_is_given_up() -> None:
 async def test_a_voice_without_a_sound_is_a_failure() -> None:
     class Mute:
         rate_hz = 24_000
+        voices = ()
 
         async def stream(
             self, text: str, *, voice: str | None = None, speed: float = 1.0

@@ -25,6 +25,7 @@ class LiveServer:
     """Where it is."""
 
     port: int
+    voice: ScriptedVoice
 
     @property
     def url(self) -> str:
@@ -48,14 +49,17 @@ class LiveServer:
 
 
 @asynccontextmanager
-async def live_server(model: LanguageModel | None = None, **settings: object) -> AsyncIterator[LiveServer]:
+async def live_server(
+    model: LanguageModel | None = None, voice: ScriptedVoice | None = None, /, **settings: object
+) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said."""
     chosen = load_settings({"port": 0, **settings}, env_file=None)
+    voice = voice or ScriptedVoice()
     providers = Providers(
-        ScriptedRecogniser("hello there"), model or EchoModel(), ScriptedVoice(), ("one", "two", "three")
+        ScriptedRecogniser("hello there"), model or EchoModel(), voice, ("one", "two", "three")
     )
     async with App(chosen, providers).listening() as server:
-        yield LiveServer(server.sockets[0].getsockname()[1])
+        yield LiveServer(server.sockets[0].getsockname()[1], voice)
 
 
 async def ask(client: RealtimeClient, text: str = "hello", modality: str = "audio") -> None:

@@ -207,7 +207,24 @@ async def check_synthesiser(voice: Synthesiser) -> None:
         assert _length(await _speak(voice, nothing)) == 0, f"{nothing!r} has nothing to say, but made sound"
     assert _length(await _speak(voice, "Yes.")) < spoken, "one word lasts as long as a sentence"
     assert _length(await _speak(voice, _SENTENCE, speed=1.5)) < spoken, "speaking faster takes as long"
-    assert _length(await _speak(voice, _SENTENCE, name="no such voice")) > 0, "an unknown voice is silent"
+    await _check_names(voice)
+
+
+async def _check_names(voice: Synthesiser) -> None:
+    """Voices that are offered speak, and not alike; whatever else is asked for speaks too."""
+    names = [option.name for option in voice.voices]
+    assert names, "there is always a voice"
+    assert all(names), "a voice has a name"
+    assert len({*names}) == len(names), f"the names of voices must differ: {names}"
+    assert "default" not in names, "to clients 'default' is the first voice, whatever its name"
+    sounds = [await _sound(voice, name) for name in names]
+    assert all(sounds), "a voice is silent"
+    assert len({*sounds}) == len(names), "two voices sound the same"
+    assert await _sound(voice, "no such voice"), "an unknown voice is silent"
+
+
+async def _sound(voice: Synthesiser, name: str | None) -> bytes:
+    return b"".join(speech.samples.tobytes() for speech in await _speak(voice, _SENTENCE, name=name))
 
 
 async def _speak(

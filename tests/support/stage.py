@@ -186,6 +186,7 @@ class Stage:
             ),
             new_ports=lambda remind: ports,
             limits=Limits(max_session_s=3600),
+            voices=speaker.voices,
             end_of_turn=end_of_turn,
             interruption=interruption,
             observer=observer or NoObserver(),

@@ -14,6 +14,7 @@ from audio.resample import Resampler
 from server.app import App, load_providers
 from server.client import RealtimeClient
 from server.settings import load_settings
+from stages.fakes import ScriptedVoice
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.live_server import LONG, live_server
 
@@ -181,6 +182,38 @@ async def test_words_show_when_they_are_heard_and_stay_as_far_as_they_were(tmp_p
         assert shown == text("start_sample", played), played
     assert kept == text("end_sample", reports[-1][0] + 1)
     assert 0 < len(kept) < len(LONG)
+
+
+async def test_a_voice_is_chosen_and_remembered(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    choice = "document.getElementById('voice-choice')"
+    select = "document.getElementById('voices')"
+    async with live_server() as server, browser(microphone=microphone) as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        assert await page.evaluate(f"{choice}.hidden")
+        for before, chosen in (("low", "high"), ("high", "low")):
+            await begin(page, server.port)
+            await page.wait_for(f"!{choice}.hidden")
+            assert await page.evaluate(f"{select}.value") == before
+            names = await page.evaluate(f"[...{select}.options].map((option) => option.text)")
+            assert names == ["low, tones", "high, the same tones an octave higher"]
+            await page.evaluate(f"{select}.value = {chosen!r}")
+            await page.evaluate(f"{select}.dispatchEvent(new Event('change'))")
+            await write(page, "hello")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
+            assert server.voice.requests[-1].voice == chosen
+        assert page.complaints == []
+
+
+async def test_one_voice_is_no_choice(tmp_path: Path) -> None:
+    microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
+    voice = ScriptedVoice()
+    voice.voices = voice.voices[:1]
+    async with live_server(None, voice) as server, browser(microphone=microphone, script=WORDS) as page:
+        await begin(page, server.port)
+        await write(page, "hello")
+        await page.wait_for("words.length > 0")
+        assert await page.evaluate("document.getElementById('voice-choice').hidden")
 
 
 async def test_plain_realtime_does_as_well(tmp_path: Path) -> None:
