@@ -9,6 +9,7 @@ import base64
 import json
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -40,14 +41,42 @@ class PageError(AssertionError):
     """The page threw, or does not get where it should."""
 
 
-class Page:
-    """One tab."""
+class Tab(ABC):
+    """One page in any browser."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-        self._ids = count(1)
+    def __init__(self) -> None:
         self.complaints: list[str] = []
         """What the page wrote to its console as warnings and errors, and what it threw."""
+
+    @abstractmethod
+    async def evaluate(self, expression: str) -> Any:
+        """What an expression comes to, awaited if it is a promise; as if the person had just clicked."""
+
+    @abstractmethod
+    async def open(self, url: str) -> None:
+        """Go to a page and wait until it is there."""
+
+    async def wait_for(self, expression: str, timeout_s: float = 15.0) -> None:
+        """Return when the expression is true. Raises PageError."""
+        with anyio.move_on_after(timeout_s) as scope:
+            while not await self.evaluate(expression):  # noqa: ASYNC110 - it is asked over a socket
+                await anyio.sleep(0.05)
+        if scope.cancelled_caught:
+            seen = await self.evaluate("document.body.innerText")
+            raise PageError(f"not within {timeout_s} s: {expression}\n{seen}\n{self.complaints}")
+
+    async def click(self, selector: str) -> None:
+        """Press what the selector finds."""
+        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+class Page(Tab):
+    """One tab of Chromium."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._ids = count(1)
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Call a method of the DevTools protocol."""
@@ -73,19 +102,6 @@ class Page:
         if "exceptionDetails" in result:
             raise PageError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
-
-    async def wait_for(self, expression: str, timeout_s: float = 15.0) -> None:
-        """Return when the expression is true. Raises PageError."""
-        with anyio.move_on_after(timeout_s) as scope:
-            while not await self.evaluate(expression):  # noqa: ASYNC110 - it is asked over a socket
-                await anyio.sleep(0.05)
-        if scope.cancelled_caught:
-            seen = await self.evaluate("document.body.innerText")
-            raise PageError(f"not within {timeout_s} s: {expression}\n{seen}\n{self.complaints}")
-
-    async def click(self, selector: str) -> None:
-        """Press what the selector finds."""
-        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def open(self, url: str) -> None:
         """Go to a page and wait until it is there."""
@@ -126,16 +142,7 @@ async def browser(*flags: str, microphone: Path | None = None, script: str = "")
     else:
         flags = (*flags, "--deny-permission-prompts")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        process = await asyncio.create_subprocess_exec(
-            CHROMIUM,
-            *_FLAGS,
-            *flags,
-            f"--user-data-dir={home}",
-            "about:blank",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
+        async with running(CHROMIUM, *_FLAGS, *flags, f"--user-data-dir={home}", "about:blank"):
             async with connect(await _page_url(Path(home)), max_size=None, compression=None) as connection:
                 page = Page(connection)
                 for domain in ("Page", "Runtime", "Log"):
@@ -143,9 +150,18 @@ async def browser(*flags: str, microphone: Path | None = None, script: str = "")
                 if script:
                     await page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
                 yield page
-        finally:
-            process.kill()
-            await process.wait()
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[None]:
+    """A browser's process, which is not there afterwards."""
+    silent = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=silent, stderr=silent)
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def _page_url(home: Path) -> str:

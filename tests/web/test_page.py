@@ -15,8 +15,9 @@ from server.app import App, load_providers
 from server.client import RealtimeClient
 from server.settings import load_settings
 from stages.fakes import ScriptedVoice
-from tests.support.browser import CHROMIUM, Page, browser
+from tests.support.browser import CHROMIUM, browser
 from tests.support.live_server import LONG, live_server
+from tests.web.talking import EAR, WORDS, begin, check_words, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -28,25 +29,6 @@ pytestmark = [
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 MICROPHONE_HZ = 48_000
-
-EAR = """
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (to, ...rest) {
-    if (to instanceof AudioDestinationNode) connect.call(this, (window.ear = new AnalyserNode(this.context)));
-    return connect.call(this, to, ...rest);
-  };
-  const samples = new Float32Array(2048);
-  window.heard = [];  // every 20 ms: the page's state, whether it was just cut short, and how loud it is
-  setInterval(() => {
-    if (!window.ear) return;
-    ear.getFloatTimeDomainData(samples);
-    const orb = document.getElementById("talk");
-    const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
-    const cuts = document.querySelectorAll("[data-status=interrupted]").length;
-    heard.push({ state: orb.dataset.state, cuts, loudness });
-  }, 20);
-"""
-"""Listens to what goes to the loudspeaker."""
 
 REALTIME_ONLY = """
   const Socket = WebSocket;
@@ -63,29 +45,6 @@ REALTIME_ONLY = """
 """Makes the page do without voice.v1."""
 
 
-WORDS = """
-  const Socket = WebSocket;
-  window.words = [];    // all that the server says of the words of its first answer
-  window.reports = [];  // how much the page says has been heard of it, and what it shows at that moment
-  window.WebSocket = class extends Socket {
-    constructor(...all) {
-      super(...all);
-      this.addEventListener("message", ({ data }) => {
-        const event = typeof data === "string" ? JSON.parse(data) : {};
-        if (event.type === "x_words") words.push(...event.words);
-      });
-    }
-    send(data) {
-      const event = typeof data === "string" ? JSON.parse(data) : {};
-      const shown = document.querySelector('[data-role="agent"] .words')?.firstChild.textContent;
-      if (event.type === "x_playback") reports.push([event.played_samples, shown]);
-      super.send(data);
-    }
-  };
-"""
-"""Notes where words lie, and when the page shows them."""
-
-
 def recording(folder: Path, *parts: str | float) -> Path:
     """Recordings by name and silences in seconds, as one file for the microphone."""
 
@@ -98,29 +57,6 @@ def recording(folder: Path, *parts: str | float) -> Path:
     path = folder / "microphone.wav"
     write_wav(path, np.concatenate([samples(part) for part in parts]), MICROPHONE_HZ)
     return path
-
-
-def lines(role: str) -> str:
-    """The captions of one role, as an expression."""
-    return (
-        f"""[...document.querySelectorAll('#captions [data-role="{role}"]')].map((line) => line.innerText)"""
-    )
-
-
-async def begin(page: Page, port: int) -> None:
-    await page.open(f"http://127.0.0.1:{port}/")
-    await page.click("#talk")
-
-
-async def write(page: Page, text: str) -> None:
-    await page.evaluate(f"document.getElementById('text').value = {text!r}")
-    await page.evaluate("document.getElementById('compose').requestSubmit()")
-
-
-def shows(text: str) -> str:
-    """Whether the page's notice says so, as an expression."""
-    notice = "document.getElementById('notice')"
-    return f"!{notice}.hidden && {notice}.innerText.includes({text!r})"
 
 
 @asynccontextmanager
@@ -163,25 +99,8 @@ async def test_words_show_when_they_are_heard_and_stay_as_far_as_they_were(tmp_p
     async with live_server() as server, browser(microphone=microphone, script=WORDS) as page:
         await begin(page, server.port)
         await page.wait_for("document.getElementById('status').innerText === 'Listening'")
-        await write(page, LONG)
-        await page.wait_for("reports.length > 12")
-        await page.click("#interrupt")
-        await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
-        words, reports = await page.evaluate("words"), await page.evaluate("reports")
-        kept = await page.evaluate(
-            "document.querySelector('[data-role=\"agent\"] .words').firstChild.textContent"
-        )
+        await check_words(page, LONG)
         assert page.complaints == []
-    assert words[0]["text"] == "You"
-
-    def text(key: str, played: int) -> str:
-        return "".join(word["text"] for word in words if word[key] < played)
-
-    assert len(reports) > 12
-    for played, shown in reports[:12]:
-        assert shown == text("start_sample", played), played
-    assert kept == text("end_sample", reports[-1][0] + 1)
-    assert 0 < len(kept) < len(LONG)
 
 
 async def test_a_voice_is_chosen_and_remembered(tmp_path: Path) -> None:

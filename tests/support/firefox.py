@@ -1,0 +1,109 @@
+"""A headless Firefox with a fake microphone, driven over WebDriver BiDi: the same tests can run in it as in Chromium.
+
+It needs no driver, as it speaks BiDi itself; six methods of it are enough.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import anyio
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.support.browser import START_S, PageError, Tab, running
+
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+
+_PREFERENCES = {
+    "media.navigator.streams.fake": True,  # a microphone that hears a tone
+    "media.navigator.permission.disabled": True,
+    "media.cubeb.force_mock_context": True,  # a loudspeaker on a machine that has none
+    "media.autoplay.default": 0,
+    "app.normandy.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "services.settings.server": "http://127.0.0.1:9/",  # nobody there: it shall not look for news
+}
+
+
+class FirefoxPage(Tab):
+    """One tab."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._ids = count(1)
+        self.context = ""
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Call a method of BiDi."""
+        number = next(self._ids)
+        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(await self._connection.recv())
+            if answer.get("id") == number:
+                if answer["type"] == "error":
+                    raise PageError(f"{method}: {answer['message']}")
+                return dict(answer["result"])
+            self._note(answer)
+
+    async def evaluate(self, expression: str) -> Any:
+        """What an expression comes to, awaited if it is a promise; as if the person had just clicked."""
+        result = await self.call(
+            "script.evaluate",
+            expression=f"(async () => JSON.stringify(await ({expression})))()",
+            target={"context": self.context},
+            awaitPromise=True,
+            userActivation=True,
+        )
+        if result["type"] == "exception":
+            raise PageError(f"{expression}: {result['exceptionDetails']['text']}")
+        value = result["result"]
+        return json.loads(value["value"]) if value["type"] == "string" else None
+
+    async def open(self, url: str) -> None:
+        """Go to a page and wait until it is there."""
+        await self.call("browsingContext.navigate", context=self.context, url=url, wait="complete")
+
+    def _note(self, event: dict[str, Any]) -> None:
+        entry = event.get("params", {})
+        if event.get("method") == "log.entryAdded" and entry["level"] in ("warn", "error"):
+            self.complaints.append(str(entry["text"]))
+
+
+@asynccontextmanager
+async def firefox(*, script: str = "") -> AsyncIterator[FirefoxPage]:
+    """A browser with one empty page, whose microphone hears a tone. `script` runs before any of the page's own."""
+    assert FIREFOX is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        lines = [
+            f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in _PREFERENCES.items()
+        ]
+        await anyio.Path(home, "user.js").write_text("\n".join(lines))
+        command = (FIREFOX, "--headless", "--no-remote", "--profile", home, "--remote-debugging-port=0")
+        async with running(*command, "about:blank"):
+            async with connect(await _address(Path(home)), max_size=None, compression=None) as connection:
+                page = FirefoxPage(connection)
+                await page.call("session.new", capabilities={})
+                await page.call("session.subscribe", events=["log.entryAdded"])
+                tree = await page.call("browsingContext.getTree")
+                page.context = tree["contexts"][0]["context"]
+                if script:
+                    await page.call("script.addPreloadScript", functionDeclaration=f"() => {{{script}}}")
+                yield page
+
+
+async def _address(home: Path) -> str:
+    """Where it listens, as soon as it has written it down."""
+    file = anyio.Path(home / "WebDriverBiDiServer.json")
+    with anyio.fail_after(START_S):
+        while not await file.exists() or not (text := await file.read_text()):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+    return f"ws://127.0.0.1:{json.loads(text)['ws_port']}/session"
