@@ -9,8 +9,8 @@
  *       voice.addEventListener("problem", ({ detail }) => console.warn(detail.code));
  *     };
  *
- * It takes this file and those beside it that it names: connection, answers, captions, frames, speaker, microphone and
- * the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and is told what was
+ * It takes this file and those beside it that it names: connection, answers, captions, playout, frames, speaker,
+ * microphone and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and is told what was
  * heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
  *
  * Events, each a CustomEvent with its `detail`:
@@ -35,10 +35,9 @@ import { Answers } from "./answers.js";
 import { Connection } from "./connection.js";
 import { ANSWER, MICROPHONE, base64FromSamples, decodeFrame, encodeFrame } from "./frames.js";
 import { Microphone } from "./microphone.js";
+import { Playout } from "./playout.js";
 import { HANDLERS } from "./server-events.js";
 import { RATE_HZ, Speaker } from "./speaker.js";
-
-const PLAYBACK_REPORT_MS = 150;
 
 /**
  * @param {string} [url] of the server's `/v1/realtime`; without one, that of the page's own server
@@ -70,14 +69,13 @@ export class VoiceClient extends EventTarget {
     this.person = "silent"; // silent, speaking, waiting (for an answer)
     this.reply = null; // the id of the answer that the server is giving
     this.partial = { id: "", text: "" }; // what the person is saying, as far as it is known
-    this.playing = null; // the last report of the speaker
-    this.cutting = null; // the answer that was cut short, until it is known how much of it was heard
     this.epoch = 0; // the newest the server has spoken of
     this.epochBase = 0; // a new session counts from 0 again; the speaker does not
     this.sentSamples = 0;
-    this.reportedAt = 0;
     this.told = "";
     const { connection } = this;
+    const send = (event) => connection.isVoice && connection.send(event);
+    this.playout = new Playout(this.answers, (type, detail) => this.tell(type, detail), send);
     connection.addEventListener("open", () => this.began());
     connection.addEventListener("event", ({ detail }) => this.obey(detail));
     connection.addEventListener("audio", ({ detail }) => this.takeFrame(detail));
@@ -90,15 +88,8 @@ export class VoiceClient extends EventTarget {
   /** @returns {string} as the event `state` has it */
   get state() {
     if (this.link !== "open") return this.link;
-    if (this.isAudible) return this.playing.mode === "play" ? "speaking" : "yielding";
+    if (this.playout.isAudible) return this.playout.isUndisturbed ? "speaking" : "yielding";
     return { silent: "listening", speaking: "hearing", waiting: "thinking" }[this.person];
-  }
-
-  /** Whether the agent can be heard, or is held and about to go on. */
-  get isAudible() {
-    const report = this.playing;
-    if (!report || report.item < 0 || report.mode === "flush") return false;
-    return report.buffered > 0 || report.heard.played < report.played;
   }
 
   async open() {
@@ -144,7 +135,7 @@ export class VoiceClient extends EventTarget {
   interrupt() {
     const answer = this.answers.last;
     if (this.reply) this.connection.send({ type: "response.cancel" });
-    if (this.isAudible) this.silence(answer);
+    if (this.playout.isAudible) this.silence(answer);
     if (this.person === "waiting") this.person = "silent";
     this.show();
   }
@@ -215,7 +206,7 @@ export class VoiceClient extends EventTarget {
     this.epoch = this.epochBase + epoch;
     this.speaker.tell("flush", { epoch: this.epoch });
     const answer = this.answers.last;
-    if (answer?.words.state === "open") this.cut(answer);
+    if (answer?.words.state === "open") this.playout.cut(answer);
   }
 
   /** Nobody shall hear any more of this answer. */
@@ -224,36 +215,14 @@ export class VoiceClient extends EventTarget {
     this.speaker.tell("drop", { item: answer.number });
     const isTold = !this.connection.isVoice || !this.reply;
     if (isTold) this.truncate(answer);
-    this.cut(answer);
-    if (isTold) this.settle();
+    this.playout.cut(answer);
+    if (isTold) this.playout.settle();
   }
 
   /** Without voice.v1 the server can only guess what was heard. */
   truncate({ id, played }) {
     const heardMs = Math.floor((played * 1000) / RATE_HZ);
-    this.connection.send({
-      type: "conversation.item.truncate",
-      item_id: id,
-      content_index: 0,
-      audio_end_ms: heardMs,
-    });
-  }
-
-  cut(answer) {
-    this.settle();
-    this.cutting = answer;
-    answer.words.cut();
-    this.tell("caption", answer.caption);
-    this.tell("interrupted", {});
-  }
-
-  /** No more will be heard of the answer that was cut short. */
-  settle() {
-    const answer = this.cutting;
-    if (!answer) return;
-    this.cutting = null;
-    answer.words.settle();
-    this.tell("caption", answer.caption);
+    this.connection.send({ type: "conversation.item.truncate", item_id: id, content_index: 0, audio_end_ms: heardMs });
   }
 
   retries(detail) {
@@ -278,12 +247,7 @@ export class VoiceClient extends EventTarget {
   lose() {
     this.epochBase = this.epoch + 1;
     this.speaker?.tell("flush", { epoch: this.epochBase });
-    this.settle();
-    const answer = this.answers.last;
-    if (answer?.words.state !== "open") return;
-    this.cutting = answer;
-    answer.words.cut();
-    this.settle();
+    this.playout.abandon(this.answers.last);
   }
 
   // --- sound -------------------------------------------------------------------------------------------------
@@ -301,37 +265,9 @@ export class VoiceClient extends EventTarget {
 
   /** The speaker has played on. */
   follow(report) {
-    const wasAudible = this.isAudible;
-    this.playing = report;
-    const answer = this.answers.numbered(report.heard.item);
-    if (answer && report.heard.played > answer.played) {
-      answer.played = report.heard.played;
-      this.reveal(answer);
-    }
-    const isFlushing = report.mode === "flush";
-    if (this.cutting && !isFlushing && (!this.isAudible || report.heard.item > this.cutting.number)) {
-      this.reportPlayback(this.cutting, report, true); // what the server shall remember is what stays on the page
-      this.settle();
-    } else if (answer && !isFlushing) {
-      this.reportPlayback(answer, report, wasAudible && !this.isAudible);
-    }
+    this.playout.follow(report, performance.now());
     this.tell("level", { output: report.level });
     this.show();
-  }
-
-  /** Show more of the answer's words, if more have been heard. */
-  reveal(answer) {
-    const before = answer.caption;
-    answer.words.move(answer.played);
-    const { text, status } = answer.caption;
-    if (text !== before.text || status !== before.status) this.tell("caption", answer.caption);
-  }
-
-  reportPlayback(answer, { underruns }, isLast) {
-    const now = performance.now();
-    if (!this.connection.isVoice || !(isLast || (this.isAudible && now - this.reportedAt >= PLAYBACK_REPORT_MS))) return;
-    this.reportedAt = now;
-    this.connection.send({ type: "x_playback", item_id: answer.id, played_samples: answer.played, underruns });
   }
 
   lostMicrophone() {

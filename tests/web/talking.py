@@ -22,7 +22,12 @@ EAR = """
 """Listens to what goes to the loudspeaker."""
 
 WORDS = """
+  addEventListener("DOMContentLoaded", () => {
+    const announcer = document.getElementById("announcer");
+    new MutationObserver(() => announced.push(announcer.textContent)).observe(announcer, { childList: true });
+  });
   const Socket = WebSocket;
+  window.announced = [];  // all that screen readers are told
   window.words = [];    // all that the server says of the words of its first answer
   window.reports = [];  // how much the page says has been heard of it, and what it shows at that moment
   window.WebSocket = class extends Socket {
@@ -85,3 +90,5 @@ async def check_words(page: Tab, text: str) -> None:
         assert shown == heard("start_sample", played), played
     assert kept == heard("end_sample", reports[-1][0] + 1)
     assert 0 < len(kept) < len(text)
+    told = [line for line in await page.evaluate("announced") if line.startswith("Agent")]
+    assert told == [f"Agent: {kept}"], "screen readers hear of an answer once, when it is over"
