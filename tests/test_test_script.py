@@ -1,0 +1,74 @@
+"""In CI, `scripts/test` goes on with the stock clients; each part counts, and the last lines say how each ended."""
+
+import subprocess
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "test"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The script alone, among programs that only say that they ran and end as the environment has it."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    copy(SCRIPT, tmp_path / "scripts")
+    speaks = 'echo "much"; echo "{0} went on: $*"; exit "${{{1}:-0}}"'
+    for path, lines in {
+        "scripts/setup": "",
+        "scripts/test-clients": speaks.format("clients", "CLIENTS"),
+        ".venv/bin/python": speaks.format("python", "TESTS"),
+        ".venv/bin/coverage": f'if [ "$1" = run ]; then {speaks.format("tests", "TESTS")}; fi\n'
+        + speaks.format("report", "REPORT"),
+    }.items():
+        (tmp_path / path).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / path).chmod(0o755)
+    return tmp_path
+
+
+def run(checkout: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [checkout / "scripts" / "test", *words],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+TESTS, REPORT, CLIENTS = (
+    "tests went on: run -m pytest",
+    "report went on: report --fail-under=90",
+    "clients went on: ",
+)
+
+
+def test_on_a_desk_the_clients_are_left_alone(checkout: Path) -> None:
+    done = run(checkout)
+    assert (done.returncode, done.stdout.split("\n")) == (0, ["much", TESTS, "much", REPORT, ""])
+
+
+def test_what_is_named_is_all_that_runs(checkout: Path) -> None:
+    done = run(checkout, "tests/x.py", "-q", CI="true")
+    assert (done.returncode, done.stdout) == (0, "much\npython went on: -m pytest tests/x.py -q\n")
+
+
+def test_in_ci_the_last_lines_say_how_each_part_ended(checkout: Path) -> None:
+    done = run(checkout, CI="true")
+    endings = [f"tests: {TESTS}", f"coverage: {REPORT}", f"clients: {CLIENTS}"]
+    assert (done.returncode, done.stdout.splitlines()[-3:]) == (0, endings)
+
+
+@pytest.mark.parametrize("part", ["TESTS", "REPORT", "CLIENTS"])
+def test_in_ci_one_part_that_fails_is_enough_and_the_others_run_all_the_same(
+    checkout: Path, part: str
+) -> None:
+    done = run(checkout, CI="true", **{part: "3"})
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()[-3:]] == [
+        "tests",
+        "coverage",
+        "clients",
+    ]
