@@ -30,9 +30,12 @@ from server.question import Question
 from server.timeline import Timeline
 from server.values import Reply, ReplyReason, SessionConfig
 from stageflow.context import ContextSnapshot
-from stageflow.pipeline import PipelineCancelled, StageFailed
+from stageflow.pipeline import PipelineCancelled, PipelineResults, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
+from stages.endpointing import Expects
+from stages.errors import StageSettingsError
+from stages.expectation import said_expectation
 from stages.ports import Usage
 from stages.stt import SpokenTurn
 
@@ -185,6 +188,8 @@ class Answer:
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
         self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
         calls: tuple[ToolCall, ...] = agent.get("client_calls", ())
+        if self._ladder.entry is not None:
+            self._ladder.entry.expects = _expects(results)
         return replace(
             self._outcome,
             status="incomplete" if cut_by else "completed",
@@ -323,3 +328,11 @@ class Answer:
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.run_id.turn}
+
+
+def _expects(results: PipelineResults) -> Expects | None:
+    """What the agent says that it asks for. Raises StageFailed when it names no kind of answer."""
+    try:
+        return said_expectation(results.data("agent").get("expects"))
+    except StageSettingsError as error:
+        raise StageFailed("agent", str(error), {}, results) from error

@@ -13,6 +13,8 @@ from server.errors import ClientError
 from server.heard import SpokenPiece, heard_text
 from server.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from stages.agent import ToolUse
+from stages.endpointing import Expects
+from stages.expectation import expected_answer
 
 Verdict = Literal["passed", "blocked"]
 
@@ -49,6 +51,8 @@ class Entry:
     """Of a message that has clips: all of its pieces. `generated` is their words."""
     clips: tuple[ClipReading, ...] = ()
     """Those clips, on their way to words."""
+    expects: Expects | None = None
+    """Of an answer: what the agent says that it asks for."""
 
     @classmethod
     def of(cls, item: Item) -> "Entry":
@@ -197,12 +201,13 @@ class Conversation:
         routes = (entry.route for entry in reversed(self._entries) if entry.guard != "blocked")
         return next((route for route in routes if route is not None), None)
 
-    def last_answer(self) -> str:
-        """What was heard of the newest answer that is over; empty before the first."""
+    def expects(self) -> Expects:
+        """What the newest answer that is over asks for: as the agent says, if all of it was heard, or by its words."""
         for entry in reversed(self._entries):
             if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
-                return entry.text
-        return ""
+                said = entry.expects if entry.heard is None else None
+                return said or expected_answer(entry.text)
+        return Expects.FREE
 
     def _told_before(self, index: int) -> str | None:
         return next((entry.id for entry in reversed(self._entries[:index]) if entry.is_told), None)

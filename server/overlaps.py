@@ -15,6 +15,7 @@ from server.question import Question
 from server.turns import OVERLAP, Floor, FloorEvent, State
 from server.utterance import Utterance
 from server.values import TurnDetection
+from stages.endpointing import Expects
 from stages.ports import EndOfTurnModel
 
 
@@ -30,8 +31,8 @@ class SpeechContext:
     read: Callable[[Utterance], None]
     """Have an utterance read in the background."""
     detection: Callable[[], TurnDetection | None]
-    last_answer: Callable[[], str]
-    """What the agent said before the person spoke."""
+    expects: Callable[[], Expects]
+    """What kind of answer the agent waits for."""
     answer_text: Callable[[], str]
     """What the agent is saying."""
     answer_heard_ms: Callable[[], int]

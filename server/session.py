@@ -150,7 +150,7 @@ class Session:
             take=self._spoken.take,
             read=self._spoken.read,
             detection=lambda: self._config.turn_detection,
-            last_answer=self._conversation.last_answer,
+            expects=self._conversation.expects,
             answer_text=lambda: "" if self._keeper.answer is None else self._keeper.answer.text,
             answer_heard_ms=lambda: 0 if self._keeper.answer is None else self._keeper.answer.heard_ms,
             end_of_turn=self._services.end_of_turn,

@@ -21,7 +21,6 @@ from server.utterance import Utterance
 from server.values import SessionConfig
 from server.voice_events import EndedBy
 from stages.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
-from stages.expectation import expected_answer
 
 
 class Speech:
@@ -172,7 +171,7 @@ class Speech:
             return
         evidence = Evidence(
             text=utterance.text or None,
-            expects=expected_answer(self._context.last_answer()),
+            expects=self._context.expects(),
             finished=self._finished,
             pause_ms=self._pauses.mean_ms,
         )

@@ -69,7 +69,7 @@ class AgentStage:
 
     The model is told the profile's instructions, the snapshot's messages and what `stt` heard. The run's
     configuration may hold `max_tokens`, `client_tools` (see `stages.client_tools`) and `tool_choice`. Output:
-    `text`, `route`, `usage`, `tool_calls`, `client_calls`, `finish_reason`.
+    `text`, `route`, `usage`, `tool_calls`, `client_calls`, `finish_reason`, `expects`.
     """
 
     name = "agent"
@@ -221,6 +221,7 @@ class _Answer:
             tool_calls=tuple(self._uses),
             client_calls=client_calls,
             finish_reason=finished.reason,
+            expects=finished.expects,
         )
 
 

@@ -28,7 +28,7 @@ from stages.errors import StageSettingsError
 
 
 class Expects(StrEnum):
-    """What kind of answer the agent's last question asks for."""
+    """What kind of answer the agent's last question asks for; an agent may say it in its output's `expects`."""
 
     FREE = "free"
     YES_NO = "yes_no"

@@ -1,12 +1,13 @@
-"""What kind of answer an agent's words ask for, told from the question at their end.
+"""What kind of answer an agent expects: what it says itself, or what the question at the end of its words asks for.
 
 A person who spells a telephone number pauses longer than one who says yes; knowing which is coming lets the turn
-end early in one case and late in the other. Only the last sentence counts, and only if it asks.
+end early in one case and late in the other. Of the words only the last sentence counts, and only if it asks.
 """
 
 import re
 
 from stages.endpointing import Expects
+from stages.errors import StageSettingsError
 
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 _ASKS_FOR: tuple[tuple[Expects, re.Pattern[str]], ...] = (
@@ -41,3 +42,17 @@ def expected_answer(text: str) -> Expects:
     if not last.endswith("?"):
         return Expects.FREE
     return next((expects for expects, pattern in _ASKS_FOR if pattern.search(last)), Expects.FREE)
+
+
+def said_expectation(value: object) -> Expects | None:
+    """What an agent has put into its output's `expects`; None when it leaves that to its words.
+
+    Raises StageSettingsError for what is no kind of answer.
+    """
+    expects = next((expects for expects in Expects if expects == value), None)
+    if expects is None and value is not None:
+        allowed = ", ".join(Expects)
+        raise StageSettingsError(
+            "the agent", [f"expects is {value!r}; use one of {allowed}, or leave it out"]
+        )
+    return expects

@@ -17,6 +17,7 @@ import numpy as np
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
+from stages.endpointing import Expects
 from stages.errors import ProviderError
 from stages.ports import (
     Finished,
@@ -196,6 +197,8 @@ class Said:
     reason: Literal["stop", "length", "tool_calls", "content_filter"] | None = None
     """`tool_calls` or `stop` if not given."""
     conduct: Conduct = Conduct()
+    expects: Expects | None = None
+    """What the model says that it asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +265,7 @@ async def _tell(
     await said.conduct.at_end()
     reason = said.reason or ("tool_calls" if said.calls else "stop")
     usage = Usage(sum(len(message.content.split()) for message in messages), len(told))
-    yield Finished("length" if len(told) < len(tokens) else reason, usage)
+    yield Finished("length" if len(told) < len(tokens) else reason, usage, said.expects)
 
 
 # --- text to speech -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
+from stages.endpointing import Expects
 
 # --- speech to text ---------------------------------------------------------------------------------------
 
@@ -112,6 +113,8 @@ class Finished:
 
     reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     usage: Usage = Usage()
+    expects: Expects | None = None
+    """What kind of answer it asks for, if the model knows; otherwise its words tell (`stages.expectation`)."""
 
 
 ModelEvent = TextDelta | ToolCall | Finished

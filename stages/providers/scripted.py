@@ -27,6 +27,7 @@ import numpy as np
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
+from stages.endpointing import Expects
 from stages.phrases import say_list
 from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta, ToolChoice, Usage
 from stages.providers.minilm import Floats, SentenceEmbedder
@@ -34,7 +35,7 @@ from stages.providers.worker import Worker
 from stages.scripted.dialogue import core_of, intent_by_rule, next_action
 from stages.scripted.intents import STRANGER, IntentClassifier
 from stages.scripted.plain import plain
-from stages.scripted.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told
+from stages.scripted.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.scripted.wording import Wording, without_mark
 
 SCRIPT = Path(__file__).with_name("scripted.toml")
@@ -119,17 +120,21 @@ class ScriptedAgent:
             yield ToolCall(f"call_{len(messages)}", answer.tool, answer.arguments)
             yield Finished("tool_calls")
             return
-        words = _TOKEN.findall(answer)
+        text, expects = answer
+        words = _TOKEN.findall(text)
         said = words if max_tokens is None else words[:max_tokens]
         for word in said:
             await anyio.lowlevel.checkpoint()
             yield TextDelta(word)
-        yield Finished("stop" if len(said) == len(words) else "length", Usage(output_tokens=len(said)))
+        usage = Usage(output_tokens=len(said))
+        yield Finished("stop", usage, expects) if len(said) == len(words) else Finished("length", usage)
 
     # --- on the worker's thread -----------------------------------------------------------------------------
 
-    def _answer(self, messages: Sequence[Message], tools: frozenset[str]) -> Call | str:
-        """What is said, or the call to make."""
+    def _answer(
+        self, messages: Sequence[Message], tools: frozenset[str]
+    ) -> Call | tuple[str, Expects | None]:
+        """What is said and what it asks for, or the call to make."""
         skills = [skill for tool, skill in self._script.skills.items() if not tools or tool in tools]
         around = Surroundings(self._now(), tools, say_list(skills))
         events = tuple(self._events(messages))
@@ -137,7 +142,7 @@ class ScriptedAgent:
         if isinstance(action, Call):
             return action
         turn = sum(isinstance(event, Heard) for event in events)
-        return " ".join(self._script.wording.word(said, turn) for said in action)
+        return " ".join(self._script.wording.word(said, turn) for said in action), asks_for(action[-1])
 
     def _events(self, messages: Sequence[Message]) -> Iterator[Event]:
         called: dict[str, str] = {}

@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 from enum import Enum, auto
 from typing import Self, TypeAlias
 
+from stages.endpointing import Expects
 from stages.phrases import say_date, say_time
 from stages.scripted.plain import plain
 from stages.scripted.slots import find_date, find_time
@@ -122,6 +123,26 @@ EXPECTS: Mapping[str, tuple[Task, Asked]] = {
     "goodbye": (Task.NONE, Asked.NOTHING),
 }
 """Where the conversation stands after one of these sentences; all other sentences change nothing."""
+
+_KINDS: Mapping[Asked, Expects] = {
+    Asked.NOTHING: Expects.FREE,
+    Asked.PEOPLE: Expects.NUMBER,
+    Asked.DAY: Expects.FREE,
+    Asked.TIME: Expects.NUMBER,
+    Asked.NAME: Expects.FREE,
+    Asked.ANOTHER_TIME: Expects.NUMBER,
+    Asked.OFFER: Expects.YES_NO,
+    Asked.CONFIRMATION: Expects.YES_NO,
+    Asked.DURATION: Expects.NUMBER,
+    Asked.SUM: Expects.NUMBER,
+}
+"""What kind of answer each question asks for."""
+
+
+def asks_for(said: Said) -> Expects | None:
+    """What kind of answer is due after this sentence; None where the sentence is not one of `EXPECTS`."""
+    return _KINDS[EXPECTS[said.occasion][1]] if said.occasion in EXPECTS else None
+
 
 _TABLE_FOUND = frozenset({"ask_name", "table_free", "confirm"})
 

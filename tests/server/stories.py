@@ -5,6 +5,7 @@ from dataclasses import replace
 from server.interruption import InterruptionPolicy
 from server.values import TurnDetection
 from stageflow.tools import Tool, ToolCall
+from stages.endpointing import Expects
 from stages.errors import ProviderError
 from stages.fakes import Conduct, Said
 from tests.support.theatre import FIXED, Do, Say, Story
@@ -24,6 +25,15 @@ def asking(story: Story, **detection: object) -> Story:
     """The same story, with these settings of turn detection."""
     kept = story.config.turn_detection or TurnDetection()
     return replace(story, config=replace(story.config, turn_detection=replace(kept, **detection)))  # type: ignore[arg-type]
+
+
+ASKS_FOR_NUMBER = Said("Go ahead with it.", conduct=Conduct(delay_s=0.3, gap_s=0.02), expects=Expects.PHONE)
+ASKED_FOR_A_NUMBER = Story(
+    says=(ASK, Say(5.0, 5.6, "two nine"), Say(6.5, 7.1, "three four")),
+    answers=(ASKS_FOR_NUMBER, "Thank you.", "Thank you."),
+    until_s=11.0,
+)
+"""Nothing in the agent's words says that a number is wanted, and the two digits do not say that more will come."""
 
 
 async def look_up() -> str:
@@ -57,6 +67,10 @@ STORIES: dict[str, Story] = {
         ),
         answers=("Thank you.",),
         until_s=9.0,
+    ),
+    "a number that the agent asks for is waited for": ASKED_FOR_A_NUMBER,
+    "a number that nobody knows to be asked for is cut": replace(
+        ASKED_FOR_A_NUMBER, answers=(replace(ASKS_FOR_NUMBER, expects=None), "Thank you.", "Thank you.")
     ),
     "going on after a false end joins the words": Story(
         says=(ASK, Say(1.95, 2.6, "in london")),

@@ -6,6 +6,7 @@ from server.errors import ClientError
 from server.heard import SpokenPiece
 from server.history import INTERRUPTED, messages
 from server.memory import Conversation, Entry, cut
+from stages.endpointing import Expects
 
 
 def spoken(item_id: str = "a1", text: str = "one two three four") -> Entry:
@@ -148,3 +149,25 @@ def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
     prepared.is_told = True
     assert made.previous_id("u") == "y"
     assert made.previous_id("x") == "u"
+
+
+# --- what the agent expects to hear -------------------------------------------------------------------------
+
+
+def test_what_the_agent_says_it_expects_wins_over_its_words_until_the_next_answer() -> None:
+    asks = Entry("a", "assistant", "Shall I?", expects=Expects.PHONE)
+    assert conversation().expects() is Expects.FREE
+    assert conversation(Entry("a", "assistant", "Shall I?")).expects() is Expects.YES_NO
+    assert conversation(asks, Entry("u", "user", "Yes.")).expects() is Expects.PHONE
+    assert conversation(asks, Entry("b", "assistant", "It is noon.")).expects() is Expects.FREE
+    assert conversation(asks, Entry("b", "assistant", "It", status="in_progress")).expects() is Expects.PHONE
+
+
+def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> None:
+    asks = spoken(text="Shall I? And your number")
+    asks.expects = Expects.PHONE
+    cut(asks, 18_000)
+    assert conversation(asks).expects() is Expects.PHONE
+    cut(asks, 6_500)
+    assert asks.heard == "Shall I?"
+    assert conversation(asks).expects() is Expects.YES_NO

@@ -105,6 +105,15 @@ def test_the_voice_is_lowered_within_150_ms_of_the_first_voiced_sample() -> None
         assert told(name).times("x_duck")[0] - 4.0 <= 0.15
 
 
+def test_a_number_is_waited_for_because_the_agent_says_that_it_asks_for_one() -> None:
+    pause_s = 0.9
+    known = told("a number that the agent asks for is waited for")
+    unknown = told("a number that nobody knows to be asked for is cut")
+    assert [words for role, words in known.context if role == "user"][1:] == ["two nine three four"]
+    assert [words for role, words in unknown.context if role == "user"][1:] == ["two nine", "three four"]
+    assert unknown.times("input_audio_buffer.committed")[1] - 5.6 < pause_s
+
+
 def test_a_tool_that_cannot_be_undone_runs_once_although_two_answers_were_prepared() -> None:
     ran: list[float] = []
 

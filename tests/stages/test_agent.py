@@ -12,6 +12,7 @@ from stageflow.testing import run_stage
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage, ToolUse
 from stages.client_tools import client_tool
+from stages.endpointing import Expects
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.fakes import Conduct, Said, ScriptedModel
 from stages.ports import LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
@@ -83,7 +84,13 @@ async def test_tokens_go_out_one_by_one_and_joined_are_the_text() -> None:
         "tool_calls": (),
         "client_calls": (),
         "finish_reason": "stop",
+        "expects": None,
     }
+
+
+async def test_what_the_model_says_it_asks_for_is_passed_on() -> None:
+    output = await answer(profile(Said("And your number?", expects=Expects.PHONE)))
+    assert output.data["expects"] is Expects.PHONE
 
 
 async def test_the_model_is_told_instructions_history_and_words() -> None:

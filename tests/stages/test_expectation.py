@@ -3,7 +3,8 @@
 import pytest
 
 from stages.endpointing import Expects
-from stages.expectation import expected_answer
+from stages.errors import StageSettingsError
+from stages.expectation import expected_answer, said_expectation
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,15 @@ from stages.expectation import expected_answer
 )
 def test_only_the_question_at_the_end_counts(text: str, expects: Expects) -> None:
     assert expected_answer(text) is expects
+
+
+def test_an_agent_may_say_it_by_name_or_leave_it_out() -> None:
+    assert [said_expectation(str(expects)) for expects in Expects] == list(Expects)
+    assert said_expectation(Expects.EMAIL) is Expects.EMAIL
+    assert said_expectation(None) is None
+
+
+@pytest.mark.parametrize("value", ["fone", "", 3, ["phone"], "PHONE"])
+def test_what_is_no_kind_of_answer_is_refused_with_those_that_are(value: object) -> None:
+    with pytest.raises(StageSettingsError, match="use one of free, yes_no, number, phone, email"):
+        said_expectation(value)

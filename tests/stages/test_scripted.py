@@ -18,6 +18,7 @@ from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.booking import TableBook
 from stages.client_tools import client_tool
+from stages.endpointing import Expects
 from stages.models import model_dir
 from stages.ports import NOTHING_SAID, Finished, ModelEvent, TextDelta
 from stages.providers.minilm import Floats, SentenceEmbedder
@@ -109,6 +110,17 @@ async def test_an_answer_can_be_cut_at_so_many_words() -> None:
     assert [type(event) for event in events] == [TextDelta, TextDelta, Finished]
     assert isinstance(events[-1], Finished)
     assert events[-1].reason == "length"
+
+
+async def test_with_a_question_it_says_what_it_expects_unless_the_question_is_cut() -> None:
+    wish = [user("i'd like to book a table")]
+    async with scripted() as agent:
+        *_, whole = await answer(agent, *wish)
+        async with aclosing(agent.stream(wish, max_tokens=2)) as stream:
+            *_, cut = [event async for event in stream]
+        *_, greeting = await answer(agent, user("hello"))
+    ends = [event.expects for event in (whole, cut, greeting) if isinstance(event, Finished)]
+    assert ends == [Expects.NUMBER, None, None]
 
 
 async def test_the_same_question_gets_the_same_answer_at_the_same_place_and_another_later() -> None:

@@ -25,6 +25,7 @@ from server.settings import Limits
 from server.turn_reports import NoObserver, Observer
 from server.values import SessionConfig
 from server.wire import Dialect
+from stageflow.core import Stage as Answering
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
@@ -143,6 +144,17 @@ def guarded_by(guard: SlowGuard, config: VoicePipelineConfig, speaker: ScriptedV
     )
 
 
+def answered_by(agent: Answering, speaker: ScriptedVoice) -> PipelineGraph:
+    """The pipeline of somebody who has written an agent of their own."""
+    return (
+        Pipeline()
+        .with_stage("stt", SttStage())
+        .with_stage("agent", agent, dependencies=("stt",))
+        .with_stage("tts", TtsStage(speaker), streams=("agent",))
+        .build()
+    )
+
+
 class Stage:
     """A session with scripted providers, and what the test may look at afterwards."""
 
@@ -153,6 +165,7 @@ class Stage:
         blocked: tuple[str, ...] = (),
         tools: tuple[Tool, ...] = (),
         guard: SlowGuard | None = None,
+        agent: Answering | None = None,
         routes: tuple[Route, ...] = (Route("assistant"),),
         heard: str | Heard = "hello there",
         recogniser: Recogniser | None = None,
@@ -175,6 +188,8 @@ class Stage:
         voice_pipeline = build_voice_pipeline(stages, speaker)
         if guard is not None:
             voice_pipeline = guarded_by(guard, stages, speaker)
+        if agent is not None:
+            voice_pipeline = answered_by(agent, speaker)
         services = Services(
             recogniser=recogniser or ScriptedRecogniser(heard),
             new_vad=WebRtcVad,

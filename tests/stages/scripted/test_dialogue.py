@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.endpointing import Expects
 from stages.providers.scripted import Script
 from stages.scripted.dialogue import INTENTS, NOISE, core_of, intent_by_rule, next_action
 from stages.scripted.plain import plain
-from stages.scripted.state import EXPECTS, Action, Call, Event, Heard, Outcome, Surroundings, Told
+from stages.scripted.state import EXPECTS, Action, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.scripted.wording import Said
 
 SCRIPT = Script.read()
@@ -471,3 +472,22 @@ def test_every_intent_has_examples_and_the_script_has_no_others() -> None:
         by_intent[intent] = by_intent.get(intent, 0) + 1
     assert set(by_intent) == INTENTS | {"stranger"}
     assert min(by_intent.values()) >= 10
+
+
+@pytest.mark.parametrize(
+    ("occasion", "expects"),
+    [
+        ("ask_people", Expects.NUMBER),
+        ("ask_time", Expects.NUMBER),
+        ("how_long", Expects.NUMBER),
+        ("which_sum", Expects.NUMBER),
+        ("ask_day", Expects.FREE),
+        ("ask_name", Expects.FREE),
+        ("confirm", Expects.YES_NO),
+        ("closed", Expects.YES_NO),
+        ("booked", Expects.FREE),
+        ("greet", None),
+    ],
+)
+def test_it_knows_what_its_question_asks_for(occasion: str, expects: Expects | None) -> None:
+    assert asks_for(Said(occasion)) is expects

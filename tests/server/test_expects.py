@@ -1,0 +1,76 @@
+"""An agent of one's own, as docs/turn-taking.md has it, says what it expects to hear, and the turn ends accordingly."""
+
+import logging
+
+import anyio
+import pytest
+
+from stageflow.core import StageContext, StageKind, StageOutput
+from tests.support.snippets import snippets
+from tests.support.stage import Microphone, Stage, play, voice_v1
+from tests.support.theatre import SEMANTIC
+
+SAYS = "Then tell me how we get hold of you."
+
+
+class FrontDesk:
+    """Asks for a number, in words from which that cannot be told."""
+
+    name = "agent"
+    kind = StageKind.AGENT
+
+    def __init__(self, expects: object) -> None:
+        self._expects = expects
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        assert ctx.ports.llm.send_token is not None
+        await ctx.ports.llm.send_token(SAYS)
+        await ctx.stream.send(SAYS)
+        return StageOutput.ok(response=SAYS, expects=self._expects)
+
+
+async def say_two_digits(stage: Stage) -> None:
+    stage.ask("hello")
+    await stage.wire.until("response.done")
+    await anyio.sleep(3)  # the answer is played out
+    await Microphone(stage.wire).speak(0.6, silence_s=2.0)
+    await stage.wire.until("input_audio_buffer.committed")
+
+
+def wait_ms(agent: FrontDesk) -> int:
+    """How long, in the audio, the turn that says two digits lasts."""
+    stage = play(
+        lambda: Stage(heard="two nine", agent=agent, config=SEMANTIC, dialect=voice_v1), say_two_digits
+    )
+    (started, stopped) = (
+        next(event for event in stage.wire.events() if event["type"] == f"input_audio_buffer.speech_{what}")
+        for what in ("started", "stopped")
+    )
+    return int(stopped["audio_end_ms"]) - int(started["audio_start_ms"])
+
+
+def test_a_phone_number_is_waited_for_when_the_agent_says_so() -> None:
+    unsaid = wait_ms(FrontDesk(None))
+    assert wait_ms(FrontDesk("phone")) >= unsaid + 250
+    assert wait_ms(FrontDesk("free")) == unsaid
+
+
+def test_the_agent_of_the_documentation_is_waited_for_alike() -> None:
+    (snippet,) = snippets("docs/turn-taking.md").values()
+    assert wait_ms(snippet.run({})["FrontDesk"]()) == wait_ms(FrontDesk("phone"))
+
+
+def test_a_kind_of_answer_that_does_not_exist_is_an_error_that_names_those_that_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until("response.done")
+
+    with caplog.at_level(logging.ERROR):
+        stage = play(lambda: Stage(agent=FrontDesk("fone")), story)
+    (done,) = (event for event in stage.wire.events() if event["type"] == "response.done")
+    assert done["response"]["status"] == "failed"
+    (record,) = caplog.records
+    told = record.__dict__["pii.error"]
+    assert "expects is 'fone'; use one of free, yes_no, number, phone, email, or leave it out" in told
