@@ -1,8 +1,7 @@
 """The composition root: the only file that knows which provider is behind which port, and that a socket is
 one.
 
-`serve` loads the models, opens the port and runs until it is told to stop; then sessions get `goaway` and a
-while.
+The command `serve` loads the models, opens the port and runs until it is told to stop (`server.cli.serve`).
 """
 
 import logging
@@ -27,11 +26,12 @@ from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import Pinned
 from server.dialects.realtime_secrets import read_order, render_secret
 from server.dialects.voice import VoiceDialect
-from server.errors import ClientError, SessionOver
+from server.errors import ClientError
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
-from server.http import Backstage, DoorRules, FrontDoor, requested_model, requested_purpose
+from server.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.interruption import InterruptionPolicy
 from server.metrics import Metrics
+from server.roster import Roster
 from server.services import Services
 from server.session import Session
 from server.settings import Settings
@@ -52,9 +52,6 @@ log = logging.getLogger(__name__)
 
 ROLES = ("recogniser", "agent", "voice")
 """What the three providers are, in the order of `Providers.names`."""
-
-DRAIN_S = 5.0
-"""How long a stopping server lets sessions say good-bye."""
 
 
 def local_now() -> datetime:
@@ -109,11 +106,9 @@ class App:
     def __init__(self, settings: Settings, providers: Providers) -> None:
         self._settings = settings
         self._providers = providers
-        self._sessions: set[Session] = set()
+        self._roster = Roster(settings.limits.max_sessions)
         self._secrets = ClientSecrets[Pinned]()
-        self._metrics = Metrics(lambda: len(self._sessions))
-        self._is_draining = False
-        self._idle = anyio.Event()
+        self._metrics = Metrics(lambda: len(self._roster))
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
@@ -134,7 +129,7 @@ class App:
             DoorRules(keys, settings.allowed_origins),
             Backstage(
                 health=self._health,
-                unready=self._unready,
+                unready=lambda: self._roster.unready,
                 metrics=self._metrics.page,
                 mint=self._mint,
                 is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
@@ -165,9 +160,13 @@ class App:
             try:
                 yield server
             finally:
-                await self._drain()
+                await self._roster.end()
                 with anyio.CancelScope(shield=True):  # the worker bounds it
                     await anyio.to_thread.run_sync(self._bookings.close)
+
+    async def drain(self) -> None:
+        """Refuse new sessions, and wait for those that run, as long as the settings have it."""
+        await self._roster.drain(self._settings.drain_s)
 
     async def _converse(self, connection: ServerConnection) -> None:
         wire = _SocketWire(connection)
@@ -181,18 +180,15 @@ class App:
         config = realtime.config
         is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
         dialect = VoiceDialect(realtime) if is_voice else realtime
-        if len(self._sessions) >= self._settings.limits.max_sessions:
+        if self._roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
         session = Session(wire, dialect, self._services, config)
-        self._sessions.add(session)
         log.info("session started", extra={"session": session.id})
         try:
-            await session.run()
+            with self._roster.has(session):
+                await session.run()
         finally:
-            self._sessions.discard(session)
-            if not self._sessions:
-                self._idle.set()
             log.info("session ended", extra={"session": session.id})
 
     def _session_config(self, model: str | None) -> SessionConfig:
@@ -216,27 +212,12 @@ class App:
 
     def _health(self) -> Mapping[str, object]:
         providers = dict(zip(ROLES, self._providers.names, strict=True))
-        return {"status": "ok", "sessions": len(self._sessions), "providers": providers}
-
-    def _unready(self) -> str | None:
-        if self._is_draining:
-            return "draining"
-        return "full" if len(self._sessions) >= self._settings.limits.max_sessions else None
+        return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
     def _mint(self, body: bytes) -> Mapping[str, object]:
         order = read_order(body, self._session_config(None))
         value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time())
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
-
-    async def _drain(self) -> None:
-        self._is_draining = True
-        if not self._sessions:
-            return
-        self._idle = anyio.Event()
-        for session in tuple(self._sessions):
-            session.end(SessionOver(1001, "the server is stopping"))
-        with anyio.move_on_after(DRAIN_S, shield=True):
-            await self._idle.wait()
 
 
 async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:

@@ -7,7 +7,8 @@ shape that clients of the Realtime protocol know.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from html import escape
 from importlib import resources
 from typing import Literal
@@ -48,13 +49,22 @@ class DoorRules:
     """Pages that may connect although they come from elsewhere, as browsers write them; "*" for all."""
 
 
+class Unready(StrEnum):
+    """Why no session can be opened."""
+
+    FULL = "full"
+    """Told when the connection is open, as clients expect it."""
+    DRAINING = "draining"
+    """The server is about to stop."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backstage:
     """What the door asks of the server behind it."""
 
     health: Callable[[], Mapping[str, object]]
     """What `/healthz` tells, now."""
-    unready: Callable[[], str | None]
+    unready: Callable[[], Unready | None]
     """Why no session can be opened now; None when one can."""
     metrics: Callable[[], str]
     mint: Callable[[bytes], Mapping[str, object]]
@@ -143,7 +153,7 @@ class FrontDoor:
                 "beta_api_shape_disabled",
                 "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
             )
-        return None
+        return _STOPPING if self._backstage.unready() is Unready.DRAINING else None
 
     def _is_origin_allowed(self, request: PlainRequest) -> bool:
         rules = self._rules
@@ -167,6 +177,8 @@ class FrontDoor:
             return error_page(413, "body_too_long", f"The body may have {MAX_BODY_BYTES} bytes.", *cors)
         if request.fault is BodyFault.NO_LENGTH:
             return error_page(411, "length_required", "Send the body with a Content-Length.", *cors)
+        if self._backstage.unready() is Unready.DRAINING:  # a secret would not outlive the server
+            return replace(_STOPPING, headers=(*_STOPPING.headers, *cors))
         try:
             return json_page(200, self._backstage.mint(request.body), *cors)
         except ClientError as error:
@@ -182,12 +194,16 @@ class FrontDoor:
             reason = self._backstage.unready()
             if reason is None:
                 return json_page(200, {"status": "ready"})
-            return json_page(503, {"status": reason}, ("Retry-After", "5"))
+            return json_page(503, {"status": reason}, _LATER)
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY  # who speaks how much is not everybody's business
         return Page(200, self._backstage.metrics(), METRICS_TYPE)
 
 
+_LATER = ("Retry-After", "5")
+_STOPPING = error_page(
+    503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
+)
 _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _WRONG_ORIGIN = error_page(
     403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     tls_cert_file: Path | None = None
     """PEM file of the certificate and its chain: the server then speaks https and wss only."""
     tls_key_file: Path | None = None
+    drain_s: float = Field(5.0, ge=0.0, le=86_400.0)
+    """How long sessions may go on after SIGTERM, while no new ones are taken; less than whoever sends it waits."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     stt: Literal["embedded", "scripted"] = "embedded"

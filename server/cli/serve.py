@@ -1,4 +1,4 @@
-"""`stageflow-voice serve`: load the models, listen, and stop gracefully on SIGTERM or Ctrl-C."""
+"""`stageflow-voice serve`: load the models, listen, and stop: on SIGTERM gracefully, on Ctrl-C at once."""
 
 import argparse
 import logging
@@ -44,10 +44,25 @@ async def _serve(settings: Settings) -> None:
             _say(
                 f"or try: scripts/talk tests/data/speech/ps_goforward.wav --url ws{s}://{address}/v1/realtime"
             )
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for _ in signals:
-                    break
+            await _until_stopped(app, settings.drain_s)
         _say("stopped")
+
+
+async def _until_stopped(app: App, drain_s: float) -> None:
+    """Wait for a signal, and after SIGTERM for the sessions too, unless another signal comes."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        if await anext(signals) is signal.SIGINT:
+            return
+        _say(f"stopping: no more sessions are taken, those that run have {drain_s:g} s")
+        async with anyio.create_task_group() as tasks:
+
+            async def drain() -> None:
+                await app.drain()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(drain)
+            await anext(signals)
+            tasks.cancel_scope.cancel()
 
 
 def _say(text: str) -> None:

@@ -22,7 +22,7 @@ from server.connection import GuardedConnection
 from server.dialects.realtime import RealtimeDialect
 from server.errors import ClientError
 from server.events import Event, SessionStarted
-from server.http import Backstage, DoorRules, FrontDoor, PlainRequest, requested_model
+from server.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready, requested_model
 from server.pages import Page
 from server.request_body import MAX_BODY_BYTES, BodyFault
 from server.values import Reply
@@ -47,7 +47,7 @@ def mint(body: bytes) -> dict[str, object]:
     return {"value": SECRET, "body": body.decode()}
 
 
-def door_of(rules: DoorRules, *, unready: str | None = None) -> FrontDoor:
+def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
     backstage = Backstage(
         health=healthy,
         unready=lambda: unready,
@@ -119,8 +119,8 @@ def test_a_plain_request_for_a_session_is_told_what_it_should_be() -> None:
     assert ("Upgrade", "websocket") in page.headers
 
 
-@pytest.mark.parametrize("reason", ["draining", "full"])
-def test_a_server_that_takes_no_more_sessions_is_alive_and_not_ready(reason: str) -> None:
+@pytest.mark.parametrize("reason", Unready)
+def test_a_server_that_takes_no_more_sessions_is_alive_and_not_ready(reason: Unready) -> None:
     door = door_of(KEYED, unready=reason)
     page = door.decide(PlainRequest("GET", "/readyz"))
     assert page is not None
@@ -129,6 +129,21 @@ def test_a_server_that_takes_no_more_sessions_is_alive_and_not_ready(reason: str
     alive = door.decide(PlainRequest("GET", "/healthz"))
     assert alive is not None
     assert alive.status == 200
+
+
+def test_a_server_that_is_about_to_stop_opens_no_session_and_one_that_is_full_says_so_inside() -> None:
+    session = PlainRequest("GET", "/v1/realtime", UPGRADE)
+    page = door_of(DoorRules(), unready=Unready.DRAINING).decide(session)
+    assert page is not None
+    assert (page.status, json.loads(page.body)["error"]["code"]) == (503, "server_stopping")
+    assert ("Retry-After", "5") in page.headers
+    assert door_of(DoorRules(), unready=Unready.FULL).decide(session) is None
+
+
+def test_a_wrong_key_is_wrong_however_the_server_is() -> None:
+    page = door_of(KEYED, unready=Unready.DRAINING).decide(PlainRequest("GET", "/v1/realtime", UPGRADE))
+    assert page is not None
+    assert page.status == 401
 
 
 def test_metrics_want_a_key_where_there_is_one() -> None:
