@@ -37,7 +37,7 @@ from server.events import (
     ReplyText,
 )
 from server.values import Reply
-from server.voice_events import VoiceFlushed, WordsTimed
+from server.voice_events import VoiceFlushed, VoiceHeld, WordsTimed
 from stages.ports import WordTime
 
 EVENT_BYTES = 400
@@ -266,9 +266,11 @@ class Outbound:
     def flush(self) -> None:
         """Raise the epoch: no audio put before this moment leaves after it.
 
-        The client is told ahead of everything that waits for it.
+        The client is told ahead of everything that waits for it. A hold that still waits is undone by it and not told
+        of: behind the flush it would be one of the next answer.
         """
         self.epoch += 1
+        self._forget_holds()
         flushed = VoiceFlushed(self.epoch)
         self._events.appendleft(flushed)
         self._unsent_bytes += weight_bytes(flushed)
@@ -276,6 +278,11 @@ class Outbound:
         if self._lane is not None:
             self._lane.shut()
             self._lane = None
+
+    def _forget_holds(self) -> None:
+        for event in [event for event in self._events if isinstance(event, VoiceHeld)]:
+            self._events.remove(event)
+            self._unsent_bytes -= weight_bytes(event)
 
     def take(self, now: float) -> Event | None:
         """The next thing to send, or None when nothing is due."""

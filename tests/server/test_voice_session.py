@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 import pytest
 
-from stages.fakes import Conduct, Heard, Said
+from stages.fakes import Conduct, Heard, Said, ScriptedRecogniser
 from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, voice_v1
 from tests.support.virtual_time import run_virtual
 
@@ -173,6 +173,19 @@ def test_a_flush_overtakes_what_waits() -> None:
 
     types = play(lambda: VoiceStage(LONG), story).wire.types()
     assert types.index("x_flush") < types.index("input_audio_buffer.cleared")
+
+
+def test_a_flush_undoes_a_hold_that_the_client_has_not_been_told_of_yet() -> None:
+    """Words that are known with the first sound lower the voice and take the floor in one go."""
+
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until(AUDIO, 5)
+        await Microphone(stage.wire).speak(1.2)
+        await stage.wire.until("x_metrics", 2)
+
+    quick = ScriptedRecogniser("hello there", word_ms=10)
+    assert holds(play(lambda: VoiceStage(LONG, "Yes?", recogniser=quick), story)) == ["x_flush"]
 
 
 # --- what was heard ---------------------------------------------------------------------------------------
