@@ -9,7 +9,7 @@ from stages.errors import StagesError
 
 COMMANDS = {
     "serve": "run the voice agent server",
-    "talk": "speak an audio file to a running server and hear the answer",
+    "talk": "talk to a running server, by microphone or with an audio file",
     "models": "fetch, list or verify the embedded models",
 }
 

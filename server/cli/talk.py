@@ -1,15 +1,19 @@
-"""`stageflow-voice talk`: speak a file to a running server, print what happens, keep what was heard."""
+"""`stageflow-voice talk`: talk to a running server by microphone, or let it hear a file and keep what it says."""
 
 import argparse
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import anyio
+from websockets.exceptions import InvalidHandshake
 
 from audio.files import read_audio, write_wav
 from audio.formats import Samples
-from server.client import WIRE_HZ, RealtimeClient, Received
+from server.client import WIRE_HZ, RealtimeClient, Received, unreachable
 from server.errors import ServerError
+from server.talk.captions import Captions
 
 EVENT_NAMES = {
     "input_audio_buffer.speech_stopped": "end of turn",
@@ -22,19 +26,40 @@ EVENT_NAMES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to say, to whom, and where to keep the answer."""
-    parser.add_argument("audio", type=Path, help="an audio file, played in real time")
+    parser.add_argument(
+        "audio", type=Path, nargs="?", help="an audio file, played in real time; without one, your microphone"
+    )
     parser.add_argument("--url", default="ws://127.0.0.1:8080/v1/realtime", help="the server")
     parser.add_argument("--api-key", help="the server's key, if it wants one")
-    parser.add_argument("--out", type=Path, help="write the answer to this wav file")
-    parser.add_argument(
+    file = parser.add_argument_group("with a file")
+    file.add_argument("--out", type=Path, help="write the answer to this wav file")
+    file.add_argument(
         "--barge-in-after", type=_ms, help="say it again so long after the answer begins: 800ms"
     )
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the answer")
+    file.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the answer")
+    live = parser.add_argument_group("with the microphone")
+    live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
+    live.add_argument("--output-device", metavar="DEVICE", help="the same for the loudspeaker")
+    live.add_argument("--list-devices", action="store_true", help="show what there is, and end")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Talk; 0 when something was said back, 1 when not."""
-    return anyio.run(_talk, arguments)
+    """Talk; 0 when all went well, 1 when nothing was said back, or the server went away."""
+    if arguments.audio is not None:
+        return anyio.run(_talk, arguments)
+    from server.talk.conversation import Wish, converse
+    from server.talk.sound import list_devices
+
+    if arguments.out is not None or arguments.barge_in_after is not None:
+        raise ServerError(
+            "--out and --barge-in-after go with an audio file; without one, your microphone is used"
+        )
+    if arguments.list_devices:
+        print(list_devices())
+        return 0
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    wish = Wish(arguments.url, arguments.api_key, arguments.input_device, arguments.output_device)
+    return anyio.run(converse, wish, Captions(lambda text: print(text, end="", flush=True), columns))
 
 
 def _ms(text: str) -> int:
@@ -56,8 +81,8 @@ async def _talk(arguments: argparse.Namespace) -> int:
                 with anyio.fail_after(len(samples) / rate_hz + arguments.timeout):
                     await _listen(client, arguments.barge_in_after, barge_in)
                 tasks.cancel_scope.cancel()
-    except OSError as error:
-        raise ServerError(f"no server at {arguments.url} ({error}); start one with scripts/serve") from error
+    except (OSError, InvalidHandshake) as error:
+        raise unreachable(arguments.url, error) from error
     except TimeoutError:
         print(f"no answer within {arguments.timeout:g} s")
     heard = client.call.samples()

@@ -18,6 +18,9 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, SocketAttribute, Socket
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.streams import StreamReader
 
+from server.client import AUDIO_FRAME
+from server.dialects.voice_frames import unpack_frame
+
 Side = Literal["client", "server"]
 
 _LONGEST_LINE = 8192
@@ -98,4 +101,10 @@ def _read(reader: StreamReader, call: TappedCall, side: Side) -> Generator[None,
         if frame.opcode in DATA_OPCODES:
             message = message + bytes(frame.data) if frame.opcode is Opcode.CONT else bytes(frame.data)
             if frame.fin:
-                call.said.append((side, json.loads(message)))
+                is_audio = not message.startswith(b"{")  # of `voice.v1`
+                event = (
+                    {"type": AUDIO_FRAME, **unpack_frame(message)._asdict()}
+                    if is_audio
+                    else json.loads(message)
+                )
+                call.said.append((side, event))

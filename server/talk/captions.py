@@ -1,0 +1,44 @@
+"""What was said, as lines of a terminal: the newest line changes while somebody speaks, the lines above it stay."""
+
+from collections.abc import Callable
+
+_CLEAR = "\r\x1b[K"
+_INDENT = 7
+"""As wide as `agent: `."""
+
+
+class Captions:
+    """Both sides' words. Without `columns` only complete lines are written: for files and pipes."""
+
+    def __init__(self, write: Callable[[str], object], columns: int | None = None) -> None:
+        self._write = write
+        self._columns = columns
+        self._is_open = False
+        """Whether the newest line may still change."""
+
+    def changes(self, who: str, text: str) -> None:
+        """Somebody is speaking, and this is known of it so far."""
+        if self._columns is None:
+            return
+        room = self._columns - _INDENT - 1
+        shown = text if len(text) <= room else "…" + text[len(text) - room + 1 :]
+        self._write(f"{_CLEAR}{who:>{_INDENT - 2}}: {shown}")
+        self._is_open = True
+
+    def stays(self, who: str, text: str) -> None:
+        """This has been said."""
+        self._line(f"{who:>{_INDENT - 2}}: {text}")
+
+    def note(self, text: str) -> None:
+        """What nobody has said."""
+        self._line(f"{'':{_INDENT}}({text})")
+
+    def end(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._is_open:
+            self._write("\n")
+            self._is_open = False
+
+    def _line(self, text: str) -> None:
+        self._write(f"{_CLEAR if self._is_open else ''}{text}\n")
+        self._is_open = False
