@@ -21,7 +21,8 @@ it, so there are no locks.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from math import inf
 from typing import Any
 
@@ -32,57 +33,50 @@ from anyio.abc import TaskGroup
 from stageflow.context import ContextSnapshot
 from stageflow.core import PipelineTimer, StageContext, StageOutput, StageStatus
 from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
-from stageflow.events import EventSink, NoOpEventSink, StageEvent, show
-from stageflow.flight import Flight, Pilot
-from stageflow.graph import Node, PipelineResults, StageSpec
+from stageflow.events import NoOpEventSink, StageEvent, show
+from stageflow.flight import Pilot, attempts
+from stageflow.graph import Node, PipelineResults
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 1.0
-"""How long a cancelled stage may take to end; twenty times what is asked of it."""
+GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
 
 _BY_CALLER = "the caller cancelled the run"
 
-_EVENTS = {
+_EVENTS = {  # what a run tells of a stage that ended with that status
     StageStatus.OK: "stage.completed",
     StageStatus.SKIP: "stage.skipped",
     StageStatus.CANCEL: "stage.cancelled",
     StageStatus.FAIL: "stage.failed",
 }
-"""What a run tells of a stage that ended with that status."""
 
 
 class Run:
-    """One run of one graph: `await Run(...).complete()`."""
+    """One run of one graph: `await Run(...).complete(deadline_s)`."""
 
     def __init__(
-        self,
-        nodes: Sequence[Node],
-        snapshot: ContextSnapshot,
-        ports: StagePorts,
-        config: Mapping[str, Any],
-        sink: EventSink | None,
+        self, nodes: Mapping[str, Node], facts: ContextSnapshot, ports: StagePorts, config: Mapping[str, Any]
     ) -> None:
-        """`nodes` are in topological order."""
-        self._nodes, self._snapshot, self._ports = nodes, snapshot, ports
+        """`nodes` by name, in topological order; `config` has the `event_sink` in it."""
+        self._nodes, self._facts, self._ports = nodes, facts, ports
         self._loop = asyncio.get_running_loop()
         self._timer = PipelineTimer(self._loop.time)
-        self._config = {**config, "timer": self._timer, "event_sink": sink}
+        self._config = {**config, "timer": self._timer}
+        sink = config["event_sink"]
         self._sink = None if isinstance(sink, NoOpEventSink) else sink
         self._outputs: dict[str, StageOutput] = {}
-        run_id = str(snapshot.pipeline_run_id)
-        self._results = PipelineResults([node.name for node in nodes], self._outputs, run_id)
+        self._results = PipelineResults(nodes, self._outputs, str(facts.pipeline_run_id))
         self._streams = {  # by consumer and producer
-            node.name: {producer: Channel() for producer in node.spec.streams}
-            for node in nodes
+            name: {producer: Channel() for producer in node.spec.streams}
+            for name, node in nodes.items()
             if node.spec.streams
         }
-        self._missing = {node.name: len(node.spec.needs) for node in nodes}
+        self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
         self._passed_by: set[str] = set()  # stages that routing led past
-        self._flights: dict[str, Flight] = {}
+        self._flying: dict[str, tuple[StageContext, Pilot]] = {}
         self._verdict: RunEnded | None = None
         self._tasks: TaskGroup
         self._over = asyncio.Event()  # there is a verdict, or all stages have ended
@@ -91,43 +85,37 @@ class Run:
 
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
-        tell, results = self.tell, self._results
-        tell("pipeline.started")
+        self.tell("pipeline.started")
         try:
             await self._host(deadline_s)
         except BaseException:
-            tell("pipeline.cancelled", reason=_BY_CALLER)
+            self.tell("pipeline.cancelled", reason=_BY_CALLER)
             raise
         finally:
-            results.duration_ms = self._timer.elapsed_ms()
+            self._results.duration_ms = self._timer.elapsed_ms()
         verdict = self._verdict
         if verdict is None:
-            tell("pipeline.completed")
-            return results
-        spec = next((node.spec for node in self._nodes if node.name == verdict.stage), None)
+            self.tell("pipeline.completed")
+            return self._results
         if isinstance(verdict, PipelineCancelled):
-            tell("pipeline.cancelled", spec, reason=verdict.reason)
+            self.tell("pipeline.cancelled", self._nodes[verdict.stage], reason=verdict.reason)
         else:
-            tell("pipeline.failed", spec, error=verdict.reason)
+            self.tell("pipeline.failed", self._nodes.get(verdict.stage), error=verdict.reason)
         raise verdict
 
     async def _host(self, deadline_s: float | None) -> None:
-        timers: list[asyncio.TimerHandle] = []
         await anyio.lowlevel.checkpoint_if_cancelled()
-        try:
+        with ExitStack() as timers:
             async with anyio.create_task_group() as self._tasks:
                 if deadline_s is not None:
-                    timers.append(self._loop.call_later(deadline_s, self._miss_deadline, deadline_s))
-                self._start(node for node in self._nodes if not node.spec.needs)
+                    timers.callback(self._loop.call_later(deadline_s, self._miss_deadline, deadline_s).cancel)
+                self._start(node for node in self._nodes.values() if not node.spec.needs)
                 try:
                     await self._over.wait()
                 finally:
                     if len(self._outputs) < len(self._nodes):
                         self._tasks.cancel_scope.cancel()
-                        timers.append(self._loop.call_later(GRACE_S, self._bring_down_all))
-        finally:
-            for timer in timers:
-                timer.cancel()
+                        timers.callback(self._loop.call_later(GRACE_S, self._bring_down_all).cancel)
 
     def _decide(self, verdict: RunEnded) -> None:
         """What ends the run first decides; a stage that is cut short by that, or by the caller, does not."""
@@ -136,20 +124,16 @@ class Run:
             self._over.set()
 
     def _miss_deadline(self, deadline_s: float) -> None:
-        flying = [node.name for node in self._nodes if node.name in self._flights]
+        flying = [name for name in self._nodes if name in self._flying]
         text = f"the run took longer than {deadline_s:g} s; still running: {', '.join(flying) or 'nothing'}"
         self._decide(DeadlineExceeded(next(iter(flying), ""), text, {}, self._results))
 
-    def _exceed(self, node: Node) -> None:
-        text = f"it took longer than {node.spec.timeout_s:g} s"
-        self._decide(StageTimeout(node.name, text, {}, self._results))
-
     def _bring_down_all(self) -> None:
-        for name, flight in self._flights.items():
+        for name, (context, pilot) in self._flying.items():
             log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
-            took_ms = self._timer.elapsed_ms() - flight.context.began_ms
-            self.tell("stage.overstayed", flight.node.spec, duration_ms=took_ms, grace_s=GRACE_S)
-            flight.pilot.bring_down()
+            took_ms = self._timer.elapsed_ms() - context.began_ms
+            self.tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
+            pilot.bring_down()
 
     def _is_ending(self) -> bool:
         return self._verdict is not None or self._tasks.cancel_scope.cancel_called
@@ -161,34 +145,38 @@ class Run:
             self._tasks.start_soon(self._work, node)
 
     async def _work(self, node: Node) -> None:
-        pilot, freed = Pilot(), [node]
+        freed = [node]
         while freed and not self._is_ending():
             node, *others = freed
             if others:
                 self._start(others)
-            await self._fly(node, pilot)
-            freed = [] if self._is_ending() or not node.followers else self._free(node.followers)
+            await self._fly(node)
+            freed = self._free(node.followers) if node.followers and not self._is_ending() else []
 
-    async def _fly(self, node: Node, pilot: Pilot) -> None:
+    async def _fly(self, node: Node) -> None:
         """Run a stage to its end, whatever that is."""
-        flight = self._flights[node.name] = Flight(node, pilot, self._context_of(node), self.tell)
-        if node.spec.timeout_s is not None:
-            flight.timeout = self._loop.call_later(node.spec.timeout_s, self._exceed, node)
-        self.tell("stage.started", node.spec, duration_ms=0.0)
+        name, limit_s = node.name, node.spec.timeout_s
+        context, pilot = self._flying[name] = self._context_of(node), Pilot()
+        late = timer = None
+        if limit_s is not None:
+            late = StageTimeout(name, f"it took longer than {limit_s:g} s", {}, self._results)
+            timer = self._loop.call_later(limit_s, self._decide, late)
+        self.tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
         cause: BaseException | None = None
         try:
-            output = await flight.attempts()
+            output = await attempts(node, context, pilot, self.tell)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
-            output, cause = flight.context.completed(self._outcome_of(error)), error
-        verdict = self._verdict
-        if isinstance(verdict, StageTimeout) and verdict.stage == node.name:  # whatever it has returned since
-            output = flight.context.completed(StageOutput.fail(verdict.reason))
-        self._land(flight, output, cause)
+            output, cause = context.completed(self._outcome_of(error)), error
+        if late is not None and late is self._verdict:  # whatever it has returned since
+            output = context.completed(StageOutput.fail(late.reason))
+        if timer is not None:
+            timer.cancel()
+        self._land(node, context.stream, output, cause)
 
     def _context_of(self, node: Node) -> StageContext:
-        facts, streams = self._snapshot, self._streams.get(node.name, {})
+        facts, streams = self._facts, self._streams.get(node.name, {})
         inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
         writer = StreamWriter(node.name, self._outgoing(node) if node.consumers else (), node.refusal)
         config = {**self._config, **node.spec.config}
@@ -202,21 +190,20 @@ class Run:
         verdict = self._verdict
         return StageOutput.cancel(f"the run ended with stage {verdict.stage!r}" if verdict else _BY_CALLER)
 
-    def _land(self, flight: Flight, output: StageOutput, cause: BaseException | None) -> None:
+    def _land(
+        self, node: Node, stream: StreamWriter, output: StageOutput, cause: BaseException | None
+    ) -> None:
         """Book the end of a stage, and let go of everybody who may wait for it at the other end of a stream."""
-        name = flight.node.name
-        del self._flights[name]
-        if flight.timeout is not None:
-            flight.timeout.cancel()
-        self._settle(flight.node, output)
+        del self._flying[node.name]
+        self._settle(node, output)
         if output.status is StageStatus.FAIL:
-            failure = StageFailed(name, output.error or "", output.data, self._results)
+            failure = StageFailed(node.name, output.error or "", output.data, self._results)
             failure.__cause__ = cause
-            flight.context.stream.close(failure)
+            stream.close(failure)
             self._decide(failure)
         elif output.status is StageStatus.CANCEL:
-            self._decide(PipelineCancelled(name, output.reason or "", output.data, self._results))
-        flight.context.stream.close()
+            self._decide(PipelineCancelled(node.name, output.reason or "", output.data, self._results))
+        stream.close()
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
@@ -224,21 +211,17 @@ class Run:
             channel.leave()
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
-            self.tell(_EVENTS[output.status], node.spec, duration_ms=output.duration_ms, **why)
+            self.tell(_EVENTS[output.status], node, duration_ms=output.duration_ms, **why)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
 
-    def tell(self, type: str, spec: StageSpec | None = None, /, **data: object) -> None:
+    def tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one that listens, of the run's life."""
         if self._sink is None:
             return
-        told = {
-            "run_id": self._results.run_id,
-            "stage": spec and spec.name,
-            "kind": spec and spec.kind,
-            "duration_ms": self._timer.elapsed_ms(),
-        }
-        show(self._sink, StageEvent(type, told | data))
+        stage, kind = (node.name, node.spec.kind) if node else (None, None)
+        known = {"run_id": self._results.run_id, "stage": stage, "kind": kind}
+        show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
 
     # --- edges -----------------------------------------------------------------------------------------------
 

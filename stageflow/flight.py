@@ -10,7 +10,7 @@ out of reach.
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import random
 from typing import Any, TypeVar
 
@@ -22,8 +22,8 @@ from stageflow.graph import Node
 
 T = TypeVar("T")
 
+# Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
 _THROWS = 100
-"""Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped."""
 
 
 class BroughtDown(BaseException):
@@ -31,12 +31,12 @@ class BroughtDown(BaseException):
 
 
 class Pilot:
-    """Drives one coroutine at a time, in the task that it is made in, and can bring it down from outside."""
+    """Drives a stage's coroutines, one after the other in one task, and can bring them down from outside."""
 
     __slots__ = ("_is_bringing_down", "_task")
 
     def __init__(self) -> None:
-        self._task = asyncio.current_task()
+        self._task: asyncio.Task[Any] | None = None
         self._is_bringing_down = False
 
     def bring_down(self) -> None:
@@ -48,6 +48,7 @@ class Pilot:
     @types.coroutine
     def drive(self, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         """Await the coroutine, until it returns, raises, or is brought down."""
+        self._task = asyncio.current_task()
         advance, value = coroutine.send, None
         while True:
             try:
@@ -73,53 +74,37 @@ def _take_down(coroutine: Coroutine[Any, Any, Any]) -> None:
             return
 
 
-@dataclass(slots=True, eq=False)
-class Flight:
-    """A stage on its way."""
+async def attempts(node: Node, context: StageContext, pilot: Pilot, tell: Callable[..., None]) -> StageOutput:
+    """Run a stage until it does not ask for another try, or does not get it. `tell` is the run's."""
+    attempt = 1
+    while (output := await pilot.drive(node.call(context))).status is StageStatus.RETRY:
+        policy = node.spec.retry
+        if (why := _why_no_retry(node, context, attempt)) or policy is None:
+            error = f"{output.error or 'it asked for another try'} ({why})"
+            return replace(output, status=StageStatus.FAIL, error=error)
+        wait_s = policy.delay_s(attempt, output.after_s, random())
+        told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
+        tell("stage.retried", node, duration_ms=output.duration_ms, **told)
+        await anyio.sleep(wait_s)
+        attempt += 1
+        context.artifacts.clear()
+        context.events.clear()
+    has_route = not node.awaiting_route or isinstance(output.data.get("route"), str)
+    if not has_route and output.status is StageStatus.OK:
+        lack = f"gave no route, which {', '.join(map(repr, node.awaiting_route))} wait for"
+        remedy = "return StageOutput.ok(route=...) with a string"
+        raise InvalidOutputError(f"stage {node.name!r} {lack}: {remedy}")
+    return output
 
-    node: Node
-    pilot: Pilot
-    context: StageContext
-    """Of the attempt that is under way."""
-    tell: Callable[..., None]
-    """Tells of the stage's life: `Run.tell`."""
-    timeout: asyncio.TimerHandle | None = None
 
-    async def attempts(self) -> StageOutput:
-        """Run the stage until it does not ask for another try, or does not get it."""
-        node, attempt = self.node, 1
-        output = await self.pilot.drive(node.call(self.context))
-        while output.status is StageStatus.RETRY:
-            if (why := self._why_no_retry(attempt)) or node.spec.retry is None:
-                error = f"{output.error or 'it asked for another try'} ({why})"
-                return replace(output, status=StageStatus.FAIL, error=error)
-            wait_s = node.spec.retry.delay_s(attempt, output.after_s, random())
-            told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
-            self.tell("stage.retried", node.spec, duration_ms=output.duration_ms, **told)
-            await anyio.sleep(wait_s)
-            attempt += 1
-            self.context = replace(self.context, artifacts=[], events=[])
-            output = await self.pilot.drive(node.call(self.context))
-        if node.awaiting_route and output.status is StageStatus.OK:
-            self._check_route(output.data.get("route"))
-        return output
-
-    def _check_route(self, route: object) -> None:
-        if not isinstance(route, str):
-            lack = f"gave no route, which {', '.join(map(repr, self.node.awaiting_route))} wait for"
-            remedy = "return StageOutput.ok(route=...) with a string"
-            raise InvalidOutputError(f"stage {self.node.name!r} {lack}: {remedy}")
-
-    def _why_no_retry(self, attempt: int) -> str:
-        retry = self.node.spec.retry
-        if retry is None:
-            return (
-                "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
-            )
-        if attempt >= retry.max_attempts:
-            return f"after {attempt} attempts, which is all that its retry policy allows"
-        if self.context.stream.sent:
-            return "another try is impossible, because its consumers have had items of its stream already"
-        if any(channel.taken for channel in self.context.inputs.streams.values()):
-            return "another try is impossible, because it has had items of a stream already"
-        return ""
+def _why_no_retry(node: Node, context: StageContext, attempt: int) -> str:
+    policy = node.spec.retry
+    if policy is None:
+        return "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
+    if attempt >= policy.max_attempts:
+        return f"after {attempt} attempts, which is all that its retry policy allows"
+    if context.stream.sent:
+        return "another try is impossible, because its consumers have had items of its stream already"
+    if any(channel.taken for channel in context.inputs.streams.values()):
+        return "another try is impossible, because it has had items of a stream already"
+    return ""

@@ -9,7 +9,7 @@ Three relations decide everything:
 A stage may see what is settled for it, and its producers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -78,7 +78,7 @@ class Node:
 class PipelineResults(Mapping[str, StageOutput]):
     """Outputs by stage, in topological order. Of a run that did not complete: of the stages that had begun."""
 
-    _order: Sequence[str]
+    _order: Collection[str]
     _outputs: Mapping[str, StageOutput]
     """Filled by the run."""
     run_id: str
@@ -142,8 +142,8 @@ def _topological(specs: Iterable[StageSpec]) -> list[StageSpec]:
     return list(order.values())
 
 
-def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -> tuple[Node, ...]:
-    """The stages of a pipeline without faults, ready to run, in topological order."""
+def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -> dict[str, Node]:
+    """The stages of a pipeline without faults by name, ready to run, in topological order."""
     hooks = [one for one in interceptors if not isinstance(one, TimeoutInterceptor | RetryInterceptor)]
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
@@ -162,4 +162,4 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -
             tuple(other.name for other in order if other.when is not None and other.when[0] == name),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
         )
-    return tuple(reversed(made.values()))
+    return dict(reversed(made.items()))

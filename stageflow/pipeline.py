@@ -88,7 +88,7 @@ class PipelineGraph:
         if found := list(faults(specs)):
             raise PipelineBuildError(found)
         self._nodes = nodes(specs, tuple(interceptors))
-        self.stages = tuple(node.spec for node in self._nodes)
+        self.stages = tuple(node.spec for node in self._nodes.values())
         """The stages in topological order; among equals, in the order of declaration."""
 
     async def run(
@@ -110,8 +110,8 @@ class PipelineGraph:
             config = {**snapshot.config, **(config or {})}
             ports = snapshot.ports if ports is None else ports
             snapshot = snapshot.snapshot
-        run = Run(self._nodes, snapshot, StagePorts.of(ports), config or {}, event_sink)
-        return await run.complete(deadline_s)
+        config = {**(config or {}), "event_sink": event_sink}
+        return await Run(self._nodes, snapshot, StagePorts.of(ports), config).complete(deadline_s)
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:

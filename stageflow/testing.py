@@ -133,13 +133,12 @@ async def _fault_of_cancelling(stage: Stage | type[Stage], situation: Situation)
 
 async def _lateness_s(run: Coroutine[Any, Any, object], passes: int, delay_s: float) -> float | None:
     """How long the stage goes on after it has been cancelled; None if it had ended before."""
-    pilots: list[Pilot] = []
+    pilot = Pilot()
     ended_s: list[float] = []
 
     async def piloted() -> None:
-        pilots.append(Pilot())
         try:
-            await pilots[0].drive(run)
+            await pilot.drive(run)
         finally:
             ended_s.append(anyio.current_time())
 
@@ -150,6 +149,6 @@ async def _lateness_s(run: Coroutine[Any, Any, object], passes: int, delay_s: fl
             await anyio.lowlevel.checkpoint()
         cancelled_s, had_ended = anyio.current_time(), bool(ended_s)
         tasks.cancel_scope.cancel()
-        rescue = asyncio.get_running_loop().call_later(GRACE_S, pilots[0].bring_down)
+        rescue = asyncio.get_running_loop().call_later(GRACE_S, pilot.bring_down)
     rescue.cancel()
     return None if had_ended else ended_s[0] - cancelled_s
