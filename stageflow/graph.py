@@ -28,8 +28,6 @@ STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)
 
 _REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
 
-AnyInterceptor = Interceptor | TimeoutInterceptor | RetryInterceptor
-
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
@@ -142,9 +140,8 @@ def _topological(specs: Iterable[StageSpec]) -> list[StageSpec]:
     return list(order.values())
 
 
-def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -> dict[str, Node]:
+def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> dict[str, Node]:
     """The stages of a pipeline without faults by name, ready to run, in topological order."""
-    hooks = [one for one in interceptors if not isinstance(one, TimeoutInterceptor | RetryInterceptor)]
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
     specs, order = {spec.name: spec for spec in stages}, _topological(stages)
@@ -156,7 +153,7 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[AnyInterceptor]) -
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             tuple(one for one in upstream(specs, name) if one in may_see),
-            attempt_call(name, spec.stage, hooks),
+            attempt_call(name, spec.stage, interceptors),
             tuple(made[other.name] for other in order if name in other.dependencies),
             tuple(made[other.name] for other in order if name in other.streams),
             tuple(other.name for other in order if other.when is not None and other.when[0] == name),

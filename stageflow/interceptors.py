@@ -30,17 +30,19 @@ class Interceptor(Protocol):
     When the stage is cancelled, no further hook is called.
     """
 
-    priority: int = 0
-    """The lower, the further out."""
+    priority: int = 0  # the lower, the further out
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
+        return  # not an abstract method, for type checkers
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
         """Called with what the stage returned, whatever its status."""
+        return
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
         """Called with what the stage, or an interceptor further in, raised; it goes on being raised."""
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,13 @@ class RetryPolicy:
     max_attempts: int = 3
     base_delay_s: float = 0.1
     max_delay_s: float = 5.0
-    jitter: float = 0.5
-    """The share of the delay, 0 to 1, that chance decides."""
+    jitter: float = 0.5  # the share of the delay, 0 to 1, that chance decides
 
     def __post_init__(self) -> None:
         delays_fit = 0 <= self.base_delay_s <= self.max_delay_s
         if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1):
-            raise ValueError(
-                f"{self}: needs max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
-            )
+            needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
+            raise ValueError(f"{self}: needs {needs}")
 
     def delay_s(self, attempt: int, after_s: float | None, chance: float) -> float:
         """The wait after attempt number `attempt` (from 1); `chance` is a random number from 0 to 1."""
@@ -73,14 +73,14 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeoutInterceptor:
+class TimeoutInterceptor(Interceptor):
     """Gives every stage that has none this `timeout_s`."""
 
     timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class RetryInterceptor:
+class RetryInterceptor(Interceptor):
     """Gives every stage that has none this retry policy."""
 
     policy: RetryPolicy
@@ -102,8 +102,7 @@ class TracingInterceptor(Interceptor):
     """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
 
     def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
-        self.priority = priority
-        self._export = export
+        self.priority, self._export = priority, export
         self._start_ms: ContextVar[float] = ContextVar("start_ms")
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
@@ -125,10 +124,8 @@ class MetricsInterceptor(TracingInterceptor):
 
     def __init__(self, priority: int = 0) -> None:
         super().__init__(self._count, priority)
-        self.outcomes: Counter[tuple[str, str]] = Counter()
-        """By stage and status; a stage that raised counts as `"fail"`."""
-        self.total_ms: defaultdict[str, float] = defaultdict(float)
-        """By stage."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()  # by stage and status; to raise is "fail"
+        self.total_ms: defaultdict[str, float] = defaultdict(float)  # by stage
 
     def _count(self, span: Span) -> None:
         self.outcomes[span.stage, str(span.status)] += 1

@@ -16,8 +16,8 @@ from stageflow.errors import (
 from stageflow.events import EventSink
 from stageflow.executor import Run
 from stageflow.faults import faults
-from stageflow.graph import AnyInterceptor, PipelineResults, StageSpec, nodes
-from stageflow.interceptors import RetryPolicy
+from stageflow.graph import PipelineResults, StageSpec, nodes
+from stageflow.interceptors import Interceptor, RetryPolicy
 from stageflow.stages.ports import Ports, StagePorts
 
 __all__ = [
@@ -61,7 +61,7 @@ class Pipeline:
         """The stages of both; edges between them are made by naming stages of the other."""
         return Pipeline((*self.stages, *other.stages))
 
-    def build(self, *, interceptors: Iterable[AnyInterceptor] = ()) -> "PipelineGraph":
+    def build(self, *, interceptors: Iterable[Interceptor] = ()) -> "PipelineGraph":
         """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault."""
         return PipelineGraph(self.stages, interceptors)
 
@@ -83,7 +83,7 @@ class PipelineGraph:
 
     __slots__ = ("_nodes", "stages")
 
-    def __init__(self, specs: Sequence[StageSpec], interceptors: Iterable[AnyInterceptor] = ()) -> None:
+    def __init__(self, specs: Sequence[StageSpec], interceptors: Iterable[Interceptor] = ()) -> None:
         """Raises PipelineBuildError with every fault."""
         if found := list(faults(specs)):
             raise PipelineBuildError(found)
