@@ -11,8 +11,7 @@ from typing import Any
 from stageflow.core import StageKind
 from stageflow.graph import STREAMING_KINDS, Specs, StageSpec, settled, upstream
 
-RESERVED_KEYS = ("inputs", "timer", "event_sink")
-"""Keys of `ctx.config` that the framework fills."""
+RESERVED_KEYS = ("inputs", "timer", "event_sink")  # of `ctx.config`: the framework fills them
 
 
 def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
@@ -27,7 +26,8 @@ def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
     for spec in stages:
         yield from _stage_faults(spec, spec.stage)
         yield from _edge_faults(spec, specs)
-        yield from _when_faults(spec, spec.when, specs)
+        if spec.when is not None:
+            yield from _when_faults(spec, spec.when, specs)
     yield from _cycles(specs)
 
 
@@ -78,20 +78,14 @@ def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
 def _stream_faults(spec: StageSpec, producer: StageSpec, specs: Specs) -> Iterator[str]:
     here = f"stage {spec.name!r} reads the stream of {producer.name!r}"
     if producer.kind not in STREAMING_KINDS:
-        yield (
-            f"{here}, which does not produce one, being of kind {producer.kind!s}; "
-            f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH or AGENT"
-        )
+        remedy = f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH or AGENT"
+        yield f"{here}, which does not produce one, being of kind {producer.kind!s}; {remedy}"
     if producer.name in spec.dependencies:
-        yield (
-            f"{here} and waits for it; remove {producer.name!r} from its dependencies: "
-            f"its output can be read after its stream"
-        )
+        remedy = f"remove {producer.name!r} from its dependencies: its output can be read after its stream"
+        yield f"{here} and waits for it; {remedy}"
     elif last := _held_up(spec, producer, specs):
-        yield (
-            f"{here}, but starts only after {last!r} has ended, which it cannot while that stream is full: "
-            f"each would wait for the other; read the stream in a stage that does not wait for {last!r}"
-        )
+        lock = f"{last!r} has ended, which it cannot while that stream is full: each would wait for the other"
+        yield f"{here}, but starts only after {lock}; read the stream in a stage that does not wait for {last!r}"
 
 
 def _held_up(spec: StageSpec, producer: StageSpec, specs: Specs) -> str | None:
@@ -106,24 +100,19 @@ def _held_up(spec: StageSpec, producer: StageSpec, specs: Specs) -> str | None:
 
 def _when_faults(spec: StageSpec, when: object, specs: Specs) -> Iterator[str]:
     match when:
-        case None:
-            return
         case (str(name), str(route)):
             here = f"stage {spec.name!r} runs only when {name!r} says {route!r}"
         case _:
             yield f'stage {spec.name!r} has when={when!r}; give a stage and its route: ("router", "support")'
             return
-    router = specs.get(name)
-    if router is None:
+    if (router := specs.get(name)) is None:
         yield f"{here}, but {name!r} is not in the pipeline; add it, or correct `when`"
         return
     if router.kind is not StageKind.ROUTE:
         yield f"{here}, but {name!r} is of kind {router.kind!s}; `when` needs a ROUTE stage"
     if name not in settled(specs, spec.name):
-        yield (
-            f"{here}, but is not downstream of it, so that it may start before {name!r} has decided; "
-            f"add {name!r} to its dependencies"
-        )
+        early = f"is not downstream of it, so that it may start before {name!r} has decided"
+        yield f"{here}, but {early}; add {name!r} to its dependencies"
     routes = getattr(router.stage, "routes", None)
     if routes is not None and route not in routes:
         yield f"{here}, which it never does: its routes are {', '.join(map(repr, routes))}"

@@ -23,9 +23,8 @@ from stageflow.interceptors import (
     attempt_call,
 )
 
+# Kinds whose stages may send into a stream; the others decide or act, and produce nothing on the way.
 STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)
-"""Kinds whose stages may send into a stream; the others decide or act, and produce nothing on the way."""
-
 _REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
 
 
@@ -49,8 +48,7 @@ class StageSpec:
         return (*self.dependencies, *self.streams)
 
 
-Specs = Mapping[str, StageSpec]
-"""The stages by name, in the order of declaration."""
+Specs = Mapping[str, StageSpec]  # by name, in the order of declaration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,17 +57,12 @@ class Node:
 
     name: str
     spec: StageSpec
-    upstream: tuple[str, ...]
-    """What it may see, in the order in which `get` searches."""
+    upstream: tuple[str, ...]  # what it may see, in the order in which `get` searches
     call: StageCall
-    followers: "tuple[Node, ...]"
-    """Those that wait for its end."""
-    consumers: "tuple[Node, ...]"
-    """Those that read its stream."""
-    awaiting_route: tuple[str, ...]
-    """Those that run only for one of its routes."""
-    refusal: str
-    """Why the stage cannot send into its stream; empty if it can."""
+    followers: "tuple[Node, ...]"  # those that wait for its end
+    consumers: "tuple[Node, ...]"  # those that read its stream
+    awaiting_route: tuple[str, ...]  # those that run only for one of its routes
+    refusal: str  # why the stage cannot send into its stream; empty if it can
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -77,8 +70,7 @@ class PipelineResults(Mapping[str, StageOutput]):
     """Outputs by stage, in topological order. Of a run that did not complete: of the stages that had begun."""
 
     _order: Collection[str]
-    _outputs: Mapping[str, StageOutput]
-    """Filled by the run."""
+    _outputs: Mapping[str, StageOutput]  # filled by the run
     run_id: str
     duration_ms: float = 0.0
 
@@ -132,10 +124,8 @@ def settled(specs: Specs, name: str) -> set[str]:
 def _topological(specs: Iterable[StageSpec]) -> list[StageSpec]:
     """The stages so that each comes after what it needs; otherwise in the order of declaration."""
     order: dict[str, StageSpec] = {}
-    waiting = list(specs)
-    while waiting:
+    while waiting := [spec for spec in specs if spec.name not in order]:
         spec = next(one for one in waiting if order.keys() >= set(one.needs))
-        waiting.remove(spec)
         order[spec.name] = spec
     return list(order.values())
 

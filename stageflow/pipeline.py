@@ -30,8 +30,7 @@ __all__ = [
 class Pipeline:
     """Stages on their way to become a graph. Immutable: every call returns a new one."""
 
-    stages: tuple[StageSpec, ...] = ()
-    """As they were added."""
+    stages: tuple[StageSpec, ...] = ()  # as they were added
 
     def with_stage(
         self,
@@ -88,8 +87,8 @@ class PipelineGraph:
         if found := list(faults(specs)):
             raise PipelineBuildError(found)
         self._nodes = nodes(specs, tuple(interceptors))
+        # In topological order; among equals, in the order of declaration.
         self.stages = tuple(node.spec for node in self._nodes.values())
-        """The stages in topological order; among equals, in the order of declaration."""
 
     async def run(
         self,

@@ -19,25 +19,24 @@ import anyio.lowlevel
 
 from stageflow.errors import StreamError
 
+# Items on their way to one consumer: some 15 s of speech as tokens, so nobody waits who need not; and little
+# enough to be thrown away.
 CAPACITY = 64
-"""Items on their way to one consumer: some 15 s of speech as tokens, so nobody waits who need not; and little
-enough to be thrown away."""
 
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
+    """The way from a producer to one consumer, who iterates it: `async for item in channel`.
 
-    _items: Any = field(default_factory=deque)
-    """A deque; or a list, if nobody takes any, but wants to see them."""
+    It is closed by the producer, and exhausted when the consumer has had all; or left by the consumer.
+    """
+
+    _items: Any = field(default_factory=deque)  # or a list, if nobody takes any, but wants to see them
     _capacity: float = CAPACITY
-    taken: int = 0
-    """Items that the consumer has had."""
+    taken: int = 0  # items that the consumer has had
     state: Literal["open", "closed", "exhausted", "left"] = "open"
-    """Closed by the producer, and exhausted when the consumer has had all; or left by the consumer."""
     _error: Exception | None = None
-    _change: anyio.Event | None = None
-    """There only while one of the two waits for the other."""
+    _change: anyio.Event | None = None  # there only while one of the two waits for the other
 
     @property
     def is_full(self) -> bool:
@@ -95,10 +94,8 @@ class StreamWriter:
 
     _stage: str = ""
     _channels: Sequence[Channel] = ()
-    _refusal: str = ""
-    """Why this stage cannot send, or not any more."""
-    sent: int = 0
-    """Items sent so far."""
+    _refusal: str = ""  # why this stage cannot send, or not any more
+    sent: int = 0  # items so far
 
     async def send(self, item: Any) -> None:
         """Give every consumer the item, when the slowest has room for it.

@@ -22,11 +22,11 @@ from stageflow.streams import Channel, StreamWriter
 
 __all__ = ["CollectingEventSink", "check_stage", "create_test_context", "create_test_snapshot", "run_stage"]
 
+# A stage must have ended so soon after being cancelled: then a person who interrupts does not notice.
 CANCELLED_WITHIN_S = 0.05
-"""A stage must have ended so soon after being cancelled: then a person who interrupts does not notice."""
 
+# When to cancel: after so many passes of the event loop, and after so many seconds.
 _MOMENTS = [(passes, 0.0) for passes in range(12)] + [(0, delay_s) for delay_s in (0.005, 0.02, 0.05)]
-"""When to cancel: after so many passes of the event loop, and after so many seconds."""
 
 
 def create_test_snapshot(input_text: str | None = "Hello.", **facts: Any) -> ContextSnapshot:
@@ -36,18 +36,19 @@ def create_test_snapshot(input_text: str | None = "Hello.", **facts: Any) -> Con
 
 
 class Situation(TypedDict, total=False):
-    """What a stage finds when it runs alone; whatever is left out is empty."""
+    """What a stage finds when it runs alone; whatever is left out is empty.
+
+    `inputs` and `streams` are what stages upstream gave and send, by their names; a mapping stands for
+    `StageOutput.ok(mapping)`. What the stage sends into its own stream is put into `sent`.
+    """
 
     snapshot: ContextSnapshot | None
     inputs: Mapping[str, StageOutput | Mapping[str, Any]] | None
-    """What stages upstream gave, by their names; a mapping stands for `StageOutput.ok(mapping)`."""
     streams: Mapping[str, Sequence[Any]] | None
-    """What stages upstream send, by their names; can be read to the end."""
     ports: Ports
     config: Mapping[str, Any] | None
     event_sink: EventSink | None
     sent: list[Any]
-    """What the stage sends into its own stream is put in here."""
 
 
 def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation]) -> StageContext:

@@ -15,16 +15,14 @@ import anyio
 
 from stageflow.errors import ToolDeclarationError
 
+# What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone.
 Effect = Literal["none", "idempotent", "irreversible"]
-"""What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone."""
-
 ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"]
 ToolFunction = Callable[..., Awaitable[object]]
+# Turns the model's arguments into the function's keywords; raises ValueError with a text for the model.
 Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
-"""Turns the model's arguments into the function's keywords; raises ValueError with a text for the model."""
 
-DEFAULT_TIMEOUT_S = 10.0
-"""A person waits for the answer; ten seconds of silence is already a broken conversation."""
+DEFAULT_TIMEOUT_S = 10.0  # a person waits; ten seconds of silence is already a broken conversation
 
 
 @dataclass(frozen=True, slots=True)

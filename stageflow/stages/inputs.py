@@ -28,18 +28,15 @@ class StageInputs:
     snapshot: ContextSnapshot
     ports: "StagePorts"
     _outputs: "Mapping[str, StageOutput]"
-    _upstream: tuple[str, ...]
-    """The stages that may be seen, in the order in which `get` searches them."""
-    streams: "Mapping[str, Channel]"
-    """By producer; `stream` says what is wrong when there is none."""
+    _upstream: tuple[str, ...]  # the stages that may be seen, in the order in which `get` searches them
+    streams: "Mapping[str, Channel]"  # by producer; `stream` says what is wrong when there is none
     stage_name: str = ""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of the nearest upstream stage that has `key`; among equals, of the one declared first."""
         self._check_key(key)
         for stage in self._upstream:
-            output = self._visible(stage)
-            if output is not None and key in output.data:
+            if (output := self._visible(stage)) is not None and key in output.data:
                 return _copied(output.data[key])
         return default
 
@@ -71,8 +68,7 @@ class StageInputs:
 
     def get_output(self, stage: str) -> "StageOutput | None":
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
-        output = self._visible(stage)
-        if output is None:
+        if (output := self._visible(stage)) is None:
             return None
         return replace(
             output,

@@ -19,8 +19,7 @@ class CorePorts:
     """What any stage may use."""
 
     db: Any = None
-    send_status: Send | None = None
-    """`send_status(stage, status, data)` tells the client how far the run is."""
+    send_status: Send | None = None  # (stage, status, data): tells the client how far the run is
     call_logger: Any = None
     retry_fn: Any = None
 
@@ -30,8 +29,7 @@ class LLMPorts:
     """Language."""
 
     llm_provider: Any = None
-    send_token: Send | None = None
-    """`send_token(token)` streams words to the client."""
+    send_token: Send | None = None  # (token): streams words to the client
     tool_registry: Any = None
 
 
@@ -41,10 +39,10 @@ class AudioPorts:
 
     stt_provider: Any = None
     tts_provider: Any = None
-    send_audio_chunk: Send | None = None
-    """`send_audio_chunk(data, format, duration_ms, is_final)` streams speech to the client."""
-    send_transcript: Send | None = None
-    """`send_transcript(text, is_final)` tells the client what was understood."""
+    send_audio_chunk: Send | None = (
+        None  # (data, format, duration_ms, is_final): streams speech to the client
+    )
+    send_transcript: Send | None = None  # (text, is_final): tells the client what was understood
     audio_in: Any = None
 
 
@@ -90,5 +88,5 @@ class StagePorts:
         return getattr(getattr(self, _NAMES[self.holder(name)]), name)
 
 
+# What is accepted wherever ports are.
 Ports = CorePorts | LLMPorts | AudioPorts | StagePorts | Iterable[CorePorts | LLMPorts | AudioPorts] | None
-"""What is accepted wherever ports are."""
