@@ -91,10 +91,8 @@ class Run:
         except BaseException:
             self.tell("pipeline.cancelled", reason=_BY_CALLER)
             raise
-        finally:
-            self._results.duration_ms = self._timer.elapsed_ms()
-        verdict = self._verdict
-        if verdict is None:
+        self._results.duration_ms = self._timer.elapsed_ms()
+        if (verdict := self._verdict) is None:
             self.tell("pipeline.completed")
             return self._results
         if isinstance(verdict, PipelineCancelled):
@@ -166,7 +164,7 @@ class Run:
             self._start(self._free(node.consumers))
         cause: BaseException | None = None
         try:
-            output = await attempts(node, context, pilot, self.tell)
+            output = await pilot.drive(attempts(node, context, self.tell))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
             output, cause = context.completed(self._outcome_of(error)), error
         if late is not None and late is self._verdict:  # whatever it has returned since

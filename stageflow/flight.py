@@ -10,6 +10,7 @@ out of reach.
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from dataclasses import replace
 from random import random
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import anyio
 from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
 from stageflow.graph import Node
+from stageflow.interceptors import RetryPolicy
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class BroughtDown(BaseException):
 
 
 class Pilot:
-    """Drives a stage's coroutines, one after the other in one task, and can bring them down from outside."""
+    """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside."""
 
     __slots__ = ("_is_bringing_down", "_task")
 
@@ -54,32 +56,24 @@ class Pilot:
             try:
                 awaited = advance(value)
             except StopIteration as stop:
-                result: T = stop.value
-                return result
+                return stop.value  # type: ignore[no-any-return]
             try:
                 value = yield awaited
                 advance = coroutine.send
             except BaseException as error:
                 if self._is_bringing_down:
-                    _take_down(coroutine)
+                    with suppress(BaseException):  # whatever it ends with
+                        for _ in range(_THROWS):
+                            coroutine.throw(BroughtDown())
                     raise
                 advance, value = coroutine.throw, error
 
 
-def _take_down(coroutine: Coroutine[Any, Any, Any]) -> None:
-    for _ in range(_THROWS):
-        try:
-            coroutine.throw(BroughtDown())
-        except BaseException:  # noqa: BLE001  # it has ended: this is thrown away as it is
-            return
-
-
-async def attempts(node: Node, context: StageContext, pilot: Pilot, tell: Callable[..., None]) -> StageOutput:
+async def attempts(node: Node, context: StageContext, tell: Callable[..., None]) -> StageOutput:
     """Run a stage until it does not ask for another try, or does not get it. `tell` is the run's."""
-    attempt = 1
-    while (output := await pilot.drive(node.call(context))).status is StageStatus.RETRY:
-        policy = node.spec.retry
-        if (why := _why_no_retry(node, context, attempt)) or policy is None:
+    attempt, policy = 1, node.spec.retry
+    while (output := await node.call(context)).status is StageStatus.RETRY:
+        if (why := _why_no_retry(policy, attempt, context)) or policy is None:
             error = f"{output.error or 'it asked for another try'} ({why})"
             return replace(output, status=StageStatus.FAIL, error=error)
         wait_s = policy.delay_s(attempt, output.after_s, random())
@@ -97,8 +91,7 @@ async def attempts(node: Node, context: StageContext, pilot: Pilot, tell: Callab
     return output
 
 
-def _why_no_retry(node: Node, context: StageContext, attempt: int) -> str:
-    policy = node.spec.retry
+def _why_no_retry(policy: RetryPolicy | None, attempt: int, context: StageContext) -> str:
     if policy is None:
         return "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
     if attempt >= policy.max_attempts:
