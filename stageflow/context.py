@@ -1,6 +1,6 @@
 """`ContextSnapshot`: the frozen facts of one run, and the values in it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -18,16 +18,13 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry of a conversation.
-
-    `tool_calls` belongs to an assistant's message, `tool_call_id` to a tool's.
-    """
+    """One entry of a conversation."""
 
     role: Role
     content: str = ""
     name: str | None = None
-    tool_call_id: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None  # in a tool's message
+    tool_calls: tuple[ToolCall, ...] = ()  # in an assistant's message
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,9 +78,8 @@ class RunIdentity:
 class ContextSnapshot:
     """What is known when a run begins; no stage can change it.
 
-    Messages, profile, memory and documents may be given as plain mappings and become their values
-    here. A run id is made when none is given. `created_at` is the caller's to set: the framework
-    reads no wall clock.
+    Messages, profile, memory and documents may be plain mappings, and become their values here. A run id is
+    made when none is given. `created_at` is the caller's to set: the framework reads no wall clock.
     """
 
     input_text: str | None = None
@@ -126,19 +122,17 @@ class ContextSnapshot:
         return _made(cls, data)
 
 
-def _made(kind: Callable[..., T], given: Any) -> T:
+def _made(kind: type[T], given: Any) -> T:
     """`given` as the value it stands for: itself, or a plain mapping of the value's fields."""
     if not isinstance(given, Mapping):
         return given  # type: ignore[no-any-return]  # a `kind` already, or None where None is allowed
     try:
         return kind(**given)
     except TypeError as error:
-        raise StageUsageError(
-            f"{dict(given)!r} cannot be a {getattr(kind, '__name__', kind)}: {error}"
-        ) from error
+        raise StageUsageError(f"{dict(given)!r} cannot be a {kind.__name__}: {error}") from error
 
 
-def _all(kind: Callable[..., T], given: Iterable[Any]) -> tuple[T, ...]:
+def _all(kind: type[T], given: Iterable[Any]) -> tuple[T, ...]:
     return tuple(_made(kind, item) for item in given)
 
 

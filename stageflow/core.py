@@ -8,7 +8,6 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
-import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
@@ -61,14 +60,10 @@ class StageOutput:
     artifacts: tuple[StageArtifact, ...] = ()
     events: tuple[StageEvent, ...] = ()
     error: str | None = None
-    duration_ms: float = 0.0
-    """How long the stage took, all its attempts included; set by who runs it."""
-    version: str | None = None
-    """The stage's `version` attribute, if it has one: which prompt, model or code this came from."""
-    reason: str | None = None
-    """Why it was skipped or cancelled."""
-    after_s: float | None = None
-    """How long to wait before another try."""
+    duration_ms: float = 0.0  # all attempts of the stage included; set by who runs it
+    version: str | None = None  # the stage's attribute, if it has one: which prompt, model or code it was
+    reason: str | None = None  # why it was skipped or cancelled
+    after_s: float | None = None  # how long to wait before another try
 
     def __post_init__(self) -> None:
         if type(self.data) is not MappingProxyType:  # that of another output has been checked there
@@ -134,7 +129,6 @@ class PipelineTimer:
         self._clock, self._started_s = clock, clock()
 
     def elapsed_ms(self) -> float:
-        """Milliseconds since then."""
         return (self._clock() - self._started_s) * 1000
 
 
@@ -151,18 +145,14 @@ class StageContext:
     stage_name: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     stream: StreamWriter = field(default_factory=StreamWriter)
-    began_ms: float = 0.0
-    """When the stage began, by the timer."""
-    artifacts: list[StageArtifact] = field(default_factory=list)
+    began_ms: float = 0.0  # by the timer
+    artifacts: list[StageArtifact] = field(default_factory=list)  # what the stage has recorded so far
     events: list[StageEvent] = field(default_factory=list)
-    """What has been recorded so far; goes into the output."""
 
     def __post_init__(self) -> None:
         config = dict(self.config)
-        if self.inputs is not _MADE_HERE:
-            config["inputs"] = self.inputs
-        elif config.get("inputs") is None:
-            config["inputs"] = create_stage_inputs(self.snapshot)
+        inputs: Any = config.get("inputs") if self.inputs is _MADE_HERE else self.inputs
+        config["inputs"] = inputs or create_stage_inputs(self.snapshot)
         if "timer" not in config:
             config["timer"] = PipelineTimer()
         object.__setattr__(self, "inputs", config["inputs"])
@@ -182,10 +172,9 @@ class StageContext:
         """A service that the stage cannot do without. Raises StageUsageError."""
         service = getattr(self.ports, name)
         if service is None:
-            raise StageUsageError(
-                f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given: "
-                f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
-            )
+            lack = f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given"
+            remedy = f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
+            raise StageUsageError(f"{lack}: {remedy}")
         return service
 
     def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
@@ -199,17 +188,11 @@ class StageContext:
 
     def completed(self, output: StageOutput, version: str | None = None) -> StageOutput:
         """The output with what was recorded here, and how long the stage took."""
-        return StageOutput(  # by position: every stage comes by here, and `replace` takes a microsecond
-            output.status,
-            output.data,
-            (*output.artifacts, *self.artifacts),
-            (*output.events, *self.events),
-            output.error,
-            self.config["timer"].elapsed_ms() - self.began_ms,
-            output.version or version,
-            output.reason,
-            output.after_s,
-        )
+        artifacts, events = (*output.artifacts, *self.artifacts), (*output.events, *self.events)
+        took_ms, version = self.timer.elapsed_ms() - self.began_ms, output.version or version
+        said = (output.error, took_ms, version, output.reason, output.after_s)
+        # By position: every stage comes by here, and `replace` takes a microsecond.
+        return StageOutput(output.status, output.data, artifacts, events, *said)
 
     @property
     def is_cancelled(self) -> bool:

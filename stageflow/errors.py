@@ -63,10 +63,7 @@ class RunEnded(StageflowError):
 
     def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
         super().__init__(f"stage {stage!r} {self._deed}: {reason}")
-        self.stage = stage
-        self.reason = reason
-        self.data = data
-        self.results = results
+        self.stage, self.reason, self.data, self.results = stage, reason, data, results
 
 
 class PipelineCancelled(RunEnded):

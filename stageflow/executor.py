@@ -26,7 +26,6 @@ from contextlib import ExitStack
 from math import inf
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 

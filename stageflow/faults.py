@@ -24,16 +24,15 @@ def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
             yield f"stage {name!r} is there twice: give each stage a name of its own"
     specs = {name: stages[names.index(name)] for name in names}
     for spec in stages:
-        yield from _stage_faults(spec, spec.stage)
+        yield from _stage_faults(spec)
         yield from _edge_faults(spec, specs)
         if spec.when is not None:
             yield from _when_faults(spec, spec.when, specs)
     yield from _cycles(specs)
 
 
-def _stage_faults(spec: StageSpec, stage: Any) -> Iterator[str]:
-    name: object = spec.name
-    kind: object = spec.kind
+def _stage_faults(spec: Any) -> Iterator[str]:
+    name, stage, kind = spec.name, spec.stage, spec.kind
     here = f"stage {name!r}"
     called = stage.__name__ if isinstance(stage, type) else type(stage).__name__
     if not isinstance(name, str) or not name:

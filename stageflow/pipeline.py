@@ -6,24 +6,19 @@ from typing import Any
 
 from stageflow.context import ContextSnapshot
 from stageflow.core import Stage, StageContext, StageKind
-from stageflow.errors import (
-    DeadlineExceeded,
-    PipelineBuildError,
-    PipelineCancelled,
-    StageFailed,
-    StageTimeout,
-)
+from stageflow.errors import DeadlineExceeded as DeadlineExceeded
+from stageflow.errors import PipelineBuildError as PipelineBuildError
+from stageflow.errors import PipelineCancelled as PipelineCancelled
+from stageflow.errors import StageFailed as StageFailed
+from stageflow.errors import StageTimeout as StageTimeout
 from stageflow.events import EventSink
 from stageflow.executor import Run
 from stageflow.faults import faults
-from stageflow.graph import PipelineResults, StageSpec, nodes
+from stageflow.graph import PipelineResults as PipelineResults
+from stageflow.graph import StageSpec as StageSpec
+from stageflow.graph import nodes
 from stageflow.interceptors import Interceptor, RetryPolicy
 from stageflow.stages.ports import Ports, StagePorts
-
-__all__ = [
-    "DeadlineExceeded", "Pipeline", "PipelineBuildError", "PipelineCancelled", "PipelineGraph",
-    "PipelineResults", "StageFailed", "StageSpec", "StageTimeout",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

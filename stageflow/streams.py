@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-import anyio
 import anyio.lowlevel
 
 from stageflow.errors import StreamError

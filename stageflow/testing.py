@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from math import inf
 from typing import Any, TypedDict, Unpack
 
-import anyio
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot

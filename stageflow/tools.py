@@ -149,7 +149,9 @@ class ToolRegistry:
             return _failed(call, "bad_arguments", f"The arguments of {call.name} do not fit: {error}.")
         try:
             with anyio.move_on_after(tool.timeout_s):
-                return ToolResult(call.id, call.name, True, _text_of(await tool.function(**keywords)))
+                value = await tool.function(**keywords)
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+                return ToolResult(call.id, call.name, True, text)
         except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
             return _failed(call, "exception", f"{call.name} failed: {type(error).__name__}: {error}")
         doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
@@ -187,10 +189,6 @@ def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(arguments, Mapping):
         raise ValueError(f"a JSON object is needed, not {type(arguments).__name__}")
     return arguments
-
-
-def _text_of(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _failed(call: ToolCall, error: ToolError, text: str) -> ToolResult:

@@ -116,9 +116,7 @@ def _copied(value: Any) -> Any:
 
 
 def create_stage_inputs(
-    snapshot: ContextSnapshot,
-    prior_outputs: "Mapping[str, StageOutput] | None" = None,
-    ports: "Ports" = None,
+    snapshot: ContextSnapshot, prior_outputs: "Mapping[str, StageOutput] | None" = None, ports: "Ports" = None
 ) -> StageInputs:
     """Inputs made by hand: all of `prior_outputs` can be seen, in their order."""
     from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
