@@ -190,9 +190,9 @@ class StageContext:
         """The output with what was recorded here, and how long the stage took."""
         artifacts, events = (*output.artifacts, *self.artifacts), (*output.events, *self.events)
         took_ms, version = self.timer.elapsed_ms() - self.began_ms, output.version or version
-        said = (output.error, took_ms, version, output.reason, output.after_s)
+        rest = (output.error, took_ms, version, output.reason, output.after_s)
         # By position: every stage comes by here, and `replace` takes a microsecond.
-        return StageOutput(output.status, output.data, artifacts, events, *said)
+        return StageOutput(output.status, output.data, artifacts, events, *rest)
 
     @property
     def is_cancelled(self) -> bool:

@@ -1,7 +1,5 @@
 """Runs one graph and returns when nothing of it is left.
 
-Theory of operation
--------------------
 The caller's task is the host: it opens one task group, starts the first stages in it and waits. A stage that
 ends frees those that waited for it: the first goes on in the same task, each further one gets a task of its
 own; so a chain of stages costs one task. A stage that starts frees those that read its stream.
@@ -45,12 +43,7 @@ GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what i
 
 _BY_CALLER = "the caller cancelled the run"
 
-_EVENTS = {  # what a run tells of a stage that ended with that status
-    StageStatus.OK: "stage.completed",
-    StageStatus.SKIP: "stage.skipped",
-    StageStatus.CANCEL: "stage.cancelled",
-    StageStatus.FAIL: "stage.failed",
-}
+_ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
 
 class Run:
@@ -78,7 +71,7 @@ class Run:
         self._flying: dict[str, tuple[StageContext, Pilot]] = {}
         self._verdict: RunEnded | None = None
         self._tasks: TaskGroup
-        self._over = asyncio.Event()  # there is a verdict, or all stages have ended
+        self._over = asyncio.Event()  # by a verdict, the end of all stages, or the caller's cancellation
 
     # --- the host ------------------------------------------------------------------------------------------
 
@@ -110,13 +103,14 @@ class Run:
                 try:
                     await self._over.wait()
                 finally:
+                    self._over.set()
                     if len(self._outputs) < len(self._nodes):
                         self._tasks.cancel_scope.cancel()
                         timers.callback(self._loop.call_later(GRACE_S, self._bring_down_all).cancel)
 
     def _decide(self, verdict: RunEnded) -> None:
         """What ends the run first decides; a stage that is cut short by that, or by the caller, does not."""
-        if not self._is_ending():
+        if not self._over.is_set():
             self._verdict = verdict
             self._over.set()
 
@@ -132,9 +126,6 @@ class Run:
             self.tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
             pilot.bring_down()
 
-    def _is_ending(self) -> bool:
-        return self._verdict is not None or self._tasks.cancel_scope.cancel_called
-
     # --- a task: one stage, and then one of those that it freed --------------------------------------------
 
     def _start(self, free: Iterable[Node]) -> None:
@@ -143,25 +134,24 @@ class Run:
 
     async def _work(self, node: Node) -> None:
         freed = [node]
-        while freed and not self._is_ending():
+        while freed and not self._over.is_set():
             node, *others = freed
             if others:
                 self._start(others)
             await self._fly(node)
-            freed = self._free(node.followers) if node.followers and not self._is_ending() else []
+            freed = self._free(node.followers) if node.followers and not self._over.is_set() else []
 
     async def _fly(self, node: Node) -> None:
-        """Run a stage to its end, whatever that is."""
-        name, limit_s = node.name, node.spec.timeout_s
+        """Run a stage to its end, whatever that is, and let go of who may wait for it at its streams."""
+        name, limit_s, results = node.name, node.spec.timeout_s, self._results
         context, pilot = self._flying[name] = self._context_of(node), Pilot()
-        late = timer = None
+        late = timer = cause = None
         if limit_s is not None:
-            late = StageTimeout(name, f"it took longer than {limit_s:g} s", {}, self._results)
+            late = StageTimeout(name, f"it took longer than {limit_s:g} s", {}, results)
             timer = self._loop.call_later(limit_s, self._decide, late)
         self.tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
-        cause: BaseException | None = None
         try:
             output = await pilot.drive(attempts(node, context, self.tell))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
@@ -170,7 +160,16 @@ class Run:
             output = context.completed(StageOutput.fail(late.reason))
         if timer is not None:
             timer.cancel()
-        self._land(node, context.stream, output, cause)
+        del self._flying[name]
+        if output.status is StageStatus.FAIL:
+            failure = StageFailed(name, output.error or "", output.data, results)
+            failure.__cause__ = cause
+            context.stream.close(failure)
+            self._decide(failure)
+        elif output.status is StageStatus.CANCEL:
+            self._decide(PipelineCancelled(name, output.reason or "", output.data, results))
+        context.stream.close()
+        self._settle(node, output)
 
     def _context_of(self, node: Node) -> StageContext:
         facts, streams = self._facts, self._streams.get(node.name, {})
@@ -187,38 +186,22 @@ class Run:
         verdict = self._verdict
         return StageOutput.cancel(f"the run ended with stage {verdict.stage!r}" if verdict else _BY_CALLER)
 
-    def _land(
-        self, node: Node, stream: StreamWriter, output: StageOutput, cause: BaseException | None
-    ) -> None:
-        """Book the end of a stage, and let go of everybody who may wait for it at the other end of a stream."""
-        del self._flying[node.name]
-        self._settle(node, output)
-        if output.status is StageStatus.FAIL:
-            failure = StageFailed(node.name, output.error or "", output.data, self._results)
-            failure.__cause__ = cause
-            stream.close(failure)
-            self._decide(failure)
-        elif output.status is StageStatus.CANCEL:
-            self._decide(PipelineCancelled(node.name, output.reason or "", output.data, self._results))
-        stream.close()
-
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
         for channel in self._streams.get(node.name, {}).values():
             channel.leave()
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
-            self.tell(_EVENTS[output.status], node, duration_ms=output.duration_ms, **why)
+            self.tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
 
     def tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one that listens, of the run's life."""
-        if self._sink is None:
-            return
-        stage, kind = (node.name, node.spec.kind) if node else (None, None)
-        known = {"run_id": self._results.run_id, "stage": stage, "kind": kind}
-        show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
+        if self._sink is not None:
+            stage, kind = (node.name, node.spec.kind) if node else (None, None)
+            known = {"run_id": self._results.run_id, "stage": stage, "kind": kind}
+            show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
 
     # --- edges -----------------------------------------------------------------------------------------------
 
