@@ -58,8 +58,7 @@ class LoggingEventSink:
     level: int = logging.INFO
 
     def emit(self, event: StageEvent) -> None:
-        told = {"event": event.type, "pii.event_data": dict(event.data)}
-        log.log(self.level, "pipeline event", extra=told)
+        log.log(self.level, "pipeline event", extra={"event": event.type, "pii.event_data": dict(event.data)})
 
 
 @dataclass

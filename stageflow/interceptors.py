@@ -109,14 +109,11 @@ class TracingInterceptor(Interceptor):
         self._start_ms.set(ctx.timer.elapsed_ms())
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        self._end(stage_name, ctx, output.status, output.error)
+        run_id, start_ms, end_ms = ctx.snapshot.pipeline_run_id, self._start_ms.get(), ctx.timer.elapsed_ms()
+        self._export(Span(str(run_id), stage_name, start_ms, end_ms, output.status, output.error))
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        self._end(stage_name, ctx, StageStatus.FAIL, f"{type(error).__name__}: {error}")
-
-    def _end(self, stage_name: str, ctx: StageContext, status: StageStatus, error: str | None) -> None:
-        run_id, end_ms = str(ctx.snapshot.pipeline_run_id), ctx.timer.elapsed_ms()
-        self._export(Span(run_id, stage_name, self._start_ms.get(), end_ms, status, error))
+        await self.after(stage_name, StageOutput.fail(f"{type(error).__name__}: {error}"), ctx)
 
 
 class MetricsInterceptor(TracingInterceptor):

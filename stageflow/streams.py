@@ -114,9 +114,7 @@ class StreamWriter:
 
     def close(self, error: Exception | None = None) -> None:
         """End the stream, with an error if the stage failed; called by who runs the stage."""
-        self._refusal = self._refusal or (
-            f"stage {self._stage!r} sends after it has ended, when its stream is closed: "
-            f"await everything that sends before `execute` returns"
-        )
+        late = f"stage {self._stage!r} sends after it has ended, when its stream is closed"
+        self._refusal = self._refusal or f"{late}: await everything that sends before `execute` returns"
         for channel in self._channels:
             channel.close(error)

@@ -83,18 +83,16 @@ class StageInputs:
         It can be read once. Raises StreamError if there is no stream edge from `stage`.
         """
         if stage not in self.streams:
-            raise StreamError(
-                f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge: "
-                f"add streams=({stage!r},) to its with_stage"
-            )
+            lack = f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge"
+            raise StreamError(f"{lack}: add streams=({stage!r},) to its with_stage")
         return self.streams[stage]
 
     def _visible(self, stage: str) -> "StageOutput | None":
         if stage not in self._upstream:
-            known = ", ".join(map(repr, self._upstream)) or "no stage"
+            seen = f"but can see {', '.join(map(repr, self._upstream)) or 'no stage'} only"
+            remedy = f"add {stage!r} to the dependencies in its with_stage"
             raise UndeclaredDependencyError(
-                f"stage {self.stage_name!r} asks for stage {stage!r}, but can see {known} only: "
-                f"add {stage!r} to the dependencies in its with_stage"
+                f"stage {self.stage_name!r} asks for stage {stage!r}, {seen}: {remedy}"
             )
         still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)

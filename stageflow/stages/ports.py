@@ -39,9 +39,7 @@ class AudioPorts:
 
     stt_provider: Any = None
     tts_provider: Any = None
-    send_audio_chunk: Send | None = (
-        None  # (data, format, duration_ms, is_final): streams speech to the client
-    )
+    send_audio_chunk: Send | None = None  # (data, format, duration_ms, is_final): streams speech to them
     send_transcript: Send | None = None  # (text, is_final): tells the client what was understood
     audio_in: Any = None
 
@@ -68,8 +66,7 @@ class StagePorts:
         given: Any = () if ports is None else ports
         parts: dict[str, Any] = {}
         for part in (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given:
-            name = _NAMES.get(type(part))
-            if name is None:
+            if (name := _NAMES.get(type(part))) is None:
                 kinds = "CorePorts, LLMPorts, AudioPorts, several of them, or StagePorts"
                 raise StageUsageError(f"{part!r} is no ports: give {kinds}")
             if name in parts:
