@@ -1,17 +1,13 @@
 """What can go wrong in a pipeline, and whose fault it is.
 
 StageflowError
-├── PipelineBuildError             the author's: every fault of a pipeline at once, in `faults`
-├── StageUsageError                the author's: a stage breaks a rule; names stage, thing and remedy
-│   ├── UndeclaredDependencyError  it asks for a stage that is not upstream of it
-│   ├── InvalidOutputError         it returns what is no output
-│   └── StreamError                it sends into, or reads from, a stream in a way that cannot work
-├── ToolDeclarationError           the author's: a function that cannot become a tool
-└── RunEnded                       a run that did not complete; `results` holds what had ended by then
-    ├── PipelineCancelled          a stage asked to stop: no error
-    └── StageFailed                a stage failed, raised, or asked for another try that it did not get
-        ├── StageTimeout           it took longer than its `timeout_s`
-        └── DeadlineExceeded       the run took longer than its `deadline_s`
+├── PipelineBuildError, ToolDeclarationError      the author's, before anything runs
+├── StageUsageError                               the author's: a stage breaks a rule
+│   └── UndeclaredDependencyError, InvalidOutputError, StreamError
+└── RunEnded                                      a run that did not complete
+    ├── PipelineCancelled                         on purpose
+    └── StageFailed                               a stage's or its services' fault, or time was up
+        └── StageTimeout, DeadlineExceeded
 """
 
 from __future__ import annotations
@@ -37,7 +33,7 @@ class PipelineBuildError(StageflowError):
 
 
 class StageUsageError(StageflowError):
-    """A stage breaks a rule: it asks for what cannot be, or lacks a value or a service that it requires."""
+    """A stage asks for what cannot be, or lacks what it requires; names stage, thing and remedy."""
 
 
 class UndeclaredDependencyError(StageUsageError):
@@ -49,7 +45,7 @@ class InvalidOutputError(StageUsageError):
 
 
 class StreamError(StageUsageError):
-    """A stream is used in a way that cannot work."""
+    """A stage sends into a stream, or reads one, in a way that cannot work."""
 
 
 class ToolDeclarationError(StageflowError):
@@ -73,7 +69,7 @@ class PipelineCancelled(RunEnded):
 
 
 class StageFailed(RunEnded):
-    """A stage failed. What it raised, if it raised, is the `__cause__`."""
+    """A stage failed, raised, or did not get the further try it asked for. What it raised is the `__cause__`."""
 
     _deed = "failed"
 

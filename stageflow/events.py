@@ -1,15 +1,14 @@
 """Where the events of a run go: the `EventSink` protocol, and three sinks.
 
-A run tells of its life in `StageEvent`s with these types; their data always has `run_id`, `stage`, `kind` and
-`duration_ms` (a stage's for stage events, the run's so far for pipeline events):
+A run tells of its life in `StageEvent`s with these types, and one terminal event for itself and each stage that
+has started; between them come the events that stages emit themselves, whose data is their own:
 
     pipeline.started  pipeline.completed  pipeline.failed  pipeline.cancelled
     stage.started     stage.completed     stage.failed     stage.cancelled
     stage.skipped     stage.retried       stage.overstayed
 
-There is one terminal event for each run and for each stage that started. `failed` comes with an `error`,
-`skipped` and `cancelled` with a `reason`, `retried` with `attempt` and `wait_s`. Between them come the events
-that stages emit themselves, whose data is their own.
+Their data has `run_id`, `stage`, `kind` and `duration_ms` (a stage's, or the run's so far), `failed` an `error`,
+`skipped` and `cancelled` a `reason`, `retried` also `attempt` and `wait_s`.
 """
 
 import logging

@@ -2,11 +2,9 @@
 
 The hooks of an interceptor are put around each attempt of a stage when the graph is built; the one with the
 lowest priority is outermost: first before, last after. An interceptor watches or forbids. What it raises fails
-the stage: closed, never open.
-
-`TimeoutInterceptor` and `RetryInterceptor` have no hooks: they are defaults, for all stages that do not have a
-`timeout_s` or `retry` of their own. The executor keeps them, because no wrapper could: a stage that ignores
-cancellation would outlast a timeout around it.
+the stage: closed, never open. `TimeoutInterceptor` and `RetryInterceptor` have no hooks: they are defaults, for
+stages without a `timeout_s` or `retry` of their own. The executor keeps them, because no wrapper could: a stage
+that ignores cancellation would outlast a timeout around it.
 """
 
 import logging
@@ -47,10 +45,9 @@ class Interceptor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a stage that asks for another try gets one, and how long it waits between.
+    """How often a stage that asks for another try gets one, and how long it waits, if it does not say `after_s`.
 
-    Exponential back-off with a random share taken off ("jitter"), so that those who failed together do not
-    come back together. A stage that says `after_s` is obeyed.
+    Exponential back-off with a random share taken off, so that who failed together does not return together.
     """
 
     max_attempts: int = 3
@@ -143,10 +140,9 @@ class LoggingInterceptor(TracingInterceptor):
 
 
 def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
-    """One attempt of a stage as a function, with the hooks of all interceptors around it.
+    """One attempt of a stage, with the hooks of all interceptors around it, as a function.
 
-    A class is instantiated for each attempt, an instance is shared. What comes back is a StageOutput with all
-    that the context recorded; anything that is none raises InvalidOutputError.
+    It returns an output with all that the context recorded, or raises InvalidOutputError.
     """
 
     async def call(ctx: StageContext) -> StageOutput:
