@@ -24,34 +24,31 @@ def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
             yield f"stage {name!r} is there twice: give each stage a name of its own"
     specs = {name: stages[names.index(name)] for name in names}
     for spec in stages:
-        yield from _stage_faults(spec)
-        yield from _edge_faults(spec, specs)
-        if spec.when is not None:
-            yield from _when_faults(spec, spec.when, specs)
+        here = f"stage {spec.name!r}"
+        yield from (f"{here}: {fault}" for fault in _stage_faults(spec))
+        yield from (f"{here} {fault}" for fault in (*_edge_faults(spec, specs), *_when_faults(spec, specs)))
     yield from _cycles(specs)
 
 
 def _stage_faults(spec: Any) -> Iterator[str]:
-    name, stage, kind = spec.name, spec.stage, spec.kind
-    here = f"stage {name!r}"
+    stage, kind = spec.stage, spec.kind
     called = stage.__name__ if isinstance(stage, type) else type(stage).__name__
-    if not isinstance(name, str) or not name:
-        yield f"{here}: a stage's name is a string, and not empty"
+    if not isinstance(spec.name, str) or not spec.name:
+        yield "a stage's name is a string, and not empty"
     if not inspect.iscoroutinefunction(execute := getattr(stage, "execute", None)):
         lack = f"execute of {called} is not async" if callable(execute) else f"{called} has no execute"
-        yield f"{here}: {lack}; write `async def execute(self, ctx)`"
+        yield f"{lack}; write `async def execute(self, ctx)`"
     if isinstance(stage, type) and (needed := _arguments(stage)):
-        yield f"{here}: class {called} needs arguments ({needed}); add an instance of it instead"
-    own = getattr(stage, "kind", kind)
+        yield f"class {called} needs arguments ({needed}); add an instance of it instead"
     if not isinstance(kind, StageKind):
-        yield f"{here}: its kind is {kind!r}; give a StageKind, here or as the class's `kind`"
-    elif own is not kind:
-        yield f"{here}: is added as {kind} but its class says {own}; let them agree"
+        yield f"its kind is {kind!r}; give a StageKind, here or as the class's `kind`"
+    elif (own := getattr(stage, "kind", kind)) is not kind:
+        yield f"is added as {kind} but its class says {own}; let them agree"
     if spec.timeout_s is not None and not spec.timeout_s > 0:
-        yield f"{here}: timeout_s is {spec.timeout_s!r}; it must be more than 0"
+        yield f"timeout_s is {spec.timeout_s!r}; it must be more than 0"
     for key in RESERVED_KEYS:
         if key in spec.config:
-            yield f"{here}: the config key {key!r} is filled by the framework; use another name"
+            yield f"the config key {key!r} is filled by the framework; use another name"
 
 
 def _arguments(kind: type) -> str:
@@ -64,27 +61,25 @@ def _arguments(kind: type) -> str:
 def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
     for edge, needs in (("depends on", spec.dependencies), ("reads the stream of", spec.streams)):
         for need in needs:
-            here = f"stage {spec.name!r} {edge}"
             if need == spec.name:
-                yield f"{here} itself; remove that edge"
+                yield f"{edge} itself; remove that edge"
             elif need not in specs:
                 known = ", ".join(repr(name) for name in specs if name != spec.name) or "none"
-                yield f"{here} {need!r}, which is not in the pipeline; others are: {known}"
+                yield f"{edge} {need!r}, which is not in the pipeline; others are: {known}"
             elif needs is spec.streams:
-                yield from _stream_faults(spec, specs[need], specs)
+                yield from (f"{edge} {need!r}{fault}" for fault in _stream_faults(spec, specs[need], specs))
 
 
 def _stream_faults(spec: StageSpec, producer: StageSpec, specs: Specs) -> Iterator[str]:
-    here = f"stage {spec.name!r} reads the stream of {producer.name!r}"
     if producer.kind not in STREAMING_KINDS:
         remedy = f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH or AGENT"
-        yield f"{here}, which does not produce one, being of kind {producer.kind!s}; {remedy}"
+        yield f", which does not produce one, being of kind {producer.kind!s}; {remedy}"
     if producer.name in spec.dependencies:
         remedy = f"remove {producer.name!r} from its dependencies: its output can be read after its stream"
-        yield f"{here} and waits for it; {remedy}"
+        yield f" and waits for it; {remedy}"
     elif last := _held_up(spec, producer, specs):
         lock = f"{last!r} has ended, which it cannot while that stream is full: each would wait for the other"
-        yield f"{here}, but starts only after {lock}; read the stream in a stage that does not wait for {last!r}"
+        yield f", but starts only after {lock}; read the stream in a stage that does not wait for {last!r}"
 
 
 def _held_up(spec: StageSpec, producer: StageSpec, specs: Specs) -> str | None:
@@ -97,12 +92,15 @@ def _held_up(spec: StageSpec, producer: StageSpec, specs: Specs) -> str | None:
     return max(held_up, key=lambda other: len(upstream(specs, other)), default=None)
 
 
-def _when_faults(spec: StageSpec, when: object, specs: Specs) -> Iterator[str]:
+def _when_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
+    when: object = spec.when
     match when:
+        case None:
+            return
         case (str(name), str(route)):
-            here = f"stage {spec.name!r} runs only when {name!r} says {route!r}"
+            here = f"runs only when {name!r} says {route!r}"
         case _:
-            yield f'stage {spec.name!r} has when={when!r}; give a stage and its route: ("router", "support")'
+            yield f'has when={when!r}; give a stage and its route: ("router", "support")'
             return
     if (router := specs.get(name)) is None:
         yield f"{here}, but {name!r} is not in the pipeline; add it, or correct `when`"

@@ -20,7 +20,6 @@ import anyio
 from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
 from stageflow.graph import Node
-from stageflow.interceptors import RetryPolicy
 
 T = TypeVar("T")
 
@@ -73,31 +72,30 @@ async def attempts(node: Node, context: StageContext, tell: Callable[..., None])
     """Run a stage until it does not ask for another try, or does not get it. `tell` is the run's."""
     attempt, policy = 1, node.spec.retry
     while (output := await node.call(context)).status is StageStatus.RETRY:
-        if (why := _why_no_retry(policy, attempt, context)) or policy is None:
-            error = f"{output.error or 'it asked for another try'} ({why})"
-            return replace(output, status=StageStatus.FAIL, error=error)
-        wait_s = policy.delay_s(attempt, output.after_s, random())
-        told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
-        tell("stage.retried", node, duration_ms=output.duration_ms, **told)
-        await anyio.sleep(wait_s)
-        attempt += 1
-        context.artifacts.clear()
-        context.events.clear()
+        if policy is None:
+            why = (
+                "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
+            )
+        elif attempt >= policy.max_attempts:
+            why = f"after {attempt} attempts, which is all that its retry policy allows"
+        elif context.stream.sent:
+            why = "another try is impossible, because its consumers have had items of its stream already"
+        elif any(channel.taken for channel in context.inputs.streams.values()):
+            why = "another try is impossible, because it has had items of a stream already"
+        else:
+            wait_s = policy.delay_s(attempt, output.after_s, random())
+            told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
+            tell("stage.retried", node, duration_ms=output.duration_ms, **told)
+            await anyio.sleep(wait_s)
+            attempt += 1
+            context.artifacts.clear()
+            context.events.clear()
+            continue
+        error = f"{output.error or 'it asked for another try'} ({why})"
+        return replace(output, status=StageStatus.FAIL, error=error)
     has_route = not node.awaiting_route or isinstance(output.data.get("route"), str)
     if not has_route and output.status is StageStatus.OK:
         lack = f"gave no route, which {', '.join(map(repr, node.awaiting_route))} wait for"
         remedy = "return StageOutput.ok(route=...) with a string"
         raise InvalidOutputError(f"stage {node.name!r} {lack}: {remedy}")
     return output
-
-
-def _why_no_retry(policy: RetryPolicy | None, attempt: int, context: StageContext) -> str:
-    if policy is None:
-        return "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
-    if attempt >= policy.max_attempts:
-        return f"after {attempt} attempts, which is all that its retry policy allows"
-    if context.stream.sent:
-        return "another try is impossible, because its consumers have had items of its stream already"
-    if any(channel.taken for channel in context.inputs.streams.values()):
-        return "another try is impossible, because it has had items of a stream already"
-    return ""

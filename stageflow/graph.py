@@ -9,7 +9,7 @@ Three relations decide everything:
 A stage may see what is settled for it, and its producers.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -121,32 +121,26 @@ def settled(specs: Specs, name: str) -> set[str]:
     return {need for one in waiting for need in specs[one].dependencies if need in specs}
 
 
-def _topological(specs: Iterable[StageSpec]) -> list[StageSpec]:
-    """The stages so that each comes after what it needs; otherwise in the order of declaration."""
-    order: dict[str, StageSpec] = {}
-    while waiting := [spec for spec in specs if spec.name not in order]:
-        spec = next(one for one in waiting if order.keys() >= set(one.needs))
-        order[spec.name] = spec
-    return list(order.values())
-
-
 def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> dict[str, Node]:
     """The stages of a pipeline without faults by name, ready to run, in topological order."""
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
-    specs, order = {spec.name: spec for spec in stages}, _topological(stages)
+    specs: Specs = {spec.name: spec for spec in stages}
+    order: dict[str, StageSpec] = {}  # each after what it needs; otherwise as declared
+    while rest := [spec for spec in stages if spec.name not in order]:
+        spec = next(one for one in rest if order.keys() >= set(one.needs))
+        order[spec.name] = spec
     made: dict[str, Node] = {}
-    for spec in reversed(order):  # backwards, so that followers are there already
-        name = spec.name
+    for name, spec in reversed(order.items()):  # backwards, so that followers are there already
         may_see = settled(specs, name).union(spec.streams)
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             tuple(one for one in upstream(specs, name) if one in may_see),
             attempt_call(name, spec.stage, interceptors),
-            tuple(made[other.name] for other in order if name in other.dependencies),
-            tuple(made[other.name] for other in order if name in other.streams),
-            tuple(other.name for other in order if other.when is not None and other.when[0] == name),
+            tuple(made[other.name] for other in order.values() if name in other.dependencies),
+            tuple(made[other.name] for other in order.values() if name in other.streams),
+            tuple(other.name for other in order.values() if other.when and other.when[0] == name),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
         )
     return dict(reversed(made.items()))

@@ -47,7 +47,8 @@ class Pipeline:
         `route="support"`. `kind` may be left out if the stage has one. `timeout_s` spans all its attempts.
         """
         kind = kind or getattr(stage, "kind", None)
-        needs, reads = _names(dependencies), _names(streams)
+        edges = ([names] if isinstance(names, str) else names for names in (dependencies, streams))
+        needs, reads = (tuple(dict.fromkeys(names)) for names in edges)  # each once
         spec = StageSpec(name, stage, kind, needs, reads, when, dict(config or {}), timeout_s, retry)  # type: ignore[arg-type]  # without a kind, build says so
         return Pipeline((*self.stages, spec))
 
@@ -106,8 +107,3 @@ class PipelineGraph:
             snapshot = snapshot.snapshot
         config = {**(config or {}), "event_sink": event_sink}
         return await Run(self._nodes, snapshot, StagePorts.of(ports), config).complete(deadline_s)
-
-
-def _names(names: Sequence[str]) -> tuple[str, ...]:
-    """Each name once; a lone string is one name, not a sequence of letters."""
-    return tuple(dict.fromkeys([names] if isinstance(names, str) else names))
