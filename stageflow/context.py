@@ -1,6 +1,6 @@
 """`ContextSnapshot`: the frozen facts of one run, and the values in it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -28,7 +28,7 @@ class Message:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tool_calls", _all(ToolCall, self.tool_calls))
+        object.__setattr__(self, "tool_calls", tuple(_made(ToolCall, one) for one in self.tool_calls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,7 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSnapshot:
-    """What is known when a run begins; no stage can change it.
-
-    Messages, profile, memory and documents may be plain mappings, and become their values here. A run id is
-    made when none is given. `created_at` is the caller's to set: the framework reads no wall clock.
-    """
+    """What is known when a run begins; no stage can change it. Values in it may be given as plain mappings."""
 
     input_text: str | None = None
     pipeline_run_id: Identifier = field(default_factory=lambda: uuid4().hex)
@@ -97,11 +93,11 @@ class ContextSnapshot:
     documents: tuple[Document, ...] = ()
     extensions: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    created_at: datetime | float | None = None
+    created_at: datetime | float | None = None  # the caller's to set: the framework reads no wall clock
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "messages", _all(Message, self.messages))
-        object.__setattr__(self, "documents", _all(Document, self.documents))
+        object.__setattr__(self, "messages", tuple(_made(Message, one) for one in self.messages))
+        object.__setattr__(self, "documents", tuple(_made(Document, one) for one in self.documents))
         object.__setattr__(self, "profile", _made(Profile, self.profile))
         object.__setattr__(self, "memory", _made(Memory, self.memory))
         object.__setattr__(self, "extensions", MappingProxyType(dict(self.extensions)))
@@ -130,10 +126,6 @@ def _made(kind: type[T], given: Any) -> T:
         return kind(**given)
     except TypeError as error:
         raise StageUsageError(f"{dict(given)!r} cannot be a {kind.__name__}: {error}") from error
-
-
-def _all(kind: type[T], given: Iterable[Any]) -> tuple[T, ...]:
-    return tuple(_made(kind, item) for item in given)
 
 
 def _plain(value: Any) -> Any:

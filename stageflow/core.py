@@ -134,39 +134,29 @@ class PipelineTimer:
 
 @dataclass(frozen=True, slots=True)
 class StageContext:
-    """What a stage is given: the facts of the run, upstream results, services and ways to speak.
-
-    `config` is the run's and the stage's configuration, the stage's own winning, with `inputs`, `timer` and
-    `event_sink` in it. `stream` is where a stage that streams sends its items.
-    """
+    """What a stage is given: the facts of the run, upstream results, services and ways to speak."""
 
     snapshot: ContextSnapshot
     inputs: StageInputs = _MADE_HERE
     stage_name: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    stream: StreamWriter = field(default_factory=StreamWriter)
+    config: Mapping[str, Any] = field(default_factory=dict)  # the stage's wins; has inputs, timer, event_sink
+    stream: StreamWriter = field(default_factory=StreamWriter)  # where a stage that streams sends its items
     began_ms: float = 0.0  # by the timer
     artifacts: list[StageArtifact] = field(default_factory=list)  # what the stage has recorded so far
     events: list[StageEvent] = field(default_factory=list)
+    timer: PipelineTimer = field(init=False)  # the run's
+    ports: StagePorts = field(init=False)  # the run's services; one that was not given is None
 
     def __post_init__(self) -> None:
         config = dict(self.config)
         inputs: Any = config.get("inputs") if self.inputs is _MADE_HERE else self.inputs
-        config["inputs"] = inputs or create_stage_inputs(self.snapshot)
+        config["inputs"] = inputs = inputs or create_stage_inputs(self.snapshot)
         if "timer" not in config:
             config["timer"] = PipelineTimer()
-        object.__setattr__(self, "inputs", config["inputs"])
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "ports", inputs.ports)
+        object.__setattr__(self, "timer", config["timer"])
         object.__setattr__(self, "config", MappingProxyType(config))
-
-    @property
-    def timer(self) -> PipelineTimer:
-        """The run's."""
-        return self.config["timer"]  # type: ignore[no-any-return]  # configuration may be anything
-
-    @property
-    def ports(self) -> StagePorts:
-        """The run's services; one that was not given is None."""
-        return self.inputs.ports
 
     def require_port(self, name: str) -> Any:
         """A service that the stage cannot do without. Raises StageUsageError."""

@@ -55,7 +55,7 @@ class ToolDeclarationError(StageflowError):
 class RunEnded(StageflowError):
     """A run that did not complete: the `stage` that ended it, what it said, and what had ended by then."""
 
-    _deed = "ended the run"
+    _deed = "failed"
 
     def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
         super().__init__(f"stage {stage!r} {self._deed}: {reason}")
@@ -70,8 +70,6 @@ class PipelineCancelled(RunEnded):
 
 class StageFailed(RunEnded):
     """A stage failed, raised, or did not get the further try it asked for. What it raised is the `__cause__`."""
-
-    _deed = "failed"
 
     @property
     def error(self) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import random
 from typing import Any, TypeVar
 
@@ -31,14 +31,12 @@ class BroughtDown(BaseException):
     """Thrown into a stage that does not end by itself; no `Exception` and no cancellation, so nobody expects it."""
 
 
+@dataclass(slots=True)
 class Pilot:
     """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside."""
 
-    __slots__ = ("_is_bringing_down", "_task")
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[Any] | None = None
-        self._is_bringing_down = False
+    _task: asyncio.Task[Any] | None = None
+    _is_bringing_down: bool = False
 
     def bring_down(self) -> None:
         """End the coroutine whether it wants to or not; the task sees a cancellation."""

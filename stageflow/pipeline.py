@@ -14,9 +14,9 @@ from stageflow.errors import StageTimeout as StageTimeout
 from stageflow.events import EventSink
 from stageflow.executor import Run
 from stageflow.faults import faults
+from stageflow.graph import Node, nodes
 from stageflow.graph import PipelineResults as PipelineResults
 from stageflow.graph import StageSpec as StageSpec
-from stageflow.graph import nodes
 from stageflow.interceptors import Interceptor, RetryPolicy
 from stageflow.stages.ports import Ports, StagePorts
 
@@ -58,7 +58,9 @@ class Pipeline:
 
     def build(self, *, interceptors: Iterable[Interceptor] = ()) -> "PipelineGraph":
         """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault."""
-        return PipelineGraph(self.stages, interceptors)
+        if found := list(faults(self.stages)):
+            raise PipelineBuildError(found)
+        return PipelineGraph(nodes(self.stages, tuple(interceptors)))
 
     async def run(
         self,
@@ -73,18 +75,16 @@ class Pipeline:
         return await self.build().run(facts, ports=ports, event_sink=event_sink)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class PipelineGraph:
     """A pipeline that can run, any number of times at once: it holds no state of a run."""
 
-    __slots__ = ("_nodes", "stages")
+    _nodes: Mapping[str, Node]
 
-    def __init__(self, specs: Sequence[StageSpec], interceptors: Iterable[Interceptor] = ()) -> None:
-        """Raises PipelineBuildError with every fault."""
-        if found := list(faults(specs)):
-            raise PipelineBuildError(found)
-        self._nodes = nodes(specs, tuple(interceptors))
-        # In topological order; among equals, in the order of declaration.
-        self.stages = tuple(node.spec for node in self._nodes.values())
+    @property
+    def stages(self) -> tuple[StageSpec, ...]:
+        """In topological order; among equals, in the order of declaration."""
+        return tuple(node.spec for node in self._nodes.values())
 
     async def run(
         self,
