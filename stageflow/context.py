@@ -105,7 +105,6 @@ class ContextSnapshot:
 
     @property
     def identity(self) -> RunIdentity:
-        """The six ids in one value."""
         return RunIdentity(**{field.name: getattr(self, field.name) for field in fields(RunIdentity)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -122,10 +122,9 @@ def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
 
 
 class PipelineTimer:
-    """Milliseconds since a run began, by a monotonic clock: the same zero for all stages of the run."""
+    """Milliseconds since a run began, the same for all its stages, by a monotonic clock of seconds."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        """`clock` gives seconds; a run hands in its event loop's."""
         self._clock, self._started_s = clock, clock()
 
     def elapsed_ms(self) -> float:

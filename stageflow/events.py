@@ -70,9 +70,7 @@ class CollectingEventSink:
         self.events.append(event)
 
     def types(self) -> list[str]:
-        """The types of all events, in order."""
         return [event.type for event in self.events]
 
     def of(self, type: str) -> list[StageEvent]:
-        """The events of one type, in order."""
         return [event for event in self.events if event.type == type]

@@ -93,19 +93,14 @@ class PipelineResults(Mapping[str, StageOutput]):
         return dict(self._outputs[name].data) if name in self._outputs else {}
 
     def ok(self, name: str) -> bool:
-        """Whether the stage ended well."""
         return name in self._outputs and self._outputs[name].status is StageStatus.OK
 
     def failed(self) -> tuple[str, ...]:
-        """The stages that failed."""
         return tuple(name for name in self if self[name].status is StageStatus.FAIL)
 
 
 def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs") -> list[str]:
-    """Nearest first, ties in the order of declaration. In a cycle, the stage is upstream of itself.
-
-    Edges that lead nowhere are left out, so that even a wrong pipeline can be asked.
-    """
+    """Nearest first, ties as declared. A wrong pipeline can be asked too: in a cycle, a stage is upstream of itself."""
     seen: list[str] = []
     level = {name}
     while level:
@@ -116,7 +111,6 @@ def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs")
 
 
 def settled(specs: Specs, name: str) -> set[str]:
-    """The stages that have certainly ended before this one starts."""
     waiting = (name, *upstream(specs, name))
     return {need for one in waiting for need in specs[one].dependencies if need in specs}
 

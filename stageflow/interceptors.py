@@ -23,10 +23,7 @@ StageCall = Callable[[StageContext], Coroutine[Any, Any, StageOutput]]
 
 
 class Interceptor(Protocol):
-    """Hooks around each attempt of each stage; who derives from this writes only those that they need.
-
-    When the stage is cancelled, no further hook is called.
-    """
+    """Hooks around each attempt of a stage; write only those needed. After a cancellation, none is called."""
 
     priority: int = 0  # the lower, the further out
 
@@ -140,10 +137,7 @@ class LoggingInterceptor(TracingInterceptor):
 
 
 def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
-    """One attempt of a stage, with the hooks of all interceptors around it, as a function.
-
-    It returns an output with all that the context recorded, or raises InvalidOutputError.
-    """
+    """One attempt of a stage as a function, with all hooks around it. Raises InvalidOutputError."""
 
     async def call(ctx: StageContext) -> StageOutput:
         one = stage() if isinstance(stage, type) else stage

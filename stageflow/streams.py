@@ -39,7 +39,6 @@ class Channel:
 
     @property
     def is_full(self) -> bool:
-        """Whether the producer has to wait."""
         return len(self._items) >= self._capacity and self.state == "open"
 
     async def wait_change(self) -> None:
@@ -97,10 +96,9 @@ class StreamWriter:
     sent: int = 0  # items so far
 
     async def send(self, item: Any) -> None:
-        """Give every consumer the item, when the slowest has room for it.
+        """Give every consumer the item, when the slowest has room for it. Cancel-safe: all get it or none.
 
-        Cancel-safe: a send that was cancelled reached nobody. Raises StreamError once the stage has ended,
-        and in a stage of a kind that does not stream.
+        Raises StreamError once the stage has ended, and in a stage of a kind that does not stream.
         """
         while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
             await full.wait_change()

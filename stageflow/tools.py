@@ -47,38 +47,31 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One callable of the agent's. `parameters` is the JSON schema of its arguments, as models want it.
-
-    `Tool.of` makes one from a function. One made by hand, from a schema that somebody else published, may leave
-    `validate` out; its function then gets the arguments as they came.
-    """
+    """One callable of the agent's: `Tool.of` a function, or by hand, from a schema that somebody published."""
 
     name: str
     description: str
-    parameters: Mapping[str, object]
+    parameters: Mapping[str, object]  # the JSON schema of its arguments, as models want it
     function: ToolFunction
-    effect: Effect = "irreversible"
+    effect: Effect = "irreversible"  # unless it says otherwise: so nothing runs too early by oversight
     timeout_s: float = DEFAULT_TIMEOUT_S
-    validate: Validate | None = None
+    validate: Validate | None = None  # without it, the function gets the arguments as they came
 
     @classmethod
     def of(
         cls, function: ToolFunction, *, effect: Effect = "irreversible", timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> Self:
-        """A tool from an async function with annotated parameters; its docstring is the description.
+        """A tool from an async function with annotated parameters, described by its docstring.
 
-        A tool that does not say otherwise counts as irreversible, so that nothing runs too early by oversight.
         Raises ToolDeclarationError.
         """
         name = str(getattr(function, "__name__", type(function).__name__))
         if not inspect.iscoroutinefunction(function):
-            raise ToolDeclarationError(
-                f"tool {name!r} must be an `async def`; send blocking work through anyio.to_thread.run_sync"
-            )
+            remedy = "send blocking work through anyio.to_thread.run_sync"
+            raise ToolDeclarationError(f"tool {name!r} must be an `async def`; {remedy}")
         if not (text := inspect.cleandoc(function.__doc__ or "")):
-            raise ToolDeclarationError(
-                f"tool {name!r} has no description: the model decides by it; write a docstring"
-            )
+            lack = "has no description: the model decides by it"
+            raise ToolDeclarationError(f"tool {name!r} {lack}; write a docstring")
         parameters, validate = _arguments_of(function, name)
         return cls(name, text, parameters, function, effect, timeout_s, validate)
 
@@ -92,12 +85,11 @@ def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object],
 
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        here = f"tool {name!r}: parameter {parameter.name!r}"
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ToolDeclarationError(
-                f"tool {name!r}: parameter {parameter.name!r} cannot be named by a model; use plain parameters"
-            )
+            raise ToolDeclarationError(f"{here} cannot be named by a model; use plain parameters")
         if (hint := parameter.annotation) is parameter.empty:
-            raise ToolDeclarationError(f"tool {name!r}: parameter {parameter.name!r} needs an annotation")
+            raise ToolDeclarationError(f"{here} needs an annotation")
         fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
     make: Any = TypedDict  # a type made at run time, from the signature
     arguments_type = make(name, fields)
@@ -126,7 +118,6 @@ class ToolRegistry:
             raise ToolDeclarationError(f"tools must have names of their own; given twice: {', '.join(twice)}")
 
     def get(self, name: str) -> Tool | None:
-        """The tool of that name, if there is one."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
     def turn(self) -> "ToolTurn":

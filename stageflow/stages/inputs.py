@@ -47,10 +47,7 @@ class StageInputs:
         return default if output is None else _copied(output.data.get(key, default))
 
     def require_from(self, stage: str, key: str, kind: type = object) -> Any:
-        """The value that one upstream stage must have under `key`, and of that type if one is given.
-
-        Raises UndeclaredDependencyError and StageUsageError.
-        """
+        """The same, but raises StageUsageError too if there is none, or none of that type."""
         value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
         if isinstance(value, kind) and value is not _MISSING:
             return value
@@ -78,10 +75,7 @@ class StageInputs:
         )
 
     def stream(self, stage: str) -> "Channel":
-        """What `stage` sends, as it comes: `async for item in ctx.inputs.stream("agent")`.
-
-        It can be read once. Raises StreamError if there is no stream edge from `stage`.
-        """
+        """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""
         if stage not in self.streams:
             lack = f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge"
             raise StreamError(f"{lack}: add streams=({stage!r},) to its with_stage")
