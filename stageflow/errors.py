@@ -10,8 +10,6 @@ StageflowError
         └── StageTimeout, DeadlineExceeded
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,7 +55,9 @@ class RunEnded(StageflowError):
 
     _deed = "failed"
 
-    def __init__(self, stage: str, reason: str, data: Mapping[str, object], results: PipelineResults) -> None:
+    def __init__(
+        self, stage: str, reason: str, data: Mapping[str, object], results: "PipelineResults"
+    ) -> None:
         super().__init__(f"stage {stage!r} {self._deed}: {reason}")
         self.stage, self.reason, self.data, self.results = stage, reason, data, results
 

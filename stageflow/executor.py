@@ -40,9 +40,7 @@ from stageflow.streams import Channel, StreamWriter
 log = logging.getLogger(__name__)
 
 GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
-
 _BY_CALLER = "the caller cancelled the run"
-
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
 
@@ -61,11 +59,8 @@ class Run:
         self._sink = None if isinstance(sink, NoOpEventSink) else sink
         self._outputs: dict[str, StageOutput] = {}
         self._results = PipelineResults(nodes, self._outputs, str(facts.pipeline_run_id))
-        self._streams = {  # by consumer and producer
-            name: {producer: Channel() for producer in node.spec.streams}
-            for name, node in nodes.items()
-            if node.spec.streams
-        }
+        # By consumer and producer.
+        self._streams = {(name, one): Channel() for name, node in nodes.items() for one in node.spec.streams}
         self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flying: dict[str, tuple[StageContext, Pilot]] = {}
@@ -74,7 +69,6 @@ class Run:
         self._over = asyncio.Event()  # by a verdict, the end of all stages, or the caller's cancellation
 
     # --- the host ------------------------------------------------------------------------------------------
-
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
         self.tell("pipeline.started")
@@ -127,7 +121,6 @@ class Run:
             pilot.bring_down()
 
     # --- a task: one stage, and then one of those that it freed --------------------------------------------
-
     def _start(self, free: Iterable[Node]) -> None:
         for node in free:
             self._tasks.start_soon(self._work, node)
@@ -172,7 +165,7 @@ class Run:
         self._settle(node, output)
 
     def _context_of(self, node: Node) -> StageContext:
-        facts, streams = self._facts, self._streams.get(node.name, {})
+        facts, streams = self._facts, {one: self._streams[node.name, one] for one in node.spec.streams}
         inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
         writer = StreamWriter(node.name, self._outgoing(node) if node.consumers else (), node.refusal)
         config = {**self._config, **node.spec.config}
@@ -188,8 +181,8 @@ class Run:
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
-        for channel in self._streams.get(node.name, {}).values():
-            channel.leave()
+        for producer in node.spec.streams:
+            self._streams[node.name, producer].leave()
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
             self.tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)
@@ -204,7 +197,6 @@ class Run:
             show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
 
     # --- edges -----------------------------------------------------------------------------------------------
-
     def _free(self, waiting: Iterable[Node]) -> list[Node]:
         """Satisfy one edge of each; returns those that can start now. Who is passed by frees others in turn."""
         free: list[Node] = []
@@ -224,7 +216,7 @@ class Run:
         return free
 
     def _outgoing(self, node: Node) -> list[Channel]:
-        return [self._streams[consumer.name][node.name] for consumer in node.consumers]
+        return [self._streams[consumer.name, node.name] for consumer in node.consumers]
 
     def _why_passed_by(self, node: Node) -> str:
         if node.spec.when is not None:

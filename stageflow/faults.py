@@ -11,8 +11,6 @@ from typing import Any
 from stageflow.core import StageKind
 from stageflow.graph import STREAMING_KINDS, Specs, StageSpec, settled, upstream
 
-RESERVED_KEYS = ("inputs", "timer", "event_sink")  # of `ctx.config`: the framework fills them
-
 
 def faults(stages: Sequence[StageSpec]) -> Iterator[str]:
     """Every reason why these stages make no pipeline, a sentence each that names the stage and the remedy."""
@@ -46,7 +44,7 @@ def _stage_faults(spec: Any) -> Iterator[str]:
         yield f"is added as {kind} but its class says {own}; let them agree"
     if spec.timeout_s is not None and not spec.timeout_s > 0:
         yield f"timeout_s is {spec.timeout_s!r}; it must be more than 0"
-    for key in RESERVED_KEYS:
+    for key in ("inputs", "timer", "event_sink"):
         if key in spec.config:
             yield f"the config key {key!r} is filled by the framework; use another name"
 

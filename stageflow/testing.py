@@ -21,9 +21,7 @@ from stageflow.streams import Channel, StreamWriter
 
 __all__ = ["CollectingEventSink", "check_stage", "create_test_context", "create_test_snapshot", "run_stage"]
 
-# A stage must have ended so soon after being cancelled: then a person who interrupts does not notice.
-CANCELLED_WITHIN_S = 0.05
-
+CANCELLED_WITHIN_S = 0.05  # so soon a stage must end: then a person who interrupts does not notice
 # When to cancel: after so many passes of the event loop, and after so many seconds.
 _MOMENTS = [(passes, 0.0) for passes in range(12)] + [(0, delay_s) for delay_s in (0.005, 0.02, 0.05)]
 
@@ -38,9 +36,7 @@ class Situation(TypedDict, total=False):
     """What a stage finds when it runs alone; whatever is left out is empty."""
 
     snapshot: ContextSnapshot | None
-    inputs: (
-        Mapping[str, StageOutput | Mapping[str, Any]] | None
-    )  # of stages upstream; a mapping stands for ok
+    inputs: Mapping[str, StageOutput | Mapping[str, Any]] | None  # of stages upstream; a mapping is an ok
     streams: Mapping[str, Sequence[Any]] | None  # of stages upstream; can be read to the end
     ports: Ports
     config: Mapping[str, Any] | None

@@ -67,12 +67,9 @@ class StageInputs:
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
         if (output := self._visible(stage)) is None:
             return None
-        return replace(
-            output,
-            data=_copied(dict(output.data)),
-            artifacts=tuple(replace(one, payload=_copied(one.payload)) for one in output.artifacts),
-            events=tuple(replace(one, data=_copied(one.data)) for one in output.events),
-        )
+        artifacts = tuple(replace(one, payload=_copied(one.payload)) for one in output.artifacts)
+        events = tuple(replace(one, data=_copied(one.data)) for one in output.events)
+        return replace(output, data=_copied(dict(output.data)), artifacts=artifacts, events=events)
 
     def stream(self, stage: str) -> "Channel":
         """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""
