@@ -28,7 +28,6 @@ from stageflow.errors import (
     StageUsageError,
     StreamError,
     ToolDeclarationError,
-    UndeclaredDependencyError,
 )
 from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink
 from stageflow.interceptors import (
@@ -42,7 +41,7 @@ from stageflow.interceptors import (
     TracingInterceptor,
 )
 from stageflow.pipeline import Pipeline, PipelineGraph, PipelineResults, StageSpec
-from stageflow.stages.inputs import StageInputs
+from stageflow.stages.inputs import StageInputs, UndeclaredDependencyError, create_stage_inputs
 from stageflow.stages.ports import (
     AudioPorts,
     CorePorts,
@@ -51,7 +50,6 @@ from stageflow.stages.ports import (
     create_audio_ports,
     create_core_ports,
     create_llm_ports,
-    create_stage_inputs,
 )
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 

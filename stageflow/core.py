@@ -1,6 +1,6 @@
 """What a stage is and says: `Stage`, its kind, its output, and the context that it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
@@ -205,3 +205,6 @@ class Stage(Protocol):
         Must end within 50 ms of being cancelled; await in cleanup only under a shielded scope with a
         deadline. After another second it is taken down.
         """
+
+
+StageCall = Callable[[StageContext], Coroutine[Any, Any, StageOutput]]  # one attempt of a stage, as it is run

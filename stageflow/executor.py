@@ -21,7 +21,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from math import inf
 from typing import Any
 
 import anyio.lowlevel
@@ -148,7 +147,7 @@ class Run:
         try:
             output = await pilot.drive(attempts(node, context, self.tell))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
-            output, cause = context.completed(self._outcome_of(error)), error
+            output, cause = context.completed(self._outcome_of(error, context)), error
         if late is not None and late is self._verdict:  # whatever it has returned since
             output = context.completed(StageOutput.fail(late.reason))
         if timer is not None:
@@ -171,10 +170,10 @@ class Run:
         config = {**self._config, **node.spec.config}
         return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms())
 
-    def _outcome_of(self, error: BaseException) -> StageOutput:
+    def _outcome_of(self, error: BaseException, context: StageContext) -> StageOutput:
         if not isinstance(error, asyncio.CancelledError):
             return StageOutput.fail(f"{type(error).__name__}: {error}")
-        if anyio.current_effective_deadline() > -inf:
+        if not context.is_cancelled:
             return StageOutput.fail("CancelledError: raised, though nobody had cancelled it")
         verdict = self._verdict
         return StageOutput.cancel(f"the run ended with stage {verdict.stage!r}" if verdict else _BY_CALLER)

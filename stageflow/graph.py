@@ -13,15 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from stageflow.core import Stage, StageKind, StageOutput, StageStatus
-from stageflow.interceptors import (
-    Interceptor,
-    RetryInterceptor,
-    RetryPolicy,
-    StageCall,
-    TimeoutInterceptor,
-    attempt_call,
-)
+from stageflow.core import Stage, StageCall, StageKind, StageOutput, StageStatus
+from stageflow.interceptors import Interceptor, RetryInterceptor, RetryPolicy, TimeoutInterceptor, attempt_of
 
 # Kinds whose stages may send into a stream; the others decide or act, and produce nothing on the way.
 STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)
@@ -131,7 +124,7 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             tuple(one for one in upstream(specs, name) if one in may_see),
-            attempt_call(name, spec.stage, interceptors),
+            attempt_of(spec.stage, name, interceptors),
             tuple(made[other.name] for other in order.values() if name in other.dependencies),
             tuple(made[other.name] for other in order.values() if name in other.streams),
             tuple(other.name for other in order.values() if other.when and other.when[0] == name),

@@ -9,17 +9,15 @@ that ignores cancellation would outlast a timeout around it.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from stageflow.core import Stage, StageContext, StageOutput, StageStatus
+from stageflow.core import Stage, StageCall, StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
 
 log = logging.getLogger(__name__)
-
-StageCall = Callable[[StageContext], Coroutine[Any, Any, StageOutput]]
 
 
 class Interceptor(Protocol):
@@ -136,7 +134,7 @@ class LoggingInterceptor(TracingInterceptor):
         log.log(self._level, "stage ended", extra={**fields, "duration_ms": took_ms, "pii.error": span.error})
 
 
-def attempt_call(name: str, stage: Stage | type[Stage], interceptors: Sequence[Interceptor]) -> StageCall:
+def attempt_of(stage: Stage | type[Stage], name: str, interceptors: Sequence[Interceptor] = ()) -> StageCall:
     """One attempt of a stage as a function, with all hooks around it. Raises InvalidOutputError."""
 
     async def call(ctx: StageContext) -> StageOutput:

@@ -14,7 +14,7 @@ from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
 from stageflow.flight import Pilot
-from stageflow.interceptors import as_output, attempt_call
+from stageflow.interceptors import as_output, attempt_of
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter
@@ -60,7 +60,7 @@ def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation
 async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
     """Execute one stage alone, as a run would. Raises what the stage raises; cancel-safe if the stage is."""
     name = getattr(stage, "name", "stage")
-    return await attempt_call(name, stage, ())(create_test_context(name, **situation))
+    return await attempt_of(stage, name)(create_test_context(name, **situation))
 
 
 async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> None:

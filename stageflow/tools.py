@@ -9,7 +9,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self
 
 import anyio
 
@@ -78,8 +78,6 @@ class Tool:
 
 def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object], Validate]:
     """The JSON schema of a function's parameters, and what validates arguments against it."""
-    from typing import NotRequired
-
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from typing_extensions import TypedDict
 
