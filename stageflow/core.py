@@ -12,8 +12,8 @@ import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
 from stageflow.errors import InvalidOutputError, StageUsageError
+from stageflow.events import Data, show
 from stageflow.events import StageEvent as StageEvent
-from stageflow.events import show
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
@@ -56,7 +56,7 @@ class StageOutput:
     """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it."""
 
     status: StageStatus
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Data = field(default_factory=dict)
     artifacts: tuple[StageArtifact, ...] = ()
     events: tuple[StageEvent, ...] = ()
     error: str | None = None
@@ -70,7 +70,7 @@ class StageOutput:
             object.__setattr__(self, "data", MappingProxyType(_checked(self.data)))
 
     @classmethod
-    def ok(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
+    def ok(cls, data: Data | None = None, /, **values: Any) -> Self:
         """Success. `data` and the keywords are merged; artifacts and events go to their own fields."""
         merged = {**_checked(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
@@ -78,24 +78,22 @@ class StageOutput:
         return cls(StageStatus.OK, merged, artifacts, events)
 
     @classmethod
-    def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
+    def skip(cls, reason: str = "", data: Data | None = None) -> Self:
         """There was nothing to do; not an error. Dependants run, and see it."""
         return cls(StageStatus.SKIP, data or {}, reason=reason)
 
     @classmethod
-    def cancel(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> Self:
+    def cancel(cls, reason: str = "", data: Data | None = None) -> Self:
         """Stop the whole run on purpose; not an error."""
         return cls(StageStatus.CANCEL, data or {}, reason=reason)
 
     @classmethod
-    def fail(cls, error: str = "", data: Mapping[str, Any] | None = None) -> Self:
+    def fail(cls, error: str = "", data: Data | None = None) -> Self:
         """The stage failed, and with it the run."""
         return cls(StageStatus.FAIL, data or {}, error=error)
 
     @classmethod
-    def retry(
-        cls, error: str = "", data: Mapping[str, Any] | None = None, after_s: float | None = None
-    ) -> Self:
+    def retry(cls, error: str = "", data: Data | None = None, after_s: float | None = None) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
         return cls(StageStatus.RETRY, data or {}, error=error, after_s=after_s)
 
@@ -166,7 +164,7 @@ class StageContext:
             raise StageUsageError(f"{lack}: {remedy}")
         return service
 
-    def emit_event(self, type: str, data: Mapping[str, Any] | None = None) -> None:
+    def emit_event(self, type: str, data: Data | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
         self.events.append(StageEvent(type, dict(data or {})))
         show(self.config.get("event_sink"), self.events[-1])
@@ -202,8 +200,8 @@ class Stage(Protocol):
     async def execute(self, ctx: StageContext) -> StageOutput | Mapping[str, Any] | None:
         """Do the work. A dict counts as `ok`, None as `ok` without data.
 
-        Must end within 50 ms of being cancelled; await in cleanup only under a shielded scope with a
-        deadline. After another second it is taken down.
+        Must end within 50 ms of being cancelled, or is taken down after a second; so await in cleanup only under
+        a shielded scope with a deadline.
         """
 
 

@@ -18,13 +18,15 @@ from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
+Data = Mapping[str, Any]  # values by their names
+
 
 @dataclass(frozen=True, slots=True)
 class StageEvent:
     """Something that happened: a stage's own event, or one of the run's life."""
 
     type: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Data = field(default_factory=dict)
 
 
 class EventSink(Protocol):

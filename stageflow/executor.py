@@ -24,7 +24,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from stageflow.context import ContextSnapshot
 from stageflow.core import PipelineTimer, StageContext, StageOutput, StageStatus
@@ -64,7 +63,6 @@ class Run:
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flying: dict[str, tuple[StageContext, Pilot]] = {}
         self._verdict: RunEnded | None = None
-        self._tasks: TaskGroup
         self._over = asyncio.Event()  # by a verdict, the end of all stages, or the caller's cancellation
 
     # --- the host ------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 # Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
 _THROWS = 100
+_NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
 
 
 class BroughtDown(BaseException):
@@ -71,9 +72,7 @@ async def attempts(node: Node, context: StageContext, tell: Callable[..., None])
     attempt, policy = 1, node.spec.retry
     while (output := await node.call(context)).status is StageStatus.RETRY:
         if policy is None:
-            why = (
-                "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
-            )
+            why = _NO_POLICY
         elif attempt >= policy.max_attempts:
             why = f"after {attempt} attempts, which is all that its retry policy allows"
         elif context.stream.sent:

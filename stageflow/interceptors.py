@@ -40,15 +40,12 @@ class Interceptor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a stage that asks for another try gets one, and how long it waits, if it does not say `after_s`.
-
-    Exponential back-off with a random share taken off, so that who failed together does not return together.
-    """
+    """How often a stage that asks for another try gets one, and how long it waits: ever longer, unless it says."""
 
     max_attempts: int = 3
     base_delay_s: float = 0.1
     max_delay_s: float = 5.0
-    jitter: float = 0.5  # the share of the delay, 0 to 1, that chance decides
+    jitter: float = 0.5  # the share of a delay, 0 to 1, that chance takes off, lest all return together
 
     def __post_init__(self) -> None:
         delays_fit = 0 <= self.base_delay_s <= self.max_delay_s

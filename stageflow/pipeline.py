@@ -42,9 +42,9 @@ class Pipeline:
     ) -> "Pipeline":
         """Add a stage: a class is instantiated for each attempt, an instance is shared by all runs.
 
-        It starts when all `dependencies` have ended and all of `streams`, whose items it reads as they are
-        sent, have started. With `when=("router", "support")` it runs only if the ROUTE stage "router" said
-        `route="support"`. `kind` may be left out if the stage has one. `timeout_s` spans all its attempts.
+        It starts when all `dependencies` have ended and all of `streams`, whose items it reads as they are sent, have
+        started. With `when=("router", "support")` it runs only if the ROUTE stage "router" said `route="support"`.
+        `kind` may be left out if the stage has one. `timeout_s` spans all its attempts.
         """
         kind = kind or getattr(stage, "kind", None)
         edges = ([names] if isinstance(names, str) else names for names in (dependencies, streams))
@@ -97,9 +97,8 @@ class PipelineGraph:
     ) -> PipelineResults:
         """Run every stage and return their outputs. A StageContext gives its snapshot, config and ports.
 
-        Raises PipelineCancelled, StageFailed, StageTimeout or DeadlineExceeded, with the partial results.
-        Cancel-safe: when this returns, raises, or is cancelled, nothing of the run is left; who does not end
-        within a second of being cancelled is brought down.
+        Raises PipelineCancelled, StageFailed, StageTimeout or DeadlineExceeded, with the partial results. Cancel-safe:
+        however this ends, nothing of the run is left; who is cancelled and does not end in a second is brought down.
         """
         if isinstance(snapshot, StageContext):
             config = {**snapshot.config, **(config or {})}

@@ -25,15 +25,12 @@ CAPACITY = 64
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The way from a producer to one consumer, who iterates it: `async for item in channel`.
-
-    It is closed by the producer, and exhausted when the consumer has had all; or left by the consumer.
-    """
+    """The way from a producer to one consumer, who iterates it: `async for item in channel`."""
 
     _items: Any = field(default_factory=deque)  # or a list, if nobody takes any, but wants to see them
     _capacity: float = CAPACITY
     taken: int = 0  # items that the consumer has had
-    state: Literal["open", "closed", "exhausted", "left"] = "open"
+    state: Literal["open", "closed", "exhausted", "left"] = "open"  # left by the consumer, before or after
     _error: Exception | None = None
     _change: anyio.Event | None = None  # there only while one of the two waits for the other
 
@@ -96,10 +93,7 @@ class StreamWriter:
     sent: int = 0  # items so far
 
     async def send(self, item: Any) -> None:
-        """Give every consumer the item, when the slowest has room for it. Cancel-safe: all get it or none.
-
-        Raises StreamError once the stage has ended, and in a stage of a kind that does not stream.
-        """
+        """Give every consumer the item, when the slowest has room; none, if cancelled. Raises StreamError."""
         while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
             await full.wait_change()
         if self._refusal:

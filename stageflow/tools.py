@@ -61,10 +61,7 @@ class Tool:
     def of(
         cls, function: ToolFunction, *, effect: Effect = "irreversible", timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> Self:
-        """A tool from an async function with annotated parameters, described by its docstring.
-
-        Raises ToolDeclarationError.
-        """
+        """A tool from an async function with annotated parameters and a docstring. Raises ToolDeclarationError."""
         name = str(getattr(function, "__name__", type(function).__name__))
         if not inspect.iscoroutinefunction(function):
             remedy = "send blocking work through anyio.to_thread.run_sync"
