@@ -9,7 +9,7 @@ own; so a chain of stages costs one task. A stage that starts frees those that r
 - *Verdict*: the first stage that cancels, fails or exceeds its time, or the run's deadline, decides how the run
   ends; what happens later changes nothing. The verdict wakes the host, which cancels the task group. So does the
   caller's cancellation, which is no verdict: it goes on to the caller.
-- *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stageflow.flight`).
+- *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stageflow.pilot`).
 - *Streams*: one channel for each stream edge and run. A producer's end closes its channels, a consumer's end
   leaves them, in any outcome: neither can wait for one who is gone.
 
@@ -21,6 +21,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from random import random
 from typing import Any
 
 import anyio.lowlevel
@@ -29,8 +31,8 @@ from stageflow.context import ContextSnapshot
 from stageflow.core import PipelineTimer, StageContext, StageOutput, StageStatus
 from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
 from stageflow.events import NoOpEventSink, StageEvent, show
-from stageflow.flight import Pilot, attempts
 from stageflow.graph import Node, PipelineResults
+from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
@@ -38,6 +40,7 @@ from stageflow.streams import Channel, StreamWriter
 log = logging.getLogger(__name__)
 
 GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
+_NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
 _BY_CALLER = "the caller cancelled the run"
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
@@ -68,20 +71,20 @@ class Run:
     # --- the host ------------------------------------------------------------------------------------------
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
-        self.tell("pipeline.started")
+        self._tell("pipeline.started")
         try:
             await self._host(deadline_s)
         except BaseException:
-            self.tell("pipeline.cancelled", reason=_BY_CALLER)
+            self._tell("pipeline.cancelled", reason=_BY_CALLER)
             raise
         self._results.duration_ms = self._timer.elapsed_ms()
         if (verdict := self._verdict) is None:
-            self.tell("pipeline.completed")
+            self._tell("pipeline.completed")
             return self._results
         if isinstance(verdict, PipelineCancelled):
-            self.tell("pipeline.cancelled", self._nodes[verdict.stage], reason=verdict.reason)
+            self._tell("pipeline.cancelled", self._nodes[verdict.stage], reason=verdict.reason)
         else:
-            self.tell("pipeline.failed", self._nodes.get(verdict.stage), error=verdict.reason)
+            self._tell("pipeline.failed", self._nodes.get(verdict.stage), error=verdict.reason)
         raise verdict
 
     async def _host(self, deadline_s: float | None) -> None:
@@ -114,7 +117,7 @@ class Run:
         for name, (context, pilot) in self._flying.items():
             log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
             took_ms = self._timer.elapsed_ms() - context.began_ms
-            self.tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
+            self._tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
             pilot.bring_down()
 
     # --- a task: one stage, and then one of those that it freed --------------------------------------------
@@ -139,11 +142,11 @@ class Run:
         if limit_s is not None:
             late = StageTimeout(name, f"it took longer than {limit_s:g} s", {}, results)
             timer = self._loop.call_later(limit_s, self._decide, late)
-        self.tell("stage.started", node, duration_ms=0.0)
+        self._tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
         try:
-            output = await pilot.drive(attempts(node, context, self.tell))
+            output = await pilot.drive(self._attempts(node, context))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
             output, cause = context.completed(self._outcome_of(error, context)), error
         if late is not None and late is self._verdict:  # whatever it has returned since
@@ -160,6 +163,31 @@ class Run:
             self._decide(PipelineCancelled(name, output.reason or "", output.data, results))
         context.stream.close()
         self._settle(node, output)
+
+    async def _attempts(self, node: Node, context: StageContext) -> StageOutput:
+        """Run a stage until it does not ask for another try, or does not get it."""
+        attempt, policy = 1, node.spec.retry
+        while (output := await node.attempt(context)).status is StageStatus.RETRY:
+            if policy is None:
+                why = _NO_POLICY
+            elif attempt >= policy.max_attempts:
+                why = f"after {attempt} attempts, which is all that its retry policy allows"
+            elif context.stream.sent:
+                why = "another try is impossible, because its consumers have had items of its stream already"
+            elif any(channel.taken for channel in context.inputs.streams.values()):
+                why = "another try is impossible, because it has had items of a stream already"
+            else:
+                wait_s = policy.delay_s(attempt, output.after_s, random())
+                told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
+                self._tell("stage.retried", node, duration_ms=output.duration_ms, **told)
+                await anyio.sleep(wait_s)
+                attempt += 1
+                context.artifacts.clear()
+                context.events.clear()
+                continue
+            error = f"{output.error or 'it asked for another try'} ({why})"
+            return replace(output, status=StageStatus.FAIL, error=error)
+        return output
 
     def _context_of(self, node: Node) -> StageContext:
         facts, streams = self._facts, {one: self._streams[node.name, one] for one in node.spec.streams}
@@ -182,11 +210,11 @@ class Run:
             self._streams[node.name, producer].leave()
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
-            self.tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)
+            self._tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
 
-    def tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
+    def _tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one that listens, of the run's life."""
         if self._sink is not None:
             stage, kind = (node.name, node.spec.kind) if node else (None, None)

@@ -51,10 +51,9 @@ class Node:
     name: str
     spec: StageSpec
     upstream: tuple[str, ...]  # what it may see, in the order in which `get` searches
-    call: StageCall
+    attempt: StageCall
     followers: "tuple[Node, ...]"  # those that wait for its end
     consumers: "tuple[Node, ...]"  # those that read its stream
-    awaiting_route: tuple[str, ...]  # those that run only for one of its routes
     refusal: str  # why the stage cannot send into its stream; empty if it can
 
 
@@ -120,14 +119,14 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     made: dict[str, Node] = {}
     for name, spec in reversed(order.items()):  # backwards, so that followers are there already
         may_see = settled(specs, name).union(spec.streams)
+        routed = [other.name for other in stages if other.when and other.when[0] == name]
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             tuple(one for one in upstream(specs, name) if one in may_see),
-            attempt_of(spec.stage, name, interceptors),
+            attempt_of(spec.stage, name, interceptors, routed),
             tuple(made[other.name] for other in order.values() if name in other.dependencies),
             tuple(made[other.name] for other in order.values() if name in other.streams),
-            tuple(other.name for other in order.values() if other.when and other.when[0] == name),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
         )
     return dict(reversed(made.items()))

@@ -131,12 +131,20 @@ class LoggingInterceptor(TracingInterceptor):
         log.log(self._level, "stage ended", extra={**fields, "duration_ms": took_ms, "pii.error": span.error})
 
 
-def attempt_of(stage: Stage | type[Stage], name: str, interceptors: Sequence[Interceptor] = ()) -> StageCall:
-    """One attempt of a stage as a function, with all hooks around it. Raises InvalidOutputError."""
+def attempt_of(
+    stage: Stage | type[Stage],
+    name: str,
+    interceptors: Sequence[Interceptor] = (),
+    routed: Sequence[str] = (),
+) -> StageCall:
+    """One attempt of a stage as a function, with all hooks around it; `routed` wait for its route."""
 
     async def call(ctx: StageContext) -> StageOutput:
         one = stage() if isinstance(stage, type) else stage
         output = as_output(name, await one.execute(ctx))
+        if routed and output.status is StageStatus.OK and not isinstance(output.data.get("route"), str):
+            lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
+            raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
         return ctx.completed(output, getattr(one, "version", None))
 
     wrapped: StageCall = call

@@ -30,7 +30,8 @@ class Channel:
     _items: Any = field(default_factory=deque)  # or a list, if nobody takes any, but wants to see them
     _capacity: float = CAPACITY
     taken: int = 0  # items that the consumer has had
-    state: Literal["open", "closed", "exhausted", "left"] = "open"  # left by the consumer, before or after
+    # Closed by the producer, and exhausted when the consumer has had all; or left by the consumer.
+    state: Literal["open", "closed", "exhausted", "left"] = "open"
     _error: Exception | None = None
     _change: anyio.Event | None = None  # there only while one of the two waits for the other
 

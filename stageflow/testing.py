@@ -13,8 +13,8 @@ from stageflow.core import Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
-from stageflow.flight import Pilot
 from stageflow.interceptors import as_output, attempt_of
+from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter

@@ -1,0 +1,58 @@
+"""Drives a coroutine by hand, so that it can be brought down.
+
+Cancellation asks a coroutine to end; code that catches it, or shields itself, need not obey. So a stage's
+coroutine is driven step by step, as `await` would do it: between two steps, an exception that nobody expects can
+be thrown into it, again and again until it has ended. Its `finally` blocks run, and nothing of it is left. Only
+tasks that a stage has started beside itself, and that ignore cancellation in their turn, are out of reach.
+"""
+
+import asyncio
+import types
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
+_THROWS = 100
+
+
+class BroughtDown(BaseException):
+    """Thrown into a stage that does not end by itself; no `Exception` and no cancellation, so nobody expects it."""
+
+
+@dataclass(slots=True)
+class Pilot:
+    """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside."""
+
+    _task: asyncio.Task[Any] | None = None
+    _is_bringing_down: bool = False
+
+    def bring_down(self) -> None:
+        """End the coroutine whether it wants to or not; the task sees a cancellation."""
+        self._is_bringing_down = True
+        if self._task is not None:
+            self._task.cancel()
+
+    @types.coroutine
+    def drive(self, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+        """Await the coroutine, until it returns, raises, or is brought down."""
+        self._task = asyncio.current_task()
+        advance, value = coroutine.send, None
+        while True:
+            try:
+                awaited = advance(value)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            try:
+                value = yield awaited
+                advance = coroutine.send
+            except BaseException as error:
+                if self._is_bringing_down:
+                    with suppress(BaseException):  # whatever it ends with
+                        for _ in range(_THROWS):
+                            coroutine.throw(BroughtDown())
+                    raise
+                advance, value = coroutine.throw, error
