@@ -15,7 +15,7 @@ from stageflow.errors import InvalidOutputError, StageUsageError
 from stageflow.events import Data, show
 from stageflow.events import StageEvent as StageEvent
 from stageflow.stages.inputs import StageInputs
-from stageflow.stages.ports import StagePorts, create_stage_inputs
+from stageflow.stages.ports import HOLDERS, StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ class StageContext:
         service = getattr(self.ports, name)
         if service is None:
             lack = f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given"
-            remedy = f"run the pipeline with ports={self.ports.holder(name).__name__}({name}=...)"
+            remedy = f"run the pipeline with ports={HOLDERS[name].__name__}({name}=...)"
             raise StageUsageError(f"{lack}: {remedy}")
         return service
 

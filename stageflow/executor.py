@@ -81,10 +81,10 @@ class Run:
         if (verdict := self._verdict) is None:
             self._tell("pipeline.completed")
             return self._results
-        if isinstance(verdict, PipelineCancelled):
-            self._tell("pipeline.cancelled", self._nodes[verdict.stage], reason=verdict.reason)
-        else:
-            self._tell("pipeline.failed", self._nodes.get(verdict.stage), error=verdict.reason)
+        event, why = (
+            ("cancelled", "reason") if isinstance(verdict, PipelineCancelled) else ("failed", "error")
+        )
+        self._tell(f"pipeline.{event}", self._nodes.get(verdict.stage), **{why: verdict.reason})
         raise verdict
 
     async def _host(self, deadline_s: float | None) -> None:
@@ -230,25 +230,20 @@ class Run:
             self._missing[node.name] -= 1
             if self._missing[node.name]:
                 continue
-            if reason := self._why_passed_by(node):
-                self._passed_by.add(node.name)
-                self._settle(node, StageOutput.skip(reason))
-                for channel in self._outgoing(node):
-                    channel.close()
-                pending += (*node.consumers, *node.followers)
+            router, wanted = node.spec.when or ("", None)
+            if router and (route := self._outputs[router].data.get("route")) != wanted:
+                reason = f"{router!r} said {route!r}, not {wanted!r}"
+            elif self._passed_by and self._passed_by.issuperset(node.spec.needs):
+                reason = f"depends only on what was passed by: {', '.join(node.spec.needs)}"
             else:
                 free.append(node)
+                continue
+            self._passed_by.add(node.name)
+            self._settle(node, StageOutput.skip(reason))
+            for channel in self._outgoing(node):
+                channel.close()
+            pending += (*node.consumers, *node.followers)
         return free
 
     def _outgoing(self, node: Node) -> list[Channel]:
         return [self._streams[consumer.name, node.name] for consumer in node.consumers]
-
-    def _why_passed_by(self, node: Node) -> str:
-        if node.spec.when is not None:
-            router, wanted = node.spec.when
-            route = self._outputs[router].data.get("route")
-            if route != wanted:
-                return f"{router!r} said {route!r}, not {wanted!r}"
-        if self._passed_by and self._passed_by.issuperset(node.spec.needs):
-            return f"depends only on what was passed by: {', '.join(node.spec.needs)}"
-        return ""

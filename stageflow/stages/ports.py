@@ -45,7 +45,9 @@ class AudioPorts:
 
 
 _NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audio"}
-_HOLDERS = {field.name: kind for kind in _NAMES for field in fields(kind)}
+HOLDERS = {
+    field.name: kind for kind in _NAMES for field in fields(kind)
+}  # the one of the three that has a port
 
 create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, AudioPorts
 
@@ -74,15 +76,10 @@ class StagePorts:
             parts[name] = part
         return cls(**parts)
 
-    @staticmethod
-    def holder(port: str) -> type:
-        """The one of the three that has the port. Raises AttributeError if none has."""
-        if port not in _HOLDERS:
-            raise AttributeError(f"there is no port {port!r}; there are {', '.join(_HOLDERS)}")
-        return _HOLDERS[port]
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(self, _NAMES[self.holder(name)]), name)
+        if name not in HOLDERS:
+            raise AttributeError(f"there is no port {name!r}; there are {', '.join(HOLDERS)}")
+        return getattr(getattr(self, _NAMES[HOLDERS[name]]), name)
 
 
 # What is accepted wherever ports are.
