@@ -11,7 +11,6 @@ from stageflow.errors import StageUsageError
 from stageflow.tools import ToolCall
 
 T = TypeVar("T")
-
 Identifier = str | UUID
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
-
 Data = Mapping[str, Any]  # values by their names
 
 

@@ -36,8 +36,10 @@ def _stage_faults(spec: Any) -> Iterator[str]:
     if not inspect.iscoroutinefunction(execute := getattr(stage, "execute", None)):
         lack = f"execute of {called} is not async" if callable(execute) else f"{called} has no execute"
         yield f"{lack}; write `async def execute(self, ctx)`"
-    if isinstance(stage, type) and (needed := _arguments(stage)):
-        yield f"class {called} needs arguments ({needed}); add an instance of it instead"
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    arguments = inspect.signature(stage).parameters.values() if isinstance(stage, type) else ()
+    if needed := [one.name for one in arguments if one.default is one.empty and one.kind not in variadic]:
+        yield f"class {called} needs arguments ({', '.join(needed)}); add an instance of it instead"
     if not isinstance(kind, StageKind):
         yield f"its kind is {kind!r}; give a StageKind, here or as the class's `kind`"
     elif (own := getattr(stage, "kind", kind)) is not kind:
@@ -47,13 +49,6 @@ def _stage_faults(spec: Any) -> Iterator[str]:
     for key in ("inputs", "timer", "event_sink"):
         if key in spec.config:
             yield f"the config key {key!r} is filled by the framework; use another name"
-
-
-def _arguments(kind: type) -> str:
-    """The parameters that the class cannot be instantiated without."""
-    parameters = inspect.signature(kind).parameters.values()
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return ", ".join(one.name for one in parameters if one.default is one.empty and one.kind not in variadic)
 
 
 def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:

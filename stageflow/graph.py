@@ -120,13 +120,11 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     for name, spec in reversed(order.items()):  # backwards, so that followers are there already
         may_see = settled(specs, name).union(spec.streams)
         routed = [other.name for other in stages if other.when and other.when[0] == name]
-        made[name] = Node(
-            name,
-            replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
-            tuple(one for one in upstream(specs, name) if one in may_see),
-            attempt_of(spec.stage, name, interceptors, routed),
-            tuple(made[other.name] for other in order.values() if name in other.dependencies),
-            tuple(made[other.name] for other in order.values() if name in other.streams),
-            "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
-        )
+        seen = tuple(one for one in upstream(specs, name) if one in may_see)
+        attempt = attempt_of(spec.stage, name, interceptors, routed)
+        followers = tuple(made[other.name] for other in order.values() if name in other.dependencies)
+        consumers = tuple(made[other.name] for other in order.values() if name in other.streams)
+        refusal = "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind)
+        spec = replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry)
+        made[name] = Node(name, spec, seen, attempt, followers, consumers, refusal)
     return dict(reversed(made.items()))

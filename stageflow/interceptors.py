@@ -126,9 +126,13 @@ class LoggingInterceptor(TracingInterceptor):
         self._level = level
 
     def _log(self, span: Span) -> None:
-        fields = {"stage": span.stage, "run_id": span.run_id, "status": str(span.status)}
-        took_ms = span.end_ms - span.start_ms
-        log.log(self._level, "stage ended", extra={**fields, "duration_ms": took_ms, "pii.error": span.error})
+        told = {
+            "stage": span.stage,
+            "run_id": span.run_id,
+            "status": str(span.status),
+            "pii.error": span.error,
+        }
+        log.log(self._level, "stage ended", extra={**told, "duration_ms": span.end_ms - span.start_ms})
 
 
 def attempt_of(

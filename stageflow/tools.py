@@ -21,7 +21,6 @@ ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "li
 ToolFunction = Callable[..., Awaitable[object]]
 # Turns the model's arguments into the function's keywords; raises ValueError with a text for the model.
 Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
-
 DEFAULT_TIMEOUT_S = 10.0  # a person waits; ten seconds of silence is already a broken conversation
 
 

@@ -48,7 +48,6 @@ _NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audi
 HOLDERS = {
     field.name: kind for kind in _NAMES for field in fields(kind)
 }  # the one of the three that has a port
-
 create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, AudioPorts
 
 
