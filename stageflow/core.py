@@ -157,8 +157,7 @@ class StageContext:
 
     def require_port(self, name: str) -> Any:
         """A service that the stage cannot do without. Raises StageUsageError."""
-        service = getattr(self.ports, name)
-        if service is None:
+        if (service := getattr(self.ports, name)) is None:
             lack = f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given"
             remedy = f"run the pipeline with ports={HOLDERS[name].__name__}({name}=...)"
             raise StageUsageError(f"{lack}: {remedy}")

@@ -192,7 +192,8 @@ class Run:
     def _context_of(self, node: Node) -> StageContext:
         facts, streams = self._facts, {one: self._streams[node.name, one] for one in node.spec.streams}
         inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
-        writer = StreamWriter(node.name, self._outgoing(node) if node.consumers else (), node.refusal)
+        outgoing = [self._streams[one.name, node.name] for one in node.consumers]
+        writer = StreamWriter(node.name, outgoing, node.refusal)
         config = {**self._config, **node.spec.config}
         return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms())
 
@@ -240,10 +241,7 @@ class Run:
                 continue
             self._passed_by.add(node.name)
             self._settle(node, StageOutput.skip(reason))
-            for channel in self._outgoing(node):
-                channel.close()
+            for consumer in node.consumers:
+                self._streams[consumer.name, node.name].close()
             pending += (*node.consumers, *node.followers)
         return free
-
-    def _outgoing(self, node: Node) -> list[Channel]:
-        return [self._streams[consumer.name, node.name] for consumer in node.consumers]

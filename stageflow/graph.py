@@ -1,12 +1,10 @@
 """The checked graph: which stage waits for which, in what order, and what each may see. Pure.
 
-Three relations decide everything:
+Three relations decide everything. A stage may see what is settled for it, and its producers.
 - `needs`: the stages that a stage waits for (value edges) or reads a stream of (stream edges).
 - `upstream`: those, all that they need, and so on.
 - `settled`: the stages that have certainly ended before a stage starts: whatever it, or anyone upstream of it,
   waits for. The producer of a stream that it reads is not, because a consumer starts with its producer.
-
-A stage may see what is settled for it, and its producers.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -37,7 +35,6 @@ class StageSpec:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The stages that it waits for or reads a stream of."""
         return (*self.dependencies, *self.streams)
 
 

@@ -21,7 +21,6 @@ ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "li
 ToolFunction = Callable[..., Awaitable[object]]
 # Turns the model's arguments into the function's keywords; raises ValueError with a text for the model.
 Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
-DEFAULT_TIMEOUT_S = 10.0  # a person waits; ten seconds of silence is already a broken conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,11 @@ class Tool:
     parameters: Mapping[str, object]  # the JSON schema of its arguments, as models want it
     function: ToolFunction
     effect: Effect = "irreversible"  # unless it says otherwise: so nothing runs too early by oversight
-    timeout_s: float = DEFAULT_TIMEOUT_S
+    timeout_s: float = 10.0  # a person waits: ten seconds of silence is already a broken conversation
     validate: Validate | None = None  # without it, the function gets the arguments as they came
 
     @classmethod
-    def of(
-        cls, function: ToolFunction, *, effect: Effect = "irreversible", timeout_s: float = DEFAULT_TIMEOUT_S
-    ) -> Self:
+    def of(cls, function: ToolFunction, *, effect: Effect = effect, timeout_s: float = timeout_s) -> Self:
         """A tool from an async function with annotated parameters and a docstring. Raises ToolDeclarationError."""
         name = str(getattr(function, "__name__", type(function).__name__))
         if not inspect.iscoroutinefunction(function):

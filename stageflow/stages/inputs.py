@@ -80,11 +80,10 @@ class StageInputs:
 
     def _visible(self, stage: str) -> "StageOutput | None":
         if stage not in self._upstream:
-            seen = f"but can see {', '.join(map(repr, self._upstream)) or 'no stage'} only"
+            asks = f"stage {self.stage_name!r} asks for stage {stage!r}"
+            known = ", ".join(map(repr, self._upstream)) or "no stage"
             remedy = f"add {stage!r} to the dependencies in its with_stage"
-            raise UndeclaredDependencyError(
-                f"stage {self.stage_name!r} asks for stage {stage!r}, {seen}: {remedy}"
-            )
+            raise UndeclaredDependencyError(f"{asks}, but can see {known} only: {remedy}")
         still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
 
