@@ -5,17 +5,8 @@ frozen snapshot of facts through it. `docs/building-stages.md` shows how to writ
 how to put stages together, run them, stream between them, and test them.
 """
 
-from stageflow.context import ContextSnapshot, Document, Memory, Message, Profile, RunIdentity
-from stageflow.core import (
-    PipelineTimer,
-    Stage,
-    StageArtifact,
-    StageContext,
-    StageEvent,
-    StageKind,
-    StageOutput,
-    StageStatus,
-)
+from stageflow.context import ContextSnapshot, Document, Memory, Message, PipelineTimer, Profile, RunIdentity
+from stageflow.core import Stage, StageArtifact, StageContext, StageKind, StageOutput, StageStatus
 from stageflow.errors import (
     DeadlineExceeded,
     InvalidOutputError,
@@ -29,7 +20,7 @@ from stageflow.errors import (
     StreamError,
     ToolDeclarationError,
 )
-from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink
+from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink, StageEvent
 from stageflow.interceptors import (
     Interceptor,
     LoggingInterceptor,

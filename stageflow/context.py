@@ -1,8 +1,9 @@
-"""`ContextSnapshot`: the frozen facts of one run, and the values in it."""
+"""What a run has from its beginning: its frozen facts, `ContextSnapshot`, and its clock, `PipelineTimer`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar
 from uuid import UUID, uuid4
@@ -114,6 +115,16 @@ class ContextSnapshot:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The snapshot that `to_dict` was called on. Raises StageUsageError for unknown keys."""
         return _made(cls, data)
+
+
+class PipelineTimer:
+    """Milliseconds since a run began, the same for all its stages, by a monotonic clock of seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock, self._started_s = clock, clock()
+
+    def elapsed_ms(self) -> float:
+        return (self._clock() - self._started_s) * 1000
 
 
 def _made(kind: type[T], given: Any) -> T:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from time import monotonic
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
+from stageflow.context import PipelineTimer as PipelineTimer
 from stageflow.errors import InvalidOutputError, StageUsageError
 from stageflow.events import Data, show
 from stageflow.events import StageEvent as StageEvent
@@ -117,16 +117,6 @@ def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:
     if isinstance(given, list | tuple) and given and all(isinstance(item, kind) for item in given):
         return tuple(values.pop(key))
     return ()
-
-
-class PipelineTimer:
-    """Milliseconds since a run began, the same for all its stages, by a monotonic clock of seconds."""
-
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock, self._started_s = clock, clock()
-
-    def elapsed_ms(self) -> float:
-        return (self._clock() - self._started_s) * 1000
 
 
 @dataclass(frozen=True, slots=True)

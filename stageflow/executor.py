@@ -27,8 +27,8 @@ from typing import Any
 
 import anyio.lowlevel
 
-from stageflow.context import ContextSnapshot
-from stageflow.core import PipelineTimer, StageContext, StageOutput, StageStatus
+from stageflow.context import ContextSnapshot, PipelineTimer
+from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
 from stageflow.events import NoOpEventSink, StageEvent, show
 from stageflow.graph import Node, PipelineResults
@@ -68,7 +68,6 @@ class Run:
         self._verdict: RunEnded | None = None
         self._over = asyncio.Event()  # by a verdict, the end of all stages, or the caller's cancellation
 
-    # --- the host ------------------------------------------------------------------------------------------
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
         self._tell("pipeline.started")
@@ -81,9 +80,8 @@ class Run:
         if (verdict := self._verdict) is None:
             self._tell("pipeline.completed")
             return self._results
-        event, why = (
-            ("cancelled", "reason") if isinstance(verdict, PipelineCancelled) else ("failed", "error")
-        )
+        on_purpose = isinstance(verdict, PipelineCancelled)
+        event, why = ("cancelled", "reason") if on_purpose else ("failed", "error")
         self._tell(f"pipeline.{event}", self._nodes.get(verdict.stage), **{why: verdict.reason})
         raise verdict
 
@@ -120,7 +118,6 @@ class Run:
             self._tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
             pilot.bring_down()
 
-    # --- a task: one stage, and then one of those that it freed --------------------------------------------
     def _start(self, free: Iterable[Node]) -> None:
         for node in free:
             self._tasks.start_soon(self._work, node)
@@ -222,7 +219,6 @@ class Run:
             known = {"run_id": self._results.run_id, "stage": stage, "kind": kind}
             show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
 
-    # --- edges -----------------------------------------------------------------------------------------------
     def _free(self, waiting: Iterable[Node]) -> list[Node]:
         """Satisfy one edge of each; returns those that can start now. Who is passed by frees others in turn."""
         free: list[Node] = []

@@ -14,8 +14,7 @@ from typing import Any, Literal
 from stageflow.core import Stage, StageCall, StageKind, StageOutput, StageStatus
 from stageflow.interceptors import Interceptor, RetryInterceptor, RetryPolicy, TimeoutInterceptor, attempt_of
 
-# Kinds whose stages may send into a stream; the others decide or act, and produce nothing on the way.
-STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)
+STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)  # the others decide or act
 _REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
 
 

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from stageflow.core import Stage, StageCall, StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Interceptor(Protocol):
-    """Hooks around each attempt of a stage; write only those needed. After a cancellation, none is called."""
+    """Hooks around each attempt of a stage, of which one may write only some. None is called once it is cancelled."""
 
     priority: int = 0  # the lower, the further out
 
@@ -40,7 +40,7 @@ class Interceptor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a stage that asks for another try gets one, and how long it waits: ever longer, unless it says."""
+    """How often a stage that asks for another try gets one; the wait doubles each time, unless it says `after_s`."""
 
     max_attempts: int = 3
     base_delay_s: float = 0.1
@@ -126,13 +126,9 @@ class LoggingInterceptor(TracingInterceptor):
         self._level = level
 
     def _log(self, span: Span) -> None:
-        told = {
-            "stage": span.stage,
-            "run_id": span.run_id,
-            "status": str(span.status),
-            "pii.error": span.error,
-        }
-        log.log(self._level, "stage ended", extra={**told, "duration_ms": span.end_ms - span.start_ms})
+        told = {"stage": span.stage, "run_id": span.run_id, "status": str(span.status)}
+        took = {"duration_ms": span.end_ms - span.start_ms, "pii.error": span.error}
+        log.log(self._level, "stage ended", extra={**told, **took})
 
 
 def attempt_of(
@@ -145,7 +141,12 @@ def attempt_of(
 
     async def call(ctx: StageContext) -> StageOutput:
         one = stage() if isinstance(stage, type) else stage
-        output = as_output(name, await one.execute(ctx))
+        output: Any = await one.execute(ctx)
+        if not isinstance(output, StageOutput):
+            if output is not None and not isinstance(output, Mapping):
+                what = f"stage {name!r} returned {output!r} ({type(output).__name__})"
+                raise InvalidOutputError(f"{what}: return a StageOutput, a dict, or None")
+            output = StageOutput.ok(output)
         if routed and output.status is StageStatus.OK and not isinstance(output.data.get("route"), str):
             lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
             raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
@@ -155,15 +156,6 @@ def attempt_of(
     for interceptor in sorted(interceptors, key=lambda each: each.priority, reverse=True):
         wrapped = _around(name, wrapped, interceptor)
     return wrapped
-
-
-def as_output(name: str, returned: object) -> StageOutput:
-    if isinstance(returned, StageOutput):
-        return returned
-    if returned is None or isinstance(returned, Mapping):
-        return StageOutput.ok(returned)
-    what = f"stage {name!r} returned {returned!r} ({type(returned).__name__})"
-    raise InvalidOutputError(f"{what}: return a StageOutput, a dict, or None")
 
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:

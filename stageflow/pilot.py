@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-
 # Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
 _THROWS = 100
 

@@ -18,9 +18,7 @@ import anyio.lowlevel
 
 from stageflow.errors import StreamError
 
-# Items on their way to one consumer: some 15 s of speech as tokens, so nobody waits who need not; and little
-# enough to be thrown away.
-CAPACITY = 64
+CAPACITY = 64  # items: some 15 s of speech as tokens, so nobody waits who need not, and little is thrown away
 
 
 @dataclass(slots=True, eq=False)

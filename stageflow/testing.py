@@ -13,7 +13,7 @@ from stageflow.core import Stage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError
 from stageflow.events import CollectingEventSink, EventSink
 from stageflow.executor import GRACE_S
-from stageflow.interceptors import as_output, attempt_of
+from stageflow.interceptors import attempt_of
 from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports, StagePorts
@@ -47,7 +47,8 @@ class Situation(TypedDict, total=False):
 def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation]) -> StageContext:
     """A context as the executor would make it."""
     facts, ports = situation.get("snapshot") or create_test_snapshot(), StagePorts.of(situation.get("ports"))
-    outputs = {name: as_output(name, one) for name, one in (situation.get("inputs") or {}).items()}
+    given = situation.get("inputs") or {}
+    outputs = {name: it if isinstance(it, StageOutput) else StageOutput.ok(it) for name, it in given.items()}
     streams = {name: Channel(deque(items)) for name, items in (situation.get("streams") or {}).items()}
     for channel in streams.values():
         channel.close()
