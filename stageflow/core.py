@@ -19,7 +19,6 @@ from stageflow.stages.ports import HOLDERS, StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
 
 T = TypeVar("T")
-_MADE_HERE: Any = None
 
 
 class StageKind(StrEnum):
@@ -124,7 +123,7 @@ class StageContext:
     """What a stage is given: the facts of the run, upstream results, services and ways to speak."""
 
     snapshot: ContextSnapshot
-    inputs: StageInputs = _MADE_HERE
+    inputs: StageInputs = None  # type: ignore[assignment]  # those of `config`, or made, if not given
     stage_name: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)  # the stage's wins; has inputs, timer, event_sink
     stream: StreamWriter = field(default_factory=StreamWriter)  # where a stage that streams sends its items
@@ -136,8 +135,8 @@ class StageContext:
 
     def __post_init__(self) -> None:
         config = dict(self.config)
-        inputs: Any = config.get("inputs") if self.inputs is _MADE_HERE else self.inputs
-        config["inputs"] = inputs = inputs or create_stage_inputs(self.snapshot)
+        inputs: Any = self.inputs
+        config["inputs"] = inputs = inputs or config.get("inputs") or create_stage_inputs(self.snapshot)
         if "timer" not in config:
             config["timer"] = PipelineTimer()
         object.__setattr__(self, "inputs", inputs)
@@ -189,8 +188,7 @@ class Stage(Protocol):
     async def execute(self, ctx: StageContext) -> StageOutput | Mapping[str, Any] | None:
         """Do the work. A dict counts as `ok`, None as `ok` without data.
 
-        Must end within 50 ms of being cancelled, or is taken down after a second; so await in cleanup only under
-        a shielded scope with a deadline.
+        Must end within 50 ms of being cancelled, so await in cleanup only under a shielded scope with a deadline.
         """
 
 

@@ -13,24 +13,23 @@ own; so a chain of stages costs one task. A stage that starts frees those that r
 - *Streams*: one channel for each stream edge and run. A producer's end closes its channels, a consumer's end
   leaves them, in any outcome: neither can wait for one who is gone.
 
-All state of a run is in its `Run`; the graph has none. Nothing here awaits between reading state and acting on
-it, so there are no locks.
+All state of a run is in its `Run`, none in the graph. Nothing awaits between reading state and acting on it, so
+there are no locks.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from random import random
-from typing import Any
 
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot, PipelineTimer
 from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
-from stageflow.events import NoOpEventSink, StageEvent, show
+from stageflow.events import Data, NoOpEventSink, StageEvent, show
 from stageflow.graph import Node, PipelineResults
 from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
@@ -49,7 +48,7 @@ class Run:
     """One run of one graph: `await Run(...).complete(deadline_s)`."""
 
     def __init__(
-        self, nodes: Mapping[str, Node], facts: ContextSnapshot, ports: StagePorts, config: Mapping[str, Any]
+        self, nodes: dict[str, Node], facts: ContextSnapshot, ports: StagePorts, config: Data
     ) -> None:
         """`nodes` by name, in topological order; `config` has the `event_sink` in it."""
         self._nodes, self._facts, self._ports = nodes, facts, ports
@@ -126,8 +125,7 @@ class Run:
         freed = [node]
         while freed and not self._over.is_set():
             node, *others = freed
-            if others:
-                self._start(others)
+            self._start(others)
             await self._fly(node)
             freed = self._free(node.followers) if node.followers and not self._over.is_set() else []
 

@@ -79,7 +79,7 @@ class Pipeline:
 class PipelineGraph:
     """A pipeline that can run, any number of times at once: it holds no state of a run."""
 
-    _nodes: Mapping[str, Node]
+    _nodes: dict[str, Node]
 
     @property
     def stages(self) -> tuple[StageSpec, ...]:

@@ -3,8 +3,7 @@
 The executor makes it, bounds it and closes it; nobody else holds it.
 - Every consumer sees every item. A full channel makes the producer wait, for the slowest consumer.
 - A consumer that has ended is not waited for; what is sent to it is dropped.
-- When the producer fails, its consumers see the error at their next item, after those that were sent before.
-  When it ends or skips, the stream ends.
+- The end of the producer ends the stream; its failure is raised at the next item, after those sent before.
 - Nothing is awaited while there is room (or an item): a stream item costs a deque's append and pop. Fairness
   is given by the bound: a producer waits at the latest after `CAPACITY` items.
 """

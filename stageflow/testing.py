@@ -70,8 +70,7 @@ async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]
     - In the situation given, it comes to its end by itself, with a legal output.
     - Without any ports, and with nothing in the snapshot and upstream, it returns a legal output too, or
       raises an error of the framework's that says what is missing; never an AttributeError on None.
-    - Cancelled at any of a dozen moments, it ends within 50 ms.
-    - In none of these cases does it leave a task behind.
+    - Cancelled at any of a dozen moments, it ends within 50 ms. In no case does it leave a task behind.
     """
     empty = situation.copy()
     empty["snapshot"] = ContextSnapshot()

@@ -116,10 +116,7 @@ class ToolRegistry:
         return ToolTurn(self)
 
     async def execute(self, call: ToolCall) -> ToolResult:
-        """Run one call. Never raises for what the model or the tool did wrong.
-
-        Cancel-safe: a cancelled call cancels the tool. What an irreversible tool had done by then stays done.
-        """
+        """Run one call; whatever goes wrong is a result. Cancel-safe: cancels the tool; what that has done, is done."""
         tool = self.get(call.name)
         if tool is None:
             known = ", ".join(sorted(tool.name for tool in self.tools)) or "none"
