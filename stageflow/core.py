@@ -125,7 +125,8 @@ class StageContext:
     snapshot: ContextSnapshot
     inputs: StageInputs = None  # type: ignore[assignment]  # those of `config`, or made, if not given
     stage_name: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)  # the stage's wins; has inputs, timer, event_sink
+    # The run's configuration and the stage's, which wins; with `inputs`, `timer` and `event_sink` in it.
+    config: Data = field(default_factory=dict)
     stream: StreamWriter = field(default_factory=StreamWriter)  # where a stage that streams sends its items
     began_ms: float = 0.0  # by the timer
     artifacts: list[StageArtifact] = field(default_factory=list)  # what the stage has recorded so far

@@ -125,7 +125,8 @@ class Run:
         freed = [node]
         while freed and not self._over.is_set():
             node, *others = freed
-            self._start(others)
+            if others:
+                self._start(others)
             await self._fly(node)
             freed = self._free(node.followers) if node.followers and not self._over.is_set() else []
 
@@ -185,11 +186,12 @@ class Run:
         return output
 
     def _context_of(self, node: Node) -> StageContext:
-        facts, streams = self._facts, {one: self._streams[node.name, one] for one in node.spec.streams}
+        facts, reads, readers = self._facts, node.spec.streams, node.consumers  # none, in most stages
+        streams = {one: self._streams[node.name, one] for one in reads} if reads else {}
+        outgoing = [self._streams[one.name, node.name] for one in readers] if readers else ()
         inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
-        outgoing = [self._streams[one.name, node.name] for one in node.consumers]
         writer = StreamWriter(node.name, outgoing, node.refusal)
-        config = {**self._config, **node.spec.config}
+        config = {**self._config, **node.spec.config} if node.spec.config else self._config
         return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms())
 
     def _outcome_of(self, error: BaseException, context: StageContext) -> StageOutput:

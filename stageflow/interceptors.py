@@ -132,10 +132,7 @@ class LoggingInterceptor(TracingInterceptor):
 
 
 def attempt_of(
-    stage: Stage | type[Stage],
-    name: str,
-    interceptors: Sequence[Interceptor] = (),
-    routed: Sequence[str] = (),
+    stage: Stage | type[Stage], name: str, hooks: Sequence[Interceptor] = (), routed: Sequence[str] = ()
 ) -> StageCall:
     """One attempt of a stage as a function, with all hooks around it; `routed` wait for its route."""
 
@@ -153,7 +150,7 @@ def attempt_of(
         return ctx.completed(output, getattr(one, "version", None))
 
     wrapped: StageCall = call
-    for interceptor in sorted(interceptors, key=lambda each: each.priority, reverse=True):
+    for interceptor in sorted(hooks, key=lambda each: each.priority, reverse=True):
         wrapped = _around(name, wrapped, interceptor)
     return wrapped
 

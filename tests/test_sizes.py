@@ -27,6 +27,6 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 
 def test_the_framework_stays_small() -> None:
-    """What it aims at is 2,000 lines. This is what it has; whoever gets it down lowers the number."""
+    """It can be read in an evening: 2,000 lines in all. Who adds to it takes something out."""
     lines = sum(path.read_text().count("\n") for path in (ROOT / "stageflow").rglob("*.py"))
-    assert lines <= 2_347
+    assert lines <= 2_000

@@ -46,7 +46,7 @@ class StageInputs:
         return default if output is None else _copied(output.data.get(key, default))
 
     def require_from(self, stage: str, key: str, kind: type = object) -> Any:
-        """The same, but raises StageUsageError too if there is none, or none of that type."""
+        """The value that one upstream stage must have under `key`, and of that `kind`. Raises StageUsageError."""
         value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
         if isinstance(value, kind) and value is not _MISSING:
             return value

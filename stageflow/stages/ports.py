@@ -39,15 +39,13 @@ class AudioPorts:
 
     stt_provider: Any = None
     tts_provider: Any = None
-    send_audio_chunk: Send | None = None  # (data, format, duration_ms, is_final): streams speech to them
+    send_audio_chunk: Send | None = None  # (data, format, duration_ms, is_final): streams speech to the same
     send_transcript: Send | None = None  # (text, is_final): tells the client what was understood
     audio_in: Any = None
 
 
 _NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audio"}
-HOLDERS = {
-    field.name: kind for kind in _NAMES for field in fields(kind)
-}  # the one of the three that has a port
+HOLDERS = {field.name: kind for kind in _NAMES for field in fields(kind)}  # by port, who of the three has it
 create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, AudioPorts
 
 

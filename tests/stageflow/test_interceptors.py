@@ -15,6 +15,7 @@ from stageflow import (
     Span,
     StageContext,
     StageFailed,
+    StageKind,
     StageOutput,
     TracingInterceptor,
 )
@@ -99,6 +100,24 @@ async def test_an_inner_refusal_is_an_error_for_those_further_out_and_the_stage_
         await graph.build(interceptors=(Refusing("inner", notes, 1), Noting("outer", notes))).run(FACTS)
     assert notes == ["outer before a", "outer on_error a: not you"]
     assert log == []
+
+
+@virtual
+async def test_a_router_without_a_route_is_an_error_for_its_interceptors() -> None:
+    class Errors(Interceptor):
+        async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
+            notes.append(f"{stage_name}: {error}")
+
+    notes: list[str] = []
+    graph = (
+        Pipeline()
+        .with_stage("router", gives(StageKind.ROUTE))
+        .with_stage("a", gives(), dependencies=("router",), when=("router", "a"))
+    )
+    with pytest.raises(StageFailed):
+        await graph.build(interceptors=(Errors(),)).run(FACTS)
+    assert len(notes) == 1
+    assert notes[0].startswith("router: stage 'router' gave no route")
 
 
 @virtual
