@@ -178,7 +178,7 @@ class Run:
                 self._tell("stage.retried", node, duration_ms=output.duration_ms, **told)
                 await anyio.sleep(wait_s)
                 attempt += 1
-                context.artifacts.clear()
+                context.artifacts.clear()  # what a try recorded that came to nothing is forgotten
                 context.events.clear()
                 continue
             error = f"{output.error or 'it asked for another try'} ({why})"

@@ -64,6 +64,7 @@ def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
 
 
 def _stream_faults(spec: StageSpec, producer: StageSpec, specs: Specs) -> Iterator[str]:
+    """What is wrong with an edge, as the rest of the sentence that names it."""
     if producer.kind not in STREAMING_KINDS:
         remedy = f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH or AGENT"
         yield f", which does not produce one, being of kind {producer.kind!s}; {remedy}"

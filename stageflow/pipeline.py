@@ -48,7 +48,7 @@ class Pipeline:
         """
         kind = kind or getattr(stage, "kind", None)
         edges = ([names] if isinstance(names, str) else names for names in (dependencies, streams))
-        needs, reads = (tuple(dict.fromkeys(names)) for names in edges)  # each once, a lone string too
+        needs, reads = (tuple(dict.fromkeys(names)) for names in edges)  # a lone string is one name
         spec = StageSpec(name, stage, kind, needs, reads, when, dict(config or {}), timeout_s, retry)  # type: ignore[arg-type]  # without a kind, build says so
         return Pipeline((*self.stages, spec))
 

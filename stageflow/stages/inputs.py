@@ -1,7 +1,7 @@
 """`StageInputs`: a read-only view of what the stages upstream gave.
 
-What can be seen never depends on timing: the stages that must have ended before, and whose stream has been read
-to its end. Values that could be changed (dicts, lists, sets) are handed out as copies.
+What can be seen never depends on timing: the stages that must have ended before this one starts, and those whose
+stream it has read to the end. Values that could be changed (dicts, lists, sets) are handed out as copies.
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ class LLMPorts:
     """Language."""
 
     llm_provider: Any = None
-    send_token: Send | None = None  # (token): streams words to the client
+    send_token: Send | None = None  # (token): streams words
     tool_registry: Any = None
 
 
@@ -39,8 +39,8 @@ class AudioPorts:
 
     stt_provider: Any = None
     tts_provider: Any = None
-    send_audio_chunk: Send | None = None  # (data, format, duration_ms, is_final): streams speech to the same
-    send_transcript: Send | None = None  # (text, is_final): tells the client what was understood
+    send_audio_chunk: Send | None = None  # (data, format, duration_ms, is_final): streams speech
+    send_transcript: Send | None = None  # (text, is_final): tells what was understood
     audio_in: Any = None
 
 
