@@ -144,7 +144,7 @@ class Overlaps:
         """Nobody answers any more: the oldest becomes a turn, and then perhaps the next."""
         while self._waiting and self._context.floor.state in (State.LISTENING, State.HEARING):
             overlap = self._waiting.pop(0)
-            if overlap.utterance.is_paused and self._is_short(overlap):
+            if self._is_over_unnoticed(overlap):
                 self._forget_after_answer(overlap)
                 continue
             if not overlap.is_told:
@@ -170,6 +170,11 @@ class Overlaps:
     def _ask_for_verdict(self) -> None:
         if self._context.floor.state in _ANSWERING:
             self._context.feed(FloorEvent.SPEECH_STARTED, None)
+
+    def _is_over_unnoticed(self, overlap: Overlap) -> bool:
+        """Whether it was short, and neither words nor the client have made anything of it."""
+        is_open = overlap.ended_ms is None and not overlap.is_told
+        return is_open and overlap.utterance.is_paused and self._is_short(overlap)
 
     def _is_short(self, overlap: Overlap) -> bool:
         return overlap.lasted_ms < self._context.policy.min_sound_ms

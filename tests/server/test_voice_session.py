@@ -360,3 +360,24 @@ def test_an_hour_of_virtual_time_is_enough_to_see_that_a_client_which_never_play
 
     stage = run_virtual(main)
     assert stage.wire.events()[stage.wire.types().index("x_turn")]["interrupted_by"] == "timeout"
+
+
+@pytest.mark.parametrize("silence_s", [0.02, 0.06, 0.1, 0.14])
+def test_a_short_sound_over_an_answer_that_the_client_commits_is_its_turn(silence_s: float) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await anyio.sleep(1.0)
+        microphone = Microphone(stage.wire)
+        await microphone.speak(0.045, silence_s)
+        stage.wire.say("input_audio_buffer.commit")
+        await microphone.send(np.zeros(48_000, np.int16))
+        await anyio.sleep(3.0)
+
+    recogniser = ScriptedRecogniser("you", word_ms=5_000)
+    stage = play(lambda: VoiceStage(LONG, "What?", recogniser=recogniser), story)
+    kinds = [event["type"] for event in stage.wire.events()]
+    started = kinds.index("input_audio_buffer.speech_started")
+    assert kinds.index("x_flush") < started
+    assert "input_audio_buffer.speech_stopped" in kinds[started:]
+    assert "input_audio_buffer.committed" in kinds[started:]
+    assert kinds.count("response.done") >= 1
