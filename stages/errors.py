@@ -4,7 +4,8 @@ StagesError
 ├── ProviderError          a recogniser, model or voice failed: retry, or apologise to the person
 │   ├── ProviderBusy       its queue is full; the message names the limit
 │   ├── ProviderTimeout    it did not answer in time
-│   └── ProviderRejected   it refused our request (key, quota, bad argument): retrying does not help
+│   ├── ProviderRejected   it refused our request (key, quota, bad argument): retrying does not help
+│   └── ToolServerError    a server of tools cannot be reached or does not speak as it should
 ├── StageSettingsError     a stage is configured so that it cannot work; one line for each fault
 └── ModelFileError         a model's files are missing or are not what the lock file says
 """
@@ -30,6 +31,16 @@ class ProviderTimeout(ProviderError):
 
 class ProviderRejected(ProviderError):
     """The provider refused the request; the same request will be refused again."""
+
+
+class ToolServerError(ProviderError):
+    """A server of tools failed, not one of its tools. `code` is what the protocol gives, 0 if nothing."""
+
+    def __init__(self, message: str, *, code: int = 0, is_http: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.is_http = is_http
+        """Whether the code is an HTTP status."""
 
 
 class ModelFileError(StagesError):

@@ -1,13 +1,14 @@
-"""The three seams to the outside, `Recogniser`, `LanguageModel` and `Synthesiser`, and the values that
+"""The seams to the outside, `Recogniser`, `LanguageModel`, `Synthesiser` and `ToolServers`, and the values that
 cross them.
 
-An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` implements all three
-by script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real, must
-pass. All three are shared by all sessions of a process, so they keep no state of a conversation.
+An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` and `stages.fake_tools`
+implement all by script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real,
+must pass. All are shared by all sessions of a process, so they keep no state of a conversation.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from audio.formats import Samples
@@ -210,4 +211,50 @@ class Synthesiser(Protocol):
 
         Text with nothing to say yields nothing. Raises ProviderError. Cancel-safe: closing the generator
         ends it.
+        """
+
+
+# --- tools that other servers run ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTool:
+    """A tool that a server offers, as the server describes it."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    """A JSON schema of the arguments."""
+    annotations: Mapping[str, object] = field(default_factory=dict)
+    """The server's hints, to be shown."""
+    read_only: bool = False
+    """Whether the server says that a call changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What came of a call. `failed` is the tool's own doing: the text says to a model what to do better."""
+
+    text: str
+    failed: bool = False
+
+
+class ToolConnection(Protocol):
+    """One connection to a server. Calls may overlap."""
+
+    async def tools(self) -> tuple[ServerTool, ...]:
+        """What the server offers now. Raises ProviderError. Cancel-safe."""
+
+    async def call(self, name: str, arguments: Mapping[str, object]) -> ToolOutput:
+        """Run a tool. Raises ProviderError. Cancel-safe; what a cancelled call had done by then stays done."""
+
+
+class ToolServers(Protocol):
+    """Reaches servers that offer tools."""
+
+    def connect(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[ToolConnection]:
+        """A connection for as long as the block lasts, which belongs to the task that enters it.
+
+        Entering raises ProviderError. When the server is lost, the block is cancelled and leaving it raises
+        ProviderError, and so does every call. Waiting is bounded by whoever waits.
         """

@@ -1,4 +1,4 @@
-"""What every recogniser, language model and voice must do, fake or real: `stages.ports` as checks.
+"""What every recogniser, language model, voice and server of tools must do, fake or real: `stages.ports` as checks.
 
 Each check takes a provider and raises AssertionError with what it got wrong. They run in real time, because
 real models compute in threads; a provider has several tries at being quick, because machines are shared.
@@ -22,6 +22,9 @@ from stages.ports import (
     Speech,
     Synthesiser,
     TextDelta,
+    ToolConnection,
+    ToolOutput,
+    ToolServers,
 )
 from tests.support.wer import heard_words, word_error_rate
 
@@ -266,3 +269,58 @@ async def _check_closing_voice(voice: Synthesiser) -> None:
     took_s = anyio.current_time() - began
     assert took_s <= CANCEL_WITHIN_S * TRIES, f"closing took {1000 * took_s:.0f} ms"
     assert await anext(stream, None) is None, "audio came after the stream was closed"
+
+
+# --- servers of tools -------------------------------------------------------------------------------------
+
+
+async def check_tool_servers(servers: ToolServers, url: str, nowhere: str) -> None:
+    """At `url` there are `stock` (read-only; has no "hats", and is slow about "nothing") and `buy`; at `nowhere` is
+    no server."""
+    async with servers.connect(url, {}) as shop:
+        await _check_offer(shop)
+        await _check_calls(shop)
+        await _cancel(lambda: shop.call("stock", {"what": "nothing"}), "a call")
+        assert (await shop.call("buy", {"what": "shoes"})).text == "bought shoes", (
+            "after one that was cancelled"
+        )
+    try:
+        await shop.call("buy", {"what": "shoes"})
+    except ProviderError:
+        pass
+    else:
+        raise AssertionError("a call went out over a connection that is closed")
+    said = ""
+    try:
+        async with servers.connect(nowhere, {}):
+            raise AssertionError("connected to nothing")
+    except ProviderError as error:
+        said = str(error)
+    assert said, "an error says what is wrong"
+
+
+async def _check_offer(shop: ToolConnection) -> None:
+    tools = {tool.name: tool for tool in await shop.tools()}
+    assert set(tools) == {"stock", "buy"}
+    assert tools["stock"].description == "How many there are."
+    assert (tools["stock"].read_only, tools["buy"].read_only) == (True, False)
+    for tool in tools.values():
+        assert tool.parameters["type"] == "object", "parameters are a JSON schema of an object"
+        assert tool.annotations.get("readOnlyHint", False) == tool.read_only
+
+
+async def _check_calls(shop: ToolConnection) -> None:
+    async def shoes() -> ToolOutput:
+        return await shop.call("stock", {"what": "shoes"})
+
+    for output in await _twice_at_once(shoes):
+        assert output == ToolOutput("7 shoes")
+    hats = await shop.call("stock", {"what": "hats"})
+    assert hats.failed, "the tool has failed"
+    assert "no hats" in hats.text, "a model must be told why"
+    for name in ("stock", "no such tool"):
+        try:
+            output = await shop.call(name, {})
+        except ProviderError:
+            continue
+        assert output.failed, f"{name} without arguments cannot go well"
