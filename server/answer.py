@@ -21,8 +21,10 @@ from server.answer_context import AnswerContext
 from server.delivery import Delivery
 from server.errors import ClientError
 from server.gate import RunWatch, gated
+from server.hosted import Offer
+from server.hosted_calls import RunningCall
 from server.ids import new_id
-from server.ladder import Ladder, Outcome, Phase
+from server.ladder import Calling, Ladder, Outcome, Phase, arguments_json
 from server.memory import Conversation, Entry, Verdict, cut
 from server.outbound import Lane, LaneState
 from server.prompt import hear_clips, hear_earlier, prompt_of, run_config
@@ -79,6 +81,7 @@ class Answer:
         self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
         self._locks = set(_Lock)
+        self._early: list[RunningCall] = []
         self._delivery = self._new_delivery()
 
     @property
@@ -122,6 +125,7 @@ class Answer:
         """Forget the answer, of which nothing was let out, and that the person had finished."""
         self.scope.cancel()
         self.lane.shut()
+        self._drop_calls()
         self._forget()
         utterance = self.question.utterance
         if utterance is not None and self._context.conversation.find(utterance.item_id) is not None:
@@ -177,33 +181,48 @@ class Answer:
             return self._outcome
         if await hear_clips(self._about) and self.question.utterance is None:
             self.timeline.mark("transcript", self._context.now())
+        offer = await self._offer()
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
             self._prompt(),
             ports=self._ports(),
-            config=run_config(self.question, self._config),
+            config=run_config(self.question, self._config, offer),
             event_sink=RunWatch(graph, self._guard_passed, self._note_route),
         )
         agent = results.data("agent")
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
         self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
-        calls: tuple[ToolCall, ...] = agent.get("client_calls", ())
         if self._ladder.entry is not None:
             self._ladder.entry.expects = _expects(results)
         return replace(
             self._outcome,
             status="incomplete" if cut_by else "completed",
             reason=cut_by,
-            calls=calls,
+            calls=tuple(self._calling(call, offer) for call in agent.get("client_calls", ())),
             uses=agent.get("tool_calls", ()),
         )
+
+    async def _offer(self) -> Offer:
+        """The hosted tools that there are; none beside the conversation, where what comes of a call has no place."""
+        if not self._reply.in_conversation:
+            return {}
+        taken = [tool.name for tool in self._config.tools]
+        return await self._context.hosted.offer(self._config.hosted, taken)
+
+    def _calling(self, call: ToolCall, offer: Offer) -> Calling:
+        hosted = offer.get(call.name)
+        if hosted is None or not hosted.may_start_early:
+            return Calling(call, hosted)
+        running = self._context.hosted.start(hosted, arguments_json(call))
+        self._early.append(running)
+        return Calling(call, hosted, running)
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
         graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
-        await graph.run(snapshot, ports=self._ports(), config=run_config(self.question, self._config))
+        await graph.run(snapshot, ports=self._ports(), config=run_config(self.question, self._config, {}))
 
     async def _decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -284,10 +303,20 @@ class Answer:
         if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
             self.timeline.reply_id = self._reply.id
         self.timeline.status = outcome.status
-        self._ladder.end(outcome)
+        placed = self._ladder.end(outcome)
+        if placed:
+            self._early.clear()  # they are the conversation's now
+        for call in placed:
+            self._context.hosted.made(call)
+
+    def _drop_calls(self) -> None:
+        """What was started early is not wanted."""
+        for call in self._early:
+            call.scope.cancel()
 
     def _hush(self) -> None:
         """Nothing of it leaves any more."""
+        self._drop_calls()
         if self.question.is_aside:
             self.lane.shut()
         else:
@@ -309,6 +338,7 @@ class Answer:
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""
         self.lane.shut()
+        self._drop_calls()
         self._forget()
         self.timeline.unmark("first_token")
         is_paused = self.lane.pacer.is_paused

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from server.hosted_calls import HostedCalls
 from server.memory import Conversation
 from server.outbound import Outbound
 from server.turns import RunId
@@ -33,6 +34,7 @@ class AnswerContext:
     outbound: Outbound
     ports: StagePorts
     """The session's providers and tools; an answer adds its own streams to the client."""
+    hosted: HostedCalls
     earlier: Callable[[], Sequence[Utterance]]
     """Utterances whose words are not known yet."""
     on_audible: Callable[[RunId], None]

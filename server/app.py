@@ -26,8 +26,9 @@ from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import Pinned
 from server.dialects.realtime_secrets import read_order, render_secret
 from server.dialects.voice import VoiceDialect
-from server.errors import ClientError
+from server.errors import ClientError, ConfigError
 from server.handshake import VOICE_SUBPROTOCOL, presented_key
+from server.hosting_policy import SETTING, HostingPolicy
 from server.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.interruption import InterruptionPolicy
 from server.metrics import Metrics
@@ -40,11 +41,12 @@ from server.wire import Dialect, WireClosed
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stages.agent import AgentProfile
 from stages.booking import TableBook
+from stages.errors import ProviderRejected
 from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule
 from stages.models import model_dir
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
-from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser
+from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser, ToolServers
 from stages.router import Route
 from stages.skills import Remind, build_skills
 
@@ -72,6 +74,8 @@ class Providers:
     """A detector for one session; WebRTC's if not given."""
     now: Callable[[], datetime] = local_now
     """The time of day, for the agent and its tools."""
+    tool_servers: ToolServers | None = None
+    """How servers of tools are reached that clients name; None where they may name none."""
 
 
 class _SocketWire:
@@ -109,6 +113,7 @@ class App:
         self._roster = Roster(settings.limits.max_sessions)
         self._secrets = ClientSecrets[Pinned]()
         self._metrics = Metrics(lambda: len(self._roster))
+        self._hosting = HostingPolicy(settings.mcp_servers)
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
@@ -116,6 +121,7 @@ class App:
             pipelines=_pipelines(settings, providers),
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
+            tool_servers=providers.tool_servers,
             limits=settings.limits,
             voices=tuple(providers.voice.voices),
             interruption=InterruptionPolicy(**settings.interruption.model_dump()),
@@ -175,7 +181,7 @@ class App:
         if request is not None:
             config = replace(config, purpose=requested_purpose(request.path))
         key = presented_key(request.headers) if request else None
-        limits = RealtimeLimits(max_clips_s=self._settings.limits.max_utterance_s)
+        limits = RealtimeLimits(max_clips_s=self._settings.limits.max_utterance_s, hosting=self._hosting)
         realtime = RealtimeDialect(config, limits, pinned=self._secrets.find(key, anyio.current_time()))
         config = realtime.config
         is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
@@ -215,7 +221,7 @@ class App:
         return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
     def _mint(self, body: bytes) -> Mapping[str, object]:
-        order = read_order(body, self._session_config(None))
+        order = read_order(body, self._session_config(None), self._hosting)
         value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time())
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 
@@ -284,8 +290,9 @@ async def load_providers(
         model = await load(lambda: _model(settings, now))
         voice = await load(lambda: _voice(settings))
         end_of_turn = await load(lambda: _end_of_turn(settings))
+        tool_servers = await load(lambda: _tool_servers(settings))
         new_vad = await anyio.to_thread.run_sync(_detector, settings)
-        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now)  # type: ignore[arg-type]  # see above
+        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now, tool_servers)  # type: ignore[arg-type]  # see above
 
 
 def _agent_name(settings: Settings) -> str:
@@ -320,6 +327,17 @@ def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:
     from stages.providers.smart_turn import SmartTurn
 
     return SmartTurn.load(model_dir("smart-turn"))
+
+
+def _tool_servers(settings: Settings) -> ToolServers | None:
+    if not settings.mcp_servers:
+        return None
+    from stages.providers.mcp_client import McpServers
+
+    try:
+        return McpServers()
+    except ProviderRejected as error:
+        raise ConfigError(f"the configuration cannot be used:\n  {SETTING}: {error}") from error
 
 
 def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:

@@ -183,12 +183,45 @@ class ReplyItemEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReplyCall:
-    """The answer calls one of the client's tools: a whole item, the `index`th of the answer."""
+    """The answer calls a tool of the client's or a hosted one, or asks whether it may: a whole item, the `index`th of
+    the answer."""
 
     reply: Reply
     item: Item
     previous_item_id: str | None
     index: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCallStarted:
+    """A hosted tool runs; the call was the `index`th item of its answer, which has ended."""
+
+    item_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCallEnded:
+    """Something came of the call; `ItemDone` says what. Exactly once for each call that was not left to wait."""
+
+    item_id: str
+    index: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListingStarted:
+    """A server is asked for its tools; its item was added before."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListingEnded:
+    """It has answered, or will not; `ItemDone` says what."""
+
+    item_id: str
+    ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +276,10 @@ Event = (
     | ReplyItemEnded
     | ReplyCall
     | ReplyEnded
+    | HostedCallStarted
+    | HostedCallEnded
+    | ListingStarted
+    | ListingEnded
     | OutputCleared
     | WordsTimed
     | TurnEnded

@@ -6,6 +6,7 @@ person has said more, and until then the model is told that they are on their wa
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from server.hosted import HostedCall, model_name
 from server.memory import Conversation, Entry
 from stageflow.context import Message
 from stageflow.tools import ToolCall
@@ -14,7 +15,10 @@ INTERRUPTED = " [interrupted by the user]"
 """Told to the model behind an answer that was cut off, so that it does not believe the rest was heard."""
 
 PENDING = "[no result yet]"
-"""Stands for what will come of a call of the client's."""
+"""Stands for what will come of a call that is made elsewhere."""
+
+_UNTOLD = ("listing", "approval_request", "approval")
+"""What a model learns of these lies in its tools, and in what came of its calls."""
 
 
 def messages(
@@ -27,7 +31,7 @@ def messages(
     for entry in conversation:
         if entry.id == upto:
             break
-        if entry.guard == "blocked" or entry.id == without:
+        if entry.guard == "blocked" or entry.id == without or entry.kind in _UNTOLD:
             continue
         if entry.kind != "call":
             told += _answer(answer, outputs)
@@ -46,8 +50,12 @@ def _answer(entries: Sequence[Entry], outputs: Mapping[str, str]) -> Iterator[Me
     for entry in entries:
         if entry.kind == "call":
             calls += [(use.call, use.result.text) for use in entry.uses]
-            result = outputs.get(entry.call_id, PENDING)
-            calls.append((ToolCall(entry.call_id, entry.name, entry.text), result))
+            is_hosted = isinstance(entry.detail, HostedCall)
+            result = (
+                entry.detail.result if isinstance(entry.detail, HostedCall) else outputs.get(entry.call_id)
+            )
+            name = model_name(entry.name) if is_hosted else entry.name
+            calls.append((ToolCall(entry.call_id, name, entry.text), PENDING if result is None else result))
     if said or calls:
         yield Message(role="assistant", content=said, tool_calls=tuple(call for call, _ in calls))
     for call, result in calls:

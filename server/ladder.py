@@ -1,7 +1,8 @@
 """What the client is told of one answer, rung by rung: nothing, reply started, message started, ended.
 
 Whatever happens to an answer, the client is told each rung at most once, in order, and of every reply that has
-started also its end. Calls of the client's tools are told last, when the words before them have left.
+started also its end. Calls of tools that are not ours, the client's and hosted ones, are told last, when the words
+before them have left.
 """
 
 import json
@@ -12,6 +13,8 @@ from enum import StrEnum
 from server.errors import ClientError
 from server.events import ReplyCall, ReplyEnded, ReplyItemEnded, ReplyItemStarted, ReplyStarted
 from server.heard import SpokenPiece
+from server.hosted import ApprovalRequest, HostedCall, HostedTool
+from server.hosted_calls import PlacedCall, RunningCall
 from server.ids import new_id
 from server.memory import Conversation, Entry
 from server.outbound import Lane, LaneState, Outbound
@@ -31,6 +34,16 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """A call that the answer makes: of one of the client's tools, or of a hosted one."""
+
+    call: ToolCall
+    hosted: HostedTool | None = None
+    running: RunningCall | None = None
+    """If it was started already."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How an answer went."""
 
@@ -38,8 +51,8 @@ class Outcome:
     reason: ReplyReason | None = None
     error: ClientError | None = None
     usage: Usage = Usage()
-    calls: tuple[ToolCall, ...] = ()
-    """Of the client's tools."""
+    calls: tuple[Calling, ...] = ()
+    """Of tools that are not ours."""
     uses: tuple[ToolUse, ...] = ()
     """The tools of our own that were used before them."""
 
@@ -91,18 +104,20 @@ class Ladder:
         if self.entry is not None:
             self.entry.is_told = True
 
-    def end(self, outcome: Outcome) -> None:
-        """Tell how it went, if the client knows of the reply; at most once."""
-        items = []
+    def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
+        """Tell how it went, if the client knows of the reply; at most once. The hosted calls are yet to be followed."""
+        items: list[Item] = []
+        hosted: tuple[PlacedCall, ...] = ()
         if self.phase is Phase.MESSAGE and self.entry is not None:
             items.append(self._end_message(self.entry, outcome.status))
         if self.phase in (Phase.STARTED, Phase.MESSAGE):
-            items += self._call(outcome.calls, outcome.uses)
+            hosted = self._call(items, outcome.calls, outcome.uses)
             ended = ReplyEnded(
                 self._reply, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
             )
             self._outbound.put(ended)
         self.phase = Phase.ENDED
+        return hosted
 
     def forget(self, phase: Phase) -> None:
         """Take back a message of which nothing was let out; `phase` is what the client knows all the same."""
@@ -119,25 +134,58 @@ class Ladder:
         self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
         return item
 
-    def _call(self, calls: Sequence[ToolCall], uses: tuple[ToolUse, ...]) -> list[Item]:
-        """Hand calls to the client, each an item behind the answer's words, whatever has been said since."""
-        items = []
-        after = self.entry.id if self.entry is not None and self._conversation.find(self.entry.id) else None
-        first = 0 if self.entry is None else 1
-        for index, call in enumerate(calls, first):
+    def _call(
+        self, items: list[Item], calls: Sequence[Calling], uses: tuple[ToolUse, ...]
+    ) -> tuple[PlacedCall, ...]:
+        """Tell of calls, each an item behind the answer's words, whatever has been said since."""
+        hosted = []
+        told = self.entry is not None and self._conversation.find(self.entry.id) is not None
+        after = self.entry.id if told and self.entry is not None else None
+        for calling in calls:
             # Ids that a model gives are its own for one request, not for a conversation.
-            entry = Entry(
-                new_id("item"), "assistant", _json(call), kind="call", call_id=new_id("call"), name=call.name
-            )
-            if index == first:
+            entry, index = _call_entry(calling), len(items)
+            if calling is calls[0]:
                 entry.uses = tuple(replace(use, call=replace(use.call, id=new_id("call"))) for use in uses)
-            previous = self._conversation.add(entry, after)
-            after = entry.id
-            items.append(entry.item())
-            self._outbound.put(ReplyCall(self._reply, entry.item(), previous, index))
-        return items
+            after = self._add(items, entry, after)
+            if calling.hosted is None:
+                continue
+            request_id = None
+            if calling.hosted.needs_approval:
+                request = _request_entry(entry, calling.hosted)
+                after = request_id = self._add(items, request, after)
+            hosted.append(PlacedCall(entry, index, calling.hosted, calling.running, request_id))
+        return tuple(hosted)
+
+    def _add(self, items: list[Item], entry: Entry, after: str | None) -> str:
+        previous = self._conversation.add(entry, after)
+        self._outbound.put(ReplyCall(self._reply, entry.item(), previous, len(items)))
+        items.append(entry.item())
+        return entry.id
 
 
-def _json(call: ToolCall) -> str:
+def _call_entry(calling: Calling) -> Entry:
+    call, hosted = calling.call, calling.hosted
+    name = call.name if hosted is None else hosted.tool.name
+    detail = None if hosted is None else HostedCall(hosted.server.label)
+    return Entry(
+        new_id("item"),
+        "assistant",
+        arguments_json(call),
+        kind="call",
+        call_id=new_id("call"),
+        name=name,
+        detail=detail,
+    )
+
+
+def _request_entry(call: Entry, hosted: HostedTool) -> Entry:
+    detail = ApprovalRequest(hosted.server.label)
+    return Entry(
+        new_id("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
+    )
+
+
+def arguments_json(call: ToolCall) -> str:
+    """The arguments as text, as the model gave them if it gave text."""
     arguments = call.arguments
     return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)

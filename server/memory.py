@@ -11,6 +11,7 @@ from typing import Literal
 from server.clip_reading import ClipReading
 from server.errors import ClientError
 from server.heard import SpokenPiece, heard_text
+from server.hosted import Detail, HostedCall
 from server.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from stages.agent import ToolUse
 from stages.endpointing import Expects
@@ -53,6 +54,8 @@ class Entry:
     """Those clips, on their way to words."""
     expects: Expects | None = None
     """Of an answer: what the agent says that it asks for."""
+    detail: Detail | None = None
+    """Of what has to do with hosted tools; of a call it changes when the result is there."""
 
     @classmethod
     def of(cls, item: Item) -> "Entry":
@@ -68,6 +71,7 @@ class Entry:
             name=item.name,
             by_client=True,
             parts=tuple(replace(part, clip=None) for part in item.parts),
+            detail=item.detail,
         )
 
     @property
@@ -93,6 +97,7 @@ class Entry:
             self.call_id,
             self.name,
             self.parts,
+            self.detail,
         )
 
 
@@ -167,7 +172,8 @@ class Conversation:
 
     def has_call(self, call_id: str) -> bool:
         """Whether one of the client's tools was called by this id."""
-        return any(entry.kind == "call" and entry.call_id == call_id for entry in reversed(self._entries))
+        theirs = (entry for entry in reversed(self._entries) if not isinstance(entry.detail, HostedCall))
+        return any(entry.kind == "call" and entry.call_id == call_id for entry in theirs)
 
     def unanswered(self, upto: str | None = None) -> tuple[Entry, ...]:
         """What the person has said since the last answer, up to and with the entry `upto`; oldest first."""

@@ -36,7 +36,8 @@ from server.events import (
     ReplyItemEnded,
     ReplyText,
 )
-from server.values import Reply
+from server.hosted import CallError, HostedCall, ToolListing
+from server.values import Item, Reply
 from server.voice_events import VoiceFlushed, VoiceHeld, WordsTimed
 from stages.ports import WordTime
 
@@ -336,6 +337,19 @@ def weight_bytes(event: Event) -> int:
         case (
             ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
         ):
-            return EVENT_BYTES + len(item.text) + sum(len(part.transcript or "") for part in item.parts)
+            parts_bytes = sum(len(part.transcript or "") for part in item.parts)
+            return EVENT_BYTES + len(item.text) + parts_bytes + _detail_bytes(item)
         case _:
             return EVENT_BYTES
+
+
+def _detail_bytes(item: Item) -> int:
+    match item.detail:
+        case ToolListing(tools=tools):
+            return sum(EVENT_BYTES + len(tool.description) + len(str(tool.parameters)) for tool in tools)
+        case HostedCall(output=output, error=None):
+            return len(output or "")
+        case HostedCall(error=CallError(message=message)):
+            return len(message)
+        case _:
+            return 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from server.answer_context import AnswerContext
 from server.history import messages
+from server.hosted import Offer, choice_among, tools_of
 from server.memory import Conversation, Entry
 from server.question import Question
 from server.values import SessionConfig
@@ -87,15 +88,15 @@ def prompt_of(
     return Prompt(snapshot, asked, judged, _unheard(unanswered) or utterance)
 
 
-def run_config(question: Question, config: SessionConfig) -> dict[str, object]:
-    """What the stages read of the session's configuration."""
+def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
+    """What the stages read of the session's configuration; `offer` are the hosted tools that there are."""
     return {
         "voice": None if config.voice == "default" else config.voice,
         "speed": config.speed,
         "max_tokens": config.max_output_tokens,
         "unprompted": question.requested,
-        "client_tools": config.tools,
-        "tool_choice": config.tool_choice,
+        "client_tools": (*config.tools, *tools_of(offer)),
+        "tool_choice": choice_among(offer, config.tool_choice),
     }
 
 

@@ -9,7 +9,7 @@ from server.interruption import InterruptionPolicy
 from server.settings import Limits
 from server.turn_reports import NoObserver, Observer
 from stageflow.stages.ports import StagePorts
-from stages.ports import EndOfTurnModel, Recogniser, VoiceOption
+from stages.ports import EndOfTurnModel, Recogniser, ToolServers, VoiceOption
 from stages.skills import Remind
 
 
@@ -26,6 +26,7 @@ class Services:
     voices: tuple[VoiceOption, ...] = ()
     """What of its voice a client may choose."""
     end_of_turn: EndOfTurnModel | None = None
+    tool_servers: ToolServers | None = None
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400

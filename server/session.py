@@ -27,6 +27,9 @@ from server.clips import Clips
 from server.errors import ClientError, SessionOver
 from server.floor_keeper import FloorKeeper, KeeperContext
 from server.hearing import Hearing
+from server.hosted import Approval
+from server.hosted_calls import HostedCalls
+from server.hosted_servers import HostedServers
 from server.ids import new_id
 from server.items import ItemCommand, obey_item_command
 from server.memory import Conversation
@@ -87,19 +90,10 @@ class Session:
             max_waiting_s=limits.max_waiting_clips_s,
             spawn=self._spawn,
         )
+        self._hosted = self._new_hosted()
         self._hearing = self._new_hearing()
         self._speech = Speech(self._hearing, self._speech_context())
-        self._context = AnswerContext(
-            session_id=self.id,
-            pipelines=services.pipelines,
-            conversation=self._conversation,
-            outbound=self._outbound,
-            ports=services.new_ports(self.remind),
-            earlier=self._hearing.earlier,
-            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
-            half_trip_s=lambda: wire.latency_s / 2,
-            now=self._now,
-        )
+        self._context = self._new_answer_context()
         self._requests = self._new_requests()
         self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
         self._observer = services.observer
@@ -130,6 +124,11 @@ class Session:
             on_overflow=lambda: self.end(_SLOW_CONSUMER),
         )
 
+    def _new_hosted(self) -> HostedCalls:
+        put, spawn = self._outbound.put, self._spawn
+        servers = HostedServers(self.id, self._services.tool_servers, self._conversation, put, spawn)
+        return HostedCalls(servers, self._conversation, put, spawn)
+
     def _new_hearing(self) -> Hearing:
         return Hearing(
             self._services.recogniser,
@@ -156,6 +155,21 @@ class Session:
             end_of_turn=self._services.end_of_turn,
             policy=self._services.interruption,
             holds_voice=self._dialect.holds_voice,
+        )
+
+    def _new_answer_context(self) -> AnswerContext:
+        services, wire = self._services, self._wire
+        return AnswerContext(
+            session_id=self.id,
+            pipelines=services.pipelines,
+            conversation=self._conversation,
+            outbound=self._outbound,
+            ports=services.new_ports(self.remind),
+            hosted=self._hosted,
+            earlier=self._hearing.earlier,
+            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
+            half_trip_s=lambda: wire.latency_s / 2,
+            now=self._now,
         )
 
     def _new_requests(self) -> Requests:
@@ -206,6 +220,7 @@ class Session:
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._write)
+                self._hosted.configure(self._config.hosted)
                 await self._read()
                 self._feed(FloorEvent.GONE)
         except Exception:
@@ -274,8 +289,13 @@ class Session:
             raise
 
     def _obey_item(self, command: ItemCommand) -> None:
+        approval = command.item.detail if isinstance(command, cmd.AddItem) else None
+        if isinstance(approval, Approval):
+            self._hosted.check(approval)
         for event in obey_item_command(command, self._conversation, self._clips):
             self._outbound.put(event)
+        if isinstance(approval, Approval):
+            self._hosted.decide(approval)
 
     def _hear(self, command: cmd.AppendAudio) -> None:
         if command.problem is not None:
@@ -288,6 +308,7 @@ class Session:
         self._config = config
         self._keep_idle_time(config)
         self._outbound.put(ev.SessionConfigured(config))
+        self._hosted.configure(config.hosted)
 
     def _keep_idle_time(self, config: SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None

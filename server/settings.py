@@ -16,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, Vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from server.errors import ConfigError
+from server.hosting_policy import entry_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
 
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
     guard_patterns: Words = ()
     """Regular expressions, one a line: they may hold commas."""
     guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
+    mcp_servers: Words = ()
+    """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
@@ -132,7 +135,8 @@ class Settings(BaseSettings):
     def _split_words(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        split = {"api_keys": ",", "allowed_origins": ",", "guard_words": ",", "guard_patterns": "\n"}
+        commas = ("api_keys", "allowed_origins", "guard_words", "mcp_servers")
+        split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
         return {
             key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
             if key in split and isinstance(value, str)
@@ -143,6 +147,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         faults = [f"guard_patterns: {error}" for error in map(_pattern_fault, self.guard_patterns) if error]
+        faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
                 f"host: {self.listen_host} can be reached from outside: "

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audio.formats import AudioFormat
+from server.hosted import Detail, HostedChoice, HostedServer
 from stageflow.tools import Tool
 from stages.ports import ToolChoice
 
 Modality = Literal["audio", "text"]
 Role = Literal["user", "assistant", "system", "tool"]
 """`tool` is the client when it gives what came of a tool."""
-ItemKind = Literal["message", "call", "output"]
-"""Something said; a call of one of the client's tools; what came of it."""
+ItemKind = Literal["message", "call", "output", "listing", "approval_request", "approval"]
+"""Something said; a call of a tool that is not ours; what the client says came of it. And of hosted tools: what a
+server offers, the question whether a call may be made, and the client's answer."""
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ReplyStatus = Literal["completed", "cancelled", "incomplete", "failed"]
 ReplyReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
@@ -56,7 +58,9 @@ class SessionConfig:
     max_output_tokens: int | None = None
     tools: tuple[Tool, ...] = ()
     """The client's own, which it runs itself; the server's are none of its business."""
-    tool_choice: ToolChoice = "auto"
+    hosted: tuple[HostedServer, ...] = ()
+    """Whose tools the server lists and runs for the client."""
+    tool_choice: ToolChoice | HostedChoice = "auto"
     purpose: Literal["realtime", "transcription"] = "realtime"
     """A session for transcription only listens."""
 
@@ -110,6 +114,8 @@ class Item:
     """The tool that is called."""
     parts: tuple[Part, ...] = ()
     """Of a message that has clips: all of its pieces. `text` is their words."""
+    detail: Detail | None = None
+    """Of items that have to do with hosted tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,8 @@ class ReplyOptions:
     speed: float | None = None
     output_format: AudioFormat | None = None
     tools: tuple[Tool, ...] | None = None
-    tool_choice: ToolChoice | None = None
+    hosted: tuple[HostedServer, ...] | None = None
+    tool_choice: ToolChoice | HostedChoice | None = None
     context: tuple[Item | str, ...] | None = None
     """What the reply is about instead of the conversation: items, and ids of items in the conversation."""
     in_conversation: bool = True
@@ -155,5 +162,6 @@ class ReplyOptions:
             speed=self.speed or config.speed,
             output_format=self.output_format or config.output_format,
             tools=config.tools if self.tools is None else self.tools,
+            hosted=config.hosted if self.hosted is None else self.hosted,
             tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
         )

@@ -2,8 +2,7 @@
 
 Text frames with one JSON object each; audio is base64 inside them. `realtime_decode` turns what a client
 says into commands, `realtime_encode` turns events into what it is told, `realtime_session` is the session
-object of both. Images and hosted tools (MCP) are not for this server: items with them get an error that says
-so, settings for them are kept and echoed.
+object of both. Images are not for this server: items with them get an error that says so.
 """
 
 from dataclasses import replace
@@ -21,6 +20,7 @@ from server.dialects.realtime_commands import (
 from server.dialects.realtime_decode import append_audio, read_event
 from server.dialects.realtime_encode import RealtimeEncoder
 from server.dialects.realtime_fields import Json
+from server.dialects.realtime_hosted import hosted_servers
 from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import Locks, Pinned
 from server.dialects.realtime_session import WireSession, merge, settled
@@ -96,7 +96,8 @@ class RealtimeDialect:
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
-        session = merge(self._session, part, self._defaults)
+        hosted = hosted_servers(part.tools, "session.tools", self._limits.hosting, event_ref(event))
+        session = merge(self._session, part, self._defaults, hosted)
         if "tool_choice" in part.model_fields_set:
             check_choice(session.config, "session.tool_choice", event_ref(event))
         self._locks.check_session(session, event_ref(event))

@@ -36,10 +36,12 @@ from server.dialects.realtime_fields import (
     output_tokens,
     wrong,
 )
+from server.dialects.realtime_hosted import hosted_servers
 from server.dialects.realtime_items import ItemId, ItemPart, read_input, read_item
 from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_session import client_tools, tool_choice
 from server.errors import ClientError
+from server.hosted import HostedChoice, HostedServer
 from server.values import Item, Modality, ReplyOptions, SessionConfig
 from stages.ports import OneTool
 
@@ -168,6 +170,9 @@ def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits)
 def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
     """Raises ClientError for a choice of a tool that is not among the client's."""
     choice = config.tool_choice
+    if isinstance(choice, HostedChoice) and choice.server not in {server.label for server in config.hosted}:
+        message = f"{param}: there is no server {choice.server[:64]!r}"
+        raise ClientError("invalid_value", message, param=param, ref=ref)
     if isinstance(choice, OneTool) and choice.name not in {tool.name for tool in config.tools}:
         message = f"{param}: there is no tool {choice.name[:64]!r}"
         raise ClientError("invalid_value", message, param=param, ref=ref)
@@ -188,6 +193,7 @@ def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits
         speed=output.speed,
         output_format=output.format.to_format() if output.format is not None else None,
         tools=None if part.tools is None else client_tools(part.tools),
+        hosted=_hosted(part, limits, ref),
         tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
         context=_context(part.input, ref, ClipReader(config.input_format, limits, ref)),
         in_conversation=part.conversation != "none",
@@ -195,6 +201,16 @@ def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits
     if options.tool_choice is not None:
         check_choice(options.over(config), "response.tool_choice", ref)
     return CreateReply(options, ref)
+
+
+def _hosted(part: _ReplyPart, limits: RealtimeLimits, ref: str | None) -> tuple[HostedServer, ...] | None:
+    if part.tools is None:
+        return None
+    servers = hosted_servers(part.tools, "response.tools", limits.hosting, ref)
+    if servers and part.conversation == "none":
+        message = "response.tools: a reply beside the conversation has no hosted tools"
+        raise ClientError("invalid_value", message, param="response.tools", ref=ref)
+    return servers
 
 
 def _context(

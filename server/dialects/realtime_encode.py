@@ -20,11 +20,15 @@ from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
+    HostedCallEnded,
+    HostedCallStarted,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    ListingEnded,
+    ListingStarted,
     OutputCleared,
     Problem,
     ReplyAudio,
@@ -43,6 +47,7 @@ from server.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from server.hosted import ApprovalRequest, HostedCall
 from server.ids import new_id
 from server.values import Item, Reply
 
@@ -185,6 +190,15 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
 def _reply_call(event: ReplyCall) -> list[Body]:
     """A call of one of the client's tools; it comes in one piece, as it is worth nothing before it is whole."""
     reply, item = event.reply, event.item
+    if isinstance(item.detail, HostedCall):
+        return _hosted_call(event)
+    if isinstance(item.detail, ApprovalRequest):
+        return [
+            _output_item("response.output_item.added", reply, item, event.index),
+            *_remembered("conversation.item.added", event),
+            *_remembered("conversation.item.done", event),
+            _output_item("response.output_item.done", reply, item, event.index),
+        ]
     begun = replace(event, item=replace(item, text="", status="in_progress"))
     place: Json = {
         "response_id": reply.id,
@@ -201,6 +215,28 @@ def _reply_call(event: ReplyCall) -> list[Body]:
         *_remembered("conversation.item.done", event),
         _output_item("response.output_item.done", reply, item, event.index),
     ]
+
+
+def _hosted_call(event: ReplyCall) -> list[Body]:
+    """A call of a hosted tool: the item is done when something has come of it, after the reply."""
+    reply, item = event.reply, event.item
+    begun = replace(event, item=replace(item, text=""))
+    place: Json = {"response_id": reply.id, "item_id": item.id, "output_index": event.index}
+    return [
+        _output_item("response.output_item.added", reply, begun.item, event.index),
+        *_remembered("conversation.item.added", begun),
+        ("response.mcp_call_arguments.delta", {**place, "delta": item.text, "obfuscation": ""}),
+        ("response.mcp_call_arguments.done", {**place, "arguments": item.text}),
+        _output_item("response.output_item.done", reply, item, event.index),
+    ]
+
+
+def _of_call(step: str, event: HostedCallStarted | HostedCallEnded) -> list[Body]:
+    return [(f"response.mcp_call.{step}", {"item_id": event.item_id, "output_index": event.index})]
+
+
+def _ended(event: HostedCallEnded | ListingEnded) -> str:
+    return "completed" if event.ok else "failed"
 
 
 _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
@@ -220,6 +256,10 @@ _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     ReplyItemStarted: _reply_item_started,
     ReplyItemEnded: _reply_item_ended,
     ReplyCall: _reply_call,
+    HostedCallStarted: lambda event: _of_call("in_progress", event),
+    HostedCallEnded: lambda event: _of_call(_ended(event), event),
+    ListingStarted: lambda event: [_of_item("mcp_list_tools.in_progress", event)],
+    ListingEnded: lambda event: [_of_item(f"mcp_list_tools.{_ended(event)}", event)],
     OutputCleared: lambda event: [("output_audio_buffer.cleared", {"response_id": event.reply_id})],
     Problem: lambda event: [_problem(event.error)],
 }

@@ -100,9 +100,15 @@ def _tools(tools: list[Json] | None) -> list[Json] | None:
 
 
 def _tool_choice(value: JsonValue) -> JsonValue:
-    is_function = isinstance(value, dict) and value.get("type") == "function"
-    if is_function and not isinstance(value.get("name"), str):  # type: ignore[union-attr]  # a dict, see above
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "function" and not isinstance(value.get("name"), str):
         raise wrong('its "name" must be the name of a function')
+    if value.get("type") == "mcp":
+        if not isinstance(value.get("server_label"), str):
+            raise wrong('its "server_label" must be the label of a server')
+        if not isinstance(value.get("name"), str | None):
+            raise wrong('its "name" must be the name of a tool')
     return value
 
 

@@ -1,4 +1,4 @@
-"""Conversation items that a client writes, as values: messages, calls of its tools and what came of them."""
+"""Conversation items that a client writes, as values: messages, calls of its tools, what came of them, approvals."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, NoReturn
@@ -8,6 +8,7 @@ from pydantic import Field
 from server.dialects.realtime_audio import ClipReader
 from server.dialects.realtime_fields import Part, Text
 from server.errors import ClientError
+from server.hosted import Approval
 from server.ids import new_id
 from server.values import Item, words_of
 from server.values import Part as MessagePart
@@ -33,6 +34,9 @@ class ItemPart(Part):
     name: ItemId | None = None
     arguments: Text | None = None
     output: Text | None = None
+    approval_request_id: ItemId | None = None
+    approve: bool | None = None
+    reason: Annotated[str, Field(max_length=1000)] | None = None
 
 
 def read_item(part: ItemPart, param: str, ref: str | None, clips: ClipReader) -> Item:
@@ -50,13 +54,19 @@ def read_item(part: ItemPart, param: str, ref: str | None, clips: ClipReader) ->
         case "function_call_output":
             _require(part, ("call_id", "output"), param, ref)
             return Item(item_id, "tool", part.output or "", kind="output", call_id=part.call_id or "")
+        case "mcp_approval_response":
+            _require(part, ("approval_request_id", "approve"), param, ref)
+            approval = Approval(part.approval_request_id or "", part.approve is True, part.reason)
+            return Item(item_id, "tool", kind="approval", detail=approval)
         case other:
-            known = "'message', 'function_call' and 'function_call_output' are"
+            known = "'message', 'function_call', 'function_call_output' and 'mcp_approval_response' are"
             _refuse("invalid_value", f"{param}.type", f"{other[:64]!r} is not supported, only {known}", ref)
 
 
 def read_input(part: ItemPart, param: str, ref: str | None, clips: ClipReader) -> Item | str:
     """The same for what a reply is about, where the id of an item in the conversation stands for the item."""
+    if part.type == "mcp_approval_response":
+        _refuse("invalid_value", f"{param}.type", "a call is approved of in the conversation only", ref)
     if part.type != "item_reference":
         return read_item(part, param, ref, clips)
     _require(part, ("id",), param, ref)

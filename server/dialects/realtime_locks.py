@@ -41,6 +41,7 @@ class Locks:
     def __init__(self, pinned: Pinned) -> None:
         self._paths = pinned.locked
         self._session = _render(pinned.session) if pinned.locked else {}
+        self._hosted = pinned.session.config.hosted
 
     def check_session(self, session: WireSession, ref: str | None) -> None:
         """Raises ClientError when the session would differ in a locked setting."""
@@ -48,6 +49,9 @@ class Locks:
         for path in self._paths:
             if _at(rendered, path) != _at(self._session, path):
                 raise _locked(f"session.{path}", ref)
+        # What is not shown is locked too.
+        if "tools" in self._paths and session.config.hosted != self._hosted:
+            raise _locked("session.tools", ref)
 
     def check_command(self, command: Command, event: RawEvent) -> None:
         """Raises ClientError when a reply would differ in a locked setting, or new instructions come as an item."""

@@ -7,6 +7,7 @@ key `transcript`, and `usage` of a finished reply is never null.
 from pydantic import JsonValue
 
 from server.dialects.realtime_fields import Json
+from server.dialects.realtime_hosted import render_hosted
 from server.dialects.realtime_session import render_format
 from server.events import ReplyEnded
 from server.values import Item, Part, Reply
@@ -15,6 +16,8 @@ from stages.ports import Usage
 
 def render_item(item: Item) -> Json:
     """A conversation item. An answer that has only begun has no content yet."""
+    if item.detail is not None:
+        return render_hosted(item)
     head: Json = {"id": item.id, "object": "realtime.item", "status": item.status}
     if item.kind == "call":
         call: Json = {"call_id": item.call_id, "name": item.name, "arguments": item.text}

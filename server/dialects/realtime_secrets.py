@@ -8,9 +8,11 @@ from pydantic_core import from_json
 
 from server.dialects.realtime_commands import RawEvent, checked
 from server.dialects.realtime_fields import Json, Part, SessionPart
+from server.dialects.realtime_hosted import hosted_servers
 from server.dialects.realtime_locks import LOCKABLE, Pinned
 from server.dialects.realtime_session import WireSession, merge, render_session
 from server.errors import ClientError
+from server.hosting_policy import HostingPolicy
 from server.ids import new_id
 from server.values import SessionConfig
 
@@ -38,12 +40,17 @@ class SecretOrder:
     lifetime_s: int
 
 
-def read_order(body: bytes, defaults: SessionConfig) -> SecretOrder:
+def read_order(
+    body: bytes,
+    defaults: SessionConfig,
+    hosting: HostingPolicy = HostingPolicy(),
+) -> SecretOrder:
     """The body of a request; an empty one asks for a session as the server has it. Raises ClientError."""
     order = checked(_Order, _object(body))
     part = order.session or _PinnedPart()
     config = replace(defaults, model=part.model or defaults.model)
-    session = merge(WireSession(config), part, config)
+    hosted = hosted_servers(part.tools, "session.tools", hosting, None)
+    session = merge(WireSession(config), part, config, hosted)
     lifetime_s = order.expires_after.seconds if order.expires_after else _Expiry().seconds
     return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s)
 

@@ -20,6 +20,8 @@ from pydantic import JsonValue
 
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime_fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
+from server.dialects.realtime_hosted import without_secrets
+from server.hosted import HostedChoice, HostedServer
 from server.values import SessionConfig, TurnDetection
 from stageflow.tools import Tool
 from stages.client_tools import client_tool
@@ -58,8 +60,10 @@ def _chosen(present: Set[str], name: str, value: _T | None, current: _T, default
     return default if value is None else value
 
 
-def merge(session: WireSession, part: SessionPart, defaults: SessionConfig) -> WireSession:
-    """The session object after a checked `session.update`."""
+def merge(
+    session: WireSession, part: SessionPart, defaults: SessionConfig, hosted: tuple[HostedServer, ...]
+) -> WireSession:
+    """The session object after a checked `session.update`; `hosted` are the servers that its tools name."""
     config, present = session.config, part.model_fields_set
     tokens = part.max_output_tokens
     config = replace(
@@ -79,7 +83,7 @@ def merge(session: WireSession, part: SessionPart, defaults: SessionConfig) -> W
         ),
     )
     if "tools" in present:
-        config = replace(config, tools=client_tools(part.tools))
+        config = replace(config, tools=client_tools(part.tools), hosted=hosted)
     if "tool_choice" in present:
         config = replace(config, tool_choice=tool_choice(part.tool_choice))
     if part.type is not None:
@@ -102,7 +106,7 @@ def settled(config: SessionConfig) -> SessionConfig:
 
 
 def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:
-    """The functions among a client's checked tools; the others are for servers that know them."""
+    """The functions among a client's checked tools."""
     return tuple(
         client_tool(tool["name"], tool.get("description") or "", tool.get("parameters") or _NO_PARAMETERS)
         for tool in tools or ()
@@ -110,16 +114,21 @@ def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:
     )
 
 
-def tool_choice(choice: JsonValue) -> ToolChoice:
-    """A checked `tool_choice` as a value; what is for other servers is "auto"."""
+def tool_choice(choice: JsonValue) -> ToolChoice | HostedChoice:
+    """A checked `tool_choice` as a value."""
     if isinstance(choice, dict):
-        return OneTool(str(choice["name"])) if choice.get("type") == "function" else "auto"
+        name = choice.get("name")
+        if choice.get("type") == "mcp":
+            return HostedChoice(str(choice["server_label"]), None if name is None else str(name))
+        return OneTool(str(name))
     return "auto" if choice not in ("none", "required") else choice  # type: ignore[return-value]  # one of the two
 
 
 def _echo(part: SessionPart) -> Json:
     names = part.model_fields_set & {*_ECHOED, "parallel_tool_calls", "reasoning"}
     values = part.model_dump(include=set(names), exclude_unset=True)
+    if values.get("tools"):
+        values["tools"] = without_secrets(values["tools"])
     return {name: _ECHOED.get(name) if value is None else value for name, value in values.items()}
 
 

@@ -11,11 +11,13 @@ import pytest
 from server.commands import AppendAudio
 from server.dialects.realtime import UNKNOWN_TO_REALTIME, RealtimeDialect
 from server.dialects.realtime_commands import KNOWN_TYPES
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.realtime_locks import LOCKABLE
 from server.dialects.realtime_secrets import read_order
 from server.dialects.voice import PLAYBACK, VoiceDialect
 from server.dialects.voice_frames import Stream, unpack_frame
 from server.events import Event, ReplyAudio
+from server.hosting_policy import HostingPolicy
 from server.http import SECRETS_PATHS
 from server.values import Reply, SessionConfig
 from server.voice_events import TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, VoicesOffered, WordsTimed
@@ -76,7 +78,8 @@ def test_the_table_of_commands_is_complete() -> None:
 
 @pytest.mark.parametrize("text", blocks("client"))
 def test_what_a_client_may_say_is_understood(text: str) -> None:
-    VoiceDialect(RealtimeDialect(SessionConfig())).decode(text)
+    hosting = RealtimeLimits(hosting=HostingPolicy(("https://mcp.example.com",)))
+    VoiceDialect(RealtimeDialect(SessionConfig(), hosting)).decode(text)
     event = json.loads(text)
     assert set(event) - {"type", "event_id"} <= rows("What a client says")[event["type"]]
 

@@ -86,6 +86,7 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     "marin",
                     output_format=AudioFormat(),
                     tools=(),
+                    hosted=(),
                     tool_choice="none",
                 ),
                 "c1",

@@ -201,12 +201,16 @@ def test_a_session_for_transcription_shows_what_it_listens_by() -> None:
 # --- what stock clients need ------------------------------------------------------------------------------
 
 
+OURS = {"session.object", "session.id", "session.expires_at", "item.x_error"}
+"""Fields that the protocol's own documents have, or that we add."""
+
+
 def test_every_event_is_one_that_the_openai_package_knows() -> None:
     frames = told(*story())
     for event in frames:
         model = TypeAdapter(OPENAI_TYPES[event["type"]])
         parsed = model.validate_json(json.dumps(event), strict=True)
-        unknown = set(extras(parsed)) - {"session.object", "session.id", "session.expires_at"}
+        unknown = set(extras(parsed)) - OURS
         assert not unknown, event["type"]
 
 

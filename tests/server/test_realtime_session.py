@@ -205,7 +205,7 @@ TOOL = {
 @pytest.mark.parametrize(
     ("name", "value", "cleared"),
     [
-        ("tools", [TOOL, {"type": "mcp", "server_label": "x", "server_url": "https://x"}], []),
+        ("tools", [TOOL], []),
         ("tool_choice", "required", "auto"),
         ("tracing", "auto", None),
         ("tracing", {"workflow_name": "w", "metadata": {"a": [1]}}, None),
@@ -355,10 +355,9 @@ def configured(*sessions: dict[str, Any]) -> SessionConfig:
     return commands[-1].config
 
 
-def test_functions_become_tools_and_other_tools_are_only_shown() -> None:
-    mcp = {"type": "mcp", "server_label": "x", "server_url": "https://x"}
+def test_functions_become_tools() -> None:
     bare = {"type": "function", "name": "bare"}
-    tools = configured({"tools": [TOOL, mcp, bare]}).tools
+    tools = configured({"tools": [TOOL, bare]}).tools
     assert [(tool.name, tool.description) for tool in tools] == [
         (TOOL["name"], TOOL.get("description", "")),
         ("bare", ""),

@@ -14,7 +14,7 @@ from server.app import App, Providers
 from server.client import RealtimeClient
 from server.settings import load_settings
 from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
-from stages.ports import LanguageModel
+from stages.ports import LanguageModel, ToolServers
 from tests.support.trace_checker import check_trace
 
 LONG = "One two three four five six seven eight nine ten. " * 6
@@ -50,13 +50,21 @@ class LiveServer:
 
 @asynccontextmanager
 async def live_server(
-    model: LanguageModel | None = None, voice: ScriptedVoice | None = None, /, **settings: object
+    model: LanguageModel | None = None,
+    voice: ScriptedVoice | None = None,
+    tool_servers: ToolServers | None = None,
+    /,
+    **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said."""
     chosen = load_settings({"port": 0, **settings}, env_file=None)
     voice = voice or ScriptedVoice()
     providers = Providers(
-        ScriptedRecogniser("hello there"), model or EchoModel(), voice, ("one", "two", "three")
+        ScriptedRecogniser("hello there"),
+        model or EchoModel(),
+        voice,
+        ("one", "two", "three"),
+        tool_servers=tool_servers,
     )
     async with App(chosen, providers).listening() as server:
         yield LiveServer(server.sockets[0].getsockname()[1], voice)

@@ -1,7 +1,7 @@
 """A conversation in the session's own vocabulary, to be told through the Realtime dialect.
 
 The person speaks, is answered, talks over the answer, and types; the client runs tools, and asks for an answer
-beside the conversation. Enough to have every event at least once.
+beside the conversation; the server runs tools for it. Enough to have every event at least once.
 """
 
 from dataclasses import replace
@@ -11,11 +11,15 @@ from server.events import (
     AudioCleared,
     AudioCommitted,
     Event,
+    HostedCallEnded,
+    HostedCallStarted,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    ListingEnded,
+    ListingStarted,
     OutputCleared,
     Problem,
     ReplyAudio,
@@ -34,8 +38,9 @@ from server.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from server.values import Item, Part, Reply, SessionConfig
-from stages.ports import Usage
+from server.hosted import Approval, ApprovalRequest, CallError, Detail, HostedCall, ToolListing
+from server.values import Item, ItemKind, Part, Reply, SessionConfig
+from stages.ports import ServerTool, Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)
 OPENING: tuple[Event, ...] = (SessionStarted("sess_1", CONFIG, 1_790_000_000), SessionConfigured(CONFIG))
@@ -105,6 +110,57 @@ def calling_reply(reply: Reply, item_id: str, previous: str | None) -> list[Even
     ]
 
 
+def hosted(item_id: str, kind: ItemKind, detail: Detail, text: str = "") -> Item:
+    """An item that has to do with hosted tools."""
+    return Item(item_id, "assistant", text, kind=kind, name="stock" if text else "", detail=detail)
+
+
+def listing(item_id: str, previous: str, ended: ToolListing) -> list[Event]:
+    """A server is asked for its tools."""
+    return [
+        ItemAdded(hosted(item_id, "listing", ToolListing(ended.server)), previous),
+        ListingStarted(item_id),
+        ListingEnded(item_id, ok=ended.error is None),
+        ItemDone(hosted(item_id, "listing", ended), previous),
+    ]
+
+
+def hosted_reply(reply: Reply, previous: str) -> list[Event]:
+    """An answer that calls three hosted tools, two of which wait for approval, and what comes of them."""
+    text, call, question = '{"what":"hats"}', HostedCall("shop"), ApprovalRequest("shop")
+    ids = ("item_h1", "item_h2", "item_h3", "item_h4", "item_h5")
+    kinds: tuple[ItemKind, ...] = ("call", "call", "approval_request", "call", "approval_request")
+    items = [
+        hosted(id, kind, call if kind == "call" else question, text)
+        for id, kind in zip(ids, kinds, strict=True)
+    ]
+    before = (previous, *ids)
+    made = replace(items[0], detail=replace(call, output="7 hats"))
+    approved = replace(
+        items[1], detail=replace(call, request_id=ids[2], error=CallError("http", "gone", 502))
+    )
+    refused = replace(items[3], detail=replace(call, request_id=ids[4], error=CallError("tool", "declined")))
+    yes = hosted("item_h6", "approval", Approval(ids[2], True))
+    no = hosted("item_h7", "approval", Approval(ids[4], False, "too dear"))
+    return [
+        ReplyStarted(reply),
+        *[ReplyCall(reply, item, before[n], n) for n, item in enumerate(items)],
+        ReplyEnded(reply, "completed", items=tuple(items), usage=Usage(12, 5)),
+        HostedCallStarted(ids[0], 0),
+        ItemAdded(yes, ids[4]),
+        ItemDone(yes, ids[4]),
+        HostedCallStarted(ids[1], 1),
+        HostedCallEnded(ids[1], 1, ok=False),
+        ItemDone(approved, ids[0]),
+        HostedCallEnded(ids[0], 0, ok=True),
+        ItemDone(made, previous),
+        ItemAdded(no, yes.id),
+        ItemDone(no, yes.id),
+        HostedCallEnded(ids[3], 3, ok=False),
+        ItemDone(refused, ids[2]),
+    ]
+
+
 def cut_reply(reply: Reply, item_id: str) -> list[Event]:
     """The end of an answer that was talked over, after its truncation is known."""
     item = Item(item_id, "assistant", "It is noon.", spoken=True, status="incomplete")
@@ -156,4 +212,11 @@ def story() -> list[Event]:
         ItemAdded(output, "item_a6_2"),
         ItemDone(output, "item_a6_2"),
         OutputCleared("resp_4"),
+        *listing(
+            "item_l1",
+            "item_o1",
+            ToolListing("shop", (ServerTool("stock", annotations={"readOnlyHint": True}),)),
+        ),
+        *listing("item_l2", "item_l1", ToolListing("bank", error="the server cannot be reached")),
+        *hosted_reply(Reply("resp_5", config=CONFIG), "item_l2"),
     ]

@@ -16,8 +16,10 @@ from audio.formats import Samples
 from audio.vad import WebRtcVad
 from server.answer_context import Pipelines
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.realtime_limits import RealtimeLimits
 from server.dialects.voice import VoiceDialect
 from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
+from server.hosting_policy import HostingPolicy
 from server.interruption import InterruptionPolicy
 from server.services import Services
 from server.session import Session
@@ -39,7 +41,7 @@ from stages.pipeline import (
     build_text_pipeline,
     build_voice_pipeline,
 )
-from stages.ports import EndOfTurnModel, Recogniser
+from stages.ports import EndOfTurnModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.tts import TtsStage
@@ -54,6 +56,11 @@ AUDIO = "audio frame"
 
 def realtime(config: SessionConfig) -> Dialect:
     return RealtimeDialect(config)
+
+
+def hosting(config: SessionConfig) -> Dialect:
+    """A dialect whose client may name the servers of tools at `http://<name>/mcp`."""
+    return RealtimeDialect(config, RealtimeLimits(hosting=HostingPolicy(("http://tools", "http://other"))))
 
 
 def voice_v1(config: SessionConfig) -> Dialect:
@@ -174,6 +181,7 @@ class Stage:
         config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
         dialect: Callable[[SessionConfig], Dialect] = realtime,
         observer: Observer | None = None,
+        tool_servers: ToolServers | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -203,6 +211,7 @@ class Stage:
             limits=Limits(max_session_s=3600),
             voices=speaker.voices,
             end_of_turn=end_of_turn,
+            tool_servers=tool_servers,
             interruption=interruption,
             observer=observer or NoObserver(),
         )

@@ -77,7 +77,8 @@ def other_call(trace: Trace) -> None:
 
 def result_of_nothing(trace: Trace) -> None:
     added = [event for event in trace if event["type"] == "conversation.item.added"]
-    added[-1]["item"]["call_id"] = "call_9"
+    outputs = [event["item"] for event in added if event["item"]["type"] == "function_call_output"]
+    outputs[-1]["call_id"] = "call_9"
 
 
 def told_of_a_deleted_clip(trace: Trace) -> None:
@@ -94,6 +95,27 @@ def remembered_aside(trace: Trace) -> None:
     )
     added = {"type": "conversation.item.added", "event_id": "other", "previous_item_id": None}
     trace.insert(where + 1, {**added, "item": trace[where]["item"]})
+
+
+def unanswered_call(trace: Trace) -> None:
+    done = [event["item"] for event in trace if event["type"] == "conversation.item.done"]
+    next(item for item in done if item["type"] == "mcp_call").pop("error")
+
+
+def approved_of_otherwise(trace: Trace) -> None:
+    added = [event["item"] for event in trace if event["type"] == "conversation.item.added"]
+    next(item for item in added if item["type"] == "mcp_approval_response")["approval_request_id"] = "item_h1"
+
+
+def approved_of_twice(trace: Trace) -> None:
+    added = [event for event in trace if event["type"] == "conversation.item.added"]
+    first = next(event for event in added if event["item"]["type"] == "mcp_approval_response")
+    trace.append({**first, "event_id": "again", "item": {**first["item"], "id": "item_again"}})
+
+
+def listing_never_done(trace: Trace) -> None:
+    done = [n for n, event in enumerate(trace) if event["type"] == "conversation.item.done"]
+    del trace[next(n for n in done if trace[n]["item"]["type"] == "mcp_list_tools")]
 
 
 def only_listening(trace: Trace) -> None:
@@ -158,6 +180,21 @@ def only_listening(trace: Trace) -> None:
         ("I12", result_of_nothing),
         ("I13", remembered_aside),
         ("I14", only_listening),
+        ("I4", without("response.mcp_call_arguments.done")),
+        ("I5", changed("response.mcp_call_arguments.delta", delta="{}")),
+        ("I15", without("response.mcp_call.in_progress")),
+        ("I15", twice("response.mcp_call.in_progress")),
+        ("I15", without("response.mcp_call.completed")),
+        ("I15", twice("response.mcp_call.failed")),
+        ("I15", swapped("response.mcp_call.failed")),
+        ("I15", changed("response.mcp_call.completed", item_id="item_h4")),
+        ("I15", unanswered_call),
+        ("I16", without("mcp_list_tools.in_progress")),
+        ("I16", twice("mcp_list_tools.completed")),
+        ("I16", without("mcp_list_tools.failed")),
+        ("I16", listing_never_done),
+        ("I17", approved_of_otherwise),
+        ("I17", approved_of_twice),
     ],
 )
 def test_a_spoilt_trace_is_found_out(rule: str, spoil: Callable[[Trace], None]) -> None:

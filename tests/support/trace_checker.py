@@ -20,12 +20,18 @@ I11 output_index counts the items of a reply from 0, and every event of an item 
 I12 All events of a call name the same call and the same tool; what came of it follows it.
 I13 Items of a reply beside the conversation never get into it.
 I14 In a session for transcription nobody answers.
+I15 A hosted call is an item of its reply (I4), but it is done later: after the reply it is in progress, completes or
+    fails, and then item.done has its output or its error; each exactly once, unless it waits for approval.
+I16 A listing of a server's tools is added, in progress, completed or failed, and done: in this order, once.
+I17 An approval request follows its call in the same reply, and is answered at most once; a call that is refused fails.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+
+from tests.support.trace_hosted import HostedCalls, Listings
 
 TraceEvent = Mapping[str, Any]
 Faults = Iterator[tuple[str, str]]
@@ -40,7 +46,8 @@ def check_trace(events: Sequence[TraceEvent], *, ended: bool = True) -> None:
 
 def trace_faults(events: Sequence[TraceEvent], *, ended: bool = True) -> list[str]:
     """Every broken rule, one line each. `ended`: replies and transcripts had the time to come to an end."""
-    checkers = (_Identity(), _Replies(), _Speech(), _Calls(), _Conversation(), _Transcripts())
+    ours = (_Identity(), _Replies(), _Speech(), _Calls(), _Conversation(), _Transcripts())
+    checkers = (*ours, HostedCalls(), Listings())
     faults = []
     for number, event in enumerate(events):
         for checker in checkers:
@@ -85,31 +92,35 @@ _STEPS = {
     "response.output_audio_transcript.delta": 4,
     "response.output_text.delta": 4,
     "response.function_call_arguments.delta": 4,
+    "response.mcp_call_arguments.delta": 4,
     "response.output_audio.done": 5,
     "response.output_audio_transcript.done": 5,
     "response.output_text.done": 5,
     "response.function_call_arguments.done": 5,
+    "response.mcp_call_arguments.done": 5,
     "response.content_part.done": 6,
     "conversation.item.done": 7,
     "response.output_item.done": 8,
 }
 _LAST_STEP = 8
-_OF_MESSAGES = {3, 6}
+_NOT_OF = {"function_call": {3, 6}, "mcp_call": {3, 6, 7}, "mcp_approval_request": {3, 4, 5, 6}}
+"""Steps that items of a type do not have; a hosted call is done after its reply, see I15."""
 _OF_THE_CONVERSATION = {2, 7}
 _REPEATED = {(4, 4), (5, 5), (3, 5)}
 """Deltas and ends of deltas repeat, an answer may have no delta at all."""
 
 
-def _moves(*, is_call: bool, in_conversation: bool) -> set[tuple[int, int]]:
+def _moves(type: str, *, in_conversation: bool) -> set[tuple[int, int]]:
     """One step after the other, without those that such an item does not have."""
-    left_out = (_OF_MESSAGES if is_call else set()) | (set() if in_conversation else _OF_THE_CONVERSATION)
+    left_out = _NOT_OF.get(type, set()) | (set() if in_conversation else _OF_THE_CONVERSATION)
     steps = [step for step in range(_LAST_STEP + 1) if step not in left_out]
-    return set(pairwise(steps)) | ({(4, 4)} if is_call else _REPEATED)
+    return set(pairwise(steps)) | (_REPEATED if type == "message" else {(4, 4)})
 
 
 @dataclass(slots=True)
 class _ReplyItem:
     index: int
+    type: str
     moves: set[tuple[int, int]]
     step: int = 0
     text: str = ""
@@ -176,9 +187,9 @@ class _Replies:
                 yield "I3", f"{event['response_id']} is not active"
                 return
             if kind == "response.output_item.added":
-                is_call = event["item"]["type"] == "function_call"
-                moves = _moves(is_call=is_call, in_conversation=reply.in_conversation)
-                reply.items.setdefault(item_id, _ReplyItem(len(reply.items), moves))
+                type = event["item"]["type"]
+                moves = _moves(type, in_conversation=reply.in_conversation)
+                reply.items.setdefault(item_id, _ReplyItem(len(reply.items), type, moves))
             if kind == "response.output_audio.delta" and reply.muted:
                 yield "I10", f"{event['response_id']} was interrupted"
         owner = next((reply for reply in self._replies.values() if item_id in reply.items), None)
@@ -189,7 +200,8 @@ class _Replies:
                 return
             if event.get("output_index", item.index) != item.index:
                 yield "I11", f"{item_id} is number {item.index} of its reply"
-            yield from _move(item, kind, item_id)
+            if kind != "conversation.item.done" or item.type != "mcp_call":
+                yield from _move(item, kind, item_id)
             yield from _read(item, kind, event)
         elif "response_id" in event:
             yield "I4", f"{item_id} was not announced by output_item.added"
@@ -206,13 +218,14 @@ _TEXT_DELTAS = (
     "response.output_audio_transcript.delta",
     "response.output_text.delta",
     "response.function_call_arguments.delta",
+    "response.mcp_call_arguments.delta",
 )
 
 
 def _read(item: _ReplyItem, kind: str, event: TraceEvent) -> Faults:
     if kind in _TEXT_DELTAS:
         item.text += event["delta"]
-    whole = _whole_text(kind, event)
+    whole = None if item.type == "mcp_approval_request" else _whole_text(kind, event)
     if whole is not None and whole != item.text:
         yield "I5", f"{whole!r} is not what the deltas said: {item.text!r}"
 
@@ -222,7 +235,7 @@ def _whole_text(kind: str, event: TraceEvent) -> str | None:
     match kind:
         case "response.output_audio_transcript.done" | "response.output_text.done":
             parts = [event]
-        case "response.function_call_arguments.done":
+        case "response.function_call_arguments.done" | "response.mcp_call_arguments.done":
             return str(event["arguments"])
         case "conversation.item.done" | "response.output_item.done" if "arguments" in event["item"]:
             return str(event["item"]["arguments"])
