@@ -12,6 +12,7 @@ between two instructions: history is cut to what was heard and the ladder is end
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -81,7 +82,8 @@ class Answer:
         self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
         self._locks = set(_Lock)
-        self._early: list[RunningCall] = []
+        self._offered: Offer = {}
+        self._early: dict[int, RunningCall] = {}
         self._delivery = self._new_delivery()
 
     @property
@@ -181,13 +183,13 @@ class Answer:
             return self._outcome
         if await hear_clips(self._about) and self.question.utterance is None:
             self.timeline.mark("transcript", self._context.now())
-        offer = await self._offer()
+        self._offered = await self._offer()
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
         results = await graph.run(
             self._prompt(),
             ports=self._ports(),
-            config=run_config(self.question, self._config, offer),
-            event_sink=RunWatch(graph, self._guard_passed, self._note_route),
+            config=run_config(self.question, self._config, self._offered),
+            event_sink=RunWatch(graph, self._guard_passed, self._note_route, self._start_calls),
         )
         agent = results.data("agent")
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
@@ -198,7 +200,7 @@ class Answer:
             self._outcome,
             status="incomplete" if cut_by else "completed",
             reason=cut_by,
-            calls=tuple(self._calling(call, offer) for call in agent.get("client_calls", ())),
+            calls=tuple(self._calling(*numbered) for numbered in enumerate(agent.get("client_calls", ()))),
             uses=agent.get("tool_calls", ()),
         )
 
@@ -209,13 +211,15 @@ class Answer:
         taken = [tool.name for tool in self._config.tools]
         return await self._context.hosted.offer(self._config.hosted, taken)
 
-    def _calling(self, call: ToolCall, offer: Offer) -> Calling:
-        hosted = offer.get(call.name)
-        if hosted is None or not hosted.may_start_early:
-            return Calling(call, hosted)
-        running = self._context.hosted.start(hosted, arguments_json(call))
-        self._early.append(running)
-        return Calling(call, hosted, running)
+    def _start_calls(self, calls: Sequence[ToolCall]) -> None:
+        """Run what only looks while the words before it are still being spoken."""
+        for number, call in enumerate(calls):
+            hosted = self._offered.get(call.name)
+            if hosted is not None and hosted.may_start_early:
+                self._early[number] = self._context.hosted.start(hosted, arguments_json(call))
+
+    def _calling(self, number: int, call: ToolCall) -> Calling:
+        return Calling(call, self._offered.get(call.name), self._early.get(number))
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)
@@ -303,16 +307,16 @@ class Answer:
         if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
             self.timeline.reply_id = self._reply.id
         self.timeline.status = outcome.status
-        placed = self._ladder.end(outcome)
-        if placed:
-            self._early.clear()  # they are the conversation's now
-        for call in placed:
-            self._context.hosted.made(call)
+        for placed in self._ladder.end(outcome):
+            self._early = {n: call for n, call in self._early.items() if call is not placed.running}
+            self._context.hosted.made(placed)
+        self._drop_calls()
 
     def _drop_calls(self) -> None:
-        """What was started early is not wanted."""
-        for call in self._early:
+        """What was started early, and has not become part of the conversation, is not wanted."""
+        for call in self._early.values():
             call.scope.cancel()
+        self._early.clear()
 
     def _hush(self) -> None:
         """Nothing of it leaves any more."""

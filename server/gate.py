@@ -1,12 +1,13 @@
-"""What an answer watches its run for: when the commit gate may open, what waits for it, and the route taken."""
+"""What an answer watches its run for: when the commit gate may open, what waits for it, the route, and the calls."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from server.outbound import Lane, LaneState
 from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineGraph
-from stageflow.tools import Tool, ToolRegistry
+from stageflow.tools import Tool, ToolCall, ToolRegistry
+from stages.agent import CALLED
 from stages.router import ROUTED
 
 
@@ -14,10 +15,16 @@ class RunWatch:
     """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
 
     def __init__(
-        self, graph: PipelineGraph, commit: Callable[[], None], on_route: Callable[[str], None]
+        self,
+        graph: PipelineGraph,
+        commit: Callable[[], None],
+        on_route: Callable[[str], None],
+        on_calls: Callable[[Sequence[ToolCall]], None],
     ) -> None:
+        """`on_calls` is told of calls of tools that are run elsewhere, while their words are still being spoken."""
         self._commit = commit
         self._on_route = on_route
+        self._on_calls = on_calls
         self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
         if not self._waiting:
             commit()
@@ -30,6 +37,8 @@ class RunWatch:
                 self._commit()
         elif event.type == ROUTED:
             self._on_route(event.data["route"])
+        elif event.type == CALLED:
+            self._on_calls(event.data["calls"])
 
 
 def gated(registry: ToolRegistry | None, lane: Lane) -> ToolRegistry | None:

@@ -1,8 +1,8 @@
 """The servers of tools that one session uses: each a connection of the session's, and an item that says what it offers.
 
 A connection lives in one task of the session's and is closed with it. A server that fails is not offered to the model;
-naming it again, in the session's settings or for a reply, tries again, and one that was lost later is tried by the next
-reply.
+naming it again, in the session's settings or for a reply, tries again. One that was lost later is tried by the next
+reply, and then by one every so often.
 """
 
 import json
@@ -26,6 +26,15 @@ log = logging.getLogger(__name__)
 LISTING_S = 10.0
 """To connect and to list, together; replies wait for it, so it is less than an answer may take to begin."""
 
+RETRY_S = 15.0
+"""Between two tries to reach a server that was lost."""
+
+MAX_CONNECTIONS = 16
+"""Of one session at once: those of its settings, those of a reply, and those whose calls wait for approval."""
+
+MAX_OPENINGS = 200
+"""Of one session in all: its client must not make of this server a means to knock at others' doors."""
+
 MAX_LISTING_CHARS = 128 << 10
 """JSON of all tools of one server: the model reads it with every request, and the client is shown it."""
 
@@ -41,7 +50,7 @@ class Standing(StrEnum):
     FAILED = "failed"
     """It never answered."""
     LOST = "lost"
-    """It answered, and is gone."""
+    """It answered once, and is gone."""
     LEAVING = "leaving"
     """Nobody wants it any more; its last calls are still running."""
 
@@ -53,6 +62,8 @@ class Held:
     server: HostedServer
     entry: Entry
     """The item that says what it offers."""
+    retry_at: float = math.inf
+    """When a reply may try it again by itself, if it cannot be reached."""
     standing: Standing = Standing.LISTING
     settled: anyio.Event = field(default_factory=anyio.Event)
     """Set when the listing is over, one way or the other."""
@@ -82,18 +93,18 @@ class HostedServers:
         self._spawn = spawn
         self._wanted: tuple[HostedServer, ...] = ()
         self._held: dict[HostedServer, Held] = {}
+        self._openings = 0
 
     def configure(self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer]) -> None:
         """These are the session's servers from now on; `in_use` may be let go later."""
         self._wanted = tuple(servers)
-        self._need(servers, in_use, again=(Standing.FAILED, Standing.LOST))
+        self._need(servers, in_use, is_named=True)
 
     async def tools(
         self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer]
     ) -> list[HostedTool]:
         """What they offer to a reply, once each has answered or failed. Cancel-safe."""
-        again = (Standing.LOST,) if servers == self._wanted else (Standing.FAILED, Standing.LOST)
-        self._need(servers, in_use, again)
+        self._need(servers, in_use, is_named=servers != self._wanted)
         offered = []
         for held in [self._held[server] for server in servers]:
             await held.settled.wait()
@@ -116,16 +127,21 @@ class HostedServers:
             held.scope.cancel()
 
     def _need(
-        self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer], again: Sequence[Standing]
+        self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer], *, is_named: bool
     ) -> None:
-        kept = {*self._wanted, *servers, *in_use}
+        """Open what is not open, and let go of the rest; `is_named` if somebody asks for these servers now."""
+        kept = dict.fromkeys((*servers, *self._wanted, *in_use))
+        kept = dict.fromkeys([*kept][:MAX_CONNECTIONS])
+        now, due = anyio.current_time(), []
         for server, held in [*self._held.items()]:
-            if server not in kept or (server in servers and held.standing in again):
-                del self._held[server]
-                self._let_go(held)
+            is_down = held.standing in (Standing.FAILED, Standing.LOST)
+            if server not in kept:
+                self._let_go(self._held.pop(server))
+            elif server in servers and is_down and (is_named or now >= held.retry_at):
+                due.append(server)
         for server in servers:
-            if server not in self._held:
-                self._open(server)
+            if server not in self._held or server in due:
+                self._open(server, was_lost=server in due and self._held[server].standing is Standing.LOST)
 
     def _let_go(self, held: Held) -> None:
         if held.calls:
@@ -133,12 +149,14 @@ class HostedServers:
         else:
             held.scope.cancel()
 
-    def _open(self, server: HostedServer) -> None:
+    def _open(self, server: HostedServer, *, was_lost: bool) -> None:
         entry = Entry(new_id("item"), "system", kind="listing", detail=ToolListing(server.label))
-        held = self._held[server] = Held(server, entry)
+        retry_at = anyio.current_time() + RETRY_S if was_lost else math.inf
+        held = self._held[server] = Held(server, entry, retry_at)
         previous = self._conversation.add(entry)
         self._put(ItemAdded(entry.item(), previous))
         self._put(ListingStarted(entry.id))
+        self._openings += 1
         self._spawn(self._keep, held)
 
     async def _keep(self, held: Held) -> None:
@@ -157,6 +175,8 @@ class HostedServers:
     async def _converse(self, held: Held, patience: anyio.CancelScope) -> None:
         if self._hosts is None:
             raise ProviderRejected("this server cannot reach servers of tools")
+        if self._openings > MAX_OPENINGS:
+            raise ProviderRejected(f"this session has opened {MAX_OPENINGS} connections; that is the limit")
         server = held.server
         async with self._hosts.connect(server.url, dict(server.headers)) as connection:
             held.tools = _checked(tool for tool in await connection.tools() if server.allowed.matches(tool))
@@ -168,10 +188,10 @@ class HostedServers:
     def _failed(self, held: Held, why: str) -> None:
         held.connection = None
         if held.standing is Standing.LISTING:
-            held.standing = Standing.FAILED
+            held.standing = Standing.FAILED if held.retry_at == math.inf else Standing.LOST
             self._tell(held, ToolListing(held.server.label, error=why[:MAX_REASON_CHARS]))
         elif held.standing is Standing.READY:
-            held.standing = Standing.LOST
+            held.standing, held.retry_at = Standing.LOST, anyio.current_time()
         fields = {"session": self._session_id, "server": held.server.label, "pii.error": why}
         log.info("a server of tools is gone", extra=fields)
 

@@ -7,8 +7,8 @@ last question without tools, so that every turn ends in words. Each token goes t
 and to the stage's stream (for the voice) before the next one is asked for: back-pressure reaches the model.
 Deadlines count the time that the model takes; how long the listener listens is not the model's fault.
 
-A call of one of the client's tools (`client_tools` in the run's configuration) ends the turn: it goes out in
-`client_calls`, after the tools called beside it have run here.
+A call of a tool that is run elsewhere (`client_tools` in the run's configuration) ends the turn: it goes out in
+`client_calls`, after the tools called beside it have run here, and is announced as soon as it is known.
 
 A tool never leaves silence for ever: it has a deadline, and running late, failing or not existing becomes a
 result that the model can read and speak about.
@@ -27,6 +27,9 @@ from stages.client_tools import Toolbox
 from stages.errors import ProviderError, StageSettingsError
 from stages.patience import failed, within
 from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice, Usage
+
+CALLED = "tools.called"
+"""Event of the agent's: `calls` of `client_tools`, which come again in its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class _Answer:
             results = await self._run(ours)
             self._uses += map(ToolUse, ours, results)
             if theirs:
+                self._ctx.emit_event(CALLED, {"calls": theirs})
                 return self._outcome(finished, theirs)
             messages.append(Message(role="assistant", content=text, tool_calls=calls))
             messages += map(_message, results)

@@ -1,4 +1,4 @@
-"""Tools that the client runs beside those that run here: whose a call is, and what the model is offered.
+"""Tools that are run elsewhere, as the client's are, beside those that run here: whose a call is, what is offered.
 
 A turn that calls one of the client's tools ends with the call: what came of it arrives later, and with it another
 turn begins. Nobody here knows what such a tool does, so it counts as irreversible.

@@ -102,7 +102,7 @@ def settled(config: SessionConfig) -> SessionConfig:
         return config
     detection = config.turn_detection
     silent = detection and replace(detection, create_response=False, interrupt_response=False)
-    return replace(config, transcription=True, turn_detection=silent)
+    return replace(config, transcription=True, turn_detection=silent, hosted=())
 
 
 def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:

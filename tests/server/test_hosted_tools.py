@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.history import PENDING
 from server.hosted_calls import CALL_S, MAX_OUTPUT_CHARS
-from server.hosted_servers import LISTING_S
+from server.hosted_servers import LISTING_S, MAX_OPENINGS, RETRY_S
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ToolServerError
@@ -402,23 +402,74 @@ def test_a_long_result_is_cut() -> None:
     assert made["output"].endswith("of 100000 characters]")
 
 
-def test_a_server_that_is_lost_is_tried_again_by_the_next_reply() -> None:
+def test_a_server_that_is_lost_is_tried_again_by_replies_now_and_then() -> None:
     server = shop()
 
     async def story(stage: Stage) -> None:
         await has_tools(stage)
         server.lost.set()
-        await anyio.sleep(1)
-        stage.ask("Shoes?", "text")
-        await stage.wire.until(DONE)
-        server.lost = anyio.Event()
-        stage.wire.say("session.update", session={"type": "realtime", "tools": [MCP]})
-        stage.ask("Shoes?", "text")
-        await stage.wire.until(DONE, 2)
+        for count, pause_s in enumerate((1.0, 1.0, RETRY_S, RETRY_S), 1):
+            await anyio.sleep(pause_s)
+            if count == 4:
+                server.lost = anyio.Event()
+            stage.ask("Shoes?", "text")
+            await stage.wire.until(DONE, count)
 
     stage = play(with_shop("Hello.", server=server), story)
     check_trace(stage.wire.events())
-    assert (offered(stage, 0), offered(stage, 1)) == ([], ["stock", "buy"])
+    assert [offered(stage, n) for n in range(4)] == [[], [], [], ["stock", "buy"]]
+    assert stage.wire.types().count("mcp_list_tools.in_progress") == 4  # the second reply came too soon
+
+
+def test_a_call_whose_server_is_lost_meanwhile_fails() -> None:
+    server = shop()
+
+    async def story(stage: Stage) -> None:
+        await has_tools(stage, {**MCP, "require_approval": "always"})
+        stage.ask("Shoes?", "text")
+        request_id = await asked(stage)
+        server.lost.set()
+        await anyio.sleep(1)
+        approve(stage, request_id, True)
+        await stage.wire.until(FAILED)
+
+    stage = play(with_shop(Said(calls=(BUY,)), server=server), story)
+    check_trace(stage.wire.events())
+    assert items(stage, "mcp_call")[0]["error"]["message"] == "there is no connection to the server"
+
+
+def test_a_server_that_is_taken_out_finishes_its_calls() -> None:
+    server = shop(calling=Conduct(delay_s=5))
+    open_connections: list[int] = []
+
+    async def story(stage: Stage) -> None:
+        await has_tools(stage)
+        stage.ask("Shoes?", "text")
+        await stage.wire.until(CALLED)
+        stage.wire.say("session.update", session={"type": "realtime", "tools": []})
+        await stage.wire.until(CALL_DONE)
+        await anyio.sleep(0.1)
+        open_connections.append(server.connections)
+
+    stage = play(with_shop(Said(calls=(BUY,)), server=server), story)
+    check_trace(stage.wire.events())
+    assert items(stage, "mcp_call")[0]["output"] == "bought shoes"
+    assert open_connections == [0]
+
+
+def test_a_session_cannot_open_connections_without_end() -> None:
+    server = shop()
+
+    async def story(stage: Stage) -> None:
+        for n in range(1, MAX_OPENINGS + 2):
+            tool = {**MCP, "headers": {"X-Try": str(n)}}
+            stage.wire.say("session.update", session={"type": "realtime", "tools": [tool]})
+            await stage.wire.until("session.updated", n)
+        await stage.wire.until("mcp_list_tools.failed")
+
+    stage = play(with_shop("Hello.", server=server), story)
+    assert f"{MAX_OPENINGS} connections" in items(stage, "mcp_list_tools")[-1]["x_error"]
+    assert server.connections == 0
 
 
 # --- approval ---------------------------------------------------------------------------------------------
