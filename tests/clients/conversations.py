@@ -23,9 +23,13 @@ import pytest
 from audio.files import read_audio
 from audio.resample import Resampler
 from server.client import WIRE_HZ
+from stageflow.tools import ToolCall
+from stages.fakes import Said, ScriptedModel
+from stages.providers.mcp_client import McpServers
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
+from tests.support.mcp_server import mcp_server
 from tests.support.snippets import snippets
 from tests.support.stock_agent import ANSWER, CITY, StockAgent
 from tests.support.trace_checker import check_trace
@@ -177,6 +181,22 @@ async def test_its_tool_is_called_and_the_result_is_told(client: Client, clip: P
     assert report.errors == []
     assert report.tool == CITY
     assert report.said[-1].strip().replace('"', "") == "I was told: sunny"  # some send JSON, some plain text
+
+
+async def test_its_hosted_tools_are_listed_approved_of_and_called(clip: Path) -> None:
+    calls = [ToolCall("call_1", name, '{"what": "shoes"}') for name in ("stock", "buy")]
+    model = ScriptedModel(
+        Said("One moment.", (calls[0],)), "There are seven.", Said(calls=(calls[1],)), "It is yours."
+    )
+    client = Client("openai_agents_hosted.mjs", "node")
+    servers = await anyio.to_thread.run_sync(McpServers)
+    async with mcp_server() as shop, live_server(model, None, servers, mcp_servers=(shop.url,)) as server:
+        async with wire_tap(server.port) as tap:
+            command = [*client.command(), "hosted", tap.url, str(clip)]
+            report = await run(command, DEADLINES_S["tool"], {"MCP_URL": shop.url})
+    check_trace(tap.calls[0].events(), ended=False)
+    assert report.errors == []
+    assert (report.said, report.tool) == (["One moment.", "There are seven.", "It is yours."], "bought shoes")
 
 
 @pytest.mark.parametrize(

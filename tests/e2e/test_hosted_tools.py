@@ -4,8 +4,11 @@ import subprocess
 import sys
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
+from openai import AsyncOpenAI
+from openai.types.realtime import RealtimeMcpApprovalRequest, RealtimeMcpListTools, RealtimeMcpToolCall
 
 from server.client import RealtimeClient
 from stageflow.tools import ToolCall
@@ -69,6 +72,47 @@ async def test_tools_of_an_mcp_server_are_listed_called_and_spoken_about(mcp: Mc
     ]
     assert {headers["authorization"] for headers in shop.headers} == {"Bearer s3cret"}
     assert "s3cret" not in str(events)
+
+
+async def test_the_official_client_asks_for_a_call_approves_of_it_and_hears_the_answer(
+    mcp: McpServers,
+) -> None:
+    model = ScriptedModel(Said(calls=(BUY,)), "It is yours.")
+    async with mcp_server() as shop, live_server(model, None, mcp, mcp_servers=(shop.url,)) as server:
+        openai = AsyncOpenAI(api_key="any", base_url=f"http://127.0.0.1:{server.port}/v1")
+        async with openai, openai.realtime.connect(model="any") as connection:
+
+            async def until(type: str) -> Any:
+                with anyio.fail_after(10):
+                    while (event := await connection.recv()).type != type:
+                        pass
+                return event
+
+            session: Any = {"type": "realtime", "output_modalities": ["text"], "tools": [tool(shop.url)]}
+            await connection.session.update(session=session)
+            await until("mcp_list_tools.completed")
+            listing: Any = (await until("conversation.item.done")).item
+            assert isinstance(listing, RealtimeMcpListTools)
+            assert [one.name for one in listing.tools] == ["stock", "buy"]
+            await connection.response.create(
+                response={"tool_choice": {"type": "mcp", "server_label": "shop", "name": "buy"}}
+            )
+            asked = (await until("response.mcp_call_arguments.done")).item_id
+            request: Any = (await until("conversation.item.done")).item
+            assert isinstance(request, RealtimeMcpApprovalRequest)
+            await until("response.done")
+            answer: Any = {
+                "type": "mcp_approval_response",
+                "approval_request_id": request.id,
+                "approve": True,
+            }
+            await connection.conversation.item.create(item=answer)
+            assert (await until("response.mcp_call.completed")).item_id == asked
+            made: Any = (await until("conversation.item.done")).item
+            assert isinstance(made, RealtimeMcpToolCall)
+            assert (made.output, made.approval_request_id) == ("bought shoes", request.id)
+            await connection.response.create(response={"tool_choice": "none"})
+            assert (await until("response.output_text.done")).text == "It is yours."
 
 
 async def test_a_server_that_is_down_or_not_allowed_costs_only_its_tools(mcp: McpServers) -> None:
