@@ -206,9 +206,12 @@ class HostedServers:
 
 def _checked(tools: Iterable[ServerTool]) -> tuple[ServerTool, ...]:
     found = tuple(tools)
-    chars = sum(
-        len(tool.description) + len(json.dumps([tool.parameters, tool.annotations])) for tool in found
-    )
-    if chars > MAX_LISTING_CHARS:
-        raise ProviderRejected(f"its tools have {chars} characters; the limit is {MAX_LISTING_CHARS}")
+    try:
+        shown = json.dumps(
+            [[one.description, one.parameters, one.annotations] for one in found], allow_nan=False
+        )
+    except ValueError:  # a number that JSON does not have would go out to the client as it came
+        raise ProviderRejected("its tools cannot be told in JSON") from None
+    if len(shown) > MAX_LISTING_CHARS:
+        raise ProviderRejected(f"its tools have {len(shown)} characters; the limit is {MAX_LISTING_CHARS}")
     return found

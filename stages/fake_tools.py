@@ -1,8 +1,8 @@
 """Servers of tools by script: what each offers is a list of typed functions, how it behaves is a `Conduct`."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -26,8 +26,23 @@ class ScriptedToolServer:
     """The newest calls that have begun."""
     connections: int = 0
     """How many are open."""
-    lost: anyio.Event = field(default_factory=anyio.Event)
-    """Set by a test that wants the server to be gone."""
+    is_lost: bool = False
+    _blocks: list[anyio.CancelScope] = field(default_factory=list)
+
+    def lose(self) -> None:
+        """The server is gone, and all connections with it."""
+        self.is_lost = True
+        for block in self._blocks:
+            block.cancel()
+
+    @contextmanager
+    def watched_by(self, block: anyio.CancelScope) -> Iterator[None]:
+        """Cancel the block when the server is lost."""
+        self._blocks.append(block)
+        try:
+            yield
+        finally:
+            self._blocks.remove(block)
 
 
 class ScriptedToolServers:
@@ -41,27 +56,20 @@ class ScriptedToolServers:
     async def connect(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[ToolConnection]:
         """A connection to the server at this URL; there is nothing at any other."""
         server = self.servers.get(url)
-        if server is None or server.lost.is_set():
+        if server is None or server.is_lost:
             raise ToolServerError("there is no server at this address")
         server.headers.append(dict(headers))
         await server.connecting.before(0)
         server.connections += 1
         connection = _ScriptedConnection(server)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch, server, tasks.cancel_scope)
+            with anyio.CancelScope() as block, server.watched_by(block):
                 yield connection
-                tasks.cancel_scope.cancel()
         finally:
             connection.is_open = False
             server.connections -= 1
-        if server.lost.is_set():
+        if server.is_lost:
             raise ToolServerError("the server is gone")
-
-
-async def _watch(server: ScriptedToolServer, scope: anyio.CancelScope) -> None:
-    await server.lost.wait()
-    scope.cancel()
 
 
 class _ScriptedConnection:
@@ -84,7 +92,7 @@ class _ScriptedConnection:
         )
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> ToolOutput:
-        if self._server.lost.is_set() or not self.is_open:
+        if self._server.is_lost or not self.is_open:
             raise ToolServerError("the server is gone")
         self._server.calls.append((name, dict(arguments)))
         await self._server.calling.before(0)

@@ -256,5 +256,6 @@ class ToolServers(Protocol):
         """A connection for as long as the block lasts, which belongs to the task that enters it.
 
         Entering raises ProviderError. When the server is lost, the block is cancelled and leaving it raises
-        ProviderError, and so does every call. Waiting is bounded by whoever waits.
+        ProviderError, and so does every call. A ProviderError of the block's own leaves it as it is, alone. Waiting is
+        bounded by whoever waits.
         """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from stages.errors import ProviderRejected, ToolServerError
+from stages.errors import ProviderError, ProviderRejected, ToolServerError
 from stages.ports import ServerTool, ToolConnection, ToolOutput
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _text(result: "types.CallToolResult") -> str:
     return "\n".join(pieces)
 
 
-def _explained(error: BaseException) -> ToolServerError:
+def _explained(error: BaseException) -> ProviderError:
     """The first thing that went wrong; task groups wrap it, several deep."""
     import httpx2
     from mcp.shared.exceptions import MCPError
@@ -130,7 +130,7 @@ def _explained(error: BaseException) -> ToolServerError:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
-        case ToolServerError():
+        case ProviderError():
             return error
         case httpx2.HTTPStatusError():
             status = error.response.status_code

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.history import PENDING
 from server.hosted_calls import CALL_S, MAX_OUTPUT_CHARS
-from server.hosted_servers import LISTING_S, MAX_OPENINGS, RETRY_S
+from server.hosted_servers import LISTING_S, MAX_LISTING_CHARS, MAX_OPENINGS, RETRY_S
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ToolServerError
@@ -149,6 +149,24 @@ def test_a_server_that_cannot_be_listed_costs_only_its_tools(connecting: Conduct
     (listing,) = items(stage, "mcp_list_tools")
     assert (listing["tools"], listing["x_error"]) == ([], reason)
     assert offered(stage) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"type": "object", "x": float("nan")}, "cannot be told in JSON"),
+        ({"type": "object", "x": "x" * MAX_LISTING_CHARS}, f"the limit is {MAX_LISTING_CHARS}"),
+    ],
+)
+def test_tools_that_cannot_be_told_are_not_listed(parameters: dict[str, Any], reason: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.wire.say("session.update", session={"type": "realtime", "tools": [MCP]})
+        await stage.wire.until("mcp_list_tools.failed")
+
+    server = ScriptedToolServer((Tool("odd", "Odd.", parameters, buy),))
+    stage = play(with_shop("Hello.", server=server), story)
+    check_trace(stage.wire.events())
+    assert reason in items(stage, "mcp_list_tools")[0]["x_error"]
 
 
 def test_naming_a_server_again_tries_again_and_taking_it_out_closes_it() -> None:
@@ -407,11 +425,11 @@ def test_a_server_that_is_lost_is_tried_again_by_replies_now_and_then() -> None:
 
     async def story(stage: Stage) -> None:
         await has_tools(stage)
-        server.lost.set()
+        server.lose()
         for count, pause_s in enumerate((1.0, 1.0, RETRY_S, RETRY_S), 1):
             await anyio.sleep(pause_s)
             if count == 4:
-                server.lost = anyio.Event()
+                server.is_lost = False
             stage.ask("Shoes?", "text")
             await stage.wire.until(DONE, count)
 
@@ -428,7 +446,7 @@ def test_a_call_whose_server_is_lost_meanwhile_fails() -> None:
         await has_tools(stage, {**MCP, "require_approval": "always"})
         stage.ask("Shoes?", "text")
         request_id = await asked(stage)
-        server.lost.set()
+        server.lose()
         await anyio.sleep(1)
         approve(stage, request_id, True)
         await stage.wire.until(FAILED)

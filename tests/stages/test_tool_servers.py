@@ -52,7 +52,7 @@ async def test_a_scripted_server_that_is_lost_ends_the_block() -> None:
 
     async def lose() -> None:
         async with servers.connect("http://shop/mcp", {}):
-            server.lost.set()
+            server.lose()
             await anyio.sleep_forever()
 
     with pytest.raises(ToolServerError, match="gone"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.formats import Samples
 from stageflow.context import Message
-from stages.errors import ProviderError
+from stages.errors import ProviderError, ProviderRejected
 from stages.ports import (
     Finished,
     LanguageModel,
@@ -290,6 +290,12 @@ async def check_tool_servers(servers: ToolServers, url: str, nowhere: str) -> No
         pass
     else:
         raise AssertionError("a call went out over a connection that is closed")
+    try:
+        async with servers.connect(url, {}):
+            raise ProviderRejected("mine")
+    except ProviderRejected as error:
+        said = str(error)
+    assert said == "mine", "an error of the block's own leaves it as it is"
     said = ""
     try:
         async with servers.connect(nowhere, {}):
