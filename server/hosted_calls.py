@@ -26,7 +26,7 @@ MAX_RUNNING = 16
 """Calls of one session at once."""
 
 MAX_WAITING = 64
-"""Calls that wait for approval; the oldest are forgotten first."""
+"""Calls that wait for approval; beyond that the oldest have failed."""
 
 MAX_OUTPUT_CHARS = 32 << 10
 """Of what came of a call: the model reads it with every request that follows."""
@@ -100,7 +100,8 @@ class HostedCalls:
             return
         self._waiting[placed.request_id] = placed
         if len(self._waiting) > MAX_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+            oldest = self._waiting.pop(next(iter(self._waiting)))
+            self._tell(oldest, CallError("tool", f"at most {MAX_WAITING} calls wait for approval"))
 
     def check(self, approval: Approval) -> None:
         """Raises ClientError when no call waits for this."""
@@ -116,12 +117,8 @@ class HostedCalls:
         if approval.approve:
             self._follow(placed)
         else:
-            why = (
-                f"the user has declined it: {approval.reason}"
-                if approval.reason
-                else "the user has declined it"
-            )
-            self._tell(placed, CallError("tool", why))
+            why = f": {approval.reason}" if approval.reason else ""
+            self._tell(placed, CallError("tool", f"the user has declined it{why}"))
 
     def _follow(self, placed: PlacedCall) -> None:
         self._put(HostedCallStarted(placed.entry.id, placed.index))

@@ -1,6 +1,7 @@
 """Tools that the server lists and runs for its client, over a whole session in virtual time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.history import PENDING
-from server.hosted_calls import CALL_S, MAX_OUTPUT_CHARS
+from server.hosted_calls import CALL_S, MAX_OUTPUT_CHARS, MAX_WAITING
 from server.hosted_servers import LISTING_S, MAX_LISTING_CHARS, MAX_OPENINGS, RETRY_S
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
@@ -585,6 +586,20 @@ def test_only_a_call_that_waits_can_be_approved_of_and_only_once() -> None:
 
     play(with_shop(Said(calls=(BUY,)), server=server), story)
     assert len(server.calls) == 1
+
+
+def test_calls_do_not_wait_for_approval_without_end() -> None:
+    many = tuple(replace(BUY, arguments=f'{{"what": "{n}"}}') for n in range(MAX_WAITING + 2))
+
+    async def story(stage: Stage) -> None:
+        await has_tools(stage, {**MCP, "require_approval": "always"})
+        stage.ask("Shoes?", "text")
+        await stage.wire.until(FAILED, 2)
+
+    stage = play(with_shop(Said(calls=many)), story)
+    trace = stage.wire.events()
+    assert [item["arguments"] for item in items(stage, "mcp_call")] == [call.arguments for call in many[:2]]
+    assert {event["type"] for event in trace if "error" in event["type"]} == set()
 
 
 # --- for one reply, and not beside the conversation ---------------------------------------------------------

@@ -11,7 +11,14 @@ _CALL_STEPS = {
     "response.mcp_call.completed": "ended",
     "response.mcp_call.failed": "ended",
 }
-_CALL_MOVES = {("made", "running"), ("running", "ended"), ("refused", "ended"), ("ended", "done")}
+_CALL_MOVES = {
+    ("made", "running"),
+    ("running", "ended"),
+    ("refused", "ended"),
+    ("waiting", "ended"),
+    ("ended", "done"),
+}
+"""A call that waits may be given up."""
 
 
 class HostedCalls:
