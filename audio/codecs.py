@@ -52,9 +52,12 @@ class Decoder:
         """The next whole samples, `int16[n]`, read-only; one that is cut in two waits for its other byte."""
         if self._carry:
             data = self._carry + data
-        whole = len(data) - len(data) % self._bytes_per_sample
-        self._carry = data[whole:]
-        return self._codec.decode(data[:whole])
+        cut_bytes = len(data) % self._bytes_per_sample
+        if not cut_bytes:
+            self._carry = b""
+            return self._codec.decode(data)
+        self._carry = data[-cut_bytes:]
+        return self._codec.decode(data[:-cut_bytes])
 
     def reset(self) -> None:
         """Forget half a sample: the next byte begins a new one."""

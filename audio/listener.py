@@ -145,18 +145,19 @@ class Listener:
         """Score one frame; append what it brings to `heard`. The hot path."""
         is_rising = endpointer.is_pausing and self._pause.hear(frame)
         event = endpointer.push(self._vad.score(frame), len(frame), is_rising)
-        if isinstance(event, SpeechStarted):
+        if event is None:
+            if endpointer.is_speaking:
+                heard.append(SpeechAudio(frame))
+            else:
+                self._recent.append(frame)
+        elif isinstance(event, SpeechStarted):
             from_start = endpointer.position - event.start_sample
             spoken = np.concatenate((*self._recent, frame))[-from_start:]
             heard += (event, SpeechAudio(spoken))
             self._recent.clear()
-        elif event is not None:
+        else:
             heard += (SpeechAudio(frame), event)
             self._pause.begin()
-        elif endpointer.is_speaking:
-            heard.append(SpeechAudio(frame))
-        else:
-            self._recent.append(frame)
 
     def _drain(self, endpointer: Endpointer) -> Samples:
         """Take what the resampler and the framer hold back past the detector."""

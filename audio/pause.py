@@ -35,10 +35,11 @@ class Pause:
 
     def hear(self, frame: Samples) -> bool:
         """Whether sound rises in `int16[n]`, n divisible by four, above the quietest frame of the pause so far."""
-        values = frame.astype(np.float32).reshape(_QUARTERS, -1)
-        powers = np.einsum("qs,qs->q", values, values) / values.shape[1]
-        rises = bool(powers.max() > max(self._quietest * _RISE, _QUIETEST))
-        self._quietest = min(self._quietest, float(powers.mean()))
+        quarters = frame.astype(np.float32).reshape(_QUARTERS, -1)
+        # Four products of numbers: with arrays of four it takes twice as long.
+        powers = [float(quarter.dot(quarter)) / len(quarter) for quarter in quarters]
+        rises = max(powers) > max(self._quietest * _RISE, _QUIETEST)
+        self._quietest = min(self._quietest, sum(powers) / _QUARTERS)
         return rises
 
 

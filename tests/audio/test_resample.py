@@ -68,6 +68,18 @@ def test_sample_by_sample_gives_the_same_samples(from_hz: int, to_hz: int) -> No
 
 
 @every_pair
+def test_silence_around_a_sound_comes_out_as_if_it_had_been_worked_out(from_hz: int, to_hz: int) -> None:
+    """In pieces the silence goes a shorter way; in one go, with a sound in it, it does not."""
+    around = silence(73, from_hz)
+    samples = np.concatenate([around, white_noise(5, dbfs=-6, rate_hz=from_hz), around])
+    resampler, size = Resampler(from_hz, to_hz), from_hz // 50
+    pieces = [resampler.process(samples[start : start + size]) for start in range(0, len(samples), size)]
+    pieces.append(resampler.process(samples[:0], last=True))
+    assert not pieces[0].any()
+    assert np.array_equal(np.concatenate(pieces), _resampled(samples, from_hz, to_hz))
+
+
+@every_pair
 def test_every_stream_is_as_long_as_its_input(from_hz: int, to_hz: int) -> None:
     resampler = Resampler(from_hz, to_hz)
     for n in (0, 1, 2, 441, 479, 480, 5001):
