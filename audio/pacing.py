@@ -96,12 +96,12 @@ class Pacer:
 
         Infinite while playout is held.
         """
-        wanted = min(samples, self._lead_samples)
-        if self.room_samples(now) >= wanted:
+        # Asked twice for every chunk: so many samples of the run must have been played, and no more need be known.
+        wanted = self._run_samples + min(samples, self._lead_samples) - self._lead_samples
+        played_s = min(now, self._paused_s) - self._run_started_s
+        if wanted <= 0 or played_s * self._rate_hz + _ROUNDING_SAMPLES >= wanted:
             return None
-        if self.is_paused:
-            return math.inf
-        return self._run_started_s + (self._run_samples + wanted - self._lead_samples) / self._rate_hz
+        return math.inf if self.is_paused else self._run_started_s + wanted / self._rate_hz
 
     def finished_at(self) -> float | None:
         """When all that has been sent will have been played; None if nothing was sent.

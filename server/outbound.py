@@ -54,6 +54,10 @@ TICK_S = 0.02
 lead is many times longer."""
 
 
+BATCH_MS = 40
+"""Shorter chunks leave together, as many as fill it: one wake of the writer for all of them."""
+
+
 class LaneState(StrEnum):
     """Whether what is put into a lane comes out."""
 
@@ -66,7 +70,7 @@ class LaneState(StrEnum):
 class _Stretch:
     """Encoded audio and how much of it has left; and the words that it brings, until they have left ahead of it."""
 
-    data: memoryview
+    data: bytes
     reply: Reply
     item_id: str
     words: tuple[WordTime, ...]
@@ -92,6 +96,7 @@ class Lane:
         self._queued_bytes = 0
         self._max_queued_bytes = int(outbound.max_queued_audio_s * format.rate_hz) * self._bytes_per_sample
         self._chunk_bytes = outbound.chunk_ms * format.rate_hz // 1000 * self._bytes_per_sample
+        self._batch_bytes = BATCH_MS * format.rate_hz // 1000 * self._bytes_per_sample
         self._moved = anyio.Event()
         self._on_audible: Callable[[], None] | None = on_audible
 
@@ -116,9 +121,10 @@ class Lane:
         """
         if self.state is LaneState.SHUT or not (data or words):
             return
-        self._stretches.append(_Stretch(memoryview(data), reply, item_id, words))
+        if not self._stretches and self.state is LaneState.OPEN:
+            self._outbound.wake()  # else the writer knows when the next chunk is due, or that none may leave
+        self._stretches.append(_Stretch(data, reply, item_id, words))
         self._queued_bytes += len(data)
-        self._outbound.wake()
         while self._queued_bytes > self._max_queued_bytes:
             await self._wait_moved()
 
@@ -177,28 +183,28 @@ class Lane:
         return self.state is LaneState.OPEN and bool(self._stretches) and not self.pacer.is_paused
 
     def due(self, now: float) -> float:
-        """When the next chunk may leave; only while `has_audio`."""
-        due = self.pacer.next_due(now, self._next_bytes() // self._bytes_per_sample)
+        """When it is worth while to `take` again; only while `has_audio`."""
+        worth_bytes = max(self._next_bytes(), min(self._batch_bytes, self._queued_bytes))
+        due = self.pacer.next_due(now, worth_bytes // self._bytes_per_sample)
         return now if due is None else due
 
-    def take(self, now: float) -> ReplyAudio | WordsTimed:
-        """The next chunk, which now counts as sent, or the words that go ahead of it; only while `has_audio` and it is
-        due."""
+    def take(self, now: float) -> ReplyAudio | WordsTimed | None:
+        """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
+        not due."""
+        if not self.has_audio:
+            return None
         stretch, size = self._stretches[0], self._next_bytes()
+        samples = size // self._bytes_per_sample
+        if self.pacer.next_due(now, samples) is not None:
+            return None
         if stretch.words:
             return self._take_words(stretch)
-        data = bytes(stretch.data[stretch.taken_bytes : stretch.taken_bytes + size])
-        stretch.taken_bytes += size
-        if stretch.taken_bytes == len(stretch.data):
-            self._stretches.popleft()
-        self._queued_bytes -= size
         offset_samples = self.pacer.sent_samples
-        self.pacer.sent(size // self._bytes_per_sample, now)
+        data = self._cut(stretch, size)
+        self.pacer.sent(samples, now)
         if self._on_audible is not None:
             self._on_audible()
             self._on_audible = None
-        if not self._stretches or self._queued_bytes <= self._max_queued_bytes:
-            self._moved.set()
         return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples)
 
     def _take_words(self, stretch: _Stretch) -> WordsTimed:
@@ -211,6 +217,18 @@ class Lane:
     def _next_bytes(self) -> int:
         stretch = self._stretches[0]
         return min(self._chunk_bytes, len(stretch.data) - stretch.taken_bytes)
+
+    def _cut(self, stretch: _Stretch, size: int) -> bytes:
+        """Take the next bytes of the first stretch; whoever waits for that is woken, and not for every chunk."""
+        taken = stretch.taken_bytes
+        stretch.taken_bytes = taken + size
+        if stretch.taken_bytes == len(stretch.data):
+            self._stretches.popleft()
+        was_full = self._queued_bytes > self._max_queued_bytes
+        self._queued_bytes -= size
+        if not self._stretches or (was_full and self._queued_bytes <= self._max_queued_bytes):
+            self._moved.set()
+        return stretch.data[taken : taken + size]
 
     async def _wait_moved(self) -> None:
         if self._moved.is_set():
@@ -291,10 +309,7 @@ class Outbound:
             event = self._events.popleft()
             self._unsent_bytes -= weight_bytes(event)
             return event
-        lane = self._lane
-        if lane is not None and lane.has_audio and lane.due(now) <= now:
-            return lane.take(now)
-        return None
+        return None if self._lane is None else self._lane.take(now)
 
     def next_due(self, now: float) -> float | None:
         """When `take` will have something; None: not before something is put."""

@@ -364,7 +364,8 @@ class Floor:
 
     def tick(self, now: float) -> tuple[FloorCommand, ...]:
         """What to do when `deadline` has come; nothing when it has not."""
-        if self.deadline is None or now < self.deadline:
+        deadline = self.deadline
+        if deadline is None or now < deadline:
             return ()
         return self.feed(FloorEvent.TIMED_OUT, now)
 
