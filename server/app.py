@@ -81,7 +81,7 @@ class Providers:
 class _SocketWire:
     """A websockets connection as the session's wire."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: GuardedConnection) -> None:
         self._connection = connection
 
     @property
@@ -95,6 +95,8 @@ class _SocketWire:
             return None
 
     async def send(self, frame: str | bytes) -> None:
+        if self._connection.send_now(frame):
+            return
         try:
             await self._connection.send(frame)
         except ConnectionClosed as closed:
@@ -175,6 +177,7 @@ class App:
         await self._roster.drain(self._settings.drain_s)
 
     async def _converse(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, GuardedConnection), "`listening` asks for nothing else"
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)

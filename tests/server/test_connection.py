@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -219,6 +220,53 @@ async def test_a_session_that_does_not_read_loses_nothing_either() -> None:
             with anyio.fail_after(10):
                 await client.wait_closed()
     assert heard == [str(number) for number in range(count)]
+
+
+async def test_what_is_sent_at_once_keeps_its_place_among_what_is_sent() -> None:
+    async def speak(connection: ServerConnection) -> None:
+        assert isinstance(connection, GuardedConnection)
+        for number in range(5):
+            assert connection.send_now(f"{number} é")
+            await connection.send(bytes([number]) * 70_000)
+            assert connection.send_now(b"")
+        await connection.close()
+        assert not connection.send_now("too late")
+
+    async with serve(
+        speak, "127.0.0.1", 0, create_connection=GuardedConnection.with_limits(IntakeLimits())
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            with anyio.fail_after(10):
+                heard = [message async for message in client]
+    assert heard == [
+        message for number in range(5) for message in (f"{number} é", bytes([number]) * 70_000, b"")
+    ]
+
+
+async def test_nothing_is_sent_at_once_to_a_client_that_does_not_read() -> None:
+    sent, has_ended = 0, anyio.Event()
+
+    async def speak(connection: ServerConnection) -> None:
+        nonlocal sent
+        assert isinstance(connection, GuardedConnection)
+        while sent < 1000 and connection.send_now(bytes(100_000)):
+            sent += 1
+            await anyio.lowlevel.checkpoint()
+        has_ended.set()
+
+    async with serve(
+        speak,
+        "127.0.0.1",
+        0,
+        create_connection=GuardedConnection.with_limits(IntakeLimits()),
+        close_timeout=1,
+    ) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Hostile.connected(url):
+            with anyio.fail_after(10):
+                await has_ended.wait()
+    assert sent < 1000
 
 
 async def test_too_many_bytes_for_too_long_names_the_bytes() -> None:
