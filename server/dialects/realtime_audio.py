@@ -2,6 +2,8 @@
 
 import binascii
 
+from pybase64 import b64decode
+
 from audio.formats import AudioFormat
 from server.dialects.realtime_limits import RealtimeLimits
 from server.errors import ClientError
@@ -10,6 +12,10 @@ from server.values import Clip
 
 def from_base64(audio: str, param: str, ref: str | None) -> bytes:
     """The bytes. Raises ClientError for the field `param` of the event `ref`."""
+    try:
+        return b64decode(audio, validate=True)
+    except ValueError:
+        pass  # the standard library takes ten times as long, and decides and says what is wrong
     try:
         return binascii.a2b_base64(audio, strict_mode=True)
     except ValueError as error:  # includes binascii.Error

@@ -70,22 +70,22 @@ def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> Cli
 
 def append_audio(event: RawEvent, limits: RealtimeLimits) -> AppendAudio:
     """`input_audio_buffer.append` with its audio decoded. Raises ClientError with param "audio"."""
-    audio = event.get("audio")
+    audio, ref = event.get("audio"), event_ref(event)
     if type(audio) is not str:
         code = "missing_required_parameter" if audio is None else "invalid_type"
-        raise ClientError(code, "audio: must be base64 text", param="audio", ref=event_ref(event))
+        raise ClientError(code, "audio: must be base64 text", param="audio", ref=ref)
     if len(audio) * 3 > limits.max_audio_bytes * 4 + 8:
-        raise _too_much_audio(len(audio) * 3 // 4, limits, event)
-    data = from_base64(audio, "audio", event_ref(event))
+        raise _too_much_audio(len(audio) * 3 // 4, limits, ref)
+    data = from_base64(audio, "audio", ref)
     if len(data) > limits.max_audio_bytes:
-        raise _too_much_audio(len(data), limits, event)
-    return AppendAudio(data, event_ref(event))
+        raise _too_much_audio(len(data), limits, ref)
+    return AppendAudio(data, ref)
 
 
-def _too_much_audio(size_bytes: int, limits: RealtimeLimits, event: RawEvent) -> ClientError:
+def _too_much_audio(size_bytes: int, limits: RealtimeLimits, ref: str | None) -> ClientError:
     return ClientError(
         "invalid_value",
         f"audio: {size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}",
         param="audio",
-        ref=event_ref(event),
+        ref=ref,
     )

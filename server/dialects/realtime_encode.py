@@ -7,10 +7,11 @@ Audio and text deltas are written by templates; everything else is a small dict 
 """
 
 import json
-from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+from pybase64 import b64encode_as_string
 
 from server.dialects.realtime_fields import Json
 from server.dialects.realtime_objects import render_item, render_reply, render_status, render_usage
@@ -324,7 +325,7 @@ class RealtimeEncoder:
         self._frames += 1
         return (
             f'{{"type":"response.output_audio.delta","event_id":"event_{self._frames}",'
-            f'{self._place(event)},"delta":"{b2a_base64(event.data, newline=False).decode("ascii")}"}}'
+            f'{self._place(event)},"delta":"{b64encode_as_string(event.data)}"}}'
         )
 
     def _text_delta(self, event: ReplyText) -> str:

@@ -1,6 +1,7 @@
 """Whatever a client of the Realtime protocol sends is a command, or an error that says what is wrong."""
 
 import base64
+import binascii
 import json
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from server import events
 from server.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure
 from server.dialects.realtime import RealtimeDialect
+from server.dialects.realtime_audio import from_base64
 from server.dialects.realtime_commands import KNOWN_TYPES
 from server.dialects.realtime_limits import RealtimeLimits
 from server.errors import ClientError
@@ -60,6 +62,19 @@ def test_wrong_base64_is_refused_and_the_field_is_named(audio: str) -> None:
     error = refused(append(audio, event_id="c1"))
     assert (error.code, error.param, error.ref) == ("invalid_value", "audio", "c1")
     assert "not base64" in error.message
+
+
+@given(st.text("AB9+/=-_ \né", max_size=12) | st.binary(max_size=60).map(base64_of))
+def test_base64_is_what_the_standard_library_says(audio: str) -> None:
+    try:
+        expected: bytes | str = binascii.a2b_base64(audio, strict_mode=True)
+    except ValueError as error:
+        expected = f"audio: not base64 ({error})"
+    try:
+        found: bytes | str = from_base64(audio, "audio", None)
+    except ClientError as error:
+        found = error.message
+    assert found == expected
 
 
 @pytest.mark.parametrize(
