@@ -13,6 +13,20 @@ from tests.support.theatre import FIXED, Do, Say, Story
 ASK = Say(0.5, 1.5, "what time is it")
 LONG = "Your table for four people is booked for eight tonight. I will send you a reminder an hour before."
 LONG_ANSWER = Story(says=(ASK,), answers=(LONG, "Very well."), until_s=14.0, ends=(1.0, None))
+_OVER: tuple[tuple[str, ...], ...] = ((), ("mhm",), (), ("stop",))
+TEN_MINUTES = Story(
+    says=tuple(
+        Say(15 * number + start_s, 15 * number + end_s, words)
+        for number in range(40)
+        for start_s, end_s, words in [
+            (0.5, 2.0, "what time is it"),
+            *((5.0, 5.5, words) for words in _OVER[number % 4]),
+        ]
+    ),
+    answers=("It is noon now.", LONG, "It is one.", LONG, "Very well."),
+    until_s=600.0,
+)
+"""Forty questions; every fourth answer is acknowledged, and every fourth interrupted."""
 STOCK = replace(LONG_ANSWER, holds_voice=False, config=FIXED)
 
 

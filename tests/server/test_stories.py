@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow.tools import Tool
-from tests.server.stories import LONG, LONG_ANSWER, STORIES, asking
-from tests.support.theatre import AUDIO, FIXED, SEMANTIC, Do, Say, Story, Told, perform
+from tests.server.stories import LONG, LONG_ANSWER, STORIES, TEN_MINUTES, asking
+from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
 from tests.support.trace_checker import check_trace
 
 GOLDEN = Path(__file__).parents[1] / "data" / "stories"
@@ -161,6 +161,19 @@ def test_ten_minutes_of_conversation_are_forty_answers() -> None:
         "completed"
     ] * 40
     assert told.stage.session.speculation.kept == 40
+
+
+def test_ten_minutes_with_interruptions_cost_two_turns_of_the_loop_a_frame() -> None:
+    """One for the microphone's timer and one for the session to hear; all else hardly counts, whatever the machine."""
+    told = perform(TEN_MINUTES)
+    statuses = [event["response"]["status"] for _, event in told.events if event["type"] == "response.done"]
+    assert statuses == [*["completed"] * 3, "cancelled", "completed"] * 10
+    began_ms = [
+        event["audio_start_ms"] for _, event in told.events if event["type"].endswith("speech_started")
+    ]
+    assert len(began_ms) == 50
+    assert began_ms[-1] in range(589_500, 590_000)  # counted in samples: every frame was heard
+    assert told.stage.loop_turns < 2.5 * TEN_MINUTES.until_s / FRAME_S
 
 
 @pytest.mark.parametrize("at_s", [0.1, 1.0, 1.62, 2.0, 2.25, 3.0, 4.15, 4.35])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from audio.files import read_audio
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
-from audio.levels import FULL_SCALE, fade_in, fade_out, quantise
+from audio.levels import FULL_SCALE, Floats, fade_in, fade_out, quantise
 
 SPEECH_DIR = Path(__file__).parent.parent / "data" / "speech"
 
@@ -69,16 +69,32 @@ def voice(ms: int, dbfs: float = -22.0, seed: int = 0, rate_hz: int = SPEECH_HZ)
     pitch_hz = 120 + 20 * np.sin(2 * np.pi * 3 * times + rng.uniform(0, 2 * np.pi))
     phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
     vowel = np.sin(2 * np.pi * 2 * times + rng.uniform(0, 2 * np.pi))
-    buzz = np.zeros(n)
-    for harmonic in range(1, 31):
-        hz = harmonic * pitch_hz
-        weight = sum(
-            strength / (1 + ((hz - formant_hz) / 90) ** 2)
-            for formant_hz, strength in ((550 + 150 * vowel, 1.0), (1400 + 500 * vowel, 0.6), (2600.0, 0.3))
-        )
-        buzz += weight * np.sin(harmonic * phase)
+    formants = ((550 + 150 * vowel, 1.0), (1400 + 500 * vowel, 0.6), (np.full(n, 2600.0), 0.3))
+    buzz = _harmonics(pitch_hz, phase, formants)
     syllables = 0.6 + 0.4 * np.cos(2 * np.pi * 4 * times)
     return _at_level(buzz * syllables, dbfs)
+
+
+def _harmonics(pitch_hz: Floats, phase: Floats, formants: Sequence[tuple[Floats, float]]) -> Floats:
+    """The sum of thirty harmonics, each as strong as it is near to the formants (Hz, strength).
+
+    Step by step and in place, because to work each out by itself takes longer than to recognise the voice.
+    """
+    wave, turn = np.ones(len(phase), complex), np.exp(1j * phase)
+    away = [-formant_hz / 90 for formant_hz, _ in formants]
+    weight, share, buzz = np.empty((3, len(phase)))
+    buzz[:] = 0
+    for _ in range(30):
+        wave *= turn
+        weight[:] = 0
+        for distance, (_, strength) in zip(away, formants, strict=True):
+            distance += pitch_hz / 90
+            np.multiply(distance, distance, out=share)
+            share += 1
+            weight += np.divide(strength, share, out=share)
+        weight *= wave.imag
+        buzz += weight
+    return buzz
 
 
 def join(parts: Sequence[Samples], pause_ms: int = 0, rate_hz: int = SPEECH_HZ) -> Samples:

@@ -3,10 +3,11 @@
 A test tells a story, `play` runs it beside the session: everything the client was told is in `stage.wire`.
 """
 
+import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anyio
@@ -45,7 +46,7 @@ from stages.ports import EndOfTurnModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.tts import TtsStage
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import run_virtual, virtual_loop
 
 LONG = "One two three four five six seven eight nine ten. " * 6
 
@@ -76,28 +77,58 @@ class QueueWire:
         self.closed: tuple[int, str] | None = None
         self.seen: list[tuple[float, dict[str, Any]]] = []
         self._frames: deque[str | bytes | None] = deque()
-        self._changed = anyio.Event()
+        self._listener: asyncio.Future[None] | None = None
+        self._has_seen = asyncio.Event()
 
     def say(self, type: str, **fields: Any) -> None:
         self.say_raw(json.dumps({"type": type, **fields}))
 
     def say_raw(self, frame: str | bytes) -> None:
         self._frames.append(frame)
-        self._wake()
+        self._wake_listener()
+
+    async def stream(self, frames: Iterable[str | bytes], every_s: float) -> None:
+        """Say one after the other, the first in `every_s`.
+
+        By timers, because a task that sleeps for each costs as much as a session that hears it.
+        """
+        loop, ahead, over = asyncio.get_running_loop(), iter(frames), asyncio.Event()
+        began = loop.time()
+        timer: asyncio.TimerHandle | None = None
+
+        def plan(number: int) -> None:
+            nonlocal timer
+            frame = next(ahead, None)
+            if frame is None:
+                over.set()
+            else:
+                timer = loop.call_at(began + number * every_s, say, number, frame)
+
+        def say(number: int, frame: str | bytes) -> None:
+            self.say_raw(frame)
+            plan(number + 1)
+
+        plan(1)
+        try:
+            await over.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def hang_up(self) -> None:
         self._frames.append(None)
-        self._wake()
+        self._wake_listener()
 
     async def receive(self) -> str | bytes | None:
         while not self._frames:
-            await self._change()
+            self._listener = asyncio.get_running_loop().create_future()
+            await self._listener
         return self._frames.popleft()
 
     async def send(self, frame: str | bytes) -> None:
         event = {"type": AUDIO, **unpack_frame(frame)._asdict()} if isinstance(frame, bytes) else None
-        self.seen.append((anyio.current_time(), event or json.loads(frame)))
-        self._wake()
+        self.seen.append((virtual_loop().time(), event or json.loads(frame)))
+        self._has_seen.set()
 
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -105,21 +136,19 @@ class QueueWire:
     async def until(self, type: str, count: int = 1) -> dict[str, Any]:
         """The `count`th event of a type."""
         while len(found := [event for _, event in self.seen if event["type"] == type]) < count:
-            await self._change()
+            self._has_seen.clear()
+            await self._has_seen.wait()
         return found[count - 1]
+
+    def _wake_listener(self) -> None:
+        if self._listener is not None and not self._listener.done():
+            self._listener.set_result(None)
 
     def types(self) -> list[str]:
         return [event["type"] for _, event in self.seen]
 
     def events(self) -> list[dict[str, Any]]:
         return [event for _, event in self.seen]
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    async def _change(self) -> None:
-        await self._changed.wait()
 
 
 class SlowGuard:
@@ -216,6 +245,8 @@ class Stage:
             observer=observer or NoObserver(),
         )
         self.session = Session(self.wire, dialect(config), services, config)
+        self.loop_turns = 0
+        """How often the loop went round while the story was told."""
 
     def ask(self, text: str, modality: str = "audio") -> None:
         """Type something and ask for a reply."""
@@ -233,6 +264,7 @@ def play(stage_of: Callable[[], Stage], story: Callable[[Stage], Any]) -> Stage:
             tasks.start_soon(stage.session.run)
             with anyio.fail_after(3600):
                 await story(stage)
+            stage.loop_turns = virtual_loop().turns
             stage.wire.hang_up()
         return stage
 

@@ -11,11 +11,13 @@ read, compared and kept as a golden trace.
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
+from itertools import takewhile
 from typing import Any
 
 import anyio
 import numpy as np
+from pybase64 import b64encode_as_string
 
 from audio.formats import SPEECH_HZ, Samples
 from server.interruption import InterruptionPolicy
@@ -27,10 +29,13 @@ from stages.ports import Partial, Transcript
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1
+from tests.support.virtual_time import virtual_loop
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02
 FRAME_SAMPLES = int(WIRE_HZ * FRAME_S)
+VOICES = 8
+"""The person's utterances sound different, so many of them: what they sound like takes longer to make than to hear."""
 SEMANTIC = SessionConfig(turn_detection=TurnDetection(kind="semantic_vad"), transcription=True)
 FIXED = SessionConfig(turn_detection=TurnDetection(), transcription=True)
 SOUNDS: dict[str, Callable[[int], Samples]] = {
@@ -153,11 +158,18 @@ async def _tell(story: Story, stage: Stage) -> None:
         for deed in story.does:
             tasks.start_soon(_do, stage, deed)
         audio = _microphone(story)
-        for number, start in enumerate(range(0, len(audio), FRAME_SAMPLES), start=1):
-            await anyio.sleep_until(number * FRAME_S)
-            if number * FRAME_S < story.silent_from_s:
-                frame = audio[start : start + FRAME_SAMPLES]
-                stage.wire.say("input_audio_buffer.append", audio=base64.b64encode(frame.tobytes()).decode())
+        starts = range(0, len(audio), FRAME_SAMPLES)
+        frames = (
+            _append(audio[start : start + FRAME_SAMPLES])
+            for number, start in enumerate(starts, start=1)
+            if number * FRAME_S < story.silent_from_s
+        )
+        await stage.wire.stream(frames, FRAME_S)
+        await anyio.sleep_until(len(starts) * FRAME_S)
+
+
+def _append(samples: Samples) -> str:
+    return f'{{"type":"input_audio_buffer.append","audio":"{b64encode_as_string(samples.tobytes())}"}}'
 
 
 async def _do(stage: Stage, deed: Do) -> None:
@@ -174,13 +186,18 @@ def _microphone(story: Story) -> Samples:
     for number, say in enumerate(story.says):
         ms = round((say.end_s - say.start_s) * 1000)
         if say.sound in SOUNDS:
-            sound = voice(ms, seed=number, rate_hz=WIRE_HZ) if say.sound == "voice" else SOUNDS[say.sound](ms)
+            sound = _voice(ms, number % VOICES) if say.sound == "voice" else SOUNDS[say.sound](ms)
         else:
             sound = np.repeat(clip(say.sound).read(), 3)[::2]  # 16 to 24 kHz, well enough for a detector
         start = int(say.start_s * WIRE_HZ)
         sound = sound[: max(0, len(audio) - start)]
         audio[start : start + len(sound)] = sound
     return audio
+
+
+@lru_cache(maxsize=64)
+def _voice(ms: int, number: int) -> Samples:
+    return voice(ms, seed=number, rate_hz=WIRE_HZ)
 
 
 # --- the recogniser ---------------------------------------------------------------------------------------
@@ -193,23 +210,41 @@ class PromptedRecogniser:
 
     def __init__(self, story: Story) -> None:
         self.story = story
+        self.words = [timed for say in story.says for timed in _timed_words(say)]
 
     def open(self, on_partial: Callable[[Partial], None] | None = None) -> "_PromptedRecognition":
-        return _PromptedRecognition(self.story, on_partial)
+        return _PromptedRecognition(self.story, self.words, on_partial)
+
+
+def _timed_words(say: Say) -> list[tuple[float, float, str]]:
+    """Each word with its start and end."""
+    words = say.words.split()
+    length_s = (say.end_s - say.start_s) / max(1, len(words))
+    return [
+        (say.start_s + number * length_s, say.start_s + (number + 1) * length_s, word)
+        for number, word in enumerate(words)
+    ]
 
 
 class _PromptedRecognition:
-    def __init__(self, story: Story, on_partial: Callable[[Partial], None] | None) -> None:
+    def __init__(
+        self,
+        story: Story,
+        words: list[tuple[float, float, str]],
+        on_partial: Callable[[Partial], None] | None,
+    ) -> None:
         self._story = story
+        self._ahead = words
         self._on_partial = on_partial
         self._from_s: float | None = None
         self._to_s = 0.0
         self._told = ""
 
     def push(self, samples: Samples) -> None:
-        self._to_s = anyio.current_time()
+        self._to_s = virtual_loop().time()
         if self._from_s is None:
             self._from_s = self._to_s - len(samples) / SPEECH_HZ
+            self._ahead = [timed for timed in self._ahead if timed[0] > self._from_s - 0.1]
         text = self._words(delay_s=0.25)
         if self._on_partial is not None and text != self._told:
             self._told = text
@@ -227,19 +262,14 @@ class _PromptedRecognition:
 
     def _words(self, delay_s: float = 0.0) -> str:
         """The words that lie in the audio so far; a partial knows of those that ended `delay_s` ago."""
-        heard: list[str] = []
-        for say in self._story.says:
-            words = say.words.split()
-            for number, word in enumerate(words):
-                length_s = (say.end_s - say.start_s) / len(words)
-                start_s, end_s = say.start_s + number * length_s, say.start_s + (number + 1) * length_s
-                if (
-                    self._from_s is not None
-                    and start_s > self._from_s - 0.1
-                    and end_s <= self._to_s - delay_s + 0.05
-                ):
-                    heard.append(word)
-        return " ".join(heard)
+        if self._from_s is None:
+            return ""
+        until_s = self._to_s - delay_s + 0.05
+        return " ".join(
+            word
+            for _, end_s, word in takewhile(lambda timed: timed[0] < until_s, self._ahead)
+            if end_s <= until_s
+        )
 
 
 # --- the trace --------------------------------------------------------------------------------------------
