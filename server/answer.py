@@ -33,7 +33,7 @@ from server.question import Question
 from server.timeline import Timeline
 from server.values import Reply, ReplyReason, SessionConfig
 from stageflow.context import ContextSnapshot
-from stageflow.pipeline import PipelineCancelled, PipelineResults, StageFailed
+from stageflow.pipeline import PipelineCancelled, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
 from stages.endpointing import Expects
@@ -195,7 +195,7 @@ class Answer:
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
         self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
         if self._ladder.entry is not None:
-            self._ladder.entry.expects = _expects(results)
+            self._ladder.entry.expects = self._expects(agent.get("expects"))
         return replace(
             self._outcome,
             status="incomplete" if cut_by else "completed",
@@ -220,6 +220,14 @@ class Answer:
 
     def _calling(self, number: int, call: ToolCall) -> Calling:
         return Calling(call, self._offered.get(call.name), self._early.get(number))
+
+    def _expects(self, said: object) -> Expects | None:
+        """What the agent says that it asks for. A mistake in it is for the log: the answer has been spoken."""
+        try:
+            return said_expectation(said)
+        except StageSettingsError as error:
+            log.error("the agent expects no kind of answer", extra=self._fields() | {"pii.error": str(error)})
+            return None
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)
@@ -362,11 +370,3 @@ class Answer:
 
     def _fields(self) -> dict[str, object]:
         return {"session": self._context.session_id, "turn": self.run_id.turn}
-
-
-def _expects(results: PipelineResults) -> Expects | None:
-    """What the agent says that it asks for. Raises StageFailed when it names no kind of answer."""
-    try:
-        return said_expectation(results.data("agent").get("expects"))
-    except StageSettingsError as error:
-        raise StageFailed("agent", str(error), {}, results) from error
