@@ -1,10 +1,14 @@
 """What was said, as lines of a terminal: the newest line changes while somebody speaks, the lines above it stay."""
 
 from collections.abc import Callable
+from unicodedata import category
 
 _CLEAR = "\r\x1b[K"
 _INDENT = 7
 """As wide as `agent: `."""
+
+_UNSHOWN = {"Cc", "Cs"}
+"""Control characters, and halves of characters. What joins or directs letters is left in."""
 
 
 class Captions:
@@ -21,17 +25,18 @@ class Captions:
         if self._columns is None:
             return
         room = self._columns - _INDENT - 1
+        text = _on_one_line(text)
         shown = text if len(text) <= room else "…" + text[len(text) - room + 1 :]
         self._write(f"{_CLEAR}{who:>{_INDENT - 2}}: {shown}")
         self._is_open = True
 
     def stays(self, who: str, text: str) -> None:
         """This has been said."""
-        self._line(f"{who:>{_INDENT - 2}}: {text}")
+        self._line(f"{who:>{_INDENT - 2}}: {_on_one_line(text)}")
 
     def note(self, text: str) -> None:
         """What nobody has said."""
-        self._line(f"{'':{_INDENT}}({text})")
+        self._line(f"{'':{_INDENT}}({_on_one_line(text)})")
 
     def end(self) -> None:
         """Leave the terminal as it was found."""
@@ -42,3 +47,9 @@ class Captions:
     def _line(self, text: str) -> None:
         self._write(f"{_CLEAR if self._is_open else ''}{text}\n")
         self._is_open = False
+
+
+def _on_one_line(text: str) -> str:
+    """The text without what would move the cursor, command the terminal, or cannot be written at all."""
+    words = ("".join(char for char in word if category(char) not in _UNSHOWN) for word in text.split())
+    return " ".join(filter(None, words))

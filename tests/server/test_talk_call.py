@@ -218,3 +218,16 @@ def test_on_a_terminal_the_line_that_changes_is_written_again_and_fits() -> None
         "\r\x1b[Kagent: It",
         "\n",
     ]
+
+
+def test_what_would_scroll_or_garble_a_terminal_is_left_out() -> None:
+    printed: list[str] = []
+    captions = Captions(printed.append, columns=40)
+    captions.changes("agent", "Two things:\n\n- \x1b[2Jone\r\n-\ttwo\u2028\x07 \x9b1m\ud83c")
+    captions.stays("agent", "Two things:\n- caf\xe9 \U0001f389\u3000\u4f60\u597d")
+    captions.note("error:\nno\x1b")
+    assert printed == [
+        "\r\x1b[Kagent: Two things: - [2Jone - two 1m",
+        "\r\x1b[Kagent: Two things: - caf\xe9 \U0001f389 \u4f60\u597d\n",
+        "       (error: no)\n",
+    ]
