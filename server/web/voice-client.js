@@ -9,9 +9,9 @@
  *       voice.addEventListener("problem", ({ detail }) => console.warn(detail.code));
  *     };
  *
- * It takes this file and those beside it that it names: connection, answers, captions, playout, frames, speaker,
- * microphone and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and is told what was
- * heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
+ * It takes this file and those beside it that it names: connection, session-updates, answers, captions, playout, frames,
+ * speaker, microphone and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and
+ * is told what was heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
  *
  * Events, each a CustomEvent with its `detail`:
  *
@@ -37,6 +37,7 @@ import { ANSWER, MICROPHONE, base64FromSamples, decodeFrame, encodeFrame } from 
 import { Microphone } from "./microphone.js";
 import { Playout } from "./playout.js";
 import { HANDLERS } from "./server-events.js";
+import { sessionUpdate, updated } from "./session-updates.js";
 import { RATE_HZ, Speaker } from "./speaker.js";
 
 /**
@@ -62,6 +63,7 @@ export class VoiceClient extends EventTarget {
     super();
     this.options = options;
     this.connection = new Connection(url, options.apiKey);
+    this.session = updated({ audio: { input: { transcription: { model: "default" } } } }, options.session ?? {});
     this.answers = new Answers();
     this.speaker = null;
     this.microphone = null;
@@ -150,9 +152,10 @@ export class VoiceClient extends EventTarget {
     this.show();
   }
 
-  /** Change the session: fields of Realtime's session object. */
+  /** Change the session: fields of Realtime's session object. They hold when the server was lost and found again, too. */
   configure(session) {
-    this.connection.send({ type: "session.update", session: { type: "realtime", ...session } });
+    this.session = updated(this.session, session);
+    this.connection.send(sessionUpdate(session));
   }
 
   /** Play through another loudspeaker; when it is gone, a `problem` says so and the voice stays where it is. */
@@ -177,9 +180,7 @@ export class VoiceClient extends EventTarget {
     this.person = "silent";
     this.reply = null;
     this.sentSamples = 0;
-    const { session = {} } = this.options;
-    const input = { transcription: { model: "default" }, ...session.audio?.input };
-    this.configure({ ...session, audio: { ...session.audio, input } });
+    this.connection.send(sessionUpdate(this.session));
     this.show();
   }
 
