@@ -33,11 +33,6 @@ def write_wav(path: str | Path, samples: Samples, rate_hz: int) -> None:
         raise AudioFileError(f"{path}: {error.strerror}") from error
 
 
-def decode_wav(data: bytes) -> tuple[Samples, int]:
-    """`(int16[n], rate_hz)` of a file in memory. Raises AudioFileError."""
-    return _read(data, "audio in memory")
-
-
 def encode_wav(samples: Samples, rate_hz: int) -> bytes:
     """`int16[n]` as the bytes of a mono 16-bit WAV file."""
     file = io.BytesIO()

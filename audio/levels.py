@@ -1,4 +1,4 @@
-"""How loud samples are, and how to make them louder, softer, shorter and free of clicks. All vectorised.
+"""How loud samples are, where there is sound in them, and how to cut it without a click. All vectorised.
 
 dBFS here means: relative to a square wave of full scale, so a full-scale sine has -3 dBFS.
 """
@@ -15,10 +15,7 @@ Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 FULL_SCALE = 32768.0
 
-SILENCE_DBFS = -120.0
-"""Said of digital silence instead of minus infinity; one step of int16 has -90 dBFS."""
-
-_TRIM_WINDOW_MS = 5
+_SOUND_WINDOW_MS = 5
 """Short enough to find a plosive's start, long enough to hold half a period of the lowest voices."""
 
 
@@ -40,51 +37,25 @@ def rms(samples: Samples) -> float:
     return math.sqrt(float(values @ values) / len(samples))
 
 
-def dbfs(samples: Samples) -> float:
-    """RMS level, 0 at most; `SILENCE_DBFS` for digital silence and for no samples."""
-    level = rms(samples)
-    return 20 * math.log10(level / FULL_SCALE) if level else SILENCE_DBFS
-
-
-def gain(samples: Samples, db: float) -> Samples:
-    """Amplified by `db` (negative: attenuated), clipped at full scale."""
-    return quantise(samples * 10 ** (db / 20))
-
-
-def fade_in(samples: Samples, fade_samples: int) -> Samples:
-    """The first `fade_samples` rise linearly from silence; fewer samples than that rise all the way."""
-    n = min(fade_samples, len(samples))
-    faded = samples.copy()
-    faded[:n] = quantise(samples[:n] * _ramp(n))
-    return faded
-
-
 def fade_out(samples: Samples, fade_samples: int) -> Samples:
     """The last `fade_samples` fall linearly to silence; what was cut off then does not click."""
     n = min(fade_samples, len(samples))
     faded = samples.copy()
-    faded[len(samples) - n :] = quantise(samples[len(samples) - n :] * _ramp(n)[::-1])
+    faded[len(samples) - n :] = quantise(samples[len(samples) - n :] * (np.arange(n)[::-1] / max(1, n)))
     return faded
-
-
-def trim_silence(
-    samples: Samples, rate_hz: int, *, head_ms: int = 20, tail_ms: int = 80, floor_dbfs: float = -50.0
-) -> Samples:
-    """A view from `head_ms` before the first to `tail_ms` after the last 5 ms louder than `floor_dbfs`.
-
-    What is silent throughout becomes empty. Silence within is left alone. Synthesisers tend to begin a clip
-    with some hundred milliseconds of silence, which the person would take for thinking.
-    """
-    return samples[sounding(samples, rate_hz, head_ms=head_ms, tail_ms=tail_ms, floor_dbfs=floor_dbfs)]
 
 
 def sounding(
     samples: Samples, rate_hz: int, *, head_ms: int = 20, tail_ms: int = 80, floor_dbfs: float = -50.0
 ) -> slice:
-    """What `trim_silence` leaves, as a slice with both ends."""
+    """From `head_ms` before the first to `tail_ms` after the last 5 ms louder than `floor_dbfs`, as a slice.
+
+    Of what is silent throughout it is empty. Silence within is left alone. Synthesisers tend to begin a clip
+    with some hundred milliseconds of silence, which the person would take for thinking.
+    """
     if not len(samples):
         return slice(0, 0)
-    window = max(1, ms_to_samples(_TRIM_WINDOW_MS, rate_hz))
+    window = max(1, ms_to_samples(_SOUND_WINDOW_MS, rate_hz))
     starts = np.arange(0, len(samples), window)
     energy = np.add.reduceat(samples.astype(np.float64) ** 2, starts)
     lengths = np.diff(starts, append=len(samples))
@@ -94,8 +65,3 @@ def sounding(
     first = int(starts[loud[0]]) - ms_to_samples(head_ms, rate_hz)
     last = int(starts[loud[-1]]) + window + ms_to_samples(tail_ms, rate_hz)
     return slice(max(0, first), min(last, len(samples)))
-
-
-def _ramp(n: int) -> npt.NDArray[np.float64]:
-    """`float64[n]` from 0 up to, but not including, 1."""
-    return np.arange(n) / max(1, n)

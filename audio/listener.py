@@ -57,13 +57,8 @@ class Listener:
         self.reconfigure(format, config)
 
     @property
-    def position_samples(self) -> int:
-        """Audio received since the session began, in samples at 16 kHz; never goes back."""
-        return self._intake.received_samples
-
-    @property
     def position_ms(self) -> int:
-        """The same in whole milliseconds."""
+        """Audio received since the session began, in whole milliseconds; never goes back."""
         return self._intake.received_ms
 
     @property

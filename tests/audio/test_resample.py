@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio.formats import RATES_HZ, SPEECH_HZ, Samples
-from audio.levels import dbfs
 from audio.resample import Resampler
-from tests.support.audio_maker import clip, cuts, join, silence, tone, voice, white_noise
+from tests.support.audio_maker import clip, cuts, dbfs, join, silence, tone, voice, white_noise
 
 PAIRS = [(a, b) for a in RATES_HZ for b in RATES_HZ if a != b]
 _Curve = npt.NDArray[np.floating[Any]]

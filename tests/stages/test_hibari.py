@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from audio.formats import Samples
-from audio.levels import FULL_SCALE, dbfs, trim_silence
+from audio.levels import FULL_SCALE, sounding
 from stages.errors import ModelFileError, ProviderError
 from stages.models import model_dir
 from stages.ports import Speech, WordTime
 from stages.providers.hibari import RATE_HZ, EmbeddedVoice
 from stages.providers.hibari_engine import Clip
 from stages.providers.worker import Worker
+from tests.support.audio_maker import dbfs
 from tests.support.provider_contracts import check_synthesiser
 
 pytestmark = pytest.mark.timeout(30)
@@ -244,8 +245,8 @@ async def test_a_piece_starts_at_once_ends_with_a_pause_and_is_loud_but_not_clip
     voice: EmbeddedVoice, text: str
 ) -> None:
     (samples,) = await say(voice, text)
-    voiced = trim_silence(samples, RATE_HZ, head_ms=0, tail_ms=0)
-    head = trim_silence(samples, RATE_HZ, head_ms=0, tail_ms=1000)
+    voiced = samples[sounding(samples, RATE_HZ, head_ms=0, tail_ms=0)]
+    head = samples[sounding(samples, RATE_HZ, head_ms=0, tail_ms=1000)]
     assert len(samples) - len(head) <= 25 * RATE_HZ // 1000
     assert len(head) - len(voiced) <= 255 * RATE_HZ // 1000
     assert np.abs(samples.astype(int)).max() < 32767
@@ -253,7 +254,7 @@ async def test_a_piece_starts_at_once_ends_with_a_pause_and_is_loud_but_not_clip
 
 @pytest.mark.models
 async def test_loudness_is_that_of_speech_and_even(voice: EmbeddedVoice) -> None:
-    levels = [dbfs(trim_silence(piece, RATE_HZ)) for piece in await say(voice, TEXT)]
+    levels = [dbfs(piece[sounding(piece, RATE_HZ)]) for piece in await say(voice, TEXT)]
     assert all(-21 < level < -15 for level in levels), levels
 
 

@@ -4,6 +4,7 @@ Levels are RMS in dBFS, durations whole milliseconds, and the rate is 16 kHz unl
 """
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from audio.files import read_audio
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
-from audio.levels import FULL_SCALE, Floats, fade_in, fade_out, quantise
+from audio.levels import FULL_SCALE, Floats, fade_out, quantise, rms
 
 SPEECH_DIR = Path(__file__).parent.parent / "data" / "speech"
 
@@ -100,10 +101,16 @@ def _harmonics(pitch_hz: Floats, phase: Floats, formants: Sequence[tuple[Floats,
 def join(parts: Sequence[Samples], pause_ms: int = 0, rate_hz: int = SPEECH_HZ) -> Samples:
     """One after the other with silence between, their edges faded over 2 ms so that none clicks."""
     fade = ms_to_samples(2, rate_hz)
-    smooth = [fade_out(fade_in(part, fade), fade) for part in parts]
+    smooth = [fade_out(fade_out(part[::-1], fade)[::-1], fade) for part in parts]
     pause = silence(pause_ms, rate_hz)
     between = [piece for part in smooth for piece in (part, pause)][:-1]
     return np.concatenate(between) if between else silence(0)
+
+
+def dbfs(samples: Samples) -> float:
+    """RMS level; minus infinity for digital silence."""
+    level = rms(samples)
+    return 20 * math.log10(level / FULL_SCALE) if level else -math.inf
 
 
 def mix(audio: Samples, noise: Samples) -> Samples:
