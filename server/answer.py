@@ -256,12 +256,25 @@ class Answer:
         )
         if self.lane.state is LaneState.HELD:
             self._restart()
+        else:
+            await self._break_off()
         try:
             await self._say(self._context.pipelines.apology)
         except (StageFailed, PipelineCancelled):
             log.error("the apology failed too", extra=self._fields())
+            await self._break_off()
         problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
         await self._end(replace(self._outcome, status="failed", error=problem))
+
+    async def _break_off(self) -> None:
+        """Let what was said of the message be heard to its end; what is said next is another, in a lane of its own."""
+        self._drop_calls()
+        await self.lane.opened.wait()
+        await self.lane.sent()
+        await self.lane.played()
+        self.lane.shut()
+        self._reply = self._ladder.break_off()
+        self._renew()
 
     async def _end(self, outcome: Outcome) -> None:
         self._unlock(_Lock.GUARD)
@@ -353,6 +366,9 @@ class Answer:
         self._drop_calls()
         self._forget()
         self.timeline.unmark("first_token")
+        self._renew()
+
+    def _renew(self) -> None:
         is_paused = self.lane.pacer.is_paused
         self._delivery = self._new_delivery()
         if is_paused:

@@ -2,7 +2,7 @@
 
 Whatever happens to an answer, the client is told each rung at most once, in order, and of every reply that has
 started also its end. Calls of tools that are not ours, the client's and hosted ones, are told last, when the words
-before them have left.
+before them have left. A message that a failure has cut short is broken off, and the apology is the next.
 """
 
 import json
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from server.errors import ClientError
 from server.events import ReplyCall, ReplyEnded, ReplyItemEnded, ReplyItemStarted, ReplyStarted
-from server.heard import SpokenPiece
+from server.heard import SpokenPiece, heard_text
 from server.hosted import ApprovalRequest, HostedCall, HostedTool
 from server.hosted_calls import PlacedCall, RunningCall
 from server.ids import new_id
@@ -66,6 +66,7 @@ class Ladder:
         """What is being said, from its first token or sample."""
         self.pieces: list[SpokenPiece] = []
         self._reply = reply
+        self._broken_off: list[Item] = []
         self._conversation = conversation
         self._outbound = outbound
 
@@ -104,9 +105,20 @@ class Ladder:
         if self.entry is not None:
             self.entry.is_told = True
 
+    def break_off(self) -> Reply:
+        """End the message where its voice has ended, and return the reply as it goes on: with another message."""
+        if self.phase is Phase.MESSAGE and self.entry is not None:
+            entry = self.entry
+            self._broken_off.append(self._end_message(entry, "incomplete"))
+            if entry.spoken:  # what never got a voice nobody has heard, and nobody held it back
+                entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
+            self._reply = replace(self._reply, message_index=len(self._broken_off))
+            self.entry, self.pieces, self.phase = None, [], Phase.STARTED
+        return self._reply
+
     def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
         """Tell how it went, if the client knows of the reply; at most once. The hosted calls are yet to be followed."""
-        items: list[Item] = []
+        items = [*self._broken_off]
         hosted: tuple[PlacedCall, ...] = ()
         if self.phase is Phase.MESSAGE and self.entry is not None:
             items.append(self._end_message(self.entry, outcome.status))

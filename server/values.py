@@ -128,6 +128,8 @@ class Reply:
     config: SessionConfig = SessionConfig()
     in_conversation: bool = True
     """False when it is given beside the conversation, which never learns of it."""
+    message_index: int = 0
+    """Which of its items its message is: behind one that was broken off, the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,12 @@ def _problem(error: ClientError) -> Body:
 
 
 def _place(reply: Reply, item_id: str) -> Json:
-    return {"response_id": reply.id, "item_id": item_id, "output_index": 0, "content_index": 0}
+    return {
+        "response_id": reply.id,
+        "item_id": item_id,
+        "output_index": reply.message_index,
+        "content_index": 0,
+    }
 
 
 def _part(reply: Reply, text: str) -> Json:
@@ -152,7 +157,7 @@ def _part(reply: Reply, text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def _output_item(kind: str, reply: Reply, item: Item, index: int = 0) -> Body:
+def _output_item(kind: str, reply: Reply, item: Item, index: int) -> Body:
     return kind, {"response_id": reply.id, "output_index": index, "item": render_item(item)}
 
 
@@ -164,7 +169,7 @@ def _remembered(kind: str, event: ReplyItemStarted | ReplyItemEnded | ReplyCall)
 def _reply_item_started(event: ReplyItemStarted) -> list[Body]:
     reply, item = event.reply, event.item
     return [
-        _output_item("response.output_item.added", reply, item),
+        _output_item("response.output_item.added", reply, item, reply.message_index),
         *_remembered("conversation.item.added", event),
         ("response.content_part.added", {**_place(reply, item.id), "part": _part(reply, "")}),
     ]
@@ -184,7 +189,7 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
         *ends,
         ("response.content_part.done", {**place, "part": _part(reply, item.text)}),
         *_remembered("conversation.item.done", event),
-        _output_item("response.output_item.done", reply, item),
+        _output_item("response.output_item.done", reply, item, reply.message_index),
     ]
 
 

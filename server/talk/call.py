@@ -87,6 +87,7 @@ class Call:
             "response.output_item.added": self._answer_begins,
             **dict.fromkeys(_ANSWER_TEXT, self._answer_goes_on),
             **dict.fromkeys(_ANSWER_WHOLE, self._answer_is_whole),
+            "response.output_item.done": self._answer_is_over,
             "response.done": self._reply_ends,
             "x_words": self._words_are_told,
             "x_duck": lambda _: self._ring.duck(),
@@ -165,6 +166,11 @@ class Call:
         self._ring.end()
         if answer.began_at is None:
             self._finish(answer, answer.text)
+
+    def _answer_is_over(self, event: Event) -> None:
+        answer = self._find(event["item"]["id"])
+        if answer is not None and answer.words and event["item"]["status"] == "incomplete":
+            answer.text = "".join(word.text for word in answer.words)  # the voice has ended before the text
 
     def _reply_ends(self, event: Event) -> None:
         if event["response"]["status"] == "failed":

@@ -49,6 +49,11 @@ export class Reveal {
     this.total = totalSamples;
   }
 
+  /** The voice has ended before the text: what has no place in it will never be said. */
+  breakOff() {
+    if (this.times.length) this.text = this.text.slice(0, this.times.at(-1).chars);
+  }
+
   /** Nobody will hear the rest; what was heard until now may still become known. */
   cut() {
     if (this.state === "open") this.state = "cutting";

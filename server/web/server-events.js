@@ -58,6 +58,12 @@ export const HANDLERS = {
   },
   "response.output_audio.done": allHasCome,
   "response.output_text.done": allHasCome,
+  "response.output_item.done": (client, { item }) => {
+    const answer = client.answers.find(item.id);
+    if (!answer || answer.isCut || item.status !== "incomplete") return;
+    answer.words.breakOff();
+    client.tell("caption", answer.caption);
+  },
   "response.done": (client, { response }) => {
     client.reply = null;
     stopWaiting(client);

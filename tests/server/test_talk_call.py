@@ -197,6 +197,22 @@ def test_a_word_shows_when_it_begins_and_a_cut_answer_keeps_those_that_ended() -
     assert terminal.printed == ["\r\x1b[Kagent: One two –\n"]
 
 
+def test_of_an_answer_that_fails_midway_only_what_had_a_voice_is_printed(terminal: Terminal) -> None:
+    terminal.begin("a", "One two. And then")
+    terminal.words("a", ("One", 10, 100), (" two.", 110, 200))
+    terminal.audio(0, 200)
+    terminal.told("response.output_audio.done", item_id="a")
+    terminal.told("response.output_item.done", item={"id": "a", "status": "incomplete"})
+    terminal.begin("b", "Sorry.")
+    terminal.words("b", ("Sorry.", 10, 90))
+    terminal.audio(0, 100)
+    terminal.told("response.output_audio.done", item_id="b")
+    terminal.told("response.output_item.done", item={"id": "b", "status": "incomplete"})
+    terminal.play(350)
+    assert terminal.printed == ["agent: One two.\n", "agent: Sorry.\n"]
+    assert [report for report in terminal.reports if report[1] in (100, 200)] == [("a", 200), ("b", 100)]
+
+
 # --- captions -----------------------------------------------------------------------------------------------
 
 

@@ -105,3 +105,21 @@ test("the pace of a voice is learned", () => {
   words.move(24000 * 20);
   assert.ok(pace.charsPerSample < before);
 });
+
+test("of an answer that failed midway, the words stay that had a voice", () => {
+  const words = timed("It is noon.");
+  words.push(" And it rains");
+  words.end(4500);
+  words.move(4500);
+  words.breakOff();
+  assert.deepEqual([words.heard, words.state], ["It is noon.", "heard"]);
+});
+
+test("written words stay, whether or not they are complete", () => {
+  const words = new Reveal(new Pace());
+  words.push("It is");
+  words.end(0);
+  words.move(0);
+  words.breakOff();
+  assert.equal(words.heard, "It is");
+});
