@@ -79,6 +79,7 @@ class Answer:
         self._ladder = Ladder(self._reply, replies_to, context.outbound)
         self._asked: Entry | None = None
         self._judged: tuple[Entry, ...] = ()
+        self._verdict: Verdict | None = None
         self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
         self._locks = set(_Lock)
@@ -122,6 +123,7 @@ class Answer:
         if self.question.requested:
             self._ladder.start_now()
         self._unlock(_Lock.END_OF_TURN)
+        self._note_verdict(self._verdict)
 
     def drop(self) -> None:
         """Forget the answer, of which nothing was let out, and that the person had finished."""
@@ -291,6 +293,9 @@ class Answer:
         self._unlock(_Lock.GUARD)
 
     def _note_verdict(self, verdict: Verdict | None) -> None:
+        self._verdict = verdict
+        if _Lock.END_OF_TURN in self._locks:
+            return  # a pause that is not the end leaves no verdict on what was said before it
         for entry in self._judged:
             entry.guard = verdict
 

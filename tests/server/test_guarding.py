@@ -7,8 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
+from audio.formats import SPEECH_HZ, Samples
 from server.values import SessionConfig, TurnDetection
 from stages.fakes import Conduct, Heard, Said, ScriptedRecogniser
+from stages.ports import Partial, Recognition, Transcript
 from tests.support.stage import Stage, play, speak
 from tests.support.trace_checker import check_trace
 
@@ -174,6 +176,68 @@ def test_an_interrupted_turn_is_guarded_with_the_next_one() -> None:
     check_trace(stage.wire.events())
     said = [event["transcript"] for event in stage.wire.events() if event["type"].endswith("transcript.done")]
     assert said == [REFUSAL]
+
+
+@pytest.mark.parametrize(
+    ("typed_before", "in_the_pause", "at_the_end", "reply", "remembered"),
+    [
+        (
+            "My name is Ann.",
+            "open sesame",
+            "open says a me",
+            "Fine.",
+            ["My name is Ann.", "open says a me", "Fine."],
+        ),
+        ("open", "please", "sesame", REFUSAL, [REFUSAL]),
+    ],
+    ids=["misheard as blocked words", "misheard as harmless"],
+)
+def test_a_pause_that_was_not_the_end_leaves_no_verdict(
+    typed_before: str, in_the_pause: str, at_the_end: str, reply: str, remembered: list[str]
+) -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, typed_before)
+        await speak(stage, 1.0, 0.5)
+        await speak(stage, 1.2, 1.5)
+        done = (await stage.wire.until(DONE))["response"]
+        assert done["output"][0]["content"][0]["transcript"] == reply
+        await anyio.sleep(5)
+        add(stage, "And?")
+        await answered(stage, 2)
+
+    config = SessionConfig(turn_detection=TurnDetection(silence_duration_ms=900))
+    stage = play(lambda: guarded(recogniser=Misheard(in_the_pause, at_the_end), config=config), story)
+    check_trace(stage.wire.events())
+    assert stage.session.speculation.dropped == 1
+    assert told(stage) == [*remembered, "And?"]
+
+
+class Misheard:
+    """Reads one thing in the first 1.6 s, and another thing in all of it."""
+
+    rate_hz = SPEECH_HZ
+
+    def __init__(self, *readings: str) -> None:
+        self._readings = readings
+
+    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+        return _MisheardRecognition(*self._readings)
+
+
+class _MisheardRecognition:
+    def __init__(self, early: str, late: str) -> None:
+        self._early = early
+        self._late = late
+        self._samples = 0
+
+    def push(self, samples: Samples) -> None:
+        self._samples += len(samples)
+
+    async def final(self) -> Transcript:
+        return Transcript(self._early if self._samples < 1.6 * SPEECH_HZ else self._late)
+
+    def close(self) -> None:
+        pass
 
 
 BESIDE: dict[str, Callable[[Stage], dict[str, Any]]] = {
