@@ -294,15 +294,15 @@ class Answer:
 
     def _note_verdict(self, verdict: Verdict | None) -> None:
         self._verdict = verdict
-        if _Lock.END_OF_TURN in self._locks:
-            return  # a pause that is not the end leaves no verdict on what was said before it
+        if _Lock.END_OF_TURN in self._locks or not self._reply.in_conversation:
+            return  # a pause that is not the end leaves no verdict on what was said before it, nor does an aside
         for entry in self._judged:
             entry.guard = verdict
 
     def _note_route(self, route: str) -> None:
         self.timeline.route = route
         self.timeline.mark("route", self._context.now())
-        if self._asked is not None:
+        if self._asked is not None and self._reply.in_conversation:
             self._asked.route = route
 
     def _prompt(self) -> ContextSnapshot:

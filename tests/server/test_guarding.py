@@ -27,9 +27,9 @@ def typed(text: str, role: str = "user", **more: Any) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text}], **more}
 
 
-def add(stage: Stage, text: str, role: str = "user", after: str | None = None) -> None:
+def add(stage: Stage, text: str, role: str = "user", after: str | None = None, **fields: Any) -> None:
     more = {} if after is None else {"previous_item_id": after}
-    stage.wire.say("conversation.item.create", item=typed(text, role), **more)
+    stage.wire.say("conversation.item.create", item=typed(text, role, **fields), **more)
 
 
 async def answered(stage: Stage, count: int = 1, **response: Any) -> str:
@@ -254,6 +254,35 @@ def test_replies_beside_the_conversation_are_guarded_too(about: str) -> None:
         assert await answered(stage, conversation="none", **BESIDE[about](stage)) == REFUSAL
 
     check_trace(play(guarded, story).wire.events())
+
+
+@pytest.mark.parametrize("modality", ["text", "audio"])
+def test_what_is_blocked_beside_the_conversation_is_not_blocked_in_it(modality: str) -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, "My name is Ann.", id="ann")
+        items = [{"type": "item_reference", "id": "ann"}, typed("open sesame")]
+        beside = {"conversation": "none", "input": items, "output_modalities": [modality]}
+        stage.wire.say("response.create", response=beside)
+        content = (await stage.wire.until(DONE))["response"]["output"][0]["content"][0]
+        assert REFUSAL in content.values()
+        await anyio.sleep(5)
+        add(stage, "What is my name?")
+        assert await answered(stage, 2) in ("Fine.", "Good.")
+
+    stage = play(guarded, story)
+    check_trace(stage.wire.events())
+    assert told(stage) == ["My name is Ann.", "What is my name?"]
+
+
+def test_what_passes_beside_the_conversation_is_judged_in_it_all_the_same() -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, "open", id="half")
+        half = [{"type": "item_reference", "id": "half"}]
+        assert await answered(stage, conversation="none", input=half) == "Fine."
+        add(stage, "sesame")
+        assert await answered(stage, 2) == REFUSAL
+
+    play(guarded, story)
 
 
 def test_more_than_a_guard_looks_at_is_refused_though_it_comes_in_pieces() -> None:

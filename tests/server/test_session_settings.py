@@ -156,6 +156,23 @@ def test_a_turn_that_was_interrupted_has_chosen_the_route_all_the_same(until: st
     assert profile_of(stage, -1) == "You are the concierge."
 
 
+def test_a_reply_beside_the_conversation_chooses_no_route_for_it() -> None:
+    async def story(stage: Stage) -> None:
+        item = {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "a table please"}],
+        }
+        stage.wire.say("conversation.item.create", item=item)
+        stage.wire.say("response.create", response={"conversation": "none", "output_modalities": ["text"]})
+        await stage.wire.until("response.done")
+        stage.ask("for four", "text")
+        await stage.wire.until("response.done", 2)
+
+    stage = play(lambda: Stage("Yes.", routes=ROUTES), story)
+    assert [profile_of(stage, n) for n in range(2)] == ["You are the concierge.", "You are the assistant."]
+
+
 def test_blocked_words_choose_no_route() -> None:
     guard = SlowGuard(blocks=False)  # slow, so that the router has long decided
 
