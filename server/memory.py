@@ -190,14 +190,15 @@ class Conversation:
     def unguarded(self, upto: str | None = None) -> tuple[Entry, ...]:
         """What the person has said and no guard has judged, up to and with the entry `upto`; oldest first.
 
-        Not what the client has written an answer to: there it tells of another conversation.
+        Not what the client has written together with an answer to it: there it tells of another conversation. What
+        was heard here, live or in a clip, does not become history by that.
         """
         found: list[Entry] = []
         for entry in self._entries:
             if entry.role == "user" and entry.guard is None:
                 found.append(entry)
             elif entry.role == "assistant" and entry.kind == "message" and entry.by_client:
-                found.clear()
+                found = [entry for entry in found if entry.clips or not entry.by_client]
             if entry.id == upto:
                 break
         return tuple(found)

@@ -124,7 +124,8 @@ def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
 
 def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_writes_an_answer() -> None:
     made = conversation(
-        Entry("history", "user", "A"),
+        Entry("history", "user", "A", by_client=True),
+        Entry("heard", "user", "A"),
         Entry("written", "assistant", "B", by_client=True),
         Entry("judged", "user", "C", guard="passed"),
         Entry("refused", "user", "D", guard="blocked"),
@@ -133,8 +134,8 @@ def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_wr
         Entry("announced", "assistant", "G"),
         Entry("second", "user", "H"),
     )
-    assert [entry.id for entry in made.unguarded()] == ["first", "second"]
-    assert [entry.id for entry in made.unguarded("announced")] == ["first"]
+    assert [entry.id for entry in made.unguarded()] == ["heard", "first", "second"]
+    assert [entry.id for entry in made.unguarded("announced")] == ["heard", "first"]
     assert [entry.id for entry in made.unguarded("history")] == ["history"]
 
 
