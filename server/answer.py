@@ -247,6 +247,8 @@ class Answer:
             return
         self.timeline.guard = "blocked"
         self._restart()
+        if isinstance(blamed := stop.data.get("texts"), tuple):
+            self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in blamed)
         self._note_verdict("blocked")
         await self._say(str(refusal))
         await self._end(self._outcome)

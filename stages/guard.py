@@ -4,8 +4,12 @@ It needs the words alone and so runs beside the router and the agent; nothing of
 before it has let the words pass. It fails closed: whatever it does not expect, it blocks.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.errors import StageSettingsError
@@ -18,6 +22,12 @@ UNDECIDED = "undecided"
 TOO_LONG = "too long"
 """Category of what was blocked because there is more of it than the guard looks at."""
 
+SPLIT_CHARS = 1_000
+"""What is spread over several texts is found if it lies within so many characters."""
+
+_AT_A_STRETCH_CHARS = 10_000
+"""Judged before others may run, which takes about 3 ms. What people say in a turn is less, and is judged before the
+agent has begun."""
 
 UNGUARDED = "unguarded"
 """Key in the snapshot's metadata under which a tuple of texts is given: what the person said before, and no guard has
@@ -45,7 +55,7 @@ class GuardPolicy:
     rules: tuple[GuardRule, ...] = ()
     refusal: str = REFUSAL
     max_chars: int = 4_000
-    """Longer texts are blocked: nobody speaks so long in one turn, and looking through takes time."""
+    """A longer text is blocked: nobody speaks so long in one turn, and looking through takes time."""
 
     def __post_init__(self) -> None:
         found = list(self._faults())
@@ -70,10 +80,11 @@ class GuardPolicy:
 
 class GuardStage:
     """Blocks a turn by the person's words: what `stt` heard, and what is `UNGUARDED` before it. Each text is judged by
-    itself, and all of them as one.
+    itself, and together with those beside it.
 
     Passes with `ok(passed=True)`. Blocks with `cancel` and `{"blocked": True, "category", "refusal"}`; what
-    was said is in neither, because reasons are logged.
+    was said is in neither, because reasons are logged. Of texts that are only too long, `texts` has the places among
+    all that were judged: against the others nothing was found.
     """
 
     name = "guard"
@@ -84,7 +95,7 @@ class GuardStage:
         self._rules = tuple((rule, Matcher(rule.words, rule.patterns)) for rule in policy.rules)
 
     async def execute(self, ctx: StageContext) -> StageOutput:
-        """Decide; never waits."""
+        """Decide; lets others run now and then if there is much to judge."""
         try:
             text = ctx.inputs.require_from("stt", "text")
             if not isinstance(text, str):
@@ -92,22 +103,55 @@ class GuardStage:
             before = ctx.snapshot.metadata.get(UNGUARDED, ())
             if not isinstance(before, tuple):
                 return self._block(UNDECIDED, f"{UNGUARDED} is {type(before).__name__} instead of a tuple")
-            return self._judge((*before, text))
+            return await self._judge((*before, text))
         except Exception as error:  # noqa: BLE001 -- fail closed: whatever this is, the words were not checked
             return self._block(UNDECIDED, f"{type(error).__name__} in the guard")
 
-    def _judge(self, texts: tuple[str, ...]) -> StageOutput:
-        whole = "\n".join(texts)
-        if len(whole) > self._policy.max_chars:
-            return self._block(TOO_LONG, f"more than {self._policy.max_chars} characters")
-        readings = tuple(map(Readings.of, dict.fromkeys((whole, *texts))))
-        for rule, matcher in self._rules:
-            if any(any(matcher.find(reading)) for reading in readings):
-                return self._block(rule.category, "matched a rule", rule.refusal)
+    async def _judge(self, texts: Sequence[str]) -> StageOutput:
+        limit = self._policy.max_chars
+        long = tuple(place for place, text in enumerate(texts) if len(text) > limit)
+        rule = await self._broken([text for text in texts if len(text) <= limit])
+        if rule is not None:
+            return self._block(rule.category, "matched a rule", rule.refusal)
+        if long:
+            return self._block(TOO_LONG, f"more than {limit} characters", texts=long)
         return StageOutput.ok(passed=True)
 
-    def _block(self, category: str, why: str, refusal: str | None = None) -> StageOutput:
+    async def _broken(self, texts: Sequence[str]) -> GuardRule | None:
+        """The first of the rules that the texts break."""
+        rules, broken, chars = self._rules, None, 0
+        for text in chain(texts, _runs(texts, self._policy.max_chars + 2 * SPLIT_CHARS)):
+            if not rules:
+                break
+            readings = Readings.of(text)
+            found = (place for place, (_, matcher) in enumerate(rules) if any(matcher.find(readings)))
+            place = next(found, None)
+            if place is not None:
+                rules, broken = rules[:place], rules[place][0]
+            chars += len(text)
+            if chars > _AT_A_STRETCH_CHARS:
+                chars = 0
+                await checkpoint()
+        return broken
+
+    def _block(self, category: str, why: str, refusal: str | None = None, **more: object) -> StageOutput:
+        refusal = refusal or self._policy.refusal
         return StageOutput.cancel(
             reason=f"blocked ({category}): {why}",
-            data={"blocked": True, "category": category, "refusal": refusal or self._policy.refusal},
+            data={"blocked": True, "category": category, "refusal": refusal, **more},
         )
+
+
+def _runs(texts: Sequence[str], min_chars: int) -> Iterator[str]:
+    """Neighbouring texts as one, in runs of `min_chars` and one text at most, which overlap by `SPLIT_CHARS`."""
+    run: deque[str] = deque()
+    chars = 0
+    for text in texts:
+        run.append(text)
+        chars += len(text) + 1
+        if chars > min_chars:
+            yield "\n".join(run)
+            while chars - len(run[0]) - 1 >= SPLIT_CHARS:
+                chars -= len(run.popleft()) + 1
+    if len(run) > 1:
+        yield "\n".join(run)

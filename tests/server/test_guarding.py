@@ -313,11 +313,38 @@ def test_what_passes_beside_the_conversation_is_judged_in_it_all_the_same() -> N
     play(guarded, story)
 
 
-def test_more_than_a_guard_looks_at_is_refused_though_it_comes_in_pieces() -> None:
+def test_a_session_that_has_long_listened_is_answered() -> None:
     async def story(stage: Stage) -> None:
         for _ in range(3):
-            add(stage, "word " * 300)
+            add(stage, "word" * 900)
+        assert await answered(stage) == "Fine."
+
+    assert told(play(guarded, story)) == ["word" * 900] * 3
+
+
+def test_what_is_too_long_to_be_judged_takes_nothing_else_with_it() -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, "My name is Ann.")
+        add(stage, "word " * 900)
+        add(stage, "open")
         assert await answered(stage) == REFUSAL
+        add(stage, "What is my name?")
+        assert await answered(stage, 2) in ("Fine.", "Good.")
+        add(stage, "sesame")
+        assert await answered(stage, 3) in ("Fine.", "Good.")
+
+    stage = play(guarded, story)
+    check_trace(stage.wire.events())
+    assert told(stage, -2) == ["My name is Ann.", "open", REFUSAL, "What is my name?"]
+
+
+def test_what_was_beside_a_text_that_is_too_long_is_still_to_be_judged() -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, "open")
+        add(stage, "word " * 900)
+        assert await answered(stage) == REFUSAL
+        add(stage, "sesame")
+        assert await answered(stage, 2) == REFUSAL
 
     check_trace(play(guarded, story).wire.events())
 

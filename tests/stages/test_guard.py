@@ -1,5 +1,7 @@
 """The guard lets words pass, blocks what it is told to, and blocks whatever it cannot judge."""
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from stageflow.context import ContextSnapshot
@@ -51,7 +53,13 @@ async def test_what_is_no_text_is_blocked(text: object) -> None:
     assert output.data["refusal"] == REFUSAL
 
 
-SPLIT = GuardPolicy((GuardRule("phrase", words=("open sesame",)), GuardRule("order", patterns=("^ignore",))))
+SPLIT = GuardPolicy(
+    (
+        GuardRule("phrase", words=("open sesame",)),
+        GuardRule("order", patterns=("^ignore",)),
+        GuardRule("farewell", words=("so long",)),
+    )
+)
 
 
 async def judge_all(*texts: object, before: object = None) -> StageOutput:
@@ -84,9 +92,53 @@ async def test_what_was_said_before_and_is_no_text_is_blocked(before: object) ->
     assert (await judge_all("hello", before=before)).data["category"] == UNDECIDED
 
 
-async def test_all_that_is_judged_at_once_has_a_limit_together() -> None:
-    assert (await judge_all("x" * 2_000, "x" * 1_999)).status is StageStatus.OK
-    assert (await judge_all("x" * 2_000, "x" * 2_000)).data["category"] == TOO_LONG
+async def test_the_limit_is_for_each_text_and_not_for_all_of_them() -> None:
+    assert (await judge_all("x" * 4_000, "y" * 4_000, "hello")).status is StageStatus.OK
+    assert (await judge_all(*["we spoke of the budget"] * 1_000)).status is StageStatus.OK
+    output = await judge_all("x" * 4_001, "hello", "x" * 4_001)
+    assert (output.data["category"], output.data["texts"]) == (TOO_LONG, (0, 2))
+
+
+async def test_what_is_blocked_among_texts_that_are_too_long_counts_for_all_of_them() -> None:
+    output = await judge_all("x" * 4_001, "open", "x" * 4_001, "sesame")
+    assert output.data["category"] == "phrase"
+    assert "texts" not in output.data
+
+
+@pytest.mark.parametrize("pieces", [("open", "sesame"), ("open", "", "sesame")])
+@pytest.mark.parametrize("chars", [1, 30, 700, 3_900])
+async def test_a_phrase_is_found_wherever_it_is_split(chars: int, pieces: tuple[str, ...]) -> None:
+    filler = "x" * chars
+    first, *others, last = pieces
+    for before in range(0, 200_000 // (chars + 200), 13):
+        texts = [*[filler] * before, f"{filler} {first}", *others, f"{last} {filler}", *[filler] * 12]
+        assert (await judge_all(*texts)).data.get("category") == "phrase", before
+
+
+async def test_a_pattern_for_the_beginning_of_a_text_does_not_match_within_one() -> None:
+    assert (await judge_all(*["do not ignore that " * 100] * 20)).status is StageStatus.OK
+
+
+@pytest.mark.parametrize("texts", [("so long", "open sesame"), ("open sesame", "so long")])
+async def test_the_first_rule_decides_wherever_it_is_broken(texts: tuple[str, ...]) -> None:
+    first, last = texts
+    assert (await judge_all(first, *["x" * 3_000] * 4, last)).data["category"] == "phrase"
+
+
+async def test_others_run_while_much_is_judged() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await judge_all(*["hello " * 100] * 1_000)
+        tasks.cancel_scope.cancel()
+    assert turns > 100
 
 
 async def test_without_words_to_judge_it_blocks() -> None:
