@@ -20,6 +20,10 @@ _SLICE_S = 1
 """Decoded at a time: a clip of a minute would hold up the loop for 50 ms."""
 
 
+class ClipGone(ProviderError):
+    """The clip's item had to make room for others before the clip was read."""
+
+
 class ClipReading:
     """A clip, and its words once they are known. The audio is let go then."""
 
@@ -39,7 +43,7 @@ class ClipReading:
         async with self._lock:
             if self.outcome is None:
                 outcome = await self._read()
-                if self.outcome is None:  # otherwise it was dropped
+                if self.outcome is None:  # otherwise it was dropped or given up
                     self._settle(outcome)
                     self._on_known(outcome)
 
@@ -48,6 +52,14 @@ class ClipReading:
         if self.outcome is None:
             self._settle(Transcript(""))
             self._scope.cancel()
+
+    def give_up(self) -> None:
+        """It is too late for its words: whoever waits for them is told that they cannot be had."""
+        if self.outcome is None:
+            gone = ClipGone("its item had to make room for others")
+            self._settle(gone)
+            self._scope.cancel()
+            self._on_known(gone)
 
     def _settle(self, outcome: Outcome) -> None:
         self.outcome = outcome

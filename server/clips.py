@@ -5,7 +5,7 @@ Whoever needs the words at once, an answer, need not wait for its turn: it reads
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from server.clip_reading import ClipReading
 from server.errors import ClientError
@@ -16,6 +16,9 @@ from server.values import Clip, Item
 from stages.ports import Recogniser, Transcript
 
 log = logging.getLogger(__name__)
+
+MIN_CLIP_S = 1.0
+"""What a clip counts for at least while it waits: every one of them is a recognition of its own."""
 
 
 class Clips:
@@ -47,12 +50,13 @@ class Clips:
 
     def check_room(self, entry: Entry) -> None:
         """Raises ClientError when the entry's clips would be too much to wait for."""
-        waiting_s = sum(clip.duration_s for clip in self._waiting if clip.outcome is None)
-        if entry.clips and waiting_s + sum(clip.duration_s for clip in entry.clips) > self._max_waiting_s:
+        waiting_s = _counted_s(self._waiting)
+        if entry.clips and waiting_s + _counted_s(entry.clips) > self._max_waiting_s:
             raise ClientError(
                 "too_much_audio",
                 f"item.content: {waiting_s:.1f} s of clips wait to be recognised, and with these there would be "
-                f"more than {self._max_waiting_s:g} s: wait until some are.",
+                f"more than {self._max_waiting_s:g} s, every clip counting for {MIN_CLIP_S:g} s at least: "
+                "wait until some are.",
                 type="rate_limit_error",
                 param="item.content",
             )
@@ -60,7 +64,8 @@ class Clips:
     def read_soon(self, entry: Entry) -> None:
         """Have the entry's clips read in the background."""
         is_working = bool(self._waiting)
-        self._waiting.extend(entry.clips)
+        unread = (clip for clip in self._waiting if clip.outcome is None or clip is self._waiting[0])
+        self._waiting = deque((*unread, *entry.clips))  # what was read or dropped meanwhile waits no more
         if self._waiting and not is_working:
             self._spawn(self._work)
 
@@ -83,3 +88,7 @@ class Clips:
                 self._spoken.tell_words(entry.id, outcome, clip_s, index)
 
         return ClipReading(clip, self._recogniser, know)
+
+
+def _counted_s(clips: Iterable[ClipReading]) -> float:
+    return sum(max(MIN_CLIP_S, clip.duration_s) for clip in clips if clip.outcome is None)

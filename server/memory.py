@@ -133,7 +133,11 @@ class Conversation:
         self._entries.insert(index, entry)
         previous = self._told_before(index) if entry.is_told or not index else self._entries[index - 1].id
         if len(self._entries) > self.max_items:
-            del self._entries[0]
+            oldest = self._entries.pop(0)
+            for clip in (
+                oldest.clips if oldest is not entry else ()
+            ):  # those of `entry` are about to be told of
+                clip.give_up()
         return previous
 
     def previous_id(self, item_id: str) -> str | None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from server import events as ev
+from server.clip_reading import ClipGone
 from server.memory import Conversation, Entry
 from server.utterance import Outcome, Utterance
 from stages.errors import ProviderError
@@ -62,7 +63,7 @@ class SpokenItems:
         if isinstance(outcome, Transcript):
             self._put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
         else:
-            why = "the recogniser failed"
+            why = str(outcome) if isinstance(outcome, ClipGone) else "the recogniser failed"
             self._put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
 
     def settle(self, utterance: Utterance, outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """Recorded speech in items that the client writes: heard, guarded and answered like speech that is spoken live."""
 
 import base64
+import gc
 from typing import Any
 
 import anyio
@@ -8,7 +9,8 @@ import pytest
 
 from audio.formats import AudioFormat, Encoding
 from audio.g711 import encode_mulaw
-from server.clip_reading import CLIP_S
+from server.clip_reading import CLIP_S, ClipReading
+from server.settings import Limits
 from server.values import SessionConfig, TurnDetection
 from stages.errors import ProviderError
 from stages.fakes import Conduct, Heard, Said, ScriptedRecogniser
@@ -286,6 +288,60 @@ def test_more_than_can_be_waited_for_is_refused_and_nothing_of_it_is_done() -> N
     stage = play(lambda: Stage(heard=slow, config=TOLD), story)
     check_trace(stage.wire.events())
     assert stage.wire.types().count("conversation.item.added") == 4
+
+
+def test_many_short_clips_are_as_much_to_wait_for_as_a_long_one() -> None:
+    async def story(stage: Stage) -> None:
+        for number in range(2):
+            add(stage, *[{"type": "input_audio", "audio": "AAA="}] * 64, id=f"item_{number}")
+        error = (await stage.wire.until("error"))["error"]
+        assert (error["code"], error["param"]) == ("too_much_audio", "item.content")
+        assert "64.0 s" in error["message"]
+        assert "1 s at least" in error["message"]
+
+    stage = play(lambda: Stage(heard=Heard("x", conduct=Conduct(hangs=True))), story)
+    check_trace(stage.wire.events())
+    assert stage.wire.types().count("conversation.item.added") == 1
+
+
+def test_clips_of_items_that_had_to_go_are_not_waited_for() -> None:
+    async def story(stage: Stage) -> None:
+        for number in range(3):
+            add(stage, clip(40.0), id=f"item_{number}")
+        for number in range(Limits().max_items):
+            add(stage, typed("hello"), id=f"typed_{number}")
+        gone = await stage.wire.until(FAILED, 3)
+        assert gone["error"]["message"] == "its item had to make room for others"
+        add(stage, clip(40.0), id="newest")
+        await stage.wire.until(FAILED, 4)
+
+    stage = play(lambda: Stage(heard=Heard("x", conduct=Conduct(hangs=True)), config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert texts(stage, FAILED, "item_id") == ["item_0", "item_1", "item_2", "newest"]
+    assert "error" not in stage.wire.types()
+
+
+def test_an_item_that_is_put_where_the_oldest_are_is_read_though_it_has_to_go() -> None:
+    async def story(stage: Stage) -> None:
+        for number in range(Limits().max_items):
+            add(stage, typed("hello"), id=f"typed_{number}")
+        add(stage, clip(), previous_item_id="root")
+        await stage.wire.until(COMPLETED)
+
+    check_trace(play(lambda: Stage(config=TOLD), story).wire.events())
+
+
+def test_nothing_is_kept_of_deleted_clips_while_another_one_is_read() -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, clip())
+        for number in range(100):
+            add(stage, clip(0.1), id=f"item_{number}")
+            stage.wire.say("conversation.item.delete", item_id=f"item_{number}")
+        await stage.wire.until("conversation.item.deleted", 100)
+        gc.collect()
+        assert sum(isinstance(each, ClipReading) for each in gc.get_objects()) < 5
+
+    check_trace(play(lambda: Stage(heard=Heard("x", conduct=Conduct(hangs=True))), story).wire.events())
 
 
 def test_an_item_that_is_refused_is_not_read() -> None:
