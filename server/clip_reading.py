@@ -14,7 +14,8 @@ from stages.errors import ProviderError, ProviderTimeout
 from stages.ports import Recogniser, Transcript
 
 CLIP_S = 20.0
-"""How long reading one clip may take: less than an answer may take to begin, so that it can say what went wrong."""
+"""How long reading one clip may take, and how long an answer waits for all of its clips: less than an answer may
+take to begin, so that it can say what went wrong."""
 
 _SLICE_S = 1
 """Decoded at a time: a clip of a minute would hold up the loop for 50 ms."""

@@ -4,17 +4,20 @@ What was said must be known by then: `hear_earlier` and `hear_clips` wait for it
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from server.answer_context import AnswerContext
+from server.clip_reading import CLIP_S, ClipReading
 from server.history import messages
 from server.hosted import Offer, choice_among, tools_of
 from server.memory import Conversation, Entry
 from server.question import Question
 from server.values import SessionConfig
 from stageflow.context import ContextSnapshot, Message
-from stages.errors import ProviderError
+from stages.errors import ProviderError, ProviderTimeout
 from stages.guard import UNGUARDED
 from stages.ports import Transcript
 from stages.router import PREVIOUS_ROUTE
@@ -49,18 +52,20 @@ async def hear_earlier(question: Question, context: AnswerContext, turn: int) ->
 
 
 async def hear_clips(about: Conversation) -> bool:
-    """Wait for the words of all clips, those too that come meanwhile; False if there was nothing to wait for."""
+    """Wait for the words of all clips, those too that come meanwhile, up to `CLIP_S`; False if there was nothing to
+    wait for."""
     has_waited = False
-    while clip := next((clip for entry in about for clip in entry.clips if clip.outcome is None), None):
-        await clip.known()
-        has_waited = True
+    with anyio.move_on_after(CLIP_S):
+        while clip := next(_unread(about), None):
+            has_waited = True
+            await clip.known()
     return has_waited
 
 
 def prompt_of(
     question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
 ) -> Prompt:
-    """What `question` asks about the conversation `about`, all clips of which have been read."""
+    """What `question` asks about the conversation `about`; with clips that have not been read it can only fail."""
     utterance, typed = question.utterance, None
     last_id = utterance.item_id if utterance is not None else None
     unanswered = about.unanswered(last_id)
@@ -85,7 +90,7 @@ def prompt_of(
     )
     # Words that are still to be read would be judged unread.
     judged = before if asked is None or typed == "" else (*before, asked)
-    return Prompt(snapshot, asked, judged, _unheard(unanswered) or utterance)
+    return Prompt(snapshot, asked, judged, _unheard(about, unanswered) or utterance)
 
 
 def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
@@ -110,6 +115,13 @@ class _Unheard:
         raise self.error
 
 
-def _unheard(entries: Sequence[Entry]) -> _Unheard | None:
-    outcomes = (clip.outcome for entry in entries for clip in entry.clips)
+def _unheard(about: Conversation, unanswered: Sequence[Entry]) -> _Unheard | None:
+    if next(_unread(about), None):
+        # In an older item too: words that come later would be told under the verdict on the others.
+        return _Unheard(ProviderTimeout(f"the recogniser took longer than {CLIP_S:g} s for the clips"))
+    outcomes = (clip.outcome for entry in unanswered for clip in entry.clips)
     return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)
+
+
+def _unread(about: Conversation) -> Iterator[ClipReading]:
+    return (clip for entry in about for clip in entry.clips if clip.outcome is None)

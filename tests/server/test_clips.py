@@ -419,17 +419,71 @@ def test_an_item_that_is_deleted_is_not_read_any_more(waits: bool) -> None:
     assert next(at for at, event in stage.wire.seen if event["type"] == COMPLETED) < 1.1
 
 
-def test_a_wait_without_end_fails_as_every_answer_that_takes_too_long() -> None:
+HANGING = Conduct(hangs=True)
+
+
+@pytest.mark.parametrize("modality", ["text", "audio"])
+def test_all_clips_of_an_answer_are_waited_for_together(modality: str) -> None:
+    async def story(stage: Stage) -> None:
+        add(stage, clip(), clip(), typed("Who is this?"))
+        reply(stage, modality)
+        await stage.wire.until(DONE)
+        await anyio.sleep(60)
+
+    script = (Heard("x", conduct=Conduct(delay_s=15.0)), Heard("y", conduct=HANGING))
+    stage = play(lambda: Stage(recogniser=ScriptedRecogniser(*script), config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert (reply_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
+    assert reply_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
+    began = [at for at, event in stage.wire.seen if event["type"] == "response.output_item.added"]
+    assert began == pytest.approx([CLIP_S], abs=0.1), "it has apologised once"
+
+
+def test_a_clip_that_an_answer_did_not_wait_for_is_heard_guarded_and_answered_later() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip(), clip())
-        reply(stage, "audio")
+        reply(stage)
         await stage.wire.until(DONE)
-        await stage.wire.until("response.output_audio_transcript.done")
+        add(stage, typed("hello"), id="next")
+        reply(stage)
+        await stage.wire.until(DONE, 2)
+        add(stage, typed("hello"), id="last")
+        reply(stage)
+        await stage.wire.until(DONE, 3)
 
-    stage = play(lambda: Stage(heard=Heard("x", conduct=Conduct(hangs=True)), config=TOLD), story)
-    check_trace(stage.wire.events(), ended=False)
-    assert reply_of(stage)["status_details"]["error"]["message"] == "the answer took too long"
-    assert texts(stage, "response.output_audio_transcript.done", "transcript") == [APOLOGY]
+    slow = [Heard(text, conduct=Conduct(delay_s=15.0)) for text in ("one", "two", "two")]
+    blocked = [slow[0], *[Heard("forbidden", conduct=Conduct(delay_s=15.0))] * 2]
+    stage = play(lambda: Stage("Fine.", recogniser=ScriptedRecogniser(*slow), config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert [said(stage, n) for n in range(2)] == [APOLOGY, "Fine."]
+    assert told(stage, 0) == ["one\ntwo", APOLOGY, "hello"]
+    recogniser = ScriptedRecogniser(*blocked)
+    stage = play(lambda: Stage("Fine.", recogniser=recogniser, blocked=("forbidden",), config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert [said(stage, n) for n in range(3)] == [APOLOGY, "I must not.", "Fine."]
+    assert not [words for words in told(stage) if "one" in words or "forbidden" in words]
+
+
+def test_nobody_answers_while_an_older_clip_is_still_to_be_heard() -> None:
+    """Its words would be told later, under a verdict that was not on them."""
+
+    async def story(stage: Stage) -> None:
+        add(stage, typed("say"), *[clip()] * 3)
+        for number in range(2):
+            reply(stage)
+            await stage.wire.until(DONE, number + 1)
+            add(stage, typed("hello"), id=f"next_{number}")
+        await stage.wire.until(FAILED, 2)
+        await stage.wire.until(COMPLETED)
+        reply(stage)
+        await stage.wire.until(DONE, 3)
+
+    script = (*[Heard("x", conduct=HANGING)] * 2, Heard("the forbidden word", conduct=Conduct(delay_s=5.0)))
+    recogniser = ScriptedRecogniser(*script)
+    stage = play(lambda: Stage("Fine.", recogniser=recogniser, blocked=("forbidden",), config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert [said(stage, n) for n in range(3)] == [APOLOGY, APOLOGY, "I must not."]
+    assert not stage.model.requests
 
 
 @pytest.mark.parametrize("waits", [True, False])
