@@ -21,6 +21,7 @@ import anyio
 from server.answer_context import AnswerContext
 from server.delivery import Delivery
 from server.errors import ClientError
+from server.failures import line_of
 from server.gate import RunWatch, gated
 from server.hosted import Offer
 from server.hosted_calls import RunningCall
@@ -254,18 +255,18 @@ class Answer:
         await self._end(self._outcome)
 
     async def _apologise(self, failure: StageFailed) -> None:
-        log.error(
-            "the pipeline failed",
-            extra=self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)},
-        )
+        fields = self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)}
+        log.error("turn %d: %s", self.run_id.turn, line_of(failure), extra=fields)
+        log.debug("what the stage said", exc_info=failure, extra=fields)
         if self.lane.state is LaneState.HELD:
             self._restart()
         else:
             await self._break_off()
         try:
             await self._say(self._context.pipelines.apology)
-        except (StageFailed, PipelineCancelled):
-            log.error("the apology failed too", extra=self._fields())
+        except (StageFailed, PipelineCancelled) as again:
+            why = line_of(again) if isinstance(again, StageFailed) else "it was given up"
+            log.error("turn %d: the apology failed too: %s", self.run_id.turn, why, extra=self._fields())
             await self._break_off()
         problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
         await self._end(replace(self._outcome, status="failed", error=problem))

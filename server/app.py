@@ -299,13 +299,9 @@ async def load_providers(
 
 
 def _agent_name(settings: Settings) -> str:
-    if _uses_chat_model(settings):
+    if settings.uses_chat_model:
         return f"{settings.openai_model} (chat model)"
     return "a scripted agent, not a language model (embedded)" if settings.agent != "scripted" else "an echo"
-
-
-def _uses_chat_model(settings: Settings) -> bool:
-    return settings.agent == "openai" or (settings.agent == "auto" and settings.has_chat_model)
 
 
 def _recogniser(settings: Settings) -> Recogniser:
@@ -344,14 +340,14 @@ def _tool_servers(settings: Settings) -> ToolServers | None:
 
 
 def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
-    if _uses_chat_model(settings):
+    if settings.uses_chat_model:
         from stages.providers.openai_chat import OpenAIChatModel
 
         key = settings.openai_api_key
         return OpenAIChatModel(
             settings.openai_model,
             api_key=key.get_secret_value() if key else None,
-            base_url=settings.openai_base_url,
+            base_url=settings.openai_base_url or None,
         )
     if settings.agent == "scripted":
         return EchoModel()

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -19,6 +20,8 @@ from server.errors import ConfigError
 from server.hosting_policy import entry_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
+OPENAI_URL = "https://api.openai.com/v1"
+"""Where a chat model is when `OPENAI_BASE_URL` does not say it."""
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Words separated by commas in the environment."""
@@ -159,6 +162,8 @@ class Settings(BaseSettings):
             faults.append(f"tls_cert_file: cannot be used with tls_key_file: {error}")
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
+        if self.uses_chat_model and self.openai_base_url and (fault := _url_fault(self.openai_base_url)):
+            faults.append(f"OPENAI_BASE_URL: {fault}")
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -181,7 +186,17 @@ class Settings(BaseSettings):
     @property
     def has_chat_model(self) -> bool:
         """Whether a chat model is configured."""
-        return self.openai_api_key is not None or self.openai_base_url is not None
+        return bool(self.openai_api_key or self.openai_base_url)
+
+    @property
+    def uses_chat_model(self) -> bool:
+        """Whether a chat model is the agent."""
+        return self.agent == "openai" or (self.agent == "auto" and self.has_chat_model)
+
+    @property
+    def chat_host(self) -> str:
+        """The host, and the port if it is named, that a chat model is asked at."""
+        return urlsplit(self.openai_base_url or OPENAI_URL).netloc.rpartition("@")[2]
 
 
 def _pattern_fault(pattern: str) -> str | None:
@@ -190,6 +205,16 @@ def _pattern_fault(pattern: str) -> str | None:
     except re.error as error:
         return f"{pattern!r} is not a regular expression ({error})"
     return None
+
+
+def _url_fault(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return None
+    except ValueError:  # a port that is none, brackets that do not match
+        pass
+    return "is no URL: it begins with http:// or https://, and names a host, as in http://localhost:11434/v1"
 
 
 def is_loopback(host: str) -> bool:
@@ -227,8 +252,7 @@ def _lines(error: ValidationError) -> list[str]:
         variable = name if name.isupper() else PREFIX + name.upper()
         if not fault["loc"]:  # our own checks across fields: each line names its field already
             lines += [
-                f"  {PREFIX}{_upper_field(line)}"
-                for line in fault["msg"].removeprefix("Value error, ").splitlines()
+                f"  {_upper_field(line)}" for line in fault["msg"].removeprefix("Value error, ").splitlines()
             ]
         else:
             hidden = "KEY" in variable or isinstance(fault["input"], dict)
@@ -239,4 +263,4 @@ def _lines(error: ValidationError) -> list[str]:
 
 def _upper_field(line: str) -> str:
     field, _, rest = line.partition(":")
-    return f"{field.upper()}:{rest}"
+    return f"{field if field.isupper() else PREFIX + field.upper()}:{rest}"

@@ -40,7 +40,9 @@ async def _serve(settings: Settings) -> None:
             address = f"{settings.listen_host}:{port}"
             s = "s" if settings.tls_cert_file else ""
             for role, name in zip(ROLES, providers.names, strict=True):
-                _say(f"{role:>10}: {name}")
+                # Here and not in the name, which `/healthz` tells everybody.
+                place = f" at {settings.chat_host}" if role == "agent" and settings.uses_chat_model else ""
+                _say(f"{role:>10}: {name}{place}")
             if not settings.api_keys:
                 _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
             _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")

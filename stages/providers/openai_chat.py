@@ -120,12 +120,16 @@ class OpenAIChatModel:
         return request
 
     def _translated(self, error: "OpenAIError") -> ProviderError:
-        from openai import APIStatusError, APITimeoutError
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         if isinstance(error, APITimeoutError):
             return ProviderTimeout(f"{self._model}: the server sent nothing for {self._silence_s:g} s")
         if isinstance(error, APIStatusError):
             return _kind_of(error)(f"{self._model}: HTTP {error.status_code}: {error.message}")
+        if isinstance(error, APIConnectionError):
+            url, why = self._client.base_url, error.__cause__ or error
+            place = f"{url.scheme}://{url.netloc.decode()}{url.path}".rstrip("/")  # whatever key is in it
+            return ProviderError(f"{self._model}: the connection to {place} failed: {why}")
         return ProviderError(f"{self._model}: {error}")
 
 

@@ -66,6 +66,26 @@ def test_faults_across_fields_name_their_variables(environment: pytest.MonkeyPat
         assert f"STAGEFLOW_VOICE_{name}:" in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["foo", "localhost:11434", "http://", "http://host:many/v1", "ftp://host/v1"])
+def test_a_chat_model_wants_a_url(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(ConfigError, match=r"\n  OPENAI_BASE_URL: is no URL.*http://localhost:11434/v1"):
+        load_settings(env_file=None)
+
+
+def test_the_host_of_a_chat_model_is_named_without_a_password(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OPENAI_API_KEY", "secret")
+    assert load_settings(env_file=None).chat_host == "api.openai.com"
+    environment.setenv("OPENAI_BASE_URL", "http://me:secret@localhost:11434/v1")
+    assert load_settings(env_file=None).chat_host == "localhost:11434"
+
+
+def test_an_empty_variable_names_no_chat_model(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OPENAI_API_KEY", "")
+    environment.setenv("OPENAI_BASE_URL", "")
+    assert not load_settings(env_file=None).uses_chat_model
+
+
 def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_LIMITS", "{not json")
     with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_LIMITS"):
