@@ -8,6 +8,7 @@ without id or index. What a server says is read here and nowhere else.
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -31,6 +32,7 @@ _REASONS: Mapping[str, Reason] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
 }
+_TAIL_BYTES = 64
 _NO_KEY = "no-key"
 """Local servers want none, but the client must be given something."""
 
@@ -88,6 +90,7 @@ class OpenAIChatModel:
                 **self._request(messages, tools, tool_choice, max_tokens), stream=True
             )
             async with response:
+                tail = _tail_of(response.response)
                 async for chunk in response:
                     if text := answer.push(chunk):
                         yield TextDelta(text)
@@ -95,7 +98,7 @@ class OpenAIChatModel:
             raise self._translated(error) from error
         except ValueError as error:
             raise ProviderError(f"{self._model}: the server sent what is no JSON: {error}") from error
-        for event in answer.end():
+        for event in answer.end(is_done=_says_done(tail)):
             yield event
 
     def _request(
@@ -196,6 +199,7 @@ class _Answer:
     def __init__(self) -> None:
         self._spoken = SpokenPart()
         self._calls: list[_PartialCall] = []
+        self._said_chars = 0
         self._reason: str | None = None
         self._usage = Usage()
 
@@ -211,11 +215,16 @@ class _Answer:
             said += self._spoken.push(_text(getattr(delta, "content", None)))
             for piece in getattr(delta, "tool_calls", None) or ():
                 self._push_call(piece)
+        self._said_chars += len(said)
         return said
 
-    def end(self) -> Iterator[ModelEvent]:
-        """What is left once the server has sent everything. Raises ProviderError if the answer broke off."""
-        if self._reason is None:
+    def end(self, *, is_done: bool) -> Iterator[ModelEvent]:
+        """What is left once the server has sent everything, and whether it said that this was all.
+
+        Raises ProviderError if the answer broke off.
+        """
+        # Some servers never give a reason. Of nothing at all it would have to be a good one.
+        if self._reason is None and not (is_done and (self._said_chars or self._calls)):
             raise ProviderError("the answer broke off: the server closed the stream without finishing it")
         if text := self._spoken.flush():
             yield TextDelta(text)
@@ -223,7 +232,7 @@ class _Answer:
         for number, call in enumerate(calls):
             yield ToolCall(call.id or f"call_{number}", call.name, call.arguments or "{}")
         # Some servers finish tool calls with "stop", and some "tool_calls" without a call.
-        reason = "tool_calls" if calls else _REASONS.get(self._reason, "stop")
+        reason = "tool_calls" if calls else _REASONS.get(self._reason or "stop", "stop")
         yield Finished("stop" if reason == "tool_calls" and not calls else reason, self._usage)
 
     def _push_call(self, piece: object) -> None:
@@ -249,6 +258,28 @@ class _Answer:
         same = [call for call in self._calls if index is None or call.index == index]
         call = same[-1] if same else None
         return call if call is None or call_id in (None, call.id) or call.id is None else None
+
+
+def _tail_of(response: Any) -> bytearray:
+    """The last bytes of what an HTTP response has brought so far.
+
+    The client's stream ends alike whether the server said that it was done or just stopped sending.
+    """
+    tail, read = bytearray(), response.aiter_bytes
+
+    async def reading(chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        async with aclosing(read(chunk_size)) as pieces:
+            async for piece in pieces:
+                tail.extend(piece)
+                del tail[:-_TAIL_BYTES]
+                yield piece
+
+    response.aiter_bytes = reading
+    return tail
+
+
+def _says_done(tail: bytearray) -> bool:
+    return any(line.removeprefix(b"data:").strip() == b"[DONE]" for line in tail.splitlines())
 
 
 def _text(content: object) -> str:

@@ -179,6 +179,20 @@ async def test_why_an_answer_ended(given: str, reason: str) -> None:
     assert last.reason == reason
 
 
+@pytest.mark.parametrize("cut_bytes", [None, 5])
+async def test_a_server_that_gives_no_reason_but_is_done_has_answered(cut_bytes: int | None) -> None:
+    async with chatting(Reply([chunk("Hello"), USAGE], cut_bytes=cut_bytes)) as (model, _):
+        assert await ask(model) == [TextDelta("Hello"), Finished("stop", Usage(7, 2))]
+    call = call_piece("{}", "now", index=0, id="x")
+    assert await answers(call) == [ToolCall("x", "now", "{}"), Finished("tool_calls")]
+
+
+async def test_to_speak_of_being_done_is_not_to_be_done() -> None:
+    async with chatting(Reply([chunk("data: [DONE]")], "no-done")) as (model, _):
+        with pytest.raises(ProviderError, match="broke off"):
+            await ask(model)
+
+
 async def test_thoughts_are_not_spoken() -> None:
     events = await answers(
         chunk(None, reasoning_content="They greet me."),
@@ -324,10 +338,16 @@ async def test_a_server_that_is_not_there_is_an_error() -> None:
     await model.close()
 
 
-@pytest.mark.parametrize("ending", ["break-off", "no-done", "done"])
+@pytest.mark.parametrize("ending", ["break-off", "no-done"])
 async def test_an_answer_that_breaks_off_is_an_error(ending: Ending) -> None:
     async with chatting(Reply([chunk("Hello")], ending)) as (model, _):
         with pytest.raises(ProviderError):
+            await ask(model)
+
+
+async def test_an_answer_of_nothing_is_an_error_though_the_server_is_done() -> None:
+    async with chatting(Reply([chunk("", role="assistant")])) as (model, _):
+        with pytest.raises(ProviderError, match="broke off"):
             await ask(model)
 
 
