@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from audio.vad import Vad, WebRtcVad
 from server.answer_context import Pipelines
+from server.binding import cannot_bind
 from server.client_secrets import ClientSecrets
 from server.connection import GuardedConnection, IntakeLimits
 from server.dialects.realtime import RealtimeDialect
@@ -146,25 +147,33 @@ class App:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Server]:
-        """The open port; on the way out every session is ended with 1001, and what they shared is closed."""
+        """The open port; on the way out every session is ended with 1001, and what they shared is closed.
+
+        Raises ConfigError when it cannot be opened.
+        """
         limits = self._settings.limits
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
-        async with serve(
-            self._converse,
-            self._settings.listen_host,
-            self._settings.port,
-            ssl=self._settings.tls_context(),
-            compression=None,  # audio does not compress, and it costs 60 % more CPU
-            max_size=limits.max_frame_bytes,
-            open_timeout=5,
-            close_timeout=2,
-            ping_interval=20,
-            ping_timeout=20,
-            server_header=None,
-            create_connection=GuardedConnection.with_limits(intake),
-            process_request=self._door.process_request,
-            select_subprotocol=self._door.select_subprotocol,
-        ) as server:
+        settings = self._settings
+        try:
+            listener = await serve(
+                self._converse,
+                settings.listen_host,
+                settings.port,
+                ssl=settings.tls_context(),
+                compression=None,  # audio does not compress, and it costs 60 % more CPU
+                max_size=limits.max_frame_bytes,
+                open_timeout=5,
+                close_timeout=2,
+                ping_interval=20,
+                ping_timeout=20,
+                server_header=None,
+                create_connection=GuardedConnection.with_limits(intake),
+                process_request=self._door.process_request,
+                select_subprotocol=self._door.select_subprotocol,
+            )
+        except (OSError, UnicodeError) as error:
+            raise cannot_bind(settings.listen_host, settings.port, error) from error
+        async with listener as server:
             try:
                 yield server
             finally:

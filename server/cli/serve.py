@@ -9,6 +9,7 @@ import sys
 import anyio
 
 from server.app import ROLES, App, load_providers
+from server.binding import try_to_bind
 from server.settings import Settings, load_settings
 
 
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings) -> None:
+    await try_to_bind(settings.listen_host, settings.port)
     async with load_providers(settings, _say) as providers:
         app = App(settings, providers)
         async with app.listening() as server:
