@@ -6,6 +6,7 @@ uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
 """
 
 import ipaddress
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict, SettingsError
 
 from server.errors import ConfigError
 from server.hosting_policy import entry_faults
+from server.setting_names import name_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -98,9 +100,9 @@ class Settings(BaseSettings):
     tts: Literal["embedded", "scripted"] = "embedded"
     model_threads: int = Field(1, ge=1, le=64)
 
-    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
-    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
-    openai_model: str = Field("gpt-4o-mini", validation_alias=AliasChoices("OPENAI_MODEL"))
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
 
     instructions: str = Field(
         "You are a friendly voice assistant. Your words are spoken aloud: answer in one or two short "
@@ -232,17 +234,35 @@ def load_settings(
 ) -> Settings:
     """The settings from the environment, with the command line's `overrides` on top.
 
-    Raises ConfigError with one line for each wrong variable.
+    Raises ConfigError with one line for each wrong variable, and for each that is none.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    names = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
+    faults = [f"  {line}" for line in name_faults(names, Settings.model_fields, PREFIX)]
+    settings = None
     try:
-        return Settings(_env_file=env_file, **given)
+        settings = Settings(_env_file=env_file, **given)
     except ValidationError as error:
-        raise ConfigError("the configuration cannot be used:\n" + "\n".join(_lines(error))) from None
+        faults += _lines(error) + _faults_beside(error, env_file, given)
     except SettingsError as error:  # JSON that is none: pydantic-settings stops at the first
         field = re.search(r'field "(\w+)"', str(error))
-        name = PREFIX + field[1].upper() if field else "a variable"
-        raise ConfigError(f"the configuration cannot be used:\n  {name}: not JSON") from None
+        faults.append(f"  {PREFIX + field[1].upper() if field else 'a variable'}: not JSON")
+    if settings is None or faults:
+        raise ConfigError("the configuration cannot be used:\n" + "\n".join(faults))
+    return settings
+
+
+def _faults_beside(error: ValidationError, env_file: Path | None, given: Mapping[str, Any]) -> list[str]:
+    """What our own checks across fields find, which are not made while single fields are wrong."""
+    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    if not wrong:
+        return []
+    fields = {name: field for name, field in Settings.model_fields.items() if name in wrong}
+    try:
+        Settings(_env_file=env_file, **{**given, **{name: fields[name].default for name in fields}})
+    except ValidationError as beside:
+        return [line for line in _lines(beside) if line not in _lines(error)]
+    return []
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -86,6 +86,39 @@ def test_an_empty_variable_names_no_chat_model(environment: pytest.MonkeyPatch) 
     assert not load_settings(env_file=None).uses_chat_model
 
 
+def test_what_is_no_setting_is_named_with_the_nearest(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("STAGEFLOW_VOICE_EAGERNES", "low")
+    environment.setenv("stageflow_voice_interruption_min_words", "2")
+    environment.setenv("STAGEFLOW_VOICE_WHISPER_DIR", "/models")  # read where the models are
+    environment.setenv("stageflow_voice_limits__max_sessions", "2")
+    (tmp_path / ".env").write_text("STAGEFLOW_VOICE_OPENAI_MODEL=m\nSTAGEFLOW_VOICE_XYZZY=\nOTHER=1\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(env_file=tmp_path / ".env")
+    assert str(refused.value).splitlines()[1:] == [
+        "  STAGEFLOW_VOICE_EAGERNES: is no setting; did you mean STAGEFLOW_VOICE_EAGERNESS?",
+        "  STAGEFLOW_VOICE_INTERRUPTION_MIN_WORDS: is no setting; "
+        "did you mean STAGEFLOW_VOICE_INTERRUPTION__MIN_WORDS?",
+        "  STAGEFLOW_VOICE_OPENAI_MODEL: is no setting; did you mean OPENAI_MODEL?",
+        "  STAGEFLOW_VOICE_XYZZY: is no setting",
+    ]
+
+
+def test_every_kind_of_fault_is_named_in_one_list(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("STAGEFLOW_VOICE_PROT", "1")
+    environment.setenv("STAGEFLOW_VOICE_LEAD_MS", "9")
+    environment.setenv("STAGEFLOW_VOICE_LIMITS__MAX_SESSIONS", "0")
+    environment.setenv("STAGEFLOW_VOICE_TLS_CERT_FILE", str(tmp_path / "none.pem"))
+    environment.setenv("STAGEFLOW_VOICE_TLS_KEY_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError) as refused:
+        load_settings({"host": "0.0.0.0"}, env_file=None)
+    lines = str(refused.value).splitlines()[1:]
+    assert [line.split(":")[0].removeprefix("  STAGEFLOW_VOICE_") for line in lines] == [
+        "PROT", "LEAD_MS", "LIMITS__MAX_SESSIONS", "HOST", "TLS_CERT_FILE",
+    ]  # fmt: skip
+
+
 def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_LIMITS", "{not json")
     with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_LIMITS"):
