@@ -17,7 +17,7 @@ Where to look:
 - *What is told of turns*: `timeline`, `turn_reports`, `speculation`, `metrics`; `failures` is what the log has of one.
 - *The front door*: `http`, `handshake`, `client_secrets`, `connection`, `request_body`, `pages`, `web_files`, and
   `web`, the page for people.
-- *The process*: `app` puts everything together, from `settings` (`setting_names`); `binding` is where it listens;
-  `roster` are the live sessions; `cli` is the command line.
+- *The process*: `app` puts everything together, from `settings` (`setting_names`, `tls`); `binding` is where it
+  listens; `roster` are the live sessions; `cli` is the command line.
 - *The other side*: `client` and `talk`.
 """

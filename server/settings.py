@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from server.errors import ConfigError
 from server.hosting_policy import entry_faults
 from server.setting_names import name_faults
+from server.tls import load_context, tls_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -158,10 +159,7 @@ class Settings(BaseSettings):
                 f"host: {self.listen_host} can be reached from outside: "
                 f"set {PREFIX}API_KEYS, or listen on 127.0.0.1"
             )
-        try:
-            self.tls_context()
-        except OSError as error:  # what is wrong with the contents is an SSLError, an OSError too
-            faults.append(f"tls_cert_file: cannot be used with tls_key_file: {error}")
+        faults += tls_faults(self.tls_cert_file, self.tls_key_file, PREFIX)
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
         if self.uses_chat_model and self.openai_base_url and (fault := _url_fault(self.openai_base_url)):
@@ -177,13 +175,7 @@ class Settings(BaseSettings):
 
     def tls_context(self) -> ssl.SSLContext | None:
         """What to serve TLS with, if there is a certificate. Raises OSError when its files cannot be used."""
-        if self.tls_cert_file is None and self.tls_key_file is None:
-            return None
-        if self.tls_cert_file is None or self.tls_key_file is None:
-            raise FileNotFoundError("one is of no use without the other")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.tls_cert_file, self.tls_key_file, password="")  # never ask for one
-        return context
+        return load_context(self.tls_cert_file, self.tls_key_file)
 
     @property
     def has_chat_model(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_every_kind_of_fault_is_named_in_one_list(environment: pytest.MonkeyPatc
         load_settings({"host": "0.0.0.0"}, env_file=None)
     lines = str(refused.value).splitlines()[1:]
     assert [line.split(":")[0].removeprefix("  STAGEFLOW_VOICE_") for line in lines] == [
-        "PROT", "LEAD_MS", "LIMITS__MAX_SESSIONS", "HOST", "TLS_CERT_FILE",
+        "PROT", "LEAD_MS", "LIMITS__MAX_SESSIONS", "HOST", "TLS_CERT_FILE", "TLS_KEY_FILE",
     ]  # fmt: skip
 
 
@@ -140,12 +141,41 @@ def test_a_certificate_and_its_key_make_tls(tmp_path: Path) -> None:
     assert load_settings(env_file=None).tls_context() is None
 
 
-def test_a_certificate_that_cannot_be_used_is_a_fault(tmp_path: Path) -> None:
+def tls_fault(**files: Path) -> str:
+    """What is said of these files, in one line."""
+    with pytest.raises(ConfigError) as refused:
+        load_settings(files, env_file=None)
+    (line,) = str(refused.value).splitlines()[1:]
+    return line.strip()
+
+
+def test_half_of_a_certificate_is_a_fault_of_the_other_half(tmp_path: Path) -> None:
     made = self_signed(tmp_path)
-    for wrong in (
-        {"tls_cert_file": made.cert_file},
-        {"tls_cert_file": made.key_file, "tls_key_file": made.cert_file},
-        {"tls_cert_file": tmp_path / "none.pem", "tls_key_file": made.key_file},
+    cert, key = "STAGEFLOW_VOICE_TLS_CERT_FILE", "STAGEFLOW_VOICE_TLS_KEY_FILE"
+    assert tls_fault(tls_cert_file=made.cert_file).startswith(f"{key}: is missing")
+    assert tls_fault(tls_key_file=made.key_file).startswith(f"{cert}: is missing")
+
+
+def test_a_file_of_tls_that_cannot_be_used_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    made, none = self_signed(tmp_path), tmp_path / "none.pem"
+    (tmp_path / "other").mkdir()
+    other = self_signed(tmp_path / "other")
+    locked, broken = tmp_path / "locked.pem", tmp_path / "broken.pem"
+    command = f"openssl pkey -in {made.key_file} -aes256 -passout pass:word -out {locked}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    broken.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    for cert, key, fault in (
+        (none, made.key_file, f"CERT_FILE: {none} cannot be read (No such file or directory): set it to"),
+        (made.cert_file, none, f"KEY_FILE: {none} cannot be read (No such file or directory): set it to"),
+        (tmp_path, made.key_file, f"CERT_FILE: {tmp_path} cannot be read (Is a directory): set it to"),
+        (made.key_file, made.key_file, f"CERT_FILE: {made.key_file} holds no certificate: one begins with"),
+        (made.cert_file, made.cert_file, f"KEY_FILE: {made.cert_file} holds no private key: one begins with"),
+        (made.cert_file, other.key_file, f"KEY_FILE: {other.key_file} is not the private key of the certif"),
+        (
+            made.cert_file,
+            locked,
+            f"KEY_FILE: {locked} is encrypted, and nobody is asked for a password: open",
+        ),
+        (made.cert_file, broken, f"KEY_FILE: {broken} cannot be used with {made.cert_file} ("),
     ):
-        with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_TLS_CERT_FILE: cannot be used"):
-            load_settings(wrong, env_file=None)
+        assert tls_fault(tls_cert_file=cert, tls_key_file=key).startswith(f"STAGEFLOW_VOICE_TLS_{fault}")
