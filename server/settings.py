@@ -126,8 +126,9 @@ class Settings(BaseSettings):
     turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
     """How ends of turns are found, unless the client says otherwise: by so much silence, or by what was said."""
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
-    """How soon semantic turn detection takes a pause for the end."""
+    """How soon semantic turn detection takes a pause for the end; with `server_vad` it may not be set."""
     silence_duration_ms: int = Field(500, ge=100, le=5000)
+    """The silence that ends a turn with `server_vad`; with semantic turn detection it may not be set."""
     vad_mode: int = Field(2, ge=0, le=3)
     """How readily WebRTC's detector says no."""
     lead_ms: int = Field(400, ge=200, le=1500)
@@ -159,6 +160,12 @@ class Settings(BaseSettings):
                 f"host: {self.listen_host} can be reached from outside: "
                 f"set {PREFIX}API_KEYS, or listen on 127.0.0.1"
             )
+        for field, kind in (("silence_duration_ms", "server_vad"), ("eagerness", "semantic_vad")):
+            if field in self.model_fields_set and self.turn_detection != kind:
+                variable = f"{PREFIX}TURN_DETECTION"
+                faults.append(
+                    f"{field}: does nothing unless {variable} is {kind}: set that, or take this away"
+                )
         faults += tls_faults(self.tls_cert_file, self.tls_key_file, PREFIX)
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")

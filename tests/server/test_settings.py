@@ -120,6 +120,30 @@ def test_every_kind_of_fault_is_named_in_one_list(environment: pytest.MonkeyPatc
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "other"),
+    [
+        ("SILENCE_DURATION_MS", "700", "server_vad", "semantic_vad"),
+        ("EAGERNESS", "low", "semantic_vad", "server_vad"),
+    ],
+)
+def test_what_the_turn_detection_does_not_heed_is_a_fault(
+    environment: pytest.MonkeyPatch, name: str, value: str, kind: str, other: str
+) -> None:
+    environment.setenv(f"STAGEFLOW_VOICE_{name}", value)
+    environment.setenv("STAGEFLOW_VOICE_TURN_DETECTION", other)
+    with pytest.raises(ConfigError, match=f"VOICE_{name}: .* STAGEFLOW_VOICE_TURN_DETECTION is {kind}"):
+        load_settings(env_file=None)
+    environment.setenv("STAGEFLOW_VOICE_TURN_DETECTION", kind)
+    load_settings(env_file=None)
+
+
+def test_a_silence_alone_is_a_fault(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_SILENCE_DURATION_MS", "700")
+    with pytest.raises(ConfigError, match="does nothing unless STAGEFLOW_VOICE_TURN_DETECTION is server_vad"):
+        load_settings(env_file=None)
+
+
 def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_LIMITS", "{not json")
     with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_LIMITS"):
