@@ -54,12 +54,12 @@ async def hear_earlier(question: Question, context: AnswerContext, turn: int) ->
 async def hear_clips(about: Conversation) -> bool:
     """Wait for the words of all clips, those too that come meanwhile, up to `CLIP_S`; False if there was nothing to
     wait for."""
-    has_waited = False
+    if next(_unread(about), None) is None:
+        return False
     with anyio.move_on_after(CLIP_S):
         while clip := next(_unread(about), None):
-            has_waited = True
             await clip.known()
-    return has_waited
+    return True
 
 
 def prompt_of(
