@@ -335,7 +335,7 @@ class Answer:
     def _finish(self, outcome: Outcome) -> None:
         if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
             self.timeline.reply_id = self._reply.id
-        self.timeline.status = outcome.status
+        self.timeline.end(outcome.status)
         for placed in self._ladder.end(outcome):
             self._early = {n: call for n, call in self._early.items() if call is not placed.running}
             self._context.hosted.made(placed)

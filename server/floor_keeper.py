@@ -138,9 +138,12 @@ class FloorKeeper:
             case FloorCommand.CANCEL:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
+                was_whole = answer.timeline.status is not None
                 answer.interrupt(reason)
-                has_gone = context.floor.state is State.CLOSED
-                context.reports.interrupted(answer, reason, by_hanging_up=has_gone)
+                if context.floor.state is not State.CLOSED:
+                    context.reports.interrupted(answer, reason)
+                else:
+                    context.reports.left(answer, with_all_of_it=was_whole)
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:

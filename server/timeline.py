@@ -42,6 +42,10 @@ class Timeline:
         """What the step made was thrown away."""
         self._marks.pop(step, None)
 
+    def end(self, status: Status) -> None:
+        """So the answer ended; what becomes afterwards of its last sounds changes nothing about that."""
+        self.status = self.status or status
+
     def commit(self, ended_by: EndedBy, now: float) -> None:
         """The answer is certainly wanted."""
         self.ended_by = ended_by

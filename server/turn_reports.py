@@ -97,9 +97,14 @@ class TurnReports:
         if answer is not None and answer.question.utterance is utterance:
             answer.timeline.mark("transcript", now)
 
-    def interrupted(self, answer: Answer, reason: ReplyReason | None, *, by_hanging_up: bool) -> None:
+    def interrupted(self, answer: Answer, reason: ReplyReason | None) -> None:
         """The answer was flushed."""
-        answer.timeline.interrupted_by = "gone" if by_hanging_up else _INTERRUPTED_BY[reason]
+        answer.timeline.interrupted_by = _INTERRUPTED_BY[reason]
+        self.over(answer)
+
+    def left(self, answer: Answer, *, with_all_of_it: bool) -> None:
+        """The client is gone, and had been told of the answer's end or not."""
+        answer.timeline.interrupted_by = None if with_all_of_it else "gone"
         self.over(answer)
 
     def over(self, answer: Answer) -> None:

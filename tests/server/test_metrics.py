@@ -61,3 +61,22 @@ def test_slow_readers_are_counted() -> None:
     metrics.session_ended(4408)
     metrics.session_ended(1000)
     assert values(metrics)["slow_readers_total{}"] == 1
+
+
+def endings(until: str, count: int = 1) -> dict[str, float]:
+    """How the one turn ended of a client that leaves as soon as it has seen so many of these events."""
+    metrics = Metrics(lambda: 0)
+
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until(until, count)
+
+    play(lambda: Stage(LONG, dialect=voice_v1, observer=metrics), story)
+    return {
+        name: count for name, count in values(metrics).items() if name.startswith("turns_total") and count
+    }
+
+
+def test_whoever_leaves_with_the_whole_answer_has_not_interrupted_it() -> None:
+    assert endings(AUDIO, 5) == {"turns_total{ending=interrupted_by_gone}": 1}
+    assert endings("response.done") == {"turns_total{ending=completed}": 1}

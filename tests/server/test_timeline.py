@@ -46,6 +46,13 @@ def test_the_ending_is_one_word() -> None:
     assert timeline.ending == "interrupted_by_speech"
 
 
+def test_an_answer_ends_once() -> None:
+    timeline = Timeline(RunId(1, 1), 0.0)
+    timeline.end("completed")
+    timeline.end("cancelled")
+    assert timeline.ending == "completed"
+
+
 def test_the_line_for_the_log_has_the_steps_in_order() -> None:
     timeline = Timeline(RunId(2, 1), 1.0, item_id="item_1", silence_ms=96)
     timeline.commit("silence", 1.404)
