@@ -81,7 +81,11 @@ class Timeline:
 
     def timed(self) -> TurnTimed:
         """When its steps happened, in the order in which they did."""
-        marks = sorted(self._marks.items(), key=lambda mark: mark[1])
+        steps = dict(self._marks)
+        heard_at = steps.pop("heard", None)
+        if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
+            steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
+        marks = sorted(steps.items(), key=lambda mark: mark[1])
         return TurnTimed(self.run.turn, self.reply_id or "", {step: self._ms(at) for step, at in marks})
 
     @property

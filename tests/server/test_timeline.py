@@ -35,6 +35,14 @@ def test_the_first_mark_counts_unless_it_was_taken_back() -> None:
     assert timeline.timed().ms == {"first_token": 300}
 
 
+def test_nothing_is_heard_before_it_was_sent() -> None:
+    timeline = Timeline(RunId(1, 1), 0.0)
+    timeline.mark("heard", 0.4)
+    assert timeline.timed().ms == {"heard": 400}
+    timeline.mark("first_audio", 0.5)
+    assert list(timeline.timed().ms.items()) == [("first_audio", 500), ("heard", 500)]
+
+
 def test_the_ending_is_one_word() -> None:
     timeline = Timeline(RunId(1, 1), 0.0)
     assert timeline.ending == "failed"
