@@ -6,6 +6,7 @@ Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of
 
 import base64
 import json
+import math
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,9 @@ from stages.ports import WordTime
 
 WIRE_HZ = 24_000
 FRAME_MS = 20
+PAUSE_S = 0.2
+"""A caller that comes so much too late with the next sample has made a pause; one that is less late catches up."""
+
 AUDIO_FRAME = "audio frame"
 """The type under which the binary frames of `voice.v1` are kept among the events: `epoch`, `offset_samples`, and
 `samples`, of which there are so many."""
@@ -80,6 +84,25 @@ class Call:
         return np.concatenate(self.audio) if self.audio else np.zeros(0, np.int16)
 
 
+class Pace:
+    """When samples are due that are sent in real time, by however many calls."""
+
+    def __init__(self) -> None:
+        self.due_s = -math.inf
+        """When the next sample is due, in the time of the event loop."""
+
+    def begin(self, now_s: float) -> float:
+        """When the first sample of a call is due: right after those before, or now if there was a pause."""
+        if now_s - self.due_s > PAUSE_S:
+            self.due_s = now_s
+        return self.due_s
+
+    def sent(self, samples: int) -> float:
+        """When that is due which comes after so many samples."""
+        self.due_s += samples / WIRE_HZ
+        return self.due_s
+
+
 def unreachable(url: str, error: Exception) -> ServerError:
     """Why there is no session at `url`, for the person who asked for one."""
     if not isinstance(error, InvalidStatus):
@@ -106,6 +129,7 @@ class RealtimeClient:
             max_queue=None,  # unread audio must not keep the connection from closing
         )
         self._connection: ClientConnection
+        self._pace = Pace()
         self.call = Call()
 
     async def __aenter__(self) -> Self:
@@ -177,15 +201,17 @@ class RealtimeClient:
         return self._connection.close_reason
 
     async def speak(self, samples: Samples, rate_hz: int) -> None:
-        """Send `int16[n]` in frames of 20 ms, in real time. Cancel-safe: it stops between two frames."""
+        """Send `int16[n]` in frames of 20 ms, in real time: it returns when the last has been said, and the next call
+        goes on from there. Cancel-safe: it stops between two frames."""
         wire = Resampler(rate_hz, WIRE_HZ).process(samples, last=True)
         size = WIRE_HZ * FRAME_MS // 1000
-        started_s = anyio.current_time()
-        for number, start in enumerate(range(0, len(wire), size)):
-            await anyio.sleep_until(started_s + number * FRAME_MS / 1000)
-            audio = base64.b64encode(wire[start : start + size].astype("<i2").tobytes()).decode()
+        await anyio.sleep_until(self._pace.begin(anyio.current_time()))
+        for start in range(0, len(wire), size):
+            frame = wire[start : start + size]
+            audio = base64.b64encode(frame.astype("<i2").tobytes()).decode()
             await self.send("input_audio_buffer.append", audio=audio)
+            await anyio.sleep_until(self._pace.sent(len(frame)))
 
     async def stay_silent(self, seconds: float) -> None:
         """Send silence in real time."""
-        await self.speak(np.zeros(int(WIRE_HZ * seconds), np.int16), WIRE_HZ)
+        await self.speak(np.zeros(round(WIRE_HZ * seconds), np.int16), WIRE_HZ)
