@@ -19,5 +19,5 @@ Where to look:
   `web`, the page for people.
 - *The process*: `app` puts everything together, from `settings` (`setting_names`, `tls`); `binding` is where it
   listens; `roster` are the live sessions; `cli` is the command line.
-- *The other side*: `client` and `talk`.
+- *The other side*: `client` and `talk`; `address` finds the server.
 """

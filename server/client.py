@@ -14,13 +14,12 @@ from typing import Any, Self
 import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
 from server.dialects.voice_frames import unpack_frame
-from server.errors import ServerError
 from server.handshake import VOICE_SUBPROTOCOL
 from stages.ports import WordTime
 
@@ -101,17 +100,6 @@ class Pace:
         """When that is due which comes after so many samples."""
         self.due_s += samples / WIRE_HZ
         return self.due_s
-
-
-def unreachable(url: str, error: Exception) -> ServerError:
-    """Why there is no session at `url`, for the person who asked for one."""
-    if not isinstance(error, InvalidStatus):
-        return ServerError(f"no server at {url} ({error}); start one with scripts/serve")
-    try:
-        said = json.loads(error.response.body or b"")["error"]["message"]
-    except (ValueError, LookupError, TypeError):
-        said = error.response.reason_phrase
-    return ServerError(f"the server at {url} refused: {error.response.status_code} {said}")
 
 
 class RealtimeClient:

@@ -1,17 +1,21 @@
 """`stageflow-voice talk`: talk to a running server by microphone, or let it hear a file and keep what it says."""
 
 import argparse
+import os
 import re
 import shutil
 import sys
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import anyio
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from audio.errors import AudioFileError
 from audio.files import read_audio, write_wav
 from audio.formats import Samples
-from server.client import WIRE_HZ, RealtimeClient, Received, unreachable
+from server.address import session_url, unreachable
+from server.client import WIRE_HZ, RealtimeClient, Received
 from server.errors import ServerError
 from server.talk.captions import Captions
 
@@ -44,9 +48,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Talk; 0 when all went well, 1 when nothing was said back, or the server went away."""
-    if arguments.audio is not None:
-        return anyio.run(_talk, arguments)
+    """Talk; 0 when all went well, 1 when nothing was said back, the server went away, or nobody reads what is printed.
+
+    Raises ServerError when it cannot begin.
+    """
+    arguments.url = session_url(arguments.url)
+    code = 1
+    try:
+        code = _by_microphone(arguments) if arguments.audio is None else _by_file(arguments)
+        sys.stdout.flush()
+    except* BrokenPipeError:
+        # Python flushes once more at the end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            "stageflow-voice: nobody reads what is printed here; the conversation has ended", file=sys.stderr
+        )
+    return code
+
+
+def _by_file(arguments: argparse.Namespace) -> int:
+    try:
+        samples, rate_hz = read_audio(arguments.audio)
+    except AudioFileError as error:
+        raise ServerError(f"{error}; name a recording, such as a WAV, FLAC, Ogg or MP3 file") from error
+    if arguments.out is not None:
+        _check_out(arguments.out)
+    return anyio.run(_talk, arguments, samples, rate_hz)
+
+
+def _check_out(path: Path) -> None:
+    """Raises ServerError where the answer could not be kept."""
+    if not path.parent.is_dir():
+        raise ServerError(
+            f"--out {path}: there is no folder {path.parent}; make it first: mkdir -p {path.parent}"
+        )
+    if path.is_dir():
+        raise ServerError(f"--out {path}: this is a folder; name a file in it, such as {path / 'answer.wav'}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ServerError(f"--out {path}: you may not write there; name another place")
+
+
+def _by_microphone(arguments: argparse.Namespace) -> int:
     from server.talk.conversation import Wish, converse
     from server.talk.sound import list_devices
 
@@ -69,38 +111,55 @@ def _ms(text: str) -> int:
     return int(match[1])
 
 
-async def _talk(arguments: argparse.Namespace) -> int:
-    samples, rate_hz = read_audio(arguments.audio)
-    client = RealtimeClient(arguments.url, api_key=arguments.api_key)
-    try:
-        async with client:
-            await client.show_transcripts()
-            async with anyio.create_task_group() as tasks:
-                barge_in = anyio.Event()
-                tasks.start_soon(_speak, client, samples, rate_hz, barge_in)
-                with anyio.fail_after(len(samples) / rate_hz + arguments.timeout):
-                    await _listen(client, arguments.barge_in_after, barge_in)
-                tasks.cancel_scope.cancel()
-    except (OSError, InvalidHandshake) as error:
-        raise unreachable(arguments.url, error) from error
-    except TimeoutError:
-        print(f"no answer within {arguments.timeout:g} s")
+async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int) -> int:
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(RealtimeClient(arguments.url, api_key=arguments.api_key))
+        except (OSError, WebSocketException) as error:
+            raise unreachable(arguments.url, error) from error
+        with anyio.move_on_after(len(samples) / rate_hz + arguments.timeout) as patience:
+            await _converse(client, samples, rate_hz, arguments.barge_in_after)
+        if patience.cancelled_caught:
+            _say(f"no answer within {arguments.timeout:g} s")
+        closed = client.close_code is not None
+        if closed:
+            _say(f"the server has closed: {client.close_code} {client.close_reason or ''}".rstrip())
     heard = client.call.samples()
     if arguments.out is not None and len(heard):
-        write_wav(arguments.out, heard, WIRE_HZ)
-        print(f"answer: {len(heard) / WIRE_HZ:.1f} s in {arguments.out}")
+        _keep(heard, arguments.out)
+        _say(f"answer: {len(heard) / WIRE_HZ:.1f} s in {arguments.out}")
     _print_waterfall(client)
-    return 0 if len(heard) else 1
+    return 0 if len(heard) and not closed else 1
+
+
+def _keep(heard: Samples, path: Path) -> None:
+    try:
+        write_wav(path, heard, WIRE_HZ)
+    except AudioFileError as error:
+        raise ServerError(f"--out: {error}; the answer is not kept") from error
+
+
+async def _converse(
+    client: RealtimeClient, samples: Samples, rate_hz: int, barge_in_after_ms: int | None
+) -> None:
+    """Speak and listen, until all is answered, or the server closes."""
+    async with anyio.create_task_group() as tasks:
+        barge_in = anyio.Event()
+        tasks.start_soon(_speak, client, samples, rate_hz, barge_in)
+        await _listen(client, barge_in_after_ms, barge_in)
+        tasks.cancel_scope.cancel()
 
 
 async def _speak(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: anyio.Event) -> None:
     """The question, silence, and once more the question when it is time to interrupt; then silence for ever."""
-    await client.speak(samples, rate_hz)
-    while not barge_in.is_set():
-        await client.stay_silent(0.1)
-    await client.speak(samples, rate_hz)
-    while True:
-        await client.stay_silent(0.1)
+    with suppress(ConnectionClosed):  # which the listener tells
+        await client.show_transcripts()
+        await client.speak(samples, rate_hz)
+        while not barge_in.is_set():
+            await client.stay_silent(0.1)
+        await client.speak(samples, rate_hz)
+        while True:
+            await client.stay_silent(0.1)
 
 
 async def _listen(client: RealtimeClient, barge_in_after_ms: int | None, barge_in: anyio.Event) -> None:
@@ -109,7 +168,7 @@ async def _listen(client: RealtimeClient, barge_in_after_ms: int | None, barge_i
 
         async def interrupt(delay_ms: int) -> None:
             await anyio.sleep(delay_ms / 1000)
-            print("       (barging in)")
+            _say("       (barging in)")
             barge_in.set()
 
         while answers_left and (seen := await client.receive()) is not None:
@@ -124,23 +183,27 @@ async def _listen(client: RealtimeClient, barge_in_after_ms: int | None, barge_i
 def _print(seen: Received) -> None:
     match seen.event:
         case {"type": "conversation.item.input_audio_transcription.delta", "delta": delta}:
-            print(f"  ...  {delta.strip()}")
+            _say(f"  ...  {delta.strip()}")
         case {"type": "conversation.item.input_audio_transcription.completed", "transcript": text}:
-            print(f"  you: {text}")
+            _say(f"  you: {text}")
         case {"type": "response.output_audio_transcript.done", "transcript": text}:
-            print(f"agent: {text}")
+            _say(f"agent: {text}")
         case {"type": "response.done", "response": {"status": status}} if status != "completed":
-            print(f"       ({status})")
+            _say(f"       ({status})")
         case {"type": "error", "error": {"message": message}}:
-            print(f"error: {message}")
+            _say(f"error: {message}")
 
 
 def _print_waterfall(client: RealtimeClient) -> None:
     stopped = client.call.first("input_audio_buffer.speech_stopped")
     if stopped is None:
         return
-    print("since the server heard the end of the turn:")
+    _say("since the server heard the end of the turn:")
     for type, name in EVENT_NAMES.items():
         seen = client.call.first(type)
         if seen is not None:
-            print(f"  {name:<12}{(seen.at_s - stopped.at_s) * 1000:6.0f} ms")
+            _say(f"  {name:<12}{(seen.at_s - stopped.at_s) * 1000:6.0f} ms")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from audio.formats import Samples
-from server.client import unreachable
+from server.address import unreachable
 from server.dialects.voice_frames import Stream, pack_frame
 from server.errors import ServerError
 from server.handshake import VOICE_SUBPROTOCOL

@@ -11,13 +11,15 @@ import pytest
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.live_server import live_server
 
+NOBODY = "ws://127.0.0.1:1/"
 CLIP = str(SPEECH_DIR / "cards_001.wav")
+TALK = [sys.executable, "-m", "server", "talk"]
 
 
 def talk(*words: str, **environment: str) -> str:
     """What it complains about."""
     done = subprocess.run(
-        [sys.executable, "-m", "server", "talk", *words],
+        [*TALK, *words],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -52,3 +54,43 @@ async def test_a_server_that_refuses_is_quoted() -> None:
     async with live_server(api_keys="secret") as server:
         said = await anyio.to_thread.run_sync(lambda: talk(CLIP, "--url", server.url, "--api-key", "guess"))
     assert said.endswith(f"the server at {server.url} refused: 401 The API key is missing or wrong.")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"), [("nofile.wav", "No such file or directory"), ("README.md", "Format not recognised")]
+)
+def test_a_file_that_is_no_recording_is_named(file: str, reason: str) -> None:
+    assert f"{file}: {reason}" in (said := talk(file))
+    assert "name a recording, such as a WAV" in said
+
+
+def test_where_the_answer_cannot_be_kept_is_said_before_the_conversation(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "answer.wav"
+    assert f"make it first: mkdir -p {tmp_path}/nowhere" in talk(CLIP, "--out", str(nowhere), "--url", NOBODY)
+    assert "this is a folder; name a file in it" in talk(CLIP, "--out", str(tmp_path), "--url", NOBODY)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    assert "'gopher://x' is not the address of a server, such as ws://" in talk(CLIP, "--url", "gopher://x")
+
+
+async def test_who_stops_reading_ends_the_conversation(tmp_path: Path) -> None:
+    """The address is the one that the server prints."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    async with live_server() as server:
+        done = await anyio.run_process(
+            [*TALK, CLIP, "--url", f"http://127.0.0.1:{server.port}/"], stdout=writer, check=False
+        )
+    os.close(writer)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.endswith("nobody reads what is printed here; the conversation has ended")
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> None:
+    async with live_server() as server:
+        words = [*TALK, CLIP, "--url", server.url, "--timeout", "0"]
+        done = await anyio.run_process(words, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "no answer within 0 s\n" in done.stdout.decode()
