@@ -1,14 +1,18 @@
 """Where a server is, as a person writes it, and why there is no session with it."""
 
 import json
+from ssl import SSLCertVerificationError, SSLError
 from urllib.parse import urlsplit, urlunsplit
 
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
+from websockets.http11 import Response
 
 from server.errors import ServerError
 
 SESSIONS_PATH = "/v1/realtime"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_OTHER_NAME = (62, 64)
+"""OpenSSL's codes for a certificate that names another host, or another IP address."""
 
 
 def session_url(text: str) -> str:
@@ -27,10 +31,27 @@ def session_url(text: str) -> str:
 
 def unreachable(url: str, error: Exception) -> ServerError:
     """Why there is no session at `url`, for the person who asked for one."""
-    if not isinstance(error, InvalidStatus):
-        return ServerError(f"no server at {url} ({error}); start one with scripts/serve")
+    match error:
+        case InvalidStatus():
+            return ServerError(f"the server at {url} refused: {_refusal(error.response)}")
+        case SSLCertVerificationError() if error.verify_code in _OTHER_NAME:
+            fault = f"the certificate of the server at {url} is not for this address ({error.verify_message})"
+            return ServerError(f"{fault}; name it in the certificate: docs/clients.md")
+        case SSLCertVerificationError():
+            fault = f"the certificate of the server at {url} is not trusted ({error.verify_message})"
+            return ServerError(f"{fault}; if it is yours, trust it: SSL_CERT_FILE=cert.pem scripts/talk …")
+        case InvalidMessage() if url.startswith("ws:"):
+            fault = f"the server at {url} does not answer without TLS"
+            return ServerError(f"{fault}; try wss{url.removeprefix('ws')}")
+        case ConnectionResetError() | SSLError() if url.startswith("wss:"):
+            fault = f"the server at {url} does not speak TLS"
+            return ServerError(f"{fault}; try ws{url.removeprefix('wss')}")
+    return ServerError(f"no server at {url} ({error}); start one with scripts/serve")
+
+
+def _refusal(response: Response) -> str:
     try:
-        said = json.loads(error.response.body or b"")["error"]["message"]
+        said = json.loads(response.body or b"")["error"]["message"]
     except (ValueError, LookupError, TypeError):
-        said = error.response.reason_phrase
-    return ServerError(f"the server at {url} refused: {error.response.status_code} {said}")
+        said = response.reason_phrase
+    return f"{response.status_code} {said}"

@@ -9,6 +9,7 @@ import anyio.to_thread
 import pytest
 
 from tests.support.audio_maker import SPEECH_DIR
+from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
 
 NOBODY = "ws://127.0.0.1:1/"
@@ -94,3 +95,34 @@ async def test_a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer
         done = await anyio.run_process(words, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
     assert "no answer within 0 s\n" in done.stdout.decode()
+
+
+async def complaint(*words: str, **environment: str) -> str:
+    """What it complains about to a server of this process."""
+    return await anyio.to_thread.run_sync(lambda: talk(CLIP, *words, **environment))
+
+
+async def test_a_certificate_is_trusted_by_the_variable_that_is_named(tmp_path: Path) -> None:
+    made = self_signed(tmp_path)
+    async with live_server(**made.settings()) as server:
+        secure = f"https://127.0.0.1:{server.port}/"
+        said = await complaint("--url", secure)
+        assert (
+            "is not trusted (self-signed certificate); if it is yours, trust it: SSL_CERT_FILE=cert.pem"
+            in said
+        )
+        environment = os.environ | {"SSL_CERT_FILE": str(made.cert_file)}
+        done = await anyio.run_process([*TALK, CLIP, "--url", secure], env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+    async with live_server(**made.settings(), host="127.0.0.2") as server:
+        other = await complaint("--url", f"wss://127.0.0.2:{server.port}", SSL_CERT_FILE=str(made.cert_file))
+        assert "is not for this address (IP address mismatch" in other
+
+
+async def test_who_is_asked_without_tls_and_who_with_it_is_told_apart(tmp_path: Path) -> None:
+    async with live_server(**self_signed(tmp_path).settings()) as server:
+        said = await complaint("--url", server.url)
+        assert said.endswith(f"does not answer without TLS; try wss://127.0.0.1:{server.port}/v1/realtime")
+    async with live_server() as server:
+        said = await complaint("--url", f"wss://127.0.0.1:{server.port}")
+        assert said.endswith(f"does not speak TLS; try ws://127.0.0.1:{server.port}/v1/realtime")
