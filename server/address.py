@@ -1,6 +1,7 @@
 """Where a server is, as a person writes it, and why there is no session with it."""
 
 import json
+from http import HTTPStatus
 from ssl import SSLCertVerificationError, SSLError
 from urllib.parse import urlsplit, urlunsplit
 
@@ -54,4 +55,5 @@ def _refusal(response: Response) -> str:
         said = json.loads(response.body or b"")["error"]["message"]
     except (ValueError, LookupError, TypeError):
         said = response.reason_phrase
-    return f"{response.status_code} {said}"
+    remedy = " Give it with --api-key." if response.status_code == HTTPStatus.UNAUTHORIZED else ""
+    return f"{response.status_code} {said}{remedy}"

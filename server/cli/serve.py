@@ -49,8 +49,9 @@ async def _serve(settings: Settings) -> None:
                 _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
             _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
             _say(f"talk to it: open http{s}://{address}/ in a browser")
+            key = " --api-key KEY" if settings.api_keys else ""
             _say(
-                f"or try: scripts/talk tests/data/speech/ps_goforward.wav --url ws{s}://{address}/v1/realtime"
+                f"or try: scripts/talk tests/data/speech/ps_goforward.wav{key} --url ws{s}://{address}/v1/realtime"
             )
             await _until_stopped(app, settings.drain_s)
         _say("stopped")

@@ -54,7 +54,9 @@ def test_a_server_that_is_not_there_is_named() -> None:
 async def test_a_server_that_refuses_is_quoted() -> None:
     async with live_server(api_keys="secret") as server:
         said = await anyio.to_thread.run_sync(lambda: talk(CLIP, "--url", server.url, "--api-key", "guess"))
-    assert said.endswith(f"the server at {server.url} refused: 401 The API key is missing or wrong.")
+    assert said.endswith(
+        f"the server at {server.url} refused: 401 The API key is missing or wrong. Give it with --api-key."
+    )
 
 
 @pytest.mark.parametrize(
