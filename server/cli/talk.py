@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -15,17 +16,22 @@ from audio.errors import AudioFileError
 from audio.files import read_audio, write_wav
 from audio.formats import Samples
 from server.address import session_url, unreachable
-from server.client import WIRE_HZ, RealtimeClient, Received
+from server.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.errors import ServerError
 from server.talk.captions import Captions
+from server.talk.waterfall import AUDIO, interruption, onset_s, waterfall
 
-EVENT_NAMES = {
-    "input_audio_buffer.speech_stopped": "end of turn",
-    "conversation.item.input_audio_transcription.completed": "transcript",
-    "response.output_audio_transcript.delta": "first token",
-    "response.output_audio.delta": "first audio",
-    "response.done": "all sent",
-}
+
+@dataclass(slots=True)
+class _BargeIn:
+    """When the answer is to be interrupted, and when it was."""
+
+    after_ms: int | None
+    onset_s: float
+    """Where the voice begins in what is said."""
+
+    is_due: anyio.Event = field(default_factory=anyio.Event)
+    voiced_at_s: float | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +79,8 @@ def _by_file(arguments: argparse.Namespace) -> int:
         raise ServerError(f"{error}; name a recording, such as a WAV, FLAC, Ogg or MP3 file") from error
     if arguments.out is not None:
         _check_out(arguments.out)
-    return anyio.run(_talk, arguments, samples, rate_hz)
+    voice_s = 0.0 if arguments.barge_in_after is None else onset_s(samples, rate_hz)
+    return anyio.run(_talk, arguments, samples, rate_hz, voice_s)
 
 
 def _check_out(path: Path) -> None:
@@ -111,14 +118,15 @@ def _ms(text: str) -> int:
     return int(match[1])
 
 
-async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int) -> int:
+async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int, voice_s: float) -> int:
+    barge_in = _BargeIn(arguments.barge_in_after, voice_s)
     async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(RealtimeClient(arguments.url, api_key=arguments.api_key))
         except (OSError, WebSocketException) as error:
             raise unreachable(arguments.url, error) from error
         with anyio.move_on_after(len(samples) / rate_hz + arguments.timeout) as patience:
-            await _converse(client, samples, rate_hz, arguments.barge_in_after)
+            await _converse(client, samples, rate_hz, barge_in)
         if patience.cancelled_caught:
             _say(f"no answer within {arguments.timeout:g} s")
         closed = client.close_code is not None
@@ -128,7 +136,11 @@ async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int) -
     if arguments.out is not None and len(heard):
         _keep(heard, arguments.out)
         _say(f"answer: {len(heard) / WIRE_HZ:.1f} s in {arguments.out}")
-    _print_waterfall(client)
+    lines = waterfall(client.call.received)
+    if barge_in.voiced_at_s is not None:
+        lines += interruption(client.call.received, barge_in.voiced_at_s)
+    for line in lines:
+        _say(line)
     return 0 if len(heard) and not closed else 1
 
 
@@ -139,43 +151,41 @@ def _keep(heard: Samples, path: Path) -> None:
         raise ServerError(f"--out: {error}; the answer is not kept") from error
 
 
-async def _converse(
-    client: RealtimeClient, samples: Samples, rate_hz: int, barge_in_after_ms: int | None
-) -> None:
+async def _converse(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: _BargeIn) -> None:
     """Speak and listen, until all is answered, or the server closes."""
     async with anyio.create_task_group() as tasks:
-        barge_in = anyio.Event()
         tasks.start_soon(_speak, client, samples, rate_hz, barge_in)
-        await _listen(client, barge_in_after_ms, barge_in)
+        await _listen(client, barge_in)
         tasks.cancel_scope.cancel()
 
 
-async def _speak(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: anyio.Event) -> None:
+async def _speak(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: _BargeIn) -> None:
     """The question, silence, and once more the question when it is time to interrupt; then silence for ever."""
     with suppress(ConnectionClosed):  # which the listener tells
         await client.show_transcripts()
         await client.speak(samples, rate_hz)
-        while not barge_in.is_set():
-            await client.stay_silent(0.1)
+        while not barge_in.is_due.is_set():
+            await client.stay_silent(FRAME_MS / 1000)
+        barge_in.voiced_at_s = anyio.current_time() + barge_in.onset_s
         await client.speak(samples, rate_hz)
         while True:
             await client.stay_silent(0.1)
 
 
-async def _listen(client: RealtimeClient, barge_in_after_ms: int | None, barge_in: anyio.Event) -> None:
-    answers_left = 1 if barge_in_after_ms is None else 2
+async def _listen(client: RealtimeClient, barge_in: _BargeIn) -> None:
+    answers_left = 1 if barge_in.after_ms is None else 2
     async with anyio.create_task_group() as tasks:
 
         async def interrupt(delay_ms: int) -> None:
             await anyio.sleep(delay_ms / 1000)
             _say("       (barging in)")
-            barge_in.set()
+            barge_in.is_due.set()
 
         while answers_left and (seen := await client.receive()) is not None:
             _print(seen)
-            began = seen.type == "response.output_audio.delta" and len(client.call.audio) == 1
-            if began and barge_in_after_ms is not None:
-                tasks.start_soon(interrupt, barge_in_after_ms)
+            began = seen.type == AUDIO and len(client.call.audio) == 1
+            if began and barge_in.after_ms is not None:
+                tasks.start_soon(interrupt, barge_in.after_ms)
             if seen.type == "response.done":
                 answers_left -= 1
 
@@ -192,17 +202,6 @@ def _print(seen: Received) -> None:
             _say(f"       ({status})")
         case {"type": "error", "error": {"message": message}}:
             _say(f"error: {message}")
-
-
-def _print_waterfall(client: RealtimeClient) -> None:
-    stopped = client.call.first("input_audio_buffer.speech_stopped")
-    if stopped is None:
-        return
-    _say("since the server heard the end of the turn:")
-    for type, name in EVENT_NAMES.items():
-        seen = client.call.first(type)
-        if seen is not None:
-            _say(f"  {name:<12}{(seen.at_s - stopped.at_s) * 1000:6.0f} ms")
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
-"""`stageflow-voice talk` says what is missing, and what to do, before the first word."""
+"""`stageflow-voice talk` says what is missing and what to do before the first word, and what a conversation took."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 
+from stages.fakes import EchoModel
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server
@@ -128,3 +130,14 @@ async def test_who_is_asked_without_tls_and_who_with_it_is_told_apart(tmp_path: 
     async with live_server() as server:
         said = await complaint("--url", f"wss://127.0.0.1:{server.port}")
         assert said.endswith(f"does not speak TLS; try ws://127.0.0.1:{server.port}/v1/realtime")
+
+
+async def test_after_an_interruption_the_last_answer_is_told_and_how_soon_the_first_was_silent() -> None:
+    async with live_server(EchoModel("One two three four five six seven eight nine. ")) as server:
+        words = [*TALK, CLIP, "--url", server.url, "--barge-in-after", "500ms"]
+        done = await anyio.run_process(words, check=False)
+    said = done.stdout.decode()
+    assert "(cancelled)" in said
+    assert "the last answer, since the server heard the end of the turn:" in said
+    (silent_ms,) = re.findall(r"of the interruption was sent:\n  last audio +(-?\d+) ms\n  all over", said)
+    assert int(silent_ms) < 2000
