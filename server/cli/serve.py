@@ -50,9 +50,7 @@ async def _serve(settings: Settings) -> None:
             _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
             _say(f"talk to it: open http{s}://{address}/ in a browser")
             key = " --api-key KEY" if settings.api_keys else ""
-            _say(
-                f"or try: scripts/talk tests/data/speech/ps_goforward.wav{key} --url ws{s}://{address}/v1/realtime"
-            )
+            _say(f"or try: scripts/talk docs/examples/question.wav{key} --url ws{s}://{address}/v1/realtime")
             await _until_stopped(app, settings.drain_s)
         _say("stopped")
 
