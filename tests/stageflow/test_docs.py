@@ -4,6 +4,9 @@ A test reads the document to its own snippet, as a reader would, and asserts on 
 """
 
 import inspect
+import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -70,6 +73,36 @@ def test_both_documents_are_linked_from_where_people_begin() -> None:
     for document in ("docs/building-stages.md", "docs/stageflow.md"):
         assert document in (ROOT / "README.md").read_text()
         assert document in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/building-stages.md",
+        "docs/pipelines.md",
+        "docs/context.md",
+        "docs/stageflow.md",
+        "examples/simple.md",
+    ],
+)
+def test_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#([^)]+))?\)", (ROOT / page).read_text())
+    assert links
+    for target, anchor in links:
+        document = (ROOT / page).parent / target
+        assert document.exists(), f"{page} leads to {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+            assert anchor in [title.lower().replace(" ", "-") for title in titles]
+
+
+def test_the_complete_example_prints_what_it_says() -> None:
+    page = (ROOT / "examples" / "simple.md").read_text()
+    (program,) = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"It prints `{done.stdout.strip()}`" in page
 
 
 @virtual
