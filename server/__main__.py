@@ -25,7 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         # Only what runs is imported: `models` must work before the models are there.
         if name == wanted:
             import_module(f"server.cli.{name}").add_arguments(subparser)
-    arguments = parser.parse_args(words)
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:  # argparse would show the usage of the whole, which does not say what the subcommand takes
+        subparsers.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code: int = import_module(f"server.cli.{arguments.command}").run(arguments)
     except (ServerError, StagesError) as error:

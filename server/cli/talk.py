@@ -39,14 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "audio", type=Path, nargs="?", help="an audio file, played in real time; without one, your microphone"
     )
-    parser.add_argument("--url", default="ws://127.0.0.1:8080/v1/realtime", help="the server")
+    parser.add_argument(
+        "--url", default="ws://127.0.0.1:8080/v1/realtime", help="the server (default: %(default)s)"
+    )
     parser.add_argument("--api-key", help="the server's key, if it wants one")
     file = parser.add_argument_group("with a file")
     file.add_argument("--out", type=Path, help="write the answer to this wav file")
     file.add_argument(
         "--barge-in-after", type=_ms, help="say it again so long after the answer begins: 800ms"
     )
-    file.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the answer")
+    file.add_argument(
+        "--timeout", type=float, default=30.0, help="seconds to wait for the answer (default: %(default)g)"
+    )
     live = parser.add_argument_group("with the microphone")
     live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
     live.add_argument("--output-device", metavar="DEVICE", help="the same for the loudspeaker")

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 
+from server.__main__ import main
 from stages.fakes import EchoModel
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
@@ -141,3 +142,24 @@ async def test_after_an_interruption_the_last_answer_is_told_and_how_soon_the_fi
     assert "the last answer, since the server heard the end of the turn:" in said
     (silent_ms,) = re.findall(r"of the interruption was sent:\n  last audio +(-?\d+) ms\n  all over", said)
     assert int(silent_ms) < 2000
+
+
+def test_the_help_names_what_is_taken_when_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["talk", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the server (default: ws://127.0.0.1:8080/v1/realtime)" in said
+    assert "wait for the answer (default: 30)" in said
+
+
+@pytest.mark.parametrize(("command", "takes"), [("serve", "--port"), ("talk", "--barge-in-after")])
+def test_an_option_that_is_none_shows_what_the_command_takes(
+    command: str, takes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--prot", "1"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: stageflow-voice {command} ")
+    assert takes in said
+    assert "unrecognized arguments: --prot" in said
