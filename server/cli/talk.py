@@ -80,7 +80,9 @@ def _by_file(arguments: argparse.Namespace) -> int:
     try:
         samples, rate_hz = read_audio(arguments.audio)
     except AudioFileError as error:
-        raise ServerError(f"{error}; name a recording, such as a WAV, FLAC, Ogg or MP3 file") from error
+        raise ServerError(
+            f"{str(error).rstrip('.')}; name a recording, such as a WAV, FLAC, Ogg or MP3 file"
+        ) from error
     if arguments.out is not None:
         _check_out(arguments.out)
     voice_s = 0.0 if arguments.barge_in_after is None else onset_s(samples, rate_hz)
