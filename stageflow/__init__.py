@@ -1,7 +1,7 @@
 """A small pipeline framework: stages, ports, a checked graph, streams. Knows nothing of voice.
 
 Stages do the work; a `Pipeline` says what waits for what and becomes a graph; a run of the graph carries one frozen
-snapshot of facts through it. How to write a stage: `docs/building-stages.md`; all else: `docs/stageflow.md`.
+snapshot of facts through it. How to write a stage: `docs/guide/building-stages.md`; all else: `docs/stageflow.md`.
 """
 
 from stageflow.context import ContextSnapshot, Document, Memory, Message, PipelineTimer, Profile, RunIdentity

@@ -70,7 +70,7 @@ def test_no_snippet_is_without_its_test() -> None:
 
 
 def test_both_documents_are_linked_from_where_people_begin() -> None:
-    for document in ("docs/building-stages.md", "docs/stageflow.md"):
+    for document in ("docs/guide/building-stages.md", "docs/stageflow.md"):
         assert document in (ROOT / "README.md").read_text()
         assert document in (ROOT / "CONTRIBUTING.md").read_text()
 
@@ -78,11 +78,11 @@ def test_both_documents_are_linked_from_where_people_begin() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        "docs/building-stages.md",
-        "docs/pipelines.md",
-        "docs/context.md",
+        "docs/guide/building-stages.md",
+        "docs/guide/pipelines.md",
+        "docs/guide/context.md",
         "docs/stageflow.md",
-        "examples/simple.md",
+        "docs/examples/simple.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:
@@ -97,7 +97,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_the_complete_example_prints_what_it_says() -> None:
-    page = (ROOT / "examples" / "simple.md").read_text()
+    page = (ROOT / "docs" / "examples" / "simple.md").read_text()
     (program,) = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Every snippet of docs/building-stages.md runs as it is written, in a real run, and does what the guide says.
+"""Every snippet of docs/guide/building-stages.md runs as it is written, in a real run, and does what the guide says.
 
 A fragment gets the smallest frame: a bare body becomes an `execute`; a bare `execute` becomes a stage's; names that
 the guide leaves to the reader (`my_llm`, `db_session`) are given by the test. `tests/support/snippets.py` does it.
@@ -41,7 +41,7 @@ from tests.stageflow.doubles import Do, Returned, returns
 from tests.support.snippets import Snippet, snippets
 from tests.support.virtual_time import virtual
 
-GUIDE = snippets("docs/building-stages.md")
+GUIDE = snippets("docs/guide/building-stages.md")
 
 TESTS = {
     "The Stage Protocol": "test_the_protocol_is_all_that_a_stage_needs",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.snippets import ROOT, Snippet, Step, snippets
 
-GUIDE = "docs/building-stages.md"
+GUIDE = "docs/guide/building-stages.md"
 
 DOCUMENT = """# Title
 
