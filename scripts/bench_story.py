@@ -8,7 +8,7 @@ count in it.
 from statistics import median
 from time import process_time
 
-from tests.server.stories import TEN_MINUTES
+from tests.server.session.stories import TEN_MINUTES
 from tests.support.theatre import FRAME_S, perform
 
 RUNS = 5

@@ -18,9 +18,9 @@ from audio.listener import Listener
 from audio.resample import Resampler
 from audio.vad import WebRtcVad
 from server.app import App, load_providers
-from server.client import RealtimeClient
-from server.settings import load_settings
-from stages.endpointing import EAGERNESS
+from server.client.client import RealtimeClient
+from server.config.settings import load_settings
+from server.turntaking.endpointing import EAGERNESS
 
 SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
 LONGEST_S = 8.0

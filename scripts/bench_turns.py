@@ -21,13 +21,13 @@ from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.resample import Resampler
 from audio.vad import Vad, WebRtcVad
-from server.hearing import FIRST_SIGN_MS
-from stages.models import model_dir
-from stages.providers.hibari import RATE_HZ as VOICE_HZ
-from stages.providers.hibari import EmbeddedVoice
+from server.turntaking.hearing import FIRST_SIGN_MS
+from stages.providers.hibari.voice import RATE_HZ as VOICE_HZ
+from stages.providers.hibari.voice import EmbeddedVoice
 from stages.providers.silero import SileroModel
 from stages.providers.smart_turn import SmartTurnModel
-from stages.providers.whisper_model import MODEL_NAME, WhisperModel
+from stages.providers.whisper.model import MODEL_NAME, WhisperModel
+from stages.runtime.models import model_dir
 from tests.support.audio_maker import brown_noise, clicks, join, pink_noise, silence, white_noise
 
 SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from server.turns import IMPOSSIBLE, OF_A_RUN, TABLE, FloorEvent, State
+from server.turntaking.floor import IMPOSSIBLE, OF_A_RUN, TABLE, FloorEvent, State
 
 PAGE = Path(__file__).parents[1] / "docs" / "turns.md"
 BEGIN, END = "<!-- drawn by scripts/draw-turns: begin -->", "<!-- drawn by scripts/draw-turns: end -->"

@@ -13,9 +13,9 @@ from audio.endpoint import EndpointConfig, Endpointer, SoftEnd, SpeechEnded, Spe
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.pause import Pause
-from stages.endpointing import EAGERNESS, Evidence, silence_ms
+from server.turntaking.endpointing import EAGERNESS, Evidence, silence_ms
 from stages.providers.smart_turn import SmartTurnModel
-from stages.providers.whisper_model import WhisperModel
+from stages.providers.whisper.model import WhisperModel
 
 T = TypeVar("T")
 Place = tuple[str, int | None, int]

@@ -14,7 +14,7 @@ from audio.files import read_audio
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from audio.levels import quantise, rms
 from audio.resample import Resampler
-from stages.providers.quiet import FRAME_SAMPLES, Levels, frame_levels
+from stages.providers.whisper.quiet import FRAME_SAMPLES, Levels, frame_levels
 from tests.support.audio_maker import pink_noise, white_noise
 
 LONGEST_S = 12.0

@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from server.errors import ServerError
+from server.domain.errors import ServerError
 from stages.errors import StagesError
 
 COMMANDS = {

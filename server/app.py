@@ -18,38 +18,38 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from audio.vad import Vad, WebRtcVad
-from server.answer_context import Pipelines
-from server.binding import cannot_bind
-from server.client_secrets import ClientSecrets
-from server.connection import GuardedConnection, IntakeLimits
-from server.dialects.realtime import RealtimeDialect
-from server.dialects.realtime_limits import RealtimeLimits
-from server.dialects.realtime_locks import Pinned
-from server.dialects.realtime_secrets import read_order, render_secret
-from server.dialects.voice import VoiceDialect
-from server.errors import ClientError, ConfigError
-from server.handshake import VOICE_SUBPROTOCOL, presented_key
-from server.hosting_policy import SETTING, HostingPolicy
-from server.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
-from server.interruption import InterruptionPolicy
-from server.metrics import Metrics
-from server.roster import Roster
-from server.services import Services
-from server.session import Session
-from server.settings import Settings
-from server.values import SessionConfig, TurnDetection
-from server.wire import Dialect, WireClosed
+from server.config.settings import Settings
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.realtime.locks import Pinned
+from server.dialects.realtime.secrets import read_order, render_secret
+from server.dialects.voice.dialect import VoiceDialect
+from server.domain.errors import ClientError, ConfigError
+from server.domain.values import SessionConfig, TurnDetection
+from server.domain.wire import Dialect, WireClosed
+from server.gateway.binding import cannot_bind
+from server.gateway.client_secrets import ClientSecrets
+from server.gateway.connection import GuardedConnection, IntakeLimits
+from server.gateway.handshake import VOICE_SUBPROTOCOL, presented_key
+from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
+from server.gateway.roster import Roster
+from server.response.answer_context import Pipelines
+from server.session.services import Services
+from server.session.session import Session
+from server.telemetry.metrics import Metrics
+from server.tools.mcp_policy import SETTING, HostingPolicy
+from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stages.agent import AgentProfile
-from stages.booking import TableBook
+from stages.demo.booking import TableBook
+from stages.demo.skills import Remind, build_skills
 from stages.errors import ProviderRejected
-from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule
-from stages.models import model_dir
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
 from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser, ToolServers
 from stages.router import Route
-from stages.skills import Remind, build_skills
+from stages.runtime.models import model_dir
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class App:
 
 
 async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
-    from server.events import Problem
+    from server.domain.events import Problem
 
     error = ClientError(
         "session_limit_reached", f"The server holds at most {limit} sessions; try again later."
@@ -316,7 +316,7 @@ def _agent_name(settings: Settings) -> str:
 def _recogniser(settings: Settings) -> Recogniser:
     if settings.stt == "scripted":
         return ScriptedRecogniser("hello there")
-    from stages.providers.whisper import EmbeddedRecogniser
+    from stages.providers.whisper.recogniser import EmbeddedRecogniser
 
     return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
 
@@ -360,7 +360,7 @@ def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
         )
     if settings.agent == "scripted":
         return EchoModel()
-    from stages.providers.scripted import ScriptedAgent
+    from stages.demo.agent import ScriptedAgent
 
     return ScriptedAgent.load(model_dir("minilm-l6-v2"), now=now)
 
@@ -368,6 +368,6 @@ def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
 def _voice(settings: Settings) -> Synthesiser:
     if settings.tts == "scripted":
         return ScriptedVoice()
-    from stages.providers.hibari import EmbeddedVoice
+    from stages.providers.hibari.voice import EmbeddedVoice
 
     return EmbeddedVoice.load(model_dir("hibari-heart"), threads=settings.model_threads)

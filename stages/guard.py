@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.errors import StageSettingsError
-from stages.matching import Matcher, Readings, faults
+from stages.text.matching import Matcher, Readings, faults
 
 REFUSAL = "Sorry, I can't help with that."
 UNDECIDED = "undecided"
@@ -49,7 +49,7 @@ class GuardRule:
 class GuardPolicy:
     """What is blocked, and what is said then. The first rule that matches decides.
 
-    Raises StageSettingsError with all faults of all rules. How words and patterns match: `stages.matching`.
+    Raises StageSettingsError with all faults of all rules. How words and patterns match: `stages.text.matching`.
     """
 
     rules: tuple[GuardRule, ...] = ()

@@ -1,22 +1,33 @@
 """The seams to the outside, `Recogniser`, `LanguageModel`, `Synthesiser` and `ToolServers`, and the values that
 cross them.
 
-An adapter implements one of them in `stages/providers/`, one file each; `stages.fakes` and `stages.fake_tools`
-implement all by script. `tests/support/provider_contracts.py` is the suite that every implementation, fake or real,
-must pass. All are shared by all sessions of a process, so they keep no state of a conversation.
+An adapter implements one of them in `stages/providers/`, one file each; `stages.testing.fakes` and
+`stages.testing.fake_tools` implement all by script. `stages/testing/contracts.py` is the suite that every
+implementation, fake or real, must pass. All are shared by all sessions of a process, so they keep no state of
+a conversation.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
-from stages.endpointing import Expects
 
 # --- speech to text ---------------------------------------------------------------------------------------
+
+
+class Expects(StrEnum):
+    """What kind of answer the agent's last question asks for; an agent may say it in its output's `expects`."""
+
+    FREE = "free"
+    YES_NO = "yes_no"
+    NUMBER = "number"
+    PHONE = "phone"
+    EMAIL = "email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ class Finished:
     reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     usage: Usage = Usage()
     expects: Expects | None = None
-    """What kind of answer it asks for, if the model knows; otherwise its words tell (`stages.expectation`)."""
+    """What kind of answer it asks for, if the model knows; otherwise the session infers it from its words."""
 
 
 ModelEvent = TextDelta | ToolCall | Finished

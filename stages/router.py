@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.errors import StageSettingsError
-from stages.matching import Matcher, Readings, faults
+from stages.text.matching import Matcher, Readings, faults
 
 PREVIOUS_ROUTE = "route"
 """Key in the snapshot's metadata under which the conversation's last route is given."""

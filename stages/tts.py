@@ -22,9 +22,9 @@ from stages.chunks import AudioSink, pcm16
 from stages.errors import ProviderError
 from stages.patience import failed, within
 from stages.ports import Speech, Synthesiser
-from stages.sentences import Sentences
-from stages.speakable import speakable
-from stages.word_times import ShownTimes
+from stages.text.sentences import Sentences
+from stages.text.speakable import speakable
+from stages.text.word_times import ShownTimes
 
 _PAUSE_S = 0.35
 """A writer silent for so long is pausing: longer than tokens of a slow model take, shorter than a listener's

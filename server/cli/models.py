@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from stages.errors import ModelFileError
-from stages.model_fetch import fetch, megabytes
-from stages.models import ModelStore
+from stages.runtime.model_fetch import fetch, megabytes
+from stages.runtime.models import ModelStore
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

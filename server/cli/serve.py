@@ -9,8 +9,8 @@ import sys
 import anyio
 
 from server.app import ROLES, App, load_providers
-from server.binding import try_to_bind
-from server.settings import Settings, load_settings
+from server.config.settings import Settings, load_settings
+from server.gateway.binding import try_to_bind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from audio.errors import AudioFileError
 from audio.files import read_audio, write_wav
 from audio.formats import Samples
-from server.address import session_url, unreachable
-from server.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
-from server.errors import ServerError
-from server.talk.captions import Captions
-from server.talk.waterfall import AUDIO, interruption, onset_s, waterfall
+from server.client.address import session_url, unreachable
+from server.client.captions import Captions
+from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
+from server.client.waterfall import AUDIO, interruption, onset_s, waterfall
+from server.domain.errors import ServerError
 
 
 @dataclass(slots=True)
@@ -102,8 +102,8 @@ def _check_out(path: Path) -> None:
 
 
 def _by_microphone(arguments: argparse.Namespace) -> int:
-    from server.talk.conversation import Wish, converse
-    from server.talk.sound import list_devices
+    from server.client.conversation import Wish, converse
+    from server.client.sound import list_devices
 
     if arguments.out is not None or arguments.barge_in_after is not None:
         raise ServerError(

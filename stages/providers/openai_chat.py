@@ -16,7 +16,7 @@ from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
 from stages.ports import Finished, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
-from stages.thoughts import SpokenPart
+from stages.text.thoughts import SpokenPart
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAIError

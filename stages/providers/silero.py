@@ -24,7 +24,7 @@ a muted microphone, or a client that suppresses noise, costs 2 µs a window inst
 *Forgetting.* After long noise or music the state drifts, and what follows scores too low: after a minute of a
 held chord the recorded clips lost 5 % of their windows and began 3.4 windows late on average, at worst 8. So
 after two seconds without anything like speech the state begins anew, and again every two seconds; that brings
-it to 0.5 % and none (`tests/stages/test_silero.py` holds it).
+it to 0.5 % and none (`tests/stages/providers/test_silero.py` holds it).
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ import numpy as np
 from audio.formats import SPEECH_HZ, Samples
 from audio.levels import FULL_SCALE
 from stages.errors import ProviderError
-from stages.providers.onnx import Floats, OnnxSession, open_session
+from stages.runtime.onnx import Floats, OnnxSession, open_session
 
 MODEL_NAME = "silero-vad"
 """In the lock file."""

@@ -22,9 +22,9 @@ import numpy as np
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ProviderBusy, ProviderError
 from stages.patience import within
-from stages.providers.logmel import FRAMES_PER_S, log_mel_of_wave
-from stages.providers.onnx import Floats, OnnxSession, open_session
-from stages.providers.worker import Job, Worker
+from stages.runtime.logmel import FRAMES_PER_S, log_mel_of_wave
+from stages.runtime.onnx import Floats, OnnxSession, open_session
+from stages.runtime.worker import Job, Worker
 
 MODEL_NAME = "smart-turn"
 """In the lock file."""

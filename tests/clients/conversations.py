@@ -22,10 +22,10 @@ import pytest
 
 from audio.files import read_audio
 from audio.resample import Resampler
-from server.client import WIRE_HZ
+from server.client.client import WIRE_HZ
 from stageflow.tools import ToolCall
-from stages.fakes import Said, ScriptedModel
 from stages.providers.mcp_client import McpServers
+from stages.testing.fakes import Said, ScriptedModel
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.live_server import live_server

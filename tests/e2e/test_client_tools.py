@@ -2,9 +2,9 @@
 
 import pytest
 
-from server.client import WIRE_HZ, RealtimeClient
+from server.client.client import WIRE_HZ, RealtimeClient
 from stageflow.tools import ToolCall
-from stages.fakes import Said, ScriptedModel
+from stages.testing.fakes import Said, ScriptedModel
 from tests.support.live_server import ask, live_server
 from tests.support.stage import voiced
 from tests.support.trace_checker import check_trace

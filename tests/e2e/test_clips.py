@@ -10,12 +10,12 @@ from audio.codecs import encode
 from audio.files import read_audio
 from audio.formats import AudioFormat, Encoding
 from audio.resample import Resampler
-from server.client import RealtimeClient
+from server.client.client import RealtimeClient
+from stages.testing.wer import word_errors
 from tests.e2e.test_conversation import server
 from tests.support.audio_maker import SPEECH_DIR, clip
 from tests.support.live_server import live_server, neighbour
 from tests.support.trace_checker import check_trace
-from tests.support.wer import word_errors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

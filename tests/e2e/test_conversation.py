@@ -14,15 +14,15 @@ from audio.files import read_audio
 from audio.formats import SPEECH_HZ, Samples
 from audio.resample import Resampler
 from server.app import App, Providers, load_providers
-from server.client import WIRE_HZ, RealtimeClient
-from server.settings import Settings, load_settings
+from server.client.client import WIRE_HZ, RealtimeClient
+from server.config.settings import Settings, load_settings
+from stages.testing.wer import word_error_rate
 from tests.support.live_server import ask
 from tests.support.trace_checker import check_trace
-from tests.support.wer import word_error_rate
 
 ANSWER_WER = 0.15
 """Of an answer's words, as many may be heard otherwise than they are written: two in a long sentence. Numbers and
-times are compared as they are said (`tests.support.wer`)."""
+times are compared as they are said (`stages.testing.wer`)."""
 
 QUESTIONS = (
     "What time is it?",

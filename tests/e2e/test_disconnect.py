@@ -12,17 +12,17 @@ from typing import Any
 import anyio
 import pytest
 
-from server.answer import Answer
-from server.client import WIRE_HZ, RealtimeClient
-from server.memory import Conversation
-from server.outbound import Outbound
-from server.session import Session
-from server.utterance import Utterance
+from server.client.client import WIRE_HZ, RealtimeClient
+from server.conversation.memory import Conversation
+from server.conversation.utterance import Utterance
+from server.output.outbound import Outbound
+from server.response.answer import Answer
+from server.session.session import Session
 from stageflow.context import Message
 from stageflow.executor import Run
 from stageflow.tools import Tool, ToolCall
-from stages.fakes import Conduct, Said, ScriptedModel
 from stages.ports import Finished, ModelEvent, ToolChoice
+from stages.testing.fakes import Conduct, Said, ScriptedModel
 from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
 from tests.support.virtual_time import tasks_left

@@ -17,7 +17,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 from websockets.exceptions import InvalidStatus
 
-from server.client import RealtimeClient
+from server.client.client import RealtimeClient
 from tests.support.live_server import ask
 from tests.support.trace_checker import check_trace
 

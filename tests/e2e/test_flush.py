@@ -10,8 +10,8 @@ from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
-from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
-from stages.fakes import ScriptedModel
+from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
+from stages.testing.fakes import ScriptedModel
 from tests.support.audio_maker import clip
 from tests.support.live_server import LONG, live_server
 

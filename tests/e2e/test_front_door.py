@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from server.dialects.voice_frames import Stream, unpack_frame
+from server.dialects.voice.frames import Stream, unpack_frame
 from tests.support.live_server import LiveServer, live_server
 
 pytestmark = pytest.mark.e2e

@@ -10,10 +10,10 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.realtime import RealtimeMcpApprovalRequest, RealtimeMcpListTools, RealtimeMcpToolCall
 
-from server.client import RealtimeClient
+from server.client.client import RealtimeClient
 from stageflow.tools import ToolCall
-from stages.fakes import Said, ScriptedModel
 from stages.providers.mcp_client import McpServers
+from stages.testing.fakes import Said, ScriptedModel
 from tests.support.live_server import ask, live_server
 from tests.support.mcp_server import mcp_server
 from tests.support.trace_checker import check_trace
@@ -139,7 +139,7 @@ async def test_without_the_sdk_the_remedy_is_named() -> None:
     program = (
         "import sys; sys.modules['mcp'] = None\n"
         "from server.app import load_providers\n"
-        "from server.settings import load_settings\n"
+        "from server.config.settings import load_settings\n"
         "import anyio\n"
         "async def main():\n"
         "    given = dict(stt='scripted', agent='scripted', tts='scripted', vad='webrtc', end_of_turn='none')\n"

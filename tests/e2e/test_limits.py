@@ -1,6 +1,6 @@
 """Over a real socket: whoever sends nonsense, or too much, is told what and how much, and hurts nobody else.
 
-Floods of bytes, and how a client is slowed down before it is sent away: see `tests/server/test_connection.py`.
+Floods of bytes, and how a client is slowed down before it is sent away: see `tests/server/gateway/test_connection.py`.
 """
 
 import base64
@@ -16,8 +16,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from server.client import WIRE_HZ, RealtimeClient
-from stages.fakes import ScriptedModel
+from server.client.client import WIRE_HZ, RealtimeClient
+from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask, live_server, neighbour
 from tests.support.stage import voiced
 from tests.support.trace_checker import check_trace

@@ -19,7 +19,7 @@ from anyio.streams.text import TextReceiveStream
 from audio.files import read_audio
 from audio.formats import Samples
 from audio.resample import Resampler
-from server.client import AUDIO_FRAME
+from server.client.client import AUDIO_FRAME
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.live_server import live_server
 from tests.support.sound_card import HAS_PORTAUDIO, RATE_HZ, sound_card

@@ -12,10 +12,9 @@ from stageflow.testing import run_stage
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage, ToolUse
 from stages.client_tools import client_tool
-from stages.endpointing import Expects
 from stages.errors import ProviderBusy, StageSettingsError
-from stages.fakes import Conduct, Said, ScriptedModel
-from stages.ports import LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
+from stages.ports import Expects, LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
+from stages.testing.fakes import Conduct, Said, ScriptedModel
 from tests.support.listener import Listener
 
 

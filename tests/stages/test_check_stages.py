@@ -10,11 +10,19 @@ from stageflow import ContextSnapshot, Message, Stage, StagePorts, Tool, ToolCal
 from stageflow.testing import check_stage, run_stage
 from stages.agent import AgentProfile, AgentStage
 from stages.errors import ProviderBusy
-from stages.fakes import Conduct, EchoModel, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule, GuardStage
 from stages.router import Route, RouterStage
 from stages.say import SayStage
 from stages.stt import SttStage
+from stages.testing.fakes import (
+    Conduct,
+    EchoModel,
+    Heard,
+    Said,
+    ScriptedModel,
+    ScriptedRecogniser,
+    ScriptedVoice,
+)
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
 

@@ -12,12 +12,20 @@ from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage
 from stages.errors import ProviderBusy, StageSettingsError
-from stages.fakes import Conduct, EchoModel, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule, GuardStage
 from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline
 from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
+from stages.testing.fakes import (
+    Conduct,
+    EchoModel,
+    Heard,
+    Said,
+    ScriptedModel,
+    ScriptedRecogniser,
+    ScriptedVoice,
+)
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
 

@@ -3,9 +3,9 @@
 import pytest
 
 from stageflow.context import ContextSnapshot
-from stages.fakes import ScriptedVoice
 from stages.pipeline import build_say_pipeline
 from stages.ports import Usage
+from stages.testing.fakes import ScriptedVoice
 from tests.support.listener import Listener
 
 REFUSAL = "Sorry, I can't help with that."

@@ -8,8 +8,8 @@ from stageflow.core import StageStatus
 from stageflow.stages.ports import AudioPorts, StagePorts
 from stageflow.testing import run_stage
 from stages.errors import ProviderBusy
-from stages.fakes import Conduct, Heard, ScriptedRecogniser
 from stages.stt import SttStage
+from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
 from tests.support.listener import Listener, speak_into
 
 NOTHING = ContextSnapshot()

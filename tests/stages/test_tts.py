@@ -12,8 +12,8 @@ from stageflow.errors import StageFailed
 from stageflow.pipeline import Pipeline, PipelineResults
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderBusy
-from stages.fakes import Conduct, ScriptedVoice
 from stages.ports import Speech, Synthesiser
+from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.tts import TtsStage, VoiceSettings
 from tests.support.listener import Listener
 

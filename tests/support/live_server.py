@@ -11,10 +11,10 @@ import anyio
 import anyio.to_thread
 
 from server.app import App, Providers
-from server.client import RealtimeClient
-from server.settings import load_settings
-from stages.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from server.client.client import RealtimeClient
+from server.config.settings import load_settings
 from stages.ports import LanguageModel, ToolServers
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.trace_checker import check_trace
 
 LONG = "One two three four five six seven eight nine ten. " * 6

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from server.dialects.voice_frames import Stream, pack_frame
+from server.dialects.voice.frames import Stream, pack_frame
 
 Frame = str | bytes
 

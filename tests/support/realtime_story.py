@@ -6,8 +6,8 @@ beside the conversation; the server runs tools for it. Enough to have every even
 
 from dataclasses import replace
 
-from server.errors import ClientError
-from server.events import (
+from server.domain.errors import ClientError
+from server.domain.events import (
     AudioCleared,
     AudioCommitted,
     Event,
@@ -38,8 +38,8 @@ from server.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from server.hosted import Approval, ApprovalRequest, CallError, Detail, HostedCall, ToolListing
-from server.values import Item, ItemKind, Part, Reply, SessionConfig
+from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, Detail, HostedCall, ToolListing
+from server.domain.values import Item, ItemKind, Part, Reply, SessionConfig
 from stages.ports import ServerTool, Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)

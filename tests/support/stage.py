@@ -15,26 +15,25 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.vad import WebRtcVad
-from server.answer_context import Pipelines
-from server.dialects.realtime import RealtimeDialect
-from server.dialects.realtime_limits import RealtimeLimits
-from server.dialects.voice import VoiceDialect
-from server.dialects.voice_frames import Stream, pack_frame, unpack_frame
-from server.hosting_policy import HostingPolicy
-from server.interruption import InterruptionPolicy
-from server.services import Services
-from server.session import Session
-from server.settings import Limits
-from server.turn_reports import NoObserver, Observer
-from server.values import SessionConfig
-from server.wire import Dialect
+from server.config.settings import Limits
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.voice.dialect import VoiceDialect
+from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
+from server.domain.values import SessionConfig
+from server.domain.wire import Dialect
+from server.response.answer_context import Pipelines
+from server.session.services import Services
+from server.session.session import Session
+from server.session.turn_reports import NoObserver, Observer
+from server.tools.mcp_policy import HostingPolicy
+from server.turntaking.interruption import InterruptionPolicy
 from stageflow.core import Stage as Answering
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
 from stages.agent import AgentProfile, AgentStage
-from stages.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
     VoicePipelineConfig,
@@ -45,6 +44,7 @@ from stages.pipeline import (
 from stages.ports import EndOfTurnModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
+from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.tts import TtsStage
 from tests.support.virtual_time import run_virtual, virtual_loop
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
-from stages.fakes import Said, ScriptedModel
 from stages.ports import LanguageModel, ModelEvent, ToolChoice
+from stages.testing.fakes import Said, ScriptedModel
 
 TOOL = "get_weather"
 """What the client offers."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.dialects.realtime import RealtimeDialect
+from server.dialects.realtime.dialect import RealtimeDialect
 from tests.support.realtime_story import CONFIG, story
 from tests.support.trace_checker import check_trace, trace_faults
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.client import RealtimeClient
+from server.client.client import RealtimeClient
 from tests.support.live_server import ask, live_server
 from tests.support.wire_tap import wire_tap
 

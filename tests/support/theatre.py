@@ -20,12 +20,12 @@ import numpy as np
 from pybase64 import b64encode_as_string
 
 from audio.formats import SPEECH_HZ, Samples
-from server.interruption import InterruptionPolicy
-from server.values import SessionConfig, TurnDetection
+from server.domain.values import SessionConfig, TurnDetection
+from server.turntaking.interruption import InterruptionPolicy
 from stageflow.tools import Tool
 from stages.errors import ProviderError
-from stages.fakes import Conduct, Said, ScriptedTurnEnds
 from stages.ports import Partial, Transcript
+from stages.testing.fakes import Conduct, Said, ScriptedTurnEnds
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1

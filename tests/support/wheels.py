@@ -4,7 +4,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from stages.models import Member, Model
+from stages.runtime.models import Member, Model
 
 FILES = {"model.bin": b"weights " * 1000, "vocab.txt": b"one\ntwo\n"}
 OVERRIDE = "TINY_DIR"

@@ -18,8 +18,8 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, SocketAttribute, Socket
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.streams import StreamReader
 
-from server.client import AUDIO_FRAME
-from server.dialects.voice_frames import unpack_frame
+from server.client.client import AUDIO_FRAME
+from server.dialects.voice.frames import unpack_frame
 
 Side = Literal["client", "server"]
 

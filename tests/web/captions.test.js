@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Pace, Reveal } from "../../server/web/captions.js";
+import { Pace, Reveal } from "../../server/gateway/web/captions.js";
 
 test("words appear as they are heard, whole, and all of them at the end", () => {
   const words = new Reveal(new Pace());

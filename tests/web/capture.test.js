@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Framer, Resampler } from "../../server/web/capture-worklet.js";
+import { Framer, Resampler } from "../../server/gateway/web/capture-worklet.js";
 
 function tone(hz, rateHz, seconds) {
   return Float32Array.from({ length: rateHz * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rateHz));

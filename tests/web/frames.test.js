@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ANSWER, base64FromSamples, decodeFrame, encodeFrame, samplesFromBase64 } from "../../server/web/frames.js";
+import { ANSWER, base64FromSamples, decodeFrame, encodeFrame, samplesFromBase64 } from "../../server/gateway/web/frames.js";
 
 test("a frame is twelve bytes of header, little-endian, and its samples", () => {
   const frame = encodeFrame({ stream: ANSWER, epoch: 0x01020304, offset: 480, samples: Int16Array.of(1, -2) });

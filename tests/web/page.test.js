@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Answers } from "../../server/web/answers.js";
-import { retryDelayMs } from "../../server/web/connection.js";
-import { Summary } from "../../server/web/summary.js";
-import { barsOf } from "../../server/web/waterfall.js";
+import { Answers } from "../../server/gateway/web/answers.js";
+import { retryDelayMs } from "../../server/gateway/web/connection.js";
+import { Summary } from "../../server/gateway/web/summary.js";
+import { barsOf } from "../../server/gateway/web/waterfall.js";
 
 test("a bar begins where what it waited for had ended", () => {
   const ms = { speech_end: 0, endpoint: 400, transcript: 200, guard: 220, route: 210, first_token: 250, first_audio: 450, heard: 500 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { PlaybackBuffer } from "../../server/web/playback-worklet.js";
+import { PlaybackBuffer } from "../../server/gateway/web/playback-worklet.js";
 
 const RATE_HZ = 1000; // a sample a millisecond: the ramps are easy to count
 const LOUD = 16384;

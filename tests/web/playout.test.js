@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Answers } from "../../server/web/answers.js";
-import { Playout } from "../../server/web/playout.js";
+import { Answers } from "../../server/gateway/web/answers.js";
+import { Playout } from "../../server/gateway/web/playout.js";
 
 /** An answer of words of a thousand samples each, and what is told of it. */
 function playing(text) {

@@ -12,9 +12,9 @@ from audio.files import read_audio, write_wav
 from audio.formats import Samples
 from audio.resample import Resampler
 from server.app import App, load_providers
-from server.client import RealtimeClient
-from server.settings import load_settings
-from stages.fakes import ScriptedVoice
+from server.client.client import RealtimeClient
+from server.config.settings import load_settings
+from stages.testing.fakes import ScriptedVoice
 from tests.support.browser import CHROMIUM, browser
 from tests.support.live_server import LONG, live_server
 from tests.web.talking import EAR, WORDS, begin, check_words, lines, shows, write

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { updated } from "../../server/web/session-updates.js";
-import { VoiceClient } from "../../server/web/voice-client.js";
+import { updated } from "../../server/gateway/web/session-updates.js";
+import { VoiceClient } from "../../server/gateway/web/voice-client.js";
 
 /** A client, and the sessions that it asks a server for that comes and goes. */
 function client(session) {

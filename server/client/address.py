@@ -1,0 +1,59 @@
+"""Where a server is, as a person writes it, and why there is no session with it."""
+
+import json
+from http import HTTPStatus
+from ssl import SSLCertVerificationError, SSLError
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.exceptions import InvalidMessage, InvalidStatus
+from websockets.http11 import Response
+
+from server.domain.errors import ServerError
+
+SESSIONS_PATH = "/v1/realtime"
+_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_OTHER_NAME = (62, 64)
+"""OpenSSL's codes for a certificate that names another host, or another IP address."""
+
+
+def session_url(text: str) -> str:
+    """Where sessions are, by that or by the address that the server prints for browsers. Raises ServerError."""
+    try:
+        parts = urlsplit(text)
+        if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:
+            raise ValueError(text)
+    except ValueError:
+        raise ServerError(
+            f"--url: {text!r} is not the address of a server, such as ws://127.0.0.1:8080/v1/realtime"
+        ) from None
+    path = SESSIONS_PATH if parts.path in ("", "/") else parts.path
+    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, parts.query, ""))
+
+
+def unreachable(url: str, error: Exception) -> ServerError:
+    """Why there is no session at `url`, for the person who asked for one."""
+    match error:
+        case InvalidStatus():
+            return ServerError(f"the server at {url} refused: {_refusal(error.response)}")
+        case SSLCertVerificationError() if error.verify_code in _OTHER_NAME:
+            fault = f"the certificate of the server at {url} is not for this address ({error.verify_message})"
+            return ServerError(f"{fault}; name it in the certificate: docs/clients.md")
+        case SSLCertVerificationError():
+            fault = f"the certificate of the server at {url} is not trusted ({error.verify_message})"
+            return ServerError(f"{fault}; if it is yours, trust it: SSL_CERT_FILE=cert.pem scripts/talk …")
+        case InvalidMessage() if url.startswith("ws:"):
+            fault = f"the server at {url} does not answer without TLS"
+            return ServerError(f"{fault}; try wss{url.removeprefix('ws')}")
+        case ConnectionResetError() | SSLError() if url.startswith("wss:"):
+            fault = f"the server at {url} does not speak TLS"
+            return ServerError(f"{fault}; try ws{url.removeprefix('wss')}")
+    return ServerError(f"no server at {url} ({error}); start one with scripts/serve")
+
+
+def _refusal(response: Response) -> str:
+    try:
+        said = json.loads(response.body or b"")["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        said = response.reason_phrase
+    remedy = " Give it with --api-key." if response.status_code == HTTPStatus.UNAUTHORIZED else ""
+    return f"{response.status_code} {said}{remedy}"

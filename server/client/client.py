@@ -1,0 +1,205 @@
+"""A small client of the Realtime protocol and of `voice.v1`: speaks an audio file in real time and collects what
+comes back.
+
+Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of the event loop.
+"""
+
+import base64
+import json
+import math
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from audio.formats import Samples
+from audio.resample import Resampler
+from server.dialects.voice.frames import unpack_frame
+from server.gateway.handshake import VOICE_SUBPROTOCOL
+from stages.ports import WordTime
+
+WIRE_HZ = 24_000
+FRAME_MS = 20
+PAUSE_S = 0.2
+"""A caller that comes so much too late with the next sample has made a pause; one that is less late catches up."""
+
+AUDIO_FRAME = "audio frame"
+"""The type under which the binary frames of `voice.v1` are kept among the events: `epoch`, `offset_samples`, and
+`samples`, of which there are so many."""
+
+
+@dataclass(slots=True)
+class Received:
+    """One server event and when it came."""
+
+    at_s: float
+    event: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """The event's type."""
+        return str(self.event["type"])
+
+
+@dataclass(slots=True)
+class Call:
+    """What a client has seen of one session."""
+
+    received: list[Received] = field(default_factory=list)
+    audio: list[Samples] = field(default_factory=list)
+
+    def first(self, type: str) -> Received | None:
+        """The first event of a type."""
+        return next((seen for seen in self.received if seen.type == type), None)
+
+    def count(self, type: str) -> int:
+        """How many events of a type."""
+        return sum(seen.type == type for seen in self.received)
+
+    def texts(self, type: str, key: str) -> list[str]:
+        """One field of all events of a type."""
+        return [str(seen.event[key]) for seen in self.received if seen.type == type]
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events, in order."""
+        return [seen.event for seen in self.received]
+
+    def words(self, item_id: str) -> list[WordTime]:
+        """The words of a spoken item and where they lie in its audio, as far as the server has told (`x_words`)."""
+        return [
+            WordTime(**word)
+            for seen in self.received
+            if seen.type == "x_words" and seen.event["item_id"] == item_id
+            for word in seen.event["words"]
+        ]
+
+    def samples(self) -> Samples:
+        """All the audio that came, `int16[n]` at 24 kHz."""
+        return np.concatenate(self.audio) if self.audio else np.zeros(0, np.int16)
+
+
+class Pace:
+    """When samples are due that are sent in real time, by however many calls."""
+
+    def __init__(self) -> None:
+        self.due_s = -math.inf
+        """When the next sample is due, in the time of the event loop."""
+
+    def begin(self, now_s: float) -> float:
+        """When the first sample of a call is due: right after those before, or now if there was a pause."""
+        if now_s - self.due_s > PAUSE_S:
+            self.due_s = now_s
+        return self.due_s
+
+    def sent(self, samples: int) -> float:
+        """When that is due which comes after so many samples."""
+        self.due_s += samples / WIRE_HZ
+        return self.due_s
+
+
+class RealtimeClient:
+    """One session with a server, as an async context manager."""
+
+    def __init__(self, url: str, *, api_key: str | None = None, voice: bool = False) -> None:
+        """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker."""
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
+        self._connecting = connect(
+            url,
+            additional_headers=headers,
+            subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)] if voice else None,
+            compression=None,
+            max_size=None,
+            max_queue=None,  # unread audio must not keep the connection from closing
+        )
+        self._connection: ClientConnection
+        self._pace = Pace()
+        self.call = Call()
+
+    async def __aenter__(self) -> Self:
+        self._connection = await self._connecting
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.close()
+
+    async def send(self, type: str, **fields: Any) -> None:
+        """Send one event."""
+        await self._connection.send(json.dumps({"type": type, **fields}))
+
+    async def send_raw(self, frame: str | bytes) -> None:
+        """Send a frame as it is."""
+        await self._connection.send(frame)
+
+    async def show_transcripts(self) -> None:
+        """Ask to be told what is recognised."""
+        session = {"type": "realtime", "audio": {"input": {"transcription": {"model": "default"}}}}
+        await self.send("session.update", session=session)
+
+    async def receive(self) -> Received | None:
+        """The next event or audio frame, None when the connection is over."""
+        try:
+            frame = await self._connection.recv()
+        except ConnectionClosed:
+            return None
+        event = self._take_audio(frame) if isinstance(frame, bytes) else json.loads(frame)
+        seen = Received(anyio.current_time(), event)
+        self.call.received.append(seen)
+        if seen.type == "response.output_audio.delta":
+            self.call.audio.append(np.frombuffer(base64.b64decode(seen.event["delta"]), dtype="<i2"))
+        return seen
+
+    def _take_audio(self, frame: bytes) -> dict[str, Any]:
+        _, epoch, offset_samples, data = unpack_frame(frame)
+        samples = np.frombuffer(data, dtype="<i2")
+        self.call.audio.append(samples)
+        return {
+            "type": AUDIO_FRAME,
+            "epoch": epoch,
+            "offset_samples": offset_samples,
+            "samples": len(samples),
+        }
+
+    async def receive_until(self, *types: str, timeout_s: float = 30.0) -> Received:
+        """Events up to the first of these types. Raises TimeoutError, or EOFError when the server closes."""
+        with anyio.fail_after(timeout_s):
+            while (seen := await self.receive()) is not None:
+                if seen.type in types:
+                    return seen
+        raise EOFError(f"the server closed with {self.close_code} before {' or '.join(types)}")
+
+    def vanish(self) -> None:
+        """Break the connection without a word, as a lost network does."""
+        self._connection.transport.abort()
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code, once the connection is over."""
+        return self._connection.close_code
+
+    @property
+    def close_reason(self) -> str | None:
+        """What came with it."""
+        return self._connection.close_reason
+
+    async def speak(self, samples: Samples, rate_hz: int) -> None:
+        """Send `int16[n]` in frames of 20 ms, in real time: it returns when the last has been said, and the next call
+        goes on from there. Cancel-safe: it stops between two frames."""
+        wire = Resampler(rate_hz, WIRE_HZ).process(samples, last=True)
+        size = WIRE_HZ * FRAME_MS // 1000
+        await anyio.sleep_until(self._pace.begin(anyio.current_time()))
+        for start in range(0, len(wire), size):
+            frame = wire[start : start + size]
+            audio = base64.b64encode(frame.astype("<i2").tobytes()).decode()
+            await self.send("input_audio_buffer.append", audio=audio)
+            await anyio.sleep_until(self._pace.sent(len(frame)))
+
+    async def stay_silent(self, seconds: float) -> None:
+        """Send silence in real time."""
+        await self.speak(np.zeros(round(WIRE_HZ * seconds), np.int16), WIRE_HZ)

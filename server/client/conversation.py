@@ -1,0 +1,178 @@
+"""Holds one conversation from a terminal: the socket, the sound, and the time between them.
+
+One task listens to the server. The other wakes every 20 ms, sends what the microphone has heard, and asks what the
+loudspeaker has played. Nothing is queued but in the rings, which are bounded: when the server does not read, the
+microphone's is full after two seconds, and the person is told how much was lost.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.typing import Subprotocol
+
+from audio.formats import Samples
+from server.client.address import unreachable
+from server.client.call import Call
+from server.client.captions import Captions
+from server.client.sound import Sound
+from server.dialects.voice.frames import Stream, pack_frame
+from server.domain.errors import ServerError
+from server.gateway.handshake import VOICE_SUBPROTOCOL
+
+TICK_S = 0.02
+LONGEST_FRAME_S = 0.06
+CLOSE_S = 2.0
+"""How long saying good-bye may take."""
+
+ECHO_WARNING = (
+    "wear headphones: without them the agent hears, and interrupts, itself; "
+    "there is no echo cancellation here, the page in the browser has it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """With whom to talk, and by what."""
+
+    url: str
+    api_key: str | None = None
+    microphone: str | None = None
+    speaker: str | None = None
+
+
+async def converse(wish: Wish, captions: Captions) -> int:
+    """Talk until Ctrl-C (0), or until the server or the sound is gone (1). Raises ServerError when it cannot begin."""
+    async with _sound(wish) as sound, _connection(wish) as connection:
+        talk = _Talk(connection, sound, captions)
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(talk.listen, tasks.cancel_scope)
+                tasks.start_soon(talk.speak, tasks.cancel_scope)
+                await anext(signals)
+                captions.end()
+                tasks.cancel_scope.cancel()
+                return 0
+    return 1
+
+
+class _Talk:
+    """The two tasks. Whichever finds that it is over says so, and ends the other."""
+
+    def __init__(self, connection: ClientConnection, sound: Sound, captions: Captions) -> None:
+        self._connection = connection
+        self._sound = sound
+        self._captions = captions
+        self._call = Call(sound.playing, captions)
+        self._now = asyncio.get_running_loop().time
+        self._sent_samples = 0
+        sound.captured.skip_to(sound.captured.written)  # what was said while there was no server
+        self._told_lost_samples = sound.lost_samples
+        captions.note(f"microphone: {sound.microphone.name}, loudspeaker: {sound.speaker.name}; Ctrl-C ends")
+        captions.note(ECHO_WARNING)
+
+    async def listen(self, over: anyio.CancelScope) -> None:
+        """Take what the server says, until it closes."""
+        with suppress(ConnectionClosed):
+            async for message in self._connection:
+                if isinstance(message, bytes):
+                    self._call.hear(message)
+                else:
+                    self._call.obey(json.loads(message))
+        code, reason = self._connection.close_code, self._connection.close_reason
+        self._captions.note(f"the server has closed: {code} {reason or ''}".rstrip())
+        over.cancel()
+
+    async def speak(self, over: anyio.CancelScope) -> None:
+        """Send the microphone and the reports, until the sound is gone."""
+        block = np.zeros(int(self._sound.microphone.rate_hz * LONGEST_FRAME_S), np.int16)
+        with suppress(ConnectionClosed):  # which the listener tells
+            await self._send(_session(self._sound))
+            while self._sound.is_running:
+                while count := self._sound.captured.take(block):
+                    await self._send_audio(block[:count])
+                report = self._call.move(self._now())
+                if report is not None:
+                    await self._send(report)
+                self._tell_lost()
+                await anyio.sleep(TICK_S)
+            self._captions.note("the microphone or the loudspeaker is gone")
+            over.cancel()
+
+    async def _send(self, event: Mapping[str, object]) -> None:
+        await self._connection.send(json.dumps(event))
+
+    async def _send_audio(self, samples: Samples) -> None:
+        data = samples.astype("<i2").tobytes()
+        await self._connection.send(pack_frame(Stream.MICROPHONE, 0, self._sent_samples, data))
+        self._sent_samples += len(samples)
+
+    def _tell_lost(self) -> None:
+        """Say what the server will not have heard, once it can be sent again."""
+        lost = self._sound.lost_samples - self._told_lost_samples
+        if lost:
+            self._told_lost_samples += lost
+            self._captions.note(
+                f"{lost / self._sound.microphone.rate_hz:.1f} s of the microphone were lost: the server did not read"
+            )
+
+
+def _session(sound: Sound) -> Mapping[str, object]:
+    """What the server is to know before the first sample."""
+
+    def pcm(rate_hz: int) -> Mapping[str, object]:
+        return {"type": "audio/pcm", "rate": rate_hz}
+
+    return {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            "audio": {
+                "input": {"format": pcm(sound.microphone.rate_hz), "transcription": {"model": "default"}},
+                "output": {"format": pcm(sound.speaker.rate_hz)},
+            },
+        },
+    }
+
+
+@asynccontextmanager
+async def _sound(wish: Wish) -> AsyncIterator[Sound]:
+    """The open devices."""
+    now = asyncio.get_running_loop().time  # and not anyio's: PortAudio's threads ask for it too
+    sound = await anyio.to_thread.run_sync(Sound.open, wish.microphone, wish.speaker, now)
+    try:
+        yield sound
+    finally:
+        with anyio.CancelScope(shield=True):  # PortAudio bounds it: it throws away what it has
+            await anyio.to_thread.run_sync(sound.close)
+
+
+@asynccontextmanager
+async def _connection(wish: Wish) -> AsyncIterator[ClientConnection]:
+    """The open session."""
+    headers = {"Authorization": f"Bearer {wish.api_key}"} if wish.api_key else None
+    try:
+        connection = await connect(
+            wish.url,
+            additional_headers=headers,
+            subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)],
+            compression=None,
+            close_timeout=CLOSE_S,
+        )
+    except (OSError, WebSocketException) as error:
+        raise unreachable(wish.url, error) from error
+    try:
+        if connection.subprotocol != VOICE_SUBPROTOCOL:
+            raise ServerError(f"the server at {wish.url} does not speak {VOICE_SUBPROTOCOL}")
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()

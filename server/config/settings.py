@@ -1,0 +1,285 @@
+"""Environment in, one frozen object out, or one error that names every wrong variable at once.
+
+Every field is the variable `STAGEFLOW_VOICE_<FIELD>`; lists are separated by commas. A `.env` file in the
+working directory is read too, the environment wins. The keys of chat models keep the names that everybody
+uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
+"""
+
+import ipaddress
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict, SettingsError
+
+from server.config.setting_names import name_faults
+from server.domain.errors import ConfigError
+from server.gateway.tls import load_context, tls_faults
+from server.tools.mcp_policy import entry_faults
+
+PREFIX = "STAGEFLOW_VOICE_"
+OPENAI_URL = "https://api.openai.com/v1"
+"""Where a chat model is when `OPENAI_BASE_URL` does not say it."""
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""Words separated by commas in the environment."""
+
+
+class Limits(BaseModel):
+    """What one client may use. Beyond a limit it gets an error or a close code; its neighbours notice
+    nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_sessions: int = Field(100, ge=1, le=10_000)
+    max_session_s: int = Field(3600, ge=1, le=86_400)
+    max_frame_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20)
+    max_frames_per_s: int = Field(150, ge=10, le=10_000)
+    max_bytes_per_s: int = Field(512 << 10, ge=16 << 10, le=64 << 20)
+    max_unsent_bytes: int = Field(1 << 20, ge=64 << 10, le=64 << 20)
+    """JSON waiting for a client that does not read; beyond it the client is closed as a slow consumer
+    (4408)."""
+    max_queued_audio_s: float = Field(30.0, ge=1.0, le=600.0)
+    """Speech waiting to be paced out; beyond it the voice waits."""
+    send_timeout_s: float = Field(10.0, ge=0.1, le=60.0)
+    """How long one frame may take to leave, at most, before the client counts as a slow consumer; half of it is
+    always granted."""
+    max_items: int = Field(1000, ge=10, le=100_000)
+    """Entries of a conversation; the oldest go first."""
+    max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
+    """Of speech in one piece: an utterance, or the clips that one event brings."""
+    max_waiting_clips_s: float = Field(120.0, ge=10.0, le=3600.0)
+    """Of clips in items that wait to be recognised, all together."""
+
+
+class Interruption(BaseModel):
+    """When speech over an answer interrupts it, for clients that can hold the voice (`voice.v1`). To others any speech
+    does, but in the part that is protected."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min_sound_ms: int = Field(96, ge=0, le=1_000)
+    """Voice of less is no word: it lowers the answer's voice for a moment and is dismissed unread."""
+    hold_after_ms: int = Field(300, ge=0, le=10_000)
+    """A sound that lasts so long holds the voice until it is known what it is."""
+    min_duration_ms: int = Field(800, ge=100, le=10_000)
+    """A voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""
+    min_words: int = Field(1, ge=1, le=20)
+    """Words that interrupt, "mhm" and the like not counted; with more than one, voice alone never does."""
+    protect_ms: int = Field(0, ge=0, le=600_000)
+    """The first part of each answer, in which speech is kept and answered afterwards."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Frozen; secrets never show in its repr."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore", env_nested_delimiter="__"
+    )
+
+    host: str | None = None
+    """Address to listen on; without one, 127.0.0.1."""
+    port: int = Field(8080, ge=0, le=65_535)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Keys that clients must present. Without any, the server listens on loopback only."""
+    allowed_origins: Words = ()
+    tls_cert_file: Path | None = None
+    """PEM file of the certificate and its chain: the server then speaks https and wss only."""
+    tls_key_file: Path | None = None
+    drain_s: float = Field(5.0, ge=0.0, le=86_400.0)
+    """How long sessions may go on after SIGTERM, while no new ones are taken; less than whoever sends it waits."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    stt: Literal["embedded", "scripted"] = "embedded"
+    agent: Literal["auto", "embedded", "openai", "scripted"] = "auto"
+    """`auto`: a chat model when OPENAI_API_KEY or OPENAI_BASE_URL is set, otherwise the embedded agent."""
+    tts: Literal["embedded", "scripted"] = "embedded"
+    model_threads: int = Field(1, ge=1, le=64)
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
+
+    instructions: str = Field(
+        "You are a friendly voice assistant. Your words are spoken aloud: answer in one or two short "
+        "sentences of plain English, without lists, markup or emoji.",
+        max_length=20_000,
+    )
+    guard_words: Words = ()
+    guard_patterns: Words = ()
+    """Regular expressions, one a line: they may hold commas."""
+    guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
+    mcp_servers: Words = ()
+    """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
+    booking_db: str = ":memory:"
+    """SQLite file of the embedded agent's bookings."""
+
+    vad: Literal["silero", "webrtc"] = "silero"
+    """What tells speech from noise: Silero's model, or WebRTC's detector, which costs next to nothing."""
+    end_of_turn: Literal["smart_turn", "none"] = "smart_turn"
+    """A model that hears whether somebody has finished; `none` leaves it to words and silence."""
+    turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
+    """How ends of turns are found, unless the client says otherwise: by so much silence, or by what was said."""
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    """How soon semantic turn detection takes a pause for the end; with `server_vad` it may not be set."""
+    silence_duration_ms: int = Field(500, ge=100, le=5000)
+    """The silence that ends a turn with `server_vad`; with semantic turn detection it may not be set."""
+    vad_mode: int = Field(2, ge=0, le=3)
+    """How readily WebRTC's detector says no."""
+    lead_ms: int = Field(400, ge=200, le=1500)
+    """Audio sent ahead of what has been played."""
+    output_chunk_ms: int = Field(100, ge=20, le=200)
+    interruption: Interruption = Interruption()
+    limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_words(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        commas = ("api_keys", "allowed_origins", "guard_words", "mcp_servers")
+        split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
+        return {
+            key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
+            if key in split and isinstance(value, str)
+            else value
+            for key, value in data.items()
+        }
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        faults = [f"guard_patterns: {error}" for error in map(_pattern_fault, self.guard_patterns) if error]
+        faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
+        if not self.api_keys and not is_loopback(self.listen_host):
+            faults.append(
+                f"host: {self.listen_host} can be reached from outside: "
+                f"set {PREFIX}API_KEYS, or listen on 127.0.0.1"
+            )
+        for field, kind in (("silence_duration_ms", "server_vad"), ("eagerness", "semantic_vad")):
+            if field in self.model_fields_set and self.turn_detection != kind:
+                variable = f"{PREFIX}TURN_DETECTION"
+                faults.append(
+                    f"{field}: does nothing unless {variable} is {kind}: set that, or take this away"
+                )
+        faults += tls_faults(self.tls_cert_file, self.tls_key_file, PREFIX)
+        if self.agent == "openai" and not self.has_chat_model:
+            faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
+        if self.uses_chat_model and self.openai_base_url and (fault := _url_fault(self.openai_base_url)):
+            faults.append(f"OPENAI_BASE_URL: {fault}")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def listen_host(self) -> str:
+        """The address to bind."""
+        return self.host or "127.0.0.1"
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What to serve TLS with, if there is a certificate. Raises OSError when its files cannot be used."""
+        return load_context(self.tls_cert_file, self.tls_key_file)
+
+    @property
+    def has_chat_model(self) -> bool:
+        """Whether a chat model is configured."""
+        return bool(self.openai_api_key or self.openai_base_url)
+
+    @property
+    def uses_chat_model(self) -> bool:
+        """Whether a chat model is the agent."""
+        return self.agent == "openai" or (self.agent == "auto" and self.has_chat_model)
+
+    @property
+    def chat_host(self) -> str:
+        """The host, and the port if it is named, that a chat model is asked at."""
+        return urlsplit(self.openai_base_url or OPENAI_URL).netloc.rpartition("@")[2]
+
+
+def _pattern_fault(pattern: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"{pattern!r} is not a regular expression ({error})"
+    return None
+
+
+def _url_fault(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return None
+    except ValueError:  # a port that is none, brackets that do not match
+        pass
+    return "is no URL: it begins with http:// or https://, and names a host, as in http://localhost:11434/v1"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, env_file: Path | None = Path(".env")
+) -> Settings:
+    """The settings from the environment, with the command line's `overrides` on top.
+
+    Raises ConfigError with one line for each wrong variable, and for each that is none.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    names = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
+    faults = [f"  {line}" for line in name_faults(names, Settings.model_fields, PREFIX)]
+    settings = None
+    try:
+        settings = Settings(_env_file=env_file, **given)
+    except ValidationError as error:
+        faults += _lines(error) + _faults_beside(error, env_file, given)
+    except SettingsError as error:  # JSON that is none: pydantic-settings stops at the first
+        field = re.search(r'field "(\w+)"', str(error))
+        faults.append(f"  {PREFIX + field[1].upper() if field else 'a variable'}: not JSON")
+    if settings is None or faults:
+        raise ConfigError("the configuration cannot be used:\n" + "\n".join(faults))
+    return settings
+
+
+def _faults_beside(error: ValidationError, env_file: Path | None, given: Mapping[str, Any]) -> list[str]:
+    """What our own checks across fields find, which are not made while single fields are wrong."""
+    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    if not wrong:
+        return []
+    fields = {name: field for name, field in Settings.model_fields.items() if name in wrong}
+    try:
+        Settings(_env_file=env_file, **{**given, **{name: fields[name].default for name in fields}})
+    except ValidationError as beside:
+        return [line for line in _lines(beside) if line not in _lines(error)]
+    return []
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        name = "__".join(str(part) for part in fault["loc"])
+        variable = name if name.isupper() else PREFIX + name.upper()
+        if not fault["loc"]:  # our own checks across fields: each line names its field already
+            lines += [
+                f"  {_upper_field(line)}" for line in fault["msg"].removeprefix("Value error, ").splitlines()
+            ]
+        else:
+            hidden = "KEY" in variable or isinstance(fault["input"], dict)
+            shown = "" if hidden else f" (got {fault['input']!r})"
+            lines.append(f"  {variable}: {fault['msg']}{shown}")
+    return lines
+
+
+def _upper_field(line: str) -> str:
+    field, _, rest = line.partition(":")
+    return f"{field if field.isupper() else PREFIX + field.upper()}:{rest}"

@@ -1,0 +1,250 @@
+"""The conversation: what was said, in order, and of the spoken answers how much was heard.
+
+`generated` and `heard` are both kept; `server.conversation.history` makes of them what the language model is
+told. Bounded: beyond the limit the oldest entries go.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from server.conversation.clip_reading import ClipReading
+from server.conversation.heard import SpokenPiece, heard_text
+from server.domain.errors import ClientError
+from server.domain.mcp_tools import Detail, HostedCall
+from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
+from server.turntaking.expectation import expected_answer
+from stages.agent import ToolUse
+from stages.ports import Expects
+
+Verdict = Literal["passed", "blocked"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item as it grows. `heard` is None as long as everything generated counts as heard."""
+
+    id: str
+    role: Role
+    generated: str = ""
+    heard: str | None = None
+    spoken: bool = False
+    status: ItemStatus = "completed"
+    pieces: Sequence[SpokenPiece] = ()
+    rate_hz: int = 0
+    """Rate that `pieces` count samples at."""
+    played_samples: int | None = None
+    """How much the client says it has played: the truth, which no estimate overrules."""
+    is_told: bool = True
+    """Whether the client knows of it; not while it is only prepared."""
+    guard: Verdict | None = None
+    """What the guard made of these words of the person's. The language model never sees those that were blocked."""
+    by_client: bool = False
+    """Whether the client has written it, and the session only keeps it."""
+    route: str | None = None
+    """Where the router led these words of the person's."""
+    kind: ItemKind = "message"
+    call_id: str = ""
+    name: str = ""
+    uses: tuple[ToolUse, ...] = ()
+    """Of a call: the tools of our own that the same answer used before it."""
+    parts: tuple[Part, ...] = ()
+    """Of a message that has clips: all of its pieces. `generated` is their words."""
+    clips: tuple[ClipReading, ...] = ()
+    """Those clips, on their way to words."""
+    expects: Expects | None = None
+    """Of an answer: what the agent says that it asks for."""
+    detail: Detail | None = None
+    """Of what has to do with hosted tools; of a call it changes when the result is there."""
+
+    @classmethod
+    def of(cls, item: Item) -> "Entry":
+        """An item that is complete, as an entry."""
+        return cls(
+            item.id,
+            item.role,
+            item.text,
+            spoken=item.spoken,
+            status=item.status,
+            kind=item.kind,
+            call_id=item.call_id,
+            name=item.name,
+            by_client=True,
+            parts=tuple(replace(part, clip=None) for part in item.parts),
+            detail=item.detail,
+        )
+
+    @property
+    def text(self) -> str:
+        """What both sides can rely on: what was heard."""
+        return self.generated if self.heard is None else self.heard
+
+    def hear(self, index: int, text: str) -> None:
+        """The words of the clip that is part `index` are known."""
+        heard = replace(self.parts[index], text=text)
+        self.parts = (*self.parts[:index], heard, *self.parts[index + 1 :])
+        self.generated = words_of(self.parts)
+
+    def item(self) -> Item:
+        """The entry as the client sees it."""
+        return Item(
+            self.id,
+            self.role,
+            self.text,
+            self.spoken,
+            self.status,
+            self.kind,
+            self.call_id,
+            self.name,
+            self.parts,
+            self.detail,
+        )
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The entries in order. Not thread-safe; belongs to one session."""
+
+    max_items: int = 1000
+    _entries: list[Entry] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def last_id(self) -> str | None:
+        """Id of the newest entry."""
+        return self._entries[-1].id if self._entries else None
+
+    def add(self, entry: Entry, after: str | None = None) -> str | None:
+        """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
+        it, as the client knows the conversation: what is only prepared will be told behind what is there.
+
+        Raises ClientError when `after` does not exist or the id is taken.
+        """
+        if self._find(entry.id) is not None:
+            raise ClientError(
+                "invalid_value", f"item id {entry.id!r} is already in the conversation", param="item.id"
+            )
+        index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
+        self._entries.insert(index, entry)
+        previous = self._told_before(index) if entry.is_told or not index else self._entries[index - 1].id
+        if len(self._entries) > self.max_items:
+            oldest = self._entries.pop(0)
+            for clip in (
+                oldest.clips if oldest is not entry else ()
+            ):  # those of `entry` are about to be told of
+                clip.give_up()
+        return previous
+
+    def previous_id(self, item_id: str) -> str | None:
+        """Id of the entry that the client knows before `item_id`, None at the front or when it is gone."""
+        index = self._find(item_id)
+        return self._told_before(index) if index else None
+
+    def get(self, item_id: str, *, code: str = "item_retrieve_invalid_item_id") -> Entry:
+        """The entry, or ClientError with `code`."""
+        return self._entries[self._index(item_id, code=code)]
+
+    def find(self, item_id: str) -> Entry | None:
+        """The entry, or None."""
+        index = self._find(item_id)
+        return None if index is None else self._entries[index]
+
+    def delete(self, item_id: str) -> Entry:
+        """Take an entry out; ClientError when it is not there."""
+        return self._entries.pop(self._index(item_id, code="item_delete_invalid_item_id"))
+
+    def truncate(self, item_id: str, played_ms: int) -> Entry:
+        """Cut a spoken answer to what was played; positions beyond its end count as its end.
+
+        Raises ClientError when there is no such item or it is not a spoken answer.
+        """
+        entry = self.get(item_id, code="item_truncate_invalid_item_id")
+        if not entry.spoken or entry.role != "assistant":
+            raise ClientError(
+                "unsupported_content_type",
+                "Only model output audio messages can be truncated",
+                param="item_id",
+            )
+        entry.played_samples = played_ms * entry.rate_hz // 1000
+        _cut(entry, entry.played_samples)
+        return entry
+
+    def has_call(self, call_id: str) -> bool:
+        """Whether one of the client's tools was called by this id."""
+        theirs = (entry for entry in reversed(self._entries) if not isinstance(entry.detail, HostedCall))
+        return any(entry.kind == "call" and entry.call_id == call_id for entry in theirs)
+
+    def unanswered(self, upto: str | None = None) -> tuple[Entry, ...]:
+        """What the person has said since the last answer, up to and with the entry `upto`; oldest first."""
+        found: list[Entry] = []
+        for entry in self._entries:
+            if entry.role == "assistant":
+                found.clear()
+            elif entry.role == "user":
+                found.append(entry)
+            if entry.id == upto:
+                break
+        return tuple(found)
+
+    def unguarded(self, upto: str | None = None) -> tuple[Entry, ...]:
+        """What the person has said and no guard has judged, up to and with the entry `upto`; oldest first.
+
+        Not what the client has written together with an answer to it: there it tells of another conversation. What
+        was heard here, live or in a clip, does not become history by that.
+        """
+        found: list[Entry] = []
+        for entry in self._entries:
+            if entry.role == "user" and entry.guard is None:
+                found.append(entry)
+            elif entry.role == "assistant" and entry.kind == "message" and entry.by_client:
+                found = [entry for entry in found if entry.clips or not entry.by_client]
+            if entry.id == upto:
+                break
+        return tuple(found)
+
+    def last_route(self) -> str | None:
+        """The route that the person's words took last; blocked words took none."""
+        routes = (entry.route for entry in reversed(self._entries) if entry.guard != "blocked")
+        return next((route for route in routes if route is not None), None)
+
+    def expects(self) -> Expects:
+        """What the newest answer that is over asks for: as the agent says, if all of it was heard, or by its words."""
+        for entry in reversed(self._entries):
+            if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
+                said = entry.expects if entry.heard is None else None
+                return said or expected_answer(entry.text)
+        return Expects.FREE
+
+    def _told_before(self, index: int) -> str | None:
+        return next((entry.id for entry in reversed(self._entries[:index]) if entry.is_told), None)
+
+    def _find(self, item_id: str) -> int | None:
+        # Backwards: what is looked up is nearly always new.
+        for index in range(len(self._entries) - 1, -1, -1):
+            if self._entries[index].id == item_id:
+                return index
+        return None
+
+    def _index(self, item_id: str, *, code: str = "invalid_value") -> int:
+        index = self._find(item_id)
+        if index is None:
+            raise ClientError(
+                code, f"Item with item_id {item_id!r} is not in the conversation", param="item_id"
+            )
+        return index
+
+
+def cut(entry: Entry, played_samples: int) -> None:
+    """Note that, as far as is known, only the first `played_samples` of a spoken answer were heard."""
+    if entry.played_samples is None:
+        _cut(entry, played_samples)
+
+
+def _cut(entry: Entry, played_samples: int) -> None:
+    heard = heard_text(entry.pieces, played_samples)
+    entry.heard = None if heard == entry.generated.rstrip() else heard

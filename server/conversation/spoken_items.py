@@ -1,0 +1,89 @@
+"""The person's utterances as items of the conversation: their place in it, and what is told of their words."""
+
+import logging
+from collections.abc import Callable
+
+from server.conversation.clip_reading import ClipGone
+from server.conversation.memory import Conversation, Entry
+from server.conversation.utterance import Outcome, Utterance
+from server.domain import events as ev
+from stages.errors import ProviderError
+from stages.ports import Transcript
+
+log = logging.getLogger(__name__)
+
+
+class SpokenItems:
+    """The items of one session that were spoken by the person."""
+
+    def __init__(
+        self,
+        session_id: str,
+        conversation: Conversation,
+        put: Callable[[ev.Event], None],
+        wants_transcripts: Callable[[], bool],
+        spawn: Callable[..., object],
+    ) -> None:
+        """`spawn` starts a task of the session's."""
+        self._session_id = session_id
+        self._conversation = conversation
+        self._put = put
+        self._wants_transcripts = wants_transcripts
+        self._spawn = spawn
+
+    def take(self, utterance: Utterance) -> None:
+        """The utterance is over and becomes the person's item; then its words may be told."""
+        self._add(utterance.item_id)
+        utterance.end()
+
+    def note(self, item_id: str) -> None:
+        """Give the utterance its place in the conversation, if it has none yet."""
+        if self._conversation.find(item_id) is None:
+            self._conversation.add(Entry(item_id, "user", spoken=True, is_told=False))
+
+    def add_silence(self, item_id: str, start_ms: int, end_ms: int) -> None:
+        """Take a silence for an utterance in which nothing was said."""
+        self._put(ev.SilenceNoticed(item_id, start_ms, end_ms))
+        self._add(item_id)
+        self.tell_words(item_id, Transcript(""), (end_ms - start_ms) / 1000)
+
+    def read(self, utterance: Utterance) -> None:
+        """Have it read in the background."""
+        self._spawn(self._read, utterance)
+
+    def tell_delta(self, item_id: str, delta: str, content_index: int = 0) -> None:
+        """More of an item's words are certain."""
+        if delta and self._wants_transcripts():
+            self._put(ev.TranscriptPartial(item_id, delta, content_index))
+
+    def tell_words(self, item_id: str, outcome: Outcome, duration_s: float, content_index: int = 0) -> None:
+        """All of an item's words are certain, or cannot be had."""
+        if not self._wants_transcripts():
+            return
+        if isinstance(outcome, Transcript):
+            self._put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
+        else:
+            why = str(outcome) if isinstance(outcome, ClipGone) else "the recogniser failed"
+            self._put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
+
+    def settle(self, utterance: Utterance, outcome: Outcome) -> None:
+        """Its words are known, or never will be."""
+        entry = self._conversation.find(utterance.item_id)
+        if isinstance(outcome, Transcript) and entry is not None:
+            entry.generated = outcome.text
+        self.tell_words(utterance.item_id, outcome, utterance.duration_ms / 1000)
+
+    def _add(self, item_id: str) -> None:
+        self.note(item_id)
+        entry = self._conversation.get(item_id)
+        entry.is_told = True
+        item, previous = entry.item(), self._conversation.previous_id(item_id)
+        self._put(ev.AudioCommitted(item.id, previous))
+        self._put(ev.ItemAdded(item, previous))
+        self._put(ev.ItemDone(item, previous))
+
+    async def _read(self, utterance: Utterance) -> None:
+        try:
+            await utterance.final()
+        except ProviderError:
+            log.warning("an utterance could not be recognised", extra={"session": self._session_id})

@@ -1,0 +1,266 @@
+"""What clients of the Realtime protocol ask for, apart from audio, as commands: a model and a function each.
+
+Whatever is wrong with an event is said in one ClientError: `param` and `code` are those of the first fault,
+the message names every faulty field and its limit.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
+from pydantic_core import ErrorDetails
+
+from server.dialects.realtime.audio import ClipReader
+from server.dialects.realtime.fields import (
+    AudioPart,
+    Choice,
+    OutputPart,
+    Part,
+    SessionPart,
+    Text,
+    Tools,
+    output_modality,
+    output_tokens,
+    wrong,
+)
+from server.dialects.realtime.items import ItemId, ItemPart, read_input, read_item
+from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.session import client_tools, tool_choice
+from server.domain.commands import (
+    AddItem,
+    CancelReply,
+    ClearAudio,
+    ClearOutput,
+    Command,
+    CommitAudio,
+    CreateReply,
+    DeleteItem,
+    RetrieveItem,
+    TruncateItem,
+)
+from server.domain.errors import ClientError
+from server.domain.mcp_tools import HostedChoice, HostedServer
+from server.domain.values import Item, Modality, ReplyOptions, SessionConfig
+from stages.ports import OneTool
+
+RawEvent = dict[str, Any]
+"""One JSON object, not checked yet."""
+
+MAX_METADATA = 16
+MAX_INPUT = 1000
+"""Items that one reply may be about."""
+
+APPEND = "input_audio_buffer.append"
+UPDATE = "session.update"
+
+
+def event_ref(event: RawEvent) -> str | None:
+    """The id that the client gave to its event, if it did."""
+    ref = event.get("event_id")
+    return ref if isinstance(ref, str) and len(ref) <= 512 else None
+
+
+def _few_pairs(value: object) -> object:
+    if isinstance(value, dict) and len(value) > MAX_METADATA:
+        raise wrong(f"has {len(value)} pairs; the limit is {MAX_METADATA}")
+    return value
+
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    BeforeValidator(_few_pairs),
+]
+"""What a client hangs on a reply to find it again; the limits are the protocol's."""
+
+
+class _SessionUpdate(Part):
+    session: SessionPart
+
+
+class _CreateItem(Part):
+    item: ItemPart
+    previous_item_id: ItemId | None = None
+
+
+class _NamesItem(Part):
+    item_id: ItemId
+
+
+class _TruncateItem(_NamesItem):
+    audio_end_ms: float = Field(ge=0, le=86_400_000)
+    """A float, because clients measure it and few of them round."""
+    content_index: int = Field(default=0, ge=0, le=0)
+
+
+class _Cancel(Part):
+    response_id: str | None = None
+
+
+class _ReplyPart(Part):
+    instructions: Text | None = None
+    output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
+    max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
+    metadata: Metadata | None = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[ItemPart] | None = Field(default=None, max_length=MAX_INPUT)
+    audio: AudioPart | None = None
+    tools: Tools = None
+    tool_choice: Choice = None
+
+
+class _CreateReply(Part):
+    response: _ReplyPart | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def checked(model: type[_Model], event: RawEvent) -> _Model:
+    """A model of the event. Raises one ClientError that names every wrong field."""
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        raise _explain(error, event_ref(event)) from None
+
+
+_CODES = {"missing": "missing_required_parameter"}
+_WORDS = {"missing": "is required", "model_type": "must be an object", "dict_type": "must be an object"}
+"""What pydantic says in words of Python."""
+_SHOWN_FAULTS = 20
+
+
+def _explain(error: ValidationError, ref: str | None) -> ClientError:
+    """All faults of one event as one error; `param` and `code` are those of the first."""
+    faults = error.errors(include_url=False, include_context=False)
+    lines = [f"{_dotted(fault['loc'])}: {_said(fault)}" for fault in faults]
+    if len(lines) > _SHOWN_FAULTS:
+        lines[_SHOWN_FAULTS:] = [f"and {len(lines) - _SHOWN_FAULTS} more"]
+    first = faults[0]["type"]
+    code = _CODES.get(first, "invalid_type" if first.endswith("_type") else "invalid_value")
+    return ClientError(code, "; ".join(lines), param=_dotted(faults[0]["loc"]), ref=ref)
+
+
+def _dotted(path: tuple[int | str, ...]) -> str:
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[:12]]
+    return "".join(steps).removeprefix(".")
+
+
+def _said(fault: ErrorDetails) -> str:
+    value = fault["input"]
+    message = _WORDS.get(fault["type"]) or fault["msg"].replace("Input should", "must")
+    if isinstance(value, str | int | float) or value is None:
+        shown = json.dumps(value)
+        message += f" (got {shown if len(shown) <= 40 else shown[:40] + '...'})"
+    return message
+
+
+def session_part(event: RawEvent) -> SessionPart:
+    """The checked `session` of a `session.update`. Raises one ClientError that names every wrong field."""
+    return checked(_SessionUpdate, event).session
+
+
+def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> AddItem:
+    wanted, ref = checked(_CreateItem, event), event_ref(event)
+    clips = ClipReader(config.input_format, limits, ref)
+    return AddItem(read_item(wanted.item, "item", ref, clips), wanted.previous_item_id, ref)
+
+
+def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
+    """Raises ClientError for a choice of a tool that is not among the client's."""
+    choice = config.tool_choice
+    if isinstance(choice, HostedChoice) and choice.server not in {server.label for server in config.hosted}:
+        message = f"{param}: there is no server {choice.server[:64]!r}"
+        raise ClientError("invalid_value", message, param=param, ref=ref)
+    if isinstance(choice, OneTool) and choice.name not in {tool.name for tool in config.tools}:
+        message = f"{param}: there is no tool {choice.name[:64]!r}"
+        raise ClientError("invalid_value", message, param=param, ref=ref)
+
+
+def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> CreateReply:
+    part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+    output = part.audio.output if part.audio and part.audio.output else OutputPart()
+    if config.purpose == "transcription":
+        message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
+        raise ClientError("invalid_value", message, param="type", ref=ref)
+    options = ReplyOptions(
+        instructions=part.instructions,
+        modality=part.output_modalities,
+        metadata=part.metadata,
+        max_output_tokens=part.max_output_tokens,
+        voice=output.voice,
+        speed=output.speed,
+        output_format=output.format.to_format() if output.format is not None else None,
+        tools=None if part.tools is None else client_tools(part.tools),
+        hosted=_hosted(part, limits, ref),
+        tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
+        context=_context(part.input, ref, ClipReader(config.input_format, limits, ref)),
+        in_conversation=part.conversation != "none",
+    )
+    if options.tool_choice is not None:
+        check_choice(options.over(config), "response.tool_choice", ref)
+    return CreateReply(options, ref)
+
+
+def _hosted(part: _ReplyPart, limits: RealtimeLimits, ref: str | None) -> tuple[HostedServer, ...] | None:
+    if part.tools is None:
+        return None
+    servers = hosted_servers(part.tools, "response.tools", limits.hosting, ref)
+    if servers and part.conversation == "none":
+        message = "response.tools: a reply beside the conversation has no hosted tools"
+        raise ClientError("invalid_value", message, param="response.tools", ref=ref)
+    return servers
+
+
+def _context(
+    items: list[ItemPart] | None, ref: str | None, clips: ClipReader
+) -> tuple[Item | str, ...] | None:
+    if items is None:
+        return None
+    return tuple(read_input(item, f"response.input[{n}]", ref, clips) for n, item in enumerate(items))
+
+
+def _truncate_item(event: RawEvent) -> TruncateItem:
+    wanted = checked(_TruncateItem, event)
+    return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
+
+
+_SIMPLE: Mapping[str, Callable[[RawEvent], Command]] = {
+    "input_audio_buffer.commit": lambda event: CommitAudio(event_ref(event)),
+    "input_audio_buffer.clear": lambda event: ClearAudio(event_ref(event)),
+    "conversation.item.retrieve": lambda event: RetrieveItem(
+        checked(_NamesItem, event).item_id, event_ref(event)
+    ),
+    "conversation.item.delete": lambda event: DeleteItem(
+        checked(_NamesItem, event).item_id, event_ref(event)
+    ),
+    "conversation.item.truncate": _truncate_item,
+    "response.cancel": lambda event: CancelReply(checked(_Cancel, event).response_id, event_ref(event)),
+    "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
+}
+_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Command]] = {
+    "conversation.item.create": _create_item,
+    "response.create": _create_reply,
+}
+"""What means different things in different sessions."""
+
+KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
+
+
+def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command:
+    """Any event but `session.update` and append as a command. `config` is what the session has now."""
+    kind = event.get("type")
+    if isinstance(kind, str) and kind in _SIMPLE:
+        return _SIMPLE[kind](event)
+    if isinstance(kind, str) and kind in _BY_SESSION:
+        return _BY_SESSION[kind](event, config, limits)
+    ref = event_ref(event)
+    if kind is None:
+        raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)
+    if not isinstance(kind, str):
+        raise ClientError("invalid_type", "type: must be text", param="type", ref=ref)
+    known = ", ".join(KNOWN_TYPES)
+    raise ClientError(
+        "invalid_value", f"type: {kind[:64]!r} is not known; use one of {known}", param="type", ref=ref
+    )

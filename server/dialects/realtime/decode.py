@@ -1,0 +1,91 @@
+"""Frames of the Realtime protocol as commands: everything that a client says, checked in one pass.
+
+Whatever comes in, the result is a command or a ClientError that names the field and the limit; all mistakes
+of one frame are in that one error. Audio (`input_audio_buffer.append`, 50 a second) takes a short way of
+its own. Every other frame goes through a pydantic model: unknown keys are ignored, known ones must have the
+right type.
+"""
+
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+from server.dialects.realtime.audio import from_base64
+from server.dialects.realtime.commands import APPEND, RawEvent, event_ref
+from server.dialects.realtime.limits import RealtimeLimits
+from server.domain.commands import AppendAudio
+from server.domain.errors import ClientError
+
+# --- from text to an object -------------------------------------------------------------------------------
+
+
+_MANY_COMMAS = 4096
+"""A JSON text has at most as many values as commas, levels (which the decoder limits to 200) and one, so a long
+text with few commas is cheap to decode, whatever it says."""
+
+
+def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
+    """One frame as a JSON object. Raises ClientError `invalid_event`."""
+    if not isinstance(frame, str):
+        raise ClientError(
+            "invalid_event", "Binary frames are not part of this protocol: send JSON in text frames."
+        )
+    if len(frame) > limits.max_command_chars and frame.count(",") > _MANY_COMMAS:
+        raise _too_long(len(frame), limits)
+    try:
+        event = from_json(frame, allow_inf_nan=False, cache_strings="keys")
+    except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
+        raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
+    if not isinstance(event, dict):
+        raise ClientError("invalid_event", "The frame is not a JSON object.")
+    if len(frame) > limits.max_command_chars and event.get("type") != APPEND:
+        chars = len(frame) - sum(map(len, _clips(event)))
+        if chars > limits.max_command_chars:
+            raise _too_long(chars, limits, event_ref(event))
+    return event
+
+
+def _clips(event: RawEvent) -> Iterator[str]:
+    """The base64 of all clips in an event that has not been checked yet."""
+    response = event.get("response")
+    items = response.get("input") if isinstance(response, dict) else None
+    for item in [event.get("item"), *(items if isinstance(items, list) else ())]:
+        content = item.get("content") if isinstance(item, dict) else None
+        for part in content if isinstance(content, list) else ():
+            audio = part.get("audio") if isinstance(part, dict) else None
+            if isinstance(audio, str):
+                yield audio
+
+
+def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> ClientError:
+    return ClientError(
+        "invalid_event",
+        f"The event has {chars} characters; without audio the limit is {limits.max_command_chars}.",
+        ref=ref,
+    )
+
+
+# --- the hot path -----------------------------------------------------------------------------------------
+
+
+def append_audio(event: RawEvent, limits: RealtimeLimits) -> AppendAudio:
+    """`input_audio_buffer.append` with its audio decoded. Raises ClientError with param "audio"."""
+    audio, ref = event.get("audio"), event_ref(event)
+    if type(audio) is not str:
+        code = "missing_required_parameter" if audio is None else "invalid_type"
+        raise ClientError(code, "audio: must be base64 text", param="audio", ref=ref)
+    if len(audio) * 3 > limits.max_audio_bytes * 4 + 8:
+        raise _too_much_audio(len(audio) * 3 // 4, limits, ref)
+    data = from_base64(audio, "audio", ref)
+    if len(data) > limits.max_audio_bytes:
+        raise _too_much_audio(len(data), limits, ref)
+    return AppendAudio(data, ref)
+
+
+def _too_much_audio(size_bytes: int, limits: RealtimeLimits, ref: str | None) -> ClientError:
+    return ClientError(
+        "invalid_value",
+        f"audio: {size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}",
+        param="audio",
+        ref=ref,
+    )

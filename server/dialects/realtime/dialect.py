@@ -1,0 +1,113 @@
+"""The public protocol of the server: OpenAI Realtime (its general-availability shape), one object a client.
+
+Text frames with one JSON object each; audio is base64 inside them. `decode` turns what a client
+says into commands, `encode` turns events into what it is told, `session` is the session
+object of both. Images are not for this server: items with them get an error that says so.
+"""
+
+from dataclasses import replace
+
+from server.dialects.realtime.commands import (
+    APPEND,
+    UPDATE,
+    RawEvent,
+    check_choice,
+    event_ref,
+    session_part,
+    to_command,
+)
+from server.dialects.realtime.decode import append_audio, read_event
+from server.dialects.realtime.encode import RealtimeEncoder
+from server.dialects.realtime.fields import Json
+from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.realtime.locks import Locks, Pinned
+from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.session import WireSession, merge, settled
+from server.domain.commands import Command, Configure
+from server.domain.errors import ClientError
+from server.domain.events import Event
+from server.domain.values import SessionConfig
+from server.domain.voice_events import (
+    TurnEnded,
+    TurnTimed,
+    VoiceFlushed,
+    VoiceHeld,
+    VoicesOffered,
+    WordsTimed,
+)
+
+UNKNOWN_TO_REALTIME = (VoicesOffered, VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
+"""What clients of this protocol are not told."""
+
+
+class RealtimeDialect:
+    """One client's Realtime protocol; implements `server.domain.wire.Dialect`.
+
+    `defaults` is the configuration that the session starts with, and that null in an update brings back.
+    """
+
+    holds_voice = False
+
+    def __init__(
+        self,
+        defaults: SessionConfig,
+        limits: RealtimeLimits | None = None,
+        *,
+        pinned: Pinned | None = None,
+    ) -> None:
+        """`pinned` is what a client secret fixes of the session; its settings are the defaults then."""
+        pinned = pinned or Pinned(WireSession(defaults))
+        self._defaults = pinned.session.config
+        self._locks = Locks(pinned)
+        self._limits = limits or RealtimeLimits()
+        self._session = replace(pinned.session, config=settled(pinned.session.config))
+        self._updates = 0
+        self._encoder = RealtimeEncoder()
+
+    def decode(self, frame: str | bytes) -> Command:
+        """One frame as a command; raises ClientError, with the client's event id, where there is none."""
+        return self.command(self.read(frame))
+
+    def read(self, frame: str | bytes) -> RawEvent:
+        """One frame as a JSON object; raises ClientError where there is none."""
+        return read_event(frame, self._limits)
+
+    def command(self, event: RawEvent) -> Command:
+        """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
+        kind = event.get("type")
+        if kind == APPEND:
+            return append_audio(event, self._limits)
+        if kind == UPDATE:
+            return self._configure(event)
+        command = to_command(event, self._session.config, self._limits)
+        self._locks.check_command(command, event)
+        return command
+
+    def encode(self, event: Event) -> list[str | bytes]:
+        """One event as the frames that say it, in order; none for what the client did not ask to see."""
+        if isinstance(event, UNKNOWN_TO_REALTIME):
+            return []
+        return self._encoder.encode(event, self._session)
+
+    def frame(self, kind: str, fields: Json) -> str:
+        """An event that Realtime does not have, for a dialect that builds on this one."""
+        return self._encoder.frame(kind, fields)
+
+    @property
+    def config(self) -> SessionConfig:
+        """What the client has configured."""
+        return self._session.config
+
+    def _configure(self, event: RawEvent) -> Configure:
+        part, purpose = session_part(event), self._session.config.purpose
+        if self._updates and part.type not in (None, purpose):
+            message = f"session.type: cannot change any more, it is {purpose!r}"
+            raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
+        hosted = hosted_servers(part.tools, "session.tools", self._limits.hosting, event_ref(event))
+        session = merge(self._session, part, self._defaults, hosted)
+        if "tool_choice" in part.model_fields_set:
+            check_choice(session.config, "session.tool_choice", event_ref(event))
+        self._locks.check_session(session, event_ref(event))
+        self._session = session
+        self._updates += 1
+        return Configure(self._session.config, event_ref(event))

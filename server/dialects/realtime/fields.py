@@ -1,0 +1,256 @@
+"""The fields that clients of the Realtime protocol may send, and the limits of each: pydantic models only.
+
+Unknown keys are ignored, known ones must have the right type and lie within their limits. Every fault of an
+event is found in one pass.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from audio.endpoint import LIMITS
+from audio.formats import RATES_HZ, AudioFormat, Encoding
+from server.domain.values import Modality
+
+MAX_OUTPUT_TOKENS = 4096
+"""The protocol's own upper limit of `max_output_tokens`; "inf" means no limit."""
+
+MAX_TOOLS = 128
+
+MAX_KEPT_CHARS = 64 << 10
+"""JSON text of one setting that is only kept to be shown again."""
+
+Json = dict[str, JsonValue]
+Text = Annotated[str, Field(max_length=100_000)]
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """A fault for pydantic's list of them."""
+    return PydanticCustomError("invalid_value", message.replace("{", "{{").replace("}", "}}"))
+
+
+def output_tokens(value: object) -> int | Literal["inf"] | None:
+    """The check of `max_output_tokens`."""
+    if value is None or value == "inf":
+        return value
+    if type(value) is int and 1 <= value <= MAX_OUTPUT_TOKENS:
+        return value
+    raise wrong(f'must be a whole number from 1 to {MAX_OUTPUT_TOKENS}, or "inf"')
+
+
+def output_modality(value: object) -> Modality | None:
+    """The check of `output_modalities`: one of two lists, which we call by their only word."""
+    if value is None:
+        return None
+    if value == ["audio"]:
+        return "audio"
+    if value == ["text"]:
+        return "text"
+    raise wrong('must be ["audio"] (which comes with a transcript) or ["text"]')
+
+
+def _voice(value: object) -> str | None:
+    name = value.get("id") if isinstance(value, dict) else value
+    if name is None or (isinstance(name, str) and 1 <= len(name) <= 256):
+        return name
+    raise wrong("must be the name of a voice, at most 256 characters")
+
+
+def _kept(value: JsonValue) -> JsonValue:
+    """The check of what is kept unread: it must not be large, and must be able to go out as JSON again."""
+    try:
+        chars = len(json.dumps(value, allow_nan=False))
+    except ValueError:
+        raise wrong("has a number that is too large") from None
+    if chars > MAX_KEPT_CHARS:
+        raise wrong(f"has {chars} characters of JSON; the limit is {MAX_KEPT_CHARS}")
+    return value
+
+
+def _tool(tool: Json) -> Json:
+    if tool.get("type") not in ("function", "mcp"):
+        raise wrong('its "type" must be "function" or "mcp"')
+    label = "name" if tool["type"] == "function" else "server_label"
+    if not (isinstance(tool.get(label), str) and tool[label]):
+        raise wrong(f'its "{label}" must be a text that is not empty')
+    if not isinstance(tool.get("parameters"), dict | None):
+        raise wrong('its "parameters" must be an object (a JSON schema)')
+    if not isinstance(tool.get("description"), str | None):
+        raise wrong('its "description" must be text')
+    return tool
+
+
+def _tools(tools: list[Json] | None) -> list[Json] | None:
+    names = [str(tool["name"]) for tool in tools or () if tool["type"] == "function"]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise wrong(f"tools must have names of their own; given twice: {', '.join(twice)[:200]}")
+    return tools
+
+
+def _tool_choice(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "function" and not isinstance(value.get("name"), str):
+        raise wrong('its "name" must be the name of a function')
+    if value.get("type") == "mcp":
+        if not isinstance(value.get("server_label"), str):
+            raise wrong('its "server_label" must be the label of a server')
+        if not isinstance(value.get("name"), str | None):
+            raise wrong('its "name" must be the name of a tool')
+    return value
+
+
+def _word_or_object(*words: str, kinds: tuple[str, ...] = ()) -> Callable[[JsonValue], JsonValue]:
+    """A check for a setting that is one of `words` or an object (of one of `kinds`, if there are any)."""
+
+    def check(value: JsonValue) -> JsonValue:
+        if value is None or (isinstance(value, str) and value in words):
+            return value
+        if isinstance(value, dict) and (not kinds or value.get("type") in kinds):
+            return value
+        objects = f" of type {' or '.join(kinds)}" if kinds else ""
+        raise wrong(f"must be {', '.join(words)} or an object{objects}")
+
+    return check
+
+
+Kept = Annotated[Any, AfterValidator(_kept)]
+Tool = Annotated[dict[str, Any], AfterValidator(_tool)]
+Tools = Annotated[
+    list[Tool] | None,
+    Field(max_length=MAX_TOOLS),
+    AfterValidator(_tools),
+    AfterValidator(_kept),
+]
+Choice = Annotated[
+    Kept,
+    AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp"))),
+    AfterValidator(_tool_choice),
+]
+
+
+class Part(BaseModel):
+    """Any object of the protocol: unknown keys are ignored, known ones are not guessed at."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class FormatPart(Part):
+    """An audio format; `rate` other than 24000 is an extension of ours."""
+
+    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+    rate: int | None = None
+
+    @field_validator("rate")
+    @classmethod
+    def _rate_fits(cls, rate: int | None, info: ValidationInfo) -> int | None:
+        rates = RATES_HZ if info.data.get("type", "audio/pcm") == "audio/pcm" else (8_000,)
+        if rate is not None and rate not in rates:
+            raise wrong(f"must be one of {', '.join(map(str, rates))}")
+        return rate
+
+    def to_format(self) -> AudioFormat:
+        """The same as a value; the rate has been checked."""
+        if self.type == "audio/pcm":
+            return AudioFormat(Encoding.PCM16, self.rate or 24_000)
+        return AudioFormat(Encoding.PCMU if self.type == "audio/pcmu" else Encoding.PCMA, 8_000)
+
+
+def _within(name: str) -> Any:
+    least, most = LIMITS[name]
+    return Field(default=None, ge=least, le=most)
+
+
+class TurnDetectionPart(Part):
+    """How turns are found. The bounds of `idle_timeout_ms` are the protocol's, the others our detector's."""
+
+    type: Literal["server_vad", "semantic_vad"] | None = None
+    threshold: float | None = _within("threshold")
+    prefix_padding_ms: int | None = _within("prefix_padding_ms")
+    silence_duration_ms: int | None = _within("silence_duration_ms")
+    idle_timeout_ms: int | None = Field(default=None, ge=5_000, le=30_000)
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    create_response: bool | None = None
+    interrupt_response: bool | None = None
+
+
+class TranscriptionPart(Part):
+    """Whether, and with what hints, the person's words are shown."""
+
+    model: str | None = Field(default=None, max_length=256)
+    language: str | None = Field(default=None, max_length=64)
+    prompt: Text | None = None
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+    languages: list[str] | None = Field(default=None, max_length=100)
+    keywords: list[str] | None = Field(default=None, max_length=1_000)
+
+
+class NoiseReductionPart(Part):
+    """Where the microphone is."""
+
+    type: Literal["near_field", "far_field"]
+    strength: float | None = None
+
+
+class InputPart(Part):
+    """`session.audio.input`."""
+
+    format: FormatPart | None = None
+    transcription: TranscriptionPart | None = None
+    noise_reduction: NoiseReductionPart | None = None
+    turn_detection: TurnDetectionPart | None = None
+
+
+class OutputPart(Part):
+    """`session.audio.output`."""
+
+    format: FormatPart | None = None
+    voice: Annotated[str | None, PlainValidator(_voice)] = None
+    speed: float | None = Field(default=None, ge=0.25, le=1.5)
+
+
+class AudioPart(Part):
+    """`session.audio`."""
+
+    input: InputPart | None = None
+    output: OutputPart | None = None
+
+
+class ReasoningPart(Part):
+    """`session.reasoning`."""
+
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+
+
+class SessionPart(Part):
+    """`session` of a `session.update`: only what is present counts. `model` cannot change and is ignored."""
+
+    type: Literal["realtime", "transcription"] | None = None
+    audio: AudioPart | None = None
+    instructions: Text | None = None
+    output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
+    max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
+    tools: Tools = None
+    tool_choice: Choice = None
+    parallel_tool_calls: bool | None = None
+    tracing: Annotated[Kept, AfterValidator(_word_or_object("auto"))] = None
+    truncation: Annotated[
+        Kept, AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",)))
+    ] = None
+    prompt: Annotated[dict[str, Any] | None, AfterValidator(_kept)] = None
+    reasoning: ReasoningPart | None = None
+    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = Field(
+        default=None, max_length=1
+    )

@@ -1,0 +1,19 @@
+"""How much one frame of the Realtime protocol may hold, and what it may name."""
+
+from dataclasses import dataclass
+
+from server.tools.mcp_policy import HostingPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeLimits:
+    """How much one frame may hold, and what it may name."""
+
+    max_audio_bytes: int = 15 << 20
+    """Decoded audio of one append; the protocol's own limit."""
+    max_command_chars: int = 256 << 10
+    """JSON text of any other event, the audio of clips not counted."""
+    max_clips_s: float = 60.0
+    """Clips that one event brings, all together."""
+    hosting: HostingPolicy = HostingPolicy()
+    """Which servers of tools a client may name."""

@@ -1,0 +1,90 @@
+"""Items and replies as the Realtime protocol writes them.
+
+What looks like an oddity is some client's requirement: the content of a spoken user's item always has the
+key `transcript`, and `usage` of a finished reply is never null.
+"""
+
+from pydantic import JsonValue
+
+from server.dialects.realtime.fields import Json
+from server.dialects.realtime.mcp_tools import render_hosted
+from server.dialects.realtime.session import render_format
+from server.domain.events import ReplyEnded
+from server.domain.values import Item, Part, Reply
+from stages.ports import Usage
+
+
+def render_item(item: Item) -> Json:
+    """A conversation item. An answer that has only begun has no content yet."""
+    if item.detail is not None:
+        return render_hosted(item)
+    head: Json = {"id": item.id, "object": "realtime.item", "status": item.status}
+    if item.kind == "call":
+        call: Json = {"call_id": item.call_id, "name": item.name, "arguments": item.text}
+        return {**head, "type": "function_call", **call}
+    if item.kind == "output":
+        return {**head, "type": "function_call_output", "call_id": item.call_id, "output": item.text}
+    return {**head, "type": "message", "role": item.role, "content": _content(item)}
+
+
+def _content(item: Item) -> list[JsonValue]:
+    content: list[Json]
+    if item.role != "assistant":
+        parts = item.parts or (Part(item.text, item.spoken),)
+        content = [
+            _said(part) if part.spoken else {"type": "input_text", "text": part.text} for part in parts
+        ]
+    elif item.status == "in_progress" and not item.text:
+        content = []
+    elif item.spoken:
+        content = [{"type": "output_audio", "transcript": item.text}]
+    else:
+        content = [{"type": "output_text", "text": item.text}]
+    return list(content)
+
+
+def _said(part: Part) -> Json:
+    transcript = part.text if part.transcript is None else part.transcript
+    return {"type": "input_audio", "transcript": transcript or None}
+
+
+def render_usage(usage: Usage) -> Json:
+    """Tokens; all five keys are always there."""
+    return {
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "input_token_details": {"text_tokens": usage.input_tokens, "audio_tokens": 0, "cached_tokens": 0},
+        "output_token_details": {"text_tokens": usage.output_tokens, "audio_tokens": 0},
+    }
+
+
+def render_reply(reply: Reply, conversation_id: str) -> Json:
+    """A reply that has begun."""
+    config = reply.config
+    return {
+        "object": "realtime.response",
+        "id": reply.id,
+        "status": "in_progress",
+        "status_details": None,
+        "output": [],
+        "conversation_id": conversation_id if reply.in_conversation else None,
+        "output_modalities": [reply.modality],
+        "max_output_tokens": config.max_output_tokens or "inf",
+        "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},
+        "usage": None,
+        "metadata": dict(reply.metadata) if reply.metadata is not None else None,
+    }
+
+
+def render_status(event: ReplyEnded) -> Json | None:
+    """Why a reply did not come to its proper end."""
+    if event.status == "completed":
+        return None
+    details: Json = {"type": event.status}
+    if event.reason is not None:
+        details["reason"] = event.reason
+    if event.error is not None:
+        error = event.error
+        details["error"] = {"type": error.type, "code": error.code, "message": error.message}
+    return details

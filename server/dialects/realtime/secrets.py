@@ -1,0 +1,78 @@
+"""`POST /v1/realtime/client_secrets`: what a backend asks for, and what it gets to hand to a browser."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field
+from pydantic_core import from_json
+
+from server.dialects.realtime.commands import RawEvent, checked
+from server.dialects.realtime.fields import Json, Part, SessionPart
+from server.dialects.realtime.locks import LOCKABLE, Pinned
+from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.session import WireSession, merge, render_session
+from server.domain.errors import ClientError
+from server.domain.ids import new_id
+from server.domain.values import SessionConfig
+from server.tools.mcp_policy import HostingPolicy
+
+
+class _Expiry(Part):
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(default=600, ge=10, le=7200)
+
+
+class _PinnedPart(SessionPart):
+    model: str | None = Field(default=None, min_length=1, max_length=256)
+
+
+class _Order(Part):
+    expires_after: _Expiry | None = None
+    session: _PinnedPart | None = None
+    x_locked: list[Literal[LOCKABLE]] = Field(default_factory=list, max_length=len(LOCKABLE))  # type: ignore[valid-type]  # the tuple is the list of literals
+
+
+@dataclass(frozen=True, slots=True)
+class SecretOrder:
+    """What was asked for, checked."""
+
+    pinned: Pinned
+    lifetime_s: int
+
+
+def read_order(
+    body: bytes,
+    defaults: SessionConfig,
+    hosting: HostingPolicy = HostingPolicy(),
+) -> SecretOrder:
+    """The body of a request; an empty one asks for a session as the server has it. Raises ClientError."""
+    order = checked(_Order, _object(body))
+    part = order.session or _PinnedPart()
+    config = replace(defaults, model=part.model or defaults.model)
+    hosted = hosted_servers(part.tools, "session.tools", hosting, None)
+    session = merge(WireSession(config), part, config, hosted)
+    lifetime_s = order.expires_after.seconds if order.expires_after else _Expiry().seconds
+    return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s)
+
+
+def render_secret(value: str, order: SecretOrder, expires_at_s: int) -> Json:
+    """The answer; `expires_at_s` in Unix seconds."""
+    session = order.pinned.session
+    return {
+        "value": value,
+        "expires_at": expires_at_s,
+        "session": render_session(session, session.config, new_id("sess"), expires_at_s),
+        "x_locked": list(order.pinned.locked),
+    }
+
+
+def _object(body: bytes) -> RawEvent:
+    if not body.strip():
+        return {}
+    try:
+        event = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ClientError("invalid_json", f"The body is not JSON: {error}.") from None
+    if not isinstance(event, dict):
+        raise ClientError("invalid_json", "The body is not a JSON object.")
+    return event

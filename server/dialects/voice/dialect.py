@@ -1,0 +1,124 @@
+"""`voice.v1`, the server's own protocol: Realtime's events, audio in binary frames, and a say in the voice.
+
+Everything that `server.dialects.realtime.dialect` understands is understood here too. What is added: audio frames
+(`voice_frames`) both ways, the voices there are (`x_voices`), events that lower, hold, resume and flush the voice,
+where its words lie (`x_words`), the client's word on how much of it was heard (`x_playback`), and what each turn
+took (`x_turn`, `x_metrics`). docs/protocol.md describes it.
+"""
+
+from dataclasses import asdict
+
+from pydantic import Field
+
+from audio.formats import AudioFormat
+from server.dialects.realtime.commands import checked, event_ref
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.realtime.fields import Json, Part
+from server.dialects.realtime.items import ItemId
+from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
+from server.domain.commands import AppendAudio, Command
+from server.domain.errors import ClientError
+from server.domain.events import Event, ReplyAudio
+from server.domain.voice_events import (
+    Played,
+    TurnEnded,
+    TurnTimed,
+    VoiceFlushed,
+    VoiceHeld,
+    VoicesOffered,
+    WordsTimed,
+)
+
+PLAYBACK = "x_playback"
+
+
+class _PlaybackPart(Part):
+    item_id: ItemId
+    played_samples: int = Field(ge=0, lt=WRAP)
+    underruns: int | None = Field(default=None, ge=0, lt=WRAP)
+
+
+class VoiceDialect:
+    """One client's `voice.v1`; implements `server.domain.wire.Dialect`."""
+
+    holds_voice = True
+
+    def __init__(self, realtime: RealtimeDialect, limits: RealtimeLimits | None = None) -> None:
+        """`realtime` is the dialect of the same session that speaks everything else."""
+        self._realtime = realtime
+        self._limits = limits or RealtimeLimits()
+        self._came_samples = 0
+        self._came_part_bytes = 0
+        """Of a sample that a base64 append has cut."""
+
+    def decode(self, frame: str | bytes) -> Command:
+        """One frame as a command; raises ClientError where there is none."""
+        if isinstance(frame, bytes):
+            return self._microphone(frame)
+        event = self._realtime.read(frame)
+        if event.get("type") == PLAYBACK:
+            part, ref = checked(_PlaybackPart, event), event_ref(event)
+            return Played(part.item_id, part.played_samples, part.underruns, ref)
+        command = self._realtime.command(event)
+        if isinstance(command, AppendAudio):
+            self._count(command.data)
+        return command
+
+    def encode(self, event: Event) -> list[str | bytes]:
+        """One event as the frames that say it, in order."""
+        match event:
+            case ReplyAudio(epoch=epoch, offset_samples=offset, data=data):
+                return [pack_frame(Stream.ANSWER, epoch, offset, data)]
+            case VoiceHeld(how=how):
+                return [self._realtime.frame(f"x_{how}", {})]
+            case VoiceFlushed(epoch=epoch):
+                return [self._realtime.frame("x_flush", {"epoch": epoch % WRAP})]
+            case VoicesOffered():
+                return [self._realtime.frame("x_voices", asdict(event))]
+            case WordsTimed():
+                return [self._realtime.frame("x_words", asdict(event))]
+            case TurnEnded():
+                return [self._realtime.frame("x_turn", asdict(event))]
+            case TurnTimed(turn=turn, reply_id=reply_id, ms=ms):
+                fields: Json = {"turn": turn, "response_id": reply_id, "ms": {**ms}}
+                return [self._realtime.frame("x_metrics", fields)]
+        return self._realtime.encode(event)
+
+    def _microphone(self, frame: bytes) -> AppendAudio:
+        stream, epoch, offset_samples, data = unpack_frame(frame)
+        if stream is not Stream.MICROPHONE:
+            raise wrong_frame("stream", "must be 0: clients send their microphone")
+        if epoch:
+            raise wrong_frame("epoch", f"must be 0 for the microphone, not {epoch}")
+        width = self._format.bytes_per_sample
+        if len(data) % width:
+            raise wrong_frame("data", f"{len(data)} bytes are no whole samples of {width} bytes")
+        if len(data) > self._limits.max_audio_bytes:
+            raise wrong_frame("data", f"{len(data)} bytes; the limit is {self._limits.max_audio_bytes}")
+        problem = self._gap(offset_samples)
+        if problem is not None:
+            self._came_samples = offset_samples
+        self._count(data)
+        return AppendAudio(data, problem=problem)
+
+    def _gap(self, offset_samples: int) -> ClientError | None:
+        expected = self._came_samples % WRAP
+        if offset_samples == expected:
+            return None
+        return ClientError(
+            "audio_gap",
+            f"frame.offset: {offset_samples} where {expected} was expected; "
+            "the audio is heard as if there were no gap",
+            param="frame.offset",
+        )
+
+    def _count(self, data: bytes) -> None:
+        samples, self._came_part_bytes = divmod(
+            self._came_part_bytes + len(data), self._format.bytes_per_sample
+        )
+        self._came_samples += samples
+
+    @property
+    def _format(self) -> AudioFormat:
+        return self._realtime.config.input_format

@@ -1,0 +1,117 @@
+"""Commands: what a client asks of the session. A dialect (`server/dialects/`) makes them of frames.
+
+No wire format appears here. `ref` is what the client calls the command by, and comes back with an error.
+"""
+
+from dataclasses import dataclass, field
+
+from server.domain.errors import ClientError
+from server.domain.values import Item, ReplyOptions, SessionConfig
+from server.domain.voice_events import Played
+
+
+@dataclass(frozen=True, slots=True)
+class AppendAudio:
+    """Audio in the session's input format, cut anywhere, even within a sample. The hot path: 50 a second."""
+
+    data: bytes
+    ref: str | None = None
+    problem: ClientError | None = None
+    """What the client is told of it, although it is heard: audio before it has been lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAudio:
+    """The person's turn ends here (manual turns, or a client that knows better than the detector)."""
+
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAudio:
+    """Forget the audio that has not been committed."""
+
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """The session's whole new configuration, merged and checked by the dialect."""
+
+    config: SessionConfig
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddItem:
+    """Put an item into the conversation after `after` (an item's id, "root" for the front, None for the
+    end)."""
+
+    item: Item
+    after: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveItem:
+    """Show an item as the conversation holds it."""
+
+    item_id: str
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem:
+    """Take an item out of the conversation."""
+
+    item_id: str
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateItem:
+    """The client played only the first `audio_end_ms` of this spoken answer."""
+
+    item_id: str
+    audio_end_ms: int
+    content_index: int = 0
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReply:
+    """Answer now."""
+
+    options: ReplyOptions = field(default_factory=ReplyOptions)
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    """Stop answering. `reply_id=None` means whatever is being said."""
+
+    reply_id: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutput:
+    """Be silent at once, whether or not the reply is complete; no mistake when nothing is being said."""
+
+    ref: str | None = None
+
+
+Command = (
+    AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | Configure
+    | AddItem
+    | RetrieveItem
+    | DeleteItem
+    | TruncateItem
+    | CreateReply
+    | CancelReply
+    | ClearOutput
+    | Played
+)

@@ -1,0 +1,169 @@
+"""The session's own nouns: its configuration, the items of a conversation, and replies.
+
+No wire format appears here; commands (`server.domain.commands`) and events (`server.domain.events`) are made
+of these. All values are frozen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from audio.formats import AudioFormat
+from server.domain.mcp_tools import Detail, HostedChoice, HostedServer
+from stageflow.tools import Tool
+from stages.ports import ToolChoice
+
+Modality = Literal["audio", "text"]
+Role = Literal["user", "assistant", "system", "tool"]
+"""`tool` is the client when it gives what came of a tool."""
+ItemKind = Literal["message", "call", "output", "listing", "approval_request", "approval"]
+"""Something said; a call of a tool that is not ours; what the client says came of it. And of hosted tools: what a
+server offers, the question whether a call may be made, and the client's answer."""
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+ReplyStatus = Literal["completed", "cancelled", "incomplete", "failed"]
+ReplyReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDetection:
+    """How the server finds the ends of the person's turns by itself."""
+
+    kind: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    idle_timeout_ms: int | None = None
+    """How long after an answer nobody may speak until the server does again."""
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What a client may configure, as the session understands it. `turn_detection=None` means manual
+    turns."""
+
+    model: str = "default"
+    instructions: str = ""
+    modality: Modality = "audio"
+    input_format: AudioFormat = AudioFormat()
+    output_format: AudioFormat = AudioFormat()
+    voice: str = "default"
+    """Name of a voice; "default" leaves the choice to the server."""
+    speed: float = 1.0
+    turn_detection: TurnDetection | None = TurnDetection()
+    transcription: bool = False
+    """Whether the client wants to see what was recognised."""
+    max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    """The client's own, which it runs itself; the server's are none of its business."""
+    hosted: tuple[HostedServer, ...] = ()
+    """Whose tools the server lists and runs for the client."""
+    tool_choice: ToolChoice | HostedChoice = "auto"
+    purpose: Literal["realtime", "transcription"] = "realtime"
+    """A session for transcription only listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Recorded speech, whole samples of it."""
+
+    data: bytes = field(repr=False)
+    format: AudioFormat
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return len(self.data) / (self.format.bytes_per_sample * self.format.rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a message that the client writes: typed words, or a clip."""
+
+    text: str = ""
+    """What was typed; of a clip, what was recognised, nothing before that."""
+    spoken: bool = False
+    clip: Clip | None = None
+    """To be recognised. The conversation does not keep it."""
+    transcript: str | None = None
+    """What the client says was spoken: shown in place of `text`, and believed by nobody."""
+
+
+def words_of(parts: Sequence[Part]) -> str:
+    """All words of a message, as far as they are known."""
+    return "\n".join(part.text for part in parts if part.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the conversation. `text` is what was typed, recognised or generated (for speech: what
+    was heard), the arguments of a call as JSON, or what came of it."""
+
+    id: str
+    role: Role
+    text: str = ""
+    spoken: bool = False
+    """True when the content is audio and `text` its transcript."""
+    status: ItemStatus = "completed"
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """What a call and its output are known by."""
+    name: str = ""
+    """The tool that is called."""
+    parts: tuple[Part, ...] = ()
+    """Of a message that has clips: all of its pieces. `text` is their words."""
+    detail: Detail | None = None
+    """Of items that have to do with hosted tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of the agent, from the first sign of it to its last sample."""
+
+    id: str
+    modality: Modality = "audio"
+    metadata: Mapping[str, str] | None = None
+    config: SessionConfig = SessionConfig()
+    in_conversation: bool = True
+    """False when it is given beside the conversation, which never learns of it."""
+    message_index: int = 0
+    """Which of its items its message is: behind one that was broken off, the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """What a client asks of one reply, over and above the session's configuration."""
+
+    instructions: str | None = None
+    modality: Modality | None = None
+    metadata: Mapping[str, str] | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
+    """"inf" lifts the session's limit."""
+    voice: str | None = None
+    speed: float | None = None
+    output_format: AudioFormat | None = None
+    tools: tuple[Tool, ...] | None = None
+    hosted: tuple[HostedServer, ...] | None = None
+    tool_choice: ToolChoice | HostedChoice | None = None
+    context: tuple[Item | str, ...] | None = None
+    """What the reply is about instead of the conversation: items, and ids of items in the conversation."""
+    in_conversation: bool = True
+    """False for a reply that the conversation never learns of."""
+
+    def over(self, config: SessionConfig) -> SessionConfig:
+        """The session's configuration as it holds for this one reply."""
+        tokens = self.max_output_tokens
+        return replace(
+            config,
+            instructions=self.instructions or config.instructions,
+            modality=self.modality or config.modality,
+            max_output_tokens=None if tokens == "inf" else tokens or config.max_output_tokens,
+            voice=self.voice or config.voice,
+            speed=self.speed or config.speed,
+            output_format=self.output_format or config.output_format,
+            tools=config.tools if self.tools is None else self.tools,
+            hosted=config.hosted if self.hosted is None else self.hosted,
+            tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
+        )

@@ -1,0 +1,41 @@
+"""The connection of a session: what carries it (a socket, or two queues in a test), and what is spoken over it."""
+
+from typing import Protocol
+
+from server.domain.commands import Command
+from server.domain.events import Event
+
+
+class WireClosed(Exception):
+    """The connection is over; nothing can be sent."""
+
+
+class Wire(Protocol):
+    """One connection, whatever carries it. Frames are whole messages."""
+
+    @property
+    def latency_s(self) -> float:
+        """The last measured round trip, 0 when it is not known."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next frame, or None when the client is gone."""
+
+    async def send(self, frame: str | bytes) -> None:
+        """Hand one frame to the connection; waits while the client does not read. Raises WireClosed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with a WebSocket close code; never raises."""
+
+
+class Dialect(Protocol):
+    """One wire protocol for one connection: no I/O, no conversation state."""
+
+    @property
+    def holds_voice(self) -> bool:
+        """Whether its clients obey `VoiceHeld`; the others fall silent when speech starts, for good."""
+
+    def decode(self, frame: str | bytes) -> Command:
+        """One frame as a command; raises ClientError for anything that is not one."""
+
+    def encode(self, event: Event) -> list[str | bytes]:
+        """One event as the frames that say it, in order."""

@@ -1,0 +1,1 @@
+"""Sockets and HTTP on one port: who may come in, keys and origins, TLS, and the page for people (`web/`)."""

@@ -1,0 +1,264 @@
+"""The plain-HTTP side of the port: health, metrics, the page for people, secrets for clients, and who may come in.
+
+`FrontDoor.decide` looks at a request and gives the page to answer with, or None to go on with the WebSocket
+handshake; `process_request` and `select_subprotocol` are its hooks for `websockets.serve`. Errors have the
+shape that clients of the Realtime protocol know.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from html import escape
+from importlib import resources
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from server.domain.errors import ClientError
+from server.gateway.connection import GuardedConnection
+from server.gateway.handshake import (
+    choose_subprotocol,
+    is_key_accepted,
+    is_origin_allowed,
+    presented_key,
+    wants_beta_shape,
+)
+from server.gateway.pages import Page, error_page, json_page, respond
+from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
+from server.gateway.web_files import WebFile, read_files
+from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
+
+REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
+"""Where sessions are opened; the second and third for clients that build the address their own way."""
+
+SECRETS_PATHS = frozenset(f"{path}/client_secrets" for path in REALTIME_PATHS)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRules:
+    """Who may come in."""
+
+    api_keys: tuple[str, ...] = ()
+    """Any of them opens a session; without any, everybody may."""
+    allowed_origins: tuple[str, ...] = ()
+    """Pages that may connect although they come from elsewhere, as browsers write them; "*" for all."""
+
+
+class Unready(StrEnum):
+    """Why no session can be opened."""
+
+    FULL = "full"
+    """Told when the connection is open, as clients expect it."""
+    DRAINING = "draining"
+    """The server is about to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """What the door asks of the server behind it."""
+
+    health: Callable[[], Mapping[str, object]]
+    """What `/healthz` tells, now."""
+    unready: Callable[[], Unready | None]
+    """Why no session can be opened now; None when one can."""
+    metrics: Callable[[], str]
+    mint: Callable[[bytes], Mapping[str, object]]
+    """A client secret for the body of a request; raises ClientError."""
+    is_secret: Callable[[str | None], bool]
+    """Whether a key is a client secret that is valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRequest:
+    """One HTTP request."""
+
+    method: str
+    target: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    fault: BodyFault | None = None
+    """Why the body could not be read."""
+
+    @property
+    def path(self) -> str:
+        """Without the query; empty when the target is none."""
+        try:
+            path = urlsplit(self.target).path
+        except ValueError:
+            return ""
+        return path.rstrip("/") or "/"
+
+
+class FrontDoor:
+    """The rules of one server, for `websockets.serve(process_request=..., select_subprotocol=...)`."""
+
+    def __init__(self, rules: DoorRules, backstage: Backstage) -> None:
+        self._rules = rules
+        self._backstage = backstage
+
+    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a request, or let it become a WebSocket."""
+        body, fault = b"", None
+        if isinstance(connection, GuardedConnection):
+            body, fault = connection.request_body.body, connection.request_body.fault
+        plain = PlainRequest(request.method, request.path, request.headers, body, fault)
+        page = self.decide(plain)
+        return None if page is None else respond(connection, page, with_body=plain.method != "HEAD")
+
+    def select_subprotocol(
+        self, connection: ServerConnection, offered: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
+        """Choose what the client offers, if we speak it; never the token that carries its key."""
+        chosen = choose_subprotocol(offered)
+        return None if chosen is None else Subprotocol(chosen)
+
+    def decide(self, request: PlainRequest) -> Page | None:
+        """The answer to a request, or None when it may become a WebSocket."""
+        path = request.path
+        if path in REALTIME_PATHS:
+            return self._decide_session(request)
+        if path in SECRETS_PATHS:
+            return self._mint(request)
+        if path not in _STATUS_PATHS and path != "/" and path not in _FILES:
+            return error_page(404, "not_found", "There is nothing here; sessions are at /v1/realtime.")
+        if request.method not in ("GET", "HEAD"):
+            return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
+        return self._tell_status(request) if path in _STATUS_PATHS else _file_page(request)
+
+    # --- sessions -----------------------------------------------------------------------------------------
+
+    def _decide_session(self, request: PlainRequest) -> Page | None:
+        headers, query = request.headers, parse_qs(urlsplit(request.target).query)
+        if request.method != "GET":
+            return error_page(405, "method_not_allowed", "Only GET.", ("Allow", "GET"))
+        if "upgrade" not in headers:
+            return error_page(
+                426, "upgrade_required", "This is a WebSocket endpoint.", ("Upgrade", "websocket")
+            )
+        if not self._is_origin_allowed(request):
+            return _WRONG_ORIGIN
+        key = presented_key(headers)
+        if not is_key_accepted(key, self._rules.api_keys) and not self._backstage.is_secret(key):
+            return _WRONG_KEY
+        if "call_id" in query:
+            return error_page(404, "not_found", "There is no such call: this server takes no phone calls.")
+        if wants_beta_shape(headers):
+            return error_page(
+                400,
+                "beta_api_shape_disabled",
+                "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
+            )
+        return _STOPPING if self._backstage.unready() is Unready.DRAINING else None
+
+    def _is_origin_allowed(self, request: PlainRequest) -> bool:
+        rules = self._rules
+        return is_origin_allowed(request.headers, rules.allowed_origins, has_keys=bool(rules.api_keys))
+
+    # --- client secrets -----------------------------------------------------------------------------------
+
+    def _mint(self, request: PlainRequest) -> Page:
+        if not self._is_origin_allowed(request):
+            return _WRONG_ORIGIN
+        cors = _cors(request.headers)
+        if request.method == "OPTIONS":  # a browser asks before a page of another origin may ask
+            allowed = ("Access-Control-Allow-Methods", "POST")
+            known = ("Access-Control-Allow-Headers", "authorization, api-key, content-type")
+            return Page(204, "", headers=(*cors, allowed, known))
+        if request.method != "POST":
+            return error_page(405, "method_not_allowed", "Only POST.", ("Allow", "POST"), *cors)
+        if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
+            return _WRONG_KEY
+        if request.fault is BodyFault.TOO_LONG:
+            return error_page(413, "body_too_long", f"The body may have {MAX_BODY_BYTES} bytes.", *cors)
+        if request.fault is BodyFault.NO_LENGTH:
+            return error_page(411, "length_required", "Send the body with a Content-Length.", *cors)
+        if self._backstage.unready() is Unready.DRAINING:  # a secret would not outlive the server
+            return replace(_STOPPING, headers=(*_STOPPING.headers, *cors))
+        try:
+            return json_page(200, self._backstage.mint(request.body), *cors)
+        except ClientError as error:
+            status = 429 if error.type == "rate_limit_error" else 400
+            return error_page(status, error.code, error.message, *cors, param=error.param, type=error.type)
+
+    # --- status -------------------------------------------------------------------------------------------
+
+    def _tell_status(self, request: PlainRequest) -> Page:
+        if request.path == "/healthz":
+            return json_page(200, self._backstage.health())
+        if request.path == "/readyz":
+            reason = self._backstage.unready()
+            if reason is None:
+                return json_page(200, {"status": "ready"})
+            return json_page(503, {"status": reason}, _LATER)
+        if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
+            return _WRONG_KEY  # who speaks how much is not everybody's business
+        return Page(200, self._backstage.metrics(), METRICS_TYPE)
+
+
+_LATER = ("Retry-After", "5")
+_STOPPING = error_page(
+    503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
+)
+_STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_WRONG_ORIGIN = error_page(
+    403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
+)
+_WRONG_KEY = error_page(
+    401, "invalid_api_key", "The API key is missing or wrong.", ("WWW-Authenticate", "Bearer")
+)
+
+
+def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Let the page that asks read the answer; its origin has been checked."""
+    origins = headers.get_all("Origin")
+    vary = ("Vary", "Origin")
+    return (("Access-Control-Allow-Origin", origins[0]), vary) if origins else (vary,)
+
+
+def requested_model(target: str) -> str | None:
+    """The `model` of a session's address: the name of an agent, if the client asks for one."""
+    return parse_qs(urlsplit(target).query).get("model", [None])[0]
+
+
+def requested_purpose(target: str) -> Literal["realtime", "transcription"]:
+    """What the session is for, by the `intent` of its address."""
+    intent = parse_qs(urlsplit(target).query).get("intent", ["conversation"])[0]
+    return "transcription" if intent == "transcription" else "realtime"
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+_FILES = read_files(resources.files("server.gateway") / "web")
+_INDEX = "/index.html"
+_CONNECT = "/connect.html"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
+
+
+def _file_page(request: PlainRequest) -> Page:
+    path = _INDEX if request.path == "/" else request.path
+    file = _connect_page(request.headers) if path == _CONNECT else _FILES[path]
+    headers = (("Cache-Control", "no-cache"), ("ETag", file.etag))  # asked for each time, sent when changed
+    seen = ",".join(request.headers.get_all("If-None-Match"))
+    if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
+        return Page(304, b"", file.content_type, headers, _POLICY)
+    return Page(200, file.body, file.content_type, headers, _POLICY)
+
+
+def _connect_page(headers: Headers) -> WebFile:
+    """The page for people who write clients, with the address under which they see us in its examples."""
+    hosts = headers.get_all("Host")
+    host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
+    secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
+    page = _FILES[_CONNECT]
+    body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
+    return WebFile(body, page.content_type)

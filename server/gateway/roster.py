@@ -1,0 +1,66 @@
+"""The live sessions of one process, and whether another may come.
+
+A server that is to stop takes no more of them. Those that there are may go on for a while (`drain`); then they are
+told that it is over (`end`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from server.domain.errors import SessionOver
+from server.gateway.http import Unready
+from server.session.session import Session
+
+GOODBYE_S = 5.0
+"""How long all sessions together may take to say good-bye."""
+
+
+class Roster:
+    """Who is in."""
+
+    def __init__(self, max_sessions: int) -> None:
+        self._max_sessions = max_sessions
+        self._sessions: set[Session] = set()
+        self._is_draining = False
+        self._idle = anyio.Event()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def unready(self) -> Unready | None:
+        """Why no session can be opened now; None when one can."""
+        if self._is_draining:
+            return Unready.DRAINING
+        return Unready.FULL if len(self._sessions) >= self._max_sessions else None
+
+    @contextmanager
+    def has(self, session: Session) -> Iterator[None]:
+        """The session is live within."""
+        self._sessions.add(session)
+        try:
+            yield
+        finally:
+            self._sessions.discard(session)
+            self._idle.set()
+
+    async def drain(self, patience_s: float) -> None:
+        """Take no more sessions, and return when the last one is over, or patience is. Cancel-safe."""
+        self._is_draining = True
+        with anyio.move_on_after(patience_s):
+            await self._until_empty()
+
+    async def end(self) -> None:
+        """End every session with 1001, and return when they are gone."""
+        self._is_draining = True
+        for session in tuple(self._sessions):
+            session.end(SessionOver(1001, "the server is stopping"))
+        with anyio.move_on_after(GOODBYE_S, shield=True):
+            await self._until_empty()
+
+    async def _until_empty(self) -> None:
+        while self._sessions:
+            self._idle = anyio.Event()
+            await self._idle.wait()

@@ -1,0 +1,370 @@
+"""Outbound: the only way to the socket; the fence, the commit gate and the pacing of what the client is sent.
+
+Theory of operation
+-------------------
+Two kinds of things leave. *Events* are small and leave at once, in order. *Audio* is paced: at most a lead
+beyond what has been played, so that silence never depends on the client throwing much away.
+
+A pipeline run speaks through a *lane*. A lane starts HELD: what is said and sung into it waits, bounded,
+until `commit` lets it out or `shut` throws it away. Lanes carry the epoch in which they were made. `flush`
+raises the epoch and shuts the lane: from that moment nothing of it is ever taken out again, and whatever
+its tasks still put in goes nowhere, whether or not they obey their cancellation.
+
+`take` and `next_due` are plain functions of `now`; the session's one writer is the only consumer. A client
+that does not read fills the queue of events: beyond its limit the session ends (slow consumer), and only
+that session.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from audio.formats import AudioFormat
+from audio.pacing import Pacer
+from server.domain.events import (
+    Event,
+    ItemAdded,
+    ItemDone,
+    ItemRetrieved,
+    ReplyAudio,
+    ReplyCall,
+    ReplyItemEnded,
+    ReplyText,
+)
+from server.domain.mcp_tools import CallError, HostedCall, ToolListing
+from server.domain.values import Item, Reply
+from server.domain.voice_events import VoiceFlushed, VoiceHeld, WordsTimed
+from stages.ports import WordTime
+
+EVENT_BYTES = 400
+"""What an event without text weighs on the wire, roughly; only the limit on unsent output uses it."""
+
+MAX_HELD_EVENTS = 2000
+"""Events that a held lane keeps before whoever speaks into it must wait: far more than a spoken answer
+has."""
+
+
+TICK_S = 0.02
+"""Audio that is not urgent leaves on ticks that all sessions share, so that the loop wakes once for all of them. The
+lead is many times longer."""
+
+
+BATCH_MS = 40
+"""Shorter chunks leave together, as many as fill it: one wake of the writer for all of them."""
+
+
+class LaneState(StrEnum):
+    """Whether what is put into a lane comes out."""
+
+    HELD = "held"
+    OPEN = "open"
+    SHUT = "shut"
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Encoded audio and how much of it has left; and the words that it brings, until they have left ahead of it."""
+
+    data: bytes
+    reply: Reply
+    item_id: str
+    words: tuple[WordTime, ...]
+    taken_bytes: int = 0
+
+
+class Lane:
+    """One run's way out. Made by `Outbound.lane`; the run writes, only `Outbound` reads."""
+
+    def __init__(
+        self, outbound: "Outbound", format: AudioFormat, epoch: int, on_audible: Callable[[], None]
+    ) -> None:
+        self._outbound = outbound
+        self.rate_hz = format.rate_hz
+        self._bytes_per_sample = format.bytes_per_sample
+        self.epoch = epoch
+        self.pacer = Pacer(format.rate_hz, outbound.lead_ms)
+        self.state = LaneState.HELD
+        self.opened = anyio.Event()
+        """Set by `commit`, and by `shut` so that nobody waits for ever."""
+        self._held: list[Event] = []
+        self._stretches: deque[_Stretch] = deque()
+        self._queued_bytes = 0
+        self._max_queued_bytes = int(outbound.max_queued_audio_s * format.rate_hz) * self._bytes_per_sample
+        self._chunk_bytes = outbound.chunk_ms * format.rate_hz // 1000 * self._bytes_per_sample
+        self._batch_bytes = BATCH_MS * format.rate_hz // 1000 * self._bytes_per_sample
+        self._moved = anyio.Event()
+        self._on_audible: Callable[[], None] | None = on_audible
+
+    async def event(self, event: Event) -> None:
+        """Put an event; waits while a held lane is full. Cancel-safe: a cancelled call put nothing."""
+        if self.state is LaneState.HELD and len(self._held) >= MAX_HELD_EVENTS:
+            await self.opened.wait()
+        self.event_nowait(event)
+
+    def event_nowait(self, event: Event) -> None:
+        """Put an event, whatever is held already."""
+        if self.state is LaneState.HELD:
+            self._held.append(event)
+        elif self.state is LaneState.OPEN:
+            self._outbound.put(event)
+
+    async def audio(self, reply: Reply, item_id: str, data: bytes, words: tuple[WordTime, ...] = ()) -> None:
+        """Put audio in the session's output format, whole samples, and the words whose place is known with it; waits
+        while too much is queued.
+
+        Cancel-safe: the audio of a cancelled call is in the lane, only the wait is cut short.
+        """
+        if self.state is LaneState.SHUT or not (data or words):
+            return
+        if not self._stretches and self.state is LaneState.OPEN:
+            self._outbound.wake()  # else the writer knows when the next chunk is due, or that none may leave
+        self._stretches.append(_Stretch(data, reply, item_id, words))
+        self._queued_bytes += len(data)
+        while self._queued_bytes > self._max_queued_bytes:
+            await self._wait_moved()
+
+    async def sent(self) -> None:
+        """Return when all audio has left, or the lane is shut."""
+        while self._stretches:
+            await self._wait_moved()
+
+    def commit(self) -> None:
+        """Let out what is held, and what comes from now on."""
+        if self.state is not LaneState.HELD:
+            return
+        self.state = LaneState.OPEN
+        for event in self._held:
+            self._outbound.put(event)
+        self._held.clear()
+        self.opened.set()
+        self._outbound.wake()
+
+    def pause(self, now: float) -> None:
+        """Hold playout, here and at the client; nothing is lost."""
+        self.pacer.pause(now)
+
+    def resume(self, now: float) -> None:
+        """Go on with the sample at which playout was held."""
+        self.pacer.resume(now)
+        self._moved.set()
+        self._outbound.wake()
+
+    def played_at_client(self, samples: int, at: float) -> None:
+        """The client had played so many samples at `at`; what is sent next, and when, follows from that."""
+        self.pacer.played(samples, at)
+        self._moved.set()
+        self._outbound.wake()
+
+    async def played(self) -> None:
+        """Return when all that has left has been played. Cancel-safe."""
+        while (finished_at := self.pacer.finished_at() or 0.0) > anyio.current_time():
+            if finished_at == math.inf:
+                await self._wait_moved()
+            else:
+                await anyio.sleep_until(finished_at)
+
+    def shut(self) -> None:
+        """Throw away what has not left; nothing of this lane leaves any more."""
+        self.state = LaneState.SHUT
+        self._held.clear()
+        self._stretches.clear()
+        self._queued_bytes = 0
+        self.opened.set()
+        self._moved.set()
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether audio waits to be taken."""
+        return self.state is LaneState.OPEN and bool(self._stretches) and not self.pacer.is_paused
+
+    def due(self, now: float) -> float:
+        """When it is worth while to `take` again; only while `has_audio`."""
+        worth_bytes = max(self._next_bytes(), min(self._batch_bytes, self._queued_bytes))
+        due = self.pacer.next_due(now, worth_bytes // self._bytes_per_sample)
+        return now if due is None else due
+
+    def take(self, now: float) -> ReplyAudio | WordsTimed | None:
+        """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
+        not due."""
+        if not self.has_audio:
+            return None
+        stretch, size = self._stretches[0], self._next_bytes()
+        samples = size // self._bytes_per_sample
+        if self.pacer.next_due(now, samples) is not None:
+            return None
+        if stretch.words:
+            return self._take_words(stretch)
+        offset_samples = self.pacer.sent_samples
+        data = self._cut(stretch, size)
+        self.pacer.sent(samples, now)
+        if self._on_audible is not None:
+            self._on_audible()
+            self._on_audible = None
+        return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples)
+
+    def _take_words(self, stretch: _Stretch) -> WordsTimed:
+        words, stretch.words = stretch.words, ()
+        if not stretch.data:
+            self._stretches.popleft()
+            self._moved.set()
+        return WordsTimed(stretch.item_id, words)
+
+    def _next_bytes(self) -> int:
+        stretch = self._stretches[0]
+        return min(self._chunk_bytes, len(stretch.data) - stretch.taken_bytes)
+
+    def _cut(self, stretch: _Stretch, size: int) -> bytes:
+        """Take the next bytes of the first stretch; whoever waits for that is woken, and not for every chunk."""
+        taken = stretch.taken_bytes
+        stretch.taken_bytes = taken + size
+        if stretch.taken_bytes == len(stretch.data):
+            self._stretches.popleft()
+        was_full = self._queued_bytes > self._max_queued_bytes
+        self._queued_bytes -= size
+        if not self._stretches or (was_full and self._queued_bytes <= self._max_queued_bytes):
+            self._moved.set()
+        return stretch.data[taken : taken + size]
+
+    async def _wait_moved(self) -> None:
+        if self._moved.is_set():
+            self._moved = anyio.Event()
+        await self._moved.wait()
+
+
+class Outbound:
+    """All that waits for the client. One writer takes; everybody else puts."""
+
+    def __init__(
+        self,
+        *,
+        lead_ms: int,
+        chunk_ms: int,
+        max_queued_audio_s: float,
+        max_unsent_bytes: int,
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self.lead_ms = lead_ms
+        self.chunk_ms = chunk_ms
+        self.max_queued_audio_s = max_queued_audio_s
+        self.epoch = 0
+        """How often queued output was thrown away."""
+        self._max_unsent_bytes = max_unsent_bytes
+        self._unsent_bytes = 0
+        self._on_overflow = on_overflow
+        self._events: deque[Event] = deque()
+        self._lane: Lane | None = None
+        self._waker: asyncio.Future[None] | None = None
+
+    def put(self, event: Event) -> None:
+        """Send an event as soon as the socket takes it, after those put before and ahead of queued audio."""
+        if self._unsent_bytes > self._max_unsent_bytes:
+            return  # the session is ending; keep nothing more for a client that does not read
+        self._events.append(event)
+        self._unsent_bytes += weight_bytes(event)
+        if self._unsent_bytes > self._max_unsent_bytes:
+            self._on_overflow()
+        self.wake()
+
+    def lane(self, format: AudioFormat, on_audible: Callable[[], None]) -> Lane:
+        """A new lane, held, in place of the one before; `on_audible` is called when its first audio
+        leaves."""
+        if self._lane is not None:
+            self._lane.shut()
+        self._lane = Lane(self, format, self.epoch, on_audible)
+        return self._lane
+
+    def aside(self, format: AudioFormat) -> Lane:
+        """A lane beside the others, held, for events only; `flush` does not shut it."""
+        return Lane(self, format, self.epoch, lambda: None)
+
+    def flush(self) -> None:
+        """Raise the epoch: no audio put before this moment leaves after it.
+
+        The client is told ahead of everything that waits for it. A hold that still waits is undone by it and not told
+        of: behind the flush it would be one of the next answer.
+        """
+        self.epoch += 1
+        self._forget_holds()
+        flushed = VoiceFlushed(self.epoch)
+        self._events.appendleft(flushed)
+        self._unsent_bytes += weight_bytes(flushed)
+        self.wake()
+        if self._lane is not None:
+            self._lane.shut()
+            self._lane = None
+
+    def _forget_holds(self) -> None:
+        for event in [event for event in self._events if isinstance(event, VoiceHeld)]:
+            self._events.remove(event)
+            self._unsent_bytes -= weight_bytes(event)
+
+    def take(self, now: float) -> Event | None:
+        """The next thing to send, or None when nothing is due."""
+        if self._events:
+            event = self._events.popleft()
+            self._unsent_bytes -= weight_bytes(event)
+            return event
+        return None if self._lane is None else self._lane.take(now)
+
+    def next_due(self, now: float) -> float | None:
+        """When `take` will have something; None: not before something is put."""
+        if self._events:
+            return now
+        if self._lane is not None and self._lane.has_audio:
+            due = self._lane.due(now)
+            return due if due <= now else math.ceil(due / TICK_S) * TICK_S
+        return None
+
+    def wake(self) -> None:
+        """Make the writer look again."""
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def wait(self, until: float | None) -> None:
+        """Return at loop time `until`, or when woken. One waiter at a time.
+
+        A bare future and timer instead of an event in a timeout scope: this runs for every chunk of every
+        session.
+        """
+        loop = asyncio.get_running_loop()
+        waker = self._waker = loop.create_future()
+        timer = None if until is None else loop.call_at(until, self.wake)
+        try:
+            await waker
+        finally:
+            self._waker = None
+            if timer is not None:
+                timer.cancel()
+
+
+def weight_bytes(event: Event) -> int:
+    """About how many bytes the event takes on the wire."""
+    match event:
+        case ReplyText(delta=text):
+            return EVENT_BYTES + len(text)
+        case ReplyCall(item=item):
+            return 6 * EVENT_BYTES + 4 * len(item.text)
+        case (
+            ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
+        ):
+            parts_bytes = sum(len(part.transcript or "") for part in item.parts)
+            return EVENT_BYTES + len(item.text) + parts_bytes + _detail_bytes(item)
+        case _:
+            return EVENT_BYTES
+
+
+def _detail_bytes(item: Item) -> int:
+    match item.detail:
+        case ToolListing(tools=tools):
+            return sum(EVENT_BYTES + len(tool.description) + len(str(tool.parameters)) for tool in tools)
+        case HostedCall(output=output, error=None):
+            return len(output or "")
+        case HostedCall(error=CallError(message=message)):
+            return len(message)
+        case _:
+            return 0

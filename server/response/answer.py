@@ -1,0 +1,395 @@
+"""One answer on its way: the run of the pipeline for one turn, bound to the client through its ports.
+
+Theory of operation
+-------------------
+An answer owns a lane (`server.output.outbound`). Tokens and audio of the pipeline go into it and are held there
+until every GUARD stage of the pipeline has let the person's words pass; then the lane is committed and all
+of it leaves at once. A refusal, and the apology for a failure, go the same way: a small pipeline that only
+speaks.
+
+What the client is told is a ladder (`server.response.ladder`). `interrupt` is a plain function, so that barge-in
+happens between two instructions: history is cut to what was heard and the ladder is ended.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+import anyio
+
+from server.conversation.memory import Conversation, Entry, Verdict, cut
+from server.domain.errors import ClientError
+from server.domain.ids import new_id
+from server.domain.mcp_tools import Offer
+from server.domain.values import Reply, ReplyReason, SessionConfig
+from server.output.outbound import Lane, LaneState
+from server.response.answer_context import AnswerContext
+from server.response.delivery import Delivery
+from server.response.gate import RunWatch, gated
+from server.response.ladder import Calling, Ladder, Outcome, Phase, arguments_json
+from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_config
+from server.telemetry.failures import line_of
+from server.telemetry.timeline import Timeline
+from server.tools.mcp_calls import RunningCall
+from server.turntaking.expectation import said_expectation
+from server.turntaking.question import Question
+from stageflow.context import ContextSnapshot
+from stageflow.pipeline import PipelineCancelled, StageFailed
+from stageflow.stages.ports import StagePorts
+from stageflow.tools import ToolCall, ToolRegistry
+from stages.errors import StageSettingsError
+from stages.ports import Expects, Usage
+from stages.stt import SpokenTurn
+
+log = logging.getLogger(__name__)
+
+_CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""By the reason that the model gives for its end."""
+
+
+class _Lock(StrEnum):
+    """What keeps an answer from being let out."""
+
+    END_OF_TURN = "end of turn"
+    GUARD = "guard"
+
+
+class Answer:
+    """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
+
+    def __init__(
+        self, timeline: Timeline, question: Question, config: SessionConfig, context: AnswerContext
+    ) -> None:
+        self.timeline = timeline
+        self.run_id = timeline.run
+        self.question = question
+        self.scope = anyio.CancelScope()
+        self._config = config = question.options.over(config)
+        self._context = context
+        self._reply = Reply(
+            new_id("resp"),
+            config.modality,
+            question.options.metadata,
+            config,
+            question.options.in_conversation,
+        )
+        self._about = context.conversation if question.about is None else question.about
+        replies_to = context.conversation if self._reply.in_conversation else Conversation()
+        self._ladder = Ladder(self._reply, replies_to, context.outbound)
+        self._asked: Entry | None = None
+        self._judged: tuple[Entry, ...] = ()
+        self._verdict: Verdict | None = None
+        self._speech: SpokenTurn | None = None
+        self._outcome = Outcome("completed")
+        self._locks = set(_Lock)
+        self._offered: Offer = {}
+        self._early: dict[int, RunningCall] = {}
+        self._delivery = self._new_delivery()
+
+    @property
+    def reply_id(self) -> str:
+        """The reply's id, as the client is or will be told."""
+        return self._reply.id
+
+    @property
+    def lane(self) -> Lane:
+        """The way out of what is being said now."""
+        return self._delivery.lane
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the client knows of the reply, and has not been told of its end."""
+        told = self.lane.state is LaneState.OPEN or self.question.requested
+        return told and self._ladder.phase in (Phase.STARTED, Phase.MESSAGE)
+
+    @property
+    def item_id(self) -> str | None:
+        """The id of what it says, once it has begun."""
+        return None if self._ladder.entry is None else self._ladder.entry.id
+
+    @property
+    def text(self) -> str:
+        """What has been said, or is about to be."""
+        return "" if self._ladder.entry is None else self._ladder.entry.generated
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of it has been heard."""
+        return self._heard_samples() * 1000 // self._config.output_format.rate_hz
+
+    def confirm(self) -> None:
+        """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
+        if self.question.requested:
+            self._ladder.start_now()
+        self._unlock(_Lock.END_OF_TURN)
+        self._note_verdict(self._verdict)
+
+    def drop(self) -> None:
+        """Forget the answer, of which nothing was let out, and that the person had finished."""
+        self.scope.cancel()
+        self.lane.shut()
+        self._drop_calls()
+        self._forget()
+        utterance = self.question.utterance
+        if utterance is not None and self._context.conversation.find(utterance.item_id) is not None:
+            self._context.conversation.delete(utterance.item_id)
+
+    def fail(self) -> None:
+        """End the reply after a bug of ours; what was prepared and held is thrown away."""
+        if self.is_announced:
+            problem = ClientError("server_error", "the server failed to answer", type="server_error")
+            self._hush()
+            self._finish(replace(self._outcome, status="failed", error=problem))
+
+    def interrupt(self, reason: ReplyReason | None) -> None:
+        """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
+
+        Without a reason it was not the person nor the client, but the turn that took too long.
+        """
+        heard_samples = self._heard_samples()
+        was_open, entry = self.lane.state is LaneState.OPEN, self._ladder.entry
+        self._hush()
+        if not was_open:
+            self._forget()
+        elif entry is not None and entry.spoken:
+            cut(entry, heard_samples)
+        if not was_open and not self.question.requested:
+            return
+        if reason is not None:
+            self._finish(replace(self._outcome, status="cancelled", reason=reason))
+        else:
+            late = ClientError("server_error", "the answer took too long", type="server_error")
+            self._finish(replace(self._outcome, status="failed", error=late))
+
+    # --- the run ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Answer, and return when the last sample has been played. Cancelled by `scope`."""
+        try:
+            outcome = await self._run_pipeline()
+        except PipelineCancelled as stop:
+            await self._decline(stop)
+        except StageFailed as failure:
+            await self._apologise(failure)
+        else:
+            await self._end(outcome)
+        await self.lane.played()
+
+    async def _run_pipeline(self) -> Outcome:
+        """Run it, and say how it went."""
+        await hear_earlier(self.question, self._context, self.run_id.turn)
+        pipelines = self._context.pipelines
+        if self.question.say is not None:
+            await self._say(self.question.say)
+            return self._outcome
+        if await hear_clips(self._about) and self.question.utterance is None:
+            self.timeline.mark("transcript", self._context.now())
+        self._offered = await self._offer()
+        graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
+        results = await graph.run(
+            self._prompt(),
+            ports=self._ports(),
+            config=run_config(self.question, self._config, self._offered),
+            event_sink=RunWatch(graph, self._guard_passed, self._note_route, self._start_calls),
+        )
+        agent = results.data("agent")
+        cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
+        self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
+        if self._ladder.entry is not None:
+            self._ladder.entry.expects = self._expects(agent.get("expects"))
+        return replace(
+            self._outcome,
+            status="incomplete" if cut_by else "completed",
+            reason=cut_by,
+            calls=tuple(self._calling(*numbered) for numbered in enumerate(agent.get("client_calls", ()))),
+            uses=agent.get("tool_calls", ()),
+        )
+
+    async def _offer(self) -> Offer:
+        """The hosted tools that there are; none beside the conversation, where what comes of a call has no place."""
+        if not self._reply.in_conversation:
+            return {}
+        taken = [tool.name for tool in self._config.tools]
+        return await self._context.hosted.offer(self._config.hosted, taken)
+
+    def _start_calls(self, calls: Sequence[ToolCall]) -> None:
+        """Run what only looks while the words before it are still being spoken."""
+        for number, call in enumerate(calls):
+            hosted = self._offered.get(call.name)
+            if hosted is not None and hosted.may_start_early:
+                self._early[number] = self._context.hosted.start(hosted, arguments_json(call))
+
+    def _calling(self, number: int, call: ToolCall) -> Calling:
+        return Calling(call, self._offered.get(call.name), self._early.get(number))
+
+    def _expects(self, said: object) -> Expects | None:
+        """What the agent says that it asks for. A mistake in it is for the log: the answer has been spoken."""
+        try:
+            return said_expectation(said)
+        except StageSettingsError as error:
+            log.error("the agent expects no kind of answer", extra=self._fields() | {"pii.error": str(error)})
+            return None
+
+    async def _say(self, text: str) -> None:
+        self._unlock(_Lock.GUARD)
+        snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
+        pipelines = self._context.pipelines
+        graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
+        await graph.run(snapshot, ports=self._ports(), config=run_config(self.question, self._config, {}))
+
+    async def _decline(self, stop: PipelineCancelled) -> None:
+        """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
+        refusal = stop.data.get("refusal")
+        if refusal is None:
+            self._restart()
+            await self._end(self._outcome)
+            return
+        self.timeline.guard = "blocked"
+        self._restart()
+        if isinstance(blamed := stop.data.get("texts"), tuple):
+            self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in blamed)
+        self._note_verdict("blocked")
+        await self._say(str(refusal))
+        await self._end(self._outcome)
+
+    async def _apologise(self, failure: StageFailed) -> None:
+        fields = self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)}
+        log.error("turn %d: %s", self.run_id.turn, line_of(failure), extra=fields)
+        log.debug("what the stage said", exc_info=failure, extra=fields)
+        if self.lane.state is LaneState.HELD:
+            self._restart()
+        else:
+            await self._break_off()
+        try:
+            await self._say(self._context.pipelines.apology)
+        except (StageFailed, PipelineCancelled) as again:
+            why = line_of(again) if isinstance(again, StageFailed) else "it was given up"
+            log.error("turn %d: the apology failed too: %s", self.run_id.turn, why, extra=self._fields())
+            await self._break_off()
+        problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
+        await self._end(replace(self._outcome, status="failed", error=problem))
+
+    async def _break_off(self) -> None:
+        """Let what was said of the message be heard to its end; what is said next is another, in a lane of its own."""
+        self._drop_calls()
+        await self.lane.opened.wait()
+        await self.lane.sent()
+        await self.lane.played()
+        self.lane.shut()
+        self._reply = self._ladder.break_off()
+        self._renew()
+
+    async def _end(self, outcome: Outcome) -> None:
+        self._unlock(_Lock.GUARD)
+        await self.lane.opened.wait()
+        await self.lane.sent()
+        if outcome.status == "failed" or outcome.calls:
+            self._ladder.start(self.lane)
+        self._finish(outcome)
+
+    def _guard_passed(self) -> None:
+        self.timeline.guard = "passed"
+        self._note_verdict("passed")
+        self.timeline.mark("guard", self._context.now())
+        self._unlock(_Lock.GUARD)
+
+    def _note_verdict(self, verdict: Verdict | None) -> None:
+        self._verdict = verdict
+        if _Lock.END_OF_TURN in self._locks or not self._reply.in_conversation:
+            return  # a pause that is not the end leaves no verdict on what was said before it, nor does an aside
+        for entry in self._judged:
+            entry.guard = verdict
+
+    def _note_route(self, route: str) -> None:
+        self.timeline.route = route
+        self.timeline.mark("route", self._context.now())
+        if self._asked is not None and self._reply.in_conversation:
+            self._asked.route = route
+
+    def _prompt(self) -> ContextSnapshot:
+        prompt = prompt_of(self.question, self._about, self._config, self._context)
+        self._asked, self._judged, self._speech = prompt.asked, prompt.judged, prompt.speech
+        self._note_verdict(None)  # what it was before may have been of fewer words
+        return prompt.snapshot
+
+    def _ports(self) -> StagePorts:
+        shared = self._context.ports
+        # What is only thought beside the conversation changes nothing in the world.
+        ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
+        return StagePorts(
+            core=shared.core,
+            llm=replace(
+                shared.llm, send_token=self._delivery.send_token, tool_registry=gated(ours, self.lane)
+            ),
+            audio=replace(
+                shared.audio,
+                send_audio_chunk=self._delivery.send_audio_chunk,
+                audio_in=self._speech,
+            ),
+        )
+
+    # --- the way out --------------------------------------------------------------------------------------
+
+    def _finish(self, outcome: Outcome) -> None:
+        if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
+            self.timeline.reply_id = self._reply.id
+        self.timeline.end(outcome.status)
+        for placed in self._ladder.end(outcome):
+            self._early = {n: call for n, call in self._early.items() if call is not placed.running}
+            self._context.hosted.made(placed)
+        self._drop_calls()
+
+    def _drop_calls(self) -> None:
+        """What was started early, and has not become part of the conversation, is not wanted."""
+        for call in self._early.values():
+            call.scope.cancel()
+        self._early.clear()
+
+    def _hush(self) -> None:
+        """Nothing of it leaves any more."""
+        self._drop_calls()
+        if self.question.is_aside:
+            self.lane.shut()
+        else:
+            self._context.outbound.flush()
+
+    def _forget(self) -> None:
+        """Take back an answer of which nothing was let out."""
+        self._ladder.forget(Phase.STARTED if self.question.requested else Phase.SILENT)
+
+    def _heard_samples(self) -> int:
+        return self.lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
+
+    def _unlock(self, lock: _Lock) -> None:
+        self._locks.discard(lock)
+        if not self._locks:
+            self.lane.commit()
+            self._ladder.let_out()
+
+    def _restart(self) -> None:
+        """Forget what was prepared and begin again, with the gate closed."""
+        self.lane.shut()
+        self._drop_calls()
+        self._forget()
+        self.timeline.unmark("first_token")
+        self._renew()
+
+    def _renew(self) -> None:
+        is_paused = self.lane.pacer.is_paused
+        self._delivery = self._new_delivery()
+        if is_paused:
+            self.lane.pause(self._context.now())
+
+    def _new_delivery(self) -> Delivery:
+        outbound, format = self._context.outbound, self._config.output_format
+        is_aside = self.question.is_aside
+        lane = outbound.aside(format) if is_aside else outbound.lane(format, self._became_audible)
+        return Delivery(lane, self._reply, self._ladder, self.timeline, self._context.now)
+
+    def _became_audible(self) -> None:
+        self.timeline.mark("first_audio", self._context.now())
+        self._context.on_audible(self.run_id)
+
+    def _fields(self) -> dict[str, object]:
+        return {"session": self._context.session_id, "turn": self.run_id.turn}

@@ -1,0 +1,44 @@
+"""What answers use of their process and of their session."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.conversation.memory import Conversation
+from server.conversation.utterance import Utterance
+from server.output.outbound import Outbound
+from server.tools.mcp_calls import HostedCalls
+from server.turntaking.floor import RunId
+from stageflow.pipeline import PipelineGraph
+from stageflow.stages.ports import StagePorts
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """The graphs that answers run, shared by all sessions of the process."""
+
+    voice: PipelineGraph
+    text: PipelineGraph
+    say: PipelineGraph
+    say_text: PipelineGraph
+    """The same, for replies in text."""
+    apology: str = "Sorry, something went wrong on my side. Please say that again."
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """What an answer uses of its session."""
+
+    session_id: str
+    pipelines: Pipelines
+    conversation: Conversation
+    outbound: Outbound
+    ports: StagePorts
+    """The session's providers and tools; an answer adds its own streams to the client."""
+    hosted: HostedCalls
+    earlier: Callable[[], Sequence[Utterance]]
+    """Utterances whose words are not known yet."""
+    on_audible: Callable[[RunId], None]
+    """Called when the first audio of a run leaves."""
+    half_trip_s: Callable[[], float]
+    """Half the round trip to the client, as last measured."""
+    now: Callable[[], float]

@@ -1,0 +1,72 @@
+"""What one run of the pipeline sends to the client: its tokens and its speech, into one lane.
+
+Bound to its lane: a stage that outlives its run speaks to nobody.
+"""
+
+from collections.abc import Callable
+
+from audio.codecs import encode
+from audio.resample import Resampler
+from server.conversation.heard import grow
+from server.domain.events import ReplyText
+from server.domain.values import Reply
+from server.output.outbound import Lane, LaneState
+from server.response.ladder import Ladder
+from server.telemetry.timeline import Timeline
+from stages.chunks import decode_chunk
+from stages.ports import WordTime
+
+
+class Delivery:
+    """The streams of an answer through one lane."""
+
+    def __init__(
+        self, lane: Lane, reply: Reply, ladder: Ladder, timeline: Timeline, now: Callable[[], float]
+    ) -> None:
+        self.lane = lane
+        self._reply = reply
+        self._ladder = ladder
+        self._timeline = timeline
+        self._now = now
+        self._resampler: Resampler | None = None
+        self._voice_hz = 0
+
+    async def send_token(self, token: str) -> None:
+        """Take the next piece of the answer's text."""
+        if token and self.lane.state is not LaneState.SHUT:
+            self._timeline.mark("first_token", self._now())
+            entry = self._ladder.begin(self.lane)
+            entry.generated += token
+            await self.lane.event(ReplyText(self._reply, entry.id, token))
+
+    async def send_audio_chunk(
+        self,
+        data: bytes,
+        format: str,
+        duration_ms: int,
+        is_final: bool,
+        *,
+        text: str = "",
+        words: tuple[WordTime, ...] = (),
+    ) -> None:
+        """Take speech, as `stages.chunks.AudioSink` has it."""
+        if self.lane.state is LaneState.SHUT:
+            return
+        samples, rate_hz = decode_chunk(data, format)
+        if not len(samples) and self._ladder.entry is None:
+            return  # the end of speech that has not begun
+        entry = self._ladder.begin(self.lane)
+        wire = self._voice_at(rate_hz).process(samples, last=is_final)
+        times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
+        told = grow(self._ladder.pieces, len(wire), text=text, words=times, is_final=is_final)
+        await self.lane.audio(self._reply, entry.id, encode(wire, self._reply.config.output_format), told)
+
+    def _voice_at(self, rate_hz: int) -> Resampler:
+        if self._resampler is None or self._voice_hz != rate_hz:
+            self._voice_hz = rate_hz
+            self._resampler = Resampler(rate_hz, self._reply.config.output_format.rate_hz)
+        return self._resampler
+
+
+def _at_rate(word: WordTime, from_hz: int, to_hz: int) -> WordTime:
+    return WordTime(word.text, word.start_sample * to_hz // from_hz, word.end_sample * to_hz // from_hz)

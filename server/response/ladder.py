@@ -1,0 +1,203 @@
+"""What the client is told of one answer, rung by rung: nothing, reply started, message started, ended.
+
+Whatever happens to an answer, the client is told each rung at most once, in order, and of every reply that has
+started also its end. Calls of tools that are not ours, the client's and hosted ones, are told last, when the words
+before them have left. A message that a failure has cut short is broken off, and the apology is the next.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from server.conversation.heard import SpokenPiece, heard_text
+from server.conversation.memory import Conversation, Entry
+from server.domain.errors import ClientError
+from server.domain.events import ReplyCall, ReplyEnded, ReplyItemEnded, ReplyItemStarted, ReplyStarted
+from server.domain.ids import new_id
+from server.domain.mcp_tools import ApprovalRequest, HostedCall, HostedTool
+from server.domain.values import Item, ItemStatus, Reply, ReplyReason, ReplyStatus
+from server.output.outbound import Lane, LaneState, Outbound
+from server.tools.mcp_calls import PlacedCall, RunningCall
+from stageflow.tools import ToolCall
+from stages.agent import ToolUse
+from stages.ports import Usage
+
+
+class Phase(StrEnum):
+    """How far up the ladder the client has been told."""
+
+    SILENT = "silent"
+    STARTED = "started"
+    MESSAGE = "message"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """A call that the answer makes: of one of the client's tools, or of a hosted one."""
+
+    call: ToolCall
+    hosted: HostedTool | None = None
+    running: RunningCall | None = None
+    """If it was started already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an answer went."""
+
+    status: ReplyStatus
+    reason: ReplyReason | None = None
+    error: ClientError | None = None
+    usage: Usage = Usage()
+    calls: tuple[Calling, ...] = ()
+    """Of tools that are not ours."""
+    uses: tuple[ToolUse, ...] = ()
+    """The tools of our own that were used before them."""
+
+
+class Ladder:
+    """The events of one reply and its entries in the conversation."""
+
+    def __init__(self, reply: Reply, conversation: Conversation, outbound: Outbound) -> None:
+        self.phase = Phase.SILENT
+        self.entry: Entry | None = None
+        """What is being said, from its first token or sample."""
+        self.pieces: list[SpokenPiece] = []
+        self._reply = reply
+        self._broken_off: list[Item] = []
+        self._conversation = conversation
+        self._outbound = outbound
+
+    def start_now(self) -> None:
+        """Announce the reply past any lane: the client has asked for it."""
+        self.phase = Phase.STARTED
+        self._outbound.put(ReplyStarted(self._reply))
+
+    def start(self, lane: Lane) -> None:
+        """Announce the reply, if that has not been done."""
+        if self.phase is Phase.SILENT:
+            self.phase = Phase.STARTED
+            lane.event_nowait(ReplyStarted(self._reply))
+
+    def begin(self, lane: Lane) -> Entry:
+        """The answer's message, made and announced with its first token or sample."""
+        if self.entry is not None:
+            return self.entry
+        self.start(lane)
+        entry = self.entry = Entry(
+            new_id("item"),
+            "assistant",
+            spoken=self._reply.modality == "audio",
+            status="in_progress",
+            pieces=self.pieces,
+            rate_hz=self._reply.config.output_format.rate_hz,
+            is_told=lane.state is LaneState.OPEN,
+        )
+        previous = self._conversation.add(entry)
+        self.phase = Phase.MESSAGE
+        lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
+        return entry
+
+    def let_out(self) -> None:
+        """What was held has been told."""
+        if self.entry is not None:
+            self.entry.is_told = True
+
+    def break_off(self) -> Reply:
+        """End the message where its voice has ended, and return the reply as it goes on: with another message."""
+        if self.phase is Phase.MESSAGE and self.entry is not None:
+            entry = self.entry
+            self._broken_off.append(self._end_message(entry, "incomplete"))
+            if entry.spoken:  # what never got a voice nobody has heard, and nobody held it back
+                entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
+            self._reply = replace(self._reply, message_index=len(self._broken_off))
+            self.entry, self.pieces, self.phase = None, [], Phase.STARTED
+        return self._reply
+
+    def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
+        """Tell how it went, if the client knows of the reply; at most once. The hosted calls are yet to be followed."""
+        items = [*self._broken_off]
+        hosted: tuple[PlacedCall, ...] = ()
+        if self.phase is Phase.MESSAGE and self.entry is not None:
+            items.append(self._end_message(self.entry, outcome.status))
+        if self.phase in (Phase.STARTED, Phase.MESSAGE):
+            hosted = self._call(items, outcome.calls, outcome.uses)
+            ended = ReplyEnded(
+                self._reply, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
+            )
+            self._outbound.put(ended)
+        self.phase = Phase.ENDED
+        return hosted
+
+    def forget(self, phase: Phase) -> None:
+        """Take back a message of which nothing was let out; `phase` is what the client knows all the same."""
+        if self.entry is not None and self._conversation.find(self.entry.id) is not None:
+            self._conversation.delete(self.entry.id)
+        self.entry = None
+        self.pieces.clear()
+        self.phase = phase
+
+    def _end_message(self, entry: Entry, status: ReplyStatus) -> Item:
+        ended: ItemStatus = "completed" if status == "completed" else "incomplete"
+        entry.status = ended
+        item = replace(entry.item(), text=entry.generated)
+        self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
+        return item
+
+    def _call(
+        self, items: list[Item], calls: Sequence[Calling], uses: tuple[ToolUse, ...]
+    ) -> tuple[PlacedCall, ...]:
+        """Tell of calls, each an item behind the answer's words, whatever has been said since."""
+        hosted = []
+        told = self.entry is not None and self._conversation.find(self.entry.id) is not None
+        after = self.entry.id if told and self.entry is not None else None
+        for calling in calls:
+            # Ids that a model gives are its own for one request, not for a conversation.
+            entry, index = _call_entry(calling), len(items)
+            if calling is calls[0]:
+                entry.uses = tuple(replace(use, call=replace(use.call, id=new_id("call"))) for use in uses)
+            after = self._add(items, entry, after)
+            if calling.hosted is None:
+                continue
+            request_id = None
+            if calling.hosted.needs_approval:
+                request = _request_entry(entry, calling.hosted)
+                after = request_id = self._add(items, request, after)
+            hosted.append(PlacedCall(entry, index, calling.hosted, calling.running, request_id))
+        return tuple(hosted)
+
+    def _add(self, items: list[Item], entry: Entry, after: str | None) -> str:
+        previous = self._conversation.add(entry, after)
+        self._outbound.put(ReplyCall(self._reply, entry.item(), previous, len(items)))
+        items.append(entry.item())
+        return entry.id
+
+
+def _call_entry(calling: Calling) -> Entry:
+    call, hosted = calling.call, calling.hosted
+    name = call.name if hosted is None else hosted.tool.name
+    detail = None if hosted is None else HostedCall(hosted.server.label)
+    return Entry(
+        new_id("item"),
+        "assistant",
+        arguments_json(call),
+        kind="call",
+        call_id=new_id("call"),
+        name=name,
+        detail=detail,
+    )
+
+
+def _request_entry(call: Entry, hosted: HostedTool) -> Entry:
+    detail = ApprovalRequest(hosted.server.label)
+    return Entry(
+        new_id("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
+    )
+
+
+def arguments_json(call: ToolCall) -> str:
+    """The arguments as text, as the model gave them if it gave text."""
+    arguments = call.arguments
+    return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)

@@ -1,0 +1,84 @@
+"""What the client says it has played: where the pacer's guess ends, and how much lead its network needs.
+
+A report corrects the estimate of what was heard while an answer is being played. The one that follows a flush
+says what was heard before the client fell silent: history is cut once more, to that. Reports of other items
+come too late and change nothing.
+"""
+
+from collections.abc import Callable
+
+from audio.pacing import LEAD_MS_LIMITS
+from server.conversation.memory import Conversation, cut
+from server.domain.voice_events import Played
+from server.output.outbound import LaneState, Outbound
+from server.response.answer import Answer
+
+GROWTH = 1.5
+"""What the lead is multiplied with at an underrun: two of them double it, four reach the limit from 300 ms."""
+
+DECAY = 0.9
+"""The same for an answer that has been played without one, down to where it began."""
+
+
+class Lead:
+    """How far ahead of playout this client is sent its audio, in milliseconds. Pure."""
+
+    def __init__(self, lead_ms: int) -> None:
+        self.ms = self._least_ms = min(max(lead_ms, LEAD_MS_LIMITS[0]), LEAD_MS_LIMITS[1])
+
+    def ran_dry(self) -> None:
+        """Audio that was ready came too late."""
+        self.ms = min(round(self.ms * GROWTH), LEAD_MS_LIMITS[1])
+
+    def ran_well(self) -> None:
+        """An answer was played to its end or its interruption, and never ran dry."""
+        self.ms = max(round(self.ms * DECAY), self._least_ms)
+
+
+class Playback:
+    """The reports of one client."""
+
+    def __init__(
+        self, conversation: Conversation, outbound: Outbound, half_trip_s: Callable[[], float]
+    ) -> None:
+        self._conversation = conversation
+        self._outbound = outbound
+        self._half_trip_s = half_trip_s
+        self._lead = Lead(outbound.lead_ms)
+        self._underruns = 0
+        self._underruns_before = 0
+        """The same when the last answer was over."""
+        self._flushed_id: str | None = None
+
+    def report(self, played: Played, answer: Answer | None, now: float) -> None:
+        """Take what the client says; `answer` is the newest."""
+        if answer is not None and answer.item_id == played.item_id and answer.lane.state is LaneState.OPEN:
+            # The estimate is asked for half a trip ago: so it never exceeds what the client has said.
+            at = now - self._half_trip_s()
+            rate_hz = answer.lane.rate_hz
+            if played.samples:
+                answer.timeline.mark("heard", at - played.samples / rate_hz)
+            answer.lane.played_at_client(played.samples, at)
+            self._count(played, answer)
+        elif played.item_id == self._flushed_id:
+            entry = self._conversation.find(played.item_id)
+            if entry is not None:
+                cut(entry, played.samples)
+
+    def over(self, answer: Answer) -> None:
+        """The answer has been played, or was thrown away: what is still said of it is about the past."""
+        self._flushed_id = answer.item_id if answer.lane.state is LaneState.SHUT else None
+        if self._underruns == self._underruns_before:
+            self._lead.ran_well()
+        self._underruns_before = self._underruns
+        self._outbound.lead_ms = self._lead.ms
+
+    def _count(self, played: Played, answer: Answer) -> None:
+        if played.underruns is None:
+            return
+        # A longer lead is no help where there was nothing to send.
+        if played.underruns > self._underruns and answer.lane.has_audio:
+            self._lead.ran_dry()
+            answer.lane.pacer.set_lead_ms(self._lead.ms)
+            self._outbound.lead_ms = self._lead.ms
+        self._underruns = max(self._underruns, played.underruns)

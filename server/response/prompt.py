@@ -1,0 +1,127 @@
+"""What one run of the pipeline is given: the conversation as it is told, what is asked, and the configuration.
+
+What was said must be known by then: `hear_earlier` and `hear_clips` wait for it.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from server.conversation.clip_reading import CLIP_S, ClipReading
+from server.conversation.history import messages
+from server.conversation.memory import Conversation, Entry
+from server.domain.mcp_tools import Offer, choice_among, tools_of
+from server.domain.values import SessionConfig
+from server.response.answer_context import AnswerContext
+from server.turntaking.question import Question
+from stageflow.context import ContextSnapshot, Message
+from stages.errors import ProviderError, ProviderTimeout
+from stages.guard import UNGUARDED
+from stages.ports import Transcript
+from stages.router import PREVIOUS_ROUTE
+from stages.stt import SpokenTurn
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a run starts from."""
+
+    snapshot: ContextSnapshot
+    asked: Entry | None
+    """The words that it answers."""
+    judged: tuple[Entry, ...]
+    """Those, and all before them that no guard has seen."""
+    speech: SpokenTurn | None
+    """Where those words come from, if they were not typed."""
+
+
+async def hear_earlier(question: Question, context: AnswerContext, turn: int) -> None:
+    """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on without."""
+    for utterance in context.earlier():
+        if utterance is question.utterance:
+            continue
+        try:
+            await utterance.final()
+        except ProviderError:
+            fields = {"session": context.session_id, "turn": turn}
+            log.warning("an earlier utterance could not be recognised", extra=fields)
+
+
+async def hear_clips(about: Conversation) -> bool:
+    """Wait for the words of all clips, those too that come meanwhile, up to `CLIP_S`; False if there was nothing to
+    wait for."""
+    if next(_unread(about), None) is None:
+        return False
+    with anyio.move_on_after(CLIP_S):
+        while clip := next(_unread(about), None):
+            await clip.known()
+    return True
+
+
+def prompt_of(
+    question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
+) -> Prompt:
+    """What `question` asks about the conversation `about`; with clips that have not been read it can only fail."""
+    utterance, typed = question.utterance, None
+    last_id = utterance.item_id if utterance is not None else None
+    unanswered = about.unanswered(last_id)
+    if utterance is not None:
+        asked = about.find(utterance.item_id)
+        told = messages(about, upto=last_id)
+    else:
+        asked = unanswered[-1] if unanswered else None
+        told = messages(about, without=asked.id if asked else None)
+        typed = asked.text if asked else ""
+    before = tuple(entry for entry in about.unguarded(last_id) if entry is not asked and entry.text)
+    if config.instructions:
+        told = (Message(role="system", content=config.instructions), *told)
+    snapshot = ContextSnapshot(
+        input_text=typed,
+        messages=told,
+        session_id=context.session_id,
+        metadata={
+            PREVIOUS_ROUTE: context.conversation.last_route(),
+            UNGUARDED: tuple(entry.text for entry in before),
+        },
+    )
+    # Words that are still to be read would be judged unread.
+    judged = before if asked is None or typed == "" else (*before, asked)
+    return Prompt(snapshot, asked, judged, _unheard(about, unanswered) or utterance)
+
+
+def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
+    """What the stages read of the session's configuration; `offer` are the hosted tools that there are."""
+    return {
+        "voice": None if config.voice == "default" else config.voice,
+        "speed": config.speed,
+        "max_tokens": config.max_output_tokens,
+        "unprompted": question.requested,
+        "client_tools": (*config.tools, *tools_of(offer)),
+        "tool_choice": choice_among(offer, config.tool_choice),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """A turn with a clip that could not be recognised: the `stt` stage fails with what went wrong."""
+
+    error: ProviderError
+
+    async def final(self) -> Transcript:
+        raise self.error
+
+
+def _unheard(about: Conversation, unanswered: Sequence[Entry]) -> _Unheard | None:
+    if next(_unread(about), None):
+        # In an older item too: words that come later would be told under the verdict on the others.
+        return _Unheard(ProviderTimeout(f"the recogniser took longer than {CLIP_S:g} s for the clips"))
+    outcomes = (clip.outcome for entry in unanswered for clip in entry.clips)
+    return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)
+
+
+def _unread(about: Conversation) -> Iterator[ClipReading]:
+    return (clip for entry in about for clip in entry.clips if clip.outcome is None)

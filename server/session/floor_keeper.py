@@ -1,0 +1,193 @@
+"""What is done about whose turn it is: the floor is told what happened, and obeyed.
+
+All that decides lies in `server.turntaking.floor`. Barge-in is `feed(BARGED_IN)`: the floor says CANCEL
+and FLUSH, and both happen before anything else can run. The live turn is one task, which
+runs the pipeline (`server.response.answer`).
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.conversation.spoken_items import SpokenItems
+from server.domain.ids import new_id
+from server.domain.values import ReplyReason, SessionConfig
+from server.domain.voice_events import VoiceHeld
+from server.response.announcements import Announcements
+from server.response.answer import Answer
+from server.response.answer_context import AnswerContext
+from server.session.speculation import Speculation
+from server.session.turn_reports import TurnReports
+from server.turntaking.floor import Floor, FloorCommand, FloorEvent, RunId, State
+from server.turntaking.hearing import Hearing
+from server.turntaking.question import Question
+from server.turntaking.speech import Speech
+
+log = logging.getLogger(__name__)
+
+_CANCEL_REASONS: dict[FloorEvent, ReplyReason] = {
+    FloorEvent.BARGED_IN: "turn_detected",
+    FloorEvent.CANCELLED: "client_cancelled",
+}
+
+_AUDIBLE = (State.SPEAKING, State.DUCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperContext:
+    """What the keeper of the floor uses of its session."""
+
+    floor: Floor
+    hearing: Hearing
+    speech: Speech
+    spoken: SpokenItems
+    reports: TurnReports
+    speculation: Speculation
+    of_answers: AnswerContext
+    config: Callable[[], SessionConfig]
+    spawn: Callable[..., object]
+    """Start a task of the session's."""
+    close: Callable[[], None]
+    """End the session."""
+
+
+class FloorKeeper:
+    """Feeds the floor of one session and does what it says. Plain calls, but for the live turn."""
+
+    def __init__(self, context: KeeperContext) -> None:
+        self.answer: Answer | None = None
+        """The one that has, or last had, the floor."""
+        self.announcements = Announcements(self._announce)
+        self._context = context
+        self._queued: Question | None = None
+        self._silent_from_ms = 0
+
+    def feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
+        """Tell the floor what happened and do what it says, without an await in between."""
+        floor, now = self._context.floor, self._context.of_answers.now()
+        before = floor.state
+        commands = floor.feed(event, now, run)
+        self._obey(commands, now, question, _CANCEL_REASONS.get(event))
+        self._moved(before)
+
+    def tick(self, now: float) -> None:
+        """See whether the floor has waited long enough."""
+        before = self._context.floor.state
+        self._obey(self._context.floor.tick(now), now)
+        self._moved(before)
+
+    def _obey(
+        self,
+        commands: tuple[FloorCommand, ...],
+        now: float,
+        question: Question | None = None,
+        reason: ReplyReason | None = None,
+    ) -> None:
+        for command in commands:
+            self._do(command, now, question, reason)
+
+    def _moved(self, before: State) -> None:
+        """See to what depends on who has the floor."""
+        context, state = self._context, self._context.floor.state
+        if state is before:
+            return
+        context.hearing.set_agent_audible(state in _AUDIBLE)
+        if state is State.LISTENING:
+            self._silent_from_ms = context.hearing.position_ms
+            context.of_answers.outbound.wake()  # the writer keeps the time of the silence
+        if state in (State.LISTENING, State.HEARING):
+            context.speech.floor_is_free()
+        self._announce()
+
+    def _do(
+        self, command: FloorCommand, now: float, question: Question | None, reason: ReplyReason | None
+    ) -> None:
+        match command:
+            case FloorCommand.OPEN:
+                pass  # the floor counts its turns
+            case FloorCommand.START:
+                assert question is not None, "an answer is started with what it is asked for"
+                self._start(question, now)
+            case FloorCommand.QUEUE:
+                self._queued = question
+                if question is not None and question.utterance is not None:
+                    self._context.spoken.read(question.utterance)
+            case FloorCommand.APOLOGISE:
+                self.announcements.add(self._context.of_answers.pipelines.apology)
+            case FloorCommand.END_SPEECH:
+                self._context.speech.end_here()
+            case FloorCommand.NUDGE:
+                self._break_silence()
+            case FloorCommand.CLOSE:
+                self._context.close()
+            case _:
+                assert self.answer is not None, "only a live run is let out, held or ended"
+                self._do_answer(self.answer, command, now, reason)
+
+    def _do_answer(
+        self, answer: Answer, command: FloorCommand, now: float, reason: ReplyReason | None
+    ) -> None:
+        context, put = self._context, self._context.of_answers.outbound.put
+        match command:
+            case FloorCommand.COMMIT:
+                context.speculation.commit(now)
+                context.reports.committed(answer, context.speech.ended_by, now)
+                answer.confirm()
+            case FloorCommand.DROP:
+                context.speculation.drop()
+                answer.drop()
+            case FloorCommand.CANCEL:
+                answer.scope.cancel()
+            case FloorCommand.FLUSH:
+                was_whole = answer.timeline.status is not None
+                answer.interrupt(reason)
+                if context.floor.state is not State.CLOSED:
+                    context.reports.interrupted(answer, reason)
+                else:
+                    context.reports.left(answer, with_all_of_it=was_whole)
+            case FloorCommand.DUCK:
+                put(VoiceHeld("duck"))
+            case FloorCommand.PAUSE:
+                answer.lane.pause(now)
+                put(VoiceHeld("pause"))
+            case FloorCommand.RESUME:
+                answer.lane.resume(now)
+                put(VoiceHeld("resume"))
+
+    def _start(self, question: Question, now: float) -> None:
+        context = self._context
+        self._queued = None
+        if question.utterance is not None:
+            context.spoken.note(question.utterance.item_id)
+        timeline = context.reports.begin(context.floor.run, question, now)
+        self.answer = Answer(timeline, question, context.config(), context.of_answers)
+        context.speculation.start(now)
+        context.spawn(self._live, self.answer)
+
+    async def _live(self, answer: Answer) -> None:
+        """The live run: one answer from its start to the end of its playout."""
+        try:
+            with answer.scope:
+                await answer.run()
+        except Exception:
+            session_id = self._context.of_answers.session_id
+            log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
+            answer.fail()
+        self._context.reports.over(answer)
+        if self._queued is None:
+            self.feed(FloorEvent.ANSWERED, run=answer.run_id)
+        else:
+            self.feed(FloorEvent.ANSWERED_WITH_MORE, self._queued, run=answer.run_id)
+
+    def _break_silence(self) -> None:
+        """Take the silence for a turn in which nothing was said, and answer it."""
+        context = self._context
+        context.spoken.add_silence(new_id("item"), self._silent_from_ms, context.hearing.position_ms)
+        detection = context.config().turn_detection
+        if detection is not None and detection.create_response:
+            self.feed(FloorEvent.REPLY_REQUESTED, Question(ended_by="server", requested=True))
+
+    def _announce(self) -> None:
+        if self.announcements and self._context.floor.state is State.LISTENING:
+            question = Question(say=self.announcements.next(), ended_by="server")
+            self.feed(FloorEvent.REPLY_REQUESTED, question)

@@ -1,0 +1,35 @@
+"""What all sessions of a process share; `server.app` puts it together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from audio.vad import Vad
+from server.config.settings import Limits
+from server.response.answer_context import Pipelines
+from server.session.turn_reports import NoObserver, Observer
+from server.turntaking.interruption import InterruptionPolicy
+from stageflow.stages.ports import StagePorts
+from stages.demo.skills import Remind
+from stages.ports import EndOfTurnModel, Recogniser, ToolServers, VoiceOption
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a process share."""
+
+    recogniser: Recogniser
+    new_vad: Callable[[], Vad]
+    pipelines: Pipelines
+    new_ports: Callable[[Remind], StagePorts]
+    """The providers and tools of one session, given what its reminders are left with."""
+    limits: Limits
+    voices: tuple[VoiceOption, ...] = ()
+    """What of its voice a client may choose."""
+    end_of_turn: EndOfTurnModel | None = None
+    tool_servers: ToolServers | None = None
+    interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
+    observer: Observer = field(default_factory=NoObserver)
+    lead_ms: int = 400
+    chunk_ms: int = 100
+    unix_time_s: Callable[[], float] = lambda: 0.0
+    """The wall clock, read once a session, to tell the client when its time is up."""

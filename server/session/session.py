@@ -1,0 +1,359 @@
+"""One session: the shell of one connection, which hears, obeys, and tells.
+
+Theory of operation
+-------------------
+A session is one task group with a reader, a writer and the live turn; when `run` returns nothing of it is
+left. The reader turns frames into commands and obeys each with plain function calls: it never waits for the
+socket, nor for a stage, so that a client that has stopped reading can still interrupt. The writer is the
+only one to touch the socket; it also keeps the session's time (deadlines of the floor, the session's age),
+because it wakes anyway. Whose turn it is decides the floor (`server.turntaking.floor`), and
+`server.session.floor_keeper` does what it says, the live turn included.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from server.conversation import history
+from server.conversation.clips import Clips
+from server.conversation.items import ItemCommand, obey_item_command
+from server.conversation.memory import Conversation
+from server.conversation.spoken_items import SpokenItems
+from server.conversation.utterance import Outcome, Utterance
+from server.domain import commands as cmd
+from server.domain import events as ev
+from server.domain.errors import ClientError, SessionOver
+from server.domain.ids import new_id
+from server.domain.mcp_tools import Approval
+from server.domain.values import SessionConfig
+from server.domain.voice_events import Played, VoicesOffered
+from server.domain.wire import Dialect, Wire
+from server.output.outbound import Outbound
+from server.output.writer import Writer
+from server.response.answer_context import AnswerContext
+from server.response.playback import Playback
+from server.response.requests import RequestContext, Requests
+from server.session.floor_keeper import FloorKeeper, KeeperContext
+from server.session.services import Services
+from server.session.speculation import Speculation
+from server.session.turn_reports import TurnReports
+from server.tools.mcp_calls import HostedCalls
+from server.tools.mcp_servers import HostedServers
+from server.turntaking.floor import Floor, FloorEvent, RunId
+from server.turntaking.hearing import Hearing
+from server.turntaking.overlaps import SpeechContext
+from server.turntaking.question import Question
+from server.turntaking.speech import Speech
+from stageflow.context import Message
+
+log = logging.getLogger(__name__)
+
+CLOSE_DEADLINE_S = 2.0
+"""How long saying good-bye may take."""
+
+_SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
+
+
+class Session:
+    """A conversation over one connection. `run` is all its life."""
+
+    def __init__(self, wire: Wire, dialect: Dialect, services: Services, config: SessionConfig) -> None:
+        self.id = new_id("sess")
+        self.speculation = Speculation()
+        """What preparing answers in pauses has brought."""
+        self._now = asyncio.get_running_loop().time  # not anyio's: words come by callback, where no task runs
+        self._wire = wire
+        self._dialect = dialect
+        self._services = services
+        self._config = config
+        limits = services.limits
+        self._floor = Floor()
+        self._keep_idle_time(config)
+        self._conversation = Conversation(limits.max_items)
+        self._outbound = self._new_outbound()
+        self._spoken = SpokenItems(
+            self.id,
+            self._conversation,
+            self._outbound.put,
+            wants_transcripts=lambda: self._config.transcription,
+            spawn=self._spawn,
+        )
+        self._clips = Clips(
+            self.id,
+            services.recogniser,
+            self._spoken,
+            max_waiting_s=limits.max_waiting_clips_s,
+            spawn=self._spawn,
+        )
+        self._hosted = self._new_hosted()
+        self._hearing = self._new_hearing()
+        self._speech = Speech(self._hearing, self._speech_context())
+        self._context = self._new_answer_context()
+        self._requests = self._new_requests()
+        self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
+        self._observer = services.observer
+        self._reports = TurnReports(
+            self.id, self._hearing, self._outbound.put, self._playback, services.observer
+        )
+        self._keeper = self._new_keeper()
+        self._writer = Writer(
+            wire,
+            dialect,
+            self._outbound,
+            patience_s=limits.send_timeout_s,
+            now=self._now,
+            wake_at=self._wake_at,
+            tick=self._tick,
+        )
+        self._tasks: TaskGroup
+        self._expires_at = math.inf
+        self._over: SessionOver | None = None
+
+    def _new_outbound(self) -> Outbound:
+        services = self._services
+        return Outbound(
+            lead_ms=services.lead_ms,
+            chunk_ms=services.chunk_ms,
+            max_queued_audio_s=services.limits.max_queued_audio_s,
+            max_unsent_bytes=services.limits.max_unsent_bytes,
+            on_overflow=lambda: self.end(_SLOW_CONSUMER),
+        )
+
+    def _new_hosted(self) -> HostedCalls:
+        put, spawn = self._outbound.put, self._spawn
+        servers = HostedServers(self.id, self._services.tool_servers, self._conversation, put, spawn)
+        return HostedCalls(servers, self._conversation, put, spawn)
+
+    def _new_hearing(self) -> Hearing:
+        return Hearing(
+            self._services.recogniser,
+            self._services.new_vad,
+            self._config,
+            max_utterance_s=self._services.limits.max_utterance_s,
+            first_sign_counts=self._dialect.holds_voice and not self._services.interruption.protect_ms,
+            on_partial=self._partial,
+            on_read=self._was_read,
+            on_settled=self._settled,
+        )
+
+    def _speech_context(self) -> SpeechContext:
+        return SpeechContext(
+            floor=self._floor,
+            feed=self._feed,
+            put=self._outbound.put,
+            take=self._spoken.take,
+            read=self._spoken.read,
+            detection=lambda: self._config.turn_detection,
+            expects=self._conversation.expects,
+            answer_text=lambda: "" if self._keeper.answer is None else self._keeper.answer.text,
+            answer_heard_ms=lambda: 0 if self._keeper.answer is None else self._keeper.answer.heard_ms,
+            end_of_turn=self._services.end_of_turn,
+            policy=self._services.interruption,
+            holds_voice=self._dialect.holds_voice,
+        )
+
+    def _new_answer_context(self) -> AnswerContext:
+        services, wire = self._services, self._wire
+        return AnswerContext(
+            session_id=self.id,
+            pipelines=services.pipelines,
+            conversation=self._conversation,
+            outbound=self._outbound,
+            ports=services.new_ports(self.remind),
+            hosted=self._hosted,
+            earlier=self._hearing.earlier,
+            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
+            half_trip_s=lambda: wire.latency_s / 2,
+            now=self._now,
+        )
+
+    def _new_requests(self) -> Requests:
+        return Requests(
+            RequestContext(
+                floor=self._floor,
+                feed=self._feed,
+                config=lambda: self._config,
+                answer=lambda: self._keeper.answer,
+                of_answers=self._context,
+                clips=self._clips,
+                spawn=self._spawn,
+            )
+        )
+
+    def _new_keeper(self) -> FloorKeeper:
+        return FloorKeeper(
+            KeeperContext(
+                floor=self._floor,
+                hearing=self._hearing,
+                speech=self._speech,
+                spoken=self._spoken,
+                reports=self._reports,
+                speculation=self.speculation,
+                of_answers=self._context,
+                config=lambda: self._config,
+                spawn=self._spawn,
+                close=lambda: self._tasks.cancel_scope.cancel(),
+            )
+        )
+
+    def _spawn(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+        self._tasks.start_soon(work, *arguments)
+
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as a model would be given it now."""
+        return history.messages(self._conversation)
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
+        max_session_s = self._services.limits.max_session_s
+        self._expires_at = self._now() + max_session_s
+        expires_at_s = int(self._services.unix_time_s()) + max_session_s
+        self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
+        self._outbound.put(VoicesOffered(self._services.voices))
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._write)
+                self._hosted.configure(self._config.hosted)
+                await self._read()
+                self._feed(FloorEvent.GONE)
+        except Exception:
+            log.exception("the session failed", extra={"session": self.id})
+            self._over = SessionOver(1011, "internal error")
+        finally:
+            self._speech.close()
+            self._outbound.flush()
+            log.info("%s", self.speculation.line(), extra={"session": self.id})
+        await self._say_goodbye()
+
+    def end(self, over: SessionOver) -> None:
+        """End the session now, telling the client why. The first reason stands."""
+        if self._over is None:
+            self._over = over
+            self._tasks.cancel_scope.cancel()
+
+    async def _say_goodbye(self) -> None:
+        over = self._over or SessionOver(1000, "")
+        with anyio.move_on_after(CLOSE_DEADLINE_S, shield=True):
+            if over.error is not None:
+                await self._writer.send(ev.Problem(over.error))
+            await self._wire.close(over.close_code, over.reason)
+        self._observer.session_ended(over.close_code)
+
+    # --- the reader ---------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while (frame := await self._wire.receive()) is not None:
+            try:
+                command = self._dialect.decode(frame)
+                if isinstance(command, cmd.AppendAudio):  # the hot path first
+                    self._hear(command)
+                else:
+                    self._obey(command)
+            except ClientError as error:
+                self._complain(error)
+
+    def _complain(self, error: ClientError) -> None:
+        self._observer.problem(error.code)
+        self._outbound.put(ev.Problem(error))
+
+    def _obey(self, command: cmd.Command) -> None:
+        try:
+            match command:
+                case cmd.AppendAudio():
+                    self._hear(command)
+                case Played():
+                    self._playback.report(command, self._keeper.answer, self._now())
+                case cmd.CommitAudio():
+                    self._speech.commit()
+                case cmd.ClearAudio():
+                    self._speech.clear()
+                case cmd.Configure(config=config):
+                    self._configure(config)
+                case cmd.CreateReply(options=options):
+                    self._requests.create(options)
+                case cmd.CancelReply(reply_id=reply_id):
+                    self._requests.cancel(reply_id)
+                case cmd.ClearOutput():
+                    self._requests.clear_output()
+                case _:
+                    self._obey_item(command)
+        except ClientError as error:
+            error.ref = error.ref or command.ref
+            raise
+
+    def _obey_item(self, command: ItemCommand) -> None:
+        approval = command.item.detail if isinstance(command, cmd.AddItem) else None
+        if isinstance(approval, Approval):
+            self._hosted.check(approval)
+        for event in obey_item_command(command, self._conversation, self._clips):
+            self._outbound.put(event)
+        if isinstance(approval, Approval):
+            self._hosted.decide(approval)
+
+    def _hear(self, command: cmd.AppendAudio) -> None:
+        if command.problem is not None:
+            self._complain(command.problem)
+        self._floor.audio_came(self._now())
+        self._speech.push(command.data)
+
+    def _configure(self, config: SessionConfig) -> None:
+        self._speech.configure(config)
+        self._config = config
+        self._keep_idle_time(config)
+        self._outbound.put(ev.SessionConfigured(config))
+        self._hosted.configure(config.hosted)
+
+    def _keep_idle_time(self, config: SessionConfig) -> None:
+        idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
+        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
+
+    # --- the person's words -------------------------------------------------------------------------------
+
+    def _partial(self, utterance: Utterance, delta: str) -> None:
+        self._spoken.tell_delta(utterance.item_id, delta)
+        self._speech.weigh(utterance)
+
+    def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._keeper.answer, self._now())
+        self._speech.weigh(utterance)
+
+    def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._reports.read(utterance, self._keeper.answer, self._now())
+        self._spoken.settle(utterance, outcome)
+
+    # --- whose turn it is ---------------------------------------------------------------------------------
+
+    def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
+        self._keeper.feed(event, question, run)
+
+    def remind(self, delay_s: float, text: str) -> Callable[[], None]:
+        """Say `text` in `delay_s` seconds, or as soon as nobody speaks; see `Announcements.remind`."""
+        return self._keeper.announcements.remind(self._tasks, delay_s, text)
+
+    # --- the writer ---------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        if not await self._writer.run():
+            self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
+
+    def _wake_at(self, now: float) -> float:
+        due, deadline = self._outbound.next_due(now), self._floor.deadline
+        return min(
+            self._expires_at if due is None else due,
+            self._expires_at if deadline is None else deadline,
+            self._expires_at,
+        )
+
+    def _tick(self, now: float) -> None:
+        self._keeper.tick(now)
+        if now >= self._expires_at:
+            minutes = self._services.limits.max_session_s / 60
+            message = f"Your session hit the maximum duration of {minutes:g} minutes."
+            self.end(SessionOver(1001, "session expired", error=ClientError("session_expired", message)))

@@ -1,0 +1,124 @@
+"""What is told of every turn when it is over: to the client, to the log, and to whoever counts.
+
+A turn is over when its answer has been played out, or was thrown away; it is told of once.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from server.conversation.utterance import Utterance
+from server.domain.events import Event
+from server.domain.values import ReplyReason
+from server.domain.voice_events import EndedBy, InterruptedBy
+from server.response.answer import Answer
+from server.response.playback import Playback
+from server.telemetry.timeline import Timeline
+from server.turntaking.floor import RunId
+from server.turntaking.hearing import Hearing
+from server.turntaking.question import Question
+
+log = logging.getLogger(__name__)
+
+_INTERRUPTED_BY: dict[ReplyReason | None, InterruptedBy] = {
+    "turn_detected": "speech",
+    "client_cancelled": "client",
+    None: "timeout",
+}
+
+
+class Observer(Protocol):
+    """Whoever counts what happens in all sessions."""
+
+    def turn_ended(self, timeline: Timeline) -> None:
+        """A turn is over."""
+
+    def answer_dropped(self) -> None:
+        """An answer was begun, and then the person went on."""
+
+    def problem(self, code: str) -> None:
+        """A client was told of an error."""
+
+    def session_ended(self, close_code: int) -> None:
+        """A session is over, for this reason."""
+
+
+class NoObserver:
+    """Nobody counts."""
+
+    def turn_ended(self, timeline: Timeline) -> None:
+        """Nothing."""
+
+    def answer_dropped(self) -> None:
+        """Nothing."""
+
+    def problem(self, code: str) -> None:
+        """Nothing."""
+
+    def session_ended(self, close_code: int) -> None:
+        """Nothing."""
+
+
+class TurnReports:
+    """The timelines of one session."""
+
+    def __init__(
+        self,
+        session_id: str,
+        hearing: Hearing,
+        put: Callable[[Event], None],
+        playback: Playback,
+        observer: Observer,
+    ) -> None:
+        self._session_id = session_id
+        self._hearing = hearing
+        self._put = put
+        self._playback = playback
+        self._observer = observer
+        self._told = RunId(0, 0)
+        """The newest run that is over."""
+
+    def begin(self, run: RunId, question: Question, now: float) -> Timeline:
+        """A run begins."""
+        utterance = question.utterance
+        if utterance is None:
+            return Timeline(run, now)
+        timeline = Timeline(run, now, item_id=utterance.item_id, silence_ms=self._hearing.silence_ms)
+        if utterance.outcome is not None:
+            timeline.mark("transcript", now)
+        return timeline
+
+    def committed(self, answer: Answer, ended_by: EndedBy, now: float) -> None:
+        """The answer is wanted."""
+        answer.timeline.commit(answer.question.ended_by or ended_by, now)
+
+    def read(self, utterance: Utterance, answer: Answer | None, now: float) -> None:
+        """The words of an utterance are known."""
+        if answer is not None and answer.question.utterance is utterance:
+            answer.timeline.mark("transcript", now)
+
+    def interrupted(self, answer: Answer, reason: ReplyReason | None) -> None:
+        """The answer was flushed."""
+        answer.timeline.interrupted_by = _INTERRUPTED_BY[reason]
+        self.over(answer)
+
+    def left(self, answer: Answer, *, with_all_of_it: bool) -> None:
+        """The client is gone, and had been told of the answer's end or not."""
+        answer.timeline.interrupted_by = None if with_all_of_it else "gone"
+        self.over(answer)
+
+    def over(self, answer: Answer) -> None:
+        """The run is over, however it ended; the first call counts."""
+        timeline = answer.timeline
+        if timeline.run == self._told:
+            return
+        self._told = timeline.run
+        if not timeline.is_committed:
+            self._observer.answer_dropped()
+            return
+        self._playback.over(answer)
+        if timeline.reply_id is not None:  # a client is told of the turns that it knows of
+            self._put(timeline.ended())
+            self._put(timeline.timed())
+        log.info("%s", timeline.line(), extra={"session": self._session_id})
+        self._observer.turn_ended(timeline)

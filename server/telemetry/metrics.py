@@ -1,0 +1,89 @@
+"""What happens in all sessions of the process, counted for Prometheus.
+
+Labels are words of ours, never a client's: their number is bounded, and nothing that was said is in them.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from server.telemetry.timeline import Timeline
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+SLOW_CONSUMER = 4408
+
+_FIRST_AUDIO_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""People notice a pause from 0.2 s on and grow restless after 2 s."""
+
+
+class Metrics:
+    """The counts of one process; implements `server.session.turn_reports.Observer`."""
+
+    def __init__(self, sessions: Callable[[], int]) -> None:
+        """`sessions` tells how many are live."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began, nobody asks
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"stageflow_voice_{name}", what, labels, registry=registry)
+
+        Gauge("stageflow_voice_sessions", "Sessions that are live.", registry=registry).set_function(sessions)
+        self._sessions_ended = counter("sessions_ended", "Sessions that are over, by close code.", "code")
+        self._turns = counter("turns", "Turns that are over, by how they ended.", "ending")
+        self._barge_ins = counter("barge_ins", "Answers that the person talked over.")
+        self._speculations = counter(
+            "speculations",
+            "Answers begun before the turn was certainly over, by what became of them.",
+            "result",
+        )
+        self._saved_s = counter("speculation_saved_seconds", "Waiting that kept speculations have saved.")
+        self._first_audio = Histogram(
+            "stageflow_voice_first_audio_seconds",
+            "From the last voiced sample of the person to the first audio of the answer.",
+            buckets=_FIRST_AUDIO_S,
+            registry=registry,
+        )
+        self._errors = counter("errors", "Errors that clients were told of, by code.", "code")
+        self._slow_readers = counter("slow_readers", "Clients closed because they did not read.")
+        for result in ("started", "kept", "dropped"):
+            self._speculations.labels(result)
+
+    def turn_ended(self, timeline: Timeline) -> None:
+        """A turn is over."""
+        self._turns.labels(timeline.ending).inc()
+        if timeline.interrupted_by == "speech":
+            self._barge_ins.inc()
+        if timeline.saved_ms:
+            self._speculations.labels("started").inc()
+            self._speculations.labels("kept").inc()
+            self._saved_s.inc(timeline.saved_ms / 1000)
+        ms = timeline.timed().ms
+        if "speech_end" in ms and "first_audio" in ms:
+            self._first_audio.observe(ms["first_audio"] / 1000)
+
+    def answer_dropped(self) -> None:
+        """An answer was begun, and then the person went on."""
+        self._speculations.labels("started").inc()
+        self._speculations.labels("dropped").inc()
+
+    def problem(self, code: str) -> None:
+        """A client was told of an error."""
+        self._errors.labels(code).inc()
+
+    def session_ended(self, close_code: int) -> None:
+        """A session is over."""
+        self._sessions_ended.labels(str(close_code)).inc()
+        if close_code == SLOW_CONSUMER:
+            self._slow_readers.inc()
+
+    def page(self) -> str:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry).decode()

@@ -1,0 +1,108 @@
+"""The timeline of one answer: when each of its steps happened, and how it came to its end.
+
+Pure: time comes in as `now`, in the session's seconds. Zero is the last voiced sample of the person's turn, or,
+where nobody spoke, the moment at which the answer was asked for.
+"""
+
+from typing import Literal
+
+from server.domain.voice_events import EndedBy, InterruptedBy, Step, TurnEnded, TurnTimed
+from server.turntaking.floor import RunId
+
+Status = Literal["completed", "incomplete", "cancelled", "failed"]
+
+
+class Timeline:
+    """Marks of one revision of one turn. What is marked twice counts from the first time."""
+
+    def __init__(
+        self, run: RunId, now: float, *, item_id: str | None = None, silence_ms: int | None = None
+    ) -> None:
+        """`silence_ms`: how long ago the person's voice was last heard; None when nobody spoke."""
+        self.run = run
+        self.reply_id: str | None = None
+        """The reply that the client was told the end of."""
+        self.guard: Literal["passed", "blocked"] | None = None
+        self.route: str | None = None
+        self.ended_by: EndedBy = "server"
+        self.status: Status | None = None
+        self.interrupted_by: InterruptedBy | None = None
+        self._item_id = item_id
+        self._silence_ms: int | None = None
+        self._began_at = now
+        self._zero = now - (silence_ms or 0) / 1000
+        self._marks: dict[Step, float] = {} if silence_ms is None else {"speech_end": self._zero}
+        self._committed_at: float | None = None
+
+    def mark(self, step: Step, now: float) -> None:
+        """The step has happened."""
+        self._marks.setdefault(step, now)
+
+    def unmark(self, step: Step) -> None:
+        """What the step made was thrown away."""
+        self._marks.pop(step, None)
+
+    def end(self, status: Status) -> None:
+        """So the answer ended; what becomes afterwards of its last sounds changes nothing about that."""
+        self.status = self.status or status
+
+    def commit(self, ended_by: EndedBy, now: float) -> None:
+        """The answer is certainly wanted."""
+        self.ended_by = ended_by
+        self._committed_at = now
+        if "speech_end" in self._marks:
+            self.mark("endpoint", now)
+            self._silence_ms = self._ms(now)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the answer was wanted; one that was not is no turn's."""
+        return self._committed_at is not None
+
+    @property
+    def saved_ms(self) -> int:
+        """How long the answer had been on its way when it became certain that it was wanted."""
+        return 0 if self._committed_at is None else round((self._committed_at - self._began_at) * 1000)
+
+    def ended(self) -> TurnEnded:
+        """How the turn came to its end."""
+        return TurnEnded(
+            self.run.turn,
+            self.run.revision,
+            self._item_id,
+            self.ended_by,
+            self._silence_ms,
+            self.saved_ms > 0,
+            self.saved_ms,
+            self.guard,
+            self.route,
+            self.interrupted_by,
+        )
+
+    def timed(self) -> TurnTimed:
+        """When its steps happened, in the order in which they did."""
+        steps = dict(self._marks)
+        heard_at = steps.pop("heard", None)
+        if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
+            steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
+        marks = sorted(steps.items(), key=lambda mark: mark[1])
+        return TurnTimed(self.run.turn, self.reply_id or "", {step: self._ms(at) for step, at in marks})
+
+    @property
+    def ending(self) -> str:
+        """The turn's ending in a word, for counting."""
+        if self.interrupted_by is not None:
+            return f"interrupted_by_{self.interrupted_by}"
+        return "blocked" if self.guard == "blocked" else self.status or "failed"
+
+    def line(self) -> str:
+        """The turn on one line of a log; nothing that anybody said is in it."""
+        steps = " ".join(f"{step}={ms}" for step, ms in self.timed().ms.items())
+        ended = self.ended()
+        return (
+            f"turn {ended.turn}.{ended.revision} {self.ending}, ended by {ended.ended_by}, "
+            f"saved {ended.saved_ms} ms; ms: {steps}"
+        )
+
+    def _ms(self, at: float) -> int:
+        return round((at - self._zero) * 1000)

@@ -1,0 +1,1 @@
+"""Tools that run outside a run of the pipeline: MCP servers that a client names, and the calls made there."""

@@ -1,0 +1,199 @@
+"""Calls of hosted tools: started, approved of, and told, whatever becomes of the answer that made them.
+
+A call belongs to the session, not to its answer: somebody who talks over the answer does not end it, and what came of
+it is in the conversation when the next answer begins. What only looks (`read_only`) may start before it is certain that
+the answer is wanted; it is cancelled if it is not.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from server.conversation.memory import Conversation, Entry
+from server.domain.errors import ClientError
+from server.domain.events import Event, HostedCallEnded, HostedCallStarted, ItemDone
+from server.domain.mcp_tools import Approval, CallError, HostedCall, HostedServer, HostedTool, Offer, offer_of
+from server.tools.mcp_servers import HostedServers
+from stages.errors import ProviderError, ToolServerError
+from stages.ports import ToolOutput
+
+CALL_S = 20.0
+"""How long a call may take."""
+
+MAX_RUNNING = 16
+"""Calls of one session at once."""
+
+MAX_WAITING = 64
+"""Calls that wait for approval; beyond that the oldest have failed."""
+
+MAX_OUTPUT_CHARS = 32 << 10
+"""Of what came of a call: the model reads it with every request that follows."""
+
+Outcome = ToolOutput | CallError
+
+
+@dataclass(slots=True)
+class RunningCall:
+    """A call that has been started."""
+
+    tool: HostedTool
+    arguments: str
+    outcome: Outcome | None = None
+    done: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCall:
+    """A call as the conversation has it, and its number among the items of its reply."""
+
+    entry: Entry
+    index: int
+    tool: HostedTool
+    running: RunningCall | None = None
+    """If it was started before."""
+    request_id: str | None = None
+    """The item that asks for approval, if it needs it."""
+
+
+class HostedCalls:
+    """The calls of one session. Plain calls; each runs in a task of the session's."""
+
+    def __init__(
+        self,
+        servers: HostedServers,
+        conversation: Conversation,
+        put: Callable[[Event], None],
+        spawn: Callable[..., object],
+    ) -> None:
+        self._servers = servers
+        self._conversation = conversation
+        self._put = put
+        self._spawn = spawn
+        self._waiting: dict[str, PlacedCall] = {}
+        self._running = 0
+
+    def configure(self, servers: Sequence[HostedServer]) -> None:
+        """These are the session's servers from now on."""
+        self._servers.configure(servers, self._in_use())
+
+    async def offer(self, servers: Sequence[HostedServer], taken: Sequence[str]) -> Offer:
+        """What a reply may call, by names that are not `taken`; waits for servers that are still listing."""
+        return offer_of(await self._servers.tools(servers, self._in_use()), taken) if servers else {}
+
+    def start(self, tool: HostedTool, arguments: str) -> RunningCall:
+        """Run a call."""
+        call = RunningCall(tool, arguments)
+        if self._running < MAX_RUNNING:
+            self._running += 1
+            self._spawn(self._run, call)
+        else:
+            _settle(call, CallError("protocol", f"at most {MAX_RUNNING} calls run at once"))
+        return call
+
+    def made(self, placed: PlacedCall) -> None:
+        """The client knows of the call: run it, or wait for approval."""
+        if placed.request_id is None:
+            self._follow(placed)
+            return
+        self._waiting[placed.request_id] = placed
+        if len(self._waiting) > MAX_WAITING:
+            oldest = self._waiting.pop(next(iter(self._waiting)))
+            self._tell(oldest, CallError("tool", f"at most {MAX_WAITING} calls wait for approval"))
+
+    def check(self, approval: Approval) -> None:
+        """Raises ClientError when no call waits for this."""
+        if approval.request_id not in self._waiting:
+            param = "item.approval_request_id"
+            shown = approval.request_id[:64]
+            raise ClientError("invalid_value", f"{param}: no call waits for {shown!r}", param=param)
+
+    def decide(self, approval: Approval) -> None:
+        """Run the call that waited, or end it."""
+        placed = self._waiting.pop(approval.request_id)
+        placed.entry.detail = replace(_detail(placed.entry), request_id=approval.request_id)
+        if approval.approve:
+            self._follow(placed)
+        else:
+            why = f": {approval.reason}" if approval.reason else ""
+            self._tell(placed, CallError("tool", f"the user has declined it{why}"))
+
+    def _follow(self, placed: PlacedCall) -> None:
+        self._put(HostedCallStarted(placed.entry.id, placed.index))
+        call = placed.running or self.start(placed.tool, placed.entry.generated)
+        self._spawn(self._wait, placed, call)
+
+    async def _wait(self, placed: PlacedCall, call: RunningCall) -> None:
+        await call.done.wait()
+        assert call.outcome is not None, "a call is cancelled only before it is followed"
+        self._tell(placed, call.outcome)
+
+    def _tell(self, placed: PlacedCall, outcome: Outcome) -> None:
+        entry, detail = placed.entry, _detail(placed.entry)
+        if isinstance(outcome, CallError):
+            entry.detail = replace(detail, error=outcome)
+        else:
+            entry.detail = replace(detail, output=outcome.text)
+        self._put(HostedCallEnded(entry.id, placed.index, ok=not isinstance(outcome, CallError)))
+        if self._conversation.find(entry.id) is not None:
+            self._put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
+
+    async def _run(self, call: RunningCall) -> None:
+        try:
+            with call.scope:
+                _settle(call, await self._outcome(call))
+        finally:
+            self._running -= 1
+
+    async def _outcome(self, call: RunningCall) -> Outcome:
+        arguments = _parsed(call.arguments)
+        if arguments is None:
+            return CallError("protocol", "the arguments are not a JSON object", -32602)
+        held = self._servers.borrow(call.tool.server)
+        if held is None or held.connection is None:
+            return CallError("http", "there is no connection to the server")
+        try:
+            with anyio.move_on_after(CALL_S):
+                output = await held.connection.call(call.tool.tool.name, arguments)
+                return _of_output(output)
+        except ProviderError as error:
+            return _of_error(error)
+        finally:
+            self._servers.give_back(held)
+        return CallError("http", f"no answer within {CALL_S:g} s; it may have taken effect all the same")
+
+    def _in_use(self) -> list[HostedServer]:
+        return [placed.tool.server for placed in self._waiting.values()]
+
+
+def _settle(call: RunningCall, outcome: Outcome) -> None:
+    call.outcome = outcome
+    call.done.set()
+
+
+def _detail(entry: Entry) -> HostedCall:
+    assert isinstance(entry.detail, HostedCall)
+    return entry.detail
+
+
+def _parsed(arguments: str) -> Mapping[str, object] | None:
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _of_output(output: ToolOutput) -> Outcome:
+    text = output.text
+    if len(text) > MAX_OUTPUT_CHARS:
+        text = f"{text[:MAX_OUTPUT_CHARS]}\n[cut: these are the first {MAX_OUTPUT_CHARS} of {len(text)} characters]"
+    return CallError("tool", text) if output.failed else ToolOutput(text)
+
+
+def _of_error(error: ProviderError) -> CallError:
+    code = error.code if isinstance(error, ToolServerError) else 0
+    is_protocol = code != 0 and isinstance(error, ToolServerError) and not error.is_http
+    return CallError("protocol" if is_protocol else "http", str(error)[:1000], code)

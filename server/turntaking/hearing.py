@@ -1,0 +1,285 @@
+"""The input half of a session: wire audio in, utterances out, each already on its way through the recogniser.
+
+With turn detection on, the detector's speech makes the utterances; with it off (manual turns) everything
+that is appended is one utterance until the client commits it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
+from audio.errors import SettingError
+from audio.formats import SPEECH_HZ, Samples, samples_to_ms
+from audio.listener import Listener, SpeechAudio
+from audio.vad import Vad
+from server.conversation.utterance import Outcome, Utterance
+from server.domain.errors import ClientError
+from server.domain.ids import new_id
+from server.domain.values import SessionConfig, TurnDetection
+from server.turntaking.endpointing import EAGERNESS
+from stages.ports import Partial, Recogniser
+
+MIN_COMMIT_MS = 100
+"""The shortest audio that a client may commit, as the protocol's reference server has it."""
+
+SOFT_END_MS = 60
+"""Silence after which an answer may be prepared. Two windows of Silero's detector: `scripts/bench-turns` counts
+two soft ends for a sentence with one pause in it, so that hardly any answer is prepared in vain."""
+
+
+FIRST_SIGN_MS = 32
+"""Voice that is enough to lower an answer's: one window of Silero's detector."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The person has begun to speak."""
+
+    utterance: Utterance
+    audio_start_ms: int
+    onset_ms: int
+    """Where the voice began; the audio begins before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The person may have stopped: what they said so far can be read."""
+
+    utterance: Utterance
+    voice_ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWentOn:
+    """They had not."""
+
+    utterance: Utterance
+    pause_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The person has stopped; the utterance is whole."""
+
+    utterance: Utterance
+    audio_end_ms: int
+
+
+SpeechEvent = SpeechBegan | SpeechPaused | SpeechWentOn | SpeechStopped
+
+
+class Hearing:
+    """What one session hears. Plain calls; nothing here waits."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        new_vad: Callable[[], Vad],
+        config: SessionConfig,
+        *,
+        max_utterance_s: float,
+        first_sign_counts: bool,
+        on_partial: Callable[[Utterance, str], None],
+        on_read: Callable[[Utterance, Outcome], None],
+        on_settled: Callable[[Utterance, Outcome], None],
+    ) -> None:
+        """`on_partial` is called with what is new in the words that will not change, perhaps nothing.
+
+        With `first_sign_counts` the first sign of a voice over an answer begins an utterance: for who lowers the
+        answer's voice, and takes it back when it was nothing. Others interrupt, and wait until it is certain.
+        """
+        self._recogniser = recogniser
+        self._max_utterance_ms = int(max_utterance_s * 1000)
+        self._first_sign_counts = first_sign_counts
+        self._on_partial = on_partial
+        self._on_read = on_read
+        self._on_settled = on_settled
+        self.current: Utterance | None = None
+        """The utterance that is going on."""
+        self._unsettled: dict[str, Utterance] = {}
+        self._voice_ended_ms: int | None = None
+        self._manual = config.turn_detection is None
+        self._listener = Listener(config.input_format, new_vad(), self._endpointing(config))
+
+    def configure(self, config: SessionConfig) -> None:
+        """Hear by the new configuration from now on; the clock goes on.
+
+        Raises ClientError for turn detection that cannot work, and then nothing has changed.
+        """
+        self._listener.reconfigure(config.input_format, self._endpointing(config))
+        manual, self._manual = self._manual, config.turn_detection is None
+        if manual and not self._manual:
+            self._drop()  # what was appended and never committed is no utterance of the detector's
+
+    def push(self, data: bytes) -> Iterator[SpeechEvent]:
+        """Hear more audio in the session's input format, cut anywhere. The hot path.
+
+        Raises ClientError when a manual turn grows beyond the limit; what was appended so far stays.
+        """
+        for heard in self._listener.push(data):
+            match heard:
+                case SpeechAudio(samples=samples):
+                    self._extend(samples)
+                case SpeechStarted(start_sample=start, onset_sample=onset):
+                    self._voice_ended_ms = None
+                    self.current = self._open()
+                    start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
+                    yield SpeechBegan(self.current, start_ms, onset_ms)
+                case SpeechEnded(end_sample=end):
+                    yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+                case SoftEnd(last_voiced_sample=last) if self.current is not None:
+                    self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
+                    self.current.pause()
+                    yield SpeechPaused(self.current, self._voice_ended_ms)
+                case SpeechResumed(pause_samples=pause) if self.current is not None:
+                    self._voice_ended_ms = None
+                    self.current.resume()
+                    yield SpeechWentOn(self.current, samples_to_ms(pause, SPEECH_HZ))
+
+    def commit(self) -> tuple[Utterance, int | None]:
+        """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
+        ms).
+
+        Raises ClientError when there is too little of it.
+        """
+        ended_ms = None
+        for heard in self._listener.end_utterance():
+            match heard:
+                case SpeechAudio(samples=samples):
+                    self._extend(samples)
+                case SpeechEnded(end_sample=end):
+                    ended_ms = samples_to_ms(end, SPEECH_HZ)
+        length_ms = self.current.duration_ms if self.current else 0
+        # Speech that the detector has found is long enough by its own measure.
+        if ended_ms is None and length_ms < MIN_COMMIT_MS:
+            raise ClientError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. "
+                f"Expected at least {MIN_COMMIT_MS}ms of audio, but buffer only has {length_ms}ms of audio.",
+            )
+        return self._take(), ended_ms
+
+    def clear(self) -> bool:
+        """Forget the audio that has not been committed; True if the detector had heard speech in it."""
+        was_speaking = self._listener.is_speaking
+        self._listener.clear()
+        self._drop()
+        return was_speaking
+
+    def confirm_after(self, silence_ms: int) -> None:
+        """End the utterance after so much silence, if the person does not go on; for this pause only."""
+        self._listener.confirm_after(silence_ms)
+
+    def set_agent_audible(self, is_audible: bool) -> None:
+        """While the agent can be heard, the detector must be surer of what it hears."""
+        self._listener.set_agent_audible(is_audible)
+
+    def forget(self, utterance: Utterance) -> None:
+        """It was none; what is heard from here on is another."""
+        if utterance is self.current:
+            self._listener.abandon_utterance()
+            self.current = None
+        self._unsettled.pop(utterance.item_id, None)
+        utterance.close()
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the detector hears the person speak."""
+        return self._listener.is_speaking
+
+    @property
+    def position_ms(self) -> int:
+        """Milliseconds of audio received since the session began."""
+        return self._listener.position_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """How much audio has come since the person's voice was last heard; 0 while it goes on."""
+        return 0 if self._voice_ended_ms is None else self.position_ms - self._voice_ended_ms
+
+    def earlier(self) -> tuple[Utterance, ...]:
+        """Utterances that are over and whose words are not known yet, oldest first."""
+        return tuple(self._unsettled.values())
+
+    def close(self) -> None:
+        """Let go of every recognition."""
+        self._drop()
+        for utterance in self._unsettled.values():
+            utterance.close()
+        self._unsettled.clear()
+
+    def _extend(self, samples: Samples) -> None:
+        if self.current is None:
+            self.current = self._open()
+        # The detector ends its utterances in time; a client that ends them itself may forget to.
+        if self._manual and self.current.duration_ms >= self._max_utterance_ms:
+            raise ClientError(
+                "input_audio_buffer_full",
+                f"the uncommitted audio has reached the limit of {self._max_utterance_ms} ms: "
+                "commit or clear it",
+                param="audio",
+            )
+        self.current.push(samples)
+
+    def _open(self) -> Utterance:
+        told = ""
+
+        def report(partial: Partial) -> None:
+            nonlocal told
+            utterance.partial = partial.text
+            delta = partial.stable[len(told) :]
+            told += delta
+            self._on_partial(utterance, delta)
+
+        utterance = Utterance(
+            new_id("item"),
+            self._recogniser.open(report),
+            self._recogniser.rate_hz,
+            on_read=self._on_read,
+            on_settled=self._settled,
+        )
+        return utterance
+
+    def _drop(self) -> None:
+        if self.current is not None:
+            self.current.close()
+            self.current = None
+
+    def _take(self) -> Utterance:
+        assert self.current is not None, "the listener ends only what it has started"
+        utterance, self.current = self.current, None
+        self._unsettled[utterance.item_id] = utterance
+        return utterance
+
+    def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
+        self._unsettled.pop(utterance.item_id, None)
+        self._on_settled(utterance, outcome)
+
+    def _endpointing(self, config: SessionConfig) -> EndpointConfig | None:
+        detection = config.turn_detection
+        if detection is None:
+            return None
+        try:
+            endpointing = EndpointConfig(
+                threshold=detection.threshold,
+                prefix_padding_ms=detection.prefix_padding_ms,
+                silence_duration_ms=longest_silence_ms(detection),
+                max_utterance_ms=self._max_utterance_ms,
+                soft_end_ms=SOFT_END_MS,
+            )
+        except SettingError as error:
+            raise ClientError(
+                "invalid_value", str(error), param="session.audio.input.turn_detection"
+            ) from error
+        if self._first_sign_counts and detection.interrupt_response:
+            return replace(
+                endpointing, barge_in_threshold=detection.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS
+            )
+        return endpointing
+
+
+def longest_silence_ms(detection: TurnDetection) -> int:
+    """The silence that ends a turn, whatever was said in it."""
+    if detection.kind == "semantic_vad":
+        return EAGERNESS[detection.eagerness].max_ms
+    return detection.silence_duration_ms

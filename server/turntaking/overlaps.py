@@ -1,0 +1,188 @@
+"""Sounds that the person makes during an answer, until it is known whether they interrupt it.
+
+Several may wait at once: while the words of one are still being read, the next may begin. The oldest that
+interrupts takes the floor and becomes a turn, what came before it is forgotten, what came after it is judged over
+the answer to that turn. When the last of them has been dismissed, the answer gets its floor back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.conversation.utterance import Utterance
+from server.domain import events as ev
+from server.domain.values import TurnDetection
+from server.turntaking.floor import OVERLAP, Floor, FloorEvent, State
+from server.turntaking.hearing import Hearing, SpeechBegan
+from server.turntaking.interruption import Evidence, InterruptionPolicy, Verdict, judge
+from server.turntaking.question import Question
+from stages.ports import EndOfTurnModel, Expects
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechContext:
+    """What speech needs of its session."""
+
+    floor: Floor
+    feed: Callable[[FloorEvent, Question | None], None]
+    put: Callable[[ev.Event], None]
+    take: Callable[[Utterance], None]
+    """The utterance is over and becomes the person's item."""
+    read: Callable[[Utterance], None]
+    """Have an utterance read in the background."""
+    detection: Callable[[], TurnDetection | None]
+    expects: Callable[[], Expects]
+    """What kind of answer the agent waits for."""
+    answer_text: Callable[[], str]
+    """What the agent is saying."""
+    answer_heard_ms: Callable[[], int]
+    """How much of it has been heard."""
+    end_of_turn: EndOfTurnModel | None
+    policy: InterruptionPolicy
+    holds_voice: bool
+
+
+@dataclass(slots=True)
+class Overlap:
+    """One such sound."""
+
+    began: SpeechBegan
+    lasted_ms: int = 0
+    ended_ms: int | None = None
+    """Where it ended, once the detector has said so."""
+    is_told: bool = False
+    """Whether the client knows of it."""
+
+    @property
+    def utterance(self) -> Utterance:
+        """Its audio and words."""
+        return self.began.utterance
+
+
+_SHORT_ENDS_AFTER_MS = 160
+"""Silence that ends a sound too short for a word: time for one that began softly to go on, for what is dismissed is
+lost."""
+
+
+class Overlaps:
+    """The sounds that wait for a verdict, oldest first; only the newest may still be going on."""
+
+    def __init__(
+        self, hearing: Hearing, context: SpeechContext, become_turn: Callable[[Overlap], None]
+    ) -> None:
+        """`become_turn` is called with an overlap that has, or can have, the floor."""
+        self._hearing = hearing
+        self._context = context
+        self._become_turn = become_turn
+        self._waiting: list[Overlap] = []
+
+    def of(self, utterance: Utterance) -> Overlap | None:
+        """The overlap that is this utterance."""
+        return next((overlap for overlap in self._waiting if overlap.utterance is utterance), None)
+
+    def begin(self, began: SpeechBegan) -> None:
+        """The person has made a sound."""
+        self._waiting.append(Overlap(began))
+        self._ask_for_verdict()
+
+    def weigh_newest(self) -> None:
+        """More of it has been heard. The hot path: once there are words, how long it lasts only matters to a voice
+        that is not held yet."""
+        if self._waiting and (
+            self._context.floor.state is State.DUCKED or not self._waiting[-1].utterance.text
+        ):
+            self.weigh(self._waiting[-1])
+
+    def weigh(self, overlap: Overlap) -> None:
+        """More is known of it."""
+        utterance = overlap.utterance
+        if overlap.ended_ms is None and not utterance.is_paused:
+            overlap.lasted_ms = self._hearing.position_ms - overlap.began.onset_ms
+        is_over = utterance.is_paused and utterance.outcome is not None
+        evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.read_ms, is_over)
+        verdict = judge(evidence, self._context.policy, self._context.answer_text())
+        if verdict in (Verdict.HOLD, Verdict.READ) and self._context.floor.state is State.DUCKED:
+            self._context.feed(FloorEvent.SPEECH_PERSISTED, None)
+        match verdict:
+            case Verdict.READ if not utterance.is_being_read:
+                self._context.read(utterance)
+            case Verdict.INTERRUPT:
+                self.take_floor(overlap)
+            case Verdict.DISMISS:
+                self._dismiss(overlap)
+
+    def pause(self, overlap: Overlap, voice_ended_ms: int) -> None:
+        """It has paused: it may be all, and is read then; unless it is too short for a word and just ends soon."""
+        overlap.lasted_ms = voice_ended_ms - overlap.began.onset_ms
+        if self._is_short(overlap):
+            self._hearing.confirm_after(_SHORT_ENDS_AFTER_MS)
+        else:
+            self._context.read(overlap.utterance)
+
+    def end(self, overlap: Overlap, end_ms: int) -> None:
+        """The detector has heard its end; its words decide, if it is long enough to have any."""
+        overlap.ended_ms = end_ms
+        if self._is_short(overlap):
+            self._dismiss(overlap)
+            return
+        if not overlap.utterance.is_paused:  # it was too long for a pause
+            overlap.utterance.pause()
+            self._context.read(overlap.utterance)
+
+    def take_floor(self, overlap: Overlap) -> None:
+        """It interrupts."""
+        while self._waiting[0] is not overlap:
+            self._hearing.forget(self._waiting.pop(0).utterance)
+        if self._context.floor.state in OVERLAP or self._context.floor.state in _ANSWERING:
+            overlap.is_told = True
+            self._context.put(ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms))
+            self._context.feed(FloorEvent.BARGED_IN, None)  # which frees the floor for it
+        else:
+            self.floor_is_free()
+
+    def floor_is_free(self) -> None:
+        """Nobody answers any more: the oldest becomes a turn, and then perhaps the next."""
+        while self._waiting and self._context.floor.state in (State.LISTENING, State.HEARING):
+            overlap = self._waiting.pop(0)
+            if self._is_over_unnoticed(overlap):
+                self._forget_after_answer(overlap)
+                continue
+            if not overlap.is_told:
+                self._context.put(ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms))
+            self._become_turn(overlap)
+        if self._waiting:
+            self._ask_for_verdict()
+
+    def abandon(self) -> bool:
+        """Forget them all; True if there were any."""
+        had_some = bool(self._waiting)
+        while self._waiting:
+            self._hearing.forget(self._waiting.pop().utterance)
+        if had_some and self._context.floor.state in OVERLAP:
+            self._context.feed(FloorEvent.FALSE_ALARM, None)
+        return had_some
+
+    def _forget_after_answer(self, overlap: Overlap) -> None:
+        self._hearing.forget(overlap.utterance)
+        if not self._waiting and self._context.floor.state is State.HEARING:
+            self._context.feed(FloorEvent.SPEECH_NOTED, None)
+
+    def _ask_for_verdict(self) -> None:
+        if self._context.floor.state in _ANSWERING:
+            self._context.feed(FloorEvent.SPEECH_STARTED, None)
+
+    def _is_over_unnoticed(self, overlap: Overlap) -> bool:
+        """Whether it was short, and neither words nor the client have made anything of it."""
+        is_open = overlap.ended_ms is None and not overlap.is_told
+        return is_open and overlap.utterance.is_paused and self._is_short(overlap)
+
+    def _is_short(self, overlap: Overlap) -> bool:
+        return overlap.lasted_ms < self._context.policy.min_sound_ms
+
+    def _dismiss(self, overlap: Overlap) -> None:
+        self._waiting.remove(overlap)
+        self._hearing.forget(overlap.utterance)
+        if not self._waiting and self._context.floor.state in OVERLAP:
+            self._context.feed(FloorEvent.FALSE_ALARM, None)
+
+
+_ANSWERING = (State.THINKING, State.SPEAKING)

@@ -1,0 +1,144 @@
+"""Whisper tiny.en on CTranslate2: a blocking function from samples to text, cheap enough for conversation.
+
+Whisper always looks at 30 s of sound, nearly all of it padding. Here its encoder gets the speech and 2 s of
+silence after it, which costs a fifth, and is as good as the whole window once three things are seen to
+(`whisper_text` says why): a hypothesis that runs away is cut where it begins again, a doubtful one is tried
+again with more silence, and what is probably no speech is no text. Silence around the speech is left out, and
+what is long is read in pieces (`whisper_segments`).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from audio.formats import SPEECH_HZ, Samples
+from stages.errors import ModelFileError, ProviderError
+from stages.providers.whisper.segments import Segment, is_whole, next_stretch, still_valid
+from stages.providers.whisper.text import NO_SPEECH, Reading, read, token_limit
+from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
+
+MODEL_NAME = "whisper-tiny.en"
+"""In the lock file."""
+
+_PAD_S = 2.0
+_RETRY_PAD_S = 8.0
+_WINDOW_S = 30.0
+_PROMPT = ["<|startoftranscript|>"]
+"""And nothing more, so that it writes time stamps, without which it loops more often."""
+
+NOTHING = Reading("", no_speech=1.0)
+
+
+class Engine(Protocol):
+    """The part of CTranslate2's Whisper that is used: features to tokens, in two steps."""
+
+    def encode(self, features: Floats) -> Any:
+        """`float32[80, n]` to whatever `generate` wants."""
+
+    def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
+        """Tokens, mean log probability, probability of no speech."""
+
+
+class WhisperModel:
+    """The loaded model; its one method blocks and is called by one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int) -> Self:
+        """Load and warm up. Blocks for 0.5 s. Raises ModelFileError if the files or the library do not do."""
+        try:
+            engine = _Ctranslate2(directory, threads)
+        except ImportError as error:
+            raise ModelFileError(
+                f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[embedded]'`"
+            ) from error
+        except (RuntimeError, ValueError) as error:
+            raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
+        model = cls(engine)
+        model.read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
+        return model
+
+    def transcribe(
+        self,
+        samples: Samples,
+        keep_going: Callable[[], bool] = lambda: True,
+        known: Sequence[Segment] = (),
+        most: float = math.inf,
+    ) -> list[Segment] | None:
+        """The text of `int16[n]` at 16 kHz, in as many segments as it takes; they end where the samples end, unless
+        that needs more new ones than `most`.
+
+        `keep_going` is asked between the steps, each of which takes some tenths of a second; None if it says
+        no. `known` are the segments of an earlier reading, when there were fewer samples; what is still valid
+        of them is not read again. Raises ProviderError.
+        """
+        segments = still_valid(known, samples)
+        try:
+            valid = len(segments)
+            while not is_whole(segments, samples) and len(segments) - valid < most:
+                start = segments[-1].stretch.end_sample if segments else 0
+                segment = self._read_segment(samples, start, keep_going)
+                if segment is None:
+                    return None
+                segments.append(segment)
+        except (RuntimeError, ValueError) as error:  # what CTranslate2 raises
+            raise ProviderError(f"the embedded recogniser failed: {error}") from error
+        return segments
+
+    def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
+        stretch = next_stretch(samples, start)
+        if stretch.heard_from == stretch.heard_to:
+            return Segment(stretch, NOTHING)
+        reading = self._read_twice(samples[stretch.heard_from : stretch.heard_to], keep_going)
+        return None if reading is None else Segment(stretch, reading)
+
+    def _read_twice(self, speech: Samples, keep_going: Callable[[], bool]) -> Reading | None:
+        """What is said, with a second try if the first is doubtful."""
+        reading = self.read(speech, pad_s=_PAD_S, keep_going=keep_going)
+        if reading is None or reading.no_speech > NO_SPEECH or not reading.is_doubtful:
+            return reading
+        again = self.read(speech, pad_s=_RETRY_PAD_S, keep_going=keep_going)
+        return None if again is None else reading.better_of(again)
+
+    def read(
+        self, speech: Samples, *, pad_s: float, keep_going: Callable[[], bool] = lambda: True
+    ) -> Reading | None:
+        """One try at `int16[n]` of at most 28 s with `pad_s` of silence after it; None if not to go on."""
+        duration_s = len(speech) / SPEECH_HZ
+        window_s = min(duration_s + pad_s, _WINDOW_S)
+        frames = int(window_s * FRAMES_PER_S) // 2 * 2  # the encoder halves their number
+        encoded = self._engine.encode(log_mel(speech, frames))
+        if not keep_going():
+            return None
+        tokens, log_probability, no_speech = self._engine.generate(encoded, token_limit(duration_s))
+        return read(tokens, duration_s, no_speech=no_speech, log_probability=log_probability)
+
+
+class _Ctranslate2:
+    def __init__(self, directory: Path, threads: int) -> None:
+        import ctranslate2
+
+        self._as_view = ctranslate2.StorageView.from_array
+        self._model = ctranslate2.models.Whisper(
+            str(directory), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
+        )
+
+    def encode(self, features: Floats) -> Any:
+        return self._model.encode(self._as_view(features[None]))
+
+    def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
+        result = self._model.generate(
+            encoded,
+            [_PROMPT],
+            beam_size=1,
+            max_length=2
+            * max_tokens,  # CTranslate2 allows half of what it is told, as Whisper's own decoder does
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        return result.sequences[0], result.scores[0], result.no_speech_prob

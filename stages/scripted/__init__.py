@@ -1,1 +1,0 @@
-"""The mind of the scripted agent, pure: words to meaning, a conversation to what comes next."""

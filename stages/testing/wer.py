@@ -1,0 +1,63 @@
+"""How many words a recogniser got wrong, with spelling out of the way: what sounds the same counts as the same.
+
+Case and punctuation do not count, and numbers are compared digit by digit: "7:30 P.M." is "seven thirty pm", and
+"29340" is "two nine three four zero". "November 24" and "10:00 AM" are said like "November 24th" and "10 AM".
+Contractions are other words than what they stand for.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jiwer
+
+from stages.demo.plain import plain
+
+_SPELLINGS = {
+    "mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "percent": "%", "alright": "all right",
+}  # fmt: skip
+_FULL_HOUR_OR_RANK = re.compile(r"(?<=\d)(?::00|st|nd|rd|th)\b")
+_SYMBOL_BETWEEN_DIGITS = re.compile(r"(?<=\d)[:.](?=\d)")
+_AFTER_DIGIT = re.compile(r"(?<=\d)(?=\w)")
+_DOLLARS = re.compile(r"\$ (\d+)")
+
+
+def heard_words(text: str) -> list[str]:
+    """The words of `text` as they are compared; each digit is one."""
+    text = _FULL_HOUR_OR_RANK.sub("", _DOLLARS.sub(r"\1 dollars", plain(text)))
+    text = _AFTER_DIGIT.sub(" ", _SYMBOL_BETWEEN_DIGITS.sub(" ", text))
+    return " ".join(_SPELLINGS.get(word, word) for word in text.split()).split()
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrors:
+    """Words that are wrong, missing or too many, of so many that were said."""
+
+    errors: int
+    words: int
+
+    @property
+    def rate(self) -> float:
+        """Errors a word, the "WER"; may be above 1."""
+        return self.errors / max(self.words, 1)
+
+
+def word_errors(said: Sequence[str], heard: Sequence[str]) -> WordErrors:
+    """The errors in all texts of `heard` together, each against the one of `said` at its place."""
+    assert len(said) == len(heard), f"{len(said)} texts were said, {len(heard)} heard"
+    found = [
+        _word_errors(heard_words(one), heard_words(other)) for one, other in zip(said, heard, strict=True)
+    ]
+    return WordErrors(sum(one.errors for one in found), sum(one.words for one in found))
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """The WER of one text."""
+    return word_errors([said], [heard]).rate
+
+
+def _word_errors(said: list[str], heard: list[str]) -> WordErrors:
+    if not said:  # jiwer wants words to compare with
+        return WordErrors(len(heard), 0)
+    found = jiwer.process_words(" ".join(said), " ".join(heard))
+    return WordErrors(found.substitutions + found.deletions + found.insertions, len(said))

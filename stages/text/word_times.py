@@ -1,0 +1,109 @@
+"""Which words of a text lie where in its speech, for the voice that says them and for the eye that reads along.
+
+A *spoken* word is what stands between white space in what the voice was given, with a letter or digit in it. A
+*shown* word is a stretch of the text as it is displayed, the white space and whatever is not said before it
+included, so that the shown words joined are the text. "50%" is one shown word and two spoken ones.
+"""
+
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from stages.ports import WordTime
+from stages.text.speakable import pieces, speakable
+
+_SHOWN = re.compile(r"\s*\S+(?:\s+\Z)?|\s+")
+_SPOKEN = re.compile(r"\S+")
+_BEFORE_STOP = re.compile(r"(?<!\s)[^\S\n]+(?=[.,;:!?](?!\w))")
+"""White space that `speakable` takes out, which can make one word of two."""
+
+
+def is_word(text: str) -> bool:
+    """Whether a voice has something to say for it, by itself."""
+    return any(char.isalnum() for char in text)
+
+
+def by_length(text: str, start_sample: int, samples: int) -> Iterator[WordTime]:
+    """The shown words of `text`, each taking its share of `samples` by its characters."""
+    length = len(text.rstrip()) or 1
+    at = start_sample
+    for match in _SHOWN.finditer(text):
+        end = start_sample + min(match.end(), length) * samples // length
+        yield WordTime(match[0], at, end)
+        at = end
+
+
+class ShownTimes:
+    """Takes the times of one text's spoken words, as they come, and gives those of its shown words."""
+
+    def __init__(self, text: str, before: str = "") -> None:
+        """`before` is text that is shown with the first word, and has nothing to say."""
+        self._left = deque(_shown_words(text))
+        if self._left:
+            first, spoken = self._left[0]
+            self._left[0] = (before + first, spoken)
+        self._said: list[WordTime] = []
+
+    def take(self, words: Sequence[WordTime]) -> tuple[WordTime, ...]:
+        """The shown words that are complete with `words`, the next that are spoken.
+
+        When those are not the words that the voice was given, none is complete from then on.
+        """
+        return tuple(shown for word in words for shown in self._take(word))
+
+    def _take(self, word: WordTime) -> Iterator[WordTime]:
+        if not self._left:
+            return
+        text, spoken = self._left[0]
+        if word.text != spoken[len(self._said)]:
+            self._left.clear()
+            return
+        self._said.append(word)
+        if len(self._said) == len(spoken):
+            yield WordTime(text, self._said[0].start_sample, word.end_sample)
+            self._left.popleft()
+            self._said.clear()
+
+
+def _shown_words(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The shown words of `text` with the spoken words of each; none if there is nothing to say."""
+    shown = _SHOWN.findall(text)
+    spoken: list[list[str]] = [[] for _ in shown]
+    words = [word for word in speakable(text).split() if is_word(word)]
+    owners = _owners(text, shown)
+    if len(words) != len(owners):
+        return []
+    for word, owner in zip(words, owners, strict=True):
+        spoken[owner].append(word)
+    told: list[tuple[str, tuple[str, ...]]] = []
+    silent = ""
+    for stretch, said in zip(shown, spoken, strict=True):
+        if said:
+            told.append((silent + stretch, tuple(said)))
+            silent = ""
+        else:
+            silent += stretch
+    if told:
+        last, said_last = told[-1]
+        told[-1] = (last + silent, said_last)
+    return told
+
+
+def _owners(text: str, shown: Sequence[str]) -> list[int]:
+    """For each spoken word, in order, which of `shown` it is: the one that its last character comes from."""
+    starts = list(accumulate(map(len, shown), initial=0))
+    said, places, at = "", list[int](), 0
+    for piece in pieces(text):
+        if piece.shown == piece.spoken:
+            places += range(at, at + len(piece.shown))
+        else:  # however many shown words it was, it has been said when the last of them has
+            places += [at + max(len(piece.shown.rstrip()) - 1, 0)] * len(piece.spoken)
+        said += piece.spoken
+        at += len(piece.shown)
+    gone = {at for match in _BEFORE_STOP.finditer(said) for at in range(*match.span())}
+    kept = [at for at in range(len(said)) if at not in gone]
+    words = _SPOKEN.finditer("".join(said[at] for at in kept))
+    ends = [kept[match.end() - 1] for match in words if is_word(match[0])]
+    return [bisect_right(starts, places[end]) - 1 for end in ends]

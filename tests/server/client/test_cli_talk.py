@@ -1,0 +1,165 @@
+"""`stageflow-voice talk` says what is missing and what to do before the first word, and what a conversation took."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+from server.__main__ import main
+from stages.testing.fakes import EchoModel
+from tests.support.audio_maker import SPEECH_DIR
+from tests.support.certificate import self_signed
+from tests.support.live_server import live_server
+
+NOBODY = "ws://127.0.0.1:1/"
+CLIP = str(SPEECH_DIR / "cards_001.wav")
+TALK = [sys.executable, "-m", "server", "talk"]
+
+
+def talk(*words: str, **environment: str) -> str:
+    """What it complains about."""
+    done = subprocess.run(
+        [*TALK, *words],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        ("ImportError('no module')", "run `scripts/setup mic`, or `pip install 'stageflow-voice[mic]'`"),
+        ("OSError('PortAudio library not found')", "`sudo apt install libportaudio2`"),
+    ],
+)
+def test_what_the_microphone_needs_is_named(fault: str, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "sounddevice.py").write_text(f"raise {fault}\n")
+    assert remedy in talk(PYTHONPATH=str(tmp_path))
+
+
+def test_what_goes_with_a_file_alone_is_refused_without_one() -> None:
+    assert "--out and --barge-in-after go with an audio file" in talk("--barge-in-after", "800ms")
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    assert "no server at ws://127.0.0.1:1/" in talk(CLIP, "--url", "ws://127.0.0.1:1/")
+
+
+async def test_a_server_that_refuses_is_quoted() -> None:
+    async with live_server(api_keys="secret") as server:
+        said = await anyio.to_thread.run_sync(lambda: talk(CLIP, "--url", server.url, "--api-key", "guess"))
+    assert said.endswith(
+        f"the server at {server.url} refused: 401 The API key is missing or wrong. Give it with --api-key."
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"), [("nofile.wav", "No such file or directory"), ("README.md", "Format not recognised")]
+)
+def test_a_file_that_is_no_recording_is_named(file: str, reason: str) -> None:
+    assert f"{file}: {reason}; name a recording, such as a WAV" in talk(file)
+
+
+def test_where_the_answer_cannot_be_kept_is_said_before_the_conversation(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "answer.wav"
+    assert f"make it first: mkdir -p {tmp_path}/nowhere" in talk(CLIP, "--out", str(nowhere), "--url", NOBODY)
+    assert "this is a folder; name a file in it" in talk(CLIP, "--out", str(tmp_path), "--url", NOBODY)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    assert "'gopher://x' is not the address of a server, such as ws://" in talk(CLIP, "--url", "gopher://x")
+
+
+async def test_who_stops_reading_ends_the_conversation(tmp_path: Path) -> None:
+    """The address is the one that the server prints."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    async with live_server() as server:
+        done = await anyio.run_process(
+            [*TALK, CLIP, "--url", f"http://127.0.0.1:{server.port}/"], stdout=writer, check=False
+        )
+    os.close(writer)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.endswith("nobody reads what is printed here; the conversation has ended")
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() -> None:
+    async with live_server() as server:
+        words = [*TALK, CLIP, "--url", server.url, "--timeout", "0"]
+        done = await anyio.run_process(words, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "no answer within 0 s\n" in done.stdout.decode()
+
+
+async def complaint(*words: str, **environment: str) -> str:
+    """What it complains about to a server of this process."""
+    return await anyio.to_thread.run_sync(lambda: talk(CLIP, *words, **environment))
+
+
+async def test_a_certificate_is_trusted_by_the_variable_that_is_named(tmp_path: Path) -> None:
+    made = await anyio.to_thread.run_sync(self_signed, tmp_path)
+    async with live_server(**made.settings()) as server:
+        secure = f"https://127.0.0.1:{server.port}/"
+        said = await complaint("--url", secure)
+        assert (
+            "is not trusted (self-signed certificate); if it is yours, trust it: SSL_CERT_FILE=cert.pem"
+            in said
+        )
+        environment = os.environ | {"SSL_CERT_FILE": str(made.cert_file)}
+        done = await anyio.run_process([*TALK, CLIP, "--url", secure], env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+    async with live_server(**made.settings(), host="127.0.0.2") as server:
+        other = await complaint("--url", f"wss://127.0.0.2:{server.port}", SSL_CERT_FILE=str(made.cert_file))
+        assert "is not for this address (IP address mismatch" in other
+
+
+async def test_who_is_asked_without_tls_and_who_with_it_is_told_apart(tmp_path: Path) -> None:
+    made = await anyio.to_thread.run_sync(self_signed, tmp_path)
+    async with live_server(**made.settings()) as server:
+        said = await complaint("--url", server.url)
+        assert said.endswith(f"does not answer without TLS; try wss://127.0.0.1:{server.port}/v1/realtime")
+    async with live_server() as server:
+        said = await complaint("--url", f"wss://127.0.0.1:{server.port}")
+        assert said.endswith(f"does not speak TLS; try ws://127.0.0.1:{server.port}/v1/realtime")
+
+
+async def test_after_an_interruption_the_last_answer_is_told_and_how_soon_the_first_was_silent() -> None:
+    async with live_server(EchoModel("One two three four five six seven eight nine. ")) as server:
+        words = [*TALK, CLIP, "--url", server.url, "--barge-in-after", "500ms"]
+        done = await anyio.run_process(words, check=False)
+    said = done.stdout.decode()
+    assert "(cancelled)" in said
+    assert "the last answer, since the server heard the end of the turn:" in said
+    (silent_ms,) = re.findall(r"of the interruption was sent:\n  last audio +(-?\d+) ms\n  all over", said)
+    assert int(silent_ms) < 2000
+
+
+def test_the_help_names_what_is_taken_when_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["talk", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the server (default: ws://127.0.0.1:8080/v1/realtime)" in said
+    assert "wait for the answer (default: 30)" in said
+
+
+@pytest.mark.parametrize(("command", "takes"), [("serve", "--port"), ("talk", "--barge-in-after")])
+def test_an_option_that_is_none_shows_what_the_command_takes(
+    command: str, takes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--prot", "1"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: stageflow-voice {command} ")
+    assert takes in said
+    assert "unrecognized arguments: --prot" in said

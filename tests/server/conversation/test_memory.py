@@ -1,0 +1,174 @@
+"""The conversation: order, what was heard, what the model is given."""
+
+import pytest
+
+from server.conversation.heard import SpokenPiece
+from server.conversation.history import INTERRUPTED, messages
+from server.conversation.memory import Conversation, Entry, cut
+from server.domain.errors import ClientError
+from stages.ports import Expects
+
+
+def spoken(item_id: str = "a1", text: str = "one two three four") -> Entry:
+    pieces = [SpokenPiece(text, 0, 18_000)]
+    return Entry(item_id, "assistant", text, spoken=True, pieces=pieces, rate_hz=24_000)
+
+
+def conversation(*entries: Entry) -> Conversation:
+    made = Conversation()
+    for entry in entries:
+        made.add(entry)
+    return made
+
+
+def contents(made: Conversation) -> list[str]:
+    return [message.content for message in messages(made)]
+
+
+def test_entries_keep_their_order_and_name_the_one_before() -> None:
+    made = Conversation()
+    assert made.add(Entry("a", "user", "A")) is None
+    assert made.add(Entry("b", "user", "B")) == "a"
+    assert made.add(Entry("r", "system", "R"), "root") is None
+    assert made.add(Entry("m", "user", "M"), "a") == "a"
+    assert contents(made) == ["R", "A", "M", "B"]
+    assert made.previous_id("m") == "a"
+    assert made.previous_id("r") is None
+    assert made.last_id == "b"
+
+
+def test_an_id_can_be_taken_only_once() -> None:
+    with pytest.raises(ClientError, match="'a' is already"):
+        conversation(Entry("a", "user"), Entry("a", "user"))
+
+
+def test_an_unknown_place_is_refused_and_nothing_is_added() -> None:
+    made = conversation(Entry("a", "user", "A"))
+    with pytest.raises(ClientError, match="'z'"):
+        made.add(Entry("b", "user", "B"), "z")
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda made: made.get("z"), "item_retrieve_invalid_item_id"),
+        (lambda made: made.delete("z"), "item_delete_invalid_item_id"),
+        (lambda made: made.truncate("z", 0), "item_truncate_invalid_item_id"),
+    ],
+)
+def test_an_unknown_item_has_a_code_for_each_command(call: object, code: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        call(conversation())  # type: ignore[operator]  # a lambda in a table
+    assert refused.value.code == code
+
+
+def test_only_spoken_answers_can_be_truncated() -> None:
+    made = conversation(Entry("u", "user", "hi", spoken=True))
+    with pytest.raises(ClientError, match="Only model output audio") as refused:
+        made.truncate("u", 10)
+    assert refused.value.code == "unsupported_content_type"
+
+
+def test_truncation_keeps_the_words_that_were_heard_and_tells_the_model() -> None:
+    made = conversation(spoken())
+    entry = made.truncate("a1", 375)  # half of 750 ms
+    assert (entry.text, entry.generated) == ("one two", "one two three four")
+    assert contents(made) == ["one two" + INTERRUPTED]
+
+
+def test_a_position_beyond_the_end_is_the_end() -> None:
+    made = conversation(spoken())
+    assert made.truncate("a1", 10**9).text == "one two three four"
+    assert contents(made) == ["one two three four"]
+
+
+def test_a_later_truncation_replaces_an_earlier_estimate() -> None:
+    entry = spoken()
+    cut(entry, 5_000)
+    assert entry.text == "one"
+    made = conversation(entry)
+    assert made.truncate("a1", 750).text == "one two three four"
+
+
+def test_an_answer_of_which_nothing_was_heard_is_not_in_the_context() -> None:
+    entry = spoken()
+    cut(entry, 0)
+    assert contents(conversation(Entry("u", "user", "hi"), entry)) == ["hi"]
+
+
+def test_blocked_words_never_reach_the_model() -> None:
+    made = conversation(Entry("u", "user", "bad words", guard="blocked"), Entry("v", "user", "good words"))
+    assert contents(made) == ["good words"]
+
+
+def test_messages_end_before_the_entry_that_is_being_answered() -> None:
+    made = conversation(Entry("u", "user", "A"), Entry("v", "user", "B"), Entry("w", "user", "C"))
+    assert [message.content for message in messages(made, upto="v")] == ["A"]
+
+
+def test_the_oldest_go_first() -> None:
+    made = Conversation(max_items=2)
+    for name in "abc":
+        made.add(Entry(name, "user", name))
+    assert contents(made) == ["b", "c"]
+
+
+def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
+    made = conversation(Entry("u", "user", "A"), Entry("s", "system", "B"), Entry("v", "user", "C"))
+    assert [entry.id for entry in made.unanswered()] == ["u", "v"]
+    assert [entry.id for entry in made.unanswered("u")] == ["u"]
+    made.add(spoken())
+    assert made.unanswered() == ()
+
+
+def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_writes_an_answer() -> None:
+    made = conversation(
+        Entry("history", "user", "A", by_client=True),
+        Entry("heard", "user", "A"),
+        Entry("written", "assistant", "B", by_client=True),
+        Entry("judged", "user", "C", guard="passed"),
+        Entry("refused", "user", "D", guard="blocked"),
+        Entry("told", "system", "E"),
+        Entry("first", "user", "F"),
+        Entry("announced", "assistant", "G"),
+        Entry("second", "user", "H"),
+    )
+    assert [entry.id for entry in made.unguarded()] == ["heard", "first", "second"]
+    assert [entry.id for entry in made.unguarded("announced")] == ["heard", "first"]
+    assert [entry.id for entry in made.unguarded("history")] == ["history"]
+
+
+def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
+    made = conversation(Entry("a", "user"))
+    prepared = Entry("u", "user", is_told=False)
+    assert made.add(prepared) == "a"
+    assert made.add(Entry("r", "assistant", is_told=False)) == "u"  # told once the client knows of that
+    assert made.add(Entry("x", "user")) == "a"
+    assert made.add(Entry("y", "user"), "a") == "a"
+    assert [entry.id for entry in made] == ["a", "y", "u", "r", "x"]  # as the client has it once all are told
+    prepared.is_told = True
+    assert made.previous_id("u") == "y"
+    assert made.previous_id("x") == "u"
+
+
+# --- what the agent expects to hear -------------------------------------------------------------------------
+
+
+def test_what_the_agent_says_it_expects_wins_over_its_words_until_the_next_answer() -> None:
+    asks = Entry("a", "assistant", "Shall I?", expects=Expects.PHONE)
+    assert conversation().expects() is Expects.FREE
+    assert conversation(Entry("a", "assistant", "Shall I?")).expects() is Expects.YES_NO
+    assert conversation(asks, Entry("u", "user", "Yes.")).expects() is Expects.PHONE
+    assert conversation(asks, Entry("b", "assistant", "It is noon.")).expects() is Expects.FREE
+    assert conversation(asks, Entry("b", "assistant", "It", status="in_progress")).expects() is Expects.PHONE
+
+
+def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> None:
+    asks = spoken(text="Shall I? And your number")
+    asks.expects = Expects.PHONE
+    cut(asks, 18_000)
+    assert conversation(asks).expects() is Expects.PHONE
+    cut(asks, 6_500)
+    assert asks.heard == "Shall I?"
+    assert conversation(asks).expects() is Expects.YES_NO

@@ -1,0 +1,16 @@
+"""Identifiers: their shape, and that no two are alike."""
+
+import re
+
+from server.domain.ids import new_id
+
+
+def test_ids_have_the_shape_that_stock_clients_expect_and_never_repeat() -> None:
+    ids = [new_id("item") for _ in range(2000)]
+    assert all(re.fullmatch(r"item_[0-9A-Za-z]{21}", made) for made in ids)
+    assert len(set(ids)) == 2000
+
+
+def test_every_character_stands_in_every_place() -> None:
+    places = zip(*(new_id("x").removeprefix("x_") for _ in range(4000)), strict=True)
+    assert {len(set(place)) for place in places} == {62}

@@ -1,0 +1,320 @@
+"""One client that sends too much is slowed down and sent away; its neighbours do not notice.
+
+The tests with sockets use the real clock with wide bounds: what is asserted is who had to wait, not how fast.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from server.gateway.connection import SLICE_BYTES, GuardedConnection, IntakeLimits, TokenBucket
+
+# --- the bucket -------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_starts_full_and_is_paid_afterwards() -> None:
+    bucket = TokenBucket(per_s=10, burst=5, now=100.0)
+    assert bucket.wait_s(100.0) == 0
+    bucket.spend(4, 100.0)
+    assert bucket.wait_s(100.0) == 0
+    bucket.spend(11, 100.0)  # ten more than there was
+    assert bucket.wait_s(100.0) == pytest.approx(1.1)
+    assert bucket.wait_s(101.05) == 0
+
+
+def test_a_bucket_never_holds_more_than_its_burst() -> None:
+    bucket = TokenBucket(per_s=10, burst=5, now=0.0)
+    bucket.spend(0, 1_000.0)
+    bucket.spend(6, 1_000.0)
+    assert bucket.wait_s(1_000.0) > 0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 0.5), st.integers(0, 50)), max_size=60),
+    st.integers(1, 100),
+    st.integers(1, 100),
+)
+def test_whoever_waits_gets_the_rate_and_the_burst_and_no_more(
+    asked: list[tuple[float, int]], per_s: int, burst: int
+) -> None:
+    bucket, now, spent = TokenBucket(per_s, burst, 0.0), 0.0, 0
+    for pause_s, amount in asked:
+        now += pause_s
+        now += bucket.wait_s(now)
+        bucket.spend(amount, now)
+        spent += amount
+    assert spent <= burst + per_s * now + 50  # paid afterwards: one more than there was
+
+
+# --- real sockets -----------------------------------------------------------------------------------------
+
+MASK = bytes(4)
+EMPTY_TEXT = b"\x81\x80" + MASK
+PING = b"\x89\x80" + MASK
+EMPTY_FRAGMENT = b"\x00\x80" + MASK
+FIRST_FRAGMENT = b"\x01\x80" + MASK
+
+
+class Echo:
+    """An echo server that counts what reached it."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.has_ended = anyio.Event()
+        self.how: tuple[int | None, int | None] = (None, None)
+        """Close codes of the first connection that ended: sent, received."""
+
+    async def __call__(self, connection: ServerConnection) -> None:
+        try:
+            while True:
+                message = await connection.recv()
+                self.messages += 1
+                await connection.send(message)
+        except ConnectionClosed as error:
+            if not self.has_ended.is_set():
+                self.how = (error.sent.code if error.sent else None, error.rcvd.code if error.rcvd else None)
+            self.has_ended.set()
+
+
+@asynccontextmanager
+async def serving(echo: Echo, limits: IntakeLimits, *, max_size: int = 1 << 20) -> AsyncIterator[str]:
+    guarded = GuardedConnection.with_limits(limits)
+    server = serve(
+        echo, "127.0.0.1", 0, create_connection=guarded, compression=None, max_size=max_size, close_timeout=1
+    )
+    async with server as running:
+        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+
+
+class Hostile:
+    """A client that does as it likes: raw bytes over TCP, after a proper handshake."""
+
+    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+        self._stream = stream
+        self.last_words = b""
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, url: str) -> AsyncIterator["Hostile"]:
+        host, port = url.removeprefix("ws://").split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            assert b" 101 " in await stream.receive()
+            yield cls(stream)
+
+    async def flood(self, block: bytes) -> None:
+        """Send without end, and listen, until the server has had enough."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send_for_ever, block)
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    self.last_words = (self.last_words + await self._stream.receive())[-200:]
+            tasks.cancel_scope.cancel()
+
+    async def _send_for_ever(self, block: bytes) -> None:
+        with suppress(anyio.BrokenResourceError):
+            while True:
+                await self._stream.send(block)
+
+    async def send(self, data: bytes) -> None:
+        await self._stream.send(data)
+
+    def was_closed_with(self, code: int, reason: str) -> bool:
+        payload = code.to_bytes(2, "big") + reason.encode()
+        return self.last_words.endswith(bytes([0x88, len(payload)]) + payload)
+
+
+async def echo_times_s(url: str, count: int) -> list[float]:
+    """How long a neighbour waits for its own words."""
+    times = []
+    async with connect(url, compression=None) as neighbour:
+        for number in range(count):
+            began = anyio.current_time()
+            await neighbour.send(str(number))
+            assert await neighbour.recv() == str(number)
+            times.append(anyio.current_time() - began)
+            await anyio.sleep(0.02)
+    return times
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(EMPTY_TEXT * 40_000, id="tiny frames"),
+        pytest.param(PING * 40_000, id="pings"),
+        pytest.param(FIRST_FRAGMENT + EMPTY_FRAGMENT * 40_000, id="empty fragments"),
+    ],
+)
+async def test_neighbours_of_a_flood_are_answered_and_the_flooder_is_sent_away(block: bytes) -> None:
+    echo = Echo()
+    limits = IntakeLimits(frames_per_s=150, burst_frames=300, patience_s=1.0)
+    async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hostile.flood, block)
+                times = await echo_times_s(url, 50)
+    assert sorted(times)[45] < 0.25
+    assert hostile.was_closed_with(1008, "too much for too long: the limit is 150 frames a second")
+
+
+async def test_a_flood_reaches_the_session_at_the_rate_of_the_limit() -> None:
+    echo = Echo()
+    limits = IntakeLimits(frames_per_s=100, burst_frames=50, patience_s=60)
+    async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
+        began = anyio.current_time()
+        with anyio.move_on_after(1.0):
+            await hostile.flood(EMPTY_TEXT * 10_000)
+        elapsed = anyio.current_time() - began
+        assert echo.messages <= 50 + 100 * elapsed + SLICE_BYTES // len(EMPTY_TEXT)
+        assert echo.messages >= 50
+
+
+async def test_a_client_in_a_hurry_is_slowed_down_and_loses_nothing() -> None:
+    echo = Echo()
+    limits = IntakeLimits(bytes_per_s=200_000, burst_bytes=20_000, frames_per_s=10_000, burst_frames=10_000)
+    messages = [str(number) * 1000 for number in range(60)]  # 110 kB
+    async with serving(echo, limits) as url, connect(url, compression=None) as client:
+        began = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+
+            async def send() -> None:
+                for message in messages:
+                    await client.send(message)
+
+            tasks.start_soon(send)
+            with anyio.fail_after(10):
+                assert [await client.recv() for _ in messages] == messages
+        assert anyio.current_time() - began > 0.3  # 90 kB at 200 kB/s
+
+
+async def test_a_session_that_does_not_read_loses_nothing_either() -> None:
+    release, heard = anyio.Event(), []
+    count = 300
+
+    async def slow(connection: ServerConnection) -> None:
+        await release.wait()
+        for _ in range(count):
+            heard.append(await connection.recv())
+
+    limits = IntakeLimits(frames_per_s=1000, burst_frames=2000)
+    async with serve(
+        slow, "127.0.0.1", 0, create_connection=GuardedConnection.with_limits(limits), max_queue=4
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            for number in range(count):
+                await client.send(str(number))
+            release.set()
+            with anyio.fail_after(10):
+                await client.wait_closed()
+    assert heard == [str(number) for number in range(count)]
+
+
+async def test_what_is_sent_at_once_keeps_its_place_among_what_is_sent() -> None:
+    async def speak(connection: ServerConnection) -> None:
+        assert isinstance(connection, GuardedConnection)
+        for number in range(5):
+            assert connection.send_now(f"{number} é")
+            await connection.send(bytes([number]) * 70_000)
+            assert connection.send_now(b"")
+        await connection.close()
+        assert not connection.send_now("too late")
+
+    async with serve(
+        speak, "127.0.0.1", 0, create_connection=GuardedConnection.with_limits(IntakeLimits())
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            with anyio.fail_after(10):
+                heard = [message async for message in client]
+    assert heard == [
+        message for number in range(5) for message in (f"{number} é", bytes([number]) * 70_000, b"")
+    ]
+
+
+async def test_nothing_is_sent_at_once_to_a_client_that_does_not_read() -> None:
+    sent, has_ended = 0, anyio.Event()
+
+    async def speak(connection: ServerConnection) -> None:
+        nonlocal sent
+        assert isinstance(connection, GuardedConnection)
+        while sent < 1000 and connection.send_now(bytes(100_000)):
+            sent += 1
+            await anyio.lowlevel.checkpoint()
+        has_ended.set()
+
+    async with serve(
+        speak,
+        "127.0.0.1",
+        0,
+        create_connection=GuardedConnection.with_limits(IntakeLimits()),
+        close_timeout=1,
+    ) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Hostile.connected(url):
+            with anyio.fail_after(10):
+                await has_ended.wait()
+    assert sent < 1000
+
+
+async def test_too_many_bytes_for_too_long_names_the_bytes() -> None:
+    echo = Echo()
+    limits = IntakeLimits(bytes_per_s=20_000, burst_bytes=10_000, patience_s=0.5)
+    async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
+        with anyio.fail_after(10):
+            await hostile.flood(b"\x82\xfe\x0f\xa0" + MASK + bytes(4000))
+    assert hostile.was_closed_with(1008, "too much for too long: the limit is 20000 bytes a second")
+
+
+async def test_a_giant_frame_is_refused_with_1009() -> None:
+    echo = Echo()
+    async with serving(echo, IntakeLimits(), max_size=10_000) as url:
+        async with connect(url, compression=None) as client:
+            await client.send("x" * 10_001)
+            with anyio.fail_after(10):
+                await client.wait_closed()
+            assert client.close_code == 1009
+        assert max(await echo_times_s(url, 3)) < 1
+
+
+async def test_a_client_that_will_not_close_is_cut_off() -> None:
+    """After 1009 the library waits for the client to close its socket; this one does not."""
+    echo = Echo()
+    async with serving(echo, IntakeLimits(), max_size=10_000) as url, Hostile.connected(url) as hostile:
+        await hostile.send(b"\x81\xfe\xff\xff" + MASK)
+        with anyio.fail_after(10):
+            await echo.has_ended.wait()
+    assert echo.how == (1009, None)
+
+
+async def test_a_frame_may_come_in_any_pieces() -> None:
+    echo = Echo()
+    message = "é" * 5_000
+    async with serving(echo, IntakeLimits()) as url, connect(url, compression=None) as client:
+        for _ in range(3):
+            await client.send([message[:1], message[1:4000], message[4000:]])
+            assert await client.recv() == message
+
+
+async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> None:
+    echo = Echo()
+    limits = IntakeLimits(frames_per_s=100, burst_frames=1)
+    async with serving(echo, limits) as url:
+        async with connect(url, compression=None) as client:
+            client.transport.write(EMPTY_TEXT * 200)
+            await client.recv()
+            client.transport.abort()
+        with anyio.fail_after(10):
+            await echo.has_ended.wait()

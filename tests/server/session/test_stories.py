@@ -1,0 +1,231 @@
+"""Whole conversations in virtual time, against golden traces and against what must hold in every one of them.
+
+A trace that is meant to change is written anew with
+`UPDATE_STORIES=1 scripts/test tests/server/session/test_stories.py`; then read it.
+"""
+
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stageflow.tools import Tool
+from tests.server.session.stories import LONG, LONG_ANSWER, STORIES, TEN_MINUTES, asking
+from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
+from tests.support.trace_checker import check_trace
+
+GOLDEN = Path(__file__).parents[2] / "data" / "stories"
+UPDATE = bool(os.environ.get("UPDATE_STORIES"))
+
+
+@cache
+def told(name: str) -> Told:
+    return perform(STORIES[name])
+
+
+def page(name: str) -> str:
+    lines = [f"# {name}", ""]
+    for say in STORIES[name].says:
+        what = f"{say.words!r}" if say.words else f"({say.sound})"
+        lines.append(f"{say.start_s:6.2f}  person until {say.end_s:.2f}: {what}")
+    lines += ["", *told(name).lines, ""]
+    lines += [f"{role}: {content}" for role, content in told(name).context]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_story_goes_as_it_went(name: str) -> None:
+    path = GOLDEN / f"{name.replace(' ', '_')}.txt"
+    if UPDATE:
+        path.write_text(page(name))
+    assert page(name) == path.read_text()
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_order_of_events_is_the_protocols(name: str) -> None:
+    check_trace(told(name).realtime_events(), ended=False)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_turn_is_answered_twice(name: str) -> None:
+    events = [event["type"] for _, event in told(name).events]
+    wanted = events.count("input_audio_buffer.committed")
+    asked = sum(deed.type == "response.create" for deed in STORIES[name].does)
+    assert events.count("response.created") <= wanted + asked
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_audio_of_a_reply_comes_after_its_end(name: str) -> None:
+    over: set[str] = set()
+    epoch = 0
+    for _, event in told(name).events:
+        if event["type"] == "response.done":
+            over.add(event["response"]["id"])
+        elif event["type"] == "x_flush":
+            epoch = event["epoch"]
+        elif event["type"] in AUDIO:
+            assert event.get("response_id") not in over
+            assert event.get("epoch", epoch) >= epoch
+
+
+def last_of_the_voice(told: Told) -> str | None:
+    """The last thing that the client was told of its playback: speech that takes the floor ends it."""
+    ends = ("x_resume", "response.done", "input_audio_buffer.speech_started")
+    kinds = [event["type"] for _, event in told.events if event["type"] in ("x_duck", "x_pause", *ends)]
+    return kinds[-1] if kinds else None
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_voice_that_was_held_is_let_go(name: str) -> None:
+    assert last_of_the_voice(told(name)) not in ("x_duck", "x_pause")
+
+
+def test_no_golden_trace_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {name.replace(" ", "_") for name in STORIES}
+
+
+# --- what one story alone shows -------------------------------------------------------------------------------
+
+
+def test_what_was_held_goes_on_with_the_next_sample() -> None:
+    plain = told("a question and its answer")
+    assert len(plain.audio()) == 2 * 24 * 1080  # the four tones of "It is noon now."
+    whole = perform(LONG_ANSWER).audio()
+    assert told("a backchannel does not interrupt").audio() == whole
+    assert told("two backchannels do not interrupt").audio() == whole
+
+
+def test_the_voice_is_lowered_within_150_ms_of_the_first_voiced_sample() -> None:
+    for name in ("a backchannel does not interrupt", "stop takes the floor", "words take the floor"):
+        assert told(name).times("x_duck")[0] - 4.0 <= 0.15
+
+
+def test_a_number_is_waited_for_because_the_agent_says_that_it_asks_for_one() -> None:
+    pause_s = 0.9
+    known = told("a number that the agent asks for is waited for")
+    unknown = told("a number that nobody knows to be asked for is cut")
+    assert [words for role, words in known.context if role == "user"][1:] == ["two nine three four"]
+    assert [words for role, words in unknown.context if role == "user"][1:] == ["two nine", "three four"]
+    assert unknown.times("input_audio_buffer.committed")[1] - 5.6 < pause_s
+
+
+def test_a_tool_that_cannot_be_undone_runs_once_although_two_answers_were_prepared() -> None:
+    ran: list[float] = []
+
+    async def pay() -> str:
+        """Pay."""
+        ran.append(anyio.current_time())
+        return "paid"
+
+    story = STORIES["an irreversible tool does not run for a pause"]
+    known = perform(replace(story, tools=(Tool.of(pay, effect="irreversible"),)))
+    (paid_at,) = ran
+    assert paid_at >= known.times("input_audio_buffer.committed")[0]
+    assert known.stage.session.speculation.dropped == 1
+
+
+def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
+    prepared = told("a pause inside a sentence is one turn")
+    (committed,), audible = prepared.times("input_audio_buffer.committed"), prepared.audio_times()
+    assert audible[0] - committed <= 0.005
+    speculation = prepared.stage.session.speculation
+    assert (speculation.started, speculation.kept, speculation.dropped) == (2, 1, 1)
+    assert speculation.saved_ms > 400
+
+
+def test_words_that_come_late_of_a_forgotten_sound_do_not_end_the_next_turn() -> None:
+    story = Story(
+        says=(
+            Say(0.5, 1.5, "what time is it"),
+            Say(4.0, 4.3, "yes."),  # read until 5.6, and cleared before
+            Say(4.8, 5.45, "the the the"),
+        ),
+        answers=(LONG, "Yes?"),
+        does=(Do(4.5, "input_audio_buffer.clear"), Do(4.6, "response.cancel")),
+        recogniser_s=1.2,
+        until_s=12.0,
+    )
+    ended = perform(story).times("input_audio_buffer.speech_stopped")
+    assert ended[-1] - 5.45 > 1.0  # more is coming after "the", whatever "yes." would mean
+
+
+def test_ten_minutes_of_conversation_are_forty_answers() -> None:
+    says = tuple(Say(0.5 + 15 * n, 2.0 + 15 * n, "what time is it") for n in range(40))
+    told = perform(Story(says=says, answers=("It is noon now.",), until_s=600.0))
+    assert [event["response"]["status"] for _, event in told.events if event["type"] == "response.done"] == [
+        "completed"
+    ] * 40
+    assert told.stage.session.speculation.kept == 40
+
+
+def test_ten_minutes_with_interruptions_cost_two_turns_of_the_loop_a_frame() -> None:
+    """One for the microphone's timer and one for the session to hear; all else hardly counts, whatever the machine."""
+    told = perform(TEN_MINUTES)
+    statuses = [event["response"]["status"] for _, event in told.events if event["type"] == "response.done"]
+    assert statuses == [*["completed"] * 3, "cancelled", "completed"] * 10
+    began_ms = [
+        event["audio_start_ms"] for _, event in told.events if event["type"].endswith("speech_started")
+    ]
+    assert len(began_ms) == 50
+    assert began_ms[-1] in range(589_500, 590_000)  # counted in samples: every frame was heard
+    assert told.stage.loop_turns < 2.5 * TEN_MINUTES.until_s / FRAME_S
+
+
+@pytest.mark.parametrize("at_s", [0.1, 1.0, 1.62, 2.0, 2.25, 3.0, 4.15, 4.35])
+def test_hanging_up_at_any_time_leaves_nothing(at_s: float) -> None:
+    """Idle, hearing, ending, thinking, speaking, ducked, paused: `run_virtual` fails when a task is left."""
+    story = replace(STORIES["words take the floor"], does=(Do(at_s, "hang up"),), until_s=at_s + 0.1)
+    assert perform(story).stage.wire.closed == (1000, "")
+
+
+# --- whatever is said -----------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    ["", "mhm", "okay", "stop", "no", "what time is it", "make it five please", "four people"]
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Story:
+    at_s, says = 0.3, []
+    for _ in range(draw(st.integers(1, 5))):
+        at_s += draw(st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0, 4.0]))
+        end_s = at_s + draw(st.sampled_from([0.1, 0.3, 0.7, 1.5]))
+        says.append(Say(at_s, end_s, draw(WORDS), draw(st.sampled_from(["voice", "voice", "noise"]))))
+        at_s = end_s
+    does = st.sampled_from(
+        ["response.create", "response.cancel", "input_audio_buffer.commit", "input_audio_buffer.clear"]
+    )
+    return Story(
+        says=tuple(says),
+        answers=(draw(st.sampled_from(["Yes.", LONG, "It is noon now."])),),
+        until_s=at_s + 12,
+        does=tuple(Do(draw(st.floats(0.1, at_s + 2)), kind) for kind in draw(st.lists(does, max_size=2))),
+        config=draw(st.sampled_from([SEMANTIC, FIXED, asking(Story(), interrupt_response=False).config])),
+        holds_voice=draw(st.booleans()),
+        model_s=draw(st.sampled_from([0.05, 0.5, 2.0])),
+        recogniser_s=draw(st.sampled_from([0.01, 0.3, 1.2])),
+        recogniser_fails=draw(st.sampled_from([False, False, False, True])),
+        ends=(draw(st.sampled_from([None, 0.2, 1.0])),),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversations())
+def test_any_conversation_keeps_the_rules(story: Story) -> None:
+    told = perform(story)
+    assert told.stage.wire.closed == (1000, "")
+    events = told.realtime_events()
+    check_trace(events, ended=False)
+    types = [event["type"] for event in events]
+    asked = sum(deed.type == "response.create" for deed in story.does)
+    assert types.count("response.created") <= types.count("input_audio_buffer.committed") + asked
+    assert last_of_the_voice(told) not in ("x_duck", "x_pause")
+    assert all(
+        event.get("error", {}).get("type") != "server_error" for event in events if event["type"] == "error"
+    )

@@ -1,0 +1,82 @@
+"""What is counted, from a real session, in the format that Prometheus reads."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.telemetry.metrics import Metrics
+from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, voice_v1
+
+
+def values(metrics: Metrics) -> dict[str, float]:
+    found = {}
+    for family in text_string_to_metric_families(metrics.page()):
+        for sample in family.samples:
+            labels = ",".join(f"{key}={value}" for key, value in sample.labels.items())
+            found[f"{sample.name.removeprefix('stageflow_voice_')}{{{labels}}}"] = sample.value
+    return found
+
+
+def test_a_session_leaves_its_counts() -> None:
+    metrics = Metrics(lambda: 3)
+
+    async def story(stage: Stage) -> None:
+        microphone = Microphone(stage.wire)
+        await microphone.speak(1.0)
+        await stage.wire.until(AUDIO, 5)
+        stage.wire.say("nonsense")
+        await microphone.speak(1.2)
+        await stage.wire.until("x_metrics", 2)
+
+    play(lambda: Stage(LONG, "Yes?", dialect=voice_v1, observer=metrics), story)
+    found = values(metrics)
+    assert found["sessions{}"] == 3
+    assert found["sessions_ended_total{code=1000}"] == 1
+    assert found["turns_total{ending=interrupted_by_speech}"] == 1
+    assert found["turns_total{ending=completed}"] == 1
+    assert found["barge_ins_total{}"] == 1
+    assert found["speculations_total{result=started}"] == found["speculations_total{result=kept}"] == 2
+    assert found["speculations_total{result=dropped}"] == 0
+    assert 0.5 < found["speculation_saved_seconds_total{}"] < 1.0
+    assert found["first_audio_seconds_count{}"] == 2
+    assert found["errors_total{code=invalid_value}"] == 1
+    assert found["slow_readers_total{}"] == 0
+
+
+def test_an_answer_that_was_begun_in_vain_is_counted_as_dropped() -> None:
+    metrics = Metrics(lambda: 1)
+
+    async def story(stage: Stage) -> None:
+        microphone = Microphone(stage.wire)
+        await microphone.speak(0.8, 0.3)
+        await microphone.speak(0.8)
+        await stage.wire.until("x_metrics")
+
+    play(lambda: Stage("Hello.", dialect=voice_v1, observer=metrics), story)
+    found = values(metrics)
+    assert (found["speculations_total{result=dropped}"], found["speculations_total{result=kept}"]) == (1, 1)
+    assert found["turns_total{ending=completed}"] == 1
+
+
+def test_slow_readers_are_counted() -> None:
+    metrics = Metrics(lambda: 0)
+    metrics.session_ended(4408)
+    metrics.session_ended(1000)
+    assert values(metrics)["slow_readers_total{}"] == 1
+
+
+def endings(until: str, count: int = 1) -> dict[str, float]:
+    """How the one turn ended of a client that leaves as soon as it has seen so many of these events."""
+    metrics = Metrics(lambda: 0)
+
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until(until, count)
+
+    play(lambda: Stage(LONG, dialect=voice_v1, observer=metrics), story)
+    return {
+        name: count for name, count in values(metrics).items() if name.startswith("turns_total") and count
+    }
+
+
+def test_whoever_leaves_with_the_whole_answer_has_not_interrupted_it() -> None:
+    assert endings(AUDIO, 5) == {"turns_total{ending=interrupted_by_gone}": 1}
+    assert endings("response.done") == {"turns_total{ending=completed}": 1}

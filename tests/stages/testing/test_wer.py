@@ -1,0 +1,51 @@
+"""Word error rate: what counts as a word, as the same word, and as an error."""
+
+import pytest
+
+from stages.testing.wer import WordErrors, heard_words, word_error_rate, word_errors
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("two nine three four zero", "29340."),
+        ("It's twelve oh five", "it's 12:05"),
+        ("at seven thirty p.m.", "At 7:30 PM"),
+        ("twelve times seven is eighty-four", "12 times 7 is 84."),
+        ("zero point five percent", "0.5%"),
+        ("twenty dollars", "$20"),
+        ("november twenty fourth", "November 24"),
+        ("at ten A.M.", "at 10:00 AM"),
+        ("All right.", "alright"),
+        ("and mister john", "And Mr. John,"),
+        ("rather cold hearted", "rather cold-hearted"),
+    ],
+)
+def test_another_spelling_is_no_error(said: str, written: str) -> None:
+    assert heard_words(said) == heard_words(written)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors"),
+    [
+        ("seven of clubs", "seven of clubs", WordErrors(0, 3)),
+        ("seven of clubs", "seven of gloves", WordErrors(1, 3)),
+        ("seven of clubs", "seven clubs", WordErrors(1, 3)),
+        ("seven of clubs", "the seven of clubs", WordErrors(1, 3)),
+        ("seven of clubs", "", WordErrors(3, 3)),
+        ("29340", "29350", WordErrors(1, 5)),
+        ("", "you", WordErrors(1, 0)),
+        ("", "", WordErrors(0, 0)),
+    ],
+)
+def test_words_that_are_wrong_missing_or_too_many_are_errors(
+    said: str, heard: str, errors: WordErrors
+) -> None:
+    assert word_errors([said], [heard]) == errors
+
+
+def test_of_several_texts_the_words_count_and_not_the_texts() -> None:
+    found = word_errors(["one", "a b c d e f g h i"], ["two", "a b c d e f g h i"])
+    assert found == WordErrors(1, 10)
+    assert found.rate == pytest.approx(0.1)
+    assert word_error_rate("seven of clubs", "seven of gloves") == pytest.approx(1 / 3)

@@ -1,0 +1,108 @@
+"""What a voice should say: the table by example, and what must hold for any text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.text.speakable import pieces, speakable
+
+EXAMPLES = [
+    # markup
+    ("**Bold**, *soft*, `code` and ~~gone~~.", "Bold, soft, code and gone."),
+    ("# Heading\n\n- item *one*\n* item two\n\n> quote", "Heading\nitem one\nitem two\nquote"),
+    ("[the **menu**](https://example.com/a?b=1) is up", "the menu is up"),
+    ("![a cat](cat.png)", "a cat"),
+    ("```python\nx = 1\n```", "x = 1"),
+    ("<b>Hi</b><br/>there", "Hi there"),
+    ("Tom &amp; Jerry &eacute; &lt;", "Tom and Jerry é"),
+    ("a\n---\nb", "a\nb"),
+    ("| a | b |\n|---|---|\n| 1 | 2 |", "a b\n1 2"),
+    ("snake_case", "snake case"),
+    ("Hello 👋🏽 there 🎉!", "Hello there!"),
+    ("Done ✅ 1️⃣", "Done 1"),
+    ("\u200bhidden", "hidden"),
+    # addresses
+    ("See https://www.example.com/path?x=1, please.", "See example dot com, please."),
+    ("www.example.org/a.", "example dot org."),
+    ("example.co.uk", "example dot co dot uk"),
+    ("Write to bob.smith@example.com.", "Write to bob dot smith at example dot com."),
+    ("http://localhost:8080/x", "localhost"),
+    # numbers that are names
+    ("Call +1 (555) 123-4567.", "Call plus 1, 5 5 5, 1 2 3, 4 5 6 7."),
+    ("555-123-4567", "5 5 5, 1 2 3, 4 5 6 7"),
+    ("order 1234567", "order 1 2 3 4 5 6 7"),
+    ("agent 007", "agent 0 0 7"),
+    ("version 1.2.3", "version 1 point 2 point 3"),
+    # numbers that are numbers are left to the voice
+    ("1,000,000 or 1000000 or 0.001 or 3.14", "1,000,000 or 1000000 or 0.001 or 3.14"),
+    ("$12.50 and 22nd", "$12.50 and 22nd"),
+    ("2026-11-22", "2026-11-22"),
+    # times
+    ("at 19:30", "at 7:30 pm"),
+    ("at 00:15", "at 12:15 am"),
+    ("at 12:00", "at 12:00"),
+    ("6.30pm", "6:30 pm"),
+    ("10:00-22:00", "10:00 to 10:00 pm"),
+    ("7:05 PM", "7:05 PM"),
+    # arithmetic and signs
+    ("20% of 80 is 16", "20 percent of 80 is 16"),
+    ("12 * 7, 12 × 7, 3x4", "12 times 7, 12 times 7, 3 by 4"),
+    ("10 / 4 - 1", "10 divided by 4 minus 1"),
+    ("2^10", "2 to the power of 10"),
+    ("a < b > c", "a is less than b is greater than c"),
+    ("~5 ≤ 6", "about 5 at most 6"),
+    ("#1 #tag", "number 1 tag"),
+    ("24/7 and yes/no", "24 7 and yes/no"),
+    ("5'10\"", "5 foot 10"),
+    # abbreviations that the voice would take for the end of a sentence
+    ("Nov. 22", "November 22"),
+    ("No. 5", "number 5"),
+    ("No. Five.", "No. Five."),
+    ("Mon-Fri", "Monday to Friday"),
+    ("approx. 5 km/h, e.g. here", "approximately 5 kilometers per hour, for example here"),
+]
+
+
+@pytest.mark.parametrize(("shown", "spoken"), EXAMPLES)
+def test_what_is_shown_is_said_so(shown: str, spoken: str) -> None:
+    assert speakable(shown) == spoken
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "...", "?!", "—", "🎉🎉", "** **", "---", "\n\n", "```\n```", "(*)"]
+)
+def test_text_with_nothing_to_say_is_empty(text: str) -> None:
+    assert speakable(text) == ""
+
+
+MARKUP = set("*_`~#<>|[]{}\\^%")
+FRAGMENTS = st.sampled_from(
+    [shown for shown, _ in EXAMPLES]
+    + ["**", "* ", "- ", "\n", " ", "12", "x", "<b", ">", "[a](", ")", "@", "."]
+)
+ANY_TEXT = st.text(max_size=200) | st.lists(FRAGMENTS, max_size=12).map("".join)
+
+
+@given(ANY_TEXT)
+def test_no_markup_is_left_of_any_text(text: str) -> None:
+    spoken = speakable(text)
+    assert not MARKUP & set(spoken)
+    assert spoken == spoken.strip()
+    assert "  " not in spoken
+
+
+@given(ANY_TEXT)
+def test_what_is_shown_is_kept_whole_piece_by_piece(text: str) -> None:
+    cut = pieces(text)
+    assert "".join(piece.shown for piece in cut) == text
+    assert all(piece.shown for piece in cut)
+
+
+@given(st.lists(st.sampled_from([shown for shown, _ in EXAMPLES]), max_size=6).map("\n".join))
+def test_what_is_said_would_be_said_the_same_again(text: str) -> None:
+    assert speakable(speakable(text)) == speakable(text)
+
+
+@given(st.text(alphabet="abc ,.'", max_size=100).map(str.strip))
+def test_plain_words_are_left_alone(text: str) -> None:
+    assert speakable(text).replace(" ", "") in (text.replace(" ", ""), "")
