@@ -55,7 +55,8 @@ class GuardPolicy:
     rules: tuple[GuardRule, ...] = ()
     refusal: str = REFUSAL
     max_chars: int = 4_000
-    """A longer text is blocked: nobody speaks so long in one turn, and looking through takes time."""
+    """A longer text is blocked where there are rules: nobody speaks so long in one turn, and looking through takes
+    time. Without rules there is nothing to look for, and a text may be of any length."""
 
     def __post_init__(self) -> None:
         found = list(self._faults())
@@ -108,6 +109,8 @@ class GuardStage:
             return self._block(UNDECIDED, f"{type(error).__name__} in the guard")
 
     async def _judge(self, texts: Sequence[str]) -> StageOutput:
+        if not self._rules:
+            return StageOutput.ok(passed=True)
         limit = self._policy.max_chars
         long = tuple(place for place, text in enumerate(texts) if len(text) > limit)
         rule = await self._broken([text for text in texts if len(text) <= limit])

@@ -147,9 +147,14 @@ async def test_without_words_to_judge_it_blocks() -> None:
 
 
 async def test_more_than_it_looks_at_is_blocked() -> None:
-    policy = GuardPolicy(max_chars=10)
+    policy = GuardPolicy(POLICY.rules, max_chars=10)
     assert (await judge("0123456789", policy)).status is StageStatus.OK
     assert (await judge("0123456789a", policy)).data["category"] == TOO_LONG
+
+
+async def test_a_text_of_any_length_passes_where_there_is_nothing_to_look_for() -> None:
+    assert (await judge("lorem ipsum " * 5_000, GuardPolicy())).status is StageStatus.OK
+    assert (await judge(42, GuardPolicy())).data["category"] == UNDECIDED
 
 
 def test_a_policy_reports_all_its_faults_at_once() -> None:
