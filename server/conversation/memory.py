@@ -49,9 +49,9 @@ class Entry:
     uses: tuple[ToolUse, ...] = ()
     """Of a call: the tools of our own that the same answer used before it."""
     parts: tuple[Part, ...] = ()
-    """Of a message that has clips: all of its pieces. `generated` is their words."""
+    """Of a message that is more than one typed text: all of its pieces, as they came. `generated` is their words."""
     clips: tuple[ClipReading, ...] = ()
-    """Those clips, on their way to words."""
+    """The clips among them, on their way to words."""
     expects: Expects | None = None
     """Of an answer: what the agent says that it asks for."""
     detail: Detail | None = None
@@ -215,7 +215,8 @@ class Conversation:
     def expects(self) -> Expects:
         """What the newest answer that is over asks for: as the agent says, if all of it was heard, or by its words."""
         for entry in reversed(self._entries):
-            if entry.role == "assistant" and entry.kind == "message" and entry.status != "in_progress":
+            is_over = entry.by_client or entry.status != "in_progress"
+            if entry.role == "assistant" and entry.kind == "message" and is_over:
                 said = entry.expects if entry.heard is None else None
                 return said or expected_answer(entry.text)
         return Expects.FREE

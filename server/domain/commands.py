@@ -115,3 +115,16 @@ Command = (
     | ClearOutput
     | Played
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A command that is obeyed although not all that was said could be used; the client is told what was not."""
+
+    command: Command
+    problems: tuple[ClientError, ...]
+
+    @property
+    def ref(self) -> str | None:
+        """What the client calls the command by."""
+        return self.command.ref

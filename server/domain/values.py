@@ -80,10 +80,10 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a message that the client writes: typed words, or a clip."""
+    """A piece of a message that the client writes: typed words, a clip, or what an answer elsewhere has said."""
 
     text: str = ""
-    """What was typed; of a clip, what was recognised, nothing before that."""
+    """What was typed, or said by the answer; of a clip, what was recognised, nothing before that."""
     spoken: bool = False
     clip: Clip | None = None
     """To be recognised. The conversation does not keep it."""
@@ -113,7 +113,7 @@ class Item:
     name: str = ""
     """The tool that is called."""
     parts: tuple[Part, ...] = ()
-    """Of a message that has clips: all of its pieces. `text` is their words."""
+    """Of a message that is more than one typed text: all of its pieces, as they came. `text` is their words."""
     detail: Detail | None = None
     """Of items that have to do with hosted tools."""
 

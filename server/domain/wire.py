@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from server.domain.commands import Command
+from server.domain.commands import Command, Noted
 from server.domain.events import Event
 
 
@@ -34,7 +34,7 @@ class Dialect(Protocol):
     def holds_voice(self) -> bool:
         """Whether its clients obey `VoiceHeld`; the others fall silent when speech starts, for good."""
 
-    def decode(self, frame: str | bytes) -> Command:
+    def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError for anything that is not one."""
 
     def encode(self, event: Event) -> list[str | bytes]:

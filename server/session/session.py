@@ -254,6 +254,8 @@ class Session:
                 command = self._dialect.decode(frame)
                 if isinstance(command, cmd.AppendAudio):  # the hot path first
                     self._hear(command)
+                elif isinstance(command, cmd.Noted):
+                    self._obey_noted(command)
                 else:
                     self._obey(command)
             except ClientError as error:
@@ -287,6 +289,14 @@ class Session:
         except ClientError as error:
             error.ref = error.ref or command.ref
             raise
+
+    def _obey_noted(self, noted: cmd.Noted) -> None:
+        try:
+            self._obey(noted.command)
+        finally:
+            for problem in noted.problems:
+                log.warning("the client was told: %s", problem.message, extra={"session": self.id})
+                self._complain(problem)
 
     def _obey_item(self, command: ItemCommand) -> None:
         approval = command.item.detail if isinstance(command, cmd.AddItem) else None

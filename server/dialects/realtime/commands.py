@@ -5,7 +5,7 @@ the message names every faulty field and its limit.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
@@ -24,7 +24,7 @@ from server.dialects.realtime.fields import (
     output_tokens,
     wrong,
 )
-from server.dialects.realtime.items import ItemId, ItemPart, read_input, read_item
+from server.dialects.realtime.items import ItemId, ItemPart, ItemReader
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.mcp_tools import hosted_servers
 from server.dialects.realtime.session import client_tools, tool_choice
@@ -37,6 +37,7 @@ from server.domain.commands import (
     CommitAudio,
     CreateReply,
     DeleteItem,
+    Noted,
     RetrieveItem,
     TruncateItem,
 )
@@ -161,10 +162,20 @@ def session_part(event: RawEvent) -> SessionPart:
     return checked(_SessionUpdate, event).session
 
 
-def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> AddItem:
+def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
     wanted, ref = checked(_CreateItem, event), event_ref(event)
-    clips = ClipReader(config.input_format, limits, ref)
-    return AddItem(read_item(wanted.item, "item", ref, clips), wanted.previous_item_id, ref)
+    reader = _reader(config, limits, ref)
+    added = AddItem(reader.item(wanted.item, "item"), wanted.previous_item_id, ref)
+    return noted(added, reader.left_out)
+
+
+def _reader(config: SessionConfig, limits: RealtimeLimits, ref: str | None) -> ItemReader:
+    return ItemReader(ClipReader(config.input_format, limits, ref), ref)
+
+
+def noted(command: Command, problems: Sequence[ClientError]) -> Command | Noted:
+    """The command, and beside it what could not be used, if there is anything."""
+    return Noted(command, tuple(problems)) if problems else command
 
 
 def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
@@ -178,8 +189,9 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
         raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
-def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> CreateReply:
+def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
     part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+    reader = _reader(config, limits, ref)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if config.purpose == "transcription":
         message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
@@ -195,12 +207,12 @@ def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits
         tools=None if part.tools is None else client_tools(part.tools),
         hosted=_hosted(part, limits, ref),
         tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
-        context=_context(part.input, ref, ClipReader(config.input_format, limits, ref)),
+        context=_context(part.input, reader),
         in_conversation=part.conversation != "none",
     )
     if options.tool_choice is not None:
         check_choice(options.over(config), "response.tool_choice", ref)
-    return CreateReply(options, ref)
+    return noted(CreateReply(options, ref), reader.left_out)
 
 
 def _hosted(part: _ReplyPart, limits: RealtimeLimits, ref: str | None) -> tuple[HostedServer, ...] | None:
@@ -213,12 +225,10 @@ def _hosted(part: _ReplyPart, limits: RealtimeLimits, ref: str | None) -> tuple[
     return servers
 
 
-def _context(
-    items: list[ItemPart] | None, ref: str | None, clips: ClipReader
-) -> tuple[Item | str, ...] | None:
+def _context(items: list[ItemPart] | None, reader: ItemReader) -> tuple[Item | str, ...] | None:
     if items is None:
         return None
-    return tuple(read_input(item, f"response.input[{n}]", ref, clips) for n, item in enumerate(items))
+    return tuple(reader.input(item, f"response.input[{n}]") for n, item in enumerate(items))
 
 
 def _truncate_item(event: RawEvent) -> TruncateItem:
@@ -239,7 +249,7 @@ _SIMPLE: Mapping[str, Callable[[RawEvent], Command]] = {
     "response.cancel": lambda event: CancelReply(checked(_Cancel, event).response_id, event_ref(event)),
     "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
 }
-_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Command]] = {
+_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Command | Noted]] = {
     "conversation.item.create": _create_item,
     "response.create": _create_reply,
 }
@@ -248,7 +258,7 @@ _BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Co
 KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
 
-def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command:
+def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
     """Any event but `session.update` and append as a command. `config` is what the session has now."""
     kind = event.get("type")
     if isinstance(kind, str) and kind in _SIMPLE:

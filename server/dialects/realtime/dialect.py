@@ -2,7 +2,7 @@
 
 Text frames with one JSON object each; audio is base64 inside them. `decode` turns what a client
 says into commands, `encode` turns events into what it is told, `session` is the session
-object of both. Images are not for this server: items with them get an error that says so.
+object of both. Images are not for this server: they are left out of their items, and an error says so.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
 from server.dialects.realtime.mcp_tools import hosted_servers
 from server.dialects.realtime.session import WireSession, merge, settled
-from server.domain.commands import Command, Configure
+from server.domain.commands import Command, Configure, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event
 from server.domain.values import SessionConfig
@@ -64,7 +64,7 @@ class RealtimeDialect:
         self._updates = 0
         self._encoder = RealtimeEncoder()
 
-    def decode(self, frame: str | bytes) -> Command:
+    def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
         return self.command(self.read(frame))
 
@@ -72,7 +72,7 @@ class RealtimeDialect:
         """One frame as a JSON object; raises ClientError where there is none."""
         return read_event(frame, self._limits)
 
-    def command(self, event: RawEvent) -> Command:
+    def command(self, event: RawEvent) -> Command | Noted:
         """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
         kind = event.get("type")
         if kind == APPEND:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from server.dialects.realtime.commands import RawEvent, event_ref
 from server.dialects.realtime.fields import Json
 from server.dialects.realtime.session import WireSession, render_session
-from server.domain.commands import AddItem, Command, CreateReply
+from server.domain.commands import AddItem, Command, CreateReply, Noted
 from server.domain.errors import ClientError
 from server.domain.values import Item
 
@@ -53,9 +53,11 @@ class Locks:
         if "tools" in self._paths and session.config.hosted != self._hosted:
             raise _locked("session.tools", ref)
 
-    def check_command(self, command: Command, event: RawEvent) -> None:
+    def check_command(self, command: Command | Noted, event: RawEvent) -> None:
         """Raises ClientError when a reply would differ in a locked setting, or new instructions come as an item."""
-        if isinstance(command, CreateReply):
+        if isinstance(command, Noted):
+            self.check_command(command.command, event)
+        elif isinstance(command, CreateReply):
             wanted = event.get("response")
             for path in self._paths:
                 value = _at(wanted, path)

@@ -10,7 +10,7 @@ from server.dialects.realtime.fields import Json
 from server.dialects.realtime.mcp_tools import render_hosted
 from server.dialects.realtime.session import render_format
 from server.domain.events import ReplyEnded
-from server.domain.values import Item, Part, Reply
+from server.domain.values import Item, Part, Reply, Role
 from stages.ports import Usage
 
 
@@ -28,22 +28,19 @@ def render_item(item: Item) -> Json:
 
 
 def _content(item: Item) -> list[JsonValue]:
-    content: list[Json]
-    if item.role != "assistant":
-        parts = item.parts or (Part(item.text, item.spoken),)
-        content = [
-            _said(part) if part.spoken else {"type": "input_text", "text": part.text} for part in parts
-        ]
-    elif item.status == "in_progress" and not item.text:
-        content = []
-    elif item.spoken:
-        content = [{"type": "output_audio", "transcript": item.text}]
-    else:
-        content = [{"type": "output_text", "text": item.text}]
-    return list(content)
+    if item.parts:
+        return [_piece(part, item.role) for part in item.parts]
+    if item.role == "assistant" and item.status == "in_progress" and not item.text:
+        return []
+    return [_piece(Part(item.text, item.spoken), item.role)]
 
 
-def _said(part: Part) -> Json:
+def _piece(part: Part, role: Role) -> Json:
+    if role == "assistant":
+        kind, words = ("output_audio", "transcript") if part.spoken else ("output_text", "text")
+        return {"type": kind, words: part.text}
+    if not part.spoken:
+        return {"type": "input_text", "text": part.text}
     transcript = part.text if part.transcript is None else part.transcript
     return {"type": "input_audio", "transcript": transcript or None}
 

@@ -17,7 +17,7 @@ from server.dialects.realtime.fields import Json, Part
 from server.dialects.realtime.items import ItemId
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
-from server.domain.commands import AppendAudio, Command
+from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event, ReplyAudio
 from server.domain.voice_events import (
@@ -52,7 +52,7 @@ class VoiceDialect:
         self._came_part_bytes = 0
         """Of a sample that a base64 append has cut."""
 
-    def decode(self, frame: str | bytes) -> Command:
+    def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError where there is none."""
         if isinstance(frame, bytes):
             return self._microphone(frame)

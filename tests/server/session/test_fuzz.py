@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.voice.dialect import VoiceDialect
-from server.domain.commands import Command, Configure
+from server.domain.commands import Command, Configure, Noted
 from server.domain.errors import ClientError
 from server.domain.events import SessionConfigured
 from server.domain.values import SessionConfig
@@ -45,14 +45,14 @@ def no_traceback(caplog: pytest.LogCaptureFixture) -> Any:
 # --- the dialects alone -----------------------------------------------------------------------------------
 
 
-def outcome(dialect: Dialect, frame: str | bytes) -> Command | ClientError:
+def outcome(dialect: Dialect, frame: str | bytes) -> Command | Noted | ClientError:
     try:
         return dialect.decode(frame)
     except ClientError as error:
         return error
 
 
-def name_of(answer: Command | ClientError) -> str:
+def name_of(answer: Command | Noted | ClientError) -> str:
     """The code of the error, which is fit to be told, or the name of the command."""
     if not isinstance(answer, ClientError):
         return type(answer).__name__

@@ -108,9 +108,7 @@ async def test_the_request_says_all_there_is_to_say() -> None:
 async def test_nothing_is_sent_that_was_not_asked_for() -> None:
     async with chatting(GREETING) as (model, server):
         await ask(model)
-    assert {"tools", "tool_choice", "max_tokens", "max_completion_tokens"}.isdisjoint(
-        server.requests[0]
-    )
+    assert {"tools", "tool_choice", "max_tokens", "max_completion_tokens"}.isdisjoint(server.requests[0])
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,16 @@ from server.domain.commands import (
     CommitAudio,
     CreateReply,
     DeleteItem,
+    Noted,
     RetrieveItem,
     TruncateItem,
 )
 from server.domain.errors import ClientError
-from server.domain.values import Item, ReplyOptions, SessionConfig
+from server.domain.values import Item, Part, ReplyOptions, SessionConfig
 from stages.ports import OneTool
 
 
-def decoded(kind: str, **fields: Any) -> Command:
+def decoded(kind: str, **fields: Any) -> Command | Noted:
     return RealtimeDialect(SessionConfig()).decode(json.dumps({"type": kind, "event_id": "c1", **fields}))
 
 
@@ -145,11 +146,15 @@ def test_events_become_commands(kind: str, fields: dict[str, Any], command: Comm
         ),
         (
             message("assistant", {"type": "output_audio", "transcript": "Hello."}, id="mine"),
-            Item("mine", "assistant", "Hello."),
+            Item("mine", "assistant", "Hello.", parts=(Part("Hello.", spoken=True),)),
         ),
         (
             message("user", {"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}, id="m"),
-            Item("m", "user", "a\nb"),
+            Item("m", "user", "a\nb", parts=(Part("a"), Part("b"))),
+        ),
+        (
+            message("user", {"type": "input_text", "text": "a"}, id="m", status="incomplete"),
+            Item("m", "user", "a", status="incomplete"),
         ),
         (
             {"type": "function_call", "id": "m", "call_id": "c", "name": "f", "arguments": "{}"},

@@ -14,7 +14,7 @@ from server.dialects.realtime.commands import KNOWN_TYPES
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.domain import events
-from server.domain.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure
+from server.domain.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure, Noted
 from server.domain.errors import ClientError
 from server.domain.values import SessionConfig
 
@@ -22,7 +22,7 @@ AUDIO = bytes(range(256)) * 4
 SMALL = RealtimeLimits(max_audio_bytes=1024, max_command_chars=4096)
 
 
-def decoded(frame: str | bytes, limits: RealtimeLimits | None = None) -> Command:
+def decoded(frame: str | bytes, limits: RealtimeLimits | None = None) -> Command | Noted:
     return RealtimeDialect(SessionConfig(), limits).decode(frame)
 
 
