@@ -15,14 +15,18 @@ back. When it is empty the client is closed with 1008 and a reason that names th
 The library stops reading when the session does not take its messages; that stops the parser too, and what
 was on its way to it goes on in a later turn of the loop, so that nobody takes messages without end.
 
-Only public parts of the library are overridden: the callbacks of `asyncio.Protocol`, `process_event`, and the
-two callbacks of the message queue.
+The parser gets nothing between a request and its answer: the library would take what is in it, or an end, for
+the end of the connection, and fail to answer. What a client says early waits; what follows a plain request is
+thrown away.
+
+Only public parts of the library are overridden: the callbacks of `asyncio.Protocol`, `handshake`, `process_event`,
+and the two callbacks of the message queue.
 """
 
 import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import OPEN, Event
@@ -73,6 +77,8 @@ class _Intake(StrEnum):
 
     REQUEST = "request"
     """It is looked at for the body of an HTTP request, which the parser would not take."""
+    ANSWERING = "answering"
+    """It waits until the request is answered, unless nobody will want it then."""
     OPEN = "open"
     """It goes to the parser."""
     METERED = "metered"
@@ -103,6 +109,7 @@ class GuardedConnection(ServerConnection):
         self._intake = _Intake.REQUEST
         self.request_body = RequestBody()
         """What came with the request, apart from its head."""
+        self._has_ended = False
         self._backlog = bytearray()
         self._parsed_frames = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -122,8 +129,21 @@ class GuardedConnection(ServerConnection):
                 self._backlog += data
             case _Intake.REQUEST:
                 self._take_request(data)
-            case _Intake.OVER:
+            case _Intake.ANSWERING if not self.request_body.is_plain:
+                self._backlog += data
+                self.transport.pause_reading()
+            case _Intake.ANSWERING | _Intake.OVER:
                 pass
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Answer the request; what the client has said in the meantime is looked at afterwards."""
+        await super().handshake(*args, **kwargs)
+        if self._intake is _Intake.ANSWERING and self.protocol.state is OPEN:
+            self._intake = _Intake.OPEN
+            self._go_on()
+            if self._has_ended:
+                self.eof_received()
+                self.transport.close()
 
     def process_event(self, event: Event) -> None:
         """Count what the parser found, control frames included."""
@@ -144,10 +164,17 @@ class GuardedConnection(ServerConnection):
         self.send_data()
         return True
 
-    def eof_received(self) -> None:
-        """The client will send no more; what still waits would come too late for the parser."""
+    def eof_received(self) -> bool:
+        """The client will send no more; what still waits would come too late for the parser.
+
+        A client that has only closed its own half after its request is answered all the same.
+        """
+        if self._intake is _Intake.ANSWERING and not self.protocol.close_expected():
+            self._has_ended = True
+            return self.transport.can_write_eof()
         self._stop()
         super().eof_received()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave no timer behind."""
@@ -158,10 +185,13 @@ class GuardedConnection(ServerConnection):
         super().connection_lost(exc)
 
     def _take_request(self, data: bytes) -> None:
-        self._backlog += self.request_body.feed(data)
+        head, rest = self.request_body.feed(data)
         if self.request_body.is_done:
-            self._intake = _Intake.OPEN
-            self._go_on()
+            self._intake = _Intake.ANSWERING
+            super().data_received(head)
+            self._backlog += rest
+            if self.protocol.close_expected():  # that was no request
+                self._abort_later()
 
     # --- the meter ----------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ SUBPROTOCOLS = (VOICE_SUBPROTOCOL, "realtime")
 """What we speak, the richer one first."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+"""Browsers leave them out of `Origin`; some proxies and clients write them."""
 
 
 def presented_key(headers: Headers) -> str | None:
@@ -74,13 +76,24 @@ def is_origin_allowed(headers: Headers, allowed: Sequence[str], *, has_keys: boo
         return False
     if origins[0] in allowed:
         return True
-    host = _hostname(origins[0])
+    scheme, host, port = _origin(origins[0])
     if host is None:
         return False
-    if is_local(host):
+    if is_local(host) or (scheme, host, port) in map(_origin, allowed):
         return True
-    same = [urlsplit(origins[0]).netloc.lower()] == [value.lower() for value in headers.get_all("Host")]
+    same = [(host, port)] == [_host(value, scheme) for value in headers.get_all("Host")]
     return same and (has_keys or _is_address(host))
+
+
+def is_host_trusted(headers: Headers, allowed: Sequence[str]) -> bool:
+    """Whether a request names us by an address or a name that nobody else can point at us.
+
+    A page may have any name that its owner points at this machine; to the browser our answers are then its own. Names
+    of allowed origins are trusted too. Programs that name no host are no browsers.
+    """
+    known = {_origin(origin)[1] for origin in allowed}
+    names = [_host(value, "http")[0] for value in headers.get_all("Host")]
+    return all(name is not None and (is_local(name) or _is_address(name) or name in known) for name in names)
 
 
 def is_local(host: str) -> bool:
@@ -88,11 +101,19 @@ def is_local(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def _hostname(origin: str) -> str | None:
+def _origin(text: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; without a port, the scheme's own. The host is None where the text is no origin."""
     try:
-        return urlsplit(origin).hostname
+        parts = urlsplit(text)
+        port = parts.port
     except ValueError:
-        return None
+        return "", None, None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def _host(text: str, scheme: str) -> tuple[str | None, int | None]:
+    """Host and port of the header `Host`, for a page that was fetched by the scheme."""
+    return _origin(f"{scheme}://{text}")[1:]
 
 
 def _is_address(host: str) -> bool:

@@ -23,6 +23,7 @@ from server.domain.errors import ClientError
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
     choose_subprotocol,
+    is_host_trusted,
     is_key_accepted,
     is_origin_allowed,
     presented_key,
@@ -164,26 +165,29 @@ class FrontDoor:
     def _mint(self, request: PlainRequest) -> Page:
         if not self._is_origin_allowed(request):
             return _WRONG_ORIGIN
-        cors = _cors(request.headers)
+        page = self._answer_order(request)  # whatever it is, the page that asks may read it
+        return replace(page, headers=(*page.headers, *_cors(request.headers)))
+
+    def _answer_order(self, request: PlainRequest) -> Page:
         if request.method == "OPTIONS":  # a browser asks before a page of another origin may ask
             allowed = ("Access-Control-Allow-Methods", "POST")
             known = ("Access-Control-Allow-Headers", "authorization, api-key, content-type")
-            return Page(204, "", headers=(*cors, allowed, known))
+            return Page(204, "", headers=(allowed, known))
         if request.method != "POST":
-            return error_page(405, "method_not_allowed", "Only POST.", ("Allow", "POST"), *cors)
+            return error_page(405, "method_not_allowed", "Only POST.", ("Allow", "POST"))
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY
         if request.fault is BodyFault.TOO_LONG:
-            return error_page(413, "body_too_long", f"The body may have {MAX_BODY_BYTES} bytes.", *cors)
+            return error_page(413, "body_too_long", f"The body may have {MAX_BODY_BYTES} bytes.")
         if request.fault is BodyFault.NO_LENGTH:
-            return error_page(411, "length_required", "Send the body with a Content-Length.", *cors)
+            return error_page(411, "length_required", "Send the body with a Content-Length.")
         if self._backstage.unready() is Unready.DRAINING:  # a secret would not outlive the server
-            return replace(_STOPPING, headers=(*_STOPPING.headers, *cors))
+            return _STOPPING
         try:
-            return json_page(200, self._backstage.mint(request.body), *cors)
+            return json_page(200, self._backstage.mint(request.body))
         except ClientError as error:
             status = 429 if error.type == "rate_limit_error" else 400
-            return error_page(status, error.code, error.message, *cors, param=error.param, type=error.type)
+            return error_page(status, error.code, error.message, param=error.param, type=error.type)
 
     # --- status -------------------------------------------------------------------------------------------
 
@@ -197,6 +201,9 @@ class FrontDoor:
             return json_page(503, {"status": reason}, _LATER)
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY  # who speaks how much is not everybody's business
+        rules = self._rules
+        if not rules.api_keys and not is_host_trusted(request.headers, rules.allowed_origins):
+            return _WRONG_HOST
         return Page(200, self._backstage.metrics(), METRICS_TYPE)
 
 
@@ -208,6 +215,11 @@ _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _WRONG_ORIGIN = error_page(
     403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
 )
+_WRONG_HOST = error_page(
+    403,
+    "host_not_allowed",
+    "Without a key, figures are told under an address or localhost: see allowed_origins.",
+)
 _WRONG_KEY = error_page(
     401, "invalid_api_key", "The API key is missing or wrong.", ("WWW-Authenticate", "Bearer")
 )
@@ -217,7 +229,10 @@ def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Let the page that asks read the answer; its origin has been checked."""
     origins = headers.get_all("Origin")
     vary = ("Vary", "Origin")
-    return (("Access-Control-Allow-Origin", origins[0]), vary) if origins else (vary,)
+    if not origins:
+        return (vary,)
+    exposed = ("Access-Control-Expose-Headers", "Retry-After")
+    return ("Access-Control-Allow-Origin", origins[0]), exposed, vary
 
 
 def requested_model(target: str) -> str | None:

@@ -135,6 +135,29 @@ def test_configured_origins_may_connect() -> None:
     assert not is_origin_allowed(headers, ("https://app.example.org",), has_keys=True)
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "is_same"),
+    [
+        ("https://voice.example.com", "voice.example.com:443", True),
+        ("https://voice.example.com:443", "voice.example.com", True),
+        ("http://voice.example.com", "voice.example.com:80", True),
+        ("https://VOICE.example.com", "voice.example.com", True),
+        ("https://voice.example.com", "voice.example.com:80", False),
+        ("http://voice.example.com", "voice.example.com:443", False),
+        ("https://voice.example.com:444", "voice.example.com", False),
+        ("https://voice.example.com", "voice.example.com:x", False),
+        ("https://voice.example.com", "voice.example.com.evil.example", False),
+    ],
+)
+def test_a_port_that_goes_without_saying_changes_no_origin(origin: str, host: str, is_same: bool) -> None:
+    headers = Headers([("Host", host), ("Origin", origin)])
+    assert is_origin_allowed(headers, (), has_keys=True) is is_same
+    elsewhere = Headers([("Host", "127.0.0.1:8080"), ("Origin", origin)])
+    assert is_origin_allowed(elsewhere, (f"https://{host}",), has_keys=True) is (
+        is_same and origin.startswith("https")
+    )
+
+
 def test_two_origins_or_two_hosts_are_not_trusted() -> None:
     local = ("Origin", "http://localhost")
     assert not is_origin_allowed(Headers([local, local]), (), has_keys=True)

@@ -155,6 +155,21 @@ def test_metrics_want_a_key_where_there_is_one() -> None:
     assert answer("GET", "/metrics", ("Authorization", f"Bearer {SECRET}"), keyed=True).status == 401
 
 
+@pytest.mark.parametrize("host", ["evil.example:8080", "evil.example", "localhost.evil.example", "[", ""])
+def test_metrics_without_a_key_are_not_told_under_a_name_that_was_pointed_at_us(host: str) -> None:
+    assert answer("GET", "/metrics", ("Host", host)).status == 403
+    key = ("Authorization", "Bearer secret")
+    assert answer("GET", "/metrics", ("Host", host), key, keyed=True).status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:8080", "voice.example"])
+def test_metrics_without_a_key_are_told_under_our_own_names(host: str) -> None:
+    rules = DoorRules(allowed_origins=("https://voice.example",))
+    page = decide("GET", "/metrics", Headers([("Host", host)]), rules)
+    assert page is not None
+    assert page.status == 200
+
+
 # --- client secrets ---------------------------------------------------------------------------------------
 
 MINT = "/v1/realtime/client_secrets"
@@ -177,6 +192,24 @@ def test_without_keys_local_pages_may_have_secrets_and_foreign_ones_may_not() ->
         page = answer(method, MINT, ("Origin", "https://evil.example"))
         assert page.status == 403
         assert "Access-Control-Allow-Origin" not in dict(page.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "status", "fault"),
+    [("POST", b"{}", 401, None), ("GET", b"", 405, None), ("POST", b"bad", 400, None),
+     ("POST", b"more", 429, None), ("POST", b"", 413, BodyFault.TOO_LONG), ("POST", b"", 411, BodyFault.NO_LENGTH)],
+)  # fmt: skip
+def test_a_page_that_may_ask_may_read_every_refusal(
+    method: str, body: bytes, status: int, fault: BodyFault | None
+) -> None:
+    headers = Headers([("Origin", "http://localhost:5173"), ("Authorization", "Bearer secret")])
+    if status == 401:
+        headers["api-key"] = "wrong"
+        del headers["Authorization"]
+    page = door_of(KEYED).decide(PlainRequest(method, MINT, headers, body, fault))
+    assert page is not None
+    assert page.status == status
+    assert ("Access-Control-Allow-Origin", "http://localhost:5173") in page.headers
 
 
 @pytest.mark.parametrize(

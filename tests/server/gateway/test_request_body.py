@@ -1,4 +1,4 @@
-"""Bodies are taken out of requests, whatever the cuts; everything else goes through untouched."""
+"""Bodies are taken out of plain requests, whatever the cuts; what wants to be a WebSocket goes through untouched."""
 
 from itertools import pairwise
 
@@ -16,9 +16,9 @@ def feed(data: bytes, cuts: list[int]) -> tuple[RequestBody, bytes]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
         if request.is_done:
-            ready += data[start:end]
+            ready += b"" if request.is_plain else data[start:end]
         elif start < end:
-            ready += request.feed(data[start:end])
+            ready += b"".join(request.feed(data[start:end]))
     return request, ready
 
 
@@ -32,13 +32,27 @@ def test_the_parser_gets_the_head_and_the_body_is_kept(body: bytes, where: list[
     assert (ready, request.body, request.fault) == (HEAD + b"X: y\r\n\r\n", body, None)
 
 
-@given(st.binary(max_size=300).filter(lambda data: data[:5] != b"POST "), cuts)
-def test_whatever_is_no_post_goes_through(data: bytes, where: list[int]) -> None:
+@given(st.binary(max_size=300), cuts)
+def test_whatever_wants_to_be_a_websocket_goes_through(data: bytes, where: list[int]) -> None:
+    data = b"GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" + data
     request, ready = feed(data, where)
-    if request.is_done:
-        assert ready == data
-    else:
-        assert b"POST ".startswith(data), "it may still become one"
+    assert (ready, request.is_plain) == (data, False)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+@given(after=st.binary(max_size=300), where=cuts)
+def test_what_follows_a_plain_request_is_nobodys(method: str, after: bytes, where: list[int]) -> None:
+    head = f"{method} /x HTTP/1.1\r\nHost: a\r\n".encode()
+    request, ready = feed(head + b"Content-Length: 7\r\n\r\n" + after, where)
+    assert (ready, request.is_plain, request.body) == (head + b"\r\n", True, b"")
+
+
+@given(st.binary(min_size=1, max_size=300).filter(lambda data: not data[:1].isupper()), cuts)
+def test_what_is_no_request_is_the_parsers_business_at_once(data: bytes, where: list[int]) -> None:
+    request, ready = feed(data, where)
+    assert request.is_done
+    assert data.startswith(ready)
+    assert ready
 
 
 @pytest.mark.parametrize(
