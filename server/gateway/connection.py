@@ -164,7 +164,7 @@ class GuardedConnection(ServerConnection):
         self.send_data()
         return True
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # the library's says None and means False
         """The client will send no more; what still waits would come too late for the parser.
 
         A client that has only closed its own half after its request is answered all the same.
