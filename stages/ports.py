@@ -5,17 +5,36 @@ An adapter implements one of them in `stages/providers/`, one file each; `stages
 `stages.testing.fake_tools` implement all by script. `stages/testing/contracts.py` is the suite that every
 implementation, fake or real, must pass. All are shared by all sessions of a process, so they keep no state of
 a conversation.
+
+A provider that keeps connections has a method `session()` besides (`HasSessions`): what it yields is the same
+provider for one session, with its connections open and owned by that block. How a provider is found, configured
+and described is `stages.providers.registry`'s business.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
+
+INTERFACE = 1
+"""The version of these protocols. A provider names the one that it was written for."""
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@runtime_checkable
+class HasSessions(Protocol[T_co]):
+    """A provider that keeps something open for as long as a session lasts, such as a connection."""
+
+    def session(self) -> AbstractAsyncContextManager[T_co]:
+        """The provider for one session. Entering begins to connect and does not wait for it; leaving ends all that
+        the session had there. Belongs to the task that enters it."""
+
 
 # --- speech to text ---------------------------------------------------------------------------------------
 
@@ -40,6 +59,17 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardWord:
+    """One recognised word and where it lies, in milliseconds from the start of the utterance."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
+    """0 to 1, or None when the recogniser does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """An utterance as text. `text` is empty when nothing was said, however much noise there was."""
 
@@ -49,6 +79,35 @@ class Transcript:
     """Probability, 0 to 1, that there was no speech at all."""
     log_probability: float = 0.0
     """Mean natural log probability of a token; 0 when the recogniser does not say."""
+    words: tuple[HeardWord, ...] = ()
+    """Its words with their times, from recognisers that know them."""
+    confidence: float | None = None
+    """0 to 1, or None when the recogniser does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechHints:
+    """What a session knows of the speech that is coming. A recogniser may leave any of it unused."""
+
+    language: str | None = None
+    """The language that is spoken, as in "de"; None when it is not known."""
+    phrases: tuple[str, ...] = ()
+    """Words that are likely to be said, such as names."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserCapabilities:
+    """What a recogniser can do. What it cannot is never assumed."""
+
+    partials: bool = False
+    """Whether it tells words before the utterance is over."""
+    word_times: bool = False
+    turns: Literal["ours", "theirs", "either"] = "ours"
+    """Who finds the end of a turn: the server, the recogniser (`TurnRecogniser`), or whichever is configured."""
+    eager_end: bool = False
+    """Whether it tells a probable end of a turn before the certain one."""
+    languages: tuple[str, ...] = ("en",)
+    """Codes such as "de"; ("*",) for a recogniser that takes any."""
 
 
 class Recognition(Protocol):
@@ -74,8 +133,84 @@ class Recogniser(Protocol):
     def rate_hz(self) -> int:
         """The sample rate that `push` expects."""
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> Recognition:
         """Begin an utterance. `on_partial` is called on the event loop, and only until `close`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegan:
+    """The person has begun to speak. Positions count samples since the stream was opened, at its rate."""
+
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHeard:
+    """More of the running turn: all of its words so far. `text` starts with `stable`, which will not change."""
+
+    text: str
+    stable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEndsEarly:
+    """The turn has probably ended: worth preparing an answer. `TurnResumed` or `TurnOver` follows."""
+
+    transcript: Transcript
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResumed:
+    """The probable end was none: the person goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    """The turn has ended. Its text is that of the `TurnEndsEarly` before it, if nothing came in between."""
+
+    transcript: Transcript
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsFailed:
+    """The stream is over: nothing is recognised any more."""
+
+    error: Exception
+    """A ProviderError."""
+
+
+TurnEvent = TurnBegan | TurnHeard | TurnEndsEarly | TurnResumed | TurnOver | TurnsFailed
+
+
+class TurnStream(Protocol):
+    """One session's audio, in which the recogniser finds the turns. Not shared: one session feeds it."""
+
+    def push(self, samples: Samples) -> None:
+        """Append `int16[n]` at the recogniser's rate. Never waits."""
+
+    def end_turn(self) -> None:
+        """End the running turn now, if there is one: `TurnOver` follows."""
+
+    def close(self) -> None:
+        """Let go of it; no event is reported afterwards. May be called twice."""
+
+
+class TurnRecogniser(Protocol):
+    """A recogniser that finds the ends of turns itself. Events of a turn come in the order `TurnBegan`,
+    `TurnHeard`*, (`TurnEndsEarly`, `TurnResumed`, `TurnHeard`*)*, `TurnEndsEarly`?, `TurnOver`."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate that `push` expects."""
+
+    def open_turns(
+        self, on_event: Callable[[TurnEvent], None], *, hints: SpeechHints = SpeechHints()
+    ) -> TurnStream:
+        """Begin a session's audio. `on_event` is called on the event loop, and only until `close`."""
 
 
 # --- ends of turns ------------------------------------------------------------------------------------------
@@ -129,7 +264,22 @@ class Finished:
     """What kind of answer it asks for, if the model knows; otherwise the session infers it from its words."""
 
 
-ModelEvent = TextDelta | ToolCall | Finished
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The model thinks, in words that are not meant for the person: a sign of life, and nothing else."""
+
+    text: str = ""
+
+
+ModelEvent = TextDelta | ToolCall | Thought | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapabilities:
+    """What a language model can do."""
+
+    tools: bool = True
+    languages: tuple[str, ...] = ("*",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +339,12 @@ class Speech:
 
     `words` are the text's next words that are known to lie in it or before: all that stands between white space
     with a letter or digit in it, as it is written there. A voice that does not know its times gives none.
+    `begins` is how many characters of the text had been spoken before these samples, where the voice knows it.
     """
 
     samples: Samples
     words: tuple[WordTime, ...] = ()
+    begins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +356,18 @@ class VoiceOption:
     """In a few words, for people who choose."""
 
 
+@dataclass(frozen=True, slots=True)
+class SynthesiserCapabilities:
+    """What a voice can do."""
+
+    word_times: bool = False
+    streams_text: bool = False
+    """Whether it opens utterances (`UtteranceSynthesiser`): text goes in while audio comes out."""
+    languages: tuple[str, ...] = ("en",)
+
+
 class Synthesiser(Protocol):
-    """Turns text into speech."""
+    """Turns text into speech, one piece after the other."""
 
     @property
     def voices(self) -> Sequence[VoiceOption]:
@@ -222,6 +384,43 @@ class Synthesiser(Protocol):
 
         Text with nothing to say yields nothing. Raises ProviderError. Cancel-safe: closing the generator
         ends it.
+        """
+
+
+class SpokenUtterance(Protocol):
+    """One answer on its way to sound: text goes in as it comes, audio comes out. One task pushes, one iterates."""
+
+    async def push(self, text: str) -> None:
+        """Append a speakable piece of the answer. Waits while the voice has enough to do. Raises ProviderError."""
+
+    async def finish(self) -> None:
+        """Say that the answer's text is complete. Raises ProviderError."""
+
+    def cancel(self) -> None:
+        """Be done with it at once; no audio comes afterwards. May be called twice."""
+
+    def __aiter__(self) -> AsyncIterator[Speech]:
+        """The audio, to the end of the text or to `cancel`; word times and `begins` count from the start of the
+        utterance. Raises ProviderError."""
+
+
+class UtteranceSynthesiser(Protocol):
+    """Turns an answer into speech while it is being written, with one prosody from its beginning to its end."""
+
+    @property
+    def voices(self) -> Sequence[VoiceOption]:
+        """The voices that `utterance` knows by name, the default first."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate of its audio."""
+
+    def utterance(
+        self, *, voice: str | None = None, speed: float = 1.0, language: str | None = None
+    ) -> AbstractAsyncContextManager[SpokenUtterance]:
+        """An answer's utterance, for as long as the block lasts; leaving the block cancels what is left of it.
+
+        Unknown voices fall back to the default one. Belongs to the task that enters it.
         """
 
 

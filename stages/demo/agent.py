@@ -24,6 +24,7 @@ from typing import Self
 
 import anyio.lowlevel
 import numpy as np
+from pydantic import BaseModel
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
@@ -33,7 +34,17 @@ from stages.demo.minilm import Floats, SentenceEmbedder
 from stages.demo.plain import plain
 from stages.demo.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.demo.wording import Wording, without_mark
-from stages.ports import NOTHING_SAID, Expects, Finished, ModelEvent, TextDelta, ToolChoice, Usage
+from stages.ports import (
+    NOTHING_SAID,
+    Expects,
+    Finished,
+    ModelCapabilities,
+    ModelEvent,
+    TextDelta,
+    ToolChoice,
+    Usage,
+)
+from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 from stages.text.phrases import say_list
 
@@ -46,6 +57,11 @@ LONGEST_CHARS = 500
 
 _VERDICTS = 4096
 _TOKEN = re.compile(r"\S+\s*")
+
+
+def local_now() -> datetime:
+    """The machine's time, in its time zone."""
+    return datetime.now().astimezone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,13 @@ class Script:
 
 
 class ScriptedAgent:
-    """`stages.ports.LanguageModel` by script. Keeps nothing of a conversation."""
+    """A scripted agent, not a language model: time, sums, timers, and a restaurant's tables.
+
+    Implements `stages.ports.LanguageModel`. Keeps nothing of a conversation.
+    """
+
+    interface = 1
+    capabilities = ModelCapabilities(languages=("en",))
 
     def __init__(
         self,
@@ -85,6 +107,11 @@ class ScriptedAgent:
         self._worker = Worker("agent")
         # By a digest, as what people say is not for keeping. Only the worker's thread touches it.
         self._intents: OrderedDict[bytes, str | None] = OrderedDict()
+
+    @classmethod
+    def from_settings(cls, settings: BaseModel) -> Self:
+        """Load the sentence model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir("minilm-l6-v2"), now=local_now)
 
     @classmethod
     def load(cls, directory: Path, *, now: Callable[[], datetime], cache: Path | None = None) -> Self:

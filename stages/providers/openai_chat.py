@@ -10,12 +10,14 @@ import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
-from stages.ports import Finished, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
+from stages.ports import Finished, ModelCapabilities, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from stages.text.thoughts import SpokenPart
 
 if TYPE_CHECKING:
@@ -37,8 +39,33 @@ _NO_KEY = "no-key"
 """Local servers want none, but the client must be given something."""
 
 
+class ChatSettings(BaseModel):
+    """Where the chat model is, and which."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(description="the model's name, as its server calls it")
+    base_url: str | None = Field(
+        None, description="ends in /v1; without it, OpenAI's", json_schema_extra={"env": "OPENAI_BASE_URL"}
+    )
+    api_key: SecretStr | None = Field(None, json_schema_extra={"env": "OPENAI_API_KEY"})
+    silence_s: float = Field(
+        SILENCE_S, gt=0, le=600, description="how long the server may send nothing at all"
+    )
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        None, description="what the server calls its limit of tokens"
+    )
+
+
 class OpenAIChatModel:
-    """`stages.ports.LanguageModel` over HTTP. One pool of connections, shared by all sessions."""
+    """Chat completions over HTTP: OpenAI's, or any server that speaks them, by `base_url`.
+
+    Implements `stages.ports.LanguageModel`. One pool of connections, shared by all sessions.
+    """
+
+    interface = 1
+    capabilities = ModelCapabilities()
+    Settings = ChatSettings
 
     def __init__(
         self,
@@ -63,6 +90,18 @@ class OpenAIChatModel:
         self._model = model
         self._silence_s = silence_s
         self._max_tokens_name = max_tokens_name or ("max_tokens" if base_url else "max_completion_tokens")
+
+    @classmethod
+    def from_settings(cls, settings: ChatSettings) -> Self:
+        """Make the client; nothing connects yet."""
+        key = settings.api_key
+        return cls(
+            settings.model,
+            api_key=key.get_secret_value() if key else None,
+            base_url=settings.base_url,
+            silence_s=settings.silence_s,
+            max_tokens_name=settings.max_tokens_name,
+        )
 
     async def close(self) -> None:
         """Close the connections. Answers that are under way fail."""

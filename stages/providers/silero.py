@@ -31,10 +31,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from pydantic import BaseModel
 
 from audio.formats import SPEECH_HZ, Samples
 from audio.levels import FULL_SCALE
 from stages.errors import ProviderError
+from stages.runtime.models import model_dir
 from stages.runtime.onnx import Floats, OnnxSession, open_session
 
 MODEL_NAME = "silero-vad"
@@ -55,11 +57,18 @@ _FORGET_FRAMES = 2 * SPEECH_HZ // FRAME_SAMPLES
 
 
 class SileroModel:
-    """The weights, shared by all streams of the process."""
+    """Silero's speech detector on this machine's CPU: its weights, shared by all streams of the process."""
+
+    interface = 1
 
     def __init__(self, session: OnnxSession) -> None:
         self._session = session
         self._rate = np.array(SPEECH_HZ, np.int64)
+
+    @classmethod
+    def from_settings(cls, settings: BaseModel) -> Self:
+        """Load the model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir(MODEL_NAME))
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from pydantic import BaseModel
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ProviderBusy, ProviderError
 from stages.patience import within
 from stages.runtime.logmel import FRAMES_PER_S, log_mel_of_wave
+from stages.runtime.models import model_dir
 from stages.runtime.onnx import Floats, OnnxSession, open_session
 from stages.runtime.worker import Job, Worker
 
@@ -66,11 +68,18 @@ class SmartTurnModel:
 
 
 class SmartTurn:
-    """The model on its thread, shared by all sessions of a process."""
+    """Smart Turn v3 on this machine's CPU, on a thread that all sessions share."""
+
+    interface = 1
 
     def __init__(self, model: SmartTurnModel, worker: Worker) -> None:
         self.model = model
         self.worker = worker
+
+    @classmethod
+    def from_settings(cls, settings: BaseModel) -> Self:
+        """Load the model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir("smart-turn"))
 
     @classmethod
     def load(cls, directory: Path, *, threads: int = 1) -> Self:

@@ -9,10 +9,11 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
 import anyio
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stageflow.context import Message
@@ -21,10 +22,14 @@ from stages.errors import ProviderError
 from stages.ports import (
     Expects,
     Finished,
+    ModelCapabilities,
     ModelEvent,
     Partial,
+    RecogniserCapabilities,
     Recognition,
     Speech,
+    SpeechHints,
+    SynthesiserCapabilities,
     TextDelta,
     ToolChoice,
     Transcript,
@@ -101,11 +106,26 @@ class Heard:
     conduct: Conduct = Conduct()
 
 
+class ScriptedRecogniserSettings(BaseModel):
+    """What a scripted recogniser hears, and how late."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    texts: tuple[str, ...] = Field(
+        ("Hello there.",), min_length=1, description="what is heard, one an utterance"
+    )
+    delay_ms: float = Field(0, ge=0, le=60_000, description="from the end of speech to the transcript")
+
+
 class ScriptedRecogniser:
     """Hears its script, one entry an utterance, whatever is said; and nothing in silence or in no audio.
 
     While audio is pushed it reports partials: a word every `word_ms`, all but the newest of them stable.
     """
+
+    interface = 1
+    capabilities = RecogniserCapabilities(partials=True, languages=("*",))
+    Settings = ScriptedRecogniserSettings
 
     def __init__(self, *script: str | Heard, rate_hz: int = SPEECH_HZ, word_ms: int = 300) -> None:
         entries = script or ("Hello there.",)
@@ -113,12 +133,20 @@ class ScriptedRecogniser:
         self._rate_hz = rate_hz
         self._word_samples = ms_to_samples(word_ms, rate_hz)
 
+    @classmethod
+    def from_settings(cls, settings: ScriptedRecogniserSettings) -> Self:
+        """A recogniser with these texts and this delay."""
+        conduct = Conduct(delay_s=settings.delay_ms / 1000)
+        return cls(*(Heard(text, conduct=conduct) for text in settings.texts))
+
     @property
     def rate_hz(self) -> int:
         """The sample rate that `push` expects."""
         return self._rate_hz
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> Recognition:
         """Begin an utterance; it takes the next entry of the script."""
         return _ScriptedRecognition(self._script.next(), self._word_samples, on_partial)
 
@@ -233,12 +261,32 @@ class ScriptedModel:
         return _tell(self._script.next(), messages, max_tokens)
 
 
+class EchoSettings(BaseModel):
+    """What an echo says, and how fast."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefix: str = "You said: "
+    first_token_ms: float = Field(0, ge=0, le=60_000, description="from the request to the first token")
+    tokens_per_s: float | None = Field(None, gt=0, le=10_000, description="None: as fast as they are read")
+
+
 class EchoModel:
     """Says again what the person said last; good enough to hear the whole way through working."""
+
+    interface = 1
+    capabilities = ModelCapabilities(tools=False)
+    Settings = EchoSettings
 
     def __init__(self, prefix: str = "You said: ", conduct: Conduct = Conduct()) -> None:
         self._prefix = prefix
         self._conduct = conduct
+
+    @classmethod
+    def from_settings(cls, settings: EchoSettings) -> Self:
+        """An echo of this speed."""
+        gap_s = 1 / settings.tokens_per_s if settings.tokens_per_s else 0.0
+        return cls(settings.prefix, Conduct(delay_s=settings.first_token_ms / 1000, gap_s=gap_s))
 
     def stream(
         self,
@@ -287,12 +335,24 @@ class SpeechRequest:
     speed: float
 
 
+class ScriptedVoiceSettings(BaseModel):
+    """How late a scripted voice is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_audio_ms: float = Field(0, ge=0, le=60_000, description="from a piece of text to its first audio")
+
+
 class ScriptedVoice:
     """Speaks a tone for each word: the longer the word, the longer and higher the tone. One result a word.
 
     A word of n letters lasts 70 n + 60 ms at speed 1, the end of it silent. The script is of conducts alone. It has
     two voices.
     """
+
+    interface = 1
+    capabilities = SynthesiserCapabilities(word_times=True, languages=("*",))
+    Settings = ScriptedVoiceSettings
 
     voices: tuple[VoiceOption, ...] = (
         VoiceOption("low", "tones"),
@@ -305,6 +365,11 @@ class ScriptedVoice:
         self.requests: deque[SpeechRequest] = deque(maxlen=16)
         """The newest requests."""
         self._tones = {letters: _tone(letters, 1.0, rate_hz) for letters in range(1, _MAX_LETTERS + 1)}
+
+    @classmethod
+    def from_settings(cls, settings: ScriptedVoiceSettings) -> Self:
+        """A voice of this speed."""
+        return cls(Conduct(delay_s=settings.first_audio_ms / 1000))
 
     @property
     def rate_hz(self) -> int:

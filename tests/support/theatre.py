@@ -24,7 +24,7 @@ from server.domain.values import SessionConfig, TurnDetection
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.tools import Tool
 from stages.errors import ProviderError
-from stages.ports import Partial, Transcript
+from stages.ports import Partial, SpeechHints, Transcript
 from stages.testing.fakes import Conduct, Said, ScriptedTurnEnds
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
@@ -212,7 +212,9 @@ class PromptedRecogniser:
         self.story = story
         self.words = [timed for say in story.says for timed in _timed_words(say)]
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> "_PromptedRecognition":
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> "_PromptedRecognition":
         return _PromptedRecognition(self.story, self.words, on_partial)
 
 

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from audio.formats import Samples, ms_to_samples
 from audio.levels import fade_out, from_float, sounding
 from stages.errors import ProviderError
-from stages.ports import Speech, VoiceOption, WordTime
+from stages.ports import Speech, SynthesiserCapabilities, VoiceOption, WordTime
 from stages.providers.hibari.engine import Clip, Engine, Floats, HibariEngine
+from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 from stages.text.sentences import Sentences
 from stages.text.speakable import speakable
@@ -63,8 +65,20 @@ Span = tuple[int, int]
 """From a sample up to another."""
 
 
+class VoiceModelSettings(BaseModel):
+    """What may be configured of the embedded voice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    threads: int = Field(1, ge=1, le=64, description="threads that one sentence may use")
+
+
 class EmbeddedVoice:
-    """`stages.ports.Synthesiser` with one voice, "heart"; other names fall back to it."""
+    """hibari's English voice "heart" on this machine's CPU; other names fall back to it."""
+
+    interface = 1
+    capabilities = SynthesiserCapabilities(word_times=True)
+    Settings = VoiceModelSettings
 
     rate_hz = RATE_HZ
     voices = (VoiceOption("heart", "American English, a woman"),)
@@ -73,6 +87,11 @@ class EmbeddedVoice:
     def __init__(self, engine: Engine, worker: Worker) -> None:
         self._engine = engine
         self._worker = worker
+
+    @classmethod
+    def from_settings(cls, settings: VoiceModelSettings) -> Self:
+        """Load the model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir("hibari-heart"), threads=settings.threads)
 
     @classmethod
     def load(cls, directory: Path, *, threads: int = 1) -> Self:

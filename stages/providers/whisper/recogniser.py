@@ -16,25 +16,44 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ProviderError
-from stages.ports import Partial, Transcript
+from stages.ports import Partial, RecogniserCapabilities, SpeechHints, Transcript
 from stages.providers.whisper.model import WhisperModel
 from stages.providers.whisper.segments import Segment, is_whole, still_valid
 from stages.providers.whisper.text import bare
+from stages.runtime.models import model_dir
 from stages.runtime.worker import Job, Worker
 
 PARTIAL_EVERY_SAMPLES = int(0.8 * SPEECH_HZ)
 FINAL, PARTIAL = 0, 1
 
 
+class RecogniserSettings(BaseModel):
+    """What may be configured of the embedded recogniser."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    threads: int = Field(1, ge=1, le=64, description="threads that one reading may use")
+
+
 class EmbeddedRecogniser:
-    """`stages.ports.Recogniser` on Whisper tiny.en, English only."""
+    """Whisper tiny.en on this machine's CPU, English only."""
+
+    interface = 1
+    capabilities = RecogniserCapabilities(partials=True)
+    Settings = RecogniserSettings
 
     def __init__(self, model: WhisperModel, worker: Worker) -> None:
         self.model = model
         self.worker = worker
+
+    @classmethod
+    def from_settings(cls, settings: RecogniserSettings) -> Self:
+        """Load the model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir("whisper-tiny.en"), threads=settings.threads)
 
     @classmethod
     def load(cls, directory: Path, *, threads: int = 1) -> Self:
@@ -46,7 +65,9 @@ class EmbeddedRecogniser:
         """16 kHz."""
         return SPEECH_HZ
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> "EmbeddedRecognition":
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> "EmbeddedRecognition":
         """Begin an utterance."""
         return EmbeddedRecognition(self, on_partial)
 

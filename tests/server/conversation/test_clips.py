@@ -491,7 +491,7 @@ def test_nothing_is_left_of_a_reading_when_the_session_ends(waits: bool) -> None
     closed: list[str] = []
 
     class Watched(ScriptedRecogniser):
-        def open(self, on_partial: Any = None) -> Any:
+        def open(self, on_partial: Any = None, **hints: Any) -> Any:
             recognition: Any = super().open(on_partial)
             recognition.close = lambda: closed.append("closed")
             return recognition

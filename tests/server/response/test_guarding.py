@@ -10,7 +10,7 @@ import pytest
 
 from audio.formats import SPEECH_HZ, Samples
 from server.domain.values import SessionConfig, TurnDetection
-from stages.ports import Partial, Recognition, Transcript
+from stages.ports import Partial, Recognition, SpeechHints, Transcript
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
 from tests.support.stage import Stage, play, speak, voiced
 from tests.support.trace_checker import check_trace
@@ -248,7 +248,9 @@ class Misheard:
     def __init__(self, *readings: str) -> None:
         self._readings = readings
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> Recognition:
         return _MisheardRecognition(*self._readings)
 
 

@@ -15,6 +15,7 @@ from stages.ports import (
     Partial,
     Recognition,
     Speech,
+    SpeechHints,
     TextDelta,
     ToolChoice,
     Transcript,
@@ -96,7 +97,9 @@ class Recording:
         self.partials = partials
         self.hears_silence = hears_silence
 
-    def open(self, on_partial: Callable[[Partial], None] | None = None) -> Recognition:
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> Recognition:
         return RecordingRecognition(self, on_partial)
 
 

@@ -1,0 +1,222 @@
+"""Finds a provider by its name, and checks it and its settings before anything is loaded.
+
+A name resolves to what is built in, then to an entry point of an installed package (group `stageflow_voice.<kind>`),
+then, if it is `module:Class`, to that class. Only the module that is named is imported: entry points are read as
+metadata.
+
+A provider is a class with
+
+- `interface = 1`, the version of `stages.ports` that it was written for,
+- a docstring, whose first line says in the list of providers what it is,
+- `capabilities`, for a recogniser, a language model or a voice,
+- `Settings`, a pydantic model of what may be configured, if there is anything,
+- the methods of its kind's protocol (`stages.ports`),
+
+and is made by `from_settings(settings)` if it has that, otherwise by calling the class with its settings. Making it may
+block (it loads models), so it happens in a thread; it must not start a task. Extra: one that must be closed has
+`close()`, plain or async.
+"""
+
+import difflib
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from stages.errors import StagesError
+from stages.ports import INTERFACE, ModelCapabilities, RecogniserCapabilities, SynthesiserCapabilities
+
+Kind = Literal["stt", "llm", "tts", "vad", "end_of_turn", "tools", "stage"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+GROUP = "stageflow_voice"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A provider that comes along; `extra` brings the packages that it `requires`, which it imports when it is made."""
+
+    target: str
+    extra: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
+    "stt": {
+        "embedded": BuiltIn(
+            "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
+        ),
+        "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
+    },
+    "llm": {
+        "openai": BuiltIn("stages.providers.openai_chat:OpenAIChatModel"),
+        "demo": BuiltIn("stages.demo.agent:ScriptedAgent", "embedded"),
+        "echo": BuiltIn("stages.testing.fakes:EchoModel"),
+    },
+    "tts": {
+        "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
+        "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
+    },
+    "vad": {
+        "silero": BuiltIn("stages.providers.silero:SileroModel", "turns", ("onnxruntime",)),
+        "webrtc": BuiltIn("stages.providers.webrtc:WebRtcDetector"),
+    },
+    "end_of_turn": {
+        "smart_turn": BuiltIn("stages.providers.smart_turn:SmartTurn", "turns", ("onnxruntime",))
+    },
+    "tools": {},
+    "stage": {},
+}
+
+_CAPABILITIES: Mapping[Kind, type] = {
+    "stt": RecogniserCapabilities,
+    "llm": ModelCapabilities,
+    "tts": SynthesiserCapabilities,
+}
+
+_METHODS: Mapping[Kind, Sequence[tuple[str, ...]]] = {
+    "stt": (("open", "open_turns", "session"), ("rate_hz",)),
+    "llm": (("stream", "session"),),
+    "tts": (("stream", "utterance", "session"), ("voices",), ("rate_hz",)),
+    "vad": (("open",),),
+    "end_of_turn": (("open",),),
+    "tools": (("tools",),),
+    "stage": (("execute",),),
+}
+"""For each kind what a class must have: of each tuple at least one."""
+
+
+class ProviderFault(StagesError):
+    """A provider that cannot be used. `faults` are all reasons, each a line with its remedy."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class NoSettings(BaseModel):
+    """The settings of a provider that has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider's class, and where it was found."""
+
+    kind: Kind
+    name: str
+    made_by: type
+    origin: str
+    """`built in`, the package and its version, or the path of the module."""
+    settings: type[BaseModel] = field(default=NoSettings)
+
+    @property
+    def about(self) -> str:
+        """One line about it, by itself."""
+        return (inspect.getdoc(self.made_by) or "").partition("\n")[0]
+
+    @property
+    def capabilities(self) -> Any:
+        """What it declares that it can do; None for kinds that declare nothing."""
+        return getattr(self.made_by, "capabilities", None)
+
+    def make(self, settings: BaseModel) -> Any:
+        """Load it. May block."""
+        make = getattr(self.made_by, "from_settings", self.made_by)
+        return make() if self.settings is NoSettings and make is self.made_by else make(settings)
+
+
+def find_provider(kind: Kind, name: str) -> Provider:
+    """The provider of this name. Raises ProviderFault, which says all that is wrong with it."""
+    found, origin = _locate(kind, name)
+    faults = list(_class_faults(kind, name, found))
+    if faults:
+        raise ProviderFault(faults)
+    return Provider(kind, name, found, origin, getattr(found, "Settings", NoSettings))
+
+
+def known_names(kind: Kind) -> tuple[str, ...]:
+    """The names of all providers of a kind that are built in or installed."""
+    return tuple(sorted({*BUILT_IN[kind], *_entry_points(kind)}))
+
+
+def _locate(kind: Kind, name: str) -> tuple[type, str]:
+    if name in BUILT_IN[kind]:
+        entry = BUILT_IN[kind][name]
+        missing = [package for package in entry.requires if find_spec(package) is None]
+        if missing:
+            raise ProviderFault([_not_installed(kind, name, missing[0], entry.extra or missing[0])])
+        return _import(kind, name, entry.target), "built in"
+    if (point := _entry_points(kind).get(name)) is not None:
+        package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package"
+        return _import(kind, name, point.value.partition(" ")[0]), package
+    module, colon, attribute = name.partition(":")
+    if colon and module and attribute:
+        found = _import(kind, name, name)
+        return found, str(getattr(sys.modules[module], "__file__", module))
+    raise ProviderFault([_unknown(kind, name)])
+
+
+@cache
+def _entry_points(kind: Kind) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"{GROUP}.{kind}")}
+
+
+def _import(kind: Kind, name: str, target: str) -> type:
+    module, _, attribute = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ImportError as error:
+        raise ProviderFault([f"{kind} {name!r}: cannot import {module!r} ({error})"]) from error
+    except Exception as error:
+        raise ProviderFault([f"{kind} {name!r}: importing {module!r} failed: {error!r}"]) from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise ProviderFault([f"{kind} {name!r}: {module!r} has no {attribute!r}"])
+    if not isinstance(found, type):
+        raise ProviderFault([f"{kind} {name!r} is {type(found).__name__}, not a class"])
+    return found
+
+
+def _not_installed(kind: Kind, name: str, package: str, extra: str) -> str:
+    return (
+        f"{kind} {name!r} needs the package {package!r}, which is not installed: "
+        f"`scripts/setup {extra}`, or `pip install 'stageflow-voice[{extra}]'`"
+    )
+
+
+def _unknown(kind: Kind, name: str) -> str:
+    names = known_names(kind)
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    there = f"there are {', '.join(names)}" if names else "there are none"
+    return (
+        f"{kind} {name!r} is not built in, no installed package has it as entry point {GROUP}.{kind}, "
+        f"and it is not a `module:Class`: {there}.{meant}"
+    )
+
+
+def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
+    what = f"{kind} {name!r}"
+    interface = getattr(found, "interface", None)
+    if interface != INTERFACE:
+        says = f"was written for interface {interface}" if interface else "does not say its `interface`"
+        yield f"{what} {says}; this server has {INTERFACE}: set `interface = {INTERFACE}` once it fits `stages.ports`"
+    for methods in _METHODS[kind]:
+        if not any(hasattr(found, method) for method in methods):
+            yield f"{what} has no {' or '.join(f'`{method}`' for method in methods)}, which `stages.ports` asks for"
+    if (declared := _CAPABILITIES.get(kind)) and not isinstance(
+        getattr(found, "capabilities", None), declared
+    ):
+        yield f"{what} declares no `capabilities = {declared.__name__}(...)`"
+    settings = getattr(found, "Settings", NoSettings)
+    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
+        yield f"{what}: its `Settings` is not a pydantic model"
