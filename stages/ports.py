@@ -11,7 +11,7 @@ provider for one session, with its connections open and owned by that block. How
 and described is `stages.providers.registry`'s business.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -390,6 +390,10 @@ class Synthesiser(Protocol):
 class SpokenUtterance(Protocol):
     """One answer on its way to sound: text goes in as it comes, audio comes out. One task pushes, one iterates."""
 
+    @property
+    def waiting_chars(self) -> int:
+        """How much of the text has not come back as audio, as well as the voice knows it."""
+
     async def push(self, text: str) -> None:
         """Append a speakable piece of the answer. Waits while the voice has enough to do. Raises ProviderError."""
 
@@ -399,9 +403,9 @@ class SpokenUtterance(Protocol):
     def cancel(self) -> None:
         """Be done with it at once; no audio comes afterwards. May be called twice."""
 
-    def __aiter__(self) -> AsyncIterator[Speech]:
-        """The audio, to the end of the text or to `cancel`; word times and `begins` count from the start of the
-        utterance. Raises ProviderError."""
+    def audio(self) -> AsyncGenerator[Speech, None]:
+        """What is spoken, to the end of the text or to `cancel`; to be asked for once. Word times and `begins` count
+        from the start of the utterance. Raises ProviderError."""
 
 
 class UtteranceSynthesiser(Protocol):

@@ -2,14 +2,17 @@
 
 Theory of operation
 -------------------
-Two tasks and a short queue between them. One reads tokens and cuts them into speakable pieces, so that the
-agent is held up by a full queue only, never by the synthesis of the last piece. The other has the pieces
-synthesised one after the other and hands the audio on as it comes. It counts how much of that is left to
-play: when it runs short and the next sentence is still being written, it speaks what there is of it. So a
-slow model makes for odd pauses, not for silence, and words before a tool's work are heard at once.
+Three tasks. One reads tokens and cuts them into speakable pieces, so that the agent is held up by a full queue
+only, never by the synthesis of the last piece. The second pushes the pieces into the answer's utterance; it
+counts how much audio is left to play: when that runs short and the next sentence is still being written, it
+pushes what there is of it. So a slow model makes for odd pauses, not for silence, and words before a tool's work
+are heard at once. The third hands the audio on as it comes, with the text that begins with it.
+
+The voice is the run's `tts_provider` port, or else the one that the stage was made with.
 """
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -19,12 +22,14 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from audio.formats import samples_to_ms
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.chunks import AudioSink, pcm16
-from stages.errors import ProviderError
-from stages.patience import failed, within
-from stages.ports import Speech, Synthesiser
+from stages.errors import ProviderError, ProviderTimeout
+from stages.patience import failed
+from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
+from stages.providers.piecewise import open_utterance
+from stages.spoken_text import CHAR_S, SpokenText, Stretch
 from stages.text.sentences import Sentences
-from stages.text.speakable import speakable
-from stages.text.word_times import ShownTimes
+
+Voice = Synthesiser | UtteranceSynthesiser
 
 _PAUSE_S = 0.35
 """A writer silent for so long is pausing: longer than tokens of a slow model take, shorter than a listener's
@@ -56,7 +61,7 @@ class TtsStage:
     name = "tts"
     kind = StageKind.TRANSFORM
 
-    def __init__(self, voice: Synthesiser, settings: VoiceSettings = VoiceSettings()) -> None:
+    def __init__(self, voice: Voice, settings: VoiceSettings = VoiceSettings()) -> None:
         self._voice = voice
         self._settings = settings
 
@@ -71,7 +76,7 @@ class TtsStage:
             self._settings.chunk_timeout_s,
             self._settings.lookahead,
         )
-        speaking = _Speaking(self._voice, settings, sink)
+        speaking = _Speaking(ctx.ports.audio.tts_provider or self._voice, settings, sink)
         try:
             return await speaking.run(ctx.inputs.stream("agent"))
         except ProviderError as error:
@@ -81,31 +86,35 @@ class TtsStage:
 class _Speaking:
     """One answer on its way to sound."""
 
-    def __init__(self, voice: Synthesiser, settings: VoiceSettings, sink: AudioSink) -> None:
+    def __init__(self, voice: Voice, settings: VoiceSettings, sink: AudioSink) -> None:
         self._voice = voice
         self._settings = settings
         self._sink = sink
         self._format = pcm16(voice.rate_hz)
         self._sentences = Sentences()
-        self._unheard = ""  # displayed text that no chunk has carried yet
+        self._text = SpokenText(voice.rate_hz, settings.speed)
         self._pieces = 0
-        self._samples = 0
         self._began_at = 0.0
+        self._wait = anyio.CancelScope()
 
     async def run(self, tokens: AsyncIterator[str]) -> StageOutput:
         send, receive = anyio.create_memory_object_stream[list[str]](self._settings.lookahead)
+        voice, settings = self._voice, self._settings
         try:
             with send, receive:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._read, tokens, send)
-                    await self._speak(receive)
-        except BaseExceptionGroup as both:
-            # One of the two failed; the other, if it is in there at all, was a consequence.
-            raise both.exceptions[0] from None
-        await self._sink(b"", self._format, 0, True, text=self._unheard)
-        if self._pieces and not self._samples:
+                async with open_utterance(voice, name=settings.voice, speed=settings.speed) as utterance:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(self._read, tokens, send)
+                        group.start_soon(self._speak, receive, utterance)
+                        await self._hear(utterance)
+        except BaseExceptionGroup as several:
+            # One of them failed; the others, if they are in there at all, were a consequence.
+            raise several.exceptions[0] from None
+        await self._sink(b"", self._format, 0, True, text=self._text.rest())
+        if self._pieces and not self._text.samples:
             raise ProviderError("the voice gave no audio for a text with words in it")
-        return StageOutput.ok(audio_ms=samples_to_ms(self._samples, self._voice.rate_hz), pieces=self._pieces)
+        audio_ms = samples_to_ms(self._text.samples, voice.rate_hz)
+        return StageOutput.ok(audio_ms=audio_ms, pieces=self._pieces)
 
     async def _read(self, tokens: AsyncIterator[str], pieces: MemoryObjectSendStream[list[str]]) -> None:
         with pieces:
@@ -114,15 +123,21 @@ class _Speaking:
                     await pieces.send(complete)
             await pieces.send(self._sentences.flush())
 
-    async def _speak(self, pieces: MemoryObjectReceiveStream[list[str]]) -> None:
-        while batch := await self._next(pieces):
+    async def _speak(self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance) -> None:
+        while batch := await self._next(pieces, utterance):
             for piece in batch:
-                await self._say(piece)
+                if spoken := self._text.push(piece):
+                    self._pieces += 1
+                    self._expect_audio()
+                    await utterance.push(spoken)
+        await utterance.finish()
 
-    async def _next(self, pieces: MemoryObjectReceiveStream[list[str]]) -> list[str]:
+    async def _next(
+        self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance
+    ) -> list[str]:
         """The pieces that come next, none after the last; cut short if they keep the listener waiting."""
         while True:
-            with anyio.move_on_after(self._spare_s()):
+            with anyio.move_on_after(self._spare_s(utterance)):
                 try:
                     return await pieces.receive()
                 except anyio.EndOfStream:
@@ -130,39 +145,42 @@ class _Speaking:
             if hurried := self._sentences.hurry():
                 return [hurried]
 
-    def _spare_s(self) -> float:
+    def _spare_s(self, utterance: SpokenUtterance) -> float:
         """How long the next piece may be waited for."""
-        if not self._samples:
+        if not self._text.samples:
             return _PAUSE_S
         played_s = anyio.current_time() - self._began_at
-        return max(_PAUSE_S, self._samples / self._voice.rate_hz - played_s - _SYNTHESIS_S)
+        coming_s = self._text.samples / self._voice.rate_hz + utterance.waiting_chars * CHAR_S
+        return max(_PAUSE_S, coming_s - played_s - _SYNTHESIS_S)
 
-    async def _say(self, piece: str) -> None:
-        before, spoken = self._unheard, speakable(piece)
-        self._unheard += piece
-        if not spoken:
-            return
-        self._pieces += 1
-        times = ShownTimes(piece, before)
-        limit_s = self._settings.chunk_timeout_s
-        late = f"the voice gave no audio for {limit_s:g} s"
-        stream = self._voice.stream(spoken, voice=self._settings.voice, speed=self._settings.speed)
-        async with aclosing(stream) as speeches:
-            while speech := await within(limit_s, late, anext(speeches, None)):
-                await self._hand_on(speech, times)
+    async def _hear(self, utterance: SpokenUtterance) -> None:
+        """Hand on the audio as it comes."""
+        async with aclosing(utterance.audio()) as speeches:
+            while speech := await self._patiently(anext(speeches, None), utterance):
+                for stretch in self._text.take(speech):
+                    if len(stretch.samples):
+                        await self._hand_on(stretch)
 
-    async def _hand_on(self, speech: Speech, times: ShownTimes) -> None:
-        if not len(speech.samples):
-            return
-        if not self._samples:
+    async def _patiently(self, coming: Awaitable[Speech | None], utterance: SpokenUtterance) -> Speech | None:
+        """The next audio; it is late only while there is text whose audio has not come."""
+        with anyio.CancelScope() as self._wait:
+            if utterance.waiting_chars:
+                self._expect_audio()
+            return await coming
+        raise ProviderTimeout(f"the voice gave no audio for {self._settings.chunk_timeout_s:g} s")
+
+    def _expect_audio(self) -> None:
+        if self._wait.deadline == math.inf:
+            self._wait.deadline = anyio.current_time() + self._settings.chunk_timeout_s
+
+    async def _hand_on(self, stretch: Stretch) -> None:
+        if not self._began_at:
             self._began_at = anyio.current_time()
-        self._samples += len(speech.samples)
-        text, self._unheard = self._unheard, ""
         await self._sink(
-            speech.samples.astype("<i2", copy=False).tobytes(),
+            stretch.samples.astype("<i2", copy=False).tobytes(),
             self._format,
-            samples_to_ms(len(speech.samples), self._voice.rate_hz),
+            samples_to_ms(len(stretch.samples), self._voice.rate_hz),
             False,
-            text=text,
-            words=times.take(speech.words),
+            text=stretch.text,
+            words=stretch.words,
         )

@@ -1,8 +1,11 @@
 """The voice speaks while the agent writes: early, in order, without losing a character or falling silent."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
+import numpy as np
 import pytest
 
 from audio.formats import samples_to_ms
@@ -12,7 +15,7 @@ from stageflow.errors import StageFailed
 from stageflow.pipeline import Pipeline, PipelineResults
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderBusy
-from stages.ports import Speech, Synthesiser
+from stages.ports import Speech, Synthesiser, UtteranceSynthesiser
 from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.tts import TtsStage, VoiceSettings
 from tests.support.listener import Listener
@@ -44,7 +47,7 @@ class Writer:
 async def speak(
     writer: Writer,
     listener: Listener,
-    voice: Synthesiser | None = None,
+    voice: Synthesiser | UtteranceSynthesiser | None = None,
     settings: VoiceSettings = VoiceSettings(),
     config: Mapping[str, object] | None = None,
 ) -> PipelineResults:
@@ -264,3 +267,86 @@ async def test_cancelled_it_is_silent_at_once() -> None:
         group.cancel_scope.cancel()
     assert anyio.current_time() - began < 0.05
     assert 0 < len(listener.chunks) < 10
+
+
+class Streaming:
+    """A voice that opens utterances: all text goes to one, and audio comes whenever it likes."""
+
+    rate_hz = 24_000
+    voices = ()
+
+    def __init__(self, *, mute: bool = False) -> None:
+        self.pushed: list[str] = []
+        self.opened = 0
+        self.cancelled = 0
+        self._mute = mute
+
+    @asynccontextmanager
+    async def utterance(
+        self, *, voice: str | None = None, speed: float = 1.0, language: str | None = None
+    ) -> AsyncGenerator["StreamingUtterance", None]:
+        self.opened += 1
+        utterance = StreamingUtterance(self, mute=self._mute)
+        try:
+            yield utterance
+        finally:
+            utterance.cancel()
+
+
+class StreamingUtterance:
+    def __init__(self, owner: Streaming, *, mute: bool) -> None:
+        self._owner = owner
+        self._mute = mute
+        self._send, self._receive = anyio.create_memory_object_stream[str](100)
+        self.waiting_chars = 0
+
+    async def push(self, text: str) -> None:
+        self._owner.pushed.append(text)
+        self.waiting_chars += len(text)
+        await self._send.send(text)
+
+    async def finish(self) -> None:
+        self._send.close()
+
+    def cancel(self) -> None:
+        self._owner.cancelled += 1
+        self._send.close()
+        self._receive.close()
+
+    async def audio(self) -> AsyncGenerator[Speech, None]:
+        spoken = 0
+        async for text in self._receive:
+            if self._mute:
+                await anyio.sleep_forever()
+            yield Speech(np.full(2400, 1000, np.int16), begins=spoken)
+            spoken += len(text)
+            self.waiting_chars -= len(text)
+
+
+async def test_a_voice_that_opens_utterances_is_given_the_whole_answer_in_one() -> None:
+    listener, voice = Listener(), Streaming()
+    await speak(Writer(*tokens("Of course, I can do that. It takes ten minutes.")), listener, voice)
+    assert (voice.opened, voice.cancelled) == (1, 1)
+    assert "".join(voice.pushed) == "Of course, I can do that. It takes ten minutes."
+    assert listener.pieces[:2] == ["Of course,", " I can do that. It takes ten minutes."]
+    assert listener.text == "Of course, I can do that. It takes ten minutes. "
+
+
+async def test_an_utterance_that_gives_no_audio_is_late_and_is_cancelled() -> None:
+    voice = Streaming(mute=True)
+    with pytest.raises(StageFailed, match=r"gave no audio for 0\.05 s"):
+        await speak(Writer("Of course."), Listener(), voice, VoiceSettings(chunk_timeout_s=0.05))
+    assert voice.cancelled == 1
+
+
+async def test_the_voice_of_the_run_comes_before_the_voice_of_the_stage() -> None:
+    listener, voice = Listener(), Streaming()
+    stage = TtsStage(ScriptedVoice())
+    graph = (
+        Pipeline().with_stage("agent", Writer("Yes.")).with_stage("tts", stage, streams=("agent",)).build()
+    )
+    ports = listener.ports()
+    ports = StagePorts(core=ports.core, llm=ports.llm, audio=replace(ports.audio, tts_provider=voice))
+    with anyio.fail_after(PATIENCE_S):
+        await graph.run(ContextSnapshot(), ports=ports)
+    assert voice.pushed == ["Yes."]

@@ -124,7 +124,7 @@ def test_all_faults_of_a_class_are_told_at_once(module: str) -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = BuiltIn("stages.testing.fakes:ScriptedRecogniser", "absent", ("no_such_package",))
-    monkeypatch.setitem(BUILT_IN["stt"], "absent", absent)  # type: ignore[index]
+    monkeypatch.setitem(BUILT_IN["stt"], "absent", absent)
     with pytest.raises(ProviderFault, match=r"needs the package 'no_such_package'.*scripts/setup absent"):
         find_provider("stt", "absent")
 

@@ -1,0 +1,79 @@
+"""Opens an utterance on any voice: on one that speaks a piece a call, by calling it once a piece.
+
+The stage that speaks knows utterances only (`SpokenUtterance`); a one-shot service needs nothing but `stream`.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+import anyio
+
+from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
+
+
+def open_utterance(
+    voice: Synthesiser | UtteranceSynthesiser,
+    *,
+    name: str | None = None,
+    speed: float = 1.0,
+    language: str | None = None,
+) -> AbstractAsyncContextManager[SpokenUtterance]:
+    """An utterance of `voice`; of one that speaks piece by piece, each piece follows when the last is complete."""
+    if hasattr(voice, "utterance"):
+        return voice.utterance(voice=name, speed=speed, language=language)
+    return _piecewise(voice, name, speed)
+
+
+@asynccontextmanager
+async def _piecewise(
+    voice: Synthesiser, name: str | None, speed: float
+) -> AsyncGenerator[SpokenUtterance, None]:
+    utterance = PiecewiseUtterance(voice, name, speed)
+    try:
+        yield utterance
+    finally:
+        utterance.cancel()
+
+
+class PiecewiseUtterance:
+    """An utterance whose pieces are spoken one call each. `push` returns when the piece's audio is complete."""
+
+    def __init__(self, voice: Synthesiser, name: str | None = None, speed: float = 1.0) -> None:
+        self._voice = voice
+        self._name = name
+        self._speed = speed
+        self._pieces, self._waiting = anyio.create_memory_object_stream[str]()
+        self._spoken = anyio.Semaphore(0)
+        self.waiting_chars = 0
+
+    async def push(self, text: str) -> None:
+        """Have the piece spoken; waits until all of its audio has been taken."""
+        self.waiting_chars += len(text)
+        await self._pieces.send(text)
+        await self._spoken.acquire()
+
+    async def finish(self) -> None:
+        """No more pieces come."""
+        self._pieces.close()
+
+    def cancel(self) -> None:
+        """Take no more pieces. The piece that is being spoken ends with whoever iterates."""
+        self._pieces.close()
+        self._waiting.close()
+
+    async def audio(self) -> AsyncGenerator[Speech, None]:
+        """The audio of all pieces."""
+        at = chars = 0
+        async for piece in self._waiting:
+            begins: int | None = chars
+            async with aclosing(
+                self._voice.stream(piece.strip(), voice=self._name, speed=self._speed)
+            ) as stream:
+                start = at
+                async for speech in stream:
+                    yield Speech(speech.samples, tuple(word.later(start) for word in speech.words), begins)
+                    at += len(speech.samples)
+                    begins = None if len(speech.samples) else begins
+            chars += len(piece)
+            self.waiting_chars -= len(piece)
+            self._spoken.release()

@@ -1,0 +1,122 @@
+"""Which of an answer's displayed text begins with which of its audio. Pure.
+
+An answer is cut into pieces, each is made speakable and pushed into the voice's utterance. The voice gives audio back,
+with what it knows of its place: how many characters had been spoken before (`begins`), the times of words, or nothing.
+Where it knows nothing, a piece is taken to begin when the audio before it is as long as its text at an ordinary pace.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from audio.formats import Samples
+from stages.ports import Speech, WordTime
+from stages.text.speakable import speakable
+from stages.text.word_times import ShownTimes, is_word
+
+CHAR_S = 0.065
+"""How long a character of English takes at an ordinary pace, spaces included: 15 characters a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Audio, `int16[n]`, the displayed text that begins with it ("" if it goes on with the last), and the shown words
+    that it completes, in samples from where that text's audio began."""
+
+    samples: Samples
+    text: str
+    words: tuple[WordTime, ...]
+
+
+@dataclass(slots=True)
+class _Piece:
+    shown: str
+    start_char: int
+    words_left: int
+    times: ShownTimes
+    start_sample: int = 0
+
+
+class _Voice(Enum):
+    """What the voice has shown that it tells of its audio."""
+
+    NOTHING = auto()
+    WORDS = auto()
+    CHARACTERS = auto()
+
+
+class SpokenText:
+    """The text of one answer on its way through a voice."""
+
+    def __init__(self, rate_hz: int, speed: float = 1.0) -> None:
+        self._char_samples = CHAR_S * rate_hz / speed
+        self._silent = ""  # displayed text with nothing to say, which is shown with the next piece
+        self._chars = 0
+        self._waiting: deque[_Piece] = deque()
+        self._current: _Piece | None = None
+        self._tells = _Voice.NOTHING
+        self.samples = 0
+        """Of audio that has come back."""
+
+    def push(self, shown: str) -> str:
+        """What the voice is to be given for the next piece; empty if there is nothing to say for it. Joined, they are
+        the answer as it is spoken."""
+        spoken = speakable(shown)
+        if not spoken:
+            self._silent += shown
+            return ""
+        if self._chars:
+            spoken = " " + spoken
+        words = sum(map(is_word, spoken.split()))
+        times = ShownTimes(shown, self._silent)
+        self._waiting.append(_Piece(self._silent + shown, self._chars, words, times))
+        self._silent = ""
+        self._chars += len(spoken)
+        return spoken
+
+    def take(self, speech: Speech) -> Iterator[Stretch]:
+        """The audio with its text, cut where the next piece of text begins."""
+        samples, base = speech.samples, self.samples
+        text = "".join(self._begun_by(speech))
+        words: list[WordTime] = []
+        for word in speech.words:
+            self._tells = _Voice.WORDS if self._tells is _Voice.NOTHING else self._tells
+            if self._current is not None and not self._current.words_left and self._waiting:
+                at = min(max(word.start_sample, self.samples), base + len(samples))
+                yield self._stretch(samples[self.samples - base : at - base], text, words)
+                text, words = self._begin(), []
+            words += self._shown(word)
+        yield self._stretch(samples[self.samples - base :], text, words)
+
+    def rest(self) -> str:
+        """The displayed text that no audio has brought."""
+        return "".join(piece.shown for piece in self._waiting) + self._silent
+
+    def _stretch(self, samples: Samples, text: str, words: list[WordTime]) -> Stretch:
+        self.samples += len(samples)
+        return Stretch(samples, text, tuple(words))
+
+    def _begin(self) -> str:
+        self._current = self._waiting.popleft()
+        self._current.start_sample = self.samples
+        return self._current.shown
+
+    def _begun_by(self, speech: Speech) -> Iterator[str]:
+        while self._waiting and self._has_begun(self._waiting[0], speech):
+            yield self._begin()
+
+    def _has_begun(self, piece: _Piece, speech: Speech) -> bool:
+        if self._current is None:
+            return True  # the first audio is the first piece's
+        if speech.begins is not None:
+            self._tells = _Voice.CHARACTERS
+            return piece.start_char <= speech.begins
+        if self._tells is not _Voice.NOTHING:
+            return False  # it will say when
+        return self.samples >= piece.start_char * self._char_samples
+
+    def _shown(self, word: WordTime) -> Iterator[WordTime]:
+        if self._current is not None:
+            self._current.words_left -= 1
+            yield from self._current.times.take((word.later(-self._current.start_sample),))

@@ -1,0 +1,92 @@
+"""Displayed text finds its audio, whatever the voice tells of it."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.ports import Speech, WordTime
+from stages.spoken_text import CHAR_S, SpokenText
+
+RATE_HZ = 1000
+
+
+def audio(samples: int, *words: tuple[str, int, int], begins: int | None = None) -> Speech:
+    return Speech(np.ones(samples, np.int16), tuple(WordTime(*word) for word in words), begins)
+
+
+def told(text: SpokenText, *speeches: Speech) -> list[tuple[int, str, list[tuple[str, int, int]]]]:
+    return [
+        (len(stretch.samples), stretch.text, [(w.text, w.start_sample, w.end_sample) for w in stretch.words])
+        for speech in speeches
+        for stretch in text.take(speech)
+    ]
+
+
+def test_a_voice_that_counts_characters() -> None:
+    text = SpokenText(RATE_HZ)
+    assert text.push("Yes.") == "Yes."
+    text.push(" It is four.")
+    assert told(text, audio(300, begins=0), audio(100), audio(500, begins=4)) == [
+        (300, "Yes.", []),
+        (100, "", []),
+        (500, " It is four.", []),
+    ]
+
+
+def test_a_chunk_with_the_end_of_one_piece_and_the_beginning_of_the_next_is_cut_where_the_word_begins() -> (
+    None
+):
+    text = SpokenText(RATE_HZ)
+    text.push("Yes.")
+    text.push(" It is four.")
+    first = audio(300, ("Yes.", 0, 200), ("It", 250, 290))
+    assert told(text, first, audio(400, ("is", 300, 400), ("four.", 400, 690))) == [
+        (250, "Yes.", [("Yes.", 0, 200)]),
+        (50, " It is four.", [(" It", 0, 40)]),
+        (400, "", [(" is", 50, 150), (" four.", 150, 440)]),
+    ]
+
+
+def test_a_voice_that_tells_nothing_is_taken_to_speak_at_an_ordinary_pace() -> None:
+    text = SpokenText(RATE_HZ)
+    text.push("Yes.")
+    text.push(" It is four.")
+    pace = round(len("Yes.") * CHAR_S * RATE_HZ)
+    speeches = [audio(pace - 1), audio(1), audio(500)]
+    assert told(text, *speeches) == [(pace - 1, "Yes.", []), (1, "", []), (500, " It is four.", [])]
+
+
+def test_what_has_nothing_to_say_is_shown_with_what_has() -> None:
+    text = SpokenText(RATE_HZ)
+    assert text.push("\U0001f389") == ""
+    text.push(" Done.")
+    assert told(text, audio(10, begins=0)) == [(10, "\U0001f389 Done.", [])]
+    text.push(" \U0001f389")
+    assert text.rest() == " \U0001f389"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["Yes.", " It is four.", " \U0001f389", " On the 5th of May.", " 50% off!"]),
+        max_size=6,
+    ),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2)), max_size=12),
+    st.sampled_from(["nothing", "words", "begins"]),
+)
+def test_no_text_and_no_audio_is_lost_or_doubled(
+    pieces: list[str], cuts: list[tuple[int, int]], tells: str
+) -> None:
+    text = SpokenText(RATE_HZ)
+    spoken = "".join(text.push(piece) for piece in pieces)
+    words, at, chars, shown, samples = spoken.split(), 0, 0, "", 0
+    for length, count in cuts:
+        now, words = words[:count], words[count:]
+        times = [(word, at, at + length) for word in now] if tells == "words" else []
+        begins = min(chars, len(spoken)) if tells == "begins" else None
+        for stretch in text.take(audio(length, *times, begins=begins)):
+            shown += stretch.text
+            samples += len(stretch.samples)
+        at += length
+        chars += 3
+    assert shown + text.rest() == "".join(pieces)
+    assert samples == at == text.samples
