@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.errors import StageSettingsError
-from stages.text.matching import Matcher, Readings, faults
+from stages.text.matching import Matcher, Readings, faults, is_dear
 
 REFUSAL = "Sorry, I can't help with that."
 UNDECIDED = "undecided"
@@ -126,9 +127,8 @@ class GuardStage:
         for text in chain(texts, _runs(texts, self._policy.max_chars + 2 * SPLIT_CHARS)):
             if not rules:
                 break
-            readings = Readings.of(text)
-            found = (place for place, (_, matcher) in enumerate(rules) if any(matcher.find(readings)))
-            place = next(found, None)
+            dear = is_dear((matcher for _, matcher in rules), text)
+            place = await to_thread.run_sync(_first, rules, text) if dear else _first(rules, text)
             if place is not None:
                 rules, broken = rules[:place], rules[place][0]
             chars += len(text)
@@ -143,6 +143,12 @@ class GuardStage:
             reason=f"blocked ({category}): {why}",
             data={"blocked": True, "category": category, "refusal": refusal, **more},
         )
+
+
+def _first(rules: Sequence[tuple[GuardRule, Matcher]], text: str) -> int | None:
+    """The place of the first rule that the text breaks."""
+    readings = Readings.of(text)
+    return next((place for place, (_, matcher) in enumerate(rules) if any(matcher.find(readings))), None)
 
 
 def _runs(texts: Sequence[str], min_chars: int) -> Iterator[str]:

@@ -21,6 +21,7 @@ from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
 from server.gateway.tls import load_context, tls_faults
 from server.tools.mcp_policy import entry_faults
+from stages.text.matching import faults as match_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -153,7 +154,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        faults = [f"guard_patterns: {error}" for error in map(_pattern_fault, self.guard_patterns) if error]
+        faults = [f"guard_patterns: {fault}" for fault in match_faults((), self.guard_patterns)]
         faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
@@ -198,14 +199,6 @@ class Settings(BaseSettings):
     def chat_host(self) -> str:
         """The host, and the port if it is named, that a chat model is asked at."""
         return urlsplit(self.openai_base_url or OPENAI_URL).netloc.rpartition("@")[2]
-
-
-def _pattern_fault(pattern: str) -> str | None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"{pattern!r} is not a regular expression ({error})"
-    return None
 
 
 def _url_fault(url: str) -> str | None:

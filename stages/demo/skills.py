@@ -6,13 +6,13 @@ that hold what is to be said in the spelling that a voice reads well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from stageflow.tools import Tool, ToolRegistry
+from stageflow.tools import Effect, Tool, ToolFunction, ToolRegistry
 from stages.demo.booking import Availability, Booking, Restaurant, TableBook
 from stages.demo.calculator import CalculationError
 from stages.demo.calculator import calculate as work_out
@@ -39,30 +39,48 @@ Start = Annotated[time, Field(description="HH:MM, 24 hours")]
 
 def build_skills(*, now: Now, remind: Remind, bookings: TableBook) -> ToolRegistry:
     """All skills of one session."""
-    timers, tables = _Timers(now, remind), _Tables(now, bookings)
+    clock, timers, tables = _Clock(now), _Timers(now, remind), _Tables(now, bookings)
+    return ToolRegistry(
+        [
+            _tool(clock.clock, "none"),
+            _tool(calculate, "none"),
+            _tool(timers.set_timer, "idempotent"),
+            _tool(timers.list_timers, "none"),
+            _tool(timers.cancel_timers, "idempotent"),
+            _tool(tables.opening_hours, "none"),
+            _tool(tables.check_table, "none"),
+            _tool(tables.book_table, "irreversible"),
+            _tool(tables.cancel_booking, "irreversible"),
+        ]
+    )
 
-    async def clock() -> Result:
+
+_DECLARED: dict[object, Tool] = {}
+"""The skills as they are declared, by their functions: that takes some milliseconds and 70 KiB, too much a session."""
+
+
+def _tool(function: ToolFunction, effect: Effect) -> Tool:
+    """The tool of a function, or of a method as it is bound; declared once a process."""
+    plain = getattr(function, "__func__", function)
+    if plain not in _DECLARED:
+        _DECLARED[plain] = replace(
+            Tool.of(function, effect=effect), function=plain
+        )  # no session lives on in it
+    return replace(_DECLARED[plain], function=function)
+
+
+class _Clock:
+    def __init__(self, now: Now) -> None:
+        self._now = now
+
+    async def clock(self) -> Result:
         """Tell the current time and date."""
-        at = now()
+        at = self._now()
         return {
             "time": say_time(at.time()),
             "date": f"{at:%A}, {say_calendar_date(at.date())}",
             "iso": at.isoformat(),
         }
-
-    return ToolRegistry(
-        [
-            Tool.of(clock, effect="none"),
-            Tool.of(calculate, effect="none"),
-            Tool.of(timers.set_timer, effect="idempotent"),
-            Tool.of(timers.list_timers, effect="none"),
-            Tool.of(timers.cancel_timers, effect="idempotent"),
-            Tool.of(tables.opening_hours, effect="none"),
-            Tool.of(tables.check_table, effect="none"),
-            Tool.of(tables.book_table, effect="irreversible"),
-            Tool.of(tables.cancel_booking, effect="irreversible"),
-        ]
-    )
 
 
 async def calculate(

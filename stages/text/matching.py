@@ -9,17 +9,19 @@ few readings, all without case, accents and punctuation:
 - with three or more digits spoken one by one as a number: "four one two three" reads "4123".
 
 Words match whole words of any reading. Patterns are searched in the text itself and in the first and last
-reading. Pure.
+reading. The digits of all scripts count as 0 to 9 in every reading. Pure.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-MAX_PATTERN_CHARS = 200
-"""A longer pattern is a program, and nobody can say what it blocks."""
+from stages.text.patterns import Pattern, PatternFault
+
+_CHEAP_STEPS = 1_000_000
+"""Of patterns' programs over characters; in the worst case they take 5 ms in each of a text's readings."""
 
 _WORD = re.compile(r"[^\W_]+")
 _LETTER_ROW = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_]){2,}(?!\S)")
@@ -57,7 +59,6 @@ _DIGITS = {
     )
     for word in words.split()
 }
-_REPEATED_REPETITION = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Readings:
     """The reading with spoken digits as numbers; the same as `plain` when there are none."""
     others: tuple[str, ...]
 
+    @property
+    def for_patterns(self) -> tuple[str, ...]:
+        """What patterns are searched in."""
+        return tuple(dict.fromkeys((self.text, self.text.strip(), self.plain, self.numbers)))
+
     @classmethod
     def of(cls, text: str) -> "Readings":
         """All readings of a text."""
@@ -81,11 +87,13 @@ class Readings:
 
 
 class Matcher:
-    """Words (or phrases) and patterns, made ready once. Raises `re.error` for a pattern that is none."""
+    """Words (or phrases) and patterns, made ready once. Raises PatternFault for a pattern that cannot be used."""
 
     def __init__(self, words: Sequence[str] = (), patterns: Sequence[str] = ()) -> None:
         self._words = tuple((word, _spaced(_fold(word))) for word in words)
-        self._patterns = tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+        self._patterns = tuple(map(Pattern, patterns))
+        self.size = sum(pattern.size for pattern in self._patterns)
+        """Steps of all patterns' programs."""
 
     def find(self, readings: Readings) -> Iterator[str]:
         """The configured words and patterns that the text contains, in their order."""
@@ -93,8 +101,14 @@ class Matcher:
             if spaced in readings.plain or any(spaced in other for other in readings.others):
                 yield word
         for pattern in self._patterns:
-            if any(map(pattern.search, dict.fromkeys((readings.text, readings.plain, readings.numbers)))):
+            if any(map(pattern.is_in, readings.for_patterns)):
                 yield pattern.pattern
+
+
+def is_dear(matchers: Iterable[Matcher], text: str) -> bool:
+    """Whether looking through the text for their patterns may take more than some milliseconds, so that it belongs in
+    a thread."""
+    return sum(matcher.size for matcher in matchers) * len(text) > _CHEAP_STEPS
 
 
 def faults(words: Sequence[str], patterns: Sequence[str]) -> Iterator[str]:
@@ -103,18 +117,13 @@ def faults(words: Sequence[str], patterns: Sequence[str]) -> Iterator[str]:
         if not _spaced(_fold(word)).strip():
             yield f"word {word!r} has no letter or digit"
     for pattern in patterns:
-        if len(pattern) > MAX_PATTERN_CHARS:
-            yield f"pattern {pattern[:30]!r}… has {len(pattern)} characters, the limit is {MAX_PATTERN_CHARS}"
-            continue
         try:
-            empty = re.compile(pattern).search("")
-        except re.error as error:
-            yield f"pattern {pattern!r} is not a regular expression: {error}"
+            empty = Pattern(pattern).is_in("")
+        except PatternFault as fault:
+            yield f"pattern {pattern[:60]!r} {fault}"
             continue
         if empty:
             yield f"pattern {pattern!r} matches the empty text, and so everything"
-        if _REPEATED_REPETITION.search(pattern):
-            yield f"pattern {pattern!r} repeats a repetition, which may take for ever; write it with one"
 
 
 # --- the readings -------------------------------------------------------------------------------------------
@@ -124,7 +133,8 @@ def _fold(text: str) -> str:
     if text.isascii():
         return text.casefold()
     folded = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(char for char in folded if unicodedata.category(char) not in ("Mn", "Cf"))
+    kept = (char for char in folded if unicodedata.category(char) not in ("Mn", "Cf"))
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in kept)
 
 
 def _spaced(folded: str) -> str:

@@ -125,6 +125,23 @@ async def test_the_first_rule_decides_wherever_it_is_broken(texts: tuple[str, ..
     assert (await judge_all(first, *["x" * 3_000] * 4, last)).data["category"] == "phrase"
 
 
+async def test_others_run_while_a_dear_pattern_is_searched() -> None:
+    policy = GuardPolicy((GuardRule("dear", patterns=(r"([a-z]{1,300}){1,3}\d",)),))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        assert (await judge("ab" * 2_000, policy)).status is StageStatus.OK
+        tasks.cancel_scope.cancel()
+    assert turns > 10
+
+
 async def test_others_run_while_much_is_judged() -> None:
     turns = 0
 

@@ -200,3 +200,10 @@ def test_opening_hours_are_told_by_runs_of_days() -> None:
         "Tuesday to Thursday from noon to 10 pm, Friday and Saturday from noon to 11 pm, "
         "Sunday from noon to 10 pm and closed on Monday"
     )
+
+
+async def test_skills_are_declared_once_a_process_and_bound_to_each_session() -> None:
+    async with skills() as one, skills() as other:
+        for mine, theirs in zip(one.tools, other.tools, strict=True):
+            assert mine.parameters is theirs.parameters
+            assert mine.function != theirs.function or mine.name == "calculate"

@@ -232,6 +232,7 @@ def test_items_that_cannot_be_kept_are_refused(item: object, code: str, param: s
         ({"output_modalities": ["video"]}, "response.output_modalities"),
         ({"max_output_tokens": -1}, "response.max_output_tokens"),
         ("please", "response"),
+        ({"input": [{"content": [{"type": "input_text"}] * 64}] * 32}, "response.input"),
     ],
 )
 def test_answers_that_cannot_be_given_are_refused(response: object, param: str) -> None:
@@ -293,3 +294,13 @@ def test_a_session_for_transcription_gives_no_answers() -> None:
     with pytest.raises(ClientError, match="gives no answers") as caught:
         dialect.decode(json.dumps({"type": "response.create", "event_id": "c1"}))
     assert caught.value.ref == "c1"
+
+
+def test_thousands_of_mistakes_are_refused_before_they_are_worded() -> None:
+    error = refused("response.create", response={"input": [{"content": [{"type": 1}] * 64}] * 300})
+    assert error.message == (
+        "response.input: its items have 19200 pieces of content together; the limit is 2000"
+    )
+    error = refused("response.create", response={"input": [{"content": [{"type": 1}] * 50}] * 40})
+    assert error.message.count(";") == 20
+    assert error.message.endswith("and 1980 more")
