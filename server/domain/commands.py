@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
 from server.domain.values import Item, ReplyOptions, SessionConfig
-from server.domain.voice_events import Played
+from server.domain.voice_events import Ping, Played
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ Command = (
     | CancelReply
     | ClearOutput
     | Played
+    | Ping
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from server.domain.errors import ClientError
 from server.domain.values import Item, Reply, ReplyReason, ReplyStatus, SessionConfig
 from server.domain.voice_events import (
+    Pong,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -260,6 +261,7 @@ class Problem:
 Event = (
     SessionStarted
     | VoicesOffered
+    | Pong
     | SessionConfigured
     | SpeechStarted
     | VoiceHeld

@@ -32,6 +32,18 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """The client wants to know whether anybody is there: browsers cannot see the pings of a socket."""
+
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a `Ping`, ahead of all audio that waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceHeld:
     """Lower the voice that is being played, hold it where it is, or go on as before."""
 

@@ -31,7 +31,7 @@ from server.domain.errors import ClientError, SessionOver
 from server.domain.ids import new_id
 from server.domain.mcp_tools import Approval
 from server.domain.values import SessionConfig
-from server.domain.voice_events import Played, VoicesOffered
+from server.domain.voice_events import Ping, Played, Pong, VoicesOffered
 from server.domain.wire import Dialect, Wire
 from server.output.outbound import Outbound
 from server.output.writer import Writer
@@ -270,8 +270,8 @@ class Session:
             match command:
                 case cmd.AppendAudio():
                     self._hear(command)
-                case Played():
-                    self._playback.report(command, self._keeper.answer, self._now())
+                case Played() | Ping():
+                    self._obey_player(command)
                 case cmd.CommitAudio():
                     self._speech.commit()
                 case cmd.ClearAudio():
@@ -297,6 +297,12 @@ class Session:
             for problem in noted.problems:
                 log.warning("the client was told: %s", problem.message, extra={"session": self.id})
                 self._complain(problem)
+
+    def _obey_player(self, command: Played | Ping) -> None:
+        if isinstance(command, Ping):
+            self._outbound.put(Pong())
+        else:
+            self._playback.report(command, self._keeper.answer, self._now())
 
     def _obey_item(self, command: ItemCommand) -> None:
         approval = command.item.detail if isinstance(command, cmd.AddItem) else None

@@ -28,6 +28,7 @@ from server.domain.errors import ClientError
 from server.domain.events import Event
 from server.domain.values import SessionConfig
 from server.domain.voice_events import (
+    Pong,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -36,7 +37,7 @@ from server.domain.voice_events import (
     WordsTimed,
 )
 
-UNKNOWN_TO_REALTIME = (VoicesOffered, VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
+UNKNOWN_TO_REALTIME = (Pong, VoicesOffered, VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
 """What clients of this protocol are not told."""
 
 

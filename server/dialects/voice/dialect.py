@@ -2,8 +2,8 @@
 
 Everything that `server.dialects.realtime.dialect` understands is understood here too. What is added: audio frames
 (`voice_frames`) both ways, the voices there are (`x_voices`), events that lower, hold, resume and flush the voice,
-where its words lie (`x_words`), the client's word on how much of it was heard (`x_playback`), and what each turn
-took (`x_turn`, `x_metrics`). docs/protocol.md describes it.
+where its words lie (`x_words`), the client's word on how much of it was heard (`x_playback`), what each turn
+took (`x_turn`, `x_metrics`), and whether anybody is there (`x_ping`, `x_pong`). docs/protocol.md describes it.
 """
 
 from dataclasses import asdict
@@ -21,7 +21,9 @@ from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event, ReplyAudio
 from server.domain.voice_events import (
+    Ping,
     Played,
+    Pong,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -31,6 +33,7 @@ from server.domain.voice_events import (
 )
 
 PLAYBACK = "x_playback"
+PING = "x_ping"
 
 
 class _PlaybackPart(Part):
@@ -60,6 +63,8 @@ class VoiceDialect:
         if event.get("type") == PLAYBACK:
             part, ref = checked(_PlaybackPart, event), event_ref(event)
             return Played(part.item_id, part.played_samples, part.underruns, ref)
+        if event.get("type") == PING:
+            return Ping(event_ref(event))
         command = self._realtime.command(event)
         if isinstance(command, AppendAudio):
             self._count(command.data)
@@ -70,6 +75,8 @@ class VoiceDialect:
         match event:
             case ReplyAudio(epoch=epoch, offset_samples=offset, data=data):
                 return [pack_frame(Stream.ANSWER, epoch, offset, data)]
+            case Pong():
+                return [self._realtime.frame("x_pong", {})]
             case VoiceHeld(how=how):
                 return [self._realtime.frame(f"x_{how}", {})]
             case VoiceFlushed(epoch=epoch):

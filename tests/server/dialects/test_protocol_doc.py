@@ -13,12 +13,13 @@ from server.dialects.realtime.dialect import UNKNOWN_TO_REALTIME, RealtimeDialec
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import LOCKABLE
 from server.dialects.realtime.secrets import read_order
-from server.dialects.voice.dialect import PLAYBACK, VoiceDialect
+from server.dialects.voice.dialect import PING, PLAYBACK, VoiceDialect
 from server.dialects.voice.frames import Stream, unpack_frame
 from server.domain.commands import AppendAudio
 from server.domain.events import Event, ReplyAudio
 from server.domain.values import Reply, SessionConfig
 from server.domain.voice_events import (
+    Pong,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -36,6 +37,7 @@ BLOCKS = re.findall(r"^```(\w+) (\w+)\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULT
 
 VOICE: tuple[Event, ...] = (
     VoicesOffered((VoiceOption("heart", "American English, a woman"),)),
+    Pong(),
     VoiceHeld("duck"),
     VoiceHeld("pause"),
     VoiceHeld("resume"),
@@ -80,7 +82,7 @@ def test_the_table_of_events_is_complete_with_every_field() -> None:
 
 
 def test_the_table_of_commands_is_complete() -> None:
-    assert set(rows("What a client says")) == {*KNOWN_TYPES, PLAYBACK}
+    assert set(rows("What a client says")) == {*KNOWN_TYPES, PLAYBACK, PING}
 
 
 @pytest.mark.parametrize("text", blocks("client"))

@@ -118,6 +118,20 @@ def test_no_audio_leaves_while_the_voice_is_held() -> None:
     assert AUDIO not in held
 
 
+def test_a_ping_is_answered_while_the_voice_is_held_and_audio_waits() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until(AUDIO, 5)
+        await Microphone(stage.wire).speak(0.6, 0.0)
+        await stage.wire.until("x_pause")
+        stage.wire.say("x_ping")
+        await stage.wire.until("x_pong")
+
+    stage = play(lambda: VoiceStage(LONG, heard=Heard("mhm")), story)
+    types = stage.wire.types()
+    assert types[types.index("x_pause") + 1] == "x_pong"
+
+
 def test_duck_pause_flush_and_the_committed_turn_reach_the_client_in_order() -> None:
     async def story(stage: Stage) -> None:
         stage.ask("talk")

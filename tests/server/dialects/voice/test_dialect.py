@@ -14,7 +14,16 @@ from server.domain.commands import AppendAudio, CommitAudio, Configure
 from server.domain.errors import ClientError
 from server.domain.events import ReplyAudio
 from server.domain.values import Reply, SessionConfig
-from server.domain.voice_events import Played, TurnEnded, TurnTimed, VoiceFlushed, VoiceHeld, WordsTimed
+from server.domain.voice_events import (
+    Ping,
+    Played,
+    Pong,
+    TurnEnded,
+    TurnTimed,
+    VoiceFlushed,
+    VoiceHeld,
+    WordsTimed,
+)
 from stages.ports import WordTime
 
 
@@ -208,3 +217,11 @@ def test_only_steps_that_happened_are_in_the_metrics() -> None:
         "response_id": "resp_1",
         "ms": {"speech_end": 0, "endpoint": 420, "first_audio": 610},
     }
+
+
+def test_a_ping_and_its_answer() -> None:
+    assert dialect().decode('{"type": "x_ping", "event_id": "mine"}') == Ping("mine")
+    (frame,) = dialect().encode(Pong())
+    assert json.loads(frame)["type"] == "x_pong"
+    with pytest.raises(ClientError):
+        RealtimeDialect(SessionConfig()).decode('{"type": "x_ping"}')
