@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Answers } from "../../server/gateway/web/answers.js";
-import { retryDelayMs } from "../../server/gateway/web/connection.js";
 import { Summary } from "../../server/gateway/web/summary.js";
 import { barsOf } from "../../server/gateway/web/waterfall.js";
 
@@ -25,11 +24,6 @@ test("steps that did not happen have no bar, and none is outside the line", () =
   assert.deepEqual(bars.map(({ step }) => step), ["transcript", "first_token", "first_audio"]);
   for (const { from, to } of bars) assert.ok(0 <= from && from <= to && to <= 1);
   assert.deepEqual(barsOf({}), []);
-});
-
-test("tries get rarer, up to a limit, and differ from client to client", () => {
-  assert.deepEqual([0, 1, 2, 9].map((attempt) => retryDelayMs(attempt, 0.5)), [500, 1000, 2000, 8000]);
-  assert.deepEqual([0, 1].map((chance) => retryDelayMs(0, chance)), [375, 625]);
 });
 
 test("the summary counts what is shown", () => {

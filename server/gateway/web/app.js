@@ -1,6 +1,7 @@
 /** The page to talk on: what the client tells, made visible, and what the person presses, passed on. */
 
-import { MESSAGES } from "./messages.js";
+import { actionOf, hintOf } from "./hints.js";
+import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
 import { Summary } from "./summary.js";
 import { Transcript } from "./transcript.js";
@@ -8,20 +9,8 @@ import { connect } from "./voice-client.js";
 import { barsOf, renderBars } from "./waterfall.js";
 
 const KEY = "stageflow-voice key";
-const SHOWN_PROBLEM_MS = 6000;
-
-/** What the person reads in each state: title, and what they can do. */
-const STATES = {
-  idle: ["Ready when you are", "Press the circle and speak."],
-  connecting: ["Connecting", "Your browser may ask for the microphone."],
-  reconnecting: ["The connection was lost", "Trying again."],
-  listening: ["Listening", "Just speak."],
-  hearing: ["I hear you", ""],
-  thinking: ["Thinking", ""],
-  speaking: ["Speaking", "Talk over it any time."],
-  yielding: ["After you", "Go on, or say nothing and it carries on."],
-  closed: ["The conversation is over", "Press the circle to begin another."],
-};
+const AGAIN_MS = 600; // a press so soon after another is the other half of a double click
+const ORB_LABELS = { start: "Start talking", microphone: "Turn the microphone on", end: "End the conversation" };
 
 const find = (id) => document.getElementById(id);
 const orb = find("talk");
@@ -32,8 +21,9 @@ const summary = new Summary();
 const levels = { input: 0, output: 0, shown: 0 };
 let voice = null; // the client of this conversation
 let state = "idle";
-let isMicrophoneOn = false;
-let noticeTimer = 0;
+let microphone = navigator.mediaDevices ? "off" : "impossible"; // or on, or muted
+let retry = null; // the newest, while the server is lost
+let pressedAtMs = -Infinity;
 
 // --- what the client tells -----------------------------------------------------------------------------------
 
@@ -59,24 +49,30 @@ const ON = {
   turn: (turn) => {
     find("turn-note").textContent = noteOf(turn);
   },
-  retry: ({ attempt, delayMs }) => {
-    if (attempt === 1) transcript.divide("The connection was lost; what comes is a new conversation");
-    find("hint").textContent = `Trying again in ${Math.max(1, Math.round(delayMs / 1000))} s.`;
-  },
-  microphone: (microphone) => {
-    isMicrophoneOn = microphone.isOn;
-    orb.dataset.muted = microphone.isMuted || !microphone.isOn;
-    find("mute").setAttribute("aria-pressed", microphone.isMuted);
-    find("mute-label").textContent = microphone.isMuted ? "Muted" : "Mute";
-    find("mute").hidden = !microphone.isOn;
-    if (microphone.isOn && MICROPHONE_PROBLEMS.has(find("notice").dataset.code)) hideNotice();
-    listDevices(microphone.deviceId);
+  retry: (detail) => {
+    if (detail.attempt === 1) transcript.divide("The connection was lost; what comes is a new conversation");
+    retry = detail;
     showHint();
   },
-  problem: ({ code, message, isFatal }) => showProblem(code, message, isFatal),
+  unsent: ({ text }) => {
+    find("text").value = `${text} ${find("text").value}`.trim();
+  },
+  microphone: ({ isOn, isMuted, isHeld, deviceId }) => {
+    if (navigator.mediaDevices) microphone = isOn ? (isMuted ? "muted" : "on") : "off";
+    find("mute").setAttribute("aria-pressed", isMuted);
+    find("mute-label").textContent = isMuted ? "Muted" : "Mute";
+    if (isHeld) showProblem("microphone_held", "", false);
+    else if (isOn) solved("microphone");
+    listDevices(deviceId);
+    showControls();
+  },
+  held: ({ isHeld }) => (isHeld ? showProblem("sound_held", "", false) : solved("sound")),
+  problem: ({ code, message, isFatal }) => {
+    if (code === "insecure_page" && microphone === "impossible") return; // the hint says it all the time
+    showProblem(code, message, isFatal);
+    showHint();
+  },
 };
-
-const MICROPHONE_PROBLEMS = new Set(Object.keys(MESSAGES).filter((code) => MESSAGES[code].action === "microphone"));
 
 function showState(now) {
   const wasLost = state === "reconnecting";
@@ -88,21 +84,28 @@ function showState(now) {
     summary.begin();
     if (wasLost || isFatalShown()) hideNotice();
   }
-  const isLive = voice !== null;
   orb.dataset.state = now;
-  orb.dataset.live = isLive;
-  find("talk-label").textContent = isLive ? "End the conversation" : "Start talking";
-  if (!isFatalShown()) find("status").textContent = STATES[now][0];
-  find("controls").hidden = !isLive || now === "connecting";
   find("interrupt").disabled = !["speaking", "yielding", "thinking"].includes(now);
+  showControls();
+}
+
+/** What can be pressed now. */
+function showControls() {
+  const action = actionOf({ state, microphone });
+  orb.dataset.action = action;
+  orb.dataset.muted = microphone !== "on";
+  orb.dataset.microphone = microphone;
+  find("talk-label").textContent = ORB_LABELS[action];
+  find("controls").hidden = voice === null;
+  find("mute").hidden = microphone !== "on" && microphone !== "muted";
+  find("listen").hidden = action !== "microphone";
   showHint();
 }
 
 function showHint() {
-  if (state === "reconnecting" || isFatalShown()) return;
-  const isDeaf = state === "listening" && orb.dataset.muted === "true";
-  const deaf = isMicrophoneOn ? "You are muted." : "The microphone is off: type below.";
-  find("hint").textContent = isDeaf ? deaf : STATES[state][1];
+  const { title, hint } = hintOf({ state, microphone, retry, isAsking: voice?.options.microphone });
+  find("status").textContent = isFatalShown() ? "Not connected" : title;
+  find("hint").textContent = isFatalShown() ? "" : hint;
 }
 
 function showTurn(ms) {
@@ -134,41 +137,11 @@ function seconds(ms) {
   return `${(ms / 1000).toFixed(2)} s`;
 }
 
-// --- notices -------------------------------------------------------------------------------------------------
-
-function showProblem(code, detail, isFatal) {
-  const { title, text, action } = MESSAGES[code] ?? MESSAGES.server_error;
-  clearTimeout(noticeTimer);
-  const notice = find("notice");
-  notice.dataset.code = code;
-  notice.dataset.fatal = isFatal;
-  find("notice-title").textContent = title;
-  find("notice-text").textContent = text || detail;
-  find("key-form").hidden = action !== "key";
-  find("notice-action").hidden = !action || action === "key";
-  find("notice-action").textContent = "Try again";
-  find("notice-action").dataset.action = action ?? "";
-  notice.hidden = false;
-  if (isFatal) {
-    find("status").textContent = "Not connected";
-    find("hint").textContent = "";
-  }
-  if (action === "key") find("key").focus();
-  if (!action && !isFatal) noticeTimer = setTimeout(hideNotice, SHOWN_PROBLEM_MS);
-}
-
-function hideNotice() {
-  find("notice").hidden = true;
-}
-
-function isFatalShown() {
-  return !find("notice").hidden && find("notice").dataset.fatal === "true";
-}
-
 // --- what the person presses ---------------------------------------------------------------------------------
 
 /** Begin a conversation, by voice or in writing. */
-async function start({ microphone = true } = {}) {
+async function start({ byVoice = true } = {}) {
+  if (voice) return;
   hideNotice();
   const prepare = (client) => {
     voice = client;
@@ -183,15 +156,32 @@ async function start({ microphone = true } = {}) {
     apiKey: sessionStorage.getItem(KEY) ?? "",
   };
   try {
-    await connect("v1/realtime", { ...chosen, microphone, prepare });
+    await connect("v1/realtime", { ...chosen, microphone: byVoice && microphone !== "impossible", prepare });
   } catch (error) {
     const isThere = await fetch("healthz").catch(() => null);
     voice?.close();
     showProblem(isThere ? "failed" : "server_unreachable", error.message, true);
+    showHint();
   }
 }
 
-orb.addEventListener("click", () => (voice ? voice.close() : start()));
+/** Whether a press is meant: not the second one of a double click, nor one of a key that is held down. */
+function isMeant({ timeStamp }) {
+  const isAgain = timeStamp - pressedAtMs < AGAIN_MS;
+  pressedAtMs = timeStamp;
+  return !isAgain;
+}
+
+const ACTIONS = {
+  start: () => start(),
+  microphone: () => voice?.startMicrophone(find("microphones").value),
+  end: () => voice?.close(),
+  sound: () => voice?.sound.resume(),
+};
+
+orb.addEventListener("click", (press) => isMeant(press) && ACTIONS[orb.dataset.action]());
+find("end").addEventListener("click", (press) => isMeant(press) && ACTIONS.end());
+find("listen").addEventListener("click", ACTIONS.microphone);
 find("mute").addEventListener("click", () => voice?.mute(!voice.microphone?.isMuted));
 find("interrupt").addEventListener("click", () => voice?.interrupt());
 document.addEventListener("keydown", (event) => {
@@ -200,8 +190,9 @@ document.addEventListener("keydown", (event) => {
 
 find("notice-action").addEventListener("click", ({ target }) => {
   hideNotice();
-  if (target.dataset.action === "microphone" && voice) voice.startMicrophone(find("microphones").value);
-  else if (!voice) start();
+  const { action } = target.dataset;
+  if (voice) ACTIONS[action]?.();
+  else start();
 });
 find("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -211,26 +202,20 @@ find("key-form").addEventListener("submit", (event) => {
 
 find("compose").addEventListener("submit", (event) => {
   event.preventDefault();
-  write(find("text").value.trim());
+  const text = find("text").value.trim();
   find("text").value = "";
+  write(text);
 });
 for (const idea of find("ideas").querySelectorAll("button")) {
-  idea.addEventListener("click", () => write(idea.textContent));
+  idea.addEventListener("click", () => find("ideas").hidden || write(idea.textContent));
 }
 
-/** Say it in writing, as soon as there is a conversation. */
-async function write(text) {
+/** Say it in writing; it waits until there is a conversation. */
+function write(text) {
   if (!text) return;
-  if (!voice) await start({ microphone: false });
-  const client = voice;
-  if (!client) return;
-  if (client.link === "open") return client.sendText(text);
-  const send = ({ detail }) => {
-    if (detail.state !== "listening") return;
-    client.removeEventListener("state", send);
-    client.sendText(text);
-  };
-  client.addEventListener("state", send);
+  find("ideas").hidden = true;
+  if (!voice) start({ byVoice: false });
+  voice?.sendText(text);
 }
 
 // --- settings ------------------------------------------------------------------------------------------------

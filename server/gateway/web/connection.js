@@ -1,24 +1,25 @@
-/** The socket: which protocol it speaks, how it gets in, what went wrong, and coming back when it was lost. */
+/** The socket: which protocol it speaks, how it gets in, whether it still lives, and coming back when it was lost. */
 
-const RETRY_MS = { first: 500, most: 8000 };
-const MAX_RETRIES = 12;
-const STABLE_MS = 5000; // a connection that lasted so long was a good one
-const ASK_MS = 5000;
+import { Backoff } from "./backoff.js";
+import { Door } from "./door.js";
+import { sessionUpdate } from "./session-updates.js";
+import { TICK_MS, Watchdog } from "./watchdog.js";
+
+const CONNECT_MS = 8000; // browsers wait minutes for a network that swallows everything
 const MAX_UNSENT_BYTES = 1 << 18; // five seconds of microphone
 const KEY_PREFIX = "openai-insecure-api-key.";
 
 /** Close codes after which coming back helps; the rest are answers. */
 const LOST = new Set([1001, 1005, 1006, 1011, 1012, 1014, 4408]);
-const PROBLEMS = { 1013: "server_full", 1008: "server_refused", 1000: "session_over" };
+const FULL = 1013;
+const PROBLEMS = { [FULL]: "server_full", 1008: "server_refused", 1000: "session_over" };
 
-/** How long to wait before try number `attempt` (from 0), with `chance` from 0 to 1 to keep clients apart. */
-export function retryDelayMs(attempt, chance) {
-  return Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** attempt) * (0.75 + chance / 2);
-}
+/** What may pass while a server that was lost is tried again; the rest are answers, too. */
+const PASSING = new Set(["server_unreachable", "server_stopping", "server_full", "server_refused"]);
 
 /**
- * Events: `open`; `event` (a JSON object); `audio` (an ArrayBuffer); `retry` with `{attempt, delayMs}`; `problem` with
- * `{code, message}`, after which it stays closed.
+ * Events: `open`; `event` (a JSON object); `audio` (an ArrayBuffer); `silence` with `{isSilent}`: the server does not
+ * answer, or does again; `retry` with `{attempt, delayMs}`; `problem` with `{code, message}`, after which it stays closed.
  */
 export class Connection extends EventTarget {
   /** @param {string} url of `/v1/realtime` @param {string} [apiKey] */
@@ -26,12 +27,12 @@ export class Connection extends EventTarget {
     super();
     this.url = new URL(url, globalThis.location?.href);
     this.url.protocol = this.url.protocol.replace("http", "ws");
-    this.apiKey = apiKey;
+    this.door = new Door(this.url, apiKey);
+    this.backoff = new Backoff();
+    this.watchdog = null; // while the socket is open
     this.socket = null;
-    this.attempt = 0;
-    this.wasOpen = false;
-    this.openedAt = 0;
-    this.timer = 0;
+    this.hadSession = false;
+    this.timer = 0; // one at a time: the deadline of connecting, the ticks of the watchdog, the wait for the next try
   }
 
   /** Whether the server speaks voice.v1; otherwise it is plain Realtime. */
@@ -45,17 +46,19 @@ export class Connection extends EventTarget {
 
   /** Connect, once; afterwards it comes back by itself. Resolves when the socket is being made. */
   async open() {
-    const mine = (this.socket = {}); // closing meanwhile takes this place
-    const secret = this.apiKey && (await this.secret());
+    const mine = this.close();
+    const { key, problem } = await this.door.pass();
     if (this.socket !== mine) return;
+    if (problem) return this.stop(problem);
     const offers = ["voice.v1", "realtime"];
-    if (secret) offers.push(KEY_PREFIX + secret);
+    if (key) offers.push(KEY_PREFIX + key);
     try {
       this.socket = new WebSocket(this.url, offers);
     } catch {
       return this.stop("key_wrong"); // it holds characters that no header may
     }
     this.listen(this.socket);
+    this.timer = setTimeout(() => this.refused(), CONNECT_MS);
   }
 
   send(event) {
@@ -67,75 +70,75 @@ export class Connection extends EventTarget {
     if (this.isOpen && this.socket.bufferedAmount < MAX_UNSENT_BYTES) this.socket.send(frame);
   }
 
+  /** Close. @returns {object} what stands for the socket now: who waits can see by it whether another has come meanwhile */
   close() {
     clearTimeout(this.timer);
-    const socket = this.socket;
-    this.socket = null;
+    clearInterval(this.timer);
+    const { socket } = this;
+    this.watchdog = null;
+    this.socket = {};
     socket?.close?.(1000);
+    return this.socket;
   }
 
   listen(socket) {
     socket.binaryType = "arraybuffer";
     const mine = (handle) => (event) => this.socket === socket && handle(event);
-    socket.onopen = mine(() => {
-      this.wasOpen = true;
-      this.openedAt = performance.now();
-      this.tell("open");
-    });
+    socket.onopen = mine(() => this.opened());
     socket.onmessage = mine(({ data }) => {
-      if (typeof data === "string") this.tell("event", JSON.parse(data));
+      if (this.watchdog.heard(performance.now())) this.tell("silence", { isSilent: false });
+      if (typeof data === "string") this.take(JSON.parse(data));
       else this.tell("audio", data);
     });
     socket.onclose = mine(({ code, reason }) => this.closed(code, reason));
   }
 
-  async closed(code, reason) {
-    const mine = (this.socket = {});
-    if (!this.wasOpen) {
-      const problem = await this.diagnose();
-      return this.socket === mine && this.stop(problem);
-    }
-    if (!LOST.has(code)) return this.stop(PROBLEMS[code] ?? "session_over", reason);
-    if (performance.now() - this.openedAt > STABLE_MS) this.attempt = 0;
-    if (this.attempt >= MAX_RETRIES) return this.stop("server_lost");
-    const delayMs = retryDelayMs(this.attempt++, Math.random());
-    this.tell("retry", { attempt: this.attempt, delayMs });
+  take(event) {
+    if (event.type === "session.created") this.hadSession = true;
+    this.tell("event", event);
+  }
+
+  opened() {
+    clearTimeout(this.timer);
+    this.backoff.opened(performance.now());
+    this.watchdog = new Watchdog(performance.now());
+    this.timer = setInterval(() => this.watch(), TICK_MS);
+    this.tell("open");
+  }
+
+  watch() {
+    const order = this.watchdog.tick(performance.now());
+    if (order === "ask") this.send(this.isVoice ? { type: "x_ping" } : sessionUpdate({})); // both are answered
+    if (order === "tell") this.tell("silence", { isSilent: true });
+    if (order === "leave") this.retry();
+  }
+
+  closed(code, reason) {
+    if (this.watchdog === null) return this.refused();
+    if (LOST.has(code) || (code === FULL && this.hadSession)) return this.retry();
+    this.stop(PROBLEMS[code] ?? "session_over", reason);
+  }
+
+  /** A socket has not come to be. */
+  async refused() {
+    const mine = this.close();
+    const { problem, message } = await this.door.diagnose();
+    if (this.socket !== mine) return;
+    if (this.hadSession && PASSING.has(problem)) this.retry();
+    else this.stop(problem, message);
+  }
+
+  retry() {
+    this.close();
+    const delayMs = this.backoff.lost(performance.now(), Math.random());
+    if (delayMs === null) return this.stop("server_lost");
     this.timer = setTimeout(() => this.open(), delayMs);
+    this.tell("retry", { attempt: this.backoff.attempt, delayMs });
   }
 
   stop(code, message = "") {
     this.close();
     this.tell("problem", { code, message });
-  }
-
-  /** Browsers do not say why a socket was refused; plain requests do. */
-  async diagnose() {
-    const ready = await this.ask("GET", "/readyz");
-    if (!ready) return "server_unreachable";
-    if (ready.status === 503) return (await ready.json()).status === "full" ? "server_full" : "server_stopping";
-    const door = await this.ask("POST", "/v1/realtime/client_secrets");
-    if (door?.status === 401) return this.apiKey ? "key_wrong" : "key_needed";
-    if (door?.status === 403) return "origin_refused";
-    return "server_refused";
-  }
-
-  /** A short-lived key in place of the real one, which had better not be in an address or a log. */
-  async secret() {
-    const answer = await this.ask("POST", "/v1/realtime/client_secrets");
-    return answer?.ok ? (await answer.json()).value : this.apiKey;
-  }
-
-  async ask(method, path) {
-    const url = new URL(path, this.url);
-    url.protocol = url.protocol.replace("ws", "http");
-    const headers = { "Content-Type": "application/json" };
-    if (this.apiKey) headers.Authorization = `Bearer ${this.apiKey}`;
-    const body = method === "POST" ? JSON.stringify({ session: { type: "realtime" } }) : undefined;
-    try {
-      return await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ASK_MS) });
-    } catch {
-      return null;
-    }
   }
 
   tell(type, detail) {

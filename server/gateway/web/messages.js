@@ -2,7 +2,7 @@
 
 const TYPE = "You can type meanwhile.";
 
-/** @type {Record<string, {title: string, text: string, action?: "talk" | "microphone" | "key"}>} */
+/** @type {Record<string, {title: string, text: string, action?: "talk" | "microphone" | "sound" | "key"}>} */
 export const MESSAGES = {
   permission_refused: {
     title: "The microphone is blocked",
@@ -17,20 +17,31 @@ export const MESSAGES = {
   },
   microphone_lost: { title: "The microphone is gone", text: `Was it unplugged? ${TYPE}`, action: "microphone" },
   microphone_failed: { title: "The microphone does not work", text: TYPE, action: "microphone" },
+  microphone_held: {
+    title: "The microphone is in use elsewhere",
+    text: `A call or another app has it; it may come back by itself. ${TYPE}`,
+    action: "microphone",
+  },
+  sound_held: { title: "The sound is paused", text: "Your device took it away. Tap here to hear again.", action: "sound" },
   no_speaker: { title: "That loudspeaker cannot be used", text: "The sound stays where it was." },
   insecure_page: {
     title: "No microphone on this address",
-    text: `Browsers allow it only on https, or on localhost. ${TYPE}`,
+    text: `Browsers give one only to pages on https or localhost. ${TYPE}`,
   },
   server_unreachable: {
     title: "The server does not answer",
     text: "Is it running? scripts/serve starts it.",
     action: "talk",
   },
-  server_lost: { title: "The server is gone", text: "It did not come back. Is it still running?", action: "talk" },
+  server_lost: {
+    title: "The server is gone",
+    text: "It did not come back within a minute. Is it still running?",
+    action: "talk",
+  },
   server_stopping: { title: "The server is about to stop", text: "Try again in a while.", action: "talk" },
   server_full: { title: "All places are taken", text: "The server holds no more conversations just now.", action: "talk" },
   server_refused: { title: "The server turned us away", text: "It did not say why.", action: "talk" },
+  over_quota: { title: "That was too much for now", text: "", action: "talk" },
   origin_refused: {
     title: "This page may not connect",
     text: "The server must name it in STAGEFLOW_VOICE_ALLOWED_ORIGINS.",

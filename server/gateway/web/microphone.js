@@ -19,7 +19,10 @@ const CODES = {
   AbortError: "microphone_busy",
 };
 
-/** Events: `frame` with `{samples: Int16Array, level}`, every 20 ms, silence while muted; `ended` when it is unplugged. */
+/**
+ * Events: `frame` with `{samples: Int16Array, level}`, every 20 ms, silence while muted; `held` when the device has taken it
+ * away for something else, or has given it back (`isHeld`); `ended` when it is gone for good.
+ */
 export class Microphone extends EventTarget {
   /**
    * Ask for the microphone, which may show a prompt.
@@ -69,6 +72,9 @@ export class Microphone extends EventTarget {
     source.connect(this.node);
     this.node.port.onmessage = ({ data }) => this.dispatchEvent(new CustomEvent("frame", { detail: data }));
     this.track.addEventListener("ended", () => this.dispatchEvent(new Event("ended")));
+    for (const change of ["mute", "unmute"]) {
+      this.track.addEventListener(change, () => this.dispatchEvent(new Event("held")));
+    }
   }
 
   get track() {
@@ -77,6 +83,11 @@ export class Microphone extends EventTarget {
 
   get deviceId() {
     return this.track.getSettings().deviceId;
+  }
+
+  /** Whether the device keeps it from us: a call, another app. */
+  get isHeld() {
+    return this.track.muted;
   }
 
   get isMuted() {

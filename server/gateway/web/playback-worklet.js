@@ -172,34 +172,51 @@ export class PlaybackBuffer {
 
 const COMMANDS = new Set(["write", "end", "duck", "pause", "resume", "flush", "drop"]);
 
+/** The buffer behind messages: what the page orders comes in, blocks of sound and reports of them go out. */
+export class Player {
+  /** @param {(report: object) => void} post gets a report every 40 ms */
+  constructor(rateHz, post) {
+    this.rateHz = rateHz;
+    this.post = post;
+    this.buffer = new PlaybackBuffer(rateHz);
+    this.lag = 0;
+    this.level = 0;
+    this.sinceReport = 0;
+  }
+
+  obey([command, detail]) {
+    if (command === "lag") this.lag = detail;
+    else if (COMMANDS.has(command)) this.buffer[command](detail);
+  }
+
+  /** @param {Float32Array} out */
+  render(out) {
+    this.level = Math.max(this.level, this.buffer.read(out));
+    this.sinceReport += out.length;
+    if (this.sinceReport * 1000 >= REPORT_MS * this.rateHz) this.report();
+  }
+
+  report() {
+    const { item, played, underruns, buffered, mode } = this.buffer;
+    const heard = this.buffer.heard(this.lag);
+    this.post({ item, played, heard, buffered, underruns, mode, level: this.level });
+    this.level = 0;
+    this.sinceReport = 0;
+  }
+}
+
 if (globalThis.registerProcessor) {
   class Playback extends AudioWorkletProcessor {
     constructor() {
       super();
-      this.buffer = new PlaybackBuffer(sampleRate);
-      this.lag = 0;
-      this.level = 0;
-      this.sinceReport = 0;
-      this.port.onmessage = ({ data: [command, detail] }) => {
-        if (command === "lag") this.lag = detail;
-        else if (COMMANDS.has(command)) this.buffer[command](detail);
-      };
+      this.player = new Player(sampleRate, (report) => this.port.postMessage(report));
+      this.port.onmessage = ({ data }) => this.player.obey(data);
     }
 
     process(inputs, [output]) {
-      this.level = Math.max(this.level, this.buffer.read(output[0]));
+      this.player.render(output[0]);
       for (let channel = 1; channel < output.length; channel++) output[channel].set(output[0]);
-      this.sinceReport += output[0].length;
-      if (this.sinceReport * 1000 >= REPORT_MS * sampleRate) this.report();
       return true;
-    }
-
-    report() {
-      const { item, played, underruns, buffered, mode } = this.buffer;
-      const heard = this.buffer.heard(this.lag);
-      this.port.postMessage({ item, played, heard, buffered, underruns, mode, level: this.level });
-      this.level = 0;
-      this.sinceReport = 0;
     }
   }
   registerProcessor("voice-playback", Playback);

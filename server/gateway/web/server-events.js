@@ -40,15 +40,19 @@ export const HANDLERS = {
     client.tell("problem", { code: "not_recognised", message: error.message, isFatal: false });
   },
   "conversation.item.added": (client, { item }) => {
+    client.outbox.taken(item.id);
     const typed = item.role === "user" && item.content.find(({ type }) => type === "input_text");
     if (typed) personSays(client, item.id, typed.text, "final");
   },
 
   "response.created": (client, { response }) => {
     client.reply = response.id;
+    client.outbox.replyBegins();
   },
   "response.output_item.added": (client, { item }) => {
-    if (item.type === "message") client.answers.add(item.id);
+    if (item.type !== "message") return;
+    client.answers.add(item.id);
+    client.outbox.answered();
   },
   "response.output_audio_transcript.delta": agentWrites,
   "response.output_text.delta": agentWrites,
@@ -66,6 +70,7 @@ export const HANDLERS = {
   },
   "response.done": (client, { response }) => {
     client.reply = null;
+    client.outbox.answered();
     stopWaiting(client);
     const answer = client.answers.find(response.output.at(-1)?.id);
     if (response.status === "cancelled" && answer?.words.state === "open") client.silence(answer);
@@ -94,7 +99,8 @@ export const HANDLERS = {
   },
 };
 
-function personSays(client, id, text, status) {
+/** Show what the person says, or take it back where it is final and empty. */
+export function personSays(client, id, text, status) {
   client.tell("caption", { id, role: "person", text, rest: "", status });
 }
 

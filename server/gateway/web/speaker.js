@@ -1,6 +1,9 @@
-/** Playback: a node of the audio thread behind plain calls, and reports of what has been heard. */
+/** Playback: a node that plays behind plain calls, and reports of what has been heard. */
+
+import { Player } from "./playback-worklet.js";
 
 export const RATE_HZ = 24000;
+const SCRIPT_SAMPLES = 1024;
 
 /**
  * Events: `report` with `{item, played, heard: {item, played}, buffered, underruns, mode, level}`, every 40 ms; `item`
@@ -11,30 +14,32 @@ export class Speaker extends EventTarget {
   static async open() {
     const context = new AudioContext({ sampleRate: RATE_HZ, latencyHint: "interactive" });
     context.resume();
-    await context.audioWorklet.addModule(new URL("playback-worklet.js", import.meta.url));
+    await context.audioWorklet?.addModule(new URL("playback-worklet.js", import.meta.url));
     return new Speaker(context);
   }
 
   constructor(context) {
     super();
     this.context = context;
-    this.node = new AudioWorkletNode(context, "voice-playback", { numberOfInputs: 0, outputChannelCount: [1] });
-    this.node.connect(context.destination);
     this.lag = 0;
-    this.node.port.onmessage = ({ data }) => {
+    const heard = (report) => {
       this.followLatency();
-      this.dispatchEvent(new CustomEvent("report", { detail: data }));
+      this.dispatchEvent(new CustomEvent("report", { detail: report }));
     };
+    const [node, order] = context.audioWorklet ? workletPlayer(context, heard) : scriptPlayer(context, heard);
+    this.node = node; // kept: a node that nobody holds may be thrown away while it plays
+    this.order = order;
+    this.node.connect(context.destination);
   }
 
   /** @param {{epoch: number, item: number, offset: number, samples: Int16Array}} chunk */
   write(chunk) {
-    this.node.port.postMessage(["write", chunk], [chunk.samples.buffer]);
+    this.order(["write", chunk], [chunk.samples.buffer]);
   }
 
   /** `command`: end, duck, pause, resume, flush or drop, with what `PlaybackBuffer` wants to know. */
   tell(command, detail = {}) {
-    this.node.port.postMessage([command, detail]);
+    this.order([command, detail]);
   }
 
   /** What is read now is heard when it has gone through the browser and the device. */
@@ -42,7 +47,7 @@ export class Speaker extends EventTarget {
     const lag = Math.round(((this.context.outputLatency || 0) + (this.context.baseLatency || 0)) * RATE_HZ);
     if (Math.abs(lag - this.lag) < RATE_HZ / 100) return;
     this.lag = lag;
-    this.node.port.postMessage(["lag", lag]);
+    this.order(["lag", lag]);
   }
 
   /** Whether this browser lets a page choose the loudspeaker. */
@@ -57,4 +62,19 @@ export class Speaker extends EventTarget {
   close() {
     return this.context.close();
   }
+}
+
+/** On the audio thread. @returns {[AudioNode, (message: Array, transfer?: Array) => void]} */
+function workletPlayer(context, heard) {
+  const node = new AudioWorkletNode(context, "voice-playback", { numberOfInputs: 0, outputChannelCount: [1] });
+  node.port.onmessage = ({ data }) => heard(data);
+  return [node, (message, transfer = []) => node.port.postMessage(message, transfer)];
+}
+
+/** Browsers give pages on plain http no audio worklet. The old way works there, on the page's own thread. */
+function scriptPlayer(context, heard) {
+  const player = new Player(context.sampleRate, heard);
+  const node = context.createScriptProcessor(SCRIPT_SAMPLES, 0, 1);
+  node.onaudioprocess = ({ outputBuffer }) => player.render(outputBuffer.getChannelData(0));
+  return [node, (message) => player.obey(message)];
 }

@@ -9,15 +9,14 @@
  *       voice.addEventListener("problem", ({ detail }) => console.warn(detail.code));
  *     };
  *
- * It takes this file and those beside it that it names: connection, session-updates, answers, captions, playout, frames,
- * speaker, microphone and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and
+ * It takes this file, those beside it that they name, and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and
  * is told what was heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
  *
  * Events, each a CustomEvent with its `detail`:
  *
  * | event         | detail |
  * | ------------- | --- |
- * | `state`       | `{state}`: connecting, reconnecting, listening, hearing, thinking, speaking, yielding, closed |
+ * | `state`       | `{state}`: connecting, stalled (the server does not answer), reconnecting, listening, hearing, thinking, speaking, yielding, closed |
  * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "final" or "interrupted"; `rest` is what the agent has yet to say |
  * | `words`       | `{id, words}`: the next words of an answer, each `{text, start_sample, end_sample}`: where it lies in the audio |
  * | `voices`      | `[{name, description}]`: those of the server, the default first; `configure` chooses one |
@@ -26,19 +25,22 @@
  * | `level`       | `{input}` or `{output}`: loudness, 0 to 1 |
  * | `turn`        | the server's `x_turn`: why it did what it did |
  * | `metrics`     | the server's `x_metrics`: `ms` after the last voiced sample |
- * | `retry`       | `{attempt, delayMs}`: the server is lost, and is tried again |
- * | `microphone`  | `{isOn, isMuted, deviceId}` |
+ * | `retry`       | `{attempt, delayMs}`: the server is lost, and is tried again; after a minute it is given up |
+ * | `unsent`      | `{text}`: typed, and not answered before the connection was lost; to be offered again |
+ * | `microphone`  | `{isOn, isMuted, isHeld, deviceId}`; `isHeld`: the device has taken it away, for a call perhaps |
+ * | `held`        | `{isHeld}`: the device has taken the loudspeaker away, until the page is touched |
  * | `problem`     | `{code, message, isFatal}`; codes are listed in `messages.js` |
  */
 
 import { Answers } from "./answers.js";
 import { Connection } from "./connection.js";
 import { ANSWER, MICROPHONE, base64FromSamples, decodeFrame, encodeFrame } from "./frames.js";
-import { Microphone } from "./microphone.js";
+import { Outbox } from "./outbox.js";
 import { Playout } from "./playout.js";
-import { HANDLERS } from "./server-events.js";
+import { HANDLERS, personSays } from "./server-events.js";
 import { sessionUpdate, updated } from "./session-updates.js";
-import { RATE_HZ, Speaker } from "./speaker.js";
+import { Sound } from "./sound.js";
+import { RATE_HZ } from "./speaker.js";
 
 /**
  * @param {string} [url] of the server's `/v1/realtime`; without one, that of the page's own server
@@ -65,9 +67,9 @@ export class VoiceClient extends EventTarget {
     this.connection = new Connection(url, options.apiKey);
     this.session = updated({ audio: { input: { transcription: { model: "default" } } } }, options.session ?? {});
     this.answers = new Answers();
-    this.speaker = null;
-    this.microphone = null;
-    this.link = "connecting"; // connecting, open, reconnecting, closed
+    this.outbox = new Outbox();
+    this.sound = new Sound();
+    this.link = "connecting"; // connecting, open, stalled, reconnecting, closed
     this.person = "silent"; // silent, speaking, waiting (for an answer)
     this.reply = null; // the id of the answer that the server is giving
     this.partial = { id: "", text: "" }; // what the person is saying, as far as it is known
@@ -81,8 +83,22 @@ export class VoiceClient extends EventTarget {
     connection.addEventListener("open", () => this.began());
     connection.addEventListener("event", ({ detail }) => this.obey(detail));
     connection.addEventListener("audio", ({ detail }) => this.takeFrame(detail));
+    connection.addEventListener("silence", ({ detail }) => this.stalls(detail));
     connection.addEventListener("retry", ({ detail }) => this.retries(detail));
     connection.addEventListener("problem", ({ detail }) => this.ended({ ...detail, isFatal: true }));
+    const { sound } = this;
+    sound.addEventListener("report", ({ detail }) => this.follow(detail));
+    sound.addEventListener("frame", ({ detail }) => this.sendSpeech(detail));
+    sound.addEventListener("problem", ({ detail }) => this.tell("problem", { ...detail, isFatal: false }));
+    for (const type of ["microphone", "held"]) sound.addEventListener(type, ({ detail }) => this.tell(type, detail));
+  }
+
+  get speaker() {
+    return this.sound.speaker;
+  }
+
+  get microphone() {
+    return this.sound.microphone;
   }
 
   // --- what a page asks for ----------------------------------------------------------------------------------
@@ -96,41 +112,19 @@ export class VoiceClient extends EventTarget {
 
   async open() {
     this.show();
-    const speaker = await Speaker.open();
-    if (this.link === "closed") return speaker.close();
-    this.speaker = speaker;
-    if (this.options.speakerId) await this.chooseSpeaker(this.options.speakerId);
-    this.speaker.addEventListener("report", ({ detail }) => this.follow(detail));
-    if (this.options.microphone !== false) await this.startMicrophone(this.options.microphoneId);
+    await this.sound.open(this.options.speakerId);
+    if (this.options.microphone !== false && this.link !== "closed") await this.startMicrophone(this.options.microphoneId);
     if (this.link === "connecting") await this.connection.open();
   }
 
   /** Ask for the microphone, or for another one. When there is none, a `problem` says why, and typing still works. */
-  async startMicrophone(deviceId) {
-    const wasMuted = this.microphone?.isMuted ?? false;
-    this.stopMicrophone();
-    try {
-      const microphone = await Microphone.open(this.speaker.context, deviceId);
-      if (this.link === "closed") return microphone.close();
-      this.microphone = microphone;
-      microphone.addEventListener("frame", ({ detail }) => this.sendSpeech(detail));
-      microphone.addEventListener("ended", () => this.lostMicrophone());
-      microphone.mute(wasMuted);
-    } catch (error) {
-      this.tell("problem", { code: error.code ?? "microphone_failed", message: error.message, isFatal: false });
-    }
-    this.tellMicrophone();
-  }
-
-  stopMicrophone() {
-    this.microphone?.close();
-    this.microphone = null;
+  startMicrophone(deviceId) {
+    return this.sound.startMicrophone(deviceId);
   }
 
   /** Send silence instead of what the microphone hears. */
   mute(isMuted = true) {
-    this.microphone?.mute(isMuted);
-    this.tellMicrophone();
+    this.sound.mute(isMuted);
   }
 
   /** Stop the agent, as talking over it does. */
@@ -142,14 +136,12 @@ export class VoiceClient extends EventTarget {
     this.show();
   }
 
-  /** Say something in writing; the answer is spoken all the same. */
+  /** Say something in writing; the answer is spoken all the same. While there is no connection, it waits for one. */
   sendText(text) {
     this.interrupt();
-    const content = [{ type: "input_text", text }];
-    this.connection.send({ type: "conversation.item.create", item: { type: "message", role: "user", content } });
-    this.connection.send({ type: "response.create" });
-    this.person = "waiting";
-    this.show();
+    const note = this.outbox.add(text);
+    personSays(this, note.id, text, "partial");
+    if (this.connection.isOpen) this.sendNotes([note]);
   }
 
   /** Change the session: fields of Realtime's session object. They hold when the server was lost and found again, too. */
@@ -159,12 +151,8 @@ export class VoiceClient extends EventTarget {
   }
 
   /** Play through another loudspeaker; when it is gone, a `problem` says so and the voice stays where it is. */
-  async chooseSpeaker(deviceId) {
-    try {
-      await this.speaker.choose(deviceId);
-    } catch (error) {
-      this.tell("problem", { code: "no_speaker", message: error.message, isFatal: false });
-    }
+  chooseSpeaker(deviceId) {
+    return this.sound.chooseSpeaker(deviceId);
   }
 
   /** End the session; the client cannot be used again. */
@@ -181,6 +169,18 @@ export class VoiceClient extends EventTarget {
     this.reply = null;
     this.sentSamples = 0;
     this.connection.send(sessionUpdate(this.session));
+    this.sendNotes(this.outbox.waiting);
+    this.show();
+  }
+
+  sendNotes(notes) {
+    if (!notes.length) return;
+    for (const { id, text } of notes) {
+      const item = { id, type: "message", role: "user", content: [{ type: "input_text", text }] };
+      this.connection.send({ type: "conversation.item.create", item });
+    }
+    this.connection.send({ type: "response.create" });
+    this.person = "waiting";
     this.show();
   }
 
@@ -226,10 +226,20 @@ export class VoiceClient extends EventTarget {
     this.connection.send({ type: "conversation.item.truncate", item_id: id, content_index: 0, audio_end_ms: heardMs });
   }
 
+  stalls({ isSilent }) {
+    this.link = isSilent ? "stalled" : "open";
+    this.show();
+  }
+
   retries(detail) {
     this.link = "reconnecting";
     this.lose();
     this.tell("retry", detail);
+    this.giveBack(this.outbox.lost());
+    for (const { id, text } of detail.attempt === 1 ? this.outbox.waiting : []) {
+      personSays(this, id, "", "final"); // it belongs to the conversation that comes
+      personSays(this, id, text, "partial");
+    }
     this.show();
   }
 
@@ -237,11 +247,15 @@ export class VoiceClient extends EventTarget {
     if (this.link === "closed") return;
     this.link = "closed";
     this.lose();
-    this.stopMicrophone();
-    this.speaker?.close();
+    this.sound.close();
+    for (const { id } of this.outbox.waiting) personSays(this, id, "", "final");
+    this.giveBack([...(problem ? this.outbox.lost() : []), ...this.outbox.close()]);
     if (problem) this.tell("problem", problem);
-    this.tellMicrophone();
     this.show();
+  }
+
+  giveBack(texts) {
+    if (texts.length) this.tell("unsent", { text: texts.join(" ") });
   }
 
   /** The server is gone, and with it what the agent was about to say. */
@@ -271,22 +285,7 @@ export class VoiceClient extends EventTarget {
     this.show();
   }
 
-  lostMicrophone() {
-    this.stopMicrophone();
-    this.tell("problem", { code: "microphone_lost", message: "", isFatal: false });
-    this.tellMicrophone();
-  }
-
   // --- telling -----------------------------------------------------------------------------------------------
-
-  tellMicrophone() {
-    const { microphone } = this;
-    this.tell("microphone", {
-      isOn: microphone !== null,
-      isMuted: microphone?.isMuted ?? false,
-      deviceId: microphone?.deviceId,
-    });
-  }
 
   show() {
     if (this.state === this.told) return;

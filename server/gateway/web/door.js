@@ -1,0 +1,57 @@
+/** What plain requests tell about a server that browsers do not tell about a socket: a key's short-lived stand-in, and why we were refused. */
+
+const ASK_MS = 5000;
+const SECRETS = "/v1/realtime/client_secrets";
+
+export class Door {
+  /** @param {URL} url of `/v1/realtime` @param {string} [apiKey] */
+  constructor(url, apiKey) {
+    this.url = url;
+    this.apiKey = apiKey;
+  }
+
+  /**
+   * What opens the socket: a short-lived key in place of the real one, which had better not be in an address or a log.
+   *
+   * @returns {Promise<{key?: string, problem?: string}>}
+   */
+  async pass() {
+    if (!this.apiKey) return {};
+    const answer = await this.ask("POST", SECRETS);
+    if (answer?.status === 401) return { problem: "key_wrong" };
+    return { key: answer?.ok ? (await answer.json()).value : this.apiKey };
+  }
+
+  /** Why a socket was refused. @returns {Promise<{problem: string, message?: string}>} */
+  async diagnose() {
+    const ready = await this.ask("GET", "/readyz");
+    if (!ready) return { problem: "server_unreachable" };
+    if (ready.status === 503) {
+      const { status } = await ready.json().catch(() => ({}));
+      return { problem: status === "full" ? "server_full" : "server_stopping" };
+    }
+    const answer = await this.ask("POST", SECRETS);
+    if (answer?.status === 401) return { problem: this.apiKey ? "key_wrong" : "key_needed" };
+    if (answer?.status === 403) return { problem: "origin_refused" };
+    if (answer?.status === 429) return { problem: "over_quota", message: await saidBy(answer) };
+    return { problem: "server_refused" };
+  }
+
+  async ask(method, path) {
+    const url = new URL(path, this.url);
+    url.protocol = url.protocol.replace("ws", "http");
+    const headers = { "Content-Type": "application/json" };
+    if (this.apiKey) headers.Authorization = `Bearer ${this.apiKey}`;
+    const body = method === "POST" ? JSON.stringify({ session: { type: "realtime" } }) : undefined;
+    try {
+      return await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ASK_MS) });
+    } catch {
+      return null;
+    }
+  }
+}
+
+async function saidBy(answer) {
+  const { error } = await answer.json().catch(() => ({}));
+  return error?.message ?? "";
+}

@@ -1,0 +1,290 @@
+"""The page on its worst day: lost lines, lost sound, plain http, impatient fingers."""
+
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from audio.files import write_wav
+from server.client.client import RealtimeClient
+from stages.testing.fakes import Conduct, EchoModel
+from tests.support.browser import CHROMIUM, Page, browser
+from tests.support.dead_line import dead_line
+from tests.support.live_server import live_server
+from tests.web.talking import EAR, begin, lines, shows, write
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="NO CHROMIUM: the page is not tested; apt-get install chromium"
+    ),
+]
+
+LISTENING = "document.getElementById('status').innerText === 'Listening'"
+FIELD = "document.getElementById('text').value"
+
+SOCKETS = """
+  const Socket = WebSocket;
+  window.tries = 0;
+  window.WebSocket = class extends Socket {
+    constructor(...all) { super(...all); window.tries += 1; }
+  };
+"""
+"""Counts how often the page tries to connect."""
+
+HASTE = """
+  const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
+  performance.now = () => now() * 20;
+  window.setTimeout = (run, ms, ...rest) => later(run, ms / 20, ...rest);
+  window.setInterval = (run, ms, ...rest) => often(run, ms / 20, ...rest);
+"""
+"""A second of the page lasts 50 ms."""
+
+DEVICES = """
+  const [Context, ask, resume] = [AudioContext, navigator.mediaDevices.getUserMedia, AudioContext.prototype.resume];
+  window.contexts = [];
+  window.tracks = [];
+  window.needsTouch = false;
+  window.AudioContext = class extends Context {
+    constructor(...all) { super(...all); contexts.push(this); }
+    resume() { return window.needsTouch ? new Promise(() => {}) : resume.call(this); }
+  };
+  navigator.mediaDevices.getUserMedia = async (...all) => {
+    const stream = await ask.apply(navigator.mediaDevices, all);
+    tracks.push(...stream.getTracks());
+    return stream;
+  };
+"""
+"""Keeps what the page plays and hears with, so that a test can take it away as a phone does."""
+
+
+@pytest.fixture
+async def silence(tmp_path: Path) -> Path:
+    """A recording of nothing, for the microphone."""
+    path = tmp_path / "silence.wav"
+    await anyio.to_thread.run_sync(write_wav, path, np.zeros(60 * 48_000, np.int16), 48_000)
+    return path
+
+
+def is_seen(id: str) -> str:
+    """Whether a button can be pressed, as an expression."""
+    return f"document.getElementById({id!r}).offsetParent !== null"
+
+
+# --- the line ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_line_that_dies_silently_is_named_and_what_was_typed_is_said_on_the_next(
+    silence: Path,
+) -> None:
+    async with live_server() as server, dead_line(server.port) as line:
+        async with browser(microphone=silence) as page:
+            await begin(page, line.port)
+            await page.wait_for(LISTENING)
+            line.die()
+            await write(page, "are you there")
+            await page.wait_for("document.getElementById('status').innerText === 'The line is silent'")
+            assert await page.evaluate(is_seen("end"))
+            await write(page, "hello")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')", timeout_s=30)
+            assert [line.split("\n")[-1] for line in await page.evaluate(lines("person"))] == [
+                "are you there",
+                "hello",
+            ]
+            assert await page.evaluate(FIELD) == ""
+            assert page.complaints == []
+
+
+async def test_a_question_that_the_server_had_is_given_back(silence: Path) -> None:
+    hangs = EchoModel(conduct=Conduct(hangs=True))
+    async with live_server(hangs) as server, dead_line(server.port) as line:
+        async with browser(microphone=silence, script=HASTE) as page:
+            await begin(page, line.port)
+            await page.wait_for(LISTENING)
+            await write(page, "book a table")
+            await page.wait_for("document.querySelector('#captions [data-status=final]') !== null")
+            line.die()
+            await page.wait_for(f"{FIELD} === 'book a table'")
+
+
+async def test_a_server_that_stays_away_is_given_up_and_can_be_tried_again(silence: Path) -> None:
+    async with browser(microphone=silence, script=SOCKETS + HASTE) as page:
+        async with live_server() as server:
+            await begin(page, server.port)
+            await page.wait_for(LISTENING)
+            since = await page.evaluate("performance.now()")
+            await page.wait_for(f"performance.now() > {since} + 6000")  # the connection was a good one
+        await page.wait_for("document.getElementById('hint').innerText.includes('up to a minute')")
+        await page.wait_for(shows("The server is gone"), timeout_s=30)
+        tries = await page.evaluate("tries")
+        assert 5 < tries < 20
+        assert await page.evaluate(is_seen("notice-action"))
+        async with live_server(port=server.port):
+            await page.wait_for("fetch('readyz').then(({ok}) => ok, () => false)")
+            assert await page.evaluate("tries") == tries, "nothing is tried any more"
+            await page.click("#notice-action")
+            await page.wait_for(LISTENING)
+
+
+async def test_a_server_that_wants_another_key_now_is_not_tried_again(silence: Path) -> None:
+    async with browser(microphone=silence, script=SOCKETS) as page:
+        async with live_server(api_keys=("first",)) as server:
+            await page.open(f"http://127.0.0.1:{server.port}/")
+            await page.evaluate("sessionStorage.setItem('stageflow-voice key', 'first')")
+            await page.click("#talk")
+            await page.wait_for(LISTENING)
+        await page.wait_for("document.getElementById('status').innerText === 'The connection was lost'")
+        async with live_server(port=server.port, api_keys=("second",)):
+            await page.wait_for(shows("The key was not accepted"))
+            tries = await page.evaluate("tries")
+            await anyio.sleep(3)  # several tries would fit
+            assert await page.evaluate("tries") == tries
+
+
+async def test_a_full_server_is_tried_again_after_a_loss(silence: Path) -> None:
+    async with browser(microphone=silence) as page:
+        async with live_server() as server:
+            await begin(page, server.port)
+            await page.wait_for(LISTENING)
+        async with live_server(port=server.port, limits={"max_sessions": 1}) as server:
+            async with RealtimeClient(server.url):
+                await page.wait_for(
+                    "document.getElementById('status').innerText === 'The connection was lost'"
+                )
+                await anyio.sleep(1)
+            await page.wait_for(LISTENING, timeout_s=30)
+
+
+# --- the microphone ---------------------------------------------------------------------------------------------
+
+
+async def test_who_types_first_is_offered_the_microphone(silence: Path) -> None:
+    async with live_server() as server, browser(microphone=silence) as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        await write(page, "hello")
+        await page.wait_for("document.getElementById('status').innerText === 'Ready'")
+        assert await page.evaluate("document.getElementById('hint').innerText") == (
+            "Type below, or turn the microphone on."
+        )
+        assert not await page.evaluate(is_seen("mute"))
+        await page.click("#listen")
+        await page.wait_for(LISTENING)
+        assert await page.evaluate(is_seen("mute"))
+        assert not await page.evaluate(is_seen("listen"))
+
+
+@pytest.mark.parametrize("first", ["#talk", "#compose"])
+async def test_over_plain_http_one_types_and_hears_and_is_told_why(first: str) -> None:
+    flags = "--host-resolver-rules=MAP 192.0.2.7 127.0.0.1"
+    why = "document.getElementById('hint').innerText.includes('only to pages on https or localhost')"
+    async with live_server() as server, browser(flags, script=EAR) as page:
+        await page.open(f"http://192.0.2.7:{server.port}/")
+        assert not await page.evaluate("isSecureContext")
+        assert await page.evaluate(why)
+        if first == "#talk":
+            await page.click(first)
+            await page.wait_for(f"document.getElementById('talk').dataset.state === 'listening' && {why}")
+        await write(page, "good morning")
+        await page.wait_for(f"{lines('agent')}.at(-1)?.endsWith('You said: good morning')")
+        await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+        await page.wait_for(f"document.getElementById('talk').dataset.state === 'listening' && {why}")
+        assert await page.evaluate("document.getElementById('notice').hidden")
+        assert not await page.evaluate(is_seen("listen"))
+
+
+# --- what a phone takes away ------------------------------------------------------------------------------------
+
+
+async def press(page: Page, x: int = 5, y: int = 5) -> None:
+    for kind in ("mousePressed", "mouseReleased"):
+        await page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+
+async def test_sound_that_was_taken_away_comes_back(silence: Path) -> None:
+    async with live_server() as server, browser(microphone=silence, script=DEVICES + EAR) as page:
+        await begin(page, server.port)
+        await page.wait_for(LISTENING)
+        await page.evaluate("contexts[0].suspend()")
+        await page.wait_for("contexts[0].state === 'running'")
+        assert await page.evaluate("document.getElementById('notice').hidden")
+
+        await page.evaluate("window.needsTouch = true")
+        await page.evaluate("contexts[0].suspend()")
+        await page.wait_for(shows("The sound is paused"))
+        await page.evaluate("window.needsTouch = false")
+        await press(page)
+        await page.wait_for("contexts[0].state === 'running' && document.getElementById('notice').hidden")
+        await write(page, "hello")
+        await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+
+
+async def test_a_microphone_that_was_taken_away_comes_back(silence: Path) -> None:
+    async with live_server() as server, browser(microphone=silence, script=DEVICES) as page:
+        await begin(page, server.port)
+        await page.wait_for(LISTENING)
+        for is_held in ("true", "false"):
+            change = "mute" if is_held == "true" else "unmute"
+            await page.evaluate(
+                f"Object.defineProperty(tracks[0], 'muted', {{ value: {is_held}, configurable: true }})"
+            )
+            await page.evaluate(f"tracks[0].dispatchEvent(new Event({change!r}))")
+            seen = shows("The microphone is in use elsewhere")
+            await page.wait_for(seen if is_held == "true" else f"!({seen})")
+        await page.evaluate("tracks[0].dispatchEvent(new Event('ended'))")
+        await page.wait_for(shows("The microphone is gone"))
+        assert await page.evaluate(is_seen("listen"))
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await page.wait_for(f"tracks.length === 2 && {LISTENING}")
+        assert await page.evaluate("document.getElementById('notice').hidden")
+
+
+# --- fingers ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_double_click_begins_one_conversation_and_ends_one(silence: Path) -> None:
+    async with live_server() as server, browser(microphone=silence, script=SOCKETS) as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        twice = "for (let i = 0; i < 2; i++) document.getElementById('talk').click()"
+        await page.evaluate(twice)
+        await page.wait_for(LISTENING)
+        assert await page.evaluate("tries") == 1
+        await anyio.sleep(1)  # a double click is over by then
+        await page.evaluate(twice)
+        await page.wait_for("document.getElementById('talk').dataset.state === 'closed'")
+        await server.until_sessions(0)
+        assert await page.evaluate("tries") == 1
+
+
+async def test_an_idea_that_is_pressed_twice_is_said_once() -> None:
+    async with live_server() as server, browser() as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        await page.evaluate(
+            "(() => { const idea = document.querySelector('#ideas button'); idea.click(); idea.click(); })()"
+        )
+        await page.wait_for(f"{lines('agent')}.length === 1")
+        assert len(await page.evaluate(lines("person"))) == 1
+
+
+async def test_on_a_phone_the_circle_shows_what_happens_and_a_button_ends_it(silence: Path) -> None:
+    async with live_server() as server, browser(microphone=silence) as page:
+        await page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        await page.call(
+            "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True
+        )
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        assert not await page.evaluate("matchMedia('(hover: hover)').matches")
+        box = await page.evaluate("document.getElementById('talk').getBoundingClientRect().toJSON()")
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        points = [{"x": x, "y": y}]
+        await page.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=points)
+        await page.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        await page.wait_for(LISTENING)
+        opacity = "getComputedStyle(document.querySelector({!r})).opacity"
+        await page.wait_for(f"{opacity.format('.orb .mic')} === '1'")
+        assert await page.evaluate(opacity.format(".orb .end")) == "0"
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.click("#end")
+        await page.wait_for("document.getElementById('talk').dataset.state === 'closed'")
+        assert not await page.evaluate(is_seen("end"))
