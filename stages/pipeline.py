@@ -36,7 +36,6 @@ class VoicePipelineConfig:
     """The first profile if not given."""
     policy: GuardPolicy = GuardPolicy()
     agent_limits: AgentLimits = AgentLimits()
-    stt_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
         found = list(self._faults())
@@ -79,7 +78,7 @@ def _answering(config: VoicePipelineConfig) -> Pipeline:
     router = RouterStage(routes, config.default_route or next(iter(names), ""))
     return (
         Pipeline()
-        .with_stage("stt", SttStage(timeout_s=config.stt_timeout_s))
+        .with_stage("stt", SttStage())
         .with_stage("guard", GuardStage(config.policy), dependencies=("stt",))
         .with_stage("router", router, dependencies=("stt",))
         .with_stage("agent", AgentStage(config.profiles, config.agent_limits), dependencies=("stt", "router"))

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.errors import ProviderError
-from stages.patience import failed, within
+from stages.patience import failed
 from stages.ports import Transcript
 
 
@@ -12,7 +12,8 @@ class SpokenTurn(Protocol):
     """What a session puts into its `audio_in` port: the turn's utterance, all of it pushed."""
 
     async def final(self) -> Transcript:
-        """The text of the utterance. Raises ProviderError."""
+        """The text of the utterance. Raises ProviderError, ProviderTimeout too: whoever owns the recognition owns its
+        deadline."""
 
 
 class SttStage:
@@ -26,10 +27,6 @@ class SttStage:
     name = "stt"
     kind = StageKind.TRANSFORM
 
-    def __init__(self, *, timeout_s: float = 10.0) -> None:
-        """`timeout_s` is how long the recogniser may take for the end of an utterance."""
-        self._timeout_s = timeout_s
-
     async def execute(self, ctx: StageContext) -> StageOutput:
         """The turn as text."""
         utterance: SpokenTurn | None = ctx.ports.audio.audio_in
@@ -37,9 +34,8 @@ class SttStage:
             typed = (ctx.snapshot.input_text or "").strip()
             goes_on = typed or ctx.config.get("unprompted")
             return StageOutput.ok(text=typed, language="", no_speech=0.0) if goes_on else _DECLINED
-        complaint = f"the recogniser took longer than {self._timeout_s:g} s for an utterance"
         try:
-            transcript = await within(self._timeout_s, complaint, utterance.final())
+            transcript = await utterance.final()
         except ProviderError as error:
             return failed(error)
         text = transcript.text.strip()

@@ -3,7 +3,7 @@
 An utterance may seem to be over and then go on. While it is paused its words can be read (`final`), and audio
 that comes is kept aside, so that the reading stays true; `resume` takes it all in and forgets the reading.
 Once it has ended, its words are told: `on_settled` is called once, with the transcript or with what went
-wrong.
+wrong. Whoever asks for its words, and however often: they have one deadline, after which they cannot be had.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ import anyio
 import numpy as np
 
 from audio.formats import Samples, samples_to_ms
-from stages.errors import ProviderError
+from stages.errors import ProviderError, ProviderTimeout
 from stages.ports import Recognition, Transcript
 
 RECENT_S = 8
@@ -44,10 +44,14 @@ class Utterance:
         recognition: Recognition,
         rate_hz: int,
         *,
+        patience_s: float = 10.0,
         on_read: Callable[["Utterance", Outcome], None],
         on_settled: Callable[["Utterance", Outcome], None],
     ) -> None:
-        """`on_read` is called with every reading of it as it still is when the reading is done."""
+        """`patience_s` is how long the recogniser may take from when its words are first asked for.
+
+        `on_read` is called with every reading of it as it still is when the reading is done.
+        """
         self.item_id = item_id
         self.outcome: Outcome | None = None
         """What was said up to the pause or the end, or what went wrong; None until it is known."""
@@ -62,6 +66,9 @@ class Utterance:
         self._recent_samples = 0
         self._kept: list[Samples] = []
         self._revision = 0
+        self._patience_s = patience_s
+        self._read_by: float | None = None
+        """When the words of this revision are too late; None until somebody asks for them."""
         self._state = _State.OPEN
         self._lock = anyio.Lock()
         self._on_read = on_read
@@ -107,13 +114,13 @@ class Utterance:
         """The person may have finished: what is read from now on is what was said up to here."""
         assert self._state is _State.OPEN
         self._state = _State.PAUSED
-        self._revision += 1
+        self._revise()
 
     def resume(self) -> None:
         """The person had not finished."""
         assert self._state is _State.PAUSED
         self._state = _State.OPEN
-        self._revision += 1
+        self._revise()
         self.outcome = None
         for samples in self._kept:
             self._recognition.push(samples)
@@ -147,12 +154,7 @@ class Utterance:
 
     async def _read(self) -> Outcome:
         revision, length_ms = self._revision, self.duration_ms
-        outcome: Outcome
-        try:
-            found = await self._recognition.final()
-            outcome = replace(found, text=found.text.strip())
-        except ProviderError as error:
-            outcome = error
+        outcome = await self._recognised()
         if revision != self._revision:
             return outcome
         match self._state:
@@ -168,6 +170,22 @@ class Utterance:
             case _State.SETTLED:
                 pass
         return outcome
+
+    async def _recognised(self) -> Outcome:
+        if self._read_by is None:
+            self._read_by = anyio.current_time() + self._patience_s
+        try:
+            with anyio.CancelScope(deadline=self._read_by):
+                found = await self._recognition.final()
+                return replace(found, text=found.text.strip())
+        except ProviderError as error:
+            return error
+        return ProviderTimeout(f"the recogniser took longer than {self._patience_s:g} s for an utterance")
+
+    def _revise(self) -> None:
+        """What was read of it so far is about something else."""
+        self._revision += 1
+        self._read_by = None
 
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED

@@ -178,11 +178,11 @@ class Answer:
 
     async def _run_pipeline(self) -> Outcome:
         """Run it, and say how it went."""
-        await hear_earlier(self.question, self._context, self.run_id.turn)
-        pipelines = self._context.pipelines
-        if self.question.say is not None:
+        if self.question.say is not None:  # a fixed text depends on nothing that was said
             await self._say(self.question.say)
             return self._outcome
+        await hear_earlier(self.question, self._context, self.run_id.turn)
+        pipelines = self._context.pipelines
         if await hear_clips(self._about) and self.question.utterance is None:
             self.timeline.mark("transcript", self._context.now())
         self._offered = await self._offer()

@@ -12,6 +12,7 @@ import anyio
 from server.conversation.clip_reading import CLIP_S, ClipReading
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry
+from server.conversation.utterance import Utterance
 from server.domain.mcp_tools import Offer, choice_among, tools_of
 from server.domain.values import SessionConfig
 from server.response.answer_context import AnswerContext
@@ -40,15 +41,22 @@ class Prompt:
 
 
 async def hear_earlier(question: Question, context: AnswerContext, turn: int) -> None:
-    """Wait for words that were spoken earlier; if they cannot be had, the conversation goes on without."""
-    for utterance in context.earlier():
-        if utterance is question.utterance:
-            continue
+    """Wait for words that were spoken earlier, for as long as each utterance allows; if they cannot be had, the
+    conversation goes on without."""
+
+    async def hear(utterance: Utterance) -> None:
         try:
             await utterance.final()
         except ProviderError:
             fields = {"session": context.session_id, "turn": turn}
             log.warning("an earlier utterance could not be recognised", extra=fields)
+
+    earlier = [utterance for utterance in context.earlier() if utterance is not question.utterance]
+    if not earlier:
+        return
+    async with anyio.create_task_group() as hearing:  # at once: their deadlines run side by side
+        for utterance in earlier:
+            hearing.start_soon(hear, utterance)
 
 
 async def hear_clips(about: Conversation) -> bool:

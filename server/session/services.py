@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from audio.vad import Vad
 from server.config.settings import Limits
+from server.domain.deadlines import Deadlines
 from server.response.answer_context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
 from server.turntaking.interruption import InterruptionPolicy
@@ -27,6 +28,7 @@ class Services:
     """What of its voice a client may choose."""
     end_of_turn: EndOfTurnModel | None = None
     tool_servers: ToolServers | None = None
+    deadlines: Deadlines = field(default_factory=Deadlines)
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400

@@ -44,7 +44,7 @@ from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
 from server.tools.mcp_calls import HostedCalls
 from server.tools.mcp_servers import HostedServers
-from server.turntaking.floor import Floor, FloorEvent, RunId
+from server.turntaking.floor import Floor, FloorEvent, FloorLimits, RunId
 from server.turntaking.hearing import Hearing
 from server.turntaking.overlaps import SpeechContext
 from server.turntaking.question import Question
@@ -72,7 +72,8 @@ class Session:
         self._services = services
         self._config = config
         limits = services.limits
-        self._floor = Floor()
+        deadlines = services.deadlines
+        self._floor = Floor(FloorLimits(think_s=deadlines.think_s, speak_s=deadlines.speak_s))
         self._keep_idle_time(config)
         self._conversation = Conversation(limits.max_items)
         self._outbound = self._new_outbound()
@@ -135,6 +136,7 @@ class Session:
             self._services.new_vad,
             self._config,
             max_utterance_s=self._services.limits.max_utterance_s,
+            recognise_s=self._services.deadlines.recognise_s,
             first_sign_counts=self._dialect.holds_voice and not self._services.interruption.protect_ms,
             on_partial=self._partial,
             on_read=self._was_read,

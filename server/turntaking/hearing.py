@@ -78,18 +78,21 @@ class Hearing:
         config: SessionConfig,
         *,
         max_utterance_s: float,
+        recognise_s: float,
         first_sign_counts: bool,
         on_partial: Callable[[Utterance, str], None],
         on_read: Callable[[Utterance, Outcome], None],
         on_settled: Callable[[Utterance, Outcome], None],
     ) -> None:
-        """`on_partial` is called with what is new in the words that will not change, perhaps nothing.
+        """`recognise_s` is how long the words of an utterance may take. `on_partial` is called with what is new in the
+        words that will not change, perhaps nothing.
 
         With `first_sign_counts` the first sign of a voice over an answer begins an utterance: for who lowers the
         answer's voice, and takes it back when it was nothing. Others interrupt, and wait until it is certain.
         """
         self._recogniser = recogniser
         self._max_utterance_ms = int(max_utterance_s * 1000)
+        self._recognise_s = recognise_s
         self._first_sign_counts = first_sign_counts
         self._on_partial = on_partial
         self._on_read = on_read
@@ -235,6 +238,7 @@ class Hearing:
             new_id("item"),
             self._recogniser.open(report),
             self._recogniser.rate_hz,
+            patience_s=self._recognise_s,
             on_read=self._on_read,
             on_settled=self._settled,
         )
