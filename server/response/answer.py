@@ -132,8 +132,9 @@ class Answer:
         self._drop_calls()
         self._forget()
         utterance = self.question.utterance
-        if utterance is not None and self._context.conversation.find(utterance.item_id) is not None:
-            self._context.conversation.delete(utterance.item_id)
+        entry = None if utterance is None else self._context.conversation.find(utterance.item_id)
+        if entry is not None and not entry.is_told:  # else they had, but want no answer yet
+            self._context.conversation.delete(entry.id)
 
     def fail(self) -> None:
         """End the reply after a bug of ours; what was prepared and held is thrown away."""

@@ -10,9 +10,14 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import CALLED
 from stages.router import ROUTED
 
+_PASSED = ("stage.completed", "stage.skipped")
+
 
 class RunWatch:
-    """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass."""
+    """Event sink of a run: opens the gate when every GUARD stage of the graph has let the words pass.
+
+    One that skips has nothing against them; one that cancels or fails ends the run, and the gate stays closed.
+    """
 
     def __init__(
         self,
@@ -31,7 +36,7 @@ class RunWatch:
 
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
-        if event.type == "stage.completed" and self._waiting:
+        if event.type in _PASSED and self._waiting:
             self._waiting.discard(str(event.data["stage"]))
             if not self._waiting:
                 self._commit()

@@ -330,7 +330,7 @@ class Session:
 
     def _keep_idle_time(self, config: SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
-        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000)
+        self._floor.set_idle_s(None if idle_ms is None else idle_ms / 1000, self._now())
 
     # --- the person's words -------------------------------------------------------------------------------
 

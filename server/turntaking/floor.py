@@ -191,6 +191,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
     },
     _S.HESITATING: {
         _E.SPEECH_PERSISTED: Row(_S.HESITATING),
+        _E.SPEECH_NOTED: Row(_S.HESITATING),
         _E.BARGED_IN: Row(_S.HEARING, _YIELD),
         _E.FALSE_ALARM: Row(_S.THINKING, (_C.RESUME,)),
         _E.ANSWERED: Row(_S.HEARING, (_C.RESUME, _C.OPEN)),
@@ -218,6 +219,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
     },
     _S.DUCKED: {
         _E.SPEECH_PERSISTED: Row(_S.PAUSED, (_C.PAUSE,)),
+        _E.SPEECH_NOTED: Row(_S.DUCKED),
         _E.BARGED_IN: Row(_S.HEARING, _YIELD),
         _E.FALSE_ALARM: Row(_S.SPEAKING, (_C.RESUME,)),
         _E.REPLY_REQUESTED: Row(_S.DUCKED, (_C.QUEUE,)),
@@ -230,6 +232,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
     },
     _S.PAUSED: {
         _E.SPEECH_PERSISTED: Row(_S.PAUSED),
+        _E.SPEECH_NOTED: Row(_S.PAUSED),
         _E.BARGED_IN: Row(_S.HEARING, _YIELD),
         _E.FALSE_ALARM: Row(_S.SPEAKING, (_C.RESUME,)),
         _E.REPLY_REQUESTED: Row(_S.PAUSED, (_C.QUEUE,)),
@@ -255,7 +258,6 @@ _UNDECIDED = frozenset(
         _E.SPEECH_PAUSED,
         _E.SPEECH_RESUMED,
         _E.SPEECH_ENDED,
-        _E.SPEECH_NOTED,
     }
 )
 _VERDICTS = frozenset({_E.SPEECH_PERSISTED, _E.FALSE_ALARM})
@@ -277,7 +279,8 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
     },
     # One reply at a time: the session refuses the client's request before it gets here.
     _S.THINKING: _VERDICTS | {_E.REPLY_REQUESTED},
-    # What speech does in an overlap is the session's verdict, not the detector's.
+    # What speech does in an overlap is the session's verdict, not the detector's; but a client that has switched the
+    # detector off may commit what it has appended.
     _S.HESITATING: _UNDECIDED | {_E.AUDIBLE, _E.REPLY_REQUESTED},
     _S.SPEAKING: _VERDICTS,
     _S.DUCKED: _UNDECIDED,
@@ -342,8 +345,11 @@ class Floor:
         """The client sends audio: it is still there. Cheap, for the hot path."""
         self._audio_by = now + self.limits.stall_s
 
-    def set_idle_s(self, idle_s: float | None) -> None:
-        """Nudge after so much silence, or never; counts from the last answer, if nobody has spoken since."""
+    def set_idle_s(self, idle_s: float | None, now: float) -> None:
+        """Nudge after so much silence, or never; counts from the last answer, if nobody has spoken since, or from now,
+        if nobody has been listened for meanwhile."""
+        if self.limits.idle_s is None and self._silent_since is not None:
+            self._silent_since = now
         self.limits = replace(self.limits, idle_s=idle_s)
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from server.conversation.utterance import Utterance
 from server.domain import events as ev
 from server.domain.values import TurnDetection
+from server.domain.voice_events import EndedBy
 from server.turntaking.floor import OVERLAP, Floor, FloorEvent, State
 from server.turntaking.hearing import Hearing, SpeechBegan
 from server.turntaking.interruption import Evidence, InterruptionPolicy, Verdict, judge
@@ -48,7 +49,8 @@ class Overlap:
     began: SpeechBegan
     lasted_ms: int = 0
     ended_ms: int | None = None
-    """Where it ended, once the detector has said so."""
+    """Where it ended, once the detector or the client has said so."""
+    ended_by: EndedBy = "silence"
     is_told: bool = False
     """Whether the client knows of it."""
 

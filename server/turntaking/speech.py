@@ -60,7 +60,7 @@ class Speech:
             self._abandon()
 
     def commit(self, ended_by: EndedBy = "client") -> None:
-        """The utterance ends here, mostly because the client says so.
+        """The utterance ends here, mostly because the client says so, who then asks for an answer when it wants one.
 
         Raises ClientError when there is too little of it.
         """
@@ -68,10 +68,10 @@ class Speech:
         self.ended_by = ended_by
         overlap = self._overlaps.of(utterance)
         if overlap is not None:
-            overlap.ended_ms = ended_ms
+            overlap.ended_ms, overlap.ended_by = ended_ms, ended_by
             self._overlaps.take_floor(overlap)
         elif ended_ms is not None:
-            self._stopped(utterance, ended_ms)
+            self._stopped(utterance, ended_ms, ended_by)
         else:
             self._context.take(utterance)
             self._note(utterance)
@@ -129,7 +129,7 @@ class Speech:
                 if overlap is not None:
                     self._overlaps.end(overlap, end_ms)
                 else:
-                    self._stopped(utterance, end_ms)
+                    self._stopped(utterance, end_ms, self.ended_by)
 
     def _began(self, heard: SpeechBegan) -> None:
         context, detection = self._context, self._context.detection()
@@ -184,13 +184,13 @@ class Speech:
         )
         self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
 
-    def _stopped(self, utterance: Utterance, end_ms: int) -> None:
+    def _stopped(self, utterance: Utterance, end_ms: int, ended_by: EndedBy) -> None:
         if self._questions is not None:
             self._questions.drop()
         if utterance is not self._untold:
             self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.take(utterance)
-        if self._wants_reply():
+        if ended_by != "client" and self._wants_reply():
             self._context.feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
         else:
             self._note(utterance)
@@ -205,7 +205,7 @@ class Speech:
 
     def _wants_reply(self) -> bool:
         detection = self._context.detection()
-        return detection is None or detection.create_response
+        return detection is not None and detection.create_response
 
     def _tell_start(self, began: SpeechBegan) -> None:
         self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
@@ -218,7 +218,7 @@ class Speech:
     def _catch_up(self, overlap: Overlap) -> None:
         """It is a turn: tell the floor what it has not been told of it."""
         if overlap.ended_ms is not None:
-            self._stopped(overlap.utterance, overlap.ended_ms)
+            self._stopped(overlap.utterance, overlap.ended_ms, overlap.ended_by)
         elif overlap.utterance.is_paused:
             self._paused(overlap.utterance)
         elif self._context.floor.state is State.LISTENING:

@@ -10,9 +10,10 @@ import pytest
 
 from audio.formats import SPEECH_HZ, Samples
 from server.domain.values import SessionConfig, TurnDetection
+from stageflow.core import StageContext, StageOutput
 from stages.ports import Partial, Recognition, SpeechHints, Transcript
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
-from tests.support.stage import Stage, play, speak, voiced
+from tests.support.stage import SlowGuard, Stage, play, speak, voiced
 from tests.support.trace_checker import check_trace
 
 DONE = "response.done"
@@ -125,6 +126,24 @@ def test_it_does_not_matter_where_an_item_is_put(after: str | None) -> None:
         assert await answered(stage, 2) == REFUSAL
 
     play(guarded, story)
+
+
+class SkippingGuard(SlowGuard):
+    """One that has nothing to look at."""
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        return StageOutput.skip("nothing to guard")
+
+
+def test_a_guard_that_skips_lets_the_answer_out_as_it_comes() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until("response.output_item.added")
+        assert anyio.current_time() < 2.0
+        await stage.wire.until(DONE)
+
+    slow = Said("One two three four.", conduct=Conduct(gap_s=1.0))
+    play(lambda: Stage(slow, guard=SkippingGuard(blocks=False)), story)
 
 
 def test_an_announcement_is_no_answer() -> None:

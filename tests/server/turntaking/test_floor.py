@@ -217,13 +217,35 @@ def test_speaking_has_its_own_deadline() -> None:
 
 def test_a_person_who_says_nothing_after_an_answer_is_nudged_once() -> None:
     floor = Floor(LIMITS)
-    floor.set_idle_s(7.0)
+    floor.set_idle_s(7.0, 0.0)
     assert floor.deadline is None  # nothing was said yet
     floor.feed(E.REPLY_REQUESTED, 0.0)
     floor.feed(E.ANSWERED, 3.0, floor.run)
     assert floor.tick(9.9) == ()
     assert floor.tick(10.0) == (C.NUDGE,)
     assert floor.deadline is None
+
+
+def test_a_silence_in_which_nobody_was_listened_for_does_not_count() -> None:
+    floor = Floor(LIMITS)
+    floor.set_idle_s(7.0, 0.0)
+    floor.feed(E.REPLY_REQUESTED, 0.0)
+    floor.feed(E.ANSWERED, 3.0, floor.run)
+    floor.set_idle_s(None, 4.0)
+    floor.set_idle_s(7.0, 20.0)
+    assert floor.deadline == 27.0
+    floor.set_idle_s(9.0, 22.0)
+    assert floor.deadline == 29.0
+
+
+def test_what_a_client_commits_by_itself_leaves_an_undecided_sound_undecided() -> None:
+    for before, state in (
+        ((), S.HESITATING),
+        ((E.AUDIBLE,), S.DUCKED),
+    ):
+        floor = floor_after(E.REPLY_REQUESTED, *before, E.SPEECH_STARTED)
+        assert floor.feed(E.SPEECH_NOTED, 1.0) == ()
+        assert floor.state is state
 
 
 def test_an_impossible_event_raises_and_moves_nothing() -> None:
