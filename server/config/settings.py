@@ -42,6 +42,9 @@ class Limits(BaseModel):
     max_frame_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20)
     max_frames_per_s: int = Field(150, ge=10, le=10_000)
     max_bytes_per_s: int = Field(512 << 10, ge=16 << 10, le=64 << 20)
+    max_audio_ahead_s: float = Field(10.0, ge=1.0, le=600.0)
+    """Audio that a client may send ahead of real time; the rest is heard at `max_audio_speed`, and waits meanwhile."""
+    max_audio_speed: float = Field(4.0, ge=1.1, le=100.0)
     max_unsent_bytes: int = Field(1 << 20, ge=64 << 10, le=64 << 20)
     """JSON waiting for a client that does not read; beyond it the client is closed as a slow consumer
     (4408)."""

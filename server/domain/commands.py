@@ -101,9 +101,8 @@ class ClearOutput:
     ref: str | None = None
 
 
-Command = (
-    AppendAudio
-    | CommitAudio
+Order = (
+    CommitAudio
     | ClearAudio
     | Configure
     | AddItem
@@ -116,13 +115,16 @@ Command = (
     | Played
     | Ping
 )
+"""Everything but audio."""
+
+Command = AppendAudio | Order
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
     """A command that is obeyed although not all that was said could be used; the client is told what was not."""
 
-    command: Command
+    command: Order
     problems: tuple[ClientError, ...]
 
     @property

@@ -31,6 +31,7 @@ from typing import Any, ClassVar
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import OPEN, Event
 
+from server.domain.token_bucket import TokenBucket
 from server.gateway.request_body import RequestBody
 
 SLICE_BYTES = 2048
@@ -49,27 +50,6 @@ class IntakeLimits:
     burst_frames: int = 300
     patience_s: float = 10.0
     """How long a client may keep sending more than that; shorter than the keepalive, whose pongs wait too."""
-
-
-class TokenBucket:
-    """What may be spent now: refilled at a steady rate up to a burst, paid afterwards."""
-
-    def __init__(self, per_s: float, burst: float, now: float) -> None:
-        self._per_s = per_s
-        self._burst = burst
-        self._level = burst
-        self._as_of = now
-
-    def spend(self, amount: float, now: float) -> float:
-        """Take `amount` out, whether or not it is there, and tell what is left."""
-        self._level = level = min(self._burst, self._level + (now - self._as_of) * self._per_s) - amount
-        self._as_of = now
-        return level
-
-    def wait_s(self, now: float) -> float:
-        """How long until there is something to spend; 0 for now."""
-        level = self._level + (now - self._as_of) * self._per_s
-        return 0.0 if level > 0 else (1.0 - level) / self._per_s
 
 
 class _Intake(StrEnum):

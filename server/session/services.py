@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
+
 from audio.vad import Vad
 from server.config.settings import Limits
 from server.domain.deadlines import Deadlines
@@ -33,5 +35,7 @@ class Services:
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     chunk_ms: int = 100
+    bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""
     unix_time_s: Callable[[], float] = lambda: 0.0
     """The wall clock, read once a session, to tell the client when its time is up."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from server.conversation import history
 from server.conversation.clips import Clips
@@ -38,6 +39,7 @@ from server.output.writer import Writer
 from server.response.answer_context import AnswerContext
 from server.response.playback import Playback
 from server.response.requests import RequestContext, Requests
+from server.session.audio_pace import AudioPace, bytes_per_s, slices
 from server.session.floor_keeper import FloorKeeper, KeeperContext
 from server.session.services import Services
 from server.session.speculation import Speculation
@@ -56,6 +58,9 @@ log = logging.getLogger(__name__)
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
 
+LARGE_FRAME = 64 << 10
+"""Bytes or characters of a frame that is worth a turn of the loop of its own: it takes milliseconds to read."""
+
 _SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
 
 
@@ -72,6 +77,7 @@ class Session:
         self._services = services
         self._config = config
         limits = services.limits
+        self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, self._now())
         deadlines = services.deadlines
         self._floor = Floor(FloorLimits(think_s=deadlines.think_s, speak_s=deadlines.speak_s))
         self._keep_idle_time(config)
@@ -253,9 +259,14 @@ class Session:
     async def _read(self) -> None:
         while (frame := await self._wire.receive()) is not None:
             try:
+                is_large = len(frame) > LARGE_FRAME
+                if is_large:
+                    await checkpoint()  # it took its time to be put together
                 command = self._dialect.decode(frame)
+                if is_large:
+                    await checkpoint()
                 if isinstance(command, cmd.AppendAudio):  # the hot path first
-                    self._hear(command)
+                    await self._hear(command)
                 elif isinstance(command, cmd.Noted):
                     self._obey_noted(command)
                 else:
@@ -267,11 +278,9 @@ class Session:
         self._observer.problem(error.code)
         self._outbound.put(ev.Problem(error))
 
-    def _obey(self, command: cmd.Command) -> None:
+    def _obey(self, command: cmd.Order) -> None:
         try:
             match command:
-                case cmd.AppendAudio():
-                    self._hear(command)
                 case Played() | Ping():
                     self._obey_player(command)
                 case cmd.CommitAudio():
@@ -315,11 +324,29 @@ class Session:
         if isinstance(approval, Approval):
             self._hosted.decide(approval)
 
-    def _hear(self, command: cmd.AppendAudio) -> None:
+    async def _hear(self, command: cmd.AppendAudio) -> None:
+        """Hear it slice by slice, no faster than the pace allows; see `server.session.audio_pace`."""
         if command.problem is not None:
             self._complain(command.problem)
+        format, is_detected = self._config.input_format, self._config.turn_detection is not None
+        try:
+            for piece in slices(command.data, format):
+                if self._pace.is_ahead(self._now()):
+                    async with self._services.bulk_hearing:
+                        self._hear_slice(piece)
+                else:
+                    self._hear_slice(piece)
+                audio_s = len(piece) / bytes_per_s(format)
+                wait_s = self._pace.heard(audio_s, self._now(), is_detected=is_detected)
+                if wait_s is not None:
+                    await anyio.sleep(wait_s)
+        except ClientError as error:
+            error.ref = error.ref or command.ref
+            raise
+
+    def _hear_slice(self, data: bytes) -> None:
         self._floor.audio_came(self._now())
-        self._speech.push(command.data)
+        self._speech.push(data)
 
     def _configure(self, config: SessionConfig) -> None:
         self._speech.configure(config)

@@ -122,6 +122,7 @@ class Hearing:
         for heard in self._listener.push(data):
             match heard:
                 case SpeechAudio(samples=samples):
+                    self._check_room()
                     self._extend(samples)
                 case SpeechStarted(start_sample=start, onset_sample=onset):
                     self._voice_ended_ms = None
@@ -211,17 +212,20 @@ class Hearing:
             utterance.close()
         self._unsettled.clear()
 
-    def _extend(self, samples: Samples) -> None:
-        if self.current is None:
-            self.current = self._open()
+    def _check_room(self) -> None:
         # The detector ends its utterances in time; a client that ends them itself may forget to.
-        if self._manual and self.current.duration_ms >= self._max_utterance_ms:
+        length_ms = 0 if self.current is None else self.current.duration_ms
+        if self._manual and length_ms >= self._max_utterance_ms:
             raise ClientError(
                 "input_audio_buffer_full",
                 f"the uncommitted audio has reached the limit of {self._max_utterance_ms} ms: "
                 "commit or clear it",
                 param="audio",
             )
+
+    def _extend(self, samples: Samples) -> None:
+        if self.current is None:
+            self.current = self._open()
         self.current.push(samples)
 
     def _open(self) -> Utterance:

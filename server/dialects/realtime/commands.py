@@ -33,11 +33,11 @@ from server.domain.commands import (
     CancelReply,
     ClearAudio,
     ClearOutput,
-    Command,
     CommitAudio,
     CreateReply,
     DeleteItem,
     Noted,
+    Order,
     RetrieveItem,
     TruncateItem,
 )
@@ -174,7 +174,7 @@ def session_part(event: RawEvent) -> SessionPart:
     return checked(_SessionUpdate, event).session
 
 
-def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
+def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
     wanted, ref = checked(_CreateItem, event), event_ref(event)
     reader = _reader(config, limits, ref)
     added = AddItem(reader.item(wanted.item, "item"), wanted.previous_item_id, ref)
@@ -185,7 +185,7 @@ def _reader(config: SessionConfig, limits: RealtimeLimits, ref: str | None) -> I
     return ItemReader(ClipReader(config.input_format, limits, ref), ref)
 
 
-def noted(command: Command, problems: Sequence[ClientError]) -> Command | Noted:
+def noted(command: Order, problems: Sequence[ClientError]) -> Order | Noted:
     """The command, and beside it what could not be used, if there is anything."""
     return Noted(command, tuple(problems)) if problems else command
 
@@ -201,7 +201,7 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
         raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
-def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
+def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
     part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
     reader = _reader(config, limits, ref)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
@@ -248,7 +248,7 @@ def _truncate_item(event: RawEvent) -> TruncateItem:
     return TruncateItem(wanted.item_id, int(wanted.audio_end_ms), wanted.content_index, event_ref(event))
 
 
-_SIMPLE: Mapping[str, Callable[[RawEvent], Command]] = {
+_SIMPLE: Mapping[str, Callable[[RawEvent], Order]] = {
     "input_audio_buffer.commit": lambda event: CommitAudio(event_ref(event)),
     "input_audio_buffer.clear": lambda event: ClearAudio(event_ref(event)),
     "conversation.item.retrieve": lambda event: RetrieveItem(
@@ -261,7 +261,7 @@ _SIMPLE: Mapping[str, Callable[[RawEvent], Command]] = {
     "response.cancel": lambda event: CancelReply(checked(_Cancel, event).response_id, event_ref(event)),
     "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
 }
-_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Command | Noted]] = {
+_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Order | Noted]] = {
     "conversation.item.create": _create_item,
     "response.create": _create_reply,
 }
@@ -270,7 +270,7 @@ _BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Co
 KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
 
-def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Command | Noted:
+def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
     """Any event but `session.update` and append as a command. `config` is what the session has now."""
     kind = event.get("type")
     if isinstance(kind, str) and kind in _SIMPLE:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
+from audio.formats import AudioFormat
 from server.dialects.realtime.audio import from_base64
 from server.dialects.realtime.commands import APPEND, RawEvent, event_ref
 from server.dialects.realtime.limits import RealtimeLimits
@@ -68,24 +69,29 @@ def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> Cli
 # --- the hot path -----------------------------------------------------------------------------------------
 
 
-def append_audio(event: RawEvent, limits: RealtimeLimits) -> AppendAudio:
+def append_audio(event: RawEvent, limits: RealtimeLimits, format: AudioFormat) -> AppendAudio:
     """`input_audio_buffer.append` with its audio decoded. Raises ClientError with param "audio"."""
     audio, ref = event.get("audio"), event_ref(event)
     if type(audio) is not str:
         code = "missing_required_parameter" if audio is None else "invalid_type"
         raise ClientError(code, "audio: must be base64 text", param="audio", ref=ref)
-    if len(audio) * 3 > limits.max_audio_bytes * 4 + 8:
-        raise _too_much_audio(len(audio) * 3 // 4, limits, ref)
+    _check_length(len(audio) * 3 // 4 - 2, limits, format, ref)
     data = from_base64(audio, "audio", ref)
-    if len(data) > limits.max_audio_bytes:
-        raise _too_much_audio(len(data), limits, ref)
+    _check_length(len(data), limits, format, ref)
     return AppendAudio(data, ref)
 
 
-def _too_much_audio(size_bytes: int, limits: RealtimeLimits, ref: str | None) -> ClientError:
-    return ClientError(
-        "invalid_value",
-        f"audio: {size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}",
-        param="audio",
-        ref=ref,
-    )
+def _check_length(size_bytes: int, limits: RealtimeLimits, format: AudioFormat, ref: str | None) -> None:
+    fault = too_much_audio(size_bytes, limits, format)
+    if fault is not None:
+        raise ClientError("invalid_value", f"audio: {fault}", param="audio", ref=ref)
+
+
+def too_much_audio(size_bytes: int, limits: RealtimeLimits, format: AudioFormat) -> str | None:
+    """What is wrong with so much audio in one event, if anything is."""
+    if size_bytes > limits.max_audio_bytes:
+        return f"{size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}"
+    audio_s = size_bytes / (format.rate_hz * format.bytes_per_sample)
+    if audio_s > limits.max_audio_s:
+        return f"{audio_s:.0f} s of audio in one event; the limit is {limits.max_audio_s:g} s"
+    return None

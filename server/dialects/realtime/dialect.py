@@ -77,7 +77,7 @@ class RealtimeDialect:
         """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
         kind = event.get("type")
         if kind == APPEND:
-            return append_audio(event, self._limits)
+            return append_audio(event, self._limits, self._session.config.input_format)
         if kind == UPDATE:
             return self._configure(event)
         command = to_command(event, self._session.config, self._limits)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from audio.formats import AudioFormat
 from server.dialects.realtime.commands import checked, event_ref
+from server.dialects.realtime.decode import too_much_audio
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.fields import Json, Part
 from server.dialects.realtime.items import ItemId
@@ -101,8 +102,9 @@ class VoiceDialect:
         width = self._format.bytes_per_sample
         if len(data) % width:
             raise wrong_frame("data", f"{len(data)} bytes are no whole samples of {width} bytes")
-        if len(data) > self._limits.max_audio_bytes:
-            raise wrong_frame("data", f"{len(data)} bytes; the limit is {self._limits.max_audio_bytes}")
+        fault = too_much_audio(len(data), self._limits, self._format)
+        if fault is not None:
+            raise wrong_frame("data", fault)
         problem = self._gap(offset_samples)
         if problem is not None:
             self._came_samples = offset_samples
