@@ -65,15 +65,16 @@ class Answer:
         self.run_id = timeline.run
         self.question = question
         self.scope = anyio.CancelScope()
-        self._config = config = question.options.over(config)
+        config = question.options.over(config)
         self._context = context
-        self._reply = Reply(
+        self._reply = question.reply or Reply(
             new_id("resp"),
             config.modality,
             question.options.metadata,
             config,
             question.options.in_conversation,
         )
+        self._config = self._reply.config
         self._about = context.conversation if question.about is None else question.about
         replies_to = context.conversation if self._reply.in_conversation else Conversation()
         self._ladder = Ladder(self._reply, replies_to, context.outbound)
@@ -121,7 +122,7 @@ class Answer:
     def confirm(self) -> None:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
         if self.question.requested:
-            self._ladder.start_now()
+            self._ladder.start_now(is_told=self.question.is_told)
         self._unlock(_Lock.END_OF_TURN)
         self._note_verdict(self._verdict)
 

@@ -70,10 +70,11 @@ class Ladder:
         self._conversation = conversation
         self._outbound = outbound
 
-    def start_now(self) -> None:
-        """Announce the reply past any lane: the client has asked for it."""
+    def start_now(self, *, is_told: bool) -> None:
+        """Announce the reply past any lane, if that has not been done: the client has asked for it."""
         self.phase = Phase.STARTED
-        self._outbound.put(ReplyStarted(self._reply))
+        if not is_told:
+            self._outbound.put(ReplyStarted(self._reply))
 
     def start(self, lane: Lane) -> None:
         """Announce the reply, if that has not been done."""

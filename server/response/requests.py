@@ -1,22 +1,26 @@
 """Replies at the client's word: asked for, cancelled, and those that run beside the conversation.
 
 A reply in text that the conversation never learns of (an *aside*) needs no floor: a few of them may run beside the
-answer that is being spoken. Anything that has a voice must have the floor.
+answer that is being spoken. Anything that has a voice must have the floor. A request that comes while the last answer
+is complete for the client, but still being played, waits for the end of that (`server.response.pending`); its client
+is told at once that its reply is created.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from server.conversation.clips import Clips
 from server.conversation.items import chosen
 from server.domain.errors import ClientError
-from server.domain.events import OutputCleared
-from server.domain.values import ReplyOptions, SessionConfig
+from server.domain.events import OutputCleared, ReplyEnded, ReplyStarted
+from server.domain.ids import new_id
+from server.domain.values import Reply, ReplyOptions, ReplyReason, SessionConfig
 from server.response.answer import Answer
 from server.response.answer_context import AnswerContext
+from server.response.pending import Deed, Pending
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import Floor, FloorEvent, RunId, State
 from server.turntaking.question import Question
@@ -53,6 +57,7 @@ class Requests:
     """What one client asks of the server's answers. Plain calls; nothing here waits."""
 
     context: RequestContext
+    pending: Pending = field(default_factory=Pending)
     _asides: dict[str, Answer] = field(default_factory=dict)
 
     def create(self, options: ReplyOptions) -> None:
@@ -63,15 +68,29 @@ class Requests:
                 Question(options=options, ended_by="client", requested=True, about=about, is_aside=True)
             )
             return
-        answer = self.context.answer()
-        if answer is not None and (self.context.floor.state in _THINKING or answer.is_announced):
-            raise ClientError(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {answer.reply_id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        question = Question(options=options, ended_by="client", requested=True, about=about)
+        active = self._active()
+        if active is not None:
+            raise _already_active(active)
+        config = options.over(self.context.config())
+        reply = Reply(new_id("resp"), config.modality, options.metadata, config, options.in_conversation)
+        question = Question(options=options, ended_by="client", requested=True, about=about, reply=reply)
         self.context.feed(FloorEvent.REPLY_REQUESTED, question)
+
+    def keep(self, question: Question) -> None:
+        """Let a question wait for the end of what is being played. Raises ClientError for a second request."""
+        if question.reply is not None:
+            question = replace(question, is_told=True)
+        match self.pending.came(question):
+            case Deed.ANNOUNCE if question.reply is not None:
+                self.context.of_answers.outbound.put(ReplyStarted(question.reply))
+            case Deed.REFUSE:
+                raise _already_active(self._active() or "")
+
+    def silence(self, reason: ReplyReason) -> None:
+        """The request that waits, if there is one, gets no answer; its client is told. Turns wait on."""
+        request = self.pending.silence()
+        if request is not None and request.reply is not None:
+            self.context.of_answers.outbound.put(ReplyEnded(request.reply, "cancelled", reason))
 
     def cancel(self, reply_id: str | None) -> None:
         """Stop a reply, or with None whatever is being said. Raises ClientError when there is none."""
@@ -80,7 +99,10 @@ class Requests:
             aside.scope.cancel()
             aside.interrupt("client_cancelled")
             return
-        answer = self.context.answer()
+        request, answer = self.pending.request, self.context.answer()
+        if request is not None and request.reply is not None and reply_id in (None, request.reply.id):
+            self.silence("client_cancelled")
+            return
         known = answer is not None and answer.is_announced and reply_id in (None, answer.reply_id)
         if not known and (reply_id is not None or self.context.floor.state not in _THINKING):
             raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
@@ -92,6 +114,16 @@ class Requests:
         if answer is not None and self.context.floor.state in _ANSWERING:
             self.context.feed(FloorEvent.CANCELLED, None)
             self.context.of_answers.outbound.put(OutputCleared(answer.reply_id))
+        self.silence("client_cancelled")
+
+    def _active(self) -> str | None:
+        """The id of the reply that another request must wait for the end of."""
+        request, answer = self.pending.request, self.context.answer()
+        if request is not None and request.reply is not None:
+            return request.reply.id
+        if answer is not None and (self.context.floor.state in _THINKING or answer.is_announced):
+            return answer.reply_id
+        return None
 
     def _start_aside(self, question: Question) -> None:
         if len(self._asides) >= MAX_ASIDES:
@@ -119,3 +151,11 @@ class Requests:
             answer.fail()
         finally:
             del self._asides[answer.reply_id]
+
+
+def _already_active(reply_id: str) -> ClientError:
+    return ClientError(
+        "conversation_already_has_active_response",
+        f"Conversation already has an active response in progress: {reply_id}. "
+        "Wait until the response is finished before creating a new one.",
+    )

@@ -16,6 +16,7 @@ from server.domain.voice_events import VoiceHeld
 from server.response.announcements import Announcements
 from server.response.answer import Answer
 from server.response.answer_context import AnswerContext
+from server.response.requests import Requests
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
 from server.turntaking.floor import Floor, FloorCommand, FloorEvent, RunId, State
@@ -44,6 +45,7 @@ class KeeperContext:
     reports: TurnReports
     speculation: Speculation
     of_answers: AnswerContext
+    requests: Requests
     config: Callable[[], SessionConfig]
     spawn: Callable[..., object]
     """Start a task of the session's."""
@@ -59,7 +61,6 @@ class FloorKeeper:
         """The one that has, or last had, the floor."""
         self.announcements = Announcements(self._announce)
         self._context = context
-        self._queued: Question | None = None
         self._silent_from_ms = 0
 
     def feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
@@ -97,6 +98,8 @@ class FloorKeeper:
             context.of_answers.outbound.wake()  # the writer keeps the time of the silence
         if state in (State.LISTENING, State.HEARING):
             context.speech.floor_is_free()
+        if context.requests.pending and context.floor.state is State.LISTENING:
+            self.feed(FloorEvent.REPLY_REQUESTED)  # START takes what waits
         self._announce()
 
     def _do(
@@ -106,11 +109,13 @@ class FloorKeeper:
             case FloorCommand.OPEN:
                 pass  # the floor counts its turns
             case FloorCommand.START:
+                question = question or self._context.requests.pending.take()
                 assert question is not None, "an answer is started with what it is asked for"
                 self._start(question, now)
             case FloorCommand.QUEUE:
-                self._queued = question
-                if question is not None and question.utterance is not None:
+                assert question is not None, "what waits is a question"
+                self._context.requests.keep(question)
+                if question.utterance is not None:
                     self._context.spoken.read(question.utterance)
             case FloorCommand.APOLOGISE:
                 self.announcements.add(self._context.of_answers.pipelines.apology)
@@ -132,6 +137,7 @@ class FloorKeeper:
             case FloorCommand.COMMIT:
                 context.speculation.commit(now)
                 context.reports.committed(answer, context.speech.ended_by, now)
+                context.requests.pending.answered(answer.question)
                 answer.confirm()
             case FloorCommand.DROP:
                 context.speculation.drop()
@@ -145,6 +151,8 @@ class FloorKeeper:
                     context.reports.interrupted(answer, reason)
                 else:
                     context.reports.left(answer, with_all_of_it=was_whole)
+                if reason is not None:
+                    context.requests.silence(reason)
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
@@ -156,7 +164,6 @@ class FloorKeeper:
 
     def _start(self, question: Question, now: float) -> None:
         context = self._context
-        self._queued = None
         if question.utterance is not None:
             context.spoken.note(question.utterance.item_id)
         timeline = context.reports.begin(context.floor.run, question, now)
@@ -174,10 +181,8 @@ class FloorKeeper:
             log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
             answer.fail()
         self._context.reports.over(answer)
-        if self._queued is None:
-            self.feed(FloorEvent.ANSWERED, run=answer.run_id)
-        else:
-            self.feed(FloorEvent.ANSWERED_WITH_MORE, self._queued, run=answer.run_id)
+        waits = bool(self._context.requests.pending)
+        self.feed(FloorEvent.ANSWERED_WITH_MORE if waits else FloorEvent.ANSWERED, run=answer.run_id)
 
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""

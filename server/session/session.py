@@ -203,6 +203,7 @@ class Session:
                 reports=self._reports,
                 speculation=self.speculation,
                 of_answers=self._context,
+                requests=self._requests,
                 config=lambda: self._config,
                 spawn=self._spawn,
                 close=lambda: self._tasks.cancel_scope.cancel(),

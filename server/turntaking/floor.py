@@ -76,7 +76,7 @@ class FloorEvent(StrEnum):
     ANSWERED = "answered"
     """The run has ended and its audio has been played out."""
     ANSWERED_WITH_MORE = "answered, with more"
-    """The same, and an utterance that was overheard meanwhile waits for its answer."""
+    """The same, and a turn that was overheard meanwhile, or a request, waits for its answer."""
     TIMED_OUT = "timed out"
     """What was waited for has not come in time."""
     CANCELLED = "cancelled"
@@ -107,7 +107,7 @@ class FloorCommand(StrEnum):
     RESUME = "resume"
     """Undo DUCK and PAUSE."""
     QUEUE = "queue"
-    """Keep the utterance: it is answered when this turn ends."""
+    """Keep the question: it is answered when this turn ends."""
     APOLOGISE = "apologise"
     """Say aloud that the answer did not come."""
     END_SPEECH = "end speech"
@@ -170,6 +170,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.REPLY_REQUESTED: Row(_S.THINKING, (_C.DROP, _C.START, _C.COMMIT)),
         # A run that fails while nobody waits for it is tried again when somebody does.
         _E.ANSWERED: Row(_S.HEARING),
+        _E.ANSWERED_WITH_MORE: Row(_S.HEARING),
         _E.TIMED_OUT: Row(_S.ENDING, (_C.END_SPEECH,)),
         _E.CANCELLED: Row(_S.HEARING, (_C.DROP,)),
         _E.GONE: Row(_S.CLOSED, _END),
@@ -267,7 +268,7 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
     _S.LISTENING: _VERDICTS | {_E.BARGED_IN},
     # The detector's events alternate: no second start while the person speaks.
     _S.HEARING: _VERDICTS | {_E.SPEECH_STARTED, _E.SPEECH_OVERHEARD, _E.BARGED_IN},
-    # Held back, a run cannot be heard; and nothing is overheard, so nothing waits.
+    # Held back, a run cannot be heard; and nothing is overheard.
     _S.ENDING: _VERDICTS
     | {
         _E.SPEECH_STARTED,
@@ -275,7 +276,6 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
         _E.BARGED_IN,
         _E.SPEECH_PAUSED,
         _E.AUDIBLE,
-        _E.ANSWERED_WITH_MORE,
     },
     # One reply at a time: the session refuses the client's request before it gets here.
     _S.THINKING: _VERDICTS | {_E.REPLY_REQUESTED},

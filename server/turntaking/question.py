@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
-from server.domain.values import ReplyOptions
+from server.domain.values import Reply, ReplyOptions
 from server.domain.voice_events import EndedBy
 
 
@@ -23,3 +23,12 @@ class Question:
     """What the reply is about, if not the session's conversation."""
     is_aside: bool = False
     """True for a reply that runs beside the one that has the floor; it has no voice."""
+    reply: Reply | None = None
+    """Of a request: the reply that is made of it."""
+    is_told: bool = False
+    """Whether the client has been told that the reply was created."""
+
+    @property
+    def answers_turns(self) -> bool:
+        """Whether the answer is about all that the person has said, and not a fixed text, or about other things."""
+        return self.say is None and self.about is None and self.options.in_conversation

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow.tools import Tool
-from tests.server.session.stories import LONG, LONG_ANSWER, STORIES, TEN_MINUTES, asking
+from tests.server.session.stories import ASK, LONG, LONG_ANSWER, STORIES, TEN_MINUTES, asking
 from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
 from tests.support.trace_checker import check_trace
 
@@ -213,6 +213,85 @@ def conversations(draw: st.DrawFn) -> Story:
         recogniser_fails=draw(st.sampled_from([False, False, False, True])),
         ends=(draw(st.sampled_from([None, 0.2, 1.0])),),
     )
+
+
+def asks(at_s: float, name: str) -> Do:
+    return Do(at_s, "response.create", {"event_id": name, "response": {"metadata": {"asked": name}}})
+
+
+def ends_of(told: Told, name: str) -> list[str]:
+    """How the request ended: its reply was created, and then is over in some way; or it was refused."""
+    found = []
+    for _, event in told.events:
+        reply = event.get("response", {})
+        if event["type"] == "error" and event["error"]["event_id"] == name:
+            found.append("refused")
+        elif (reply.get("metadata") or {}).get("asked") == name:
+            found.append("created" if event["type"] == "response.created" else reply["status"])
+    return found
+
+
+@st.composite
+def requests_over(draw: st.DrawFn) -> Story:
+    """A conversation in which the client asks for answers at any time, often just as the last one is complete."""
+    story = draw(conversations())
+    times = st.one_of(st.floats(0.1, story.until_s - 11), st.sampled_from([2.6, 3.1, 8.4, 8.6, 8.8]))
+    asked = draw(st.lists(times, min_size=1, max_size=4))
+    return replace(
+        story,
+        does=(*story.does, *(asks(at_s, f"ask_{n}") for n, at_s in enumerate(asked))),
+        until_s=story.until_s + 6 * len(asked) + 10,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests_over())
+def test_every_request_ends_in_one_way_that_is_told(story: Story) -> None:
+    told = perform(story)
+    assert told.stage.wire.closed == (1000, "")
+    check_trace(told.realtime_events(), ended=False)
+    for deed in story.does:
+        if name := deed.fields.get("event_id"):
+            ends = ends_of(told, name)
+            assert ends == ["refused"] or (ends[0] == "created" and len(ends) == 2), ends
+
+
+ASKED_TWICE = Story(
+    says=(ASK,),
+    answers=("It is noon now.", "It is one.", "It is two."),
+    until_s=9.0,
+    does=(asks(2.7, "first"), asks(2.71, "second")),
+)
+"""Both come when the first answer is complete and is still being played."""
+
+
+def test_of_two_requests_at_the_end_of_an_answer_the_first_is_served_and_the_second_refused() -> None:
+    told = perform(ASKED_TWICE)
+    assert ends_of(told, "first") == ["created", "completed"]
+    assert ends_of(told, "second") == ["refused"]
+
+
+def test_a_request_that_waits_can_be_cancelled_and_the_answer_before_it_is_heard() -> None:
+    story = replace(ASKED_TWICE, does=(asks(2.7, "first"), Do(2.72, "response.cancel")))
+    told = perform(story)
+    assert ends_of(told, "first") == ["created", "cancelled"]
+    assert len(told.audio()) == len(perform(replace(story, does=())).audio())
+
+
+def test_a_request_that_waits_is_told_when_the_person_takes_the_floor() -> None:
+    story = replace(ASKED_TWICE, says=(ASK, Say(2.75, 3.6, "and in london")), does=(asks(2.65, "first"),))
+    told = perform(replace(story, holds_voice=False, config=FIXED))
+    assert ends_of(told, "first") == ["created", "cancelled"]
+    assert told.context[-2:] == (("user", "and in london"), ("assistant", "It is one."))
+
+
+@pytest.mark.parametrize("silence", ["response.cancel", "output_audio_buffer.clear"])
+def test_a_turn_behind_an_answer_that_may_not_be_interrupted_is_answered_when_that_is_cancelled(
+    silence: str,
+) -> None:
+    story = replace(STORIES["the answer may not be interrupted"], does=(Do(6.5, silence),))
+    told = perform(story)
+    assert told.context[-1] == ("assistant", "Very well.")
 
 
 @settings(max_examples=60, deadline=None)
