@@ -48,6 +48,10 @@ _CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filte
 """By the reason that the model gives for its end."""
 
 
+BLOCKED = ("x_guard", "blocked")
+"""In the metadata of a reply that is a refusal: its words alone do not tell a program so."""
+
+
 class _Lock(StrEnum):
     """What keeps an answer from being let out."""
 
@@ -248,6 +252,7 @@ class Answer:
             await self._end(self._outcome)
             return
         self.timeline.guard = "blocked"
+        self._reply = self._ladder.remark(*BLOCKED)
         self._restart()
         if isinstance(blamed := stop.data.get("texts"), tuple):
             self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in blamed)

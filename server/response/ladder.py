@@ -106,6 +106,11 @@ class Ladder:
         if self.entry is not None:
             self.entry.is_told = True
 
+    def remark(self, key: str, value: str) -> Reply:
+        """Add to the reply's metadata, for the events that are still to come, and return the reply as it goes on."""
+        self._reply = replace(self._reply, metadata={**(self._reply.metadata or {}), key: value})
+        return self._reply
+
     def break_off(self) -> Reply:
         """End the message where its voice has ended, and return the reply as it goes on: with another message."""
         if self.phase is Phase.MESSAGE and self.entry is not None:

@@ -382,3 +382,28 @@ def test_a_blocked_reply_that_is_asked_for_again_is_blocked_again() -> None:
 
     slow = Said("Never.", conduct=Conduct(delay_s=1.0))
     play(lambda: Stage(slow, blocked=("open sesame",)), story)
+
+
+@pytest.mark.parametrize("modality", ["audio", "text"])
+def test_a_program_can_tell_a_refusal_from_an_answer(modality: str) -> None:
+    async def story(stage: Stage) -> None:
+        for number, text in enumerate(("open sesame", "good morning"), 1):
+            add(stage, text)
+            metadata = {"page": "home"}
+            stage.wire.say(
+                "response.create", response={"output_modalities": [modality], "metadata": metadata}
+            )
+            done = await stage.wire.until("response.done", number)
+            guard = {"x_guard": "blocked"} if text == "open sesame" else {}
+            assert done["response"]["metadata"] == metadata | guard
+
+    play(guarded, story)
+
+
+def test_a_spoken_turn_that_is_refused_says_so_from_its_beginning() -> None:
+    async def story(stage: Stage) -> None:
+        await speak(stage, 1.0)
+        for kind in ("response.created", "response.done"):
+            assert (await stage.wire.until(kind))["response"]["metadata"] == {"x_guard": "blocked"}
+
+    play(lambda: Stage("Fine.", heard="open sesame", blocked=("open sesame",)), story)
