@@ -25,7 +25,7 @@ from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.voice.dialect import VoiceDialect
 from server.domain.errors import ClientError, ConfigError
-from server.domain.values import SessionConfig, TurnDetection
+from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
@@ -75,6 +75,8 @@ class Providers:
     """A detector for one session; WebRTC's if not given."""
     now: Callable[[], datetime] = local_now
     """The time of day, for the agent and its tools."""
+    languages: tuple[str, ...] = ("*",)
+    """What the recogniser understands, as in "de"; "*" stands for any."""
     tool_servers: ToolServers | None = None
     """How servers of tools are reached that clients name; None where they may name none."""
 
@@ -117,6 +119,8 @@ class App:
         self._secrets = ClientSecrets[Pinned]()
         self._metrics = Metrics(lambda: len(self._roster))
         self._hosting = HostingPolicy(settings.mcp_servers)
+        voices = tuple(voice.name for voice in providers.voice.voices)
+        self._abilities = Abilities(providers.languages, voices)
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
@@ -194,7 +198,8 @@ class App:
             config = replace(config, purpose=requested_purpose(request.path))
         key = presented_key(request.headers) if request else None
         limits = RealtimeLimits(max_clips_s=self._settings.limits.max_utterance_s, hosting=self._hosting)
-        realtime = RealtimeDialect(config, limits, pinned=self._secrets.find(key, anyio.current_time()))
+        pinned = self._secrets.find(key, anyio.current_time())
+        realtime = RealtimeDialect(config, limits, pinned=pinned, abilities=self._abilities)
         config = realtime.config
         is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
         dialect = VoiceDialect(realtime) if is_voice else realtime
@@ -203,6 +208,8 @@ class App:
             return
         session = Session(wire, dialect, self._services, config)
         log.info("session started", extra={"session": session.id})
+        for setting in realtime.ignored:
+            log.info("%s: %s", setting.param, setting.message, extra={"session": session.id})
         try:
             with self._roster.has(session):
                 await session.run()
@@ -304,7 +311,8 @@ async def load_providers(
         end_of_turn = await load(lambda: _end_of_turn(settings))
         tool_servers = await load(lambda: _tool_servers(settings))
         new_vad = await anyio.to_thread.run_sync(_detector, settings)
-        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now, tool_servers)  # type: ignore[arg-type]  # see above
+        languages = ("en",) if settings.stt == "embedded" else ("*",)
+        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now, languages, tool_servers)  # type: ignore[arg-type]  # see above
 
 
 def _agent_name(settings: Settings) -> str:

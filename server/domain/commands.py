@@ -6,7 +6,7 @@ No wire format appears here. `ref` is what the client calls the command by, and 
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import Item, ReplyOptions, SessionConfig
+from server.domain.values import IgnoredSetting, Item, ReplyOptions, SessionConfig
 from server.domain.voice_events import Ping, Played
 
 
@@ -40,6 +40,8 @@ class Configure:
 
     config: SessionConfig
     ref: str | None = None
+    ignored: tuple[IgnoredSetting, ...] = ()
+    """What of the client's wishes it does not hold, to be told with the answer."""
 
 
 @dataclass(frozen=True, slots=True)

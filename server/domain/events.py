@@ -7,7 +7,7 @@ times on the output side are milliseconds of the reply's audio: samples counted,
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import Item, Reply, ReplyReason, ReplyStatus, SessionConfig
+from server.domain.values import IgnoredSetting, Item, Reply, ReplyReason, ReplyStatus, SessionConfig
 from server.domain.voice_events import (
     Pong,
     TurnEnded,
@@ -35,6 +35,7 @@ class SessionConfigured:
     """The answer to `Configure`: what holds from now on."""
 
     config: SessionConfig
+    ignored: tuple[IgnoredSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

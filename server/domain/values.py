@@ -66,6 +66,24 @@ class SessionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredSetting:
+    """A setting of a client's that changes nothing, and why. `param` is its path."""
+
+    param: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the server can do of what clients may ask for."""
+
+    languages: tuple[str, ...] = ("*",)
+    """That are recognised, as in "de"; "*" stands for any."""
+    voices: tuple[str, ...] = ()
+    """The names of its voices; empty where any name will do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Recorded speech, whole samples of it."""
 

@@ -288,8 +288,8 @@ class Session:
                     self._speech.commit()
                 case cmd.ClearAudio():
                     self._speech.clear()
-                case cmd.Configure(config=config):
-                    self._configure(config)
+                case cmd.Configure():
+                    self._configure(command)
                 case cmd.CreateReply(options=options):
                     self._requests.create(options)
                 case cmd.CancelReply(reply_id=reply_id):
@@ -349,11 +349,15 @@ class Session:
         self._floor.audio_came(self._now())
         self._speech.push(data)
 
-    def _configure(self, config: SessionConfig) -> None:
+    def _configure(self, command: cmd.Configure) -> None:
+        config = command.config
         self._speech.configure(config)
         self._config = config
         self._keep_idle_time(config)
-        self._outbound.put(ev.SessionConfigured(config))
+        self._outbound.put(ev.SessionConfigured(config, command.ignored))
+        if command.ignored:
+            params = ", ".join(setting.param for setting in command.ignored)
+            log.info("settings that change nothing: %s", params, extra={"session": self.id})
         self._hosted.configure(config.hosted)
 
     def _keep_idle_time(self, config: SessionConfig) -> None:

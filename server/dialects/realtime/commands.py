@@ -6,6 +6,7 @@ the message names every faulty field and its limit.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
@@ -28,6 +29,7 @@ from server.dialects.realtime.items import ItemId, ItemPart, ItemReader
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.mcp_tools import hosted_servers
 from server.dialects.realtime.session import client_tools, tool_choice
+from server.dialects.realtime.unknown import RENAMED
 from server.domain.commands import (
     AddItem,
     CancelReply,
@@ -57,6 +59,7 @@ MAX_INPUT_PIECES = 2000
 
 APPEND = "input_audio_buffer.append"
 UPDATE = "session.update"
+CREATE_REPLY = "response.create"
 
 
 def event_ref(event: RawEvent) -> str | None:
@@ -121,6 +124,9 @@ class _ReplyPart(Part):
     audio: AudioPart | None = None
     tools: Tools = None
     tool_choice: Choice = None
+    parallel_tool_calls: Any = None
+    prompt: Any = None
+    reasoning: Any = None
 
 
 class _CreateReply(Part):
@@ -185,9 +191,13 @@ def _reader(config: SessionConfig, limits: RealtimeLimits, ref: str | None) -> I
     return ItemReader(ClipReader(config.input_format, limits, ref), ref)
 
 
-def noted(command: Order, problems: Sequence[ClientError]) -> Order | Noted:
+def noted(command: Order | Noted, problems: Sequence[ClientError]) -> Order | Noted:
     """The command, and beside it what could not be used, if there is anything."""
-    return Noted(command, tuple(problems)) if problems else command
+    if not problems:
+        return command
+    if isinstance(command, Noted):
+        return replace(command, problems=(*command.problems, *problems))
+    return Noted(command, tuple(problems))
 
 
 def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
@@ -263,9 +273,20 @@ _SIMPLE: Mapping[str, Callable[[RawEvent], Order]] = {
 }
 _BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Order | Noted]] = {
     "conversation.item.create": _create_item,
-    "response.create": _create_reply,
+    CREATE_REPLY: _create_reply,
 }
 """What means different things in different sessions."""
+
+MODELS: Mapping[str, type[BaseModel]] = {
+    UPDATE: _SessionUpdate,
+    "conversation.item.create": _CreateItem,
+    "conversation.item.retrieve": _NamesItem,
+    "conversation.item.delete": _NamesItem,
+    "conversation.item.truncate": _TruncateItem,
+    CREATE_REPLY: _CreateReply,
+    "response.cancel": _Cancel,
+}
+"""What knows the keys of an event; the others have none of their own."""
 
 KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
@@ -282,7 +303,8 @@ def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -
         raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)
     if not isinstance(kind, str):
         raise ClientError("invalid_type", "type: must be text", param="type", ref=ref)
-    known = ", ".join(KNOWN_TYPES)
-    raise ClientError(
-        "invalid_value", f"type: {kind[:64]!r} is not known; use one of {known}", param="type", ref=ref
-    )
+    known = f"use one of {', '.join(KNOWN_TYPES)}"
+    if kind in RENAMED:
+        known = f"it is a name of the beta shape, and now it is {RENAMED[kind]}"
+    message = f"type: {kind[:64]!r} is not known; {known}"
+    raise ClientError("invalid_value", message, param="type", ref=ref)

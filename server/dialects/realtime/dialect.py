@@ -9,24 +9,29 @@ from dataclasses import replace
 
 from server.dialects.realtime.commands import (
     APPEND,
+    CREATE_REPLY,
+    MODELS,
     UPDATE,
     RawEvent,
     check_choice,
     event_ref,
+    noted,
     session_part,
     to_command,
 )
 from server.dialects.realtime.decode import append_audio, read_event
 from server.dialects.realtime.encode import RealtimeEncoder
-from server.dialects.realtime.fields import Json
+from server.dialects.realtime.fields import Json, Part, SessionPart
+from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
 from server.dialects.realtime.mcp_tools import hosted_servers
 from server.dialects.realtime.session import WireSession, merge, settled
-from server.domain.commands import Command, Configure, Noted
+from server.dialects.realtime.unknown import UnknownKeys
+from server.domain.commands import Command, Configure, Noted, Order
 from server.domain.errors import ClientError
 from server.domain.events import Event
-from server.domain.values import SessionConfig
+from server.domain.values import Abilities, SessionConfig
 from server.domain.voice_events import (
     Pong,
     TurnEnded,
@@ -55,14 +60,20 @@ class RealtimeDialect:
         limits: RealtimeLimits | None = None,
         *,
         pinned: Pinned | None = None,
+        abilities: Abilities | None = None,
     ) -> None:
-        """`pinned` is what a client secret fixes of the session; its settings are the defaults then."""
+        """`pinned` is what a client secret fixes of the session; its settings are the defaults then. Without
+        `abilities` no wish is beyond the server."""
         pinned = pinned or Pinned(WireSession(defaults))
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
         self._session = replace(pinned.session, config=settled(pinned.session.config))
         self._updates = 0
+        self._unknown = UnknownKeys()
+        self._ignored = IgnoredSettings(abilities or Abilities())
+        self.ignored = self._ignored.at_start(self._session.config)
+        """What of the address that opened the session changes nothing."""
         self._encoder = RealtimeEncoder()
 
     def decode(self, frame: str | bytes) -> Command | Noted:
@@ -75,20 +86,28 @@ class RealtimeDialect:
 
     def command(self, event: RawEvent) -> Command | Noted:
         """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
-        kind = event.get("type")
+        kind, ref = event.get("type"), event_ref(event)
         if kind == APPEND:
             return append_audio(event, self._limits, self._session.config.input_format)
+        problems: list[ClientError | None] = []
+        command: Order | Noted
         if kind == UPDATE:
-            return self._configure(event)
-        command = to_command(event, self._session.config, self._limits)
-        self._locks.check_command(command, event)
-        return command
+            part = session_part(event)
+            command = self._configure(event, part)
+            problems.append(self._ignored.of_language(part, ref))
+        else:
+            command = to_command(event, self._session.config, self._limits)
+            self._locks.check_command(command, event)
+            if kind == CREATE_REPLY:
+                problems.append(self._ignored.of_reply(event.get("response"), ref))
+        problems.append(self._unknown.problem(event, MODELS.get(str(kind), Part), ref))
+        return noted(command, [problem for problem in problems if problem is not None])
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
         if isinstance(event, UNKNOWN_TO_REALTIME):
             return []
-        return self._encoder.encode(event, self._session)
+        return self._encoder.encode(event, self._session, self.ignored)
 
     def frame(self, kind: str, fields: Json) -> str:
         """An event that Realtime does not have, for a dialect that builds on this one."""
@@ -99,16 +118,16 @@ class RealtimeDialect:
         """What the client has configured."""
         return self._session.config
 
-    def _configure(self, event: RawEvent) -> Configure:
-        part, purpose = session_part(event), self._session.config.purpose
+    def _configure(self, event: RawEvent, part: SessionPart) -> Configure:
+        ref, purpose = event_ref(event), self._session.config.purpose
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
-            raise ClientError("invalid_value", message, param="session.type", ref=event_ref(event))
-        hosted = hosted_servers(part.tools, "session.tools", self._limits.hosting, event_ref(event))
+            raise ClientError("invalid_value", message, param="session.type", ref=ref)
+        hosted = hosted_servers(part.tools, "session.tools", self._limits.hosting, ref)
         session = merge(self._session, part, self._defaults, hosted)
         if "tool_choice" in part.model_fields_set:
-            check_choice(session.config, "session.tool_choice", event_ref(event))
-        self._locks.check_session(session, event_ref(event))
+            check_choice(session.config, "session.tool_choice", ref)
+        self._locks.check_session(session, ref)
         self._session = session
         self._updates += 1
-        return Configure(self._session.config, event_ref(event))
+        return Configure(session.config, ref, self._ignored.of_session(part, session.config))

@@ -7,8 +7,8 @@ Audio and text deltas are written by templates; everything else is a small dict 
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from pybase64 import b64encode_as_string
@@ -50,7 +50,7 @@ from server.domain.events import (
 )
 from server.domain.ids import new_id
 from server.domain.mcp_tools import ApprovalRequest, HostedCall
-from server.domain.values import Item, Reply
+from server.domain.values import IgnoredSetting, Item, Reply, SessionConfig
 
 Body = tuple[str, Json]
 """The type of a frame and its fields, without the id."""
@@ -284,22 +284,25 @@ class RealtimeEncoder:
         self._expires_at_s = 0
         self._place_of: tuple[str, str, str] = ("", "", "")
 
-    def encode(self, event: Event, session: WireSession) -> list[str | bytes]:
-        """The frames that say `event`; `session` holds what is only echoed."""
+    def encode(
+        self, event: Event, session: WireSession, ignored: Sequence[IgnoredSetting] = ()
+    ) -> list[str | bytes]:
+        """The frames that say `event`; `session` holds what is only echoed, `ignored` what changed nothing when the
+        session was opened."""
         if isinstance(event, ReplyAudio):
             return [self._audio_delta(event)]
         if isinstance(event, ReplyText):
             return [self._text_delta(event)]
         if isinstance(event, _TRANSCRIPTS) and not session.config.transcription:
             return []
-        return [self.frame(kind, fields) for kind, fields in self._bodies(event, session)]
+        return [self.frame(kind, fields) for kind, fields in self._bodies(event, session, ignored)]
 
-    def _bodies(self, event: Event, session: WireSession) -> list[Body]:
+    def _bodies(self, event: Event, session: WireSession, ignored: Sequence[IgnoredSetting]) -> list[Body]:
         if isinstance(event, SessionStarted):
             self._session_id, self._expires_at_s = event.session_id, event.expires_at_s
-            return [("session.created", self._session(session, event))]
+            return [("session.created", self._session(session, event.config, ignored))]
         if isinstance(event, SessionConfigured):
-            return [("session.updated", self._session(session, event))]
+            return [("session.updated", self._session(session, event.config, event.ignored))]
         if isinstance(event, ReplyStarted):
             return [("response.created", {"response": render_reply(event.reply, self._conversation_id)})]
         if isinstance(event, ReplyEnded):
@@ -307,8 +310,13 @@ class RealtimeEncoder:
             return [("response.done", {"response": self._ended(event)}), _NO_LIMITS]
         return _BODIES[type(event)](event)
 
-    def _session(self, session: WireSession, event: SessionStarted | SessionConfigured) -> Json:
-        return {"session": render_session(session, event.config, self._session_id, self._expires_at_s)}
+    def _session(
+        self, session: WireSession, config: SessionConfig, ignored: Sequence[IgnoredSetting]
+    ) -> Json:
+        shown = render_session(session, config, self._session_id, self._expires_at_s)
+        if ignored:
+            shown["x_ignored"] = [asdict(setting) for setting in ignored]
+        return {"session": shown}
 
     def _ended(self, event: ReplyEnded) -> Json:
         return {

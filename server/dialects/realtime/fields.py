@@ -1,7 +1,7 @@
 """The fields that clients of the Realtime protocol may send, and the limits of each: pydantic models only.
 
-Unknown keys are ignored, known ones must have the right type and lie within their limits. Every fault of an
-event is found in one pass.
+Known keys must have the right type and lie within their limits. Every fault of an event is found in one pass. Unknown
+keys are ignored here, and told by `server.dialects.realtime.unknown`.
 """
 
 import json
@@ -82,6 +82,8 @@ def _kept(value: JsonValue) -> JsonValue:
 def _tool(tool: Json) -> Json:
     if tool.get("type") not in ("function", "mcp"):
         raise wrong('its "type" must be "function" or "mcp"')
+    if isinstance(tool.get("function"), dict):
+        raise wrong('"name", "description" and "parameters" stand beside "type", not in an object "function"')
     label = "name" if tool["type"] == "function" else "server_label"
     if not (isinstance(tool.get(label), str) and tool[label]):
         raise wrong(f'its "{label}" must be a text that is not empty')
@@ -235,9 +237,10 @@ class ReasoningPart(Part):
 
 
 class SessionPart(Part):
-    """`session` of a `session.update`: only what is present counts. `model` cannot change and is ignored."""
+    """`session` of a `session.update`: only what is present counts. `model` cannot change."""
 
     type: Literal["realtime", "transcription"] | None = None
+    model: Any = None
     audio: AudioPart | None = None
     instructions: Text | None = None
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None

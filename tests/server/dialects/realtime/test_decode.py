@@ -212,6 +212,9 @@ def answer(dialect: RealtimeDialect, frame: str | bytes) -> list[str | bytes]:
         command = dialect.decode(frame)
     except ClientError as error:
         return dialect.encode(events.Problem(error))
+    if isinstance(command, Noted):
+        problems = [events.Problem(problem) for problem in command.problems]
+        return [frame for problem in problems for frame in dialect.encode(problem)]
     assert isinstance(command, get_args(Command))
     if isinstance(command, Configure):
         return dialect.encode(events.SessionConfigured(command.config))

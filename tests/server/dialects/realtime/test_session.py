@@ -8,7 +8,7 @@ import pytest
 
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.dialect import RealtimeDialect
-from server.domain.commands import Configure
+from server.domain.commands import Configure, Noted
 from server.domain.errors import ClientError
 from server.domain.events import SessionConfigured
 from server.domain.values import SessionConfig, TurnDetection
@@ -24,6 +24,7 @@ def updated(*sessions: dict[str, Any], defaults: SessionConfig = DEFAULTS) -> Se
     command = None
     for session in sessions:
         command = dialect.decode(json.dumps({"type": "session.update", "session": session}))
+    command = command.command if isinstance(command, Noted) else command
     assert isinstance(command, Configure)
     return command.config
 
