@@ -33,6 +33,7 @@ from server.gateway.connection import GuardedConnection, IntakeLimits
 from server.gateway.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.gateway.roster import Roster
+from server.gateway.tls import Certificate
 from server.response.answer_context import Pipelines
 from server.session.services import Services
 from server.session.session import Session
@@ -117,6 +118,8 @@ class App:
         self._providers = providers
         self._roster = Roster(settings.limits.max_sessions)
         self._secrets = ClientSecrets[Pinned]()
+        self.certificate: Certificate | None = None
+        """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
         self._metrics = Metrics(lambda: len(self._roster))
         self._hosting = HostingPolicy(settings.mcp_servers)
         voices = tuple(voice.name for voice in providers.voice.voices)
@@ -158,12 +161,13 @@ class App:
         limits = self._settings.limits
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
         settings = self._settings
+        self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         try:
             listener = await serve(
                 self._converse,
                 settings.listen_host,
                 settings.port,
-                ssl=settings.tls_context(),
+                ssl=self.certificate.context if self.certificate else None,
                 compression=None,  # audio does not compress, and it costs 60 % more CPU
                 max_size=limits.max_frame_bytes,
                 open_timeout=5,

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
 from stages.runtime.model_fetch import fetch, megabytes
 from stages.runtime.models import ModelStore
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, store: ModelStore | None = None) -> int:
     """Do what the arguments ask; raises ModelFileError for files that are missing, wrong or out of reach."""
-    store = ModelStore.from_environment() if store is None else store
+    if store is None:
+        adopt_model_variables()
+        store = ModelStore.from_environment()
     match arguments.action:
         case "fetch":
             return _fetch(store, arguments.names, quiet=arguments.quiet_if_present)

@@ -8,7 +8,6 @@ uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,9 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict, SettingsError
 
+from server.config.keys import key_faults
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
-from server.gateway.tls import load_context, tls_faults
+from server.gateway.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
 from stages.text.matching import faults as match_faults
 
@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65_535)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients must present. Without any, the server listens on loopback only."""
+    key_names: Words = ()
+    """What the log calls the keys, in their order; without a name, `key-1` and so on."""
     allowed_origins: Words = ()
     tls_cert_file: Path | None = None
     """PEM file of the certificate and its chain: the server then speaks https and wss only."""
@@ -98,6 +100,9 @@ class Settings(BaseSettings):
     drain_s: float = Field(5.0, ge=0.0, le=86_400.0)
     """How long sessions may go on after SIGTERM, while no new ones are taken; less than whoever sends it waits."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    log_personal: bool = False
+    """Whether the log may hold what people said: messages of exceptions, and of servers that are asked."""
 
     stt: Literal["embedded", "scripted"] = "embedded"
     agent: Literal["auto", "embedded", "openai", "scripted"] = "auto"
@@ -146,7 +151,7 @@ class Settings(BaseSettings):
     def _split_words(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        commas = ("api_keys", "allowed_origins", "guard_words", "mcp_servers")
+        commas = ("api_keys", "key_names", "allowed_origins", "guard_words", "mcp_servers")
         split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
         return {
             key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
@@ -159,6 +164,8 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         faults = [f"guard_patterns: {fault}" for fault in match_faults((), self.guard_patterns)]
         faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
+        keys = [key.get_secret_value() for key in self.api_keys]
+        faults += key_faults(keys, self.key_names, is_local=is_loopback(self.listen_host))
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
                 f"host: {self.listen_host} can be reached from outside: "
@@ -184,9 +191,17 @@ class Settings(BaseSettings):
         """The address to bind."""
         return self.host or "127.0.0.1"
 
-    def tls_context(self) -> ssl.SSLContext | None:
-        """What to serve TLS with, if there is a certificate. Raises OSError when its files cannot be used."""
-        return load_context(self.tls_cert_file, self.tls_key_file)
+    def certificate(self) -> Certificate | None:
+        """What to serve TLS with, if anything. Reads files; raises OSError when they cannot be used."""
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return None
+        return Certificate(self.tls_cert_file, self.tls_key_file)
+
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may hold."""
+        keys = (*self.api_keys, *([self.openai_api_key] if self.openai_api_key else ()))
+        password = urlsplit(self.openai_base_url or "").password
+        return (*(key.get_secret_value() for key in keys), *([password] if password else ()))
 
     @property
     def has_chat_model(self) -> bool:

@@ -9,6 +9,11 @@ from server.domain.errors import ConfigError
 _HOST, _PORT = "STAGEFLOW_VOICE_HOST (or --host)", "STAGEFLOW_VOICE_PORT (or --port)"
 
 
+def in_url(host: str) -> str:
+    """The host as an address on the web has it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 async def try_to_bind(host: str, port: int) -> None:
     """Listen for a moment. Raises ConfigError: better now than after the models have been loaded."""
     try:

@@ -1,17 +1,73 @@
 """The certificate to serve TLS with, and in words what is wrong with it."""
 
+import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+"""Between two looks at the files of a certificate, which are renewed every few weeks."""
 
 _CERT, _KEY = "tls_cert_file", "tls_key_file"
 _KINDS = {_CERT: "certificate", _KEY: "private key"}
 
 
-def load_context(cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
-    """What to serve TLS with, if there is a certificate. Raises OSError when its files cannot be used."""
-    if cert_file is None or key_file is None:
+class Certificate:
+    """The certificate of a server, as its files have it now. A connection keeps the one that it began with."""
+
+    def __init__(self, cert_file: Path, key_file: Path) -> None:
+        """Reads the files. Raises OSError when they cannot be used."""
+        self._files = (cert_file, key_file)
+        self._stamps = self._look()
+        self._newest = load_context(*self._files)
+        self.context = load_context(*self._files)
+        """To listen with: it hands every new connection the newest certificate."""
+        self.context.sni_callback = self._hand_out
+
+    async def keep(self) -> None:
+        """Look at the files every so often, and take them when they have changed. Returns only when cancelled."""
+        while True:
+            await anyio.sleep(LOOK_S)
+            await anyio.to_thread.run_sync(self.refresh)
+
+    def refresh(self) -> None:
+        """Take the files if they have changed, and can be used; if not, the last certificate stays. Blocks."""
+        stamps = self._look()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            self._newest = load_context(*self._files)
+        except OSError as error:  # perhaps only one of the two has been written: then they change once more
+            log.error("the renewed certificate cannot be used, the last one stays: %s", error)
+        else:
+            log.info("the certificate has been renewed")
+
+    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp, self._files))
+
+    def _hand_out(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
+    ) -> None:
+        connection.context = self._newest
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    """What differs when a file has been written anew; None when it is not there."""
+    try:
+        status = file.stat()
+    except OSError:
         return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def load_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
+    """What to serve TLS with. Raises OSError when the files cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert_file, key_file, password="")  # never ask for one
     return context

@@ -109,6 +109,31 @@ async def test_after_sigterm_new_sessions_are_refused_and_the_one_that_runs_is_a
         assert await server.ended() == 0
 
 
+HARMLESS = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
+async def test_signals_that_ask_for_no_end_cut_no_answer() -> None:
+    async with served(drain_s=30) as server, RealtimeClient(server.url) as client:
+        await ask(client, "one two three four five six")
+        await client.receive_until("response.output_audio.delta")
+        for number in HARMLESS:
+            server.process.send_signal(number)
+        await is_answered(client)
+        assert server.process.returncode is None
+
+
+async def test_a_server_whose_output_nobody_reads_any_more_drains_all_the_same() -> None:
+    async with served(drain_s=30) as server:
+        async with RealtimeClient(server.url) as client:
+            await ask(client, "one two three four five six")
+            await client.receive_until("response.output_audio.delta")
+            assert server.process.stdout is not None
+            await server.process.stdout.aclose()
+            server.process.send_signal(signal.SIGTERM)
+            await is_answered(client)
+        assert await server.ended() == 0
+
+
 async def is_answered(client: RealtimeClient) -> None:
     done = await client.receive_until("response.done")
     assert done.event["response"]["status"] == "completed"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.config.model_variables import adopt_model_variables
 from server.config.settings import load_settings
 from server.domain.errors import ConfigError
 from server.turntaking.interruption import InterruptionPolicy
@@ -151,7 +152,7 @@ def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -
 
 
 def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("STAGEFLOW_VOICE_API_KEYS", "sesame,open")
+    environment.setenv("STAGEFLOW_VOICE_API_KEYS", "sesame-of-sixteen,open-of-sixteen-too")
     environment.setenv("OPENAI_API_KEY", "secret")
     settings = load_settings({"host": "0.0.0.0"}, env_file=None)
     assert len(settings.api_keys) == 2
@@ -161,8 +162,10 @@ def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
 
 def test_a_certificate_and_its_key_make_tls(tmp_path: Path) -> None:
     made = self_signed(tmp_path)
-    assert isinstance(load_settings(made.settings(), env_file=None).tls_context(), ssl.SSLContext)
-    assert load_settings(env_file=None).tls_context() is None
+    certificate = load_settings(made.settings(), env_file=None).certificate()
+    assert certificate is not None
+    assert isinstance(certificate.context, ssl.SSLContext)
+    assert load_settings(env_file=None).certificate() is None
 
 
 def tls_fault(**files: Path) -> str:
@@ -203,3 +206,52 @@ def test_a_file_of_tls_that_cannot_be_used_is_named_with_what_is_wrong(tmp_path:
         (made.cert_file, broken, f"KEY_FILE: {broken} cannot be used with {made.cert_file} ("),
     ):
         assert tls_fault(tls_cert_file=cert, tls_key_file=key).startswith(f"STAGEFLOW_VOICE_TLS_{fault}")
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "numbers"),
+    [
+        (None, "x", "1"),
+        (None, "k1,x,k3,y", "2, 4"),
+        ("0.0.0.0", "fifteen-letters", "1"),
+        ("voice.example", "sixteen-letters!,little", "2"),
+    ],
+)
+def test_a_key_that_can_be_guessed_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, host: str | None, keys: str, numbers: str
+) -> None:
+    with pytest.raises(
+        ConfigError, match=f"API_KEYS: number {numbers} (is|are) too short: a key has"
+    ) as fault:
+        load_settings({"host": host, "api_keys": keys}, env_file=None)
+    assert not any(key in str(fault.value) for key in keys.split(",") if len(key) > 2)
+
+
+def test_keys_that_are_long_enough_have_names(environment: pytest.MonkeyPatch) -> None:
+    load_settings({"api_keys": "k1,k2", "key_names": "shop"}, env_file=None)
+    load_settings({"host": "0.0.0.0", "api_keys": "sixteen-letters!"}, env_file=None)
+    with pytest.raises(ConfigError) as fault:
+        load_settings({"api_keys": "k1,k1", "key_names": "shop,till,office"}, env_file=None)
+    assert [line.partition(":")[0] for line in str(fault.value).splitlines()[1:]] == [
+        "  STAGEFLOW_VOICE_API_KEYS",
+        "  STAGEFLOW_VOICE_KEY_NAMES",
+    ]
+
+
+def test_the_variables_of_the_models_may_stand_in_the_file(tmp_path: Path) -> None:
+    names = ["MODELS_DIR", "WHEELS", "WHISPER_DIR", "MINILM_DIR", "SILERO_DIR", "SMART_TURN_DIR"]
+    lines = [f"STAGEFLOW_VOICE_{name}=/of/the/file" for name in names]
+    (tmp_path / ".env").write_text("\n".join([*lines, "STAGEFLOW_VOICE_PORT=1", "OTHER=2"]))
+    environment = {"STAGEFLOW_VOICE_WHEELS": "/of/the/environment"}
+    adopt_model_variables(tmp_path / ".env", environment)
+    assert environment == {
+        f"STAGEFLOW_VOICE_{name}": "/of/the/environment" if name == "WHEELS" else "/of/the/file"
+        for name in names
+    }
+
+
+def test_no_log_may_hold_what_is_secret(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OPENAI_API_KEY", "sk-provider")
+    environment.setenv("OPENAI_BASE_URL", "http://me:sesame@localhost:11434/v1")
+    settings = load_settings({"api_keys": "k1,k2"}, env_file=None)
+    assert set(settings.secrets()) == {"k1", "k2", "sk-provider", "sesame"}

@@ -6,7 +6,7 @@ from subprocess import run
 
 import pytest
 
-from server.gateway.binding import cannot_bind
+from server.gateway.binding import cannot_bind, in_url
 
 
 def refused(*arguments: str) -> str:
@@ -33,7 +33,7 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
 @pytest.mark.e2e
 @pytest.mark.parametrize("host", ["999.1.1.1", "no-such-host.invalid", "a..b"])
 def test_a_host_that_is_none_is_named_with_the_remedy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAGEFLOW_VOICE_API_KEYS", "any")
+    monkeypatch.setenv("STAGEFLOW_VOICE_API_KEYS", "any-key-of-sixteen")
     monkeypatch.setenv("STAGEFLOW_VOICE_HOST", host)
     line = refused("--port", "0")
     assert f"cannot listen on {host}, port 0: there is no such host: set STAGEFLOW_VOICE_HOST" in line
@@ -41,7 +41,7 @@ def test_a_host_that_is_none_is_named_with_the_remedy(host: str, monkeypatch: py
 
 @pytest.mark.e2e
 def test_an_address_of_another_machine_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAGEFLOW_VOICE_API_KEYS", "any")
+    monkeypatch.setenv("STAGEFLOW_VOICE_API_KEYS", "any-key-of-sixteen")
     line = refused("--host", "192.0.2.1", "--port", "0")  # reserved for documentation
     assert "this machine has no such address: set STAGEFLOW_VOICE_HOST" in line
 
@@ -50,3 +50,10 @@ def test_a_port_that_is_not_ours_to_open_is_named_with_the_remedy() -> None:
     """Whoever runs the tests may be root, to whom every port is open."""
     error = cannot_bind("127.0.0.1", 80, PermissionError(13, "Permission denied"))
     assert "above 1023" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("::1", "[::1]"), ("127.0.0.1", "127.0.0.1"), ("voice.example", "voice.example")]
+)
+def test_an_address_is_printed_as_it_can_be_opened(host: str, shown: str) -> None:
+    assert in_url(host) == shown
