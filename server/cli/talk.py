@@ -18,20 +18,29 @@ from audio.formats import Samples
 from server.client.address import session_url, unreachable
 from server.client.captions import Captions
 from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
-from server.client.waterfall import AUDIO, interruption, onset_s, waterfall
+from server.client.exchange import Exchange
+from server.client.waterfall import AUDIO, interruption, voiced_s, waterfall
 from server.domain.errors import ServerError
+
+SETTLE_S = 1.0
+"""Silence after the recording, before it can be said that all is answered: the server may not have noticed its end."""
 
 
 @dataclass(slots=True)
-class _BargeIn:
-    """When the answer is to be interrupted, and when it was."""
+class _Speech:
+    """What is said, and when it was."""
 
-    after_ms: int | None
-    onset_s: float
-    """Where the voice begins in what is said."""
-
-    is_due: anyio.Event = field(default_factory=anyio.Event)
-    voiced_at_s: float | None = None
+    samples: Samples
+    rate_hz: int
+    barge_in_after_ms: int | None
+    voiced_s: list[tuple[float, float]]
+    """Where voice begins and ends in the samples."""
+    interrupts: anyio.Event = field(default_factory=anyio.Event)
+    """Set when it is time to interrupt the answer."""
+    ends_s: list[float] = field(default_factory=list)
+    """When the last sample of each stretch of voice had been sent."""
+    interrupted_at_s: float | None = None
+    """When the first voiced sample of the interruption was sent."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +94,9 @@ def _by_file(arguments: argparse.Namespace) -> int:
         ) from error
     if arguments.out is not None:
         _check_out(arguments.out)
-    voice_s = 0.0 if arguments.barge_in_after is None else onset_s(samples, rate_hz)
-    return anyio.run(_talk, arguments, samples, rate_hz, voice_s)
+    return anyio.run(
+        _talk, arguments, _Speech(samples, rate_hz, arguments.barge_in_after, voiced_s(samples, rate_hz))
+    )
 
 
 def _check_out(path: Path) -> None:
@@ -124,15 +134,14 @@ def _ms(text: str) -> int:
     return int(match[1])
 
 
-async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int, voice_s: float) -> int:
-    barge_in = _BargeIn(arguments.barge_in_after, voice_s)
+async def _talk(arguments: argparse.Namespace, speech: _Speech) -> int:
     async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(RealtimeClient(arguments.url, api_key=arguments.api_key))
         except (OSError, WebSocketException) as error:
             raise unreachable(arguments.url, error) from error
-        with anyio.move_on_after(len(samples) / rate_hz + arguments.timeout) as patience:
-            await _converse(client, samples, rate_hz, barge_in)
+        with anyio.move_on_after(len(speech.samples) / speech.rate_hz + arguments.timeout) as patience:
+            await _converse(client, speech)
         if patience.cancelled_caught:
             _say(f"no answer within {arguments.timeout:g} s")
         closed = client.close_code is not None
@@ -142,9 +151,9 @@ async def _talk(arguments: argparse.Namespace, samples: Samples, rate_hz: int, v
     if arguments.out is not None and len(heard):
         _keep(heard, arguments.out)
         _say(f"answer: {len(heard) / WIRE_HZ:.1f} s in {arguments.out}")
-    lines = waterfall(client.call.received)
-    if barge_in.voiced_at_s is not None:
-        lines += interruption(client.call.received, barge_in.voiced_at_s)
+    lines = waterfall(client.call.received, speech.ends_s)
+    if speech.interrupted_at_s is not None:
+        lines += interruption(client.call.received, speech.interrupted_at_s)
     for line in lines:
         _say(line)
     return 0 if len(heard) and not closed else 1
@@ -157,43 +166,50 @@ def _keep(heard: Samples, path: Path) -> None:
         raise ServerError(f"--out: {error}; the answer is not kept") from error
 
 
-async def _converse(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: _BargeIn) -> None:
-    """Speak and listen, until all is answered, or the server closes."""
+async def _converse(client: RealtimeClient, speech: _Speech) -> None:
+    """Speak and listen, until all is said and answered, or the server closes."""
+    exchange = Exchange()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_speak, client, samples, rate_hz, barge_in)
-        await _listen(client, barge_in)
+        tasks.start_soon(_speak, client, speech, exchange, tasks.cancel_scope)
+        await _listen(client, speech, exchange)
         tasks.cancel_scope.cancel()
 
 
-async def _speak(client: RealtimeClient, samples: Samples, rate_hz: int, barge_in: _BargeIn) -> None:
-    """The question, silence, and once more the question when it is time to interrupt; then silence for ever."""
+async def _speak(
+    client: RealtimeClient, speech: _Speech, exchange: Exchange, conversation: anyio.CancelScope
+) -> None:
+    """The recording, silence, and once more the recording when it is time to interrupt; then silence until all is
+    answered, which ends the conversation."""
     with suppress(ConnectionClosed):  # which the listener tells
         await client.show_transcripts()
-        await client.speak(samples, rate_hz)
-        while not barge_in.is_due.is_set():
+        began_s = await client.speak(speech.samples, speech.rate_hz)
+        speech.ends_s += [began_s + end_s for _, end_s in speech.voiced_s]
+        if speech.barge_in_after_ms is not None:
+            while not speech.interrupts.is_set():
+                await client.stay_silent(FRAME_MS / 1000)
+            began_s = await client.speak(speech.samples, speech.rate_hz)
+            speech.ends_s += [began_s + end_s for _, end_s in speech.voiced_s]
+            speech.interrupted_at_s = began_s + next((onset_s for onset_s, _ in speech.voiced_s), 0.0)
+        await client.stay_silent(SETTLE_S)
+        while not exchange.is_settled:
             await client.stay_silent(FRAME_MS / 1000)
-        barge_in.voiced_at_s = anyio.current_time() + barge_in.onset_s
-        await client.speak(samples, rate_hz)
-        while True:
-            await client.stay_silent(0.1)
+        conversation.cancel()
 
 
-async def _listen(client: RealtimeClient, barge_in: _BargeIn) -> None:
-    answers_left = 1 if barge_in.after_ms is None else 2
+async def _listen(client: RealtimeClient, speech: _Speech, exchange: Exchange) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def interrupt(delay_ms: int) -> None:
             await anyio.sleep(delay_ms / 1000)
             _say("       (barging in)")
-            barge_in.is_due.set()
+            speech.interrupts.set()
 
-        while answers_left and (seen := await client.receive()) is not None:
+        while (seen := await client.receive()) is not None:
+            exchange.take(seen.event)
             _print(seen)
             began = seen.type == AUDIO and len(client.call.audio) == 1
-            if began and barge_in.after_ms is not None:
-                tasks.start_soon(interrupt, barge_in.after_ms)
-            if seen.type == "response.done":
-                answers_left -= 1
+            if began and speech.barge_in_after_ms is not None:
+                tasks.start_soon(interrupt, speech.barge_in_after_ms)
 
 
 def _print(seen: Received) -> None:

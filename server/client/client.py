@@ -188,17 +188,19 @@ class RealtimeClient:
         """What came with it."""
         return self._connection.close_reason
 
-    async def speak(self, samples: Samples, rate_hz: int) -> None:
+    async def speak(self, samples: Samples, rate_hz: int) -> float:
         """Send `int16[n]` in frames of 20 ms, in real time: it returns when the last has been said, and the next call
-        goes on from there. Cancel-safe: it stops between two frames."""
+        goes on from there. Tells when the first was. Cancel-safe: it stops between two frames."""
         wire = Resampler(rate_hz, WIRE_HZ).process(samples, last=True)
         size = WIRE_HZ * FRAME_MS // 1000
-        await anyio.sleep_until(self._pace.begin(anyio.current_time()))
+        began_s = self._pace.begin(anyio.current_time())
+        await anyio.sleep_until(began_s)
         for start in range(0, len(wire), size):
             frame = wire[start : start + size]
             audio = base64.b64encode(frame.astype("<i2").tobytes()).decode()
             await self.send("input_audio_buffer.append", audio=audio)
             await anyio.sleep_until(self._pace.sent(len(frame)))
+        return began_s
 
     async def stay_silent(self, seconds: float) -> None:
         """Send silence in real time."""

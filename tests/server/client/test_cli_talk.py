@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import anyio.to_thread
+import numpy as np
 import pytest
 
+from audio.files import read_audio, write_wav
 from server.__main__ import main
 from stages.testing.fakes import EchoModel
 from tests.support.audio_maker import SPEECH_DIR
@@ -139,9 +141,28 @@ async def test_after_an_interruption_the_last_answer_is_told_and_how_soon_the_fi
         done = await anyio.run_process(words, check=False)
     said = done.stdout.decode()
     assert "(cancelled)" in said
-    assert "the last answer, since the server heard the end of the turn:" in said
+    assert "answer 2 of 2, since the last voiced sample was sent:" in said
     (silent_ms,) = re.findall(r"of the interruption was sent:\n  last audio +(-?\d+) ms\n  all over", said)
     assert int(silent_ms) < 2000
+
+
+async def test_a_recording_is_heard_to_its_end_and_every_wait_is_told(tmp_path: Path) -> None:
+    def said_twice() -> Path:
+        clip, rate_hz = read_audio(CLIP)
+        pause = np.zeros(4 * rate_hz, np.int16)
+        write_wav(tmp_path / "twice.wav", np.concatenate([clip, pause, clip]), rate_hz)
+        return tmp_path / "twice.wav"
+
+    twice = await anyio.to_thread.run_sync(said_twice)
+    async with live_server(EchoModel("Yes. ")) as server:
+        done = await anyio.run_process([*TALK, str(twice), "--url", server.url], check=False)
+    said = done.stdout.decode()
+    assert (done.returncode, said.count("agent: Yes.")) == (0, 2), said
+    waits = re.findall(
+        r"answer \d of 2, since the last voiced sample was sent:\n  end of turn +(\d+) ms", said
+    )
+    assert len(waits) == 2, said
+    assert min(map(int, waits)) >= 100, "a turn cannot end with its last sample"
 
 
 def test_the_help_names_what_is_taken_when_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
