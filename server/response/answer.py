@@ -119,6 +119,11 @@ class Answer:
         return "" if self._ladder.entry is None else self._ladder.entry.generated
 
     @property
+    def is_unheard(self) -> bool:
+        """Whether it answers something that was spoken, and none of its audio has left."""
+        return self.question.utterance is not None and not self.lane.pacer.sent_samples
+
+    @property
     def heard_ms(self) -> int:
         """How much of it has been heard."""
         return self._heard_samples() * 1000 // self._config.output_format.rate_hz

@@ -61,6 +61,8 @@ class FloorKeeper:
         """The one that has, or last had, the floor."""
         self.announcements = Announcements(self._announce)
         self._context = context
+        self._cut: Question | None = None
+        """What the person had asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
 
     def feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
@@ -146,6 +148,8 @@ class FloorKeeper:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
                 was_whole = answer.timeline.status is not None
+                if reason == "turn_detected" and answer.is_unheard and answer.question.reply is None:
+                    self._cut = answer.question
                 answer.interrupt(reason)
                 if context.floor.state is not State.CLOSED:
                     context.reports.interrupted(answer, reason)
@@ -181,8 +185,17 @@ class FloorKeeper:
             log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
             answer.fail()
         self._context.reports.over(answer)
+        self._ask_again(answer)
         waits = bool(self._context.requests.pending)
         self.feed(FloorEvent.ANSWERED_WITH_MORE if waits else FloorEvent.ANSWERED, run=answer.run_id)
+
+    def _ask_again(self, answer: Answer) -> None:
+        """Have the last question answered after all, if what cut off its answer held no words."""
+        if answer.run_id != self._context.floor.run or not answer.timeline.is_committed:
+            return
+        cut, self._cut = self._cut, None
+        if cut is not None and answer.timeline.reply_id is None:
+            self._context.requests.keep(cut)
 
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""

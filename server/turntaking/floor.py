@@ -76,7 +76,8 @@ class FloorEvent(StrEnum):
     ANSWERED = "answered"
     """The run has ended and its audio has been played out."""
     ANSWERED_WITH_MORE = "answered, with more"
-    """The same, and a turn that was overheard meanwhile, or a request, waits for its answer."""
+    """The same, and a turn that was overheard meanwhile or cut off by a sound without words, or a request, waits for
+    its answer."""
     TIMED_OUT = "timed out"
     """What was waited for has not come in time."""
     CANCELLED = "cancelled"

@@ -9,7 +9,8 @@ detection, what has been read of the words by then decides how long the pause mu
 Speech during an answer is an *overlap*. Clients that can lower and hold the voice are asked to, until `judge`
 has made up its mind by what is known: how long the sound lasts, and its words as far as they are read. If it
 interrupts, it becomes a turn, with all of its audio; if it does not, it is forgotten. For other clients every
-overlap is an interruption, as their protocol has it.
+overlap of an answer that can be heard is an interruption, as their protocol has it; while there is nothing to hear yet,
+a cough or a door must not cost the answer, and words are waited for.
 """
 
 from server.conversation.utterance import Utterance
@@ -144,7 +145,7 @@ class Speech:
         elif context.answer_heard_ms() < context.policy.protect_ms:
             self._untold = heard.utterance  # a client that knew of it would fall silent
             context.feed(FloorEvent.SPEECH_OVERHEARD, None)
-        elif context.holds_voice:
+        elif context.holds_voice or context.floor.state is State.THINKING:
             self._overlaps.begin(heard)
         else:
             self._tell_start(heard)

@@ -183,6 +183,15 @@ STORIES: dict[str, Story] = {
         policy=InterruptionPolicy(min_words=2),
     ),
     "a stock client is interrupted at once": over(Say(4.0, 5.2, "make it five please"), story=STOCK),
+    "a cough before the first audio costs a stock client nothing": over(
+        Say(2.2, 2.5), story=replace(STOCK, model_s=1.5)
+    ),
+    "words before the first audio take the floor from a stock client too": over(
+        Say(2.2, 3.2, "in london please"), story=replace(STOCK, model_s=3.0)
+    ),
+    "a long sound without words before the first audio leads back to the question": replace(
+        over(Say(2.2, 4.6), story=replace(STOCK, model_s=6.0, recogniser_s=2.0)), until_s=24.0
+    ),
     "the client cancels": replace(LONG_ANSWER, does=(Do(4.0, "response.cancel"),)),
     # --- providers that misbehave ---
     "the voice does not stop when told to": replace(
