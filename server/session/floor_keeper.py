@@ -147,16 +147,7 @@ class FloorKeeper:
             case FloorCommand.CANCEL:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
-                was_whole = answer.timeline.status is not None
-                if reason == "turn_detected" and answer.is_unheard and answer.question.reply is None:
-                    self._cut = answer.question
-                answer.interrupt(reason)
-                if context.floor.state is not State.CLOSED:
-                    context.reports.interrupted(answer, reason)
-                else:
-                    context.reports.left(answer, with_all_of_it=was_whole)
-                if reason is not None:
-                    context.requests.silence(reason)
+                self._flush(answer, reason)
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
@@ -165,6 +156,18 @@ class FloorKeeper:
             case FloorCommand.RESUME:
                 answer.lane.resume(now)
                 put(VoiceHeld("resume"))
+
+    def _flush(self, answer: Answer, reason: ReplyReason | None) -> None:
+        reports, was_whole = self._context.reports, answer.timeline.status is not None
+        if reason == "turn_detected" and answer.is_unheard and answer.question.reply is None:
+            self._cut = answer.question
+        answer.interrupt(reason)
+        if self._context.floor.state is not State.CLOSED:
+            reports.interrupted(answer, reason)
+        else:
+            reports.left(answer, with_all_of_it=was_whole)
+        if reason is not None:
+            self._context.requests.silence(reason)
 
     def _start(self, question: Question, now: float) -> None:
         context = self._context
