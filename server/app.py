@@ -30,6 +30,7 @@ from server.domain.wire import Dialect, WireClosed
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection, IntakeLimits
+from server.gateway.frame_memory import FrameMemory
 from server.gateway.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.gateway.roster import Roster
@@ -159,7 +160,8 @@ class App:
         Raises ConfigError when it cannot be opened.
         """
         limits = self._settings.limits
-        intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s, frames_per_s=limits.max_frames_per_s)
+        intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
+        memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
         settings = self._settings
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         try:
@@ -173,9 +175,9 @@ class App:
                 open_timeout=5,
                 close_timeout=2,
                 ping_interval=20,
-                ping_timeout=20,
+                ping_timeout=None,  # the guard knows whether a pong could have come
                 server_header=None,
-                create_connection=GuardedConnection.with_limits(intake),
+                create_connection=GuardedConnection.with_limits(intake, memory),
                 process_request=self._door.process_request,
                 select_subprotocol=self._door.select_subprotocol,
             )

@@ -39,9 +39,13 @@ class Limits(BaseModel):
 
     max_sessions: int = Field(100, ge=1, le=10_000)
     max_session_s: int = Field(3600, ge=1, le=86_400)
-    max_frame_bytes: int = Field(4 << 20, ge=1 << 10, le=64 << 20)
-    max_frames_per_s: int = Field(150, ge=10, le=10_000)
+    max_frame_bytes: int = Field(21 << 20, ge=1 << 10, le=64 << 20)
+    """The protocol's 15 MiB of audio in base64, and what is around them."""
+    max_large_frames_bytes: int = Field(192 << 20, ge=1 << 20, le=16 << 30)
+    """Memory for frames over 256 KiB, of all clients together; when it is used up, the next one waits."""
     max_bytes_per_s: int = Field(512 << 10, ge=16 << 10, le=64 << 20)
+    """Beyond 4 MiB at once; every frame counts for 768 bytes more than it has. A client that sends more is slowed
+    down."""
     max_audio_ahead_s: float = Field(10.0, ge=1.0, le=600.0)
     """Audio that a client may send ahead of real time; the rest is heard at `max_audio_speed`, and waits meanwhile."""
     max_audio_speed: float = Field(4.0, ge=1.1, le=100.0)

@@ -4,23 +4,26 @@ Theory of operation
 -------------------
 The library parses whatever the socket delivers in one go, and one read may hold 43,000 empty frames: one
 client could keep the event loop busy for seconds. `GuardedConnection` stands between transport and parser.
-What arrives goes to the parser slice by slice, while two token buckets, for bytes and for frames, are not
-empty. Both are paid afterwards, so they may go below zero by one slice; then the client waits until they are
-refilled, and what it has sent already waits in a backlog.
+What arrives goes to the parser slice by slice, a little of it in each turn of the loop, while a token bucket is not
+empty. It counts what input costs: its bytes, and for each frame, however small, `FRAME_COST_BYTES`. It is paid
+afterwards, so it may go below zero by one slice; then the client waits until it is refilled, and what it has sent
+already waits in a backlog.
 
 While it waits, its socket is not read: TCP slows it down, nothing is lost, and the backlog is never longer
-than one read. Patience is a bucket too: a second of waiting takes two seconds out of it, any second puts one
-back. When it is empty the client is closed with 1008 and a reason that names the limit.
+than one read. Nobody is closed for that: a client that obeys may send for as long as it likes. Its pongs wait
+too, so the library's own timeout for them would close it; what counts instead is that nothing at all has come
+for `silence_s` while we were reading.
 
 The library stops reading when the session does not take its messages; that stops the parser too, and what
-was on its way to it goes on in a later turn of the loop, so that nobody takes messages without end.
+was on its way to it goes on in a later turn of the loop, so that nobody takes messages without end. A message
+that is large (`server.gateway.frame_memory`) stops it by itself, until the session has dealt with it.
 
 The parser gets nothing between a request and its answer: the library would take what is in it, or an end, for
 the end of the connection, and fail to answer. What a client says early waits; what follows a plain request is
 thrown away.
 
-Only public parts of the library are overridden: the callbacks of `asyncio.Protocol`, `handshake`, `process_event`,
-and the two callbacks of the message queue.
+Only public parts of the library are overridden: the callbacks of `asyncio.Protocol`, `handshake`, `recv`,
+`process_event`, and the two callbacks of the message queue.
 """
 
 import asyncio
@@ -29,27 +32,37 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import OPEN, Event
 
 from server.domain.token_bucket import TokenBucket
+from server.gateway.frame_memory import FINISH_S, LARGE_BYTES, Claim, FrameMemory
 from server.gateway.request_body import RequestBody
 
 SLICE_BYTES = 2048
 """Parsed in one go: at most 341 frames of a client, the smallest of which is 6 bytes long."""
 
-POLICY_VIOLATION = 1008
+FRAME_COST_BYTES = 768
+"""What a frame costs beside its bytes. So a microphone that sends every block of 128 samples, 375 frames a second, is
+within the limit, and a flood of empty frames is slowed down to 680 a second, which are some percent of a core."""
+
+STEP_BYTES = 64 << 10
+"""Parsed in one turn of the loop, at the same cost: 85 frames, a millisecond."""
+
+RETRY_S = 0.25
+"""How soon a large frame is looked at again for which there was no memory."""
+
+POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much one client may send. 24 kHz PCM in base64 JSON at 50 frames a second is 70 kB/s."""
+    """How much one client may send. 24 kHz PCM in base64 JSON at 50 frames a second is 70 kB/s, 110 with its frames."""
 
     bytes_per_s: int = 512 << 10
     burst_bytes: int = 4 << 20
-    frames_per_s: int = 150
-    burst_frames: int = 300
-    patience_s: float = 10.0
-    """How long a client may keep sending more than that; shorter than the keepalive, whose pongs wait too."""
+    silence_s: float = 40.0
+    """After so long without a byte, though pings were sent, the client is gone."""
 
 
 class _Intake(StrEnum):
@@ -65,6 +78,8 @@ class _Intake(StrEnum):
     """It waits until the client may send again."""
     FULL = "full"
     """It waits until the session takes messages again."""
+    LARGE = "large"
+    """It waits until the session has dealt with a large message."""
     OVER = "over"
     """It is thrown away: the connection is ending."""
 
@@ -73,39 +88,50 @@ class GuardedConnection(ServerConnection):
     """For `websockets.serve(create_connection=GuardedConnection.with_limits(...))`."""
 
     limits: ClassVar[IntakeLimits] = IntakeLimits()
+    memory: ClassVar[FrameMemory] = FrameMemory(64 << 20, 1 << 20)
 
     @classmethod
-    def with_limits(cls, limits: IntakeLimits) -> type["GuardedConnection"]:
-        """The same connection with other limits."""
-        return type(cls.__name__, (cls,), {"limits": limits})
+    def with_limits(
+        cls, limits: IntakeLimits, memory: FrameMemory | None = None
+    ) -> type["GuardedConnection"]:
+        """The same connection with other limits; all connections of a server share the memory."""
+        return type(cls.__name__, (cls,), {"limits": limits, "memory": memory or cls.memory})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start with full buckets."""
         super().connection_made(transport)
         limits, now = self.limits, self.loop.time()
-        self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now)
-        self._frames = TokenBucket(limits.frames_per_s, limits.burst_frames, now)
-        self._patience = TokenBucket(1.0, limits.patience_s, now)
+        self._bucket = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now, least=STEP_BYTES / 8)
+        self._step_bytes = 0
+        self._heard_at = now
+        self._silence_timer = self.loop.call_later(limits.silence_s, self._check_silence)
         self._intake = _Intake.REQUEST
         self.request_body = RequestBody()
         """What came with the request, apart from its head."""
         self._has_ended = False
         self._backlog = bytearray()
         self._parsed_frames = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._fragment_bytes = 0
+        """Of a message whose last frame has not come."""
+        self._claim: Claim | None = None
+        """The memory of a large message that is on its way, or that the session deals with."""
+        self._timer: asyncio.Handle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self.recv_messages.pause = self._session_is_full
         self.recv_messages.resume = self._session_is_ready
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket delivered; as much of it as the limits allow is parsed now."""
+        self._step_bytes = 0
         match self._intake:
             case _Intake.OPEN if not self._backlog and len(data) <= SLICE_BYTES:  # nearly always
                 self._parse(data)
             case _Intake.OPEN:
                 self._backlog += data
                 self._go_on()
-            case _Intake.METERED | _Intake.FULL:  # reading is paused, but some transports have a buffer
+            case (
+                _Intake.METERED | _Intake.FULL | _Intake.LARGE
+            ):  # reading is paused, but some transports have a buffer
                 self._backlog += data
             case _Intake.REQUEST:
                 self._take_request(data)
@@ -129,6 +155,21 @@ class GuardedConnection(ServerConnection):
         """Count what the parser found, control frames included."""
         self._parsed_frames += 1
         super().process_event(event)
+        if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
+            self._fragment_bytes = 0 if event.fin else self._fragment_bytes + len(event.data)
+            if event.fin and self._claim is not None:
+                self._claim.keep(len(event.data))
+                self._intake = _Intake.LARGE
+                self.transport.pause_reading()
+
+    async def recv(self, decode: bool | None = None) -> str | bytes:  # type: ignore[override]  # one of its three forms
+        """The next message; whoever asks for it has dealt with the one before. Raises ConnectionClosed. Cancel-safe."""
+        if self._intake is _Intake.LARGE and not len(self.recv_messages.frames):
+            self._release_claim()
+            self._intake = _Intake.FULL  # which the library's queue may be too
+            if not self.recv_messages.paused:
+                self._session_is_ready()
+        return await super().recv(decode)
 
     def send_now(self, frame: str | bytes) -> bool:
         """Write a frame at once if nothing is in its way; if not (False), `send` waits, or says what is wrong.
@@ -159,7 +200,8 @@ class GuardedConnection(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave no timer behind."""
         self._stop()
-        for timer in (self._timer, self._abort_timer):
+        self._release_claim()
+        for timer in (self._timer, self._abort_timer, self._silence_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -178,11 +220,15 @@ class GuardedConnection(ServerConnection):
     def _parse(self, data: bytes) -> None:
         self._parsed_frames = 0
         super().data_received(data)
-        now = self.loop.time()
-        bytes_left = self._bytes.spend(len(data), now)
-        frames_left = self._frames.spend(self._parsed_frames, now)
-        if bytes_left <= 0 or frames_left <= 0:
-            self._hold(now)
+        now = self._heard_at = self.loop.time()
+        cost_bytes = len(data) + self._parsed_frames * FRAME_COST_BYTES
+        self._step_bytes += cost_bytes
+        if self._bucket.spend(cost_bytes, now) <= 0:
+            self._hold(self._bucket.wait_s(now))
+        elif self._step_bytes >= STEP_BYTES:
+            self._hold(0.0)
+        if len(self.protocol.reader.buffer) + self._fragment_bytes > LARGE_BYTES:
+            self._claim_memory()
         if self.protocol.close_expected():
             self._abort_later()
 
@@ -195,22 +241,46 @@ class GuardedConnection(ServerConnection):
         if self._intake is _Intake.OPEN and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def _hold(self, now: float) -> None:
-        """Let the client wait until its buckets are refilled, if we still have the patience."""
-        if self._intake is _Intake.OVER:
-            return
-        wait_s = max(self._bytes.wait_s(now), self._frames.wait_s(now))
-        if self._patience.spend(2 * wait_s, now) <= 0:
-            self._give_up(now)
-            return
+    def _hold(self, wait_s: float) -> None:
+        """Let the client wait; for no time at all, it is the turn of the others."""
+        if self._intake not in (_Intake.OPEN, _Intake.FULL):
+            return  # it waits already, or is about to be sent away
         self._intake = _Intake.METERED
         self.transport.pause_reading()
-        self._timer = self.loop.call_later(wait_s, self._release)
+        if wait_s:
+            self._timer = self.loop.call_later(wait_s, self._release)
+        else:
+            self._timer = self.loop.call_soon(self._release)
 
     def _release(self) -> None:
         if self._intake is _Intake.METERED:
-            self._intake = _Intake.FULL if self.recv_messages.paused else _Intake.OPEN
-            self._go_on()
+            self._resume()
+
+    def _resume(self) -> None:
+        """Go on in this turn of the loop, unless the session is not ready, or there is no memory."""
+        self._step_bytes = 0
+        self._heard_at = self.loop.time()
+        self._intake = _Intake.FULL if self.recv_messages.paused else _Intake.OPEN
+        if len(self.protocol.reader.buffer) + self._fragment_bytes > LARGE_BYTES:
+            self._claim_memory()
+        self._go_on()
+
+    # --- large messages -----------------------------------------------------------------------------------
+
+    def _claim_memory(self) -> None:
+        if self._claim is None:
+            self._claim = self.memory.claim(self._evicted, self.loop.time())
+            if self._claim is None:
+                self._hold(RETRY_S)
+
+    def _release_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+
+    def _evicted(self) -> None:
+        self._claim = None
+        self._give_up(POLICY_VIOLATION, f"a large frame took more than {FINISH_S:g} s, and others wait")
 
     # --- the session's own pace ---------------------------------------------------------------------------
 
@@ -221,19 +291,26 @@ class GuardedConnection(ServerConnection):
 
     def _session_is_ready(self) -> None:
         if self._intake is _Intake.FULL:
-            self._intake = _Intake.OPEN
-            self.loop.call_soon(self._go_on)
+            self._intake = _Intake.METERED
+            self._timer = self.loop.call_soon(self._release)
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _give_up(self, now: float) -> None:
-        limits = self.limits
-        if self._frames.wait_s(now) > self._bytes.wait_s(now):
-            limit = f"{limits.frames_per_s} frames a second"
+    def _check_silence(self) -> None:
+        """Whether the client is still there, as far as we would know: it may be that we have not read."""
+        now = self.loop.time()
+        if self._intake is not _Intake.OPEN:
+            self._heard_at = now
+        left_s = self._heard_at + self.limits.silence_s - now
+        if left_s <= 0 and self.protocol.state is OPEN:
+            self._give_up(INTERNAL_ERROR, "keepalive ping timeout")
         else:
-            limit = f"{limits.bytes_per_s} bytes a second"
+            again_s = left_s if left_s > 0 else self.limits.silence_s
+            self._silence_timer = self.loop.call_later(again_s, self._check_silence)
+
+    def _give_up(self, code: int, reason: str) -> None:
         self._stop()
-        self.protocol.fail(POLICY_VIOLATION, f"too much for too long: the limit is {limit}")
+        self.protocol.fail(code, reason)
         self.send_data()
         self.transport.resume_reading()  # to notice that the client is gone; what it says is thrown away
         self._abort_later()

@@ -154,12 +154,25 @@ async def test_a_client_that_does_not_read_is_cut_off_and_its_neighbour_talks_on
     assert how == (4408, "slow consumer: the client does not read what it is sent")
 
 
-async def test_a_flood_of_frames_is_closed_with_its_limit_and_its_neighbour_talks_on() -> None:
-    async with live_server(limits={"max_frames_per_s": 20}) as server, neighbour(server.url):
-        async with connect(server.url, compression=None) as flooder:
-            flooder.transport.write(b"\x81\x80\0\0\0\0" * 100_000)
-            how = await closed(flooder)
-    assert how == (1008, "too much for too long: the limit is 20 frames a second")
+async def test_a_flood_of_frames_is_slowed_down_and_its_neighbour_talks_on() -> None:
+    async with live_server(limits={"max_bytes_per_s": 16 << 10}) as server, neighbour(server.url):
+        async with connect(server.url, compression=None, max_queue=None) as flooder:
+            flooder.transport.write(b"\x81\x80\0\0\0\0" * 20_000)
+            for _ in range(1000):
+                await flooder.recv()
+            assert flooder.close_code is None
+
+
+async def test_a_recording_of_ninety_seconds_in_one_frame_is_taken_and_its_neighbour_talks_on() -> None:
+    async with live_server() as server, neighbour(server.url):
+        async with RealtimeClient(server.url) as client:
+            await client.send("session.update", session={"audio": {"input": {"turn_detection": None}}})
+            await client.send_raw(append(base64.b64encode(bytes(59 * 48_000)).decode()))
+            await client.send("input_audio_buffer.commit")
+            await client.receive_until("input_audio_buffer.committed")
+            await client.send_raw(append(base64.b64encode(bytes(90 * 48_000)).decode()))
+            error = (await client.receive_until("error")).event["error"]
+    assert error["code"] == "input_audio_buffer_full"
 
 
 async def test_a_giant_frame_is_closed_with_1009_and_its_neighbour_talks_on() -> None:

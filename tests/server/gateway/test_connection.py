@@ -4,7 +4,8 @@ The tests with sockets use the real clock with wide bounds: what is asserted is 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import ClassVar
 
 import anyio
 import anyio.abc
@@ -13,8 +14,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import Event
 
-from server.gateway.connection import SLICE_BYTES, GuardedConnection, IntakeLimits
+from server.gateway.connection import (
+    FRAME_COST_BYTES,
+    SLICE_BYTES,
+    STEP_BYTES,
+    GuardedConnection,
+    IntakeLimits,
+)
+from server.gateway.frame_memory import FrameMemory
 
 # --- real sockets -----------------------------------------------------------------------------------------
 
@@ -23,6 +32,7 @@ EMPTY_TEXT = b"\x81\x80" + MASK
 PING = b"\x89\x80" + MASK
 EMPTY_FRAGMENT = b"\x00\x80" + MASK
 FIRST_FRAGMENT = b"\x01\x80" + MASK
+LAST_FRAGMENT = b"\x80\x80" + MASK
 
 
 class Echo:
@@ -47,10 +57,18 @@ class Echo:
 
 
 @asynccontextmanager
-async def serving(echo: Echo, limits: IntakeLimits, *, max_size: int = 1 << 20) -> AsyncIterator[str]:
-    guarded = GuardedConnection.with_limits(limits)
+async def serving(
+    echo: Echo, limits: IntakeLimits, *, max_size: int = 1 << 20, memory: FrameMemory | None = None
+) -> AsyncIterator[str]:
     server = serve(
-        echo, "127.0.0.1", 0, create_connection=guarded, compression=None, max_size=max_size, close_timeout=1
+        echo,
+        "127.0.0.1",
+        0,
+        create_connection=GuardedConnection.with_limits(limits, memory),
+        compression=None,
+        max_size=max_size,
+        close_timeout=1,
+        ping_timeout=None,
     )
     async with server as running:
         yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
@@ -79,10 +97,14 @@ class Hostile:
         """Send without end, and listen, until the server has had enough."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send_for_ever, block)
-            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-                while True:
-                    self.last_words = (self.last_words + await self._stream.receive())[-200:]
+            await self.listen()
             tasks.cancel_scope.cancel()
+
+    async def listen(self) -> None:
+        """Until the server has closed."""
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                self.last_words = (self.last_words + await self._stream.receive())[-200:]
 
     async def _send_for_ever(self, block: bytes) -> None:
         with suppress(anyio.BrokenResourceError):
@@ -115,24 +137,46 @@ async def echo_times_s(url: str, count: int) -> list[float]:
     [
         pytest.param(EMPTY_TEXT * 40_000, id="tiny frames"),
         pytest.param(PING * 40_000, id="pings"),
-        pytest.param(FIRST_FRAGMENT + EMPTY_FRAGMENT * 40_000, id="empty fragments"),
+        pytest.param((FIRST_FRAGMENT + EMPTY_FRAGMENT * 50 + LAST_FRAGMENT) * 800, id="empty fragments"),
     ],
 )
-async def test_neighbours_of_a_flood_are_answered_and_the_flooder_is_sent_away(block: bytes) -> None:
+async def test_a_flood_is_parsed_a_little_in_each_turn_of_the_loop_and_nobody_is_sent_away(
+    block: bytes,
+) -> None:
+    class Watched(GuardedConnection):
+        events_of_turn: ClassVar[list[int]] = [0]
+
+        def process_event(self, event: Event) -> None:
+            if self.events_of_turn[-1] == 0:
+                self.loop.call_soon(self.events_of_turn.append, 0)
+            self.events_of_turn[-1] += 1
+            super().process_event(event)
+
     echo = Echo()
-    limits = IntakeLimits(frames_per_s=150, burst_frames=300, patience_s=1.0)
-    async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hostile.flood, block)
-                times = await echo_times_s(url, 50)
-    assert sorted(times)[45] < 0.25
-    assert hostile.was_closed_with(1008, "too much for too long: the limit is 150 frames a second")
+    server = serve(echo, "127.0.0.1", 0, create_connection=Watched, compression=None, close_timeout=1)
+    async with server as running:
+        url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+        async with Hostile.connected(url) as hostile:
+            with anyio.move_on_after(1.5):
+                await hostile.flood(block)
+            with anyio.fail_after(10):
+                assert len(await echo_times_s(url, 5)) == 5
+            assert not echo.has_ended.is_set()
+    events = Watched.events_of_turn
+    assert sum(events) > 1000
+    a_slice = SLICE_BYTES // len(EMPTY_TEXT)
+    assert max(events) <= STEP_BYTES // FRAME_COST_BYTES + a_slice
+
+
+def test_every_block_of_an_audio_worklet_may_be_a_frame_of_its_own() -> None:
+    for rate_hz, block_bytes in ((24_000, 344 + 60), (48_000, 256 + 12), (48_000, 344 + 60)):
+        cost_bytes = rate_hz / 128 * (block_bytes + 8 + FRAME_COST_BYTES)
+        assert cost_bytes < IntakeLimits().bytes_per_s
 
 
 async def test_a_flood_reaches_the_session_at_the_rate_of_the_limit() -> None:
     echo = Echo()
-    limits = IntakeLimits(frames_per_s=100, burst_frames=50, patience_s=60)
+    limits = IntakeLimits(bytes_per_s=100 * FRAME_COST_BYTES, burst_bytes=50 * FRAME_COST_BYTES)
     async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
         began = anyio.current_time()
         with anyio.move_on_after(1.0):
@@ -144,7 +188,7 @@ async def test_a_flood_reaches_the_session_at_the_rate_of_the_limit() -> None:
 
 async def test_a_client_in_a_hurry_is_slowed_down_and_loses_nothing() -> None:
     echo = Echo()
-    limits = IntakeLimits(bytes_per_s=200_000, burst_bytes=20_000, frames_per_s=10_000, burst_frames=10_000)
+    limits = IntakeLimits(bytes_per_s=200_000, burst_bytes=20_000)
     messages = [str(number) * 1000 for number in range(60)]  # 110 kB
     async with serving(echo, limits) as url, connect(url, compression=None) as client:
         began = anyio.current_time()
@@ -169,7 +213,7 @@ async def test_a_session_that_does_not_read_loses_nothing_either() -> None:
         for _ in range(count):
             heard.append(await connection.recv())
 
-    limits = IntakeLimits(frames_per_s=1000, burst_frames=2000)
+    limits = IntakeLimits()
     async with serve(
         slow, "127.0.0.1", 0, create_connection=GuardedConnection.with_limits(limits), max_queue=4
     ) as server:
@@ -230,13 +274,56 @@ async def test_nothing_is_sent_at_once_to_a_client_that_does_not_read() -> None:
     assert sent < 1000
 
 
-async def test_too_many_bytes_for_too_long_names_the_bytes() -> None:
+async def test_a_client_that_is_slowed_down_for_long_lives_though_its_pongs_wait() -> None:
     echo = Echo()
-    limits = IntakeLimits(bytes_per_s=20_000, burst_bytes=10_000, patience_s=0.5)
-    async with serving(echo, limits) as url, Hostile.connected(url) as hostile:
+    limits = IntakeLimits(bytes_per_s=20_000, burst_bytes=10_000, silence_s=0.2)
+    async with serving(echo, limits) as url, connect(url, compression=None, max_size=None) as client:
+        await client.send(bytes(60_000))
+        with anyio.fail_after(20):
+            assert len(await client.recv()) == 60_000
+
+
+async def test_a_client_that_says_nothing_at_all_is_closed() -> None:
+    echo = Echo()
+    async with serving(echo, IntakeLimits(silence_s=0.3)) as url, Hostile.connected(url) as dead:
         with anyio.fail_after(10):
-            await hostile.flood(b"\x82\xfe\x0f\xa0" + MASK + bytes(4000))
-    assert hostile.was_closed_with(1008, "too much for too long: the limit is 20000 bytes a second")
+            await dead.listen()
+    assert dead.was_closed_with(1011, "keepalive ping timeout")
+
+
+async def test_large_frames_take_turns_for_the_memory_and_all_arrive() -> None:
+    size, memory = 1 << 20, FrameMemory(2 << 20, 1 << 20)
+    arrived = list[int]()
+
+    async def upload(url: str) -> None:
+        async with connect(url, compression=None) as client:
+            await client.send(bytes(size))
+            assert len(await client.recv()) == size
+            arrived.append(memory.used_bytes)
+
+    limits = IntakeLimits(bytes_per_s=64 << 20)
+    async with serving(Echo(), limits, memory=memory) as url:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(6):
+                    tasks.start_soon(upload, url)
+    assert len(arrived) == 6
+    assert max(arrived) <= 2 << 20
+    assert memory.used_bytes == 0
+
+
+async def test_unfinished_frames_hold_no_more_than_the_memory_there_is() -> None:
+    memory = FrameMemory(3 << 20, 1 << 20)
+    async with serving(Echo(), IntakeLimits(), memory=memory) as url, AsyncExitStack() as stack:
+        hostiles = [await stack.enter_async_context(Hostile.connected(url)) for _ in range(8)]
+        header = b"\x82\xff" + (1 << 20).to_bytes(8, "big") + MASK
+        async with anyio.create_task_group() as tasks:
+            for hostile in hostiles:
+                tasks.start_soon(hostile.send, header + bytes((1 << 20) - 1))
+            await anyio.sleep(1.0)
+            tasks.cancel_scope.cancel()
+        assert memory.used_bytes == 3 << 20
+        assert len(await echo_times_s(url, 3)) == 3
 
 
 async def test_a_giant_frame_is_refused_with_1009() -> None:
@@ -271,7 +358,7 @@ async def test_a_frame_may_come_in_any_pieces() -> None:
 
 async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> None:
     echo = Echo()
-    limits = IntakeLimits(frames_per_s=100, burst_frames=1)
+    limits = IntakeLimits(bytes_per_s=100 * FRAME_COST_BYTES, burst_bytes=FRAME_COST_BYTES)
     async with serving(echo, limits) as url:
         async with connect(url, compression=None) as client:
             client.transport.write(EMPTY_TEXT * 200)
