@@ -1,12 +1,14 @@
 """The conversation as a language model is told it: what was heard, and what came of the calls that were made.
 
 A model must be told the result of every call right behind it. The client's come when they come, perhaps after the
-person has said more, and until then the model is told that they are on their way.
+person has said more, and until then the model is told that they are on their way. A call of the server's own tools
+stands between the words before it and those after, also when these were never said.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from server.conversation.memory import Conversation, Entry
+from server.conversation.memory import Conversation, Entry, OwnCall
 from server.domain.mcp_tools import HostedCall, model_name
 from stageflow.context import Message
 from stageflow.tools import ToolCall
@@ -16,6 +18,9 @@ INTERRUPTED = " [interrupted by the user]"
 
 PENDING = "[no result yet]"
 """Stands for what will come of a call that is made elsewhere."""
+
+CUT_OFF = "[cut off before there was a result; it may have taken effect all the same]"
+"""Stands for what came of a call of the server's own that ended with its answer."""
 
 _UNTOLD = ("listing", "approval_request", "approval")
 """What a model learns of these lies in its tools, and in what came of its calls."""
@@ -28,10 +33,12 @@ def messages(
     outputs = {entry.call_id: entry.text for entry in conversation if entry.kind == "output"}
     told: list[Message] = []
     answer: list[Entry] = []  # what the agent said and called at a stretch
+    is_past = False
     for entry in conversation:
-        if entry.id == upto:
-            break
-        if entry.guard == "blocked" or entry.id == without or entry.kind in _UNTOLD:
+        is_past = is_past or entry.id == upto
+        if is_past and entry.own is None:
+            continue  # what was done is told all the same: the words are asked once more
+        if _is_blocked(entry) or entry.id == without or entry.kind in _UNTOLD:
             continue
         if entry.kind != "call":
             told += _answer(answer, outputs)
@@ -43,25 +50,59 @@ def messages(
     return (*told, *_answer(answer, outputs))
 
 
+def _is_blocked(entry: Entry) -> bool:
+    asked = entry if entry.own is None else entry.own.asked
+    return asked is not None and asked.guard == "blocked"
+
+
+@dataclass(slots=True)
+class _Step:
+    """Words, and the calls behind them with their results."""
+
+    said: str = ""
+    calls: list[tuple[ToolCall, str]] = field(default_factory=list)
+
+
 def _answer(entries: Sequence[Entry], outputs: Mapping[str, str]) -> Iterator[Message]:
-    """One message, or none before the first word, and a result for each of its calls."""
-    said = "".join(_said(entry) for entry in entries if entry.kind == "message")
-    calls: list[tuple[ToolCall, str]] = []
+    """A message for each step, or none before the first word, and a result for each of its calls."""
+    steps = [_Step()]
     for entry in entries:
-        if entry.kind == "call":
-            calls += [(use.call, use.result.text) for use in entry.uses]
-            is_hosted = isinstance(entry.detail, HostedCall)
-            result = (
-                entry.detail.result if isinstance(entry.detail, HostedCall) else outputs.get(entry.call_id)
-            )
-            name = model_name(entry.name) if is_hosted else entry.name
-            calls.append((ToolCall(entry.call_id, name, entry.text), PENDING if result is None else result))
-    if said or calls:
-        yield Message(role="assistant", content=said, tool_calls=tuple(call for call, _ in calls))
-    for call, result in calls:
-        yield Message(role="tool", content=result, tool_call_id=call.id, name=call.name)
+        if entry.kind == "message":
+            _say(steps, entry, [other.own for other in entries if other.own and other.own.within is entry])
+        elif entry.own is None:
+            steps[-1].calls.append(_call(entry, outputs))
+        elif all(other is not entry.own.within for other in entries):
+            steps[-1].calls.append(_own_call(entry.own))
+    for step in steps:
+        if step.said or step.calls:
+            calls = tuple(call for call, _ in step.calls)
+            yield Message(role="assistant", content=step.said, tool_calls=calls)
+        for call, result in step.calls:
+            yield Message(role="tool", content=result, tool_call_id=call.id, name=call.name)
 
 
-def _said(entry: Entry) -> str:
-    mark = INTERRUPTED if entry.heard is not None else ""
-    return entry.text + mark if entry.text else ""
+def _say(steps: list[_Step], entry: Entry, calls: Sequence[OwnCall]) -> None:
+    """The words of a message that were heard, and the calls that were made between them."""
+    text, at = entry.text, 0
+    for own in (*calls, None):
+        until = len(text) if own is None else min(own.said_chars, len(text))
+        words, at = text[at:until], max(at, until)
+        if words.strip():
+            if steps[-1].calls:
+                steps.append(_Step())
+            is_last = not text[until:].strip()
+            steps[-1].said += words + (INTERRUPTED if is_last and entry.heard is not None else "")
+        if own is not None:
+            steps[-1].calls.append(_own_call(own))
+
+
+def _own_call(own: OwnCall) -> tuple[ToolCall, str]:
+    return own.call, CUT_OFF if own.result is None else own.result
+
+
+def _call(entry: Entry, outputs: Mapping[str, str]) -> tuple[ToolCall, str]:
+    if isinstance(entry.detail, HostedCall):
+        name, result = model_name(entry.name), entry.detail.result
+    else:
+        name, result = entry.name, outputs.get(entry.call_id)
+    return ToolCall(entry.call_id, name, entry.text), PENDING if result is None else result

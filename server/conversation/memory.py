@@ -14,10 +14,25 @@ from server.domain.errors import ClientError
 from server.domain.mcp_tools import Detail, HostedCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from server.turntaking.expectation import expected_answer
-from stages.agent import ToolUse
+from stageflow.tools import ToolCall
 from stages.ports import Expects
 
 Verdict = Literal["passed", "blocked"]
+
+
+@dataclass(slots=True)
+class OwnCall:
+    """A call of one of the server's own tools, which clients are not told of."""
+
+    call: ToolCall
+    within: "Entry | None"
+    """The message that was being said when it began."""
+    said_chars: int
+    """How much of that had been generated."""
+    asked: "Entry | None"
+    """The words of the person's that the answer is to; if they are blocked, nobody is told of the call."""
+    result: str | None = None
+    """What came of it; None until then, and for ever if the answer was cut off before."""
 
 
 @dataclass(slots=True)
@@ -46,8 +61,8 @@ class Entry:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
-    uses: tuple[ToolUse, ...] = ()
-    """Of a call: the tools of our own that the same answer used before it."""
+    own: OwnCall | None = None
+    """Of a call of one of the server's own tools: all of it. Such an entry is never told."""
     parts: tuple[Part, ...] = ()
     """Of a message that is more than one typed text: all of its pieces, as they came. `generated` is their words."""
     clips: tuple[ClipReading, ...] = ()
@@ -131,7 +146,7 @@ class Conversation:
             )
         index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
         self._entries.insert(index, entry)
-        previous = self._told_before(index) if entry.is_told or not index else self._entries[index - 1].id
+        previous = self._told_before(index, prepared=not entry.is_told)
         if len(self._entries) > self.max_items:
             oldest = self._entries.pop(0)
             for clip in (
@@ -176,14 +191,18 @@ class Conversation:
 
     def has_call(self, call_id: str) -> bool:
         """Whether one of the client's tools was called by this id."""
-        theirs = (entry for entry in reversed(self._entries) if not isinstance(entry.detail, HostedCall))
+        theirs = (
+            entry
+            for entry in reversed(self._entries)
+            if entry.own is None and not isinstance(entry.detail, HostedCall)
+        )
         return any(entry.kind == "call" and entry.call_id == call_id for entry in theirs)
 
     def unanswered(self, upto: str | None = None) -> tuple[Entry, ...]:
         """What the person has said since the last answer, up to and with the entry `upto`; oldest first."""
         found: list[Entry] = []
         for entry in self._entries:
-            if entry.role == "assistant":
+            if entry.role == "assistant" and entry.own is None:
                 found.clear()
             elif entry.role == "user":
                 found.append(entry)
@@ -221,8 +240,14 @@ class Conversation:
                 return said or expected_answer(entry.text)
         return Expects.FREE
 
-    def _told_before(self, index: int) -> str | None:
-        return next((entry.id for entry in reversed(self._entries[:index]) if entry.is_told), None)
+    def _told_before(self, index: int, *, prepared: bool = False) -> str | None:
+        """The entry before that the client knows; with `prepared` one that it will know counts too."""
+        before = (
+            entry
+            for entry in reversed(self._entries[:index])
+            if entry.is_told or (prepared and not entry.own)
+        )
+        return next((entry.id for entry in before), None)
 
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.

@@ -19,6 +19,7 @@ from enum import StrEnum
 import anyio
 
 from server.conversation.memory import Conversation, Entry, Verdict, cut
+from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
 from server.domain.ids import new_id
 from server.domain.mcp_tools import Offer
@@ -90,6 +91,7 @@ class Answer:
         self._locks = set(_Lock)
         self._offered: Offer = {}
         self._early: dict[int, RunningCall] = {}
+        self._own_calls = OwnCalls(context.conversation, lambda: self._ladder.entry, lambda: self._asked)
         self._delivery = self._new_delivery()
 
     @property
@@ -140,6 +142,7 @@ class Answer:
         self.scope.cancel()
         self.lane.shut()
         self._drop_calls()
+        self._own_calls.forget()
         self._forget()
         utterance = self.question.utterance
         entry = None if utterance is None else self._context.conversation.find(utterance.item_id)
@@ -214,7 +217,6 @@ class Answer:
             status="incomplete" if cut_by else "completed",
             reason=cut_by,
             calls=tuple(self._calling(*numbered) for numbered in enumerate(agent.get("client_calls", ()))),
-            uses=agent.get("tool_calls", ()),
         )
 
     async def _offer(self) -> Offer:
@@ -329,11 +331,10 @@ class Answer:
         shared = self._context.ports
         # What is only thought beside the conversation changes nothing in the world.
         ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
+        tools = gated(ours, self.lane, self._own_calls)
         return StagePorts(
             core=shared.core,
-            llm=replace(
-                shared.llm, send_token=self._delivery.send_token, tool_registry=gated(ours, self.lane)
-            ),
+            llm=replace(shared.llm, send_token=self._delivery.send_token, tool_registry=tools),
             audio=replace(
                 shared.audio,
                 send_audio_chunk=self._delivery.send_audio_chunk,

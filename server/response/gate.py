@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from server.conversation.own_calls import OwnCalls, as_text
 from server.output.outbound import Lane, LaneState
 from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineGraph
@@ -46,21 +47,31 @@ class RunWatch:
             self._on_calls(event.data["calls"])
 
 
-def gated(registry: ToolRegistry | None, lane: Lane) -> ToolRegistry | None:
-    """The same tools, but those that change the world wait until the lane is open."""
+def gated(registry: ToolRegistry | None, lane: Lane, calls: OwnCalls) -> ToolRegistry | None:
+    """The same tools for one answer: those that change the world wait until its lane is open, and every call that
+    begins enters the conversation at once, and so does its result."""
     if registry is None:
         return None
-    tools = tuple(tool if tool.effect == "none" else _waiting(tool, lane) for tool in registry.tools)
+    tools = tuple(replace(tool, function=_kept(tool, lane, calls)) for tool in registry.tools)
     return ToolRegistry(tools, registry.max_calls_per_turn)
 
 
-def _waiting(tool: Tool, lane: Lane) -> Tool:
+def _kept(tool: Tool, lane: Lane, calls: OwnCalls) -> Callable[..., Awaitable[object]]:
+    # In the function, not in the registry: agents put tools together with others in registries of their own.
     run: Callable[..., Awaitable[object]] = tool.function
 
-    async def run_when_open(**arguments: object) -> object:
-        await lane.opened.wait()
-        if lane.state is not LaneState.OPEN:
+    async def run_when_allowed(**arguments: object) -> object:
+        if tool.effect != "none":
+            await lane.opened.wait()
+        if lane.state is LaneState.SHUT:
             raise RuntimeError("the turn was dropped before this tool could run")
-        return await run(**arguments)
+        own = calls.begin(tool.name, arguments)
+        try:
+            value = await run(**arguments)
+        except Exception as error:
+            own.result = f"{tool.name} failed: {type(error).__name__}: {error}"
+            raise
+        own.result = as_text(value)
+        return value
 
-    return replace(tool, function=run_when_open)
+    return run_when_allowed

@@ -20,7 +20,6 @@ from server.domain.values import Item, ItemStatus, Reply, ReplyReason, ReplyStat
 from server.output.outbound import Lane, LaneState, Outbound
 from server.tools.mcp_calls import PlacedCall, RunningCall
 from stageflow.tools import ToolCall
-from stages.agent import ToolUse
 from stages.ports import Usage
 
 
@@ -53,8 +52,6 @@ class Outcome:
     usage: Usage = Usage()
     calls: tuple[Calling, ...] = ()
     """Of tools that are not ours."""
-    uses: tuple[ToolUse, ...] = ()
-    """The tools of our own that were used before them."""
 
 
 class Ladder:
@@ -129,7 +126,7 @@ class Ladder:
         if self.phase is Phase.MESSAGE and self.entry is not None:
             items.append(self._end_message(self.entry, outcome.status))
         if self.phase in (Phase.STARTED, Phase.MESSAGE):
-            hosted = self._call(items, outcome.calls, outcome.uses)
+            hosted = self._call(items, outcome.calls)
             ended = ReplyEnded(
                 self._reply, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
             )
@@ -152,9 +149,7 @@ class Ladder:
         self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
         return item
 
-    def _call(
-        self, items: list[Item], calls: Sequence[Calling], uses: tuple[ToolUse, ...]
-    ) -> tuple[PlacedCall, ...]:
+    def _call(self, items: list[Item], calls: Sequence[Calling]) -> tuple[PlacedCall, ...]:
         """Tell of calls, each an item behind the answer's words, whatever has been said since."""
         hosted = []
         told = self.entry is not None and self._conversation.find(self.entry.id) is not None
@@ -162,8 +157,6 @@ class Ladder:
         for calling in calls:
             # Ids that a model gives are its own for one request, not for a conversation.
             entry, index = _call_entry(calling), len(items)
-            if calling is calls[0]:
-                entry.uses = tuple(replace(use, call=replace(use.call, id=new_id("call"))) for use in uses)
             after = self._add(items, entry, after)
             if calling.hosted is None:
                 continue

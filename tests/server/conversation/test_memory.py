@@ -3,8 +3,9 @@
 import pytest
 
 from server.conversation.heard import SpokenPiece
-from server.conversation.history import INTERRUPTED, messages
-from server.conversation.memory import Conversation, Entry, cut
+from server.conversation.history import CUT_OFF, INTERRUPTED, messages
+from server.conversation.memory import Conversation, Entry, OwnCall, cut
+from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
 from stages.ports import Expects
 
@@ -172,3 +173,66 @@ def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> No
     cut(asks, 6_500)
     assert asks.heard == "Shall I?"
     assert conversation(asks).expects() is Expects.YES_NO
+
+
+# --- calls of the server's own tools --------------------------------------------------------------------------
+
+
+def own_call(
+    made: Conversation, name: str, saying: Entry | None = None, asked: Entry | None = None
+) -> OwnCall:
+    return OwnCalls(made, lambda: saying, lambda: asked).begin(name, {})
+
+
+def shape(made: Conversation, **which: str) -> list[str]:
+    """The messages, a line each."""
+    return [
+        f"{message.role}: {message.content}" + "".join(f" <{call.name}>" for call in message.tool_calls)
+        for message in messages(made, **which)
+    ]
+
+
+def test_a_call_of_our_own_stands_between_the_words_before_it_and_those_after() -> None:
+    answer = Entry("a", "assistant", "Let me see. ")
+    made = conversation(Entry("u", "user", "When?"), answer)
+    calls = OwnCalls(made, lambda: answer, lambda: None)
+    for name in ("find", "book"):
+        calls.begin(name, {}).result = f"{name} done"
+    answer.generated += "At eight."
+    assert shape(made) == [
+        "user: When?",
+        "assistant: Let me see.  <find> <book>",
+        "tool: find done",
+        "tool: book done",
+        "assistant: At eight.",
+    ]
+    answer.heard = "Let me see."
+    assert shape(made)[-3:] == ["assistant: Let me see." + INTERRUPTED + " <find> <book>", *shape(made)[2:]]
+    ids = [call.id for call in messages(made)[1].tool_calls]
+    assert ids == [message.tool_call_id for message in messages(made)[2:4]]
+    assert len(set(ids)) == 2
+
+
+def test_a_call_outlives_the_words_around_it_and_has_a_result_all_the_same() -> None:
+    answer = Entry("a", "assistant", "Let me see.")
+    made = conversation(Entry("u", "user", "When?"), answer)
+    own_call(made, "pay", answer)
+    made.delete("a")
+    assert shape(made) == ["user: When?", "assistant:  <pay>", f"tool: {CUT_OFF}"]
+    assert made.unanswered()[0].id == "u"
+    assert shape(made, upto="u") == shape(made)[1:]
+
+
+def test_a_call_that_blocked_words_led_to_is_hidden_with_them() -> None:
+    asked = Entry("u", "user", "bad words", guard="blocked")
+    made = conversation(asked)
+    own_call(made, "find", asked=asked)
+    assert shape(made) == []
+
+
+def test_a_client_knows_nothing_of_our_own_calls() -> None:
+    made = conversation(Entry("u", "user", "When?"))
+    own = own_call(made, "find")
+    assert made.add(Entry("a", "assistant", is_told=False)) == "u"
+    assert made.previous_id("a") == "u"
+    assert not made.has_call(own.call.id)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.conversation.history import CUT_OFF
 from stageflow.tools import Tool
-from tests.server.session.stories import ASK, LONG, LONG_ANSWER, STORIES, TEN_MINUTES, asking
+from tests.server.session.stories import ASK, LONG, LONG_ANSWER, PAYS, STORIES, TEN_MINUTES, asking
 from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
 from tests.support.trace_checker import check_trace
 
@@ -235,7 +236,7 @@ def ends_of(told: Told, name: str) -> list[str]:
 def requests_over(draw: st.DrawFn) -> Story:
     """A conversation in which the client asks for answers at any time, often just as the last one is complete."""
     story = draw(conversations())
-    times = st.one_of(st.floats(0.1, story.until_s - 11), st.sampled_from([2.6, 3.1, 8.4, 8.6, 8.8]))
+    times = st.one_of(st.floats(0.1, story.until_s - 11), st.sampled_from([2.7, 3.0, 3.1, 3.2, 8.4, 8.6]))
     asked = draw(st.lists(times, min_size=1, max_size=4))
     return replace(
         story,
@@ -260,9 +261,9 @@ ASKED_TWICE = Story(
     says=(ASK,),
     answers=("It is noon now.", "It is one.", "It is two."),
     until_s=9.0,
-    does=(asks(2.7, "first"), asks(2.71, "second")),
+    does=(asks(3.0, "first"), asks(3.01, "second")),
 )
-"""Both come when the first answer is complete and is still being played."""
+"""Both come when the first answer is complete, at 2.96, and is still being played, until 3.36."""
 
 
 def test_of_two_requests_at_the_end_of_an_answer_the_first_is_served_and_the_second_refused() -> None:
@@ -272,14 +273,14 @@ def test_of_two_requests_at_the_end_of_an_answer_the_first_is_served_and_the_sec
 
 
 def test_a_request_that_waits_can_be_cancelled_and_the_answer_before_it_is_heard() -> None:
-    story = replace(ASKED_TWICE, does=(asks(2.7, "first"), Do(2.72, "response.cancel")))
+    story = replace(ASKED_TWICE, does=(asks(3.0, "first"), Do(3.1, "response.cancel")))
     told = perform(story)
     assert ends_of(told, "first") == ["created", "cancelled"]
     assert len(told.audio()) == len(perform(replace(story, does=())).audio())
 
 
 def test_a_request_that_waits_is_told_when_the_person_takes_the_floor() -> None:
-    story = replace(ASKED_TWICE, says=(ASK, Say(2.75, 3.6, "and in london")), does=(asks(2.65, "first"),))
+    story = replace(ASKED_TWICE, says=(ASK, Say(3.05, 3.9, "and in london")), does=(asks(3.0, "first"),))
     told = perform(replace(story, holds_voice=False, config=FIXED))
     assert ends_of(told, "first") == ["created", "cancelled"]
     assert told.context[-2:] == (("user", "and in london"), ("assistant", "It is one."))
@@ -308,3 +309,27 @@ def test_any_conversation_keeps_the_rules(story: Story) -> None:
     assert all(
         event.get("error", {}).get("type") != "server_error" for event in events if event["type"] == "error"
     )
+
+
+def test_the_model_of_the_next_turn_is_given_the_call_although_its_answer_was_talked_over() -> None:
+    asked = told("an interruption during a tool call").stage.model.requests[-1].messages
+    shape = [(message.role, message.tool_call_id) for message in asked if message.role != "system"]
+    (call,) = next(message.tool_calls for message in asked if message.role == "assistant")
+    assert (call.name, call.arguments) == ("look_up", "{}")
+    assert shape == [("user", None), ("assistant", None), ("tool", call.id), ("user", None)]
+
+
+def test_a_tool_that_is_cut_off_with_its_answer_is_not_forgotten() -> None:
+    async def pay() -> str:
+        """Pay."""
+        await anyio.sleep(8.0)
+        return "paid"
+
+    story = replace(
+        STORIES["an interruption during a tool call"],
+        answers=(PAYS, "Very well."),
+        says=(ASK, Say(3.0, 3.8, "stop it please")),
+        tools=(Tool.of(pay, effect="irreversible"),),
+    )
+    context = perform(story).context
+    assert context[1:3] == (("assistant", ""), ("tool", CUT_OFF))
