@@ -59,6 +59,8 @@ class Limits(BaseModel):
     always granted."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
+    max_written_chars: int = Field(1_000_000, ge=10_000, le=100_000_000)
+    """Characters of all the items that a client has written; one more that does not fit is refused."""
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)
     """Of speech in one piece: an utterance, or the clips that one event brings."""
     max_waiting_clips_s: float = Field(120.0, ge=10.0, le=3600.0)

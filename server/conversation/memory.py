@@ -1,7 +1,8 @@
 """The conversation: what was said, in order, and of the spoken answers how much was heard.
 
 `generated` and `heard` are both kept; `server.conversation.history` makes of them what the language model is
-told. Bounded: beyond the limit the oldest entries go.
+told. Bounded: beyond the limit the oldest entries go. What clients write has a limit of its own, in characters; what is
+said takes its time, and so needs none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,12 @@ class Entry:
         """What both sides can rely on: what was heard."""
         return self.generated if self.heard is None else self.heard
 
+    @property
+    def chars(self) -> int:
+        """Characters of all its texts."""
+        parts = sum(len(part.text) + len(part.transcript or "") for part in self.parts)
+        return len(self.generated) + parts
+
     def hear(self, index: int, text: str) -> None:
         """The words of the clip that is part `index` are known."""
         heard = replace(self.parts[index], text=text)
@@ -121,7 +128,11 @@ class Conversation:
     """The entries in order. Not thread-safe; belongs to one session."""
 
     max_items: int = 1000
+    max_written_chars: int = 1_000_000
+    """Of what the client has written, all together."""
     _entries: list[Entry] = field(default_factory=list)
+    _written: dict[str, int] = field(default_factory=dict)
+    """Characters of the client's entries, by their ids, as they were when they came."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
@@ -138,17 +149,20 @@ class Conversation:
         """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
         it, as the client knows the conversation: what is only prepared will be told behind what is there.
 
-        Raises ClientError when `after` does not exist or the id is taken.
+        Raises ClientError when `after` does not exist, the id is taken, or the client has written too much.
         """
         if self._find(entry.id) is not None:
             raise ClientError(
                 "invalid_value", f"item id {entry.id!r} is already in the conversation", param="item.id"
             )
         index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
+        if entry.by_client:
+            self._written[entry.id] = self._checked_chars(entry)
         self._entries.insert(index, entry)
         previous = self._told_before(index, prepared=not entry.is_told)
         if len(self._entries) > self.max_items:
             oldest = self._entries.pop(0)
+            self._written.pop(oldest.id, None)
             for clip in (
                 oldest.clips if oldest is not entry else ()
             ):  # those of `entry` are about to be told of
@@ -171,7 +185,9 @@ class Conversation:
 
     def delete(self, item_id: str) -> Entry:
         """Take an entry out; ClientError when it is not there."""
-        return self._entries.pop(self._index(item_id, code="item_delete_invalid_item_id"))
+        entry = self._entries.pop(self._index(item_id, code="item_delete_invalid_item_id"))
+        self._written.pop(item_id, None)
+        return entry
 
     def truncate(self, item_id: str, played_ms: int) -> Entry:
         """Cut a spoken answer to what was played; positions beyond its end count as its end.
@@ -239,6 +255,17 @@ class Conversation:
                 said = entry.expects if entry.heard is None else None
                 return said or expected_answer(entry.text)
         return Expects.FREE
+
+    def _checked_chars(self, entry: Entry) -> int:
+        chars, limit = entry.chars, self.max_written_chars
+        total = chars + sum(self._written.values())
+        if total > limit:
+            raise ClientError(
+                "conversation_too_long",
+                f"item: the client's items would have {total} characters together; the limit is {limit}: delete some",
+                param="item",
+            )
+        return chars
 
     def _told_before(self, index: int, *, prepared: bool = False) -> str | None:
         """The entry before that the client knows; with `prepared` one that it will know counts too."""

@@ -81,7 +81,7 @@ class Session:
         deadlines = services.deadlines
         self._floor = Floor(FloorLimits(think_s=deadlines.think_s, speak_s=deadlines.speak_s))
         self._keep_idle_time(config)
-        self._conversation = Conversation(limits.max_items)
+        self._conversation = Conversation(limits.max_items, limits.max_written_chars)
         self._outbound = self._new_outbound()
         self._spoken = SpokenItems(
             self.id,

@@ -115,6 +115,20 @@ def test_the_oldest_go_first() -> None:
     assert contents(made) == ["b", "c"]
 
 
+def test_what_a_client_writes_has_a_limit_and_the_conversation_goes_on() -> None:
+    made = Conversation(max_items=3, max_written_chars=10)
+    made.add(Entry("a", "user", "12345678", by_client=True))
+    made.add(Entry("spoken", "assistant", "what is said does not count"))
+    with pytest.raises(ClientError, match="11 characters together; the limit is 10") as refused:
+        made.add(Entry("b", "user", "123", by_client=True))
+    assert (refused.value.code, refused.value.param, len(made)) == ("conversation_too_long", "item", 2)
+    made.delete("a")
+    made.add(Entry("b", "user", "1234567", by_client=True))
+    for name in ("c", "d", "e"):  # what is dropped makes room
+        made.add(Entry(name, "assistant", "said"))
+    made.add(Entry("f", "user", "1234567890", by_client=True))
+
+
 def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
     made = conversation(Entry("u", "user", "A"), Entry("s", "system", "B"), Entry("v", "user", "C"))
     assert [entry.id for entry in made.unanswered()] == ["u", "v"]
