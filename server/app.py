@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from inspect import iscoroutinefunction
 from pathlib import Path
 from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
 
 import anyio
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
 from audio.vad import Vad, WebRtcVad
+from server.cluster.store import MemoryStore
 from server.config.settings import Settings
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
@@ -27,6 +30,7 @@ from server.dialects.voice.dialect import VoiceDialect
 from server.domain.errors import ClientError, ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
+from server.gateway.admission import Admission, Visitor
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection, IntakeLimits
@@ -141,9 +145,16 @@ class App:
             unix_time_s=unix_time_s,
             observer=self._metrics,
         )
+        self._admission = Admission(
+            settings.quotas,
+            MemoryStore(),
+            max_session_s=settings.limits.max_session_s,
+            refused=self._metrics.refused,
+            now=anyio.current_time,
+        )
         keys = tuple(key.get_secret_value() for key in settings.api_keys)
         self._door = FrontDoor(
-            DoorRules(keys, settings.allowed_origins),
+            DoorRules(keys, settings.allowed_origins, settings.trusted_networks()),
             Backstage(
                 health=self._health,
                 unready=lambda: self._roster.unready,
@@ -151,6 +162,7 @@ class App:
                 mint=self._mint,
                 is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
             ),
+            self._admission,
         )
 
     @asynccontextmanager
@@ -197,6 +209,12 @@ class App:
 
     async def _converse(self, connection: ServerConnection) -> None:
         assert isinstance(connection, GuardedConnection), "`listening` asks for nothing else"
+        headers = connection.request.headers if connection.request else Headers()
+        visitor = self._door.visitor(connection, headers)
+        async with self._admission.seated(visitor, str(connection.id)):
+            await self._open_session(connection, visitor)
+
+    async def _open_session(self, connection: GuardedConnection, visitor: Visitor) -> None:
         wire = _SocketWire(connection)
         request = connection.request
         config = self._session_config(requested_model(request.path) if request else None)
@@ -212,7 +230,8 @@ class App:
         if self._roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
-        session = Session(wire, dialect, self._services, config)
+        within_quota = partial(self._admission.check_response, visitor)
+        session = Session(wire, dialect, self._services, config, within_quota)
         log.info("session started", extra={"session": session.id})
         for setting in realtime.ignored:
             log.info("%s: %s", setting.param, setting.message, extra={"session": session.id})

@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from server.config.keys import key_faults
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
+from server.gateway.addresses import Network, read_networks
+from server.gateway.admission import Quotas
 from server.gateway.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
 from stages.text.matching import faults as match_faults
@@ -39,6 +41,12 @@ class Limits(BaseModel):
 
     max_sessions: int = Field(100, ge=1, le=10_000)
     max_session_s: int = Field(3600, ge=1, le=86_400)
+    max_idle_s: float = Field(900.0, ge=1.0, le=86_400.0)
+    """Without a frame from the client; then the session is over."""
+    max_responses_per_min: int = Field(120, ge=1, le=100_000)
+    """That one session asks for; what is answered because somebody has spoken does not count."""
+    max_output_bytes_per_min: int = Field(64 << 20, ge=1 << 20, le=16 << 30)
+    """Sent to one client; beyond it only what it asks for is refused. Speech takes 4 MB."""
     max_frame_bytes: int = Field(21 << 20, ge=1 << 10, le=64 << 20)
     """The protocol's 15 MiB of audio in base64, and what is around them."""
     max_large_frames_bytes: int = Field(192 << 20, ge=1 << 20, le=16 << 30)
@@ -151,13 +159,16 @@ class Settings(BaseSettings):
     output_chunk_ms: int = Field(100, ge=20, le=200)
     interruption: Interruption = Interruption()
     limits: Limits = Limits()
+    quotas: Quotas = Quotas()
+    trusted_proxies: Words = ()
+    """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
 
     @model_validator(mode="before")
     @classmethod
     def _split_words(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        commas = ("api_keys", "key_names", "allowed_origins", "guard_words", "mcp_servers")
+        commas = ("api_keys", "key_names", "allowed_origins", "guard_words", "mcp_servers", "trusted_proxies")
         split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
         return {
             key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
@@ -172,6 +183,10 @@ class Settings(BaseSettings):
         faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
         keys = [key.get_secret_value() for key in self.api_keys]
         faults += key_faults(keys, self.key_names, is_local=is_loopback(self.listen_host))
+        try:
+            self.trusted_networks()
+        except ValueError as error:
+            faults.append(f"trusted_proxies: {error}")
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
                 f"host: {self.listen_host} can be reached from outside: "
@@ -208,6 +223,10 @@ class Settings(BaseSettings):
         keys = (*self.api_keys, *([self.openai_api_key] if self.openai_api_key else ()))
         password = urlsplit(self.openai_base_url or "").password
         return (*(key.get_secret_value() for key in keys), *([password] if password else ()))
+
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The proxies that are believed. Raises ValueError for what is no address or network."""
+        return read_networks(self.trusted_proxies)
 
     @property
     def has_chat_model(self) -> bool:

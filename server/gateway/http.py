@@ -20,6 +20,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from server.domain.errors import ClientError
+from server.gateway.addresses import Network, client_address
+from server.gateway.admission import Admission, Visitor
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
     choose_subprotocol,
@@ -48,6 +50,8 @@ class DoorRules:
     """Any of them opens a session; without any, everybody may."""
     allowed_origins: tuple[str, ...] = ()
     """Pages that may connect although they come from elsewhere, as browsers write them; "*" for all."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose word on the client's address is taken."""
 
 
 class Unready(StrEnum):
@@ -98,18 +102,26 @@ class PlainRequest:
 class FrontDoor:
     """The rules of one server, for `websockets.serve(process_request=..., select_subprotocol=...)`."""
 
-    def __init__(self, rules: DoorRules, backstage: Backstage) -> None:
+    def __init__(self, rules: DoorRules, backstage: Backstage, admission: Admission) -> None:
         self._rules = rules
         self._backstage = backstage
+        self._admission = admission
 
-    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request, or let it become a WebSocket."""
         body, fault = b"", None
         if isinstance(connection, GuardedConnection):
             body, fault = connection.request_body.body, connection.request_body.fault
         plain = PlainRequest(request.method, request.path, request.headers, body, fault)
-        page = self.decide(plain)
+        page = await self._answer(connection, plain)
         return None if page is None else respond(connection, page, with_body=plain.method != "HEAD")
+
+    def visitor(self, connection: ServerConnection, headers: Headers) -> Visitor:
+        """Whose connection this is, once it has been let in."""
+        keys, key = self._rules.api_keys, presented_key(headers)
+        opens = bool(keys) and is_key_accepted(key, keys)
+        is_secret = not opens and self._backstage.is_secret(key)
+        return Visitor(self._address(connection, headers), key if opens or is_secret else None, is_secret)
 
     def select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
@@ -130,6 +142,28 @@ class FrontDoor:
         if request.method not in ("GET", "HEAD"):
             return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
         return self._tell_status(request) if path in _STATUS_PATHS else _file_page(request)
+
+    async def _answer(self, connection: ServerConnection, request: PlainRequest) -> Page | None:
+        """What `decide` says, within the quotas; whoever is refused is counted."""
+        headers, admission = request.headers, self._admission
+        address = self._address(connection, headers)
+        with_key = request.path in _KEYED_PATHS and presented_key(headers) is not None
+        page = await admission.turned_away(address) if with_key else None
+        if page is not None and self._is_origin_allowed(request):
+            page = replace(page, headers=(*page.headers, *_cors(headers)))
+        elif page is None:
+            page = self.decide(request)
+            if with_key and page is not None and page.code == _WRONG_KEY.code:
+                await admission.note_wrong_key(address)
+        if page is None:
+            page = await admission.admit(self.visitor(connection, headers), str(connection.id))
+        if page is not None and page.status in _REFUSALS:
+            admission.count(page.status, page.code)
+        return page
+
+    def _address(self, connection: ServerConnection, headers: Headers) -> str:
+        peer = connection.remote_address
+        return client_address(str(peer[0]) if peer else "", headers, self._rules.trusted_proxies)
 
     # --- sessions -----------------------------------------------------------------------------------------
 
@@ -212,6 +246,8 @@ _STOPPING = error_page(
     503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
 )
 _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_KEYED_PATHS = REALTIME_PATHS | SECRETS_PATHS | {"/metrics"}
+_REFUSALS = frozenset({401, 403, 429, 503})
 _WRONG_ORIGIN = error_page(
     403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
 )

@@ -1,7 +1,7 @@
 """HTTP answers as values, and how they are written onto a connection."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Response
@@ -20,6 +20,8 @@ class Page:
     headers: tuple[tuple[str, str], ...] = ()
     policy: str = NOTHING_ALLOWED
     """The Content-Security-Policy."""
+    code: str = ""
+    """Of an error: what it is, for those who count."""
 
 
 def json_page(status: int, value: object, *headers: tuple[str, str]) -> Page:
@@ -36,9 +38,8 @@ def error_page(
     type: str = "invalid_request_error",
 ) -> Page:
     """An error as clients of the protocol read it."""
-    return json_page(
-        status, {"error": {"message": message, "type": type, "code": code, "param": param}}, *headers
-    )
+    error = {"message": message, "type": type, "code": code, "param": param}
+    return replace(json_page(status, {"error": error}, *headers), code=code)
 
 
 def respond(connection: ServerConnection, page: Page, *, with_body: bool) -> Response:

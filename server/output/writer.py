@@ -31,6 +31,8 @@ class Writer:
         self._now = now
         self._wake_at = wake_at
         self._tick = tick
+        self.sent_bytes = 0
+        """Of all frames so far; of text its characters, which are nearly all ASCII."""
 
     async def run(self) -> bool:
         """Send until the connection is over (True), or does not take a frame in time (False)."""
@@ -45,6 +47,7 @@ class Writer:
         """Send one event. Raises WireClosed."""
         for frame in self._dialect.encode(event):
             await self._wire.send(frame)
+            self.sent_bytes += len(frame)
 
     async def _run_for_a_while(self) -> bool:
         """Whether every frame has left in time.

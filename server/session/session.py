@@ -12,8 +12,7 @@ because it wakes anyway. Whose turn it is decides the floor (`server.turntaking.
 
 import asyncio
 import logging
-import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -39,8 +38,10 @@ from server.output.writer import Writer
 from server.response.answer_context import AnswerContext
 from server.response.playback import Playback
 from server.response.requests import RequestContext, Requests
+from server.session.allowance import Allowance
 from server.session.audio_pace import AudioPace, bytes_per_s, slices
 from server.session.floor_keeper import FloorKeeper, KeeperContext
+from server.session.lifetime import Lifetime
 from server.session.services import Services
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
@@ -64,10 +65,22 @@ LARGE_FRAME = 64 << 10
 _SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
 
 
+async def _unchecked() -> None:
+    """Its key may ask for as much as it likes."""
+
+
 class Session:
     """A conversation over one connection. `run` is all its life."""
 
-    def __init__(self, wire: Wire, dialect: Dialect, services: Services, config: SessionConfig) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        dialect: Dialect,
+        services: Services,
+        config: SessionConfig,
+        check_request: Callable[[], Awaitable[None]] = _unchecked,
+    ) -> None:
+        """`check_request` raises ClientError for a response that is beyond what its key may ask for."""
         self.id = new_id("sess")
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
@@ -118,7 +131,9 @@ class Session:
             tick=self._tick,
         )
         self._tasks: TaskGroup
-        self._expires_at = math.inf
+        self._check_request = check_request
+        self._allowance = Allowance(limits.max_responses_per_min, limits.max_output_bytes_per_min)
+        self._lifetime = Lifetime(self._now(), limits.max_session_s, limits.max_idle_s)
         self._over: SessionOver | None = None
 
     def _new_outbound(self) -> Outbound:
@@ -222,7 +237,7 @@ class Session:
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         max_session_s = self._services.limits.max_session_s
-        self._expires_at = self._now() + max_session_s
+        self._lifetime = Lifetime(self._now(), max_session_s, self._services.limits.max_idle_s)
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
         self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
         self._outbound.put(VoicesOffered(self._services.voices))
@@ -259,6 +274,7 @@ class Session:
 
     async def _read(self) -> None:
         while (frame := await self._wire.receive()) is not None:
+            self._lifetime.heard(self._now())
             try:
                 is_large = len(frame) > LARGE_FRAME
                 if is_large:
@@ -268,12 +284,24 @@ class Session:
                     await checkpoint()
                 if isinstance(command, cmd.AppendAudio):  # the hot path first
                     await self._hear(command)
-                elif isinstance(command, cmd.Noted):
-                    self._obey_noted(command)
                 else:
-                    self._obey(command)
+                    await self._allow(command)
+                    if isinstance(command, cmd.Noted):
+                        self._obey_noted(command)
+                    else:
+                        self._obey(command)
             except ClientError as error:
                 self._complain(error)
+
+    async def _allow(self, command: cmd.Order | cmd.Noted) -> None:
+        order = command.command if isinstance(command, cmd.Noted) else command
+        try:
+            self._allowance.check(order, self._writer.sent_bytes, self._now())
+            if isinstance(order, cmd.CreateReply):
+                await self._check_request()
+        except ClientError as error:
+            error.ref = error.ref or command.ref
+            raise
 
     def _complain(self, error: ClientError) -> None:
         self._observer.problem(error.code)
@@ -394,16 +422,11 @@ class Session:
             self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
 
     def _wake_at(self, now: float) -> float:
-        due, deadline = self._outbound.next_due(now), self._floor.deadline
-        return min(
-            self._expires_at if due is None else due,
-            self._expires_at if deadline is None else deadline,
-            self._expires_at,
-        )
+        due, deadline, end = self._outbound.next_due(now), self._floor.deadline, self._lifetime.ends_at
+        return min(end if due is None else due, end if deadline is None else deadline, end)
 
     def _tick(self, now: float) -> None:
         self._keeper.tick(now)
-        if now >= self._expires_at:
-            minutes = self._services.limits.max_session_s / 60
-            message = f"Your session hit the maximum duration of {minutes:g} minutes."
-            self.end(SessionOver(1001, "session expired", error=ClientError("session_expired", message)))
+        over = self._lifetime.over(now)
+        if over is not None:
+            self.end(over)

@@ -52,6 +52,9 @@ class Metrics:
             registry=registry,
         )
         self._errors = counter("errors", "Errors that clients were told of, by code.", "code")
+        self._refusals = counter(
+            "refusals", "Requests refused before a session, by HTTP status and reason.", "status", "reason"
+        )
         self._slow_readers = counter("slow_readers", "Clients closed because they did not read.")
         for result in ("started", "kept", "dropped"):
             self._speculations.labels(result)
@@ -77,6 +80,10 @@ class Metrics:
     def problem(self, code: str) -> None:
         """A client was told of an error."""
         self._errors.labels(code).inc()
+
+    def refused(self, status: int, reason: str) -> None:
+        """A request was refused, and no session opened."""
+        self._refusals.labels(str(status), reason).inc()
 
     def session_ended(self, close_code: int) -> None:
         """A session is over."""

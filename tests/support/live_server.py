@@ -41,6 +41,16 @@ class LiveServer:
 
         return await anyio.to_thread.run_sync(ask)
 
+    async def metrics(self, key: str) -> str:
+        """What `/metrics` tells."""
+        url, headers = f"http://127.0.0.1:{self.port}/metrics", {"Authorization": f"Bearer {key}"}
+
+        def ask() -> str:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
+                return str(answer.read().decode())
+
+        return await anyio.to_thread.run_sync(ask)
+
     async def until_sessions(self, count: int) -> None:
         """Return when the server says it has so many. Raises TimeoutError."""
         with anyio.fail_after(10):

@@ -237,7 +237,7 @@ class Stage:
                 say_text=build_say_pipeline(None),
             ),
             new_ports=lambda remind: ports,
-            limits=Limits(max_session_s=3600),
+            limits=Limits(max_session_s=3600, max_idle_s=3600),
             voices=speaker.voices,
             end_of_turn=end_of_turn,
             tool_servers=tool_servers,

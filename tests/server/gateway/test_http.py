@@ -17,11 +17,13 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from server.cluster.store import MemoryStore
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.domain.commands import CreateReply
 from server.domain.errors import ClientError
 from server.domain.events import Event, SessionStarted
 from server.domain.values import Reply
+from server.gateway.admission import Admission, Quotas
 from server.gateway.connection import GuardedConnection
 from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready, requested_model
 from server.gateway.pages import Page
@@ -55,7 +57,10 @@ def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
         mint=mint,
         is_secret=lambda key: key == SECRET,
     )
-    return FrontDoor(rules, backstage)
+    admission = Admission(
+        Quotas(), MemoryStore(), max_session_s=60, refused=lambda status, reason: None, now=lambda: 0.0
+    )
+    return FrontDoor(rules, backstage, admission)
 
 
 def decide(method: str, target: str, headers: Headers, rules: DoorRules, body: bytes = b"") -> Page | None:

@@ -1,0 +1,164 @@
+"""How much a key and an address may have of the server: sessions at once, responses a minute, wrong keys.
+
+What is refused here is refused before a session exists, with the reason and how long to wait. Addresses of this machine
+have no quota: behind a proxy that is not trusted to name its clients, all of them would share one.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.cluster.store import Budget, Store
+from server.domain.errors import ClientError
+from server.gateway.addresses import is_this_machine
+from server.gateway.pages import Page, error_page
+
+log = logging.getLogger(__name__)
+
+_HANDSHAKE_S = 15.0
+"""How long a place is kept for a session that is being opened."""
+
+_RENEWED_S = 60.0
+"""A place outlasts the longest session by so much: whoever leaves gives it back."""
+
+
+class Quotas(BaseModel):
+    """How much one key, one client secret and one address may have. None: as much as the server has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sessions_per_key: int | None = Field(None, ge=1, le=100_000)
+    sessions_per_secret: int | None = Field(10, ge=1, le=100_000)
+    sessions_per_address: int | None = Field(50, ge=1, le=100_000)
+    """At once; addresses of this machine are not counted. Behind a proxy: name it in `trusted_proxies`."""
+    responses_per_min_per_key: int | None = Field(None, ge=1, le=1_000_000)
+    """That its sessions ask for, all together."""
+    wrong_keys_per_min: int = Field(30, ge=1, le=100_000)
+    """From one address; beyond it, it waits before another key of its is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who wants a session."""
+
+    address: str
+    """As `client_address` tells it; "" when there is none."""
+    key: str | None = None
+    """What has let it in; None where no key is needed."""
+    is_secret: bool = False
+    """Whether that is a client secret."""
+
+    @property
+    def holder(self) -> str | None:
+        """What the key's quotas are counted under: nothing that opens a door."""
+        return (
+            None if self.key is None else hashlib.sha256(self.key.encode(errors="replace")).hexdigest()[:16]
+        )
+
+    @property
+    def has_address(self) -> bool:
+        """Whether its address has a quota."""
+        return not is_this_machine(self.address)
+
+
+class Admission:
+    """The quotas of one server, kept in a store. `now` is the store's clock, in seconds."""
+
+    def __init__(
+        self,
+        quotas: Quotas,
+        store: Store,
+        *,
+        max_session_s: float,
+        refused: Callable[[int, str], None],
+        now: Callable[[], float],
+    ) -> None:
+        """`refused` is told the status and the reason of each refusal."""
+        self._quotas = quotas
+        self._store = store
+        self._max_session_s = max_session_s
+        self._refused = refused
+        self._now = now
+        self._wrong_keys = Budget(quotas.wrong_keys_per_min, 60.0)
+
+    async def turned_away(self, address: str) -> Page | None:
+        """The answer to an address that has shown too many wrong keys: no further key of its is looked at."""
+        if is_this_machine(address):
+            return None
+        wait_s = await self._store.spend(f"wrong_keys:{address}", self._wrong_keys, 0, self._now())
+        if not wait_s:
+            return None
+        return _too_many("too_many_wrong_keys", "Too many wrong keys came from this address.", wait_s)
+
+    async def note_wrong_key(self, address: str) -> None:
+        """Count it against the address; logged when the address has to wait."""
+        key, now = f"wrong_keys:{address}", self._now()
+        if await self._store.spend(key, self._wrong_keys, 1, now):
+            return
+        if wait_s := await self._store.spend(key, self._wrong_keys, 0, now):
+            log.warning("too many wrong keys from %s: it waits for %.0f s", address or "no address", wait_s)
+
+    async def admit(self, visitor: Visitor, seat: str) -> Page | None:
+        """Keep a place for the session that is being opened, under the name `seat`, or say why there is none."""
+        for place, places, whose in self._places(visitor):
+            if await self._store.claim(place, seat, places, _HANDSHAKE_S, self._now()):
+                await self._leave(visitor, seat)
+                message = f"This {whose} has {places} sessions, which is the limit."
+                return _too_many("session_quota_reached", message, 5.0)
+        return None
+
+    @asynccontextmanager
+    async def seated(self, visitor: Visitor, seat: str) -> AsyncIterator[None]:
+        """The session is live within; its place is given back behind it."""
+        lease_s = self._max_session_s + _RENEWED_S
+        try:
+            for place, places, _ in self._places(visitor):
+                await self._store.claim(place, seat, places, lease_s, self._now())
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._leave(visitor, seat)
+
+    async def check_response(self, visitor: Visitor) -> None:
+        """Count a response that a session asks for. Raises ClientError when its key has had its share."""
+        limit = self._quotas.responses_per_min_per_key
+        if limit is None or visitor.holder is None:
+            return
+        budget = Budget(limit, 60.0)
+        if wait_s := await self._store.spend(f"responses:{visitor.holder}", budget, 1, self._now()):
+            raise over_rate(f"the limit of this key is {limit} responses a minute", wait_s)
+
+    def count(self, status: int, reason: str) -> None:
+        """Somebody was refused."""
+        self._refused(status, reason)
+
+    def _places(self, visitor: Visitor) -> list[tuple[str, int, str]]:
+        quotas, wanted = self._quotas, []
+        of_key = quotas.sessions_per_secret if visitor.is_secret else quotas.sessions_per_key
+        if visitor.holder is not None and of_key is not None:
+            wanted.append((f"sessions:key:{visitor.holder}", of_key, "key"))
+        if visitor.has_address and quotas.sessions_per_address is not None:
+            wanted.append((f"sessions:address:{visitor.address}", quotas.sessions_per_address, "address"))
+        return wanted
+
+    async def _leave(self, visitor: Visitor, seat: str) -> None:
+        for place, _, _ in self._places(visitor):
+            await self._store.release(place, seat)
+
+
+def over_rate(limit: str, wait_s: float) -> ClientError:
+    """What a session is told that asks for too much; it goes on."""
+    message = f"Too much at once: {limit}; try again in {math.ceil(wait_s)} s."
+    return ClientError("rate_limit_exceeded", message, type="rate_limit_error")
+
+
+def _too_many(code: str, message: str, wait_s: float) -> Page:
+    seconds = str(max(1, math.ceil(wait_s)))
+    text = f"{message} Try again in {seconds} s."
+    return error_page(429, code, text, ("Retry-After", seconds), type="rate_limit_error")

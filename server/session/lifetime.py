@@ -1,0 +1,37 @@
+"""How long a session may live: so long at all, and so long without a word from its client. Pure; `now` comes in."""
+
+from dataclasses import dataclass, field
+
+from server.domain.errors import ClientError, SessionOver
+
+
+@dataclass(slots=True)
+class Lifetime:
+    """The life of one session that begins at `begins_at`."""
+
+    begins_at: float
+    max_session_s: float
+    max_idle_s: float
+    _heard_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._heard_at = self.begins_at
+
+    def heard(self, now: float) -> None:
+        """The client has sent something."""
+        self._heard_at = now
+
+    @property
+    def ends_at(self) -> float:
+        """When it will be over, unless the client is heard before."""
+        return min(self.begins_at + self.max_session_s, self._heard_at + self.max_idle_s)
+
+    def over(self, now: float) -> SessionOver | None:
+        """Why it is over, if it is."""
+        if now >= self.begins_at + self.max_session_s:
+            message = f"Your session hit the maximum duration of {self.max_session_s / 60:g} minutes."
+            return SessionOver(1001, "session expired", error=ClientError("session_expired", message))
+        if now >= self._heard_at + self.max_idle_s:
+            message = f"Your session has sent nothing for {self.max_idle_s:g} s, which is the limit."
+            return SessionOver(1001, "session idle", error=ClientError("session_idle", message))
+        return None

@@ -1,0 +1,105 @@
+"""Keys and addresses get what their quotas allow; who is refused is told why and when to come back."""
+
+import json
+
+import pytest
+
+from server.cluster.store import MemoryStore
+from server.domain.errors import ClientError
+from server.gateway.admission import Admission, Quotas, Visitor
+from server.gateway.pages import Page
+
+FAR, OTHER = "198.51.100.1", "203.0.113.9"
+
+
+class Door:
+    """An admission whose clock is set by hand."""
+
+    def __init__(self, **quotas: int | None) -> None:
+        self.now = 0.0
+        self.admission = Admission(
+            Quotas.model_validate(quotas),
+            MemoryStore(),
+            max_session_s=600,
+            refused=lambda status, reason: None,
+            now=lambda: self.now,
+        )
+
+
+def told(page: Page | None) -> tuple[int, str, str]:
+    assert page is not None
+    return page.status, json.loads(page.body)["error"]["code"], dict(page.headers)["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("visitor", "neighbour"),
+    [
+        (Visitor(FAR), Visitor(OTHER)),
+        (Visitor("127.0.0.1", "ek_1", is_secret=True), Visitor("127.0.0.1", "ek_2", is_secret=True)),
+        (Visitor("127.0.0.1", "key"), Visitor("127.0.0.1", "other")),
+    ],
+)
+async def test_sessions_at_once_have_a_limit_and_neighbours_their_own(
+    visitor: Visitor, neighbour: Visitor
+) -> None:
+    door = Door(sessions_per_address=2, sessions_per_secret=2, sessions_per_key=2)
+    assert await door.admission.admit(visitor, "a") is None
+    assert await door.admission.admit(visitor, "b") is None
+    assert told(await door.admission.admit(visitor, "c")) == (429, "session_quota_reached", "5")
+    assert await door.admission.admit(neighbour, "d") is None
+
+
+async def test_a_place_is_kept_while_the_session_lives_and_no_longer() -> None:
+    door, visitor = Door(sessions_per_address=1), Visitor(FAR)
+    assert await door.admission.admit(visitor, "a") is None
+    async with door.admission.seated(visitor, "a"):
+        door.now = 500.0
+        assert await door.admission.admit(visitor, "b") is not None
+    assert await door.admission.admit(visitor, "b") is None
+    door.now = 516.0  # the handshake of b never ended
+    assert await door.admission.admit(visitor, "c") is None
+
+
+async def test_who_is_refused_for_one_quota_takes_nothing_of_another() -> None:
+    door = Door(sessions_per_key=2, sessions_per_address=1)
+    assert await door.admission.admit(Visitor(FAR, "key"), "a") is None
+    assert await door.admission.admit(Visitor(FAR, "key"), "b") is not None
+    assert await door.admission.admit(Visitor(OTHER, "key"), "c") is None
+
+
+async def test_an_address_with_too_many_wrong_keys_waits(caplog: pytest.LogCaptureFixture) -> None:
+    door = Door(wrong_keys_per_min=3)
+    for _ in range(3):
+        assert await door.admission.turned_away(FAR) is None
+        await door.admission.note_wrong_key(FAR)
+    assert told(await door.admission.turned_away(FAR)) == (429, "too_many_wrong_keys", "20")
+    assert await door.admission.turned_away(OTHER) is None
+    assert [record.message for record in caplog.records] == [
+        f"too many wrong keys from {FAR}: it waits for 20 s"
+    ]
+    door.now = 20.1
+    assert await door.admission.turned_away(FAR) is None
+
+
+async def test_this_machine_is_counted_but_never_locked_out() -> None:
+    door = Door(wrong_keys_per_min=1, sessions_per_address=1)
+    for seat in "abc":
+        await door.admission.note_wrong_key("127.0.0.1")
+        assert await door.admission.turned_away("127.0.0.1") is None
+        assert await door.admission.admit(Visitor("127.0.0.1"), seat) is None
+
+
+async def test_the_responses_of_a_key_are_counted_together() -> None:
+    door = Door(responses_per_min_per_key=2)
+    for _ in range(2):
+        await door.admission.check_response(Visitor(FAR, "key"))
+    with pytest.raises(ClientError, match="2 responses a minute; try again in 30 s") as refused:
+        await door.admission.check_response(Visitor(OTHER, "key"))
+    assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
+    await door.admission.check_response(Visitor(FAR, "another"))
+
+
+def test_what_quotas_are_counted_under_opens_no_door() -> None:
+    holder = Visitor(FAR, "secret-key").holder
+    assert holder is not None
+    assert "secret" not in holder
