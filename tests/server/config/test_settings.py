@@ -153,11 +153,11 @@ def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -
 
 def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_API_KEYS", "sesame-of-sixteen,open-of-sixteen-too")
-    environment.setenv("OPENAI_API_KEY", "secret")
+    environment.setenv("OPENAI_API_KEY", "sk-hidden")
     settings = load_settings({"host": "0.0.0.0"}, env_file=None)
     assert len(settings.api_keys) == 2
     assert "sesame" not in repr(settings)
-    assert "secret" not in repr(settings)
+    assert "sk-hidden" not in repr(settings)
 
 
 def test_a_certificate_and_its_key_make_tls(tmp_path: Path) -> None:
