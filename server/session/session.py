@@ -121,15 +121,7 @@ class Session:
             self.id, self._hearing, self._outbound.put, self._playback, services.observer
         )
         self._keeper = self._new_keeper()
-        self._writer = Writer(
-            wire,
-            dialect,
-            self._outbound,
-            patience_s=limits.send_timeout_s,
-            now=self._now,
-            wake_at=self._wake_at,
-            tick=self._tick,
-        )
+        self._writer = self._new_writer()
         self._tasks: TaskGroup
         self._check_request = check_request
         self._allowance = Allowance(limits.max_responses_per_min, limits.max_output_bytes_per_min)
@@ -144,6 +136,17 @@ class Session:
             max_queued_audio_s=services.limits.max_queued_audio_s,
             max_unsent_bytes=services.limits.max_unsent_bytes,
             on_overflow=lambda: self.end(_SLOW_CONSUMER),
+        )
+
+    def _new_writer(self) -> Writer:
+        return Writer(
+            self._wire,
+            self._dialect,
+            self._outbound,
+            patience_s=self._services.limits.send_timeout_s,
+            now=self._now,
+            wake_at=self._wake_at,
+            tick=self._tick,
         )
 
     def _new_hosted(self) -> HostedCalls:

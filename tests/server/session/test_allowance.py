@@ -2,8 +2,9 @@
 
 import pytest
 
-from server.domain.commands import AppendAudio, CreateReply, RetrieveItem
+from server.domain.commands import AppendAudio, CancelReply, Configure, CreateReply, RetrieveItem
 from server.domain.errors import ClientError
+from server.domain.values import SessionConfig
 from server.session.allowance import Allowance
 from server.session.lifetime import Lifetime
 
@@ -24,7 +25,8 @@ def test_who_is_sent_too_much_may_ask_for_nothing_until_it_is_less() -> None:
     allowance.check(RetrieveItem("a"), 599, 0.0)
     with pytest.raises(ClientError, match="600 bytes a minute; try again in 11 s"):
         allowance.check(RetrieveItem("a"), 700, 0.0)
-    allowance.check(AppendAudio(b""), 700, 0.0)
+    for command in (AppendAudio(b""), CancelReply(), Configure(SessionConfig())):
+        allowance.check(command, 700, 0.0)
     allowance.check(RetrieveItem("a"), 700, 10.2)
 
 
