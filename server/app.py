@@ -54,6 +54,7 @@ from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
 from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser, ToolServers
 from stages.router import Route
+from stages.runtime.lines import calls_of
 from stages.runtime.models import model_dir
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 
@@ -236,7 +237,7 @@ class App:
         for setting in realtime.ignored:
             log.info("%s: %s", setting.param, setting.message, extra={"session": session.id})
         try:
-            with self._roster.has(session):
+            with self._roster.has(session), calls_of(session.id):
                 await session.run()
         finally:
             log.info("session ended", extra={"session": session.id})

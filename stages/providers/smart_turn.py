@@ -7,9 +7,8 @@ returns a probability. One copy serves all sessions, on one thread: a call takes
 soft end.
 
 An answer is worth something only while the person is silent. So a session that asks again drops its earlier
-question (newest wins), a question is dropped when it is older than `DEADLINE_S`, and no more than
-`WAITING_LIMIT` wait. Whoever asks must do without an answer if none comes; the transcript and the silence
-remain.
+question (newest wins), and a question is dropped when it is older than `DEADLINE_S`. Whoever asks must
+do without an answer if none comes; the transcript and the silence remain.
 """
 
 import asyncio
@@ -37,8 +36,6 @@ _WINDOW_SAMPLES = WINDOW_S * SPEECH_HZ
 DEADLINE_S = 0.5
 """Later than this, silence alone has nearly decided."""
 
-WAITING_LIMIT = 16
-"""Half a second of work on a recent core."""
 
 _LEAST_VARIANCE = 1e-7
 """Added, as in the model's training, so that silence does not divide by zero."""
@@ -85,7 +82,7 @@ class SmartTurn:
     def load(cls, directory: Path, *, threads: int = 1) -> Self:
         """Load the model in `directory`; blocks. Raises ModelFileError."""
         model = SmartTurnModel.load(directory, threads=threads)
-        return cls(model, Worker("end of turn", waiting_limit=WAITING_LIMIT))
+        return cls(model, Worker("end of turn"))
 
     async def probability(self, samples: Samples) -> float:
         """`SmartTurnModel.probability`, on the thread. Cancel-safe.

@@ -1,19 +1,19 @@
-"""One thread that runs one blocking model for all sessions, the most urgent call first.
+"""One thread that runs one blocking model for all sessions, one call at a time, in an order that is fair to each.
 
 Embedded models compute for tenths of a second and use every core they are given, so nothing is won by running
 two calls at once, and much is lost by running them on the event loop. Each model gets one `Worker`.
 
-How it works. `submit` puts a `Job` on a heap ordered by (priority, arrival); the thread takes the first, runs
-it without holding the lock, and hands it back to the event loop it came from. A job ends in exactly one of
-two states, DONE or DROPPED, and its `on_done` is called only for the first, on its own loop. A job that is
-running cannot be stopped: when it is cancelled, the thread finishes it and the result goes nowhere.
+How it works. `submit` puts a `Job` into the line of the session that it belongs to (`stages.runtime.lines`); the
+thread takes the next one, runs it without holding the lock, and hands it back to the event loop it came from. A
+job ends in exactly one of two states, DONE or DROPPED, and its `on_done` is called only for the first, on its own
+loop. A job that is running cannot be stopped: when it is cancelled, the thread finishes it and the result goes
+nowhere.
 """
 
 import asyncio
-import heapq
-import itertools
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar
@@ -21,11 +21,12 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from stages.errors import ProviderBusy, ProviderError
+from stages.runtime.lines import Lines, caller
 
 T = TypeVar("T")
 
-WAITING_LIMIT = 64
-"""Calls that may wait for one model; more than this would be answered too late to be worth anything."""
+LINE_LIMIT = 8
+"""Calls of one session that may wait for one model; more would be answered too late to be worth anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,16 @@ class Job(Generic[T]):
         worker: "Worker",
         fn: Callable[[], T],
         on_done: Callable[["Job[T]"], None],
-        order: tuple[int, int],
     ) -> None:
         self.state = JobState.WAITING
-        self.order = order
+        self.caller = caller()
+        self.context = copy_context()
+        """In which the caller is told: what it starts then is its own, too."""
         self.loop = asyncio.get_running_loop()
         self._worker = worker
         self._fn = fn
         self._on_done = on_done
         self._outcome: Callable[[], T] = fn
-
-    def __lt__(self, other: "Job[Any]") -> bool:
-        return self.order < other.order
 
     def result(self) -> T:
         """What the call returned, or raises what it raised. Only once it is DONE."""
@@ -103,23 +102,22 @@ class Job(Generic[T]):
 class Worker:
     """One named thread, started by the first call. Bounded; closed by its owner."""
 
-    def __init__(self, name: str, *, waiting_limit: int = WAITING_LIMIT) -> None:
+    def __init__(self, name: str, *, line_limit: int = LINE_LIMIT) -> None:
         self.name = name
-        self._waiting_limit = waiting_limit
+        self._line_limit = line_limit
         self._changed = threading.Condition()
-        self._waiting: list[Job[Any]] = []
+        self._waiting = Lines[Job[Any]](line_limit)
         self._running: Job[Any] | None = None
-        self._arrivals = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._done = 0
         self._dropped = 0
 
     async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
-        """What `fn()` returns or raises, run on the thread; lower `priority` first, then first come first.
+        """What `fn()` returns or raises, run on the thread; lower `priority` first, then the sessions in turns.
 
-        Raises ProviderBusy when too many wait, ProviderError when the worker is closed. Cancel-safe: a call
-        that waits never runs, one that runs is abandoned.
+        Raises ProviderBusy when too many calls of this session wait, ProviderError when the worker is closed.
+        Cancel-safe: a call that waits never runs, one that runs is abandoned.
         """
         done = anyio.Event()
         job = self.submit(fn, lambda _: done.set(), priority=priority)
@@ -134,12 +132,12 @@ class Worker:
         with self._changed:
             if self._closed:
                 raise ProviderError(f"{self.name} is closed")
-            if len(self._waiting) >= self._waiting_limit:
+            job = Job(self, fn, on_done)
+            if self._waiting.is_full(job.caller):
                 raise ProviderBusy(
-                    f"{self.name}: {self._waiting_limit} calls are waiting, which is the limit"
+                    f"{self.name}: {self._line_limit} calls of this session are waiting, which is the limit"
                 )
-            job = Job(self, fn, on_done, (priority, next(self._arrivals)))
-            heapq.heappush(self._waiting, job)
+            self._waiting.add(job.caller, priority, job)
             if self._thread is None:
                 # A daemon, so that a native call that never returns cannot hold up the exit of the process.
                 self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
@@ -155,8 +153,7 @@ class Worker:
         """
         with self._changed:
             self._closed = True
-            refused, self._waiting = self._waiting, []
-            for job in refused:
+            for job in self._waiting.take_all():
                 self._refuse(job)
             self._changed.notify()
         if self._thread is None:
@@ -169,7 +166,8 @@ class Worker:
     def is_outranked(self, priority: int) -> bool:
         """Whether a more urgent call waits, so that one of `priority` had better make room. Any thread."""
         with self._changed:
-            return bool(self._waiting) and self._waiting[0].order[0] < priority
+            least = self._waiting.least_priority()
+            return least is not None and least < priority
 
     def statistics(self) -> WorkerStatistics:
         """A snapshot; safe to call from any thread."""
@@ -180,9 +178,8 @@ class Worker:
     def drop(self, job: Job[Any]) -> None:
         """See `Job.cancel`."""
         with self._changed:
-            if job.state is JobState.WAITING and job in self._waiting:
-                self._waiting.remove(job)
-                heapq.heapify(self._waiting)
+            if job.state is JobState.WAITING:
+                self._waiting.remove(job.caller, job)
             if job.state in (JobState.WAITING, JobState.RUNNING):
                 job.state = JobState.DROPPED
                 self._dropped += 1
@@ -210,7 +207,7 @@ class Worker:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            self._running = heapq.heappop(self._waiting)
+            self._running = self._waiting.take()
             self._running.state = JobState.RUNNING
             return self._running
 
@@ -220,6 +217,6 @@ class Worker:
 
     def _hand_back(self, job: Job[Any]) -> None:
         try:
-            job.loop.call_soon_threadsafe(job.settle)
+            job.loop.call_soon_threadsafe(job.settle, context=job.context)
         except RuntimeError:  # its loop is closed, so nobody is waiting
             self.drop(job)

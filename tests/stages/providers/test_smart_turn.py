@@ -49,8 +49,8 @@ def noise(ms: int) -> Samples:
 
 
 @asynccontextmanager
-async def asking(session: LengthSession, waiting_limit: int = 4) -> AsyncIterator[SmartTurn]:
-    model = SmartTurn(SmartTurnModel(session), Worker("test-turns", waiting_limit=waiting_limit))
+async def asking(session: LengthSession, line_limit: int = 4) -> AsyncIterator[SmartTurn]:
+    model = SmartTurn(SmartTurnModel(session), Worker("test-turns", line_limit=line_limit))
     try:
         yield model
     finally:
@@ -109,7 +109,7 @@ async def test_no_more_than_the_limit_wait() -> None:
     session = LengthSession()
     session.may_answer.clear()
     answers: list[float] = []
-    async with asking(session, waiting_limit=1) as model:
+    async with asking(session, line_limit=1) as model:
         running, waiting, refused = (model.open(answers.append) for _ in range(3))
         running.ask(noise(8_000))
         await until_asked(session)

@@ -11,6 +11,7 @@ import anyio.to_thread
 import pytest
 
 from stages.errors import ProviderBusy, ProviderError
+from stages.runtime.lines import caller, calls_of
 from stages.runtime.worker import Job, Worker, WorkerStatistics
 
 PATIENCE_S = 5.0
@@ -38,7 +39,7 @@ def ignore(_: Job[object]) -> None:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    worker = Worker("test-worker", waiting_limit=3)
+    worker = Worker("test-worker", line_limit=3)
     yield worker
     worker.close()
     assert "test-worker" not in [thread.name for thread in threading.enumerate()]
@@ -95,10 +96,44 @@ async def test_a_full_worker_refuses_and_names_its_limit(worker: Worker, gate: G
     worker.submit(gate, ignore)
     await gate.wait_begun()
     waiting = [worker.submit(lambda: None, ignore) for _ in range(3)]
-    with pytest.raises(ProviderBusy, match="test-worker: 3 calls are waiting, which is the limit"):
+    with pytest.raises(
+        ProviderBusy, match="test-worker: 3 calls of this session are waiting, which is the limit"
+    ):
         await worker.run(lambda: None)
     waiting[1].cancel()
     worker.submit(lambda: None, ignore)  # a cancelled call gives its place back at once
+
+
+async def test_a_session_that_fills_its_line_is_refused_and_another_is_served_next(
+    worker: Worker, gate: Gate
+) -> None:
+    ran: list[str] = []
+    worker.submit(gate, ignore)
+    await gate.wait_begun()
+    with calls_of("greedy"):
+        for number in range(3):
+            worker.submit(partial(ran.append, f"greedy {number}"), ignore)
+        with pytest.raises(ProviderBusy):
+            worker.submit(lambda: None, ignore)
+    done = anyio.Event()
+    with calls_of("innocent"):
+        worker.submit(partial(ran.append, "innocent"), lambda _: done.set())
+    gate.open.set()
+    await done.wait()
+    assert ran[:2] in (["greedy 0", "innocent"], ["innocent", "greedy 0"])
+
+
+async def test_what_an_answer_starts_is_of_the_session_that_asked(worker: Worker) -> None:
+    answered, callers = anyio.Event(), list[str]()
+
+    def on_done(_: Job[None]) -> None:
+        callers.append(caller())
+        answered.set()
+
+    with calls_of("mine"):
+        worker.submit(lambda: None, on_done)
+    await answered.wait()
+    assert callers == ["mine"]
 
 
 async def test_a_cancelled_call_that_waits_never_runs(worker: Worker, gate: Gate) -> None:

@@ -70,10 +70,8 @@ def engine() -> Iterator[CountingEngine]:
 
 
 @asynccontextmanager
-async def recognising(engine: CountingEngine, waiting_limit: int = 8) -> AsyncIterator[EmbeddedRecogniser]:
-    recogniser = EmbeddedRecogniser(
-        WhisperModel(engine), Worker("test-recogniser", waiting_limit=waiting_limit)
-    )
+async def recognising(engine: CountingEngine, line_limit: int = 8) -> AsyncIterator[EmbeddedRecogniser]:
+    recogniser = EmbeddedRecogniser(WhisperModel(engine), Worker("test-recogniser", line_limit=line_limit))
     try:
         yield recogniser
     finally:
@@ -303,7 +301,7 @@ async def test_nothing_is_reported_after_close(engine: CountingEngine) -> None:
 
 
 async def test_a_full_queue_refuses_a_final_and_is_no_trouble_to_who_speaks(engine: CountingEngine) -> None:
-    async with recognising(engine, waiting_limit=1) as recogniser:
+    async with recognising(engine, line_limit=1) as recogniser:
         engine.may_encode.clear()
         refused = recogniser.open(lambda _: None)
         async with anyio.create_task_group() as tasks:
@@ -314,7 +312,7 @@ async def test_a_full_queue_refuses_a_final_and_is_no_trouble_to_who_speaks(engi
                 await engine.wait_begun()
                 await anyio.wait_all_tasks_blocked()
             refused.push(voice(1000))
-            with pytest.raises(ProviderBusy, match="test-recogniser: 1 calls are waiting"):
+            with pytest.raises(ProviderBusy, match="test-recogniser: 1 calls of this session are waiting"):
                 await refused.final()
             engine.may_encode.set()
         assert (await refused.final()).text == "one two"  # what it was told is not lost
