@@ -12,6 +12,7 @@ from stageflow.errors import (
     PipelineBuildError,
     PipelineCancelled,
     RunEnded,
+    StageCancelled,
     StageFailed,
     StageflowError,
     StageTimeout,
@@ -20,6 +21,7 @@ from stageflow.errors import (
     ToolDeclarationError,
 )
 from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink, StageEvent
+from stageflow.frozen import thaw
 from stageflow.interceptors import (
     Interceptor,
     LoggingInterceptor,
@@ -30,7 +32,7 @@ from stageflow.interceptors import (
     TimeoutInterceptor,
     TracingInterceptor,
 )
-from stageflow.pipeline import Pipeline, PipelineGraph, PipelineResults, StageSpec
+from stageflow.pipeline import OTHERWISE, Pipeline, PipelineGraph, PipelineResults, StageSpec
 from stageflow.stages.inputs import StageInputs, UndeclaredDependencyError, create_stage_inputs
 from stageflow.stages.ports import (
     AudioPorts,
@@ -43,15 +45,15 @@ from stageflow.stages.ports import (
 )
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 
-__all__ = [
+__all__ = [  # noqa: RUF022  # one order for constants and classes
     "AudioPorts", "CollectingEventSink", "ContextSnapshot", "CorePorts", "DeadlineExceeded", "Document",
     "EventSink", "Interceptor", "InvalidOutputError", "LLMPorts", "LoggingEventSink", "LoggingInterceptor",
-    "Memory", "Message", "MetricsInterceptor", "NoOpEventSink", "Pipeline", "PipelineBuildError",
+    "Memory", "Message", "MetricsInterceptor", "NoOpEventSink", "OTHERWISE", "Pipeline", "PipelineBuildError",
     "PipelineCancelled", "PipelineGraph", "PipelineResults", "PipelineTimer", "Profile", "RetryInterceptor",
-    "RetryPolicy", "RunEnded", "RunIdentity", "Span", "Stage", "StageArtifact", "StageContext", "StageEvent",
-    "StageFailed", "StageInputs", "StageKind", "StageOutput", "StagePorts", "StageSpec", "StageStatus",
-    "StageTimeout", "StageUsageError", "StageflowError", "StreamError", "TimeoutInterceptor", "Tool",
-    "ToolCall", "ToolDeclarationError", "ToolRegistry", "ToolResult", "TracingInterceptor",
+    "RetryPolicy", "RunEnded", "RunIdentity", "Span", "Stage", "StageArtifact", "StageCancelled", "StageContext",
+    "StageEvent", "StageFailed", "StageInputs", "StageKind", "StageOutput", "StagePorts", "StageSpec",
+    "StageStatus", "StageTimeout", "StageUsageError", "StageflowError", "StreamError", "TimeoutInterceptor",
+    "Tool", "ToolCall", "ToolDeclarationError", "ToolRegistry", "ToolResult", "TracingInterceptor",
     "UndeclaredDependencyError", "create_audio_ports", "create_core_ports", "create_llm_ports",
-    "create_stage_inputs",
+    "create_stage_inputs", "thaw",
 ]  # fmt: skip

@@ -1,19 +1,21 @@
 """What a stage is and says: `Stage`, its kind, its output, and the context that it is given."""
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
+import anyio.from_thread
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
 from stageflow.context import PipelineTimer as PipelineTimer
-from stageflow.errors import InvalidOutputError, StageUsageError
+from stageflow.errors import InvalidOutputError, StageCancelled, StageUsageError
 from stageflow.events import Data, show
 from stageflow.events import StageEvent as StageEvent
+from stageflow.frozen import EMPTY, FrozenDict, UnfreezableError, freeze, freeze_items
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import HOLDERS, StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
@@ -49,13 +51,22 @@ class StageArtifact:
     type: str
     payload: Any = None
 
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "payload", freeze(self.payload)[0])
+        except UnfreezableError as why:
+            raise StageUsageError(f"the payload of artifact {self.type!r}: {why}") from why.__cause__
+
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it."""
+    """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it.
+
+    Raises InvalidOutputError for a status that there is not, and for data that can neither be frozen nor copied.
+    """
 
     status: StageStatus
-    data: Data = field(default_factory=dict)
+    data: Data = EMPTY
     artifacts: tuple[StageArtifact, ...] = ()
     events: tuple[StageEvent, ...] = ()
     error: str | None = None
@@ -65,12 +76,18 @@ class StageOutput:
     after_s: float | None = None  # how long to wait before another try
 
     def __post_init__(self) -> None:
-        if type(self.data) is not MappingProxyType:  # that of another output has been checked there
-            object.__setattr__(self, "data", MappingProxyType(_checked(self.data)))
+        if type(self.status) is not StageStatus:
+            object.__setattr__(self, "status", _status(self.status))
+        if type(self.data) is not FrozenDict:  # that of another output has been checked there
+            object.__setattr__(
+                self, "data", freeze_items(_checked(self.data), InvalidOutputError, "the data")
+            )
 
     @classmethod
     def ok(cls, data: Data | None = None, /, **values: Any) -> Self:
-        """Success. `data` and the keywords are merged; artifacts and events go to their own fields."""
+        """Success. `data`, also by keyword, and the keywords are merged; artifacts and events go to their fields."""
+        if data is None and isinstance(values.get("data"), Mapping):
+            data = values.pop("data")
         merged = {**_checked(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
         events = _taken(merged, "events", StageEvent) if "events" in merged else ()
@@ -89,12 +106,21 @@ class StageOutput:
     @classmethod
     def fail(cls, error: str = "", data: Data | None = None) -> Self:
         """The stage failed, and with it the run."""
-        return cls(StageStatus.FAIL, data or {}, error=error)
+        return cls(StageStatus.FAIL, data or {}, error=error or "it failed, and did not say why")
 
     @classmethod
     def retry(cls, error: str = "", data: Data | None = None, after_s: float | None = None) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
         return cls(StageStatus.RETRY, data or {}, error=error, after_s=after_s)
+
+
+def _status(given: object) -> StageStatus:
+    """The status that a text stands for: one that nobody knows must not count as success."""
+    try:
+        return StageStatus(given)  # type: ignore[arg-type]  # any value may be asked for
+    except ValueError:
+        known = ", ".join(StageStatus)
+        raise InvalidOutputError(f"there is no status {given!r}; there are {known}") from None
 
 
 def _checked(data: object) -> dict[str, Any]:
@@ -131,6 +157,10 @@ class StageContext:
     began_ms: float = 0.0  # by the timer
     artifacts: list[StageArtifact] = field(default_factory=list)  # what the stage has recorded so far
     events: list[StageEvent] = field(default_factory=list)
+    fate: Any = None  # the stage under way, as its executor knows it; None without one
+    made: list[Any] = field(
+        default_factory=list
+    )  # the instance, if the stage is a class; kept for further attempts
     timer: PipelineTimer = field(init=False)  # the run's
     ports: StagePorts = field(init=False)  # the run's services; one that was not given is None
 
@@ -149,13 +179,15 @@ class StageContext:
         """A service that the stage cannot do without. Raises StageUsageError."""
         if (service := getattr(self.ports, name)) is None:
             lack = f"stage {self.stage_name!r} needs the port {name!r}, which the run was not given"
-            remedy = f"run the pipeline with ports={HOLDERS[name].__name__}({name}=...)"
+            holder = HOLDERS[name].__name__ if name in HOLDERS else "StagePorts"
+            remedy = f"run the pipeline with ports={holder}({name}=...)"
             raise StageUsageError(f"{lack}: {remedy}")
         return service
 
     def emit_event(self, type: str, data: Data | None = None) -> None:
         """Record an event in the stage's output, and show it to the run's sink at once."""
-        self.events.append(StageEvent(type, dict(data or {})))
+        run_id, at_ms = str(self.snapshot.pipeline_run_id), self.timer.elapsed_ms()
+        self.events.append(StageEvent(type, data or EMPTY, run_id, self.stage_name, at_ms))
         show(self.config.get("event_sink"), self.events[-1])
 
     def add_artifact(self, type: str, payload: Any = None) -> None:
@@ -172,12 +204,39 @@ class StageContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run is being cancelled, for a stage that computes for long without awaiting."""
-        return anyio.current_effective_deadline() == -inf
+        """Whether the run is being cancelled or the time is up, for a stage that computes for long without awaiting.
+
+        Can be asked in a worker thread too.
+        """
+        return (self.fate is not None and self.fate.is_over()) or _scope_is_over()
+
+    def ending(self, error: BaseException) -> Exception:
+        """What ended the stage, in place of what was raised in it: the reason of a cancellation, or `error` itself."""
+        if isinstance(error, Exception):
+            return error
+        return StageCancelled("it was cancelled") if self.fate is None else self.fate.ending()
 
     async def checkpoint(self) -> None:
         """Let others run, and end here if the run has been cancelled."""
         await anyio.lowlevel.checkpoint()
+
+
+def _scope_is_over() -> bool:
+    """Whether a cancel scope around the caller, or around who sent it to a worker thread, is cancelled or late."""
+    try:
+        return anyio.current_effective_deadline() <= anyio.current_time()
+    except RuntimeError:  # not on a loop
+        pass
+    try:
+        anyio.from_thread.check_cancelled()
+    except RuntimeError:  # nor in a worker thread
+        return False
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+Returned = StageOutput | Mapping[str, Any] | None
 
 
 class Stage(Protocol):
@@ -186,11 +245,21 @@ class Stage(Protocol):
     name: str
     kind: StageKind
 
-    async def execute(self, ctx: StageContext) -> StageOutput | Mapping[str, Any] | None:
+    async def execute(self, ctx: StageContext) -> Returned:
         """Do the work. A dict counts as `ok`, None as `ok` without data.
 
         Must end within 50 ms of being cancelled, so await in cleanup only under a shielded scope with a deadline.
         """
 
 
+class Executes(Protocol):
+    """The least that a stage is: `name` and `kind` may be said where it is added."""
+
+    def execute(self, ctx: StageContext, /) -> Awaitable[Returned]:
+        """Do the work, as `Stage.execute` says."""
+        ...
+
+
+# Whatever can be added to a pipeline: an object, its class, or an async function of the context.
+AnyStage = Executes | type[Executes] | Callable[[StageContext], Awaitable[Returned]]
 StageCall = Callable[[StageContext], Coroutine[Any, Any, StageOutput]]  # one attempt of a stage, as it is run

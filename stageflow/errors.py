@@ -4,6 +4,7 @@ StageflowError
 ├── PipelineBuildError, ToolDeclarationError      the author's, before anything runs
 ├── StageUsageError                               the author's: a stage breaks a rule
 │   └── UndeclaredDependencyError, InvalidOutputError, StreamError
+├── StageCancelled                                how interceptors are told that a stage was cut short
 └── RunEnded                                      a run that did not complete
     ├── PipelineCancelled                         on purpose
     └── StageFailed                               a stage's or its services' fault, or time was up
@@ -11,7 +12,7 @@ StageflowError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stageflow.graph import PipelineResults
@@ -28,6 +29,9 @@ class PipelineBuildError(StageflowError):
         self.faults = tuple(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__("\n".join((f"the pipeline has {count}:", *(f"- {fault}" for fault in self.faults))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,)
 
 
 class StageUsageError(StageflowError):
@@ -50,6 +54,10 @@ class ToolDeclarationError(StageflowError):
     """A function that cannot be declared as a tool; the message says what to change."""
 
 
+class StageCancelled(StageflowError):
+    """A stage was cut short, because its run ended; only interceptors are told so, and nobody raises it."""
+
+
 class RunEnded(StageflowError):
     """A run that did not complete: the `stage` that ended it, what it said, and what had ended by then."""
 
@@ -60,6 +68,9 @@ class RunEnded(StageflowError):
     ) -> None:
         super().__init__(f"stage {stage!r} {self._deed}: {reason}")
         self.stage, self.reason, self.data, self.results = stage, reason, data, results
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.stage, self.reason, self.data, self.results)
 
 
 class PipelineCancelled(RunEnded):
@@ -83,3 +94,17 @@ class StageTimeout(StageFailed):
 
 class DeadlineExceeded(StageFailed):
     """The run took longer than its `deadline_s`; `stage` is the first that was still running."""
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """What was really raised: the error itself, or all in a group of them but cancellations that came of it."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    found = [leaf for one in error.exceptions for leaf in leaves(one)]
+    return [leaf for leaf in found if isinstance(leaf, Exception)] or found
+
+
+def in_words(error: BaseException) -> str:
+    """What was raised, as a sentence for people; a group by what is in it."""
+    told = dict.fromkeys(f"{type(one).__name__}: {one}".removesuffix(": ") for one in leaves(error))
+    return "; ".join(told)

@@ -11,10 +11,14 @@ Their data has `run_id`, `stage`, `kind` and `duration_ms` (a stage's, or the ru
 `skipped` and `cancelled` a `reason`, `retried` also `attempt` and `wait_s`.
 """
 
+import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from stageflow.errors import StageUsageError
+from stageflow.frozen import EMPTY, freeze_items
 
 log = logging.getLogger(__name__)
 Data = Mapping[str, Any]  # values by their names
@@ -25,7 +29,16 @@ class StageEvent:
     """Something that happened: a stage's own event, or one of the run's life."""
 
     type: str
-    data: Data = field(default_factory=dict)
+    data: Data = EMPTY
+    # Whose it is, and when it was, in milliseconds from the run's start; set by the run. Not part of what it says.
+    run_id: str | None = field(default=None, compare=False)
+    stage: str | None = field(default=None, compare=False)
+    at_ms: float | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.data is not EMPTY:
+            items = freeze_items(self.data, StageUsageError, f"the data of event {self.type!r}")
+            object.__setattr__(self, "data", items)
 
 
 class EventSink(Protocol):
@@ -38,10 +51,28 @@ class EventSink(Protocol):
 def show(sink: EventSink | None, event: StageEvent) -> None:
     """Show the sink, if there is one, an event; it must not change what it observes."""
     try:
-        if sink is not None:
-            sink.emit(event)
+        answer: Any = sink.emit(event) if sink is not None else None  # type: ignore[func-returns-value]
+        if inspect.isawaitable(
+            answer
+        ):  # it was made by a plain function, or `checked_sink` would have seen it
+            getattr(answer, "close", lambda: None)()
+            raise TypeError(_ASYNC)
     except Exception:
         log.exception("event sink failed", extra={"event": event.type})
+
+
+_ASYNC = "emit is async, so that events would be lost: write `def emit(self, event)`"
+
+
+def checked_sink(sink: EventSink | None) -> EventSink | None:
+    """The sink; None if it drops everything. Raises StageUsageError if it cannot take events."""
+    emit = getattr(sink, "emit", None)
+    if sink is not None and (
+        isinstance(sink, type) or not callable(emit) or inspect.iscoroutinefunction(emit)
+    ):
+        why = _ASYNC if inspect.iscoroutinefunction(emit) else "give an object with `def emit(self, event)`"
+        raise StageUsageError(f"{sink!r} is no event sink: {why}")
+    return None if type(sink) is NoOpEventSink else sink
 
 
 class NoOpEventSink:

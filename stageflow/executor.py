@@ -10,6 +10,7 @@ own; so a chain of stages costs one task. A stage that starts frees those that r
   ends; what happens later changes nothing. The verdict wakes the host, which cancels the task group. So does the
   caller's cancellation, which is no verdict: it goes on to the caller.
 - *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stageflow.pilot`).
+- *Optional*: the failure of such a stage, its timeout included, is a skip; only the stage itself is cancelled.
 - *Streams*: one channel for each stream edge and run. A producer's end closes its channels, a consumer's end
   leaves them, in any outcome: neither can wait for one who is gone.
 
@@ -18,54 +19,117 @@ there are no locks.
 """
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from math import inf
 from random import random
+from typing import Any
 
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot, PipelineTimer
 from stageflow.core import StageContext, StageOutput, StageStatus
-from stageflow.errors import DeadlineExceeded, PipelineCancelled, RunEnded, StageFailed, StageTimeout
-from stageflow.events import Data, NoOpEventSink, StageEvent, show
-from stageflow.graph import Node, PipelineResults
+from stageflow.errors import (
+    DeadlineExceeded,
+    PipelineCancelled,
+    RunEnded,
+    StageCancelled,
+    StageFailed,
+    StageTimeout,
+    StageUsageError,
+    StreamError,
+    in_words,
+    leaves,
+)
+from stageflow.events import EventSink, StageEvent, show
+from stageflow.frozen import FrozenDict
+from stageflow.graph import OTHERWISE, Node, PipelineResults
 from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
-from stageflow.streams import Channel, StreamWriter
+from stageflow.stall import Wait, Waits
+from stageflow.streams import CAPACITY, Channel, StreamWriter
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
 _NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
 _BY_CALLER = "the caller cancelled the run"
+_BY_NOBODY = "CancelledError: raised, though nobody had cancelled it"
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
+
+
+@dataclass(slots=True, eq=False)
+class Flight(Pilot):
+    """A stage under way: who drives it, when its time is up, and what becomes of it."""
+
+    run: "Run" = None  # type: ignore[assignment]  # always given
+    node: Node = None  # type: ignore[assignment]
+    instance: Any = None  # of the stage, if that is a class
+    context: StageContext = None  # type: ignore[assignment]  # made right after
+    late_at: float = inf  # when its own limit is exceeded
+    late: StageTimeout | None = None  # what it is told then
+    is_late: bool = False
+    scope: anyio.CancelScope | None = None  # of an optional stage, which can be cancelled alone
+    timers: tuple[asyncio.TimerHandle, ...] = ()
+    cause: BaseException | None = None  # what was raised in it
+
+    def is_over(self) -> bool:
+        return self.is_late or self.run.is_over(self.late_at)
+
+    def ending(self) -> Exception:
+        """What an interceptor is told when the stage is cut short."""
+        if self.is_late and self.late is not None:
+            return self.late
+        why = self.run.why_cut_short()
+        return StageUsageError(_BY_NOBODY) if why is None else StageCancelled(why)
 
 
 class Run:
     """One run of one graph: `await Run(...).complete(deadline_s)`."""
 
     def __init__(
-        self, nodes: dict[str, Node], facts: ContextSnapshot, ports: StagePorts, config: Data
+        self,
+        nodes: dict[str, Node],
+        facts: ContextSnapshot,
+        ports: StagePorts,
+        settings: FrozenDict,
+        sink: EventSink | None,
     ) -> None:
-        """`nodes` by name, in topological order; `config` has the `event_sink` in it."""
+        """`nodes` by name, in topological order; `sink` is None if nobody listens."""
         self._nodes, self._facts, self._ports = nodes, facts, ports
         self._loop = asyncio.get_running_loop()
         self._timer = PipelineTimer(self._loop.time)
-        self._config = {**config, "timer": self._timer}
-        sink = config["event_sink"]
-        self._sink = None if isinstance(sink, NoOpEventSink) else sink
+        self._settings, self._sink = settings, sink
+        self._config = {**settings, "event_sink": sink, "timer": self._timer}
+        self._variables = contextvars.copy_context()  # each stage has a copy of its own
         self._outputs: dict[str, StageOutput] = {}
-        self._results = PipelineResults(nodes, self._outputs, str(facts.pipeline_run_id))
-        # By consumer and producer.
-        self._streams = {(name, one): Channel() for name, node in nodes.items() for one in node.spec.streams}
-        self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
+        self._results = PipelineResults(tuple(nodes), self._outputs, str(facts.pipeline_run_id))
+        self._waits: Waits | None = None
+        self._streams: dict[tuple[str, str], Channel] = {}  # by consumer and producer
+        self._missing: dict[str, int] = {}  # edges of each stage that are not satisfied yet
+        for name, node in nodes.items():
+            spec = node.spec
+            self._missing[name] = len(spec.dependencies) + len(spec.streams)
+            for one in spec.streams:
+                self._waits = self._waits or Waits(self._stall)
+                size = spec.capacity or CAPACITY
+                self._streams[name, one] = Channel(
+                    _capacity=size, producer=one, consumer=name, _waits=self._waits
+                )
         self._passed_by: set[str] = set()  # stages that routing led past
-        self._flying: dict[str, tuple[StageContext, Pilot]] = {}
+        self._flying: dict[str, Flight] = {}
+        self._deadline_s = self._deadline_at = inf
         self._verdict: RunEnded | None = None
         self._over = asyncio.Event()  # by a verdict, the end of all stages, or the caller's cancellation
+
+    def is_over(self, until: float) -> bool:
+        """Whether the run is, or its time is up, or it is `until` already. Can be asked from any thread."""
+        return self._over.is_set() or self._loop.time() >= min(until, self._deadline_at)
 
     async def complete(self, deadline_s: float | None) -> PipelineResults:
         """Run to the end and return the results, or raise how else the run ended."""
@@ -87,9 +151,12 @@ class Run:
     async def _host(self, deadline_s: float | None) -> None:
         await anyio.lowlevel.checkpoint_if_cancelled()
         with ExitStack() as timers:
+            if self._waits is not None:
+                timers.callback(self._waits.stop)
             async with anyio.create_task_group() as self._tasks:
                 if deadline_s is not None:
-                    timers.callback(self._loop.call_later(deadline_s, self._miss_deadline, deadline_s).cancel)
+                    self._deadline_s, self._deadline_at = deadline_s, self._loop.time() + deadline_s
+                    timers.callback(self._loop.call_later(deadline_s, self._miss_deadline).cancel)
                 self._start(node for node in self._nodes.values() if not node.spec.needs)
                 try:
                     await self._over.wait()
@@ -105,17 +172,46 @@ class Run:
             self._verdict = verdict
             self._over.set()
 
-    def _miss_deadline(self, deadline_s: float) -> None:
+    def why_cut_short(self) -> str | None:
+        """Why the stages under way are being cancelled; None if they are not."""
+        if self._verdict is not None:
+            return f"the run ended with stage {self._verdict.stage!r}"
+        is_cancelled = self._over.is_set() or anyio.current_effective_deadline() == -inf
+        return _BY_CALLER if is_cancelled else None
+
+    def _miss_deadline(self) -> None:
         flying = [name for name in self._nodes if name in self._flying]
-        text = f"the run took longer than {deadline_s:g} s; still running: {', '.join(flying) or 'nothing'}"
+        text = f"the run took longer than {self._deadline_s:g} s; still running: {', '.join(flying) or 'nothing'}"
         self._decide(DeadlineExceeded(next(iter(flying), ""), text, {}, self._results))
 
+    def _miss_limit(self, flight: Flight) -> None:
+        """A stage has exceeded its own time: the run ends, or, if it can do without, the stage alone."""
+        if self._over.is_set() or flight.is_late or flight.late is None:
+            return
+        flight.is_late = True
+        if flight.scope is None:
+            self._decide(flight.late)
+        else:
+            flight.scope.cancel()
+            flight.timers += (self._loop.call_later(GRACE_S, self._bring_down, flight),)
+
+    def _stall(self, ring: list[Wait]) -> None:
+        text = f"streams wait for each other, for ever: {', '.join(map(str, ring))}"
+        remedy = f"let {ring[0].by!r} read its streams at once, in a task each, or give them more capacity"
+        failure = StageFailed(ring[0].by, f"{text}; {remedy}", {}, self._results)
+        failure.__cause__ = StreamError(text)
+        self._decide(failure)
+
     def _bring_down_all(self) -> None:
-        for name, (context, pilot) in self._flying.items():
-            log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
-            took_ms = self._timer.elapsed_ms() - context.began_ms
-            self._tell("stage.overstayed", self._nodes[name], duration_ms=took_ms, grace_s=GRACE_S)
-            pilot.bring_down()
+        for flight in self._flying.values():
+            self._bring_down(flight)
+
+    def _bring_down(self, flight: Flight) -> None:
+        name = flight.node.name
+        log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
+        took_ms = self._timer.elapsed_ms() - flight.context.began_ms
+        self._tell("stage.overstayed", flight.node, duration_ms=took_ms, grace_s=GRACE_S)
+        flight.bring_down()
 
     def _start(self, free: Iterable[Node]) -> None:
         for node in free:
@@ -132,75 +228,139 @@ class Run:
 
     async def _fly(self, node: Node) -> None:
         """Run a stage to its end, whatever that is, and let go of who may wait for it at its streams."""
-        name, limit_s, results = node.name, node.spec.timeout_s, self._results
-        context, pilot = self._flying[name] = self._context_of(node), Pilot()
-        late = timer = cause = None
-        if limit_s is not None:
-            late = StageTimeout(name, f"it took longer than {limit_s:g} s", {}, results)
-            timer = self._loop.call_later(limit_s, self._decide, late)
-        self._tell("stage.started", node, duration_ms=0.0)
+        flight = self._flying[node.name] = self._take_off(node)
+        if self._sink is not None:
+            self._tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
         try:
-            output = await pilot.drive(self._attempts(node, context))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
-            output, cause = context.completed(self._outcome_of(error, context)), error
-        if late is not None and late is self._verdict:  # whatever it has returned since
-            output = context.completed(StageOutput.fail(late.reason))
-        if timer is not None:
-            timer.cancel()
-        del self._flying[name]
-        if output.status is StageStatus.FAIL:
-            failure = StageFailed(name, output.error or "", output.data, results)
-            failure.__cause__ = cause
-            context.stream.close(failure)
-            self._decide(failure)
-        elif output.status is StageStatus.CANCEL:
-            self._decide(PipelineCancelled(name, output.reason or "", output.data, results))
-        context.stream.close()
-        self._settle(node, output)
-
-    async def _attempts(self, node: Node, context: StageContext) -> StageOutput:
-        """Run a stage until it does not ask for another try, or does not get it."""
-        attempt, policy = 1, node.spec.retry
-        while (output := await node.attempt(context)).status is StageStatus.RETRY:
-            if policy is None:
-                why = _NO_POLICY
-            elif attempt >= policy.max_attempts:
-                why = f"after {attempt} attempts, which is all that its retry policy allows"
-            elif context.stream.sent:
-                why = "another try is impossible, because its consumers have had items of its stream already"
-            elif any(channel.taken for channel in context.inputs.streams.values()):
-                why = "another try is impossible, because it has had items of a stream already"
+            if flight.scope is None:
+                output = await flight.drive(self._attempts(flight), node.name)
             else:
-                wait_s = policy.delay_s(attempt, output.after_s, random())
-                told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
-                self._tell("stage.retried", node, duration_ms=output.duration_ms, **told)
-                await anyio.sleep(wait_s)
-                attempt += 1
-                context.artifacts.clear()  # what a try recorded that came to nothing is forgotten
-                context.events.clear()
-                continue
-            error = f"{output.error or 'it asked for another try'} ({why})"
-            return replace(output, status=StageStatus.FAIL, error=error)
+                output = await self._fly_alone(flight, flight.scope)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
+            output = flight.context.completed(self._outcome_of(error, flight))
+        if flight.late is not None or self._deadline_at != inf:
+            output = self._checked_time(flight, output)
+        del self._flying[node.name]
+        self._land(flight, output)
+
+    def _take_off(self, node: Node) -> Flight:
+        limit_s, flight = node.spec.timeout_s, Flight(self._variables.copy(), run=self, node=node)
+        flight.context = self._context_of(node, flight)
+        if limit_s is not None:
+            flight.late_at = self._loop.time() + limit_s
+            flight.late = StageTimeout(node.name, f"it took longer than {limit_s:g} s", {}, self._results)
+            flight.timers = (self._loop.call_later(limit_s, self._miss_limit, flight),)
+        if node.spec.optional:
+            flight.scope = anyio.CancelScope()
+        return flight
+
+    async def _fly_alone(self, flight: Flight, scope: anyio.CancelScope) -> StageOutput:
+        """Run an optional stage, which can be cancelled while the run goes on."""
+        try:
+            with scope:
+                return await flight.drive(self._attempts(flight), flight.node.name)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not flight.is_bringing_down or self._over.is_set() or task is None:
+                raise
+            task.uncancel()  # it was brought down; the task goes on with the stages after it
+        return flight.context.completed(StageOutput.fail(in_words(flight.ending())))
+
+    def _checked_time(self, flight: Flight, output: StageOutput) -> StageOutput:
+        """What a stage with a limit comes to: what it has returned too late counts as little as what it swallowed."""
+        now_s = self._loop.time()
+        if now_s > self._deadline_at:
+            self._miss_deadline()
+        if now_s > flight.late_at:
+            self._miss_limit(flight)
+        for timer in flight.timers:
+            timer.cancel()
+        if flight.is_late and flight.late is not None:
+            return flight.context.completed(StageOutput.fail(flight.late.reason))
         return output
 
-    def _context_of(self, node: Node) -> StageContext:
+    def _land(self, flight: Flight, output: StageOutput) -> None:
+        """A stage has ended: what that means for the run."""
+        name, stream = flight.node.name, flight.context.stream
+        if output.status is StageStatus.FAIL:
+            if flight.node.spec.optional and not self._over.is_set():
+                output = replace(
+                    output, status=StageStatus.SKIP, reason=f"it is optional, and failed: {output.error}"
+                )
+            else:
+                failure = StageFailed(name, output.error or "", output.data, self._results)
+                failure.__cause__ = flight.cause
+                stream.close(failure)
+                self._decide(failure)
+        elif output.status is StageStatus.CANCEL:
+            self._decide(PipelineCancelled(name, output.reason or "", output.data, self._results))
+        stream.close()
+        self._settle(flight.node, output)
+
+    async def _attempts(self, flight: Flight) -> StageOutput:
+        """Run a stage until it does not ask for another try, or does not get it."""
+        attempt, node, context = 1, flight.node, flight.context
+        policy = node.spec.retry
+        while True:
+            try:
+                output = await node.attempt(context)
+            except Exception as error:
+                if policy is None or not policy.retries(error):
+                    raise
+                flight.cause = _cause(error)
+                output = context.completed(StageOutput.retry(in_words(error)))
+            if output.status is not StageStatus.RETRY:
+                return output
+            if policy is None or (why := self._no_further(flight, attempt)):
+                why = _NO_POLICY if policy is None else why
+                error_text = f"{output.error or 'it asked for another try'} ({why})"
+                return replace(output, status=StageStatus.FAIL, error=error_text)
+            wait_s = policy.delay_s(attempt, output.after_s, random())
+            told = {"attempt": attempt, "wait_s": wait_s, "error": output.error}
+            self._tell("stage.retried", node, duration_ms=output.duration_ms, **told)
+            await anyio.sleep(wait_s)
+            attempt += 1
+            context.artifacts.clear()  # what a try recorded that came to nothing is forgotten
+            context.events.clear()
+            flight.cause = None
+
+    def _no_further(self, flight: Flight, attempt: int) -> str:
+        """Why there cannot be another try; empty if there can."""
+        policy = flight.node.spec.retry
+        if policy is not None and attempt >= policy.max_attempts:
+            return f"after {attempt} attempts, which is all that its retry policy allows"
+        if flight.context.stream.sent:
+            return "another try is impossible, because its consumers have had items of its stream already"
+        if any(channel.taken for channel in flight.context.inputs.streams.values()):
+            return "another try is impossible, because it has had items of a stream already"
+        return ""
+
+    def _context_of(self, node: Node, flight: Flight) -> StageContext:
         facts, reads, readers = self._facts, node.spec.streams, node.consumers  # none, in most stages
         streams = {one: self._streams[node.name, one] for one in reads} if reads else {}
         outgoing = [self._streams[one.name, node.name] for one in readers] if readers else ()
-        inputs = StageInputs(facts, self._ports, self._outputs, node.upstream, streams, node.name)
-        writer = StreamWriter(node.name, outgoing, node.refusal)
-        config = {**self._config, **node.spec.config} if node.spec.config else self._config
-        return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms())
+        inputs = StageInputs(
+            facts, self._ports, self._outputs, node.sight, streams, node.name, self._passed_by
+        )
+        writer = StreamWriter(node.name, outgoing, node.refusal, self._waits)
+        own: Any = node.spec.config
+        config = self._config
+        if self._settings.is_loose:
+            config = {**config, **deepcopy(self._settings)}
+        if own:
+            config = {**config, **(deepcopy(own) if own.is_loose else own)}
+        return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms(), fate=flight)
 
-    def _outcome_of(self, error: BaseException, context: StageContext) -> StageOutput:
+    def _outcome_of(self, error: BaseException, flight: Flight) -> StageOutput:
+        flight.cause = _cause(error)
+        if isinstance(error, PipelineCancelled):  # of a graph that the stage has run: its purpose is ours
+            return StageOutput.cancel(error.reason, error.data)
         if not isinstance(error, asyncio.CancelledError):
-            return StageOutput.fail(f"{type(error).__name__}: {error}")
-        if not context.is_cancelled:
-            return StageOutput.fail("CancelledError: raised, though nobody had cancelled it")
-        verdict = self._verdict
-        return StageOutput.cancel(f"the run ended with stage {verdict.stage!r}" if verdict else _BY_CALLER)
+            return StageOutput.fail(in_words(error))
+        why = self.why_cut_short()
+        return StageOutput.fail(_BY_NOBODY) if why is None else StageOutput.cancel(why)
 
     def _settle(self, node: Node, output: StageOutput) -> None:
         self._outputs[node.name] = output
@@ -216,8 +376,9 @@ class Run:
         """Tell the sink, if there is one that listens, of the run's life."""
         if self._sink is not None:
             stage, kind = (node.name, node.spec.kind) if node else (None, None)
-            known = {"run_id": self._results.run_id, "stage": stage, "kind": kind}
-            show(self._sink, StageEvent(type, {**known, "duration_ms": self._timer.elapsed_ms(), **data}))
+            run_id, now_ms = self._results.run_id, self._timer.elapsed_ms()
+            known = {"run_id": run_id, "stage": stage, "kind": kind, "duration_ms": now_ms}
+            show(self._sink, StageEvent(type, {**known, **data}, run_id, stage, now_ms))
 
     def _free(self, waiting: Iterable[Node]) -> list[Node]:
         """Satisfy one edge of each; returns those that can start now. Who is passed by frees others in turn."""
@@ -227,9 +388,8 @@ class Run:
             self._missing[node.name] -= 1
             if self._missing[node.name]:
                 continue
-            router, wanted = node.spec.when or ("", None)
-            if router and (route := self._outputs[router].data.get("route")) != wanted:
-                reason = f"{router!r} said {route!r}, not {wanted!r}"
+            if node.spec.when and (said := self._led_past(node)):
+                reason = said
             elif self._passed_by and self._passed_by.issuperset(node.spec.needs):
                 reason = f"depends only on what was passed by: {', '.join(node.spec.needs)}"
             else:
@@ -241,3 +401,24 @@ class Run:
                 self._streams[consumer.name, node.name].close()
             pending += (*node.consumers, *node.followers)
         return free
+
+    def _led_past(self, node: Node) -> str:
+        """Why routing leads past a stage; empty if it does not."""
+        if node.spec.when is None:
+            return ""
+        router, wanted = node.spec.when
+        route = self._outputs[router].data.get("route")
+        if wanted is not OTHERWISE:
+            routes = node.spec.routes
+            return (
+                "" if route in routes else f"{router!r} said {route!r}, not {' or '.join(map(repr, routes))}"
+            )
+        if router in self._passed_by:
+            return f"depends only on what was passed by: {router}"
+        return f"{router!r} said {route!r}, which another stage takes" if route in node.others else ""
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a failure came of: what was raised, or the one thing that is in a group."""
+    found = leaves(error)
+    return found[0] if len(found) == 1 else error

@@ -7,15 +7,31 @@ Three relations decide everything. A stage may see what is settled for it, and i
   waits for. The producer of a stream that it reads is not, because a consumer starts with its producer.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from enum import Enum
+from heapq import heapify, heappop, heappush
 from typing import Any, Literal
 
-from stageflow.core import Stage, StageCall, StageKind, StageOutput, StageStatus
+from stageflow.core import AnyStage, StageCall, StageKind, StageOutput, StageStatus
+from stageflow.frozen import EMPTY
 from stageflow.interceptors import Interceptor, RetryInterceptor, RetryPolicy, TimeoutInterceptor, attempt_of
+from stageflow.stages.inputs import Sight
 
 STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)  # the others decide or act
 _REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
+
+
+class Otherwise(Enum):
+    """The one value `OTHERWISE`: `when=("router", OTHERWISE)` takes every route that no other stage takes."""
+
+    OTHERWISE = "otherwise"
+
+
+OTHERWISE = Otherwise.OTHERWISE
+When = tuple[str, str | tuple[str, ...] | Otherwise]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,41 +39,58 @@ class StageSpec:
     """One stage as it was added, in a graph with the defaults of the interceptors for what it left out."""
 
     name: str
-    stage: Stage | type[Stage]
+    stage: AnyStage
     kind: StageKind
     dependencies: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
-    when: tuple[str, str] | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
+    when: When | None = None
+    config: Mapping[str, Any] = EMPTY
     timeout_s: float | None = None
     retry: RetryPolicy | None = None
+    optional: bool = False
+    capacity: int | None = None  # of each stream that it reads, in items
+    # By the name of a stage as this one's code has it: the stages that answer in its place, in this order.
+    aliases: Mapping[str, tuple[str, ...]] = EMPTY
 
     @property
     def needs(self) -> tuple[str, ...]:
         return (*self.dependencies, *self.streams)
 
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The routes that it takes by name."""
+        routes: object = self.when[1] if isinstance(self.when, tuple) and len(self.when) == 2 else ()
+        return (
+            (routes,)
+            if isinstance(routes, str)
+            else tuple(routes)
+            if isinstance(routes, tuple | list)
+            else ()
+        )
+
 
 Specs = Mapping[str, StageSpec]  # by name, in the order of declaration
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Node:
     """A stage of a graph, with all about it that is the same in every run."""
 
     name: str
     spec: StageSpec
-    upstream: tuple[str, ...]  # what it may see, in the order in which `get` searches
+    sight: Sight
     attempt: StageCall
     followers: "tuple[Node, ...]"  # those that wait for its end
     consumers: "tuple[Node, ...]"  # those that read its stream
     refusal: str  # why the stage cannot send into its stream; empty if it can
+    others: frozenset[str]  # for a default branch: the routes that other stages take
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class PipelineResults(Mapping[str, StageOutput]):
     """Outputs by stage, in topological order. Of a run that did not complete: of the stages that had begun."""
 
-    _order: Collection[str]
+    _order: tuple[str, ...]
     _outputs: Mapping[str, StageOutput]  # filled by the run
     run_id: str
     duration_ms: float = 0.0
@@ -78,7 +111,7 @@ class PipelineResults(Mapping[str, StageOutput]):
         """What the stage gave, empty if it never ran. Raises KeyError if the pipeline has no such stage."""
         if name not in self._order:
             raise KeyError(f"the pipeline has no stage {name!r}; it has {', '.join(self._order)}")
-        return dict(self._outputs[name].data) if name in self._outputs else {}
+        return dict(deepcopy(self._outputs[name].data)) if name in self._outputs else {}
 
     def ok(self, name: str) -> bool:
         return name in self._outputs and self._outputs[name].status is StageStatus.OK
@@ -87,15 +120,16 @@ class PipelineResults(Mapping[str, StageOutput]):
         return tuple(name for name in self if self[name].status is StageStatus.FAIL)
 
 
-def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs") -> list[str]:
-    """Nearest first, ties as declared. A wrong pipeline can be asked too: in a cycle, a stage is upstream of itself."""
-    seen: list[str] = []
-    level = {name}
+def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs") -> dict[str, int]:
+    """How many edges away each stage upstream is, the nearest first. In a cycle, a stage is upstream of itself."""
+    distance: dict[str, int] = {}
+    level, edges = {name}, 0
     while level:
+        edges += 1
         found = {need for one in level for need in getattr(specs[one], by)}
-        level = found.intersection(specs).difference(seen)
-        seen += [one for one in specs if one in level]
-    return seen
+        level = {one for one in found if one in specs and one not in distance}
+        distance.update(dict.fromkeys(level, edges))
+    return distance
 
 
 def settled(specs: Specs, name: str) -> set[str]:
@@ -103,24 +137,125 @@ def settled(specs: Specs, name: str) -> set[str]:
     return {need for one in waiting for need in specs[one].dependencies if need in specs}
 
 
+def topological(specs: Specs) -> list[str]:
+    """Each stage after what it needs; otherwise as declared. Of a pipeline without cycles."""
+    place = {name: at for at, name in enumerate(specs)}
+    missing = {name: len(spec.needs) for name, spec in specs.items()}
+    waiting: defaultdict[str, list[str]] = defaultdict(list)
+    for name, spec in specs.items():
+        for need in spec.needs:
+            waiting[need].append(name)
+    free = [(place[name], name) for name in specs if not missing[name]]
+    order: list[str] = []
+    while free:
+        _, name = heappop(free)
+        order.append(name)
+        for other in waiting[name]:
+            missing[other] -= 1
+            if not missing[other]:
+                heappush(free, (place[other], other))
+    return order
+
+
+def _newest_first(specs: Specs, name: str, place: Mapping[str, int]) -> list[str]:
+    """All stages upstream: who has another one upstream comes before it, then the nearest, then as declared."""
+    distance = upstream(specs, name)
+    rank = {one: (away, place[one], one) for one, away in distance.items()}
+    later = dict.fromkeys(distance, 0)  # how many of those that need it are still to come
+    for one in distance:
+        for need in specs[one].needs:
+            later[need] += 1
+    free = [rank[one] for one, count in later.items() if not count]
+    heapify(free)
+    order: list[str] = []
+    while free:
+        *_, one = heappop(free)
+        order.append(one)
+        for need in specs[one].needs:
+            later[need] -= 1
+            if not later[need]:
+                heappush(free, rank[need])
+    return order
+
+
+def _sights(specs: Specs, order: Iterable[str]) -> dict[str, Sight]:
+    """What each stage may see; `order` is topological."""
+    place = {name: at for at, name in enumerate(specs)}
+    seen: dict[str, tuple[str, ...]] = {}  # all upstream
+    ended: dict[str, frozenset[str]] = {}  # those of them that are settled
+    sights: dict[str, Sight] = {}
+    for name in order:
+        spec = specs[name]
+        if len(spec.needs) == 1:  # a chain costs no search: what the last one saw, behind it
+            seen[name] = (*spec.needs, *seen[spec.needs[0]])
+        else:
+            seen[name] = tuple(_newest_first(specs, name, place))
+        ended[name] = frozenset(spec.dependencies).union(*(ended[need] for need in spec.needs))
+        visible = ended[name].union(spec.streams) if spec.streams else ended[name]
+        may_see = seen[name]
+        if len(visible) < len(may_see):
+            may_see = tuple(one for one in may_see if one in visible)
+        unsettled = frozenset(seen[name]) - visible if len(may_see) < len(seen[name]) else frozenset()
+        sights[name] = Sight(may_see, unsettled, spec.aliases)
+    return sights
+
+
 def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> dict[str, Node]:
     """The stages of a pipeline without faults by name, ready to run, in topological order."""
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
     specs: Specs = {spec.name: spec for spec in stages}
-    order: dict[str, StageSpec] = {}  # each after what it needs; otherwise as declared
-    while rest := [spec for spec in stages if spec.name not in order]:
-        spec = next(one for one in rest if order.keys() >= set(one.needs))
-        order[spec.name] = spec
+    order = topological(specs)
+    sights = _sights(specs, order)
+    followers: defaultdict[str, list[str]] = defaultdict(list)
+    consumers: defaultdict[str, list[str]] = defaultdict(list)
+    routed: defaultdict[str, list[StageSpec]] = defaultdict(list)
+    for name in order:
+        for need in specs[name].dependencies:
+            followers[need].append(name)
+        for need in specs[name].streams:
+            consumers[need].append(name)
+    for spec in stages:
+        if spec.when:
+            routed[spec.when[0]].append(spec)
     made: dict[str, Node] = {}
-    for name, spec in reversed(order.items()):  # backwards, so that followers are there already
-        may_see = settled(specs, name).union(spec.streams)
-        routed = [other.name for other in stages if other.when and other.when[0] == name]
-        seen = tuple(one for one in upstream(specs, name) if one in may_see)
-        attempt = attempt_of(spec.stage, name, interceptors, routed)
-        followers = tuple(made[other.name] for other in order.values() if name in other.dependencies)
-        consumers = tuple(made[other.name] for other in order.values() if name in other.streams)
-        refusal = "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind)
-        spec = replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry)
-        made[name] = Node(name, spec, seen, attempt, followers, consumers, refusal)
+    for name in reversed(order):  # backwards, so that followers are there already
+        spec = specs[name]
+        made[name] = Node(
+            name,
+            replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
+            sights[name],
+            attempt_of(spec.stage, name, interceptors, _routes(routed[name])),
+            tuple(made[one] for one in followers[name]),
+            tuple(made[one] for one in consumers[name]),
+            "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
+            frozenset(route for rival in routed[spec.when[0]] for route in rival.routes)
+            if spec.when
+            else frozenset(),
+        )
     return dict(reversed(made.items()))
+
+
+def _routes(waiting: Collection[StageSpec]) -> dict[str, tuple[str, ...] | None]:
+    """By stage that waits for a router, the routes that it takes; None for all others."""
+    return {spec.name: None if spec.when and spec.when[1] is OTHERWISE else spec.routes for spec in waiting}
+
+
+def mermaid(specs: Sequence[StageSpec]) -> str:
+    """The graph as Mermaid text: `-->` delivers a result, `==>` a stream; a route stands on its edge."""
+    number = {spec.name: f"s{at}" for at, spec in enumerate(specs)}
+    lines = ["flowchart LR"]
+    for spec in specs:
+        left, right = ("{{", "}}") if spec.kind is StageKind.ROUTE else ("[", "]")
+        lines.append(f'    {number[spec.name]}{left}"{_quoted(spec.name)}"{right}')
+    for spec in specs:
+        for arrow, needs in (("-->", spec.dependencies), ("==>", spec.streams)):
+            for need in needs:
+                routes = spec.routes or ("otherwise",) if spec.when and spec.when[0] == need else ()
+                label = f'|"{_quoted(", ".join(routes))}"|' if routes else ""
+                lines.append(f"    {number[need]} {arrow}{label} {number[spec.name]}")
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "#quot;")

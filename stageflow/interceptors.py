@@ -1,29 +1,48 @@
 """What wraps every stage of a graph: the `Interceptor` protocol, and the built-in ones.
 
-The hooks of an interceptor are put around each attempt of a stage when the graph is built; the one with the
-lowest priority is outermost: first before, last after. An interceptor watches or forbids. What it raises fails
-the stage: closed, never open. `TimeoutInterceptor` and `RetryInterceptor` have no hooks: they are defaults, for
-stages without a `timeout_s` or `retry` of their own. The executor keeps them, because no wrapper could: a stage
-that ignores cancellation would outlast a timeout around it.
+An interceptor is put around each attempt of a stage when the graph is built; the one with the lowest priority is
+outermost: first before, last after. It is told of every end, also of a timeout and a cancellation, so that it can
+give back what it has taken. What it raises fails the stage: closed, never open. `TimeoutInterceptor` and
+`RetryInterceptor` do nothing around a stage: they are defaults, for stages without a `timeout_s` or `retry` of their
+own. The executor keeps them, because no wrapper could: a stage that ignores cancellation would outlast a timeout.
 """
 
+import asyncio
+import inspect
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stageflow.core import Stage, StageCall, StageContext, StageOutput, StageStatus
-from stageflow.errors import InvalidOutputError
+import anyio
+
+from stageflow.core import AnyStage, StageCall, StageContext, StageOutput, StageStatus
+from stageflow.errors import InvalidOutputError, StageCancelled, in_words, leaves
+from stageflow.pilot import BroughtDown
+
+LET_GO_S = 0.5  # how long `on_error` may take when the stage was cut short; half of what the executor waits
 
 log = logging.getLogger(__name__)
 
 
 class Interceptor(Protocol):
-    """Hooks around each attempt of a stage, of which one may write only some. None is called once it is cancelled."""
+    """Around each attempt of a stage: `around`, or its simple form, hooks of which one may write only some."""
 
     priority: int = 0  # the lower, the further out
+
+    async def around(self, stage_name: str, ctx: StageContext, call: StageCall) -> StageOutput:
+        """Return what `await call(ctx)` does, or another output. A cancellation is raised in here: let it go on."""
+        await self.before(stage_name, ctx)
+        try:
+            output = await call(ctx)
+        except (Exception, asyncio.CancelledError, BroughtDown) as error:
+            told = ctx.ending(error)
+            with anyio.move_on_after(None if told is error else LET_GO_S, shield=told is not error):
+                await self.on_error(stage_name, told, ctx)
+            raise
+        await self.after(stage_name, output, ctx)
+        return output
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
@@ -34,24 +53,39 @@ class Interceptor(Protocol):
         return
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """Called with what the stage, or an interceptor further in, raised; it goes on being raised."""
+        """Called with what the stage, or an interceptor further in, raised; it goes on being raised.
+
+        Of a stage that was cut short: with StageTimeout, or StageCancelled. Has half a second then.
+        """
         return
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a stage that asks for another try gets one; the wait doubles each time, unless it says `after_s`."""
+    """How often a stage that asks for another try gets one; the wait doubles each time, unless it says `after_s`.
+
+    One that raises an exception of `retry_on` counts as asking: by default, when a connection fails.
+    """
 
     max_attempts: int = 3
     base_delay_s: float = 0.1
     max_delay_s: float = 5.0
     jitter: float = 0.5  # the share of a delay, 0 to 1, that chance takes off, lest all return together
+    retry_on: tuple[type[Exception], ...] = (ConnectionError,)
 
     def __post_init__(self) -> None:
+        kinds: Any = self.retry_on
+        kinds_fit = isinstance(kinds, tuple) and all(
+            isinstance(one, type) and issubclass(one, Exception) for one in kinds
+        )
         delays_fit = 0 <= self.base_delay_s <= self.max_delay_s
-        if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1):
+        if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1 and kinds_fit):
             needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
-            raise ValueError(f"{self}: needs {needs}")
+            raise ValueError(f"{self}: needs {needs}, and retry_on a tuple of classes of exceptions")
+
+    def retries(self, error: Exception) -> bool:
+        """Whether what was raised, or everything in a group of it, is worth another try."""
+        return all(isinstance(leaf, self.retry_on) for leaf in leaves(error))
 
     def delay_s(self, attempt: int, after_s: float | None, chance: float) -> float:
         """The wait after attempt number `attempt` (from 1); `chance` is a random number from 0 to 1."""
@@ -88,21 +122,27 @@ class Span:
 
 
 class TracingInterceptor(Interceptor):
-    """Hands a `Span` to `export` for each attempt: the waterfall of a run."""
+    """Hands a `Span` to `export` for each attempt, however it ended: the waterfall of a run."""
 
     def __init__(self, export: Callable[[Span], None], priority: int = 0) -> None:
         self.priority, self._export = priority, export
-        self._start_ms: ContextVar[float] = ContextVar("start_ms")
 
-    async def before(self, stage_name: str, ctx: StageContext) -> None:
-        self._start_ms.set(ctx.timer.elapsed_ms())
-
-    async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
-        run_id, start_ms, end_ms = ctx.snapshot.pipeline_run_id, self._start_ms.get(), ctx.timer.elapsed_ms()
-        self._export(Span(str(run_id), stage_name, start_ms, end_ms, output.status, output.error))
-
-    async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        await self.after(stage_name, StageOutput.fail(f"{type(error).__name__}: {error}"), ctx)
+    async def around(self, stage_name: str, ctx: StageContext, call: StageCall) -> StageOutput:
+        """Note the time before and after."""
+        start_ms, status, why = ctx.timer.elapsed_ms(), StageStatus.FAIL, None
+        try:
+            output = await call(ctx)
+            status, why = output.status, output.error
+            return output
+        except (Exception, asyncio.CancelledError, BroughtDown) as error:
+            told = ctx.ending(error)
+            if isinstance(told, StageCancelled):
+                status = StageStatus.CANCEL
+            why = in_words(told)
+            raise
+        finally:
+            run_id, end_ms = str(ctx.snapshot.pipeline_run_id), ctx.timer.elapsed_ms()
+            self._export(Span(run_id, stage_name, start_ms, end_ms, status, why))
 
 
 class MetricsInterceptor(TracingInterceptor):
@@ -132,38 +172,90 @@ class LoggingInterceptor(TracingInterceptor):
 
 
 def attempt_of(
-    stage: Stage | type[Stage], name: str, hooks: Sequence[Interceptor] = (), routed: Sequence[str] = ()
+    stage: AnyStage,
+    name: str,
+    hooks: Sequence[Interceptor] = (),
+    routed: Mapping[str, tuple[str, ...] | None] = {},  # never changed
 ) -> StageCall:
-    """One attempt of a stage as a function, with all hooks around it; `routed` wait for its route."""
+    """One attempt of a stage as a function, with all hooks around it; `routed`: who takes which of its routes."""
+    make: Any = stage
+    is_class, is_function = isinstance(stage, type), not hasattr(stage, "execute")
 
     async def call(ctx: StageContext) -> StageOutput:
-        one = stage() if isinstance(stage, type) else stage
-        output: Any = await one.execute(ctx)
+        one: Any = stage
+        if is_class and (one := getattr(ctx.fate, "instance", None)) is None:
+            one = make()
+            if ctx.fate is not None:
+                ctx.fate.instance = one  # kept for further attempts
+        output: Any = await (one(ctx) if is_function else one.execute(ctx))
         if not isinstance(output, StageOutput):
             if output is not None and not isinstance(output, Mapping):
                 what = f"stage {name!r} returned {output!r} ({type(output).__name__})"
                 raise InvalidOutputError(f"{what}: return a StageOutput, a dict, or None")
             output = StageOutput.ok(output)
-        if routed and output.status is StageStatus.OK and not isinstance(output.data.get("route"), str):
-            lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
-            raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
+        if routed and output.status is StageStatus.OK:
+            _check_route(name, output.data.get("route"), routed)
         return ctx.completed(output, getattr(one, "version", None))
 
     wrapped: StageCall = call
-    for interceptor in sorted(hooks, key=lambda each: each.priority, reverse=True):
-        wrapped = _around(name, wrapped, interceptor)
+    for interceptor in sorted(hooks, key=lambda each: getattr(each, "priority", 0), reverse=True):
+        if not isinstance(interceptor, TimeoutInterceptor | RetryInterceptor):
+            wrapped = _around(name, wrapped, interceptor)
     return wrapped
 
 
+def _check_route(name: str, route: object, routed: Mapping[str, tuple[str, ...] | None]) -> None:
+    """A route that nobody takes would answer nothing, and count as success."""
+    if not isinstance(route, str):
+        lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
+        raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
+    taken = [each for routes in routed.values() for each in routes or ()]
+    if route not in taken and None not in routed.values():
+        lack = f"stage {name!r} gave the route {route!r}, which no stage takes"
+        remedy = (
+            f"add a stage with when=({name!r}, {route!r}), or with when=({name!r}, OTHERWISE) for all others"
+        )
+        raise InvalidOutputError(f"{lack}; taken are {', '.join(map(repr, dict.fromkeys(taken)))}: {remedy}")
+
+
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:
+    around: Any = getattr(interceptor, "around", None)
+    if around is None:  # hooks without the base class
+        around = Interceptor.around.__get__(interceptor)
+
     async def intercepted_call(ctx: StageContext) -> StageOutput:
-        await interceptor.before(stage_name, ctx)
-        try:
-            output = await call(ctx)
-        except Exception as error:
-            await interceptor.on_error(stage_name, error, ctx)
-            raise
-        await interceptor.after(stage_name, output, ctx)
+        async def inner(given: StageContext = ctx) -> StageOutput:
+            return await call(given)
+
+        output = await around(stage_name, ctx, inner)
+        if not isinstance(output, StageOutput):
+            lack = f"around of {type(interceptor).__name__} returned {output!r}"
+            raise InvalidOutputError(f"{lack}: return what `await call(ctx)` gives, or another StageOutput")
         return output
 
     return intercepted_call
+
+
+def interceptor_faults(interceptors: Sequence[Any]) -> Iterator[str]:
+    """Why these cannot be interceptors, a sentence each."""
+    for one in interceptors:
+        hooks = [hook for hook in ("around", "before", "after", "on_error") if hasattr(one, hook)]
+        sync = [hook for hook in hooks if not inspect.iscoroutinefunction(inspect.unwrap(getattr(one, hook)))]
+        limit_s, policy = getattr(one, "timeout_s", None), getattr(one, "policy", None)
+        if isinstance(one, type):
+            fault = "is a class; give an instance of it"
+        elif "around" not in hooks and len(hooks) < 3:
+            fault = (
+                f"has only {', '.join(hooks) or 'no hook'}; inherit from Interceptor, and write what you need"
+            )
+        elif sync:
+            fault = f"has a hook that is not async; write `async def {sync[0]}`"
+        elif isinstance(one, TimeoutInterceptor) and not (isinstance(limit_s, int | float) and limit_s > 0):
+            fault = f"has timeout_s={limit_s!r}; it must be a number of seconds, more than 0"
+        elif isinstance(one, RetryInterceptor) and not isinstance(policy, RetryPolicy):
+            fault = f"has policy={policy!r}; give a RetryPolicy"
+        elif not isinstance(priority := getattr(one, "priority", 0), int | float):
+            fault = f"has priority={priority!r}; it must be a number"
+        else:
+            continue
+        yield f"interceptor {one.__name__ if isinstance(one, type) else type(one).__name__} {fault}"

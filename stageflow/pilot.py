@@ -7,10 +7,11 @@ tasks that a stage has started beside itself, and that ignore cancellation in th
 """
 
 import asyncio
+import contextvars
 import types
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,34 +25,40 @@ class BroughtDown(BaseException):
 
 @dataclass(slots=True)
 class Pilot:
-    """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside."""
+    """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside.
 
+    The coroutine runs in a context of its own: what it sets in a context variable is not seen outside of it.
+    """
+
+    variables: contextvars.Context = field(default_factory=contextvars.copy_context)
     _task: asyncio.Task[Any] | None = None
-    _is_bringing_down: bool = False
+    is_bringing_down: bool = False
 
     def bring_down(self) -> None:
         """End the coroutine whether it wants to or not; the task sees a cancellation."""
-        self._is_bringing_down = True
+        self.is_bringing_down = True
         if self._task is not None:
             self._task.cancel()
 
     @types.coroutine
-    def drive(self, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Await the coroutine, until it returns, raises, or is brought down."""
-        self._task = asyncio.current_task()
-        advance, value = coroutine.send, None
+    def drive(self, coroutine: Coroutine[Any, Any, T], name: str = "") -> Generator[Any, Any, T]:
+        """Await the coroutine, until it returns, raises, or is brought down. The task takes `name`, if given."""
+        self._task = task = asyncio.current_task()
+        if name and task is not None:
+            task.set_name(name)
+        run, advance, value = self.variables.run, coroutine.send, None
         while True:
             try:
-                awaited = advance(value)
+                awaited = run(advance, value)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
             try:
                 value = yield awaited
                 advance = coroutine.send
             except BaseException as error:
-                if self._is_bringing_down:
+                if self.is_bringing_down:
                     with suppress(BaseException):  # whatever it ends with
                         for _ in range(_THROWS):
-                            coroutine.throw(BroughtDown())
+                            run(coroutine.throw, BroughtDown())
                     raise
                 advance, value = coroutine.throw, error

@@ -1,23 +1,27 @@
 """The builder: a few calls that end in a graph that runs, or in one error that names every fault."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import Stage, StageContext, StageKind
+from stageflow.core import AnyStage, StageContext, StageKind
 from stageflow.errors import DeadlineExceeded as DeadlineExceeded
 from stageflow.errors import PipelineBuildError as PipelineBuildError
 from stageflow.errors import PipelineCancelled as PipelineCancelled
 from stageflow.errors import StageFailed as StageFailed
 from stageflow.errors import StageTimeout as StageTimeout
-from stageflow.events import EventSink
+from stageflow.errors import StageUsageError
+from stageflow.events import EventSink, checked_sink
 from stageflow.executor import Run
-from stageflow.faults import faults
-from stageflow.graph import Node, nodes
+from stageflow.faults import FILLED, faults
+from stageflow.frozen import EMPTY, freeze_items
+from stageflow.graph import OTHERWISE as OTHERWISE
+from stageflow.graph import Node, When, mermaid, nodes
 from stageflow.graph import PipelineResults as PipelineResults
 from stageflow.graph import StageSpec as StageSpec
-from stageflow.interceptors import Interceptor, RetryPolicy
+from stageflow.interceptors import RetryPolicy
+from stageflow.rewiring import Edges, bridged, inserted, prefixed, rewired
 from stageflow.stages.ports import Ports, StagePorts
 
 
@@ -30,37 +34,115 @@ class Pipeline:
     def with_stage(
         self,
         name: str,
-        stage: Stage | type[Stage],
+        stage: AnyStage,
         kind: StageKind | None = None,
-        dependencies: Sequence[str] = (),
+        dependencies: Edges = (),
         *,
-        streams: Sequence[str] = (),
-        when: tuple[str, str] | None = None,
+        streams: Edges = (),
+        when: When | None = None,
         config: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
         retry: RetryPolicy | None = None,
+        optional: bool = False,
+        capacity: int | None = None,
     ) -> "Pipeline":
-        """Add a stage: a class is instantiated for each attempt, an instance is shared by all runs.
+        """Add a stage: a class is instantiated once a run, an instance is shared by all runs; or an async function.
 
         It starts when all `dependencies` have ended and all of `streams`, whose items it reads as they are sent, have
-        started. With `when=("router", "support")` it runs only if the ROUTE stage "router" said `route="support"`.
-        `kind` may be left out if the stage has one. `timeout_s` spans all its attempts.
+        started. With `when=("router", "support")` it runs only if the ROUTE stage "router" said `route="support"`;
+        with several routes, if it said one of them; with OTHERWISE, if no other stage takes what it said.
+        `kind` wins over the stage's own, and may be left out if it has one; a function is a TRANSFORM. `timeout_s`
+        spans all its attempts. The failure of an `optional` stage is a skip. `capacity` is how many items its
+        streams hold. Edges may be a mapping: from the name that the stage's code uses to the stage that answers.
         """
-        kind = kind or getattr(stage, "kind", None)
-        edges = ([names] if isinstance(names, str) else names for names in (dependencies, streams))
-        needs, reads = (tuple(dict.fromkeys(names)) for names in edges)  # a lone string is one name
-        spec = StageSpec(name, stage, kind, needs, reads, when, dict(config or {}), timeout_s, retry)  # type: ignore[arg-type]  # without a kind, build says so
-        return Pipeline((*self.stages, spec))
+        own = getattr(stage, "kind", None if hasattr(stage, "execute") else StageKind.TRANSFORM)
+        items: Mapping[str, Any] = config or EMPTY
+        try:
+            items = freeze_items(items, StageUsageError, "its config")
+        except StageUsageError:  # build says so, with all else
+            items = dict(items)
+        rest = (when, items, timeout_s, retry, optional, capacity)
+        spec = StageSpec(name, stage, kind or own, (), (), *rest)  # type: ignore[arg-type]  # without a kind, build says so
+        return Pipeline((*self.stages, rewired(spec, dependencies, streams)))
 
-    def compose(self, other: "Pipeline") -> "Pipeline":
-        """The stages of both; edges between them are made by naming stages of the other."""
-        return Pipeline((*self.stages, *other.stages))
+    def compose(self, other: "Pipeline", prefix: str = "") -> "Pipeline":
+        """The stages of both; edges between them are made by naming stages of the other.
 
-    def build(self, *, interceptors: Iterable[Interceptor] = ()) -> "PipelineGraph":
-        """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault."""
-        if found := list(faults(self.stages)):
+        `prefix` is put before the names of the other's stages, so that a part can be used twice. Their code goes on
+        calling each other by their old names.
+        """
+        return Pipeline((*self.stages, *(prefixed(other.stages, prefix) if prefix else other.stages)))
+
+    def replace(self, name: str, stage: AnyStage) -> "Pipeline":
+        """Another stage in the place of one: all its edges and settings stay. Raises PipelineBuildError."""
+        spec = self._spec(name)
+        own = getattr(spec.stage, "kind", None)
+        kind = (
+            getattr(stage, "kind", spec.kind) if own is spec.kind else spec.kind
+        )  # one that was given stays
+        return self._with(replace(spec, stage=stage, kind=kind))
+
+    def without(self, name: str) -> "Pipeline":
+        """The pipeline without a stage; who needed it needs what it needed instead. Raises PipelineBuildError."""
+        return Pipeline(bridged(self.stages, self._spec(name)))
+
+    def insert(
+        self,
+        name: str,
+        stage: AnyStage,
+        between: tuple[str, str],
+        kind: StageKind | None = None,
+        **settings: Any,
+    ) -> "Pipeline":
+        """Add a stage on the edge `between` two, whatever its sort: it gets what the second got, and answers for it.
+
+        On a stream edge it reads the first one's stream, and the second reads its. The second one's code goes on
+        asking for the first: it is given what the new stage has, and of what that has not, the first one's.
+        `settings` are those of `with_stage`. Raises PipelineBuildError.
+        """
+        before, after = self._spec(between[0]), self._spec(between[1])
+        if before.name not in after.needs:
+            raise PipelineBuildError(
+                [f"there is no edge from {before.name!r} to {after.name!r} to insert {name!r} on"]
+            )
+        edge = "dependencies" if before.name in after.dependencies else "streams"
+        edges: dict[str, Any] = {edge: (before.name,), **settings}
+        added = Pipeline().with_stage(name, stage, kind, **edges).stages[0]
+        at = self.stages.index(after)
+        rest = self.stages[at + 1 :]
+        return Pipeline((*self.stages[:at], added, inserted(after, before.name, name), *rest))
+
+    def rewire(
+        self,
+        name: str,
+        dependencies: Edges | None = None,
+        *,
+        streams: Edges | None = None,
+        when: When | str | None = "as it was",
+    ) -> "Pipeline":
+        """Give a stage other edges; what is left out stays as it was. Raises PipelineBuildError."""
+        spec = rewired(self._spec(name), dependencies, streams)
+        return self._with(spec if isinstance(when, str) else replace(spec, when=when))
+
+    def _spec(self, name: str) -> StageSpec:
+        found = next((spec for spec in self.stages if spec.name == name), None)
+        if found is None:
+            known = ", ".join(repr(spec.name) for spec in self.stages) or "none"
+            raise PipelineBuildError([f"there is no stage {name!r} in the pipeline; there are: {known}"])
+        return found
+
+    def _with(self, changed: StageSpec) -> "Pipeline":
+        return Pipeline(tuple(changed if spec.name == changed.name else spec for spec in self.stages))
+
+    def build(self, *, interceptors: Iterable[Any] = ()) -> "PipelineGraph":
+        """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault.
+
+        They are `Interceptor`s, or have its three hooks.
+        """
+        around = tuple(interceptors)
+        if found := list(faults(self.stages, around)):
             raise PipelineBuildError(found)
-        return PipelineGraph(nodes(self.stages, tuple(interceptors)))
+        return PipelineGraph(nodes(self.stages, around))
 
     async def run(
         self,
@@ -68,14 +150,17 @@ class Pipeline:
         *,
         input_text: str | None = None,
         ports: Ports = None,
+        config: Mapping[str, Any] | None = None,
         event_sink: EventSink | None = None,
+        deadline_s: float | None = None,
     ) -> PipelineResults:
         """Build and run once, for the small case; whoever wants more builds once and runs the graph."""
         facts = ContextSnapshot(input_text=input_text) if snapshot is None else snapshot
-        return await self.build().run(facts, ports=ports, event_sink=event_sink)
+        more: dict[str, Any] = {"config": config, "event_sink": event_sink, "deadline_s": deadline_s}
+        return await self.build().run(facts, ports=ports, **more)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PipelineGraph:
     """A pipeline that can run, any number of times at once: it holds no state of a run."""
 
@@ -85,6 +170,13 @@ class PipelineGraph:
     def stages(self) -> tuple[StageSpec, ...]:
         """In topological order; among equals, in the order of declaration."""
         return tuple(node.spec for node in self._nodes.values())
+
+    def __repr__(self) -> str:
+        return f"PipelineGraph({', '.join(self._nodes)})"
+
+    def mermaid(self) -> str:
+        """The graph as Mermaid text, with one arrow for results and another for streams."""
+        return mermaid(self.stages)
 
     async def run(
         self,
@@ -101,8 +193,15 @@ class PipelineGraph:
         however this ends, nothing of the run is left; who is cancelled and does not end in a second is brought down.
         """
         if isinstance(snapshot, StageContext):
+            event_sink = snapshot.config.get("event_sink") if event_sink is None else event_sink
             config = {**snapshot.config, **(config or {})}
             ports = snapshot.ports if ports is None else ports
             snapshot = snapshot.snapshot
-        config = {**(config or {}), "event_sink": event_sink}
-        return await Run(self._nodes, snapshot, StagePorts.of(ports), config).complete(deadline_s)
+        settings = freeze_items(_unfilled(config), StageUsageError, "the run's config") if config else EMPTY
+        run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink))
+        return await run.complete(deadline_s)
+
+
+def _unfilled(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration without what the framework puts there itself."""
+    return {key: value for key, value in config.items() if key not in FILLED}

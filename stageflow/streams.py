@@ -1,21 +1,26 @@
 """The stream edge: a bounded, closable channel from one producing stage to each of its consumers.
 
 The executor makes it, bounds it and closes it; nobody else holds it.
-- Every consumer sees every item. A full channel makes the producer wait, for the slowest consumer.
-- A consumer that has ended is not waited for; what is sent to it is dropped.
+- Every consumer sees every item, frozen, or as a copy of its own. A full channel makes the producer wait, for the
+  slowest consumer.
+- A consumer that has ended is not waited for; what is sent to it is dropped, and `StreamWriter.wanted` says so.
 - The end of the producer ends the stream; its failure is raised at the next item, after those sent before.
 - Nothing is awaited while there is room (or an item): a stream item costs a deque's append and pop. Fairness
   is given by the bound: a producer waits at the latest after `CAPACITY` items.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import anyio.lowlevel
 
 from stageflow.errors import StreamError
+from stageflow.frozen import UnfreezableError, freeze
+from stageflow.stall import Waits
 
 CAPACITY = 64  # items: some 15 s of speech as tokens, so nobody waits who need not, and little is thrown away
 
@@ -26,20 +31,30 @@ class Channel:
 
     _items: Any = field(default_factory=deque)  # or a list, if nobody takes any, but wants to see them
     _capacity: float = CAPACITY
+    producer: str = ""
+    consumer: str = ""
+    _waits: Waits | None = None  # of the run
     taken: int = 0  # items that the consumer has had
     # Closed by the producer, and exhausted when the consumer has had all; or left by the consumer.
     state: Literal["open", "closed", "exhausted", "left"] = "open"
     _error: Exception | None = None
     _change: anyio.Event | None = None  # there only while one of the two waits for the other
+    _reader: "asyncio.Task[Any] | None" = None  # the last one that asked for an item
 
     @property
     def is_full(self) -> bool:
         return len(self._items) >= self._capacity and self.state == "open"
 
-    async def wait_change(self) -> None:
-        """Return when the other side has done something. Cancel-safe."""
+    async def wait_change(self, by: str, other: str) -> None:
+        """Return when `other`, the stage on the other side, has done something. Cancel-safe."""
         self._change = self._change or anyio.Event()
-        await self._change.wait()
+        try:
+            if self._waits is not None:
+                self._waits.begin(by, other, is_for_room=by == self.producer)
+            await self._change.wait()
+        finally:
+            if self._waits is not None:
+                self._waits.end()
 
     def put_nowait(self, item: Any) -> None:
         """Append an item; dropped when the consumer is gone."""
@@ -63,13 +78,16 @@ class Channel:
         return self
 
     async def __anext__(self) -> Any:
+        if self._waits is not None and (task := asyncio.current_task()) is not self._reader:
+            self._reader = task
+            self._waits.uses(self.consumer, task)
         while not self._items:
             if self._error is not None:
                 raise self._error
             if self.state != "open":
                 self.state = "exhausted"
                 raise StopAsyncIteration
-            await self.wait_change()
+            await self.wait_change(self.consumer, self.producer)
         self.taken += 1
         item = self._items.popleft()
         self._tell()
@@ -88,19 +106,41 @@ class StreamWriter:
     _stage: str = ""
     _channels: Sequence[Channel] = ()
     _refusal: str = ""  # why this stage cannot send, or not any more
+    _waits: Waits | None = None  # of the run
     sent: int = 0  # items so far
+    _sender: "asyncio.Task[Any] | None" = None  # the last one that sent
+
+    @property
+    def wanted(self) -> bool:
+        """False once every consumer of the stream has ended: then the producer may stop. True if it never had any."""
+        return not self._channels or any(channel.state != "left" for channel in self._channels)
 
     async def send(self, item: Any) -> None:
-        """Give every consumer the item, when the slowest has room; none, if cancelled. Raises StreamError."""
+        """Give every consumer the item, when the slowest has room; none, if cancelled. Raises StreamError.
+
+        The item is frozen, or copied if it cannot be frozen; what cannot be copied either is refused.
+        """
+        if self._waits is not None and (task := asyncio.current_task()) is not self._sender:
+            self._sender = task
+            self._waits.uses(self._stage, task)
         while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
-            await full.wait_change()
+            await full.wait_change(self._stage, full.consumer)
         if self._refusal:
             raise StreamError(self._refusal)
+        item, is_loose = self._frozen(item) if self._channels else (item, False)
         self.sent += 1
-        for channel in self._channels:
-            channel.put_nowait(item)
+        for number, channel in enumerate(self._channels):
+            channel.put_nowait(deepcopy(item) if is_loose and number else item)
         if all(channel.state == "left" for channel in self._channels):
             await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run
+
+    def _frozen(self, item: Any) -> tuple[Any, bool]:
+        try:
+            return freeze(item)
+        except UnfreezableError as why:
+            raise StreamError(
+                f"stage {self._stage!r} sends an item that is of no use: {why}"
+            ) from why.__cause__
 
     def close(self, error: Exception | None = None) -> None:
         """End the stream, with an error if the stage failed; called by who runs the stage."""

@@ -9,13 +9,14 @@ from typing import Any, TypedDict, Unpack
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import Stage, StageContext, StageOutput
-from stageflow.errors import InvalidOutputError, StageflowError
-from stageflow.events import CollectingEventSink, EventSink
+from stageflow.core import AnyStage, StageContext, StageOutput
+from stageflow.errors import InvalidOutputError, StageflowError, StageUsageError
+from stageflow.events import CollectingEventSink, EventSink, checked_sink
 from stageflow.executor import GRACE_S
+from stageflow.frozen import freeze_items
 from stageflow.interceptors import attempt_of
 from stageflow.pilot import Pilot
-from stageflow.stages.inputs import StageInputs
+from stageflow.stages.inputs import Sight, StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter
 
@@ -52,19 +53,25 @@ def create_test_context(stage_name: str = "stage", **situation: Unpack[Situation
     streams = {name: Channel(deque(items)) for name, items in (situation.get("streams") or {}).items()}
     for channel in streams.values():
         channel.close()
-    inputs = StageInputs(facts, ports, outputs, tuple(outputs | streams), streams, stage_name)
-    config = {**(situation.get("config") or {}), "event_sink": situation.get("event_sink")}
+    inputs = StageInputs(facts, ports, outputs, Sight(tuple(outputs | streams)), streams, stage_name)
+    settings = freeze_items(situation.get("config") or {}, StageUsageError, "the config")
+    config = {**settings, "event_sink": checked_sink(situation.get("event_sink"))}
     readers = [Channel(situation["sent"], inf)] if "sent" in situation else []
     return StageContext(facts, inputs, stage_name, config, StreamWriter(stage_name, readers))
 
 
-async def run_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> StageOutput:
+async def run_stage(stage: AnyStage, **situation: Unpack[Situation]) -> StageOutput:
     """Execute one stage alone, as a run would. Raises what the stage raises; cancel-safe if the stage is."""
-    name = getattr(stage, "name", "stage")
+    name = _name_of(stage)
     return await attempt_of(stage, name)(create_test_context(name, **situation))
 
 
-async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]) -> None:
+def _name_of(stage: AnyStage) -> str:
+    own = "stage" if hasattr(stage, "execute") else getattr(stage, "__name__", "stage")  # a function's
+    return str(getattr(stage, "name", own))
+
+
+async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
     """Prove that a stage keeps the rules; raises AssertionError with all that it breaks.
 
     - In the situation given, it comes to its end by itself, with a legal output.
@@ -90,11 +97,11 @@ async def check_stage(stage: Stage | type[Stage], **situation: Unpack[Situation]
         leak = f"it leaves {len(left)} tasks behind: {', '.join(left)}" if left else ""
         faults += [f"{case}: {one}" for one in (fault, leak) if one]
     if faults:
-        name = getattr(stage, "name", "stage")
+        name = _name_of(stage)
         raise AssertionError("\n- ".join((f"stage {name!r} breaks the rules:", *faults)))
 
 
-async def _fault_of(stage: Stage | type[Stage], situation: Situation, *allowed: type[Exception]) -> str:
+async def _fault_of(stage: AnyStage, situation: Situation, *allowed: type[Exception]) -> str:
     try:
         await run_stage(stage, **situation)
     except InvalidOutputError as error:
@@ -104,7 +111,7 @@ async def _fault_of(stage: Stage | type[Stage], situation: Situation, *allowed: 
     return ""
 
 
-async def _fault_of_cancelling(stage: Stage | type[Stage], situation: Situation) -> str:
+async def _fault_of_cancelling(stage: AnyStage, situation: Situation) -> str:
     """Cancel a fresh run at one moment after the other."""
     for passes, delay_s in _MOMENTS:
         late_s = await _lateness_s(_fault_of(stage, situation), passes, delay_s)

@@ -13,7 +13,8 @@ from typing import Any, Literal, NotRequired, Self
 
 import anyio
 
-from stageflow.errors import ToolDeclarationError
+from stageflow.errors import StageUsageError, ToolDeclarationError
+from stageflow.frozen import freeze_items
 
 # What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone.
 Effect = Literal["none", "idempotent", "irreversible"]
@@ -30,6 +31,11 @@ class ToolCall:
     id: str
     name: str
     arguments: str | Mapping[str, object] = "{}"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.arguments, str):
+            what = f"arguments of the call of {self.name!r}"
+            object.__setattr__(self, "arguments", freeze_items(self.arguments, StageUsageError, what))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,37 @@
 """`StageInputs`: a read-only view of what the stages upstream gave.
 
 What can be seen never depends on timing: the stages that must have ended before this one starts, and those whose
-stream it has read to the end. Values that could be changed (dicts, lists, sets) are handed out as copies.
+stream it has read to the end. Nobody can change what is handed out: it is frozen, or a copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from stageflow.context import ContextSnapshot
 from stageflow.errors import StageUsageError, StreamError
 from stageflow.errors import UndeclaredDependencyError as UndeclaredDependencyError
+from stageflow.frozen import EMPTY
 
 if TYPE_CHECKING:
     from stageflow.core import StageOutput
     from stageflow.stages.ports import Ports, StagePorts
     from stageflow.streams import Channel
 
+T = TypeVar("T")
 _MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a stage may see of its graph, the same in every run."""
+
+    upstream: tuple[str, ...] = ()  # the stages that may be seen, in the order in which `get` searches them
+    unsettled: frozenset[str] = frozenset()  # those that are upstream, but may run on: a stream is between
+    # The stages that answer in place of one that the stage names, the first that has an answer: where a pipeline
+    # was edited, or is part of another.
+    aliases: Mapping[str, tuple[str, ...]] = EMPTY
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -27,27 +41,34 @@ class StageInputs:
     snapshot: ContextSnapshot
     ports: "StagePorts"
     _outputs: "Mapping[str, StageOutput]"
-    _upstream: tuple[str, ...]  # the stages that may be seen, in the order in which `get` searches them
+    _sight: Sight
     streams: "Mapping[str, Channel]"  # by producer; `stream` says what is wrong when there is none
     stage_name: str = ""
+    _passed_by: Collection[str] = ()  # the stages that routing has led past
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of the nearest upstream stage that has `key`; among equals, of the one declared first."""
+        """The newest value of `key` upstream; among equals that of the nearest stage, or the one declared first."""
         self._check_key(key)
-        for stage in self._upstream:
-            if (output := self._visible(stage)) is not None and key in output.data:
-                return _copied(output.data[key])
+        for stage in self._sight.upstream:
+            if (output := self._ended(stage)) is not None and key in output.data:
+                return _handed_out(output, key)
         return default
 
     def get_from(self, stage: str, key: str, default: Any = None) -> Any:
         """The value that one upstream stage has under `key`. Raises UndeclaredDependencyError."""
         self._check_key(key)
-        output = self._visible(stage)
-        return default if output is None else _copied(output.data.get(key, default))
+        for name in self._behind(stage):
+            if (output := self._ended(name)) is not None and key in output.data:
+                return _handed_out(output, key)
+        return default
 
+    @overload
+    def require_from(self, stage: str, key: str) -> Any: ...
+    @overload
+    def require_from(self, stage: str, key: str, kind: type[T]) -> T: ...
     def require_from(self, stage: str, key: str, kind: type = object) -> Any:
         """The value that one upstream stage must have under `key`, and of that `kind`. Raises StageUsageError."""
-        value, output = self.get_from(stage, key, _MISSING), self._visible(stage)
+        value, output = self.get_from(stage, key, _MISSING), self._ended(self._behind(stage)[0])
         if isinstance(value, kind) and value is not _MISSING:
             return value
         if output is None:
@@ -59,32 +80,46 @@ class StageInputs:
         raise StageUsageError(f"stage {self.stage_name!r} needs {key!r} of stage {stage!r}{lack}")
 
     def has_output(self, stage: str) -> bool:
-        """Whether an upstream stage has ended. Raises UndeclaredDependencyError."""
-        return self._visible(stage) is not None
+        """Whether an upstream stage has ended; not, if routing led past it. Raises UndeclaredDependencyError."""
+        name = self._behind(stage)[0]
+        return self._ended(name) is not None and name not in self._passed_by
 
     def get_output(self, stage: str) -> "StageOutput | None":
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
-        if (output := self._visible(stage)) is None:
-            return None
-        artifacts = tuple(replace(one, payload=_copied(one.payload)) for one in output.artifacts)
-        events = tuple(replace(one, data=_copied(one.data)) for one in output.events)
-        return replace(output, data=_copied(dict(output.data)), artifacts=artifacts, events=events)
+        output = self._ended(self._behind(stage)[0])
+        if output is None or not (output.data.is_loose or output.artifacts or output.events):  # type: ignore[attr-defined]  # frozen
+            return output
+        artifacts = tuple(replace(one, payload=deepcopy(one.payload)) for one in output.artifacts)
+        events = tuple(replace(one, data=deepcopy(one.data)) for one in output.events)
+        return replace(output, data=deepcopy(output.data), artifacts=artifacts, events=events)
 
     def stream(self, stage: str) -> "Channel":
         """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""
-        if stage not in self.streams:
+        producer = self._sight.aliases[stage][0] if stage in self._sight.aliases else stage
+        if producer not in self.streams:
             lack = f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge"
             raise StreamError(f"{lack}: add streams=({stage!r},) to its with_stage")
-        return self.streams[stage]
+        return self.streams[producer]
 
-    def _visible(self, stage: str) -> "StageOutput | None":
-        if stage not in self._upstream:
-            asks = f"stage {self.stage_name!r} asks for stage {stage!r}"
-            known = ", ".join(map(repr, self._upstream)) or "no stage"
-            remedy = f"add {stage!r} to the dependencies in its with_stage"
-            raise UndeclaredDependencyError(f"{asks}, but can see {known} only: {remedy}")
+    def _ended(self, stage: str) -> "StageOutput | None":
+        """The output of a stage that may be seen by now."""
         still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
+
+    def _behind(self, stage: str) -> tuple[str, ...]:
+        """The stages that answer when this one is asked for, all of which may be seen."""
+        sight = self._sight
+        first, *others = sight.aliases.get(stage, (stage,))
+        if first in sight.upstream:
+            return (first, *(one for one in others if one in sight.upstream)) if others else (first,)
+        asks = f"stage {self.stage_name!r} asks for stage {stage!r}"
+        if first in sight.unsettled:
+            lack = "which may run on while this one does: there is a stream between them"
+            through = f"read its stream too, or let the stage in between pass {stage!r}'s values on"
+            raise UndeclaredDependencyError(f"{asks}, {lack}; {through}")
+        known = ", ".join(map(repr, sight.upstream)) or "no stage"
+        remedy = f"add {stage!r} to the dependencies in its with_stage"
+        raise UndeclaredDependencyError(f"{asks}, but can see {known} only: {remedy}")
 
     def _check_key(self, key: object) -> None:
         if not isinstance(key, str) or not key:
@@ -92,14 +127,9 @@ class StageInputs:
             raise StageUsageError(f"{asks}: a key is a string, and not empty")
 
 
-def _copied(value: Any) -> Any:
-    """The value, with the containers in it that could be changed made anew."""
-    kind = type(value)
-    if kind is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return kind([_copied(item) for item in value])
-    return kind(value) if kind is set or kind is bytearray else value
+def _handed_out(output: "StageOutput", key: str) -> Any:
+    value = output.data[key]
+    return deepcopy(value) if output.data.is_loose else value  # type: ignore[attr-defined]  # frozen by then
 
 
 def create_stage_inputs(
@@ -109,4 +139,4 @@ def create_stage_inputs(
     from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
 
     outputs = dict(prior_outputs or {})
-    return StageInputs(snapshot, StagePorts.of(ports), outputs, tuple(outputs), {})
+    return StageInputs(snapshot, StagePorts.of(ports), outputs, Sight(tuple(outputs)), {})

@@ -4,8 +4,8 @@ A port is whatever the caller of a run puts there; the framework knows none of t
 are open here (`Any`, or callables with room for further keywords) and are narrowed by who uses them.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from stageflow.errors import StageUsageError
@@ -44,6 +44,7 @@ class AudioPorts:
     audio_in: Any = None
 
 
+_PARTS = ("core", "llm", "audio", "extra")
 _NAMES: dict[type, str] = {CorePorts: "core", LLMPorts: "llm", AudioPorts: "audio"}
 HOLDERS = {field.name: kind for kind in _NAMES for field in fields(kind)}  # by port, who of the three has it
 create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, AudioPorts
@@ -51,11 +52,15 @@ create_core_ports, create_llm_ports, create_audio_ports = CorePorts, LLMPorts, A
 
 @dataclass(frozen=True, slots=True)
 class StagePorts:
-    """All three; their fields can be read from here too: `ports.llm_provider`, `ports.send_token`."""
+    """All three; their fields can be read from here too: `ports.llm_provider`, `ports.send_token`.
+
+    Services of one's own come in as a subclass of one of them, or by name in `extra`: `ports.geo`.
+    """
 
     core: CorePorts = CorePorts()
     llm: LLMPorts = LLMPorts()
     audio: AudioPorts = AudioPorts()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ports: "Ports") -> "StagePorts":
@@ -65,18 +70,28 @@ class StagePorts:
         given: Any = () if ports is None else ports
         parts: dict[str, Any] = {}
         for part in (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given:
-            if (name := _NAMES.get(type(part))) is None:
+            name = next((name for kind, name in _NAMES.items() if isinstance(part, kind)), None)
+            if name is None:
                 kinds = "CorePorts, LLMPorts, AudioPorts, several of them, or StagePorts"
                 raise StageUsageError(f"{part!r} is no ports: give {kinds}")
             if name in parts:
-                raise StageUsageError(f"{type(part).__name__} is given twice: put all its services into one")
+                held = next(kind.__name__ for kind in _NAMES if _NAMES[kind] == name)
+                raise StageUsageError(f"{held} is given twice: put all its services into one")
             parts[name] = part
         return cls(**parts)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in HOLDERS:
-            raise AttributeError(f"there is no port {name!r}; there are {', '.join(HOLDERS)}")
-        return getattr(getattr(self, _NAMES[HOLDERS[name]]), name)
+        if name.startswith("__") or name in _PARTS:  # copying and pickling ask before there are any fields
+            raise AttributeError(name)
+        if name in HOLDERS:
+            return getattr(getattr(self, _NAMES[HOLDERS[name]]), name)
+        if name in self.extra:
+            return self.extra[name]
+        for part in (self.core, self.llm, self.audio):
+            if hasattr(part, name):
+                return getattr(part, name)
+        there = ", ".join((*HOLDERS, *self.extra))
+        raise AttributeError(f"there is no port {name!r}; there are {there}")
 
 
 # What is accepted wherever ports are.

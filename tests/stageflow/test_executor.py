@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from stageflow import (
+    OTHERWISE,
     CollectingEventSink,
     ContextSnapshot,
     DeadlineExceeded,
@@ -120,11 +121,32 @@ async def test_only_the_branch_of_the_route_runs_and_what_joins_branches() -> No
 
 
 @virtual
-async def test_a_route_that_nobody_waits_for_skips_all_branches_and_their_join() -> None:
-    results = await routed("other").build().run(NOTHING)
-    assert [name for name in results if results[name].status is StageStatus.SKIP] == [
-        "support", "sales", "more_sales", "join",
-    ]  # fmt: skip
+async def test_a_route_that_no_stage_takes_fails_the_router() -> None:
+    """A typing mistake, or a model's invention: every branch was skipped, and nothing was answered."""
+    with pytest.raises(
+        StageFailed, match=r"'router' gave the route 'other', which no stage takes.*OTHERWISE"
+    ):
+        await routed("other").build().run(NOTHING)
+
+
+@pytest.mark.parametrize(("route", "runs"), [("sales", "sales"), ("other", "rest"), (None, "rest")])
+@virtual
+async def test_a_default_branch_takes_what_no_other_takes(route: str | None, runs: str) -> None:
+    router = returns(StageOutput.skip("no idea"), kind=ROUTE) if route is None else gives(ROUTE, route=route)
+    pipeline = Pipeline().with_stage("router", router)
+    for name, takes in (("sales", "sales"), ("support", ("support", "help")), ("rest", OTHERWISE)):
+        pipeline = pipeline.with_stage(name, gives(), dependencies=("router",), when=("router", takes))
+    results = await pipeline.build().run(NOTHING)
+    assert [name for name in ("sales", "support", "rest") if results.ok(name)] == [runs]
+
+
+@virtual
+async def test_a_stage_may_take_several_routes() -> None:
+    for route, runs in (("a", True), ("b", True), ("c", False)):
+        pipeline = Pipeline().with_stage("router", gives(ROUTE, route=route))
+        pipeline = pipeline.with_stage("ab", gives(), dependencies=("router",), when=("router", ("a", "b")))
+        pipeline = pipeline.with_stage("c", gives(), dependencies=("router",), when=("router", "c"))
+        assert (await pipeline.build().run(NOTHING)).ok("ab") is runs
 
 
 @virtual

@@ -231,7 +231,7 @@ async def test_an_agent_asks_its_model_and_runs_the_tools(snippet: Snippet) -> N
     registry = ToolRegistry((Tool.of(add),))
     stage = snippet.run(names())["ChatAgentStage"](client, registry)
     earlier = {"role": "assistant", "content": "Yes?"}
-    output = await ran(stage, snapshot=ContextSnapshot(messages=(earlier,), input_text="1 + 2?"))  # type: ignore[arg-type]
+    output = await ran(stage, snapshot=ContextSnapshot(messages=(earlier,), input_text="1 + 2?"))
     assert output.data["response"] == "Three."
     assert [(result.ok, result.text) for result in output.data["tool_results"]] == [(True, "3")]
     asked: Any = client.asked[0]

@@ -121,13 +121,13 @@ async def test_a_router_without_a_route_is_an_error_for_its_interceptors() -> No
 
 
 @virtual
-async def test_who_is_passed_by_is_not_wrapped_and_who_is_cancelled_is_let_go() -> None:
+async def test_who_is_cancelled_is_let_go_and_its_interceptors_are_told() -> None:
     notes: list[str] = []
     with anyio.move_on_after(1):
         await (
             Pipeline().with_stage("a", gives(after_s=9)).build(interceptors=(Noting("i", notes),)).run(FACTS)
         )
-    assert notes == ["i before a"]
+    assert notes == ["i before a", "i on_error a: the caller cancelled the run"]
 
 
 @virtual
@@ -145,6 +145,7 @@ async def test_a_trace_has_a_span_for_each_attempt() -> None:
     assert [(each.stage, each.start_ms, each.end_ms, str(each.status), each.error) for each in spans] == [
         ("a", 0, 1000, "ok", None),
         ("c", 1000, 1500, "fail", "ValueError: worse"),
+        ("b", 1000, 1500, "cancel", "StageCancelled: the run ended with stage 'c'"),
     ]
     assert {each.run_id for each in spans} == {"run-1"}
 

@@ -1,5 +1,6 @@
 """Every mistake that an author of stages can make is answered with the stage, the thing and the remedy."""
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -64,6 +65,10 @@ class WithoutKind:
         return None
 
 
+def sorted_route(ctx: StageContext) -> dict[str, Any]:
+    return {}
+
+
 class KnowsItsRoutes:
     name = "router"
     kind = ROUTE
@@ -105,7 +110,17 @@ FAULTS = {
     "a generator": (with_a(Generating), ("'a'", "execute of Generating", "async def execute")),
     "arguments": (with_a(NeedsArguments), ("'a'", "NeedsArguments", "(client)", "add an instance")),
     "no kind": (with_a(WithoutKind), ("'a'", "kind is None", "give a StageKind")),
-    "two kinds": (with_a(gives(), GUARD), ("'a'", "added as guard", "class says transform", "agree")),
+    "a generator that yields": (with_a(Generating), ("'a'", "`yield`", "ctx.stream.send(item)")),
+    "a capacity of nothing": (
+        with_a(sends()).with_stage("b", gives(), streams=("a",), capacity=0),
+        ("'b'", "capacity is 0", "more than 0"),
+    ),
+    "a retry that is none": (with_a(gives(), retry=3), ("'a'", "retry is 3", "give a RetryPolicy")),
+    "a config that cannot be frozen": (
+        with_a(gives(), config={"lock": threading.Lock()}),
+        ("'a'", "its config has 'lock'", "services go into ports"),
+    ),
+    "a function that is not async": (with_a(sorted_route), ("'a'", "sorted_route is not async", "async def")),
     "a timeout of nothing": (with_a(gives(), timeout_s=0), ("'a'", "timeout_s is 0", "more than 0")),
     "a key of the framework's": (
         with_a(gives(), config={"inputs": 1}),
@@ -186,6 +201,19 @@ def test_a_fault_of_a_pipeline_names_stage_thing_and_remedy(
 
 
 HANGS = {
+    "two streams across each other": (
+        with_a(sends())
+        .with_stage("b", sends())
+        .with_stage("c", collects("a"), streams=("a",), dependencies=("b",))
+        .with_stage("d", collects("b"), streams=("b",), dependencies=("a",)),
+        ("'c' reads the stream of 'a'", "'d' reads the stream of 'b'", "only after", "wait for the other"),
+    ),
+    "the end of the source of the source": (
+        with_a(sends())
+        .with_stage("m", collects("a"), streams=("a",))
+        .with_stage("b", collects("m"), streams=("m",), dependencies=("a",)),
+        ("'b' reads the stream of 'm'", "only after 'a'", "wait for the other"),
+    ),
     "a stream behind the start of another": (
         with_a(sends())
         .with_stage("m", sends(), dependencies=("a",))
@@ -435,7 +463,7 @@ def test_a_snapshot_from_unknown_keys() -> None:
     with pytest.raises(StageUsageError, match=r"cannot be a ContextSnapshot.*'input_txt'"):
         ContextSnapshot.from_dict({"input_txt": "Hi."})
     with pytest.raises(StageUsageError, match=r"cannot be a Message.*'text'"):
-        ContextSnapshot(messages=({"role": "user", "text": "Hi."},))  # type: ignore[arg-type]
+        ContextSnapshot(messages=({"role": "user", "text": "Hi."},))
 
 
 def test_a_retry_policy_that_cannot_be() -> None:

@@ -163,7 +163,8 @@ class Busy:
         items = ctx.inputs.get("items")
         self.seen.append(list(items or ()))
         if items is not None:
-            items.append("mine")
+            with pytest.raises(TypeError):
+                items.append("mine")
         ctx.emit_event("custom.tried", {"attempt": len(self.moments)})
         await anyio.sleep(self.takes_s)
         if len(self.moments) <= self.times:

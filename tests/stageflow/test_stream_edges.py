@@ -167,6 +167,7 @@ async def test_the_producer_s_output_can_be_read_after_its_stream() -> None:
 async def test_a_producer_without_items_is_an_empty_stream(how: str) -> None:
     producer = returns(StageOutput.skip("no need"), 1, AGENT) if how == "skips" else returns(None, 1, AGENT)
     pipeline = Pipeline().with_stage("router", gives(ROUTE, route="other"), ROUTE)
+    pipeline = pipeline.with_stage("other", gives(), dependencies=("router",), when=("router", "other"))
     pipeline = pipeline.with_stage(
         "agent",
         producer,
