@@ -51,3 +51,16 @@ test("what gets another type starts afresh", () => {
   const same = { turn_detection: { type: "server_vad", prefix_padding_ms: 200 } };
   assert.deepEqual(updated(before, same), { turn_detection: { type: "server_vad", threshold: 0.4, prefix_padding_ms: 200 } });
 });
+
+test("what is typed while a spoken turn is thought about takes its place", () => {
+  const { voice, serverComes } = client();
+  const sent = [];
+  voice.connection.send = ({ type }) => sent.push(type);
+  Object.defineProperty(voice.connection, "isOpen", { value: true });
+  const server = (event) => voice.connection.dispatchEvent(new CustomEvent("event", { detail: event }));
+  serverComes();
+  server({ type: "input_audio_buffer.speech_stopped" });
+  voice.sendText("never mind");
+  assert.deepEqual(sent, ["session.update", "response.cancel", "conversation.item.create", "response.create"]);
+  assert.equal(voice.state, "thinking");
+});

@@ -130,7 +130,8 @@ export class VoiceClient extends EventTarget {
   /** Stop the agent, as talking over it does. */
   interrupt() {
     const answer = this.answers.last;
-    if (this.reply) this.connection.send({ type: "response.cancel" });
+    const isAnswering = this.reply || this.person === "waiting"; // a spoken turn is answered before it is told
+    if (isAnswering) this.connection.send({ type: "response.cancel" });
     if (this.playout.isAudible) this.silence(answer);
     if (this.person === "waiting") this.person = "silent";
     this.show();
