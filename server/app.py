@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from audio.vad import Vad, WebRtcVad
 from server.cluster.store import MemoryStore
+from server.config.keys import key_name
 from server.config.settings import Settings
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
@@ -42,6 +43,7 @@ from server.gateway.tls import Certificate
 from server.response.answer_context import Pipelines
 from server.session.services import Services
 from server.session.session import Session
+from server.telemetry.logs import about
 from server.telemetry.metrics import Metrics
 from server.tools.mcp_policy import SETTING, HostingPolicy
 from server.turntaking.interruption import InterruptionPolicy
@@ -97,6 +99,10 @@ class _SocketWire:
     @property
     def latency_s(self) -> float:
         return self._connection.latency
+
+    @property
+    def close_code(self) -> int | None:
+        return self._connection.ended_with
 
     async def receive(self) -> str | bytes | None:
         try:
@@ -231,16 +237,24 @@ class App:
         if self._roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
-        within_quota = partial(self._admission.check_response, visitor)
-        session = Session(wire, dialect, self._services, config, within_quota)
-        log.info("session started", extra={"session": session.id})
-        for setting in realtime.ignored:
-            log.info("%s: %s", setting.param, setting.message, extra={"session": session.id})
-        try:
-            with self._roster.has(session), calls_of(session.id):
-                await session.run()
-        finally:
-            log.info("session ended", extra={"session": session.id})
+        within_quota, name = partial(self._admission.check_response, visitor), self._key_name(key)
+        owner = None if name is None else f"key {name}"
+        session = Session(wire, dialect, self._services, config, within_quota, owner)
+        with about(session=session.id, key=name if pinned is None else "client-secret"):
+            log.info("session started")
+            for setting in realtime.ignored:
+                log.info("%s: %s", setting.param, setting.message)
+            try:
+                with self._roster.has(session), calls_of(session.id):
+                    await session.run()
+            finally:
+                log.info("session ended", extra={"close_code": session.close_code})
+
+    def _key_name(self, presented: str | None) -> str | None:
+        """What the log calls a key of ours; nothing where everybody may come in, or with a client secret."""
+        keys = [key.get_secret_value() for key in self._settings.api_keys]
+        names = self._settings.key_names
+        return next((key_name(n, names) for n, key in enumerate(keys) if key == presented), None)
 
     def _session_config(self, model: str | None) -> SessionConfig:
         config = SessionConfig(
@@ -253,8 +267,8 @@ class App:
         )
         return replace(config, model=model) if model else config
 
-    def _ports(self, remind: Remind) -> StagePorts:
-        skills = build_skills(now=self._providers.now, remind=remind, bookings=self._bookings)
+    def _ports(self, remind: Remind, owner: str) -> StagePorts:
+        skills = build_skills(now=self._providers.now, remind=remind, bookings=self._bookings, owner=owner)
         providers = self._providers
         return StagePorts(
             llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),

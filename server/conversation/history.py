@@ -30,7 +30,11 @@ def messages(
     conversation: Conversation, *, upto: str | None = None, without: str | None = None
 ) -> tuple[Message, ...]:
     """Everything heard so far that was not blocked, or what was before the entry `upto`; not the entry `without`."""
-    outputs = {entry.call_id: entry.text for entry in conversation if entry.kind == "output"}
+    outputs = {
+        entry.call_id: entry.text
+        for entry in conversation
+        if entry.kind == "output" and entry.guard != "blocked"
+    }
     told: list[Message] = []
     answer: list[Entry] = []  # what the agent said and called at a stretch
     is_past = False

@@ -45,7 +45,7 @@ def chosen(
     """
     if context is None:
         return None
-    about = Conversation()
+    about = Conversation(trusts_client=conversation.trusts_client)
     for item in context:
         if isinstance(item, Item):
             about.add(clips.entry(item, in_conversation=False))

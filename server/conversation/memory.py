@@ -130,6 +130,8 @@ class Conversation:
     max_items: int = 1000
     max_written_chars: int = 1_000_000
     """Of what the client has written, all together."""
+    trusts_client: bool = True
+    """Whether what the client writes in others' names (answers, what came of calls) needs no guard."""
     _entries: list[Entry] = field(default_factory=list)
     _written: dict[str, int] = field(default_factory=dict)
     """Characters of the client's entries, by their ids, as they were when they came."""
@@ -230,11 +232,14 @@ class Conversation:
         """What the person has said and no guard has judged, up to and with the entry `upto`; oldest first.
 
         Not what the client has written together with an answer to it: there it tells of another conversation. What
-        was heard here, live or in a clip, does not become history by that.
+        was heard here, live or in a clip, does not become history by that. Of a client that is not trusted everything
+        that it has written, whoever is to have said it.
         """
         found: list[Entry] = []
         for entry in self._entries:
-            if entry.role == "user" and entry.guard is None:
+            if entry.by_client and not self.trusts_client:
+                found += [entry] if entry.guard is None else []
+            elif entry.role == "user" and entry.guard is None:
                 found.append(entry)
             elif entry.role == "assistant" and entry.kind == "message" and entry.by_client:
                 found = [entry for entry in found if entry.clips or not entry.by_client]

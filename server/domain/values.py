@@ -63,6 +63,8 @@ class SessionConfig:
     tool_choice: ToolChoice | HostedChoice = "auto"
     purpose: Literal["realtime", "transcription"] = "realtime"
     """A session for transcription only listens."""
+    trusts_items: bool = True
+    """Whether what the client writes in others' names goes by the guard; not where a secret with locks opened it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ class Wire(Protocol):
     def latency_s(self) -> float:
         """The last measured round trip, 0 when it is not known."""
 
+    @property
+    def close_code(self) -> int | None:
+        """What it ended with, whoever ended it, 1006 where nobody said so; None as long as it has not."""
+
     async def receive(self) -> str | bytes | None:
         """The next frame, or None when the client is gone."""
 

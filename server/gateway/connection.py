@@ -39,6 +39,9 @@ from server.domain.token_bucket import TokenBucket
 from server.gateway.frame_memory import FINISH_S, LARGE_BYTES, Claim, FrameMemory
 from server.gateway.request_body import RequestBody
 
+ABNORMAL = 1006
+"""Nobody said good-bye."""
+
 SLICE_BYTES = 2048
 """Parsed in one go: at most 341 frames of a client, the smallest of which is 6 bytes long."""
 
@@ -140,6 +143,17 @@ class GuardedConnection(ServerConnection):
                 self.transport.pause_reading()
             case _Intake.ANSWERING | _Intake.OVER:
                 pass
+
+    @property
+    def ended_with(self) -> int | None:
+        """The close code of whoever closed first, 1006 where nobody did; None while the connection is open."""
+        protocol = self.protocol
+        sent, received = protocol.close_sent, protocol.close_rcvd
+        if sent is not None and not (received is not None and protocol.close_rcvd_then_sent):
+            return int(sent.code)
+        if received is not None:
+            return int(received.code)
+        return None if protocol.state is OPEN else ABNORMAL
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Answer the request; what the client has said in the meantime is looked at afterwards."""

@@ -19,6 +19,7 @@ from server.response.answer_context import AnswerContext
 from server.response.requests import Requests
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
+from server.telemetry.logs import about
 from server.turntaking.floor import Floor, FloorCommand, FloorEvent, RunId, State
 from server.turntaking.hearing import Hearing
 from server.turntaking.question import Question
@@ -181,7 +182,7 @@ class FloorKeeper:
     async def _live(self, answer: Answer) -> None:
         """The live run: one answer from its start to the end of its playout."""
         try:
-            with answer.scope:
+            with answer.scope, about(turn=answer.run_id.turn):
                 await answer.run()
         except Exception:
             session_id = self._context.of_answers.session_id

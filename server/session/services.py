@@ -23,8 +23,8 @@ class Services:
     recogniser: Recogniser
     new_vad: Callable[[], Vad]
     pipelines: Pipelines
-    new_ports: Callable[[Remind], StagePorts]
-    """The providers and tools of one session, given what its reminders are left with."""
+    new_ports: Callable[[Remind, str], StagePorts]
+    """The providers and tools of one session, given what its reminders are left with, and whose its bookings are."""
     limits: Limits
     voices: tuple[VoiceOption, ...] = ()
     """What of its voice a client may choose."""

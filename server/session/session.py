@@ -79,9 +79,12 @@ class Session:
         services: Services,
         config: SessionConfig,
         check_request: Callable[[], Awaitable[None]] = _unchecked,
+        owner: str | None = None,
     ) -> None:
-        """`check_request` raises ClientError for a response that is beyond what its key may ask for."""
+        """`check_request` raises ClientError for a response that is beyond what its key may ask for. What is done for
+        good is done for `owner`; without one, for the session alone."""
         self.id = new_id("sess")
+        self._owner = owner or self.id
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
         self._now = asyncio.get_running_loop().time  # not anyio's: words come by callback, where no task runs
@@ -94,7 +97,9 @@ class Session:
         deadlines = services.deadlines
         self._floor = Floor(FloorLimits(think_s=deadlines.think_s, speak_s=deadlines.speak_s))
         self._keep_idle_time(config)
-        self._conversation = Conversation(limits.max_items, limits.max_written_chars)
+        self._conversation = Conversation(
+            limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items
+        )
         self._outbound = self._new_outbound()
         self._spoken = SpokenItems(
             self.id,
@@ -190,7 +195,7 @@ class Session:
             pipelines=services.pipelines,
             conversation=self._conversation,
             outbound=self._outbound,
-            ports=services.new_ports(self.remind),
+            ports=services.new_ports(self.remind, self._owner),
             hosted=self._hosted,
             earlier=self._hearing.earlier,
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
@@ -271,7 +276,12 @@ class Session:
             if over.error is not None:
                 await self._writer.send(ev.Problem(over.error))
             await self._wire.close(over.close_code, over.reason)
-        self._observer.session_ended(over.close_code)
+        self._observer.session_ended(self.close_code)
+
+    @property
+    def close_code(self) -> int:
+        """What the session ended with: our own reason, or else what the connection says."""
+        return self._over.close_code if self._over else self._wire.close_code or 1000
 
     # --- the reader ---------------------------------------------------------------------------------------
 

@@ -120,5 +120,5 @@ class TurnReports:
         if timeline.reply_id is not None:  # a client is told of the turns that it knows of
             self._put(timeline.ended())
             self._put(timeline.timed())
-        log.info("%s", timeline.line(), extra={"session": self._session_id})
+        log.info("%s", timeline.line(), extra={"session": self._session_id, "turn": timeline.run.turn})
         self._observer.turn_ended(timeline)

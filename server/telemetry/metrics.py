@@ -20,6 +20,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SLOW_CONSUMER = 4408
 
+_CODES = frozenset({*range(1000, 1016), SLOW_CONSUMER})
+"""Close codes that are counted one by one; clients may think of any others."""
+
 _FIRST_AUDIO_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 """People notice a pause from 0.2 s on and grow restless after 2 s."""
 
@@ -87,7 +90,8 @@ class Metrics:
 
     def session_ended(self, close_code: int) -> None:
         """A session is over."""
-        self._sessions_ended.labels(str(close_code)).inc()
+        is_ours = close_code in _CODES
+        self._sessions_ended.labels(str(close_code) if is_ours else "other").inc()
         if close_code == SLOW_CONSUMER:
             self._slow_readers.inc()
 

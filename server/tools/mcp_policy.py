@@ -64,10 +64,18 @@ def _parsed(url: str) -> SplitResult:
         raise ValueError("it must begin with http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("it must not hold a user or a password")
-    if re.search(r"(^|/)(\.|%2e){1,2}(/|$)", parts.path, re.IGNORECASE) or "%2f" in parts.path.lower():
+    if not is_plain_path(parts.path):
         raise ValueError("its path must be plain")
     _port(parts)
     return parts
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether every server reads the path alike: nothing leads out of a folder, or hides that it does.
+
+    Some cut parameters (`;`) off a segment before they look at it, and some decode twice.
+    """
+    return not re.search(r"(^|/)(\.|%2e){1,2}(/|$)|;|//|%(2f|5c|3b|25|00)", path, re.IGNORECASE)
 
 
 def _port(parts: SplitResult) -> int:

@@ -95,8 +95,9 @@ class Booked:
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS booking (
     name TEXT NOT NULL COLLATE NOCASE, start TEXT NOT NULL, people INTEGER NOT NULL, seat INTEGER NOT NULL,
-    UNIQUE (seat, start)
+    owner TEXT NOT NULL DEFAULT '', UNIQUE (seat, start)
 )"""
+_OLDER = "ALTER TABLE booking ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
 _ALTERNATIVES = 2
 
 
@@ -118,13 +119,17 @@ class TableBook:
         """Whether `people` can come at `start`."""
         return await self._run(lambda book: _check(book, self.restaurant, start, people, now))
 
-    async def book(self, name: str, start: datetime, people: int, now: datetime) -> Booked:
-        """Take a table. The same name for the same time is the same booking, not a second one."""
-        return await self._run(lambda book: _book(book, self.restaurant, Booking(name, start, people), now))
+    async def book(self, name: str, start: datetime, people: int, now: datetime, owner: str = "") -> Booked:
+        """Take a table for `owner`. The same name for the same time is the same booking of theirs, not a second one."""
+        wish = Booking(name, start, people)
+        return await self._run(lambda book: _book(book, self.restaurant, wish, now, owner))
 
-    async def cancel(self, name: str, now: datetime, day: date | None = None) -> tuple[Booking, ...]:
-        """Give back the one table under `name`, on `day` if given. If there are several, just return them."""
-        return await self._run(lambda book: _cancel(book, name, now, day))
+    async def cancel(
+        self, name: str, now: datetime, day: date | None = None, owner: str = ""
+    ) -> tuple[Booking, ...]:
+        """Give back the one table of `owner`'s under `name`, on `day` if given. If there are several, just return
+        them. Those of others are not there for them."""
+        return await self._run(lambda book: _cancel(book, name, now, day, owner))
 
     def close(self) -> None:
         """End the thread and close the file. Blocks, so call it off the loop. May be called twice."""
@@ -154,6 +159,8 @@ def _open(path: Path | None) -> sqlite3.Connection:
     connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
     try:
         connection.execute(_SCHEMA)
+        if "owner" not in {row[1] for row in connection.execute("PRAGMA table_info(booking)")}:
+            connection.execute(_OLDER)
     except sqlite3.Error:
         connection.close()  # not a table book, or no database at all
         raise
@@ -210,10 +217,12 @@ def _free_seat(book: sqlite3.Connection, restaurant: Restaurant, start: datetime
     return min(fitting, default=(0, None))[1]
 
 
-def _book(book: sqlite3.Connection, restaurant: Restaurant, wish: Booking, now: datetime) -> Booked:
+def _book(
+    book: sqlite3.Connection, restaurant: Restaurant, wish: Booking, now: datetime, owner: str
+) -> Booked:
     had = book.execute(
-        "SELECT 1 FROM booking WHERE name = ? AND start = ? AND people = ?",
-        (wish.name, _text(wish.start), wish.people),
+        "SELECT 1 FROM booking WHERE name = ? AND start = ? AND people = ? AND owner = ?",
+        (wish.name, _text(wish.start), wish.people, owner),
     ).fetchone()
     if had:
         return Booked(Availability("free"), wish, again=True)
@@ -221,14 +230,19 @@ def _book(book: sqlite3.Connection, restaurant: Restaurant, wish: Booking, now: 
     if availability.answer != "free":
         return Booked(availability)
     seat = _free_seat(book, restaurant, wish.start, wish.people)
-    book.execute("INSERT INTO booking VALUES (?, ?, ?, ?)", (wish.name, _text(wish.start), wish.people, seat))
+    book.execute(
+        "INSERT INTO booking (name, start, people, seat, owner) VALUES (?, ?, ?, ?, ?)",
+        (wish.name, _text(wish.start), wish.people, seat, owner),
+    )
     return Booked(availability, wish)
 
 
-def _cancel(book: sqlite3.Connection, name: str, now: datetime, day: date | None) -> tuple[Booking, ...]:
+def _cancel(
+    book: sqlite3.Connection, name: str, now: datetime, day: date | None, owner: str
+) -> tuple[Booking, ...]:
     rows = book.execute(
-        "SELECT rowid, name, start, people FROM booking WHERE name = ? AND start >= ? ORDER BY start",
-        (name, _text(now)),
+        "SELECT rowid, name, start, people FROM booking WHERE name = ? AND start >= ? AND owner = ? ORDER BY start",
+        (name, _text(now), owner),
     ).fetchall()
     found = {row[0]: Booking(row[1], datetime.fromisoformat(row[2]), row[3]) for row in rows}
     found = {row: booking for row, booking in found.items() if day in (None, booking.start.date())}

@@ -37,9 +37,9 @@ Day = Annotated[date, Field(description="YYYY-MM-DD")]
 Start = Annotated[time, Field(description="HH:MM, 24 hours")]
 
 
-def build_skills(*, now: Now, remind: Remind, bookings: TableBook) -> ToolRegistry:
-    """All skills of one session."""
-    clock, timers, tables = _Clock(now), _Timers(now, remind), _Tables(now, bookings)
+def build_skills(*, now: Now, remind: Remind, bookings: TableBook, owner: str = "") -> ToolRegistry:
+    """All skills of one session. Bookings are made for `owner`, and nobody else can cancel them."""
+    clock, timers, tables = _Clock(now), _Timers(now, remind), _Tables(now, bookings, owner)
     return ToolRegistry(
         [
             _tool(clock.clock, "none"),
@@ -165,9 +165,10 @@ def _reminder(label: str, seconds: int) -> str:
 
 
 class _Tables:
-    def __init__(self, now: Now, book: TableBook) -> None:
+    def __init__(self, now: Now, book: TableBook, owner: str) -> None:
         self._now = now
         self._book = book
+        self._owner = owner
 
     async def opening_hours(self) -> Result:
         """Tell when the restaurant is open."""
@@ -180,14 +181,15 @@ class _Tables:
 
     async def book_table(self, name: Name, date: Day, time: Start, people: People) -> Result:
         """Book a table at the restaurant. Ask for all four first, and let the person confirm."""
-        booked = await self._book.book(name, datetime.combine(date, _naive(time)), people, self._local_now())
+        start = datetime.combine(date, _naive(time))
+        booked = await self._book.book(name, start, people, self._local_now(), self._owner)
         if booked.booking is None:
             return self._offer(booked.availability)
         return {"answer": "booked", "booking": self._booking(booked.booking), "again": booked.again}
 
     async def cancel_booking(self, name: Name, date: Day | None = None) -> Result:
         """Cancel a booking at the restaurant. Only if there are several, the date is needed."""
-        found = await self._book.cancel(name, self._local_now(), date)
+        found = await self._book.cancel(name, self._local_now(), date, self._owner)
         answer = ("none", "cancelled", "several")[min(len(found), 2)]
         return {"answer": answer, "bookings": [self._booking(booking) for booking in found]}
 

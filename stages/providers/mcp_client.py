@@ -1,7 +1,8 @@
 """Servers that speak the Model Context Protocol over streamable HTTP, through the official SDK (the extra `mcp`).
 
 What a server sends is a stranger's: an answer is read up to a limit, and never unpacked, because what comes out of an
-archive has no limit. Redirects are followed within the server's own origin only, which is the SDK's rule.
+archive has no limit. Redirects are followed to addresses under the server's own only: whoever may be asked at one
+address need not be allowed at all others of its host.
 """
 
 import json
@@ -57,7 +58,7 @@ class McpServers:
         from mcp.client.streamable_http import streamable_http_client
 
         try:
-            async with _http_client(headers, self._tls) as http:
+            async with _http_client(url, headers, self._tls) as http:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=MAX_ANSWER_BYTES)
                 async with Client(transport, cache=None) as client:
                     # A stranger's schema of its own results: checking it runs the patterns in it on our loop.
@@ -145,17 +146,30 @@ def _explained(error: BaseException) -> ProviderError:
             return ToolServerError(f"the server could not be asked: {type(error).__name__}")
 
 
+def _is_under(own: str, path: str) -> bool:
+    """Whether `path` is the address of a server or below it, and plain; both without what was encoded in them."""
+    folder = own.rstrip("/")
+    is_plain = not any(part in (".", "..") for part in path.split("/")) and not set(";\\%") & set(path)
+    return path == own or ((path == folder or path.startswith(f"{folder}/")) and is_plain)
+
+
 # --- HTTP with limits -------------------------------------------------------------------------------------
 
 
-def _http_client(headers: Mapping[str, str], tls: ssl.SSLContext) -> "httpx2.AsyncClient":
+def _http_client(url: str, headers: Mapping[str, str], tls: ssl.SSLContext) -> "httpx2.AsyncClient":
     import httpx2
+
+    own = httpx2.URL(url)
 
     class TooLong(httpx2.StreamError):
         """The one kind of error that costs the SDK the answer and not the connection."""
 
     class Bounded(httpx2.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            if not _is_under(own.path, request.url.path):
+                raise httpx2.RemoteProtocolError(
+                    "a redirect to where this server is not, which is not followed"
+                )
             response = await super().handle_async_request(request)
             if response.headers.get("content-encoding", "identity") != "identity":
                 await response.aclose()

@@ -56,6 +56,13 @@ def _tools() -> MCPServer:
     return server
 
 
+def _redirect(path: str) -> str | None:
+    """Where a path leads, if it is not here; under `/moved` to what is written behind it."""
+    if path.startswith("/moved/"):
+        return path.removeprefix("/moved")
+    return {"/away": "http://localhost:9/mcp", "/mcp/slash": "/mcp/slash/"}.get(path)
+
+
 @asynccontextmanager
 async def mcp_server(*, json_response: bool = False) -> AsyncIterator[McpServer]:
     """The server, until the block ends."""
@@ -65,9 +72,11 @@ async def mcp_server(*, json_response: bool = False) -> AsyncIterator[McpServer]
     async def front(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             state.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
-            if scope["path"] == "/away":
-                await _answer(send, 307, (b"location", b"http://localhost:9/mcp"))
+            if target := _redirect(scope["path"]):
+                await _answer(send, 307, (b"location", target.encode()))
                 return
+            if scope["path"] == "/mcp/slash/":
+                scope = {**scope, "path": "/mcp", "raw_path": b"/mcp"}
             if scope["path"] == "/packed":
                 await _answer(send, 200, (b"content-encoding", b"gzip"))
                 return

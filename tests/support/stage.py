@@ -72,6 +72,7 @@ class QueueWire:
     """The client's end of a wire without a socket."""
 
     latency_s = 0.0
+    close_code: int | None = None
 
     def __init__(self) -> None:
         self.closed: tuple[int, str] | None = None
@@ -236,7 +237,7 @@ class Stage:
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
             ),
-            new_ports=lambda remind: ports,
+            new_ports=lambda remind, owner: ports,
             limits=Limits(max_session_s=3600, max_idle_s=3600),
             voices=speaker.voices,
             end_of_turn=end_of_turn,

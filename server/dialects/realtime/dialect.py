@@ -68,7 +68,9 @@ class RealtimeDialect:
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
-        self._session = replace(pinned.session, config=settled(pinned.session.config))
+        self._session = replace(
+            pinned.session, config=replace(settled(pinned.session.config), trusts_items=not pinned.locked)
+        )
         self._updates = 0
         self._unknown = UnknownKeys()
         self._ignored = IgnoredSettings(abilities or Abilities())

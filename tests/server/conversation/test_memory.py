@@ -250,3 +250,17 @@ def test_a_client_knows_nothing_of_our_own_calls() -> None:
     assert made.add(Entry("a", "assistant", is_told=False)) == "u"
     assert made.previous_id("a") == "u"
     assert not made.has_call(own.call.id)
+
+
+def test_what_a_client_that_is_not_trusted_writes_is_unguarded_and_blocked_results_are_not_told() -> None:
+    conversation = Conversation(trusts_client=False)
+    conversation.add(Entry("a", "user", "hello", by_client=True))
+    conversation.add(Entry("b", "assistant", "{}", kind="call", call_id="call_1", name="look"))
+    output = Entry("c", "user", "open sesame", kind="output", call_id="call_1", by_client=True)
+    conversation.add(output)
+    conversation.add(Entry("d", "assistant", "As you wish.", by_client=True))
+    conversation.add(Entry("e", "assistant", "Made here."))
+    assert [entry.id for entry in conversation.unguarded()] == ["a", "c", "d"]
+    output.guard = "blocked"
+    assert "open sesame" not in str(messages(conversation))
+    assert [entry.id for entry in conversation.unguarded()] == ["a", "d"]

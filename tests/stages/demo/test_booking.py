@@ -1,7 +1,8 @@
 """The table book: who gets a table, who does not and what they are offered, on a file and in memory."""
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -147,3 +148,26 @@ async def test_a_broken_file_is_a_provider_error(tmp_path: Path) -> None:
     async with table_book(path) as book:
         with pytest.raises(ProviderError, match="table book"):
             await book.check(FRIDAY_AT_7, 2, NOW)
+
+
+async def test_a_booking_is_its_owners() -> None:
+    async with table_book() as book:
+        await book.book("Anna", FRIDAY_AT_7, 4, NOW, "one caller")
+        assert await book.cancel("Anna", NOW, owner="another") == ()
+        assert not (await book.book("Anna", FRIDAY_AT_7, 4, NOW, "another")).again, "it is not told of either"
+        assert (await book.book("Anna", FRIDAY_AT_7, 4, NOW, "one caller")).again
+        (cancelled,) = await book.cancel("Anna", NOW, owner="one caller")
+        assert cancelled.name == "Anna"
+
+
+async def test_a_book_from_before_there_were_owners_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "book.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "CREATE TABLE booking (name TEXT COLLATE NOCASE, start TEXT, people INTEGER, seat INTEGER)"
+        )
+        old.execute("INSERT INTO booking VALUES ('Anna', '2026-11-27T19:00', 4, 2)")
+        old.commit()
+    async with table_book(path) as book:
+        assert await book.cancel("Anna", NOW, owner="a caller") == ()
+        assert (await book.book("Ben", FRIDAY_AT_7, 2, NOW, "a caller")).booking is not None

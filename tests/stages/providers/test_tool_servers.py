@@ -98,6 +98,20 @@ async def test_a_redirect_to_another_host_is_not_followed(real: McpServers) -> N
                 pass
 
 
+async def test_a_redirect_to_elsewhere_on_the_same_host_is_not_followed(real: McpServers) -> None:
+    """The address that was allowed is `/moved/mcp`, and `/mcp` is somebody else's."""
+    async with mcp_server() as server:
+        with pytest.raises(ToolServerError, match="RemoteProtocolError"):
+            async with real.connect(server.url.replace("/mcp", "/moved/mcp"), {}):
+                pass
+        assert len(server.headers) == 1
+
+
+async def test_a_redirect_below_the_address_is_followed(real: McpServers) -> None:
+    async with mcp_server() as server, real.connect(f"{server.url}/slash", {}) as shop:
+        assert await shop.tools()
+
+
 async def test_an_answer_that_is_packed_is_not_unpacked(real: McpServers) -> None:
     async with mcp_server() as server:
         with pytest.raises(ToolServerError, match="RemoteProtocolError"):
