@@ -7,8 +7,8 @@ is quick and that we know which words were heard.
 
 import math
 
-LEAD_MS_LIMITS = (200, 1500)
-"""Least and most lead: with less, jitter is heard; with more, what was flushed talks on for long."""
+LEAD_MS_LIMITS = (200, 5000)
+"""Least and most lead: with less, jitter is heard; with more, speech is made that is likely never to be heard."""
 
 _ROUNDING_SAMPLES = 1e-3
 """Added before rounding down, so that at the moment `next_due` names there is room, floats or not."""

@@ -40,6 +40,7 @@ from server.gateway.handshake import VOICE_SUBPROTOCOL, presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.gateway.roster import Roster
 from server.gateway.tls import Certificate
+from server.gateway.unsent import unsent_bytes
 from server.response.answer_context import Pipelines
 from server.session.services import Services
 from server.session.session import Session
@@ -104,6 +105,10 @@ class _SocketWire:
     def close_code(self) -> int | None:
         return self._connection.ended_with
 
+    @property
+    def unsent_bytes(self) -> int:
+        return unsent_bytes(self._connection.transport)
+
     async def receive(self) -> str | bytes | None:
         try:
             return await self._connection.recv()
@@ -148,6 +153,7 @@ class App:
             voices=tuple(providers.voice.voices),
             interruption=InterruptionPolicy(**settings.interruption.model_dump()),
             lead_ms=settings.lead_ms,
+            unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
             unix_time_s=unix_time_s,
             observer=self._metrics,

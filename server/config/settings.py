@@ -155,7 +155,10 @@ class Settings(BaseSettings):
     vad_mode: int = Field(2, ge=0, le=3)
     """How readily WebRTC's detector says no."""
     lead_ms: int = Field(400, ge=200, le=1500)
-    """Audio sent ahead of what has been played."""
+    """Audio sent ahead of what has been played, to clients that report it (`voice.v1`): it grows when they run dry."""
+    unreported_lead_ms: int = Field(1300, ge=200, le=5000)
+    """The same for clients that report nothing: enough for a second in which the network delivers nothing. It grows
+    when audio has waited for the network."""
     output_chunk_ms: int = Field(100, ge=20, le=200)
     interruption: Interruption = Interruption()
     limits: Limits = Limits()

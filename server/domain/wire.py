@@ -21,6 +21,10 @@ class Wire(Protocol):
     def close_code(self) -> int | None:
         """What it ended with, whoever ended it, 1006 where nobody said so; None as long as it has not."""
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of what was sent the network has not delivered, 0 when it is not known."""
+
     async def receive(self) -> str | bytes | None:
         """The next frame, or None when the client is gone."""
 

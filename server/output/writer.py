@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import anyio
 
-from server.domain.events import Event
+from server.domain.events import Event, ReplyAudio
 from server.domain.wire import Dialect, Wire, WireClosed
 from server.output.outbound import Outbound
 
@@ -22,8 +22,10 @@ class Writer:
         now: Callable[[], float],
         wake_at: Callable[[float], float],
         tick: Callable[[float], None],
+        audio_left: Callable[[int], None],
     ) -> None:
-        """`tick` is called when it is `wake_at`, and whenever there was something new to look at."""
+        """`tick` is called when it is `wake_at`, and whenever there was something new to look at; `audio_left` with the
+        bytes of each event with audio that has gone to the socket."""
         self._wire = wire
         self._dialect = dialect
         self._outbound = outbound
@@ -33,6 +35,7 @@ class Writer:
         self._tick = tick
         self.sent_bytes = 0
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
+        self._audio_left = audio_left
 
     async def run(self) -> bool:
         """Send until the connection is over (True), or does not take a frame in time (False)."""
@@ -45,9 +48,12 @@ class Writer:
 
     async def send(self, event: Event) -> None:
         """Send one event. Raises WireClosed."""
+        before_bytes = self.sent_bytes
         for frame in self._dialect.encode(event):
             await self._wire.send(frame)
             self.sent_bytes += len(frame)
+        if isinstance(event, ReplyAudio):
+            self._audio_left(self.sent_bytes - before_bytes)
 
     async def _run_for_a_while(self) -> bool:
         """Whether every frame has left in time.

@@ -1,5 +1,8 @@
 """What the client says it has played: where the pacer's guess ends, and how much lead its network needs.
 
+Most clients report nothing. Theirs is the longer lead, and what they would say of underruns is read off the socket:
+when audio has waited for the network for long, the lead grows.
+
 A report corrects the estimate of what was heard while an answer is being played. The one that follows a flush
 says what was heard before the client fell silent: history is cut once more, to that. Reports of other items
 come too late and change nothing.
@@ -10,8 +13,12 @@ from collections.abc import Callable
 from audio.pacing import LEAD_MS_LIMITS
 from server.conversation.memory import Conversation, cut
 from server.domain.voice_events import Played
+from server.output.line import Line
 from server.output.outbound import LaneState, Outbound
 from server.response.answer import Answer
+
+REPORTED_MOST_MS = 1500
+"""Most lead of clients that report underruns: theirs grows when it must, and needs no more to spare."""
 
 GROWTH = 1.5
 """What the lead is multiplied with at an underrun: two of them double it, four reach the limit from 300 ms."""
@@ -20,15 +27,20 @@ DECAY = 0.9
 """The same for an answer that has been played without one, down to where it began."""
 
 
+STALL_S = 0.5
+"""Audio that has waited so long for the network was held up by it."""
+
+
 class Lead:
     """How far ahead of playout this client is sent its audio, in milliseconds. Pure."""
 
-    def __init__(self, lead_ms: int) -> None:
-        self.ms = self._least_ms = min(max(lead_ms, LEAD_MS_LIMITS[0]), LEAD_MS_LIMITS[1])
+    def __init__(self, lead_ms: int, most_ms: int = REPORTED_MOST_MS) -> None:
+        self._most_ms = most_ms
+        self.ms = self._least_ms = min(max(lead_ms, LEAD_MS_LIMITS[0]), most_ms)
 
     def ran_dry(self) -> None:
         """Audio that was ready came too late."""
-        self.ms = min(round(self.ms * GROWTH), LEAD_MS_LIMITS[1])
+        self.ms = min(round(self.ms * GROWTH), self._most_ms)
 
     def ran_well(self) -> None:
         """An answer was played to its end or its interruption, and never ran dry."""
@@ -36,15 +48,25 @@ class Lead:
 
 
 class Playback:
-    """The reports of one client."""
+    """The reports of one client, or what stands for them."""
 
     def __init__(
-        self, conversation: Conversation, outbound: Outbound, half_trip_s: Callable[[], float]
+        self,
+        conversation: Conversation,
+        outbound: Outbound,
+        half_trip_s: Callable[[], float],
+        unsent_bytes: Callable[[], int] | None = None,
     ) -> None:
+        """`unsent_bytes` is how much the network has not taken, for a client that reports nothing."""
+        self._unsent_bytes = unsent_bytes
+        self._line = Line()
+        self._held_up_until_s = 0.0
+        """Before that, what is held up is the same stall."""
         self._conversation = conversation
         self._outbound = outbound
         self._half_trip_s = half_trip_s
-        self._lead = Lead(outbound.lead_ms)
+        most_ms = REPORTED_MOST_MS if unsent_bytes is None else LEAD_MS_LIMITS[1]
+        self._lead = Lead(outbound.lead_ms, most_ms)
         self._underruns = 0
         self._underruns_before = 0
         """The same when the last answer was over."""
@@ -65,6 +87,18 @@ class Playback:
             if entry is not None:
                 cut(entry, played.samples)
 
+    def audio_left(self, size_bytes: int, answer: Answer | None, now: float) -> None:
+        """A frame of audio was handed to the socket."""
+        if self._unsent_bytes is None:
+            return
+        self._line.sent(size_bytes, now)
+        waited_s = self._line.waited_s(self._unsent_bytes(), now)
+        if waited_s >= STALL_S:
+            if now >= self._held_up_until_s:
+                self._underruns += 1
+                self._lengthen(answer)
+            self._held_up_until_s = now + STALL_S
+
     def over(self, answer: Answer) -> None:
         """The answer has been played, or was thrown away: what is still said of it is about the past."""
         self._flushed_id = answer.item_id if answer.lane.state is LaneState.SHUT else None
@@ -78,7 +112,11 @@ class Playback:
             return
         # A longer lead is no help where there was nothing to send.
         if played.underruns > self._underruns and answer.lane.has_audio:
-            self._lead.ran_dry()
-            answer.lane.pacer.set_lead_ms(self._lead.ms)
-            self._outbound.lead_ms = self._lead.ms
+            self._lengthen(answer)
         self._underruns = max(self._underruns, played.underruns)
+
+    def _lengthen(self, answer: Answer | None) -> None:
+        self._lead.ran_dry()
+        self._outbound.lead_ms = self._lead.ms
+        if answer is not None:
+            answer.lane.pacer.set_lead_ms(self._lead.ms)

@@ -70,7 +70,7 @@ class Requests:
             return
         active = self._active()
         if active is not None:
-            raise _already_active(active)
+            raise _already_active(active) if options.in_conversation else _voice_is_taken(active)
         config = options.over(self.context.config())
         reply = Reply(new_id("resp"), config.modality, options.metadata, config, options.in_conversation)
         question = Question(options=options, ended_by="client", requested=True, about=about, reply=reply)
@@ -151,6 +151,15 @@ class Requests:
             answer.fail()
         finally:
             del self._asides[answer.reply_id]
+
+
+def _voice_is_taken(reply_id: str) -> ClientError:
+    return ClientError(
+        "conversation_already_has_active_response",
+        f"response.conversation: a session has one voice, and {reply_id} has it: wait until that is finished to have "
+        'another reply spoken beside the conversation. One with "output_modalities": ["text"] need not wait.',
+        param="response.conversation",
+    )
 
 
 def _already_active(reply_id: str) -> ClientError:

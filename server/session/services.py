@@ -34,6 +34,9 @@ class Services:
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
+    """For clients that report what they have played."""
+    unreported_lead_ms: int = 1300
+    """For those that do not."""
     chunk_ms: int = 100
     bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)
     """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""

@@ -120,7 +120,7 @@ class Session:
         self._speech = Speech(self._hearing, self._speech_context())
         self._context = self._new_answer_context()
         self._requests = self._new_requests()
-        self._playback = Playback(self._conversation, self._outbound, self._context.half_trip_s)
+        self._playback = self._new_playback()
         self._observer = services.observer
         self._reports = TurnReports(
             self.id, self._hearing, self._outbound.put, self._playback, services.observer
@@ -136,7 +136,7 @@ class Session:
     def _new_outbound(self) -> Outbound:
         services = self._services
         return Outbound(
-            lead_ms=services.lead_ms,
+            lead_ms=services.lead_ms if self._dialect.holds_voice else services.unreported_lead_ms,
             chunk_ms=services.chunk_ms,
             max_queued_audio_s=services.limits.max_queued_audio_s,
             max_unsent_bytes=services.limits.max_unsent_bytes,
@@ -152,7 +152,13 @@ class Session:
             now=self._now,
             wake_at=self._wake_at,
             tick=self._tick,
+            audio_left=self._audio_left,
         )
+
+    def _new_playback(self) -> Playback:
+        wire = self._wire
+        unsent = None if self._dialect.holds_voice else (lambda: wire.unsent_bytes)
+        return Playback(self._conversation, self._outbound, self._context.half_trip_s, unsent)
 
     def _new_hosted(self) -> HostedCalls:
         put, spawn = self._outbound.put, self._spawn
@@ -437,6 +443,9 @@ class Session:
     def _wake_at(self, now: float) -> float:
         due, deadline, end = self._outbound.next_due(now), self._floor.deadline, self._lifetime.ends_at
         return min(end if due is None else due, end if deadline is None else deadline, end)
+
+    def _audio_left(self, size_bytes: int) -> None:
+        self._playback.audio_left(size_bytes, self._keeper.answer, self._now())
 
     def _tick(self, now: float) -> None:
         self._keeper.tick(now)

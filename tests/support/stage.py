@@ -73,6 +73,7 @@ class QueueWire:
 
     latency_s = 0.0
     close_code: int | None = None
+    unsent_bytes = 0
 
     def __init__(self) -> None:
         self.closed: tuple[int, str] | None = None
@@ -212,6 +213,7 @@ class Stage:
         dialect: Callable[[SessionConfig], Dialect] = realtime,
         observer: Observer | None = None,
         tool_servers: ToolServers | None = None,
+        unreported_lead_ms: int = 1300,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -229,6 +231,7 @@ class Stage:
         if agent is not None:
             voice_pipeline = answered_by(agent, speaker)
         services = Services(
+            unreported_lead_ms=unreported_lead_ms,
             recogniser=recogniser or ScriptedRecogniser(heard),
             new_vad=WebRtcVad,
             pipelines=Pipelines(

@@ -140,6 +140,7 @@ def perform(story: Story) -> Told:
             interruption=story.policy,
             config=story.config,
             dialect=voice_v1 if story.holds_voice else realtime,
+            unreported_lead_ms=400,  # the same times whichever client it is
         ),
         partial(_tell, story),
     )

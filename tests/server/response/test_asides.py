@@ -95,6 +95,23 @@ def test_an_aside_runs_beside_an_answer_and_a_barge_in_does_not_touch_it() -> No
     assert ended == {False: "cancelled", True: "completed"}
 
 
+def test_a_second_voice_is_refused_with_the_reason_and_the_way_out() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("talk")
+        await stage.wire.until("response.output_audio.delta")
+        active = (await stage.wire.until("response.created"))["response"]["id"]
+        beside(stage, "audio", input=[typed("Hold on.")])
+        error = (await stage.wire.until("error"))["error"]
+        assert (error["param"], error["event_id"]) == ("response.conversation", "c7")
+        assert error["code"] == "conversation_already_has_active_response", "which no stock client dies of"
+        assert active in error["message"]
+        assert 'One with "output_modalities": ["text"] need not wait' in error["message"]
+        beside(stage, "text", input=[typed("Hold on.")])
+        await stage.wire.until("response.created", 2)
+
+    play(lambda: Stage(LONG), story)
+
+
 def test_an_aside_is_cancelled_by_its_name_only() -> None:
     async def story(stage: Stage) -> None:
         beside(stage)

@@ -3,6 +3,7 @@
 import anyio
 import pytest
 
+from server.output.line import MAX_REMEMBERED, Line
 from server.response.playback import Lead
 from tests.support.stage import AUDIO, LONG, Stage, play, voice_v1
 
@@ -63,3 +64,72 @@ def test_the_voice_of_a_client_that_ran_dry_is_sent_further_ahead(
 ) -> None:
     chunk_ms = 100
     assert lead_ms - chunk_ms < lead_samples(*underruns) / 24 <= lead_ms
+
+
+# --- clients that report nothing --------------------------------------------------------------------------
+
+
+def test_what_waits_for_the_network_is_as_old_as_its_oldest_byte() -> None:
+    line = Line()
+    assert line.waited_s(100, 1.0) == 0.0
+    for at in (1.0, 1.1, 1.2):
+        line.sent(100, at)
+    assert [round(line.waited_s(unsent, 1.5), 3) for unsent in (0, 1, 100, 101, 300, 10_000)] == [
+        0,
+        0.3,
+        0.3,
+        0.4,
+        0.5,
+        0.5,
+    ]
+
+
+def test_it_remembers_no_more_than_it_needs() -> None:
+    line = Line()
+    for number in range(10 * MAX_REMEMBERED):
+        line.sent(100, float(number))
+    assert line.waited_s(1 << 30, 10.0 * MAX_REMEMBERED) == MAX_REMEMBERED
+
+
+def buffered_ms(stage: Stage) -> list[float]:
+    """How much a client that plays what comes has to play, at each moment before audio comes to it."""
+    sent = [
+        (at, len(event["delta"]) * 3 / 4 / 48)
+        for at, event in stage.wire.seen
+        if event["type"].endswith("audio.delta")
+    ]
+    began = sent[0][0]
+    return [sum(ms for then, ms in sent if then < at) - (at - began) * 1000 for at, _ in sent if at > began]
+
+
+def answered(*, delivers: tuple[bool, ...] = (True,)) -> list[list[float]]:
+    """The same for as many answers, to a client whose network delivers at once, or nothing at all."""
+    heard: list[list[float]] = []
+
+    async def story(stage: Stage) -> None:
+        for does in delivers:
+            stage.wire.unsent_bytes = 0 if does else 1 << 30
+            stage.wire.seen.clear()
+            stage.ask("talk")
+            await stage.wire.until("response.done")
+            heard.append(buffered_ms(stage))
+            await anyio.sleep(10)
+
+    play(lambda: Stage(LONG), story)
+    return heard
+
+
+def test_a_client_that_reports_nothing_survives_a_second_without_network() -> None:
+    ((*steady, _),) = answered()
+    assert len(steady) > 50
+    assert min(steady) >= 1000
+
+
+def test_its_lead_grows_where_audio_waits_for_the_network_and_shrinks_again() -> None:
+    usual, stalled, after, *_, later = (
+        max(buffered) for buffered in answered(delivers=(True, False, *[True] * 7))
+    )
+    assert usual < 1_350
+    assert stalled > 1_800
+    assert after == pytest.approx(stalled), "the next answer begins with it"
+    assert later == pytest.approx(usual)

@@ -1,0 +1,31 @@
+"""How long what was sent has waited for the network, from how many bytes still wait. Pure.
+
+The system takes what is sent long before the network does, so a stall of a second shows nowhere but in the count of
+bytes that the other side has not acknowledged.
+"""
+
+from collections import deque
+
+MAX_REMEMBERED = 64
+"""Frames looked back at: some seconds of speech."""
+
+
+class Line:
+    """What has lately been sent to one client."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[float, int]] = deque(maxlen=MAX_REMEMBERED)
+
+    def sent(self, size_bytes: int, now: float) -> None:
+        """So many bytes were handed to the system at `now`."""
+        self._sent.append((now, size_bytes))
+
+    def waited_s(self, unsent_bytes: int, now: float) -> float:
+        """For how long the oldest of `unsent_bytes` has waited; 0.0 for none."""
+        since = now
+        for at, size_bytes in reversed(self._sent):
+            if unsent_bytes <= 0:
+                break
+            unsent_bytes -= size_bytes
+            since = at
+        return now - since
