@@ -28,6 +28,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.voice.dialect import VoiceDialect
+from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
@@ -42,6 +43,7 @@ from server.gateway.roster import Roster
 from server.gateway.tls import Certificate
 from server.gateway.unsent import unsent_bytes
 from server.response.answer_context import Pipelines
+from server.response.prepared import prepare
 from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
@@ -49,10 +51,10 @@ from server.telemetry.metrics import Metrics
 from server.tools.mcp_policy import SETTING, HostingPolicy
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
-from stages.agent import AgentProfile
+from stages.agent import AgentLimits, AgentProfile
 from stages.demo.booking import TableBook
 from stages.demo.skills import Remind, build_skills
-from stages.errors import ProviderRejected
+from stages.errors import ProviderError, ProviderRejected
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
 from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser, ToolServers
@@ -60,8 +62,12 @@ from stages.router import Route
 from stages.runtime.lines import calls_of
 from stages.runtime.models import model_dir
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from stages.tts import VoiceSettings
 
 log = logging.getLogger(__name__)
+
+PREPARE_S = 20.0
+"""How long the voice may take, at the start, for each sentence that is spoken ahead."""
 
 ROLES = ("recogniser", "agent", "voice")
 """What the three providers are, in the order of `Providers.names`."""
@@ -150,6 +156,7 @@ class App:
             end_of_turn=providers.end_of_turn,
             tool_servers=providers.tool_servers,
             limits=settings.limits,
+            deadlines=Deadlines(**settings.deadlines.model_dump()),
             voices=tuple(providers.voice.voices),
             interruption=InterruptionPolicy(**settings.interruption.model_dump()),
             lead_ms=settings.lead_ms,
@@ -188,6 +195,7 @@ class App:
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
         memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
         settings = self._settings
+        await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         try:
             listener = await serve(
@@ -215,6 +223,17 @@ class App:
                 await self._roster.end()
                 with anyio.CancelScope(shield=True):  # the worker bounds it
                     await anyio.to_thread.run_sync(self._bookings.close)
+
+    async def _speak_ahead(self) -> None:
+        """Have spoken now what is said when a provider is late or fails."""
+        services = self._services
+        pipelines = services.pipelines
+        try:
+            prepared = await prepare(self._providers.voice, (pipelines.apology, pipelines.filler), PREPARE_S)
+        except (ProviderError, TimeoutError) as error:
+            log.warning("the voice could not speak ahead, and does so when asked: %s", error)
+            return
+        self._services = replace(services, pipelines=replace(pipelines, prepared=prepared))
 
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it."""
@@ -320,11 +339,19 @@ def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
         Route("assistant", ("time", "date", "timer", "calculate", "plus", "times")),
         Route("concierge", ("table", "book", "booking", "reservation", "restaurant", "opening hours")),
     )
-    config = VoicePipelineConfig(profiles, routes, "assistant", GuardPolicy(rules, settings.guard_refusal))
+    waits = settings.deadlines
+    config = VoicePipelineConfig(
+        profiles,
+        routes,
+        "assistant",
+        GuardPolicy(rules, settings.guard_refusal),
+        AgentLimits(first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s),
+    )
+    voice = VoiceSettings(chunk_timeout_s=waits.voice_s)
     return Pipelines(
-        voice=build_voice_pipeline(config, providers.voice),
+        voice=build_voice_pipeline(config, providers.voice, voice),
         text=build_text_pipeline(config),
-        say=build_say_pipeline(providers.voice),
+        say=build_say_pipeline(providers.voice, voice),
         say_text=build_say_pipeline(None),
     )
 

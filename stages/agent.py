@@ -14,7 +14,7 @@ A tool never leaves silence for ever: it has a deadline, and running late, faili
 result that the model can read and speak about.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -24,12 +24,20 @@ from stageflow.context import Message
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 from stages.client_tools import Toolbox
-from stages.errors import ProviderError, StageSettingsError
-from stages.patience import failed, within
+from stages.errors import ProviderError, ProviderRejected, StageSettingsError
+from stages.patience import failed, within, within_hearing
 from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice, Usage
+
+HEARD_UNTIL = "heard_until"
+"""Key in the run's configuration under which whoever plays the answer says until when it is heard, as the loop counts
+time: the model may be silent meanwhile."""
 
 CALLED = "tools.called"
 """Event of the agent's: `calls` of `client_tools`, which come again in its output."""
+
+
+_RETRY_S = 1.0
+"""With less time left than this, a request is not made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,9 @@ class AgentLimits:
     """How long a turn may take, in seconds of waiting for the model or for a tool."""
 
     first_token_s: float = 10.0
-    """To the first sign of each request."""
+    """To the first sign of each request, one retry included, and from each thought to the next sign."""
+    gap_s: float = 5.0
+    """To the next token, once all that was said has been heard; where nobody listens, `first_token_s` counts."""
     answer_s: float = 60.0
     """For all requests of the turn together."""
     tool_s: float = 15.0
@@ -113,10 +123,12 @@ class _Answer:
         choice: ToolChoice = ctx.config.get("tool_choice", "auto")
         self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get("client_tools", ()), choice)
         self._max_tokens: int | None = ctx.config.get("max_tokens") or profile.max_tokens
+        self._heard_until: Callable[[], float] | None = ctx.config.get(HEARD_UNTIL)
         self._patience_s = limits.answer_s
         self._text = ""
         self._usage = Usage()
         self._uses: list[ToolUse] = []
+        self._unbegun: ProviderError | None = None
 
     async def give(self) -> StageOutput:
         messages = self._question()
@@ -148,7 +160,21 @@ class _Answer:
     async def _ask(
         self, messages: Sequence[Message], tools: Sequence[Tool]
     ) -> tuple[str, tuple[ToolCall, ...], Finished]:
-        """One request to the model: its text, which has been sent, its tool calls, and how it ended."""
+        """One request to the model, made once more if it fails before its first sign and there is time left."""
+        began = anyio.current_time()
+        try:
+            return await self._request(messages, tools, self._limits.first_token_s)
+        except ProviderError as error:
+            left_s = began + self._limits.first_token_s - anyio.current_time()
+            if error is not self._unbegun or isinstance(error, ProviderRejected) or left_s < _RETRY_S:
+                raise
+        await anyio.sleep(_RETRY_S / 2)
+        return await self._request(messages, tools, left_s - _RETRY_S / 2)
+
+    async def _request(
+        self, messages: Sequence[Message], tools: Sequence[Tool], first_s: float
+    ) -> tuple[str, tuple[ToolCall, ...], Finished]:
+        """Its text, which has been sent, its tool calls, and how it ended."""
         said: list[str] = []
         calls: list[ToolCall] = []
         choice = self._tools.choice if tools else "auto"
@@ -156,7 +182,8 @@ class _Answer:
             messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens
         )
         async with aclosing(stream) as events:
-            while event := await self._next(events, is_first=not said and not calls):
+            event = await self._first(events, first_s)
+            while event is not None:
                 match event:
                     case TextDelta(text=text):
                         said.append(text)
@@ -166,15 +193,29 @@ class _Answer:
                     case Finished(usage=usage):
                         self._usage = _sum(self._usage, usage)
                         return "".join(said), tuple(calls), event
+                event = await self._next(events, is_first=not said and not calls)
         raise ProviderError("the model's answer broke off: it ended without saying so")
 
-    async def _next(self, events: AsyncGenerator[ModelEvent, None], *, is_first: bool) -> ModelEvent | None:
+    async def _first(self, events: AsyncGenerator[ModelEvent, None], limit_s: float) -> ModelEvent | None:
+        """The first event of a request; an error instead of it is `_unbegun`."""
+        try:
+            return await self._next(events, is_first=True, first_s=limit_s)
+        except ProviderError as error:
+            self._unbegun = error
+            raise
+
+    async def _next(
+        self, events: AsyncGenerator[ModelEvent, None], *, is_first: bool, first_s: float | None = None
+    ) -> ModelEvent | None:
         """The model's next event, None after the last; its time is taken from the answer's."""
-        began = anyio.current_time()
-        limits = self._limits
-        if is_first and limits.first_token_s < self._patience_s:
+        began, limits = anyio.current_time(), self._limits
+        first_s = first_s or limits.first_token_s
+        if is_first and first_s < self._patience_s:
             late = f"the model did not begin to answer within {limits.first_token_s:g} s"
-            event = await within(limits.first_token_s, late, anext(events, None))
+            event = await within(first_s, late, anext(events, None))
+        elif self._heard_until is not None and limits.gap_s < self._patience_s:
+            late = f"the model said nothing for {limits.gap_s:g} s, and all it had said was heard"
+            event = await within_hearing(limits.gap_s, late, anext(events, None), self._heard_until)
         else:
             late = f"the model took longer than {limits.answer_s:g} s for an answer"
             event = await within(self._patience_s, late, anext(events, None))

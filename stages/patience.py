@@ -1,6 +1,7 @@
 """How long a stage waits for a provider, and what it says when that was in vain."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
@@ -16,6 +17,30 @@ async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
     # Once a token and once a stretch of audio: `anyio.fail_after` says the same at twice the price.
     with anyio.CancelScope(deadline=anyio.current_time() + limit_s):
         return await answer
+    raise ProviderTimeout(complaint)
+
+
+async def within_hearing(
+    limit_s: float, complaint: str, answer: Awaitable[T], heard_until: Callable[[], float]
+) -> T:
+    """The same, but the time counts from when all that was said has been heard: `heard_until`, in the loop's time."""
+    loop = asyncio.get_running_loop()
+    scope, began = anyio.CancelScope(), loop.time()
+    timer = loop.call_at(began + limit_s, lambda: look())
+
+    def look() -> None:
+        nonlocal timer
+        late_at = max(began, heard_until()) + limit_s
+        if late_at <= loop.time():
+            scope.cancel()
+        else:
+            timer = loop.call_at(min(late_at, loop.time() + limit_s), look)
+
+    try:
+        with scope:
+            return await answer
+    finally:
+        timer.cancel()
     raise ProviderTimeout(complaint)
 
 

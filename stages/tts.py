@@ -45,7 +45,7 @@ class VoiceSettings:
 
     voice: str | None = None
     speed: float = 1.0
-    chunk_timeout_s: float = 10.0
+    chunk_timeout_s: float = 5.0
     """How long the voice may take for each stretch of audio."""
     lookahead: int = 8
     """Pieces that may wait for the voice before the agent has to."""
@@ -130,6 +130,10 @@ class _Speaking:
                     self._pieces += 1
                     self._expect_audio()
                     await utterance.push(spoken)
+                    if (
+                        not utterance.waiting_chars
+                    ):  # all of it has come: from here on the writer is waited for
+                        self._wait.deadline = math.inf
         await utterance.finish()
 
     async def _next(

@@ -93,6 +93,31 @@ class Interruption(BaseModel):
     """The first part of each answer, in which speech is kept and answered afterwards."""
 
 
+class Waits(BaseModel):
+    """How long the server waits for what, in seconds (`server.domain.deadlines`). What comes too late is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recognise_s: float = Field(10.0, ge=0.5, le=120.0)
+    decide_s: float = Field(10.0, ge=0.5, le=120.0)
+    """For a guard or a router."""
+    first_token_s: float = Field(10.0, ge=0.5, le=600.0)
+    """For the first sign of a chat model, thoughts included; a slow local model wants more."""
+    token_gap_s: float = Field(5.0, ge=0.5, le=600.0)
+    """For its next token, once all that has been said is played out."""
+    answer_s: float = Field(120.0, ge=1.0, le=3600.0)
+    """For all that it takes for one answer; how long the listener listens does not count."""
+    voice_s: float = Field(5.0, ge=0.5, le=120.0)
+    audible_s: float = Field(3.0, ge=0.5, le=60.0)
+    """To something that can be heard after the end of a turn: then the server says that it takes a moment."""
+    think_s: float = Field(30.0, ge=1.0, le=3600.0)
+    """For an answer that cannot be heard yet, from one sign of life to the next."""
+    speak_s: float = Field(75.0, ge=5.0, le=3600.0)
+    """Of speech in one answer, which is cut there."""
+    write_s: float = Field(300.0, ge=5.0, le=3600.0)
+    """For an answer that is never heard."""
+
+
 class Settings(BaseSettings):
     """Everything an operator may set. Frozen; secrets never show in its repr."""
 
@@ -161,6 +186,7 @@ class Settings(BaseSettings):
     when audio has waited for the network."""
     output_chunk_ms: int = Field(100, ge=20, le=200)
     interruption: Interruption = Interruption()
+    deadlines: Waits = Waits()
     limits: Limits = Limits()
     quotas: Quotas = Quotas()
     trusted_proxies: Words = ()

@@ -10,7 +10,21 @@ class Deadlines:
 
     recognise_s: float = 10.0
     """For the words of an utterance, once they are asked for; it then counts as not recognised."""
+    decide_s: float = 10.0
+    """For a guard or a router, from when it begins; the turn then fails."""
+    first_token_s: float = 10.0
+    """For the first sign of a chat model, with one retry in it if it fails at once; thoughts are signs."""
+    token_gap_s: float = 5.0
+    """For the next token, once all that has been said is played out."""
+    answer_s: float = 120.0
+    """For all that a chat model takes for one answer; how long the listener listens does not count."""
+    voice_s: float = 5.0
+    """For the next audio of the voice."""
+    audible_s: float = 3.0
+    """From the end of the turn to something that can be heard: then the server says that it takes a moment."""
     think_s: float = 30.0
-    """For an answer that is not audible yet and gives no other sign of life."""
-    speak_s: float = 600.0
-    """For an answer from its first audio to the end of its playout."""
+    """For an answer that cannot be heard yet, from one sign of life to the next."""
+    speak_s: float = 75.0
+    """Of speech in one answer, which is cut there."""
+    write_s: float = 300.0
+    """For an answer that is never heard, from the end of the turn."""

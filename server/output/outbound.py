@@ -168,6 +168,12 @@ class Lane:
             else:
                 await anyio.sleep_until(finished_at)
 
+    def silent_at(self, now: float) -> float:
+        """When all that was put so far will have been played; infinite while playout is held."""
+        queued_s = self._queued_bytes / self._bytes_per_sample / self.rate_hz
+        sent_until = self.pacer.finished_at() or 0.0
+        return max(sent_until, now) + queued_s if queued_s else sent_until
+
     def shut(self) -> None:
         """Throw away what has not left; nothing of this lane leaves any more."""
         self.state = LaneState.SHUT

@@ -30,15 +30,17 @@ from server.response.delivery import Delivery
 from server.response.gate import RunWatch, gated
 from server.response.ladder import Calling, Ladder, Outcome, Phase, arguments_json
 from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_config
+from server.response.run_limits import RunLimits, TooLong, Undecided
 from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
 from server.tools.mcp_calls import RunningCall
 from server.turntaking.expectation import said_expectation
 from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot
-from stageflow.pipeline import PipelineCancelled, StageFailed
+from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolCall, ToolRegistry
+from stages.agent import HEARD_UNTIL
 from stages.errors import StageSettingsError
 from stages.ports import Expects, Usage
 from stages.stt import SpokenTurn
@@ -92,7 +94,13 @@ class Answer:
         self._offered: Offer = {}
         self._early: dict[int, RunningCall] = {}
         self._own_calls = OwnCalls(context.conversation, lambda: self._ladder.entry, lambda: self._asked)
+        self._limits = RunLimits(context.deadlines)
         self._delivery = self._new_delivery()
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether it is for the ear."""
+        return self._reply.modality == "audio"
 
     @property
     def reply_id(self) -> str:
@@ -185,7 +193,12 @@ class Answer:
         except PipelineCancelled as stop:
             await self._decline(stop)
         except StageFailed as failure:
-            await self._apologise(failure)
+            await self._apologise(failure.stage, line_of(failure), failure)
+        except Undecided as late:
+            await self._apologise(late.stage, str(late), late)
+        except TooLong:
+            await self._end(replace(self._outcome, status="incomplete", reason="max_output_tokens"))
+            self._ladder.cut_off()
         else:
             await self._end(outcome)
         await self.lane.played()
@@ -201,11 +214,16 @@ class Answer:
             self.timeline.mark("transcript", self._context.now())
         self._offered = await self._offer()
         graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
-        results = await graph.run(
-            self._prompt(),
-            ports=self._ports(),
-            config=run_config(self.question, self._config, self._offered),
-            event_sink=RunWatch(graph, self._guard_passed, self._note_route, self._start_calls),
+        results = await self._limits.keep(
+            graph.run(
+                self._prompt(),
+                ports=self._ports(),
+                config={
+                    **run_config(self.question, self._config, self._offered),
+                    HEARD_UNTIL: self._heard_until if self.is_spoken else None,
+                },
+                event_sink=self._watch(graph),
+            )
         )
         agent = results.data("agent")
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
@@ -218,6 +236,22 @@ class Answer:
             reason=cut_by,
             calls=tuple(self._calling(*numbered) for numbered in enumerate(agent.get("client_calls", ()))),
         )
+
+    def _watch(self, graph: PipelineGraph) -> RunWatch:
+        return RunWatch(
+            graph,
+            self._limits,
+            commit=self._guard_passed,
+            on_route=self._note_route,
+            on_calls=self._start_calls,
+            on_alive=self._live,
+        )
+
+    def _live(self) -> None:
+        self._context.on_alive(self.run_id)
+
+    def _heard_until(self) -> float:
+        return self.lane.silent_at(self._context.now())
 
     async def _offer(self) -> Offer:
         """The hosted tools that there are; none beside the conversation, where what comes of a call has no place."""
@@ -246,6 +280,10 @@ class Answer:
 
     async def _say(self, text: str) -> None:
         self._unlock(_Lock.GUARD)
+        prepared = self._context.pipelines.prepared.get(text)
+        if prepared is not None and self.is_spoken:
+            await self._delivery.say(prepared)
+            return
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
         graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
@@ -267,9 +305,10 @@ class Answer:
         await self._say(str(refusal))
         await self._end(self._outcome)
 
-    async def _apologise(self, failure: StageFailed) -> None:
-        fields = self._fields() | {"stage": failure.stage, "pii.error": str(failure.error)}
-        log.error("turn %d: %s", self.run_id.turn, line_of(failure), extra=fields)
+    async def _apologise(self, stage: str, line: str, failure: StageFailed | Undecided) -> None:
+        why = failure.error if isinstance(failure, StageFailed) else line
+        fields = self._fields() | {"stage": stage, "pii.error": str(why)}
+        log.error("turn %d: %s", self.run_id.turn, line, extra=fields)
         log.debug("what the stage said", exc_info=failure, extra=fields)
         if self.lane.state is LaneState.HELD:
             self._restart()
@@ -281,7 +320,7 @@ class Answer:
             why = line_of(again) if isinstance(again, StageFailed) else "it was given up"
             log.error("turn %d: the apology failed too: %s", self.run_id.turn, why, extra=self._fields())
             await self._break_off()
-        problem = ClientError("server_error", f"stage {failure.stage!r} failed", type="server_error")
+        problem = ClientError("server_error", f"stage {stage!r} failed", type="server_error")
         await self._end(replace(self._outcome, status="failed", error=problem))
 
     async def _break_off(self) -> None:
@@ -398,7 +437,15 @@ class Answer:
         outbound, format = self._context.outbound, self._config.output_format
         is_aside = self.question.is_aside
         lane = outbound.aside(format) if is_aside else outbound.lane(format, self._became_audible)
-        return Delivery(lane, self._reply, self._ladder, self.timeline, self._context.now)
+        return Delivery(
+            lane,
+            self._reply,
+            self._ladder,
+            self.timeline,
+            self._context.now,
+            on_token=self._live,
+            on_speech=self._limits.spoke,
+        )
 
     def _became_audible(self) -> None:
         self.timeline.mark("first_audio", self._context.now())

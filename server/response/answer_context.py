@@ -1,11 +1,13 @@
 """What answers use of their process and of their session."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
+from server.domain.deadlines import Deadlines
 from server.output.outbound import Outbound
+from server.response.prepared import Prepared
 from server.tools.mcp_calls import HostedCalls
 from server.turntaking.floor import RunId
 from stageflow.pipeline import PipelineGraph
@@ -22,6 +24,10 @@ class Pipelines:
     say_text: PipelineGraph
     """The same, for replies in text."""
     apology: str = "Sorry, something went wrong on my side. Please say that again."
+    filler: str = "One moment, please."
+    """What is said when an answer takes long, if it is `prepared`."""
+    prepared: Mapping[str, Prepared] = field(default_factory=dict)
+    """Texts that are spoken already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,9 @@ class AnswerContext:
     hosted: HostedCalls
     earlier: Callable[[], Sequence[Utterance]]
     """Utterances whose words are not known yet."""
+    deadlines: Deadlines
+    on_alive: Callable[[RunId], None]
+    """Called when a run gives a sign of life."""
     on_audible: Callable[[RunId], None]
     """Called when the first audio of a run leaves."""
     half_trip_s: Callable[[], float]

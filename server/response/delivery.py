@@ -12,6 +12,7 @@ from server.domain.events import ReplyText
 from server.domain.values import Reply
 from server.output.outbound import Lane, LaneState
 from server.response.ladder import Ladder
+from server.response.prepared import Prepared
 from server.telemetry.timeline import Timeline
 from stages.chunks import decode_chunk
 from stages.ports import WordTime
@@ -21,13 +22,24 @@ class Delivery:
     """The streams of an answer through one lane."""
 
     def __init__(
-        self, lane: Lane, reply: Reply, ladder: Ladder, timeline: Timeline, now: Callable[[], float]
+        self,
+        lane: Lane,
+        reply: Reply,
+        ladder: Ladder,
+        timeline: Timeline,
+        now: Callable[[], float],
+        *,
+        on_token: Callable[[], None],
+        on_speech: Callable[[float], None],
     ) -> None:
+        """`on_speech` is called with the seconds of each stretch of speech."""
         self.lane = lane
         self._reply = reply
         self._ladder = ladder
         self._timeline = timeline
         self._now = now
+        self._on_token = on_token
+        self._on_speech = on_speech
         self._resampler: Resampler | None = None
         self._voice_hz = 0
 
@@ -35,6 +47,7 @@ class Delivery:
         """Take the next piece of the answer's text."""
         if token and self.lane.state is not LaneState.SHUT:
             self._timeline.mark("first_token", self._now())
+            self._on_token()
             entry = self._ladder.begin(self.lane)
             entry.generated += token
             await self.lane.event(ReplyText(self._reply, entry.id, token))
@@ -60,6 +73,14 @@ class Delivery:
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
         told = grow(self._ladder.pieces, len(wire), text=text, words=times, is_final=is_final)
         await self.lane.audio(self._reply, entry.id, encode(wire, self._reply.config.output_format), told)
+        self._on_speech(len(samples) / rate_hz)
+
+    async def say(self, prepared: Prepared) -> None:
+        """Take a sentence that is spoken already."""
+        await self.send_token(prepared.text)
+        audio = (prepared.data, prepared.format, prepared.duration_ms, False)
+        await self.send_audio_chunk(*audio, text=prepared.text, words=prepared.words)
+        await self.send_audio_chunk(b"", prepared.format, 0, True)
 
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from server.conversation.own_calls import OwnCalls, as_text
 from server.output.outbound import Lane, LaneState
+from server.response.run_limits import RunLimits
 from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineGraph
 from stageflow.tools import Tool, ToolCall, ToolRegistry
@@ -12,6 +13,10 @@ from stages.agent import CALLED
 from stages.router import ROUTED
 
 _PASSED = ("stage.completed", "stage.skipped")
+_ENDED = (*_PASSED, "stage.cancelled", "stage.failed")
+
+
+_DECIDERS = (StageKind.GUARD, StageKind.ROUTE)
 
 
 class RunWatch:
@@ -23,28 +28,42 @@ class RunWatch:
     def __init__(
         self,
         graph: PipelineGraph,
+        limits: RunLimits,
+        *,
         commit: Callable[[], None],
         on_route: Callable[[str], None],
         on_calls: Callable[[Sequence[ToolCall]], None],
+        on_alive: Callable[[], None],
     ) -> None:
         """`on_calls` is told of calls of tools that are run elsewhere, while their words are still being spoken."""
+        self._limits = limits
         self._commit = commit
         self._on_route = on_route
         self._on_calls = on_calls
+        self._on_alive = on_alive
         self._waiting = {stage.name for stage in graph.stages if stage.kind is StageKind.GUARD}
         if not self._waiting:
             commit()
 
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
-        if event.type in _PASSED and self._waiting:
-            self._waiting.discard(str(event.data["stage"]))
-            if not self._waiting:
-                self._commit()
-        elif event.type == ROUTED:
+        self._on_alive()
+        if event.type == ROUTED:
             self._on_route(event.data["route"])
         elif event.type == CALLED:
             self._on_calls(event.data["calls"])
+        elif event.data.get("kind") in _DECIDERS:
+            self._decider(event.type, str(event.data["stage"]))
+
+    def _decider(self, event: str, stage: str) -> None:
+        if event == "stage.started":
+            self._limits.decides(stage)
+        elif event in _ENDED:
+            self._limits.decided(stage)
+        if event in _PASSED and stage in self._waiting:
+            self._waiting.discard(stage)
+            if not self._waiting:
+                self._commit()
 
 
 def gated(registry: ToolRegistry | None, lane: Lane, calls: OwnCalls) -> ToolRegistry | None:

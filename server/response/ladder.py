@@ -113,11 +113,15 @@ class Ladder:
         if self.phase is Phase.MESSAGE and self.entry is not None:
             entry = self.entry
             self._broken_off.append(self._end_message(entry, "incomplete"))
-            if entry.spoken:  # what never got a voice nobody has heard, and nobody held it back
-                entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
+            _keep_spoken(entry)
             self._reply = replace(self._reply, message_index=len(self._broken_off))
             self.entry, self.pieces, self.phase = None, [], Phase.STARTED
         return self._reply
+
+    def cut_off(self) -> None:
+        """The voice has ended before the text: what is remembered is what was spoken."""
+        if self.entry is not None:
+            _keep_spoken(self.entry)
 
     def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
         """Tell how it went, if the client knows of the reply; at most once. The hosted calls are yet to be followed."""
@@ -172,6 +176,11 @@ class Ladder:
         self._outbound.put(ReplyCall(self._reply, entry.item(), previous, len(items)))
         items.append(entry.item())
         return entry.id
+
+
+def _keep_spoken(entry: Entry) -> None:
+    if entry.spoken:  # what never got a voice nobody has heard, and nobody held it back
+        entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
 
 
 def _call_entry(calling: Calling) -> Entry:

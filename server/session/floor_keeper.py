@@ -121,7 +121,8 @@ class FloorKeeper:
                 if question.utterance is not None:
                     self._context.spoken.read(question.utterance)
             case FloorCommand.APOLOGISE:
-                self.announcements.add(self._context.of_answers.pipelines.apology)
+                if self.answer is not None and self.answer.is_spoken:  # who reads has been told
+                    self.announcements.add(self._context.of_answers.pipelines.apology)
             case FloorCommand.END_SPEECH:
                 self._context.speech.end_here()
             case FloorCommand.NUDGE:

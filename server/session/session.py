@@ -95,7 +95,14 @@ class Session:
         limits = services.limits
         self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, self._now())
         deadlines = services.deadlines
-        self._floor = Floor(FloorLimits(think_s=deadlines.think_s, speak_s=deadlines.speak_s))
+        self._floor = Floor(
+            FloorLimits(
+                think_s=deadlines.think_s,
+                write_s=deadlines.write_s,
+                # The answer is cut before; beyond that, somebody holds its playout.
+                speak_s=8 * deadlines.speak_s,
+            )
+        )
         self._keep_idle_time(config)
         self._conversation = Conversation(
             limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items
@@ -204,6 +211,8 @@ class Session:
             ports=services.new_ports(self.remind, self._owner),
             hosted=self._hosted,
             earlier=self._hearing.earlier,
+            deadlines=services.deadlines,
+            on_alive=lambda run: self._floor.alive(run, self._now()),
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,

@@ -296,6 +296,9 @@ class FloorLimits:
     """How long each wait may last. They end what is stuck, they do not hurry what is slow."""
 
     think_s: float = 30.0
+    """For an answer that is not audible yet, from one sign of life to the next."""
+    write_s: float = 300.0
+    """For the same in all."""
     speak_s: float = 600.0
     overlap_s: float = 5.0
     """A sound during an answer that is neither an interruption nor over by then is none."""
@@ -318,6 +321,8 @@ class Floor:
         self.run = RunId(0, 0)
         """The run that has, or last had, the floor; turn 0 before the first, revision 0 before its first."""
         self._answer_by = 0.0
+        self._silent_until = 0.0
+        """When an answer that is not audible by then is too late, however much alive."""
         self._audio_by = 0.0
         self._verdict_by = 0.0
         self._silent_since: float | None = None
@@ -345,6 +350,11 @@ class Floor:
     def audio_came(self, now: float) -> None:
         """The client sends audio: it is still there. Cheap, for the hot path."""
         self._audio_by = now + self.limits.stall_s
+
+    def alive(self, run: RunId, now: float) -> None:
+        """The run gives a sign of life: what thinks, or writes what nobody hears, is not stuck."""
+        if run == self.run and self.state in (State.THINKING, State.HESITATING):
+            self._answer_by = min(now + self.limits.think_s, self._silent_until)
 
     def set_idle_s(self, idle_s: float | None, now: float) -> None:
         """Nudge after so much silence, or never; counts from the last answer, if nobody has spoken since, or from now,
@@ -382,6 +392,7 @@ class Floor:
             self._verdict_by = now + limits.overlap_s
         if FloorCommand.COMMIT in row.commands:
             self._answer_by = now + limits.think_s
+            self._silent_until = now + limits.write_s
         elif row.next is State.SPEAKING and self.state is State.THINKING:
             self._answer_by = now + limits.speak_s
         if row.next in (State.HEARING, State.ENDING) or row.next in OVERLAP:

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -20,9 +20,11 @@ from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
+from server.domain.deadlines import Deadlines
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
 from server.response.answer_context import Pipelines
+from server.response.prepared import Prepared
 from server.session.services import Services
 from server.session.session import Session
 from server.session.turn_reports import NoObserver, Observer
@@ -214,6 +216,8 @@ class Stage:
         observer: Observer | None = None,
         tool_servers: ToolServers | None = None,
         unreported_lead_ms: int = 1300,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        prepared: Mapping[str, Prepared] | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -239,7 +243,9 @@ class Stage:
                 text=build_text_pipeline(stages),
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
+                prepared=prepared or {},
             ),
+            deadlines=deadlines,
             new_ports=lambda remind, owner: ports,
             limits=Limits(max_session_s=3600, max_idle_s=3600),
             voices=speaker.voices,

@@ -9,6 +9,7 @@ import pytest
 
 from server.config.model_variables import adopt_model_variables
 from server.config.settings import load_settings
+from server.domain.deadlines import Deadlines
 from server.domain.errors import ConfigError
 from server.turntaking.interruption import InterruptionPolicy
 from tests.support.certificate import self_signed
@@ -43,6 +44,12 @@ def test_what_interrupts_an_answer_is_set_as_the_policy_has_it(environment: pyte
     )
     environment.setenv("STAGEFLOW_VOICE_INTERRUPTION__MIN_WORDS", "3")
     assert load_settings(env_file=None).interruption.min_words == 3
+
+
+def test_what_is_waited_for_is_set_as_the_policy_has_it(environment: pytest.MonkeyPatch) -> None:
+    assert Deadlines(**load_settings(env_file=None).deadlines.model_dump()) == Deadlines()
+    environment.setenv("STAGEFLOW_VOICE_DEADLINES__FIRST_TOKEN_S", "45")
+    assert load_settings(env_file=None).deadlines.first_token_s == 45
 
 
 def test_three_mistakes_are_named_at_once(environment: pytest.MonkeyPatch) -> None:

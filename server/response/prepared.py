@@ -1,0 +1,45 @@
+"""Sentences that were spoken before anybody needed them: what the server says when a provider is late or fails must
+not depend on a provider."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import anyio
+import numpy as np
+
+from audio.formats import samples_to_ms
+from stages.chunks import pcm16
+from stages.ports import Synthesiser, WordTime
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sentence as `stages.chunks.AudioSink` takes it."""
+
+    text: str
+    data: bytes
+    format: str
+    duration_ms: int
+    words: tuple[WordTime, ...]
+
+
+async def prepare(voice: Synthesiser, texts: Iterable[str], limit_s: float) -> Mapping[str, Prepared]:
+    """The texts, spoken, within `limit_s` seconds for each. Raises ProviderError, and TimeoutError."""
+    found = {}
+    for text in texts:
+        with anyio.fail_after(limit_s):
+            found[text] = await _spoken(voice, text)
+    return found
+
+
+async def _spoken(voice: Synthesiser, text: str) -> Prepared:
+    pieces, words, at = [np.zeros(0, "<i2")], list[WordTime](), 0
+    async with aclosing(voice.stream(text)) as speeches:
+        async for speech in speeches:
+            pieces.append(speech.samples.astype("<i2", copy=False))
+            words += speech.words
+            at += len(speech.samples)
+    samples = np.concatenate(pieces)
+    ms = samples_to_ms(len(samples), voice.rate_hz)
+    return Prepared(text, samples.tobytes(), pcm16(voice.rate_hz), ms, tuple(words))

@@ -1,0 +1,130 @@
+"""Whatever is late or hangs, the person is told aloud, in time, and by a voice that needs nobody."""
+
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import pytest
+
+from server.domain.deadlines import Deadlines
+from server.response.prepared import Prepared, prepare
+from stages.agent import AgentLimits
+from stages.errors import ProviderBusy, ProviderError, ProviderRejected
+from stages.testing.fakes import Conduct, Said, ScriptedVoice
+from tests.support.stage import SlowGuard, Stage, play
+from tests.support.virtual_time import run_virtual
+
+DONE, AUDIO = "response.done", "response.output_audio.delta"
+APOLOGY = "Sorry, something went wrong on my side. Please say that again."
+FILLER = "One moment, please."
+HANGS = Conduct(hangs=True)
+
+
+def spoken_ahead() -> dict[str, Prepared]:
+    async def main() -> dict[str, Prepared]:
+        return dict(await prepare(ScriptedVoice(), (APOLOGY, FILLER), 10.0))
+
+    return run_virtual(main)
+
+
+PREPARED = spoken_ahead()
+AheadStage = partial(Stage, prepared=PREPARED)
+
+
+async def ask(stage: Stage, modality: str = "audio") -> None:
+    stage.ask("hello", modality)
+    await stage.wire.until(DONE)
+
+
+def done(stage: Stage) -> dict[str, Any]:
+    found: dict[str, Any] = next(event for event in stage.wire.events() if event["type"] == DONE)
+    return dict(found["response"])
+
+
+def done_at(stage: Stage) -> float:
+    return next(at for at, event in stage.wire.seen if event["type"] == DONE)
+
+
+def said(stage: Stage) -> list[str]:
+    parts = [item["content"][0] for item in done(stage)["output"]]
+    return [part.get("transcript") or part.get("text") for part in parts]
+
+
+class HungGuard(SlowGuard):
+    def __init__(self) -> None:
+        super().__init__(blocks=False, delay_s=3600.0)
+
+
+def test_a_guard_that_hangs_is_told_of_and_lets_nothing_out() -> None:
+    stage = play(lambda: AheadStage("Secret.", guard=HungGuard()), ask)
+    assert done(stage)["status"] == "failed"
+    assert said(stage)[-1] == APOLOGY
+    assert "Secret." not in said(stage)
+    assert done_at(stage) < 16
+
+
+def test_a_voice_that_hangs_is_apologised_for_aloud() -> None:
+    stage = play(lambda: AheadStage("Fine.", voice=HANGS), ask)
+    assert said(stage)[-1] == APOLOGY
+    assert done(stage)["status"] == "failed"
+    sent = sum(len(event["delta"]) for event in stage.wire.events() if event["type"] == AUDIO)
+    assert sent * 3 / 4 >= len(PREPARED[APOLOGY].data)
+
+
+def test_a_model_that_stalls_is_waited_for_while_there_is_something_to_hear_and_no_longer() -> None:
+    stalls = Said("One two three four five. And then", conduct=Conduct(hangs=True, after=7))
+    stage = play(lambda: AheadStage(stalls), ask)
+    assert done(stage)["status"] == "failed"
+    assert said(stage)[-1] == APOLOGY
+    times = [at for at, event in stage.wire.seen if event["type"] == AUDIO]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert 4.5 < max(gaps) < 7.0, "less than the lead more"
+
+
+def test_a_model_that_pauses_while_it_is_heard_is_no_error() -> None:
+    pauses = Said("One two three four five six seven eight. " * 3 + "Nine.", conduct=Conduct(gap_s=0.01))
+    late = Said(pauses.text, conduct=Conduct(gap_s=0.3))
+    stage = play(lambda: AheadStage(late), ask)
+    assert done(stage)["status"] == "completed"
+
+
+def test_an_answer_without_an_end_is_cut_at_its_limit() -> None:
+    endless = "One two three four five six seven eight nine ten. " * 100
+    stage = play(lambda: AheadStage(endless, "Better.", deadlines=Deadlines(speak_s=20.0)), ask)
+    assert done(stage)["status"] == "incomplete"
+    assert done(stage)["status_details"]["reason"] == "max_output_tokens"
+    assert 19 < done_at(stage) < 22
+
+
+def test_an_answer_in_writing_may_take_long_and_one_that_hangs_is_not_apologised_for_aloud() -> None:
+    slow = Said("word " * 45, conduct=Conduct(gap_s=1.0))
+    stage = play(lambda: AheadStage(slow), partial(ask, modality="text"))
+    assert (done(stage)["status"], done_at(stage) > 40) == ("completed", True)
+
+    async def story(stage: Stage) -> None:
+        await ask(stage, "text")
+        await anyio.sleep(60)
+
+    stage = play(lambda: AheadStage("Never.", guard=HungGuard()), partial(ask, modality="text"))
+    assert AUDIO not in stage.wire.types()
+
+
+@pytest.mark.parametrize(
+    ("error", "requests"), [(ProviderError, 2), (ProviderBusy, 2), (ProviderRejected, 1)]
+)
+def test_a_request_that_fails_before_its_first_sign_is_made_once_more(
+    error: type[ProviderError], requests: int
+) -> None:
+    stage = play(lambda: AheadStage(Said("", conduct=Conduct(fails=error)), "Here."), ask)
+    assert len(stage.model.requests) == requests
+    assert said(stage) == (["Here."] if requests == 2 else [APOLOGY])
+
+
+def test_a_request_that_fails_twice_or_after_its_first_sign_is_not() -> None:
+    stage = play(lambda: AheadStage(Said("", conduct=Conduct(fails=ProviderError))), ask)
+    assert len(stage.model.requests) == 2
+    assert said(stage) == [APOLOGY]
+    breaks = Said("One two", conduct=Conduct(fails=ProviderError, after=1))
+    assert len(play(lambda: AheadStage(breaks), ask).model.requests) == 1
+    assert AgentLimits().first_token_s > 1.0
