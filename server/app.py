@@ -115,6 +115,10 @@ class _SocketWire:
     def unsent_bytes(self) -> int:
         return unsent_bytes(self._connection.transport)
 
+    @property
+    def buffered_bytes(self) -> int:
+        return self._connection.transport.get_write_buffer_size()
+
     async def receive(self) -> str | bytes | None:
         try:
             return await self._connection.recv()

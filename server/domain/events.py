@@ -179,6 +179,7 @@ class ReplyAudio:
     epoch: int = 0
     offset_samples: int = 0
     """Where it lies in the item's audio."""
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

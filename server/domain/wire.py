@@ -25,6 +25,10 @@ class Wire(Protocol):
     def unsent_bytes(self) -> int:
         """How much of what was sent the network has not delivered, 0 when it is not known."""
 
+    @property
+    def buffered_bytes(self) -> int:
+        """How much of that has not even left the connection's own buffer; 0 nearly always."""
+
     async def receive(self) -> str | bytes | None:
         """The next frame, or None when the client is gone."""
 

@@ -27,6 +27,8 @@ Only public parts of the library are overridden: the callbacks of `asyncio.Proto
 """
 
 import asyncio
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -54,6 +56,9 @@ STEP_BYTES = 64 << 10
 
 RETRY_S = 0.25
 """How soon a large frame is looked at again for which there was no memory."""
+
+UNSENT_BYTES = 16 << 10
+"""What the kernel takes beyond what the network takes: a quarter of a second of audio."""
 
 POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 
@@ -120,6 +125,7 @@ class GuardedConnection(ServerConnection):
         """The memory of a large message that is on its way, or that the session deals with."""
         self._timer: asyncio.Handle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._keep_little_in_the_kernel()
         self.recv_messages.pause = self._session_is_full
         self.recv_messages.resume = self._session_is_ready
 
@@ -154,6 +160,13 @@ class GuardedConnection(ServerConnection):
         if received is not None:
             return int(received.code)
         return None if protocol.state is OPEN else ABNORMAL
+
+    def _keep_little_in_the_kernel(self) -> None:
+        """Megabytes would fit there: a minute of audio that nobody reads, and that no flush can take back."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            with suppress(OSError):  # a socket that is not TCP, or gone already
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Answer the request; what the client has said in the meantime is looked at afterwards."""

@@ -211,7 +211,8 @@ class Lane:
         if self._on_audible is not None:
             self._on_audible()
             self._on_audible = None
-        return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples)
+        duration_s = samples / self.rate_hz
+        return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples, duration_s)
 
     def _take_words(self, stretch: _Stretch) -> WordsTimed:
         words, stretch.words = stretch.words, ()

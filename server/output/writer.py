@@ -7,6 +7,11 @@ import anyio
 from server.domain.events import Event, ReplyAudio
 from server.domain.wire import Dialect, Wire, WireClosed
 from server.output.outbound import Outbound
+from server.output.unread import UnreadPlayout
+
+
+class _ReadsTooSlowly(Exception):
+    """Too much of the answer's audio is unread."""
 
 
 class Writer:
@@ -19,17 +24,23 @@ class Writer:
         outbound: Outbound,
         *,
         patience_s: float,
+        max_unread_s: float,
         now: Callable[[], float],
         wake_at: Callable[[float], float],
         tick: Callable[[float], None],
         audio_left: Callable[[int], None],
     ) -> None:
-        """`tick` is called when it is `wake_at`, and whenever there was something new to look at; `audio_left` with the
-        bytes of each event with audio that has gone to the socket."""
+        """`patience_s` is what one frame may take, `max_unread_s` what may be unread of an answer's audio.
+
+        `tick` is called when it is `wake_at`, and whenever there was something new to look at; `audio_left` with the
+        bytes of each event with audio that has gone to the socket.
+        """
         self._wire = wire
         self._dialect = dialect
         self._outbound = outbound
         self._patience_s = patience_s
+        self._max_unread_s = max_unread_s
+        self._unread = UnreadPlayout()
         self._now = now
         self._wake_at = wake_at
         self._tick = tick
@@ -37,23 +48,45 @@ class Writer:
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
         self._audio_left = audio_left
 
-    async def run(self) -> bool:
-        """Send until the connection is over (True), or does not take a frame in time (False)."""
+    async def run(self) -> str | None:
+        """Send until the connection is over (None), or the client reads too slowly: what it has not read."""
         try:
             while await self._run_for_a_while():
                 pass
         except WireClosed:
-            return True
-        return False
+            return None
+        except _ReadsTooSlowly:
+            return f"more than {self._max_unread_s:g} s of the answer's audio are unread"
+        return "the client does not read what it is sent"
 
     async def send(self, event: Event) -> None:
         """Send one event. Raises WireClosed."""
         before_bytes = self.sent_bytes
         for frame in self._dialect.encode(event):
-            await self._wire.send(frame)
             self.sent_bytes += len(frame)
+            if isinstance(event, ReplyAudio):
+                self._unread.sent(self.sent_bytes, event.duration_s)
+            if self._wire.buffered_bytes:
+                await self._send_late(frame)
+            else:
+                self._unread.seconds(self.sent_bytes - len(frame))
+                await self._wire.send(frame)
         if isinstance(event, ReplyAudio):
             self._audio_left(self.sent_bytes - before_bytes)
+
+    async def _send_late(self, frame: str | bytes) -> None:
+        """Send a frame behind others that the socket has not taken.
+
+        While it waits, playout goes on: a second of waiting is another second that is unread.
+        """
+        unread_s = self._unread.seconds(self.sent_bytes - len(frame) - self._wire.buffered_bytes)
+        if not unread_s:
+            await self._wire.send(frame)
+            return
+        with anyio.move_on_after(max(0.0, self._max_unread_s - unread_s)) as scope:
+            await self._wire.send(frame)
+        if scope.cancelled_caught:
+            raise _ReadsTooSlowly
 
     async def _run_for_a_while(self) -> bool:
         """Whether every frame has left in time.

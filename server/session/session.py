@@ -63,7 +63,13 @@ CLOSE_DEADLINE_S = 2.0
 LARGE_FRAME = 64 << 10
 """Bytes or characters of a frame that is worth a turn of the loop of its own: it takes milliseconds to read."""
 
-_SLOW_CONSUMER = SessionOver(4408, "slow consumer: the client does not read what it is sent")
+SLOW_CONSUMER = 4408
+SLOW_DEADLINE_S = 0.2
+"""The same to a client that does not read: there is no hope that it will hear it."""
+
+
+def _slow_consumer(why: str) -> SessionOver:
+    return SessionOver(SLOW_CONSUMER, f"slow consumer: {why}")
 
 
 async def _unchecked() -> None:
@@ -140,7 +146,7 @@ class Session:
             chunk_ms=services.chunk_ms,
             max_queued_audio_s=services.limits.max_queued_audio_s,
             max_unsent_bytes=services.limits.max_unsent_bytes,
-            on_overflow=lambda: self.end(_SLOW_CONSUMER),
+            on_overflow=lambda: self.end(_slow_consumer("the client does not read what it is sent")),
         )
 
     def _new_writer(self) -> Writer:
@@ -149,6 +155,7 @@ class Session:
             self._dialect,
             self._outbound,
             patience_s=self._services.limits.send_timeout_s,
+            max_unread_s=self._services.limits.max_unread_s,
             now=self._now,
             wake_at=self._wake_at,
             tick=self._tick,
@@ -276,11 +283,13 @@ class Session:
         """End the session now, telling the client why. The first reason stands."""
         if self._over is None:
             self._over = over
+            log.info("the session is ended: %s", over.reason)
             self._tasks.cancel_scope.cancel()
 
     async def _say_goodbye(self) -> None:
         over = self._over or SessionOver(1000, "")
-        with anyio.move_on_after(CLOSE_DEADLINE_S, shield=True):
+        deadline_s = SLOW_DEADLINE_S if over.close_code == SLOW_CONSUMER else CLOSE_DEADLINE_S
+        with anyio.move_on_after(deadline_s, shield=True):
             if over.error is not None:
                 await self._writer.send(ev.Problem(over.error))
             await self._wire.close(over.close_code, over.reason)
@@ -395,7 +404,9 @@ class Session:
             raise
 
     def _hear_slice(self, data: bytes) -> None:
-        self._floor.audio_came(self._now())
+        now = self._now()
+        self._lifetime.heard(now)
+        self._floor.audio_came(now)
         self._speech.push(data)
 
     def _configure(self, command: cmd.Configure) -> None:
@@ -439,8 +450,8 @@ class Session:
     # --- the writer ---------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        if not await self._writer.run():
-            self.end(_SLOW_CONSUMER)  # otherwise the reader learns that the client is gone
+        if (why := await self._writer.run()) is not None:
+            self.end(_slow_consumer(why))  # otherwise the reader learns that the client is gone
 
     def _wake_at(self, now: float) -> float:
         due, deadline, end = self._outbound.next_due(now), self._floor.deadline, self._lifetime.ends_at

@@ -154,6 +154,23 @@ async def test_a_client_that_does_not_read_is_cut_off_and_its_neighbour_talks_on
     assert how == (4408, "slow consumer: the client does not read what it is sent")
 
 
+async def test_a_client_that_does_not_take_its_answer_is_closed_for_what_is_unread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    async with live_server(limits={"max_unread_s": 1.0}) as server, neighbour(server.url):
+        small = socket.create_connection(("127.0.0.1", server.port))
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with connect(server.url, sock=small, compression=None, max_queue=1, max_size=None) as lazy:
+            part = {"type": "input_text", "text": "word " * 200}
+            item = {"type": "message", "role": "user", "content": [part]}
+            await lazy.send(frame("conversation.item.create", item=item))
+            await lazy.send(frame("response.create"))
+            await server.until_sessions(1)
+        assert 'sessions_ended_total{code="4408"} 1.0' in await server.metrics("none")
+    assert "slow consumer: more than 1 s of the answer's audio are unread" in caplog.text
+
+
 async def test_a_flood_of_frames_is_slowed_down_and_its_neighbour_talks_on() -> None:
     async with live_server(limits={"max_bytes_per_s": 16 << 10}) as server, neighbour(server.url):
         async with connect(server.url, compression=None, max_queue=None) as flooder:

@@ -74,6 +74,7 @@ class QueueWire:
     """The client's end of a wire without a socket."""
 
     latency_s = 0.0
+    buffered_bytes = 0
     close_code: int | None = None
     unsent_bytes = 0
 

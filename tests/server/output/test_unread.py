@@ -1,0 +1,157 @@
+"""A client that does not take the answer's audio is told so in seconds; a network that stalls for a moment is not."""
+
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from audio.formats import AudioFormat
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.voice.dialect import VoiceDialect
+from server.domain.events import AudioCleared
+from server.domain.values import Reply, SessionConfig
+from server.domain.wire import WireClosed
+from server.output.outbound import Outbound
+from server.output.unread import UnreadPlayout
+from server.output.writer import Writer
+from tests.support.virtual_time import virtual
+
+BYTES_PER_S = 48_000
+MAX_UNREAD_S = 2.5
+
+
+def test_audio_is_unread_until_the_socket_has_taken_it_whole() -> None:
+    unread = UnreadPlayout()
+    unread.sent(100, 0.5)
+    unread.sent(300, 1.0)
+    assert unread.seconds(99) == 1.5
+    assert unread.seconds(100) == 1.0
+    assert unread.seconds(300) == 0.0
+
+
+class StallingWire:
+    """A connection with a small buffer, whose network takes nothing while it stalls."""
+
+    latency_s = 0.0
+    close_code: int | None = None
+    unsent_bytes = 0
+    BUFFER_BYTES = 24_000
+
+    def __init__(self) -> None:
+        self.buffered_bytes = 0
+        self.sent_bytes = 0
+        self.is_closed = False
+        self._flows = anyio.Event()
+        self._flows.set()
+
+    def stall(self) -> None:
+        self._flows = anyio.Event()
+
+    def flow(self) -> None:
+        self.buffered_bytes = 0
+        self._flows.set()
+
+    def hang_up(self) -> None:
+        self.is_closed = True
+        self.flow()
+
+    async def receive(self) -> str | bytes | None:
+        raise NotImplementedError
+
+    async def send(self, frame: str | bytes) -> None:
+        if self.is_closed:
+            raise WireClosed
+        self.sent_bytes += len(frame)
+        if not self._flows.is_set():
+            self.buffered_bytes += len(frame)
+            if self.buffered_bytes > self.BUFFER_BYTES:
+                await self._flows.wait()
+
+    async def close(self, code: int, reason: str) -> None:
+        raise NotImplementedError
+
+
+async def speak(
+    seconds: float, conduct: Callable[[StallingWire, Outbound], object]
+) -> tuple[str | None, float]:
+    """Speak to a client whose network does what `conduct` says; what the writer ended with, and when."""
+    wire = StallingWire()
+    outbound = Outbound(
+        lead_ms=1500, chunk_ms=100, max_queued_audio_s=600, max_unsent_bytes=1 << 20, on_overflow=lambda: None
+    )
+    writer = Writer(
+        wire,
+        VoiceDialect(RealtimeDialect(SessionConfig())),
+        outbound,
+        patience_s=10.0,
+        max_unread_s=MAX_UNREAD_S,
+        now=anyio.current_time,
+        wake_at=lambda now: min(outbound.next_due(now) or 3600.0, 3600.0),
+        tick=lambda _: None,
+        audio_left=lambda _: None,
+    )
+    lane = outbound.lane(AudioFormat(), lambda: None)
+    lane.commit()
+    ended: list[tuple[str | None, float]] = []
+
+    async def write() -> None:
+        ended.append((await writer.run(), anyio.current_time()))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        if seconds:
+            await lane.audio(Reply("resp_1"), "item_1", bytes(int(seconds * BYTES_PER_S)))
+        await conduct(wire, outbound)  # type: ignore[misc]
+    return ended[0]
+
+
+@pytest.mark.parametrize("at_s", [0.0, 0.3, 4.0])
+def test_a_network_that_stalls_for_a_second_and_a_half_is_survived(at_s: float) -> None:
+    async def conduct(wire: StallingWire, outbound: Outbound) -> None:
+        await anyio.sleep(at_s)
+        for _ in range(2):
+            wire.stall()
+            await anyio.sleep(1.5)
+            wire.flow()
+            await anyio.sleep(3.0)
+        await anyio.sleep(30)
+        assert wire.sent_bytes >= 20 * BYTES_PER_S
+        wire.hang_up()
+        outbound.put(AudioCleared())
+
+    @virtual
+    async def story() -> None:
+        how, _ = await speak(20, conduct)
+        assert how is None
+
+    story()
+
+
+@pytest.mark.parametrize("at_s", [0.0, 4.0])
+def test_a_client_that_stops_reading_is_found_out_by_its_unread_audio(at_s: float) -> None:
+    async def conduct(wire: StallingWire, outbound: Outbound) -> None:
+        await anyio.sleep(at_s)
+        wire.stall()
+
+    @virtual
+    async def story() -> None:
+        how, ended_at = await speak(60, conduct)
+        assert how == "more than 2.5 s of the answer's audio are unread"
+        assert at_s + 1.5 < ended_at < at_s + MAX_UNREAD_S + 0.5
+
+    story()
+
+
+def test_without_audio_a_frame_may_take_longer() -> None:
+    async def conduct(wire: StallingWire, outbound: Outbound) -> None:
+        wire.stall()
+        wire.buffered_bytes = wire.BUFFER_BYTES
+        outbound.put(AudioCleared())
+
+    @virtual
+    async def story() -> None:
+        how, ended_at = await speak(0, conduct)
+        assert how == "the client does not read what it is sent"
+        assert 5.0 <= ended_at <= 10.0
+
+    story()
