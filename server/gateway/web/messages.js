@@ -40,7 +40,11 @@ export const MESSAGES = {
   },
   server_stopping: { title: "The server is about to stop", text: "Try again in a while.", action: "talk" },
   server_full: { title: "All places are taken", text: "The server holds no more conversations just now.", action: "talk" },
-  server_refused: { title: "The server turned us away", text: "It did not say why.", action: "talk" },
+  server_refused: {
+    title: "The server turned us away",
+    text: "Perhaps too many conversations are held from here, or with this key.",
+    action: "talk",
+  },
   over_quota: { title: "That was too much for now", text: "", action: "talk" },
   origin_refused: {
     title: "This page may not connect",
