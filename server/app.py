@@ -159,6 +159,7 @@ class App:
             new_ports=self._ports,
             end_of_turn=providers.end_of_turn,
             tool_servers=providers.tool_servers,
+            confirmed_tools=frozenset(settings.confirmed_tools),
             limits=settings.limits,
             deadlines=Deadlines(**settings.deadlines.model_dump()),
             voices=tuple(providers.voice.voices),

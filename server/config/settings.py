@@ -167,6 +167,8 @@ class Settings(BaseSettings):
     guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
     mcp_servers: Words = ()
     """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
+    confirmed_tools: Words = ("book_table", "cancel_booking")
+    """Tools of the server's that run only when the person has said yes to a question about it; `,` for none."""
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
@@ -200,7 +202,15 @@ class Settings(BaseSettings):
     def _split_words(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        commas = ("api_keys", "key_names", "allowed_origins", "guard_words", "mcp_servers", "trusted_proxies")
+        commas = (
+            "api_keys",
+            "key_names",
+            "confirmed_tools",
+            "allowed_origins",
+            "guard_words",
+            "mcp_servers",
+            "trusted_proxies",
+        )
         split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
         return {
             key: tuple(word.strip() for word in value.split(split[key]) if word.strip())

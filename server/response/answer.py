@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import anyio
 
+from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry, Verdict, cut
 from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
@@ -33,6 +34,7 @@ from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_conf
 from server.response.run_limits import RunLimits, TooLong, Undecided
 from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
+from server.tools.confirmation import with_confirmation
 from server.tools.mcp_calls import RunningCall
 from server.turntaking.expectation import said_expectation
 from server.turntaking.question import Question
@@ -370,6 +372,8 @@ class Answer:
         shared = self._context.ports
         # What is only thought beside the conversation changes nothing in the world.
         ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
+        if ours is not None:
+            ours = with_confirmation(ours, self._context.confirmed_tools, lambda: messages(self._about))
         tools = gated(ours, self.lane, self._own_calls)
         return StagePorts(
             core=shared.core,

@@ -41,6 +41,8 @@ class AnswerContext:
     ports: StagePorts
     """The session's providers and tools; an answer adds its own streams to the client."""
     hosted: HostedCalls
+    confirmed_tools: frozenset[str]
+    """Tools of the server's that run only when the person has said yes to it."""
     earlier: Callable[[], Sequence[Utterance]]
     """Utterances whose words are not known yet."""
     deadlines: Deadlines

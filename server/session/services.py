@@ -30,6 +30,8 @@ class Services:
     """What of its voice a client may choose."""
     end_of_turn: EndOfTurnModel | None = None
     tool_servers: ToolServers | None = None
+    confirmed_tools: frozenset[str] = frozenset()
+    """Tools of the server's that run only when the person has said yes to it."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
     observer: Observer = field(default_factory=NoObserver)

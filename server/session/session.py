@@ -210,6 +210,7 @@ class Session:
             outbound=self._outbound,
             ports=services.new_ports(self.remind, self._owner),
             hosted=self._hosted,
+            confirmed_tools=services.confirmed_tools,
             earlier=self._hearing.earlier,
             deadlines=services.deadlines,
             on_alive=lambda run: self._floor.alive(run, self._now()),

@@ -38,6 +38,7 @@ from stages.demo.tasks import (
     calculate,
     in_task,
     next_of_booking,
+    next_of_cancelling,
     set_timer,
 )
 from stages.demo.wording import Said
@@ -148,7 +149,8 @@ def _question(state: State, around: Surroundings) -> Said:
         case Task.CANCELLING, Asked.DAY:
             return Said("ask_cancel_which")
         case Task.CANCELLING, _:
-            return Said("ask_cancel_name")
+            _, action = next_of_cancelling(state, around)
+            return Said("ask_cancel_name") if isinstance(action, Call) else action[0]
         case Task.BOOKING, Asked.CONFIRMATION if state.draft.name is None:
             values = {"people": str(state.draft.people), "when": state.draft.when(around.now.date())}
             return Said("table_free", values)

@@ -114,6 +114,8 @@ EXPECTS: Mapping[str, tuple[Task, Asked]] = {
     "ask_cancel_name": (Task.CANCELLING, Asked.NAME),
     "ask_cancel_day": (Task.CANCELLING, Asked.DAY),
     "ask_cancel_which": (Task.CANCELLING, Asked.DAY),
+    "confirm_cancel": (Task.CANCELLING, Asked.CONFIRMATION),
+    "confirm_cancel_day": (Task.CANCELLING, Asked.CONFIRMATION),
     "cancelled": (Task.NONE, Asked.NOTHING),
     "no_booking": (Task.NONE, Asked.NOTHING),
     "how_long": (Task.TIMER, Asked.DURATION),

@@ -23,6 +23,7 @@ from stages.demo.slots import (
 )
 from stages.demo.state import CLOSES, OPENS, Action, Asked, Call, Draft, Heard, State, Surroundings, Task
 from stages.demo.wording import Said
+from stages.text.phrases import say_date
 
 Step: TypeAlias = tuple[State, Action]
 
@@ -129,12 +130,23 @@ def begin_cancelling(state: State, heard: Heard, around: Surroundings) -> Step:
     whose = _WHOSE.search(heard.text)
     draft = Draft(name=find_name(whose[1], asked=True) if whose else None)
     began = replace(state, task=Task.CANCELLING, asked=Asked.NOTHING, draft=draft)
-    return _next_of_cancelling(_with_wish(began, heard, around))
+    return next_of_cancelling(_with_wish(began, heard, around), around)
 
 
-def _next_of_cancelling(state: State) -> Step:
+def next_of_cancelling(state: State, around: Surroundings) -> Step:
+    """Ask whose booking it is, and whether it is meant: it cannot be undone."""
     draft = state.draft
     if draft.name is None:
+        return state, (Said("ask_cancel_name"),)
+    if draft.day is None:
+        return state, (Said("confirm_cancel", {"name": draft.name}),)
+    when = say_date(draft.day, around.now.date())
+    return state, (Said("confirm_cancel_day", {"name": draft.name, "when": when}),)
+
+
+def _cancel(state: State) -> Step:
+    draft = state.draft
+    if draft.name is None:  # the question was there, but not whose booking it was about
         return state, (Said("ask_cancel_name"),)
     day = {} if draft.day is None else {"date": draft.day.isoformat()}
     return state, Call("cancel_booking", {"name": draft.name, **day})
@@ -145,7 +157,9 @@ def _cancelling(state: State, heard: Heard, around: Surroundings) -> Step | None
     if heard.intent in ("book_table", "check_table") and updated.draft.name == state.draft.name:
         return None  # a change of mind
     if updated.draft != state.draft:
-        return _next_of_cancelling(updated)
+        return next_of_cancelling(updated, around)
+    if state.asked is Asked.CONFIRMATION and find_yes_or_no(heard.text) and not wants_out(heard.text):
+        return _cancel(state)
     if wants_out(heard.text) or find_yes_or_no(heard.text) is False:
         return state, (Said("dropped"),)
     return None

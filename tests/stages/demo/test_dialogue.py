@@ -118,8 +118,6 @@ def test_small_talk_is_answered(intent: str) -> None:
         ("how long on the timer", "timer_list", "list_timers", {}),
         ("stop the timer", "timer_cancel", "cancel_timers", {}),
         ("when do you close", "opening_hours", "opening_hours", {}),
-        ("cancel the table under smith", "cancel_booking", "cancel_booking", {"name": "Smith"}),
-        ("cancel the reservation for smith", "cancel_booking", "cancel_booking", {"name": "Smith"}),
     ],
 )  # fmt: skip
 def test_requests_become_calls(
@@ -382,17 +380,31 @@ def test_a_confirmation_is_enough_to_go_on_from_when_the_beginning_is_forgotten(
 def test_cancelling_asks_for_the_name_and_if_need_be_the_day() -> None:
     talk = Talk()
     assert occasions(talk.hear("cancel my booking", "cancel_booking")) == ["ask_cancel_name"]
-    assert call(talk.hear("smith")) == ("cancel_booking", {"name": "Smith"})
+    assert occasions(talk.hear("smith")) == ["confirm_cancel"]
+    assert call(talk.hear("yes please")) == ("cancel_booking", {"name": "Smith"})
     several = [{"people": 4, "said": "on Friday at 7 pm"}, {"people": 4, "said": "on Saturday at 7 pm"}]
     assert occasions(talk.tool({"answer": "several", "bookings": several})) == ["ask_cancel_day"]
     assert occasions(talk.hear("blah")) == ["not_caught", "ask_cancel_which"]
-    assert call(talk.hear("friday")) == ("cancel_booking", {"name": "Smith", "date": "2026-11-27"})
+    assert occasions(talk.hear("friday")) == ["confirm_cancel_day"]
+    assert call(talk.hear("yes")) == ("cancel_booking", {"name": "Smith", "date": "2026-11-27"})
     assert occasions(talk.tool({"answer": "cancelled", "bookings": several[:1]})) == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("cancel the table under smith", "Smith"), ("cancel the reservation for smith", "Smith")],
+)
+def test_nothing_is_cancelled_before_the_person_agrees(text: str, name: str) -> None:
+    talk = Talk()
+    assert talk.hear(text, "cancel_booking") == (Said("confirm_cancel", {"name": name}),)
+    assert occasions(talk.hear("blah")) == ["not_caught", "confirm_cancel"]
+    assert occasions(talk.hear("no")) == ["dropped"]
 
 
 def test_cancelling_what_is_not_there() -> None:
     talk = Talk()
     talk.hear("cancel the table under smith", "cancel_booking")
+    talk.hear("yes")
     assert talk.tool({"answer": "none", "bookings": []}) == (Said("no_booking", {"name": "Smith"}),)
 
 
