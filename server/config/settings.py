@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     )
     guard_words: Words = ()
     guard_patterns: Words = ()
-    """Regular expressions, one a line: they may hold commas."""
+    """Regular expressions of RE2, one a line: they may hold commas. See `stages.text.patterns`."""
     guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
     mcp_servers: Words = ()
     """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
