@@ -98,6 +98,7 @@ class Lane:
         self._chunk_bytes = outbound.chunk_ms * format.rate_hz // 1000 * self._bytes_per_sample
         self._batch_bytes = BATCH_MS * format.rate_hz // 1000 * self._bytes_per_sample
         self._moved = anyio.Event()
+        self._begins_at = 0.0
         self._on_audible: Callable[[], None] | None = on_audible
 
     async def event(self, event: Event) -> None:
@@ -168,6 +169,10 @@ class Lane:
             else:
                 await anyio.sleep_until(finished_at)
 
+    def wait_until(self, at: float) -> None:
+        """Let no audio out before: the client is still playing something else of the same answer."""
+        self._begins_at = at
+
     def silent_at(self, now: float) -> float:
         """When all that was put so far will have been played; infinite while playout is held."""
         queued_s = self._queued_bytes / self._bytes_per_sample / self.rate_hz
@@ -192,12 +197,12 @@ class Lane:
         """When it is worth while to `take` again; only while `has_audio`."""
         worth_bytes = max(self._next_bytes(), min(self._batch_bytes, self._queued_bytes))
         due = self.pacer.next_due(now, worth_bytes // self._bytes_per_sample)
-        return now if due is None else due
+        return max(now if due is None else due, self._begins_at)
 
     def take(self, now: float) -> ReplyAudio | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
-        if not self.has_audio:
+        if not self.has_audio or now < self._begins_at:
             return None
         stretch, size = self._stretches[0], self._next_bytes()
         samples = size // self._bytes_per_sample

@@ -30,6 +30,7 @@ from server.response.answer_context import AnswerContext
 from server.response.delivery import Delivery
 from server.response.gate import RunWatch, gated
 from server.response.ladder import Calling, Ladder, Outcome, Phase, arguments_json
+from server.response.prepared import on_wire
 from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_config
 from server.response.run_limits import RunLimits, TooLong, Undecided
 from server.telemetry.failures import line_of
@@ -96,6 +97,7 @@ class Answer:
         self._offered: Offer = {}
         self._early: dict[int, RunningCall] = {}
         self._own_calls = OwnCalls(context.conversation, lambda: self._ladder.entry, lambda: self._asked)
+        self._filled_until = 0.0
         self._limits = RunLimits(context.deadlines)
         self._delivery = self._new_delivery()
 
@@ -117,7 +119,7 @@ class Answer:
     @property
     def is_announced(self) -> bool:
         """Whether the client knows of the reply, and has not been told of its end."""
-        told = self.lane.state is LaneState.OPEN or self.question.requested
+        told = self.lane.state is LaneState.OPEN or self.question.requested or self._ladder.first is not None
         return told and self._ladder.phase in (Phase.STARTED, Phase.MESSAGE)
 
     @property
@@ -128,7 +130,8 @@ class Answer:
     @property
     def text(self) -> str:
         """What has been said, or is about to be."""
-        return "" if self._ladder.entry is None else self._ladder.entry.generated
+        entry = self._ladder.entry or self._ladder.first
+        return "" if entry is None else entry.generated
 
     @property
     def is_unheard(self) -> bool:
@@ -146,6 +149,24 @@ class Answer:
             self._ladder.start_now(is_told=self.question.is_told)
         self._unlock(_Lock.END_OF_TURN)
         self._note_verdict(self._verdict)
+
+    def fill(self, now: float) -> None:
+        """Say that it takes a moment, unless there is something to say already, or nobody listens."""
+        pipelines, format = self._context.pipelines, self._config.output_format
+        prepared = pipelines.prepared.get(pipelines.filler)
+        if prepared is None or not self.is_spoken or self.question.say is not None or self._ladder.entry:
+            return
+        samples, chunks = on_wire(prepared, format)
+        self._reply = self._delivery.reply = self._ladder.say_first(prepared.text, samples, chunks)
+        self._filled_until = now + samples / format.rate_hz
+        self.lane.wait_until(self._filled_until)
+
+    def _first_heard_samples(self) -> int:
+        """Of what was said ahead of the answer."""
+        first, now = self._ladder.first, self._context.now() - self._context.half_trip_s()
+        all_of_it = sum(piece.samples for piece in first.pieces) if first else 0
+        left_s = max(0.0, self._filled_until - now)
+        return max(0, all_of_it - round(left_s * self._config.output_format.rate_hz))
 
     def drop(self) -> None:
         """Forget the answer, of which nothing was let out, and that the person had finished."""
@@ -178,7 +199,9 @@ class Answer:
             self._forget()
         elif entry is not None and entry.spoken:
             cut(entry, heard_samples)
-        if not was_open and not self.question.requested:
+        if self._ladder.first is not None:
+            cut(self._ladder.first, self._first_heard_samples())
+        elif not was_open and not self.question.requested:
             return
         if reason is not None:
             self._finish(replace(self._outcome, status="cancelled", reason=reason))
@@ -441,6 +464,7 @@ class Answer:
         outbound, format = self._context.outbound, self._config.output_format
         is_aside = self.question.is_aside
         lane = outbound.aside(format) if is_aside else outbound.lane(format, self._became_audible)
+        lane.wait_until(self._filled_until)
         return Delivery(
             lane,
             self._reply,

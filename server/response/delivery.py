@@ -34,7 +34,7 @@ class Delivery:
     ) -> None:
         """`on_speech` is called with the seconds of each stretch of speech."""
         self.lane = lane
-        self._reply = reply
+        self.reply = reply
         self._ladder = ladder
         self._timeline = timeline
         self._now = now
@@ -50,7 +50,7 @@ class Delivery:
             self._on_token()
             entry = self._ladder.begin(self.lane)
             entry.generated += token
-            await self.lane.event(ReplyText(self._reply, entry.id, token))
+            await self.lane.event(ReplyText(self.reply, entry.id, token))
 
     async def send_audio_chunk(
         self,
@@ -72,7 +72,7 @@ class Delivery:
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
         told = grow(self._ladder.pieces, len(wire), text=text, words=times, is_final=is_final)
-        await self.lane.audio(self._reply, entry.id, encode(wire, self._reply.config.output_format), told)
+        await self.lane.audio(self.reply, entry.id, encode(wire, self.reply.config.output_format), told)
         self._on_speech(len(samples) / rate_hz)
 
     async def say(self, prepared: Prepared) -> None:
@@ -85,7 +85,7 @@ class Delivery:
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:
             self._voice_hz = rate_hz
-            self._resampler = Resampler(rate_hz, self._reply.config.output_format.rate_hz)
+            self._resampler = Resampler(rate_hz, self.reply.config.output_format.rate_hz)
         return self._resampler
 
 

@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from server.conversation.heard import SpokenPiece, heard_text
+from server.conversation.heard import SpokenPiece, grow, heard_text
 from server.conversation.memory import Conversation, Entry
 from server.domain.errors import ClientError
-from server.domain.events import ReplyCall, ReplyEnded, ReplyItemEnded, ReplyItemStarted, ReplyStarted
+from server.domain.events import (
+    ReplyAudio,
+    ReplyCall,
+    ReplyEnded,
+    ReplyItemEnded,
+    ReplyItemStarted,
+    ReplyStarted,
+    ReplyText,
+)
 from server.domain.ids import new_id
 from server.domain.mcp_tools import ApprovalRequest, HostedCall, HostedTool
 from server.domain.values import Item, ItemStatus, Reply, ReplyReason, ReplyStatus
@@ -64,6 +72,8 @@ class Ladder:
         self.pieces: list[SpokenPiece] = []
         self._reply = reply
         self._broken_off: list[Item] = []
+        self.first: Entry | None = None
+        """What was said ahead of the answer, if anything."""
         self._conversation = conversation
         self._outbound = outbound
 
@@ -102,6 +112,33 @@ class Ladder:
         """What was held has been told."""
         if self.entry is not None:
             self.entry.is_told = True
+
+    def say_first(self, text: str, samples: int, chunks: Sequence[bytes]) -> Reply:
+        """Tell a message of its own, ahead of the answer's, which has not begun, and return the reply as it goes on."""
+        put, reply = self._outbound.put, self._reply
+        if self.phase is Phase.SILENT:
+            self.start_now(is_told=False)
+        pieces: list[SpokenPiece] = []
+        grow(pieces, samples, text=text, is_final=True)
+        entry = Entry(
+            new_id("item"),
+            "assistant",
+            text,
+            spoken=True,
+            status="in_progress",
+            pieces=pieces,
+            rate_hz=reply.config.output_format.rate_hz,
+        )
+        put(ReplyItemStarted(reply, replace(entry.item(), text=""), self._conversation.add(entry)))
+        put(ReplyText(reply, entry.id, text))
+        at, sent = 0, sum(map(len, chunks))
+        for chunk in chunks:
+            put(ReplyAudio(reply, entry.id, chunk, self._outbound.epoch, at * samples // sent))
+            at += len(chunk)
+        self._broken_off.append(self._end_message(entry, "completed"))
+        self.first = entry
+        self._reply = replace(reply, message_index=len(self._broken_off))
+        return self._reply
 
     def remark(self, key: str, value: str) -> Reply:
         """Add to the reply's metadata, for the events that are still to come, and return the reply as it goes on."""
@@ -144,7 +181,7 @@ class Ladder:
             self._conversation.delete(self.entry.id)
         self.entry = None
         self.pieces.clear()
-        self.phase = phase
+        self.phase = Phase.STARTED if self._broken_off else phase
 
     def _end_message(self, entry: Entry, status: ReplyStatus) -> Item:
         ended: ItemStatus = "completed" if status == "completed" else "incomplete"

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import anyio
 import numpy as np
 
-from audio.formats import samples_to_ms
-from stages.chunks import pcm16
+from audio.codecs import encode
+from audio.formats import AudioFormat, samples_to_ms
+from audio.resample import Resampler
+from stages.chunks import decode_chunk, pcm16
 from stages.ports import Synthesiser, WordTime
+
+CHUNK_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,14 @@ class Prepared:
     format: str
     duration_ms: int
     words: tuple[WordTime, ...]
+
+
+def on_wire(prepared: Prepared, format: AudioFormat) -> tuple[int, list[bytes]]:
+    """Its audio for the client: how many samples, and the bytes in chunks of `CHUNK_MS` at most."""
+    samples, rate_hz = decode_chunk(prepared.data, prepared.format)
+    wire = Resampler(rate_hz, format.rate_hz).process(samples, last=True)
+    step = format.rate_hz * CHUNK_MS // 1000
+    return len(wire), [encode(wire[start : start + step], format) for start in range(0, len(wire), step)]
 
 
 async def prepare(voice: Synthesiser, texts: Iterable[str], limit_s: float) -> Mapping[str, Prepared]:

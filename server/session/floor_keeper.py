@@ -150,6 +150,8 @@ class FloorKeeper:
                 answer.scope.cancel()
             case FloorCommand.FLUSH:
                 self._flush(answer, reason)
+            case FloorCommand.FILL:
+                answer.fill(now)
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:

@@ -27,7 +27,6 @@ from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterance import Outcome, Utterance
 from server.domain import commands as cmd
 from server.domain import events as ev
-from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, SessionOver
 from server.domain.ids import new_id
 from server.domain.mcp_tools import Approval
@@ -101,7 +100,7 @@ class Session:
         self._config = config
         limits = services.limits
         self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, self._now())
-        self._floor = Floor(_floor_limits(services.deadlines))
+        self._floor = Floor(_floor_limits(services))
         self._keep_idle_time(config)
         self._conversation = Conversation(
             limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items
@@ -468,8 +467,10 @@ class Session:
             self.end(over)
 
 
-def _floor_limits(deadlines: Deadlines) -> FloorLimits:
+def _floor_limits(services: Services) -> FloorLimits:
+    deadlines, pipelines = services.deadlines, services.pipelines
     return FloorLimits(
+        audible_s=deadlines.audible_s if pipelines.filler in pipelines.prepared else None,
         think_s=deadlines.think_s,
         write_s=deadlines.write_s,
         # The answer itself is cut long before; beyond that, somebody holds its playout.

@@ -21,6 +21,7 @@ Whoever waits has a deadline (`deadline`, `tick`): a person is never left in sil
 the table calls impossible is a bug of ours: `feed` raises and the state has not moved.
 """
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -78,6 +79,8 @@ class FloorEvent(StrEnum):
     ANSWERED_WITH_MORE = "answered, with more"
     """The same, and a turn that was overheard meanwhile or cut off by a sound without words, or a request, waits for
     its answer."""
+    KEPT_WAITING = "kept waiting"
+    """The person has waited for a while, and has heard nothing."""
     TIMED_OUT = "timed out"
     """What was waited for has not come in time."""
     CANCELLED = "cancelled"
@@ -109,6 +112,8 @@ class FloorCommand(StrEnum):
     """Undo DUCK and PAUSE."""
     QUEUE = "queue"
     """Keep the question: it is answered when this turn ends."""
+    FILL = "fill"
+    """Say aloud that the answer takes a moment."""
     APOLOGISE = "apologise"
     """Say aloud that the answer did not come."""
     END_SPEECH = "end speech"
@@ -187,6 +192,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.AUDIBLE: Row(_S.SPEAKING),
         _E.ANSWERED: Row(_S.LISTENING),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, _ANSWER),
+        _E.KEPT_WAITING: Row(_S.THINKING, (_C.FILL,)),
         _E.TIMED_OUT: Row(_S.LISTENING, (*_SILENCE, _C.APOLOGISE)),
         _E.CANCELLED: Row(_S.LISTENING, _SILENCE),
         _E.GONE: Row(_S.CLOSED, _END),
@@ -262,15 +268,18 @@ _UNDECIDED = frozenset(
         _E.SPEECH_ENDED,
     }
 )
+_WAITED = frozenset({_E.KEPT_WAITING})
 _VERDICTS = frozenset({_E.SPEECH_PERSISTED, _E.FALSE_ALARM})
 
+# Nobody is kept waiting but by an answer that is not audible yet (`_WAITED`).
 IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
     # Where nothing is said nobody is interrupted: the session asks for a verdict in an overlap only.
-    _S.LISTENING: _VERDICTS | {_E.BARGED_IN},
+    _S.LISTENING: _WAITED | _VERDICTS | {_E.BARGED_IN},
     # The detector's events alternate: no second start while the person speaks.
-    _S.HEARING: _VERDICTS | {_E.SPEECH_STARTED, _E.SPEECH_OVERHEARD, _E.BARGED_IN},
+    _S.HEARING: _WAITED | _VERDICTS | {_E.SPEECH_STARTED, _E.SPEECH_OVERHEARD, _E.BARGED_IN},
     # Held back, a run cannot be heard; and nothing is overheard.
-    _S.ENDING: _VERDICTS
+    _S.ENDING: _WAITED
+    | _VERDICTS
     | {
         _E.SPEECH_STARTED,
         _E.SPEECH_OVERHEARD,
@@ -282,10 +291,10 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
     _S.THINKING: _VERDICTS | {_E.REPLY_REQUESTED},
     # What speech does in an overlap is the session's verdict, not the detector's; but a client that has switched the
     # detector off may commit what it has appended.
-    _S.HESITATING: _UNDECIDED | {_E.AUDIBLE, _E.REPLY_REQUESTED},
-    _S.SPEAKING: _VERDICTS,
-    _S.DUCKED: _UNDECIDED,
-    _S.PAUSED: _UNDECIDED | {_E.AUDIBLE},
+    _S.HESITATING: _WAITED | _UNDECIDED | {_E.AUDIBLE, _E.REPLY_REQUESTED},
+    _S.SPEAKING: _WAITED | _VERDICTS,
+    _S.DUCKED: _WAITED | _UNDECIDED,
+    _S.PAUSED: _WAITED | _UNDECIDED | {_E.AUDIBLE},
     # Nothing is fed to a session that has ended; what still trickles in is late.
     _S.CLOSED: frozenset(),
 }
@@ -297,6 +306,8 @@ class FloorLimits:
 
     think_s: float = 30.0
     """For an answer that is not audible yet, from one sign of life to the next."""
+    audible_s: float | None = None
+    """From COMMIT to something audible: then FILL."""
     write_s: float = 300.0
     """For the same in all."""
     speak_s: float = 600.0
@@ -321,6 +332,7 @@ class Floor:
         self.run = RunId(0, 0)
         """The run that has, or last had, the floor; turn 0 before the first, revision 0 before its first."""
         self._answer_by = 0.0
+        self._fill_by = math.inf
         self._silent_until = 0.0
         """When an answer that is not audible by then is too late, however much alive."""
         self._audio_by = 0.0
@@ -372,7 +384,9 @@ class Floor:
                 return None if idle_s is None or self._silent_since is None else self._silent_since + idle_s
             case State.HEARING | State.ENDING:
                 return self._audio_by
-            case State.THINKING | State.SPEAKING:
+            case State.THINKING:
+                return min(self._fill_by, self._answer_by)
+            case State.SPEAKING:
                 return self._answer_by
             case State.HESITATING | State.DUCKED | State.PAUSED:
                 return min(self._verdict_by, self._audio_by)
@@ -384,6 +398,9 @@ class Floor:
         deadline = self.deadline
         if deadline is None or now < deadline:
             return ()
+        if self.state is State.THINKING and deadline < self._answer_by:
+            self._fill_by = math.inf  # once a turn
+            return self.feed(FloorEvent.KEPT_WAITING, now)
         return self.feed(FloorEvent.TIMED_OUT, now)
 
     def _arm(self, row: Row, now: float) -> None:
@@ -392,6 +409,7 @@ class Floor:
             self._verdict_by = now + limits.overlap_s
         if FloorCommand.COMMIT in row.commands:
             self._answer_by = now + limits.think_s
+            self._fill_by = math.inf if limits.audible_s is None else now + limits.audible_s
             self._silent_until = now + limits.write_s
         elif row.next is State.SPEAKING and self.state is State.THINKING:
             self._answer_by = now + limits.speak_s

@@ -12,7 +12,8 @@ from server.response.prepared import Prepared, prepare
 from stages.agent import AgentLimits
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
-from tests.support.stage import SlowGuard, Stage, play
+from tests.support.stage import SlowGuard, Stage, play, realtime, speak, voice_v1
+from tests.support.trace_checker import check_trace
 from tests.support.virtual_time import run_virtual
 
 DONE, AUDIO = "response.done", "response.output_audio.delta"
@@ -128,3 +129,58 @@ def test_a_request_that_fails_twice_or_after_its_first_sign_is_not() -> None:
     breaks = Said("One two", conduct=Conduct(fails=ProviderError, after=1))
     assert len(play(lambda: AheadStage(breaks), ask).model.requests) == 1
     assert AgentLimits().first_token_s > 1.0
+
+
+SLOW = Said("Here it is.", conduct=Conduct(delay_s=7.0))
+
+
+@pytest.mark.parametrize("dialect", [realtime, voice_v1])
+def test_something_is_heard_within_three_seconds_and_the_answer_after_it(dialect: Any) -> None:
+    stage = play(lambda: AheadStage(SLOW, dialect=dialect), ask)
+    kind = AUDIO if dialect is realtime else "audio frame"
+    times = [at for at, event in stage.wire.seen if event["type"] == kind]
+    assert times[0] == pytest.approx(3.0, abs=0.1)
+    assert max(times) > 6.9
+    assert (done(stage)["status"], said(stage)) == ("completed", [FILLER, "Here it is."])
+    if dialect is realtime:
+        check_trace(stage.wire.events())
+
+
+def test_the_answer_waits_until_the_filler_has_been_heard() -> None:
+    soon = Said("Here it is.", conduct=Conduct(delay_s=3.1))
+    stage = play(lambda: AheadStage(soon), ask)
+    length_s = PREPARED[FILLER].duration_ms / 1000
+    sent = [at for at, event in stage.wire.seen if event["type"] == AUDIO]
+    assert min(at for at in sent if at > 3.05) >= 3.0 + length_s - 0.001
+    check_trace(stage.wire.events())
+
+
+@pytest.mark.parametrize("at_s", [3.2, 5.0])
+def test_who_cancels_after_the_filler_is_told(at_s: float) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await anyio.sleep(at_s)
+        stage.wire.say("response.cancel")
+        await stage.wire.until(DONE)
+        await anyio.sleep(20)
+
+    stage = play(lambda: AheadStage(SLOW), story)
+    assert (done(stage)["status"], len(said(stage))) == ("cancelled", 1)
+    check_trace(stage.wire.events())
+
+
+def test_the_filler_of_a_spoken_turn_ends_with_its_answer_or_its_apology() -> None:
+    async def story(stage: Stage) -> None:
+        await speak(stage, 1.0)
+        await stage.wire.until(DONE)
+
+    for answer, status in ((SLOW, "completed"), (Said("", conduct=HANGS), "failed")):
+        stage = play(partial(AheadStage, answer), story)
+        assert (done(stage)["status"], said(stage)[0]) == (status, FILLER)
+        assert stage.wire.types().count("response.created") == 1
+        check_trace(stage.wire.events())
+
+
+def test_an_answer_in_writing_has_no_filler() -> None:
+    stage = play(lambda: AheadStage(SLOW), partial(ask, modality="text"))
+    assert said(stage) == ["Here it is."]
