@@ -18,6 +18,7 @@ import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from server.app import App, Providers
 from server.config.settings import load_settings
@@ -64,7 +65,7 @@ async def server_process() -> AsyncIterator[str]:
 async def neighbour(url: str, waits_ms: list[float], *, task_status: anyio.abc.TaskStatus[None]) -> None:
     """Somebody in real time; adds how long each answer took."""
     asked_at: list[float] = []
-    async with connect(url, compression=None, subprotocols=[VOICE_SUBPROTOCOL]) as connection:
+    async with connect(url, compression=None, subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)]) as connection:
 
         async def receive() -> None:
             async for frame in connection:
@@ -226,6 +227,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         anyio.run(serve, backend_options=backend)
     elif sys.argv[1:2] == ["--attack"]:
-        anyio.run(attack, *sys.argv[2:4], backend_options=backend)
+        anyio.run(attack, sys.argv[2], sys.argv[3], backend_options=backend)
     else:
         anyio.run(main, sys.argv[1:] or list(ATTACKS), backend_options=backend)

@@ -67,7 +67,8 @@ class Limits(BaseModel):
     always granted."""
     max_unread_s: float = Field(2.5, ge=1.0, le=60.0)
     """Audio of an answer that the client's network has not taken when it should have been played; beyond it the client
-    is closed as a slow consumer. A network that stalls for a second, and TCP's wait after it, are within it."""
+    is closed as a slow consumer. A network that stalls for a second, and TCP's wait after it, are within it. With a
+    longer lead it is a second more than the lead."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
     max_written_chars: int = Field(1_000_000, ge=10_000, le=100_000_000)

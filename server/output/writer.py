@@ -9,6 +9,9 @@ from server.domain.wire import Dialect, Wire, WireClosed
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
 
+SPARE_S = 1.0
+"""How long a client may be without audio, beyond the lead that it was given."""
+
 
 class _ReadsTooSlowly(Exception):
     """Too much of the answer's audio is unread."""
@@ -56,7 +59,7 @@ class Writer:
         except WireClosed:
             return None
         except _ReadsTooSlowly:
-            return f"more than {self._max_unread_s:g} s of the answer's audio are unread"
+            return f"more than {self._allowed_unread_s:g} s of the answer's audio are unread"
         return "the client does not read what it is sent"
 
     async def send(self, event: Event) -> None:
@@ -74,6 +77,11 @@ class Writer:
         if isinstance(event, ReplyAudio):
             self._audio_left(self.sent_bytes - before_bytes)
 
+    @property
+    def _allowed_unread_s(self) -> float:
+        """Who is sent audio far ahead has something to play meanwhile: then a longer stall is no harm."""
+        return max(self._max_unread_s, self._outbound.lead_ms / 1000 + SPARE_S)
+
     async def _send_late(self, frame: str | bytes) -> None:
         """Send a frame behind others that the socket has not taken.
 
@@ -83,7 +91,7 @@ class Writer:
         if not unread_s:
             await self._wire.send(frame)
             return
-        with anyio.move_on_after(max(0.0, self._max_unread_s - unread_s)) as scope:
+        with anyio.move_on_after(max(0.0, self._allowed_unread_s - unread_s)) as scope:
             await self._wire.send(frame)
         if scope.cancelled_caught:
             raise _ReadsTooSlowly

@@ -72,12 +72,16 @@ class StallingWire:
 
 
 async def speak(
-    seconds: float, conduct: Callable[[StallingWire, Outbound], object]
+    seconds: float, conduct: Callable[[StallingWire, Outbound], object], lead_ms: int = 1500
 ) -> tuple[str | None, float]:
     """Speak to a client whose network does what `conduct` says; what the writer ended with, and when."""
     wire = StallingWire()
     outbound = Outbound(
-        lead_ms=1500, chunk_ms=100, max_queued_audio_s=600, max_unsent_bytes=1 << 20, on_overflow=lambda: None
+        lead_ms=lead_ms,
+        chunk_ms=100,
+        max_queued_audio_s=600,
+        max_unsent_bytes=1 << 20,
+        on_overflow=lambda: None,
     )
     writer = Writer(
         wire,
@@ -138,6 +142,23 @@ def test_a_client_that_stops_reading_is_found_out_by_its_unread_audio(at_s: floa
         how, ended_at = await speak(60, conduct)
         assert how == "more than 2.5 s of the answer's audio are unread"
         assert at_s + 1.5 < ended_at < at_s + MAX_UNREAD_S + 0.5
+
+    story()
+
+
+@pytest.mark.parametrize(("stall_s", "is_survived"), [(4.0, True), (8.0, False)])
+def test_who_was_sent_audio_far_ahead_survives_a_longer_stall(stall_s: float, is_survived: bool) -> None:
+    async def conduct(wire: StallingWire, outbound: Outbound) -> None:
+        await anyio.sleep(8.0)
+        wire.stall()
+        await anyio.sleep(stall_s)
+        wire.hang_up()
+        outbound.put(AudioCleared())
+
+    @virtual
+    async def story() -> None:
+        how, _ = await speak(60, conduct, lead_ms=5000)
+        assert (how is None) is is_survived
 
     story()
 
