@@ -240,6 +240,10 @@ class App:
             return
         self._services = replace(services, pipelines=replace(pipelines, prepared=prepared))
 
+    async def watch(self) -> None:
+        """Measure the process for `/metrics`. Returns only when cancelled."""
+        await self._metrics.watch()
+
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it."""
         await self._roster.drain(self._settings.drain_s)

@@ -59,6 +59,7 @@ async def _serve(settings: Settings) -> None:
             gc.freeze()
             _introduce(settings, providers, server.sockets[0].getsockname()[1])
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(app.watch)
                 tasks.start_soon(_heed_signals, app.certificate)
                 if app.certificate is not None:
                     tasks.start_soon(app.certificate.keep)

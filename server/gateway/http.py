@@ -5,6 +5,7 @@ handshake; `process_request` and `select_subprotocol` are its hooks for `websock
 shape that clients of the Realtime protocol know.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from server.gateway.pages import Page, error_page, json_page, respond
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.web_files import WebFile, read_files
 from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
+
+log = logging.getLogger(__name__)
 
 REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 """Where sessions are opened; the second and third for clients that build the address their own way."""
@@ -159,6 +162,7 @@ class FrontDoor:
             page = await admission.admit(self.visitor(connection, headers), str(connection.id))
         if page is not None and page.status in _REFUSALS:
             admission.count(page.status, page.code)
+            log.info("refused: %s", page.code, extra={"status": page.status, "address": address})
         return page
 
     def _address(self, connection: ServerConnection, headers: Headers) -> str:

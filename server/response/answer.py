@@ -251,6 +251,9 @@ class Answer:
             )
         )
         agent = results.data("agent")
+        self.timeline.tool_errors += [
+            use.result.error for use in agent.get("tool_calls", ()) if use.result.error
+        ]
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
         self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
         if self._ladder.entry is not None:
@@ -333,6 +336,7 @@ class Answer:
     async def _apologise(self, stage: str, line: str, failure: StageFailed | Undecided) -> None:
         why = failure.error if isinstance(failure, StageFailed) else line
         fields = self._fields() | {"stage": stage, "pii.error": str(why)}
+        self.timeline.failed_stage = stage
         log.error("turn %d: %s", self.run_id.turn, line, extra=fields)
         log.debug("what the stage said", exc_info=failure, extra=fields)
         if self.lane.state is LaneState.HELD:

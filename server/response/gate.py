@@ -1,5 +1,6 @@
 """What an answer watches its run for: when the commit gate may open, what waits for it, the route, and the calls."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from stageflow.pipeline import PipelineGraph
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import CALLED
 from stages.router import ROUTED
+
+log = logging.getLogger(__name__)
 
 _PASSED = ("stage.completed", "stage.skipped")
 _ENDED = (*_PASSED, "stage.cancelled", "stage.failed")
@@ -88,6 +91,7 @@ def _kept(tool: Tool, lane: Lane, calls: OwnCalls) -> Callable[..., Awaitable[ob
         try:
             value = await run(**arguments)
         except Exception as error:
+            log.warning("tool %s failed", tool.name, exc_info=error)
             own.result = f"{tool.name} failed: {type(error).__name__}: {error}"
             raise
         own.result = as_text(value)

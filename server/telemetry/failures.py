@@ -26,12 +26,12 @@ def _why(failure: StageFailed) -> str:
     if isinstance(cause, StagesError):
         return f"{type(cause).__name__}: {cause}"
     if isinstance(cause, BaseException):
-        return f"{type(cause).__name__}{_place(cause)} (what it said is logged at level debug)"
+        return f"{type(cause).__name__}{_place(cause)} (STAGEFLOW_VOICE_LOG_PERSONAL=true shows what it said)"
     if isinstance(kind, str):  # `stages.patience.failed` made it, of a provider's error
         return f"{kind}: {failure.error}"
     if isinstance(failure, (StageTimeout, DeadlineExceeded)):
         return failure.error
-    return "it said so itself (why is logged at level debug)"
+    return "it said so itself (STAGEFLOW_VOICE_LOG_PERSONAL=true shows why)"
 
 
 def _place(error: BaseException) -> str:

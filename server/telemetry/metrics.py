@@ -3,22 +3,34 @@
 Labels are words of ours, never a client's: their number is bounded, and nothing that was said is in them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import anyio
+import anyio.to_thread
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from server.telemetry.timeline import Timeline
+from stages.runtime.worker import worker_statistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SLOW_CONSUMER = 4408
+
+_LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""No step may hold the loop for longer than 0.01 s."""
+
+LOOK_S, LOOKS = 0.1, 50
+"""How often the loop's lateness is measured, and how many times to each look at the process."""
 
 _CODES = frozenset({*range(1000, 1016), SLOW_CONSUMER})
 """Close codes that are counted one by one; clients may think of any others."""
@@ -58,6 +70,22 @@ class Metrics:
         self._refusals = counter(
             "refusals", "Requests refused before a session, by HTTP status and reason.", "status", "reason"
         )
+        self._stage_failures = counter(
+            "stage_failures", "Answers that failed, by the stage that did.", "stage"
+        )
+        self._tool_failures = counter(
+            "tool_failures", "Calls of the server's tools that failed, by how.", "error"
+        )
+        self._loop_lag = Histogram(
+            "stageflow_voice_loop_lag_seconds",
+            "How late the event loop was, looked at ten times a second.",
+            buckets=_LAG_S,
+            registry=registry,
+        )
+        registry.register(_Workers())
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        self._process_page = ""
         self._slow_readers = counter("slow_readers", "Clients closed because they did not read.")
         for result in ("started", "kept", "dropped"):
             self._speculations.labels(result)
@@ -65,6 +93,10 @@ class Metrics:
     def turn_ended(self, timeline: Timeline) -> None:
         """A turn is over."""
         self._turns.labels(timeline.ending).inc()
+        if timeline.failed_stage is not None:
+            self._stage_failures.labels(timeline.failed_stage).inc()
+        for error in timeline.tool_errors:
+            self._tool_failures.labels(error).inc()
         if timeline.interrupted_by == "speech":
             self._barge_ins.inc()
         if timeline.saved_ms:
@@ -97,4 +129,38 @@ class Metrics:
 
     def page(self) -> str:
         """All of it in Prometheus' text format."""
-        return generate_latest(self._registry).decode()
+        return generate_latest(self._registry).decode() + self._process_page
+
+    async def watch(self) -> None:
+        """Measure the event loop, and look at the process now and then. Returns only when cancelled."""
+        while True:
+            page = await anyio.to_thread.run_sync(generate_latest, self._process)  # it reads files
+            self._process_page = page.decode()
+            for _ in range(LOOKS):
+                due = anyio.current_time() + LOOK_S
+                await anyio.sleep_until(due)
+                self._loop_lag.observe(max(0.0, anyio.current_time() - due))
+
+
+class _Workers(Collector):
+    """The threads that run the models, as they are when somebody asks."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One family a figure, with the worker's name as its label."""
+        waiting = GaugeMetricFamily(
+            "stageflow_voice_worker_waiting", "Calls that wait for a model.", labels=["worker"]
+        )
+        calls = CounterMetricFamily(
+            "stageflow_voice_worker_calls", "Calls of a model, by their end.", labels=["worker", "end"]
+        )
+        waited = CounterMetricFamily(
+            "stageflow_voice_worker_waited_seconds",
+            "Time that calls have waited for a model.",
+            labels=["worker"],
+        )
+        for name, figures in worker_statistics().items():
+            waiting.add_metric([name], figures.waiting)
+            calls.add_metric([name, "done"], figures.done)
+            calls.add_metric([name, "dropped"], figures.dropped)
+            waited.add_metric([name], figures.waited_s)
+        yield from (waiting, calls, waited)

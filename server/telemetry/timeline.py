@@ -26,6 +26,10 @@ class Timeline:
         self.route: str | None = None
         self.ended_by: EndedBy = "server"
         self.status: Status | None = None
+        self.failed_stage: str | None = None
+        """The stage whose failure the answer told of."""
+        self.tool_errors: list[str] = []
+        """How calls of the server's own tools failed."""
         self.interrupted_by: InterruptedBy | None = None
         self._item_id = item_id
         self._silence_ms: int | None = None

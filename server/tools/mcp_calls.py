@@ -6,6 +6,7 @@ the answer is wanted; it is cancelled if it is not.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,8 @@ from server.domain.mcp_tools import Approval, CallError, HostedCall, HostedServe
 from server.tools.mcp_servers import HostedServers
 from stages.errors import ProviderError, ToolServerError
 from stages.ports import ToolOutput
+
+log = logging.getLogger(__name__)
 
 CALL_S = 20.0
 """How long a call may take."""
@@ -133,6 +136,13 @@ class HostedCalls:
     def _tell(self, placed: PlacedCall, outcome: Outcome) -> None:
         entry, detail = placed.entry, _detail(placed.entry)
         if isinstance(outcome, CallError):
+            fields = {
+                "tool": entry.name,
+                "server": detail.server,
+                "kind": outcome.kind,
+                "pii.error": outcome.message,
+            }
+            log.warning("a call of a hosted tool failed", extra=fields)
             entry.detail = replace(detail, error=outcome)
         else:
             entry.detail = replace(detail, output=outcome.text)

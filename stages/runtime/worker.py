@@ -14,9 +14,10 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import anyio
 
@@ -37,6 +38,12 @@ class WorkerStatistics:
     running: int
     done: int
     dropped: int
+    waited_s: float = field(default=0.0, compare=False)
+    """How long the calls that were begun had waited, all together."""
+
+    def plus(self, other: "WorkerStatistics") -> "WorkerStatistics":
+        """Both together."""
+        return WorkerStatistics(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
 class JobState(Enum):
@@ -62,6 +69,7 @@ class Job(Generic[T]):
         self.context = copy_context()
         """In which the caller is told: what it starts then is its own, too."""
         self.loop = asyncio.get_running_loop()
+        self.submitted_at = self.loop.time()
         self._worker = worker
         self._fn = fn
         self._on_done = on_done
@@ -99,6 +107,18 @@ class Job(Generic[T]):
             self._on_done(self)
 
 
+_WORKERS: WeakSet["Worker"] = WeakSet()
+
+
+def worker_statistics() -> dict[str, WorkerStatistics]:
+    """Of the workers of this process, by their names; those that share one are taken together."""
+    found: dict[str, WorkerStatistics] = {}
+    for worker in tuple(_WORKERS):
+        one, more = found.get(worker.name), worker.statistics()
+        found[worker.name] = more if one is None else one.plus(more)
+    return found
+
+
 class Worker:
     """One named thread, started by the first call. Bounded; closed by its owner."""
 
@@ -112,6 +132,8 @@ class Worker:
         self._closed = False
         self._done = 0
         self._dropped = 0
+        self._waited_s = 0.0
+        _WORKERS.add(self)
 
     async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
         """What `fn()` returns or raises, run on the thread; lower `priority` first, then the sessions in turns.
@@ -173,7 +195,7 @@ class Worker:
         """A snapshot; safe to call from any thread."""
         with self._changed:
             running = 0 if self._running is None else 1
-            return WorkerStatistics(len(self._waiting), running, self._done, self._dropped)
+            return WorkerStatistics(len(self._waiting), running, self._done, self._dropped, self._waited_s)
 
     def drop(self, job: Job[Any]) -> None:
         """See `Job.cancel`."""
@@ -209,6 +231,7 @@ class Worker:
                 return None
             self._running = self._waiting.take()
             self._running.state = JobState.RUNNING
+            self._waited_s += self._running.loop.time() - self._running.submitted_at
             return self._running
 
     def _refuse(self, job: Job[Any]) -> None:

@@ -1,8 +1,15 @@
 """What is counted, from a real session, in the format that Prometheus reads."""
 
+import sys
+
+import anyio
+import anyio.to_thread
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.telemetry.metrics import Metrics
+from server.telemetry.timeline import Timeline
+from server.turntaking.floor import RunId
+from stages.runtime.worker import Worker
 from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, voice_v1
 
 
@@ -80,3 +87,42 @@ def endings(until: str, count: int = 1) -> dict[str, float]:
 def test_whoever_leaves_with_the_whole_answer_has_not_interrupted_it() -> None:
     assert endings(AUDIO, 5) == {"turns_total{ending=interrupted_by_gone}": 1}
     assert endings("response.done") == {"turns_total{ending=completed}": 1}
+
+
+async def test_the_loop_and_the_process_are_looked_at() -> None:
+    metrics = Metrics(lambda: 0)
+    assert values(metrics)["loop_lag_seconds_count{}"] == 0
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(metrics.watch)
+        with anyio.fail_after(10):
+            while not values(metrics)["loop_lag_seconds_count{}"]:  # noqa: ASYNC110  # it tells nobody
+                await anyio.sleep(0.02)
+        tasks.cancel_scope.cancel()
+    found = values(metrics)
+    if sys.platform == "linux":
+        assert found["process_open_fds{}"] > 0
+        assert found["process_resident_memory_bytes{}"] > 1 << 20
+        assert found["process_cpu_seconds_total{}"] > 0
+
+
+async def test_what_the_models_have_to_do_is_told_by_their_names() -> None:
+    worker = Worker("a model of this test")
+    assert await worker.run(lambda: 1) == 1
+    found = values(Metrics(lambda: 0))
+    await anyio.to_thread.run_sync(worker.close)
+    assert found["worker_waiting{worker=a model of this test}"] == 0
+    assert found["worker_calls_total{end=done,worker=a model of this test}"] == 1
+    assert found["worker_waited_seconds_total{worker=a model of this test}"] >= 0
+
+
+def test_a_stage_and_a_tool_that_fail_are_counted() -> None:
+    metrics = Metrics(lambda: 0)
+    timeline = Timeline(RunId(1, 1), 0.0)
+    timeline.failed_stage, timeline.tool_errors = "agent", ["timeout", "exception", "timeout"]
+    metrics.turn_ended(timeline)
+    found = values(metrics)
+    assert found["stage_failures_total{stage=agent}"] == 1
+    assert (found["tool_failures_total{error=timeout}"], found["tool_failures_total{error=exception}"]) == (
+        2,
+        1,
+    )
