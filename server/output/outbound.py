@@ -189,6 +189,11 @@ class Lane:
         self._moved.set()
 
     @property
+    def is_audible(self) -> bool:
+        """Whether audio has left."""
+        return self._on_audible is None
+
+    @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
         return self.state is LaneState.OPEN and bool(self._stretches) and not self.pacer.is_paused
@@ -214,8 +219,8 @@ class Lane:
         data = self._cut(stretch, size)
         self.pacer.sent(samples, now)
         if self._on_audible is not None:
-            self._on_audible()
-            self._on_audible = None
+            on_audible, self._on_audible = self._on_audible, None
+            on_audible()
         duration_s = samples / self.rate_hz
         return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples, duration_s)
 

@@ -481,6 +481,7 @@ class Answer:
 
     def _became_audible(self) -> None:
         self.timeline.mark("first_audio", self._context.now())
+        self._ladder.tell_words()
         self._context.on_audible(self.run_id)
 
     def _fields(self) -> dict[str, object]:

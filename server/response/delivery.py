@@ -50,7 +50,10 @@ class Delivery:
             self._on_token()
             entry = self._ladder.begin(self.lane)
             entry.generated += token
-            await self.lane.event(ReplyText(self.reply, entry.id, token))
+            if entry.spoken and not self.lane.is_audible:
+                self._ladder.untold += token
+            else:
+                await self.lane.event(ReplyText(self.reply, entry.id, token))
 
     async def send_audio_chunk(
         self,

@@ -70,6 +70,8 @@ class Ladder:
         self.entry: Entry | None = None
         """What is being said, from its first token or sample."""
         self.pieces: list[SpokenPiece] = []
+        self.untold = ""
+        """Words of a spoken message that has no sound yet: if it breaks off before its first, they were never said."""
         self._reply = reply
         self._broken_off: list[Item] = []
         self.first: Entry | None = None
@@ -107,6 +109,12 @@ class Ladder:
         self.phase = Phase.MESSAGE
         lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
         return entry
+
+    def tell_words(self) -> None:
+        """The message is audible, or complete without a sound: what it says by now is told."""
+        if self.entry is not None and self.untold:
+            self._outbound.put(ReplyText(self._reply, self.entry.id, self.untold))
+        self.untold = ""
 
     def let_out(self) -> None:
         """What was held has been told."""
@@ -150,6 +158,7 @@ class Ladder:
         if self.phase is Phase.MESSAGE and self.entry is not None:
             entry = self.entry
             self._broken_off.append(self._end_message(entry, "incomplete"))
+            self.untold = ""
             _keep_spoken(entry)
             self._reply = replace(self._reply, message_index=len(self._broken_off))
             self.entry, self.pieces, self.phase = None, [], Phase.STARTED
@@ -165,6 +174,8 @@ class Ladder:
         items = [*self._broken_off]
         hosted: tuple[PlacedCall, ...] = ()
         if self.phase is Phase.MESSAGE and self.entry is not None:
+            if outcome.status in ("completed", "incomplete"):
+                self.tell_words()
             items.append(self._end_message(self.entry, outcome.status))
         if self.phase in (Phase.STARTED, Phase.MESSAGE):
             hosted = self._call(items, outcome.calls)
@@ -181,11 +192,13 @@ class Ladder:
             self._conversation.delete(self.entry.id)
         self.entry = None
         self.pieces.clear()
+        self.untold = ""
         self.phase = Phase.STARTED if self._broken_off else phase
 
     def _end_message(self, entry: Entry, status: ReplyStatus) -> Item:
         ended: ItemStatus = "completed" if status == "completed" else "incomplete"
         entry.status = ended
+        entry.generated = entry.generated.removesuffix(self.untold)
         item = replace(entry.item(), text=entry.generated)
         self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
         return item

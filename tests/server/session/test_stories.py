@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 
 from server.conversation.history import CUT_OFF
 from stageflow.tools import Tool
+from stages.errors import ProviderError
+from stages.testing.fakes import Conduct
 from tests.server.session.stories import ASK, LONG, LONG_ANSWER, PAYS, STORIES, TEN_MINUTES, asking
 from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
 from tests.support.trace_checker import check_trace
@@ -333,3 +336,35 @@ def test_a_tool_that_is_cut_off_with_its_answer_is_not_forgotten() -> None:
     )
     context = perform(story).context
     assert context[1:3] == (("assistant", ""), ("tool", CUT_OFF))
+
+
+def words_told(told: Told, kind: str) -> list[str]:
+    """Of each message: what the client was told of its words, by events of the kind."""
+    named = {"delta": "delta", "done": "transcript"}[kind]
+    return [
+        event[named]
+        for _, event in told.events
+        if event["type"] == f"response.output_audio_transcript.{kind}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"does": (Do(3.4, "response.cancel"),)},
+        {"says": (ASK, Say(3.2, 4.2, "make it five please")), "answers": (LONG, ""), "until_s": 5.0},
+        {"voice": Conduct(delay_s=2.0, fails=ProviderError)},
+    ],
+    ids=["cancelled", "talked over", "failed"],
+)
+def test_an_answer_that_breaks_off_before_its_first_sound_leaves_no_words(cut: dict[str, Any]) -> None:
+    story = replace(LONG_ANSWER, **{"voice": Conduct(delay_s=5.0), "until_s": 9.0, **cut})
+    told = perform(story)
+    assert told.audio() == b""
+    assert not any(words_told(told, "delta"))
+    done = [event["response"] for _, event in told.events if event["type"] == "response.done"]
+    assert done
+    assert not any(words_told(told, "done"))
+    shown = [part["transcript"] for reply in done for item in reply["output"] for part in item["content"]]
+    assert not any(shown)
+    assert not any(words for role, words in told.context if role == "assistant")
