@@ -71,6 +71,9 @@ class Limits(BaseModel):
     longer lead it is a second more than the lead."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
+    max_context_tokens: int = Field(16_000, ge=500, le=2_000_000)
+    """Of a conversation that the chat model is told, with its instructions, estimated at one for four bytes: less than
+    the model's context, with room for the answer. The oldest turns go first."""
     max_written_chars: int = Field(1_000_000, ge=10_000, le=100_000_000)
     """Characters of all the items that a client has written; one more that does not fit is refused."""
     max_utterance_s: float = Field(60.0, ge=10.0, le=300.0)

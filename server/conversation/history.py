@@ -29,7 +29,7 @@ _UNTOLD = ("listing", "approval_request", "approval")
 def messages(
     conversation: Conversation, *, upto: str | None = None, without: str | None = None
 ) -> tuple[Message, ...]:
-    """Everything heard so far that was not blocked, or what was before the entry `upto`; not the entry `without`."""
+    """Everything heard so far that fits and was not blocked, or what was before the entry `upto`; not `without`."""
     outputs = {
         entry.call_id: entry.text
         for entry in conversation
@@ -38,7 +38,7 @@ def messages(
     told: list[Message] = []
     answer: list[Entry] = []  # what the agent said and called at a stretch
     is_past = False
-    for entry in conversation:
+    for entry in conversation.told():
         is_past = is_past or entry.id == upto
         if is_past and entry.own is None:
             continue  # what was done is told all the same: the words are asked once more

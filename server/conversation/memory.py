@@ -128,6 +128,8 @@ class Conversation:
     """The entries in order. Not thread-safe; belongs to one session."""
 
     max_items: int = 1000
+    told_from: str | None = field(default=None, init=False)
+    """The first entry that models are told of, once not all fit; see `server.conversation.context_window`."""
     max_written_chars: int = 1_000_000
     """Of what the client has written, all together."""
     trusts_client: bool = True
@@ -141,6 +143,11 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def told(self) -> Sequence[Entry]:
+        """The entries that models are told of: from `told_from` on, or all if that is gone."""
+        index = None if self.told_from is None else self._find(self.told_from)
+        return self._entries[index or 0 :]
 
     @property
     def last_id(self) -> str | None:

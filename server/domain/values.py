@@ -40,6 +40,18 @@ class TurnDetection:
 
 
 @dataclass(frozen=True, slots=True)
+class Truncation:
+    """What is done when the conversation outgrows what a model may be told."""
+
+    is_off: bool = False
+    """Nothing: the answer fails."""
+    retention_ratio: float = 1.0
+    """How much of the limit is kept when it is passed; with less than all of it, that happens less often."""
+    post_instructions_tokens: int | None = None
+    """A lower limit than the server's, of the conversation without its instructions."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     """What a client may configure, as the session understands it. `turn_detection=None` means manual
     turns."""
@@ -61,6 +73,7 @@ class SessionConfig:
     hosted: tuple[HostedServer, ...] = ()
     """Whose tools the server lists and runs for the client."""
     tool_choice: ToolChoice | HostedChoice = "auto"
+    truncation: Truncation = Truncation()
     purpose: Literal["realtime", "transcription"] = "realtime"
     """A session for transcription only listens."""
     trusts_items: bool = True

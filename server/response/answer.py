@@ -221,6 +221,8 @@ class Answer:
             await self._apologise(failure.stage, line_of(failure), failure)
         except Undecided as late:
             await self._apologise(late.stage, str(late), late)
+        except ClientError as problem:
+            await self._apologise_for(problem)
         except TooLong:
             await self._end(replace(self._outcome, status="incomplete", reason="max_output_tokens"))
             self._ladder.cut_off()
@@ -339,6 +341,10 @@ class Answer:
         self.timeline.failed_stage = stage
         log.error("turn %d: %s", self.run_id.turn, line, extra=fields)
         log.debug("what the stage said", exc_info=failure, extra=fields)
+        problem = ClientError("server_error", f"stage {stage!r} failed", type="server_error")
+        await self._apologise_for(problem)
+
+    async def _apologise_for(self, problem: ClientError) -> None:
         if self.lane.state is LaneState.HELD:
             self._restart()
         else:
@@ -349,7 +355,6 @@ class Answer:
             why = line_of(again) if isinstance(again, StageFailed) else "it was given up"
             log.error("turn %d: the apology failed too: %s", self.run_id.turn, why, extra=self._fields())
             await self._break_off()
-        problem = ClientError("server_error", f"stage {stage!r} failed", type="server_error")
         await self._end(replace(self._outcome, status="failed", error=problem))
 
     async def _break_off(self) -> None:

@@ -50,6 +50,8 @@ class AnswerContext:
     """Called when a run gives a sign of life."""
     on_audible: Callable[[RunId], None]
     """Called when the first audio of a run leaves."""
+    max_context_tokens: int
+    """How much of a conversation a model is told, with its instructions, as `context_window` estimates it."""
     half_trip_s: Callable[[], float]
     """Half the round trip to the client, as last measured."""
     now: Callable[[], float]

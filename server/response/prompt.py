@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from server.conversation.clip_reading import CLIP_S, ClipReading
+from server.conversation.context_window import fit, tokens_of
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry
 from server.conversation.utterance import Utterance
@@ -73,7 +74,11 @@ async def hear_clips(about: Conversation) -> bool:
 def prompt_of(
     question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
 ) -> Prompt:
-    """What `question` asks about the conversation `about`; with clips that have not been read it can only fail."""
+    """What `question` asks about the conversation `about`; with clips that have not been read it can only fail.
+
+    Raises ClientError when the conversation is too long and may not be cut.
+    """
+    fit(about, config.truncation, context.max_context_tokens, _instructions_tokens(config))
     utterance, typed = question.utterance, None
     last_id = utterance.item_id if utterance is not None else None
     unanswered = about.unanswered(last_id)
@@ -99,6 +104,11 @@ def prompt_of(
     # Words that are still to be read would be judged unread.
     judged = before if asked is None or typed == "" else (*before, asked)
     return Prompt(snapshot, asked, judged, _unheard(about, unanswered) or utterance)
+
+
+def _instructions_tokens(config: SessionConfig) -> int:
+    tools = (tokens_of(f"{tool.name} {tool.description} {tool.parameters}") for tool in config.tools)
+    return tokens_of(config.instructions) + sum(tools)
 
 
 def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:

@@ -214,6 +214,7 @@ class Session:
             deadlines=services.deadlines,
             on_alive=lambda run: self._floor.alive(run, self._now()),
             on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
+            max_context_tokens=services.limits.max_context_tokens,
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
         )

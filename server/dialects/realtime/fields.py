@@ -128,6 +128,21 @@ def _word_or_object(*words: str, kinds: tuple[str, ...] = ()) -> Callable[[JsonV
     return check
 
 
+def _truncation(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict):
+        return value
+    ratio = value.get("retention_ratio")
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+        raise wrong('its "retention_ratio" must be a number from 0 to 1')
+    limits = value.get("token_limits")
+    if not isinstance(limits, dict | None):
+        raise wrong('its "token_limits" must be an object')
+    tokens = (limits or {}).get("post_instructions")
+    if tokens is not None and (isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0):
+        raise wrong('its "token_limits.post_instructions" must be a whole number, not less than 0')
+    return value
+
+
 Kept = Annotated[Any, AfterValidator(_kept)]
 Tool = Annotated[dict[str, Any], AfterValidator(_tool)]
 Tools = Annotated[
@@ -250,7 +265,9 @@ class SessionPart(Part):
     parallel_tool_calls: bool | None = None
     tracing: Annotated[Kept, AfterValidator(_word_or_object("auto"))] = None
     truncation: Annotated[
-        Kept, AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",)))
+        Kept,
+        AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",))),
+        AfterValidator(_truncation),
     ] = None
     prompt: Annotated[dict[str, Any] | None, AfterValidator(_kept)] = None
     reasoning: ReasoningPart | None = None

@@ -22,7 +22,7 @@ from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
 from server.dialects.realtime.mcp_tools import without_secrets
 from server.domain.mcp_tools import HostedChoice, HostedServer
-from server.domain.values import SessionConfig, TurnDetection
+from server.domain.values import SessionConfig, Truncation, TurnDetection
 from stageflow.tools import Tool
 from stages.client_tools import client_tool
 from stages.ports import OneTool, ToolChoice
@@ -86,6 +86,8 @@ def merge(
         config = replace(config, tools=client_tools(part.tools), hosted=hosted)
     if "tool_choice" in present:
         config = replace(config, tool_choice=tool_choice(part.tool_choice))
+    if "truncation" in present:
+        config = replace(config, truncation=_truncation(part.truncation))
     if part.type is not None:
         config = replace(config, purpose=part.type)
     session = replace(session, config=config, echoed={**session.echoed, **_echo(part)})
@@ -122,6 +124,15 @@ def tool_choice(choice: JsonValue) -> ToolChoice | HostedChoice:
             return HostedChoice(str(choice["server_label"]), None if name is None else str(name))
         return OneTool(str(name))
     return "auto" if choice not in ("none", "required") else choice  # type: ignore[return-value]  # one of the two
+
+
+def _truncation(given: JsonValue) -> Truncation:
+    """A checked `truncation` as a value."""
+    if not isinstance(given, dict):
+        return Truncation(is_off=given == "disabled")
+    limits: Any = given.get("token_limits") or {}
+    ratio: Any = given["retention_ratio"]
+    return Truncation(retention_ratio=float(ratio), post_instructions_tokens=limits.get("post_instructions"))
 
 
 def _echo(part: SessionPart) -> Json:
