@@ -1,5 +1,7 @@
 """What models are told of a long conversation: whole turns go first, and calls never without their results."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +96,9 @@ def test_no_call_is_told_without_its_result_nor_a_result_without_its_call(
                 saying = Entry(f"a{number}", "assistant", WORDS)
                 made.add(saying)
             case "own":
-                OwnCalls(made, lambda entry=saying: entry, lambda: None).begin("find", {}).result = WORDS
+                OwnCalls(made, partial(lambda said: said, saying), lambda: None).begin(
+                    "find", {}
+                ).result = WORDS
             case "call":
                 made.add(
                     Entry(f"c{number}", "assistant", "{}", kind="call", call_id=f"call_{number}", name="f")
