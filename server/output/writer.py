@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from server.domain.events import Event, ReplyAudio
 from server.domain.wire import Dialect, Wire, WireClosed
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
+
+EVENTS_A_TURN = 16
+"""Events that are sent, at most, before it is the turn of the others."""
 
 SPARE_S = 1.0
 """How long a client may be without audio, beyond the lead that it was given."""
@@ -102,12 +106,16 @@ class Writer:
         One deadline serves many frames, because a timer for each costs as much as the frame. All other waits
         end at half of it, so who is still there at the end has waited for one frame for at least that long.
         """
+        events = 0
         until = self._now() + self._patience_s / 2
         with anyio.CancelScope(deadline=until + self._patience_s / 2) as scope:
             while (now := self._now()) < until:
                 event = self._outbound.take(now)
                 if event is not None:
                     await self.send(event)
+                    events += 1
+                    if not events % EVENTS_A_TURN:
+                        await checkpoint()  # `send` does not wait while the socket takes what it is given
                     continue
                 await self._outbound.wait(min(self._wake_at(now), until))
                 self._tick(self._now())

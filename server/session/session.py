@@ -59,6 +59,9 @@ log = logging.getLogger(__name__)
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
 
+FRAMES_A_TURN = 16
+"""Frames that are obeyed, at most, before it is the turn of the others."""
+
 LARGE_FRAME = 64 << 10
 """Bytes or characters of a frame that is worth a turn of the loop of its own: it takes milliseconds to read."""
 
@@ -304,7 +307,11 @@ class Session:
     # --- the reader ---------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        frames = 0
         while (frame := await self._wire.receive()) is not None:
+            frames += 1
+            if not frames % FRAMES_A_TURN:
+                await checkpoint()  # `receive` does not wait while there are frames
             self._lifetime.heard(self._now())
             try:
                 is_large = len(frame) > LARGE_FRAME

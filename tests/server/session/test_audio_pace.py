@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from audio.formats import AudioFormat, Encoding
 from server.domain.values import SessionConfig, TurnDetection
 from server.session.audio_pace import SLICE_S, AudioPace, bytes_per_s, slices
+from server.session.session import FRAMES_A_TURN
 from tests.support.stage import Stage, play, speak, voiced
 from tests.support.virtual_time import virtual_loop
 
@@ -124,3 +125,16 @@ def test_what_a_client_sends_after_its_audio_is_obeyed_after_it() -> None:
     stage = play(Stage, story)
     types = stage.wire.types()
     assert types.index("input_audio_buffer.speech_started") < types.index("input_audio_buffer.cleared")
+
+
+def test_many_small_frames_are_obeyed_a_few_in_each_turn_of_the_loop() -> None:
+    async def story(stage: Stage) -> None:
+        before = virtual_loop().turns
+        for _ in range(1000):
+            stage.wire.say_raw("")
+        await stage.wire.until("error", 1000)
+        turns.append(virtual_loop().turns - before)
+
+    turns = list[int]()
+    play(Stage, story)
+    assert turns[0] >= 1000 / FRAMES_A_TURN
