@@ -12,6 +12,7 @@ import pytest
 
 from stages.demo.booking import RESTAURANT, Restaurant, TableBook
 from stages.errors import ProviderError
+from stages.runtime.lines import calls_of
 
 at = datetime.fromisoformat
 NOW = at("2026-11-23 10:00")  # a Monday, the day off
@@ -133,8 +134,9 @@ async def test_of_many_who_want_the_last_table_at_once_one_gets_it() -> None:
     async with table_book(restaurant=TINY) as book:
 
         async def want(name: str) -> None:
-            if (await book.book(name, FRIDAY_AT_7, 4, NOW)).booking:
-                got.append(name)
+            with calls_of(name):
+                if (await book.book(name, FRIDAY_AT_7, 4, NOW)).booking:
+                    got.append(name)
 
         async with anyio.create_task_group() as people:
             for number in range(10):
