@@ -150,7 +150,7 @@ def test_a_result_that_comes_after_a_barge_in_is_not_lost() -> None:
         stage.ask("And in Rome?")
         call = await called(stage)
         await stage.wire.until(DONE)
-        await anyio.sleep(0.4)  # for the last of the preamble to be heard
+        await anyio.sleep(1.4)  # for the last of the preamble to be heard
         await speak(stage, 1.0)  # while the client is still looking
         await stage.wire.until(DONE, 2)
         give(stage, call["call_id"], "sunny")

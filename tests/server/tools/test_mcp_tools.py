@@ -331,7 +331,7 @@ def test_a_result_that_comes_after_a_barge_in_is_not_lost() -> None:
         await has_tools(stage)
         stage.ask("Shoes?")
         await stage.wire.until(CALLED)
-        await anyio.sleep(0.4)  # for the last of the preamble to be heard
+        await anyio.sleep(1.4)  # for the last of the preamble to be heard
         await speak(stage, 1.0)  # while the server is still looking
         await stage.wire.until(DONE, 2)
         await stage.wire.until(CALL_DONE)
