@@ -107,27 +107,18 @@ class ContextSnapshot:
     created_at: datetime | float | None = None  # the caller's to set: the framework reads no wall clock
 
     if TYPE_CHECKING:  # what may be given is more than what is there afterwards
-
+        # fmt: off
         def __init__(
-            self,
-            *,
-            input_text: str | None = None,
-            pipeline_run_id: Identifier = ...,
-            request_id: Identifier | None = None,
-            session_id: Identifier | None = None,
-            user_id: Identifier | None = None,
-            org_id: Identifier | None = None,
-            interaction_id: Identifier | None = None,
-            topology: str | None = None,
-            execution_mode: str | None = None,
-            messages: Iterable[Message | Mapping[str, Any]] = (),
-            profile: Profile | Mapping[str, Any] | None = None,
-            memory: Memory | Mapping[str, Any] | None = None,
-            documents: Iterable[Document | Mapping[str, Any]] = (),
-            extensions: Mapping[str, Any] = ...,
-            metadata: Mapping[str, Any] = ...,
+            self, *, input_text: str | None = None, pipeline_run_id: Identifier = ...,
+            request_id: Identifier | None = None, session_id: Identifier | None = None,
+            user_id: Identifier | None = None, org_id: Identifier | None = None,
+            interaction_id: Identifier | None = None, topology: str | None = None, execution_mode: str | None = None,
+            messages: Iterable[Message | Mapping[str, Any]] = (), profile: Profile | Mapping[str, Any] | None = None,
+            memory: Memory | Mapping[str, Any] | None = None, documents: Iterable[Document | Mapping[str, Any]] = (),
+            extensions: Mapping[str, Any] = ..., metadata: Mapping[str, Any] = ...,
             created_at: datetime | float | None = None,
         ) -> None: ...
+        # fmt: on
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "messages", tuple(_made(Message, one) for one in self.messages))

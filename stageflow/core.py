@@ -1,13 +1,11 @@
 """What a stage is and says: `Stage`, its kind, its output, and the context that it is given."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
-import anyio.from_thread
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
@@ -15,7 +13,7 @@ from stageflow.context import PipelineTimer as PipelineTimer
 from stageflow.errors import InvalidOutputError, StageCancelled, StageUsageError
 from stageflow.events import Data, show
 from stageflow.events import StageEvent as StageEvent
-from stageflow.frozen import EMPTY, FrozenDict, UnfreezableError, freeze, freeze_items
+from stageflow.frozen import EMPTY, FrozenDict, freeze_items
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import HOLDERS, StagePorts, create_stage_inputs
 from stageflow.streams import StreamWriter
@@ -52,10 +50,10 @@ class StageArtifact:
     payload: Any = None
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "payload", freeze(self.payload)[0])
-        except UnfreezableError as why:
-            raise StageUsageError(f"the payload of artifact {self.type!r}: {why}") from why.__cause__
+        what = f"artifact {self.type!r}"
+        object.__setattr__(
+            self, "payload", freeze_items({"payload": self.payload}, StageUsageError, what)["payload"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +156,6 @@ class StageContext:
     artifacts: list[StageArtifact] = field(default_factory=list)  # what the stage has recorded so far
     events: list[StageEvent] = field(default_factory=list)
     fate: Any = None  # the stage under way, as its executor knows it; None without one
-    made: list[Any] = field(
-        default_factory=list
-    )  # the instance, if the stage is a class; kept for further attempts
     timer: PipelineTimer = field(init=False)  # the run's
     ports: StagePorts = field(init=False)  # the run's services; one that was not given is None
 
@@ -204,14 +199,16 @@ class StageContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run is being cancelled or the time is up, for a stage that computes for long without awaiting.
-
-        Can be asked in a worker thread too.
-        """
-        return (self.fate is not None and self.fate.is_over()) or _scope_is_over()
+        """Whether the run is cancelled or late, for a stage that computes for long; in a worker thread too."""
+        if self.fate is not None and self.fate.is_over():
+            return True
+        try:
+            return anyio.current_effective_deadline() <= anyio.current_time()
+        except RuntimeError:  # in a thread, which has no cancel scopes
+            return False
 
     def ending(self, error: BaseException) -> Exception:
-        """What ended the stage, in place of what was raised in it: the reason of a cancellation, or `error` itself."""
+        """What ended the stage: what was raised in it, or why it was cancelled."""
         if isinstance(error, Exception):
             return error
         return StageCancelled("it was cancelled") if self.fate is None else self.fate.ending()
@@ -219,21 +216,6 @@ class StageContext:
     async def checkpoint(self) -> None:
         """Let others run, and end here if the run has been cancelled."""
         await anyio.lowlevel.checkpoint()
-
-
-def _scope_is_over() -> bool:
-    """Whether a cancel scope around the caller, or around who sent it to a worker thread, is cancelled or late."""
-    try:
-        return anyio.current_effective_deadline() <= anyio.current_time()
-    except RuntimeError:  # not on a loop
-        pass
-    try:
-        anyio.from_thread.check_cancelled()
-    except RuntimeError:  # nor in a worker thread
-        return False
-    except asyncio.CancelledError:
-        return True
-    return False
 
 
 Returned = StageOutput | Mapping[str, Any] | None
@@ -255,9 +237,7 @@ class Stage(Protocol):
 class Executes(Protocol):
     """The least that a stage is: `name` and `kind` may be said where it is added."""
 
-    def execute(self, ctx: StageContext, /) -> Awaitable[Returned]:
-        """Do the work, as `Stage.execute` says."""
-        ...
+    def execute(self, ctx: StageContext, /) -> Awaitable[Returned]: ...
 
 
 # Whatever can be added to a pipeline: an object, its class, or an async function of the context.

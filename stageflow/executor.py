@@ -21,6 +21,7 @@ there are no locks.
 import asyncio
 import contextvars
 import logging
+from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
 from copy import deepcopy
@@ -31,20 +32,10 @@ from typing import Any
 
 import anyio.lowlevel
 
+from stageflow import errors
 from stageflow.context import ContextSnapshot, PipelineTimer
 from stageflow.core import StageContext, StageOutput, StageStatus
-from stageflow.errors import (
-    DeadlineExceeded,
-    PipelineCancelled,
-    RunEnded,
-    StageCancelled,
-    StageFailed,
-    StageTimeout,
-    StageUsageError,
-    StreamError,
-    in_words,
-    leaves,
-)
+from stageflow.errors import PipelineCancelled, RunEnded, StageFailed, in_words, leaves
 from stageflow.events import EventSink, StageEvent, show
 from stageflow.frozen import FrozenDict
 from stageflow.graph import OTHERWISE, Node, PipelineResults
@@ -72,7 +63,7 @@ class Flight(Pilot):
     instance: Any = None  # of the stage, if that is a class
     context: StageContext = None  # type: ignore[assignment]  # made right after
     late_at: float = inf  # when its own limit is exceeded
-    late: StageTimeout | None = None  # what it is told then
+    late: errors.StageTimeout | None = None  # what it is told then
     is_late: bool = False
     scope: anyio.CancelScope | None = None  # of an optional stage, which can be cancelled alone
     timers: tuple[asyncio.TimerHandle, ...] = ()
@@ -86,7 +77,7 @@ class Flight(Pilot):
         if self.is_late and self.late is not None:
             return self.late
         why = self.run.why_cut_short()
-        return StageUsageError(_BY_NOBODY) if why is None else StageCancelled(why)
+        return errors.StageUsageError(_BY_NOBODY) if why is None else errors.StageCancelled(why)
 
 
 class Run:
@@ -117,10 +108,8 @@ class Run:
             self._missing[name] = len(spec.dependencies) + len(spec.streams)
             for one in spec.streams:
                 self._waits = self._waits or Waits(self._stall)
-                size = spec.capacity or CAPACITY
-                self._streams[name, one] = Channel(
-                    _capacity=size, producer=one, consumer=name, _waits=self._waits
-                )
+                size, ends = spec.capacity or CAPACITY, (one, name)
+                self._streams[name, one] = Channel(deque(), size, *ends, self._waits)
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flying: dict[str, Flight] = {}
         self._deadline_s = self._deadline_at = inf
@@ -164,7 +153,7 @@ class Run:
                     self._over.set()
                     if len(self._outputs) < len(self._nodes):
                         self._tasks.cancel_scope.cancel()
-                        timers.callback(self._loop.call_later(GRACE_S, self._bring_down_all).cancel)
+                        timers.callback(self._loop.call_later(GRACE_S, self._bring_down).cancel)
 
     def _decide(self, verdict: RunEnded) -> None:
         """What ends the run first decides; a stage that is cut short by that, or by the caller, does not."""
@@ -182,7 +171,7 @@ class Run:
     def _miss_deadline(self) -> None:
         flying = [name for name in self._nodes if name in self._flying]
         text = f"the run took longer than {self._deadline_s:g} s; still running: {', '.join(flying) or 'nothing'}"
-        self._decide(DeadlineExceeded(next(iter(flying), ""), text, {}, self._results))
+        self._decide(errors.DeadlineExceeded(next(iter(flying), ""), text, {}, self._results))
 
     def _miss_limit(self, flight: Flight) -> None:
         """A stage has exceeded its own time: the run ends, or, if it can do without, the stage alone."""
@@ -199,19 +188,17 @@ class Run:
         text = f"streams wait for each other, for ever: {', '.join(map(str, ring))}"
         remedy = f"let {ring[0].by!r} read its streams at once, in a task each, or give them more capacity"
         failure = StageFailed(ring[0].by, f"{text}; {remedy}", {}, self._results)
-        failure.__cause__ = StreamError(text)
+        failure.__cause__ = errors.StreamError(text)
         self._decide(failure)
 
-    def _bring_down_all(self) -> None:
-        for flight in self._flying.values():
-            self._bring_down(flight)
-
-    def _bring_down(self, flight: Flight) -> None:
-        name = flight.node.name
-        log.warning("stage overstays its cancellation", extra={"stage": name, "grace_s": GRACE_S})
-        took_ms = self._timer.elapsed_ms() - flight.context.began_ms
-        self._tell("stage.overstayed", flight.node, duration_ms=took_ms, grace_s=GRACE_S)
-        flight.bring_down()
+    def _bring_down(self, *flights: Flight) -> None:
+        for flight in flights or self._flying.values():
+            log.warning(
+                "stage overstays its cancellation", extra={"stage": flight.node.name, "grace_s": GRACE_S}
+            )
+            took_ms = self._timer.elapsed_ms() - flight.context.began_ms
+            self._tell("stage.overstayed", flight.node, duration_ms=took_ms, grace_s=GRACE_S)
+            flight.bring_down()
 
     def _start(self, free: Iterable[Node]) -> None:
         for node in free:
@@ -250,7 +237,9 @@ class Run:
         flight.context = self._context_of(node, flight)
         if limit_s is not None:
             flight.late_at = self._loop.time() + limit_s
-            flight.late = StageTimeout(node.name, f"it took longer than {limit_s:g} s", {}, self._results)
+            flight.late = errors.StageTimeout(
+                node.name, f"it took longer than {limit_s:g} s", {}, self._results
+            )
             flight.timers = (self._loop.call_later(limit_s, self._miss_limit, flight),)
         if node.spec.optional:
             flight.scope = anyio.CancelScope()
@@ -286,9 +275,8 @@ class Run:
         name, stream = flight.node.name, flight.context.stream
         if output.status is StageStatus.FAIL:
             if flight.node.spec.optional and not self._over.is_set():
-                output = replace(
-                    output, status=StageStatus.SKIP, reason=f"it is optional, and failed: {output.error}"
-                )
+                reason = f"it is optional, and failed: {output.error}"
+                output = replace(output, status=StageStatus.SKIP, reason=reason)
             else:
                 failure = StageFailed(name, output.error or "", output.data, self._results)
                 failure.__cause__ = flight.cause
@@ -341,9 +329,8 @@ class Run:
         facts, reads, readers = self._facts, node.spec.streams, node.consumers  # none, in most stages
         streams = {one: self._streams[node.name, one] for one in reads} if reads else {}
         outgoing = [self._streams[one.name, node.name] for one in readers] if readers else ()
-        inputs = StageInputs(
-            facts, self._ports, self._outputs, node.sight, streams, node.name, self._passed_by
-        )
+        outputs, passed_by = self._outputs, self._passed_by
+        inputs = StageInputs(facts, self._ports, outputs, node.sight, streams, node.name, passed_by)
         writer = StreamWriter(node.name, outgoing, node.refusal, self._waits)
         own: Any = node.spec.config
         config = self._config
@@ -409,10 +396,8 @@ class Run:
         router, wanted = node.spec.when
         route = self._outputs[router].data.get("route")
         if wanted is not OTHERWISE:
-            routes = node.spec.routes
-            return (
-                "" if route in routes else f"{router!r} said {route!r}, not {' or '.join(map(repr, routes))}"
-            )
+            said, routes = f"{router!r} said {route!r}", " or ".join(map(repr, node.spec.routes))
+            return "" if route in node.spec.routes else f"{said}, not {routes}"
         if router in self._passed_by:
             return f"depends only on what was passed by: {router}"
         return f"{router!r} said {route!r}, which another stage takes" if route in node.others else ""

@@ -2,14 +2,12 @@
 
 `build` refuses the graphs that must come to that; what is left depends on how a stage reads: two streams of one
 source, one after the other. As a graph has no cycle, somebody in such a ring waits for room: then it is looked for.
-A stage is stuck if every task of it that uses its streams waits for a stage that is stuck.
+Only stages that use their streams in one task are judged: another task may go on reading.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 
@@ -32,29 +30,28 @@ class Wait:
 
 
 class Waits:
-    """The waits of one run at its streams; calls `on_ring` with a ring that stays."""
+    """The waits of one run at its streams, by stage; calls `on_ring` with a ring that stays."""
 
     def __init__(self, on_ring: Callable[[list[Wait]], None]) -> None:
         self._on_ring = on_ring
         self._until = anyio.current_effective_deadline()  # of the run: whatever is earlier is a stage's own
-        self._users: defaultdict[str, set[Any]] = defaultdict(set)  # tasks by stage
-        self._waiting: dict[Any, Wait] = {}  # by task
+        self._users: dict[str, object] = {}  # the one task of each stage; None if there are several
+        self._waiting: dict[str, Wait] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def uses(self, stage: str, task: object) -> None:
         """A task of a stage sends, or reads."""
-        self._users[stage].add(task)
+        self._users[stage] = task if self._users.setdefault(stage, task) is task else None
 
     def begin(self, by: str, other: str, *, is_for_room: bool) -> None:
-        """The current task begins to wait."""
-        wait = Wait(by, other, is_for_room, anyio.current_effective_deadline())
-        self._waiting[asyncio.current_task()] = wait
+        """A stage begins to wait."""
+        self._waiting[by] = Wait(by, other, is_for_room, anyio.current_effective_deadline())
         if self._timer is None and any(one.is_for_room for one in self._waiting.values()):
             self._look_later([])
 
-    def end(self) -> None:
-        """The current task does not wait any more."""
-        self._waiting.pop(asyncio.current_task(), None)
+    def end(self, by: str) -> None:
+        """A stage does not wait any more."""
+        self._waiting.pop(by, None)
 
     def stop(self) -> None:
         """The run is over."""
@@ -66,24 +63,18 @@ class Waits:
 
     def _look(self, seen: list[Wait]) -> None:
         self._timer = None
-        if ring := self._ring():
+        if ring := next(filter(None, map(self._ring, self._waiting)), None):
             is_same = list(map(id, ring)) == list(map(id, seen))
             (self._on_ring if is_same else self._look_later)(ring)
 
-    def _ring(self) -> list[Wait]:
-        """Stages that wait for each other all around; empty if there are none."""
-        stuck: dict[str, list[Wait]] = {}
-        for stage, tasks in self._users.items():
-            waits = [self._waiting.get(task) for task in tasks if not task.done()]
-            found = [one for one in waits if one and one.by == stage and one.until >= self._until]
-            if found and len(found) == len(waits):
-                stuck[stage] = found
-        while free := [name for name, found in stuck.items() if any(one.other not in stuck for one in found)]:
-            for name in free:
-                del stuck[name]
+    def _ring(self, stage: str) -> list[Wait]:
+        """Those that wait for each other all around, from this one; empty if they do not."""
         path: list[Wait] = []
-        stage = next(iter(stuck), "")
-        while stage and stage not in [one.by for one in path]:
-            path.append(stuck[stage][0])
-            stage = path[-1].other
-        return path[[one.by for one in path].index(stage) :] if path else []
+        while (wait := self._waiting.get(stage)) and wait.until >= self._until and self._users[stage]:
+            path.append(wait)
+            stage = wait.other
+            if stage == path[0].by:
+                return path
+            if len(path) > len(self._waiting):
+                break
+        return []

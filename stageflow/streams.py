@@ -54,7 +54,7 @@ class Channel:
             await self._change.wait()
         finally:
             if self._waits is not None:
-                self._waits.end()
+                self._waits.end(by)
 
     def put_nowait(self, item: Any) -> None:
         """Append an item; dropped when the consumer is gone."""
