@@ -77,16 +77,15 @@ class StageOutput:
         if type(self.status) is not StageStatus:
             object.__setattr__(self, "status", _status(self.status))
         if type(self.data) is not FrozenDict:  # that of another output has been checked there
-            object.__setattr__(
-                self, "data", freeze_items(_checked(self.data), InvalidOutputError, "the data")
-            )
+            data = self.data if type(self.data) is dict else _mapping(self.data)
+            object.__setattr__(self, "data", freeze_items(data, InvalidOutputError, "the data"))
 
     @classmethod
     def ok(cls, data: Data | None = None, /, **values: Any) -> Self:
         """Success. `data`, also by keyword, and the keywords are merged; artifacts and events go to their fields."""
-        if data is None and isinstance(values.get("data"), Mapping):
+        if data is None and "data" in values and isinstance(values["data"], Mapping):
             data = values.pop("data")
-        merged = {**_checked(data), **values} if data else values
+        merged = {**_mapping(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
         events = _taken(merged, "events", StageEvent) if "events" in merged else ()
         return cls(StageStatus.OK, merged, artifacts, events)
@@ -121,17 +120,13 @@ def _status(given: object) -> StageStatus:
         raise InvalidOutputError(f"there is no status {given!r}; there are {known}") from None
 
 
-def _checked(data: object) -> dict[str, Any]:
-    """A copy of what a stage gives as its data. Raises InvalidOutputError."""
+def _mapping(data: object) -> Mapping[str, Any]:
+    """What a stage gives as its data. Raises InvalidOutputError."""
     if data is None or data is ...:  # `ok(...)` is how examples leave the data out
         return {}
-    if not isinstance(data, (dict, Mapping)):  # a dict is told faster than a Mapping
+    if not isinstance(data, Mapping):
         raise InvalidOutputError(f"the data is {data!r} ({type(data).__name__}): give a dict, or keywords")
-    for key in data:
-        if not isinstance(key, str):
-            problem = f"the data has the key {key!r} ({type(key).__name__})"
-            raise InvalidOutputError(f"{problem}: use strings, so that `inputs.get` can find it")
-    return dict(data)
+    return data
 
 
 def _taken(values: dict[str, Any], key: str, kind: type[T]) -> tuple[T, ...]:

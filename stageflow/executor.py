@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from random import random
 from typing import Any
@@ -54,20 +54,20 @@ _BY_NOBODY = "CancelledError: raised, though nobody had cancelled it"
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
 
-@dataclass(slots=True, eq=False)
 class Flight(Pilot):
     """A stage under way: who drives it, when its time is up, and what becomes of it."""
 
-    run: "Run" = None  # type: ignore[assignment]  # always given
-    node: Node = None  # type: ignore[assignment]
+    context: StageContext  # set right after
     instance: Any = None  # of the stage, if that is a class
-    context: StageContext = None  # type: ignore[assignment]  # made right after
-    late_at: float = inf  # when its own limit is exceeded
+    late_at = inf  # when its own limit is exceeded
     late: errors.StageTimeout | None = None  # what it is told then
-    is_late: bool = False
+    is_late = False
     scope: anyio.CancelScope | None = None  # of an optional stage, which can be cancelled alone
     timers: tuple[asyncio.TimerHandle, ...] = ()
     cause: BaseException | None = None  # what was raised in it
+
+    def __init__(self, run: "Run", node: Node, variables: contextvars.Context) -> None:
+        self.run, self.node, self._variables = run, node, variables
 
     def is_over(self) -> bool:
         return self.is_late or self.run.is_over(self.late_at)
@@ -233,7 +233,7 @@ class Run:
         self._land(flight, output)
 
     def _take_off(self, node: Node) -> Flight:
-        limit_s, flight = node.spec.timeout_s, Flight(self._variables.copy(), run=self, node=node)
+        limit_s, flight = node.spec.timeout_s, Flight(self, node, self._variables.copy())
         flight.context = self._context_of(node, flight)
         if limit_s is not None:
             flight.late_at = self._loop.time() + limit_s
@@ -331,7 +331,7 @@ class Run:
         outgoing = [self._streams[one.name, node.name] for one in readers] if readers else ()
         outputs, passed_by = self._outputs, self._passed_by
         inputs = StageInputs(facts, self._ports, outputs, node.sight, streams, node.name, passed_by)
-        writer = StreamWriter(node.name, outgoing, node.refusal, self._waits)
+        writer = StreamWriter(node.name, outgoing, node.refusal)
         own: Any = node.spec.config
         config = self._config
         if self._settings.is_loose:

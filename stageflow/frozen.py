@@ -17,7 +17,7 @@ from uuid import UUID
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(...), type)
 _OTHERS = (UUID, date, datetime, time, timedelta, timezone, FunctionType, BuiltinFunctionType, MethodType)
-_UNCHANGEABLE = frozenset((*_PLAIN, *_OTHERS))
+UNCHANGEABLE = frozenset((*_PLAIN, *_OTHERS))
 
 
 class UnfreezableError(TypeError):
@@ -82,7 +82,7 @@ EMPTY = FrozenDict()
 
 def freeze(value: Any) -> tuple[Any, bool]:
     """The value, unchangeable, and whether it is loose. Raises UnfreezableError."""
-    if type(value) in _UNCHANGEABLE:
+    if type(value) in UNCHANGEABLE:
         return value, False
     try:
         return _frozen(value, {})
@@ -96,7 +96,10 @@ def freeze_items(items: Mapping[str, Any], error: type[Exception], what: str) ->
         return items if type(items) is FrozenDict else EMPTY
     made = FrozenDict(items)
     for key, value in items.items():
-        if type(value) in _UNCHANGEABLE:
+        if type(key) is not str and not isinstance(key, str):
+            problem = f"{what} has the key {key!r} ({type(key).__name__})"
+            raise error(f"{problem}: use strings, so that it can be asked for")
+        if type(value) in UNCHANGEABLE:
             continue
         try:
             frozen, is_loose = freeze(value)
@@ -119,7 +122,7 @@ def thaw(value: Any) -> Any:
 def _frozen(value: Any, memo: dict[int, Any]) -> tuple[Any, bool]:
     """`memo` has the containers that are done or under way, by id: what is in itself stays so."""
     kind: Any = type(value)
-    if kind in _UNCHANGEABLE or isinstance(value, type | PurePath):
+    if kind in UNCHANGEABLE or isinstance(value, type | PurePath):
         return value, False
     if id(value) in memo:
         return memo[id(value)], memo[id(value)].is_loose

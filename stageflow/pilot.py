@@ -11,7 +11,6 @@ import contextvars
 import types
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,16 +22,17 @@ class BroughtDown(BaseException):
     """Thrown into a stage that does not end by itself; no `Exception` and no cancellation, so nobody expects it."""
 
 
-@dataclass(slots=True)
 class Pilot:
     """Drives a coroutine in the task that awaits `drive`, and can bring it down from outside.
 
     The coroutine runs in a context of its own: what it sets in a context variable is not seen outside of it.
     """
 
-    variables: contextvars.Context = field(default_factory=contextvars.copy_context)
     _task: asyncio.Task[Any] | None = None
-    is_bringing_down: bool = False
+    is_bringing_down = False
+
+    def __init__(self, variables: contextvars.Context | None = None) -> None:
+        self._variables = variables or contextvars.copy_context()
 
     def bring_down(self) -> None:
         """End the coroutine whether it wants to or not; the task sees a cancellation."""
@@ -43,10 +43,10 @@ class Pilot:
     @types.coroutine
     def drive(self, coroutine: Coroutine[Any, Any, T], name: str = "") -> Generator[Any, Any, T]:
         """Await the coroutine, until it returns, raises, or is brought down. The task takes `name`, if given."""
-        self._task = task = asyncio.current_task()
+        self._task = task = self._task or asyncio.current_task()
         if name and task is not None:
             task.set_name(name)
-        run, advance, value = self.variables.run, coroutine.send, None
+        run, advance, value = self._variables.run, coroutine.send, None
         while True:
             try:
                 awaited = run(advance, value)

@@ -39,12 +39,14 @@ class Waits:
         self._waiting: dict[str, Wait] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def uses(self, stage: str, task: object) -> None:
-        """A task of a stage sends, or reads."""
+    def uses(self, stage: str) -> None:
+        """The current task, one of the stage's, begins to read a stream, or waits at one."""
+        task = asyncio.current_task()
         self._users[stage] = task if self._users.setdefault(stage, task) is task else None
 
     def begin(self, by: str, other: str, *, is_for_room: bool) -> None:
         """A stage begins to wait."""
+        self.uses(by)
         self._waiting[by] = Wait(by, other, is_for_room, anyio.current_effective_deadline())
         if self._timer is None and any(one.is_for_room for one in self._waiting.values()):
             self._look_later([])

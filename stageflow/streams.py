@@ -9,7 +9,6 @@ The executor makes it, bounds it and closes it; nobody else holds it.
   is given by the bound: a producer waits at the latest after `CAPACITY` items.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
@@ -19,9 +18,10 @@ from typing import Any, Literal, Self
 import anyio.lowlevel
 
 from stageflow.errors import StreamError
-from stageflow.frozen import UnfreezableError, freeze
+from stageflow.frozen import UNCHANGEABLE, UnfreezableError, freeze
 from stageflow.stall import Waits
 
+_ENDED = "ended"
 CAPACITY = 64  # items: some 15 s of speech as tokens, so nobody waits who need not, and little is thrown away
 
 
@@ -39,7 +39,6 @@ class Channel:
     state: Literal["open", "closed", "exhausted", "left"] = "open"
     _error: Exception | None = None
     _change: anyio.Event | None = None  # there only while one of the two waits for the other
-    _reader: "asyncio.Task[Any] | None" = None  # the last one that asked for an item
 
     @property
     def is_full(self) -> bool:
@@ -75,12 +74,11 @@ class Channel:
         self._tell()
 
     def __aiter__(self) -> Self:
+        if self._waits is not None:
+            self._waits.uses(self.consumer)
         return self
 
     async def __anext__(self) -> Any:
-        if self._waits is not None and (task := asyncio.current_task()) is not self._reader:
-            self._reader = task
-            self._waits.uses(self.consumer, task)
         while not self._items:
             if self._error is not None:
                 raise self._error
@@ -106,9 +104,7 @@ class StreamWriter:
     _stage: str = ""
     _channels: Sequence[Channel] = ()
     _refusal: str = ""  # why this stage cannot send, or not any more
-    _waits: Waits | None = None  # of the run
     sent: int = 0  # items so far
-    _sender: "asyncio.Task[Any] | None" = None  # the last one that sent
 
     @property
     def wanted(self) -> bool:
@@ -120,18 +116,21 @@ class StreamWriter:
 
         The item is frozen, or copied if it cannot be frozen; what cannot be copied either is refused.
         """
-        if self._waits is not None and (task := asyncio.current_task()) is not self._sender:
-            self._sender = task
-            self._waits.uses(self._stage, task)
         while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
             await full.wait_change(self._stage, full.consumer)
         if self._refusal:
-            raise StreamError(self._refusal)
-        item, is_loose = self._frozen(item) if self._channels else (item, False)
+            late = "sends after it has ended: await everything that sends before `execute` returns"
+            raise StreamError(f"stage {self._stage!r} {late}" if self._refusal == _ENDED else self._refusal)
         self.sent += 1
-        for number, channel in enumerate(self._channels):
-            channel.put_nowait(deepcopy(item) if is_loose and number else item)
-        if all(channel.state == "left" for channel in self._channels):
+        is_loose = False
+        if type(item) not in UNCHANGEABLE and self._channels:
+            item, is_loose = self._frozen(item)
+        is_wanted = False
+        for channel in self._channels:
+            if channel.state == "open":
+                channel.put_nowait(deepcopy(item) if is_loose and is_wanted else item)
+                is_wanted = True
+        if not is_wanted:
             await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run
 
     def _frozen(self, item: Any) -> tuple[Any, bool]:
@@ -144,7 +143,6 @@ class StreamWriter:
 
     def close(self, error: Exception | None = None) -> None:
         """End the stream, with an error if the stage failed; called by who runs the stage."""
-        late = f"stage {self._stage!r} sends after it has ended, when its stream is closed"
-        self._refusal = self._refusal or f"{late}: await everything that sends before `execute` returns"
+        self._refusal = self._refusal or _ENDED
         for channel in self._channels:
             channel.close(error)
