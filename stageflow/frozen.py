@@ -90,7 +90,7 @@ def freeze(value: Any) -> tuple[Any, bool]:
         raise UnfreezableError("it is nested too deeply") from None
 
 
-def freeze_items(items: Mapping[str, Any], error: type[Exception], what: str) -> FrozenDict:
+def freeze_items(items: Mapping[Any, Any], error: type[Exception], what: str) -> FrozenDict:
     """A frozen dict of these items. Raises `error`, which names the key of what cannot be frozen."""
     if not items or (type(items) is FrozenDict and not items.is_loose):
         return items if type(items) is FrozenDict else EMPTY

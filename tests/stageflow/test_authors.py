@@ -41,7 +41,7 @@ from stageflow import (
     StageUsageError,
     TimeoutInterceptor,
 )
-from stageflow.interceptors import StageCall
+from stageflow.core import StageCall
 from tests.stageflow.doubles import Log, Returned, collects, gives, raises, returns, sends
 from tests.support.virtual_time import virtual
 

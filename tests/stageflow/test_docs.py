@@ -26,6 +26,7 @@ TESTS = {
     "Routing": "test_branches_are_joined",
     "Faults": "test_all_faults_are_reported",
     "Parts": "test_parts_become_a_whole",
+    "Editing": "test_a_pipeline_is_edited",
     "Inputs": "test_inputs_are_asked",
     "Services and settings": "test_a_missing_service_is_named",
     "Streaming": "test_a_stream_is_read",
@@ -151,6 +152,15 @@ async def test_parts_become_a_whole(read: Read) -> None:
     whole = names["pipeline"].compose(names["polite"]).build()
     results = await whole.run(ContextSnapshot(input_text="My kettle leaks."))
     assert results["thanks"].status == "skip"
+
+
+@virtual
+async def test_a_pipeline_is_edited(read: Read) -> None:
+    edited = (await read())["edited"].build()
+    assert [spec.name for spec in edited.stages] == ["listen", "shout", "router", "sales", "support"]
+    assert 's0["listen"]' in edited.mermaid()
+    results = await edited.run(ContextSnapshot(input_text="I want to buy tea."))
+    assert results.ok("support")  # what the router is given is in capitals by then
 
 
 @virtual

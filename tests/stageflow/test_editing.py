@@ -111,7 +111,8 @@ def test_a_graph_draws_itself_and_its_repr_stays_small() -> None:
         '    s0["agent"]', '    s1["tts"]', '    s2{{"router"}}', '    s3["a #quot;b#quot;"]', '    s4["z"]',
         "    s0 ==> s1", '    s2 -->|"x, y"| s3', '    s2 -->|"otherwise"| s4',
     ]  # fmt: skip
-    layers, before = Pipeline(), ()
+    layers = Pipeline()
+    before: tuple[str, ...] = ()
     for number in range(12):
         names = (f"a{number}", f"b{number}")
         for name in names:
@@ -122,7 +123,8 @@ def test_a_graph_draws_itself_and_its_repr_stays_small() -> None:
 
 def test_the_work_of_building_grows_with_the_graph_and_not_with_its_cube() -> None:
     def calls(count: int) -> int:
-        pipeline, before = Pipeline(), ()
+        pipeline = Pipeline()
+        before: tuple[str, ...] = ()
         for number in range(count):
             pipeline = pipeline.with_stage(f"s{number}", gives(), dependencies=before)
             before = (f"s{number}",)
