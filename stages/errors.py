@@ -11,14 +11,41 @@ StagesError
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class StagesError(Exception):
     """Root of everything this package raises on purpose."""
 
 
+class ErrorKind(StrEnum):
+    """What went wrong at a provider, in one vocabulary for all of them."""
+
+    AUTH = "auth"
+    QUOTA = "quota"
+    RATE = "rate"
+    BAD_REQUEST = "bad_request"
+    BAD_AUDIO = "bad_audio"
+    TIMEOUT = "timeout"
+    TIMEOUT_IDLE = "timeout_idle"
+    SESSION_EXPIRED = "session_expired"
+    SERVER = "server"
+    NETWORK = "network"
+    PROTOCOL = "protocol"
+    NO_AUDIO = "no_audio"
+
+
 class ProviderError(StagesError):
     """A provider failed in a way that another try, or another provider, may mend."""
+
+    def __init__(
+        self, *args: object, kind: ErrorKind | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(*args)
+        self.kind = kind
+        """None where the provider's adapter does not say."""
+        self.retry_after_s = retry_after_s
+        """How long the provider asked to be left alone."""
 
 
 class ProviderBusy(ProviderError):
