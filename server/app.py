@@ -42,13 +42,13 @@ from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, reques
 from server.gateway.roster import Roster
 from server.gateway.tls import Certificate
 from server.gateway.unsent import unsent_bytes
-from server.response.answer_context import Pipelines
+from server.response.context import Pipelines
 from server.response.prepared import prepare
 from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
 from server.telemetry.metrics import Metrics
-from server.tools.mcp_policy import SETTING, HostingPolicy
+from server.tools.mcp_policy import SETTING, McpPolicy
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stages.agent import AgentLimits, AgentProfile
@@ -148,7 +148,7 @@ class App:
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
         self._metrics = Metrics(lambda: len(self._roster))
-        self._hosting = HostingPolicy(settings.mcp_servers)
+        self._hosting = McpPolicy(settings.mcp_servers)
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._abilities = Abilities(providers.languages, voices)
         self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
@@ -450,9 +450,9 @@ def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
         )
     if settings.agent == "scripted":
         return EchoModel()
-    from stages.demo.agent import ScriptedAgent
+    from stages.demo.agent import DemoAgent
 
-    return ScriptedAgent.load(model_dir("minilm-l6-v2"), now=now)
+    return DemoAgent.load(model_dir("minilm-l6-v2"), now=now)
 
 
 def _voice(settings: Settings) -> Synthesiser:

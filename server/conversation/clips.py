@@ -1,13 +1,13 @@
 """The clips of one session: recorded speech in messages that the client writes, read one after the other.
 
-Whoever needs the words at once, an answer, need not wait for its turn: it reads the clips itself (`ClipReading`).
+Whoever needs the words at once, an answer, need not wait for its turn: it reads the clips itself (`ClipTranscription`).
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from server.conversation.clip_reading import ClipReading
+from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterance import Outcome
@@ -39,7 +39,7 @@ class Clips:
         self._spoken = spoken
         self._max_waiting_s = max_waiting_s
         self._spawn = spawn
-        self._waiting: deque[ClipReading] = deque()
+        self._waiting: deque[ClipTranscription] = deque()
 
     def entry(self, item: Item, *, in_conversation: bool = True) -> Entry:
         """The item as an entry. What is heard in it is told only of items that the client finds again."""
@@ -74,7 +74,7 @@ class Clips:
             await self._waiting[0].known()
             self._waiting.popleft()
 
-    def _reading(self, entry: Entry, index: int, clip: Clip, in_conversation: bool) -> ClipReading:
+    def _reading(self, entry: Entry, index: int, clip: Clip, in_conversation: bool) -> ClipTranscription:
         clip_s = clip.duration_s
 
         def know(outcome: Outcome) -> None:
@@ -87,8 +87,8 @@ class Clips:
                 self._spoken.tell_delta(entry.id, text, index)
                 self._spoken.tell_words(entry.id, outcome, clip_s, index)
 
-        return ClipReading(clip, self._recogniser, know)
+        return ClipTranscription(clip, self._recogniser, know)
 
 
-def _counted_s(clips: Iterable[ClipReading]) -> float:
+def _counted_s(clips: Iterable[ClipTranscription]) -> float:
     return sum(max(MIN_CLIP_S, clip.duration_s) for clip in clips if clip.outcome is None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation, Entry, OwnCall
-from server.domain.mcp_tools import HostedCall, model_name
+from server.domain.mcp_tools import McpCall, model_name
 from stageflow.context import Message
 from stageflow.tools import ToolCall
 
@@ -105,7 +105,7 @@ def _own_call(own: OwnCall) -> tuple[ToolCall, str]:
 
 
 def _call(entry: Entry, outputs: Mapping[str, str]) -> tuple[ToolCall, str]:
-    if isinstance(entry.detail, HostedCall):
+    if isinstance(entry.detail, McpCall):
         name, result = model_name(entry.name), entry.detail.result
     else:
         name, result = entry.name, outputs.get(entry.call_id)

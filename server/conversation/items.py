@@ -39,7 +39,7 @@ def obey_item_command(command: ItemCommand, conversation: Conversation, clips: C
 def chosen(
     context: Sequence[Item | str] | None, conversation: Conversation, clips: Clips
 ) -> Conversation | None:
-    """What a reply is to be about, if not the conversation: items, and ids of items in it.
+    """What a response is to be about, if not the conversation: items, and ids of items in it.
 
     Raises ClientError for an item that is not there or is there twice.
     """

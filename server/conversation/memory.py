@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from server.conversation.clip_reading import ClipReading
+from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.heard import SpokenPiece, heard_text
 from server.domain.errors import ClientError
-from server.domain.mcp_tools import Detail, HostedCall
+from server.domain.mcp_tools import Detail, McpCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from server.turntaking.expectation import expected_answer
 from stageflow.tools import ToolCall
@@ -66,12 +66,12 @@ class Entry:
     """Of a call of one of the server's own tools: all of it. Such an entry is never told."""
     parts: tuple[Part, ...] = ()
     """Of a message that is more than one typed text: all of its pieces, as they came. `generated` is their words."""
-    clips: tuple[ClipReading, ...] = ()
+    clips: tuple[ClipTranscription, ...] = ()
     """The clips among them, on their way to words."""
     expects: Expects | None = None
     """Of an answer: what the agent says that it asks for."""
     detail: Detail | None = None
-    """Of what has to do with hosted tools; of a call it changes when the result is there."""
+    """Of what has to do with MCP tools; of a call it changes when the result is there."""
 
     @classmethod
     def of(cls, item: Item) -> "Entry":
@@ -219,7 +219,7 @@ class Conversation:
         theirs = (
             entry
             for entry in reversed(self._entries)
-            if entry.own is None and not isinstance(entry.detail, HostedCall)
+            if entry.own is None and not isinstance(entry.detail, McpCall)
         )
         return any(entry.kind == "call" and entry.call_id == call_id for entry in theirs)
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from server.conversation.clip_reading import ClipGone
+from server.conversation.clip_transcription import ClipGone
 from server.conversation.memory import Conversation, Entry
 from server.conversation.utterance import Outcome, Utterance
 from server.domain import events as ev

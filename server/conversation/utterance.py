@@ -1,7 +1,7 @@
 """One utterance of the person: audio going into a recognition, and its words, as often as they are asked for.
 
 An utterance may seem to be over and then go on. While it is paused its words can be read (`final`), and audio
-that comes is kept aside, so that the reading stays true; `resume` takes it all in and forgets the reading.
+that comes is kept out_of_band, so that the reading stays true; `resume` takes it all in and forgets the reading.
 Once it has ended, its words are told: `on_settled` is called once, with the transcript or with what went
 wrong. Whoever asks for its words, and however often: they have one deadline, after which they cannot be had.
 """
@@ -45,19 +45,19 @@ class Utterance:
         rate_hz: int,
         *,
         patience_s: float = 10.0,
-        on_read: Callable[["Utterance", Outcome], None],
+        on_transcribed: Callable[["Utterance", Outcome], None],
         on_settled: Callable[["Utterance", Outcome], None],
     ) -> None:
         """`patience_s` is how long the recogniser may take from when its words are first asked for.
 
-        `on_read` is called with every reading of it as it still is when the reading is done.
+        `on_transcribed` is called with every reading of it as it still is when the reading is done.
         """
         self.item_id = item_id
         self.outcome: Outcome | None = None
         """What was said up to the pause or the end, or what went wrong; None until it is known."""
         self.partial = ""
         """What the recogniser makes of it so far; whoever opened the recognition keeps it fresh."""
-        self.read_ms = 0
+        self.transcribed_ms = 0
         """How much of it was read while it went on."""
         self._recognition = recognition
         self._rate_hz = rate_hz
@@ -71,7 +71,7 @@ class Utterance:
         """When the words of this revision are too late; None until somebody asks for them."""
         self._state = _State.OPEN
         self._lock = anyio.Lock()
-        self._on_read = on_read
+        self._on_transcribed = on_transcribed
         self._on_settled = on_settled
 
     @property
@@ -106,7 +106,7 @@ class Utterance:
         return self._state is _State.PAUSED
 
     @property
-    def is_being_read(self) -> bool:
+    def is_being_transcribed(self) -> bool:
         """Whether somebody waits for its words."""
         return self._lock.locked()
 
@@ -159,12 +159,12 @@ class Utterance:
             return outcome
         match self._state:
             case _State.OPEN:
-                self.read_ms = length_ms
+                self.transcribed_ms = length_ms
                 self.partial = outcome.text if isinstance(outcome, Transcript) else self.partial
-                self._on_read(self, outcome)
+                self._on_transcribed(self, outcome)
             case _State.PAUSED:
                 self.outcome = outcome
-                self._on_read(self, outcome)
+                self._on_transcribed(self, outcome)
             case _State.ENDED:
                 self._settle(outcome)
             case _State.SETTLED:

@@ -6,7 +6,7 @@ No wire format appears here. `ref` is what the client calls the command by, and 
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import IgnoredSetting, Item, ReplyOptions, SessionConfig
+from server.domain.values import IgnoredSetting, Item, ResponseOptions, SessionConfig
 from server.domain.voice_events import Ping, Played
 
 
@@ -81,24 +81,24 @@ class TruncateItem:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateReply:
+class CreateResponse:
     """Answer now."""
 
-    options: ReplyOptions = field(default_factory=ReplyOptions)
+    options: ResponseOptions = field(default_factory=ResponseOptions)
     ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CancelReply:
-    """Stop answering. `reply_id=None` means whatever is being said."""
+class CancelResponse:
+    """Stop answering. `response_id=None` means whatever is being said."""
 
-    reply_id: str | None = None
+    response_id: str | None = None
     ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClearOutput:
-    """Be silent at once, whether or not the reply is complete; no mistake when nothing is being said."""
+    """Be silent at once, whether or not the response is complete; no mistake when nothing is being said."""
 
     ref: str | None = None
 
@@ -111,8 +111,8 @@ Order = (
     | RetrieveItem
     | DeleteItem
     | TruncateItem
-    | CreateReply
-    | CancelReply
+    | CreateResponse
+    | CancelResponse
     | ClearOutput
     | Played
     | Ping

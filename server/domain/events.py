@@ -1,13 +1,13 @@
 """Events: what the session tells its client. A dialect (`server/dialects/`) makes frames of them.
 
 No wire format appears here. Times on the input side are milliseconds of audio received since the session began,
-times on the output side are milliseconds of the reply's audio: samples counted, never a wall clock.
+times on the output side are milliseconds of the response's audio: samples counted, never a wall clock.
 """
 
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import IgnoredSetting, Item, Reply, ReplyReason, ReplyStatus, SessionConfig
+from server.domain.values import IgnoredSetting, Item, Response, ResponseReason, ResponseStatus, SessionConfig
 from server.domain.voice_events import (
     Pong,
     TurnEnded,
@@ -145,35 +145,35 @@ class TranscriptFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyStarted:
+class ResponseStarted:
     """An answer has begun."""
 
-    reply: Reply
+    response: Response
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyItemStarted:
+class ResponseItemStarted:
     """The answer's message begins; text and audio of it follow."""
 
-    reply: Reply
+    response: Response
     item: Item
     previous_item_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyText:
+class ResponseText:
     """The next piece of the answer's text (for a spoken answer: of its transcript)."""
 
-    reply: Reply
+    response: Response
     item_id: str
     delta: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyAudio:
+class ResponseAudio:
     """The next stretch of the answer's speech, already in the session's output format. The hot path."""
 
-    reply: Reply
+    response: Response
     item_id: str
     data: bytes
     epoch: int = 0
@@ -183,35 +183,35 @@ class ReplyAudio:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyItemEnded:
+class ResponseItemEnded:
     """The answer's message is over: `item.text` is the whole text and `item.status` how it ended."""
 
-    reply: Reply
+    response: Response
     item: Item
     previous_item_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyCall:
-    """The answer calls a tool of the client's or a hosted one, or asks whether it may: a whole item, the `index`th of
+class ResponseCall:
+    """The answer calls a tool of the client's or a mcp one, or asks whether it may: a whole item, the `index`th of
     the answer."""
 
-    reply: Reply
+    response: Response
     item: Item
     previous_item_id: str | None
     index: int
 
 
 @dataclass(frozen=True, slots=True)
-class HostedCallStarted:
-    """A hosted tool runs; the call was the `index`th item of its answer, which has ended."""
+class McpCallStarted:
+    """A MCP tool runs; the call was the `index`th item of its answer, which has ended."""
 
     item_id: str
     index: int
 
 
 @dataclass(frozen=True, slots=True)
-class HostedCallEnded:
+class McpCallEnded:
     """Something came of the call; `ItemDone` says what. Exactly once for each call that was not left to wait."""
 
     item_id: str
@@ -235,12 +235,12 @@ class ListingEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyEnded:
-    """The answer is over: the one terminal event of every `ReplyStarted`."""
+class ResponseEnded:
+    """The answer is over: the one terminal event of every `ResponseStarted`."""
 
-    reply: Reply
-    status: ReplyStatus
-    reason: ReplyReason | None = None
+    response: Response
+    status: ResponseStatus
+    reason: ResponseReason | None = None
     error: ClientError | None = None
     items: tuple[Item, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -250,7 +250,7 @@ class ReplyEnded:
 class OutputCleared:
     """The answer to `ClearOutput`."""
 
-    reply_id: str
+    response_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,15 +280,15 @@ Event = (
     | TranscriptPartial
     | TranscriptFinal
     | TranscriptFailed
-    | ReplyStarted
-    | ReplyItemStarted
-    | ReplyText
-    | ReplyAudio
-    | ReplyItemEnded
-    | ReplyCall
-    | ReplyEnded
-    | HostedCallStarted
-    | HostedCallEnded
+    | ResponseStarted
+    | ResponseItemStarted
+    | ResponseText
+    | ResponseAudio
+    | ResponseItemEnded
+    | ResponseCall
+    | ResponseEnded
+    | McpCallStarted
+    | McpCallEnded
     | ListingStarted
     | ListingEnded
     | OutputCleared

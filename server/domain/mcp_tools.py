@@ -1,4 +1,4 @@
-"""Hosted tools as values: the servers that a client names, what they offer, and the calls that are made there.
+"""MCP tools as values: the servers that a client names, what they offer, and the calls that are made there.
 
 The client says which servers; this server lists their tools, offers them to the model, and runs what it calls.
 """
@@ -27,7 +27,7 @@ class ToolFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedServer:
+class McpServer:
     """A server of tools, as a client wants it used."""
 
     label: str
@@ -48,10 +48,10 @@ class HostedServer:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedTool:
+class McpTool:
     """A tool and the server that has it."""
 
-    server: HostedServer
+    server: McpServer
     tool: ServerTool
 
     @property
@@ -66,7 +66,7 @@ class HostedTool:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedChoice:
+class McpChoice:
     """The model must call a tool of this server, of this name if there is one."""
 
     server: str
@@ -86,7 +86,7 @@ class CallError:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedCall:
+class McpCall:
     """Of a call that this server runs elsewhere: where, and what came of it."""
 
     server: str
@@ -128,12 +128,12 @@ class Approval:
     reason: str | None = None
 
 
-Detail = HostedCall | ToolListing | ApprovalRequest | Approval
+Detail = McpCall | ToolListing | ApprovalRequest | Approval
 
 # --- what the model is offered --------------------------------------------------------------------------------
 
-Offer = Mapping[str, HostedTool]
-"""Hosted tools by the names that the model knows them by."""
+Offer = Mapping[str, McpTool]
+"""MCP tools by the names that the model knows them by."""
 
 MAX_NAME_CHARS = 64
 """What chat models take for the name of a tool."""
@@ -144,9 +144,9 @@ def model_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:MAX_NAME_CHARS] or "_"
 
 
-def offer_of(tools: Sequence[HostedTool], taken: Collection[str]) -> Offer:
+def offer_of(tools: Sequence[McpTool], taken: Collection[str]) -> Offer:
     """Names for the tools, none of them `taken`; the server's label goes before a name that is there twice."""
-    offer: dict[str, HostedTool] = {}
+    offer: dict[str, McpTool] = {}
     for one in tools:
         for name in (model_name(one.tool.name), model_name(f"{one.server.label}__{one.tool.name}")):
             if name not in offer and name not in taken:
@@ -160,9 +160,9 @@ def tools_of(offer: Offer) -> tuple[Tool, ...]:
     return tuple(client_tool(name, one.tool.description, one.tool.parameters) for name, one in offer.items())
 
 
-def choice_among(offer: Offer, choice: ToolChoice | HostedChoice) -> ToolChoice:
+def choice_among(offer: Offer, choice: ToolChoice | McpChoice) -> ToolChoice:
     """The choice by the names that the model knows; "auto" when there is no such tool."""
-    if not isinstance(choice, HostedChoice):
+    if not isinstance(choice, McpChoice):
         return choice
     names = [
         name

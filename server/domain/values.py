@@ -1,4 +1,4 @@
-"""The session's own nouns: its configuration, the items of a conversation, and replies.
+"""The session's own nouns: its configuration, the items of a conversation, and responses.
 
 No wire format appears here; commands (`server.domain.commands`) and events (`server.domain.events`) are made
 of these. All values are frozen.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audio.formats import AudioFormat
-from server.domain.mcp_tools import Detail, HostedChoice, HostedServer
+from server.domain.mcp_tools import Detail, McpChoice, McpServer
 from stageflow.tools import Tool
 from stages.ports import ToolChoice
 
@@ -17,11 +17,11 @@ Modality = Literal["audio", "text"]
 Role = Literal["user", "assistant", "system", "tool"]
 """`tool` is the client when it gives what came of a tool."""
 ItemKind = Literal["message", "call", "output", "listing", "approval_request", "approval"]
-"""Something said; a call of a tool that is not ours; what the client says came of it. And of hosted tools: what a
+"""Something said; a call of a tool that is not ours; what the client says came of it. And of MCP tools: what a
 server offers, the question whether a call may be made, and the client's answer."""
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
-ReplyStatus = Literal["completed", "cancelled", "incomplete", "failed"]
-ReplyReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
+ResponseStatus = Literal["completed", "cancelled", "incomplete", "failed"]
+ResponseReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class SessionConfig:
     max_output_tokens: int | None = None
     tools: tuple[Tool, ...] = ()
     """The client's own, which it runs itself; the server's are none of its business."""
-    hosted: tuple[HostedServer, ...] = ()
+    mcp: tuple[McpServer, ...] = ()
     """Whose tools the server lists and runs for the client."""
-    tool_choice: ToolChoice | HostedChoice = "auto"
+    tool_choice: ToolChoice | McpChoice = "auto"
     truncation: Truncation = Truncation()
     purpose: Literal["realtime", "transcription"] = "realtime"
     """A session for transcription only listens."""
@@ -148,11 +148,11 @@ class Item:
     parts: tuple[Part, ...] = ()
     """Of a message that is more than one typed text: all of its pieces, as they came. `text` is their words."""
     detail: Detail | None = None
-    """Of items that have to do with hosted tools."""
+    """Of items that have to do with MCP tools."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """One answer of the agent, from the first sign of it to its last sample."""
 
     id: str
@@ -166,8 +166,8 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyOptions:
-    """What a client asks of one reply, over and above the session's configuration."""
+class ResponseOptions:
+    """What a client asks of one response, over and above the session's configuration."""
 
     instructions: str | None = None
     modality: Modality | None = None
@@ -178,15 +178,15 @@ class ReplyOptions:
     speed: float | None = None
     output_format: AudioFormat | None = None
     tools: tuple[Tool, ...] | None = None
-    hosted: tuple[HostedServer, ...] | None = None
-    tool_choice: ToolChoice | HostedChoice | None = None
+    mcp: tuple[McpServer, ...] | None = None
+    tool_choice: ToolChoice | McpChoice | None = None
     context: tuple[Item | str, ...] | None = None
-    """What the reply is about instead of the conversation: items, and ids of items in the conversation."""
+    """What the response is about instead of the conversation: items, and ids of items in the conversation."""
     in_conversation: bool = True
-    """False for a reply that the conversation never learns of."""
+    """False for a response that the conversation never learns of."""
 
     def over(self, config: SessionConfig) -> SessionConfig:
-        """The session's configuration as it holds for this one reply."""
+        """The session's configuration as it holds for this one response."""
         tokens = self.max_output_tokens
         return replace(
             config,
@@ -197,6 +197,6 @@ class ReplyOptions:
             speed=self.speed or config.speed,
             output_format=self.output_format or config.output_format,
             tools=config.tools if self.tools is None else self.tools,
-            hosted=config.hosted if self.hosted is None else self.hosted,
+            mcp=config.mcp if self.mcp is None else self.mcp,
             tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
         )

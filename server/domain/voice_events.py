@@ -11,7 +11,7 @@ from stages.ports import VoiceOption, WordTime
 
 EndedBy = Literal["silence", "semantic", "client", "stall", "server"]
 """What ended the person's turn: the detector's silence, silence and words together, the client (a commit, or a
-request for a reply), audio that stopped coming, or nobody's turn at all: the server spoke of its own accord."""
+request for a response), audio that stopped coming, or nobody's turn at all: the server spoke of its own accord."""
 
 InterruptedBy = Literal["speech", "client", "timeout", "gone"]
 
@@ -97,6 +97,6 @@ class TurnTimed:
     """When the steps of a turn happened: milliseconds after the last voiced sample, or after the request."""
 
     turn: int
-    reply_id: str
+    response_id: str
     ms: Mapping[str, int]
     """By step (`Step`)."""

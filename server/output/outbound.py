@@ -5,9 +5,9 @@ Theory of operation
 Two kinds of things leave. *Events* are small and leave at once, in order. *Audio* is paced: at most a lead
 beyond what has been played, so that silence never depends on the client throwing much away.
 
-A pipeline run speaks through a *lane*. A lane starts HELD: what is said and sung into it waits, bounded,
-until `commit` lets it out or `shut` throws it away. Lanes carry the epoch in which they were made. `flush`
-raises the epoch and shuts the lane: from that moment nothing of it is ever taken out again, and whatever
+A pipeline run speaks through a *output*. An output stream starts HELD: what is said and sung into it waits, bounded,
+until `commit` lets it out or `shut` throws it away. OutputStreams carry the epoch in which they were made. `flush`
+raises the epoch and shuts the output: from that moment nothing of it is ever taken out again, and whatever
 its tasks still put in goes nowhere, whether or not they obey their cancellation.
 
 `take` and `next_due` are plain functions of `now`; the session's one writer is the only consumer. A client
@@ -31,13 +31,13 @@ from server.domain.events import (
     ItemAdded,
     ItemDone,
     ItemRetrieved,
-    ReplyAudio,
-    ReplyCall,
-    ReplyItemEnded,
-    ReplyText,
+    ResponseAudio,
+    ResponseCall,
+    ResponseItemEnded,
+    ResponseText,
 )
-from server.domain.mcp_tools import CallError, HostedCall, ToolListing
-from server.domain.values import Item, Reply
+from server.domain.mcp_tools import CallError, McpCall, ToolListing
+from server.domain.values import Item, Response
 from server.domain.voice_events import VoiceFlushed, VoiceHeld, WordsTimed
 from stages.ports import WordTime
 
@@ -45,7 +45,7 @@ EVENT_BYTES = 400
 """What an event without text weighs on the wire, roughly; only the limit on unsent output uses it."""
 
 MAX_HELD_EVENTS = 2000
-"""Events that a held lane keeps before whoever speaks into it must wait: far more than a spoken answer
+"""Events that a held output keeps before whoever speaks into it must wait: far more than a spoken answer
 has."""
 
 
@@ -58,8 +58,8 @@ BATCH_MS = 40
 """Shorter chunks leave together, as many as fill it: one wake of the writer for all of them."""
 
 
-class LaneState(StrEnum):
-    """Whether what is put into a lane comes out."""
+class StreamState(StrEnum):
+    """Whether what is put into an output stream comes out."""
 
     HELD = "held"
     OPEN = "open"
@@ -71,14 +71,14 @@ class _Stretch:
     """Encoded audio and how much of it has left; and the words that it brings, until they have left ahead of it."""
 
     data: bytes
-    reply: Reply
+    response: Response
     item_id: str
     words: tuple[WordTime, ...]
     taken_bytes: int = 0
 
 
-class Lane:
-    """One run's way out. Made by `Outbound.lane`; the run writes, only `Outbound` reads."""
+class OutputStream:
+    """One run's way out. Made by `Outbound.output`; the run writes, only `Outbound` reads."""
 
     def __init__(
         self, outbound: "Outbound", format: AudioFormat, epoch: int, on_audible: Callable[[], None]
@@ -88,7 +88,7 @@ class Lane:
         self._bytes_per_sample = format.bytes_per_sample
         self.epoch = epoch
         self.pacer = Pacer(format.rate_hz, outbound.lead_ms)
-        self.state = LaneState.HELD
+        self.state = StreamState.HELD
         self.opened = anyio.Event()
         """Set by `commit`, and by `shut` so that nobody waits for ever."""
         self._held: list[Event] = []
@@ -102,43 +102,45 @@ class Lane:
         self._on_audible: Callable[[], None] | None = on_audible
 
     async def event(self, event: Event) -> None:
-        """Put an event; waits while a held lane is full. Cancel-safe: a cancelled call put nothing."""
-        if self.state is LaneState.HELD and len(self._held) >= MAX_HELD_EVENTS:
+        """Put an event; waits while a held output is full. Cancel-safe: a cancelled call put nothing."""
+        if self.state is StreamState.HELD and len(self._held) >= MAX_HELD_EVENTS:
             await self.opened.wait()
         self.event_nowait(event)
 
     def event_nowait(self, event: Event) -> None:
         """Put an event, whatever is held already."""
-        if self.state is LaneState.HELD:
+        if self.state is StreamState.HELD:
             self._held.append(event)
-        elif self.state is LaneState.OPEN:
+        elif self.state is StreamState.OPEN:
             self._outbound.put(event)
 
-    async def audio(self, reply: Reply, item_id: str, data: bytes, words: tuple[WordTime, ...] = ()) -> None:
+    async def audio(
+        self, response: Response, item_id: str, data: bytes, words: tuple[WordTime, ...] = ()
+    ) -> None:
         """Put audio in the session's output format, whole samples, and the words whose place is known with it; waits
         while too much is queued.
 
-        Cancel-safe: the audio of a cancelled call is in the lane, only the wait is cut short.
+        Cancel-safe: the audio of a cancelled call is in the output, only the wait is cut short.
         """
-        if self.state is LaneState.SHUT or not (data or words):
+        if self.state is StreamState.SHUT or not (data or words):
             return
-        if not self._stretches and self.state is LaneState.OPEN:
+        if not self._stretches and self.state is StreamState.OPEN:
             self._outbound.wake()  # else the writer knows when the next chunk is due, or that none may leave
-        self._stretches.append(_Stretch(data, reply, item_id, words))
+        self._stretches.append(_Stretch(data, response, item_id, words))
         self._queued_bytes += len(data)
         while self._queued_bytes > self._max_queued_bytes:
             await self._wait_moved()
 
     async def sent(self) -> None:
-        """Return when all audio has left, or the lane is shut."""
+        """Return when all audio has left, or the output is shut."""
         while self._stretches:
             await self._wait_moved()
 
     def commit(self) -> None:
         """Let out what is held, and what comes from now on."""
-        if self.state is not LaneState.HELD:
+        if self.state is not StreamState.HELD:
             return
-        self.state = LaneState.OPEN
+        self.state = StreamState.OPEN
         for event in self._held:
             self._outbound.put(event)
         self._held.clear()
@@ -180,8 +182,8 @@ class Lane:
         return max(sent_until, now) + queued_s if queued_s else sent_until
 
     def shut(self) -> None:
-        """Throw away what has not left; nothing of this lane leaves any more."""
-        self.state = LaneState.SHUT
+        """Throw away what has not left; nothing of this output leaves any more."""
+        self.state = StreamState.SHUT
         self._held.clear()
         self._stretches.clear()
         self._queued_bytes = 0
@@ -196,7 +198,7 @@ class Lane:
     @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
-        return self.state is LaneState.OPEN and bool(self._stretches) and not self.pacer.is_paused
+        return self.state is StreamState.OPEN and bool(self._stretches) and not self.pacer.is_paused
 
     def due(self, now: float) -> float:
         """When it is worth while to `take` again; only while `has_audio`."""
@@ -204,7 +206,7 @@ class Lane:
         due = self.pacer.next_due(now, worth_bytes // self._bytes_per_sample)
         return max(now if due is None else due, self._begins_at)
 
-    def take(self, now: float) -> ReplyAudio | WordsTimed | None:
+    def take(self, now: float) -> ResponseAudio | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
         if not self.has_audio or now < self._begins_at:
@@ -222,7 +224,7 @@ class Lane:
             on_audible, self._on_audible = self._on_audible, None
             on_audible()
         duration_s = samples / self.rate_hz
-        return ReplyAudio(stretch.reply, stretch.item_id, data, self.epoch, offset_samples, duration_s)
+        return ResponseAudio(stretch.response, stretch.item_id, data, self.epoch, offset_samples, duration_s)
 
     def _take_words(self, stretch: _Stretch) -> WordsTimed:
         words, stretch.words = stretch.words, ()
@@ -274,7 +276,7 @@ class Outbound:
         self._unsent_bytes = 0
         self._on_overflow = on_overflow
         self._events: deque[Event] = deque()
-        self._lane: Lane | None = None
+        self._output: OutputStream | None = None
         self._waker: asyncio.Future[None] | None = None
 
     def put(self, event: Event) -> None:
@@ -287,17 +289,17 @@ class Outbound:
             self._on_overflow()
         self.wake()
 
-    def lane(self, format: AudioFormat, on_audible: Callable[[], None]) -> Lane:
-        """A new lane, held, in place of the one before; `on_audible` is called when its first audio
+    def output(self, format: AudioFormat, on_audible: Callable[[], None]) -> OutputStream:
+        """A new output, held, in place of the one before; `on_audible` is called when its first audio
         leaves."""
-        if self._lane is not None:
-            self._lane.shut()
-        self._lane = Lane(self, format, self.epoch, on_audible)
-        return self._lane
+        if self._output is not None:
+            self._output.shut()
+        self._output = OutputStream(self, format, self.epoch, on_audible)
+        return self._output
 
-    def aside(self, format: AudioFormat) -> Lane:
-        """A lane beside the others, held, for events only; `flush` does not shut it."""
-        return Lane(self, format, self.epoch, lambda: None)
+    def out_of_band(self, format: AudioFormat) -> OutputStream:
+        """An output stream beside the others, held, for events only; `flush` does not shut it."""
+        return OutputStream(self, format, self.epoch, lambda: None)
 
     def flush(self) -> None:
         """Raise the epoch: no audio put before this moment leaves after it.
@@ -311,9 +313,9 @@ class Outbound:
         self._events.appendleft(flushed)
         self._unsent_bytes += weight_bytes(flushed)
         self.wake()
-        if self._lane is not None:
-            self._lane.shut()
-            self._lane = None
+        if self._output is not None:
+            self._output.shut()
+            self._output = None
 
     def _forget_holds(self) -> None:
         for event in [event for event in self._events if isinstance(event, VoiceHeld)]:
@@ -326,14 +328,14 @@ class Outbound:
             event = self._events.popleft()
             self._unsent_bytes -= weight_bytes(event)
             return event
-        return None if self._lane is None else self._lane.take(now)
+        return None if self._output is None else self._output.take(now)
 
     def next_due(self, now: float) -> float | None:
         """When `take` will have something; None: not before something is put."""
         if self._events:
             return now
-        if self._lane is not None and self._lane.has_audio:
-            due = self._lane.due(now)
+        if self._output is not None and self._output.has_audio:
+            due = self._output.due(now)
             return due if due <= now else math.ceil(due / TICK_S) * TICK_S
         return None
 
@@ -362,12 +364,15 @@ class Outbound:
 def weight_bytes(event: Event) -> int:
     """About how many bytes the event takes on the wire."""
     match event:
-        case ReplyText(delta=text):
+        case ResponseText(delta=text):
             return EVENT_BYTES + len(text)
-        case ReplyCall(item=item):
+        case ResponseCall(item=item):
             return 6 * EVENT_BYTES + 4 * len(item.text)
         case (
-            ItemAdded(item=item) | ItemDone(item=item) | ItemRetrieved(item=item) | ReplyItemEnded(item=item)
+            ItemAdded(item=item)
+            | ItemDone(item=item)
+            | ItemRetrieved(item=item)
+            | ResponseItemEnded(item=item)
         ):
             parts_bytes = sum(len(part.transcript or "") for part in item.parts)
             return EVENT_BYTES + len(item.text) + parts_bytes + _detail_bytes(item)
@@ -379,9 +384,9 @@ def _detail_bytes(item: Item) -> int:
     match item.detail:
         case ToolListing(tools=tools):
             return sum(EVENT_BYTES + len(tool.description) + len(str(tool.parameters)) for tool in tools)
-        case HostedCall(output=output, error=None):
+        case McpCall(output=output, error=None):
             return len(output or "")
-        case HostedCall(error=CallError(message=message)):
+        case McpCall(error=CallError(message=message)):
             return len(message)
         case _:
             return 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 from anyio.lowlevel import checkpoint
 
-from server.domain.events import Event, ReplyAudio
+from server.domain.events import Event, ResponseAudio
 from server.domain.wire import Dialect, Wire, WireClosed
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
@@ -71,14 +71,14 @@ class Writer:
         before_bytes = self.sent_bytes
         for frame in self._dialect.encode(event):
             self.sent_bytes += len(frame)
-            if isinstance(event, ReplyAudio):
+            if isinstance(event, ResponseAudio):
                 self._unread.sent(self.sent_bytes, event.duration_s)
             if self._wire.buffered_bytes:
                 await self._send_late(frame)
             else:
                 self._unread.seconds(self.sent_bytes - len(frame))
                 await self._wire.send(frame)
-        if isinstance(event, ReplyAudio):
+        if isinstance(event, ResponseAudio):
             self._audio_left(self.sent_bytes - before_bytes)
 
     @property

@@ -1,6 +1,6 @@
-"""What one run of the pipeline sends to the client: its tokens and its speech, into one lane.
+"""What one run of the pipeline sends to the client: its tokens and its speech, into one output.
 
-Bound to its lane: a stage that outlives its run speaks to nobody.
+Bound to its output: a stage that outlives its run speaks to nobody.
 """
 
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from audio.codecs import encode
 from audio.resample import Resampler
 from server.conversation.heard import grow
-from server.domain.events import ReplyText
-from server.domain.values import Reply
-from server.output.outbound import Lane, LaneState
-from server.response.ladder import Ladder
+from server.domain.events import ResponseText
+from server.domain.values import Response
+from server.output.outbound import OutputStream, StreamState
+from server.response.lifecycle import Lifecycle
 from server.response.prepared import Prepared
 from server.telemetry.timeline import Timeline
 from stages.chunks import decode_chunk
@@ -19,13 +19,13 @@ from stages.ports import WordTime
 
 
 class Delivery:
-    """The streams of an answer through one lane."""
+    """The streams of an answer through one output."""
 
     def __init__(
         self,
-        lane: Lane,
-        reply: Reply,
-        ladder: Ladder,
+        output: OutputStream,
+        response: Response,
+        lifecycle: Lifecycle,
         timeline: Timeline,
         now: Callable[[], float],
         *,
@@ -33,9 +33,9 @@ class Delivery:
         on_speech: Callable[[float], None],
     ) -> None:
         """`on_speech` is called with the seconds of each stretch of speech."""
-        self.lane = lane
-        self.reply = reply
-        self._ladder = ladder
+        self.output = output
+        self.response = response
+        self._lifecycle = lifecycle
         self._timeline = timeline
         self._now = now
         self._on_token = on_token
@@ -45,15 +45,15 @@ class Delivery:
 
     async def send_token(self, token: str) -> None:
         """Take the next piece of the answer's text."""
-        if token and self.lane.state is not LaneState.SHUT:
+        if token and self.output.state is not StreamState.SHUT:
             self._timeline.mark("first_token", self._now())
             self._on_token()
-            entry = self._ladder.begin(self.lane)
+            entry = self._lifecycle.begin(self.output)
             entry.generated += token
-            if entry.spoken and not self.lane.is_audible:
-                self._ladder.untold += token
+            if entry.spoken and not self.output.is_audible:
+                self._lifecycle.untold += token
             else:
-                await self.lane.event(ReplyText(self.reply, entry.id, token))
+                await self.output.event(ResponseText(self.response, entry.id, token))
 
     async def send_audio_chunk(
         self,
@@ -66,16 +66,18 @@ class Delivery:
         words: tuple[WordTime, ...] = (),
     ) -> None:
         """Take speech, as `stages.chunks.AudioSink` has it."""
-        if self.lane.state is LaneState.SHUT:
+        if self.output.state is StreamState.SHUT:
             return
         samples, rate_hz = decode_chunk(data, format)
-        if not len(samples) and self._ladder.entry is None:
+        if not len(samples) and self._lifecycle.entry is None:
             return  # the end of speech that has not begun
-        entry = self._ladder.begin(self.lane)
+        entry = self._lifecycle.begin(self.output)
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
-        told = grow(self._ladder.pieces, len(wire), text=text, words=times, is_final=is_final)
-        await self.lane.audio(self.reply, entry.id, encode(wire, self.reply.config.output_format), told)
+        told = grow(self._lifecycle.pieces, len(wire), text=text, words=times, is_final=is_final)
+        await self.output.audio(
+            self.response, entry.id, encode(wire, self.response.config.output_format), told
+        )
         self._on_speech(len(samples) / rate_hz)
 
     async def say(self, prepared: Prepared) -> None:
@@ -88,7 +90,7 @@ class Delivery:
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:
             self._voice_hz = rate_hz
-            self._resampler = Resampler(rate_hz, self.reply.config.output_format.rate_hz)
+            self._resampler = Resampler(rate_hz, self.response.config.output_format.rate_hz)
         return self._resampler
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from server.conversation.own_calls import OwnCalls, as_text
-from server.output.outbound import Lane, LaneState
+from server.output.outbound import OutputStream, StreamState
 from server.response.run_limits import RunLimits
 from stageflow.core import StageEvent, StageKind
 from stageflow.pipeline import PipelineGraph
@@ -69,23 +69,23 @@ class RunWatch:
                 self._commit()
 
 
-def gated(registry: ToolRegistry | None, lane: Lane, calls: OwnCalls) -> ToolRegistry | None:
-    """The same tools for one answer: those that change the world wait until its lane is open, and every call that
+def gated(registry: ToolRegistry | None, output: OutputStream, calls: OwnCalls) -> ToolRegistry | None:
+    """The same tools for one answer: those that change the world wait until its output is open, and every call that
     begins enters the conversation at once, and so does its result."""
     if registry is None:
         return None
-    tools = tuple(replace(tool, function=_kept(tool, lane, calls)) for tool in registry.tools)
+    tools = tuple(replace(tool, function=_kept(tool, output, calls)) for tool in registry.tools)
     return ToolRegistry(tools, registry.max_calls_per_turn)
 
 
-def _kept(tool: Tool, lane: Lane, calls: OwnCalls) -> Callable[..., Awaitable[object]]:
+def _kept(tool: Tool, output: OutputStream, calls: OwnCalls) -> Callable[..., Awaitable[object]]:
     # In the function, not in the registry: agents put tools together with others in registries of their own.
     run: Callable[..., Awaitable[object]] = tool.function
 
     async def run_when_allowed(**arguments: object) -> object:
         if tool.effect != "none":
-            await lane.opened.wait()
-        if lane.state is LaneState.SHUT:
+            await output.opened.wait()
+        if output.state is StreamState.SHUT:
             raise RuntimeError("the turn was dropped before this tool could run")
         own = calls.begin(tool.name, arguments)
         try:

@@ -1,9 +1,9 @@
 """What waits for an answer while another one is still being played: at most one request of the client's, and one turn.
 
-Pure: `TABLE` is states × happenings → next state and what to do. A request that is accepted has been told of (its reply
-is created), so it ends in a reply that is over, or is refused before: never in nothing. Turns that come one after the
-other become one, as the newest is answered with all that was said before it. A turn is settled by the first answer
-about the conversation that is let out; until then it waits, whatever becomes of the answer before it.
+Pure: `TABLE` is states × happenings → next state and what to do. A request that is accepted has been told of (its
+response is created), so it ends in a response that is over, or is refused before: never in nothing. Turns that come
+one after the other become one, as the newest is answered with all that was said before it. A turn is settled by the
+first answer about the conversation that is let out; until then it waits, whatever becomes of the answer before it.
 """
 
 from enum import StrEnum
@@ -40,13 +40,13 @@ class Deed(StrEnum):
     NOTHING = "nothing"
     KEEP_TURN = "keep turn"
     ANNOUNCE = "announce"
-    """Keep the request, and tell its client that its reply has been created."""
+    """Keep the request, and tell its client that its response has been created."""
     REFUSE = "refuse"
     """Tell the client that one is waiting already."""
     START_TURN = "start turn"
     START_REQUEST = "start request"
     END_REQUEST = "end request"
-    """Tell the client that its reply was cancelled."""
+    """Tell the client that its response was cancelled."""
     FORGET_TURN = "forget turn"
 
 
@@ -84,7 +84,7 @@ TABLE: dict[Waiting, dict[Happening, Row]] = {
     _W.BOTH: {
         _H.TURN_CAME: Row(_W.BOTH, _D.KEEP_TURN),
         _H.REQUEST_CAME: Row(_W.BOTH, _D.REFUSE),
-        # The reply to a request about the conversation settles the turn as well; one about other things does not.
+        # The response to a request about the conversation settles the turn as well; one about other things does not.
         _H.TAKEN: Row(_W.TURN, _D.START_REQUEST),
         _H.SILENCED: Row(_W.TURN, _D.END_REQUEST),
         _H.ANSWERED: Row(_W.REQUEST, _D.FORGET_TURN),
@@ -105,12 +105,12 @@ class Pending:
 
     @property
     def request(self) -> Question | None:
-        """The request that waits; its client has been told of its reply."""
+        """The request that waits; its client has been told of its response."""
         return self._request
 
     def came(self, question: Question) -> Deed:
-        """A question came while another is being answered; a request must have its `reply`."""
-        if question.reply is None:
+        """A question came while another is being answered; a request must have its `response`."""
+        if question.response is None:
             deed = self._move(Happening.TURN_CAME)
             self._turn = question
             return deed

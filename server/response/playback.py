@@ -14,8 +14,8 @@ from audio.pacing import LEAD_MS_LIMITS
 from server.conversation.memory import Conversation, cut
 from server.domain.voice_events import Played
 from server.output.line import Line
-from server.output.outbound import LaneState, Outbound
-from server.response.answer import Answer
+from server.output.outbound import Outbound, StreamState
+from server.response.run import ResponseRun
 
 REPORTED_MOST_MS = 1500
 """Most lead of clients that report underruns: theirs grows when it must, and needs no more to spare."""
@@ -72,22 +72,26 @@ class Playback:
         """The same when the last answer was over."""
         self._flushed_id: str | None = None
 
-    def report(self, played: Played, answer: Answer | None, now: float) -> None:
+    def report(self, played: Played, answer: ResponseRun | None, now: float) -> None:
         """Take what the client says; `answer` is the newest."""
-        if answer is not None and answer.item_id == played.item_id and answer.lane.state is LaneState.OPEN:
+        if (
+            answer is not None
+            and answer.item_id == played.item_id
+            and answer.output.state is StreamState.OPEN
+        ):
             # The estimate is asked for half a trip ago: so it never exceeds what the client has said.
             at = now - self._half_trip_s()
-            rate_hz = answer.lane.rate_hz
+            rate_hz = answer.output.rate_hz
             if played.samples:
                 answer.timeline.mark("heard", at - played.samples / rate_hz)
-            answer.lane.played_at_client(played.samples, at)
+            answer.output.played_at_client(played.samples, at)
             self._count(played, answer)
         elif played.item_id == self._flushed_id:
             entry = self._conversation.find(played.item_id)
             if entry is not None:
                 cut(entry, played.samples)
 
-    def audio_left(self, size_bytes: int, answer: Answer | None, now: float) -> None:
+    def audio_left(self, size_bytes: int, answer: ResponseRun | None, now: float) -> None:
         """A frame of audio was handed to the socket."""
         if self._unsent_bytes is None:
             return
@@ -99,24 +103,24 @@ class Playback:
                 self._lengthen(answer)
             self._held_up_until_s = now + STALL_S
 
-    def over(self, answer: Answer) -> None:
+    def over(self, answer: ResponseRun) -> None:
         """The answer has been played, or was thrown away: what is still said of it is about the past."""
-        self._flushed_id = answer.item_id if answer.lane.state is LaneState.SHUT else None
+        self._flushed_id = answer.item_id if answer.output.state is StreamState.SHUT else None
         if self._underruns == self._underruns_before:
             self._lead.ran_well()
         self._underruns_before = self._underruns
         self._outbound.lead_ms = self._lead.ms
 
-    def _count(self, played: Played, answer: Answer) -> None:
+    def _count(self, played: Played, answer: ResponseRun) -> None:
         if played.underruns is None:
             return
         # A longer lead is no help where there was nothing to send.
-        if played.underruns > self._underruns and answer.lane.has_audio:
+        if played.underruns > self._underruns and answer.output.has_audio:
             self._lengthen(answer)
         self._underruns = max(self._underruns, played.underruns)
 
-    def _lengthen(self, answer: Answer | None) -> None:
+    def _lengthen(self, answer: ResponseRun | None) -> None:
         self._lead.ran_dry()
         self._outbound.lead_ms = self._lead.ms
         if answer is not None:
-            answer.lane.pacer.set_lead_ms(self._lead.ms)
+            answer.output.pacer.set_lead_ms(self._lead.ms)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.conversation.clip_reading import CLIP_S, ClipReading
+from server.conversation.clip_transcription import CLIP_S, ClipTranscription
 from server.conversation.context_window import fit, tokens_of
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry
 from server.conversation.utterance import Utterance
 from server.domain.mcp_tools import Offer, choice_among, tools_of
 from server.domain.values import SessionConfig
-from server.response.answer_context import AnswerContext
+from server.response.context import ResponseContext
 from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot, Message
 from stages.errors import ProviderError, ProviderTimeout
@@ -41,7 +41,7 @@ class Prompt:
     """Where those words come from, if they were not typed."""
 
 
-async def hear_earlier(question: Question, context: AnswerContext, turn: int) -> None:
+async def hear_earlier(question: Question, context: ResponseContext, turn: int) -> None:
     """Wait for words that were spoken earlier, for as long as each utterance allows; if they cannot be had, the
     conversation goes on without."""
 
@@ -72,7 +72,7 @@ async def hear_clips(about: Conversation) -> bool:
 
 
 def prompt_of(
-    question: Question, about: Conversation, config: SessionConfig, context: AnswerContext
+    question: Question, about: Conversation, config: SessionConfig, context: ResponseContext
 ) -> Prompt:
     """What `question` asks about the conversation `about`; with clips that have not been read it can only fail.
 
@@ -112,7 +112,7 @@ def _instructions_tokens(config: SessionConfig) -> int:
 
 
 def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
-    """What the stages read of the session's configuration; `offer` are the hosted tools that there are."""
+    """What the stages read of the session's configuration; `offer` are the MCP tools that there are."""
     return {
         "voice": None if config.voice == "default" else config.voice,
         "speed": config.speed,
@@ -141,5 +141,5 @@ def _unheard(about: Conversation, unanswered: Sequence[Entry]) -> _Unheard | Non
     return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)
 
 
-def _unread(about: Conversation) -> Iterator[ClipReading]:
+def _unread(about: Conversation) -> Iterator[ClipTranscription]:
     return (clip for entry in about for clip in entry.clips if clip.outcome is None)

@@ -1,9 +1,9 @@
-"""Replies at the client's word: asked for, cancelled, and those that run beside the conversation.
+"""Responses at the client's word: asked for, cancelled, and those that run beside the conversation.
 
-A reply in text that the conversation never learns of (an *aside*) needs no floor: a few of them may run beside the
-answer that is being spoken. Anything that has a voice must have the floor. A request that comes while the last answer
-is complete for the client, but still being played, waits for the end of that (`server.response.pending`); its client
-is told at once that its reply is created.
+A response in text that the conversation never learns of (an *out-of-band response*) needs no floor: a few of them may
+run beside the answer that is being spoken. Anything that has a voice must have the floor. A request that comes while
+the last answer is complete for the client, but still being played, waits for the end of that
+(`server.response.pending`); its client is told at once that its response is created.
 """
 
 import logging
@@ -15,22 +15,22 @@ import anyio
 from server.conversation.clips import Clips
 from server.conversation.items import chosen
 from server.domain.errors import ClientError
-from server.domain.events import OutputCleared, ReplyEnded, ReplyStarted
+from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
 from server.domain.ids import new_id
-from server.domain.values import Reply, ReplyOptions, ReplyReason, SessionConfig
-from server.response.answer import Answer
-from server.response.answer_context import AnswerContext
+from server.domain.values import Response, ResponseOptions, ResponseReason, SessionConfig
+from server.response.context import ResponseContext
 from server.response.pending import Deed, Pending
+from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import Floor, FloorEvent, RunId, State
 from server.turntaking.question import Question
 
 log = logging.getLogger(__name__)
 
-MAX_ASIDES = 4
-"""Replies beside the conversation at once: each is a request to the language model."""
+MAX_OUT_OF_BAND = 4
+"""Responses beside the conversation at once: each is a request to the language model."""
 
-ASIDE_S = 60.0
+OUT_OF_BAND_S = 60.0
 """How long one of them may take."""
 
 _THINKING = (State.THINKING, State.HESITATING)
@@ -44,9 +44,9 @@ class RequestContext:
     floor: Floor
     feed: Callable[[FloorEvent, Question | None], None]
     config: Callable[[], SessionConfig]
-    answer: Callable[[], Answer | None]
+    answer: Callable[[], ResponseRun | None]
     """The one that has, or last had, the floor."""
-    of_answers: AnswerContext
+    of_responses: ResponseContext
     clips: Clips
     spawn: Callable[..., object]
     """Start a task of the session's."""
@@ -58,53 +58,61 @@ class Requests:
 
     context: RequestContext
     pending: Pending = field(default_factory=Pending)
-    _asides: dict[str, Answer] = field(default_factory=dict)
+    _out_of_band: dict[str, ResponseRun] = field(default_factory=dict)
 
-    def create(self, options: ReplyOptions) -> None:
+    def create(self, options: ResponseOptions) -> None:
         """Answer now. Raises ClientError while another answer has the floor, or for items that are not there."""
-        about = chosen(options.context, self.context.of_answers.conversation, self.context.clips)
+        about = chosen(options.context, self.context.of_responses.conversation, self.context.clips)
         if not options.in_conversation and options.over(self.context.config()).modality == "text":
-            self._start_aside(
-                Question(options=options, ended_by="client", requested=True, about=about, is_aside=True)
+            self._start_out_of_band(
+                Question(options=options, ended_by="client", requested=True, about=about, is_out_of_band=True)
             )
             return
         active = self._active()
         if active is not None:
             raise _already_active(active) if options.in_conversation else _voice_is_taken(active)
         config = options.over(self.context.config())
-        reply = Reply(new_id("resp"), config.modality, options.metadata, config, options.in_conversation)
-        question = Question(options=options, ended_by="client", requested=True, about=about, reply=reply)
-        self.context.feed(FloorEvent.REPLY_REQUESTED, question)
+        response = Response(
+            new_id("resp"), config.modality, options.metadata, config, options.in_conversation
+        )
+        question = Question(
+            options=options, ended_by="client", requested=True, about=about, response=response
+        )
+        self.context.feed(FloorEvent.RESPONSE_REQUESTED, question)
 
     def keep(self, question: Question) -> None:
         """Let a question wait for the end of what is being played. Raises ClientError for a second request."""
-        if question.reply is not None:
+        if question.response is not None:
             question = replace(question, is_told=True)
         match self.pending.came(question):
-            case Deed.ANNOUNCE if question.reply is not None:
-                self.context.of_answers.outbound.put(ReplyStarted(question.reply))
+            case Deed.ANNOUNCE if question.response is not None:
+                self.context.of_responses.outbound.put(ResponseStarted(question.response))
             case Deed.REFUSE:
                 raise _already_active(self._active() or "")
 
-    def silence(self, reason: ReplyReason) -> None:
+    def silence(self, reason: ResponseReason) -> None:
         """The request that waits, if there is one, gets no answer; its client is told. Turns wait on."""
         request = self.pending.silence()
-        if request is not None and request.reply is not None:
-            self.context.of_answers.outbound.put(ReplyEnded(request.reply, "cancelled", reason))
+        if request is not None and request.response is not None:
+            self.context.of_responses.outbound.put(ResponseEnded(request.response, "cancelled", reason))
 
-    def cancel(self, reply_id: str | None) -> None:
-        """Stop a reply, or with None whatever is being said. Raises ClientError when there is none."""
-        aside = self._asides.get(reply_id or "")
-        if aside is not None:
-            aside.scope.cancel()
-            aside.interrupt("client_cancelled")
+    def cancel(self, response_id: str | None) -> None:
+        """Stop a response, or with None whatever is being said. Raises ClientError when there is none."""
+        out_of_band = self._out_of_band.get(response_id or "")
+        if out_of_band is not None:
+            out_of_band.scope.cancel()
+            out_of_band.interrupt("client_cancelled")
             return
         request, answer = self.pending.request, self.context.answer()
-        if request is not None and request.reply is not None and reply_id in (None, request.reply.id):
+        if (
+            request is not None
+            and request.response is not None
+            and response_id in (None, request.response.id)
+        ):
             self.silence("client_cancelled")
             return
-        known = answer is not None and answer.is_announced and reply_id in (None, answer.reply_id)
-        if not known and (reply_id is not None or self.context.floor.state not in _THINKING):
+        known = answer is not None and answer.is_announced and response_id in (None, answer.response_id)
+        if not known and (response_id is not None or self.context.floor.state not in _THINKING):
             raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
         self.context.feed(FloorEvent.CANCELLED, None)
 
@@ -113,58 +121,58 @@ class Requests:
         answer = self.context.answer()
         if answer is not None and self.context.floor.state in _ANSWERING:
             self.context.feed(FloorEvent.CANCELLED, None)
-            self.context.of_answers.outbound.put(OutputCleared(answer.reply_id))
+            self.context.of_responses.outbound.put(OutputCleared(answer.response_id))
         self.silence("client_cancelled")
 
     def _active(self) -> str | None:
-        """The id of the reply that another request must wait for the end of."""
+        """The id of the response that another request must wait for the end of."""
         request, answer = self.pending.request, self.context.answer()
-        if request is not None and request.reply is not None:
-            return request.reply.id
+        if request is not None and request.response is not None:
+            return request.response.id
         if answer is not None and (self.context.floor.state in _THINKING or answer.is_announced):
-            return answer.reply_id
+            return answer.response_id
         return None
 
-    def _start_aside(self, question: Question) -> None:
-        if len(self._asides) >= MAX_ASIDES:
+    def _start_out_of_band(self, question: Question) -> None:
+        if len(self._out_of_band) >= MAX_OUT_OF_BAND:
             raise ClientError(
                 "too_many_responses",
-                f"At most {MAX_ASIDES} responses beside the conversation run at once: wait until one is done.",
+                f"At most {MAX_OUT_OF_BAND} responses beside the conversation run at once: wait until one is done.",
                 type="rate_limit_error",
             )
-        context = self.context.of_answers
+        context = self.context.of_responses
         timeline = Timeline(RunId(0, 0), context.now())  # it has no turn
-        answer = Answer(timeline, question, self.context.config(), context)
-        self._asides[answer.reply_id] = answer
+        answer = ResponseRun(timeline, question, self.context.config(), context)
+        self._out_of_band[answer.response_id] = answer
         answer.confirm()
         self.context.spawn(self._live, answer)
 
-    async def _live(self, answer: Answer) -> None:
+    async def _live(self, answer: ResponseRun) -> None:
         try:
-            answer.scope.deadline = anyio.current_time() + ASIDE_S
+            answer.scope.deadline = anyio.current_time() + OUT_OF_BAND_S
             with answer.scope:
                 await answer.run()
             if answer.is_announced:
                 answer.interrupt(None)  # it took too long
         except Exception:
-            log.exception("a reply beside the conversation failed")
+            log.exception("a response beside the conversation failed")
             answer.fail()
         finally:
-            del self._asides[answer.reply_id]
+            del self._out_of_band[answer.response_id]
 
 
-def _voice_is_taken(reply_id: str) -> ClientError:
+def _voice_is_taken(response_id: str) -> ClientError:
     return ClientError(
         "conversation_already_has_active_response",
-        f"response.conversation: a session has one voice, and {reply_id} has it: wait until that is finished to have "
-        'another reply spoken beside the conversation. One with "output_modalities": ["text"] need not wait.',
+        f"response.conversation: a session has one voice, and {response_id} has it: wait until that is finished to "
+        'have another spoken beside the conversation. One with "output_modalities": ["text"] need not wait.',
         param="response.conversation",
     )
 
 
-def _already_active(reply_id: str) -> ClientError:
+def _already_active(response_id: str) -> ClientError:
     return ClientError(
         "conversation_already_has_active_response",
-        f"Conversation already has an active response in progress: {reply_id}. "
+        f"Conversation already has an active response in progress: {response_id}. "
         "Wait until the response is finished before creating a new one.",
     )

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 from server.cluster.store import Budget
-from server.domain.commands import AddItem, Command, CreateReply, RetrieveItem
+from server.domain.commands import AddItem, Command, CreateResponse, RetrieveItem
 from server.domain.errors import ClientError
 
 
@@ -25,13 +25,13 @@ class Allowance:
 
     def check(self, command: Command, sent_bytes: int, now: float) -> None:
         """Raises ClientError for a command that is beyond it; `sent_bytes` since the session began."""
-        if not isinstance(command, AddItem | CreateReply | RetrieveItem):
+        if not isinstance(command, AddItem | CreateResponse | RetrieveItem):
             return  # it makes the server say little; and who cancels must be heard
         self._count_output(sent_bytes, now)
         waits_s = Budget(self.output_bytes_per_min, 60.0).spend(self._output_full_at, 1, now)[1]
         if waits_s:
             raise _refused(f"{self.output_bytes_per_min} bytes a minute", "sent to a client", waits_s)
-        if isinstance(command, CreateReply):
+        if isinstance(command, CreateResponse):
             budget = Budget(self.responses_per_min, 60.0)
             self._responses_full_at, waits_s = budget.spend(self._responses_full_at, 1, now)
             if waits_s:

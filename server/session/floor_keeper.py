@@ -2,7 +2,7 @@
 
 All that decides lies in `server.turntaking.floor`. Barge-in is `feed(BARGED_IN)`: the floor says CANCEL
 and FLUSH, and both happen before anything else can run. The live turn is one task, which
-runs the pipeline (`server.response.answer`).
+runs the pipeline (`server.response.run`).
 """
 
 import logging
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from server.conversation.spoken_items import SpokenItems
 from server.domain.ids import new_id
-from server.domain.values import ReplyReason, SessionConfig
+from server.domain.values import ResponseReason, SessionConfig
 from server.domain.voice_events import VoiceHeld
 from server.response.announcements import Announcements
-from server.response.answer import Answer
-from server.response.answer_context import AnswerContext
+from server.response.context import ResponseContext
 from server.response.requests import Requests
+from server.response.run import ResponseRun
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
 from server.telemetry.logs import about
@@ -27,7 +27,7 @@ from server.turntaking.speech import Speech
 
 log = logging.getLogger(__name__)
 
-_CANCEL_REASONS: dict[FloorEvent, ReplyReason] = {
+_CANCEL_REASONS: dict[FloorEvent, ResponseReason] = {
     FloorEvent.BARGED_IN: "turn_detected",
     FloorEvent.CANCELLED: "client_cancelled",
 }
@@ -45,7 +45,7 @@ class KeeperContext:
     spoken: SpokenItems
     reports: TurnReports
     speculation: Speculation
-    of_answers: AnswerContext
+    of_responses: ResponseContext
     requests: Requests
     config: Callable[[], SessionConfig]
     spawn: Callable[..., object]
@@ -58,7 +58,7 @@ class FloorKeeper:
     """Feeds the floor of one session and does what it says. Plain calls, but for the live turn."""
 
     def __init__(self, context: KeeperContext) -> None:
-        self.answer: Answer | None = None
+        self.answer: ResponseRun | None = None
         """The one that has, or last had, the floor."""
         self.announcements = Announcements(self._announce)
         self._context = context
@@ -68,7 +68,7 @@ class FloorKeeper:
 
     def feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
         """Tell the floor what happened and do what it says, without an await in between."""
-        floor, now = self._context.floor, self._context.of_answers.now()
+        floor, now = self._context.floor, self._context.of_responses.now()
         before = floor.state
         commands = floor.feed(event, now, run)
         self._obey(commands, now, question, _CANCEL_REASONS.get(event))
@@ -85,7 +85,7 @@ class FloorKeeper:
         commands: tuple[FloorCommand, ...],
         now: float,
         question: Question | None = None,
-        reason: ReplyReason | None = None,
+        reason: ResponseReason | None = None,
     ) -> None:
         for command in commands:
             self._do(command, now, question, reason)
@@ -98,15 +98,15 @@ class FloorKeeper:
         context.hearing.set_agent_audible(state in _AUDIBLE)
         if state is State.LISTENING:
             self._silent_from_ms = context.hearing.position_ms
-            context.of_answers.outbound.wake()  # the writer keeps the time of the silence
+            context.of_responses.outbound.wake()  # the writer keeps the time of the silence
         if state in (State.LISTENING, State.HEARING):
             context.speech.floor_is_free()
         if context.requests.pending and context.floor.state is State.LISTENING:
-            self.feed(FloorEvent.REPLY_REQUESTED)  # START takes what waits
+            self.feed(FloorEvent.RESPONSE_REQUESTED)  # START takes what waits
         self._announce()
 
     def _do(
-        self, command: FloorCommand, now: float, question: Question | None, reason: ReplyReason | None
+        self, command: FloorCommand, now: float, question: Question | None, reason: ResponseReason | None
     ) -> None:
         match command:
             case FloorCommand.OPEN:
@@ -122,7 +122,7 @@ class FloorKeeper:
                     self._context.spoken.read(question.utterance)
             case FloorCommand.APOLOGISE:
                 if self.answer is not None and self.answer.is_spoken:  # who reads has been told
-                    self.announcements.add(self._context.of_answers.pipelines.apology)
+                    self.announcements.add(self._context.of_responses.pipelines.apology)
             case FloorCommand.END_SPEECH:
                 self._context.speech.end_here()
             case FloorCommand.NUDGE:
@@ -134,9 +134,9 @@ class FloorKeeper:
                 self._do_answer(self.answer, command, now, reason)
 
     def _do_answer(
-        self, answer: Answer, command: FloorCommand, now: float, reason: ReplyReason | None
+        self, answer: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None
     ) -> None:
-        context, put = self._context, self._context.of_answers.outbound.put
+        context, put = self._context, self._context.of_responses.outbound.put
         match command:
             case FloorCommand.COMMIT:
                 context.speculation.commit(now)
@@ -155,15 +155,15 @@ class FloorKeeper:
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
-                answer.lane.pause(now)
+                answer.output.pause(now)
                 put(VoiceHeld("pause"))
             case FloorCommand.RESUME:
-                answer.lane.resume(now)
+                answer.output.resume(now)
                 put(VoiceHeld("resume"))
 
-    def _flush(self, answer: Answer, reason: ReplyReason | None) -> None:
+    def _flush(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         reports, was_whole = self._context.reports, answer.timeline.status is not None
-        if reason == "turn_detected" and answer.is_unheard and answer.question.reply is None:
+        if reason == "turn_detected" and answer.is_unheard and answer.question.response is None:
             self._cut = answer.question
         answer.interrupt(reason)
         if self._context.floor.state is not State.CLOSED:
@@ -178,17 +178,17 @@ class FloorKeeper:
         if question.utterance is not None:
             context.spoken.note(question.utterance.item_id)
         timeline = context.reports.begin(context.floor.run, question, now)
-        self.answer = Answer(timeline, question, context.config(), context.of_answers)
+        self.answer = ResponseRun(timeline, question, context.config(), context.of_responses)
         context.speculation.start(now)
         context.spawn(self._live, self.answer)
 
-    async def _live(self, answer: Answer) -> None:
+    async def _live(self, answer: ResponseRun) -> None:
         """The live run: one answer from its start to the end of its playout."""
         try:
             with answer.scope, about(turn=answer.run_id.turn):
                 await answer.run()
         except Exception:
-            session_id = self._context.of_answers.session_id
+            session_id = self._context.of_responses.session_id
             log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
             answer.fail()
         self._context.reports.over(answer)
@@ -196,12 +196,12 @@ class FloorKeeper:
         waits = bool(self._context.requests.pending)
         self.feed(FloorEvent.ANSWERED_WITH_MORE if waits else FloorEvent.ANSWERED, run=answer.run_id)
 
-    def _ask_again(self, answer: Answer) -> None:
+    def _ask_again(self, answer: ResponseRun) -> None:
         """Have the last question answered after all, if what cut off its answer held no words."""
         if answer.run_id != self._context.floor.run or not answer.timeline.is_committed:
             return
         cut, self._cut = self._cut, None
-        if cut is not None and answer.timeline.reply_id is None:
+        if cut is not None and answer.timeline.response_id is None:
             self._context.requests.keep(cut)
 
     def _break_silence(self) -> None:
@@ -210,9 +210,9 @@ class FloorKeeper:
         context.spoken.add_silence(new_id("item"), self._silent_from_ms, context.hearing.position_ms)
         detection = context.config().turn_detection
         if detection is not None and detection.create_response:
-            self.feed(FloorEvent.REPLY_REQUESTED, Question(ended_by="server", requested=True))
+            self.feed(FloorEvent.RESPONSE_REQUESTED, Question(ended_by="server", requested=True))
 
     def _announce(self) -> None:
         if self.announcements and self._context.floor.state is State.LISTENING:
             question = Question(say=self.announcements.next(), ended_by="server")
-            self.feed(FloorEvent.REPLY_REQUESTED, question)
+            self.feed(FloorEvent.RESPONSE_REQUESTED, question)

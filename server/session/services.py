@@ -8,7 +8,7 @@ import anyio
 from audio.vad import Vad
 from server.config.settings import Limits
 from server.domain.deadlines import Deadlines
-from server.response.answer_context import Pipelines
+from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import StagePorts

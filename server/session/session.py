@@ -35,7 +35,7 @@ from server.domain.voice_events import Ping, Played, Pong, VoicesOffered
 from server.domain.wire import Dialect, Wire
 from server.output.outbound import Outbound
 from server.output.writer import Writer
-from server.response.answer_context import AnswerContext
+from server.response.context import ResponseContext
 from server.response.playback import Playback
 from server.response.requests import RequestContext, Requests
 from server.session.allowance import Allowance
@@ -45,8 +45,8 @@ from server.session.lifetime import Lifetime
 from server.session.services import Services
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
-from server.tools.mcp_calls import HostedCalls
-from server.tools.mcp_servers import HostedServers
+from server.tools.mcp_calls import McpCalls
+from server.tools.mcp_servers import SessionMcpServers
 from server.turntaking.floor import Floor, FloorEvent, FloorLimits, RunId
 from server.turntaking.hearing import Hearing
 from server.turntaking.overlaps import SpeechContext
@@ -123,10 +123,10 @@ class Session:
             max_waiting_s=limits.max_waiting_clips_s,
             spawn=self._spawn,
         )
-        self._hosted = self._new_hosted()
+        self._mcp = self._new_mcp()
         self._hearing = self._new_hearing()
         self._speech = Speech(self._hearing, self._speech_context())
-        self._context = self._new_answer_context()
+        self._context = self._new_response_context()
         self._requests = self._new_requests()
         self._playback = self._new_playback()
         self._observer = services.observer
@@ -169,10 +169,10 @@ class Session:
         unsent = None if self._dialect.holds_voice else (lambda: wire.unsent_bytes)
         return Playback(self._conversation, self._outbound, self._context.half_trip_s, unsent)
 
-    def _new_hosted(self) -> HostedCalls:
+    def _new_mcp(self) -> McpCalls:
         put, spawn = self._outbound.put, self._spawn
-        servers = HostedServers(self.id, self._services.tool_servers, self._conversation, put, spawn)
-        return HostedCalls(servers, self._conversation, put, spawn)
+        servers = SessionMcpServers(self.id, self._services.tool_servers, self._conversation, put, spawn)
+        return McpCalls(servers, self._conversation, put, spawn)
 
     def _new_hearing(self) -> Hearing:
         return Hearing(
@@ -183,7 +183,7 @@ class Session:
             recognise_s=self._services.deadlines.recognise_s,
             first_sign_counts=self._dialect.holds_voice and not self._services.interruption.protect_ms,
             on_partial=self._partial,
-            on_read=self._was_read,
+            on_transcribed=self._was_transcribed,
             on_settled=self._settled,
         )
 
@@ -203,15 +203,15 @@ class Session:
             holds_voice=self._dialect.holds_voice,
         )
 
-    def _new_answer_context(self) -> AnswerContext:
+    def _new_response_context(self) -> ResponseContext:
         services, wire = self._services, self._wire
-        return AnswerContext(
+        return ResponseContext(
             session_id=self.id,
             pipelines=services.pipelines,
             conversation=self._conversation,
             outbound=self._outbound,
             ports=services.new_ports(self.remind, self._owner),
-            hosted=self._hosted,
+            mcp=self._mcp,
             confirmed_tools=services.confirmed_tools,
             earlier=self._hearing.earlier,
             deadlines=services.deadlines,
@@ -229,7 +229,7 @@ class Session:
                 feed=self._feed,
                 config=lambda: self._config,
                 answer=lambda: self._keeper.answer,
-                of_answers=self._context,
+                of_responses=self._context,
                 clips=self._clips,
                 spawn=self._spawn,
             )
@@ -244,7 +244,7 @@ class Session:
                 spoken=self._spoken,
                 reports=self._reports,
                 speculation=self.speculation,
-                of_answers=self._context,
+                of_responses=self._context,
                 requests=self._requests,
                 config=lambda: self._config,
                 spawn=self._spawn,
@@ -271,7 +271,7 @@ class Session:
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._write)
-                self._hosted.configure(self._config.hosted)
+                self._mcp.configure(self._config.mcp)
                 await self._read()
                 self._feed(FloorEvent.GONE)
         except Exception:
@@ -335,7 +335,7 @@ class Session:
         order = command.command if isinstance(command, cmd.Noted) else command
         try:
             self._allowance.check(order, self._writer.sent_bytes, self._now())
-            if isinstance(order, cmd.CreateReply):
+            if isinstance(order, cmd.CreateResponse):
                 await self._check_request()
         except ClientError as error:
             error.ref = error.ref or command.ref
@@ -356,10 +356,10 @@ class Session:
                     self._speech.clear()
                 case cmd.Configure():
                     self._configure(command)
-                case cmd.CreateReply(options=options):
+                case cmd.CreateResponse(options=options):
                     self._requests.create(options)
-                case cmd.CancelReply(reply_id=reply_id):
-                    self._requests.cancel(reply_id)
+                case cmd.CancelResponse(response_id=response_id):
+                    self._requests.cancel(response_id)
                 case cmd.ClearOutput():
                     self._requests.clear_output()
                 case _:
@@ -385,11 +385,11 @@ class Session:
     def _obey_item(self, command: ItemCommand) -> None:
         approval = command.item.detail if isinstance(command, cmd.AddItem) else None
         if isinstance(approval, Approval):
-            self._hosted.check(approval)
+            self._mcp.check(approval)
         for event in obey_item_command(command, self._conversation, self._clips):
             self._outbound.put(event)
         if isinstance(approval, Approval):
-            self._hosted.decide(approval)
+            self._mcp.decide(approval)
 
     async def _hear(self, command: cmd.AppendAudio) -> None:
         """Hear it slice by slice, no faster than the pace allows; see `server.session.audio_pace`."""
@@ -426,7 +426,7 @@ class Session:
         if command.ignored:
             params = ", ".join(setting.param for setting in command.ignored)
             log.info("settings that change nothing: %s", params, extra={"session": self.id})
-        self._hosted.configure(config.hosted)
+        self._mcp.configure(config.mcp)
 
     def _keep_idle_time(self, config: SessionConfig) -> None:
         idle_ms = config.turn_detection.idle_timeout_ms if config.turn_detection else None
@@ -438,7 +438,7 @@ class Session:
         self._spoken.tell_delta(utterance.item_id, delta)
         self._speech.weigh(utterance)
 
-    def _was_read(self, utterance: Utterance, outcome: Outcome) -> None:
+    def _was_transcribed(self, utterance: Utterance, outcome: Outcome) -> None:
         self._reports.read(utterance, self._keeper.answer, self._now())
         self._speech.weigh(utterance)
 

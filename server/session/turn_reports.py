@@ -9,10 +9,10 @@ from typing import Protocol
 
 from server.conversation.utterance import Utterance
 from server.domain.events import Event
-from server.domain.values import ReplyReason
+from server.domain.values import ResponseReason
 from server.domain.voice_events import EndedBy, InterruptedBy
-from server.response.answer import Answer
 from server.response.playback import Playback
+from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
 from server.turntaking.hearing import Hearing
@@ -20,7 +20,7 @@ from server.turntaking.question import Question
 
 log = logging.getLogger(__name__)
 
-_INTERRUPTED_BY: dict[ReplyReason | None, InterruptedBy] = {
+_INTERRUPTED_BY: dict[ResponseReason | None, InterruptedBy] = {
     "turn_detected": "speech",
     "client_cancelled": "client",
     None: "timeout",
@@ -88,26 +88,26 @@ class TurnReports:
             timeline.mark("transcript", now)
         return timeline
 
-    def committed(self, answer: Answer, ended_by: EndedBy, now: float) -> None:
+    def committed(self, answer: ResponseRun, ended_by: EndedBy, now: float) -> None:
         """The answer is wanted."""
         answer.timeline.commit(answer.question.ended_by or ended_by, now)
 
-    def read(self, utterance: Utterance, answer: Answer | None, now: float) -> None:
+    def read(self, utterance: Utterance, answer: ResponseRun | None, now: float) -> None:
         """The words of an utterance are known."""
         if answer is not None and answer.question.utterance is utterance:
             answer.timeline.mark("transcript", now)
 
-    def interrupted(self, answer: Answer, reason: ReplyReason | None) -> None:
+    def interrupted(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         """The answer was flushed."""
         answer.timeline.interrupted_by = _INTERRUPTED_BY[reason]
         self.over(answer)
 
-    def left(self, answer: Answer, *, with_all_of_it: bool) -> None:
+    def left(self, answer: ResponseRun, *, with_all_of_it: bool) -> None:
         """The client is gone, and had been told of the answer's end or not."""
         answer.timeline.interrupted_by = None if with_all_of_it else "gone"
         self.over(answer)
 
-    def over(self, answer: Answer) -> None:
+    def over(self, answer: ResponseRun) -> None:
         """The run is over, however it ended; the first call counts."""
         timeline = answer.timeline
         if timeline.run == self._told:
@@ -117,7 +117,7 @@ class TurnReports:
             self._observer.answer_dropped()
             return
         self._playback.over(answer)
-        if timeline.reply_id is not None:  # a client is told of the turns that it knows of
+        if timeline.response_id is not None:  # a client is told of the turns that it knows of
             self._put(timeline.ended())
             self._put(timeline.timed())
         log.info("%s", timeline.line(), extra={"session": self._session_id, "turn": timeline.run.turn})

@@ -20,8 +20,8 @@ class Timeline:
     ) -> None:
         """`silence_ms`: how long ago the person's voice was last heard; None when nobody spoke."""
         self.run = run
-        self.reply_id: str | None = None
-        """The reply that the client was told the end of."""
+        self.response_id: str | None = None
+        """The response that the client was told the end of."""
         self.guard: Literal["passed", "blocked"] | None = None
         self.route: str | None = None
         self.ended_by: EndedBy = "server"
@@ -90,7 +90,7 @@ class Timeline:
         if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
             steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
         marks = sorted(steps.items(), key=lambda mark: mark[1])
-        return TurnTimed(self.run.turn, self.reply_id or "", {step: self._ms(at) for step, at in marks})
+        return TurnTimed(self.run.turn, self.response_id or "", {step: self._ms(at) for step, at in marks})
 
     @property
     def ending(self) -> str:

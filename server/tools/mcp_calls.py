@@ -1,4 +1,4 @@
-"""Calls of hosted tools: started, approved of, and told, whatever becomes of the answer that made them.
+"""Calls of MCP tools: started, approved of, and told, whatever becomes of the answer that made them.
 
 A call belongs to the session, not to its answer: somebody who talks over the answer does not end it, and what came of
 it is in the conversation when the next answer begins. What only looks (`read_only`) may start before it is certain that
@@ -14,9 +14,9 @@ import anyio
 
 from server.conversation.memory import Conversation, Entry
 from server.domain.errors import ClientError
-from server.domain.events import Event, HostedCallEnded, HostedCallStarted, ItemDone
-from server.domain.mcp_tools import Approval, CallError, HostedCall, HostedServer, HostedTool, Offer, offer_of
-from server.tools.mcp_servers import HostedServers
+from server.domain.events import Event, ItemDone, McpCallEnded, McpCallStarted
+from server.domain.mcp_tools import Approval, CallError, McpCall, McpServer, McpTool, Offer, offer_of
+from server.tools.mcp_servers import SessionMcpServers
 from stages.errors import ProviderError, ToolServerError
 from stages.ports import ToolOutput
 
@@ -41,7 +41,7 @@ Outcome = ToolOutput | CallError
 class RunningCall:
     """A call that has been started."""
 
-    tool: HostedTool
+    tool: McpTool
     arguments: str
     outcome: Outcome | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
@@ -50,23 +50,23 @@ class RunningCall:
 
 @dataclass(frozen=True, slots=True)
 class PlacedCall:
-    """A call as the conversation has it, and its number among the items of its reply."""
+    """A call as the conversation has it, and its number among the items of its response."""
 
     entry: Entry
     index: int
-    tool: HostedTool
+    tool: McpTool
     running: RunningCall | None = None
     """If it was started before."""
     request_id: str | None = None
     """The item that asks for approval, if it needs it."""
 
 
-class HostedCalls:
+class McpCalls:
     """The calls of one session. Plain calls; each runs in a task of the session's."""
 
     def __init__(
         self,
-        servers: HostedServers,
+        servers: SessionMcpServers,
         conversation: Conversation,
         put: Callable[[Event], None],
         spawn: Callable[..., object],
@@ -78,15 +78,15 @@ class HostedCalls:
         self._waiting: dict[str, PlacedCall] = {}
         self._running = 0
 
-    def configure(self, servers: Sequence[HostedServer]) -> None:
+    def configure(self, servers: Sequence[McpServer]) -> None:
         """These are the session's servers from now on."""
         self._servers.configure(servers, self._in_use())
 
-    async def offer(self, servers: Sequence[HostedServer], taken: Sequence[str]) -> Offer:
-        """What a reply may call, by names that are not `taken`; waits for servers that are still listing."""
+    async def offer(self, servers: Sequence[McpServer], taken: Sequence[str]) -> Offer:
+        """What a response may call, by names that are not `taken`; waits for servers that are still listing."""
         return offer_of(await self._servers.tools(servers, self._in_use()), taken) if servers else {}
 
-    def start(self, tool: HostedTool, arguments: str) -> RunningCall:
+    def start(self, tool: McpTool, arguments: str) -> RunningCall:
         """Run a call."""
         call = RunningCall(tool, arguments)
         if self._running < MAX_RUNNING:
@@ -124,7 +124,7 @@ class HostedCalls:
             self._tell(placed, CallError("tool", f"the user has declined it{why}"))
 
     def _follow(self, placed: PlacedCall) -> None:
-        self._put(HostedCallStarted(placed.entry.id, placed.index))
+        self._put(McpCallStarted(placed.entry.id, placed.index))
         call = placed.running or self.start(placed.tool, placed.entry.generated)
         self._spawn(self._wait, placed, call)
 
@@ -142,11 +142,11 @@ class HostedCalls:
                 "kind": outcome.kind,
                 "pii.error": outcome.message,
             }
-            log.warning("a call of a hosted tool failed", extra=fields)
+            log.warning("a call of a MCP tool failed", extra=fields)
             entry.detail = replace(detail, error=outcome)
         else:
             entry.detail = replace(detail, output=outcome.text)
-        self._put(HostedCallEnded(entry.id, placed.index, ok=not isinstance(outcome, CallError)))
+        self._put(McpCallEnded(entry.id, placed.index, ok=not isinstance(outcome, CallError)))
         if self._conversation.find(entry.id) is not None:
             self._put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
 
@@ -174,7 +174,7 @@ class HostedCalls:
             self._servers.give_back(held)
         return CallError("http", f"no answer within {CALL_S:g} s; it may have taken effect all the same")
 
-    def _in_use(self) -> list[HostedServer]:
+    def _in_use(self) -> list[McpServer]:
         return [placed.tool.server for placed in self._waiting.values()]
 
 
@@ -183,8 +183,8 @@ def _settle(call: RunningCall, outcome: Outcome) -> None:
     call.done.set()
 
 
-def _detail(entry: Entry) -> HostedCall:
-    assert isinstance(entry.detail, HostedCall)
+def _detail(entry: Entry) -> McpCall:
+    assert isinstance(entry.detail, McpCall)
     return entry.detail
 
 

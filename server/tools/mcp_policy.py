@@ -15,7 +15,7 @@ _LABELLED = re.compile(r"([A-Za-z0-9_-]{1,64})=(https?://.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class HostingPolicy:
+class McpPolicy:
     """The operator's list; empty, nobody may name any server."""
 
     entries: tuple[str, ...] = ()
@@ -23,9 +23,7 @@ class HostingPolicy:
     def address(self, label: str, url: str | None) -> str:
         """The address that a client means. Raises ValueError with a text for the client where it may not."""
         if not self.entries:
-            raise ValueError(
-                f"hosted tools are switched off: {SETTING} names the servers that clients may use"
-            )
+            raise ValueError(f"MCP tools are switched off: {SETTING} names the servers that clients may use")
         labels = {match[1]: match[2] for match in map(_LABELLED.fullmatch, self.entries) if match}
         known = labels.get(label)
         if url is None:

@@ -1,8 +1,8 @@
 """The servers of tools that one session uses: each a connection of the session's, and an item that says what it offers.
 
 A connection lives in one task of the session's and is closed with it. A server that fails is not offered to the model;
-naming it again, in the session's settings or for a reply, tries again. One that was lost later is tried by the next
-reply, and then by one every so often.
+naming it again, in the session's settings or for a response, tries again. One that was lost later is tried by the next
+response, and then by one every so often.
 """
 
 import json
@@ -17,20 +17,20 @@ import anyio
 from server.conversation.memory import Conversation, Entry
 from server.domain.events import Event, ItemAdded, ItemDone, ListingEnded, ListingStarted
 from server.domain.ids import new_id
-from server.domain.mcp_tools import HostedServer, HostedTool, ToolListing
+from server.domain.mcp_tools import McpServer, McpTool, ToolListing
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import ServerTool, ToolConnection, ToolServers
 
 log = logging.getLogger(__name__)
 
 LISTING_S = 10.0
-"""To connect and to list, together; replies wait for it, so it is less than an answer may take to begin."""
+"""To connect and to list, together; responses wait for it, so it is less than an answer may take to begin."""
 
 RETRY_S = 15.0
 """Between two tries to reach a server that was lost."""
 
 MAX_CONNECTIONS = 16
-"""Of one session at once: those of its settings, those of a reply, and those whose calls wait for approval."""
+"""Of one session at once: those of its settings, those of a response, and those whose calls wait for approval."""
 
 MAX_OPENINGS = 200
 """Of one session in all: its client must not make of this server a means to knock at others' doors."""
@@ -59,11 +59,11 @@ class Standing(StrEnum):
 class Held:
     """One server of the session's."""
 
-    server: HostedServer
+    server: McpServer
     entry: Entry
     """The item that says what it offers."""
     retry_at: float = math.inf
-    """When a reply may try it again by itself, if it cannot be reached."""
+    """When a response may try it again by itself, if it cannot be reached."""
     standing: Standing = Standing.LISTING
     settled: anyio.Event = field(default_factory=anyio.Event)
     """Set when the listing is over, one way or the other."""
@@ -74,7 +74,7 @@ class Held:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
-class HostedServers:
+class SessionMcpServers:
     """Opens, lists and closes them. Plain calls, but for the waiting."""
 
     def __init__(
@@ -91,28 +91,26 @@ class HostedServers:
         self._conversation = conversation
         self._put = put
         self._spawn = spawn
-        self._wanted: tuple[HostedServer, ...] = ()
-        self._held: dict[HostedServer, Held] = {}
+        self._wanted: tuple[McpServer, ...] = ()
+        self._held: dict[McpServer, Held] = {}
         self._openings = 0
 
-    def configure(self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer]) -> None:
+    def configure(self, servers: Sequence[McpServer], in_use: Iterable[McpServer]) -> None:
         """These are the session's servers from now on; `in_use` may be let go later."""
         self._wanted = tuple(servers)
         self._need(servers, in_use, is_named=True)
 
-    async def tools(
-        self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer]
-    ) -> list[HostedTool]:
-        """What they offer to a reply, once each has answered or failed. Cancel-safe."""
+    async def tools(self, servers: Sequence[McpServer], in_use: Iterable[McpServer]) -> list[McpTool]:
+        """What they offer to a response, once each has answered or failed. Cancel-safe."""
         self._need(servers, in_use, is_named=servers != self._wanted)
         offered = []
         for held in [self._held[server] for server in servers]:
             await held.settled.wait()
             if held.standing is Standing.READY:
-                offered += [HostedTool(held.server, tool) for tool in held.tools]
+                offered += [McpTool(held.server, tool) for tool in held.tools]
         return offered
 
-    def borrow(self, server: HostedServer) -> Held | None:
+    def borrow(self, server: McpServer) -> Held | None:
         """The server for one call, to be given back; None when there is no connection."""
         held = self._held.get(server)
         if held is None or held.connection is None:
@@ -126,9 +124,7 @@ class HostedServers:
         if held.standing is Standing.LEAVING and not held.calls:
             held.scope.cancel()
 
-    def _need(
-        self, servers: Sequence[HostedServer], in_use: Iterable[HostedServer], *, is_named: bool
-    ) -> None:
+    def _need(self, servers: Sequence[McpServer], in_use: Iterable[McpServer], *, is_named: bool) -> None:
         """Open what is not open, and let go of the rest; `is_named` if somebody asks for these servers now."""
         kept = dict.fromkeys((*servers, *self._wanted, *in_use))
         kept = dict.fromkeys([*kept][:MAX_CONNECTIONS])
@@ -149,7 +145,7 @@ class HostedServers:
         else:
             held.scope.cancel()
 
-    def _open(self, server: HostedServer, *, was_lost: bool) -> None:
+    def _open(self, server: McpServer, *, was_lost: bool) -> None:
         entry = Entry(new_id("item"), "system", kind="listing", detail=ToolListing(server.label))
         retry_at = anyio.current_time() + RETRY_S if was_lost else math.inf
         held = self._held[server] = Held(server, entry, retry_at)

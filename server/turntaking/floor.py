@@ -70,7 +70,7 @@ class FloorEvent(StrEnum):
     """The person has finished and wants an answer."""
     SPEECH_NOTED = "speech noted"
     """The person has finished; no answer, or none yet, is wanted."""
-    REPLY_REQUESTED = "reply requested"
+    RESPONSE_REQUESTED = "response requested"
     """The client, or a reminder that is due, asks for an answer."""
     AUDIBLE = "audible"
     """The first of the run's audio has left."""
@@ -154,7 +154,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_RESUMED: Row(_S.HEARING, (_C.OPEN,)),
         _E.SPEECH_ENDED: Row(_S.THINKING, _ANSWER),
         _E.SPEECH_NOTED: Row(_S.LISTENING),
-        _E.REPLY_REQUESTED: Row(_S.THINKING, _ANSWER),
+        _E.RESPONSE_REQUESTED: Row(_S.THINKING, _ANSWER),
         _E.TIMED_OUT: Row(_S.LISTENING, (_C.NUDGE,)),
         _E.CANCELLED: Row(_S.LISTENING),
         _E.GONE: Row(_S.CLOSED, (_C.CLOSE,)),
@@ -164,7 +164,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_RESUMED: Row(_S.HEARING),
         _E.SPEECH_ENDED: Row(_S.THINKING, (_C.START, _C.COMMIT)),
         _E.SPEECH_NOTED: Row(_S.LISTENING),
-        _E.REPLY_REQUESTED: Row(_S.THINKING, (_C.START, _C.COMMIT)),
+        _E.RESPONSE_REQUESTED: Row(_S.THINKING, (_C.START, _C.COMMIT)),
         _E.TIMED_OUT: Row(_S.HEARING, (_C.END_SPEECH,)),
         _E.CANCELLED: Row(_S.HEARING),
         _E.GONE: Row(_S.CLOSED, (_C.CLOSE,)),
@@ -173,7 +173,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_RESUMED: Row(_S.HEARING, (_C.DROP,)),
         _E.SPEECH_ENDED: Row(_S.THINKING, (_C.COMMIT,)),
         _E.SPEECH_NOTED: Row(_S.LISTENING, (_C.DROP,)),
-        _E.REPLY_REQUESTED: Row(_S.THINKING, (_C.DROP, _C.START, _C.COMMIT)),
+        _E.RESPONSE_REQUESTED: Row(_S.THINKING, (_C.DROP, _C.START, _C.COMMIT)),
         # A run that fails while nobody waits for it is tried again when somebody does.
         _E.ANSWERED: Row(_S.HEARING),
         _E.ANSWERED_WITH_MORE: Row(_S.HEARING),
@@ -217,7 +217,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_ENDED: Row(_S.SPEAKING, (_C.QUEUE,)),
         _E.SPEECH_NOTED: Row(_S.SPEAKING),
         # The last answer is complete for the client, but still being played.
-        _E.REPLY_REQUESTED: Row(_S.SPEAKING, (_C.QUEUE,)),
+        _E.RESPONSE_REQUESTED: Row(_S.SPEAKING, (_C.QUEUE,)),
         _E.AUDIBLE: Row(_S.SPEAKING),
         _E.ANSWERED: Row(_S.LISTENING),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, _ANSWER),
@@ -230,7 +230,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_NOTED: Row(_S.DUCKED),
         _E.BARGED_IN: Row(_S.HEARING, _YIELD),
         _E.FALSE_ALARM: Row(_S.SPEAKING, (_C.RESUME,)),
-        _E.REPLY_REQUESTED: Row(_S.DUCKED, (_C.QUEUE,)),
+        _E.RESPONSE_REQUESTED: Row(_S.DUCKED, (_C.QUEUE,)),
         _E.AUDIBLE: Row(_S.DUCKED),
         _E.ANSWERED: Row(_S.HEARING, (_C.RESUME, _C.OPEN)),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, (_C.RESUME, *_ANSWER)),
@@ -243,7 +243,7 @@ TABLE: dict[State, dict[FloorEvent, Row]] = {
         _E.SPEECH_NOTED: Row(_S.PAUSED),
         _E.BARGED_IN: Row(_S.HEARING, _YIELD),
         _E.FALSE_ALARM: Row(_S.SPEAKING, (_C.RESUME,)),
-        _E.REPLY_REQUESTED: Row(_S.PAUSED, (_C.QUEUE,)),
+        _E.RESPONSE_REQUESTED: Row(_S.PAUSED, (_C.QUEUE,)),
         _E.ANSWERED: Row(_S.HEARING, (_C.RESUME, _C.OPEN)),
         _E.ANSWERED_WITH_MORE: Row(_S.THINKING, (_C.RESUME, *_ANSWER)),
         _E.TIMED_OUT: Row(_S.SPEAKING, (_C.RESUME,)),
@@ -287,11 +287,11 @@ IMPOSSIBLE: dict[State, frozenset[FloorEvent]] = {
         _E.SPEECH_PAUSED,
         _E.AUDIBLE,
     },
-    # One reply at a time: the session refuses the client's request before it gets here.
-    _S.THINKING: _VERDICTS | {_E.REPLY_REQUESTED},
+    # One response at a time: the session refuses the client's request before it gets here.
+    _S.THINKING: _VERDICTS | {_E.RESPONSE_REQUESTED},
     # What speech does in an overlap is the session's verdict, not the detector's; but a client that has switched the
     # detector off may commit what it has appended.
-    _S.HESITATING: _WAITED | _UNDECIDED | {_E.AUDIBLE, _E.REPLY_REQUESTED},
+    _S.HESITATING: _WAITED | _UNDECIDED | {_E.AUDIBLE, _E.RESPONSE_REQUESTED},
     _S.SPEAKING: _WAITED | _VERDICTS,
     _S.DUCKED: _WAITED | _UNDECIDED,
     _S.PAUSED: _WAITED | _UNDECIDED | {_E.AUDIBLE},

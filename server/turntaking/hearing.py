@@ -81,7 +81,7 @@ class Hearing:
         recognise_s: float,
         first_sign_counts: bool,
         on_partial: Callable[[Utterance, str], None],
-        on_read: Callable[[Utterance, Outcome], None],
+        on_transcribed: Callable[[Utterance, Outcome], None],
         on_settled: Callable[[Utterance, Outcome], None],
     ) -> None:
         """`recognise_s` is how long the words of an utterance may take. `on_partial` is called with what is new in the
@@ -95,7 +95,7 @@ class Hearing:
         self._recognise_s = recognise_s
         self._first_sign_counts = first_sign_counts
         self._on_partial = on_partial
-        self._on_read = on_read
+        self._on_transcribed = on_transcribed
         self._on_settled = on_settled
         self.current: Utterance | None = None
         """The utterance that is going on."""
@@ -243,7 +243,7 @@ class Hearing:
             self._recogniser.open(report),
             self._recogniser.rate_hz,
             patience_s=self._recognise_s,
-            on_read=self._on_read,
+            on_transcribed=self._on_transcribed,
             on_settled=self._settled,
         )
         return utterance

@@ -91,7 +91,7 @@ class Evidence:
     """From its first voiced sample to now, or to where it paused."""
     text: str = ""
     """What has been recognised of it."""
-    read_ms: int = 0
+    transcribed_ms: int = 0
     """How much of the sound `text` is a reading of; 0 while there is none but what the captions say."""
     is_over: bool = False
     """The sound has paused, and `text` is all that was said in it."""
@@ -131,8 +131,8 @@ def words_of(text: str) -> list[str]:
 
 def _judge_voice(evidence: Evidence, policy: InterruptionPolicy) -> Verdict:
     """A sound of which no words are known, or which has none: noise sounds like a voice to some detectors."""
-    unread_ms = evidence.lasted_ms - evidence.read_ms
-    if policy.min_words <= 1 and not evidence.read_ms and unread_ms >= 2 * policy.min_duration_ms:
+    unread_ms = evidence.lasted_ms - evidence.transcribed_ms
+    if policy.min_words <= 1 and not evidence.transcribed_ms and unread_ms >= 2 * policy.min_duration_ms:
         return Verdict.INTERRUPT
     return Verdict.READ if unread_ms >= policy.min_duration_ms else _wait_or_hold(evidence, policy)
 

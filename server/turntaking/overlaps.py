@@ -100,12 +100,12 @@ class Overlaps:
         if overlap.ended_ms is None and not utterance.is_paused:
             overlap.lasted_ms = self._hearing.position_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
-        evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.read_ms, is_over)
+        evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
         verdict = judge(evidence, self._context.policy, self._context.answer_text())
         if verdict in (Verdict.HOLD, Verdict.READ) and self._context.floor.state is State.DUCKED:
             self._context.feed(FloorEvent.SPEECH_PERSISTED, None)
         match verdict:
-            case Verdict.READ if not utterance.is_being_read:
+            case Verdict.READ if not utterance.is_being_transcribed:
                 self._context.read(utterance)
             case Verdict.INTERRUPT:
                 self.take_floor(overlap)

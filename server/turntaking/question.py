@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
-from server.domain.values import Reply, ReplyOptions
+from server.domain.values import Response, ResponseOptions
 from server.domain.voice_events import EndedBy
 
 
@@ -14,19 +14,19 @@ class Question:
 
     utterance: Utterance | None = None
     say: str | None = None
-    options: ReplyOptions = field(default_factory=ReplyOptions)
+    options: ResponseOptions = field(default_factory=ResponseOptions)
     ended_by: EndedBy | None = None
     """Who asked, where it was not the end of the person's turn."""
     requested: bool = False
-    """True when the client asked for a reply by name and so must get one, whether or not words wait for it."""
+    """True when the client asked for a response by name and so must get one, whether or not words wait for it."""
     about: Conversation | None = None
-    """What the reply is about, if not the session's conversation."""
-    is_aside: bool = False
-    """True for a reply that runs beside the one that has the floor; it has no voice."""
-    reply: Reply | None = None
-    """Of a request: the reply that is made of it."""
+    """What the response is about, if not the session's conversation."""
+    is_out_of_band: bool = False
+    """True for a response that runs beside the one that has the floor; it has no voice."""
+    response: Response | None = None
+    """Of a request: the response that is made of it."""
     is_told: bool = False
-    """Whether the client has been told that the reply was created."""
+    """Whether the client has been told that the response was created."""
 
     @property
     def answers_turns(self) -> bool:

@@ -156,7 +156,7 @@ class Speech:
         self._set_wait(utterance)
         if self._questions is not None and self._is_semantic():
             self._questions.ask(utterance.recent())
-        if self._wants_reply():
+        if self._wants_response():
             self._context.feed(FloorEvent.SPEECH_PAUSED, Question(utterance=utterance))
 
     def _went_on(self, pause_ms: int) -> None:
@@ -191,7 +191,7 @@ class Speech:
         if utterance is not self._untold:
             self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.take(utterance)
-        if ended_by != "client" and self._wants_reply():
+        if ended_by != "client" and self._wants_response():
             self._context.feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
         else:
             self._note(utterance)
@@ -204,7 +204,7 @@ class Speech:
         detection = self._context.detection()
         return detection is not None and detection.kind == "semantic_vad"
 
-    def _wants_reply(self) -> bool:
+    def _wants_response(self) -> bool:
         detection = self._context.detection()
         return detection is not None and detection.create_response
 

@@ -83,7 +83,7 @@ class Script:
         return cls(examples, Wording(content["says"]), content["skills"])
 
 
-class ScriptedAgent:
+class DemoAgent:
     """A scripted agent, not a language model: time, sums, timers, and a restaurant's tables.
 
     Implements `stages.ports.LanguageModel`. Keeps nothing of a conversation.

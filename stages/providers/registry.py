@@ -56,7 +56,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     },
     "llm": {
         "openai": BuiltIn("stages.providers.openai_chat:OpenAIChatModel"),
-        "demo": BuiltIn("stages.demo.agent:ScriptedAgent", "embedded"),
+        "demo": BuiltIn("stages.demo.agent:DemoAgent", "embedded"),
         "echo": BuiltIn("stages.testing.fakes:EchoModel"),
     },
     "tts": {

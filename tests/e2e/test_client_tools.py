@@ -1,4 +1,4 @@
-"""Over a real socket: the client's tools, a reply beside the conversation, and a session that only listens."""
+"""Over a real socket: the client's tools, a response beside the conversation, and a session that only listens."""
 
 import pytest
 
@@ -26,8 +26,8 @@ async def test_a_tool_of_the_clients_is_called_and_its_result_spoken() -> None:
         await client.send("conversation.item.create", item=output)
         await client.send("response.create")
         await client.receive_until("response.done")
-        aside = {"conversation": "none", "output_modalities": ["text"], "metadata": {"kind": "topic"}}
-        await client.send("response.create", response=aside)
+        out_of_band = {"conversation": "none", "output_modalities": ["text"], "metadata": {"kind": "topic"}}
+        await client.send("response.create", response=out_of_band)
         done = (await client.receive_until("response.done")).event["response"]
         await client.receive_until("rate_limits.updated")
     check_trace(client.call.events())

@@ -16,7 +16,7 @@ from server.client.client import WIRE_HZ, RealtimeClient
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.output.outbound import Outbound
-from server.response.answer import Answer
+from server.response.run import ResponseRun
 from server.session.session import Session
 from stageflow.context import Message
 from stageflow.executor import Run
@@ -29,7 +29,7 @@ from tests.support.virtual_time import tasks_left
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-OF_A_SESSION = (Session, Answer, Conversation, Outbound, Utterance, Run)
+OF_A_SESSION = (Session, ResponseRun, Conversation, Outbound, Utterance, Run)
 
 
 class CallingModel:

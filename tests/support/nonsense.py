@@ -171,7 +171,7 @@ class Nonsense:
         return f'{{"type": "{kind}", "event_id": "mine", "session": {inner}, "item": {inner}, "response": {inner}}}'
 
     def _broken_clip(self) -> Frame:
-        """A message, or a reply about one, with clips of which some are no audio."""
+        """A message, or a response about one, with clips of which some are no audio."""
         audio = base64.b64encode(self._random.randbytes(self._random.randrange(200))).decode()
         broken = (
             *("AAAA" * 2 * self._random.randrange(1, 50),) * 3,

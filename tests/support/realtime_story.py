@@ -11,8 +11,6 @@ from server.domain.events import (
     AudioCleared,
     AudioCommitted,
     Event,
-    HostedCallEnded,
-    HostedCallStarted,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -20,15 +18,17 @@ from server.domain.events import (
     ItemTruncated,
     ListingEnded,
     ListingStarted,
+    McpCallEnded,
+    McpCallStarted,
     OutputCleared,
     Problem,
-    ReplyAudio,
-    ReplyCall,
-    ReplyEnded,
-    ReplyItemEnded,
-    ReplyItemStarted,
-    ReplyStarted,
-    ReplyText,
+    ResponseAudio,
+    ResponseCall,
+    ResponseEnded,
+    ResponseItemEnded,
+    ResponseItemStarted,
+    ResponseStarted,
+    ResponseText,
     SessionConfigured,
     SessionStarted,
     SilenceNoticed,
@@ -38,8 +38,8 @@ from server.domain.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, Detail, HostedCall, ToolListing
-from server.domain.values import Item, ItemKind, Part, Reply, SessionConfig
+from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, Detail, McpCall, ToolListing
+from server.domain.values import Item, ItemKind, Part, Response, SessionConfig
 from stages.ports import ServerTool, Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)
@@ -71,30 +71,30 @@ def message_with_clips(item_id: str, previous: str | None) -> list[Event]:
     ]
 
 
-def begun_reply(reply: Reply, item_id: str, previous: str | None) -> list[Event]:
+def begun_response(response: Response, item_id: str, previous: str | None) -> list[Event]:
     """An answer of two pieces, without its end."""
-    item = Item(item_id, "assistant", spoken=reply.modality == "audio", status="in_progress")
-    events: list[Event] = [ReplyStarted(reply), ReplyItemStarted(reply, item, previous)]
+    item = Item(item_id, "assistant", spoken=response.modality == "audio", status="in_progress")
+    events: list[Event] = [ResponseStarted(response), ResponseItemStarted(response, item, previous)]
     for piece in ("It is ", "noon."):
-        events.append(ReplyText(reply, item_id, piece))
-        if reply.modality == "audio":
-            events.append(ReplyAudio(reply, item_id, b"\x01\x02" * 480))
+        events.append(ResponseText(response, item_id, piece))
+        if response.modality == "audio":
+            events.append(ResponseAudio(response, item_id, b"\x01\x02" * 480))
     return events
 
 
-def whole_reply(reply: Reply, item_id: str, previous: str | None) -> list[Event]:
+def whole_response(response: Response, item_id: str, previous: str | None) -> list[Event]:
     """An answer of two pieces to its end."""
-    item = Item(item_id, "assistant", "It is noon.", spoken=reply.modality == "audio")
+    item = Item(item_id, "assistant", "It is noon.", spoken=response.modality == "audio")
     return [
-        *begun_reply(reply, item_id, previous),
-        ReplyItemEnded(reply, item, previous),
-        ReplyEnded(reply, "completed", items=(item,), usage=Usage(12, 5)),
+        *begun_response(response, item_id, previous),
+        ResponseItemEnded(response, item, previous),
+        ResponseEnded(response, "completed", items=(item,), usage=Usage(12, 5)),
     ]
 
 
-def calling_reply(reply: Reply, item_id: str, previous: str | None) -> list[Event]:
+def calling_response(response: Response, item_id: str, previous: str | None) -> list[Event]:
     """An answer that says something and calls two of the client's tools."""
-    item = Item(item_id, "assistant", "It is noon.", spoken=reply.modality == "audio")
+    item = Item(item_id, "assistant", "It is noon.", spoken=response.modality == "audio")
     calls = [
         Item(
             f"{item_id}_{n}", "assistant", f'{{"city":{n}}}', kind="call", call_id=f"call_{n}", name="weather"
@@ -102,37 +102,36 @@ def calling_reply(reply: Reply, item_id: str, previous: str | None) -> list[Even
         for n in (1, 2)
     ]
     return [
-        *begun_reply(reply, item_id, previous),
-        ReplyItemEnded(reply, item, previous),
-        ReplyCall(reply, calls[0], item_id, 1),
-        ReplyCall(reply, calls[1], calls[0].id, 2),
-        ReplyEnded(reply, "completed", items=(item, *calls), usage=Usage(12, 5)),
+        *begun_response(response, item_id, previous),
+        ResponseItemEnded(response, item, previous),
+        ResponseCall(response, calls[0], item_id, 1),
+        ResponseCall(response, calls[1], calls[0].id, 2),
+        ResponseEnded(response, "completed", items=(item, *calls), usage=Usage(12, 5)),
     ]
 
 
-def hosted(item_id: str, kind: ItemKind, detail: Detail, text: str = "") -> Item:
-    """An item that has to do with hosted tools."""
+def mcp(item_id: str, kind: ItemKind, detail: Detail, text: str = "") -> Item:
+    """An item that has to do with MCP tools."""
     return Item(item_id, "assistant", text, kind=kind, name="stock" if text else "", detail=detail)
 
 
 def listing(item_id: str, previous: str, ended: ToolListing) -> list[Event]:
     """A server is asked for its tools."""
     return [
-        ItemAdded(hosted(item_id, "listing", ToolListing(ended.server)), previous),
+        ItemAdded(mcp(item_id, "listing", ToolListing(ended.server)), previous),
         ListingStarted(item_id),
         ListingEnded(item_id, ok=ended.error is None),
-        ItemDone(hosted(item_id, "listing", ended), previous),
+        ItemDone(mcp(item_id, "listing", ended), previous),
     ]
 
 
-def hosted_reply(reply: Reply, previous: str) -> list[Event]:
-    """An answer that calls three hosted tools, two of which wait for approval, and what comes of them."""
-    text, call, question = '{"what":"hats"}', HostedCall("shop"), ApprovalRequest("shop")
+def hosted_response(response: Response, previous: str) -> list[Event]:
+    """An answer that calls three MCP tools, two of which wait for approval, and what comes of them."""
+    text, call, question = '{"what":"hats"}', McpCall("shop"), ApprovalRequest("shop")
     ids = ("item_h1", "item_h2", "item_h3", "item_h4", "item_h5")
     kinds: tuple[ItemKind, ...] = ("call", "call", "approval_request", "call", "approval_request")
     items = [
-        hosted(id, kind, call if kind == "call" else question, text)
-        for id, kind in zip(ids, kinds, strict=True)
+        mcp(id, kind, call if kind == "call" else question, text) for id, kind in zip(ids, kinds, strict=True)
     ]
     before = (previous, *ids)
     made = replace(items[0], detail=replace(call, output="7 hats"))
@@ -140,33 +139,33 @@ def hosted_reply(reply: Reply, previous: str) -> list[Event]:
         items[1], detail=replace(call, request_id=ids[2], error=CallError("http", "gone", 502))
     )
     refused = replace(items[3], detail=replace(call, request_id=ids[4], error=CallError("tool", "declined")))
-    yes = hosted("item_h6", "approval", Approval(ids[2], True))
-    no = hosted("item_h7", "approval", Approval(ids[4], False, "too dear"))
+    yes = mcp("item_h6", "approval", Approval(ids[2], True))
+    no = mcp("item_h7", "approval", Approval(ids[4], False, "too dear"))
     return [
-        ReplyStarted(reply),
-        *[ReplyCall(reply, item, before[n], n) for n, item in enumerate(items)],
-        ReplyEnded(reply, "completed", items=tuple(items), usage=Usage(12, 5)),
-        HostedCallStarted(ids[0], 0),
+        ResponseStarted(response),
+        *[ResponseCall(response, item, before[n], n) for n, item in enumerate(items)],
+        ResponseEnded(response, "completed", items=tuple(items), usage=Usage(12, 5)),
+        McpCallStarted(ids[0], 0),
         ItemAdded(yes, ids[4]),
         ItemDone(yes, ids[4]),
-        HostedCallStarted(ids[1], 1),
-        HostedCallEnded(ids[1], 1, ok=False),
+        McpCallStarted(ids[1], 1),
+        McpCallEnded(ids[1], 1, ok=False),
         ItemDone(approved, ids[0]),
-        HostedCallEnded(ids[0], 0, ok=True),
+        McpCallEnded(ids[0], 0, ok=True),
         ItemDone(made, previous),
         ItemAdded(no, yes.id),
         ItemDone(no, yes.id),
-        HostedCallEnded(ids[3], 3, ok=False),
+        McpCallEnded(ids[3], 3, ok=False),
         ItemDone(refused, ids[2]),
     ]
 
 
-def cut_reply(reply: Reply, item_id: str) -> list[Event]:
+def cut_response(response: Response, item_id: str) -> list[Event]:
     """The end of an answer that was talked over, after its truncation is known."""
     item = Item(item_id, "assistant", "It is noon.", spoken=True, status="incomplete")
     return [
-        ReplyItemEnded(reply, item, "item_u2"),
-        ReplyEnded(reply, "cancelled", "turn_detected", items=(item,), usage=Usage(20, 4)),
+        ResponseItemEnded(response, item, "item_u2"),
+        ResponseEnded(response, "cancelled", "turn_detected", items=(item,), usage=Usage(20, 4)),
         ItemTruncated(item_id, 310),
         ItemRetrieved(replace(item, text="It is")),
     ]
@@ -174,11 +173,11 @@ def cut_reply(reply: Reply, item_id: str) -> list[Event]:
 
 def story() -> list[Event]:
     """The whole conversation: keeps every rule of `trace_checker`."""
-    first = Reply("resp_1", metadata={"client_event_id": "c1"}, config=CONFIG)
-    second = Reply("resp_2", config=CONFIG)
-    third = Reply("resp_3", "text", config=replace(CONFIG, modality="text"))
-    aside = replace(third, id="resp_aside", in_conversation=False)
-    fourth = Reply("resp_4", config=CONFIG)
+    first = Response("resp_1", metadata={"client_event_id": "c1"}, config=CONFIG)
+    second = Response("resp_2", config=CONFIG)
+    third = Response("resp_3", "text", config=replace(CONFIG, modality="text"))
+    out_of_band = replace(third, id="resp_aside", in_conversation=False)
+    fourth = Response("resp_4", config=CONFIG)
     output = Item("item_o1", "tool", "sunny", kind="output", call_id="call_1")
     typed = Item("item_u4", "user", "And now?")
     third_turn = spoken_turn("item_u3", "item_a2", 5_000)
@@ -187,19 +186,19 @@ def story() -> list[Event]:
         *OPENING,
         *spoken_turn("item_u1", None, 120),
         TranscriptFinal("item_u1", "What time is it?", 0.9),
-        *whole_reply(first, "item_a1", "item_u1"),
+        *whole_response(first, "item_a1", "item_u1"),
         *spoken_turn("item_u2", "item_a1", 3_000),
-        *begun_reply(second, "item_a2", "item_u2"),
+        *begun_response(second, "item_a2", "item_u2"),
         TranscriptFinal("item_u2", "What time is it?", 0.9),
         third_turn[0],
-        *cut_reply(second, "item_a2"),
+        *cut_response(second, "item_a2"),
         *third_turn[1:],
         TranscriptFailed("item_u3", "transcription_failed", "the recogniser failed"),
         Problem(ClientError("invalid_value", "speed: must be less", param="speed", ref="c2")),
         AudioCleared(),
         ItemAdded(typed, "item_u3"),
         ItemDone(typed, "item_u3"),
-        *whole_reply(third, "item_a4", "item_u4"),
+        *whole_response(third, "item_a4", "item_u4"),
         SilenceNoticed("item_u5", 7_000, 12_000),
         AudioCommitted("item_u5", "item_a4"),
         ItemAdded(silence, "item_a4"),
@@ -207,8 +206,8 @@ def story() -> list[Event]:
         TranscriptFinal("item_u5", "", 5.0),
         *message_with_clips("item_u6", "item_u5"),
         ItemDeleted("item_u1"),
-        *whole_reply(aside, "item_a5", None),
-        *calling_reply(fourth, "item_a6", "item_u6"),
+        *whole_response(out_of_band, "item_a5", None),
+        *calling_response(fourth, "item_a6", "item_u6"),
         ItemAdded(output, "item_a6_2"),
         ItemDone(output, "item_a6_2"),
         OutputCleared("resp_4"),
@@ -218,5 +217,5 @@ def story() -> list[Event]:
             ToolListing("shop", (ServerTool("stock", annotations={"readOnlyHint": True}),)),
         ),
         *listing("item_l2", "item_l1", ToolListing("bank", error="the server cannot be reached")),
-        *hosted_reply(Reply("resp_5", config=CONFIG), "item_l2"),
+        *hosted_response(Response("resp_5", config=CONFIG), "item_l2"),
     ]

@@ -23,12 +23,12 @@ from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.deadlines import Deadlines
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
-from server.response.answer_context import Pipelines
+from server.response.context import Pipelines
 from server.response.prepared import Prepared
 from server.session.services import Services
 from server.session.session import Session
 from server.session.turn_reports import NoObserver, Observer
-from server.tools.mcp_policy import HostingPolicy
+from server.tools.mcp_policy import McpPolicy
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.core import Stage as Answering
 from stageflow.core import StageContext, StageKind, StageOutput
@@ -63,7 +63,7 @@ def realtime(config: SessionConfig) -> Dialect:
 
 def hosting(config: SessionConfig) -> Dialect:
     """A dialect whose client may name the servers of tools at `http://<name>/mcp`."""
-    return RealtimeDialect(config, RealtimeLimits(hosting=HostingPolicy(("http://tools", "http://other"))))
+    return RealtimeDialect(config, RealtimeLimits(hosting=McpPolicy(("http://tools", "http://other"))))
 
 
 def voice_v1(config: SessionConfig) -> Dialect:
@@ -260,7 +260,7 @@ class Stage:
         """How often the loop went round while the story was told."""
 
     def ask(self, text: str, modality: str = "audio") -> None:
-        """Type something and ask for a reply."""
+        """Type something and ask for a response."""
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
         self.wire.say("conversation.item.create", item=item)
         self.wire.say("response.create", response={"output_modalities": [modality]})

@@ -308,7 +308,7 @@ _NOTICED = {
     "input_audio_buffer.timeout_triggered": "silence from {audio_start_ms} to {audio_end_ms} ms",
     "conversation.item.input_audio_transcription.completed": "heard: {transcript!r}",
     "conversation.item.input_audio_transcription.failed": "not heard",
-    "response.created": "reply begins",
+    "response.created": "response begins",
     "response.output_audio_transcript.done": "said: {transcript!r}",
     "x_flush": "x_flush {epoch}",
     "x_duck": "x_duck",
@@ -322,6 +322,6 @@ def _notice(event: dict[str, Any]) -> str | None:
         return f"error: {event['error']['code']}"
     if event["type"] == "response.done":
         details = event["response"].get("status_details") or {}
-        return f"reply {event['response']['status']} {details.get('reason') or ''}".rstrip()
+        return f"response {event['response']['status']} {details.get('reason') or ''}".rstrip()
     form = _NOTICED.get(event["type"])
     return None if form is None else form.format(**event)

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from tests.support.trace_hosted import HostedCalls, Listings
+from tests.support.trace_hosted import Listings, McpCalls
 
 TraceEvent = Mapping[str, Any]
 Faults = Iterator[tuple[str, str]]
@@ -47,7 +47,7 @@ def check_trace(events: Sequence[TraceEvent], *, ended: bool = True) -> None:
 def trace_faults(events: Sequence[TraceEvent], *, ended: bool = True) -> list[str]:
     """Every broken rule, one line each. `ended`: replies and transcripts had the time to come to an end."""
     ours = (_Identity(), _Replies(), _Speech(), _Calls(), _Conversation(), _Transcripts())
-    checkers = (*ours, HostedCalls(), Listings())
+    checkers = (*ours, McpCalls(), Listings())
     faults = []
     for number, event in enumerate(events):
         for checker in checkers:

@@ -1,4 +1,4 @@
-"""The rules of a trace that are about hosted tools; `trace_checker` names them and calls them."""
+"""The rules of a trace that are about MCP tools; `trace_checker` names them and calls them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,8 +21,8 @@ _CALL_MOVES = {
 """A call that waits may be given up."""
 
 
-class HostedCalls:
-    """I15: follows each call from the end of its reply to what came of it; I17: and whether it was approved of."""
+class McpCalls:
+    """I15: follows each call from the end of its response to what came of it; I17: and whether it was approved of."""
 
     def __init__(self) -> None:
         self._steps: dict[str, str] = {}
@@ -52,8 +52,8 @@ class HostedCalls:
             if step not in ("waiting", "done"):
                 yield "I15", f"nothing came of {item_id}: it is {step}"
 
-    def _added(self, reply_id: str, item: Mapping[str, Any]) -> Faults:
-        calls = self._replies.setdefault(reply_id, [])
+    def _added(self, response_id: str, item: Mapping[str, Any]) -> Faults:
+        calls = self._replies.setdefault(response_id, [])
         if item["type"] == "mcp_call":
             calls.append(item["id"])
             self._steps[item["id"]] = "added"

@@ -27,16 +27,16 @@ from server.dialects.realtime.fields import (
 )
 from server.dialects.realtime.items import ItemId, ItemPart, ItemReader
 from server.dialects.realtime.limits import RealtimeLimits
-from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import client_tools, tool_choice
 from server.dialects.realtime.unknown import RENAMED
 from server.domain.commands import (
     AddItem,
-    CancelReply,
+    CancelResponse,
     ClearAudio,
     ClearOutput,
     CommitAudio,
-    CreateReply,
+    CreateResponse,
     DeleteItem,
     Noted,
     Order,
@@ -44,8 +44,8 @@ from server.domain.commands import (
     TruncateItem,
 )
 from server.domain.errors import ClientError
-from server.domain.mcp_tools import HostedChoice, HostedServer
-from server.domain.values import Item, Modality, ReplyOptions, SessionConfig
+from server.domain.mcp_tools import McpChoice, McpServer
+from server.domain.values import Item, Modality, ResponseOptions, SessionConfig
 from stages.ports import OneTool
 
 RawEvent = dict[str, Any]
@@ -53,13 +53,13 @@ RawEvent = dict[str, Any]
 
 MAX_METADATA = 16
 MAX_INPUT = 1000
-"""Items that one reply may be about."""
+"""Items that one response may be about."""
 MAX_INPUT_PIECES = 2000
 """Pieces of content in all of those items: looking through them takes 4 ms."""
 
 APPEND = "input_audio_buffer.append"
 UPDATE = "session.update"
-CREATE_REPLY = "response.create"
+CREATE_RESPONSE = "response.create"
 
 
 def event_ref(event: RawEvent) -> str | None:
@@ -78,7 +78,7 @@ Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
     BeforeValidator(_few_pairs),
 ]
-"""What a client hangs on a reply to find it again; the limits are the protocol's."""
+"""What a client hangs on a response to find it again; the limits are the protocol's."""
 
 
 def _few_pieces(value: object) -> object:
@@ -114,7 +114,7 @@ class _Cancel(Part):
     response_id: str | None = None
 
 
-class _ReplyPart(Part):
+class _ResponsePart(Part):
     instructions: Text | None = None
     output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
     max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
@@ -129,8 +129,8 @@ class _ReplyPart(Part):
     reasoning: Any = None
 
 
-class _CreateReply(Part):
-    response: _ReplyPart | None = None
+class _CreateResponse(Part):
+    response: _ResponsePart | None = None
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -203,7 +203,7 @@ def noted(command: Order | Noted, problems: Sequence[ClientError]) -> Order | No
 def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
     """Raises ClientError for a choice of a tool that is not among the client's."""
     choice = config.tool_choice
-    if isinstance(choice, HostedChoice) and choice.server not in {server.label for server in config.hosted}:
+    if isinstance(choice, McpChoice) and choice.server not in {server.label for server in config.mcp}:
         message = f"{param}: there is no server {choice.server[:64]!r}"
         raise ClientError("invalid_value", message, param=param, ref=ref)
     if isinstance(choice, OneTool) and choice.name not in {tool.name for tool in config.tools}:
@@ -211,14 +211,14 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
         raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
-def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
-    part, ref = checked(_CreateReply, event).response or _ReplyPart(), event_ref(event)
+def _create_response(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
+    part, ref = checked(_CreateResponse, event).response or _ResponsePart(), event_ref(event)
     reader = _reader(config, limits, ref)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if config.purpose == "transcription":
         message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
         raise ClientError("invalid_value", message, param="type", ref=ref)
-    options = ReplyOptions(
+    options = ResponseOptions(
         instructions=part.instructions,
         modality=part.output_modalities,
         metadata=part.metadata,
@@ -227,22 +227,22 @@ def _create_reply(event: RawEvent, config: SessionConfig, limits: RealtimeLimits
         speed=output.speed,
         output_format=output.format.to_format() if output.format is not None else None,
         tools=None if part.tools is None else client_tools(part.tools),
-        hosted=_hosted(part, limits, ref),
+        mcp=_mcp(part, limits, ref),
         tool_choice=None if part.tool_choice is None else tool_choice(part.tool_choice),
         context=_context(part.input, reader),
         in_conversation=part.conversation != "none",
     )
     if options.tool_choice is not None:
         check_choice(options.over(config), "response.tool_choice", ref)
-    return noted(CreateReply(options, ref), reader.left_out)
+    return noted(CreateResponse(options, ref), reader.left_out)
 
 
-def _hosted(part: _ReplyPart, limits: RealtimeLimits, ref: str | None) -> tuple[HostedServer, ...] | None:
+def _mcp(part: _ResponsePart, limits: RealtimeLimits, ref: str | None) -> tuple[McpServer, ...] | None:
     if part.tools is None:
         return None
-    servers = hosted_servers(part.tools, "response.tools", limits.hosting, ref)
+    servers = mcp_servers(part.tools, "response.tools", limits.hosting, ref)
     if servers and part.conversation == "none":
-        message = "response.tools: a reply beside the conversation has no hosted tools"
+        message = "response.tools: a response beside the conversation has no MCP tools"
         raise ClientError("invalid_value", message, param="response.tools", ref=ref)
     return servers
 
@@ -268,12 +268,12 @@ _SIMPLE: Mapping[str, Callable[[RawEvent], Order]] = {
         checked(_NamesItem, event).item_id, event_ref(event)
     ),
     "conversation.item.truncate": _truncate_item,
-    "response.cancel": lambda event: CancelReply(checked(_Cancel, event).response_id, event_ref(event)),
+    "response.cancel": lambda event: CancelResponse(checked(_Cancel, event).response_id, event_ref(event)),
     "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
 }
 _BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Order | Noted]] = {
     "conversation.item.create": _create_item,
-    CREATE_REPLY: _create_reply,
+    CREATE_RESPONSE: _create_response,
 }
 """What means different things in different sessions."""
 
@@ -283,7 +283,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "conversation.item.retrieve": _NamesItem,
     "conversation.item.delete": _NamesItem,
     "conversation.item.truncate": _TruncateItem,
-    CREATE_REPLY: _CreateReply,
+    CREATE_RESPONSE: _CreateResponse,
     "response.cancel": _Cancel,
 }
 """What knows the keys of an event; the others have none of their own."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from server.dialects.realtime.commands import (
     APPEND,
-    CREATE_REPLY,
+    CREATE_RESPONSE,
     MODELS,
     UPDATE,
     RawEvent,
@@ -25,7 +25,7 @@ from server.dialects.realtime.fields import Json, Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
-from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, settled
 from server.dialects.realtime.unknown import UnknownKeys
 from server.domain.commands import Command, Configure, Noted, Order
@@ -100,8 +100,8 @@ class RealtimeDialect:
         else:
             command = to_command(event, self._session.config, self._limits)
             self._locks.check_command(command, event)
-            if kind == CREATE_REPLY:
-                problems.append(self._ignored.of_reply(event.get("response"), ref))
+            if kind == CREATE_RESPONSE:
+                problems.append(self._ignored.of_response(event.get("response"), ref))
         problems.append(self._unknown.problem(event, MODELS.get(str(kind), Part), ref))
         return noted(command, [problem for problem in problems if problem is not None])
 
@@ -125,8 +125,8 @@ class RealtimeDialect:
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=ref)
-        hosted = hosted_servers(part.tools, "session.tools", self._limits.hosting, ref)
-        session = merge(self._session, part, self._defaults, hosted)
+        mcp = mcp_servers(part.tools, "session.tools", self._limits.hosting, ref)
+        session = merge(self._session, part, self._defaults, mcp)
         if "tool_choice" in part.model_fields_set:
             check_choice(session.config, "session.tool_choice", ref)
         self._locks.check_session(session, ref)

@@ -14,15 +14,13 @@ from typing import Any
 from pybase64 import b64encode_as_string
 
 from server.dialects.realtime.fields import Json
-from server.dialects.realtime.objects import render_item, render_reply, render_status, render_usage
+from server.dialects.realtime.objects import render_item, render_response, render_status, render_usage
 from server.dialects.realtime.session import WireSession, render_session
 from server.domain.errors import ClientError
 from server.domain.events import (
     AudioCleared,
     AudioCommitted,
     Event,
-    HostedCallEnded,
-    HostedCallStarted,
     ItemAdded,
     ItemDeleted,
     ItemDone,
@@ -30,15 +28,17 @@ from server.domain.events import (
     ItemTruncated,
     ListingEnded,
     ListingStarted,
+    McpCallEnded,
+    McpCallStarted,
     OutputCleared,
     Problem,
-    ReplyAudio,
-    ReplyCall,
-    ReplyEnded,
-    ReplyItemEnded,
-    ReplyItemStarted,
-    ReplyStarted,
-    ReplyText,
+    ResponseAudio,
+    ResponseCall,
+    ResponseEnded,
+    ResponseItemEnded,
+    ResponseItemStarted,
+    ResponseStarted,
+    ResponseText,
     SessionConfigured,
     SessionStarted,
     SilenceNoticed,
@@ -49,8 +49,8 @@ from server.domain.events import (
     TranscriptPartial,
 )
 from server.domain.ids import new_id
-from server.domain.mcp_tools import ApprovalRequest, HostedCall
-from server.domain.values import IgnoredSetting, Item, Reply, SessionConfig
+from server.domain.mcp_tools import ApprovalRequest, McpCall
+from server.domain.values import IgnoredSetting, Item, Response, SessionConfig
 
 Body = tuple[str, Json]
 """The type of a frame and its fields, without the id."""
@@ -62,7 +62,9 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 # --- events with fields of their own ----------------------------------------------------------------------
 
 
-def _placed(kind: str, event: ItemAdded | ItemDone | ReplyItemStarted | ReplyItemEnded | ReplyCall) -> Body:
+def _placed(
+    kind: str, event: ItemAdded | ItemDone | ResponseItemStarted | ResponseItemEnded | ResponseCall
+) -> Body:
     return kind, {"previous_item_id": event.previous_item_id, "item": render_item(event.item)}
 
 
@@ -142,43 +144,43 @@ def _problem(error: ClientError) -> Body:
     return "error", {"error": fields}
 
 
-def _place(reply: Reply, item_id: str) -> Json:
+def _place(response: Response, item_id: str) -> Json:
     return {
-        "response_id": reply.id,
+        "response_id": response.id,
         "item_id": item_id,
-        "output_index": reply.message_index,
+        "output_index": response.message_index,
         "content_index": 0,
     }
 
 
-def _part(reply: Reply, text: str) -> Json:
-    if reply.modality == "audio":
+def _part(response: Response, text: str) -> Json:
+    if response.modality == "audio":
         return {"type": "audio", "transcript": text}
     return {"type": "text", "text": text}
 
 
-def _output_item(kind: str, reply: Reply, item: Item, index: int) -> Body:
-    return kind, {"response_id": reply.id, "output_index": index, "item": render_item(item)}
+def _output_item(kind: str, response: Response, item: Item, index: int) -> Body:
+    return kind, {"response_id": response.id, "output_index": index, "item": render_item(item)}
 
 
-def _remembered(kind: str, event: ReplyItemStarted | ReplyItemEnded | ReplyCall) -> list[Body]:
+def _remembered(kind: str, event: ResponseItemStarted | ResponseItemEnded | ResponseCall) -> list[Body]:
     """What is said of an item of an answer that the conversation learns of."""
-    return [_placed(kind, event)] if event.reply.in_conversation else []
+    return [_placed(kind, event)] if event.response.in_conversation else []
 
 
-def _reply_item_started(event: ReplyItemStarted) -> list[Body]:
-    reply, item = event.reply, event.item
+def _response_item_started(event: ResponseItemStarted) -> list[Body]:
+    response, item = event.response, event.item
     return [
-        _output_item("response.output_item.added", reply, item, reply.message_index),
+        _output_item("response.output_item.added", response, item, response.message_index),
         *_remembered("conversation.item.added", event),
-        ("response.content_part.added", {**_place(reply, item.id), "part": _part(reply, "")}),
+        ("response.content_part.added", {**_place(response, item.id), "part": _part(response, "")}),
     ]
 
 
-def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
-    reply, item = event.reply, event.item
-    place = _place(reply, item.id)
-    if reply.modality == "audio":
+def _response_item_ended(event: ResponseItemEnded) -> list[Body]:
+    response, item = event.response, event.item
+    place = _place(response, item.id)
+    if response.modality == "audio":
         ends = [
             ("response.output_audio.done", place),
             ("response.output_audio_transcript.done", {**place, "transcript": item.text}),
@@ -187,61 +189,61 @@ def _reply_item_ended(event: ReplyItemEnded) -> list[Body]:
         ends = [("response.output_text.done", {**place, "text": item.text})]
     return [
         *ends,
-        ("response.content_part.done", {**place, "part": _part(reply, item.text)}),
+        ("response.content_part.done", {**place, "part": _part(response, item.text)}),
         *_remembered("conversation.item.done", event),
-        _output_item("response.output_item.done", reply, item, reply.message_index),
+        _output_item("response.output_item.done", response, item, response.message_index),
     ]
 
 
-def _reply_call(event: ReplyCall) -> list[Body]:
+def _response_call(event: ResponseCall) -> list[Body]:
     """A call of one of the client's tools; it comes in one piece, as it is worth nothing before it is whole."""
-    reply, item = event.reply, event.item
-    if isinstance(item.detail, HostedCall):
-        return _hosted_call(event)
+    response, item = event.response, event.item
+    if isinstance(item.detail, McpCall):
+        return _mcp_call(event)
     if isinstance(item.detail, ApprovalRequest):
         return [
-            _output_item("response.output_item.added", reply, item, event.index),
+            _output_item("response.output_item.added", response, item, event.index),
             *_remembered("conversation.item.added", event),
             *_remembered("conversation.item.done", event),
-            _output_item("response.output_item.done", reply, item, event.index),
+            _output_item("response.output_item.done", response, item, event.index),
         ]
     begun = replace(event, item=replace(item, text="", status="in_progress"))
     place: Json = {
-        "response_id": reply.id,
+        "response_id": response.id,
         "item_id": item.id,
         "output_index": event.index,
         "call_id": item.call_id,
     }
     whole: Json = {**place, "name": item.name, "arguments": item.text}
     return [
-        _output_item("response.output_item.added", reply, begun.item, event.index),
+        _output_item("response.output_item.added", response, begun.item, event.index),
         *_remembered("conversation.item.added", begun),
         ("response.function_call_arguments.delta", {**place, "delta": item.text}),
         ("response.function_call_arguments.done", whole),
         *_remembered("conversation.item.done", event),
-        _output_item("response.output_item.done", reply, item, event.index),
+        _output_item("response.output_item.done", response, item, event.index),
     ]
 
 
-def _hosted_call(event: ReplyCall) -> list[Body]:
-    """A call of a hosted tool: the item is done when something has come of it, after the reply."""
-    reply, item = event.reply, event.item
+def _mcp_call(event: ResponseCall) -> list[Body]:
+    """A call of a MCP tool: the item is done when something has come of it, after the response."""
+    response, item = event.response, event.item
     begun = replace(event, item=replace(item, text=""))
-    place: Json = {"response_id": reply.id, "item_id": item.id, "output_index": event.index}
+    place: Json = {"response_id": response.id, "item_id": item.id, "output_index": event.index}
     return [
-        _output_item("response.output_item.added", reply, begun.item, event.index),
+        _output_item("response.output_item.added", response, begun.item, event.index),
         *_remembered("conversation.item.added", begun),
         ("response.mcp_call_arguments.delta", {**place, "delta": item.text, "obfuscation": ""}),
         ("response.mcp_call_arguments.done", {**place, "arguments": item.text}),
-        _output_item("response.output_item.done", reply, item, event.index),
+        _output_item("response.output_item.done", response, item, event.index),
     ]
 
 
-def _of_call(step: str, event: HostedCallStarted | HostedCallEnded) -> list[Body]:
+def _of_call(step: str, event: McpCallStarted | McpCallEnded) -> list[Body]:
     return [(f"response.mcp_call.{step}", {"item_id": event.item_id, "output_index": event.index})]
 
 
-def _ended(event: HostedCallEnded | ListingEnded) -> str:
+def _ended(event: McpCallEnded | ListingEnded) -> str:
     return "completed" if event.ok else "failed"
 
 
@@ -259,14 +261,14 @@ _BODIES: Mapping[type, Callable[[Any], list[Body]]] = {
     TranscriptPartial: _partial,
     TranscriptFinal: _transcribed,
     TranscriptFailed: _not_transcribed,
-    ReplyItemStarted: _reply_item_started,
-    ReplyItemEnded: _reply_item_ended,
-    ReplyCall: _reply_call,
-    HostedCallStarted: lambda event: _of_call("in_progress", event),
-    HostedCallEnded: lambda event: _of_call(_ended(event), event),
+    ResponseItemStarted: _response_item_started,
+    ResponseItemEnded: _response_item_ended,
+    ResponseCall: _response_call,
+    McpCallStarted: lambda event: _of_call("in_progress", event),
+    McpCallEnded: lambda event: _of_call(_ended(event), event),
     ListingStarted: lambda event: [_of_item("mcp_list_tools.in_progress", event)],
     ListingEnded: lambda event: [_of_item(f"mcp_list_tools.{_ended(event)}", event)],
-    OutputCleared: lambda event: [("output_audio_buffer.cleared", {"response_id": event.reply_id})],
+    OutputCleared: lambda event: [("output_audio_buffer.cleared", {"response_id": event.response_id})],
     Problem: lambda event: [_problem(event.error)],
 }
 
@@ -289,9 +291,9 @@ class RealtimeEncoder:
     ) -> list[str | bytes]:
         """The frames that say `event`; `session` holds what is only echoed, `ignored` what changed nothing when the
         session was opened."""
-        if isinstance(event, ReplyAudio):
+        if isinstance(event, ResponseAudio):
             return [self._audio_delta(event)]
-        if isinstance(event, ReplyText):
+        if isinstance(event, ResponseText):
             return [self._text_delta(event)]
         if isinstance(event, _TRANSCRIPTS) and not session.config.transcription:
             return []
@@ -303,9 +305,11 @@ class RealtimeEncoder:
             return [("session.created", self._session(session, event.config, ignored))]
         if isinstance(event, SessionConfigured):
             return [("session.updated", self._session(session, event.config, event.ignored))]
-        if isinstance(event, ReplyStarted):
-            return [("response.created", {"response": render_reply(event.reply, self._conversation_id)})]
-        if isinstance(event, ReplyEnded):
+        if isinstance(event, ResponseStarted):
+            return [
+                ("response.created", {"response": render_response(event.response, self._conversation_id)})
+            ]
+        if isinstance(event, ResponseEnded):
             # Nobody is limited here, and clients that look for limits are told so.
             return [("response.done", {"response": self._ended(event)}), _NO_LIMITS]
         return _BODIES[type(event)](event)
@@ -318,9 +322,9 @@ class RealtimeEncoder:
             shown["x_ignored"] = [asdict(setting) for setting in ignored]
         return {"session": shown}
 
-    def _ended(self, event: ReplyEnded) -> Json:
+    def _ended(self, event: ResponseEnded) -> Json:
         return {
-            **render_reply(event.reply, self._conversation_id),
+            **render_response(event.response, self._conversation_id),
             "status": event.status,
             "status_details": render_status(event),
             "output": [render_item(item) for item in event.items],
@@ -334,24 +338,24 @@ class RealtimeEncoder:
             {"type": kind, "event_id": f"event_{self._frames}", **fields}, separators=(",", ":")
         )
 
-    def _audio_delta(self, event: ReplyAudio) -> str:
+    def _audio_delta(self, event: ResponseAudio) -> str:
         self._frames += 1
         return (
             f'{{"type":"response.output_audio.delta","event_id":"event_{self._frames}",'
             f'{self._place(event)},"delta":"{b64encode_as_string(event.data)}"}}'
         )
 
-    def _text_delta(self, event: ReplyText) -> str:
+    def _text_delta(self, event: ResponseText) -> str:
         self._frames += 1
         return (
-            f'{{"type":"{_DELTA[event.reply.modality]}","event_id":"event_{self._frames}",'
+            f'{{"type":"{_DELTA[event.response.modality]}","event_id":"event_{self._frames}",'
             f'{self._place(event)},"delta":{json.dumps(event.delta)}}}'
         )
 
-    def _place(self, event: ReplyAudio | ReplyText) -> str:
+    def _place(self, event: ResponseAudio | ResponseText) -> str:
         """The fields that all deltas of an answer share, written once."""
-        reply_id, item_id, written = self._place_of
-        if reply_id != event.reply.id or item_id != event.item_id:
-            written = json.dumps(_place(event.reply, event.item_id), separators=(",", ":"))[1:-1]
-            self._place_of = (event.reply.id, event.item_id, written)
+        response_id, item_id, written = self._place_of
+        if response_id != event.response.id or item_id != event.item_id:
+            written = json.dumps(_place(event.response, event.item_id), separators=(",", ":"))[1:-1]
+            self._place_of = (event.response.id, event.item_id, written)
         return written

@@ -64,9 +64,9 @@ class IgnoredSettings:
         found = _of_language(wanted, self._abilities.languages) if wanted else None
         return self._error([found] if found else [], ref)
 
-    def of_reply(self, response: object, ref: str | None) -> ClientError | None:
+    def of_response(self, response: object, ref: str | None) -> ClientError | None:
         """What to tell of the checked `response` of a `response.create`, as far as that was not told yet."""
-        found = _of_reply(response, self._abilities.voices) if isinstance(response, dict) else ()
+        found = _of_response(response, self._abilities.voices) if isinstance(response, dict) else ()
         return self._error(found, ref)
 
     def _new(self, found: Iterable[IgnoredSetting]) -> tuple[IgnoredSetting, ...]:
@@ -148,7 +148,7 @@ def _of_output(path: str, part: OutputPart, voices: tuple[str, ...]) -> Iterator
         yield IgnoredSetting(f"{path}.voice", message)
 
 
-def _of_reply(response: Json, voices: tuple[str, ...]) -> Iterator[IgnoredSetting]:
+def _of_response(response: Json, voices: tuple[str, ...]) -> Iterator[IgnoredSetting]:
     for name, nothing in _UNUSED.items():
         if response.get(name) not in (None, nothing):
             yield IgnoredSetting(f"response.{name}", "changes nothing")

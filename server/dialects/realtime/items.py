@@ -78,7 +78,7 @@ class ItemReader:
         return replace(self._item(part, param), status=part.status or "completed")
 
     def input(self, part: ItemPart, param: str) -> Item | str:
-        """The same for what a reply is about, where the id of an item in the conversation stands for the item."""
+        """The same for what a response is about, where the id of an item in the conversation stands for the item."""
         if part.type == "mcp_approval_response":
             self._refuse("invalid_value", f"{param}.type", "a call is approved of in the conversation only")
         if part.type != "item_reference":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.tools.mcp_policy import HostingPolicy
+from server.tools.mcp_policy import McpPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,5 @@ class RealtimeLimits:
     """JSON text of any other event, the audio of clips not counted."""
     max_clips_s: float = 60.0
     """Clips that one event brings, all together."""
-    hosting: HostingPolicy = HostingPolicy()
+    hosting: McpPolicy = McpPolicy()
     """Which servers of tools a client may name."""

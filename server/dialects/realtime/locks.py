@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from server.dialects.realtime.commands import RawEvent, event_ref
 from server.dialects.realtime.fields import Json
 from server.dialects.realtime.session import WireSession, render_session
-from server.domain.commands import AddItem, Command, CreateReply, Noted
+from server.domain.commands import AddItem, Command, CreateResponse, Noted
 from server.domain.errors import ClientError
 from server.domain.values import Item
 
@@ -41,7 +41,7 @@ class Locks:
     def __init__(self, pinned: Pinned) -> None:
         self._paths = pinned.locked
         self._session = _render(pinned.session) if pinned.locked else {}
-        self._hosted = pinned.session.config.hosted
+        self._mcp = pinned.session.config.mcp
 
     def check_session(self, session: WireSession, ref: str | None) -> None:
         """Raises ClientError when the session would differ in a locked setting."""
@@ -50,14 +50,14 @@ class Locks:
             if _at(rendered, path) != _at(self._session, path):
                 raise _locked(f"session.{path}", ref)
         # What is not shown is locked too.
-        if "tools" in self._paths and session.config.hosted != self._hosted:
+        if "tools" in self._paths and session.config.mcp != self._mcp:
             raise _locked("session.tools", ref)
 
     def check_command(self, command: Command | Noted, event: RawEvent) -> None:
-        """Raises ClientError when a reply would differ in a locked setting, or new instructions come as an item."""
+        """Raises ClientError when a response would differ in a locked setting, or new instructions come as an item."""
         if isinstance(command, Noted):
             self.check_command(command.command, event)
-        elif isinstance(command, CreateReply):
+        elif isinstance(command, CreateResponse):
             wanted = event.get("response")
             for path in self._paths:
                 value = _at(wanted, path)

@@ -15,17 +15,17 @@ from server.domain.mcp_tools import (
     Approval,
     ApprovalRequest,
     CallError,
-    HostedCall,
-    HostedServer,
+    McpCall,
+    McpServer,
     ToolFilter,
     ToolListing,
 )
 from server.domain.values import Item
-from server.tools.mcp_policy import HostingPolicy
+from server.tools.mcp_policy import McpPolicy
 from stages.ports import ServerTool
 
 MAX_SERVERS = 8
-"""That one session, or one reply, may name."""
+"""That one session, or one response, may name."""
 
 MAX_HEADERS = 16
 
@@ -89,9 +89,9 @@ class _McpTool(Part):
     tunnel_id: str | None = None
 
 
-def hosted_servers(
-    tools: Sequence[Mapping[str, Any]] | None, param: str, policy: HostingPolicy, ref: str | None
-) -> tuple[HostedServer, ...]:
+def mcp_servers(
+    tools: Sequence[Mapping[str, Any]] | None, param: str, policy: McpPolicy, ref: str | None
+) -> tuple[McpServer, ...]:
     """The servers among a client's checked tools. Raises ClientError for those that it may not name."""
     servers = [
         _server(tool, f"{param}[{n}]", policy, ref)
@@ -108,7 +108,7 @@ def hosted_servers(
     return tuple(servers)
 
 
-def _server(tool: Mapping[str, Any], param: str, policy: HostingPolicy, ref: str | None) -> HostedServer:
+def _server(tool: Mapping[str, Any], param: str, policy: McpPolicy, ref: str | None) -> McpServer:
     try:
         part = _McpTool.model_validate(tool)
     except ValidationError as error:
@@ -125,7 +125,7 @@ def _server(tool: Mapping[str, Any], param: str, policy: HostingPolicy, ref: str
         place = f"{param}.server_url"
         raise ClientError("mcp_server_not_allowed", f"{place}: {error}", param=place, ref=ref) from None
     approval = part.require_approval or _ApprovalFilter()
-    return HostedServer(
+    return McpServer(
         part.server_label,
         url,
         _secrets(part),
@@ -164,8 +164,8 @@ def without_secrets(tools: list[Json]) -> list[JsonValue]:
 _ERRORS = {"tool": "tool_execution_error", "protocol": "protocol_error", "http": "http_error"}
 
 
-def render_hosted(item: Item) -> Json:
-    """An item that has to do with hosted tools. The protocol has no field for why a listing failed: `x_error`."""
+def render_mcp(item: Item) -> Json:
+    """An item that has to do with MCP tools. The protocol has no field for why a listing failed: `x_error`."""
     head: Json = {"id": item.id}
     match item.detail:
         case ToolListing(server=server, tools=tools, error=error):
@@ -182,13 +182,13 @@ def render_hosted(item: Item) -> Json:
                 **answer,
                 **({"reason": reason} if reason else {}),
             }
-        case HostedCall() as made:
+        case McpCall() as made:
             return {**head, "type": "mcp_call", **_render_call(item, made)}
         case None:
-            raise AssertionError("an item of hosted tools says what it is")
+            raise AssertionError("an item of MCP tools says what it is")
 
 
-def _render_call(item: Item, made: HostedCall) -> Json:
+def _render_call(item: Item, made: McpCall) -> Json:
     call: Json = {
         "server_label": made.server,
         "name": item.name,

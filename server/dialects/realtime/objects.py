@@ -1,23 +1,23 @@
-"""Items and replies as the Realtime protocol writes them.
+"""Items and responses as the Realtime protocol writes them.
 
 What looks like an oddity is some client's requirement: the content of a spoken user's item always has the
-key `transcript`, and `usage` of a finished reply is never null.
+key `transcript`, and `usage` of a finished response is never null.
 """
 
 from pydantic import JsonValue
 
 from server.dialects.realtime.fields import Json
-from server.dialects.realtime.mcp_tools import render_hosted
+from server.dialects.realtime.mcp_tools import render_mcp
 from server.dialects.realtime.session import render_format
-from server.domain.events import ReplyEnded
-from server.domain.values import Item, Part, Reply, Role
+from server.domain.events import ResponseEnded
+from server.domain.values import Item, Part, Response, Role
 from stages.ports import Usage
 
 
 def render_item(item: Item) -> Json:
     """A conversation item. An answer that has only begun has no content yet."""
     if item.detail is not None:
-        return render_hosted(item)
+        return render_mcp(item)
     head: Json = {"id": item.id, "object": "realtime.item", "status": item.status}
     if item.kind == "call":
         call: Json = {"call_id": item.call_id, "name": item.name, "arguments": item.text}
@@ -56,26 +56,26 @@ def render_usage(usage: Usage) -> Json:
     }
 
 
-def render_reply(reply: Reply, conversation_id: str) -> Json:
-    """A reply that has begun."""
-    config = reply.config
+def render_response(response: Response, conversation_id: str) -> Json:
+    """A response that has begun."""
+    config = response.config
     return {
         "object": "realtime.response",
-        "id": reply.id,
+        "id": response.id,
         "status": "in_progress",
         "status_details": None,
         "output": [],
-        "conversation_id": conversation_id if reply.in_conversation else None,
-        "output_modalities": [reply.modality],
+        "conversation_id": conversation_id if response.in_conversation else None,
+        "output_modalities": [response.modality],
         "max_output_tokens": config.max_output_tokens or "inf",
         "audio": {"output": {"format": render_format(config.output_format), "voice": config.voice}},
         "usage": None,
-        "metadata": dict(reply.metadata) if reply.metadata is not None else None,
+        "metadata": dict(response.metadata) if response.metadata is not None else None,
     }
 
 
-def render_status(event: ReplyEnded) -> Json | None:
-    """Why a reply did not come to its proper end."""
+def render_status(event: ResponseEnded) -> Json | None:
+    """Why a response did not come to its proper end."""
     if event.status == "completed":
         return None
     details: Json = {"type": event.status}

@@ -9,12 +9,12 @@ from pydantic_core import from_json
 from server.dialects.realtime.commands import RawEvent, checked
 from server.dialects.realtime.fields import Json, Part, SessionPart
 from server.dialects.realtime.locks import LOCKABLE, Pinned
-from server.dialects.realtime.mcp_tools import hosted_servers
+from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, render_session
 from server.domain.errors import ClientError
 from server.domain.ids import new_id
 from server.domain.values import SessionConfig
-from server.tools.mcp_policy import HostingPolicy
+from server.tools.mcp_policy import McpPolicy
 
 
 class _Expiry(Part):
@@ -43,14 +43,14 @@ class SecretOrder:
 def read_order(
     body: bytes,
     defaults: SessionConfig,
-    hosting: HostingPolicy = HostingPolicy(),
+    hosting: McpPolicy = McpPolicy(),
 ) -> SecretOrder:
     """The body of a request; an empty one asks for a session as the server has it. Raises ClientError."""
     order = checked(_Order, _object(body))
     part = order.session or _PinnedPart()
     config = replace(defaults, model=part.model or defaults.model)
-    hosted = hosted_servers(part.tools, "session.tools", hosting, None)
-    session = merge(WireSession(config), part, config, hosted)
+    mcp = mcp_servers(part.tools, "session.tools", hosting, None)
+    session = merge(WireSession(config), part, config, mcp)
     lifetime_s = order.expires_after.seconds if order.expires_after else _Expiry().seconds
     return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s)
 

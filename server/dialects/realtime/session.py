@@ -21,7 +21,7 @@ from pydantic import JsonValue
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
 from server.dialects.realtime.mcp_tools import without_secrets
-from server.domain.mcp_tools import HostedChoice, HostedServer
+from server.domain.mcp_tools import McpChoice, McpServer
 from server.domain.values import SessionConfig, Truncation, TurnDetection
 from stageflow.tools import Tool
 from stages.client_tools import client_tool
@@ -61,9 +61,9 @@ def _chosen(present: Set[str], name: str, value: _T | None, current: _T, default
 
 
 def merge(
-    session: WireSession, part: SessionPart, defaults: SessionConfig, hosted: tuple[HostedServer, ...]
+    session: WireSession, part: SessionPart, defaults: SessionConfig, mcp: tuple[McpServer, ...]
 ) -> WireSession:
-    """The session object after a checked `session.update`; `hosted` are the servers that its tools name."""
+    """The session object after a checked `session.update`; `mcp` are the servers that its tools name."""
     config, present = session.config, part.model_fields_set
     tokens = part.max_output_tokens
     config = replace(
@@ -83,7 +83,7 @@ def merge(
         ),
     )
     if "tools" in present:
-        config = replace(config, tools=client_tools(part.tools), hosted=hosted)
+        config = replace(config, tools=client_tools(part.tools), mcp=mcp)
     if "tool_choice" in present:
         config = replace(config, tool_choice=tool_choice(part.tool_choice))
     if "truncation" in present:
@@ -104,7 +104,7 @@ def settled(config: SessionConfig) -> SessionConfig:
         return config
     detection = config.turn_detection
     silent = detection and replace(detection, create_response=False, interrupt_response=False)
-    return replace(config, transcription=True, turn_detection=silent, hosted=())
+    return replace(config, transcription=True, turn_detection=silent, mcp=())
 
 
 def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:
@@ -116,12 +116,12 @@ def client_tools(tools: Sequence[Mapping[str, Any]] | None) -> tuple[Tool, ...]:
     )
 
 
-def tool_choice(choice: JsonValue) -> ToolChoice | HostedChoice:
+def tool_choice(choice: JsonValue) -> ToolChoice | McpChoice:
     """A checked `tool_choice` as a value."""
     if isinstance(choice, dict):
         name = choice.get("name")
         if choice.get("type") == "mcp":
-            return HostedChoice(str(choice["server_label"]), None if name is None else str(name))
+            return McpChoice(str(choice["server_label"]), None if name is None else str(name))
         return OneTool(str(name))
     return "auto" if choice not in ("none", "required") else choice  # type: ignore[return-value]  # one of the two
 

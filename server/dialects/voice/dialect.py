@@ -20,7 +20,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
-from server.domain.events import Event, ReplyAudio
+from server.domain.events import Event, ResponseAudio
 from server.domain.voice_events import (
     Ping,
     Played,
@@ -74,7 +74,7 @@ class VoiceDialect:
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order."""
         match event:
-            case ReplyAudio(epoch=epoch, offset_samples=offset, data=data):
+            case ResponseAudio(epoch=epoch, offset_samples=offset, data=data):
                 return [pack_frame(Stream.ANSWER, epoch, offset, data)]
             case Pong():
                 return [self._realtime.frame("x_pong", {})]
@@ -88,8 +88,8 @@ class VoiceDialect:
                 return [self._realtime.frame("x_words", asdict(event))]
             case TurnEnded():
                 return [self._realtime.frame("x_turn", asdict(event))]
-            case TurnTimed(turn=turn, reply_id=reply_id, ms=ms):
-                fields: Json = {"turn": turn, "response_id": reply_id, "ms": {**ms}}
+            case TurnTimed(turn=turn, response_id=response_id, ms=ms):
+                fields: Json = {"turn": turn, "response_id": response_id, "ms": {**ms}}
                 return [self._realtime.frame("x_metrics", fields)]
         return self._realtime.encode(event)
 

@@ -10,7 +10,7 @@ import pytest
 from audio.formats import AudioFormat, Encoding
 from audio.g711 import encode_mulaw
 from server.config.settings import Limits
-from server.conversation.clip_reading import CLIP_S, ClipReading
+from server.conversation.clip_transcription import CLIP_S, ClipTranscription
 from server.domain.values import SessionConfig, TurnDetection
 from stages.errors import ProviderError
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
@@ -44,7 +44,7 @@ def add(stage: Stage, *content: dict[str, Any], id: str = "clip", **more: Any) -
     stage.wire.say("conversation.item.create", item=item, event_id="c1", **more)
 
 
-def reply(stage: Stage, modality: str = "text", **more: Any) -> None:
+def response(stage: Stage, modality: str = "text", **more: Any) -> None:
     stage.wire.say("response.create", response={"output_modalities": [modality], **more})
 
 
@@ -64,14 +64,14 @@ def texts(stage: Stage, kind: str, key: str) -> list[str]:
     return [event[key] for event in stage.wire.events() if event["type"] == kind]
 
 
-def reply_of(stage: Stage, number: int = 0) -> dict[str, Any]:
+def response_of(stage: Stage, number: int = 0) -> dict[str, Any]:
     ends: list[dict[str, Any]] = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
     return ends[number]
 
 
 def said(stage: Stage, number: int = 0) -> str:
-    """The text of a reply."""
-    content = reply_of(stage, number)["output"][0]["content"][0]
+    """The text of a response."""
+    content = response_of(stage, number)["output"][0]["content"][0]
     return str(content.get("transcript") or content.get("text"))
 
 
@@ -82,7 +82,7 @@ def said(stage: Stage, number: int = 0) -> str:
 def test_a_clip_is_added_recognised_and_answered(modality: str) -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        reply(stage, modality)
+        response(stage, modality)
         await stage.wire.until(DONE)
         await stage.wire.until(COMPLETED)
         assert await retrieved(stage) == [{"type": "input_audio", "transcript": "what time is it"}]
@@ -100,13 +100,13 @@ def test_a_clip_is_added_recognised_and_answered(modality: str) -> None:
     assert heard["usage"] == {"type": "duration", "seconds": 1.0}
     assert texts(stage, f"{TRANSCRIPTION}.delta", "delta") == [heard["transcript"]] == ["what time is it"]
     assert told(stage) == ["what time is it"]
-    assert (reply_of(stage)["status"], said(stage)) == ("completed", "It is noon.")
+    assert (response_of(stage)["status"], said(stage)) == ("completed", "It is noon.")
 
 
 def test_a_clip_between_typed_words_is_answered_with_them() -> None:
     async def story(stage: Stage) -> None:
         add(stage, typed("Who sings this?"), clip(), typed("Be brief."))
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
         content = [
             typed("Who sings this?"),
@@ -125,7 +125,7 @@ def test_several_clips_are_read_in_order() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip(), clip(), id="one")
         add(stage, clip(), id="two")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
 
     recogniser = ScriptedRecogniser(*[Heard(text, conduct=Conduct(delay_s=0.5)) for text in "abc"])
@@ -149,7 +149,7 @@ def test_without_transcription_nobody_is_told_what_was_heard_until_they_ask() ->
 def test_the_clients_transcript_is_shown_and_not_believed() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip(transcript="something harmless"))
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
         shown = [{"type": "input_audio", "transcript": "something harmless"}]
         assert await retrieved(stage) == shown
@@ -163,10 +163,10 @@ def test_the_clients_transcript_is_shown_and_not_believed() -> None:
     assert said(stage) == "I must not."
 
 
-def test_a_reply_that_is_asked_for_waits_for_the_words() -> None:
+def test_a_response_that_is_asked_for_waits_for_the_words() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        reply(stage, "audio")
+        response(stage, "audio")
         await stage.wire.until(DONE)
 
     slow = Heard("what time is it", conduct=Conduct(delay_s=5.0))
@@ -181,7 +181,7 @@ def test_a_reply_that_is_asked_for_waits_for_the_words() -> None:
 def test_a_clip_without_words_is_answered_as_silence_is() -> None:
     async def story(stage: Stage) -> None:
         add(stage, {"type": "input_audio", "audio": base64.b64encode(bytes(48_000)).decode()})
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
 
     stage = play(lambda: Stage("Is anybody there?", config=TOLD), story)
@@ -219,10 +219,10 @@ def test_a_session_that_only_transcribes_hears_clips_too() -> None:
 def test_blocked_words_in_a_clip_are_refused_and_never_reach_the_model() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
         add(stage, typed("hello"), id="next")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 2)
 
     stage = play(lambda: Stage("Hi.", heard="the forbidden word", blocked=("forbidden",), config=TOLD), story)
@@ -236,23 +236,23 @@ def test_blocked_words_in_a_clip_are_refused_and_never_reach_the_model() -> None
 
 @pytest.mark.parametrize("modality", ["text", "audio"])
 @pytest.mark.parametrize("conduct", [FAILING, Conduct(hangs=True)], ids=["fails", "hangs"])
-def test_a_clip_that_cannot_be_recognised_fails_the_reply_aloud(conduct: Conduct, modality: str) -> None:
+def test_a_clip_that_cannot_be_recognised_fails_the_response_aloud(conduct: Conduct, modality: str) -> None:
     async def story(stage: Stage) -> None:
         add(stage, typed("Who is this?"), clip())
-        reply(stage, modality)
+        response(stage, modality)
         failed = await stage.wire.until(FAILED)
         assert (failed["content_index"], failed["error"]["code"]) == (1, "transcription_failed")
         await stage.wire.until(DONE)
         await anyio.sleep(10)
         add(stage, typed("hello"), id="next")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 2)
 
     stage = play(lambda: Stage("Hi.", heard=Heard("x", conduct=conduct), config=TOLD), story)
     check_trace(stage.wire.events())
-    assert (reply_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
-    assert reply_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
-    assert (reply_of(stage, 1)["status"], said(stage, 1)) == ("completed", "Hi.")
+    assert (response_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
+    assert response_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
+    assert (response_of(stage, 1)["status"], said(stage, 1)) == ("completed", "Hi.")
     waited_s = next(at for at, event in stage.wire.seen if event["type"] == FAILED)
     assert waited_s == pytest.approx(CLIP_S if conduct.hangs else 0.0, abs=0.1)
 
@@ -262,13 +262,13 @@ def test_nobody_answers_half_of_what_was_said() -> None:
         add(stage, clip())
         await stage.wire.until(FAILED)
         for number in range(2):
-            add(stage, typed("Answer what I have recorded."), id=f"next_{number}")
-            reply(stage)
+            add(stage, typed("ResponseRun what I have recorded."), id=f"next_{number}")
+            response(stage)
             await stage.wire.until(DONE, number + 1)
 
     stage = play(lambda: Stage("Fine.", heard=Heard("x", conduct=FAILING), config=TOLD), story)
     check_trace(stage.wire.events())
-    assert reply_of(stage)["status"] == "failed"
+    assert response_of(stage)["status"] == "failed"
     assert said(stage, 1) == "Fine.", "the apology was an answer"
 
 
@@ -339,7 +339,7 @@ def test_nothing_is_kept_of_deleted_clips_while_another_one_is_read() -> None:
             stage.wire.say("conversation.item.delete", item_id=f"item_{number}")
         await stage.wire.until("conversation.item.deleted", 100)
         gc.collect()
-        assert sum(isinstance(each, ClipReading) for each in gc.get_objects()) < 5
+        assert sum(isinstance(each, ClipTranscription) for each in gc.get_objects()) < 5
 
     check_trace(play(lambda: Stage(heard=Heard("x", conduct=Conduct(hangs=True))), story).wire.events())
 
@@ -364,7 +364,7 @@ SLOW = Conduct(delay_s=4.0)
 def test_speech_during_the_wait_is_answered_together_with_the_clip() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        reply(stage, "audio")
+        response(stage, "audio")
         await stage.wire.until("response.created")
         await speak(stage, 1.0)
         await stage.wire.until(DONE, 2)
@@ -372,25 +372,25 @@ def test_speech_during_the_wait_is_answered_together_with_the_clip() -> None:
     recogniser = ScriptedRecogniser(Heard("first", conduct=SLOW), "second", Heard("first", conduct=SLOW))
     stage = play(lambda: Stage("Both.", recogniser=recogniser, config=TOLD), story)
     check_trace(stage.wire.events())
-    assert reply_of(stage)["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+    assert response_of(stage)["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
     assert (said(stage, 1), told(stage)) == ("Both.", ["first", "second"])
 
 
-def test_a_reply_that_is_cancelled_during_the_wait_does_not_end_the_reading() -> None:
+def test_a_response_that_is_cancelled_during_the_wait_does_not_end_the_reading() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        reply(stage)
+        response(stage)
         await stage.wire.until("response.created")
         await anyio.sleep(1.0)
         stage.wire.say("response.cancel")
         await stage.wire.until(DONE)
         await stage.wire.until(COMPLETED)
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 2)
 
     stage = play(lambda: Stage("Fine.", heard=Heard("hello", conduct=SLOW), config=TOLD), story)
     check_trace(stage.wire.events())
-    assert reply_of(stage)["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert response_of(stage)["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert told(stage) == ["hello"]
 
 
@@ -401,13 +401,13 @@ def test_an_item_that_is_deleted_is_not_read_any_more(waits: bool) -> None:
         add(stage, clip())
         add(stage, clip(), id="behind")
         if waits:
-            reply(stage)
+            response(stage)
             await stage.wire.until("response.created")
         await anyio.sleep(1.0)
         stage.wire.say("conversation.item.delete", item_id="clip")
         await stage.wire.until(COMPLETED)
         if not waits:
-            reply(stage)
+            response(stage)
         await stage.wire.until(DONE)
         await anyio.sleep(10)
 
@@ -426,15 +426,15 @@ HANGING = Conduct(hangs=True)
 def test_all_clips_of_an_answer_are_waited_for_together(modality: str) -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip(), clip(), typed("Who is this?"))
-        reply(stage, modality)
+        response(stage, modality)
         await stage.wire.until(DONE)
         await anyio.sleep(60)
 
     script = (Heard("x", conduct=Conduct(delay_s=15.0)), Heard("y", conduct=HANGING))
     stage = play(lambda: Stage(recogniser=ScriptedRecogniser(*script), config=TOLD), story)
     check_trace(stage.wire.events())
-    assert (reply_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
-    assert reply_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
+    assert (response_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
+    assert response_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
     began = [at for at, event in stage.wire.seen if event["type"] == "response.output_item.added"]
     assert began == pytest.approx([CLIP_S], abs=0.1), "it has apologised once"
 
@@ -442,13 +442,13 @@ def test_all_clips_of_an_answer_are_waited_for_together(modality: str) -> None:
 def test_a_clip_that_an_answer_did_not_wait_for_is_heard_guarded_and_answered_later() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip(), clip())
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
         add(stage, typed("hello"), id="next")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 2)
         add(stage, typed("hello"), id="last")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 3)
 
     slow = [Heard(text, conduct=Conduct(delay_s=15.0)) for text in ("one", "two", "two")]
@@ -470,12 +470,12 @@ def test_nobody_answers_while_an_older_clip_is_still_to_be_heard() -> None:
     async def story(stage: Stage) -> None:
         add(stage, typed("say"), *[clip()] * 3)
         for number in range(2):
-            reply(stage)
+            response(stage)
             await stage.wire.until(DONE, number + 1)
             add(stage, typed("hello"), id=f"next_{number}")
         await stage.wire.until(FAILED, 2)
         await stage.wire.until(COMPLETED)
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 3)
 
     script = (*[Heard("x", conduct=HANGING)] * 2, Heard("the forbidden word", conduct=Conduct(delay_s=5.0)))
@@ -499,7 +499,7 @@ def test_nothing_is_left_of_a_reading_when_the_session_ends(waits: bool) -> None
     async def story(stage: Stage) -> None:
         add(stage, clip())
         if waits:
-            reply(stage)
+            response(stage)
         await anyio.sleep(1.0)
 
     recogniser = Watched(Heard("x", conduct=Conduct(hangs=True)))
@@ -512,15 +512,15 @@ def test_nothing_is_left_of_a_reading_when_the_session_ends(waits: bool) -> None
 
 
 def beside(stage: Stage, *content: dict[str, Any]) -> None:
-    reply(stage, conversation="none", input=[message(*content)], metadata={"topic": "aside"})
+    response(stage, conversation="none", input=[message(*content)], metadata={"topic": "weather"})
 
 
-def test_a_reply_beside_the_conversation_may_be_about_a_clip() -> None:
+def test_a_response_beside_the_conversation_may_be_about_a_clip() -> None:
     async def story(stage: Stage) -> None:
         beside(stage, typed("Translate:"), clip())
         await stage.wire.until(DONE)
         add(stage, typed("hello"), id="next")
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE, 2)
 
     stage = play(lambda: Stage("Hallo.", heard="hello there", config=TOLD), story)
@@ -535,32 +535,32 @@ def test_clips_beside_the_conversation_are_guarded_too() -> None:
         await stage.wire.until(DONE)
 
     stage = play(lambda: Stage("No.", heard="forbidden", blocked=("forbidden",), config=TOLD), story)
-    assert (said(stage), reply_of(stage)["conversation_id"]) == ("I must not.", None)
+    assert (said(stage), response_of(stage)["conversation_id"]) == ("I must not.", None)
 
 
 @pytest.mark.parametrize(("conduct", "status"), [(FAILING, "failed"), (SLOW, "cancelled")])
-def test_a_reply_beside_the_conversation_fails_and_is_cancelled_like_any_other(
+def test_a_response_beside_the_conversation_fails_and_is_cancelled_like_any_other(
     conduct: Conduct, status: str
 ) -> None:
     async def story(stage: Stage) -> None:
         beside(stage, clip())
-        reply_id = (await stage.wire.until("response.created"))["response"]["id"]
+        response_id = (await stage.wire.until("response.created"))["response"]["id"]
         await anyio.sleep(1.0)
         if status == "cancelled":
-            stage.wire.say("response.cancel", response_id=reply_id)
+            stage.wire.say("response.cancel", response_id=response_id)
         await stage.wire.until(DONE)
         await anyio.sleep(10)
 
     stage = play(lambda: Stage("Fine.", heard=Heard("x", conduct=conduct), config=TOLD), story)
     check_trace(stage.wire.events())
-    assert reply_of(stage)["status"] == status
+    assert response_of(stage)["status"] == status
 
 
 def test_an_item_with_a_clip_may_be_referred_to() -> None:
     async def story(stage: Stage) -> None:
         add(stage, clip())
         add(stage, typed("something else"), id="next")
-        reply(stage, conversation="none", input=[{"type": "item_reference", "id": "clip"}])
+        response(stage, conversation="none", input=[{"type": "item_reference", "id": "clip"}])
         await stage.wire.until(DONE)
 
     slow = Heard("the clip", conduct=Conduct(delay_s=1.0))
@@ -589,7 +589,7 @@ def test_a_clip_and_a_turn_that_the_client_ends_are_answered_together() -> None:
         await speak(stage, 0.5, 0.0)
         stage.wire.say("input_audio_buffer.commit")
         add(stage, clip())
-        reply(stage)
+        response(stage)
         await stage.wire.until(DONE)
 
     recogniser = ScriptedRecogniser("the voice", "the clip")

@@ -84,7 +84,7 @@ def test_what_cannot_be_used_of_a_message_is_told_and_the_rest_is_answered(left_
     assert stage.wire.types().count("error") == 2
 
 
-def test_the_same_holds_for_what_a_reply_is_about() -> None:
+def test_the_same_holds_for_what_a_response_is_about() -> None:
     async def story(stage: Stage) -> None:
         about = {"output_modalities": ["text"], "input": [message(TEXT, IMAGE)]}
         stage.wire.say("response.create", response=about)

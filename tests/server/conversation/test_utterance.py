@@ -20,7 +20,7 @@ def utterance_of(heard: Heard, settled: list[Outcome], patience_s: float = 10.0)
         ScriptedRecogniser(heard).open(),
         16_000,
         patience_s=patience_s,
-        on_read=lambda *_: None,
+        on_transcribed=lambda *_: None,
         on_settled=lambda _, outcome: settled.append(outcome),
     )
     utterance.push(np.full(16_000, 1_000, np.int16))

@@ -16,8 +16,8 @@ from server.dialects.realtime.secrets import read_order
 from server.dialects.voice.dialect import PING, PLAYBACK, VoiceDialect
 from server.dialects.voice.frames import Stream, unpack_frame
 from server.domain.commands import AppendAudio
-from server.domain.events import Event, ReplyAudio
-from server.domain.values import Reply, SessionConfig
+from server.domain.events import Event, ResponseAudio
+from server.domain.values import Response, SessionConfig
 from server.domain.voice_events import (
     Pong,
     TurnEnded,
@@ -28,7 +28,7 @@ from server.domain.voice_events import (
     WordsTimed,
 )
 from server.gateway.http import SECRETS_PATHS
-from server.tools.mcp_policy import HostingPolicy
+from server.tools.mcp_policy import McpPolicy
 from stages.ports import VoiceOption, WordTime
 from tests.support.realtime_story import CONFIG, story
 
@@ -87,7 +87,7 @@ def test_the_table_of_commands_is_complete() -> None:
 
 @pytest.mark.parametrize("text", blocks("client"))
 def test_what_a_client_may_say_is_understood(text: str) -> None:
-    hosting = RealtimeLimits(hosting=HostingPolicy(("https://mcp.example.com",)))
+    hosting = RealtimeLimits(hosting=McpPolicy(("https://mcp.example.com",)))
     VoiceDialect(RealtimeDialect(SessionConfig(), hosting)).decode(text)
     event = json.loads(text)
     assert set(event) - {"type", "event_id"} <= rows("What a client says")[event["type"]]
@@ -128,8 +128,8 @@ def test_the_frame_of_a_microphone_is_heard() -> None:
 
 
 def test_the_header_of_an_answer_lies_where_the_table_says() -> None:
-    reply = ReplyAudio(Reply("resp_1"), "item_1", b"\1\2", epoch=3, offset_samples=4800)
-    (frame,) = VoiceDialect(RealtimeDialect(SessionConfig())).encode(reply)
+    response = ResponseAudio(Response("resp_1"), "item_1", b"\1\2", epoch=3, offset_samples=4800)
+    (frame,) = VoiceDialect(RealtimeDialect(SessionConfig())).encode(response)
     assert isinstance(frame, bytes)
     assert unpack_frame(frame) == (Stream.ANSWER, 3, 4800, b"\1\2")
     assert (frame[0], frame[1], frame[4], int.from_bytes(frame[8:12], "little")) == (1, 1, 3, 4800)

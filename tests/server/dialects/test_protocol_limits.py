@@ -10,7 +10,7 @@ from server.config.settings import Limits
 from server.dialects.realtime import commands, fields, mcp_tools, unknown
 from server.dialects.realtime.items import ItemPart
 from server.dialects.realtime.limits import RealtimeLimits
-from server.response.requests import MAX_ASIDES
+from server.response.requests import MAX_OUT_OF_BAND
 from stages.guard import GuardPolicy
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
@@ -35,16 +35,16 @@ FIXED = {
     "items in `input`": commands.MAX_INPUT,
     "pieces of all items in `input`": commands.MAX_INPUT_PIECES,
     "pairs in `metadata`": commands.MAX_METADATA,
-    "replies beside the conversation at once": MAX_ASIDES,
-    "hosted servers of a session": mcp_tools.MAX_SERVERS,
+    "responses beside the conversation at once": MAX_OUT_OF_BAND,
+    "MCP servers of a session": mcp_tools.MAX_SERVERS,
     "keys that are told as unknown in a session": unknown.MAX_TOLD,
     "characters of an item where the guard has rules": GuardPolicy().max_chars,
 }
 
 
 def number(text: str) -> float:
-    """A limit as the table writes it."""
-    value, _, unit = text.replace(",", "").partition(" ")
+    """The first limit of a row, as the table writes it."""
+    value, _, unit = re.split(r",(?!\d)", text)[0].replace(",", "").partition(" ")
     return float(value) * {"": 1, "s": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.secrets import read_order, render_secret
-from server.domain.commands import AddItem, Configure, CreateReply
+from server.domain.commands import AddItem, Configure, CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import SessionStarted
 from server.domain.values import SessionConfig
@@ -167,5 +167,5 @@ def test_replies_and_items_do_not_get_around_a_lock() -> None:
         with pytest.raises(ClientError) as caught:
             say(dialect, type, **fields)
         assert (caught.value.code, caught.value.param) == ("setting_locked", param)
-    assert isinstance(say(dialect, "response.create", response={"max_output_tokens": 5}), CreateReply)
+    assert isinstance(say(dialect, "response.create", response={"max_output_tokens": 5}), CreateResponse)
     assert isinstance(say(opened(), "conversation.item.create", item=system), AddItem)

@@ -19,16 +19,16 @@ from websockets.typing import Subprotocol
 
 from server.cluster.store import MemoryStore
 from server.dialects.realtime.dialect import RealtimeDialect
-from server.domain.commands import CreateReply
+from server.domain.commands import CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import Event, SessionStarted
-from server.domain.values import Reply
+from server.domain.values import Response
 from server.gateway.admission import Admission, Quotas
 from server.gateway.connection import GuardedConnection
 from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready, requested_model
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
-from tests.support.realtime_story import CONFIG, whole_reply
+from tests.support.realtime_story import CONFIG, whole_response
 
 KEYED = DoorRules(api_keys=("secret",))
 UPGRADE = Headers([("Host", "127.0.0.1:8080"), ("Upgrade", "websocket")])
@@ -319,8 +319,8 @@ async def session(connection: ServerConnection) -> None:
     await tell(SessionStarted("sess_1", CONFIG, 0))
     try:
         async for frame in connection:
-            if isinstance(dialect.decode(frame), CreateReply):
-                await tell(*whole_reply(Reply("resp_1", config=CONFIG), "item_a", None))
+            if isinstance(dialect.decode(frame), CreateResponse):
+                await tell(*whole_response(Response("resp_1", config=CONFIG), "item_a", None))
     except ConnectionClosed:
         pass
 

@@ -4,14 +4,14 @@ import anyio
 import pytest
 
 from audio.formats import AudioFormat
-from server.domain.events import ReplyAudio
-from server.domain.values import Reply
-from server.output.outbound import BATCH_MS, Lane, Outbound
+from server.domain.events import ResponseAudio
+from server.domain.values import Response
+from server.output.outbound import BATCH_MS, Outbound, OutputStream
 from tests.support.virtual_time import virtual, virtual_loop
 
 FORMAT = AudioFormat()
 SAMPLES_A_MS = FORMAT.rate_hz // 1000
-REPLY = Reply("resp_1")
+RESPONSE = Response("resp_1")
 
 
 def outbound(*, chunk_ms: int, lead_ms: int = 400) -> Outbound:
@@ -24,11 +24,11 @@ def outbound(*, chunk_ms: int, lead_ms: int = 400) -> Outbound:
     )
 
 
-async def speaking(way_out: Outbound, ms: int) -> Lane:
-    lane = way_out.lane(FORMAT, lambda: None)
-    await lane.audio(REPLY, "item_1", bytes(2 * SAMPLES_A_MS * ms))
-    lane.commit()
-    return lane
+async def speaking(way_out: Outbound, ms: int) -> OutputStream:
+    output = way_out.output(FORMAT, lambda: None)
+    await output.audio(RESPONSE, "item_1", bytes(2 * SAMPLES_A_MS * ms))
+    output.commit()
+    return output
 
 
 def departures(way_out: Outbound, now: float = 0.0) -> list[tuple[float, list[int]]]:
@@ -36,7 +36,7 @@ def departures(way_out: Outbound, now: float = 0.0) -> list[tuple[float, list[in
     found = []
     while True:
         chunks = []
-        while isinstance(event := way_out.take(now), ReplyAudio):
+        while isinstance(event := way_out.take(now), ResponseAudio):
             chunks.append(len(event.data) // (2 * SAMPLES_A_MS))
         if chunks:
             found.append((now, chunks))
@@ -92,7 +92,7 @@ async def test_no_more_than_the_lead_is_on_its_way_and_never_nothing(chunk_ms: i
 @virtual
 async def test_more_audio_does_not_wake_a_writer_that_knows_when_the_next_is_due() -> None:
     way_out = outbound(chunk_ms=20)
-    lane = await speaking(way_out, 1000)
+    output = await speaking(way_out, 1000)
     while way_out.take(0.0) is not None:
         pass
     woken_at = []
@@ -104,21 +104,21 @@ async def test_more_audio_does_not_wake_a_writer_that_knows_when_the_next_is_due
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await anyio.sleep(0.1)
-        await lane.audio(REPLY, "item_1", bytes(960))
+        await output.audio(RESPONSE, "item_1", bytes(960))
     assert woken_at == [1.0]
 
 
 @virtual
 async def test_who_waits_for_all_to_have_left_is_not_woken_for_each_chunk() -> None:
     way_out = outbound(chunk_ms=20)
-    lane = await speaking(way_out, 1000)
+    output = await speaking(way_out, 1000)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lane.sent)
+        tasks.start_soon(output.sent)
         await anyio.sleep(0.02)
         before = virtual_loop().turns
         for second in range(50):
             assert way_out.take(float(second)) is not None
             await anyio.sleep(0.02)
         turns = virtual_loop().turns - before
-    assert not lane.has_audio
+    assert not output.has_audio
     assert turns <= 2 * 50 + 2  # two for each sleep of this test

@@ -9,7 +9,7 @@ from audio.formats import AudioFormat
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.voice.dialect import VoiceDialect
 from server.domain.events import AudioCleared
-from server.domain.values import Reply, SessionConfig
+from server.domain.values import Response, SessionConfig
 from server.domain.wire import WireClosed
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
@@ -94,8 +94,8 @@ async def speak(
         tick=lambda _: None,
         audio_left=lambda _: None,
     )
-    lane = outbound.lane(AudioFormat(), lambda: None)
-    lane.commit()
+    output = outbound.output(AudioFormat(), lambda: None)
+    output.commit()
     ended: list[tuple[str | None, float]] = []
 
     async def write() -> None:
@@ -104,7 +104,7 @@ async def speak(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(write)
         if seconds:
-            await lane.audio(Reply("resp_1"), "item_1", bytes(int(seconds * BYTES_PER_S)))
+            await output.audio(Response("resp_1"), "item_1", bytes(int(seconds * BYTES_PER_S)))
         await conduct(wire, outbound)  # type: ignore[misc]
     return ended[0]
 

@@ -27,7 +27,7 @@ async def ask_twice(stage: Stage, modality: str = "audio") -> None:
 
 
 def output(wire: QueueWire) -> list[tuple[str, str]]:
-    """Of the first reply's messages: status and text."""
+    """Of the first response's messages: status and text."""
     done = next(event["response"] for event in wire.events() if event["type"] == "response.done")
     assert done["status"] == "failed"
     parts = [(item["status"], item["content"][0]) for item in done["output"]]

@@ -1,11 +1,11 @@
-"""Replies at the client's word that are about something else than the conversation, or are none of its business."""
+"""Responses at the client's word that are about something else than the conversation, or are none of its business."""
 
 from typing import Any
 
 import anyio
 import pytest
 
-from server.response.requests import MAX_ASIDES
+from server.response.requests import MAX_OUT_OF_BAND
 from stageflow.tools import Tool
 from stages.testing.fakes import Conduct, Said
 from tests.support.stage import LONG, Stage, play, speak
@@ -28,7 +28,7 @@ def told(stage: Stage, request: int = -1) -> list[str]:
 
 
 @pytest.mark.parametrize("modality", ["text", "audio"])
-def test_a_reply_beside_the_conversation_leaves_no_trace_in_it(modality: str) -> None:
+def test_a_response_beside_the_conversation_leaves_no_trace_in_it(modality: str) -> None:
     async def story(stage: Stage) -> None:
         stage.ask("One.", "text")
         await stage.wire.until(DONE)
@@ -115,10 +115,10 @@ def test_a_second_voice_is_refused_with_the_reason_and_the_way_out() -> None:
 def test_an_aside_is_cancelled_by_its_name_only() -> None:
     async def story(stage: Stage) -> None:
         beside(stage)
-        reply_id = (await stage.wire.until("response.created"))["response"]["id"]
+        response_id = (await stage.wire.until("response.created"))["response"]["id"]
         stage.wire.say("response.cancel", event_id="c8")
         assert (await stage.wire.until("error"))["error"]["code"] == "response_cancel_not_active"
-        stage.wire.say("response.cancel", response_id=reply_id)
+        stage.wire.say("response.cancel", response_id=response_id)
         done = (await stage.wire.until(DONE))["response"]
         assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
 
@@ -140,8 +140,8 @@ def test_an_aside_that_is_cancelled_silences_nobody_else() -> None:
         stage.ask("talk")
         await stage.wire.until("response.output_audio.delta")
         beside(stage)
-        reply_id = (await stage.wire.until("response.created", 2))["response"]["id"]
-        stage.wire.say("response.cancel", response_id=reply_id)
+        response_id = (await stage.wire.until("response.created", 2))["response"]["id"]
+        stage.wire.say("response.cancel", response_id=response_id)
         await stage.wire.until(DONE, 2)
 
     hanging = Said("Never.", conduct=Conduct(hangs=True))
@@ -172,14 +172,14 @@ def test_what_is_thought_beside_the_conversation_changes_nothing_in_the_world() 
 
 def test_only_a_few_asides_run_at_once() -> None:
     async def story(stage: Stage) -> None:
-        for _ in range(MAX_ASIDES + 1):
+        for _ in range(MAX_OUT_OF_BAND + 1):
             beside(stage)
         error = (await stage.wire.until("error"))["error"]
         assert (error["type"], error["code"]) == ("rate_limit_error", "too_many_responses")
         assert error["event_id"] == "c7"
-        await stage.wire.until(DONE, MAX_ASIDES)
+        await stage.wire.until(DONE, MAX_OUT_OF_BAND)
         beside(stage)
-        await stage.wire.until(DONE, MAX_ASIDES + 1)
+        await stage.wire.until(DONE, MAX_OUT_OF_BAND + 1)
 
     stage = play(lambda: Stage(Said("Fine.", conduct=Conduct(delay_s=1.0))), story)
     check_trace(stage.wire.events())

@@ -18,7 +18,7 @@ from tests.support.trace_checker import check_trace
 
 DONE = "response.done"
 REFUSAL = "I must not."
-NO_REPLY = SessionConfig(turn_detection=TurnDetection(create_response=False))
+NO_RESPONSE = SessionConfig(turn_detection=TurnDetection(create_response=False))
 MANUAL = SessionConfig(turn_detection=None)
 
 guarded = partial(Stage, "Fine.", "Good.", blocked=("open sesame",))
@@ -35,7 +35,7 @@ def add(stage: Stage, text: str, role: str = "user", after: str | None = None, *
 
 
 async def answered(stage: Stage, count: int = 1, **response: Any) -> str:
-    """Ask for a reply, and what is said in it."""
+    """Ask for a response, and what is said in it."""
     stage.wire.say("response.create", response={"output_modalities": ["text"], **response})
     content = (await stage.wire.until(DONE, count))["response"]["output"][0]["content"][0]
     return str(content["text"])
@@ -144,7 +144,7 @@ def test_what_was_heard_is_judged_though_the_client_writes_an_answer_to_it(
         add(stage, "hello")
         assert await answered(stage, 2) in ("Fine.", "Good.")
 
-    stage = play(lambda: guarded(heard="open sesame", config=NO_REPLY), story)
+    stage = play(lambda: guarded(heard="open sesame", config=NO_RESPONSE), story)
     check_trace(stage.wire.events())
     assert told(stage) == ["As you wish.", REFUSAL, "hello"]
 
@@ -222,7 +222,7 @@ def test_typed_words_are_guarded_with_the_spoken_ones_behind_them() -> None:
     assert told(stage) == [REFUSAL, "hello"]
 
 
-@pytest.mark.parametrize("config", [NO_REPLY, MANUAL], ids=["detected", "committed"])
+@pytest.mark.parametrize("config", [NO_RESPONSE, MANUAL], ids=["detected", "committed"])
 def test_all_of_several_spoken_items_is_guarded(config: SessionConfig) -> None:
     async def story(stage: Stage) -> None:
         for _ in range(2):
@@ -258,7 +258,7 @@ def test_an_interrupted_turn_is_guarded_with_the_next_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed_before", "in_the_pause", "at_the_end", "reply", "remembered"),
+    ("typed_before", "in_the_pause", "at_the_end", "response", "remembered"),
     [
         (
             "My name is Ann.",
@@ -272,14 +272,14 @@ def test_an_interrupted_turn_is_guarded_with_the_next_one() -> None:
     ids=["misheard as blocked words", "misheard as harmless"],
 )
 def test_a_pause_that_was_not_the_end_leaves_no_verdict(
-    typed_before: str, in_the_pause: str, at_the_end: str, reply: str, remembered: list[str]
+    typed_before: str, in_the_pause: str, at_the_end: str, response: str, remembered: list[str]
 ) -> None:
     async def story(stage: Stage) -> None:
         add(stage, typed_before)
         await speak(stage, 1.0, 0.5)
         await speak(stage, 1.2, 1.5)
         done = (await stage.wire.until(DONE))["response"]
-        assert done["output"][0]["content"][0]["transcript"] == reply
+        assert done["output"][0]["content"][0]["transcript"] == response
         await anyio.sleep(5)
         add(stage, "And?")
         await answered(stage, 2)
@@ -402,7 +402,7 @@ def test_what_was_beside_a_text_that_is_too_long_is_still_to_be_judged() -> None
     check_trace(play(guarded, story).wire.events())
 
 
-def test_a_blocked_reply_that_is_asked_for_again_is_blocked_again() -> None:
+def test_a_blocked_response_that_is_asked_for_again_is_blocked_again() -> None:
     async def story(stage: Stage) -> None:
         add(stage, "open sesame")
         assert await answered(stage) == REFUSAL

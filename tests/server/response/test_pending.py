@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.values import Reply
+from server.domain.values import Response
 from server.response.pending import TABLE, Deed, Happening, Pending, Waiting
 from server.turntaking.question import Question
 
@@ -12,7 +12,7 @@ H, W = Happening, Waiting
 
 
 def request(number: int) -> Question:
-    return Question(requested=True, reply=Reply(f"resp_{number}"))
+    return Question(requested=True, response=Response(f"resp_{number}"))
 
 
 def turn() -> Question:
@@ -69,5 +69,5 @@ def test_every_request_that_comes_is_refused_or_taken_or_silenced_or_waits(
                 pending.answered(taken)
         assert (pending.request is not None) == (pending.state in (W.REQUEST, W.BOTH))
     waiting = [] if pending.request is None else [pending.request]
-    key = lambda question: question.reply.id  # noqa: E731
+    key = lambda question: question.response.id  # noqa: E731
     assert sorted(ended + waiting, key=key) == sorted(came, key=key)

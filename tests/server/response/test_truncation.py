@@ -28,14 +28,14 @@ def begins(stage: Stage) -> list[str]:
     return [message.content[:4] for message in stage.model.requests[-1].messages if message.role != "system"]
 
 
-def replies(stage: Stage) -> list[dict[str, Any]]:
+def responses(stage: Stage) -> list[dict[str, Any]]:
     return [event["response"] for event in stage.wire.events() if event["type"] == DONE]
 
 
 def test_the_oldest_turns_are_not_told_any_more() -> None:
     stage = asked_thrice("auto")
     assert begins(stage) == ["2 wo", "Two.", "3 wo"]
-    assert [reply["status"] for reply in replies(stage)] == ["completed"] * 3
+    assert [response["status"] for response in responses(stage)] == ["completed"] * 3
 
 
 def test_the_clients_own_limit_is_kept_to() -> None:
@@ -47,7 +47,7 @@ def test_the_clients_own_limit_is_kept_to() -> None:
 
 def test_an_answer_that_would_need_a_cut_fails_where_none_is_allowed_and_says_why() -> None:
     stage = asked_thrice("disabled")
-    *_, last = replies(stage)
+    *_, last = responses(stage)
     assert last["status"] == "failed"
     assert last["status_details"]["error"]["code"] == "context_length_exceeded"
     assert last["output"][0]["content"][0]["text"].startswith("Sorry")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.domain.commands import AppendAudio, CancelReply, Configure, CreateReply, RetrieveItem
+from server.domain.commands import AppendAudio, CancelResponse, Configure, CreateResponse, RetrieveItem
 from server.domain.errors import ClientError
 from server.domain.values import SessionConfig
 from server.session.allowance import Allowance
@@ -12,12 +12,12 @@ from server.session.lifetime import Lifetime
 def test_responses_are_counted_by_the_minute() -> None:
     allowance = Allowance(2, 1_000)
     for _ in range(2):
-        allowance.check(CreateReply(), 0, 0.0)
+        allowance.check(CreateResponse(), 0, 0.0)
     with pytest.raises(ClientError, match=r"2 responses a minute; try again in 30 s") as refused:
-        allowance.check(CreateReply(), 0, 0.0)
+        allowance.check(CreateResponse(), 0, 0.0)
     assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
     allowance.check(RetrieveItem("a"), 0, 0.0)
-    allowance.check(CreateReply(), 0, 30.0)
+    allowance.check(CreateResponse(), 0, 30.0)
 
 
 def test_who_is_sent_too_much_may_ask_for_nothing_until_it_is_less() -> None:
@@ -25,7 +25,7 @@ def test_who_is_sent_too_much_may_ask_for_nothing_until_it_is_less() -> None:
     allowance.check(RetrieveItem("a"), 599, 0.0)
     with pytest.raises(ClientError, match="600 bytes a minute; try again in 11 s"):
         allowance.check(RetrieveItem("a"), 700, 0.0)
-    for command in (AppendAudio(b""), CancelReply(), Configure(SessionConfig())):
+    for command in (AppendAudio(b""), CancelResponse(), Configure(SessionConfig())):
         allowance.check(command, 700, 0.0)
     allowance.check(RetrieveItem("a"), 700, 10.2)
 

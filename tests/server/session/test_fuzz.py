@@ -76,7 +76,7 @@ def test_ten_thousand_frames_are_commands_or_documented_errors() -> None:
         found.update(name_of(outcome(dialect, frame)) for dialect in dialects)
     assert found["invalid_event"] > 5000
     assert {"invalid_value", "invalid_type", "missing_required_parameter", "invalid_frame"} <= set(found)
-    assert {"Configure", "AddItem", "CreateReply"} <= set(found), "some of it must get beyond the checks"
+    assert {"Configure", "AddItem", "CreateResponse"} <= set(found), "some of it must get beyond the checks"
 
 
 def test_what_is_not_spoilt_is_understood() -> None:

@@ -111,7 +111,7 @@ def test_typed_words_that_were_blocked_never_reach_the_model() -> None:
     assert "a forbidden word" not in contents
 
 
-def test_a_text_reply_refuses_in_text() -> None:
+def test_a_text_response_refuses_in_text() -> None:
     async def story(stage: Stage) -> None:
         stage.ask("a forbidden word", "text")
         await stage.wire.until("response.done")
@@ -192,7 +192,7 @@ def test_a_session_that_is_too_old_is_told_and_closed() -> None:
     assert stage.wire.events()[-1]["error"]["code"] == "session_expired"
 
 
-def test_a_second_reply_while_one_is_active_is_refused_by_the_requests_id() -> None:
+def test_a_second_response_while_one_is_active_is_refused_by_the_requests_id() -> None:
     async def story(stage: Stage) -> None:
         stage.ask("talk")
         await stage.wire.until("response.output_audio.delta")

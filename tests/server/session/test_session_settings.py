@@ -1,4 +1,4 @@
-"""What a client configures, for the session or for one reply, is what model, voice and router are given."""
+"""What a client configures, for the session or for one response, is what model, voice and router are given."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def configured(**session: Any) -> Stage:
 
 
 def asked_for(session: dict[str, Any], response: dict[str, Any]) -> Stage:
-    """A reply that is asked for with settings of its own."""
+    """A response that is asked for with settings of its own."""
 
     async def story(stage: Stage) -> None:
         stage.wire.say("session.update", session=session)
@@ -74,14 +74,14 @@ def test_an_answer_ends_at_the_sessions_limit_of_tokens_and_says_why() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "given"), [(3, 3), ("inf", None)])
-def test_one_reply_may_have_a_limit_of_its_own(wanted: int | str, given: int | None) -> None:
+def test_one_response_may_have_a_limit_of_its_own(wanted: int | str, given: int | None) -> None:
     stage = asked_for({"max_output_tokens": 2}, {"max_output_tokens": wanted})
     assert stage.model.requests[0].max_tokens == given
     created = next(event["response"] for event in stage.wire.events() if event["type"] == "response.created")
     assert created["max_output_tokens"] == wanted
 
 
-def test_one_reply_may_have_a_voice_and_instructions_of_its_own() -> None:
+def test_one_response_may_have_a_voice_and_instructions_of_its_own() -> None:
     session = {"instructions": "Be brief.", "audio": {"output": {"voice": "marin"}}}
     output = {"voice": "cedar", "speed": 0.75}
     stage = asked_for(session, {"instructions": "Greet.", "audio": {"output": output}})
@@ -93,7 +93,7 @@ def test_one_reply_may_have_a_voice_and_instructions_of_its_own() -> None:
     assert created["audio"]["output"]["voice"] == "cedar"
 
 
-def test_a_reply_to_nothing_is_the_models_to_give() -> None:
+def test_a_response_to_nothing_is_the_models_to_give() -> None:
     stage = asked_for({}, {"instructions": "Greet the caller."})
     assert told(stage)[-2:] == [("system", "Greet the caller."), ("user", NOTHING_SAID)]
     done = next(event["response"] for event in stage.wire.events() if event["type"] == "response.done")
@@ -156,7 +156,7 @@ def test_a_turn_that_was_interrupted_has_chosen_the_route_all_the_same(until: st
     assert profile_of(stage, -1) == "You are the concierge."
 
 
-def test_a_reply_beside_the_conversation_chooses_no_route_for_it() -> None:
+def test_a_response_beside_the_conversation_chooses_no_route_for_it() -> None:
     async def story(stage: Stage) -> None:
         item = {
             "type": "message",

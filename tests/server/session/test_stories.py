@@ -64,7 +64,7 @@ def test_no_turn_is_answered_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_no_audio_of_a_reply_comes_after_its_end(name: str) -> None:
+def test_no_audio_of_a_response_comes_after_its_end(name: str) -> None:
     over: set[str] = set()
     epoch = 0
     for _, event in told(name).events:
@@ -133,7 +133,7 @@ def test_a_tool_that_cannot_be_undone_runs_once_although_two_answers_were_prepar
     assert known.stage.session.speculation.dropped == 1
 
 
-def test_no_reply_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
+def test_no_response_waits_longer_than_a_gate_after_its_end_is_certain() -> None:
     prepared = told("a pause inside a sentence is one turn")
     (committed,), audible = prepared.times("input_audio_buffer.committed"), prepared.audio_times()
     assert audible[0] - committed <= 0.005
@@ -224,14 +224,14 @@ def asks(at_s: float, name: str) -> Do:
 
 
 def ends_of(told: Told, name: str) -> list[str]:
-    """How the request ended: its reply was created, and then is over in some way; or it was refused."""
+    """How the request ended: its response was created, and then is over in some way; or it was refused."""
     found = []
     for _, event in told.events:
-        reply = event.get("response", {})
+        response = event.get("response", {})
         if event["type"] == "error" and event["error"]["event_id"] == name:
             found.append("refused")
-        elif (reply.get("metadata") or {}).get("asked") == name:
-            found.append("created" if event["type"] == "response.created" else reply["status"])
+        elif (response.get("metadata") or {}).get("asked") == name:
+            found.append("created" if event["type"] == "response.created" else response["status"])
     return found
 
 
@@ -365,6 +365,8 @@ def test_an_answer_that_breaks_off_before_its_first_sound_leaves_no_words(cut: d
     done = [event["response"] for _, event in told.events if event["type"] == "response.done"]
     assert done
     assert not any(words_told(told, "done"))
-    shown = [part["transcript"] for reply in done for item in reply["output"] for part in item["content"]]
+    shown = [
+        part["transcript"] for response in done for item in response["output"] for part in item["content"]
+    ]
     assert not any(shown)
     assert not any(words for role, words in told.context if role == "assistant")

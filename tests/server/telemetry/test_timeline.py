@@ -9,7 +9,7 @@ def test_zero_is_the_last_voiced_sample() -> None:
     timeline.mark("transcript", 10.25)
     timeline.commit("semantic", 10.4)
     timeline.mark("first_audio", 10.5)
-    timeline.reply_id = "resp_1"
+    timeline.response_id = "resp_1"
     assert timeline.timed().ms == {"speech_end": 0, "transcript": 250, "endpoint": 400, "first_audio": 500}
     ended = timeline.ended()
     assert (ended.turn, ended.revision, ended.item_id, ended.silence_ms) == (3, 2, "item_1", 400)

@@ -61,9 +61,9 @@ def check_calls(messages: Sequence[Message]) -> None:
 
 
 def ends(stage: Stage) -> list[tuple[str, list[str]]]:
-    """How each reply ended, and the kinds of its items."""
-    replies = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
-    return [(reply["status"], [item["type"] for item in reply["output"]]) for reply in replies]
+    """How each response ended, and the kinds of its items."""
+    responses = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
+    return [(response["status"], [item["type"] for item in response["output"]]) for response in responses]
 
 
 @pytest.mark.parametrize("modality", ["audio", "text"])
@@ -87,7 +87,7 @@ def test_a_call_goes_out_and_its_result_is_answered(modality: str) -> None:
     assert stage.model.requests[-1].messages[-1].tool_call_id == call.id
 
 
-def test_a_call_without_a_word_after_speech_is_a_reply_of_its_own() -> None:
+def test_a_call_without_a_word_after_speech_is_a_response_of_its_own() -> None:
     async def story(stage: Stage) -> None:
         await has_tools(stage)
         await speak(stage, 1.0)
@@ -240,7 +240,7 @@ def test_a_client_may_bring_calls_and_results_of_its_own() -> None:
     assert told(stage) == [("user", "Rome?"), ("assistant", ""), ("tool", "sunny"), ("user", "And?")]
 
 
-def test_the_choice_of_a_tool_reaches_the_model_and_holds_for_one_reply() -> None:
+def test_the_choice_of_a_tool_reaches_the_model_and_holds_for_one_response() -> None:
     async def story(stage: Stage) -> None:
         await has_tools(stage)
         stage.wire.say("response.create", response={"output_modalities": ["text"], "tool_choice": "required"})

@@ -120,7 +120,7 @@ def test_the_tools_of_a_server_are_listed_and_offered() -> None:
     assert told(stage) == [("user", "Hi.")]
 
 
-def test_a_reply_waits_for_a_server_that_is_still_listing() -> None:
+def test_a_response_waits_for_a_server_that_is_still_listing() -> None:
     async def story(stage: Stage) -> None:
         stage.wire.say("session.update", session={"type": "realtime", "tools": [MCP]})
         stage.ask("Hi.", "text")
@@ -238,7 +238,7 @@ def test_tools_of_one_name_get_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("call", [STOCK, BUY])
-def test_a_call_ends_the_reply_is_run_and_its_result_answered(call: ToolCall) -> None:
+def test_a_call_ends_the_response_is_run_and_its_result_answered(call: ToolCall) -> None:
     async def story(stage: Stage) -> None:
         await has_tools(stage)
         stage.ask("Shoes?")
@@ -437,7 +437,7 @@ def test_a_server_that_is_lost_is_tried_again_by_replies_now_and_then() -> None:
     stage = play(with_shop("Hello.", server=server), story)
     check_trace(stage.wire.events())
     assert [offered(stage, n) for n in range(4)] == [[], [], [], ["stock", "buy"]]
-    assert stage.wire.types().count("mcp_list_tools.in_progress") == 4  # the second reply came too soon
+    assert stage.wire.types().count("mcp_list_tools.in_progress") == 4  # the second response came too soon
 
 
 def test_a_call_whose_server_is_lost_meanwhile_fails() -> None:
@@ -500,7 +500,7 @@ def approve(stage: Stage, request_id: str, approve: bool, **more: Any) -> None:
 
 
 async def asked(stage: Stage, count: int = 1) -> str:
-    """The id of the item that asks whether a call may be made, once its reply is over."""
+    """The id of the item that asks whether a call may be made, once its response is over."""
     await stage.wire.until(DONE, count)
     return str(items(stage, "mcp_approval_request")[-1]["id"])
 
@@ -602,10 +602,10 @@ def test_calls_do_not_wait_for_approval_without_end() -> None:
     assert {event["type"] for event in trace if "error" in event["type"]} == set()
 
 
-# --- for one reply, and not beside the conversation ---------------------------------------------------------
+# --- for one response, and not beside the conversation ---------------------------------------------------------
 
 
-def test_a_server_may_be_named_for_one_reply_alone() -> None:
+def test_a_server_may_be_named_for_one_response_alone() -> None:
     server = shop()
 
     async def story(stage: Stage) -> None:
@@ -621,7 +621,7 @@ def test_a_server_may_be_named_for_one_reply_alone() -> None:
     assert told(stage) == [("assistant", ""), ("tool", "7 shoes")]
 
 
-def test_a_reply_beside_the_conversation_has_no_hosted_tools() -> None:
+def test_a_response_beside_the_conversation_has_no_hosted_tools() -> None:
     async def story(stage: Stage) -> None:
         await has_tools(stage)
         ask_again(stage, conversation="none")

@@ -115,20 +115,20 @@ def test_a_run_that_fails_while_it_is_held_is_tried_again() -> None:
 
 @pytest.mark.parametrize("before", [(), (E.AUDIBLE,), (E.SPEECH_STARTED,), (E.AUDIBLE, E.SPEECH_STARTED)])
 def test_speech_takes_the_floor_from_an_answer(before: tuple[FloorEvent, ...]) -> None:
-    floor = floor_after(E.REPLY_REQUESTED, *before)
+    floor = floor_after(E.RESPONSE_REQUESTED, *before)
     assert floor.feed(E.BARGED_IN, 2.0) == YIELD
     assert (floor.state, floor.run) == (S.HEARING, RunId(2, 0))
 
 
 def test_a_cough_lowers_the_voice_and_gives_it_back() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.AUDIBLE)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE)
     assert floor.feed(E.SPEECH_STARTED, 2.0) == (C.DUCK,)
     assert floor.feed(E.FALSE_ALARM, 2.2) == (C.RESUME,)
     assert (floor.state, floor.run) == (S.SPEAKING, RunId(1, 1))
 
 
 def test_a_sound_that_goes_on_holds_the_voice_until_it_is_known_what_it_was() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED)
     assert floor.feed(E.SPEECH_PERSISTED, 2.3) == (C.PAUSE,)
     assert floor.feed(E.SPEECH_PERSISTED, 2.4) == ()
     assert floor.feed(E.FALSE_ALARM, 2.8) == (C.RESUME,)
@@ -136,7 +136,7 @@ def test_a_sound_that_goes_on_holds_the_voice_until_it_is_known_what_it_was() ->
 
 
 def test_an_answer_that_is_not_audible_yet_holds_back_while_a_sound_lasts() -> None:
-    floor = floor_after(E.REPLY_REQUESTED)
+    floor = floor_after(E.RESPONSE_REQUESTED)
     assert floor.feed(E.SPEECH_STARTED, 2.0) == (C.PAUSE,)
     assert floor.state is S.HESITATING
     assert floor.feed(E.FALSE_ALARM, 2.5) == (C.RESUME,)
@@ -144,14 +144,14 @@ def test_an_answer_that_is_not_audible_yet_holds_back_while_a_sound_lasts() -> N
 
 
 def test_speech_over_the_last_words_of_an_answer_becomes_the_next_turn() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED)
     assert floor.feed(E.ANSWERED, 2.2, floor.run) == (C.RESUME, C.OPEN)
     assert floor.feed(E.SPEECH_ENDED, 3.0) == (C.START, C.COMMIT)
     assert floor.run == RunId(2, 1)
 
 
 def test_an_undecided_sound_does_not_hold_the_answer_for_ever() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED, E.SPEECH_PERSISTED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED, E.SPEECH_PERSISTED)
     for now in (1.0, 2.0, 3.0, 4.0):
         floor.audio_came(now)
         assert floor.tick(now) == ()
@@ -169,7 +169,7 @@ def test_speech_whose_audio_stops_coming_is_ended(pauses: bool) -> None:
 
 
 def test_overheard_speech_does_not_interrupt_and_is_answered_afterwards() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.AUDIBLE)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE)
     for event in (E.SPEECH_OVERHEARD, E.SPEECH_PAUSED, E.SPEECH_RESUMED, E.SPEECH_PAUSED):
         assert floor.feed(event, 2.0) == ()
     assert floor.feed(E.SPEECH_ENDED, 3.0) == (C.QUEUE,)
@@ -178,13 +178,13 @@ def test_overheard_speech_does_not_interrupt_and_is_answered_afterwards() -> Non
 
 
 def test_overheard_speech_may_outlast_the_answer() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.SPEECH_OVERHEARD, E.ANSWERED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.SPEECH_OVERHEARD, E.ANSWERED)
     assert floor.feed(E.SPEECH_PAUSED, 3.0) == (C.OPEN, C.START)
     assert floor.feed(E.SPEECH_ENDED, 3.3) == (C.COMMIT,)
 
 
 def test_events_of_a_run_that_lost_the_floor_are_late() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.BARGED_IN, E.SPEECH_ENDED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.BARGED_IN, E.SPEECH_ENDED)
     assert floor.run == RunId(2, 1)
     assert floor.feed(E.AUDIBLE, 2.0, RunId(1, 1)) == ()
     assert floor.feed(E.ANSWERED, 2.0, RunId(1, 1)) == ()
@@ -192,14 +192,14 @@ def test_events_of_a_run_that_lost_the_floor_are_late() -> None:
 
 
 def test_a_cancelled_run_says_nothing_more() -> None:
-    floor = floor_after(E.REPLY_REQUESTED, E.CANCELLED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.CANCELLED)
     assert floor.state is S.LISTENING
     assert floor.feed(E.AUDIBLE, 2.0, floor.run) == ()
     assert floor.state is S.LISTENING
 
 
 def test_a_turn_that_never_answers_is_ended_and_apologised_for() -> None:
-    floor = floor_after(E.REPLY_REQUESTED)
+    floor = floor_after(E.RESPONSE_REQUESTED)
     assert floor.deadline == 10.0
     assert floor.tick(9.9) == ()
     assert floor.tick(10.0) == (C.CANCEL, C.FLUSH, C.APOLOGISE)
@@ -208,7 +208,7 @@ def test_a_turn_that_never_answers_is_ended_and_apologised_for() -> None:
 
 def test_speaking_has_its_own_deadline() -> None:
     floor = Floor(LIMITS)
-    floor.feed(E.REPLY_REQUESTED, 0.0)
+    floor.feed(E.RESPONSE_REQUESTED, 0.0)
     floor.feed(E.AUDIBLE, 5.0, floor.run)
     floor.feed(E.AUDIBLE, 50.0, floor.run)
     assert floor.deadline == 105.0
@@ -219,7 +219,7 @@ def test_a_person_who_says_nothing_after_an_answer_is_nudged_once() -> None:
     floor = Floor(LIMITS)
     floor.set_idle_s(7.0, 0.0)
     assert floor.deadline is None  # nothing was said yet
-    floor.feed(E.REPLY_REQUESTED, 0.0)
+    floor.feed(E.RESPONSE_REQUESTED, 0.0)
     floor.feed(E.ANSWERED, 3.0, floor.run)
     assert floor.tick(9.9) == ()
     assert floor.tick(10.0) == (C.NUDGE,)
@@ -229,7 +229,7 @@ def test_a_person_who_says_nothing_after_an_answer_is_nudged_once() -> None:
 def test_a_silence_in_which_nobody_was_listened_for_does_not_count() -> None:
     floor = Floor(LIMITS)
     floor.set_idle_s(7.0, 0.0)
-    floor.feed(E.REPLY_REQUESTED, 0.0)
+    floor.feed(E.RESPONSE_REQUESTED, 0.0)
     floor.feed(E.ANSWERED, 3.0, floor.run)
     floor.set_idle_s(None, 4.0)
     floor.set_idle_s(7.0, 20.0)
@@ -243,7 +243,7 @@ def test_what_a_client_commits_by_itself_leaves_an_undecided_sound_undecided() -
         ((), S.HESITATING),
         ((E.AUDIBLE,), S.DUCKED),
     ):
-        floor = floor_after(E.REPLY_REQUESTED, *before, E.SPEECH_STARTED)
+        floor = floor_after(E.RESPONSE_REQUESTED, *before, E.SPEECH_STARTED)
         assert floor.feed(E.SPEECH_NOTED, 1.0) == ()
         assert floor.state is state
 
@@ -318,7 +318,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(self.live) == (self.floor.state in WITH_A_RUN)
 
     @invariant()
-    def at_most_one_reply_to_a_turn(self) -> None:
+    def at_most_one_response_to_a_turn(self) -> None:
         turns = [run.turn for run in self.committed]
         assert len(turns) == len(set(turns))
 

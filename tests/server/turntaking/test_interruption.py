@@ -32,9 +32,9 @@ def test_voice_alone_is_judged_by_how_long_it_lasts(lasted_ms: int, verdict: Ver
 
 
 def test_a_sound_that_was_read_and_has_no_words_is_noise_however_long_it_lasts() -> None:
-    assert judge(Evidence(1700, "", read_ms=900), POLICY, ANSWER) is Verdict.READ
-    assert judge(Evidence(1700, "", read_ms=1000), POLICY, ANSWER) is Verdict.HOLD
-    assert judge(Evidence(9000, "", read_ms=1000), POLICY, ANSWER) is Verdict.READ
+    assert judge(Evidence(1700, "", transcribed_ms=900), POLICY, ANSWER) is Verdict.READ
+    assert judge(Evidence(1700, "", transcribed_ms=1000), POLICY, ANSWER) is Verdict.HOLD
+    assert judge(Evidence(9000, "", transcribed_ms=1000), POLICY, ANSWER) is Verdict.READ
 
 
 def test_two_words_of_the_agents_may_become_an_echo_and_may_be_a_question() -> None:

@@ -17,7 +17,7 @@ import pytest
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.client_tools import client_tool
-from stages.demo.agent import Script, ScriptedAgent, kept_vectors
+from stages.demo.agent import DemoAgent, Script, kept_vectors
 from stages.demo.booking import TableBook
 from stages.demo.minilm import Floats, SentenceEmbedder
 from stages.demo.plain import plain
@@ -35,7 +35,7 @@ def user(text: str) -> Message:
     return Message(role="user", content=text)
 
 
-async def answer(agent: ScriptedAgent, *messages: Message, tools: Sequence[Tool] = ()) -> list[ModelEvent]:
+async def answer(agent: DemoAgent, *messages: Message, tools: Sequence[Tool] = ()) -> list[ModelEvent]:
     async with aclosing(agent.stream(messages, tools=tools)) as events:
         return [event async for event in events]
 
@@ -57,13 +57,13 @@ def embed_known(texts: Sequence[str]) -> Floats:
 
 
 @asynccontextmanager
-async def scripted(calls: list[Sequence[str]] | None = None) -> AsyncIterator[ScriptedAgent]:
+async def scripted(calls: list[Sequence[str]] | None = None) -> AsyncIterator[DemoAgent]:
     def embed(texts: Sequence[str]) -> Floats:
         if calls is not None:
             calls.append(texts)
         return embed_known(texts)
 
-    agent = ScriptedAgent(SCRIPT, embed, VECTORS, lambda: TUESDAY)
+    agent = DemoAgent(SCRIPT, embed, VECTORS, lambda: TUESDAY)
     try:
         yield agent
     finally:
@@ -223,13 +223,13 @@ async def test_sessions_do_not_mix() -> None:
 
 
 @pytest.fixture(scope="module")
-def agent() -> Iterator[ScriptedAgent]:
-    agent = ScriptedAgent.load(model_dir("minilm-l6-v2"), now=lambda: TUESDAY)
+def agent() -> Iterator[DemoAgent]:
+    agent = DemoAgent.load(model_dir("minilm-l6-v2"), now=lambda: TUESDAY)
     yield agent
     agent.close()
 
 
-def judged(agent: ScriptedAgent, phrases: Mapping[str, Any]) -> tuple[int, int, int]:
+def judged(agent: DemoAgent, phrases: Mapping[str, Any]) -> tuple[int, int, int]:
     """Phrasings understood rightly, phrasings understood wrongly, strangers taken for something."""
     right = wrong = 0
     for intent, texts in phrases["intents"].items():
@@ -251,7 +251,7 @@ def test_held_back_phrasings_are_held_back() -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("part", ["choose", "judge"])
-def test_unseen_phrasings_are_understood_and_strangers_are_not(agent: ScriptedAgent, part: str) -> None:
+def test_unseen_phrasings_are_understood_and_strangers_are_not(agent: DemoAgent, part: str) -> None:
     phrases = PHRASES[part]
     asked = sum(len(texts) for texts in phrases["intents"].values())
     right, wrong, accepted = judged(agent, phrases)
@@ -274,7 +274,7 @@ TALK = (
 )
 
 
-async def turn_of(agent: ScriptedAgent, skills: ToolRegistry, history: Sequence[Message]) -> str:
+async def turn_of(agent: DemoAgent, skills: ToolRegistry, history: Sequence[Message]) -> str:
     """What the agent says in the end, when the tools it calls are run."""
     messages = list(history)
     while True:
@@ -289,12 +289,12 @@ async def turn_of(agent: ScriptedAgent, skills: ToolRegistry, history: Sequence[
 
 
 @pytest.mark.models
-async def test_it_keeps_the_contract_of_a_language_model(agent: ScriptedAgent) -> None:
+async def test_it_keeps_the_contract_of_a_language_model(agent: DemoAgent) -> None:
     await check_language_model(agent)
 
 
 @pytest.mark.models
-async def test_a_table_is_booked_in_a_conversation(agent: ScriptedAgent) -> None:
+async def test_a_table_is_booked_in_a_conversation(agent: DemoAgent) -> None:
     history: list[Message] = []
     said: list[str] = []
     async with all_skills() as skills:

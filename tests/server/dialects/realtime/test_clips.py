@@ -9,7 +9,7 @@ import pytest
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
-from server.domain.commands import AddItem, CreateReply
+from server.domain.commands import AddItem, CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import (
     ItemAdded,
@@ -76,11 +76,11 @@ def test_clips_and_text_keep_their_order_and_the_clients_transcript_is_not_taken
     assert item.text == "What is this?\nTell me."
 
 
-def test_a_reply_may_be_about_a_clip() -> None:
+def test_a_response_may_be_about_a_clip() -> None:
     message = creation(clip(base64_of(AUDIO)))["item"]
     event = {"type": "response.create", "response": {"input": [message]}}
     command = RealtimeDialect(SessionConfig()).decode(json.dumps(event))
-    assert isinstance(command, CreateReply)
+    assert isinstance(command, CreateResponse)
     assert command.options.context is not None
     (item,) = command.options.context
     assert isinstance(item, Item)
@@ -123,8 +123,8 @@ def test_the_clips_of_one_event_have_a_limit_together() -> None:
     assert (error.code, error.param) == ("invalid_value", "item.content[2].audio")
     assert "2 s" in error.message
     messages = [creation(clip(second))["item"] | {"id": str(n)} for n in range(3)]
-    reply = {"type": "response.create", "event_id": "c1", "response": {"input": messages}}
-    assert refused(reply, limits=SHORT).param == "response.input[2].content[0].audio"
+    response = {"type": "response.create", "event_id": "c1", "response": {"input": messages}}
+    assert refused(response, limits=SHORT).param == "response.input[2].content[0].audio"
 
 
 def test_a_clip_that_is_much_too_long_is_not_even_decoded() -> None:
@@ -139,10 +139,10 @@ def test_a_clip_may_make_its_event_long_and_nothing_else_may() -> None:
     error = refused(creation(clip(second), long_text), limits=SHORT)
     assert (error.code, "4096" in error.message) == ("invalid_event", True)
     message = creation(clip(second))["item"]
-    reply = {"type": "response.create", "event_id": "c1", "response": {"input": [message]}}
-    assert isinstance(RealtimeDialect(SessionConfig(), SHORT).decode(json.dumps(reply)), CreateReply)
-    reply["response"] = {"input": [message], "instructions": "x" * 5000}
-    assert refused(reply, limits=SHORT).code == "invalid_event"
+    response = {"type": "response.create", "event_id": "c1", "response": {"input": [message]}}
+    assert isinstance(RealtimeDialect(SessionConfig(), SHORT).decode(json.dumps(response)), CreateResponse)
+    response["response"] = {"input": [message], "instructions": "x" * 5000}
+    assert refused(response, limits=SHORT).code == "invalid_event"
 
 
 def test_audio_where_none_belongs_does_not_make_room() -> None:

@@ -9,19 +9,19 @@ from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.domain.commands import (
     AddItem,
-    CancelReply,
+    CancelResponse,
     ClearAudio,
     ClearOutput,
     Command,
     CommitAudio,
-    CreateReply,
+    CreateResponse,
     DeleteItem,
     Noted,
     RetrieveItem,
     TruncateItem,
 )
 from server.domain.errors import ClientError
-from server.domain.values import Item, Part, ReplyOptions, SessionConfig
+from server.domain.values import Item, Part, ResponseOptions, SessionConfig
 from stages.ports import OneTool
 
 
@@ -58,12 +58,12 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
             {"item_id": "item_1", "audio_end_ms": 1500.9},
             TruncateItem("item_1", 1500, 0, "c1"),
         ),
-        ("response.cancel", {}, CancelReply(None, "c1")),
-        ("response.cancel", {"response_id": None}, CancelReply(None, "c1")),
-        ("response.cancel", {"response_id": "resp_1"}, CancelReply("resp_1", "c1")),
-        ("response.create", {}, CreateReply(ReplyOptions(), "c1")),
-        ("response.create", {"response": None}, CreateReply(ReplyOptions(), "c1")),
-        ("response.create", {"response": {}}, CreateReply(ReplyOptions(), "c1")),
+        ("response.cancel", {}, CancelResponse(None, "c1")),
+        ("response.cancel", {"response_id": None}, CancelResponse(None, "c1")),
+        ("response.cancel", {"response_id": "resp_1"}, CancelResponse("resp_1", "c1")),
+        ("response.create", {}, CreateResponse(ResponseOptions(), "c1")),
+        ("response.create", {"response": None}, CreateResponse(ResponseOptions(), "c1")),
+        ("response.create", {"response": {}}, CreateResponse(ResponseOptions(), "c1")),
         (
             "response.create",
             {
@@ -78,8 +78,8 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     "audio": {"output": {"voice": "marin", "format": {"type": "audio/pcm", "rate": 24000}}},
                 }
             },
-            CreateReply(
-                ReplyOptions(
+            CreateResponse(
+                ResponseOptions(
                     "Greet.",
                     "text",
                     {"client_event_id": "c1"},
@@ -87,7 +87,7 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     "marin",
                     output_format=AudioFormat(),
                     tools=(),
-                    hosted=(),
+                    mcp=(),
                     tool_choice="none",
                 ),
                 "c1",
@@ -96,7 +96,7 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
         (
             "response.create",
             {"response": {"max_output_tokens": "inf"}},
-            CreateReply(ReplyOptions(max_output_tokens="inf"), "c1"),
+            CreateResponse(ResponseOptions(max_output_tokens="inf"), "c1"),
         ),
         (
             "response.create",
@@ -114,20 +114,20 @@ def message(role: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
                     ],
                 }
             },
-            CreateReply(
-                ReplyOptions(context=("item_1", Item("mine", "user", "Hi.")), in_conversation=False), "c1"
+            CreateResponse(
+                ResponseOptions(context=("item_1", Item("mine", "user", "Hi.")), in_conversation=False), "c1"
             ),
         ),
-        ("response.create", {"response": {"input": []}}, CreateReply(ReplyOptions(context=()), "c1")),
+        ("response.create", {"response": {"input": []}}, CreateResponse(ResponseOptions(context=()), "c1")),
         (
             "response.create",
             {"response": {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}},
-            CreateReply(ReplyOptions(output_format=AudioFormat(Encoding.PCMU, 8_000)), "c1"),
+            CreateResponse(ResponseOptions(output_format=AudioFormat(Encoding.PCMU, 8_000)), "c1"),
         ),
         (
             "response.create",
             {"response": {"audio": {"output": {"speed": 1.2}}}},
-            CreateReply(ReplyOptions(speed=1.2), "c1"),
+            CreateResponse(ResponseOptions(speed=1.2), "c1"),
         ),
     ],
 )
@@ -282,7 +282,7 @@ def test_an_answer_may_bring_tools_of_its_own() -> None:
     command = decoded(
         "response.create", response={"tools": [weather, {**weather, "name": "f"}], "tool_choice": choice}
     )
-    assert isinstance(command, CreateReply)
+    assert isinstance(command, CreateResponse)
     (tool, _) = command.options.tools or ()
     assert (tool.name, tool.description, tool.parameters) == ("weather", "It rains.", parameters)
     assert tool.effect == "irreversible"

@@ -14,7 +14,7 @@ from server.dialects.realtime.commands import KNOWN_TYPES
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.domain import events
-from server.domain.commands import AppendAudio, CancelReply, ClearAudio, Command, Configure, Noted
+from server.domain.commands import AppendAudio, CancelResponse, ClearAudio, Command, Configure, Noted
 from server.domain.errors import ClientError
 from server.domain.values import SessionConfig
 
@@ -147,7 +147,7 @@ def test_a_refusal_never_repeats_a_whole_frame() -> None:
 
 def test_whole_surrogate_pairs_are_text() -> None:
     command = decoded('{"type": "response.cancel", "response_id": "\\ud83d\\ude00"}')
-    assert command == CancelReply("😀")
+    assert command == CancelResponse("😀")
 
 
 def test_a_key_that_comes_twice_counts_once() -> None:

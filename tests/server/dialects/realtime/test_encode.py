@@ -17,25 +17,25 @@ from server.domain.errors import ClientError
 from server.domain.events import (
     ItemDone,
     ItemRetrieved,
-    ReplyAudio,
-    ReplyEnded,
-    ReplyText,
+    ResponseAudio,
+    ResponseEnded,
+    ResponseText,
     SessionConfigured,
     SessionStarted,
     TranscriptFinal,
 )
-from server.domain.values import Item, Reply, SessionConfig
+from server.domain.values import Item, Response, SessionConfig
 from tests.support.realtime_story import (
     CONFIG,
     OPENING,
-    begun_reply,
-    calling_reply,
-    cut_reply,
+    begun_response,
+    calling_response,
+    cut_response,
     story,
-    whole_reply,
+    whole_response,
 )
 
-REPLY = Reply("resp_1", config=CONFIG)
+RESPONSE = Response("resp_1", config=CONFIG)
 OPENAI_TYPES = {
     get_args(model.model_fields["type"].annotation)[0]: model
     for model in get_args(get_args(RealtimeServerEvent)[0])
@@ -70,7 +70,7 @@ def test_a_spoken_answer_is_told_in_order() -> None:
         events.ItemAdded(item, None),
         events.ItemDone(item, None),
         TranscriptFinal("item_u", "What time is it?", 0.8),
-        *whole_reply(REPLY, "item_a", "item_u"),
+        *whole_response(RESPONSE, "item_a", "item_u"),
     ]
     assert [event["type"] for event in told(*OPENING, *turn)] == [
         "session.created",
@@ -100,8 +100,8 @@ def test_a_spoken_answer_is_told_in_order() -> None:
 
 
 def test_a_typed_answer_is_told_in_order() -> None:
-    reply = Reply("resp_1", "text", config=replace(CONFIG, modality="text"))
-    frames = told(*whole_reply(reply, "item_a", None))
+    response = Response("resp_1", "text", config=replace(CONFIG, modality="text"))
+    frames = told(*whole_response(response, "item_a", None))
     assert [event["type"] for event in frames] == [
         "response.created",
         "response.output_item.added",
@@ -122,7 +122,7 @@ def test_a_typed_answer_is_told_in_order() -> None:
 
 
 def test_an_interrupted_answer_ends_incomplete_and_says_why() -> None:
-    frames = told(*begun_reply(REPLY, "item_a", "item_u2"), *cut_reply(REPLY, "item_a"))
+    frames = told(*begun_response(RESPONSE, "item_a", "item_u2"), *cut_response(RESPONSE, "item_a"))
     tail = [event["type"] for event in frames[-10:]]
     assert tail == [
         "response.output_audio.delta",
@@ -144,7 +144,7 @@ def test_an_interrupted_answer_ends_incomplete_and_says_why() -> None:
 
 
 def test_a_call_of_the_clients_tool_is_told_in_order() -> None:
-    calling = calling_reply(REPLY, "item_a", None)[-3:]
+    calling = calling_response(RESPONSE, "item_a", None)[-3:]
     frames = told(calling[0], calling[-1])
     assert [event["type"] for event in frames] == [
         "response.output_item.added",
@@ -172,8 +172,8 @@ def test_a_call_of_the_clients_tool_is_told_in_order() -> None:
     assert [frame["output_index"] for frame in frames if "output_index" in frame] == [1, 1, 1, 1]
 
 
-def test_a_reply_beside_the_conversation_says_nothing_of_the_conversation() -> None:
-    frames = told(*whole_reply(replace(REPLY, in_conversation=False), "item_a", None))
+def test_a_response_beside_the_conversation_says_nothing_of_the_conversation() -> None:
+    frames = told(*whole_response(replace(RESPONSE, in_conversation=False), "item_a", None))
     assert not [event["type"] for event in frames if event["type"].startswith("conversation")]
     assert (frames[0]["response"]["conversation_id"], frames[-2]["response"]["conversation_id"]) == (
         None,
@@ -182,7 +182,7 @@ def test_a_reply_beside_the_conversation_says_nothing_of_the_conversation() -> N
 
 
 def test_nobody_is_limited() -> None:
-    assert told(ReplyEnded(REPLY, "completed"))[-1]["rate_limits"] == []
+    assert told(ResponseEnded(RESPONSE, "completed"))[-1]["rate_limits"] == []
 
 
 def test_a_session_for_transcription_shows_what_it_listens_by() -> None:
@@ -279,12 +279,12 @@ def test_formats_are_shown_as_the_protocol_writes_them(
     config = replace(CONFIG, input_format=audio_format, output_format=audio_format)
     audio = told(SessionConfigured(config))[0]["session"]["audio"]
     assert audio["input"]["format"] == audio["output"]["format"] == shown
-    response = told(events.ReplyStarted(Reply("resp_1", config=config)))[0]["response"]
+    response = told(events.ResponseStarted(Response("resp_1", config=config)))[0]["response"]
     assert response["audio"]["output"]["format"] == shown
 
 
 def test_usage_is_never_null_and_has_all_five_keys() -> None:
-    usage = told(ReplyEnded(REPLY, "failed"))[0]["response"]["usage"]
+    usage = told(ResponseEnded(RESPONSE, "failed"))[0]["response"]["usage"]
     assert set(usage) == {
         "total_tokens",
         "input_tokens",
@@ -295,15 +295,15 @@ def test_usage_is_never_null_and_has_all_five_keys() -> None:
 
 
 def test_metadata_comes_back() -> None:
-    reply = replace(REPLY, metadata={"client_event_id": "c7"})
-    first, last, _ = told(events.ReplyStarted(reply), ReplyEnded(reply, "completed"))
+    response = replace(RESPONSE, metadata={"client_event_id": "c7"})
+    first, last, _ = told(events.ResponseStarted(response), ResponseEnded(response, "completed"))
     assert first["response"]["metadata"] == last["response"]["metadata"] == {"client_event_id": "c7"}
     assert first["response"]["conversation_id"] == last["response"]["conversation_id"]
 
 
-def test_a_failed_reply_carries_its_error() -> None:
+def test_a_failed_response_carries_its_error() -> None:
     error = ClientError("provider_failed", "The voice did not answer.", type="server_error")
-    done, _ = told(ReplyEnded(REPLY, "failed", error=error))
+    done, _ = told(ResponseEnded(RESPONSE, "failed", error=error))
     assert done["response"]["status_details"] == {
         "type": "failed",
         "error": {"type": "server_error", "code": "provider_failed", "message": "The voice did not answer."},
@@ -360,7 +360,7 @@ def test_an_error_names_the_clients_event() -> None:
 
 def test_audio_deltas_are_base64_of_what_was_given() -> None:
     data = bytes(range(256)) * 5
-    (event,) = told(ReplyAudio(REPLY, "item_a", data))
+    (event,) = told(ResponseAudio(RESPONSE, "item_a", data))
     assert base64.b64decode(event.pop("delta"), validate=True) == data
     assert event == {
         "type": "response.output_audio.delta",
@@ -374,9 +374,9 @@ def test_audio_deltas_are_base64_of_what_was_given() -> None:
 
 def test_the_templates_write_json_whatever_the_ids_and_texts_are() -> None:
     odd = 'a"b\\c\n\u2028 é 😀 \ud800'
-    reply = replace(REPLY, id=odd)
+    response = replace(RESPONSE, id=odd)
     text, audio, other = told(
-        ReplyText(reply, odd, odd), ReplyAudio(reply, odd, b""), ReplyText(REPLY, odd, odd)
+        ResponseText(response, odd, odd), ResponseAudio(response, odd, b""), ResponseText(RESPONSE, odd, odd)
     )
     assert (text["response_id"], text["item_id"], text["delta"]) == (odd, odd, odd)
     assert (audio["response_id"], audio["delta"]) == (odd, "")

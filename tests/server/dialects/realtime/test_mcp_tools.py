@@ -10,29 +10,29 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.mcp_tools import MAX_HEADERS, MAX_SERVERS
 from server.dialects.realtime.secrets import read_order, render_secret
-from server.domain.commands import AddItem, Configure, CreateReply
+from server.domain.commands import AddItem, Configure, CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import SessionConfigured
 from server.domain.mcp_tools import (
     Approval,
-    HostedChoice,
-    HostedServer,
-    HostedTool,
+    McpChoice,
+    McpServer,
+    McpTool,
     ToolFilter,
     choice_among,
     model_name,
     offer_of,
 )
 from server.domain.values import Item, SessionConfig
-from server.tools.mcp_policy import SETTING, HostingPolicy, entry_fault
+from server.tools.mcp_policy import SETTING, McpPolicy, entry_fault
 from stages.ports import OneTool, ServerTool
 
-POLICY = HostingPolicy(("https://mcp.example.com/shops", "weather=https://weather.example.com/mcp?key=1"))
+POLICY = McpPolicy(("https://mcp.example.com/shops", "weather=https://weather.example.com/mcp?key=1"))
 URL = "https://mcp.example.com/shops/shoes"
 MCP = {"type": "mcp", "server_label": "shop", "server_url": URL}
 
 
-def dialect(policy: HostingPolicy = POLICY, pinned: Pinned | None = None) -> RealtimeDialect:
+def dialect(policy: McpPolicy = POLICY, pinned: Pinned | None = None) -> RealtimeDialect:
     return RealtimeDialect(SessionConfig(), RealtimeLimits(hosting=policy), pinned=pinned)
 
 
@@ -43,7 +43,7 @@ def update(*tools: dict[str, Any], speaker: RealtimeDialect | None = None, **ses
     return command.config
 
 
-def refused(*tools: dict[str, Any], policy: HostingPolicy = POLICY, **session: Any) -> ClientError:
+def refused(*tools: dict[str, Any], policy: McpPolicy = POLICY, **session: Any) -> ClientError:
     with pytest.raises(ClientError) as caught:
         update(*tools, speaker=dialect(policy), **session)
     assert caught.value.ref == "c1"
@@ -57,7 +57,7 @@ def refused(*tools: dict[str, Any], policy: HostingPolicy = POLICY, **session: A
     "url", [URL, "https://mcp.example.com/shops", "https://MCP.example.com:443/shops/?a=b"]
 )
 def test_what_lies_under_an_allowed_address_may_be_named(url: str) -> None:
-    assert update({**MCP, "server_url": url}).hosted == (HostedServer("shop", url),)
+    assert update({**MCP, "server_url": url}).mcp == (McpServer("shop", url),)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_any_other_address_is_refused(url: str) -> None:
 
 def test_a_label_stands_for_the_operators_address() -> None:
     named = {"type": "mcp", "server_label": "weather"}
-    (server,) = update(named).hosted
+    (server,) = update(named).mcp
     assert server.url == "https://weather.example.com/mcp?key=1"
-    assert update({**named, "server_url": server.url}).hosted == (server,)
+    assert update({**named, "server_url": server.url}).mcp == (server,)
     assert (
         refused({**named, "server_url": "https://weather.example.com/mcp"}).code == "mcp_server_not_allowed"
     )
@@ -107,7 +107,7 @@ def test_a_label_stands_for_the_operators_address() -> None:
 
 
 def test_without_a_list_hosted_tools_are_refused_and_the_session_is_as_it_was() -> None:
-    speaker = dialect(HostingPolicy())
+    speaker = dialect(McpPolicy())
     with pytest.raises(ClientError, match=f"switched off: {SETTING}"):
         update(MCP, speaker=speaker, instructions="Be rude.")
     assert speaker.config == SessionConfig()
@@ -153,7 +153,7 @@ ACT = ServerTool("act")
     ],
 )
 def test_who_needs_approval(setting: dict[str, Any], look: bool, act: bool) -> None:
-    (server,) = update({**MCP, **setting}).hosted
+    (server,) = update({**MCP, **setting}).mcp
     assert (server.needs_approval(LOOK), server.needs_approval(ACT)) == (look, act)
 
 
@@ -168,7 +168,7 @@ def test_who_needs_approval(setting: dict[str, Any], look: bool, act: bool) -> N
     ],
 )
 def test_which_tools_are_allowed(allowed: object, look: bool, act: bool) -> None:
-    (server,) = update({**MCP, "allowed_tools": allowed}).hosted
+    (server,) = update({**MCP, "allowed_tools": allowed}).mcp
     assert (server.allowed.matches(LOOK), server.allowed.matches(ACT)) == (look, act)
 
 
@@ -199,24 +199,24 @@ def test_a_wrong_field_is_named(wrong: dict[str, Any], param: str) -> None:
 
 def test_there_are_not_too_many_servers_and_none_twice() -> None:
     many = [{**MCP, "server_label": f"shop{n}"} for n in range(MAX_SERVERS + 1)]
-    assert len(update(*many[1:]).hosted) == MAX_SERVERS
+    assert len(update(*many[1:]).mcp) == MAX_SERVERS
     assert f"the limit is {MAX_SERVERS}" in refused(*many).message
     assert "given twice: shop" in refused(MCP, MCP).message
 
 
-def test_tools_are_replaced_as_a_whole_and_one_reply_may_have_its_own() -> None:
+def test_tools_are_replaced_as_a_whole_and_one_response_may_have_its_own() -> None:
     speaker = dialect()
     update(MCP, speaker=speaker)
     create = {"type": "response.create", "response": {"tools": [{**MCP, "server_label": "other"}]}}
     command = speaker.decode(json.dumps(create))
-    assert isinstance(command, CreateReply)
-    assert command.options.over(speaker.config).hosted == (HostedServer("other", URL),)
-    assert update(speaker=speaker).hosted == ()
+    assert isinstance(command, CreateResponse)
+    assert command.options.over(speaker.config).mcp == (McpServer("other", URL),)
+    assert update(speaker=speaker).mcp == ()
 
 
 def test_a_choice_must_be_among_the_servers() -> None:
     choice = {"type": "mcp", "server_label": "shop", "name": "look"}
-    assert update(MCP, tool_choice=choice).tool_choice == HostedChoice("shop", "look")
+    assert update(MCP, tool_choice=choice).tool_choice == McpChoice("shop", "look")
     assert refused(MCP, tool_choice={**choice, "server_label": "bank"}).param == "session.tool_choice"
     assert refused(MCP, tool_choice={"type": "mcp"}).param == "session.tool_choice"
 
@@ -229,7 +229,7 @@ SECRET = {**MCP, "authorization": "s3cret", "headers": {"X-Key": "s3cret2", "aut
 def test_secrets_go_to_the_server_alone() -> None:
     speaker = dialect()
     config = update(SECRET, speaker=speaker)
-    (server,) = config.hosted
+    (server,) = config.mcp
     assert dict(server.headers) == {"X-Key": "s3cret2", "Authorization": "Bearer s3cret"}
     (frame,) = speaker.encode(SessionConfigured(config))
     assert json.loads(frame)["session"]["tools"] == [MCP]
@@ -247,12 +247,12 @@ def test_a_client_secret_may_hold_servers_and_their_secrets() -> None:
     order = read_order(body, SessionConfig(), POLICY)
     assert "s3cret" not in json.dumps(render_secret("ek_1", order, 0))
     speaker = dialect(pinned=order.pinned)
-    assert dict(speaker.config.hosted[0].headers)["Authorization"] == "Bearer s3cret"
+    assert dict(speaker.config.mcp[0].headers)["Authorization"] == "Bearer s3cret"
     with pytest.raises(ClientError) as caught:
         update({**MCP, "authorization": "mine"}, speaker=speaker)
     assert caught.value.code == "setting_locked"
     with pytest.raises(ClientError) as caught:
-        read_order(body, SessionConfig(), HostingPolicy())
+        read_order(body, SessionConfig(), McpPolicy())
     assert caught.value.code == "mcp_server_not_allowed"
 
 
@@ -290,7 +290,7 @@ def test_an_approval_that_lacks_something_is_refused(item: dict[str, Any], param
     assert caught.value.param == param
 
 
-def test_a_reply_cannot_be_about_an_approval() -> None:
+def test_a_response_cannot_be_about_an_approval() -> None:
     item = {"type": "mcp_approval_response", "approval_request_id": "item_1", "approve": True}
     with pytest.raises(ClientError, match="in the conversation only"):
         dialect().decode(json.dumps({"type": "response.create", "response": {"input": [item]}}))
@@ -300,19 +300,19 @@ def test_a_reply_cannot_be_about_an_approval() -> None:
 
 
 def test_names_are_what_chat_models_take_and_none_comes_twice() -> None:
-    shop, bank = HostedServer("shop", URL), HostedServer("bank", URL)
+    shop, bank = McpServer("shop", URL), McpServer("bank", URL)
     tools = [
-        HostedTool(shop, ServerTool("look.up/all")),
-        HostedTool(bank, ServerTool("look_up_all")),
-        HostedTool(bank, ServerTool("look_up_all")),  # there twice, even with its label
-        HostedTool(bank, ServerTool("pay")),
-        HostedTool(bank, ServerTool("x" * 100)),
+        McpTool(shop, ServerTool("look.up/all")),
+        McpTool(bank, ServerTool("look_up_all")),
+        McpTool(bank, ServerTool("look_up_all")),  # there twice, even with its label
+        McpTool(bank, ServerTool("pay")),
+        McpTool(bank, ServerTool("x" * 100)),
     ]
     offer = offer_of(tools, ["pay"])
     assert list(offer) == ["look_up_all", "bank__look_up_all", "bank__pay", "x" * 64]
     assert model_name("") == "_"
-    assert choice_among(offer, HostedChoice("bank", "pay")) == OneTool("bank__pay")
-    assert choice_among(offer, HostedChoice("bank")) == "required"
-    assert choice_among(offer, HostedChoice("bank", "steal")) == "auto"
+    assert choice_among(offer, McpChoice("bank", "pay")) == OneTool("bank__pay")
+    assert choice_among(offer, McpChoice("bank")) == "required"
+    assert choice_among(offer, McpChoice("bank", "steal")) == "auto"
     assert choice_among(offer, "none") == "none"
     assert ToolFilter().matches(LOOK)

@@ -12,8 +12,8 @@ from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.commands import AppendAudio, CommitAudio, Configure
 from server.domain.errors import ClientError
-from server.domain.events import ReplyAudio
-from server.domain.values import Reply, SessionConfig
+from server.domain.events import ResponseAudio
+from server.domain.values import Response, SessionConfig
 from server.domain.voice_events import (
     Ping,
     Played,
@@ -165,7 +165,7 @@ def test_realtime_itself_knows_nothing_of_it() -> None:
 
 
 def test_speech_leaves_without_json() -> None:
-    event = ReplyAudio(Reply("resp_1"), "item_1", b"\1\2\3\4", epoch=7, offset_samples=2400)
+    event = ResponseAudio(Response("resp_1"), "item_1", b"\1\2\3\4", epoch=7, offset_samples=2400)
     (frame,) = dialect().encode(event)
     assert isinstance(frame, bytes)
     assert unpack_frame(frame) == (Stream.ANSWER, 7, 2400, b"\1\2\3\4")

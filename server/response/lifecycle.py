@@ -1,7 +1,7 @@
-"""What the client is told of one answer, rung by rung: nothing, reply started, message started, ended.
+"""What the client is told of one answer, rung by rung: nothing, response started, message started, ended.
 
-Whatever happens to an answer, the client is told each rung at most once, in order, and of every reply that has
-started also its end. Calls of tools that are not ours, the client's and hosted ones, are told last, when the words
+Whatever happens to an answer, the client is told each rung at most once, in order, and of every response that has
+started also its end. Calls of tools that are not ours, the client's and mcp ones, are told last, when the words
 before them have left. A message that a failure has cut short is broken off, and the apology is the next.
 """
 
@@ -14,25 +14,25 @@ from server.conversation.heard import SpokenPiece, grow, heard_text
 from server.conversation.memory import Conversation, Entry
 from server.domain.errors import ClientError
 from server.domain.events import (
-    ReplyAudio,
-    ReplyCall,
-    ReplyEnded,
-    ReplyItemEnded,
-    ReplyItemStarted,
-    ReplyStarted,
-    ReplyText,
+    ResponseAudio,
+    ResponseCall,
+    ResponseEnded,
+    ResponseItemEnded,
+    ResponseItemStarted,
+    ResponseStarted,
+    ResponseText,
 )
 from server.domain.ids import new_id
-from server.domain.mcp_tools import ApprovalRequest, HostedCall, HostedTool
-from server.domain.values import Item, ItemStatus, Reply, ReplyReason, ReplyStatus
-from server.output.outbound import Lane, LaneState, Outbound
+from server.domain.mcp_tools import ApprovalRequest, McpCall, McpTool
+from server.domain.values import Item, ItemStatus, Response, ResponseReason, ResponseStatus
+from server.output.outbound import Outbound, OutputStream, StreamState
 from server.tools.mcp_calls import PlacedCall, RunningCall
 from stageflow.tools import ToolCall
 from stages.ports import Usage
 
 
 class Phase(StrEnum):
-    """How far up the ladder the client has been told."""
+    """How far up the lifecycle the client has been told."""
 
     SILENT = "silent"
     STARTED = "started"
@@ -42,10 +42,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """A call that the answer makes: of one of the client's tools, or of a hosted one."""
+    """A call that the answer makes: of one of the client's tools, or of a mcp one."""
 
     call: ToolCall
-    hosted: HostedTool | None = None
+    mcp: McpTool | None = None
     running: RunningCall | None = None
     """If it was started already."""
 
@@ -54,25 +54,25 @@ class Calling:
 class Outcome:
     """How an answer went."""
 
-    status: ReplyStatus
-    reason: ReplyReason | None = None
+    status: ResponseStatus
+    reason: ResponseReason | None = None
     error: ClientError | None = None
     usage: Usage = Usage()
     calls: tuple[Calling, ...] = ()
     """Of tools that are not ours."""
 
 
-class Ladder:
-    """The events of one reply and its entries in the conversation."""
+class Lifecycle:
+    """The events of one response and its entries in the conversation."""
 
-    def __init__(self, reply: Reply, conversation: Conversation, outbound: Outbound) -> None:
+    def __init__(self, response: Response, conversation: Conversation, outbound: Outbound) -> None:
         self.phase = Phase.SILENT
         self.entry: Entry | None = None
         """What is being said, from its first token or sample."""
         self.pieces: list[SpokenPiece] = []
         self.untold = ""
         """Words of a spoken message that has no sound yet: if it breaks off before its first, they were never said."""
-        self._reply = reply
+        self._response = response
         self._broken_off: list[Item] = []
         self.first: Entry | None = None
         """What was said ahead of the answer, if anything."""
@@ -80,40 +80,40 @@ class Ladder:
         self._outbound = outbound
 
     def start_now(self, *, is_told: bool) -> None:
-        """Announce the reply past any lane, if that has not been done: the client has asked for it."""
+        """Announce the response past any output, if that has not been done: the client has asked for it."""
         self.phase = Phase.STARTED
         if not is_told:
-            self._outbound.put(ReplyStarted(self._reply))
+            self._outbound.put(ResponseStarted(self._response))
 
-    def start(self, lane: Lane) -> None:
-        """Announce the reply, if that has not been done."""
+    def start(self, output: OutputStream) -> None:
+        """Announce the response, if that has not been done."""
         if self.phase is Phase.SILENT:
             self.phase = Phase.STARTED
-            lane.event_nowait(ReplyStarted(self._reply))
+            output.event_nowait(ResponseStarted(self._response))
 
-    def begin(self, lane: Lane) -> Entry:
+    def begin(self, output: OutputStream) -> Entry:
         """The answer's message, made and announced with its first token or sample."""
         if self.entry is not None:
             return self.entry
-        self.start(lane)
+        self.start(output)
         entry = self.entry = Entry(
             new_id("item"),
             "assistant",
-            spoken=self._reply.modality == "audio",
+            spoken=self._response.modality == "audio",
             status="in_progress",
             pieces=self.pieces,
-            rate_hz=self._reply.config.output_format.rate_hz,
-            is_told=lane.state is LaneState.OPEN,
+            rate_hz=self._response.config.output_format.rate_hz,
+            is_told=output.state is StreamState.OPEN,
         )
         previous = self._conversation.add(entry)
         self.phase = Phase.MESSAGE
-        lane.event_nowait(ReplyItemStarted(self._reply, entry.item(), previous))
+        output.event_nowait(ResponseItemStarted(self._response, entry.item(), previous))
         return entry
 
     def tell_words(self) -> None:
         """The message is audible, or complete without a sound: what it says by now is told."""
         if self.entry is not None and self.untold:
-            self._outbound.put(ReplyText(self._reply, self.entry.id, self.untold))
+            self._outbound.put(ResponseText(self._response, self.entry.id, self.untold))
         self.untold = ""
 
     def let_out(self) -> None:
@@ -121,9 +121,9 @@ class Ladder:
         if self.entry is not None:
             self.entry.is_told = True
 
-    def say_first(self, text: str, samples: int, chunks: Sequence[bytes]) -> Reply:
-        """Tell a message of its own, ahead of the answer's, which has not begun, and return the reply as it goes on."""
-        put, reply = self._outbound.put, self._reply
+    def say_first(self, text: str, samples: int, chunks: Sequence[bytes]) -> Response:
+        """Tell a message of its own, ahead of the answer's, which has not begun; returns the response as it is then."""
+        put, response = self._outbound.put, self._response
         if self.phase is Phase.SILENT:
             self.start_now(is_told=False)
         pieces: list[SpokenPiece] = []
@@ -135,34 +135,34 @@ class Ladder:
             spoken=True,
             status="in_progress",
             pieces=pieces,
-            rate_hz=reply.config.output_format.rate_hz,
+            rate_hz=response.config.output_format.rate_hz,
         )
-        put(ReplyItemStarted(reply, replace(entry.item(), text=""), self._conversation.add(entry)))
-        put(ReplyText(reply, entry.id, text))
+        put(ResponseItemStarted(response, replace(entry.item(), text=""), self._conversation.add(entry)))
+        put(ResponseText(response, entry.id, text))
         at, sent = 0, sum(map(len, chunks))
         for chunk in chunks:
-            put(ReplyAudio(reply, entry.id, chunk, self._outbound.epoch, at * samples // sent))
+            put(ResponseAudio(response, entry.id, chunk, self._outbound.epoch, at * samples // sent))
             at += len(chunk)
         self._broken_off.append(self._end_message(entry, "completed"))
         self.first = entry
-        self._reply = replace(reply, message_index=len(self._broken_off))
-        return self._reply
+        self._response = replace(response, message_index=len(self._broken_off))
+        return self._response
 
-    def remark(self, key: str, value: str) -> Reply:
-        """Add to the reply's metadata, for the events that are still to come, and return the reply as it goes on."""
-        self._reply = replace(self._reply, metadata={**(self._reply.metadata or {}), key: value})
-        return self._reply
+    def remark(self, key: str, value: str) -> Response:
+        """Add to the response's metadata, for the events that are still to come; returns the response as it is then."""
+        self._response = replace(self._response, metadata={**(self._response.metadata or {}), key: value})
+        return self._response
 
-    def break_off(self) -> Reply:
-        """End the message where its voice has ended, and return the reply as it goes on: with another message."""
+    def break_off(self) -> Response:
+        """End the message where its voice has ended, and return the response as it goes on: with another message."""
         if self.phase is Phase.MESSAGE and self.entry is not None:
             entry = self.entry
             self._broken_off.append(self._end_message(entry, "incomplete"))
             self.untold = ""
             _keep_spoken(entry)
-            self._reply = replace(self._reply, message_index=len(self._broken_off))
+            self._response = replace(self._response, message_index=len(self._broken_off))
             self.entry, self.pieces, self.phase = None, [], Phase.STARTED
-        return self._reply
+        return self._response
 
     def cut_off(self) -> None:
         """The voice has ended before the text: what is remembered is what was spoken."""
@@ -170,21 +170,21 @@ class Ladder:
             _keep_spoken(self.entry)
 
     def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
-        """Tell how it went, if the client knows of the reply; at most once. The hosted calls are yet to be followed."""
+        """Tell how it went, if the client knows of the response; at most once. The MCP calls are yet to be followed."""
         items = [*self._broken_off]
-        hosted: tuple[PlacedCall, ...] = ()
+        mcp: tuple[PlacedCall, ...] = ()
         if self.phase is Phase.MESSAGE and self.entry is not None:
             if outcome.status in ("completed", "incomplete"):
                 self.tell_words()
             items.append(self._end_message(self.entry, outcome.status))
         if self.phase in (Phase.STARTED, Phase.MESSAGE):
-            hosted = self._call(items, outcome.calls)
-            ended = ReplyEnded(
-                self._reply, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
+            mcp = self._call(items, outcome.calls)
+            ended = ResponseEnded(
+                self._response, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
             )
             self._outbound.put(ended)
         self.phase = Phase.ENDED
-        return hosted
+        return mcp
 
     def forget(self, phase: Phase) -> None:
         """Take back a message of which nothing was let out; `phase` is what the client knows all the same."""
@@ -195,35 +195,35 @@ class Ladder:
         self.untold = ""
         self.phase = Phase.STARTED if self._broken_off else phase
 
-    def _end_message(self, entry: Entry, status: ReplyStatus) -> Item:
+    def _end_message(self, entry: Entry, status: ResponseStatus) -> Item:
         ended: ItemStatus = "completed" if status == "completed" else "incomplete"
         entry.status = ended
         entry.generated = entry.generated.removesuffix(self.untold)
         item = replace(entry.item(), text=entry.generated)
-        self._outbound.put(ReplyItemEnded(self._reply, item, self._conversation.previous_id(item.id)))
+        self._outbound.put(ResponseItemEnded(self._response, item, self._conversation.previous_id(item.id)))
         return item
 
     def _call(self, items: list[Item], calls: Sequence[Calling]) -> tuple[PlacedCall, ...]:
         """Tell of calls, each an item behind the answer's words, whatever has been said since."""
-        hosted = []
+        mcp = []
         told = self.entry is not None and self._conversation.find(self.entry.id) is not None
         after = self.entry.id if told and self.entry is not None else None
         for calling in calls:
             # Ids that a model gives are its own for one request, not for a conversation.
             entry, index = _call_entry(calling), len(items)
             after = self._add(items, entry, after)
-            if calling.hosted is None:
+            if calling.mcp is None:
                 continue
             request_id = None
-            if calling.hosted.needs_approval:
-                request = _request_entry(entry, calling.hosted)
+            if calling.mcp.needs_approval:
+                request = _request_entry(entry, calling.mcp)
                 after = request_id = self._add(items, request, after)
-            hosted.append(PlacedCall(entry, index, calling.hosted, calling.running, request_id))
-        return tuple(hosted)
+            mcp.append(PlacedCall(entry, index, calling.mcp, calling.running, request_id))
+        return tuple(mcp)
 
     def _add(self, items: list[Item], entry: Entry, after: str | None) -> str:
         previous = self._conversation.add(entry, after)
-        self._outbound.put(ReplyCall(self._reply, entry.item(), previous, len(items)))
+        self._outbound.put(ResponseCall(self._response, entry.item(), previous, len(items)))
         items.append(entry.item())
         return entry.id
 
@@ -234,9 +234,9 @@ def _keep_spoken(entry: Entry) -> None:
 
 
 def _call_entry(calling: Calling) -> Entry:
-    call, hosted = calling.call, calling.hosted
-    name = call.name if hosted is None else hosted.tool.name
-    detail = None if hosted is None else HostedCall(hosted.server.label)
+    call, mcp = calling.call, calling.mcp
+    name = call.name if mcp is None else mcp.tool.name
+    detail = None if mcp is None else McpCall(mcp.server.label)
     return Entry(
         new_id("item"),
         "assistant",
@@ -248,8 +248,8 @@ def _call_entry(calling: Calling) -> Entry:
     )
 
 
-def _request_entry(call: Entry, hosted: HostedTool) -> Entry:
-    detail = ApprovalRequest(hosted.server.label)
+def _request_entry(call: Entry, mcp: McpTool) -> Entry:
+    detail = ApprovalRequest(mcp.server.label)
     return Entry(
         new_id("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
     )

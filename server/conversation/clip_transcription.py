@@ -25,7 +25,7 @@ class ClipGone(ProviderError):
     """The clip's item had to make room for others before the clip was read."""
 
 
-class ClipReading:
+class ClipTranscription:
     """A clip, and its words once they are known. The audio is let go then."""
 
     def __init__(self, clip: Clip, recogniser: Recogniser, on_known: Callable[[Outcome], None]) -> None:

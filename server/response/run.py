@@ -2,13 +2,13 @@
 
 Theory of operation
 -------------------
-An answer owns a lane (`server.output.outbound`). Tokens and audio of the pipeline go into it and are held there
-until every GUARD stage of the pipeline has let the person's words pass; then the lane is committed and all
+A run owns an output stream (`server.output.outbound`). Tokens and audio of the pipeline go into it and are held
+there until every GUARD stage of the pipeline has let the person's words pass; then the output is committed and all
 of it leaves at once. A refusal, and the apology for a failure, go the same way: a small pipeline that only
 speaks.
 
-What the client is told is a ladder (`server.response.ladder`). `interrupt` is a plain function, so that barge-in
-happens between two instructions: history is cut to what was heard and the ladder is ended.
+What the client is told is a lifecycle (`server.response.lifecycle`). `interrupt` is a plain function, so that barge-in
+happens between two instructions: history is cut to what was heard and the lifecycle is ended.
 """
 
 import logging
@@ -24,12 +24,12 @@ from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
 from server.domain.ids import new_id
 from server.domain.mcp_tools import Offer
-from server.domain.values import Reply, ReplyReason, SessionConfig
-from server.output.outbound import Lane, LaneState
-from server.response.answer_context import AnswerContext
+from server.domain.values import Response, ResponseReason, SessionConfig
+from server.output.outbound import OutputStream, StreamState
+from server.response.context import ResponseContext
 from server.response.delivery import Delivery
 from server.response.gate import RunWatch, gated
-from server.response.ladder import Calling, Ladder, Outcome, Phase, arguments_json
+from server.response.lifecycle import Calling, Lifecycle, Outcome, Phase, arguments_json
 from server.response.prepared import on_wire
 from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_config
 from server.response.run_limits import RunLimits, TooLong, Undecided
@@ -50,12 +50,12 @@ from stages.stt import SpokenTurn
 
 log = logging.getLogger(__name__)
 
-_CUT_BY: dict[str, ReplyReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_CUT_BY: dict[str, ResponseReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """By the reason that the model gives for its end."""
 
 
 BLOCKED = ("x_guard", "blocked")
-"""In the metadata of a reply that is a refusal: its words alone do not tell a program so."""
+"""In the metadata of a response that is a refusal: its words alone do not tell a program so."""
 
 
 class _Lock(StrEnum):
@@ -65,11 +65,11 @@ class _Lock(StrEnum):
     GUARD = "guard"
 
 
-class Answer:
+class ResponseRun:
     """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
 
     def __init__(
-        self, timeline: Timeline, question: Question, config: SessionConfig, context: AnswerContext
+        self, timeline: Timeline, question: Question, config: SessionConfig, context: ResponseContext
     ) -> None:
         self.timeline = timeline
         self.run_id = timeline.run
@@ -77,17 +77,17 @@ class Answer:
         self.scope = anyio.CancelScope()
         config = question.options.over(config)
         self._context = context
-        self._reply = question.reply or Reply(
+        self._response = question.response or Response(
             new_id("resp"),
             config.modality,
             question.options.metadata,
             config,
             question.options.in_conversation,
         )
-        self._config = self._reply.config
+        self._config = self._response.config
         self._about = context.conversation if question.about is None else question.about
-        replies_to = context.conversation if self._reply.in_conversation else Conversation()
-        self._ladder = Ladder(self._reply, replies_to, context.outbound)
+        replies_to = context.conversation if self._response.in_conversation else Conversation()
+        self._lifecycle = Lifecycle(self._response, replies_to, context.outbound)
         self._asked: Entry | None = None
         self._judged: tuple[Entry, ...] = ()
         self._verdict: Verdict | None = None
@@ -96,7 +96,7 @@ class Answer:
         self._locks = set(_Lock)
         self._offered: Offer = {}
         self._early: dict[int, RunningCall] = {}
-        self._own_calls = OwnCalls(context.conversation, lambda: self._ladder.entry, lambda: self._asked)
+        self._own_calls = OwnCalls(context.conversation, lambda: self._lifecycle.entry, lambda: self._asked)
         self._filled_until = 0.0
         self._limits = RunLimits(context.deadlines)
         self._delivery = self._new_delivery()
@@ -104,39 +104,43 @@ class Answer:
     @property
     def is_spoken(self) -> bool:
         """Whether it is for the ear."""
-        return self._reply.modality == "audio"
+        return self._response.modality == "audio"
 
     @property
-    def reply_id(self) -> str:
-        """The reply's id, as the client is or will be told."""
-        return self._reply.id
+    def response_id(self) -> str:
+        """The response's id, as the client is or will be told."""
+        return self._response.id
 
     @property
-    def lane(self) -> Lane:
+    def output(self) -> OutputStream:
         """The way out of what is being said now."""
-        return self._delivery.lane
+        return self._delivery.output
 
     @property
     def is_announced(self) -> bool:
-        """Whether the client knows of the reply, and has not been told of its end."""
-        told = self.lane.state is LaneState.OPEN or self.question.requested or self._ladder.first is not None
-        return told and self._ladder.phase in (Phase.STARTED, Phase.MESSAGE)
+        """Whether the client knows of the response, and has not been told of its end."""
+        told = (
+            self.output.state is StreamState.OPEN
+            or self.question.requested
+            or self._lifecycle.first is not None
+        )
+        return told and self._lifecycle.phase in (Phase.STARTED, Phase.MESSAGE)
 
     @property
     def item_id(self) -> str | None:
         """The id of what it says, once it has begun."""
-        return None if self._ladder.entry is None else self._ladder.entry.id
+        return None if self._lifecycle.entry is None else self._lifecycle.entry.id
 
     @property
     def text(self) -> str:
         """What has been said, or is about to be."""
-        entry = self._ladder.entry or self._ladder.first
+        entry = self._lifecycle.entry or self._lifecycle.first
         return "" if entry is None else entry.generated
 
     @property
     def is_unheard(self) -> bool:
         """Whether it answers something that was spoken, and none of its audio has left."""
-        return self.question.utterance is not None and not self.lane.pacer.sent_samples
+        return self.question.utterance is not None and not self.output.pacer.sent_samples
 
     @property
     def heard_ms(self) -> int:
@@ -146,7 +150,7 @@ class Answer:
     def confirm(self) -> None:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
         if self.question.requested:
-            self._ladder.start_now(is_told=self.question.is_told)
+            self._lifecycle.start_now(is_told=self.question.is_told)
         self._unlock(_Lock.END_OF_TURN)
         self._note_verdict(self._verdict)
 
@@ -154,16 +158,16 @@ class Answer:
         """Say that it takes a moment, unless there is something to say already, or nobody listens."""
         pipelines, format = self._context.pipelines, self._config.output_format
         prepared = pipelines.prepared.get(pipelines.filler)
-        if prepared is None or not self.is_spoken or self.question.say is not None or self._ladder.entry:
+        if prepared is None or not self.is_spoken or self.question.say is not None or self._lifecycle.entry:
             return
         samples, chunks = on_wire(prepared, format)
-        self._reply = self._delivery.reply = self._ladder.say_first(prepared.text, samples, chunks)
+        self._response = self._delivery.response = self._lifecycle.say_first(prepared.text, samples, chunks)
         self._filled_until = now + samples / format.rate_hz
-        self.lane.wait_until(self._filled_until)
+        self.output.wait_until(self._filled_until)
 
     def _first_heard_samples(self) -> int:
         """Of what was said ahead of the answer."""
-        first, now = self._ladder.first, self._context.now() - self._context.half_trip_s()
+        first, now = self._lifecycle.first, self._context.now() - self._context.half_trip_s()
         all_of_it = sum(piece.samples for piece in first.pieces) if first else 0
         left_s = max(0.0, self._filled_until - now)
         return max(0, all_of_it - round(left_s * self._config.output_format.rate_hz))
@@ -171,7 +175,7 @@ class Answer:
     def drop(self) -> None:
         """Forget the answer, of which nothing was let out, and that the person had finished."""
         self.scope.cancel()
-        self.lane.shut()
+        self.output.shut()
         self._drop_calls()
         self._own_calls.forget()
         self._forget()
@@ -181,26 +185,26 @@ class Answer:
             self._context.conversation.delete(entry.id)
 
     def fail(self) -> None:
-        """End the reply after a bug of ours; what was prepared and held is thrown away."""
+        """End the response after a bug of ours; what was prepared and held is thrown away."""
         if self.is_announced:
             problem = ClientError("server_error", "the server failed to answer", type="server_error")
             self._hush()
             self._finish(replace(self._outcome, status="failed", error=problem))
 
-    def interrupt(self, reason: ReplyReason | None) -> None:
-        """Be silent now: flush, cut history to what was heard, tell the client that the reply is over.
+    def interrupt(self, reason: ResponseReason | None) -> None:
+        """Be silent now: flush, cut history to what was heard, tell the client that the response is over.
 
         Without a reason it was not the person nor the client, but the turn that took too long.
         """
         heard_samples = self._heard_samples()
-        was_open, entry = self.lane.state is LaneState.OPEN, self._ladder.entry
+        was_open, entry = self.output.state is StreamState.OPEN, self._lifecycle.entry
         self._hush()
         if not was_open:
             self._forget()
         elif entry is not None and entry.spoken:
             cut(entry, heard_samples)
-        if self._ladder.first is not None:
-            cut(self._ladder.first, self._first_heard_samples())
+        if self._lifecycle.first is not None:
+            cut(self._lifecycle.first, self._first_heard_samples())
         elif not was_open and not self.question.requested:
             return
         if reason is not None:
@@ -212,7 +216,7 @@ class Answer:
     # --- the run ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Answer, and return when the last sample has been played. Cancelled by `scope`."""
+        """ResponseRun, and return when the last sample has been played. Cancelled by `scope`."""
         try:
             outcome = await self._run_pipeline()
         except PipelineCancelled as stop:
@@ -225,10 +229,10 @@ class Answer:
             await self._apologise_for(problem)
         except TooLong:
             await self._end(replace(self._outcome, status="incomplete", reason="max_output_tokens"))
-            self._ladder.cut_off()
+            self._lifecycle.cut_off()
         else:
             await self._end(outcome)
-        await self.lane.played()
+        await self.output.played()
 
     async def _run_pipeline(self) -> Outcome:
         """Run it, and say how it went."""
@@ -240,7 +244,7 @@ class Answer:
         if await hear_clips(self._about) and self.question.utterance is None:
             self.timeline.mark("transcript", self._context.now())
         self._offered = await self._offer()
-        graph = pipelines.voice if self._reply.modality == "audio" else pipelines.text
+        graph = pipelines.voice if self._response.modality == "audio" else pipelines.text
         results = await self._limits.keep(
             graph.run(
                 self._prompt(),
@@ -258,8 +262,8 @@ class Answer:
         ]
         cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
         self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
-        if self._ladder.entry is not None:
-            self._ladder.entry.expects = self._expects(agent.get("expects"))
+        if self._lifecycle.entry is not None:
+            self._lifecycle.entry.expects = self._expects(agent.get("expects"))
         return replace(
             self._outcome,
             status="incomplete" if cut_by else "completed",
@@ -281,21 +285,21 @@ class Answer:
         self._context.on_alive(self.run_id)
 
     def _heard_until(self) -> float:
-        return self.lane.silent_at(self._context.now())
+        return self.output.silent_at(self._context.now())
 
     async def _offer(self) -> Offer:
-        """The hosted tools that there are; none beside the conversation, where what comes of a call has no place."""
-        if not self._reply.in_conversation:
+        """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""
+        if not self._response.in_conversation:
             return {}
         taken = [tool.name for tool in self._config.tools]
-        return await self._context.hosted.offer(self._config.hosted, taken)
+        return await self._context.mcp.offer(self._config.mcp, taken)
 
     def _start_calls(self, calls: Sequence[ToolCall]) -> None:
         """Run what only looks while the words before it are still being spoken."""
         for number, call in enumerate(calls):
-            hosted = self._offered.get(call.name)
-            if hosted is not None and hosted.may_start_early:
-                self._early[number] = self._context.hosted.start(hosted, arguments_json(call))
+            mcp = self._offered.get(call.name)
+            if mcp is not None and mcp.may_start_early:
+                self._early[number] = self._context.mcp.start(mcp, arguments_json(call))
 
     def _calling(self, number: int, call: ToolCall) -> Calling:
         return Calling(call, self._offered.get(call.name), self._early.get(number))
@@ -316,7 +320,7 @@ class Answer:
             return
         snapshot = ContextSnapshot(input_text=text, session_id=self._context.session_id)
         pipelines = self._context.pipelines
-        graph = pipelines.say if self._reply.modality == "audio" else pipelines.say_text
+        graph = pipelines.say if self._response.modality == "audio" else pipelines.say_text
         await graph.run(snapshot, ports=self._ports(), config=run_config(self.question, self._config, {}))
 
     async def _decline(self, stop: PipelineCancelled) -> None:
@@ -327,7 +331,7 @@ class Answer:
             await self._end(self._outcome)
             return
         self.timeline.guard = "blocked"
-        self._reply = self._ladder.remark(*BLOCKED)
+        self._response = self._lifecycle.remark(*BLOCKED)
         self._restart()
         if isinstance(blamed := stop.data.get("texts"), tuple):
             self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in blamed)
@@ -345,7 +349,7 @@ class Answer:
         await self._apologise_for(problem)
 
     async def _apologise_for(self, problem: ClientError) -> None:
-        if self.lane.state is LaneState.HELD:
+        if self.output.state is StreamState.HELD:
             self._restart()
         else:
             await self._break_off()
@@ -358,21 +362,21 @@ class Answer:
         await self._end(replace(self._outcome, status="failed", error=problem))
 
     async def _break_off(self) -> None:
-        """Let what was said of the message be heard to its end; what is said next is another, in a lane of its own."""
+        """Let what was said of the message be heard to its end; what is said next is another, in its own stream."""
         self._drop_calls()
-        await self.lane.opened.wait()
-        await self.lane.sent()
-        await self.lane.played()
-        self.lane.shut()
-        self._reply = self._ladder.break_off()
+        await self.output.opened.wait()
+        await self.output.sent()
+        await self.output.played()
+        self.output.shut()
+        self._response = self._lifecycle.break_off()
         self._renew()
 
     async def _end(self, outcome: Outcome) -> None:
         self._unlock(_Lock.GUARD)
-        await self.lane.opened.wait()
-        await self.lane.sent()
+        await self.output.opened.wait()
+        await self.output.sent()
         if outcome.status == "failed" or outcome.calls:
-            self._ladder.start(self.lane)
+            self._lifecycle.start(self.output)
         self._finish(outcome)
 
     def _guard_passed(self) -> None:
@@ -383,15 +387,15 @@ class Answer:
 
     def _note_verdict(self, verdict: Verdict | None) -> None:
         self._verdict = verdict
-        if _Lock.END_OF_TURN in self._locks or not self._reply.in_conversation:
-            return  # a pause that is not the end leaves no verdict on what was said before it, nor does an aside
+        if _Lock.END_OF_TURN in self._locks or not self._response.in_conversation:
+            return  # a pause that is not the end leaves no verdict on what came before, nor does what is out of band
         for entry in self._judged:
             entry.guard = verdict
 
     def _note_route(self, route: str) -> None:
         self.timeline.route = route
         self.timeline.mark("route", self._context.now())
-        if self._asked is not None and self._reply.in_conversation:
+        if self._asked is not None and self._response.in_conversation:
             self._asked.route = route
 
     def _prompt(self) -> ContextSnapshot:
@@ -403,10 +407,10 @@ class Answer:
     def _ports(self) -> StagePorts:
         shared = self._context.ports
         # What is only thought beside the conversation changes nothing in the world.
-        ours = shared.llm.tool_registry if self._reply.in_conversation else ToolRegistry()
+        ours = shared.llm.tool_registry if self._response.in_conversation else ToolRegistry()
         if ours is not None:
             ours = with_confirmation(ours, self._context.confirmed_tools, lambda: messages(self._about))
-        tools = gated(ours, self.lane, self._own_calls)
+        tools = gated(ours, self.output, self._own_calls)
         return StagePorts(
             core=shared.core,
             llm=replace(shared.llm, send_token=self._delivery.send_token, tool_registry=tools),
@@ -420,12 +424,12 @@ class Answer:
     # --- the way out --------------------------------------------------------------------------------------
 
     def _finish(self, outcome: Outcome) -> None:
-        if self._ladder.phase in (Phase.STARTED, Phase.MESSAGE):
-            self.timeline.reply_id = self._reply.id
+        if self._lifecycle.phase in (Phase.STARTED, Phase.MESSAGE):
+            self.timeline.response_id = self._response.id
         self.timeline.end(outcome.status)
-        for placed in self._ladder.end(outcome):
+        for placed in self._lifecycle.end(outcome):
             self._early = {n: call for n, call in self._early.items() if call is not placed.running}
-            self._context.hosted.made(placed)
+            self._context.mcp.made(placed)
         self._drop_calls()
 
     def _drop_calls(self) -> None:
@@ -437,47 +441,49 @@ class Answer:
     def _hush(self) -> None:
         """Nothing of it leaves any more."""
         self._drop_calls()
-        if self.question.is_aside:
-            self.lane.shut()
+        if self.question.is_out_of_band:
+            self.output.shut()
         else:
             self._context.outbound.flush()
 
     def _forget(self) -> None:
         """Take back an answer of which nothing was let out."""
-        self._ladder.forget(Phase.STARTED if self.question.requested else Phase.SILENT)
+        self._lifecycle.forget(Phase.STARTED if self.question.requested else Phase.SILENT)
 
     def _heard_samples(self) -> int:
-        return self.lane.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
+        return self.output.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
 
     def _unlock(self, lock: _Lock) -> None:
         self._locks.discard(lock)
         if not self._locks:
-            self.lane.commit()
-            self._ladder.let_out()
+            self.output.commit()
+            self._lifecycle.let_out()
 
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""
-        self.lane.shut()
+        self.output.shut()
         self._drop_calls()
         self._forget()
         self.timeline.unmark("first_token")
         self._renew()
 
     def _renew(self) -> None:
-        is_paused = self.lane.pacer.is_paused
+        is_paused = self.output.pacer.is_paused
         self._delivery = self._new_delivery()
         if is_paused:
-            self.lane.pause(self._context.now())
+            self.output.pause(self._context.now())
 
     def _new_delivery(self) -> Delivery:
         outbound, format = self._context.outbound, self._config.output_format
-        is_aside = self.question.is_aside
-        lane = outbound.aside(format) if is_aside else outbound.lane(format, self._became_audible)
-        lane.wait_until(self._filled_until)
+        is_out_of_band = self.question.is_out_of_band
+        output = (
+            outbound.out_of_band(format) if is_out_of_band else outbound.output(format, self._became_audible)
+        )
+        output.wait_until(self._filled_until)
         return Delivery(
-            lane,
-            self._reply,
-            self._ladder,
+            output,
+            self._response,
+            self._lifecycle,
             self.timeline,
             self._context.now,
             on_token=self._live,
@@ -486,7 +492,7 @@ class Answer:
 
     def _became_audible(self) -> None:
         self.timeline.mark("first_audio", self._context.now())
-        self._ladder.tell_words()
+        self._lifecycle.tell_words()
         self._context.on_audible(self.run_id)
 
     def _fields(self) -> dict[str, object]:

@@ -8,7 +8,7 @@ from server.conversation.utterance import Utterance
 from server.domain.deadlines import Deadlines
 from server.output.outbound import Outbound
 from server.response.prepared import Prepared
-from server.tools.mcp_calls import HostedCalls
+from server.tools.mcp_calls import McpCalls
 from server.turntaking.floor import RunId
 from stageflow.pipeline import PipelineGraph
 from stageflow.stages.ports import StagePorts
@@ -22,7 +22,7 @@ class Pipelines:
     text: PipelineGraph
     say: PipelineGraph
     say_text: PipelineGraph
-    """The same, for replies in text."""
+    """The same, for responses in text."""
     apology: str = "Sorry, something went wrong on my side. Please say that again."
     filler: str = "One moment, please."
     """What is said when an answer takes long, if it is `prepared`."""
@@ -31,7 +31,7 @@ class Pipelines:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerContext:
+class ResponseContext:
     """What an answer uses of its session."""
 
     session_id: str
@@ -40,7 +40,7 @@ class AnswerContext:
     outbound: Outbound
     ports: StagePorts
     """The session's providers and tools; an answer adds its own streams to the client."""
-    hosted: HostedCalls
+    mcp: McpCalls
     confirmed_tools: frozenset[str]
     """Tools of the server's that run only when the person has said yes to it."""
     earlier: Callable[[], Sequence[Utterance]]
