@@ -52,6 +52,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "embedded": BuiltIn(
             "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
         ),
+        "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {

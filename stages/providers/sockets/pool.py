@@ -1,25 +1,27 @@
-"""The sockets of one session at one service: as many as there are utterances at once, and one more that is warm.
+"""The sockets of one session at one service: as many as there are utterances at once, and what is warm besides.
 
 A socket of most services serves one utterance (or a few) at a time, and is of no use for a moment after one was
 cancelled. So an utterance takes a line that has room, else another is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Generic, Protocol, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from stages.errors import ProviderBusy
-from stages.providers.sockets.connection import ProviderSocket
+from stages.providers.sockets.connection import Endpoint, ProviderSocket, SocketState
+
+LIMIT = 4
+"""Connections of one session: more overlap than a conversation has, and less than services allow an account."""
 
 
 class PooledLine(Protocol):
     """A socket with its wire."""
 
-    @property
-    def socket(self) -> ProviderSocket:
-        """Its connection."""
+    socket: ProviderSocket
 
     @property
     def has_room(self) -> bool:
@@ -34,38 +36,46 @@ L = TypeVar("L", bound=PooledLine)
 
 
 class SocketPool(Generic[L]):
-    """Lines by a key: what is fixed when connecting, such as the language. `group` owns their tasks."""
+    """Lines by what is fixed when connecting: the endpoint's URL. `group` owns their tasks."""
 
-    def __init__(self, service: str, group: TaskGroup, make: Callable[[str], L], *, limit: int = 4) -> None:
+    def __init__(self, service: str, group: TaskGroup, make: Callable[[Endpoint], L]) -> None:
         self._service = service
         self._group = group
         self._make = make
-        self._limit = limit
-        self._lines: list[tuple[str, L, anyio.CancelScope]] = []
+        self._lines: list[tuple[L, anyio.CancelScope]] = []
 
-    def take(self, key: str = "") -> L:
-        """A line of this key with room; begins to connect if there is none. Raises ProviderBusy at the limit."""
-        fitting = [line for has, line, _ in self._lines if has == key and line.has_room]
-        # One that is connected goes before one that is not, and keeps the other from being needed.
-        fitting.sort(key=lambda line: line.socket.state.value != "open")
+    def take(self, endpoint: Endpoint) -> L:
+        """A line to this endpoint with room; begins to connect if there is none. Raises ProviderBusy at the limit."""
+        fitting = [
+            line for line, _ in self._lines if line.socket.endpoint.url == endpoint.url and line.has_room
+        ]
         if fitting:
-            return fitting[0]
-        self._trim()
-        if len(self._lines) >= self._limit:
-            raise ProviderBusy(f"{self._service}: {self._limit} connections of the session are in use")
-        return self._add(key)
+            return min(fitting, key=lambda line: line.socket.state is not SocketState.OPEN)
+        self._trim(endpoint.url)
+        if len(self._lines) >= LIMIT:
+            raise ProviderBusy(f"{self._service}: all {LIMIT} connections of the session are in use")
+        return self._add(endpoint)
 
-    def _trim(self) -> None:
-        """Close what is idle beyond one line, when there is no room for another."""
-        for entry in [entry for entry in self._lines if entry[1].is_idle]:
-            if len(self._lines) < self._limit:
-                return
-            self._lines.remove(entry)
-            entry[2].cancel()
+    def keep_spare(self, endpoint: Endpoint) -> None:
+        """Have a line with room besides those in use, if there is room for one."""
+        has_spare = any(
+            line.socket.endpoint.url == endpoint.url and line.has_room and line.is_idle
+            for line, _ in self._lines
+        )
+        if not has_spare and len(self._lines) < LIMIT:
+            self._add(endpoint)
 
-    def _add(self, key: str) -> L:
-        line, scope = self._make(key), anyio.CancelScope()
-        self._lines.append((key, line, scope))
+    def _trim(self, url: str) -> None:
+        """Close what is idle: lines elsewhere, which another language or voice has left, and one if all are taken."""
+        for line, scope in list(self._lines):
+            is_elsewhere = line.socket.endpoint.url != url
+            if line.is_idle and (is_elsewhere or len(self._lines) >= LIMIT):
+                self._lines.remove((line, scope))
+                scope.cancel()
+
+    def _add(self, endpoint: Endpoint) -> L:
+        line, scope = self._make(endpoint), anyio.CancelScope()
+        self._lines.append((line, scope))
 
         async def run() -> None:
             with scope:
@@ -73,3 +83,15 @@ class SocketPool(Generic[L]):
 
         self._group.start_soon(run)
         return line
+
+
+@asynccontextmanager
+async def session_pool(service: str, make: Callable[[Endpoint], L]) -> AsyncIterator[SocketPool[L]]:
+    """A pool for as long as the block lasts; leaving closes its sockets. An error of the block leaves it alone."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            yield SocketPool(service, tasks, make)
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as several:
+        # The block's, or what should not happen in a socket; the others are a consequence.
+        raise several.exceptions[0] from None

@@ -1,0 +1,1 @@
+"""Deepgram over WebSockets: Nova and Flux as recognisers, Aura as voice."""

@@ -1,0 +1,73 @@
+"""What tests of hosted providers share: speech for a fake, and one turn through a recogniser or a voice, in time."""
+
+from collections.abc import Iterable
+from contextlib import aclosing
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+
+from audio.formats import Samples
+from stages.errors import ProviderError
+from stages.ports import Partial, Recogniser, Speech, SpokenUtterance, Transcript, UtteranceSynthesiser
+from stages.testing.servers.coded import CodedWords
+
+SENTENCE = "What time is it in Reykjavik when it is noon here?"
+PATIENCE_S = 30.0
+"""Of a test with a machine that is busy; deadlines of providers are far shorter."""
+
+
+def frames(samples: Samples, rate_hz: int = 16_000) -> Iterable[Samples]:
+    """As a session pushes them: 20 ms each."""
+    size = rate_hz // 50
+    return (samples[at : at + size] for at in range(0, len(samples), size))
+
+
+async def hear(recogniser: Recogniser, samples: Samples, partials: list[Partial] | None = None) -> Transcript:
+    """One utterance, pushed at once."""
+    recognition = recogniser.open(None if partials is None else partials.append)
+    try:
+        for frame in frames(samples):
+            recognition.push(frame)
+            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(PATIENCE_S):
+            return await recognition.final()
+    finally:
+        recognition.close()
+
+
+async def outcome(recogniser: Recogniser, coded: CodedWords) -> str:
+    """What came of an utterance: its text, or the kind of the error."""
+    try:
+        return (await hear(recogniser, coded.samples())).text
+    except ProviderError as error:
+        return f"{type(error).__name__} {error.kind}"
+
+
+async def speak(
+    voice: UtteranceSynthesiser, *pieces: str, name: str | None = None, speed: float = 1.0
+) -> list[Speech]:
+    """One answer, pushed piece by piece while its audio is taken."""
+    speeches: list[Speech] = []
+
+    async def push(utterance: SpokenUtterance) -> None:
+        for piece in pieces:
+            await utterance.push(piece)
+        await utterance.finish()
+
+    with anyio.fail_after(PATIENCE_S):
+        try:
+            async with voice.utterance(voice=name, speed=speed) as utterance:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(push, utterance)
+                    async with aclosing(utterance.audio()) as stream:
+                        async for speech in stream:
+                            speeches.append(speech)
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+    return speeches
+
+
+def sound(speeches: Iterable[Speech]) -> Samples:
+    """All the samples."""
+    return np.concatenate([np.zeros(0, np.int16), *(speech.samples for speech in speeches)])
