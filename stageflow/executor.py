@@ -205,17 +205,18 @@ class Run:
             self._tasks.start_soon(self._work, node)
 
     async def _work(self, node: Node) -> None:
-        freed = [node]
+        freed, task = [node], asyncio.current_task()
         while freed and not self._over.is_set():
             node, *others = freed
             if others:
                 self._start(others)
-            await self._fly(node)
+            await self._fly(node, task)
             freed = self._free(node.followers) if node.followers and not self._over.is_set() else []
 
-    async def _fly(self, node: Node) -> None:
+    async def _fly(self, node: Node, task: asyncio.Task[Any] | None) -> None:
         """Run a stage to its end, whatever that is, and let go of who may wait for it at its streams."""
         flight = self._flying[node.name] = self._take_off(node)
+        flight.task = task
         if self._sink is not None:
             self._tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
@@ -237,9 +238,8 @@ class Run:
         flight.context = self._context_of(node, flight)
         if limit_s is not None:
             flight.late_at = self._loop.time() + limit_s
-            flight.late = errors.StageTimeout(
-                node.name, f"it took longer than {limit_s:g} s", {}, self._results
-            )
+            why = f"it took longer than {limit_s:g} s"
+            flight.late = errors.StageTimeout(node.name, why, {}, self._results)
             flight.timers = (self._loop.call_later(limit_s, self._miss_limit, flight),)
         if node.spec.optional:
             flight.scope = anyio.CancelScope()

@@ -111,9 +111,7 @@ def _when_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
             return
         case (str(name), routes) if routes is OTHERWISE:
             here = f"runs when {name!r} says what no other stage takes"
-        case (str(name), str() | tuple() | list() as routes) if routes and all(
-            isinstance(one, str) for one in routes
-        ):
+        case (str(name), _) if spec.routes and all(isinstance(one, str) for one in spec.routes):
             here = f"runs only when {name!r} says {_either(spec.routes)}"
         case _:
             yield f'has when={when!r}; give a stage and its route: ("router", "support"), or several, or OTHERWISE'

@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from enum import Enum
 from heapq import heapify, heappop, heappush
-from typing import Any, Literal
+from typing import Any
 
 from stageflow.core import AnyStage, StageCall, StageKind, StageOutput, StageStatus
 from stageflow.frozen import EMPTY
@@ -60,13 +60,8 @@ class StageSpec:
     def routes(self) -> tuple[str, ...]:
         """The routes that it takes by name."""
         routes: object = self.when[1] if isinstance(self.when, tuple) and len(self.when) == 2 else ()
-        return (
-            (routes,)
-            if isinstance(routes, str)
-            else tuple(routes)
-            if isinstance(routes, tuple | list)
-            else ()
-        )
+        many = tuple(routes) if isinstance(routes, tuple | list) else ()
+        return (routes,) if isinstance(routes, str) else many
 
 
 Specs = Mapping[str, StageSpec]  # by name, in the order of declaration
@@ -120,13 +115,13 @@ class PipelineResults(Mapping[str, StageOutput]):
         return tuple(name for name in self if self[name].status is StageStatus.FAIL)
 
 
-def upstream(specs: Specs, name: str, by: Literal["needs", "streams"] = "needs") -> dict[str, int]:
+def upstream(specs: Specs, name: str) -> dict[str, int]:
     """How many edges away each stage upstream is, the nearest first. In a cycle, a stage is upstream of itself."""
     distance: dict[str, int] = {}
     level, edges = {name}, 0
     while level:
         edges += 1
-        found = {need for one in level for need in getattr(specs[one], by)}
+        found = {need for one in level for need in specs[one].needs}
         level = {one for one in found if one in specs and one not in distance}
         distance.update(dict.fromkeys(level, edges))
     return distance
@@ -137,50 +132,37 @@ def settled(specs: Specs, name: str) -> set[str]:
     return {need for one in waiting for need in specs[one].dependencies if need in specs}
 
 
-def topological(specs: Specs) -> list[str]:
-    """Each stage after what it needs; otherwise as declared. Of a pipeline without cycles."""
-    place = {name: at for at, name in enumerate(specs)}
-    missing = {name: len(spec.needs) for name, spec in specs.items()}
-    waiting: defaultdict[str, list[str]] = defaultdict(list)
-    for name, spec in specs.items():
-        for need in spec.needs:
-            waiting[need].append(name)
-    free = [(place[name], name) for name in specs if not missing[name]]
+def _in_order(before: Mapping[str, Collection[str]], rank: Mapping[str, Any]) -> list[str]:
+    """Each name after those that are before it; of those that could come next, the one with the lowest rank."""
+    missing = {name: len(others) for name, others in before.items()}
+    after: defaultdict[str, list[str]] = defaultdict(list)
+    for name, others in before.items():
+        for other in others:
+            after[other].append(name)
+    free = [(rank[name], name) for name, count in missing.items() if not count]
+    heapify(free)
     order: list[str] = []
     while free:
-        _, name = heappop(free)
-        order.append(name)
-        for other in waiting[name]:
+        order.append(name := heappop(free)[1])
+        for other in after[name]:
             missing[other] -= 1
             if not missing[other]:
-                heappush(free, (place[other], other))
+                heappush(free, (rank[other], other))
     return order
 
 
 def _newest_first(specs: Specs, name: str, place: Mapping[str, int]) -> list[str]:
     """All stages upstream: who has another one upstream comes before it, then the nearest, then as declared."""
     distance = upstream(specs, name)
-    rank = {one: (away, place[one], one) for one, away in distance.items()}
-    later = dict.fromkeys(distance, 0)  # how many of those that need it are still to come
+    before: dict[str, list[str]] = {one: [] for one in distance}
     for one in distance:
         for need in specs[one].needs:
-            later[need] += 1
-    free = [rank[one] for one, count in later.items() if not count]
-    heapify(free)
-    order: list[str] = []
-    while free:
-        *_, one = heappop(free)
-        order.append(one)
-        for need in specs[one].needs:
-            later[need] -= 1
-            if not later[need]:
-                heappush(free, rank[need])
-    return order
+            before[need].append(one)
+    return _in_order(before, {one: (away, place[one]) for one, away in distance.items()})
 
 
-def _sights(specs: Specs, order: Iterable[str]) -> dict[str, Sight]:
-    """What each stage may see; `order` is topological."""
-    place = {name: at for at, name in enumerate(specs)}
+def _sights(specs: Specs, order: Iterable[str], place: Mapping[str, int]) -> dict[str, Sight]:
+    """What each stage may see; `order` is topological, `place` that of the declaration."""
     seen: dict[str, tuple[str, ...]] = {}  # all upstream
     ended: dict[str, frozenset[str]] = {}  # those of them that are settled
     sights: dict[str, Sight] = {}
@@ -205,8 +187,9 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     timeout_s = next((one.timeout_s for one in interceptors if isinstance(one, TimeoutInterceptor)), None)
     retry = next((one.policy for one in interceptors if isinstance(one, RetryInterceptor)), None)
     specs: Specs = {spec.name: spec for spec in stages}
-    order = topological(specs)
-    sights = _sights(specs, order)
+    place = {name: at for at, name in enumerate(specs)}
+    order = _in_order({name: spec.needs for name, spec in specs.items()}, place)
+    sights = _sights(specs, order, place)
     followers: defaultdict[str, list[str]] = defaultdict(list)
     consumers: defaultdict[str, list[str]] = defaultdict(list)
     routed: defaultdict[str, list[StageSpec]] = defaultdict(list)
@@ -221,6 +204,7 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     made: dict[str, Node] = {}
     for name in reversed(order):  # backwards, so that followers are there already
         spec = specs[name]
+        rivals = routed[spec.when[0]] if spec.when else ()
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
@@ -229,9 +213,7 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
             tuple(made[one] for one in followers[name]),
             tuple(made[one] for one in consumers[name]),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
-            frozenset(route for rival in routed[spec.when[0]] for route in rival.routes)
-            if spec.when
-            else frozenset(),
+            frozenset(route for rival in rivals for route in rival.routes),
         )
     return dict(reversed(made.items()))
 

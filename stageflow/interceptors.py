@@ -75,9 +75,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         kinds: Any = self.retry_on
-        kinds_fit = isinstance(kinds, tuple) and all(
-            isinstance(one, type) and issubclass(one, Exception) for one in kinds
-        )
+        kinds_fit = isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)
         delays_fit = 0 <= self.base_delay_s <= self.max_delay_s
         if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1 and kinds_fit):
             needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
@@ -212,10 +210,11 @@ def _check_route(name: str, route: object, routed: Mapping[str, tuple[str, ...] 
     taken = [each for routes in routed.values() for each in routes or ()]
     if route not in taken and None not in routed.values():
         lack = f"stage {name!r} gave the route {route!r}, which no stage takes"
-        remedy = (
-            f"add a stage with when=({name!r}, {route!r}), or with when=({name!r}, OTHERWISE) for all others"
+        known, remedy = (
+            ", ".join(map(repr, dict.fromkeys(taken))),
+            f"when=({name!r}, OTHERWISE) takes the rest",
         )
-        raise InvalidOutputError(f"{lack}; taken are {', '.join(map(repr, dict.fromkeys(taken)))}: {remedy}")
+        raise InvalidOutputError(f"{lack}; taken are {known}: correct it, or add a stage: {remedy}")
 
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:
@@ -245,9 +244,7 @@ def interceptor_faults(interceptors: Sequence[Any]) -> Iterator[str]:
         if isinstance(one, type):
             fault = "is a class; give an instance of it"
         elif "around" not in hooks and len(hooks) < 3:
-            fault = (
-                f"has only {', '.join(hooks) or 'no hook'}; inherit from Interceptor, and write what you need"
-            )
+            fault = f"has only {', '.join(hooks) or 'no hook'}; inherit from Interceptor, and write some"
         elif sync:
             fault = f"has a hook that is not async; write `async def {sync[0]}`"
         elif isinstance(one, TimeoutInterceptor) and not (isinstance(limit_s, int | float) and limit_s > 0):

@@ -28,7 +28,7 @@ class Pilot:
     The coroutine runs in a context of its own: what it sets in a context variable is not seen outside of it.
     """
 
-    _task: asyncio.Task[Any] | None = None
+    task: asyncio.Task[Any] | None = None
     is_bringing_down = False
 
     def __init__(self, variables: contextvars.Context | None = None) -> None:
@@ -37,13 +37,13 @@ class Pilot:
     def bring_down(self) -> None:
         """End the coroutine whether it wants to or not; the task sees a cancellation."""
         self.is_bringing_down = True
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     @types.coroutine
     def drive(self, coroutine: Coroutine[Any, Any, T], name: str = "") -> Generator[Any, Any, T]:
         """Await the coroutine, until it returns, raises, or is brought down. The task takes `name`, if given."""
-        self._task = task = self._task or asyncio.current_task()
+        self.task = task = self.task or asyncio.current_task()
         if name and task is not None:
             task.set_name(name)
         run, advance, value = self._variables.run, coroutine.send, None

@@ -77,9 +77,7 @@ class Pipeline:
         """Another stage in the place of one: all its edges and settings stay. Raises PipelineBuildError."""
         spec = self._spec(name)
         own = getattr(spec.stage, "kind", None)
-        kind = (
-            getattr(stage, "kind", spec.kind) if own is spec.kind else spec.kind
-        )  # one that was given stays
+        kind = getattr(stage, "kind", spec.kind) if own is spec.kind else spec.kind  # what was given stays
         return self._with(replace(spec, stage=stage, kind=kind))
 
     def without(self, name: str) -> "Pipeline":
@@ -102,15 +100,12 @@ class Pipeline:
         """
         before, after = self._spec(between[0]), self._spec(between[1])
         if before.name not in after.needs:
-            raise PipelineBuildError(
-                [f"there is no edge from {before.name!r} to {after.name!r} to insert {name!r} on"]
-            )
+            raise PipelineBuildError([f"there is no edge from {before.name!r} to {after.name!r}"])
         edge = "dependencies" if before.name in after.dependencies else "streams"
         edges: dict[str, Any] = {edge: (before.name,), **settings}
         added = Pipeline().with_stage(name, stage, kind, **edges).stages[0]
-        at = self.stages.index(after)
-        rest = self.stages[at + 1 :]
-        return Pipeline((*self.stages[:at], added, inserted(after, before.name, name), *rest))
+        pipeline, at = self._with(inserted(after, before.name, name)), self.stages.index(after)
+        return Pipeline((*pipeline.stages[:at], added, *pipeline.stages[at:]))
 
     def rewire(
         self,
@@ -197,11 +192,7 @@ class PipelineGraph:
             config = {**snapshot.config, **(config or {})}
             ports = snapshot.ports if ports is None else ports
             snapshot = snapshot.snapshot
-        settings = freeze_items(_unfilled(config), StageUsageError, "the run's config") if config else EMPTY
+        own = {key: value for key, value in (config or {}).items() if key not in FILLED}
+        settings = freeze_items(own, StageUsageError, "the run's config")
         run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink))
         return await run.complete(deadline_s)
-
-
-def _unfilled(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration without what the framework puts there itself."""
-    return {key: value for key, value in config.items() if key not in FILLED}
