@@ -1,0 +1,213 @@
+"""What callers do, as a scenario file says it: pydantic models, which name all faults at once. Pure."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+Ms = Annotated[int, Field(ge=0, le=600_000)]
+Part: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)] | Ms
+Expectation = Literal["respond", "stop", "ignore", "nothing"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Voiced(_Strict):
+    """Something that is said: `say` is a text, or a list of texts and of pauses in ms; `file` a recording."""
+
+    say: str | tuple[Part, ...] | None = Field(None, min_length=1)
+    file: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "_Voiced":
+        if (self.say is None) == (self.file is None):
+            raise ValueError("needs either `say` or `file`")
+        return self
+
+
+class Say(_Voiced):
+    """Say something, and wait until the answer to it is heard."""
+
+    expect: Literal["respond", "nothing"] | None = "respond"
+    within_ms: Ms = 10_000
+
+
+class Over(_Voiced):
+    """Said over an answer, so long after that began to be heard."""
+
+    after_ms: Ms = 800
+
+
+class BargeIn(_Strict):
+    """Interrupt the answer: it is to fall silent, and unless `answered` is false what was said is to be answered."""
+
+    barge_in: Over
+    expect: Literal["stop", "ignore"] = "stop"
+    within_ms: Ms = 3_000
+    answered: bool = True
+
+
+class Backchannel(_Strict):
+    """A sound of agreement over the answer, which is to go on."""
+
+    backchannel: Over
+    expect: Literal["ignore", "stop"] = "ignore"
+    within_ms: Ms = 1_500
+
+
+class Noise(_Strict):
+    """White noise for so many ms, and then silence for `within_ms`, in which nothing is to be answered."""
+
+    noise_ms: Annotated[int, Field(ge=20, le=60_000)]
+    level_dbfs: float = Field(-35.0, ge=-90.0, le=0.0)
+    expect: Literal["nothing"] | None = "nothing"
+    within_ms: Ms = 1_500
+
+
+class Silence(_Strict):
+    """Nothing is said for so many ms."""
+
+    silence_ms: Ms
+    expect: Literal["nothing"] | None = None
+
+
+class Typed(_Strict):
+    """Something is written instead of said."""
+
+    type: str = Field(min_length=1, max_length=10_000)
+    expect: Literal["respond"] | None = "respond"
+    within_ms: Ms = 10_000
+
+
+class ReadSlowly(_Strict):
+    """Nothing is taken from the socket for so many ms, while the microphone goes on."""
+
+    read_slowly_ms: Annotated[int, Field(ge=1, le=60_000)]
+
+
+class HangUp(_Strict):
+    """End the session; `cut` breaks the connection instead."""
+
+    hang_up: Literal[True]
+
+
+class Cut(_Strict):
+    """Break the TCP connection without a word."""
+
+    cut: Literal[True]
+
+
+_VERBS: dict[str, type[BaseModel]] = {
+    "say": Say,
+    "file": Say,
+    "barge_in": BargeIn,
+    "backchannel": Backchannel,
+    "noise_ms": Noise,
+    "silence_ms": Silence,
+    "type": Typed,
+    "read_slowly_ms": ReadSlowly,
+    "hang_up": HangUp,
+    "cut": Cut,
+}
+
+
+def _verb(value: Any) -> str | None:
+    """Which step this is, by the one word of it that is a verb."""
+    if isinstance(value, BaseModel):
+        return next(verb for verb, kind in _VERBS.items() if isinstance(value, kind) and verb != "file")
+    found = [verb for verb in _VERBS if isinstance(value, dict) and verb in value]
+    if len(found) != 1 and set(found) != {"say", "file"}:
+        return None
+    return "say" if found[0] == "file" else found[0]
+
+
+Step = Annotated[
+    Annotated[Say, Tag("say")]
+    | Annotated[BargeIn, Tag("barge_in")]
+    | Annotated[Backchannel, Tag("backchannel")]
+    | Annotated[Noise, Tag("noise_ms")]
+    | Annotated[Silence, Tag("silence_ms")]
+    | Annotated[Typed, Tag("type")]
+    | Annotated[ReadSlowly, Tag("read_slowly_ms")]
+    | Annotated[HangUp, Tag("hang_up")]
+    | Annotated[Cut, Tag("cut")],
+    Discriminator(
+        _verb,
+        custom_error_type="step",
+        custom_error_message="a step has one of: " + ", ".join(_VERBS),
+    ),
+]
+
+
+class Scenario(_Strict):
+    """One conversation. Of several, each is chosen as often as its weight says."""
+
+    name: str = Field(min_length=1, max_length=100)
+    weight: float = Field(1.0, gt=0, le=1e6)
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
+    think_ms: tuple[Ms, Ms] = (300, 1_200)
+    """Least and most silence after an answer, before the next is said."""
+
+    @field_validator("think_ms")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError(f"the least, {value[0]}, is more than the most, {value[1]}")
+        return value
+
+    @model_validator(mode="after")
+    def _something_to_talk_over(self) -> "Scenario":
+        for number, step in enumerate(self.steps):
+            before = self.steps[number - 1] if number else None
+            if not isinstance(step, BargeIn | Backchannel):
+                continue
+            answered = isinstance(before, Say | Typed) and before.expect == "respond"
+            goes_on = isinstance(before, Backchannel) or (isinstance(before, BargeIn) and before.answered)
+            if not (answered or goes_on):
+                raise ValueError(
+                    f"step {number + 1} talks over an answer, but the step before it expects none"
+                )
+        return self
+
+
+class Mix(_Strict):
+    """A scenario file: conversations, objectives, and what all callers share."""
+
+    seed: int = Field(1, ge=0, le=2**31)
+    prebuffer_ms: int = Field(0, ge=0, le=2_000)
+    objectives: tuple[str, ...] = ()
+    scenarios: tuple[Scenario, ...] = Field(min_length=1, max_length=100)
+
+
+DEFAULT_MIX = Mix.model_validate(
+    {
+        "objectives": ["v2v_p95<2000", "gaps=0", "missed=0", "not_stopped=0", "false_answers=0", "lost=0"],
+        "scenarios": [
+            {
+                "name": "question",
+                "weight": 5,
+                "steps": [{"say": "What time is it now?"}, {"say": "What is twelve times seven?"}],
+            },
+            {
+                "name": "pause",
+                "weight": 2,
+                "steps": [{"say": ["I would like to book a table", 500, "for four people tonight."]}],
+            },
+            {
+                "name": "barge-in",
+                "weight": 2,
+                "steps": [
+                    {"say": "Tell me what you can do for me."},
+                    {"barge_in": {"say": "Stop, please. What time is it?", "after_ms": 600}},
+                ],
+            },
+            {
+                "name": "noise",
+                "weight": 1,
+                "steps": [{"noise_ms": 800, "level_dbfs": -45}, {"silence_ms": 500}],
+            },
+            {"name": "hang-up", "weight": 1, "steps": [{"say": "Who are you?"}, {"hang_up": True}]},
+        ],
+    }
+)

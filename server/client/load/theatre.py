@@ -1,0 +1,37 @@
+"""A caller and the reference agent without a loop or a socket: time goes from one message to the next. Pure."""
+
+from server.client.load.caller import Caller, Wish
+from server.client.load.reference import ReferenceAgent
+from server.client.load.turns import CallRecord, Ending
+
+_END_S = 3_600.0
+
+
+def hold_call(
+    caller: Caller, agent: ReferenceAgent, *, link_s: float = 0.0, until_s: float = _END_S
+) -> CallRecord:
+    """The whole call; every message is `link_s` on its way."""
+    record, told_s = caller.record, 0.0
+    record.connected_s, record.ending = 0.0, Ending.DONE
+    while not caller.is_done and caller.due_s() < until_s:
+        agent_s = agent.due_s()
+        # A message that is late, because what it depends on was noticed late, is sent at once.
+        if agent_s is not None and max(agent_s, told_s) + link_s <= caller.due_s():
+            now_s = max(agent_s, told_s)
+            for message in agent.send(now_s):
+                caller.take(message, now_s + link_s)
+            if agent.hangs_up:
+                record.ending, record.why = Ending.LOST, "the server has hung up"
+                break
+            continue
+        now_s = caller.due_s()
+        for message in caller.tick():
+            agent.take(message, now_s + link_s)
+        told_s = now_s + link_s
+    if caller.wish is Wish.HANG_UP:
+        record.ending = Ending.HUNG_UP
+    elif caller.wish is Wish.CUT:
+        record.ending = Ending.CUT
+    caller.settle()
+    record.ended_s = caller.due_s()
+    return record

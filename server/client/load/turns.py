@@ -1,0 +1,102 @@
+"""What is kept of each turn of a call, and of each call: the facts from which all figures are made. Pure."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from audio.formats import Samples
+
+GAP_MS = 15.0
+"""Silence in the middle of an answer, because nothing had come, from which it is called a gap."""
+
+
+class Kind(StrEnum):
+    """What was expected."""
+
+    RESPOND = "respond"
+    TYPED = "typed"
+    STOP = "stop"
+    IGNORE = "ignore"
+    NOTHING = "nothing"
+
+
+class Outcome(StrEnum):
+    """What became of it."""
+
+    HELD = "held"
+    MISSED = "missed"
+    """No answer was heard in time, or it did not stop."""
+    FALSE = "false"
+    """Something was heard, or fell silent, that should not have."""
+    DISCARDED = "discarded"
+    """Nothing can be said; `reason` says why."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One expectation. Times are seconds of the run, the rest milliseconds; None is what was not measured."""
+
+    call: int
+    scenario: str
+    step: int
+    kind: Kind
+    said_s: tuple[float, float]
+    """From the first to the last voiced sample, at the microphone."""
+    outcome: Outcome = Outcome.HELD
+    reason: str = ""
+    v2v_ms: float | None = None
+    """From the last voiced sample to the first sound that is heard."""
+    first_packet_ms: float | None = None
+    first_sound_packet_ms: float | None = None
+    leading_silence_ms: float | None = None
+    stop_ms: float | None = None
+    """From the first voiced sample of the interruption to the last sound of the answer."""
+    duck_ms: float | None = None
+    is_early: bool = False
+    """The answer began before the person had ended."""
+    dry_ms: list[float] = field(default_factory=list)
+    """Silences in the answer, because nothing had come."""
+    answer_ms: float | None = None
+    """From its first to its last sound."""
+    was_cut: bool = False
+    audio: Samples | None = None
+    """What was heard, where that is kept."""
+    rate_hz: int = 0
+
+    @property
+    def gaps_ms(self) -> list[float]:
+        """Of these silences, those that are long enough to be called gaps."""
+        return [ms for ms in self.dry_ms if ms >= GAP_MS]
+
+
+class Ending(StrEnum):
+    """How a call came to its end."""
+
+    DONE = "done"
+    HUNG_UP = "hung_up"
+    CUT = "cut"
+    LOST = "lost"
+    """The server, or the network, ended it."""
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    """The run was over."""
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call."""
+
+    number: int
+    scenario: str
+    intended_s: float
+    """When it was to begin."""
+    connected_s: float | None = None
+    ended_s: float | None = None
+    ending: Ending = Ending.STOPPED
+    why: str = ""
+    turns: list[Turn] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    """What the server complained of."""
+    false_answers: int = 0
+    """Answers to nothing said, where the scenario expects none."""
+    extra_answers: int = 0
+    """Answers that belong to no turn: a greeting, or one more than was asked for."""

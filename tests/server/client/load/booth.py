@@ -1,0 +1,52 @@
+"""A caller and the reference agent, ready for a call: voices are tones, everything is in samples."""
+
+from typing import Any
+
+from server.client.load.caller import Caller, Manner, Voicebox
+from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
+from server.client.load.script import Scenario
+from server.client.load.targets import Voice
+from server.client.load.theatre import hold_call
+from server.client.load.turns import CallRecord
+from server.client.load.utterance import hush, join, noise, prepare
+
+WORDS = {"question": join([tone(700), 200, tone(333)], RATE_HZ), "mhm": tone(150), "stop": tone(900)}
+
+
+def scenario(*steps: dict[str, Any], **fields: Any) -> Scenario:
+    """A conversation of these steps; texts are the names of `WORDS`."""
+    return Scenario.model_validate({"name": "test", "steps": steps, **fields})
+
+
+def voicebox(*scenarios: Scenario) -> Voicebox:
+    """What callers say in them."""
+    steps = {}
+    for one in scenarios:
+        for number, step in enumerate(one.steps):
+            told = step.model_dump()
+            said = told.get("say") or (told.get("barge_in") or told.get("backchannel") or {}).get("say")
+            if said is not None:
+                steps[one.name, number] = prepare(Voice, WORDS[said], RATE_HZ)
+            elif "noise_ms" in told:
+                sound = noise(RATE_HZ, told["noise_ms"], told["level_dbfs"], number)
+                steps[one.name, number] = prepare(Voice, sound, RATE_HZ)
+    return Voicebox(hush(Voice, 1), steps)
+
+
+def call(one: Scenario, conduct: Conduct = Conduct(), **manner: Any) -> CallRecord:  # noqa: B008  # it is frozen
+    """The whole call, in no time."""
+    record = CallRecord(0, one.name, 0.0)
+    caller = Caller(Voice(), one, voicebox(one), record, Manner(**manner))
+    return hold_call(caller, ReferenceAgent(conduct))
+
+
+SAY = {"say": "question"}
+TALKS = scenario(
+    SAY,
+    SAY,
+    {"backchannel": {"say": "mhm", "after_ms": 200}, "within_ms": 700},
+    SAY,
+    {"barge_in": {"say": "stop", "after_ms": 700}},
+    {"noise_ms": 800, "level_dbfs": -45},
+    {"silence_ms": 1500, "expect": "nothing"},
+)

@@ -1,0 +1,90 @@
+"""What the messages of each protocol mean to a caller, and how short a class of one's own is."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from audio.formats import Samples
+from server.client.load.targets import Pcm, Realtime, Voice, find_target
+from server.client.load.wire import Audio, Order, Sound, Target, TargetError, Trouble, Wire
+from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
+
+
+class Shouting(Target):
+    """Somebody's own: samples as hexadecimal text."""
+
+    @classmethod
+    def prepare(cls, samples: Samples) -> Wire:
+        return samples.astype("<i2").tobytes().hex()
+
+    def hear(self, message: Wire) -> Sequence[Sound]:
+        assert isinstance(message, str)
+        return (Audio(np.frombuffer(bytes.fromhex(message), "<i2")),)
+
+
+FRAME = np.arange(480, dtype=np.int16)
+
+
+def audio(sounds: Sequence[Sound]) -> Samples:
+    (sound,) = sounds
+    assert isinstance(sound, Audio)
+    return sound.samples
+
+
+def test_voice_frames_carry_the_place_of_their_first_sample() -> None:
+    wire = Voice().stamp(Voice.prepare(FRAME), 960)
+    assert isinstance(wire, bytes)
+    frame = unpack_frame(wire)
+    assert (frame.stream, frame.offset_samples, frame.data) == (Stream.MICROPHONE, 960, FRAME.tobytes())
+
+
+def test_voice_drops_frames_of_an_epoch_that_was_flushed() -> None:
+    target = Voice()
+    old, new = (pack_frame(Stream.ANSWER, epoch, 0, FRAME.tobytes()) for epoch in (0, 1))
+    assert len(audio(target.hear(old))) == 480
+    assert target.hear(json.dumps({"type": "x_flush", "epoch": 1})) == (Order.FLUSH,)
+    assert target.hear(old) == ()
+    assert len(audio(target.hear(new))) == 480
+    assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == ()
+
+
+def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> None:
+    target = Realtime()
+    sent = Realtime.prepare(FRAME)
+    data = json.loads(sent)["audio"]
+    delta = {"type": "response.output_audio.delta", "response_id": "r1", "item_id": "i1", "delta": data}
+    assert np.array_equal(audio(target.hear(json.dumps(delta))), FRAME)
+    assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == (Order.FLUSH,)
+    assert target.hear(json.dumps(delta)) == ()
+    assert len(target.hear(json.dumps({**delta, "response_id": "r2"}))) == 1
+    (told,) = target.heard("i1", 12_000, underruns=0, is_cut=True)
+    assert json.loads(told)["audio_end_ms"] == 500
+
+
+@pytest.mark.parametrize("target", [Realtime(), Voice()])
+def test_faults_of_the_server_are_troubles(target: Target) -> None:
+    assert target.hear(json.dumps({"type": "error", "error": {"message": "no"}})) == (Trouble("no"),)
+    failed = {"type": "response.done", "response": {"status": "failed"}}
+    assert Order.ANSWER_ENDS in target.hear(json.dumps(failed))
+    assert target.hear(json.dumps({"type": "something.new"})) == ()
+
+
+def test_pcm_is_bare_and_cannot_type() -> None:
+    target = Pcm()
+    assert np.array_equal(audio(target.hear(Pcm.prepare(FRAME))), FRAME)
+    with pytest.raises(TargetError, match="type"):
+        target.typed("hello")
+
+
+def test_targets_are_found_by_name_rate_and_class() -> None:
+    assert find_target("voice.v1") is Voice
+    assert find_target("pcm:16000").rate_hz == 16_000
+    assert find_target(f"{__name__}:Shouting").__name__ == "Shouting"
+
+
+@pytest.mark.parametrize("name", ["sip", "pcm:7", "nowhere:Target", "json:loads", ":"])
+def test_what_is_no_target_is_said(name: str) -> None:
+    with pytest.raises(TargetError, match="--protocol"):
+        find_target(name)
