@@ -186,8 +186,10 @@ class Run:
 
     def _stall(self, ring: list[Wait]) -> None:
         text = f"streams wait for each other, for ever: {', '.join(map(str, ring))}"
-        remedy = f"let {ring[0].by!r} read its streams at once, in a task each, or give them more capacity"
-        failure = StageFailed(ring[0].by, f"{text}; {remedy}", {}, self._results)
+        full = {wait.other for wait in ring if wait.is_for_room}
+        reader = next(wait.by for wait in ring if wait.by in full and not wait.is_for_room)
+        remedy = f"let {reader!r} read its streams at once, in a task each, or give them more capacity"
+        failure = StageFailed(reader, f"{text}; {remedy}", {}, self._results)
         failure.__cause__ = errors.StreamError(text)
         self._decide(failure)
 

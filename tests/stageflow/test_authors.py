@@ -435,8 +435,9 @@ async def test_a_stall_names_the_ring_of_those_who_wait() -> None:
 
     with pytest.raises(StageFailed, match="streams wait for each other") as caught:
         await diamond(one_after_the_other).run()
-    for part in ("'sink' waits for an item of 'a'", "'src' waits for room towards 'b'", "a task each"):
+    for part in ("'sink' waits for an item of 'a'", "'src' waits for room towards 'b'", "let 'sink' read"):
         assert part in caught.value.reason
+    assert caught.value.stage == "sink"
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
