@@ -3,6 +3,7 @@
 import pytest
 
 from server.client.client import RealtimeClient
+from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask, live_server
 from tests.support.wire_tap import wire_tap
 
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def test_both_sides_are_written_down_in_order() -> None:
-    async with live_server() as server, wire_tap(server.port) as tap:
+    async with live_server(ScriptedModel("All right.")) as server, wire_tap(server.port) as tap:
         async with RealtimeClient(tap.url, api_key="mine") as client:
             await ask(client, "x" * 70_000)  # a frame that does not come in one piece
             await client.receive_until("response.done")
