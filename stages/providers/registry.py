@@ -53,6 +53,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
             "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
         ),
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
+        "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {

@@ -15,7 +15,7 @@ then after growing waits; after quick failures in a row, or a refusal, the socke
 import logging
 import ssl
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -57,7 +57,7 @@ class Endpoint:
     speaks_first: bool = False
     """Whether the service says something before it is sent anything; until then the connection is not ready."""
     keep_alive: Message | None = None
-    """What is sent when nothing has been for `keep_alive_s`."""
+    """What is sent when nothing has been for `keep_alive_s`; for silence see `ProviderSocket.keep_alive`."""
     keep_alive_s: float = 4.0
     connect_s: float = 5.0
     """The deadline of the handshake, and of the first word of a service that speaks first."""
@@ -103,6 +103,8 @@ class ProviderSocket:
         self.state = SocketState.CONNECTING
         self.error: ProviderError | None = None
         """Why it rests."""
+        self.keep_alive: Callable[[], Message | None] = lambda: endpoint.keep_alive
+        """Makes what is sent when nothing has been for a while, for wires that must count it; None: nothing."""
         self._wire = wire
         self._failures = Failures(endpoint.retry)
         self._outbox: deque[Message] = deque()
@@ -257,15 +259,15 @@ class ProviderSocket:
             raise fault(endpoint.service, ErrorKind.NETWORK, type(error).__name__) from None
 
     async def _write(self, client: ClientConnection) -> None:
-        keep_alive = self.endpoint.keep_alive
         try:
             while True:
                 while self._outbox:
                     await client.send(self._outbox.popleft())
                 self._wake = anyio.Event()
-                with anyio.move_on_after(None if keep_alive is None else self.endpoint.keep_alive_s) as idle:
+                with anyio.move_on_after(self.endpoint.keep_alive_s) as idle:
                     await self._wake.wait()
-                if idle.cancelled_caught and keep_alive is not None and self.state is SocketState.OPEN:
+                is_due = idle.cancelled_caught and self.state is SocketState.OPEN
+                if is_due and (keep_alive := self.keep_alive()) is not None:
                     await client.send(keep_alive)
         except ConnectionClosed:
             pass  # the reader says why

@@ -46,12 +46,7 @@ class Finalised:
     end_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
-    """A sign that more is on its way, such as the answer to a message that changes nothing."""
-
-
-HearingEvent = Final | Guess | Finalised | Late
+HearingEvent = Final | Guess | Finalised
 
 
 @dataclass(slots=True)
