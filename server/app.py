@@ -440,7 +440,7 @@ def _tool_servers(settings: Settings) -> ToolServers | None:
 
 def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
     if settings.uses_chat_model:
-        from stages.providers.openai_chat import OpenAIChatModel
+        from stages.providers.openai.chat import OpenAIChatModel
 
         key = settings.openai_api_key
         return OpenAIChatModel(

@@ -158,7 +158,8 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
-    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
+    openai_model: str = Field("", validation_alias="OPENAI_MODEL")
+    """The chat model's name, as its server calls it. There is no default: names are retired every year."""
 
     instructions: str = Field(
         "You are a friendly voice assistant. Your words are spoken aloud: answer in one or two short "
@@ -247,6 +248,11 @@ class Settings(BaseSettings):
         faults += tls_faults(self.tls_cert_file, self.tls_key_file, PREFIX)
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
+        if self.uses_chat_model and not self.openai_model.strip():
+            faults.append(
+                "OPENAI_MODEL: a chat model is to answer, and none is named: set it to a name that its server knows, "
+                f"or set {PREFIX}AGENT=embedded"
+            )
         if self.uses_chat_model and self.openai_base_url and (fault := _url_fault(self.openai_base_url)):
             faults.append(f"OPENAI_BASE_URL: {fault}")
         if faults:

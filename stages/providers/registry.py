@@ -57,7 +57,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {
-        "openai": BuiltIn("stages.providers.openai_chat:OpenAIChatModel"),
+        "openai": BuiltIn("stages.providers.openai.chat:OpenAIChatModel"),
         "demo": BuiltIn("stages.demo.agent:DemoAgent", "embedded"),
         "echo": BuiltIn("stages.testing.fakes:EchoModel"),
     },

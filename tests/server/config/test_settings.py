@@ -84,9 +84,24 @@ def test_a_chat_model_wants_a_url(environment: pytest.MonkeyPatch, url: str) -> 
 
 def test_the_host_of_a_chat_model_is_named_without_a_password(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("OPENAI_API_KEY", "secret")
+    environment.setenv("OPENAI_MODEL", "some-model")
     assert load_settings(env_file=None).chat_host == "api.openai.com"
     environment.setenv("OPENAI_BASE_URL", "http://me:secret@localhost:11434/v1")
     assert load_settings(env_file=None).chat_host == "localhost:11434"
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OPENAI_BASE_URL"])
+def test_a_chat_model_without_a_name_is_a_fault(environment: pytest.MonkeyPatch, variable: str) -> None:
+    environment.setenv(variable, "http://localhost:11434/v1")
+    with pytest.raises(
+        ConfigError, match=r"\n  OPENAI_MODEL: .*none is named.*STAGEFLOW_VOICE_AGENT=embedded"
+    ):
+        load_settings(env_file=None)
+    environment.setenv("OPENAI_MODEL", "llama")
+    assert load_settings(env_file=None).uses_chat_model
+    environment.setenv("OPENAI_MODEL", "")
+    environment.setenv("STAGEFLOW_VOICE_AGENT", "embedded")
+    assert not load_settings(env_file=None).uses_chat_model
 
 
 def test_an_empty_variable_names_no_chat_model(environment: pytest.MonkeyPatch) -> None:
@@ -161,6 +176,7 @@ def test_what_cannot_be_parsed_is_a_fault_too(environment: pytest.MonkeyPatch) -
 def test_keys_are_never_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_API_KEYS", "sesame-of-sixteen,open-of-sixteen-too")
     environment.setenv("OPENAI_API_KEY", "sk-hidden")
+    environment.setenv("OPENAI_MODEL", "some-model")
     settings = load_settings({"host": "0.0.0.0"}, env_file=None)
     assert len(settings.api_keys) == 2
     assert "sesame" not in repr(settings)
@@ -259,6 +275,7 @@ def test_the_variables_of_the_models_may_stand_in_the_file(tmp_path: Path) -> No
 
 def test_no_log_may_hold_what_is_secret(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("OPENAI_API_KEY", "sk-provider")
+    environment.setenv("OPENAI_MODEL", "some-model")
     environment.setenv("OPENAI_BASE_URL", "http://me:sesame@localhost:11434/v1")
     settings = load_settings({"api_keys": "k1,k2"}, env_file=None)
     assert set(settings.secrets()) == {"k1", "k2", "sk-provider", "sesame"}

@@ -1,0 +1,127 @@
+"""Reads calls of tools that a model wrote as text, in the formats of the usual chat templates. Pure."""
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Call = tuple[str, str]
+"""A tool's name and its arguments, a JSON object as text."""
+
+_DECODER = json.JSONDecoder()
+_FUNCTION = re.compile(r"<function=([^<>\s]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^<>\s]+)>\n?(.*?)\n?(?:</parameter>|\Z)", re.DOTALL)
+_KEY_VALUE = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?::\d+)?\s*(?:\[[A-Z_]+\]\w*\s*)*(?:```(?:json)?\s*)?(?=\{)")
+_CODE = re.compile(r"\[?\s*[A-Za-z_][\w.]*\(")
+_CODE_CHARS = 20_000
+
+
+def calls_in(text: str) -> Sequence[Call]:
+    """All calls that are written in `text`; none where it cannot be read as calls."""
+    text = text.strip()
+    for read in (_xml_calls, _key_value_calls, _json_calls, _named_calls, _code_calls):
+        if calls := list(read(text)):
+            return calls
+    return ()
+
+
+def several_objects(arguments: str) -> Sequence[str]:
+    """The arguments of each call, where a server has written those of several behind one another."""
+    found = []
+    at = 0
+    while at < len(arguments):
+        try:
+            value, at = _DECODER.raw_decode(arguments, at)
+        except ValueError:
+            return (arguments,)
+        if not isinstance(value, dict):
+            return (arguments,)
+        found.append(json.dumps(value, ensure_ascii=False))
+        while at < len(arguments) and arguments[at] in " \t\r\n,;":
+            at += 1
+    return found if len(found) > 1 else (arguments,)
+
+
+def _json_calls(text: str) -> Iterator[Call]:
+    text = re.sub(r"\A```\w*\s*|\s*```\Z", "", text)
+    at = 0
+    while at < len(text) and text[at] in "{[":
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except ValueError:
+            return
+        for one in value if isinstance(value, list) else [value]:
+            yield from _json_call(one)
+        while at < len(text) and text[at] in " \t\r\n,;":
+            at += 1
+
+
+def _json_call(value: Any) -> Iterator[Call]:
+    if not isinstance(value, dict):
+        return
+    if isinstance(value.get("function"), dict):
+        value = value["function"]
+    name = value.get("name")
+    arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), None)
+    if isinstance(name, str) and name and arguments is not None:
+        yield name, arguments if isinstance(arguments, str) else _json(arguments)
+
+
+def _named_calls(text: str) -> Iterator[Call]:
+    """`name{...}`, with what templates put between the two."""
+    at = 0
+    while match := _NAMED.search(text, at):
+        try:
+            value, at = _DECODER.raw_decode(text, match.end())
+        except ValueError:
+            return
+        yield match[1].removeprefix("functions."), _json(value)
+
+
+def _xml_calls(text: str) -> Iterator[Call]:
+    for name, inside in _FUNCTION.findall(text):
+        parameters = _PARAMETER.findall(inside)
+        if parameters:
+            yield name, _json({key: _value(value) for key, value in parameters})
+        else:
+            yield name, inside.strip() or "{}"
+
+
+def _key_value_calls(text: str) -> Iterator[Call]:
+    pairs = _KEY_VALUE.findall(text)
+    name = text.partition("<arg_key>")[0].strip()
+    if pairs and re.fullmatch(r"[\w.-]+", name):
+        yield name, _json({key.strip(): _value(value) for key, value in pairs})
+
+
+def _code_calls(text: str) -> Iterator[Call]:
+    """`[name(a=1, b="two")]`, with literals only."""
+    if len(text) > _CODE_CHARS or not _CODE.match(text):
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of strange escapes, which are the model's affair
+            tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return
+    for node in tree.elts if isinstance(tree, ast.List) else [tree]:
+        if not isinstance(node, ast.Call) or node.args:
+            return
+        try:
+            arguments = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
+            yield ast.unparse(node.func), _json(arguments)
+        except (ValueError, TypeError):
+            return
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

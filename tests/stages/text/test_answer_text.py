@@ -1,0 +1,147 @@
+"""What a chat model writes is sorted into speech, thoughts and calls, wherever it is cut."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.testing.servers.chat import ARGUMENTS
+from stages.text.answer_text import AnswerText, Channel, Piece
+from stages.text.called_text import calls_in, several_objects
+
+
+def pieces(*deltas: str, tools: tuple[str, ...] = ("add",), thinks_first: bool = False) -> list[Piece]:
+    text = AnswerText(tools, thinks_first=thinks_first)
+    return [piece for delta in deltas for piece in text.push(delta)] + text.flush()
+
+
+def of(channel: Channel, given: list[Piece]) -> str:
+    return "".join(text for has, text in given if has is channel)
+
+
+def spoken(*deltas: str, thinks_first: bool = False) -> str:
+    return of(Channel.SAID, pieces(*deltas, thinks_first=thinks_first))
+
+
+CASES = [
+    ("Hello there.", "Hello there."),
+    ("  Hello there.", "Hello there."),
+    ("<think>Hm, what now?</think>\n\nHello.", "Hello."),
+    ("<thinking>a</thinking> b <think>c</think> d", "b d"),
+    ("Sure. <think>wait</think>Done.", "Sure. Done."),
+    ("<think>never ends", ""),
+    ("<think a=1>x</think>y", "y"),
+    ("stray</think> end", "strayend"),
+    ("Okay, the user greets.</think>Hello.", "Hello."),
+    ("The user greets", "The user greets"),
+    ("Okay, the users are many.", "Okay, the users are many."),
+    ("1 < 2 and <b>", "1 < 2 and <b>"),
+    ("a[1] and [laughs]", "a[1] and [laughs]"),
+    ("<details>more</details>", "<details>more</details>"),
+    ("ends in <thi", "ends in <thi"),
+    ("ends in <|im_e", "ends in <|im_e"),
+    ("a <tool", "a <tool"),
+    ('{"weather": "fine"}', '{"weather": "fine"}'),
+    ("<tool_call>no call at all</tool_call>Hello.", "Hello."),
+    ("<|start|>assistant<|channel|>final<|message|>Hi<|end|>", "Hi"),
+    ("assistant: Hi", "Hi"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_what_is_said(text: str, expected: str) -> None:
+    assert spoken(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_it_does_not_matter_where_the_text_is_cut(text: str, expected: str) -> None:
+    assert spoken(*text) == expected
+    for cut in range(len(text)):
+        assert spoken(text[:cut], text[cut:]) == expected
+
+
+def test_nothing_is_held_back_without_need() -> None:
+    text = AnswerText(("add",))
+    assert text.push("Hello") == [(Channel.SAID, "Hello")]
+    assert text.push(" <") == [(Channel.SAID, " ")]
+    assert text.push("b>") == [(Channel.SAID, "<b>")]
+    assert text.push(" [x") == [(Channel.SAID, " [x")]
+
+
+@pytest.mark.parametrize("first", ["Hello", "One moment", "I can", "Of course", "Alright, that"])
+def test_usual_beginnings_are_said_at_once(first: str) -> None:
+    assert AnswerText(("add",)).push(first) == [(Channel.SAID, first)]
+
+
+def test_a_model_that_thinks_first_is_waited_for() -> None:
+    assert spoken("Hm. ", "Well.", "</think>", "Hello.", thinks_first=True) == "Hello."
+    assert spoken("No thought ", "at all.", thinks_first=True) == "No thought at all."
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        (
+            f'[{{"name": "add", "arguments": {ARGUMENTS}}}, {{"name": "now", "arguments": {{}}}}]',
+            ["add", "now"],
+        ),
+        (f'{{"type": "function", "function": {{"name": "add", "arguments": {ARGUMENTS}}}}}', ["add"]),
+        (f"add{ARGUMENTS} now{{}}", ["add", "now"]),
+        ("[add(a=1), now()]", ["add", "now"]),
+        ("add(open('x'))", []),
+        ("add(a=b)", []),
+        ("Hello there.", []),
+        ("{not json", []),
+        ("[1, 2]", []),
+    ],
+)
+def test_calls_in_a_text(text: str, calls: list[str]) -> None:
+    assert [name for name, _ in calls_in(text)] == calls
+
+
+@pytest.mark.parametrize(
+    ("text", "objects"),
+    [
+        (ARGUMENTS, 1),
+        (ARGUMENTS * 2, 2),
+        (f"{ARGUMENTS}\n{ARGUMENTS}", 2),
+        ("{", 1),
+        (ARGUMENTS + "{", 1),
+        ("1 2", 1),
+        ("", 1),
+    ],
+)
+def test_arguments_of_several_calls(text: str, objects: int) -> None:
+    assert len(several_objects(text)) == objects
+    if objects == 1:
+        assert list(several_objects(text)) == [text]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(
+            "<think>",
+            "</think>",
+            "<",
+            "th",
+            "ink>",
+            " ",
+            "a",
+            "/",
+            "<|",
+            "|>",
+            "end",
+            "<|channel|>",
+            "analysis",
+        ),
+        *("<|message|>", "[TOOL_CALLS]", "<tool_call>", "</tool_call>", "{", "the user ", "\n", "["),
+        *("<function=", "◁"),
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=20))
+def test_any_cut_of_any_text_gives_the_same(fragments: list[str]) -> None:
+    whole, cut = pieces("".join(fragments)), pieces(*fragments)
+    for channel in Channel:
+        assert of(channel, whole) == of(channel, cut)
