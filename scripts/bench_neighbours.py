@@ -22,8 +22,8 @@ from websockets.typing import Subprotocol
 
 from server.app import App, Providers
 from server.config.settings import load_settings
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame
-from server.gateway.handshake import VOICE_SUBPROTOCOL
 from stages.providers.silero import SileroModel
 from stages.runtime.models import model_dir
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice

@@ -28,6 +28,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.voice.dialect import VoiceDialect
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
@@ -37,7 +38,7 @@ from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection, IntakeLimits
 from server.gateway.frame_memory import FrameMemory
-from server.gateway.handshake import VOICE_SUBPROTOCOL, presented_key
+from server.gateway.handshake import presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
 from server.gateway.roster import Roster
 from server.gateway.tls import Certificate

@@ -1,6 +1,7 @@
 """Files and functions stay small: the limits of the house style."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,40 @@ def test_files_and_functions_are_small(path: Path) -> None:
     ]
     assert not long
     assert ast.get_docstring(ast.parse(text)), "a module opens with what it is for"
+
+
+TOO_LARGE = {
+    "Endpointer", "Call", "Caller", "Ear", "PlayRing", "Conversation", "Utterance", "GuardedConnection", "OutputStream",
+    "ResponseRun", "Session", "Metrics", "Timeline", "Hearing", "Speech", "Run", "HearingLine",
+}  # fmt: skip
+"""Classes beyond the limit today. None may join them; one that is within it again leaves."""
+
+
+def _measures(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
+    """Of each class its name, how many methods it has, and how many attributes it sets on itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            methods = sum(isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) for part in node.body)
+            attributes = {
+                part.attr
+                for part in ast.walk(node)
+                if isinstance(part, ast.Attribute)
+                and isinstance(part.ctx, ast.Store)
+                and isinstance(part.value, ast.Name)
+                and part.value.id == "self"
+            }
+            yield node.name, methods, len(attributes)
+
+
+def test_classes_are_small() -> None:
+    """15 methods and 12 attributes at most."""
+    large = {
+        name
+        for path in PRODUCT
+        for name, methods, attributes in _measures(ast.parse(path.read_text()))
+        if methods > 15 or attributes > 12
+    }
+    assert large == TOO_LARGE
 
 
 def test_the_framework_stays_small() -> None:

@@ -19,8 +19,8 @@ from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import unpack_frame
-from server.gateway.handshake import VOICE_SUBPROTOCOL
 from stages.ports import WordTime
 
 WIRE_HZ = 24_000

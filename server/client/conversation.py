@@ -24,9 +24,9 @@ from server.client.address import unreachable
 from server.client.call import Call
 from server.client.captions import Captions
 from server.client.sound import Sound
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ServerError
-from server.gateway.handshake import VOICE_SUBPROTOCOL
 
 TICK_S = 0.02
 LONGEST_FRAME_S = 0.06

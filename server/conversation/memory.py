@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from server.conversation.clip_transcription import ClipTranscription
+from server.conversation.expectation import expected_answer
 from server.conversation.heard import SpokenPiece, heard_text
 from server.domain.errors import ClientError
 from server.domain.mcp_tools import Detail, McpCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
-from server.turntaking.expectation import expected_answer
 from stageflow.tools import ToolCall
 from stages.ports import Expects
 

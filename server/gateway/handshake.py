@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 
-VOICE_SUBPROTOCOL = "voice.v1"
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
+
 SUBPROTOCOLS = (VOICE_SUBPROTOCOL, "realtime")
 """What we speak, the richer one first."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."

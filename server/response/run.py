@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import anyio
 
+from server.conversation.expectation import said_expectation
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry, Verdict, cut
 from server.conversation.own_calls import OwnCalls
@@ -37,7 +38,6 @@ from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
 from server.tools.confirmation import with_confirmation
 from server.tools.mcp_calls import RunningCall
-from server.turntaking.expectation import said_expectation
 from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot
 from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed

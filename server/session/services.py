@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import anyio
 
 from audio.vad import Vad
-from server.config.settings import Limits
 from server.domain.deadlines import Deadlines
+from server.domain.limits import Limits
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
 from server.turntaking.interruption import InterruptionPolicy

@@ -15,12 +15,12 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.vad import WebRtcVad
-from server.config.settings import Limits
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.deadlines import Deadlines
+from server.domain.limits import Limits
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
 from server.response.context import Pipelines

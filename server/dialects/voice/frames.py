@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from server.domain.errors import ClientError
 
+SUBPROTOCOL = "voice.v1"
+"""What a client asks for in `Sec-WebSocket-Protocol`."""
+
 _HEADER = struct.Struct("<BBHII")
 HEADER_BYTES = _HEADER.size
 AUDIO = 1

@@ -9,8 +9,8 @@ import pytest
 
 from audio.formats import AudioFormat, Encoding
 from audio.g711 import encode_mulaw
-from server.config.settings import Limits
 from server.conversation.clip_transcription import CLIP_S, ClipTranscription
+from server.domain.limits import Limits
 from server.domain.values import SessionConfig, TurnDetection
 from stages.errors import ProviderError
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser

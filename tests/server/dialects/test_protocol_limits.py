@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from server.config.settings import Limits
 from server.dialects.realtime import commands, fields, mcp_tools, unknown
 from server.dialects.realtime.items import ItemPart
 from server.dialects.realtime.limits import RealtimeLimits
+from server.domain.limits import Limits
 from server.response.requests import MAX_OUT_OF_BAND
 from stages.guard import GuardPolicy
 

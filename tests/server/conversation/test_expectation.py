@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.turntaking.expectation import expected_answer, said_expectation
+from server.conversation.expectation import expected_answer, said_expectation
 from stages.errors import StageSettingsError
 from stages.ports import Expects
 
