@@ -20,7 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from server.app import App, Providers
+from server.app import App
+from server.config.providers import Providers
 from server.config.settings import load_settings
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame

@@ -29,7 +29,8 @@ from websockets.exceptions import ConnectionClosed
 
 from audio.files import read_audio
 from audio.resample import Resampler
-from server.app import App, Providers
+from server.app import App
+from server.config.providers import Providers
 from server.config.settings import load_settings
 from stages.testing.fakes import ScriptedModel, ScriptedRecogniser, ScriptedVoice
 

@@ -17,8 +17,9 @@ from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
 from audio.listener import Listener
 from audio.resample import Resampler
 from audio.vad import WebRtcVad
-from server.app import App, load_providers
+from server.app import App
 from server.client.client import RealtimeClient
+from server.config.providers import load_providers
 from server.config.settings import load_settings
 from server.turntaking.endpointing import EAGERNESS
 

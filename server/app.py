@@ -1,17 +1,14 @@
-"""The composition root: the only file that knows which provider is behind which port, and that a socket is
-one.
+"""The composition root: puts providers, pipelines and sessions together, and is the only file that knows that a wire
+is a socket.
 
 The command `serve` loads the models, opens the port and runs until it is told to stop (`server.cli.serve`).
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
-from inspect import iscoroutinefunction
-from pathlib import Path
 from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
 
 import anyio
@@ -19,9 +16,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
-from audio.vad import Vad, WebRtcVad
 from server.cluster.store import MemoryStore
 from server.config.keys import key_name
+from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
@@ -30,7 +27,7 @@ from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.domain.deadlines import Deadlines
-from server.domain.errors import ClientError, ConfigError
+from server.domain.errors import ClientError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
 from server.gateway.admission import Admission, Visitor
@@ -49,53 +46,22 @@ from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
 from server.telemetry.metrics import Metrics
-from server.tools.mcp_policy import SETTING, McpPolicy
+from server.tools.mcp_policy import McpPolicy
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
+from stageflow.tools import ToolRegistry
 from stages.agent import AgentLimits, AgentProfile
-from stages.demo.booking import TableBook
-from stages.demo.skills import Remind, build_skills
-from stages.errors import ProviderError, ProviderRejected
+from stages.errors import ProviderError
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
-from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, Synthesiser, ToolServers
-from stages.router import Route
+from stages.ports import HasTools, Remind
 from stages.runtime.lines import calls_of
-from stages.runtime.models import model_dir
-from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.tts import VoiceSettings
 
 log = logging.getLogger(__name__)
 
 PREPARE_S = 20.0
 """How long the voice may take, at the start, for each sentence that is spoken ahead."""
-
-ROLES = ("recogniser", "agent", "voice")
-"""What the three providers are, in the order of `Providers.names`."""
-
-
-def local_now() -> datetime:
-    """The machine's time, in its time zone."""
-    return datetime.now().astimezone()
-
-
-@dataclass(frozen=True, slots=True)
-class Providers:
-    """What stands behind the three ports, and what it is called."""
-
-    recogniser: Recogniser
-    model: LanguageModel
-    voice: Synthesiser
-    names: tuple[str, str, str]
-    end_of_turn: EndOfTurnModel | None = None
-    new_vad: Callable[[], Vad] | None = None
-    """A detector for one session; WebRTC's if not given."""
-    now: Callable[[], datetime] = local_now
-    """The time of day, for the agent and its tools."""
-    languages: tuple[str, ...] = ("*",)
-    """What the recogniser understands, as in "de"; "*" stands for any."""
-    tool_servers: ToolServers | None = None
-    """How servers of tools are reached that clients name; None where they may name none."""
 
 
 class _SocketWire:
@@ -152,12 +118,11 @@ class App:
         self._hosting = McpPolicy(settings.mcp_servers)
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._abilities = Abilities(providers.languages, voices)
-        self._bookings = TableBook(None if settings.booking_db == ":memory:" else Path(settings.booking_db))
         self._services = Services(
             recogniser=providers.recogniser,
-            new_vad=providers.new_vad or (lambda: WebRtcVad(settings.vad_mode)),
+            new_vad=providers.detector,
             pipelines=_pipelines(settings, providers),
-            new_ports=self._ports,
+            new_ports=partial(_ports, providers),
             end_of_turn=providers.end_of_turn,
             tool_servers=providers.tool_servers,
             confirmed_tools=frozenset(settings.confirmed_tools),
@@ -227,15 +192,14 @@ class App:
                 yield server
             finally:
                 await self._roster.end()
-                with anyio.CancelScope(shield=True):  # the worker bounds it
-                    await anyio.to_thread.run_sync(self._bookings.close)
 
     async def _speak_ahead(self) -> None:
         """Have spoken now what is said when a provider is late or fails."""
         services = self._services
         pipelines = services.pipelines
         try:
-            prepared = await prepare(self._providers.voice, (pipelines.apology, pipelines.filler), PREPARE_S)
+            async with self._providers.of_session() as providers:
+                prepared = await prepare(providers.voice, (pipelines.apology, pipelines.filler), PREPARE_S)
         except (ProviderError, TimeoutError) as error:
             log.warning("the voice could not speak ahead, and does so when asked: %s", error)
             return
@@ -274,8 +238,17 @@ class App:
             return
         within_quota, name = partial(self._admission.check_response, visitor), self._key_name(key)
         owner = None if name is None else f"key {name}"
-        session = Session(wire, dialect, self._services, config, within_quota, owner)
-        with about(session=session.id, key=name if pinned is None else "client-secret"):
+        async with self._providers.of_session() as providers:
+            services = self._services
+            if providers is not self._providers:
+                services = replace(
+                    services, recogniser=providers.recogniser, new_ports=partial(_ports, providers)
+                )
+            session = Session(wire, dialect, services, config, within_quota, owner)
+            await self._run_session(session, realtime, name if pinned is None else "client-secret")
+
+    async def _run_session(self, session: Session, realtime: RealtimeDialect, key_name: str | None) -> None:
+        with about(session=session.id, key=key_name):
             log.info("session started")
             for setting in realtime.ignored:
                 log.info("%s: %s", setting.param, setting.message)
@@ -302,16 +275,8 @@ class App:
         )
         return replace(config, model=model) if model else config
 
-    def _ports(self, remind: Remind, owner: str) -> StagePorts:
-        skills = build_skills(now=self._providers.now, remind=remind, bookings=self._bookings, owner=owner)
-        providers = self._providers
-        return StagePorts(
-            llm=LLMPorts(llm_provider=providers.model, tool_registry=skills),
-            audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
-        )
-
     def _health(self) -> Mapping[str, object]:
-        providers = dict(zip(ROLES, self._providers.names, strict=True))
+        providers = dict(zip(ROLES.values(), self._providers.names, strict=True))
         return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
     def _mint(self, body: bytes) -> Mapping[str, object]:
@@ -331,31 +296,29 @@ async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
     await wire.close(1013, "session limit reached")
 
 
+def _ports(providers: Providers, remind: Remind, owner: str) -> StagePorts:
+    """What the runs of one session use, whose providers these are."""
+    model = providers.model
+    tools = model.session_tools(remind, owner) if isinstance(model, HasTools) else ToolRegistry()
+    return StagePorts(
+        llm=LLMPorts(llm_provider=model, tool_registry=tools),
+        audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
+    )
+
+
 def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
     rules = (
         (GuardRule("blocked", settings.guard_words, settings.guard_patterns),)
         if settings.guard_words or settings.guard_patterns
         else ()
     )
-    profiles = (
-        AgentProfile("assistant", providers.model),
-        AgentProfile(
-            "concierge",
-            providers.model,
-            "You look after the restaurant's guests: tables, bookings and opening hours.",
-        ),
-    )
-    routes = (
-        Route("assistant", ("time", "date", "timer", "calculate", "plus", "times")),
-        Route("concierge", ("table", "book", "booking", "reservation", "restaurant", "opening hours")),
-    )
     waits = settings.deadlines
     config = VoicePipelineConfig(
-        profiles,
-        routes,
-        "assistant",
-        GuardPolicy(rules, settings.guard_refusal),
-        AgentLimits(first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s),
+        (AgentProfile("assistant"),),
+        policy=GuardPolicy(rules, settings.guard_refusal),
+        agent_limits=AgentLimits(
+            first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
+        ),
     )
     voice = VoiceSettings(chunk_timeout_s=waits.voice_s)
     return Pipelines(
@@ -364,101 +327,3 @@ def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
         say=build_say_pipeline(providers.voice, voice),
         say_text=build_say_pipeline(None),
     )
-
-
-@asynccontextmanager
-async def load_providers(
-    settings: Settings, report: Callable[[str], None], now: Callable[[], datetime] = local_now
-) -> AsyncIterator[Providers]:
-    """Load what the settings name, off the loop; raises ModelFileError."""
-    async with AsyncExitStack() as stack:
-
-        async def load(what: Callable[[], object]) -> object:
-            made = await anyio.to_thread.run_sync(what)
-            close = getattr(made, "close", None)
-            if iscoroutinefunction(close):
-                stack.push_async_callback(close)
-            elif close is not None:
-                stack.push_async_callback(anyio.to_thread.run_sync, close)
-            return made
-
-        names = (
-            "Whisper tiny.en (embedded)" if settings.stt == "embedded" else "scripted",
-            _agent_name(settings),
-            "hibari heart (embedded)" if settings.tts == "embedded" else "scripted tones",
-        )
-        report("loading " + ", ".join(names))
-        recogniser = await load(lambda: _recogniser(settings))
-        model = await load(lambda: _model(settings, now))
-        voice = await load(lambda: _voice(settings))
-        end_of_turn = await load(lambda: _end_of_turn(settings))
-        tool_servers = await load(lambda: _tool_servers(settings))
-        new_vad = await anyio.to_thread.run_sync(_detector, settings)
-        languages = ("en",) if settings.stt == "embedded" else ("*",)
-        yield Providers(recogniser, model, voice, names, end_of_turn, new_vad, now, languages, tool_servers)  # type: ignore[arg-type]  # see above
-
-
-def _agent_name(settings: Settings) -> str:
-    if settings.uses_chat_model:
-        return f"{settings.openai_model} (chat model)"
-    return "a scripted agent, not a language model (embedded)" if settings.agent != "scripted" else "an echo"
-
-
-def _recogniser(settings: Settings) -> Recogniser:
-    if settings.stt == "scripted":
-        return ScriptedRecogniser("hello there")
-    from stages.providers.whisper.recogniser import EmbeddedRecogniser
-
-    return EmbeddedRecogniser.load(model_dir("whisper-tiny.en"), threads=settings.model_threads)
-
-
-def _detector(settings: Settings) -> Callable[[], Vad] | None:
-    if settings.vad == "webrtc":
-        return None
-    from stages.providers.silero import SileroModel
-
-    return SileroModel.load(model_dir("silero-vad")).open
-
-
-def _end_of_turn(settings: Settings) -> EndOfTurnModel | None:
-    if settings.end_of_turn == "none":
-        return None
-    from stages.providers.smart_turn import SmartTurn
-
-    return SmartTurn.load(model_dir("smart-turn"))
-
-
-def _tool_servers(settings: Settings) -> ToolServers | None:
-    if not settings.mcp_servers:
-        return None
-    from stages.providers.mcp_client import McpServers
-
-    try:
-        return McpServers()
-    except ProviderRejected as error:
-        raise ConfigError(f"the configuration cannot be used:\n  {SETTING}: {error}") from error
-
-
-def _model(settings: Settings, now: Callable[[], datetime]) -> LanguageModel:
-    if settings.uses_chat_model:
-        from stages.providers.openai.chat import OpenAIChatModel
-
-        key = settings.openai_api_key
-        return OpenAIChatModel(
-            settings.openai_model,
-            api_key=key.get_secret_value() if key else None,
-            base_url=settings.openai_base_url or None,
-        )
-    if settings.agent == "scripted":
-        return EchoModel()
-    from stages.demo.agent import DemoAgent
-
-    return DemoAgent.load(model_dir("minilm-l6-v2"), now=now)
-
-
-def _voice(settings: Settings) -> Synthesiser:
-    if settings.tts == "scripted":
-        return ScriptedVoice()
-    from stages.providers.hibari.voice import EmbeddedVoice
-
-    return EmbeddedVoice.load(model_dir("hibari-heart"), threads=settings.model_threads)

@@ -45,7 +45,8 @@ class AgentProfile:
     """One agent that a route can lead to."""
 
     name: str
-    model: LanguageModel
+    model: LanguageModel | None = None
+    """Its own model; without one it is the run's `llm_provider` port."""
     instructions: str = ""
     tools: ToolRegistry | None = None
     """Its own tools, for sessions that bring none in their `tool_registry` port."""
@@ -105,8 +106,11 @@ class AgentStage:
         if profile is None:
             known = ", ".join(self._profiles)
             raise StageSettingsError("the agent", [f"route {route!r} leads to no profile; there are {known}"])
+        model: LanguageModel | None = profile.model or ctx.ports.llm.llm_provider
+        if model is None:
+            raise StageSettingsError("the agent", [f"profile {route!r} has no model, nor has the run"])
         try:
-            return await _Answer(ctx, profile, self._limits).give()
+            return await _Answer(ctx, profile, model, self._limits).give()
         except ProviderError as error:
             return failed(error)
 
@@ -114,11 +118,13 @@ class AgentStage:
 class _Answer:
     """One answer on its way."""
 
-    def __init__(self, ctx: StageContext, profile: AgentProfile, limits: AgentLimits) -> None:
+    def __init__(
+        self, ctx: StageContext, profile: AgentProfile, model: LanguageModel, limits: AgentLimits
+    ) -> None:
         self._ctx = ctx
+        self._model = model
         self._profile = profile
         self._limits = limits
-        self._send_token = ctx.ports.llm.send_token
         ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
         choice: ToolChoice = ctx.config.get("tool_choice", "auto")
         self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get("client_tools", ()), choice)
@@ -178,9 +184,7 @@ class _Answer:
         said: list[str] = []
         calls: list[ToolCall] = []
         choice = self._tools.choice if tools else "auto"
-        stream = self._profile.model.stream(
-            messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens
-        )
+        stream = self._model.stream(messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens)
         async with aclosing(stream) as events:
             event = await self._first(events, first_s)
             while event is not None:
@@ -226,8 +230,9 @@ class _Answer:
         if not token:
             return
         self._text += token
-        if self._send_token is not None:
-            await self._send_token(token)
+        send_token = self._ctx.ports.llm.send_token
+        if send_token is not None:
+            await send_token(token)
         await self._ctx.stream.send(token)
 
     async def _pause(self) -> None:

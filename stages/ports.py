@@ -19,7 +19,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audio.formats import Samples
 from stageflow.context import Message
-from stageflow.tools import Tool, ToolCall
+from stageflow.tools import Tool, ToolCall, ToolRegistry
 
 INTERFACE = 1
 """The version of these protocols. A provider names the one that it was written for."""
@@ -315,6 +315,18 @@ class LanguageModel(Protocol):
         `messages` (an assistant message with `tool_calls`, then one `role="tool"` message each) and asks
         again. Raises ProviderError. Cancel-safe: closing the generator ends the request.
         """
+
+
+Remind = Callable[[float, str], Callable[[], None]]
+"""Say a text aloud in so many seconds. Gives the function that takes this back, if it is not too late."""
+
+
+@runtime_checkable
+class HasTools(Protocol):
+    """A language model that brings tools of its own; with others, an agent has those that were named for it."""
+
+    def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:
+        """The tools of one session, which leaves its reminders with `remind`. What they do for good is `owner`'s."""
 
 
 # --- text to speech ---------------------------------------------------------------------------------------

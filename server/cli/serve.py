@@ -13,8 +13,9 @@ import sys
 import anyio
 import anyio.to_thread
 
-from server.app import ROLES, App, Providers, load_providers
+from server.app import App
 from server.config.model_variables import adopt_model_variables
+from server.config.providers import ROLES, Providers, load_providers
 from server.config.settings import Settings, load_settings
 from server.gateway.binding import in_url, try_to_bind
 from server.gateway.tls import Certificate
@@ -71,7 +72,7 @@ async def _serve(settings: Settings) -> None:
 def _introduce(settings: Settings, providers: Providers, port: int) -> None:
     address = f"{in_url(settings.listen_host)}:{port}"
     s = "s" if settings.tls_cert_file else ""
-    for role, name in zip(ROLES, providers.names, strict=True):
+    for role, name in zip(ROLES.values(), providers.names, strict=True):
         # Here and not in the name, which `/healthz` tells everybody.
         place = f" at {settings.chat_host}" if role == "agent" and settings.uses_chat_model else ""
         _say(f"{role:>10}: {name}{place}")

@@ -102,10 +102,13 @@ class Settings(BaseSettings):
     log_personal: bool = False
     """Whether the log may hold what people said: messages of exceptions, and of servers that are asked."""
 
-    stt: Literal["embedded", "scripted"] = "embedded"
+    stt: str = "embedded"
+    """The recogniser by its name, as all providers: built in, a package's entry point, or `module:Class`."""
+    llm: str | None = None
+    """The language model; without one, what `agent` says."""
     agent: Literal["auto", "embedded", "openai", "scripted"] = "auto"
-    """`auto`: a chat model when OPENAI_API_KEY or OPENAI_BASE_URL is set, otherwise the embedded agent."""
-    tts: Literal["embedded", "scripted"] = "embedded"
+    """`auto`: a chat model when OPENAI_API_KEY or OPENAI_BASE_URL is set, otherwise the demo."""
+    tts: str = "embedded"
     model_threads: int = Field(1, ge=1, le=64)
 
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
@@ -129,9 +132,9 @@ class Settings(BaseSettings):
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 
-    vad: Literal["silero", "webrtc"] = "silero"
+    vad: str = "silero"
     """What tells speech from noise: Silero's model, or WebRTC's detector, which costs next to nothing."""
-    end_of_turn: Literal["smart_turn", "none"] = "smart_turn"
+    end_of_turn: str = "smart_turn"
     """A model that hears whether somebody has finished; `none` leaves it to words and silence."""
     turn_detection: Literal["server_vad", "semantic_vad"] = "semantic_vad"
     """How ends of turns are found, unless the client says otherwise: by so much silence, or by what was said."""
@@ -200,7 +203,7 @@ class Settings(BaseSettings):
         faults += tls_faults(self.tls_cert_file, self.tls_key_file, PREFIX)
         if self.agent == "openai" and not self.has_chat_model:
             faults.append("agent: 'openai' needs OPENAI_API_KEY or OPENAI_BASE_URL")
-        if self.uses_chat_model and not self.openai_model.strip():
+        if self.llm is None and self.uses_chat_model and not self.openai_model.strip():
             faults.append(
                 "OPENAI_MODEL: a chat model is to answer, and none is named: set it to a name that its server knows, "
                 f"or set {PREFIX}AGENT=embedded"
@@ -238,9 +241,18 @@ class Settings(BaseSettings):
         return bool(self.openai_api_key or self.openai_base_url)
 
     @property
+    def llm_name(self) -> str:
+        """The name of the language model's provider."""
+        usual = "openai" if self.has_chat_model else "demo"
+        return (
+            self.llm
+            or {"auto": usual, "embedded": "demo", "openai": "openai", "scripted": "echo"}[self.agent]
+        )
+
+    @property
     def uses_chat_model(self) -> bool:
-        """Whether a chat model is the agent."""
-        return self.agent == "openai" or (self.agent == "auto" and self.has_chat_model)
+        """Whether the chat model of `OPENAI_BASE_URL` is the agent."""
+        return self.llm_name == "openai"
 
     @property
     def chat_host(self) -> str:

@@ -12,8 +12,7 @@ from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import StagePorts
-from stages.demo.skills import Remind
-from stages.ports import EndOfTurnModel, Recogniser, ToolServers, VoiceOption
+from stages.ports import EndOfTurnModel, Recogniser, Remind, ToolServers, VoiceOption
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Services:
     new_vad: Callable[[], Vad]
     pipelines: Pipelines
     new_ports: Callable[[Remind, str], StagePorts]
-    """The providers and tools of one session, given what its reminders are left with, and whose its bookings are."""
+    """The providers and tools of one session, given what its reminders are left with, and whom its tools serve."""
     limits: Limits
     voices: tuple[VoiceOption, ...] = ()
     """What of its voice a client may choose."""

@@ -24,14 +24,16 @@ from typing import Self
 
 import anyio.lowlevel
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from stageflow.context import Message
-from stageflow.tools import Tool, ToolCall
+from stageflow.tools import Tool, ToolCall, ToolRegistry
+from stages.demo.booking import TableBook
 from stages.demo.dialogue import core_of, intent_by_rule, next_action
 from stages.demo.intents import STRANGER, IntentClassifier
 from stages.demo.minilm import Floats, SentenceEmbedder
 from stages.demo.plain import plain
+from stages.demo.skills import build_skills
 from stages.demo.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.demo.wording import Wording, without_mark
 from stages.ports import (
@@ -40,6 +42,7 @@ from stages.ports import (
     Finished,
     ModelCapabilities,
     ModelEvent,
+    Remind,
     TextDelta,
     ToolChoice,
     Usage,
@@ -83,6 +86,14 @@ class Script:
         return cls(examples, Wording(content["says"]), content["skills"])
 
 
+class DemoSettings(BaseModel):
+    """What may be configured of the demo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    booking_db: str = Field(":memory:", description="SQLite file of the bookings")
+
+
 class DemoAgent:
     """A scripted agent, not a language model: time, sums, timers, and a restaurant's tables.
 
@@ -90,7 +101,9 @@ class DemoAgent:
     """
 
     interface = 1
+    title = "a scripted agent, not a language model (embedded)"
     capabilities = ModelCapabilities(languages=("en",))
+    Settings = DemoSettings
 
     def __init__(
         self,
@@ -98,23 +111,34 @@ class DemoAgent:
         embed: Callable[[Sequence[str]], Floats],
         vectors: Floats,
         now: Callable[[], datetime],
+        bookings: TableBook | None = None,
     ) -> None:
-        """`vectors` are the examples', `float32[n, dimensions]`; `now` is the time where the person is."""
+        """`vectors` are the examples', `float32[n, dimensions]`; `now` is the time where the person is. `bookings` are
+        closed with the agent; without any, it brings no skills."""
         self._script = script
         self._embed = embed
         self._classifier = IntentClassifier([intent for intent, _ in script.examples], vectors)
-        self._now = now
+        self.now = now
+        """The time of day, for itself and its tools."""
+        self._bookings = bookings
         self._worker = Worker("agent")
         # By a digest, as what people say is not for keeping. Only the worker's thread touches it.
         self._intents: OrderedDict[bytes, str | None] = OrderedDict()
 
     @classmethod
-    def from_settings(cls, settings: BaseModel) -> Self:
+    def from_settings(cls, settings: DemoSettings) -> Self:
         """Load the sentence model from the store; blocks. Raises ModelFileError."""
-        return cls.load(model_dir("minilm-l6-v2"), now=local_now)
+        return cls.load(model_dir("minilm-l6-v2"), now=local_now, booking_db=settings.booking_db)
 
     @classmethod
-    def load(cls, directory: Path, *, now: Callable[[], datetime], cache: Path | None = None) -> Self:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        now: Callable[[], datetime],
+        cache: Path | None = None,
+        booking_db: str | None = None,
+    ) -> Self:
         """Load the sentence model in `directory` and learn the examples.
 
         Blocks for 0.2 s, the first time for some seconds; then the examples' vectors are kept in `cache`, by
@@ -122,11 +146,20 @@ class DemoAgent:
         """
         script, embedder = Script.read(), SentenceEmbedder.load(directory)
         vectors = kept_vectors([plain(text) for _, text in script.examples], embedder, cache or directory)
-        return cls(script, embedder.embed, vectors, now)
+        bookings = TableBook(None if booking_db == ":memory:" else Path(booking_db)) if booking_db else None
+        return cls(script, embedder.embed, vectors, now, bookings)
 
     def close(self) -> None:
-        """End the thread. Blocks for a moment, so call it off the loop."""
+        """End the threads. Blocks for a moment, so call it off the loop."""
         self._worker.close()
+        if self._bookings is not None:
+            self._bookings.close()
+
+    def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:
+        """What it can do besides talking, for one session."""
+        if self._bookings is None:
+            return ToolRegistry()
+        return build_skills(now=self.now, remind=remind, bookings=self._bookings, owner=owner)
 
     async def stream(
         self,
@@ -162,7 +195,7 @@ class DemoAgent:
     ) -> Call | tuple[str, Expects | None]:
         """What is said and what it asks for, or the call to make."""
         skills = [skill for tool, skill in self._script.skills.items() if not tools or tool in tools]
-        around = Surroundings(self._now(), tools, say_list(skills))
+        around = Surroundings(self.now(), tools, say_list(skills))
         events = tuple(self._events(messages))
         action = next_action(events, around)
         if isinstance(action, Call):

@@ -16,13 +16,11 @@ from stageflow.tools import Effect, Tool, ToolFunction, ToolRegistry
 from stages.demo.booking import Availability, Booking, Restaurant, TableBook
 from stages.demo.calculator import CalculationError
 from stages.demo.calculator import calculate as work_out
+from stages.ports import Remind
 from stages.text.phrases import say_calendar_date, say_date, say_duration, say_list, say_time
 
 Now: TypeAlias = Callable[[], datetime]
 """The time of day where the person is. The only clock that a skill may read."""
-
-Remind: TypeAlias = Callable[[float, str], Callable[[], None]]
-"""Say a text aloud in so many seconds. Gives the function that takes this back, if it is not too late."""
 
 Result: TypeAlias = Mapping[str, object]
 

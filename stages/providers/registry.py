@@ -7,7 +7,8 @@ metadata.
 A provider is a class with
 
 - `interface = 1`, the version of `stages.ports` that it was written for,
-- a docstring, whose first line says in the list of providers what it is,
+- a docstring, whose first line says in the list of providers what it is, and maybe a `title`, which people are told
+  when it is in use (`{field}` in it stands for one of its settings); without one it is called by its name,
 - `capabilities`, for a recogniser, a language model or a voice,
 - `Settings`, a pydantic model of what may be configured, if there is anything,
 - the methods of its kind's protocol (`stages.ports`),

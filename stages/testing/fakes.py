@@ -275,6 +275,7 @@ class EchoModel:
     """Says again what the person said last; good enough to hear the whole way through working."""
 
     interface = 1
+    title = "an echo"
     capabilities = ModelCapabilities(tools=False)
     Settings = EchoSettings
 
@@ -351,6 +352,7 @@ class ScriptedVoice:
     """
 
     interface = 1
+    title = "scripted tones"
     capabilities = SynthesiserCapabilities(word_times=True, languages=("*",))
     Settings = ScriptedVoiceSettings
 

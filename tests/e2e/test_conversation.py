@@ -13,9 +13,11 @@ import pytest
 from audio.files import read_audio
 from audio.formats import SPEECH_HZ, Samples
 from audio.resample import Resampler
-from server.app import App, Providers, load_providers
+from server.app import App
 from server.client.client import WIRE_HZ, RealtimeClient
+from server.config.providers import Providers, load_providers
 from server.config.settings import Settings, load_settings
+from stages.demo.agent import DemoAgent
 from stages.testing.wer import word_error_rate
 from tests.support.live_server import ask
 from tests.support.trace_checker import check_trace
@@ -43,7 +45,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
 async def server(**settings: object) -> AsyncIterator[tuple[str, Providers]]:
     """A server on a free port, with the embedded models."""
     chosen: Settings = load_settings({"port": 0, **settings}, env_file=None)
-    async with load_providers(chosen, lambda text: None, now=lambda: AFTERNOON) as providers:
+    async with load_providers(chosen, lambda text: None) as providers:
+        if isinstance(providers.model, DemoAgent):
+            providers.model.now = lambda: AFTERNOON
         async with App(chosen, providers).listening() as listening:
             port = listening.sockets[0].getsockname()[1]
             yield f"ws://127.0.0.1:{port}/v1/realtime", providers

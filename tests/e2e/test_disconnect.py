@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from server.response.run import ResponseRun
 from server.session.session import Session
 from stageflow.context import Message
 from stageflow.executor import Run
-from stageflow.tools import Tool, ToolCall
-from stages.ports import Finished, ModelEvent, ToolChoice
+from stageflow.tools import Tool, ToolCall, ToolRegistry
+from stages.demo.booking import TableBook
+from stages.demo.skills import build_skills
+from stages.ports import Finished, ModelEvent, Remind, ToolChoice
 from stages.testing.fakes import Conduct, Said, ScriptedModel
 from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
@@ -35,9 +38,13 @@ OF_A_SESSION = (Session, ResponseRun, Conversation, Outbound, Utterance, Run)
 class CallingModel:
     """Wants a tool, and tells when it has said so."""
 
-    def __init__(self) -> None:
+    def __init__(self, bookings: TableBook) -> None:
         self.has_called = anyio.Event()
         self.asked = 0
+        self._bookings = bookings
+
+    def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:
+        return build_skills(now=datetime.now, remind=remind, bookings=self._bookings, owner=owner)
 
     async def stream(
         self,
@@ -125,9 +132,10 @@ async def test_nothing_is_left_of_clients_that_go(state: str, vanishes: bool) ->
 
 async def test_nothing_is_left_of_a_client_that_goes_during_a_tool_call(tmp_path: Path) -> None:
     """The tool waits for a database that somebody else has locked."""
-    model = CallingModel()
     path = tmp_path / "bookings.db"
-    async with live_server(model, booking_db=str(path)) as server:
+    bookings = TableBook(path)
+    model = CallingModel(bookings)
+    async with live_server(model, confirmed_tools=()) as server:
         await server.sessions()
         before, tasks = alive(), await tasks_left()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -140,6 +148,7 @@ async def test_nothing_is_left_of_a_client_that_goes_during_a_tool_call(tmp_path
                 client.vanish()
             await is_as_before(server, before, tasks)
             other.execute("ROLLBACK")
+    await anyio.to_thread.run_sync(bookings.close)
 
 
 async def test_a_server_that_stops_says_so_to_everybody() -> None:

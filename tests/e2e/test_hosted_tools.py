@@ -138,7 +138,7 @@ async def test_a_server_that_is_down_or_not_allowed_costs_only_its_tools(mcp: Mc
 async def test_without_the_sdk_the_remedy_is_named() -> None:
     program = (
         "import sys; sys.modules['mcp'] = None\n"
-        "from server.app import load_providers\n"
+        "from server.config.providers import load_providers\n"
         "from server.config.settings import load_settings\n"
         "import anyio\n"
         "async def main():\n"

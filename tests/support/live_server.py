@@ -10,8 +10,9 @@ from itertools import pairwise
 import anyio
 import anyio.to_thread
 
-from server.app import App, Providers
+from server.app import App
 from server.client.client import RealtimeClient
+from server.config.providers import Providers
 from server.config.settings import load_settings
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice

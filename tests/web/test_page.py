@@ -11,8 +11,9 @@ import pytest
 from audio.files import read_audio, write_wav
 from audio.formats import Samples
 from audio.resample import Resampler
-from server.app import App, load_providers
+from server.app import App
 from server.client.client import RealtimeClient
+from server.config.providers import load_providers
 from server.config.settings import load_settings
 from stages.testing.fakes import ScriptedVoice
 from tests.support.browser import CHROMIUM, browser

@@ -77,6 +77,7 @@ class EmbeddedVoice:
     """hibari's English voice "heart" on this machine's CPU; other names fall back to it."""
 
     interface = 1
+    title = "hibari heart (embedded)"
     capabilities = SynthesiserCapabilities(word_times=True)
     Settings = VoiceModelSettings
 

@@ -65,6 +65,7 @@ class OpenAIChatModel:
     """
 
     interface = 1
+    title = "{model} (chat model)"
     capabilities = ModelCapabilities()
     Settings = ChatSettings
 

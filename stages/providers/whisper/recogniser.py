@@ -43,6 +43,7 @@ class EmbeddedRecogniser:
     """Whisper tiny.en on this machine's CPU, English only."""
 
     interface = 1
+    title = "Whisper tiny.en (embedded)"
     capabilities = RecogniserCapabilities(partials=True)
     Settings = RecogniserSettings
 

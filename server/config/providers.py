@@ -1,0 +1,136 @@
+"""The providers of a server: loaded once for the process, and opened for each session where they want that."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+import anyio.to_thread
+
+from audio.vad import Vad, WebRtcVad
+from server.config.choice import Choice, choose
+from server.config.settings import Settings
+from server.domain.errors import ConfigError
+from server.tools.mcp_policy import SETTING
+from stages.errors import ProviderRejected
+from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
+from stages.providers.configured import Configured
+from stages.providers.registry import Kind
+
+T = TypeVar("T")
+
+ROLES: Mapping[Kind, str] = {"stt": "recogniser", "llm": "agent", "tts": "voice"}
+"""What the three providers that people hear of are, in the order of `Providers.names`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """What stands behind the ports, and what it is called."""
+
+    recogniser: Recogniser
+    model: LanguageModel
+    voice: Synthesiser
+    names: tuple[str, str, str]
+    end_of_turn: EndOfTurnModel | None = None
+    new_vad: Callable[[], Vad] | None = None
+    """A detector for one session; WebRTC's if not given."""
+    languages: tuple[str, ...] = ("*",)
+    """What the recogniser understands, as in "de"; "*" stands for any."""
+    tool_servers: ToolServers | None = None
+    """How servers of tools are reached that clients name; None where they may name none."""
+
+    def detector(self) -> Vad:
+        """A speech detector for one session."""
+        return self.new_vad() if self.new_vad else WebRtcVad()
+
+    @asynccontextmanager
+    async def of_session(self) -> AsyncIterator["Providers"]:
+        """The same for one session: those that keep something open have it open as long as the block lasts."""
+        if not any(isinstance(one, HasSessions) for one in (self.recogniser, self.model, self.voice)):
+            yield self
+            return
+        async with AsyncExitStack() as stack:
+            yield replace(
+                self,
+                recogniser=await _opened(stack, self.recogniser),
+                model=await _opened(stack, self.model),
+                voice=await _opened(stack, self.voice),
+            )
+
+
+async def _opened(stack: AsyncExitStack, provider: T) -> T:
+    if isinstance(provider, HasSessions):
+        return cast("T", await stack.enter_async_context(provider.session()))
+    return provider
+
+
+def title_of(kind: Kind, choice: Choice) -> str:
+    """What people are told a provider is: its own title, in which `{field}` stands for one of its settings, or its
+    name."""
+    if kind in choice.given:
+        made = choice.given[kind]
+        return str(getattr(made, "title", type(made).__name__))
+    chosen = choice.providers[kind]
+    title = str(getattr(chosen.provider.made_by, "title", chosen.provider.name))
+    return title.format(**chosen.settings.model_dump())
+
+
+@asynccontextmanager
+async def load_providers(
+    settings: Settings, report: Callable[[str], None], choice: Choice | None = None
+) -> AsyncIterator[Providers]:
+    """Load what the settings name, or what was chosen, off the loop.
+
+    Raises ConfigError for providers that cannot be used, and ModelFileError.
+    """
+    choice = choice or choose(settings)
+    if choice.faults:
+        raise ConfigError(
+            "the configuration cannot be used:\n" + "\n".join(f"  {line}" for line in choice.faults)
+        )
+    async with AsyncExitStack() as stack:
+        names = (title_of("stt", choice), title_of("llm", choice), title_of("tts", choice))
+        report("loading " + ", ".join(names))
+        made = dict[Kind, Any](choice.given)
+        for kind, chosen in choice.providers.items():
+            made[kind] = await load(stack, chosen.make)
+        vad = made.get("vad")
+        yield Providers(
+            made["stt"],
+            made["llm"],
+            made["tts"],
+            names,
+            made.get("end_of_turn"),
+            vad.open if vad is not None else None,
+            _languages(choice, made["stt"]),
+            await load(stack, lambda: _tool_servers(settings)),
+        )
+
+
+async def load(stack: AsyncExitStack, make: Callable[[], T]) -> T:
+    """What is made, in a thread; closed with the stack, if it can be closed."""
+    made = await anyio.to_thread.run_sync(make)
+    close = getattr(made, "close", None)
+    if iscoroutinefunction(close):
+        stack.push_async_callback(close)
+    elif close is not None:
+        stack.push_async_callback(anyio.to_thread.run_sync, close)
+    return made
+
+
+def _languages(choice: Choice, recogniser: object) -> tuple[str, ...]:
+    chosen: Configured | None = choice.providers.get("stt")
+    declared = chosen.provider.capabilities if chosen else getattr(recogniser, "capabilities", None)
+    return getattr(declared, "languages", ("*",))
+
+
+def _tool_servers(settings: Settings) -> ToolServers | None:
+    if not settings.mcp_servers:
+        return None
+    from stages.providers.mcp_client import McpServers
+
+    try:
+        return McpServers()
+    except ProviderRejected as error:
+        raise ConfigError(f"the configuration cannot be used:\n  {SETTING}: {error}") from error
