@@ -64,6 +64,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     },
     "tts": {
         "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
+        "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
     "vad": {

@@ -125,14 +125,6 @@ class ProviderSocket:
             self.give_up(fault(self.endpoint.service, ErrorKind.TIMEOUT, "it reads nothing any more"))
         return True
 
-    def unsend(self, message: Message) -> bool:
-        """Take back what has not left yet; False when it has."""
-        try:
-            self._outbox.remove(message)
-        except ValueError:
-            return False
-        return True
-
     def give_up(self, error: ProviderError) -> None:
         """End the present connection because of `error`, such as an answer that does not come."""
         self._broken.append(error)

@@ -24,6 +24,7 @@ from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.deepgram import KEY, FakeFlux
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
 from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.session_contracts import check_sessions, check_turn_recogniser
 from tests.support.hosted import PATIENCE_S, SENTENCE, frames
 
 CODED = CodedWords(SENTENCE)
@@ -68,6 +69,15 @@ async def push(stream: TurnStream, *audio: Samples) -> None:
         for frame in frames(samples):
             stream.push(frame)
             await anyio.sleep(0.001)
+
+
+async def test_the_contract() -> None:
+    async def check(recogniser: SocketTurnRecogniser) -> None:
+        await check_turn_recogniser(recogniser, CODED.samples(), SENTENCE)
+
+    async with serving(FakeFlux(CODED)) as server:
+        settings = FluxSettings(api_key=SecretStr(KEY), url=server.url, model="flux-general-en")
+        await check_sessions(DeepgramFlux(settings), check)
 
 
 async def test_a_turn_from_its_beginning_to_its_end() -> None:

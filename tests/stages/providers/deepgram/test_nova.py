@@ -17,6 +17,7 @@ from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.deepgram import KEY, FakeNova
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Acknowledge, Faults
 from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.session_contracts import check_sessions
 from tests.support.hosted import SENTENCE, hear, outcome
 
 CODED = CodedWords(SENTENCE)
@@ -35,8 +36,12 @@ async def session(
 
 
 async def test_the_contract() -> None:
-    async with session() as (recogniser, _):
+    async def check(recogniser: SocketRecogniser) -> None:
         await check_recogniser(recogniser, CODED.samples(), SENTENCE)
+
+    async with serving(FakeNova(CODED)) as server:
+        settings = NovaSettings(api_key=SecretStr(KEY), url=server.url, model="nova-3")
+        await check_sessions(DeepgramNova(settings), check)
 
 
 async def test_words_have_times_in_the_utterance() -> None:

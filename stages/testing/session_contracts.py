@@ -1,0 +1,199 @@
+"""What providers must do that keep connections, open utterances or own the turns; beside `stages.testing.contracts`."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
+
+import anyio
+import numpy as np
+
+from audio.formats import Samples
+from stages.errors import ProviderError
+from stages.ports import (
+    HasSessions,
+    Speech,
+    TurnBegan,
+    TurnEndsEarly,
+    TurnEvent,
+    TurnHeard,
+    TurnOver,
+    TurnRecogniser,
+    TurnResumed,
+    TurnsFailed,
+    UtteranceSynthesiser,
+    VoiceOption,
+)
+from stages.testing.contracts import CANCEL_WITHIN_S, check_synthesiser
+from stages.testing.wer import word_error_rate
+
+T = TypeVar("T")
+
+ENTERS_WITHIN_S = 0.5
+_FRAME_MS = 20
+_PIECES = ("The first of two sentences.", " And this is the second one.")
+
+
+async def check_sessions(provider: HasSessions[T], check: Callable[[T], Awaitable[None]]) -> None:
+    """Two sessions at once pass `check`, entering does not wait, and an error of a session's own leaves it alone."""
+    began = anyio.current_time()
+    async with provider.session():
+        entered_s = anyio.current_time() - began
+    assert entered_s <= ENTERS_WITHIN_S, f"entering waited {1000 * entered_s:.0f} ms"
+    async with provider.session() as one, provider.session() as other:
+        await check(one)
+        await check(other)
+    said = ""
+    try:
+        async with provider.session():
+            raise ProviderError("mine")
+    except ProviderError as error:
+        said = str(error)
+    assert said == "mine", "an error of the block's own leaves it as it is"
+
+
+# --- utterances -------------------------------------------------------------------------------------------
+
+
+async def check_utterances(voice: UtteranceSynthesiser) -> None:
+    """What `check_synthesiser` asks, one utterance a text; and text in pieces, and cancelling."""
+    await check_synthesiser(_OneShot(voice))
+    await _check_pieces(voice)
+    await _check_cancel(voice)
+    async with voice.utterance() as utterance:
+        await utterance.finish()
+        async with aclosing(utterance.audio()) as stream:
+            assert await anext(stream, None) is None, "an utterance without text made sound"
+
+
+class _OneShot:
+    """An utterance for each text; implements `stages.ports.Synthesiser`."""
+
+    def __init__(self, voice: UtteranceSynthesiser) -> None:
+        self._voice = voice
+
+    @property
+    def voices(self) -> Sequence[VoiceOption]:
+        return self._voice.voices
+
+    @property
+    def rate_hz(self) -> int:
+        return self._voice.rate_hz
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        async with self._voice.utterance(voice=voice, speed=speed) as utterance:
+            await utterance.push(text)
+            await utterance.finish()
+            async with aclosing(utterance.audio()) as stream:
+                async for speech in stream:
+                    yield speech
+            assert not utterance.waiting_chars, f"{utterance.waiting_chars} characters wait after the end"
+
+
+async def _check_pieces(voice: UtteranceSynthesiser) -> None:
+    speeches: list[Speech] = []
+    async with voice.utterance() as utterance:
+        async with anyio.create_task_group() as tasks:
+
+            async def hear() -> None:
+                async with aclosing(utterance.audio()) as stream:
+                    async for speech in stream:
+                        speeches.append(speech)
+
+            tasks.start_soon(hear)
+            for piece in _PIECES:
+                await utterance.push(piece)
+            await utterance.finish()
+    at = 0
+    for word in [word for speech in speeches for word in speech.words]:
+        assert at <= word.start_sample <= word.end_sample, f"{word} is not on the utterance's clock"
+        at = word.start_sample
+    words = [word.text for speech in speeches for word in speech.words]
+    assert words in ([], "".join(_PIECES).split()), f"all words have times, or none: {words}"
+    begins = [speech.begins for speech in speeches if speech.begins is not None]
+    assert begins == sorted(begins), f"the text goes forward only: {begins}"
+    assert all(begin <= len("".join(_PIECES)) for begin in begins), f"{begins} is beyond the text"
+
+
+async def _check_cancel(voice: UtteranceSynthesiser) -> None:
+    async with voice.utterance() as utterance:
+        await utterance.push(_PIECES[0])
+        async with aclosing(utterance.audio()) as stream:
+            await anext(stream)
+            began = anyio.current_time()
+            utterance.cancel()
+            utterance.cancel()
+            assert await anext(stream, None) is None, "audio came after the cancel"
+            took_s = anyio.current_time() - began
+    assert took_s <= CANCEL_WITHIN_S, f"the audio ended {1000 * took_s:.0f} ms after the cancel"
+
+
+# --- turns ------------------------------------------------------------------------------------------------
+
+
+async def check_turn_recogniser(
+    recogniser: TurnRecogniser,
+    speech: Samples,
+    expected: str,
+    *,
+    within_s: float = 20.0,
+    max_word_errors: float = 0.0,
+) -> None:
+    """`speech` is one turn, `int16[n]` at the recogniser's rate, in which `expected` is said. It is pushed twice,
+    each time with silence until it ends; two turns must come, in order, each with one end."""
+    events: list[TurnEvent] = []
+    silence = np.zeros(recogniser.rate_hz // 5, np.int16)
+    stream = recogniser.open_turns(events.append)
+    with anyio.move_on_after(within_s):
+        for _ in range(2):
+            turns = len(_overs(events))
+            await _push(stream.push, speech, recogniser.rate_hz)
+            while len(_overs(events)) == turns:
+                assert not any(isinstance(event, TurnsFailed) for event in events), f"it failed: {events[-1]}"
+                await _push(stream.push, silence, recogniser.rate_hz)
+                await anyio.sleep(0.02)
+    stream.close()
+    stream.close()
+    check_turn_order(events)
+    texts = [event.transcript.text for event in _overs(events)]
+    assert len(texts) == 2, f"two turns were said, {len(texts)} ended: {texts}"
+    for text in texts:
+        errors = word_error_rate(expected, text)
+        assert errors <= max_word_errors, f"heard {text!r} for {expected!r}: word error rate {errors:.2f}"
+    told = len(events)
+    stream.push(speech)
+    await anyio.sleep(0.05)
+    assert len(events) == told, "an event came after close"
+
+
+def check_turn_order(events: Sequence[TurnEvent]) -> None:
+    """Events come as `TurnRecogniser` says; positions do not go back."""
+    state: type | None = None
+    follows: dict[type, tuple[type | None, ...]] = {
+        TurnBegan: (None, TurnOver),
+        TurnHeard: (TurnBegan, TurnHeard, TurnResumed),
+        TurnEndsEarly: (TurnBegan, TurnHeard, TurnResumed),
+        TurnResumed: (TurnEndsEarly,),
+        TurnOver: (TurnBegan, TurnHeard, TurnEndsEarly, TurnResumed),
+    }
+    at = 0
+    for event in events:
+        if isinstance(event, TurnsFailed):
+            continue
+        assert state in follows[type(event)], f"{event} came after {state}"
+        if isinstance(event, TurnBegan | TurnEndsEarly | TurnOver):
+            assert event.at_sample >= at, f"{event} is before {at}"
+            at = event.at_sample
+        state = type(event)
+
+
+def _overs(events: Sequence[TurnEvent]) -> list[TurnOver]:
+    return [event for event in events if isinstance(event, TurnOver)]
+
+
+async def _push(push: Callable[[Samples], None], samples: Samples, rate_hz: int) -> None:
+    frame = rate_hz * _FRAME_MS // 1000
+    for start in range(0, len(samples), frame):
+        push(samples[start : start + frame])
+        await anyio.sleep(0.001)

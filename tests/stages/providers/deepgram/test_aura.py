@@ -1,0 +1,149 @@
+"""Aura against its fake: text in pieces, barge-in, the limit of flushes, and every fault."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from stages.errors import ProviderError
+from stages.providers.deepgram.aura import FLUSHES, IN_PIECES, AuraSettings, DeepgramAura, FlushBudget
+from stages.providers.sockets.speaking import SocketVoice
+from stages.testing.servers.coded import said
+from stages.testing.servers.deepgram import KEY, FakeAura
+from stages.testing.servers.faults import EVERY_FAULT, NONE, Acknowledge, Faults
+from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.session_contracts import check_sessions, check_utterances
+from tests.support.hosted import sound, speak
+
+PIECES = ("Good morning.", " How are you today?")
+RATE_HZ = 8000
+
+
+def settings(url: str, audio_s: float = 5.0) -> AuraSettings:
+    return AuraSettings(
+        api_key=SecretStr(KEY),
+        url=url,
+        model="aura-2-thalia-en",
+        voices={"Orion": "aura-2-orion-en"},
+        sample_rate=RATE_HZ,
+        audio_s=audio_s,
+    )
+
+
+@asynccontextmanager
+async def session(
+    faults: Faults = NONE, audio_s: float = 5.0
+) -> AsyncIterator[tuple[SocketVoice, FakeServer]]:
+    async with serving(FakeAura(), faults) as server:
+        async with DeepgramAura(settings(server.url, audio_s)).session() as voice:
+            yield voice, server
+        with anyio.fail_after(10):
+            await server.left_alone()
+
+
+async def test_the_contract() -> None:
+    async with serving(FakeAura()) as server:
+        await check_sessions(DeepgramAura(settings(server.url)), check_utterances)
+
+
+async def test_what_is_pushed_is_spoken_each_word_once() -> None:
+    async with session() as (voice, _):
+        speeches = await speak(voice, *PIECES)
+    assert said(sound(speeches), rate_hz=RATE_HZ) == "".join(PIECES)
+
+
+async def test_the_second_piece_is_said_to_begin_where_it_does() -> None:
+    async with session() as (voice, _):
+        speeches = await speak(voice, *PIECES)
+    at, begins = 0, {}
+    for speech in speeches:
+        if speech.begins is not None:
+            begins[speech.begins] = at
+        at += len(speech.samples)
+    assert begins == {len(PIECES[0]): len(PIECES[0]) * RATE_HZ // 20}
+
+
+async def test_a_barge_in_reaches_the_service_within_five_milliseconds() -> None:
+    async with session() as (voice, server):
+        late_s = []
+        for _ in range(5):
+            async with voice.utterance() as utterance:
+                await utterance.push("A long sentence that is cut short. " * 3)
+                async with aclosing(utterance.audio()) as audio:
+                    await anext(audio)
+                    cancelled_at = anyio.current_time()
+                    utterance.cancel()
+                cleared = len([frame for frame in server.sent() if frame.data == {"type": "Clear"}])
+                with anyio.fail_after(10):
+                    await server.until(
+                        lambda server, before=cleared: (  # type: ignore[misc]
+                            len([f for f in server.sent() if f.data == {"type": "Clear"}]) > before
+                        )
+                    )
+            clears = [frame for frame in server.sent() if frame.data == {"type": "Clear"}]
+            late_s.append(clears[-1].at_s - cancelled_at)
+    assert min(late_s) < 0.005
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        NONE,
+        Faults(audio_after_cancel=True),
+        Faults(acknowledge=Acknowledge.LATE),
+        Faults(acknowledge=Acknowledge.TWICE),
+    ],
+)
+async def test_nothing_of_a_cancelled_answer_is_in_the_next(faults: Faults) -> None:
+    async with session(faults) as (voice, _):
+        for _ in range(3):
+            async with voice.utterance() as utterance:
+                await utterance.push("Something else entirely, and long. " * 3)
+                async with aclosing(utterance.audio()) as audio:
+                    await anext(audio)
+            assert said(sound(await speak(voice, *PIECES)), rate_hz=RATE_HZ) == "".join(PIECES)
+
+
+async def test_many_pieces_stay_within_the_limit_of_flushes() -> None:
+    """The fake complains about the 21st."""
+    pieces = [f" Sentence number {number}." for number in range(30)]
+    async with session() as (voice, _):
+        for _ in range(2):
+            assert said(sound(await speak(voice, *pieces)), rate_hz=RATE_HZ) == "".join(pieces)
+
+
+def test_the_budget_is_of_a_minute() -> None:
+    budget = FlushBudget()
+    assert [budget.spend(now, IN_PIECES) for now in range(14)] == [True] * IN_PIECES + [False] * 2
+    assert [budget.spend(20.0) for _ in range(9)] == [True] * (FLUSHES - IN_PIECES) + [False]
+    assert budget.spend(60.5, IN_PIECES) is False
+    assert budget.spend(80.5, IN_PIECES) is True
+
+
+FAILS = {
+    "refused 401": "auth",
+    "refused 429": "rate",
+    "refused 500": "server",
+    "refused in band": "bad_request",
+    "silent": "timeout",
+    "reset once": "network",
+    "closed 1011 once": "server",
+    "reset always": "network",
+    "garbage": "protocol",
+    "no acknowledgement": "timeout",
+    "zero audio": "no_audio",
+}
+"""Those that cannot be mended, or that come in the middle of the audio."""
+
+
+@pytest.mark.parametrize("name", EVERY_FAULT)
+async def test_every_fault_ends_in_the_audio_or_in_a_typed_error_in_time(name: str) -> None:
+    async with session(EVERY_FAULT[name], audio_s=1.0) as (voice, _):
+        try:
+            with anyio.fail_after(20):
+                outcome = said(sound(await speak(voice, *PIECES)), rate_hz=RATE_HZ)
+        except ProviderError as error:
+            outcome = error.kind or ""
+    assert outcome == FAILS.get(name, "".join(PIECES))
