@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -55,17 +55,22 @@ class DeepgramAura:
     def __init__(self, settings: AuraSettings) -> None:
         self._settings = settings
         models = {settings.model: settings.model, **settings.voices}
-        self.voices = tuple(VoiceOption(name, f"Deepgram {model}") for name, model in models.items())
+        voices = tuple(VoiceOption(name, f"Deepgram {model}") for name, model in models.items())
         self._service = SpeakingService(
             NAME,
             settings.sample_rate,
             self._endpoint,
             AuraProtocol,
-            self.voices,
+            voices,
             models,
             audio_s=settings.audio_s,
         )
         tls()
+
+    @property
+    def voices(self) -> Sequence[VoiceOption]:
+        """The voices that may be chosen, the default first."""
+        return self._service.voices
 
     @property
     def rate_hz(self) -> int:
