@@ -55,16 +55,19 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         ),
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
+        "openai": BuiltIn("stages.providers.openai.transcriptions:OpenAITranscriber"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {
         "openai": BuiltIn("stages.providers.openai.chat:OpenAIChatModel"),
+        "openai_responses": BuiltIn("stages.providers.openai.responses:OpenAIResponsesModel"),
         "demo": BuiltIn("stages.demo.agent:DemoAgent", "embedded"),
         "echo": BuiltIn("stages.testing.fakes:EchoModel"),
     },
     "tts": {
         "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
         "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
+        "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
     "vad": {
