@@ -93,7 +93,7 @@ class OpenAIResponsesModel:
         if data == DONE:
             return {}
         try:
-            event = json.loads(data)
+            event: object = json.loads(data)
         except ValueError as error:
             raise fault(self._settings.model, ErrorKind.PROTOCOL, f"no JSON: {error}") from error
         if not isinstance(event, Mapping):
@@ -130,15 +130,16 @@ class OpenAIResponsesModel:
                 for tool in tools
             ]
             if tool_choice != "auto":
-                is_one = isinstance(tool_choice, OneTool)
-                request["tool_choice"] = (
-                    {"type": "function", "name": tool_choice.name} if is_one else tool_choice
-                )
+                request["tool_choice"] = _choice(tool_choice)
         if max_tokens is not None:
             request["max_output_tokens"] = max(16, max_tokens)  # less is refused
         if self._settings.reasoning_effort:
             request["reasoning"] = {"effort": self._settings.reasoning_effort}
         return request
+
+
+def _choice(choice: ToolChoice) -> object:
+    return {"type": "function", "name": choice.name} if isinstance(choice, OneTool) else choice
 
 
 def _items(message: Message) -> Iterator[dict[str, Any]]:
