@@ -279,9 +279,9 @@ class App:
         providers = dict(zip(ROLES.values(), self._providers.names, strict=True))
         return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
-    def _mint(self, body: bytes) -> Mapping[str, object]:
+    def _mint(self, body: bytes, key: str) -> Mapping[str, object]:
         order = read_order(body, self._session_config(None), self._hosting)
-        value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time())
+        value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time(), key)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 
 

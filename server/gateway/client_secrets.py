@@ -25,33 +25,40 @@ class _Kept(Generic[T]):
     digest: bytes
     opens: T
     expires_at: float
+    owner: str
 
 
 class ClientSecrets(Generic[T]):
-    """The secrets that are valid, and what each of them opens. `now` is any clock in seconds."""
+    """The secrets that are valid, and what each of them opens. `now` is any clock in seconds.
+
+    The limit is for each owner: whoever orders too many is refused, and nobody else.
+    """
 
     def __init__(self, max_secrets: int = 1000) -> None:
-        """With bodies of at most 64 KiB, a thousand secrets stay below 100 MB whatever they hold."""
+        """With bodies of at most 64 KiB, an owner's thousand secrets stay below 100 MB whatever they hold."""
         self._max_secrets = max_secrets
         self._kept: dict[bytes, _Kept[T]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, opens: T, lifetime_s: float, now: float) -> str:
-        """A new secret. Raises ClientError when too many are valid."""
-        if len(self._kept) >= self._max_secrets:
+    def add(self, opens: T, lifetime_s: float, now: float, owner: str = "") -> str:
+        """A new secret, ordered with the key `owner`. Raises ClientError when too many of that key's are valid."""
+        if self._held_by(owner) >= self._max_secrets:
             self._kept = {key: kept for key, kept in self._kept.items() if kept.expires_at > now}
-        if len(self._kept) >= self._max_secrets:
+        if self._held_by(owner) >= self._max_secrets:
             raise ClientError(
                 "too_many_client_secrets",
-                f"{self._max_secrets} client secrets are valid, and that is the limit; try again later.",
+                f"{self._max_secrets} client secrets of this key are valid, and that is the limit; try again later.",
                 type="rate_limit_error",
             )
         value = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         digest = _digest(value)
-        self._kept[digest[:8]] = _Kept(digest, opens, now + lifetime_s)
+        self._kept[digest[:8]] = _Kept(digest, opens, now + lifetime_s, owner)
         return value
+
+    def _held_by(self, owner: str) -> int:
+        return sum(kept.owner == owner for kept in self._kept.values())
 
     def find(self, value: str | None, now: float) -> T | None:
         """What a secret opens, while it is valid. The time this takes depends on its first digest bytes only."""

@@ -75,7 +75,7 @@ class Backstage:
     unready: Callable[[], Unready | None]
     """Why no session can be opened now; None when one can."""
     metrics: Callable[[], str]
-    mint: Callable[[bytes], Mapping[str, object]]
+    mint: Callable[[bytes, str], Mapping[str, object]]
     """A client secret for the body of a request; raises ClientError."""
     is_secret: Callable[[str | None], bool]
     """Whether a key is a client secret that is valid."""
@@ -222,7 +222,7 @@ class FrontDoor:
         if self._backstage.unready() is Unready.DRAINING:  # a secret would not outlive the server
             return _STOPPING
         try:
-            return json_page(200, self._backstage.mint(request.body))
+            return json_page(200, self._backstage.mint(request.body, presented_key(request.headers) or ""))
         except ClientError as error:
             status = 429 if error.type == "rate_limit_error" else 400
             return error_page(status, error.code, error.message, param=error.param, type=error.type)

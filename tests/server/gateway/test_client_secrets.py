@@ -49,6 +49,16 @@ def test_the_store_is_bounded_and_forgets_what_has_expired() -> None:
     assert (len(secrets), secrets.find(kept, 11.0)) == (3, 3)
 
 
+def test_who_orders_too_many_takes_none_from_another() -> None:
+    secrets = ClientSecrets[int](max_secrets=2)
+    for number in range(2):
+        secrets.add(number, 60, now=0.0, owner="greedy")
+    with pytest.raises(ClientError):
+        secrets.add(2, 60, now=1.0, owner="greedy")
+    modest = secrets.add(3, 60, now=1.0, owner="modest")
+    assert secrets.find(modest, 2.0) == 3
+
+
 # --- the order --------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ def healthy() -> dict[str, object]:
     return {"status": "ok", "sessions": 3}
 
 
-def mint(body: bytes) -> dict[str, object]:
+def mint(body: bytes, key: str) -> dict[str, object]:
     if body == b"bad":
         raise ClientError("invalid_json", "The body is not JSON.", param="session")
     if body == b"more":
