@@ -5,6 +5,7 @@ StagesError
 │   ├── ProviderBusy       its queue is full; the message names the limit
 │   ├── ProviderTimeout    it did not answer in time
 │   ├── ProviderRejected   it refused our request (key, quota, bad argument): retrying does not help
+│   ├── UnspeakableText    the answer has no word that the voice can say
 │   └── ToolServerError    a server of tools cannot be reached or does not speak as it should
 ├── StageSettingsError     a stage is configured so that it cannot work; one line for each fault
 └── ModelFileError         a model's files are missing or are not what the lock file says
@@ -58,6 +59,10 @@ class ProviderTimeout(ProviderError):
 
 class ProviderRejected(ProviderError):
     """The provider refused the request; the same request will be refused again."""
+
+
+class UnspeakableText(ProviderError):
+    """An answer has no word that the voice can say; another voice may."""
 
 
 class ToolServerError(ProviderError):

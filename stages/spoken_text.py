@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from audio.formats import Samples
+from stages.errors import UnspeakableText
 from stages.ports import Speech, WordTime
+from stages.text.emoji import emoji_words
+from stages.text.rules.scripts import is_foreign
 from stages.text.speakable import speakable
 from stages.text.word_times import ShownTimes, is_word
 
@@ -49,8 +52,15 @@ class _Voice(Enum):
 class SpokenText:
     """The text of one answer on its way through a voice."""
 
-    def __init__(self, rate_hz: int, speed: float = 1.0) -> None:
+    def __init__(
+        self, rate_hz: int, speed: float = 1.0, language: str = "en", any_script: bool = False
+    ) -> None:
+        """`language` is what numbers and signs are read in; `any_script`: whether the voice reads all scripts."""
         self._char_samples = CHAR_S * rate_hz / speed
+        self._reading = (language, any_script)
+        self._foreign = (
+            ""  # displayed text whose words are all in another script, while nothing has been spoken
+        )
         self._silent = ""  # displayed text with nothing to say, which is shown with the next piece
         self._chars = 0
         self._waiting: deque[_Piece] = deque()
@@ -62,14 +72,35 @@ class SpokenText:
     def push(self, shown: str) -> str:
         """What the voice is to be given for the next piece; empty if there is nothing to say for it. Joined, they are
         the answer as it is spoken."""
-        spoken = speakable(shown)
+        shown, self._foreign = self._foreign + shown, ""
+        language, any_script = self._reading
+        if not any_script and not self._chars and is_foreign(shown):
+            self._foreign = shown
+            return ""
+        spoken = speakable(shown, language, any_script)
         if not spoken:
             self._silent += shown
             return ""
+        return self._take_up(shown, spoken)
+
+    def finish(self) -> str:
+        """What the voice is to be given after the last piece: the names of emoji, for an answer that is nothing else.
+
+        Raises UnspeakableText for one that the voice cannot say a word of.
+        """
+        shown = self._silent + self._foreign
+        if self._chars or not shown.strip():
+            return ""
+        if self._foreign or not (spoken := emoji_words(shown)):
+            raise UnspeakableText(f"the voice cannot say this: {shown.strip()[:60]!r}")
+        self._silent = ""
+        return self._take_up(shown, spoken)
+
+    def _take_up(self, shown: str, spoken: str) -> str:
         if self._chars:
             spoken = " " + spoken
         words = sum(map(is_word, spoken.split()))
-        times = ShownTimes(shown, self._silent)
+        times = ShownTimes(shown, self._silent, *self._reading)
         self._waiting.append(_Piece(self._silent + shown, self._chars, words, times))
         self._silent = ""
         self._chars += len(spoken)
@@ -91,7 +122,7 @@ class SpokenText:
 
     def rest(self) -> str:
         """The displayed text that no audio has brought."""
-        return "".join(piece.shown for piece in self._waiting) + self._silent
+        return "".join(piece.shown for piece in self._waiting) + self._silent + self._foreign
 
     def _stretch(self, samples: Samples, text: str, words: list[WordTime]) -> Stretch:
         self.samples += len(samples)

@@ -39,6 +39,30 @@ _SYNTHESIS_S = 0.25
 """How long before the audio runs out the next piece must be on its way to the voice."""
 
 
+_IN_LATIN_LETTERS = frozenset(
+    (
+        "en",
+        "es",
+        "fr",
+        "de",
+        "it",
+        "pt",
+        "nl",
+        "sv",
+        "da",
+        "nb",
+        "no",
+        "fi",
+        "pl",
+        "cs",
+        "ro",
+        "hu",
+        "tr",
+        "id",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
     """How an answer is spoken, unless the run's configuration has its own `voice` and `speed`."""
@@ -49,6 +73,8 @@ class VoiceSettings:
     """How long the voice may take for each stretch of audio."""
     lookahead: int = 8
     """Pieces that may wait for the voice before the agent has to."""
+    language: str | None = None
+    """What is spoken, numbers and signs included: one of `stages.text.languages.CODES`; English if it is not said."""
 
 
 class TtsStage:
@@ -75,12 +101,19 @@ class TtsStage:
             ctx.config.get("speed") or self._settings.speed,
             self._settings.chunk_timeout_s,
             self._settings.lookahead,
+            ctx.config.get("language") or self._settings.language,
         )
         speaking = _Speaking(ctx.ports.audio.tts_provider or self._voice, settings, sink)
         try:
             return await speaking.run(ctx.inputs.stream("agent"))
         except ProviderError as error:
             return failed(error)
+
+
+def _reads_any_script(voice: Voice) -> bool:
+    """Whether the voice is given words of all scripts: not if all languages that it tells are in Latin letters."""
+    languages = getattr(getattr(voice, "capabilities", None), "languages", ("*",))
+    return not {tag.split("-")[0] for tag in languages} <= _IN_LATIN_LETTERS
 
 
 class _Speaking:
@@ -92,7 +125,9 @@ class _Speaking:
         self._sink = sink
         self._format = pcm16(voice.rate_hz)
         self._sentences = Sentences()
-        self._text = SpokenText(voice.rate_hz, settings.speed)
+        self._text = SpokenText(
+            voice.rate_hz, settings.speed, settings.language or "en", _reads_any_script(voice)
+        )
         self._pieces = 0
         self._began_at = 0.0
         self._wait = anyio.CancelScope()
@@ -102,7 +137,9 @@ class _Speaking:
         voice, settings = self._voice, self._settings
         try:
             with send, receive:
-                async with open_utterance(voice, name=settings.voice, speed=settings.speed) as utterance:
+                async with open_utterance(
+                    voice, name=settings.voice, speed=settings.speed, language=settings.language
+                ) as utterance:
                     async with anyio.create_task_group() as group:
                         group.start_soon(self._read, tokens, send)
                         group.start_soon(self._speak, receive, utterance)
@@ -134,6 +171,10 @@ class _Speaking:
                         not utterance.waiting_chars
                     ):  # all of it has come: from here on the writer is waited for
                         self._wait.deadline = math.inf
+        if spoken := self._text.finish():
+            self._pieces += 1
+            self._expect_audio()
+            await utterance.push(spoken)
         await utterance.finish()
 
     async def _next(

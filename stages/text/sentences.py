@@ -10,63 +10,23 @@ Where that is not enough ("the U.S. Army", "the U.S. It is big") the decision wa
 in doubt there is no cut: a cut too few costs a little time, a cut too many sounds broken.
 """
 
-import re
-from enum import Enum, auto
+from stages.text.word_ends import (
+    FULL_WIDTH_CLOSERS,
+    FULL_WIDTH_SENTENCE,
+    TIGHT,
+    End,
+    begins_sentence,
+    end_of,
+    is_in_a_name,
+    is_leaning,
+    is_whole,
+)
 
-
-class _End(Enum):
-    """What the end of a word may be the end of."""
-
-    WORD = auto()
-    BOUND = auto()  # the word belongs to the next one, as titles and list numbers do
-    CLAUSE = auto()
-    SENTENCE = auto()
-    DOUBTFUL = auto()  # the next word tells
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Titles and the like: something always follows.
-_TITLES = _words("""
-    dr mr mrs ms mx prof rev hon capt cpt sgt lt col maj cmdr gen gov sen rep pres messrs
-    e.g eg i.e ie vs approx ca cf viz
-""")
-# May end a sentence, but seldom do.
-_ABBREVIATIONS = _words("""
-    st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs mins
-    jan feb apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri
-""")
-# Abbreviations in front of a number, ordinary words elsewhere.
-_NUMBERED = _words("no nos fig figs p pp vol ch sec art")
-# Capitalised after an abbreviation, these begin a sentence; another capital is more likely a name.
-_STARTERS = _words("""
-    the a an it i we you he she they this that these those there here if in on at but and or so what when
-    where who why how which would do does did is are was were can could will should may please let my your
-    our his her their its no yes not for as with once after before then also however because since while to
-    thanks thank sorry just each every all some most many one another now have has had
-""")
-# A piece that must be cut at a word does not end in one of these.
-_LEANING = _words("""
-    a an the of to in on at by for from with and or but nor as if than that this my your our his her their
-    its is are was were be not no very so too i you we he she they it
-""")
-
-_CLOSERS = "\"'”’»)]}*_"
-_OPENERS = "\"'“‘«([{*_"
-_FULL_WIDTH_CLOSERS = "」』）】》〉”’"
-_FULL_WIDTH_SENTENCE = "。！？｡"
-_FULL_WIDTH_CLAUSE = "，、；："
-_TIGHT = frozenset(_FULL_WIDTH_SENTENCE + _FULL_WIDTH_CLAUSE + "—")
-"""Marks that end something without white space after them."""
+_CLEAR = (End.WORD, End.CLAUSE, End.SENTENCE)
+"""Ends that do not depend on the next word."""
 
 _HURRIED_WORDS = 4
 """Fewer words than these are not worth a piece of their own when the writer pauses."""
-
-_DASHES = ("—", "–", "--")
-_DOTTED = re.compile(r"[^\W\d_]{1,3}(\.[^\W\d_]{1,3})+|[^\W\d_]")
-_FIRST_LETTERS = re.compile(r"[\W_]*([^\W\d_]+)")
 
 
 class Sentences:
@@ -111,13 +71,13 @@ class Sentences:
         That is a whole sentence, however short, or whole words from `_HURRIED_WORDS` on.
         """
         words = self._text.split()
-        if words and _is_whole(self._text):
+        if words and is_whole(self._text):
             return self._take(len(self._text))
         cut = len(self._text)
         while len(words) > _HURRIED_WORDS:
             cut = len(self._text[:cut].rstrip()) - len(words.pop())
             before = self._text[:cut].rstrip()
-            if _end_of(before) is not _End.BOUND and not _is_leaning(before):
+            if end_of(before) in _CLEAR and not (is_leaning(before) or is_in_a_name(before)):
                 return self._take(len(before))
         return ""
 
@@ -158,27 +118,27 @@ class Sentences:
             if not last.isspace():
                 return self._settle_doubt() or self._end_word(text[:at])
             return at if char == "\n" and self._is_sentence(text[:at]) else 0
-        if last in _TIGHT or last in _FULL_WIDTH_CLOSERS:
+        if last in TIGHT or last in FULL_WIDTH_CLOSERS:
             return self._end_tight(text[:at], char)
         return at if at >= self._unbroken_chars else 0
 
     def _end_word(self, before: str) -> int:
-        end = _end_of(before)
-        if end is _End.DOUBTFUL:
+        end = end_of(before)
+        if end is End.DOUBTFUL:
             self._doubt = len(before)
-        if self._text[len(before)] == "\n" and end is not _End.BOUND:
-            end = _End.SENTENCE
+        if self._text[len(before)] == "\n" and end is not End.BOUND:
+            end = End.SENTENCE
         return self._cut(before, end)
 
     def _end_tight(self, before: str, char: str) -> int:
         """Full-width marks and em dashes end something unless another mark or a closing quote follows."""
-        if char in _TIGHT or char in _FULL_WIDTH_CLOSERS:
+        if char in TIGHT or char in FULL_WIDTH_CLOSERS:
             return 0
-        mark = before.rstrip(_FULL_WIDTH_CLOSERS)[-1:]
-        if mark and mark in _FULL_WIDTH_SENTENCE:
-            return self._cut(before, _End.SENTENCE)
-        if mark in _TIGHT and before[-1] == mark:
-            return self._cut(before, _End.CLAUSE)
+        mark = before.rstrip(FULL_WIDTH_CLOSERS)[-1:]
+        if mark and mark in FULL_WIDTH_SENTENCE:
+            return self._cut(before, End.SENTENCE)
+        if mark in TIGHT and before[-1] == mark:
+            return self._cut(before, End.CLAUSE)
         return 0
 
     def _settle_doubt(self) -> int:
@@ -186,105 +146,28 @@ class Sentences:
             return 0
         doubt, self._doubt = self._doubt, 0
         before, following = self._text[:doubt], self._text[doubt:].split(maxsplit=1)
-        if following and _begins_sentence(before, following[0]):
-            return self._cut(before, _End.SENTENCE)
+        if following and begins_sentence(before, following[0]):
+            return self._cut(before, End.SENTENCE)
         return 0
 
-    def _cut(self, before: str, end: _End) -> int:
+    def _cut(self, before: str, end: End) -> int:
         """The place behind `before` if a piece may end there."""
         clause_chars, word_chars = self._limits
         size = len(before.strip())
-        if end is _End.SENTENCE and self._is_sentence(before):
+        if end is End.SENTENCE and self._is_sentence(before):
             return len(before)
-        if end in (_End.CLAUSE, _End.SENTENCE) and size >= clause_chars:
+        if end in (End.CLAUSE, End.SENTENCE) and size >= clause_chars:
             return len(before)
-        if end is not _End.BOUND and size >= word_chars and not _is_leaning(before):
+        if size >= word_chars and end in _CLEAR and not self._is_torn(before, size):
             return len(before)
         return len(before) if size >= self._unbroken_chars else 0
+
+    def _is_torn(self, before: str, size: int) -> bool:
+        """Whether a cut behind `before` may come between words that belong together."""
+        return is_leaning(before) or (is_in_a_name(before) and size < 2 * self._limits[1])
 
     def _is_sentence(self, before: str) -> bool:
         """Whether `before`, which ends like a sentence, is long enough to be a piece."""
         if self._is_first:
             return sum(map(str.isalnum, before)) > 1
         return len(before.strip()) >= self._sentence_chars
-
-
-# --- what a word's end is the end of ----------------------------------------------------------------------
-
-
-def _end_of(before: str) -> _End:
-    word = before.rsplit(maxsplit=1)[-1]
-    core = word.rstrip(_CLOSERS + _FULL_WIDTH_CLOSERS)
-    mark = core[-1:]
-    if mark == ".":
-        return _end_of_dot(before, word, core)
-    if mark and mark in "!?…" + _FULL_WIDTH_SENTENCE:
-        return _End.DOUBTFUL if core != word or mark == "…" else _End.SENTENCE
-    if core in ("-", *_DASHES):
-        return _End.BOUND if _is_first_of_line(before, word) else _End.CLAUSE
-    if core.endswith(_DASHES) or (mark and mark in ":;" + _FULL_WIDTH_CLAUSE):
-        return _End.CLAUSE
-    if mark == ",":
-        # "May 3, 2026", "numbers 4, 8 and 15"
-        return _End.WORD if core[-2:-1].isdigit() else _End.CLAUSE
-    if word[:-1].isdigit() and word.endswith(")") and _is_first_of_sentence(before, word):
-        return _End.BOUND
-    return _End.WORD
-
-
-def _end_of_dot(before: str, word: str, core: str) -> _End:
-    if core.endswith(".."):
-        return _End.DOUBTFUL
-    name = core[:-1].lstrip(_OPENERS).casefold()
-    if name in _TITLES:
-        return _End.BOUND
-    if name.isdigit() and _is_first_of_sentence(before, word):
-        return _End.BOUND
-    if core != word or name in _ABBREVIATIONS or name in _NUMBERED or _DOTTED.fullmatch(name):
-        return _End.DOUBTFUL
-    return _End.SENTENCE
-
-
-def _begins_sentence(before: str, following: str) -> bool:
-    """Whether `following` begins a new sentence after `before`, whose end is doubtful."""
-    word = before.rsplit(maxsplit=1)[-1]
-    core = word.rstrip(_CLOSERS + _FULL_WIDTH_CLOSERS)
-    name = core.rstrip(".").lstrip(_OPENERS).casefold()
-    if name in _NUMBERED and not core.endswith(".."):
-        return not following[0].isdigit()
-    letters = _FIRST_LETTERS.match(following)
-    first = letters.group(1) if letters else ""
-    is_unfinished = core.endswith((".", "…")) and (
-        core.endswith(("..", "…")) or name in _ABBREVIATIONS or _DOTTED.fullmatch(name) is not None
-    )
-    if is_unfinished:
-        return first[:1].isupper() and first.casefold() in _STARTERS
-    # `"Really?" he asked.`
-    return not first[:1].islower()
-
-
-def _is_first_of_line(before: str, word: str) -> bool:
-    gap = _gap_before(before, word)
-    return "\n" in gap or len(gap) + len(word) == len(before)
-
-
-def _is_first_of_sentence(before: str, word: str) -> bool:
-    gap = _gap_before(before, word)
-    head = before[: len(before) - len(word) - len(gap)]
-    return "\n" in gap or not head or head.rstrip(_CLOSERS)[-1:] in (*".!?:;",)
-
-
-def _gap_before(before: str, word: str) -> str:
-    """The white space between `word`, which ends `before`, and what is in front of it."""
-    head = before[: len(before) - len(word)]
-    return head[len(head.rstrip()) :]
-
-
-def _is_whole(text: str) -> bool:
-    """Whether `text` can be taken for a sentence although nothing follows: "3." cannot."""
-    core = text.rstrip().rstrip(_CLOSERS)
-    return _end_of(text) in (_End.SENTENCE, _End.DOUBTFUL) and not core[-2:-1].isdigit()
-
-
-def _is_leaning(before: str) -> bool:
-    return before.rsplit(maxsplit=1)[-1].casefold() in _LEANING

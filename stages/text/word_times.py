@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from stages.ports import WordTime
-from stages.text.speakable import pieces, speakable
+from stages.text.speakable import Piece, pieces, speakable
 
 _SHOWN = re.compile(r"\s*\S+(?:\s+\Z)?|\s+")
 _SPOKEN = re.compile(r"\S+")
@@ -38,9 +38,10 @@ def by_length(text: str, start_sample: int, samples: int) -> Iterator[WordTime]:
 class ShownTimes:
     """Takes the times of one text's spoken words, as they come, and gives those of its shown words."""
 
-    def __init__(self, text: str, before: str = "") -> None:
-        """`before` is text that is shown with the first word, and has nothing to say."""
-        self._left = deque(_shown_words(text))
+    def __init__(self, text: str, before: str = "", language: str = "en", any_script: bool = False) -> None:
+        """`before` is text that is shown with the first word, and has nothing to say; `language` and `any_script` are
+        those that the text was made speakable with."""
+        self._left = deque(_shown_words(text, language, any_script))
         if self._left:
             first, spoken = self._left[0]
             self._left[0] = (before + first, spoken)
@@ -67,12 +68,12 @@ class ShownTimes:
             self._said.clear()
 
 
-def _shown_words(text: str) -> list[tuple[str, tuple[str, ...]]]:
+def _shown_words(text: str, language: str, any_script: bool) -> list[tuple[str, tuple[str, ...]]]:
     """The shown words of `text` with the spoken words of each; none if there is nothing to say."""
     shown = _SHOWN.findall(text)
     spoken: list[list[str]] = [[] for _ in shown]
-    words = [word for word in speakable(text).split() if is_word(word)]
-    owners = _owners(text, shown)
+    words = [word for word in speakable(text, language, any_script).split() if is_word(word)]
+    owners = _owners(shown, pieces(text, language, any_script))
     if len(words) != len(owners):
         return []
     for word, owner in zip(words, owners, strict=True):
@@ -91,11 +92,11 @@ def _shown_words(text: str) -> list[tuple[str, tuple[str, ...]]]:
     return told
 
 
-def _owners(text: str, shown: Sequence[str]) -> list[int]:
+def _owners(shown: Sequence[str], cut: Sequence[Piece]) -> list[int]:
     """For each spoken word, in order, which of `shown` it is: the one that its last character comes from."""
     starts = list(accumulate(map(len, shown), initial=0))
     said, places, at = "", list[int](), 0
-    for piece in pieces(text):
+    for piece in cut:
         if piece.shown == piece.spoken:
             places += range(at, at + len(piece.shown))
         else:  # however many shown words it was, it has been said when the last of them has

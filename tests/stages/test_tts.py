@@ -15,9 +15,9 @@ from stageflow.errors import StageFailed
 from stageflow.pipeline import Pipeline, PipelineResults
 from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderBusy
-from stages.ports import Speech, Synthesiser, UtteranceSynthesiser
+from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, UtteranceSynthesiser
 from stages.testing.fakes import Conduct, ScriptedVoice
-from stages.tts import TtsStage, VoiceSettings
+from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
 
 PATIENCE_S = 5.0
@@ -176,7 +176,7 @@ async def test_a_run_may_choose_voice_and_speed() -> None:
     assert asked == [("heart", 1.1), ("other", 0.5)]
 
 
-@pytest.mark.parametrize("script", [(), ("",), ("\U0001f389",), (" \n",), ("...",)])
+@pytest.mark.parametrize("script", [(), ("",), (" \n",)])
 async def test_nothing_to_say_is_no_failure(script: Sequence[str]) -> None:
     listener = Listener()
     results = await speak(Writer(*script), listener)
@@ -198,7 +198,7 @@ async def test_without_a_listener_it_skips_and_the_agent_goes_on() -> None:
 # --- when something fails ---------------------------------------------------------------------------------
 
 
-async def failing(writer: Writer, voice: Synthesiser, **settings: float) -> StageFailed:
+async def failing(writer: Writer, voice: Voice, **settings: float) -> StageFailed:
     with pytest.raises(StageFailed) as caught:
         await speak(
             writer, Listener(), voice, VoiceSettings(chunk_timeout_s=settings.get("chunk_timeout_s", 10.0))
@@ -350,3 +350,45 @@ async def test_the_voice_of_the_run_comes_before_the_voice_of_the_stage() -> Non
     with anyio.fail_after(PATIENCE_S):
         await graph.run(ContextSnapshot(), ports=ports)
     assert voice.pushed == ["Yes."]
+
+
+# --- text that a voice cannot say ---
+
+
+@pytest.mark.parametrize(
+    ("shown", "spoken"),
+    [("\U0001f389\U0001f389", "party popper"), ("\U0001f44d", "thumbs up"), ("\n\u2764\ufe0f ", "a heart")],
+)
+async def test_an_answer_of_emoji_alone_is_named(shown: str, spoken: str) -> None:
+    listener, voice = Listener(), Streaming()
+    await speak(Writer(*shown), listener, voice)
+    assert voice.pushed == [spoken]
+    assert listener.text == shown
+
+
+class English(Streaming):
+    capabilities = SynthesiserCapabilities(languages=("en",))
+
+
+@pytest.mark.parametrize(
+    "shown", ["...", "\u2014", "***", "(?)", "\u4f60\u597d\u3002", "\u041f\u0440\u0438\u0432\u0435\u0442!"]
+)
+async def test_an_answer_without_a_word_for_the_voice_is_a_failure(shown: str) -> None:
+    voice = English()
+    error = await failing(Writer(shown), voice)
+    assert (error.stage, error.data["error_type"]) == ("tts", "UnspeakableText")
+    assert "the voice cannot say this" in str(error)
+    assert voice.pushed == []
+
+
+async def test_words_in_another_script_are_told_not_spelt_and_not_passed_over() -> None:
+    listener, voice = Listener(), English()
+    await speak(Writer("\u041f\u0440\u0438\u0432\u0435\u0442! ", "That is hello."), listener, voice)
+    assert "".join(voice.pushed) == "something in Cyrillic ! That is hello.".replace(" !", "!")
+    assert listener.text.strip() == "\u041f\u0440\u0438\u0432\u0435\u0442! That is hello."
+
+
+async def test_a_voice_for_all_languages_is_given_all_scripts() -> None:
+    voice = Streaming()
+    await speak(Writer("\u041f\u0440\u0438\u0432\u0435\u0442!"), Listener(), voice)
+    assert voice.pushed == ["\u041f\u0440\u0438\u0432\u0435\u0442!"]

@@ -46,9 +46,12 @@ class HibariEngine:
         """Raises ModelFileError when hibari-tts or its model cannot be loaded."""
         try:
             from hibari import Hibari, dsp
+            from hibari.g2p import G2P
 
             # What hibari calls a path it hands to onnxruntime as it is, and that takes bytes as well.
-            self._hibari: Any = Hibari(model=_with_output(model.read_bytes(), _DURATIONS), threads=threads)
+            self._hibari: Any = Hibari(
+                model=_with_output(model.read_bytes(), _DURATIONS), threads=threads, g2p=_Words(G2P())
+            )
             self._synth: Any = dsp.synth
         except ImportError as error:
             raise ModelFileError(
@@ -78,6 +81,18 @@ class HibariEngine:
             at += next(known) if phoneme in self._hibari.vocab else 0
             bounds.append(at)
         return tuple(bound * _DURATION_SAMPLES for bound in bounds)
+
+
+class _Words:
+    """hibari's pronunciation of words, without its reading of numbers and abbreviations: it is given words, and would
+    make "number" of a "no" at the end of a sentence."""
+
+    def __init__(self, g2p: Any) -> None:
+        self._g2p = g2p
+
+    def __call__(self, text: str) -> str:
+        phonemes: str = self._g2p(" ".join(text.replace("’", "'").split()), normalize_text=False)
+        return phonemes
 
 
 def _with_output(model: bytes, tensor: str) -> bytes:

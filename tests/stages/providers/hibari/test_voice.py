@@ -94,7 +94,7 @@ async def test_sentences_are_spoken_one_by_one() -> None:
     assert len(pieces) == 3
 
 
-@pytest.mark.parametrize("text", ["", " \n", "...", "🎉", "**", "你好。"])
+@pytest.mark.parametrize("text", ["", " \n", "...", "🎉", "**"])
 async def test_text_with_nothing_to_say_yields_nothing(text: str) -> None:
     engine = ToneEngine()
     async with speaking(engine) as voice:
@@ -106,7 +106,7 @@ async def test_markup_is_not_spoken() -> None:
     engine = ToneEngine()
     async with speaking(engine) as voice:
         await say(voice, "**20%** of `80`")
-    assert engine.spoken == [("20 percent of 80", 1.0)]
+    assert engine.spoken == [("twenty percent of eighty", 1.0)]
 
 
 @pytest.mark.parametrize(("mark", "pause_ms"), [(".", 250), ("?", 250), (",", 120), ("", 50)])
@@ -146,11 +146,11 @@ async def test_words_lie_where_their_phonemes_do() -> None:
 @pytest.mark.parametrize(
     ("text", "readings", "expected"),
     [
-        ("It is 84.", {"It is 84.": "it iz eitifo:."}, ["It", "is", "84."]),
-        ("It is 84.", {"It is 84.": "it iz eiti fo:.", "84.": "eiti fo:."}, ["It", "is", "84."]),
-        ("2 = two", {"2 = two": "tu i:kwls tu", "=": "i:kwls", "2": "tu"}, ["2", "two"]),
-        ("$3.2 billion.", {"$3.2 billion.": "thri: point tu biljen dolers."}, ["$3.2", "billion."]),
-        ("Well — 你好, x.", {"Well — 你好, x.": "wel — x."}, ["Well", "你好,", "x."]),
+        ("It is BBC.", {"It is BBC.": "it iz bi:bi:si:."}, ["It", "is", "BBC."]),
+        ("It is B.B.C", {"It is B.B.C": "it iz bi: bi: si:", "B.B.C": "bi: bi: si:"}, ["It", "is", "B.B.C"]),
+        ("It's AC/DC.", {"It's AC DC.": "its eisi: disi:."}, ["It's", "AC", "DC."]),
+        ("$3.2 billion.", {}, ["three", "point", "two", "billion", "dollars."]),
+        ("Well — xqz, x.", {"Well — xqz, x.": "wel — x."}, ["Well", "xqz,", "x."]),
     ],
 )
 async def test_every_word_has_a_time_however_it_is_read(

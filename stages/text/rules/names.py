@@ -1,0 +1,100 @@
+"""Numbers that are names, digit by digit: telephone numbers, codes, versions; and names with signs in them: C#."""
+
+import re
+from collections.abc import Iterator
+
+from stages.text.languages.language import Language
+from stages.text.rules.rule import DIGIT, Rule, following, rule
+
+_CALLED = (
+    "[Cc]all(?:s|ed|ing)?|[Dd]ial(?:s|ed|ing|ling)?|[Rr]ing|[Pp]hone|[Tt]ext(?:ing)?|[Cc]ontact|"
+    "[Aa]ppele[zr]|[Cc]omposez|[Ll]lam[ea]r?|[Mm]ar(?:que|ca)|[Rr]ufe?(?:n Sie)?|[Ww]ähle?(?:n Sie)?|"
+    "[Cc]hiama(?:te|re)?|"
+    "[Cc]omponi"
+)
+_CODED = (
+    "PIN|pin|code|Code|ZIP|zip|passcode|password|reference|booking|confirmation|ticket|account|extension|ext|"
+    "verification code|PIN code|zip code|código|clave|código postal|code postal|Postleitzahl|PLZ|codice|CAP"
+)
+_EMERGENCIES = "911|112|999|988"
+_COUNTED = re.compile(r"(?:people|persons|of|[a-z]{3,}s)\b(?<!is)(?<!was)(?<!has)(?<!this)(?<!services)")
+
+
+class _Names:
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def digits(self, match: re.Match[str]) -> str:
+        """Digit by digit, with a breath where the text has a gap."""
+        plus = f"{self._language.words['plus']} " if match[0].startswith("+") else ""
+        return plus + ", ".join(self.spelt(group) for group in re.findall(r"\d+", match[0]))
+
+    def code(self, match: re.Match[str]) -> str:
+        """The digits behind the word that says that they are a code."""
+        return match["what"] + self.spelt(match["digits"])
+
+    def emergency(self, match: re.Match[str]) -> str:
+        """Digit by digit, unless things are counted."""
+        if _COUNTED.match(following(match)):
+            return self._language.cardinal(int(match[0]))
+        return self.spelt(match[0])
+
+    def version(self, match: re.Match[str]) -> str:
+        """Its numbers, with a point between them."""
+        point = f" {self._language.words['point']} "
+        return point.join(self.number(part) for part in match[0].split("."))
+
+    def named_version(self, match: re.Match[str]) -> str:
+        """ "version two point ten"."""
+        point = f" {self._language.words['point']} "
+        return match["what"] + point.join(map(self.number, match["digits"].split(".")))
+
+    def number(self, digits: str) -> str:
+        """A number; as its digits if it is long or begins with a zero."""
+        if len(digits) > 4 or (digits[0] == "0" and len(digits) > 1):
+            return self.spelt(digits)
+        return self._language.cardinal(int(digits))
+
+    def spelt(self, digits: str) -> str:
+        """ "nine one one"."""
+        return " ".join(self._language.cardinal(int(digit)) for digit in digits)
+
+
+def rules(language: Language) -> Iterator[Rule]:
+    """In the words of `language`."""
+    say = _Names(language)
+    # a telephone number with a country's or a trunk's code
+    yield rule(
+        r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?"
+        r"(?:\d{4,12}|[ .-]?\d{1,8}(?:[ .-]\d{1,8}){1,6}|[ .-]\d{6,12})(?!\d)",
+        say.digits,
+        "+",
+    )
+    yield rule(r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{3,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(")
+    yield rule(r"(?=[+\d])(?<![\d.,-])(?:\+?\d{1,3}[ .-])?\d{3}([ .-])\d{3}\1\d{4}(?!\d)", say.digits, DIGIT)
+    yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-")
+    yield rule(r"(?<![\d.,:/-])0\d{1,4}(?:[ /-]\d{2,8}){1,4}(?![\d.,:-]*\d)", say.digits, DIGIT)
+    yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
+    # a number that is called, or that is a code
+    yield rule(
+        rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?)(?P<digits>\d{{3,6}})\b(?![.,:]\d|-\w| \d)",
+        say.code,
+        DIGIT,
+    )
+    yield rule(
+        rf"\b(?P<what>(?:{_CODED})(?: (?:is|number|es|ist|est|è))?:? )#?(?P<digits>\d{{3,}})\b(?![.,]\d)",
+        say.code,
+        DIGIT,
+    )
+    yield rule(rf"(?<![\w.,:$£€/-])(?:{_EMERGENCIES})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT)
+    yield rule(r"(?<![\d.,:$£€-])(?:0\d{2,}|\d{7,}(?<!000))(?![\d.,:]*\d)", say.digits, DIGIT)
+    # versions
+    yield rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
+    yield rule(r"(?<![A-Za-z])[vV](?=\d+\.)", "version ", DIGIT)
+    yield rule(r"\b(?P<what>[Vv]ersion )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
+    # names with signs in them
+    yield rule(r"\b([A-G])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
+    yield rule(r"\b([A-G])♭", r"\1 flat", "♭")
+    yield rule(r"(?<=\b[A-Za-z])\+\+(?!\w)", " plus plus", "+")
+    yield rule(r"\bCO[2₂](?!\w)", f"C O {language.cardinal(2)}", "2₂")
+    yield rule(r"\bH[2₂]O(?!\w)", f"H {language.cardinal(2)} O", "2₂")

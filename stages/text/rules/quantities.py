@@ -1,0 +1,190 @@
+"""Numbers, amounts of money and measures in words, with whatever belongs to the number."""
+
+import re
+from collections.abc import Iterator
+
+from stages.text.languages.language import Language, Money
+from stages.text.rules.rule import DIGIT, Rule, alternatives, following, rule
+
+_THIN = "\u00a0\u202f\u2009"
+_MINUS = r"(?<![\w)\]])[-−](?=[\d.$£€])"
+_AS_A_YEAR = re.compile(
+    r"[a-z]{3,}(?<!s)s\b(?<!was)(?<!has)(?<!this)|(?:people|men|women|children|times|of)\b"
+)
+_ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
+
+
+def number_pattern(language: Language) -> str:
+    """What is one number, groups of thousands and decimals included, without a sign."""
+    group, mark = (r"\.", ",") if language.decimal_comma else (",", r"\.")
+    spaced = rf"\d{{1,3}}(?:[{_THIN}]\d{{3}})+|\d{{1,3}}(?: \d{{3}}){{2,}}|\d{{1,3}} 000|\d{{2,3}} \d00"
+    grouped = rf"\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+"
+    decimals = rf"{mark}\d+(?![\d]*{mark}\d)|{group}\d{{1,2}}(?![\d]|{group}\d)"
+    return rf"(?:(?:{grouped}|{spaced})(?!\d)|\d+)(?:{decimals})?"
+
+
+class Quantities:
+    """Says numbers in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._words = language.words
+        self._group, self._mark = (".", ",") if language.decimal_comma else (",", ".")
+
+    def parts(self, text: str) -> tuple[str, str]:
+        """The digits before and behind the mark."""
+        text = re.sub(rf"[\s{_THIN}'’]", "", text)
+        whole, _, decimals = text.partition(self._mark)
+        if not decimals and re.search(
+            rf"(?<!\d)(?!\d{{1,3}}(?:\{self._group}\d{{3}})+$)\d+\{self._group}\d+$", whole
+        ):
+            whole, _, decimals = text.partition(self._group)  # "22,1" where "22.1" is the custom
+        return whole.replace(self._group, "") or "0", decimals
+
+    def say(self, text: str) -> str:
+        """ "twenty two point one"."""
+        whole, decimals = self.parts(text)
+        return self.whole(whole) + self.decimals(decimals)
+
+    def whole(self, digits: str) -> str:
+        """A whole number; digit by digit if it is a name ("007") or too long to be understood."""
+        if (digits[0] == "0" and len(digits) > 1) or len(digits) > 15:
+            return " ".join(self._language.cardinal(int(digit)) for digit in digits)
+        return self._language.cardinal(int(digits))
+
+    def decimals(self, decimals: str) -> str:
+        """ " point one four", "" for none."""
+        if not decimals:
+            return ""
+        return f" {self._words['point']} " + " ".join(
+            self._language.cardinal(int(digit)) for digit in decimals
+        )
+
+    def amount(self, text: str, scale: str, money: Money, attributed: bool = False) -> str:
+        """ "four dollars fifty", "one point two million dollars"; `attributed`: "a ten dollar bill"."""
+        whole, decimals = self.parts(text)
+        if scale:
+            of = {"es": "de ", "fr": "de ", "it": "di "}.get(self._language.code, "")
+            of = "" if not of or not re.search(r"ill|ione|mio", scale) else of
+            return f"{self.say(text)} {scale} {of}{money.many}"
+        if not decimals.strip("0"):
+            alone = int(whole) == 1
+            said = self._language.one if alone and self._language.one else self.whole(whole)
+            return f"{said} {money.one if alone or attributed else money.many}"
+        if money.cent and len(decimals) <= 2:
+            said = self._language.one if int(whole) == 1 and self._language.one else self.whole(whole)
+            return self._language.cents(said, money, int(decimals.ljust(2, "0")))
+        return f"{self.say(text)} {money.many}"
+
+    def measure(self, text: str, unit: str, per: str = "") -> str:
+        """ "fifty grams", "one liter per second"."""
+        units = self._language.units
+        one, many = units.get(unit, (unit, unit))
+        whole, decimals = self.parts(text)
+        alone = whole == "1" and not decimals
+        said = self._language.one if alone and self._language.one and unit not in "%‰" else self.say(text)
+        rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
+        return f"{said} {one if alone else many}{rate}"
+
+    def plain(self, match: re.Match[str]) -> str:
+        """A number that nothing is known of: a year, or a number; apart from letters around it."""
+        text, string = match["n"], match.string
+        is_year = text.isdigit() and len(text) == 4 and 1100 <= int(text) < 2100
+        if is_year and not match["minus"] and not _AS_A_YEAR.match(following(match)):
+            said = self._language.year(int(text))
+        else:
+            said = self.say(text)
+        minus = f"{self._words['minus']} " if match["minus"] else ""
+        start, end = match.span()
+        front = " " if string[max(start - 1, 0) : start].isalpha() else ""
+        return f"{front}{minus}{said}{' ' if string[end : end + 1].isalpha() else ''}"
+
+
+class _Said:
+    """What is said for the matches of one language's rules."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._say = Quantities(language)
+        self._words = language.words
+
+    def money(self, match: re.Match[str]) -> str:
+        """An amount, or a range of amounts."""
+        found = match.groupdict()
+        money = self._language.money[found["sign"]]
+        scale = self._language.scales[found["scale"]] if found.get("scale") else ""
+        attributed = bool(_ATTRIBUTED.match(following(match)))
+        said = self._say.amount(found["n"], scale, money, attributed)
+        if found.get("m"):
+            said = f"{self._say.say(found['m'])} {self._words['to']} {said}"
+        if found.get("per"):
+            units = self._language.units
+            said += f" {self._words['per']} {units.get(found['per'], (found['per'],))[0]}"
+        return (f"{self._words['minus']} " if found.get("minus") else "") + said
+
+    def measure(self, match: re.Match[str]) -> str:
+        """A measure, or a range of measures."""
+        said = self._say.measure(match["n"], match["unit"], match["per"] or "")
+        if match["m"]:
+            said = f"{self._say.say(match['m'])} {self._words['to']} {said}"
+        return (f"{self._words['minus']} " if match["minus"] else "") + said
+
+    def scaled(self, match: re.Match[str]) -> str:
+        """ "10k", "5M users"."""
+        if match["scale"] not in self._language.scales:
+            return match[0]
+        return f"{self._say.say(match['n'])} {self._language.scales[match['scale']]}"
+
+    def ordinal(self, match: re.Match[str]) -> str:
+        """ "22nd"."""
+        return self._language.ordinal(int(match["n"].replace(",", "").replace(".", "")))
+
+    def range(self, match: re.Match[str]) -> str:
+        """ "9-5", "2010–2015"."""
+        low, high = match["m"], match["n"]
+        both = all(len(part) == 4 and part.isdigit() and 1100 <= int(part) < 2100 for part in (low, high))
+        say = (lambda text: self._language.year(int(text))) if both else self._say.say
+        return f"{say(low)} {self._words['to']} {say(high)}"
+
+    def decimal(self, match: re.Match[str]) -> str:
+        """ ".5"."""
+        minus = f"{self._words['minus']} " if match["minus"] else ""
+        return minus + self._say.decimals(match["n"]).lstrip()
+
+
+def rules(language: Language) -> Iterator[Rule]:
+    """Those where a number stands with what belongs to it come before the bare number."""
+    said, number = _Said(language), number_pattern(language)
+    minus, n = rf"(?P<minus>{_MINUS})?", rf"(?P<n>{number})"
+    signs = alternatives(sign for sign in language.money if not sign[-1].isalpha() or sign == "Rs")
+    codes = alternatives(sign for sign in language.money if sign[-1].isalpha() and sign != "Rs")
+    words = [word for word in language.scales if len(word) > 2]
+    scale = rf"(?:\s?(?P<scale>{alternatives(language.scales)})(?![\w]))?"
+    per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12})\b)?"
+    any_sign = "".join({sign[-1] for sign in language.money})
+    to = r"(?:-|\s?[–—]\s?)"
+    yield rule(
+        rf"{minus}(?P<sign>{signs})\s?(?:(?P<m>{number}){to}(?:(?P=sign))?)?{n}{scale}{per}(?![\d])",
+        said.money,
+        any_sign,
+    )
+    yield rule(
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){to})?{n}(?:\s(?P<scale>{alternatives(words)}))?"
+        rf"\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
+        said.money,
+        any_sign,
+    )
+    yield rule(rf"(?<![\w])(?P<sign>{codes})\s?{n}{scale}(?![\w])", said.money, any_sign)
+    units = alternatives(language.units)
+    yield rule(
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}[\s-]?(?P<unit>{units})(?![\w²³]){per}",
+        said.measure,
+        DIGIT,
+    )
+    yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kMB]|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
+    yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
+    yield rule(
+        rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"
+    )
+    yield rule(rf"(?=[-−.])(?P<minus>{_MINUS})?(?<![\w.,])\.(?P<n>\d+)(?![\w.])", said.decimal, ".")
+    yield rule(rf"(?=[-−\d]){minus}{n}", Quantities(language).plain, DIGIT)

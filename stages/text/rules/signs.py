@@ -1,0 +1,97 @@
+"""Signs in words: comparisons, arithmetic, and whatever a voice would pass over."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import partial
+
+from stages.text.languages.language import Language
+from stages.text.rules.rule import Rule, rule
+
+_PARTS_OF_ONE = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+
+
+def comparisons(language: Language) -> Iterator[Rule]:
+    """Signs between numbers and words that mean something together."""
+    words = language.words
+    if language.code == "en":
+        yield from _english(language)
+    yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
+    yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
+    yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
+    yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
+    yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
+    yield rule(r"\s?\^\s?(?=[\d\w(])", f" {words['power']} ", "^")
+    yield rule(r"(?<=\d):(?=\d)", f" {words['to']} ", ":")
+    yield rule(r"\s?(?:>=|=>(?=\s?\d))\s?", f" {language.signs.get('≥', '')} ", ">")
+    yield rule(r"\s?<=\s?", f" {language.signs.get('≤', '')} ", "<")
+    yield rule(r"\s?(?:!=|=/=)\s?", f" {words['is not']} ", "=")
+    yield rule(r"\s?={2,3}\s?", f" {words['equals']} ", "=")
+    yield rule(r"\s?(?:[-=]+>|→)\s?", f" {words['to']} ", ">→")
+    yield rule(
+        r"(?<=\b[Ii]s) ([<>]) (?=[\w-])", lambda m: f" {words['less' if m[1] == '<' else 'more']} ", "<>"
+    )
+    yield rule(r"(?<=\w) < (?=[\w-])", f" {words['is less']} ", "<")
+    yield rule(r"(?<=\w) > (?=[\w-])", f" {words['is more']} ", ">")
+    yield rule(r"<\s?(?=-?[$£€]?\.?\d)", f" {words['less']} ", "<")
+    yield rule(r">\s?(?=-?[$£€]?\.?\d)", f" {words['more']} ", ">")
+    yield rule(r"~\s?(?=[\d$£€])", f" {words['about']} ", "~")
+    yield rule(r"(?<=\d)\+(?= ?[a-z])", f" {words['or more']}", "+")
+    yield rule(r"#(?=\d)", f" {words['number']} ", "#")
+    yield rule(r"(?<![\w&])#(?=[^\W\d_])", f"{words['hashtag']} ", "#")
+
+
+def rules(language: Language) -> Iterator[Rule]:
+    """What is left after all other rules: each sign that has a name by its name, and the rest as a gap."""
+    said = {sign: f" {name} " for sign, name in language.signs.items()} | {"@": f" {language.words['at']} "}
+    signs = "".join(map(re.escape, said))
+    yield rule(r"(?<!\S)[:;]['’]?-?[)(DPp/|\]](?!\w)", "", ":;")
+    yield rule(r"(?<=[^\W\d_])/(?=[^\W\d_])", " ", "/")
+    yield rule(rf"[{signs}]+", partial(_signs, said), "".join(said))
+    yield rule(r"[⁰¹⁴-⁹]+", partial(_raised, language), "⁰¹⁴⁵⁶⁷⁸⁹")
+    yield rule(r"[₀-₉]+", partial(_lowered, language), "₀₁₂₃₄₅₆₇₈₉")
+    yield rule(r"--+", " — ", "-")
+    yield rule(r"[^\w\s.,;:!?¡¿'\"()…—–’‘“”-]|_", " ")
+
+
+def _english(language: Language) -> Iterator[Rule]:
+    foot = partial(_feet, language)
+    yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’")
+    fraction = partial(_fraction, language)
+    yield rule(
+        r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)", fraction, "/⁄"
+    )
+    yield rule(r"(?<=\d)\s?(?=[½¼¾⅓⅔])", " and ", "½¼¾⅓⅔")
+
+
+def _signs(said: dict[str, str], match: re.Match[str]) -> str:
+    return "".join(said.get(sign, " ") for sign in match[0])
+
+
+def _raised(language: Language, match: re.Match[str]) -> str:
+    power = int("".join(str(unicodedata.digit(char)) for char in match[0]))
+    return f" {language.words['power']} {language.cardinal(power)}"
+
+
+def _lowered(language: Language, match: re.Match[str]) -> str:
+    return "".join(f" {language.cardinal(unicodedata.digit(char))}" for char in match[0]) + " "
+
+
+def _feet(language: Language, match: re.Match[str]) -> str:
+    feet = language.cardinal(int(match[1]))
+    return f"{feet} foot {language.cardinal(int(match[2]))}"
+
+
+def _fraction(language: Language, match: re.Match[str]) -> str:
+    """ "one half", "two and three quarters", "ten out of ten", "four out of five stars"."""
+    whole, a, b = match["whole"], int(match["a"]), int(match["b"])
+    front = f"{language.cardinal(int(whole))} and " if whole else ""
+    rated = re.match(r" (?:stars?|points?|correct|right)\b", match.string[match.end() : match.end() + 10])
+    if a == b or b == 0 or (rated and not whole):
+        return f"{front}{language.cardinal(a)} {language.words['out of']} {language.cardinal(b)}"
+    if b < 2 or a > b or (b > 20 and b not in (32, 64, 100)):
+        return f"{front}{language.cardinal(a)} {language.words['over']} {language.cardinal(b)}"
+    if whole and (a, b) == (1, 2):
+        return f"{front}a half"
+    one, many = _PARTS_OF_ONE.get(b, (language.ordinal(b), f"{language.ordinal(b)}s"))
+    return f"{front}{language.cardinal(a)} {one if a == 1 else many}"

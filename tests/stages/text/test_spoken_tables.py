@@ -1,0 +1,82 @@
+"""Texts with what should be heard for them: in words, by the embedded voice's phonemes, and beside what is shown."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.ports import WordTime
+from stages.providers.hibari.engine import HibariEngine
+from stages.runtime.models import model_dir
+from stages.text.sentences import Sentences
+from stages.text.speakable import pieces, speakable
+from stages.text.word_times import ShownTimes, is_word
+from tests.support.spoken import table, words
+
+ENGLISH = table("en")
+_UNSTRESSED = (("tə", "tu"), ("tʊ", "tu"), ("ði", "ðə"), ("ɐ", "A"), ("ən", "æn"), ("ɹɛd", "ɹid"))
+"""What depends on the word that follows, or on the marks around: of no matter for what is understood."""
+
+
+@pytest.mark.parametrize(("written", "heard"), ENGLISH)
+def test_english_is_said_as_people_say_it(written: str, heard: str) -> None:
+    assert words(speakable(written)) == words(heard)
+
+
+@pytest.fixture(scope="module")
+def engine() -> HibariEngine:
+    return HibariEngine(model_dir("hibari-heart") / "hibari.onnx", threads=1)
+
+
+def sounds(engine: HibariEngine, text: str) -> str:
+    """The phonemes of a text, without stress, marks and what depends on the neighbours."""
+    phonemes = re.sub(r"[^\w]|[ˈˌ]", "", "".join(engine.phonemize(text))).replace("T", "t").replace("ᵊ", "")
+    for said, like in _UNSTRESSED:
+        phonemes = phonemes.replace(said, like)
+    return phonemes
+
+
+@pytest.mark.models
+def test_the_embedded_voice_reads_what_it_is_given(engine: HibariEngine) -> None:
+    misread = [
+        (written, speakable(written))
+        for written, heard in ENGLISH
+        if sounds(engine, speakable(written)) != sounds(engine, heard)
+    ]
+    assert misread == []
+
+
+@pytest.mark.parametrize("written", [written for written, _ in ENGLISH])
+def test_what_is_said_would_be_said_the_same_again(written: str) -> None:
+    assert speakable(speakable(written)) == speakable(written)
+
+
+@given(st.lists(st.sampled_from([written for written, _ in ENGLISH]), min_size=1, max_size=5).map(" ".join))
+def test_whatever_is_said_all_that_is_written_is_shown(text: str) -> None:
+    assert "".join(piece.shown for piece in pieces(text)) == text
+    spoken = [word for word in speakable(text).split() if is_word(word)]
+    times = [WordTime(word, 100 * at, 100 * at + 90) for at, word in enumerate(spoken)]
+    assert "".join(word.text for word in ShownTimes(text).take(times)) == text
+
+
+@pytest.mark.parametrize(
+    ("belongs", "text"),
+    [
+        ("$1.2 million", "The company said that it has now raised all of $1.2 million in total."),
+        ("World War II", "The documentary tells the story of the World War II pilots who came home."),
+        ("1 000 000", "We were all told by the people in the office that 1 000 000 of them were sold."),
+        ("20 km²", "The area of the whole of the park in the middle is 20 km² or a bit more than that."),
+        ("five million dollars", "The company said that it had raised a full five million dollars in total."),
+        (
+            "Dr. Martin Luther King",
+            "They all went there to see the house where Dr. Martin Luther King was born.",
+        ),
+        ("No. 12", "We waited a long time in the cold for the bus No. 12 that never came to us."),
+    ],
+)
+def test_no_cut_comes_between_a_number_and_what_belongs_to_it(belongs: str, text: str) -> None:
+    for padding in range(40):
+        sentences = Sentences()
+        cut = [*sentences.push("so " * (padding // 3) + "x" * (padding % 3) + " " + text), *sentences.flush()]
+        assert any(belongs in piece for piece in cut), (padding, cut)
