@@ -56,6 +56,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
         "openai": BuiltIn("stages.providers.openai.transcriptions:OpenAITranscriber"),
+        "openai_realtime": BuiltIn("stages.providers.openai.realtime:OpenAIRealtimeTranscriber"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {

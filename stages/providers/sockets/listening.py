@@ -10,7 +10,7 @@ been finalised as well, and until then another line serves.
 What a service says is told apart by its `HearingProtocol`, a table of messages without a loop.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,8 +48,8 @@ class HearingProtocol(Protocol):
     def begin(self) -> Iterable[Message]:
         """What a new connection is sent first, before any audio."""
 
-    def audio(self, samples: Samples) -> Message:
-        """`int16[n]` as a message."""
+    def audio(self, samples: Samples) -> Message | Sequence[Message]:
+        """`int16[n]` as a message, or as several where something goes before an utterance."""
 
     def finalise(self) -> Message:
         """Asks for the final text of all audio so far."""
@@ -152,7 +152,7 @@ class HearingLine:
         self._asked = []
         yield from self._protocol.begin()
         for samples in again:
-            yield self._protocol.audio(samples)
+            yield from _messages(self._protocol.audio(samples))
         if asked and self._utterance is not None and asked[0] > self._replay.settled_sample:
             self._asked = asked
             yield self._protocol.finalise()
@@ -179,7 +179,7 @@ class HearingLine:
 
     def _send(self, samples: Samples) -> None:
         self._replay.push(samples)
-        self.socket.send(self._protocol.audio(samples))
+        self.socket.send(*_messages(self._protocol.audio(samples)))
 
     def _ask(self, end: int) -> None:
         self._asked.append(end)
@@ -218,6 +218,10 @@ class HearingLine:
 
     def _new_framer(self) -> Framer:
         return Framer(self._service.rate_hz * _FRAME_MS // 1000)
+
+
+def _messages(said: Message | Sequence[Message]) -> Sequence[Message]:
+    return (said,) if isinstance(said, str | bytes) else said
 
 
 class SocketRecognition:
