@@ -57,6 +57,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
         "openai": BuiltIn("stages.providers.openai.transcriptions:OpenAITranscriber"),
         "openai_realtime": BuiltIn("stages.providers.openai.realtime:OpenAIRealtimeTranscriber"),
+        "elevenlabs": BuiltIn("stages.providers.elevenlabs.scribe:ElevenLabsScribe"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {
@@ -69,6 +70,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
         "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
         "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),
+        "elevenlabs": BuiltIn("stages.providers.elevenlabs.voice:ElevenLabsVoice"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
     "vad": {

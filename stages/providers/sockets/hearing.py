@@ -59,6 +59,17 @@ class HeardText:
     words: list[HeardWord] = field(default_factory=list)
     confidences: list[float] = field(default_factory=list)
     guess: str = ""
+    kept: tuple[int, int] = (0, 0)
+    """How many pieces and words are of audio that is not sent again."""
+
+    def keep(self) -> None:
+        """The audio of all final pieces is settled: no reconnect brings it again."""
+        self.kept = len(self.pieces), len(self.words)
+
+    def hear_again(self) -> None:
+        """The audio that was not settled is sent again, and its text comes again."""
+        del self.pieces[self.kept[0] :], self.words[self.kept[1] :]
+        self.guess = ""
 
     def final(self, piece: Final, ms_at: Callable[[float], int]) -> None:
         """Append a final piece. `ms_at` gives the place in the utterance of a time on the connection's clock."""

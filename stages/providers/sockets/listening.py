@@ -149,6 +149,8 @@ class HearingLine:
         """Settings, then the audio that is not final, and the finalise that was not answered."""
         self._protocol = self._service.protocol()
         again, asked = self._replay.again(), self._asked[-1:]
+        if self._utterance is not None:
+            self._utterance.hear_again()
         self._asked = []
         yield from self._protocol.begin()
         for samples in again:
@@ -166,7 +168,7 @@ class HearingLine:
                 case Final() | Guess() if self._utterance is not None and not self._is_told(event):
                     self._utterance.heard(event, self._replay.sample_at)
                     if isinstance(event, Final) and event.end_s is not None:
-                        self._replay.settle(self._replay.sample_at(event.end_s))
+                        self._settle(self._replay.sample_at(event.end_s))
                 case _:
                     pass
         self._change()
@@ -186,15 +188,19 @@ class HearingLine:
         self.socket.send(self._protocol.finalise())
 
     def _acknowledged(self, event: Finalised) -> None:
-        if not self._asked:
-            return
         if event.end_s is None:
-            self._replay.settle(self._asked.pop(0))
+            if self._asked:
+                self._settle(self._asked.pop(0))
             return
         near = _NEAR_MS * self._replay.rate_hz // 1000
         reached = self._replay.sample_at(event.end_s) + near
         while self._asked and self._asked[0] <= reached:
-            self._replay.settle(self._asked.pop(0))
+            self._settle(self._asked.pop(0))
+
+    def _settle(self, sample: int) -> None:
+        self._replay.settle(sample)
+        if self._utterance is not None:
+            self._utterance.keep()
 
     def _is_told(self, event: Final | Guess) -> bool:
         """Whether all of its audio was final before, as when a service answers twice."""
@@ -259,6 +265,14 @@ class SocketRecognition:
         line, self._line = self._line, None
         if line is not None:
             line.release()
+
+    def keep(self) -> None:
+        """The text so far stands, whatever becomes of the connection."""
+        self._text.keep()
+
+    def hear_again(self) -> None:
+        """Text that does not stand yet comes again."""
+        self._text.hear_again()
 
     def heard(self, event: Final | Guess, sample_at: Callable[[float], int]) -> None:
         """The service has told more of it."""

@@ -80,10 +80,13 @@ class SpeakingLine:
 
     def say(self, utterance: "SocketUtterance", text: str) -> None:
         """The next text of an utterance."""
-        self.socket.send(*self._protocol.text(utterance.context, text))
+        if utterance.context in self._live:
+            self.socket.send(*self._protocol.text(utterance.context, text))
 
     def finish(self, utterance: "SocketUtterance") -> None:
         """There is no more."""
+        if utterance.context not in self._live:
+            return
         messages = self._protocol.finish(utterance.context)
         if messages is not None:
             self.socket.send(*messages)

@@ -248,6 +248,7 @@ async def serving(service: Service, faults: Faults = NONE) -> AsyncIterator[Fake
         number = numbers[connection] = len(fake.openings)
         opening = _opening(request)
         fake.openings.append(opening)
+        fake.tell_change()
         wrong = fake.faults_of(number)
         if wrong.refuse_status is not None:
             response = connection.respond(HTTPStatus(wrong.refuse_status), "refused\n")

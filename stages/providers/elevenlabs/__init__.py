@@ -1,0 +1,1 @@
+"""ElevenLabs over WebSockets: Scribe as recogniser, and its voices."""
