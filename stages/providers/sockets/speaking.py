@@ -206,9 +206,11 @@ class SocketUtterance:
                 chars += len(self.given[piece])
                 piece, begins = piece + 1, chars
                 self._text.complete_to(chars)
+        if self._sound.is_dropped:
+            return
         if words := self._text.take(2**62):
             yield Speech(np.zeros(0, np.int16), words)
-        if self.given and not self._sound.samples and not self._sound.is_dropped:
+        if self.given and not self._sound.samples:
             raise fault(self._service.name, ErrorKind.NO_AUDIO)
 
     def take(self, event: SpeechEvent) -> None:

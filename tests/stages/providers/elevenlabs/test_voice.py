@@ -62,6 +62,7 @@ async def test_words_lie_where_they_are_spoken() -> None:
 async def test_barge_ins_in_quick_succession_stay_within_the_limit_of_contexts() -> None:
     """What was flushed is spoken to its end whether or not it was cancelled; the fake closes at the sixth context."""
     async with session() as (voice, server):
+        cancelled_at = 0.0
         for _ in range(8):
             async with voice.utterance() as utterance:
                 await utterance.push("A long sentence that is cut short. " * 5)

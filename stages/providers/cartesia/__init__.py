@@ -1,0 +1,1 @@
+"""Cartesia over WebSockets: Ink as recogniser, Sonic as voice."""
