@@ -375,6 +375,8 @@ class SynthesiserCapabilities:
     word_times: bool = False
     streams_text: bool = False
     """Whether it opens utterances (`UtteranceSynthesiser`): text goes in while audio comes out."""
+    speed: bool = True
+    """Whether it can speak faster or slower; without it, `speed` changes nothing."""
     languages: tuple[str, ...] = ("en",)
 
 

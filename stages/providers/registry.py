@@ -60,6 +60,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "cartesia": BuiltIn("stages.providers.cartesia.ink:CartesiaInk"),
         "cartesia_turns": BuiltIn("stages.providers.cartesia.ink_turns:CartesiaInkTurns"),
         "elevenlabs": BuiltIn("stages.providers.elevenlabs.scribe:ElevenLabsScribe"),
+        "wyoming": BuiltIn("stages.providers.wyoming.stt:WyomingRecogniser", "wyoming", ("wyoming",)),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {
@@ -74,6 +75,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),
         "cartesia": BuiltIn("stages.providers.cartesia.sonic:CartesiaSonic"),
         "elevenlabs": BuiltIn("stages.providers.elevenlabs.voice:ElevenLabsVoice"),
+        "wyoming": BuiltIn("stages.providers.wyoming.tts:WyomingVoice", "wyoming", ("wyoming",)),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
     "vad": {

@@ -10,26 +10,20 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import numpy as np
 from pydantic import Field
 
 from audio.files import encode_wav
-from audio.formats import SPEECH_HZ, Samples, ms_to_samples
+from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
 from stages.providers.openai.http import DONE, Refusal, Server, ServerSettings, events_of
+from stages.providers.segments import WholeUtterance
 from stages.providers.sockets.faults import fault
 
 if TYPE_CHECKING:
     import httpx2
 
 NAME = "openai"
-
-_LEAST_MS = 100
-"""Shorter clips are refused by OpenAI, and have no word in them."""
-
-_QUIET = 64
-"""What never gets louder is no speech; models make words of it."""
 
 _OPTIONAL = ("stream", "timestamp_granularities[]", "prompt", "language", "response_format")
 
@@ -76,9 +70,9 @@ class OpenAITranscriber:
 
     def open(
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
-    ) -> "Utterance":
+    ) -> WholeUtterance:
         """Begin an utterance."""
-        return Utterance(self, on_partial, hints)
+        return WholeUtterance(self.transcribe, SPEECH_HZ, on_partial, hints)
 
     async def close(self) -> None:
         """Close the connections. Requests that are under way fail."""
@@ -163,54 +157,6 @@ class OpenAITranscriber:
         if (said := self._server.fault_in(event)) is not None:
             raise said
         return event if isinstance(event, Mapping) else {}
-
-
-class Utterance:
-    """One utterance; implements `stages.ports.Recognition`."""
-
-    def __init__(
-        self, recogniser: OpenAITranscriber, on_partial: Callable[[Partial], None] | None, hints: SpeechHints
-    ) -> None:
-        self._recogniser = recogniser
-        self._on_partial = on_partial
-        self._hints = hints
-        self._stretches: list[Samples] = []
-        self._samples = 0
-        self._read: tuple[int, Transcript] | None = None
-
-    def push(self, samples: Samples) -> None:
-        """Keep it."""
-        self._stretches.append(samples)
-        self._samples += len(samples)
-
-    async def final(self) -> Transcript:
-        """The text of everything pushed so far, by one request, or none if nothing was added or heard since."""
-        audio = self._audio()
-        if self._read is not None and _is_quiet(audio[self._read[0] :]):
-            return self._read[1]
-        if len(audio) < ms_to_samples(_LEAST_MS, SPEECH_HZ) or _is_quiet(audio):
-            return Transcript("", self._hints.language or "en", no_speech=1.0)
-        transcript = await self._recogniser.transcribe(audio, self._hints, self._tell)
-        self._read = (len(audio), transcript)
-        return transcript
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._on_partial = None
-        self._stretches.clear()
-
-    def _tell(self, text: str) -> None:
-        if self._on_partial is not None and text.strip():
-            self._on_partial(Partial(text.strip()))
-
-    def _audio(self) -> Samples:
-        if len(self._stretches) != 1:
-            self._stretches = [np.concatenate([np.zeros(0, np.int16), *self._stretches])]
-        return self._stretches[0]
-
-
-def _is_quiet(samples: Samples) -> bool:
-    return int(np.abs(samples.astype(np.int32)).max(initial=0)) < _QUIET
 
 
 def _names(refusal: Refusal, field: str) -> bool:
