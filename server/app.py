@@ -17,6 +17,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
 from server.cluster.store import MemoryStore
+from server.config.agents import Agent, Crew
 from server.config.keys import key_name
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
@@ -55,6 +56,7 @@ from stages.errors import ProviderError
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
 from stages.ports import HasTools, Remind
+from stages.router import Route as StageRoute
 from stages.runtime.lines import calls_of
 from stages.tts import VoiceSettings
 
@@ -107,9 +109,11 @@ class _SocketWire:
 class App:
     """One server process: its services and its live sessions."""
 
-    def __init__(self, settings: Settings, providers: Providers) -> None:
+    def __init__(self, settings: Settings, providers: Providers, crew: Crew | None = None) -> None:
+        """Raises ConfigError where the crew's pipeline cannot work."""
         self._settings = settings
         self._providers = providers
+        self._crew = crew or Crew()
         self._roster = Roster(settings.limits.max_sessions)
         self._secrets = ClientSecrets[Pinned]()
         self.certificate: Certificate | None = None
@@ -118,24 +122,7 @@ class App:
         self._hosting = McpPolicy(settings.mcp_servers)
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._abilities = Abilities(providers.languages, voices)
-        self._services = Services(
-            recogniser=providers.recogniser,
-            new_vad=providers.detector,
-            pipelines=_pipelines(settings, providers),
-            new_ports=partial(_ports, providers),
-            end_of_turn=providers.end_of_turn,
-            tool_servers=providers.tool_servers,
-            confirmed_tools=frozenset(settings.confirmed_tools),
-            limits=settings.limits,
-            deadlines=Deadlines(**settings.deadlines.model_dump()),
-            voices=tuple(providers.voice.voices),
-            interruption=InterruptionPolicy(**settings.interruption.model_dump()),
-            lead_ms=settings.lead_ms,
-            unreported_lead_ms=settings.unreported_lead_ms,
-            chunk_ms=settings.output_chunk_ms,
-            unix_time_s=unix_time_s,
-            observer=self._metrics,
-        )
+        self._services = self._new_services()
         self._admission = Admission(
             settings.quotas,
             MemoryStore(),
@@ -155,6 +142,39 @@ class App:
             ),
             self._admission,
         )
+
+    def _new_services(self) -> Services:
+        settings, providers = self._settings, self._providers
+        return Services(
+            recogniser=providers.recogniser,
+            new_vad=providers.detector,
+            pipelines=_pipelines(settings, providers, self._crew),
+            new_ports=partial(_ports, providers, self._crew),
+            greeting=self._crew.agents[0].greeting or "",
+            end_of_turn=providers.end_of_turn,
+            tool_servers=providers.tool_servers,
+            confirmed_tools=frozenset(settings.confirmed_tools),
+            limits=settings.limits,
+            deadlines=Deadlines(**settings.deadlines.model_dump()),
+            voices=tuple(providers.voice.voices),
+            interruption=InterruptionPolicy(**settings.interruption.model_dump()),
+            lead_ms=settings.lead_ms,
+            unreported_lead_ms=settings.unreported_lead_ms,
+            chunk_ms=settings.output_chunk_ms,
+            unix_time_s=unix_time_s,
+            observer=self._metrics,
+        )
+
+    async def take(self, settings: Settings, providers: Providers, crew: Crew) -> None:
+        """Have new sessions use these; running ones go on with theirs. Raises ConfigError, and then nothing changes."""
+        before = self._settings, self._providers, self._crew
+        self._settings, self._providers, self._crew = settings, providers, crew
+        try:
+            self._services = self._new_services()
+        except Exception:
+            self._settings, self._providers, self._crew = before
+            raise
+        await self._speak_ahead()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Server]:
@@ -242,7 +262,9 @@ class App:
             services = self._services
             if providers is not self._providers:
                 services = replace(
-                    services, recogniser=providers.recogniser, new_ports=partial(_ports, providers)
+                    services,
+                    recogniser=providers.recogniser,
+                    new_ports=partial(_ports, providers, self._crew),
                 )
             session = Session(wire, dialect, services, config, within_quota, owner)
             await self._run_session(session, realtime, name if pinned is None else "client-secret")
@@ -296,17 +318,29 @@ async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
     await wire.close(1013, "session limit reached")
 
 
-def _ports(providers: Providers, remind: Remind, owner: str) -> StagePorts:
+def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> StagePorts:
     """What the runs of one session use, whose providers these are."""
     model = providers.model
-    tools = model.session_tools(remind, owner) if isinstance(model, HasTools) else ToolRegistry()
+    theirs = model.session_tools(remind, owner).tools if isinstance(model, HasTools) else ()
+    tools = ToolRegistry([*crew.tools, *theirs])
     return StagePorts(
         llm=LLMPorts(llm_provider=model, tool_registry=tools),
         audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
     )
 
 
-def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
+def _profile(agent: Agent, providers: Providers, crew: Crew) -> AgentProfile:
+    return AgentProfile(
+        agent.name,
+        providers.models.get(agent.name),
+        agent.instructions,
+        max_tokens=agent.max_tokens,
+        tool_names=crew.tool_names.get(agent.name),
+        expects=agent.expects,
+    )
+
+
+def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:
     rules = (
         (GuardRule("blocked", settings.guard_words, settings.guard_patterns),)
         if settings.guard_words or settings.guard_patterns
@@ -314,8 +348,13 @@ def _pipelines(settings: Settings, providers: Providers) -> Pipelines:
     )
     waits = settings.deadlines
     config = VoicePipelineConfig(
-        (AgentProfile("assistant"),),
-        policy=GuardPolicy(rules, settings.guard_refusal),
+        tuple(_profile(agent, providers, crew) for agent in crew.agents),
+        tuple(
+            StageRoute(route.agent, route.keywords, route.patterns, sticky=route.sticky)
+            for route in crew.routes
+        ),
+        crew.default_agent,
+        policy=GuardPolicy(rules, settings.guard_refusal, settings.guard_max_chars),
         agent_limits=AgentLimits(
             first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
         ),

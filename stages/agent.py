@@ -26,7 +26,16 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 from stages.client_tools import Toolbox
 from stages.errors import ProviderError, ProviderRejected, StageSettingsError
 from stages.patience import failed, within, within_hearing
-from stages.ports import NOTHING_SAID, Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice, Usage
+from stages.ports import (
+    NOTHING_SAID,
+    Expects,
+    Finished,
+    LanguageModel,
+    ModelEvent,
+    TextDelta,
+    ToolChoice,
+    Usage,
+)
 
 HEARD_UNTIL = "heard_until"
 """Key in the run's configuration under which whoever plays the answer says until when it is heard, as the loop counts
@@ -53,6 +62,10 @@ class AgentProfile:
     max_tokens: int | None = None
     may_be_silent: bool = False
     """Whether an empty answer is an answer. If not, it is a failure: the person waits for one."""
+    tool_names: frozenset[str] | None = None
+    """Of the tools that there are, those that it may call; all if not given."""
+    expects: Expects | None = None
+    """What kind of answer it asks for, unless its model says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,9 @@ class _Answer:
         self._profile = profile
         self._limits = limits
         ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
+        if ours is not None and profile.tool_names is not None:
+            mine = [tool for tool in ours.tools if tool.name in profile.tool_names]
+            ours = ToolRegistry(mine, ours.max_calls_per_turn)
         choice: ToolChoice = ctx.config.get("tool_choice", "auto")
         self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get("client_tools", ()), choice)
         self._max_tokens: int | None = ctx.config.get("max_tokens") or profile.max_tokens
@@ -271,7 +287,7 @@ class _Answer:
             tool_calls=tuple(self._uses),
             client_calls=client_calls,
             finish_reason=finished.reason,
-            expects=finished.expects,
+            expects=finished.expects or self._profile.expects,
         )
 
 

@@ -35,6 +35,8 @@ class Route:
     patterns: tuple[str, ...] = ()
     description: str = ""
     """For people, and for routers that ask a model."""
+    sticky: bool = True
+    """Whether a conversation stays on it until another one is asked for."""
 
 
 class RouterStage:
@@ -54,6 +56,7 @@ class RouterStage:
         if found:
             raise StageSettingsError("the router", found)
         self._routes = tuple((route.name, Matcher(route.keywords, route.patterns)) for route in routes)
+        self._sticky = frozenset(route.name for route in routes if route.sticky)
         self._default = default
 
     async def execute(self, ctx: StageContext) -> StageOutput:
@@ -76,7 +79,7 @@ class RouterStage:
             route = max(evidence, key=lambda name: (len(evidence[name]), name == previous))
             why = f"matched {', '.join(evidence[route])}"
             return StageOutput.ok(route=route, confidence=len(evidence[route]) / total, why=why)
-        if previous in evidence:
+        if previous in self._sticky:
             return StageOutput.ok(route=previous, confidence=_STAYS, why="stays on the previous route")
         return StageOutput.ok(route=self._default, confidence=0.0, why="default")
 

@@ -1,26 +1,37 @@
 """`stageflow-voice serve`: load the models, listen, and stop: on SIGTERM gracefully, on Ctrl-C at once.
 
-SIGHUP looks at the certificate's files at once; SIGUSR1 and SIGUSR2 do nothing. None of them touches a call. What is
-printed may go nowhere (its reader is gone, the disk is full): nothing else depends on it.
+SIGHUP reads the configuration and the certificate's files again: new sessions use what is right in them. SIGUSR1 and
+SIGUSR2 do nothing. None of them touches a call. What is printed may go nowhere (its reader is gone, the disk is full):
+nothing else depends on it.
 """
 
 import argparse
 import gc
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from server.app import App
+from server.cli.targets import find_server, put_here_on_path
+from server.config.configuration import Configuration
 from server.config.model_variables import adopt_model_variables
-from server.config.providers import ROLES, Providers, load_providers
-from server.config.settings import Settings, load_settings
+from server.config.providers import ROLES, Providers
+from server.config.setting_names import FILE_VARIABLE
+from server.config.settings import Settings
 from server.gateway.binding import in_url, try_to_bind
-from server.gateway.tls import Certificate
+from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
 from server.telemetry.logs import log_to
+from server.voice_server import VoiceServer, serving
 
 log = logging.getLogger(__name__)
 
@@ -32,41 +43,58 @@ _say = _OUTPUT.say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to listen; everything else is in the environment."""
+    """What to serve, and where to listen; everything else is in the file and the environment."""
+    parser.add_argument(
+        "target", nargs="?", metavar="MODULE:APP", help="a VoiceServer of your own, as in my_app:app"
+    )
+    parser.add_argument(
+        "--config", type=Path, help="configuration file (default: stageflow-voice.toml, if it is there)"
+    )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8080)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop. Raises ConfigError or ModelFileError before the port is opened."""
-    settings = load_settings({"host": arguments.host, "port": arguments.port})
+    if arguments.config is not None:
+        os.environ[FILE_VARIABLE] = str(arguments.config)
+    put_here_on_path()
+    server = find_server(arguments.target) if arguments.target else VoiceServer()
+    serve(server, {"host": arguments.host, "port": arguments.port})
+    return 0
+
+
+def serve(server: VoiceServer, overrides: Mapping[str, Any]) -> None:
+    """Serve until told to stop. Raises ConfigError or ModelFileError before the port is opened."""
+    configuration = server.configure(overrides)
+    settings = configuration.settings
     adopt_model_variables()
     for number in _HARMLESS:  # until there is somebody to receive them
         signal.signal(number, signal.SIG_IGN)
     with _OUTPUT:
         personal, secrets = settings.log_personal, settings.secrets()
         log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
-        anyio.run(_serve, settings, backend_options={"use_uvloop": sys.platform != "win32"})
-    return 0
+        options = {"use_uvloop": sys.platform != "win32"}
+        anyio.run(_serve, configuration, partial(server.configure, overrides), backend_options=options)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(configuration: Configuration, configure: Callable[[], Configuration]) -> None:
+    settings = configuration.settings
     await try_to_bind(settings.listen_host, settings.port)
-    async with load_providers(settings, _say) as providers:
-        app = App(settings, providers)
-        async with app.listening() as server:
-            # What has been loaded stays: to go through it again would take each full collection 20 ms.
-            gc.collect()
-            gc.freeze()
-            _introduce(settings, providers, server.sockets[0].getsockname()[1])
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(app.watch)
-                tasks.start_soon(_heed_signals, app.certificate)
-                if app.certificate is not None:
-                    tasks.start_soon(app.certificate.keep)
-                await _until_stopped(app, settings.drain_s)
-                tasks.cancel_scope.cancel()
-        _say("stopped")
+    async with serving(configuration, _say) as listening:
+        app = listening.app
+        # What has been loaded stays: to go through it again would take each full collection 20 ms.
+        gc.collect()
+        gc.freeze()
+        _introduce(settings, listening.providers, listening.port)
+        async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
+            tasks.start_soon(app.watch)
+            tasks.start_soon(_heed_signals, app, Reloading(listening, configure, loaded))
+            if app.certificate is not None:
+                tasks.start_soon(app.certificate.keep)
+            await _until_stopped(app, settings.drain_s)
+            tasks.cancel_scope.cancel()
+    _say("stopped")
 
 
 def _introduce(settings: Settings, providers: Providers, port: int) -> None:
@@ -84,15 +112,17 @@ def _introduce(settings: Settings, providers: Providers, port: int) -> None:
     _say(f"or try: scripts/talk docs/examples/question.wav{key} --url ws{s}://{address}/v1/realtime")
 
 
-async def _heed_signals(certificate: Certificate | None) -> None:
+async def _heed_signals(app: App, reloading: Reloading) -> None:
     """Those that are no reason to stop. Returns only when cancelled."""
     if not _HARMLESS:
         return
     with anyio.open_signal_receiver(*_HARMLESS) as signals:
         async for number in signals:
             log.info("%s: nothing of a call changes", signal.Signals(number).name)
-            if number == _HARMLESS[0] and certificate is not None:
-                await anyio.to_thread.run_sync(certificate.refresh)
+            if number == _HARMLESS[0]:
+                await reloading.reload()
+                if app.certificate is not None:
+                    await anyio.to_thread.run_sync(app.certificate.refresh)
 
 
 async def _until_stopped(app: App, drain_s: float) -> None:

@@ -50,10 +50,13 @@ class Choice:
 
 
 def choose(
-    settings: Settings, tables: Tables | None = None, given: Mapping[Kind, object] | None = None
+    settings: Settings,
+    tables: Tables | None = None,
+    given: Mapping[Kind, object] | None = None,
+    env_file: Path | None = Path(".env"),
 ) -> Choice:
     """The providers that the settings name. Imports the modules that are named, and no others."""
-    environment, given = variables(), given or {}
+    environment, given = variables(env_file), given or {}
     found, faults = dict[Kind, Configured](), list[str]()
     for kind in KINDS:
         if kind in given or (kind in MAY_BE_NONE and name_of(settings, kind) == NONE):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
@@ -10,8 +10,7 @@ import anyio.to_thread
 
 from audio.vad import Vad, WebRtcVad
 from server.config.choice import Choice, choose
-from server.config.settings import Settings
-from server.domain.errors import ConfigError
+from server.config.settings import Settings, unusable
 from server.tools.mcp_policy import SETTING
 from stages.errors import ProviderRejected
 from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
@@ -37,6 +36,8 @@ class Providers:
     """A detector for one session; WebRTC's if not given."""
     languages: tuple[str, ...] = ("*",)
     """What the recogniser understands, as in "de"; "*" stands for any."""
+    models: Mapping[str, LanguageModel] = field(default_factory=dict)
+    """By agent, the language models of those that have their own."""
     tool_servers: ToolServers | None = None
     """How servers of tools are reached that clients name; None where they may name none."""
 
@@ -78,7 +79,10 @@ def title_of(kind: Kind, choice: Choice) -> str:
 
 @asynccontextmanager
 async def load_providers(
-    settings: Settings, report: Callable[[str], None], choice: Choice | None = None
+    settings: Settings,
+    report: Callable[[str], None],
+    choice: Choice | None = None,
+    models: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Providers]:
     """Load what the settings name, or what was chosen, off the loop.
 
@@ -86,15 +90,17 @@ async def load_providers(
     """
     choice = choice or choose(settings)
     if choice.faults:
-        raise ConfigError(
-            "the configuration cannot be used:\n" + "\n".join(f"  {line}" for line in choice.faults)
-        )
+        raise unusable(choice.faults)
     async with AsyncExitStack() as stack:
         names = (title_of("stt", choice), title_of("llm", choice), title_of("tts", choice))
         report("loading " + ", ".join(names))
         made = dict[Kind, Any](choice.given)
         for kind, chosen in choice.providers.items():
             made[kind] = await load(stack, chosen.make)
+        of_agents = {
+            name: await load(stack, model.make) if isinstance(model, Configured) else model
+            for name, model in (models or {}).items()
+        }
         vad = made.get("vad")
         yield Providers(
             made["stt"],
@@ -104,6 +110,7 @@ async def load_providers(
             made.get("end_of_turn"),
             vad.open if vad is not None else None,
             _languages(choice, made["stt"]),
+            of_agents,
             await load(stack, lambda: _tool_servers(settings)),
         )
 
@@ -133,4 +140,4 @@ def _tool_servers(settings: Settings) -> ToolServers | None:
     try:
         return McpServers()
     except ProviderRejected as error:
-        raise ConfigError(f"the configuration cannot be used:\n  {SETTING}: {error}") from error
+        raise unusable([f"{SETTING}: {error}"]) from error

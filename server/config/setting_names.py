@@ -9,6 +9,9 @@ from pydantic.fields import FieldInfo
 from stages.providers.registry import KINDS
 from stages.runtime.models import CACHE_VARIABLE, WHEELS_VARIABLE, load_lock
 
+FILE_VARIABLE = "STAGEFLOW_VOICE_CONFIG"
+"""Where the configuration file is."""
+
 
 def name_faults(given: Iterable[str], fields: Mapping[str, FieldInfo], prefix: str) -> list[str]:
     """A line for each name given that begins as ours do and is none of them; their case does not matter.
@@ -16,7 +19,9 @@ def name_faults(given: Iterable[str], fields: Mapping[str, FieldInfo], prefix: s
     Ours are the variables of settings with these fields, and those of the models' files. Those of providers,
     `STAGEFLOW_VOICE_STT__ACME__VOICE`, are the providers' business.
     """
-    known = {CACHE_VARIABLE, WHEELS_VARIABLE}.union(*(_names(*field, prefix) for field in fields.items()))
+    known = {CACHE_VARIABLE, WHEELS_VARIABLE, FILE_VARIABLE}.union(
+        *(_names(*field, prefix) for field in fields.items())
+    )
     unknown = {name for name in map(str.upper, given) if name.startswith(prefix)} - known
     unknown = {name for name in unknown if not name.startswith(_of_providers(prefix))}
     if unknown:  # only then is a file worth reading

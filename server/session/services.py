@@ -29,6 +29,8 @@ class Services:
     """What of its voice a client may choose."""
     end_of_turn: EndOfTurnModel | None = None
     tool_servers: ToolServers | None = None
+    greeting: str = ""
+    """What is said when a conversation begins; nothing if empty."""
     confirmed_tools: frozenset[str] = frozenset()
     """Tools of the server's that run only when the person has said yes to it."""
     deadlines: Deadlines = field(default_factory=Deadlines)

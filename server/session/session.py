@@ -272,6 +272,8 @@ class Session:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._write)
                 self._mcp.configure(self._config.mcp)
+                if self._services.greeting and self._config.purpose == "realtime":
+                    self._keeper.announcements.add(self._services.greeting)
                 await self._read()
                 self._feed(FloorEvent.GONE)
         except Exception:

@@ -157,6 +157,19 @@ def find_provider(kind: Kind, name: str) -> Provider:
     return Provider(kind, name, found, origin, getattr(found, "Settings", NoSettings))
 
 
+def provider_of(kind: Kind, found: type) -> Provider:
+    """A class that somebody hands over as a provider. Raises ProviderFault."""
+    faults = list(_class_faults(kind, found.__name__, found))
+    if faults:
+        raise ProviderFault(faults)
+    return Provider(kind, found.__name__, found, found.__module__, getattr(found, "Settings", NoSettings))
+
+
+def object_faults(kind: Kind, made: object) -> list[str]:
+    """What a provider that is made already lacks."""
+    return list(_missing_methods(kind, type(made).__name__, made))
+
+
 def known_names(kind: Kind) -> tuple[str, ...]:
     """The names of all providers of a kind that are built in or installed."""
     return tuple(sorted({*BUILT_IN[kind], *_entry_points(kind)}))
@@ -219,15 +232,20 @@ def _unknown(kind: Kind, name: str) -> str:
     )
 
 
+def _missing_methods(kind: Kind, name: str, found: object) -> Iterator[str]:
+    for methods in _METHODS[kind]:
+        if not any(hasattr(found, method) for method in methods):
+            wanted = " or ".join(f"`{method}`" for method in methods)
+            yield f"{kind} {name!r} has no {wanted}, which `stages.ports` asks for"
+
+
 def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
     what = f"{kind} {name!r}"
     interface = getattr(found, "interface", None)
     if interface != INTERFACE:
         says = f"was written for interface {interface}" if interface else "does not say its `interface`"
         yield f"{what} {says}; this server has {INTERFACE}: set `interface = {INTERFACE}` once it fits `stages.ports`"
-    for methods in _METHODS[kind]:
-        if not any(hasattr(found, method) for method in methods):
-            yield f"{what} has no {' or '.join(f'`{method}`' for method in methods)}, which `stages.ports` asks for"
+    yield from _missing_methods(kind, name, found)
     if (declared := _CAPABILITIES.get(kind)) and not isinstance(
         getattr(found, "capabilities", None), declared
     ):

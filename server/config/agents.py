@@ -1,0 +1,238 @@
+"""What an operator composes: agents, the routes that lead to them, their tools. Written in a file or in Python."""
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stageflow.errors import StageUsageError, ToolDeclarationError
+from stageflow.pipeline import Pipeline
+from stageflow.tools import Effect, Tool, ToolFunction
+from stages.ports import Expects
+from stages.text.matching import faults as match_faults
+
+F = TypeVar("F", bound=ToolFunction)
+
+DEFAULT_AGENT = "assistant"
+
+
+class Agent(BaseModel):
+    """Somebody who answers: what it is told, by which model, with which voice and tools."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str = Field(DEFAULT_AGENT, min_length=1, max_length=80)
+    instructions: str = Field(
+        "", max_length=20_000, description="what this agent is told besides the server's"
+    )
+    llm: Any = Field(
+        None,
+        description="its language model, if not the server's: a name, a table with `use` and settings, in Python also "
+        "a class or an object",
+    )
+    voice: str | None = Field(None, description="a voice of the synthesiser's, unless the client chooses one")
+    tools: tuple[Any, ...] | None = Field(
+        None,
+        description="the tools it may call: names, `module:function`, in Python also functions; all those of the "
+        "server if not given",
+    )
+    greeting: str | None = Field(
+        None, min_length=1, max_length=1_000, description="what the first agent says when a session begins"
+    )
+    expects: Expects | None = Field(
+        None, description="what kind of answer it asks for, unless its model says so"
+    )
+    max_tokens: int | None = Field(None, ge=1, le=100_000, description="of one answer")
+
+
+class Route(BaseModel):
+    """What leads to an agent: words that are said, or nothing else said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agent: str = Field(description="the name of the agent that it leads to")
+    keywords: tuple[str, ...] = Field((), description="whole words or phrases")
+    patterns: tuple[str, ...] = Field((), description="regular expressions of RE2")
+    default: bool = Field(
+        False, description="whether it is taken when nothing that was said matches any route"
+    )
+    sticky: bool = Field(
+        True, description="whether the conversation stays there until another agent is asked for"
+    )
+
+
+@overload
+def tool(function: F) -> F: ...
+@overload
+def tool(*, effect: Effect = ..., timeout_s: float = ...) -> Callable[[F], F]: ...
+def tool(
+    function: F | None = None, *, effect: Effect = "irreversible", timeout_s: float = 10.0
+) -> F | Callable[[F], F]:
+    """Mark an async function as a tool, and say what a call of it does to the world: `none`, `idempotent` or
+    `irreversible`. The function stays what it is. Raises ToolDeclarationError."""
+
+    def mark(marked: F) -> F:
+        marked.__tool__ = Tool.of(marked, effect=effect, timeout_s=timeout_s)  # type: ignore[attr-defined]
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Who answers in a server's sessions, and how a turn finds them."""
+
+    agents: tuple[Agent, ...] = (Agent(),)
+    routes: tuple[Route, ...] = ()
+    tools: tuple[Any, ...] = ()
+    """Tools, functions, or `module:function`."""
+    pipeline: Any = None
+    """A function from `stageflow.Pipeline` to `stageflow.Pipeline`, or `module:function`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A composition that has been checked: everything that it names is there."""
+
+    agents: tuple[Agent, ...] = (Agent(),)
+    routes: tuple[Route, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By agent, the names of the tools that it may call; all if it is not there."""
+    hook: Callable[[Pipeline], Pipeline] | None = None
+
+    @property
+    def default_agent(self) -> str:
+        """Who answers when no route matches."""
+        return next((route.agent for route in self.routes if route.default), self.agents[0].name)
+
+
+def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
+    """The agents with all that they name, and every fault: a line each. Imports what is named, and nothing else."""
+    agents = composition.agents or (Agent(),)
+    faults = list(_route_faults(agents, composition.routes))
+    tools = dict[str, Tool]()
+    _collect(composition.tools, "tools.functions", tools, faults)
+    general = frozenset(tools)
+    named = dict[str, frozenset[str]]()
+    for agent in agents:
+        mine = _collect(agent.tools or (), f"agents.{agent.name}.tools", tools, faults)
+        named[agent.name] = general if agent.tools is None else mine
+    if set(map(frozenset, named.values())) == {frozenset(tools)}:
+        named = {}  # everybody may call everything
+    hook = _hook(composition.pipeline, faults)
+    return Crew(tuple(agents), composition.routes, tuple(tools.values()), named, hook), tuple(faults)
+
+
+def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str]) -> frozenset[str]:
+    """Add the tools that are wanted; their names."""
+    names = set[str]()
+    for one in wanted:
+        if isinstance(one, str) and one in tools:
+            names.add(one)
+            continue
+        try:
+            made = as_tool(one)
+        except (ToolDeclarationError, StageUsageError, ValueError) as error:
+            faults.append(f"{place}: {error}")
+            continue
+        there = tools.get(made.name)
+        if there is not None and there.function is not made.function:
+            faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
+        tools.setdefault(made.name, made)
+        names.add(made.name)
+    return frozenset(names)
+
+
+def as_tool(one: Any) -> Tool:
+    """A tool from what an operator wrote. Raises ValueError and ToolDeclarationError, which say what is wrong."""
+    if isinstance(one, str):
+        if ":" not in one:
+            raise ValueError(
+                f"there is no tool {one!r}; name one of the server's, or write `module:function`"
+            )
+        one = imported(one)
+    if isinstance(one, Tool):
+        return one
+    marked = getattr(one, "__tool__", None)
+    if isinstance(marked, Tool):
+        return marked
+    if not callable(one):
+        raise ValueError(f"{one!r} is no function")
+    try:
+        return Tool.of(one)
+    except ToolDeclarationError:
+        raise
+    except Exception as error:  # whatever pydantic makes of annotations that are no types
+        raise ValueError(
+            f"tool {getattr(one, '__name__', one)!r} cannot be told to a model: {error}"
+        ) from error
+
+
+def imported(path: str) -> Any:
+    """What `module:attribute` names. Raises ValueError, which says what is wrong."""
+    module, _, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:
+        raise ValueError(f"{path}: cannot import {module!r} ({error})") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise ValueError(f"{path}: {module!r} has no {attribute!r}")
+    return found
+
+
+def _hook(wanted: Any, faults: list[str]) -> Callable[[Pipeline], Pipeline] | None:
+    if wanted is None:
+        return None
+    try:
+        found = imported(wanted) if isinstance(wanted, str) else wanted
+    except ValueError as error:
+        faults.append(f"pipeline.hook: {error}")
+        return None
+    if isinstance(found, Pipeline):
+        return partial(_instead, found)
+    if not callable(found):
+        faults.append(f"pipeline.hook: {wanted} is no function from a pipeline to a pipeline")
+        return None
+    made: Callable[[Pipeline], Pipeline] = found
+    return made
+
+
+def _instead(pipeline: Pipeline, _: Pipeline) -> Pipeline:
+    return pipeline
+
+
+def _route_faults(agents: Sequence[Agent], routes: Sequence[Route]) -> Iterator[str]:
+    names = [agent.name for agent in agents]
+    yield from (
+        f"agents: {count} are called {name!r}; give each a name of its own" for name, count in _twice(names)
+    )
+    for name, count in _twice(route.agent for route in routes):
+        yield f"routes: {count} lead to {name!r}; put their keywords and patterns into one"
+    for route in routes:
+        if route.agent not in names:
+            yield f"routes: {route.agent!r} is no agent; there are {', '.join(names)}"
+        yield from (
+            f"routes.{route.agent}: {fault}" for fault in match_faults(route.keywords, route.patterns)
+        )
+    if len(names) > 1:
+        for name in dict.fromkeys(names):
+            if not any(route.agent == name for route in routes):
+                remedy = f"add [[routes]] with agent = {name!r}, and keywords or default = true"
+                yield f"agents: no route leads to {name!r}; {remedy}"
+    defaults = [route.agent for route in routes if route.default]
+    if len(defaults) > 1:
+        yield f"routes: {len(defaults)} are the default ({', '.join(defaults)}); one can be"
+    for agent in agents[1:]:
+        if agent.greeting:
+            yield f"agents.{agent.name}.greeting: the first agent greets; move it there"
+
+
+def _twice(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    return ((name, count) for name, count in Counter(names).items() if count > 1)

@@ -1,0 +1,149 @@
+"""The whole configuration, from command line, environment and file: checked before anything is loaded, with all faults
+at once, or one object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from server.config.agents import Agent, Composition, Crew, assemble
+from server.config.choice import KINDS, Choice, choose, configured, variables
+from server.config.file import FILE_NAME, FileContent, read_file
+from server.config.setting_names import FILE_VARIABLE
+from server.config.settings import Settings, read_settings, unusable, variable_of
+from stages.providers.configured import Configured
+from stages.providers.registry import Kind, ProviderFault, object_faults, provider_of
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is composed in Python, in place of the file's."""
+
+    providers: Mapping[Kind, Any] = field(default_factory=dict)
+    """Names, classes or objects."""
+    composition: Composition = field(default_factory=lambda: Composition(agents=()))
+    """What of it is given takes the place of the file's."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def above(self, beneath: Composition) -> Composition:
+        """The composition where some of it is the file's."""
+        ours = self.composition
+        agents = ours.agents or beneath.agents
+        routes = ours.routes if ours.agents or ours.routes else beneath.routes
+        return Composition(agents, routes, ours.tools or beneath.tools, ours.pipeline or beneath.pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that a server is made from, checked."""
+
+    settings: Settings
+    choice: Choice
+    crew: Crew
+    models: Mapping[str, Configured | Any] = field(default_factory=dict)
+    """By agent, the language model of those that have their own: configured, or an object."""
+    file: FileContent = field(default_factory=FileContent)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def file_path(given: str | Path | None, env_file: Path | None = Path(".env")) -> Path | None:
+    """The configuration file: as given, or as the environment says, or the one in the working directory."""
+    named = given or variables(env_file).get(FILE_VARIABLE)
+    if named:
+        return Path(named)
+    return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
+
+
+def load_configuration(
+    overrides: Mapping[str, Any] | None = None,
+    path: Path | None = None,
+    parts: Parts | None = None,
+    env_file: Path | None = Path(".env"),
+) -> Configuration:
+    """The configuration. Raises ConfigError with every fault of it, a line each. Reads files and imports modules."""
+    parts = parts or Parts()
+    content, faults = read_file(path) if path is not None else (FileContent(), ())
+    found = list(faults)
+    given, objects, classes = _sorted(parts.providers, found)
+    overrides = {**parts.settings, **given, **{k: v for k, v in (overrides or {}).items() if v is not None}}
+    settings, wrong = read_settings(overrides, env_file, content.settings, content.place_of)
+    found += wrong
+    known = settings or _only_names(overrides, content, env_file)
+    choice = choose(known, content.providers, objects, env_file)
+    choice = replace(choice, providers={**choice.providers, **classes})
+    found += [_placed(line, content) for line in choice.faults]
+    crew, wrong_parts = assemble(parts.above(content.composition))
+    found += wrong_parts
+    models = _models(crew.agents, known, env_file, found)
+    if settings is None or found:
+        raise unusable(dict.fromkeys(found))
+    return Configuration(settings, choice, crew, models, content, overrides)
+
+
+def _sorted(
+    providers: Mapping[Kind, Any], faults: list[str]
+) -> tuple[dict[str, str], dict[Kind, object], dict[Kind, Configured]]:
+    """Names, objects and classes apart."""
+    names, objects, classes = dict[str, str](), dict[Kind, object](), dict[Kind, Configured]()
+    for kind, one in providers.items():
+        if one is None or isinstance(one, str):
+            names |= {} if one is None else {kind: one}
+            continue
+        made = _given(kind, one, faults)
+        objects[kind] = made
+        if isinstance(made, Configured):
+            classes[kind] = made
+    return names, {kind: one for kind, one in objects.items() if kind not in classes}, classes
+
+
+def _given(kind: Kind, one: Any, faults: list[str]) -> Any:
+    """A class as what it is made with, an object as it is."""
+    if not isinstance(one, type):
+        faults += object_faults(kind, one)
+        return one
+    try:
+        provider = provider_of(kind, one)
+    except ProviderFault as fault:
+        faults += fault.faults
+        return None
+    from stages.providers.configured import configure
+
+    made, wrong = configure(provider, {}, variables(None))
+    faults += wrong
+    return made
+
+
+def _models(
+    agents: tuple[Agent, ...], settings: Settings, env_file: Path | None, faults: list[str]
+) -> dict[str, Any]:
+    models = dict[str, Any]()
+    for agent in agents:
+        table: Any = {"use": agent.llm} if isinstance(agent.llm, str) else agent.llm
+        if table is None:
+            continue
+        if not isinstance(table, Mapping):
+            models[agent.name] = _given("llm", table, faults)
+            continue
+        made, wrong = configured("llm", str(table.get("use")), settings, {"llm": table}, variables(env_file))
+        faults += [f"agents.{agent.name}.llm: {line}" for line in wrong]
+        models[agent.name] = made
+        if made is not None and not hasattr(made.provider.made_by, "stream"):
+            faults.append(f"agents.{agent.name}.llm: keeps a connection for each session, as only [llm] can")
+    return models
+
+
+def _only_names(overrides: Mapping[str, Any], content: FileContent, env_file: Path | None) -> Settings:
+    """Settings of which nothing but the providers' names is right: enough to look for faults in those."""
+    given = variables(env_file)
+    names: dict[str, Any] = {
+        kind: overrides.get(kind) or given.get(variable_of(kind)) or content.settings.get(kind)
+        for kind in KINDS
+    }
+    return Settings.model_construct(**{kind: name for kind, name in names.items() if name})
+
+
+def _placed(line: str, content: FileContent) -> str:
+    """A fault of a provider's, with the file that its table is in."""
+    key = line.partition(":")[0]
+    kind, _, name = key.partition(".")
+    return f"{content.path}: {line}" if name and name in content.providers.get(kind, {}) else line

@@ -1,0 +1,229 @@
+"""The server as an object: composed in Python or from a file, on a real socket."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from server import Agent, Route, VoiceServer, tool
+from server.client.client import RealtimeClient
+from server.domain.errors import ConfigError
+from stageflow.tools import ToolCall
+from stages.testing.fakes import EchoModel, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
+from tests.support.live_server import ask
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of ours, and a working directory without a file."""
+    for name in os.environ:
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def cheap(**others: object) -> VoiceServer:
+    given: dict[str, object] = {
+        "stt": "scripted", "llm": EchoModel, "tts": ScriptedVoice(), "vad": "webrtc", "end_of_turn": "none"
+    }  # fmt: skip
+    return VoiceServer(**{**given, **others})  # type: ignore[arg-type]
+
+
+async def answer(url: str, *texts: str) -> list[str]:
+    """What is said to each of the texts, in one conversation."""
+    async with RealtimeClient(url) as client:
+        for text in texts:
+            await ask(client, text, modality="text")
+            await client.receive_until("response.done")
+        return client.call.texts("response.output_text.done", "text")
+
+
+@tool(effect="none")
+async def opening_hours(day: str) -> str:
+    """When we are open on that day."""
+    return f"On {day} from nine to five."
+
+
+async def test_it_takes_names_classes_and_objects() -> None:
+    async with cheap().listening(port=0) as server:
+        assert await answer(server.url, "hello") == ["You said: hello"]
+        assert server.providers.names == ("scripted", "an echo", "scripted tones")
+
+
+async def test_an_agent_of_one_s_own_calls_a_tool_of_one_s_own() -> None:
+    model = ScriptedModel(
+        Said(calls=(ToolCall("1", "opening_hours", {"day": "Monday"}),)), "From nine to five."
+    )
+    agent = Agent(instructions="You look after a shop.", tools=[opening_hours])
+    async with cheap(llm=model, agents=[agent]).listening(port=0) as server:
+        assert await answer(server.url, "when are you open?") == ["From nine to five."]
+    first, second = model.requests
+    assert [tool.name for tool in first.tools] == ["opening_hours"]
+    assert first.messages[0].content == "You look after a shop."
+    assert "On Monday from nine to five." in second.messages[-1].content
+
+
+async def test_routes_lead_to_agents_with_models_and_tools_of_their_own() -> None:
+    sales = Agent(name="sales", llm=ScriptedModel("Sales."), tools=[])
+    support = Agent(name="support", llm=ScriptedModel("Support."), tools=[opening_hours])
+    routes = [Route(agent="sales", default=True), Route(agent="support", keywords=["broken"], sticky=False)]
+    async with cheap(agents=[sales, support], routes=routes).listening(port=0) as server:
+        said = await answer(server.url, "hello", "it is broken", "thanks")
+    assert said == ["Sales.", "Support.", "Sales."]
+    assert sales.llm.requests[0].tools == ()
+    assert [tool.name for tool in support.llm.requests[0].tools] == ["opening_hours"]
+
+
+async def test_the_first_agent_greets() -> None:
+    async with cheap(agents=[Agent(greeting="Welcome to the shop.")]).listening(port=0) as server:
+        async with RealtimeClient(server.url) as client:
+            await client.receive_until("response.done")
+            said = client.call.texts("response.output_audio_transcript.done", "transcript")
+    assert said == ["Welcome to the shop."]
+
+
+async def test_all_that_is_wrong_is_told_at_once_before_anything_is_loaded() -> None:
+    async def untold(*days: str) -> str:
+        """No model can name these."""
+        return ""
+
+    agents = [Agent(name="one", tools=[untold]), Agent(name="two", greeting="Hi.")]
+    server = cheap(stt="scriptd", llm=ScriptedRecogniser(), agents=agents, routes=[Route(agent="three")])
+    with pytest.raises(ConfigError) as refused:
+        async with server.listening(port=0, lead_ms=9):
+            raise AssertionError
+    for part in (
+        "STAGEFLOW_VOICE_LEAD_MS",
+        "stt 'scriptd' is not built in",
+        "llm 'ScriptedRecogniser' has no `stream`",
+        "agents.one.tools: tool 'untold': parameter 'days' cannot be named by a model",
+        "routes: 'three' is no agent; there are one, two",
+        "agents: no route leads to 'one'",
+        "agents.two.greeting: the first agent greets",
+    ):
+        assert part in str(refused.value)
+
+
+FILE = """
+[server]
+instructions = "You are the shop."
+
+[stt]
+use = "scripted"
+texts = ["it is broken"]
+[llm]
+use = "echo"
+prefix = "Echo: "
+[tts]
+use = "scripted"
+[vad]
+use = "webrtc"
+[end_of_turn]
+use = "none"
+
+[[agents]]
+name = "sales"
+[[agents]]
+name = "support"
+llm = { use = "echo", prefix = "Support: " }
+
+[[routes]]
+agent = "sales"
+default = true
+[[routes]]
+agent = "support"
+keywords = ["broken"]
+
+[guard]
+words = ["forbidden"]
+refusal = "No."
+"""
+
+
+async def test_the_object_without_arguments_is_what_the_file_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    await anyio.Path("stageflow-voice.toml").write_text(FILE)
+    async with VoiceServer().listening(port=0) as server:
+        assert await answer(server.url, "hello", "it is broken", "forbidden") == [
+            "Echo: hello",
+            "Support: it is broken",
+            "No.",
+        ]
+    monkeypatch.setenv("STAGEFLOW_VOICE_LLM__ECHO__PREFIX", "The environment: ")
+    async with VoiceServer().listening(port=0) as server:
+        assert await answer(server.url, "hello") == ["The environment: hello"]
+
+
+MY_APP = """
+from server import VoiceServer
+from stages.testing.fakes import EchoModel
+
+class Mine(EchoModel):
+    pass
+
+app = VoiceServer(stt="scripted", llm=Mine("Mine: "), tts="scripted", vad="webrtc", end_of_turn="none", port=0)
+"""
+
+
+async def test_a_file_beside_folders_that_are_called_like_ours_is_served(tmp_path: Path) -> None:
+    for folder in ("stages", "audio", "server"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("raise RuntimeError('not ours')")
+    (tmp_path / "my_app.py").write_text(MY_APP)
+    command = [str(Path(sys.executable).with_name("stageflow-voice")), "serve", "my_app:app"]
+    async with await anyio.open_process(command, cwd=tmp_path, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        said, port = "", 0
+        with anyio.fail_after(40):
+            while not port:
+                said += (await process.stdout.receive()).decode()
+                port = next(
+                    (int(word.split(":")[2].split("/")[0]) for word in said.split() if "ws://" in word), 0
+                )
+        assert await answer(f"ws://127.0.0.1:{port}/v1/realtime", "hello") == ["Mine: hello"]
+        process.send_signal(signal.SIGINT)
+        with anyio.fail_after(20):
+            assert await process.wait() == 0
+
+
+async def test_sighup_lets_new_sessions_use_the_file_if_it_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "stageflow-voice.toml"
+    path.write_text(FILE)
+    command = [str(Path(sys.executable).with_name("stageflow-voice")), "serve", "--port", "0"]
+    async with await anyio.open_process(command, cwd=tmp_path, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        said, port = "", 0
+
+        async def until(text: str) -> None:
+            nonlocal said
+            with anyio.fail_after(40):
+                while text not in said:
+                    said += (await process.stdout.receive()).decode()  # type: ignore[union-attr]
+
+        await until("or try")
+        port = int(said.split("ws://127.0.0.1:")[1].split("/")[0])
+        url = f"ws://127.0.0.1:{port}/v1/realtime"
+        path.write_text(FILE.replace("[guard]", "[guards]"))
+        process.send_signal(signal.SIGHUP)
+        await until("guards: is no key; did you mean 'guard'?")
+        assert await answer(url, "hello") == ["Echo: hello"]
+        path.write_text(FILE.replace("Echo: ", "New: "))
+        process.send_signal(signal.SIGHUP)
+        await until("new sessions use the configuration as it is now")
+        assert await answer(url, "hello") == ["New: hello"]
+        process.send_signal(signal.SIGINT)
+        with anyio.fail_after(20):
+            await process.wait()
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, server; print(sorted({'numpy', 'pydantic', 'websockets', 'anyio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert done.stdout.strip() == "[]"
