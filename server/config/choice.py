@@ -113,11 +113,14 @@ def _of(given: Mapping[Kind, object]) -> dict[Kind, Any]:
 def _clashes(capabilities: Mapping[Kind, Any], found: Mapping[Kind, Configured]) -> Iterator[str]:
     """What cannot work together."""
     hears = capabilities.get("stt")
-    if (
-        isinstance(hears, RecogniserCapabilities)
-        and hears.turns == "theirs"
-        and "end_of_turn" in capabilities
-    ):
+    if not isinstance(hears, RecogniserCapabilities) or hears.turns != "theirs":
+        return
+    if "stt" in found and not hasattr(found["stt"].provider.made_by, "open"):
+        yield (
+            f"stt: {found['stt'].provider.name!r} finds the ends of turns itself, which this server does not leave "
+            "to a recogniser yet: choose one that transcribes what the server cuts"
+        )
+    if "end_of_turn" in capabilities:
         yield (
             "end_of_turn: two would find the ends of turns, this model and the recogniser, which does it itself: "
             f"set {PREFIX}END_OF_TURN={NONE}, or choose another recogniser"

@@ -12,7 +12,8 @@ from audio.codecs import encode
 from audio.formats import AudioFormat, samples_to_ms
 from audio.resample import Resampler
 from stages.chunks import decode_chunk, pcm16
-from stages.ports import Synthesiser, WordTime
+from stages.ports import Synthesiser, UtteranceSynthesiser, WordTime
+from stages.providers.piecewise import open_utterance
 
 CHUNK_MS = 200
 
@@ -36,7 +37,9 @@ def on_wire(prepared: Prepared, format: AudioFormat) -> tuple[int, list[bytes]]:
     return len(wire), [encode(wire[start : start + step], format) for start in range(0, len(wire), step)]
 
 
-async def prepare(voice: Synthesiser, texts: Iterable[str], limit_s: float) -> Mapping[str, Prepared]:
+async def prepare(
+    voice: Synthesiser | UtteranceSynthesiser, texts: Iterable[str], limit_s: float
+) -> Mapping[str, Prepared]:
     """The texts, spoken, within `limit_s` seconds for each. Raises ProviderError, and TimeoutError."""
     found = {}
     for text in texts:
@@ -45,13 +48,23 @@ async def prepare(voice: Synthesiser, texts: Iterable[str], limit_s: float) -> M
     return found
 
 
-async def _spoken(voice: Synthesiser, text: str) -> Prepared:
-    pieces, words, at = [np.zeros(0, "<i2")], list[WordTime](), 0
-    async with aclosing(voice.stream(text)) as speeches:
-        async for speech in speeches:
-            pieces.append(speech.samples.astype("<i2", copy=False))
-            words += speech.words
-            at += len(speech.samples)
+async def _spoken(voice: Synthesiser | UtteranceSynthesiser, text: str) -> Prepared:
+    pieces, words = [np.zeros(0, "<i2")], list[WordTime]()
+
+    async def speak() -> None:
+        await utterance.push(text)
+        await utterance.finish()
+
+    try:
+        async with open_utterance(voice) as utterance, anyio.create_task_group() as tasks:
+            tasks.start_soon(speak)
+            async with aclosing(utterance.audio()) as speeches:
+                async for speech in speeches:
+                    pieces.append(speech.samples.astype("<i2", copy=False))
+                    words += speech.words
+    except BaseExceptionGroup as several:
+        # One of the two failed, and the other as a consequence.
+        raise several.exceptions[0] from None
     samples = np.concatenate(pieces)
     ms = samples_to_ms(len(samples), voice.rate_hz)
     return Prepared(text, samples.tobytes(), pcm16(voice.rate_hz), ms, tuple(words))

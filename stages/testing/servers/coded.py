@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from audio.formats import Samples
 
-_WORD_BASE, _WORD_STEP = 2000, 100
+_WORD_BASE, _WORD_STEP, _WORD_NOISE = 2000, 100, 20
 _CHAR_BASE, _CHAR_STEP = 1000, 40
 _VOICES = 20
 """Voices differ in the last digits of their sample values."""
@@ -66,12 +67,13 @@ class CodedEar:
 
     def push(self, samples: Samples) -> list[Heard]:
         """The words that are complete with `int16[n]`."""
-        edges = [0, *(np.flatnonzero(np.diff(samples)) + 1).tolist(), len(samples)]
+        codes = _codes(samples)
+        edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(samples)]
         heard: list[Heard] = []
         for begin, end in pairwise(edges):
             if begin == end:
                 continue
-            value = int(samples[begin])
+            value = int(codes[begin])
             if value != self._run:
                 heard += self.flush(self.at + begin)
                 self._run, self._start = value, self.at + begin
@@ -91,9 +93,15 @@ class CodedEar:
         return self._present(self.at)
 
     def _present(self, end: int) -> str:
-        index, odd = divmod(self._run - _WORD_BASE, _WORD_STEP)
-        is_word = not odd and 0 <= index < len(self._words) and end - self._start >= self._least
-        return self._words[index] if is_word else ""
+        is_word = 0 < self._run <= len(self._words) and end - self._start >= self._least
+        return self._words[self._run - 1] if is_word else ""
+
+
+def _codes(samples: Samples) -> npt.NDArray[np.int32]:
+    """For each sample the number of its word, from 1; 0 for none. A little noise, as of a resampler, is ignored."""
+    above = samples.astype(np.int32) - _WORD_BASE + _WORD_STEP // 2
+    codes = above // _WORD_STEP + 1
+    return np.where((above < 0) | (np.abs(above % _WORD_STEP - _WORD_STEP // 2) > _WORD_NOISE), 0, codes)
 
 
 def coded_speech(
