@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio.abc import Process
 
 from server import Agent, Route, VoiceServer, tool
 from server.client.client import RealtimeClient
@@ -170,55 +173,68 @@ app = VoiceServer(stt="scripted", llm=Mine("Mine: "), tts="scripted", vad="webrt
 """
 
 
+class Served:
+    """The command `serve` in a process of its own."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.said = ""
+
+    async def until(self, text: str) -> None:
+        assert self._process.stdout is not None
+        with anyio.fail_after(60):
+            while text not in self.said:
+                self.said += (await self._process.stdout.receive()).decode()
+
+    async def hang_up(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
+
+    async def url(self) -> str:
+        await self.until("/v1/realtime\n")
+        return next(word for word in self.said.split() if word.startswith("ws://"))
+
+
+@asynccontextmanager
+async def served(folder: Path, *arguments: str) -> AsyncIterator[Served]:
+    command = [str(Path(sys.executable).with_name("stageflow-voice")), "serve", *arguments]
+    async with await anyio.open_process(command, cwd=folder, stderr=subprocess.STDOUT) as process:
+        one = Served(process)
+        try:
+            yield one
+        except BaseException:
+            print(one.said)
+            process.kill()
+            raise
+        process.send_signal(signal.SIGINT)
+        with anyio.move_on_after(20) as patience:
+            assert await process.wait() == 0
+        if patience.cancelled_caught:
+            process.kill()
+        assert not patience.cancelled_caught
+
+
 async def test_a_file_beside_folders_that_are_called_like_ours_is_served(tmp_path: Path) -> None:
     for folder in ("stages", "audio", "server"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").write_text("raise RuntimeError('not ours')")
     (tmp_path / "my_app.py").write_text(MY_APP)
-    command = [str(Path(sys.executable).with_name("stageflow-voice")), "serve", "my_app:app"]
-    async with await anyio.open_process(command, cwd=tmp_path, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        said, port = "", 0
-        with anyio.fail_after(40):
-            while not port:
-                said += (await process.stdout.receive()).decode()
-                port = next(
-                    (int(word.split(":")[2].split("/")[0]) for word in said.split() if "ws://" in word), 0
-                )
-        assert await answer(f"ws://127.0.0.1:{port}/v1/realtime", "hello") == ["Mine: hello"]
-        process.send_signal(signal.SIGINT)
-        with anyio.fail_after(20):
-            assert await process.wait() == 0
+    async with served(tmp_path, "my_app:app") as server:
+        assert await answer(await server.url(), "hello") == ["Mine: hello"]
 
 
 async def test_sighup_lets_new_sessions_use_the_file_if_it_is_right(tmp_path: Path) -> None:
     path = tmp_path / "stageflow-voice.toml"
     path.write_text(FILE)
-    command = [str(Path(sys.executable).with_name("stageflow-voice")), "serve", "--port", "0"]
-    async with await anyio.open_process(command, cwd=tmp_path, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        said, port = "", 0
-
-        async def until(text: str) -> None:
-            nonlocal said
-            with anyio.fail_after(40):
-                while text not in said:
-                    said += (await process.stdout.receive()).decode()  # type: ignore[union-attr]
-
-        await until("or try")
-        port = int(said.split("ws://127.0.0.1:")[1].split("/")[0])
-        url = f"ws://127.0.0.1:{port}/v1/realtime"
+    async with served(tmp_path, "--port", "0") as server:
+        url = await server.url()
         path.write_text(FILE.replace("[guard]", "[guards]"))
-        process.send_signal(signal.SIGHUP)
-        await until("guards: is no key; did you mean 'guard'?")
+        await server.hang_up()
+        await server.until("guards: is no key; did you mean 'guard'?")
         assert await answer(url, "hello") == ["Echo: hello"]
         path.write_text(FILE.replace("Echo: ", "New: "))
-        process.send_signal(signal.SIGHUP)
-        await until("new sessions use the configuration as it is now")
+        await server.hang_up()
+        await server.until("new sessions use the configuration as it is now")
         assert await answer(url, "hello") == ["New: hello"]
-        process.send_signal(signal.SIGINT)
-        with anyio.fail_after(20):
-            await process.wait()
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
