@@ -6,6 +6,8 @@ then runs to the limit of tokens; then only the first pass is kept, up to the ti
 it began again. Out of a hypothesis that ended nothing is ever taken ("no, no, no" is what the person said),
 but when its time stamps lie after the audio, or it says everything twice, it is doubtful: it may have gone round
 once too often. Of 288 spoken times of day four were read twice; read again with more silence, all four once.
+The same holds for one or two words that are said three times or more ("4, 4, 4," for one four): read again, all
+of five such recordings were read once.
 """
 
 import re
@@ -27,6 +29,9 @@ _LOST_S = 3.0
 
 _LOOP_WORDS = 3
 """Fewer words may well be said twice."""
+
+_TIMES = 3
+"""So often one or two words in turn are seldom said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,14 @@ def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_prob
         return Reading("", no_speech, log_probability, count)
     if count < token_limit(duration_s):
         text = text_of(tokens)
-        doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None
+        doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None or _says_one_thing(text)
         return Reading(text, no_speech, log_probability, count, ran_away=doubtful)
     ended = _until_end(tokens, duration_s)
     text = text_of(tokens if ended is None else ended)
     first_pass = without_loop(text) or (text if ended is not None else None)
     if first_pass is not None:
-        return Reading(first_pass, no_speech, log_probability, count)
+        doubtful = _says_one_thing(first_pass)
+        return Reading(first_pass, no_speech, log_probability, count, ran_away=doubtful)
     return Reading(text_of(_squeezed(tokens)), no_speech, log_probability, count, ran_away=True)
 
 
@@ -89,6 +95,15 @@ def without_loop(text: str) -> str | None:
         if keys[-period - 1].startswith(keys[-1]) and all(again == first for again, first in repeats):
             return None if _begins_within(keys[:period]) else " ".join(words[:period])
     return None
+
+
+def _says_one_thing(text: str) -> bool:
+    """Whether it is one word, or two in turn, said three times or more. It may be: people say "no, no, no"."""
+    keys = [bare(word) for word in text.split()]
+    return any(
+        len(keys) >= _TIMES * period and all(key == keys[at % period] for at, key in enumerate(keys))
+        for period in (1, 2)
+    )
 
 
 def _begins_within(keys: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """What Whisper's tokens mean: its alphabet, its stamps, its loops, and what is doubtful."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,11 +72,14 @@ def test_case_and_punctuation_do_not_tell_words_apart(word: str, same: str) -> N
 # --- a hypothesis that ended ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["No, no, no.", "five five five", "Very very very very good", ""])
-def test_of_what_ended_nothing_is_taken_out(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_doubtful"),
+    [("No, no, no.", True), ("five five five", True), ("Very very very very good", False), ("", False)],
+)
+def test_of_what_ended_nothing_is_taken_out(text: str, is_doubtful: bool) -> None:
     reading = read(tokens_of(text), 3.0, no_speech=0.1, log_probability=-0.3)
-    assert reading == Reading(text, 0.1, -0.3, len(tokens_of(text)))
-    assert not reading.is_doubtful
+    assert replace(reading, ran_away=False) == Reading(text, 0.1, -0.3, len(tokens_of(text)))
+    assert reading.is_doubtful == is_doubtful
 
 
 @pytest.mark.parametrize(("no_speech", "text"), [(NO_SPEECH, "you"), (NO_SPEECH + 0.01, "")])
@@ -196,3 +200,25 @@ def test_any_tokens_are_read(tokens: list[str], duration_s: float) -> None:
 )
 def test_the_better_of_two_ended_or_is_more_probable(one: Reading, other: Reading, better: str) -> None:
     assert one.better_of(other).text == better
+
+
+@pytest.mark.parametrize(
+    ("text", "is_doubtful"),
+    [
+        ("4, 4, 4,", True),
+        ("Wednesday. Wednesday. Wednesday.", True),
+        ("one two one two one two", True),
+        ("no, no", False),
+        ("one two one two", False),
+        ("no, no, no, thanks", False),
+    ],
+)
+def test_one_word_or_two_said_three_times_are_read_again(text: str, is_doubtful: bool) -> None:
+    whole = read(tokens_of(text), 20.0, no_speech=0.1, log_probability=-0.3)
+    assert (whole.text, whole.ran_away) == (text, is_doubtful)
+
+
+def test_a_word_that_fills_the_limit_is_read_again() -> None:
+    stamped = tokens_of("<|0.00|>nine... nine... nine...<|1.20|>")
+    reading = read([*stamped, *filled("<|1.20|>nine...", 1.2)], 1.2, no_speech=0.1, log_probability=-0.5)
+    assert (reading.text, reading.ran_away) == ("nine... nine... nine...", True)
