@@ -186,8 +186,18 @@ class Served:
             while text not in self.said:
                 self.said += (await self._process.stdout.receive()).decode()
 
-    async def hang_up(self) -> None:
-        self._process.send_signal(signal.SIGHUP)
+    async def hang_up_until(self, text: str) -> None:
+        """Say that the file has changed, again while nobody listens for it: the port opens a moment before."""
+        async with anyio.create_task_group() as tasks:
+
+            async def hang_up() -> None:
+                while True:
+                    self._process.send_signal(signal.SIGHUP)
+                    await anyio.sleep(2)
+
+            tasks.start_soon(hang_up)
+            await self.until(text)
+            tasks.cancel_scope.cancel()
 
     async def url(self) -> str:
         await self.until("/v1/realtime\n")
@@ -228,12 +238,10 @@ async def test_sighup_lets_new_sessions_use_the_file_if_it_is_right(tmp_path: Pa
     async with served(tmp_path, "--port", "0") as server:
         url = await server.url()
         path.write_text(FILE.replace("[guard]", "[guards]"))
-        await server.hang_up()
-        await server.until("guards: is no key; did you mean 'guard'?")
+        await server.hang_up_until("guards: is no key; did you mean 'guard'?")
         assert await answer(url, "hello") == ["Echo: hello"]
         path.write_text(FILE.replace("Echo: ", "New: "))
-        await server.hang_up()
-        await server.until("new sessions use the configuration as it is now")
+        await server.hang_up_until("new sessions use the configuration as it is now")
         assert await answer(url, "hello") == ["New: hello"]
 
 
