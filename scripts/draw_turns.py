@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from server.turntaking.floor import IMPOSSIBLE, OF_A_RUN, TABLE, FloorEvent, State
+from server.turntaking.floor_table import IMPOSSIBLE, OF_A_RUN, TABLE, FloorEvent, Row, State
 
 PAGE = Path(__file__).parents[1] / "docs" / "turns.md"
 BEGIN, END = "<!-- drawn by scripts/draw-turns: begin -->", "<!-- drawn by scripts/draw-turns: end -->"
@@ -14,9 +14,10 @@ def diagram() -> str:
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> listening"]
     for state, rows in TABLE.items():
         arrows: dict[State, list[str]] = {}
-        for event, row in rows.items():
-            if row.next is not state and event is not FloorEvent.GONE:
-                arrows.setdefault(row.next, []).append(event.value)
+        for event, cell in rows.items():
+            for target in dict.fromkeys(row.next for row in cell.ways()):
+                if target is not state and event is not FloorEvent.GONE:
+                    arrows.setdefault(target, []).append(event.value)
         lines += [f"    {state} --> {target}: {'<br/>'.join(events)}" for target, events in arrows.items()]
     return "\n".join([*lines, "    closed --> [*]", "```"])
 
@@ -36,10 +37,16 @@ def table() -> str:
 def _cell(state: State, event: FloorEvent) -> str:
     if event in IMPOSSIBLE[state]:
         return "✗"
-    row = TABLE[state].get(event)
-    if row is None:
+    cell = TABLE[state].get(event)
+    if cell is None:
         assert event in OF_A_RUN, "the table is total"
         return "late"
+    return "<br/>".join(
+        f"if *{row.when}* {_way(state, row)}" if row.when else _way(state, row) for row in cell.ways()
+    )
+
+
+def _way(state: State, row: Row) -> str:
     commands = ", ".join(f"*{command}*" for command in row.commands)
     target = "·" if row.next is state else f"→ {row.next}"
     return f"{target}: {commands}" if commands else target

@@ -22,7 +22,9 @@ from server.response.context import ResponseContext
 from server.response.pending import Deed, Pending
 from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
-from server.turntaking.floor import Floor, FloorEvent, RunId, State
+from server.turntaking.floor import RunId
+from server.turntaking.floor_table import Fact, FloorEvent
+from server.turntaking.happened import Happened
 from server.turntaking.question import Question
 
 log = logging.getLogger(__name__)
@@ -33,16 +35,12 @@ MAX_OUT_OF_BAND = 4
 OUT_OF_BAND_S = 60.0
 """How long one of them may take."""
 
-_THINKING = (State.THINKING, State.HESITATING)
-_ANSWERING = (*_THINKING, State.SPEAKING, State.DUCKED, State.PAUSED)
-
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """What requests need of their session."""
 
-    floor: Floor
-    feed: Callable[[FloorEvent, Question | None], None]
+    feed: Callable[[Happened], None]
     config: Callable[[], SessionConfig]
     answer: Callable[[], ResponseRun | None]
     """The one that has, or last had, the floor."""
@@ -68,9 +66,6 @@ class Requests:
                 Question(options=options, ended_by="client", requested=True, about=about, is_out_of_band=True)
             )
             return
-        active = self._active()
-        if active is not None:
-            raise _already_active(active) if options.in_conversation else _voice_is_taken(active)
         config = options.over(self.context.config())
         response = Response(
             new_id("resp"), config.modality, options.metadata, config, options.in_conversation
@@ -78,7 +73,15 @@ class Requests:
         question = Question(
             options=options, ended_by="client", requested=True, about=about, response=response
         )
-        self.context.feed(FloorEvent.RESPONSE_REQUESTED, question)
+        self.context.feed(Happened(FloorEvent.RESPONSE_REQUESTED, self._facts(), question))
+
+    def refuse(self, happened: Happened) -> None:
+        """What the client asked for cannot be had now: raises the ClientError that says why."""
+        if happened.event is FloorEvent.CANCELLED:
+            raise _not_active()
+        if happened.question is not None and happened.question.response is not None:
+            in_conversation = happened.question.options.in_conversation
+            raise _already_active(self._active()) if in_conversation else _voice_is_taken(self._active())
 
     def keep(self, question: Question) -> None:
         """Let a question wait for the end of what is being played. Raises ClientError for a second request."""
@@ -88,7 +91,7 @@ class Requests:
             case Deed.ANNOUNCE if question.response is not None:
                 self.context.of_responses.outbound.put(ResponseStarted(question.response))
             case Deed.REFUSE:
-                raise _already_active(self._active() or "")
+                raise _already_active(self._active())
 
     def silence(self, reason: ResponseReason) -> None:
         """The request that waits, if there is one, gets no answer; its client is told. Turns wait on."""
@@ -112,26 +115,32 @@ class Requests:
             self.silence("client_cancelled")
             return
         known = answer is not None and answer.is_announced and response_id in (None, answer.response_id)
-        if not known and (response_id is not None or self.context.floor.state not in _THINKING):
-            raise ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
-        self.context.feed(FloorEvent.CANCELLED, None)
+        if response_id is not None and not known:
+            raise _not_active()
+        self.context.feed(Happened(FloorEvent.CANCELLED, self._facts()))
 
     def clear_output(self) -> None:
         """Be silent at once, though the client may have been told all of the answer."""
-        answer = self.context.answer()
-        if answer is not None and self.context.floor.state in _ANSWERING:
-            self.context.feed(FloorEvent.CANCELLED, None)
-            self.context.of_responses.outbound.put(OutputCleared(answer.response_id))
+        self.context.feed(Happened(FloorEvent.SILENCED))
         self.silence("client_cancelled")
 
-    def _active(self) -> str | None:
+    def tell_cleared(self) -> None:
+        """The answer that had the floor has been silenced."""
+        answer = self.context.answer()
+        if answer is not None:
+            self.context.of_responses.outbound.put(OutputCleared(answer.response_id))
+
+    def _facts(self) -> frozenset[Fact]:
+        request, answer = self.pending.request, self.context.answer()
+        is_open = request is not None or (answer is not None and answer.is_announced)
+        return frozenset({Fact.RESPONSE_OPEN} if is_open else ())
+
+    def _active(self) -> str:
         """The id of the response that another request must wait for the end of."""
         request, answer = self.pending.request, self.context.answer()
         if request is not None and request.response is not None:
             return request.response.id
-        if answer is not None and (self.context.floor.state in _THINKING or answer.is_announced):
-            return answer.response_id
-        return None
+        return answer.response_id if answer is not None else ""
 
     def _start_out_of_band(self, question: Question) -> None:
         if len(self._out_of_band) >= MAX_OUT_OF_BAND:
@@ -168,6 +177,10 @@ def _voice_is_taken(response_id: str) -> ClientError:
         'have another spoken beside the conversation. One with "output_modalities": ["text"] need not wait.',
         param="response.conversation",
     )
+
+
+def _not_active() -> ClientError:
+    return ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
 
 
 def _already_active(response_id: str) -> ClientError:

@@ -1,11 +1,13 @@
 """What is done about whose turn it is: the floor is told what happened, and obeyed.
 
-All that decides lies in `server.turntaking.floor`. Barge-in is `feed(BARGED_IN)`: the floor says CANCEL
-and FLUSH, and both happen before anything else can run. The live turn is one task, which
-runs the pipeline (`server.response.run`).
+All that decides lies in `server.turntaking.floor_table`. What happens is queued, and one loop obeys the floor on one
+event after the other, so that an event that comes of obeying waits until the one before it is done with. Barge-in is
+`feed(BARGED_IN)`: the floor says CANCEL and FLUSH, and both happen before anything else can run. The live turn is one
+task, which runs the pipeline (`server.response.run`).
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +20,11 @@ from server.response.context import ResponseContext
 from server.response.requests import Requests
 from server.response.run import ResponseRun
 from server.session.speculation import Speculation
-from server.session.turn_reports import TurnReports
+from server.session.turn_reports import Observer, TurnReports
 from server.telemetry.logs import about
-from server.turntaking.floor import Floor, FloorCommand, FloorEvent, RunId, State
+from server.turntaking.floor import Floor, ImpossibleEvent
+from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent, State
+from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing
 from server.turntaking.question import Question
 from server.turntaking.speech import Speech
@@ -28,11 +32,14 @@ from server.turntaking.speech import Speech
 log = logging.getLogger(__name__)
 
 _CANCEL_REASONS: dict[FloorEvent, ResponseReason] = {
+    FloorEvent.SPEECH_STARTED: "turn_detected",
     FloorEvent.BARGED_IN: "turn_detected",
     FloorEvent.CANCELLED: "client_cancelled",
+    FloorEvent.SILENCED: "client_cancelled",
 }
 
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
+_FREE = (State.LISTENING, State.HEARING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ class KeeperContext:
     """Start a task of the session's."""
     close: Callable[[], None]
     """End the session."""
+    observer: Observer
+    raises_impossible: bool
+    """Whether an impossible event is raised (in tests), or counted and ignored."""
 
 
 class FloorKeeper:
@@ -62,76 +72,121 @@ class FloorKeeper:
         """The one that has, or last had, the floor."""
         self.announcements = Announcements(self._announce)
         self._context = context
+        self._happened: deque[Happened] = deque()
+        """What the floor has not been told yet: empty but while it is being obeyed."""
+        self._is_obeying = False
         self._cut: Question | None = None
         """What the person had asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
 
-    def feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
-        """Tell the floor what happened and do what it says, without an await in between."""
-        floor, now = self._context.floor, self._context.of_responses.now()
-        before = floor.state
-        commands = floor.feed(event, now, run)
-        self._obey(commands, now, question, _CANCEL_REASONS.get(event))
-        self._moved(before)
+    def feed(self, happened: Happened) -> None:
+        """Tell the floor what happened and do what it says, without an await in between; what happens by that, too.
+
+        Raises ClientError when the client asked for what cannot be had now.
+        """
+        self._happened.append(happened)
+        if not self._is_obeying:
+            self._drain()
 
     def tick(self, now: float) -> None:
         """See whether the floor has waited long enough."""
-        before = self._context.floor.state
-        self._obey(self._context.floor.tick(now), now)
-        self._moved(before)
+        event = self._context.floor.due(now)
+        if event is not None:
+            self.feed(Happened(event))
 
-    def _obey(
-        self,
-        commands: tuple[FloorCommand, ...],
-        now: float,
-        question: Question | None = None,
-        reason: ResponseReason | None = None,
-    ) -> None:
+    def _drain(self) -> None:
+        self._is_obeying = True
+        try:
+            while self._happened:
+                self._take_in(self._happened.popleft())
+        finally:
+            self._is_obeying = False
+            if self._happened:
+                self._drain()  # one of them has failed: that is no reason to forget the others
+
+    def _take_in(self, happened: Happened) -> None:
+        floor, now = self._context.floor, self._context.of_responses.now()
+        before = floor.state
+        try:
+            commands = floor.feed(happened.event, now, happened.run, happened.facts)
+        except ImpossibleEvent as error:
+            self._context.observer.impossible_event(before, happened.event)
+            if self._context.raises_impossible:
+                raise
+            log.error("ignored: %s", error, extra={"session": self._context.of_responses.session_id})
+            return
         for command in commands:
-            self._do(command, now, question, reason)
+            self._do(command, happened, now)
+        if floor.state is not before:
+            self._moved()
+        if floor.state in _FREE:
+            self._context.speech.floor_is_free()
+        if floor.state is State.LISTENING and not self._happened:
+            self._take_up_what_waits()
 
-    def _moved(self, before: State) -> None:
+    def _moved(self) -> None:
         """See to what depends on who has the floor."""
         context, state = self._context, self._context.floor.state
-        if state is before:
-            return
         context.hearing.set_agent_audible(state in _AUDIBLE)
         if state is State.LISTENING:
             self._silent_from_ms = context.hearing.position_ms
             context.of_responses.outbound.wake()  # the writer keeps the time of the silence
-        if state in (State.LISTENING, State.HEARING):
-            context.speech.floor_is_free()
-        if context.requests.pending and context.floor.state is State.LISTENING:
-            self.feed(FloorEvent.RESPONSE_REQUESTED)  # START takes what waits
-        self._announce()
 
-    def _do(
-        self, command: FloorCommand, now: float, question: Question | None, reason: ResponseReason | None
-    ) -> None:
+    def _take_up_what_waits(self) -> None:
+        if self._context.requests.pending:
+            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED))  # START takes it
+        else:
+            self._announce()
+
+    def _do(self, command: FloorCommand, happened: Happened, now: float) -> None:
+        context = self._context
         match command:
             case FloorCommand.OPEN:
                 pass  # the floor counts its turns
+            case FloorCommand.TELL_START | FloorCommand.HIDE_START | FloorCommand.WEIGH:
+                self._do_sound(command, happened)
             case FloorCommand.START:
-                question = question or self._context.requests.pending.take()
-                assert question is not None, "an answer is started with what it is asked for"
-                self._start(question, now)
-            case FloorCommand.QUEUE:
-                assert question is not None, "what waits is a question"
-                self._context.requests.keep(question)
-                if question.utterance is not None:
-                    self._context.spoken.read(question.utterance)
+                self._start(happened.question, now)
+            case FloorCommand.QUEUE | FloorCommand.REFUSE | FloorCommand.TELL_CLEARED:
+                self._do_request(command, happened)
             case FloorCommand.APOLOGISE:
-                if self.answer is not None and self.answer.is_spoken:  # who reads has been told
-                    self.announcements.add(self._context.of_responses.pipelines.apology)
+                self._apologise()
             case FloorCommand.END_SPEECH:
-                self._context.speech.end_here()
+                context.speech.end_here()
             case FloorCommand.NUDGE:
                 self._break_silence()
             case FloorCommand.CLOSE:
-                self._context.close()
+                context.close()
             case _:
                 assert self.answer is not None, "only a live run is let out, held or ended"
-                self._do_answer(self.answer, command, now, reason)
+                self._do_answer(self.answer, command, now, _CANCEL_REASONS.get(happened.event))
+
+    def _do_sound(self, command: FloorCommand, happened: Happened) -> None:
+        assert happened.sound is not None, "speech that starts is a sound"
+        match command:
+            case FloorCommand.TELL_START:
+                self._context.speech.tell_start(happened.sound)
+            case FloorCommand.HIDE_START:
+                self._context.speech.hide_start(happened.sound)
+            case FloorCommand.WEIGH:
+                self._context.speech.weigh_sound(happened.sound)
+
+    def _do_request(self, command: FloorCommand, happened: Happened) -> None:
+        context = self._context
+        match command:
+            case FloorCommand.QUEUE:
+                assert happened.question is not None, "what waits is a question"
+                context.requests.keep(happened.question)
+                if happened.question.utterance is not None:
+                    context.spoken.read(happened.question.utterance)
+            case FloorCommand.REFUSE:
+                context.requests.refuse(happened)
+            case FloorCommand.TELL_CLEARED:
+                context.requests.tell_cleared()
+
+    def _apologise(self) -> None:
+        if self.answer is not None and self.answer.is_spoken:  # who reads has been told
+            self.announcements.add(self._context.of_responses.pipelines.apology)
 
     def _do_answer(
         self, answer: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None
@@ -173,8 +228,10 @@ class FloorKeeper:
         if reason is not None:
             self._context.requests.silence(reason)
 
-    def _start(self, question: Question, now: float) -> None:
+    def _start(self, asked: Question | None, now: float) -> None:
         context = self._context
+        question = asked or context.requests.pending.take()
+        assert question is not None, "an answer is started with what it is asked for"
         if question.utterance is not None:
             context.spoken.note(question.utterance.item_id)
         timeline = context.reports.begin(context.floor.run, question, now)
@@ -193,8 +250,8 @@ class FloorKeeper:
             answer.fail()
         self._context.reports.over(answer)
         self._ask_again(answer)
-        waits = bool(self._context.requests.pending)
-        self.feed(FloorEvent.ANSWERED_WITH_MORE if waits else FloorEvent.ANSWERED, run=answer.run_id)
+        facts = frozenset({Fact.MORE_WAITS} if self._context.requests.pending else ())
+        self.feed(Happened(FloorEvent.ANSWERED, facts, run=answer.run_id))
 
     def _ask_again(self, answer: ResponseRun) -> None:
         """Have the last question answered after all, if what cut off its answer held no words."""
@@ -210,9 +267,11 @@ class FloorKeeper:
         context.spoken.add_silence(new_id("item"), self._silent_from_ms, context.hearing.position_ms)
         detection = context.config().turn_detection
         if detection is not None and detection.create_response:
-            self.feed(FloorEvent.RESPONSE_REQUESTED, Question(ended_by="server", requested=True))
+            question = Question(ended_by="server", requested=True)
+            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
     def _announce(self) -> None:
-        if self.announcements and self._context.floor.state is State.LISTENING:
+        is_idle = self._context.floor.state is State.LISTENING and not self._happened
+        if self.announcements and is_idle:
             question = Question(say=self.announcements.next(), ended_by="server")
-            self.feed(FloorEvent.RESPONSE_REQUESTED, question)
+            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))

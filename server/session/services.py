@@ -41,6 +41,8 @@ class Services:
     unreported_lead_ms: int = 1300
     """For those that do not."""
     chunk_ms: int = 100
+    raises_impossible: bool = False
+    """Whether an event that the floor calls impossible ends the session, as in tests, or is counted and ignored."""
     bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)
     """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""
     unix_time_s: Callable[[], float] = lambda: 0.0

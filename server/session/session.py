@@ -47,10 +47,11 @@ from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
 from server.tools.mcp_calls import McpCalls
 from server.tools.mcp_servers import SessionMcpServers
-from server.turntaking.floor import Floor, FloorEvent, FloorLimits, RunId
+from server.turntaking.floor import Floor, FloorLimits
+from server.turntaking.floor_table import FloorEvent
+from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing
 from server.turntaking.overlaps import SpeechContext
-from server.turntaking.question import Question
 from server.turntaking.speech import Speech
 from stageflow.context import Message
 
@@ -189,7 +190,6 @@ class Session:
 
     def _speech_context(self) -> SpeechContext:
         return SpeechContext(
-            floor=self._floor,
             feed=self._feed,
             put=self._outbound.put,
             take=self._spoken.take,
@@ -216,7 +216,7 @@ class Session:
             earlier=self._hearing.earlier,
             deadlines=services.deadlines,
             on_alive=lambda run: self._floor.alive(run, self._now()),
-            on_audible=lambda run: self._feed(FloorEvent.AUDIBLE, run=run),
+            on_audible=lambda run: self._feed(Happened(FloorEvent.AUDIBLE, run=run)),
             max_context_tokens=services.limits.max_context_tokens,
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
@@ -225,7 +225,6 @@ class Session:
     def _new_requests(self) -> Requests:
         return Requests(
             RequestContext(
-                floor=self._floor,
                 feed=self._feed,
                 config=lambda: self._config,
                 answer=lambda: self._keeper.answer,
@@ -249,6 +248,8 @@ class Session:
                 config=lambda: self._config,
                 spawn=self._spawn,
                 close=lambda: self._tasks.cancel_scope.cancel(),
+                observer=self._observer,
+                raises_impossible=self._services.raises_impossible,
             )
         )
 
@@ -275,7 +276,7 @@ class Session:
                 if self._services.greeting and self._config.purpose == "realtime":
                     self._keeper.announcements.add(self._services.greeting)
                 await self._read()
-                self._feed(FloorEvent.GONE)
+                self._feed(Happened(FloorEvent.GONE))
         except Exception:
             log.exception("the session failed", extra={"session": self.id})
             self._over = SessionOver(1011, "internal error")
@@ -450,8 +451,8 @@ class Session:
 
     # --- whose turn it is ---------------------------------------------------------------------------------
 
-    def _feed(self, event: FloorEvent, question: Question | None = None, run: RunId | None = None) -> None:
-        self._keeper.feed(event, question, run)
+    def _feed(self, happened: Happened) -> None:
+        self._keeper.feed(happened)
 
     def remind(self, delay_s: float, text: str) -> Callable[[], None]:
         """Say `text` in `delay_s` seconds, or as soon as nobody speaks; see `Announcements.remind`."""

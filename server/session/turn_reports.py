@@ -15,6 +15,7 @@ from server.response.playback import Playback
 from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
+from server.turntaking.floor_table import FloorEvent, State
 from server.turntaking.hearing import Hearing
 from server.turntaking.question import Question
 
@@ -39,6 +40,9 @@ class Observer(Protocol):
     def problem(self, code: str) -> None:
         """A client was told of an error."""
 
+    def impossible_event(self, state: State, event: FloorEvent) -> None:
+        """The floor was fed what cannot happen: a bug of the server's."""
+
     def session_ended(self, close_code: int) -> None:
         """A session is over, for this reason."""
 
@@ -53,6 +57,9 @@ class NoObserver:
         """Nothing."""
 
     def problem(self, code: str) -> None:
+        """Nothing."""
+
+    def impossible_event(self, state: State, event: FloorEvent) -> None:
         """Nothing."""
 
     def session_ended(self, close_code: int) -> None:

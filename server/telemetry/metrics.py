@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from server.telemetry.timeline import Timeline
+from server.turntaking.floor_table import FloorEvent, State
 from stages.runtime.worker import worker_statistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -70,6 +71,12 @@ class Metrics:
         self._refusals = counter(
             "refusals", "Requests refused before a session, by HTTP status and reason.", "status", "reason"
         )
+        self._impossible_events = counter(
+            "impossible_events",
+            "Events that cannot happen to the floor in its state, by both: each is a bug.",
+            "state",
+            "event",
+        )
         self._stage_failures = counter(
             "stage_failures", "Answers that failed, by the stage that did.", "stage"
         )
@@ -115,6 +122,10 @@ class Metrics:
     def problem(self, code: str) -> None:
         """A client was told of an error."""
         self._errors.labels(code).inc()
+
+    def impossible_event(self, state: State, event: FloorEvent) -> None:
+        """The floor was fed what cannot happen: a bug of the server's."""
+        self._impossible_events.labels(state, event).inc()
 
     def refused(self, status: int, reason: str) -> None:
         """A request was refused, and no session opened."""

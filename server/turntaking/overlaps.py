@@ -12,10 +12,10 @@ from server.conversation.utterance import Utterance
 from server.domain import events as ev
 from server.domain.values import TurnDetection
 from server.domain.voice_events import EndedBy
-from server.turntaking.floor import OVERLAP, Floor, FloorEvent, State
+from server.turntaking.floor_table import FloorEvent
+from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing, SpeechBegan
 from server.turntaking.interruption import Evidence, InterruptionPolicy, Verdict, judge
-from server.turntaking.question import Question
 from stages.ports import EndOfTurnModel, Expects
 
 
@@ -23,8 +23,7 @@ from stages.ports import EndOfTurnModel, Expects
 class SpeechContext:
     """What speech needs of its session."""
 
-    floor: Floor
-    feed: Callable[[FloorEvent, Question | None], None]
+    feed: Callable[[Happened], None]
     put: Callable[[ev.Event], None]
     take: Callable[[Utterance], None]
     """The utterance is over and becomes the person's item."""
@@ -51,6 +50,8 @@ class Overlap:
     ended_ms: int | None = None
     """Where it ended, once the detector or the client has said so."""
     ended_by: EndedBy = "silence"
+    goes_on: bool = False
+    """Whether it has lasted so long that the voice is held."""
     is_told: bool = False
     """Whether the client knows of it."""
 
@@ -84,14 +85,11 @@ class Overlaps:
     def begin(self, began: SpeechBegan) -> None:
         """The person has made a sound."""
         self._waiting.append(Overlap(began))
-        self._ask_for_verdict()
 
     def weigh_newest(self) -> None:
         """More of it has been heard. The hot path: once there are words, how long it lasts only matters to a voice
         that is not held yet."""
-        if self._waiting and (
-            self._context.floor.state is State.DUCKED or not self._waiting[-1].utterance.text
-        ):
+        if self._waiting and not (self._waiting[-1].goes_on and self._waiting[-1].utterance.text):
             self.weigh(self._waiting[-1])
 
     def weigh(self, overlap: Overlap) -> None:
@@ -102,8 +100,9 @@ class Overlaps:
         is_over = utterance.is_paused and utterance.outcome is not None
         evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
         verdict = judge(evidence, self._context.policy, self._context.answer_text())
-        if verdict in (Verdict.HOLD, Verdict.READ) and self._context.floor.state is State.DUCKED:
-            self._context.feed(FloorEvent.SPEECH_PERSISTED, None)
+        if verdict in (Verdict.HOLD, Verdict.READ):
+            overlap.goes_on = True
+            self._context.feed(Happened(FloorEvent.SPEECH_PERSISTED))
         match verdict:
             case Verdict.READ if not utterance.is_being_transcribed:
                 self._context.read(utterance)
@@ -134,43 +133,36 @@ class Overlaps:
         """It interrupts."""
         while self._waiting[0] is not overlap:
             self._hearing.forget(self._waiting.pop(0).utterance)
-        if self._context.floor.state in OVERLAP or self._context.floor.state in _ANSWERING:
+        if not overlap.is_told:
             overlap.is_told = True
-            self._context.put(ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms))
-            self._context.feed(FloorEvent.BARGED_IN, None)  # which frees the floor for it
-        else:
-            self.floor_is_free()
+            self._context.feed(Happened(FloorEvent.BARGED_IN, sound=overlap.began))
 
-    def floor_is_free(self) -> None:
-        """Nobody answers any more: the oldest becomes a turn, and then perhaps the next."""
-        while self._waiting and self._context.floor.state in (State.LISTENING, State.HEARING):
+    def next_turn(self) -> None:
+        """Nobody answers: make a turn of the oldest that is worth one. To be called again for the next, once the floor
+        has taken this one in and is still free."""
+        while self._waiting:
             overlap = self._waiting.pop(0)
-            if self._is_over_unnoticed(overlap):
-                self._forget_after_answer(overlap)
-                continue
-            if not overlap.is_told:
-                self._context.put(ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms))
-            self._become_turn(overlap)
+            if not self._is_over_unnoticed(overlap):
+                if not overlap.is_told:
+                    self._context.put(
+                        ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms)
+                    )
+                self._become_turn(overlap)
+                break
+            self._hearing.forget(overlap.utterance)
+            if not self._waiting:
+                self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
         if self._waiting:
-            self._ask_for_verdict()
+            self._context.feed(Happened(FloorEvent.SOUND_WAITS))
 
     def abandon(self) -> bool:
         """Forget them all; True if there were any."""
         had_some = bool(self._waiting)
         while self._waiting:
             self._hearing.forget(self._waiting.pop().utterance)
-        if had_some and self._context.floor.state in OVERLAP:
-            self._context.feed(FloorEvent.FALSE_ALARM, None)
+        if had_some:
+            self._context.feed(Happened(FloorEvent.FALSE_ALARM))
         return had_some
-
-    def _forget_after_answer(self, overlap: Overlap) -> None:
-        self._hearing.forget(overlap.utterance)
-        if not self._waiting and self._context.floor.state is State.HEARING:
-            self._context.feed(FloorEvent.SPEECH_NOTED, None)
-
-    def _ask_for_verdict(self) -> None:
-        if self._context.floor.state in _ANSWERING:
-            self._context.feed(FloorEvent.SPEECH_STARTED, None)
 
     def _is_over_unnoticed(self, overlap: Overlap) -> bool:
         """Whether it was short, and neither words nor the client have made anything of it."""
@@ -183,8 +175,5 @@ class Overlaps:
     def _dismiss(self, overlap: Overlap) -> None:
         self._waiting.remove(overlap)
         self._hearing.forget(overlap.utterance)
-        if not self._waiting and self._context.floor.state in OVERLAP:
-            self._context.feed(FloorEvent.FALSE_ALARM, None)
-
-
-_ANSWERING = (State.THINKING, State.SPEAKING)
+        if not self._waiting:
+            self._context.feed(Happened(FloorEvent.FALSE_ALARM))

@@ -18,7 +18,8 @@ from server.domain import events as ev
 from server.domain.values import SessionConfig
 from server.domain.voice_events import EndedBy
 from server.turntaking.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
-from server.turntaking.floor import OVERLAP, FloorEvent, State
+from server.turntaking.floor_table import Fact, FloorEvent
+from server.turntaking.happened import Happened
 from server.turntaking.hearing import (
     Hearing,
     SpeechBegan,
@@ -89,7 +90,7 @@ class Speech:
         if self._hearing.is_speaking:
             self.commit("stall")
         else:
-            self._context.feed(FloorEvent.SPEECH_NOTED, None)
+            self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
 
     def weigh(self, utterance: Utterance) -> None:
         """More of its words are known."""
@@ -107,7 +108,19 @@ class Speech:
 
     def floor_is_free(self) -> None:
         """The answer is over: a sound made over it that has not been judged is a turn."""
-        self._overlaps.floor_is_free()
+        self._overlaps.next_turn()
+
+    def tell_start(self, began: SpeechBegan) -> None:
+        """Tell the client that the person speaks."""
+        self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
+
+    def hide_start(self, began: SpeechBegan) -> None:
+        """Keep it from the client, which would fall silent if it knew."""
+        self._untold = began.utterance
+
+    def weigh_sound(self, began: SpeechBegan) -> None:
+        """Judge from now on whether the sound interrupts."""
+        self._overlaps.begin(began)
 
     # --- turns --------------------------------------------------------------------------------------------
 
@@ -124,7 +137,7 @@ class Speech:
             case SpeechWentOn(pause_ms=pause_ms):
                 self._went_on(pause_ms)
                 if overlap is None:
-                    self._context.feed(FloorEvent.SPEECH_RESUMED, None)
+                    self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))
             case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
                 self.ended_by = "semantic" if self._is_semantic() else "silence"
                 if overlap is not None:
@@ -134,22 +147,13 @@ class Speech:
 
     def _began(self, heard: SpeechBegan) -> None:
         context, detection = self._context, self._context.detection()
-        if context.floor.state in OVERLAP:
-            self._overlaps.begin(heard)
-        elif context.floor.state not in (State.THINKING, State.SPEAKING):
-            self._tell_start(heard)
-            context.feed(FloorEvent.SPEECH_STARTED, None)
-        elif detection is not None and not detection.interrupt_response:
-            self._tell_start(heard)
-            context.feed(FloorEvent.SPEECH_OVERHEARD, None)
-        elif context.answer_heard_ms() < context.policy.protect_ms:
-            self._untold = heard.utterance  # a client that knew of it would fall silent
-            context.feed(FloorEvent.SPEECH_OVERHEARD, None)
-        elif context.holds_voice or context.floor.state is State.THINKING:
-            self._overlaps.begin(heard)
-        else:
-            self._tell_start(heard)
-            context.feed(FloorEvent.BARGED_IN, None)
+        held = {
+            Fact.UNINTERRUPTIBLE: detection is not None and not detection.interrupt_response,
+            Fact.PROTECTED: context.answer_heard_ms() < context.policy.protect_ms,
+            Fact.HOLDS_VOICE: context.holds_voice,
+        }
+        facts = frozenset(fact for fact, holds in held.items() if holds)
+        context.feed(Happened(FloorEvent.SPEECH_STARTED, facts, sound=heard))
 
     def _paused(self, utterance: Utterance) -> None:
         self._finished = None
@@ -157,7 +161,7 @@ class Speech:
         if self._questions is not None and self._is_semantic():
             self._questions.ask(utterance.recent())
         if self._wants_response():
-            self._context.feed(FloorEvent.SPEECH_PAUSED, Question(utterance=utterance))
+            self._feed_question(FloorEvent.SPEECH_PAUSED, utterance)
 
     def _went_on(self, pause_ms: int) -> None:
         self._pauses = self._pauses.after(pause_ms)
@@ -192,13 +196,13 @@ class Speech:
             self._context.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.take(utterance)
         if ended_by != "client" and self._wants_response():
-            self._context.feed(FloorEvent.SPEECH_ENDED, Question(utterance=utterance))
+            self._feed_question(FloorEvent.SPEECH_ENDED, utterance)
         else:
             self._note(utterance)
 
     def _note(self, utterance: Utterance) -> None:
         self._context.read(utterance)
-        self._context.feed(FloorEvent.SPEECH_NOTED, None)
+        self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
 
     def _is_semantic(self) -> bool:
         detection = self._context.detection()
@@ -208,13 +212,13 @@ class Speech:
         detection = self._context.detection()
         return detection is not None and detection.create_response
 
-    def _tell_start(self, began: SpeechBegan) -> None:
-        self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
+    def _feed_question(self, event: FloorEvent, utterance: Utterance) -> None:
+        self._context.feed(Happened(event, question=Question(utterance=utterance)))
 
     def _abandon(self) -> None:
         """The utterance is gone without an end."""
         if not self._overlaps.abandon():
-            self._context.feed(FloorEvent.SPEECH_NOTED, None)
+            self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
 
     def _catch_up(self, overlap: Overlap) -> None:
         """It is a turn: tell the floor what it has not been told of it."""
@@ -222,5 +226,5 @@ class Speech:
             self._stopped(overlap.utterance, overlap.ended_ms, overlap.ended_by)
         elif overlap.utterance.is_paused:
             self._paused(overlap.utterance)
-        elif self._context.floor.state is State.LISTENING:
-            self._context.feed(FloorEvent.SPEECH_RESUMED, None)
+        else:
+            self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))

@@ -254,6 +254,7 @@ class Stage:
             tool_servers=tool_servers,
             interruption=interruption,
             observer=observer or NoObserver(),
+            raises_impossible=True,
         )
         self.session = Session(self.wire, dialect(config), services, config)
         self.loop_turns = 0

@@ -9,32 +9,44 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server.turntaking.floor import (
+from server.turntaking.floor import Floor, FloorLimits, ImpossibleEvent, RunId
+from server.turntaking.floor_table import (
     IMPOSSIBLE,
     OF_A_RUN,
     OVERLAP,
     TABLE,
-    Floor,
+    Fact,
     FloorCommand,
     FloorEvent,
-    FloorLimits,
-    ImpossibleEvent,
-    RunId,
+    Row,
     State,
 )
 
 ROOT = Path(__file__).parents[3]
-E, C, S = FloorEvent, FloorCommand, State
+E, C, S, F = FloorEvent, FloorCommand, State, Fact
 LIMITS = FloorLimits(think_s=10.0, speak_s=100.0, overlap_s=5.0, stall_s=2.0)
 WITH_A_RUN = OVERLAP | {S.ENDING, S.THINKING, S.SPEAKING}
-ANSWER, YIELD = (C.OPEN, C.START, C.COMMIT), (C.CANCEL, C.FLUSH, C.OPEN)
+ANSWER, YIELD = (C.OPEN, C.START, C.COMMIT), (C.TELL_START, C.CANCEL, C.FLUSH, C.OPEN)
 
 
-def floor_after(*events: FloorEvent) -> Floor:
+HOLDS = frozenset({F.HOLDS_VOICE})
+UNINTERRUPTIBLE = frozenset({F.UNINTERRUPTIBLE})
+
+
+def floor_after(*events: FloorEvent, facts: frozenset[Fact] = HOLDS) -> Floor:
     floor = Floor(LIMITS)
     for event in events:
-        floor.feed(event, 0.0, floor.run if event in OF_A_RUN else None)
+        floor.feed(event, 0.0, floor.run if event in OF_A_RUN else None, facts)
     return floor
+
+
+def tick(floor: Floor, now: float) -> tuple[FloorCommand, ...]:
+    event = floor.due(now)
+    return () if event is None else floor.feed(event, now)
+
+
+def all_rows() -> list[Row]:
+    return [row for cells in TABLE.values() for cell in cells.values() for row in cell.ways()]
 
 
 # --- the table ------------------------------------------------------------------------------------------------
@@ -53,24 +65,28 @@ def test_table_is_total(state: State, event: FloorEvent) -> None:
 def test_every_state_is_reachable() -> None:
     reached, frontier = {State.LISTENING}, [State.LISTENING]
     while frontier:
-        for row in TABLE[frontier.pop()].values():
-            if row.next not in reached:
-                reached.add(row.next)
-                frontier.append(row.next)
+        for cell in TABLE[frontier.pop()].values():
+            for row in cell.ways():
+                if row.next not in reached:
+                    reached.add(row.next)
+                    frontier.append(row.next)
     assert reached == set(State)
 
 
 def test_every_command_is_given_somewhere() -> None:
-    given = {command for rows in TABLE.values() for row in rows.values() for command in row.commands}
-    assert given == set(FloorCommand)
+    assert {command for row in all_rows() for command in row.commands} == set(FloorCommand)
+
+
+def test_every_fact_decides_something_and_the_last_row_of_a_cell_always_applies() -> None:
+    assert {row.when for row in all_rows() if row.when} == set(Fact)
+    assert all((row.when is None) == (row.otherwise is None) for row in all_rows())
 
 
 def test_cancel_always_comes_with_a_flush_and_before_it() -> None:
-    for rows in TABLE.values():
-        for row in rows.values():
-            assert (C.CANCEL in row.commands) == (C.FLUSH in row.commands)
-            if C.CANCEL in row.commands:
-                assert row.commands.index(C.CANCEL) < row.commands.index(C.FLUSH)
+    for row in all_rows():
+        assert (C.CANCEL in row.commands) == (C.FLUSH in row.commands)
+        if C.CANCEL in row.commands:
+            assert row.commands.index(C.CANCEL) < row.commands.index(C.FLUSH)
 
 
 def test_every_state_but_the_last_has_a_way_out_when_time_is_up_and_when_the_client_is_gone() -> None:
@@ -122,7 +138,7 @@ def test_speech_takes_the_floor_from_an_answer(before: tuple[FloorEvent, ...]) -
 
 def test_a_cough_lowers_the_voice_and_gives_it_back() -> None:
     floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE)
-    assert floor.feed(E.SPEECH_STARTED, 2.0) == (C.DUCK,)
+    assert floor.feed(E.SPEECH_STARTED, 2.0, None, HOLDS) == (C.WEIGH, C.DUCK)
     assert floor.feed(E.FALSE_ALARM, 2.2) == (C.RESUME,)
     assert (floor.state, floor.run) == (S.SPEAKING, RunId(1, 1))
 
@@ -137,7 +153,7 @@ def test_a_sound_that_goes_on_holds_the_voice_until_it_is_known_what_it_was() ->
 
 def test_an_answer_that_is_not_audible_yet_holds_back_while_a_sound_lasts() -> None:
     floor = floor_after(E.RESPONSE_REQUESTED)
-    assert floor.feed(E.SPEECH_STARTED, 2.0) == (C.PAUSE,)
+    assert floor.feed(E.SPEECH_STARTED, 2.0) == (C.WEIGH, C.PAUSE)
     assert floor.state is S.HESITATING
     assert floor.feed(E.FALSE_ALARM, 2.5) == (C.RESUME,)
     assert (floor.state, floor.deadline) == (S.THINKING, 10.0)
@@ -154,9 +170,9 @@ def test_an_undecided_sound_does_not_hold_the_answer_for_ever() -> None:
     floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE, E.SPEECH_STARTED, E.SPEECH_PERSISTED)
     for now in (1.0, 2.0, 3.0, 4.0):
         floor.audio_came(now)
-        assert floor.tick(now) == ()
+        assert tick(floor, now) == ()
     assert floor.deadline == 5.0
-    assert floor.tick(5.0) == (C.RESUME,)
+    assert tick(floor, 5.0) == (C.RESUME,)
     assert floor.state is S.SPEAKING
 
 
@@ -164,23 +180,50 @@ def test_an_undecided_sound_does_not_hold_the_answer_for_ever() -> None:
 def test_speech_whose_audio_stops_coming_is_ended(pauses: bool) -> None:
     floor = floor_after(E.SPEECH_STARTED, *[E.SPEECH_PAUSED] * pauses)
     floor.audio_came(1.5)
-    assert floor.tick(3.4) == ()
-    assert floor.tick(3.5) == (C.END_SPEECH,)
+    assert tick(floor, 3.4) == ()
+    assert tick(floor, 3.5) == (C.END_SPEECH,)
 
 
 def test_overheard_speech_does_not_interrupt_and_is_answered_afterwards() -> None:
     floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE)
-    for event in (E.SPEECH_OVERHEARD, E.SPEECH_PAUSED, E.SPEECH_RESUMED, E.SPEECH_PAUSED):
+    assert floor.feed(E.SPEECH_STARTED, 2.0, None, UNINTERRUPTIBLE | HOLDS) == (C.TELL_START,)
+    for event in (E.SPEECH_PAUSED, E.SPEECH_RESUMED, E.SPEECH_PAUSED):
         assert floor.feed(event, 2.0) == ()
     assert floor.feed(E.SPEECH_ENDED, 3.0) == (C.QUEUE,)
-    assert floor.feed(E.ANSWERED_WITH_MORE, 4.0, floor.run) == ANSWER
+    assert floor.feed(E.ANSWERED, 4.0, floor.run, frozenset({F.MORE_WAITS})) == ANSWER
     assert (floor.state, floor.run) == (S.THINKING, RunId(2, 1))
 
 
 def test_overheard_speech_may_outlast_the_answer() -> None:
-    floor = floor_after(E.RESPONSE_REQUESTED, E.SPEECH_OVERHEARD, E.ANSWERED)
+    floor = floor_after(E.RESPONSE_REQUESTED, E.SPEECH_STARTED, E.ANSWERED, facts=UNINTERRUPTIBLE)
     assert floor.feed(E.SPEECH_PAUSED, 3.0) == (C.OPEN, C.START)
     assert floor.feed(E.SPEECH_ENDED, 3.3) == (C.COMMIT,)
+
+
+@pytest.mark.parametrize(
+    ("facts", "commands"),
+    [
+        ((), YIELD),
+        ((F.HOLDS_VOICE,), (C.WEIGH, C.DUCK)),
+        ((F.PROTECTED, F.HOLDS_VOICE), (C.HIDE_START,)),
+        ((F.UNINTERRUPTIBLE, F.PROTECTED, F.HOLDS_VOICE), (C.TELL_START,)),
+    ],
+)
+def test_the_facts_decide_what_a_sound_does_to_an_answer(
+    facts: tuple[Fact, ...], commands: tuple[FloorCommand, ...]
+) -> None:
+    floor = floor_after(E.RESPONSE_REQUESTED, E.AUDIBLE)
+    assert floor.feed(E.SPEECH_STARTED, 2.0, None, frozenset(facts)) == commands
+
+
+@pytest.mark.parametrize("event", [E.RESPONSE_REQUESTED, E.CANCELLED])
+def test_what_cannot_be_had_is_refused_and_moves_nothing(event: FloorEvent) -> None:
+    facts = frozenset({F.RESPONSE_OPEN} if event is E.RESPONSE_REQUESTED else ())
+    for before in ((), (E.SPEECH_STARTED,), (E.SPEECH_STARTED, E.SPEECH_PAUSED)):
+        floor = floor_after(*before)
+        was = floor.state, floor.deadline
+        assert floor.feed(event, 1.0, None, facts) == (C.REFUSE,)
+        assert (floor.state, floor.deadline) == was
 
 
 def test_events_of_a_run_that_lost_the_floor_are_late() -> None:
@@ -201,8 +244,8 @@ def test_a_cancelled_run_says_nothing_more() -> None:
 def test_a_turn_that_never_answers_is_ended_and_apologised_for() -> None:
     floor = floor_after(E.RESPONSE_REQUESTED)
     assert floor.deadline == 10.0
-    assert floor.tick(9.9) == ()
-    assert floor.tick(10.0) == (C.CANCEL, C.FLUSH, C.APOLOGISE)
+    assert tick(floor, 9.9) == ()
+    assert tick(floor, 10.0) == (C.CANCEL, C.FLUSH, C.APOLOGISE)
     assert floor.state is S.LISTENING
 
 
@@ -212,7 +255,7 @@ def test_speaking_has_its_own_deadline() -> None:
     floor.feed(E.AUDIBLE, 5.0, floor.run)
     floor.feed(E.AUDIBLE, 50.0, floor.run)
     assert floor.deadline == 105.0
-    assert floor.tick(105.0) == (C.CANCEL, C.FLUSH)
+    assert tick(floor, 105.0) == (C.CANCEL, C.FLUSH)
 
 
 def test_a_person_who_says_nothing_after_an_answer_is_nudged_once() -> None:
@@ -221,8 +264,8 @@ def test_a_person_who_says_nothing_after_an_answer_is_nudged_once() -> None:
     assert floor.deadline is None  # nothing was said yet
     floor.feed(E.RESPONSE_REQUESTED, 0.0)
     floor.feed(E.ANSWERED, 3.0, floor.run)
-    assert floor.tick(9.9) == ()
-    assert floor.tick(10.0) == (C.NUDGE,)
+    assert tick(floor, 9.9) == ()
+    assert tick(floor, 10.0) == (C.NUDGE,)
     assert floor.deadline is None
 
 
@@ -270,8 +313,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.voice = "plain"
 
     @precondition(lambda self: self.floor.state is not S.CLOSED)
-    @rule(event=st.sampled_from(FloorEvent), of_an_old_run=st.booleans(), after_s=st.floats(0, 20))
-    def feed(self, event: FloorEvent, of_an_old_run: bool, after_s: float) -> None:
+    @rule(
+        event=st.sampled_from(FloorEvent),
+        facts=st.frozensets(st.sampled_from(Fact)),
+        of_an_old_run=st.booleans(),
+        after_s=st.floats(0, 20),
+    )
+    def feed(self, event: FloorEvent, facts: frozenset[Fact], of_an_old_run: bool, after_s: float) -> None:
         if event in IMPOSSIBLE[self.floor.state]:
             return
         self.now += after_s
@@ -281,19 +329,19 @@ class AnyOrder(RuleBasedStateMachine):
         state = self.floor.state
         if event is E.AUDIBLE and not late:
             assert self.floor.run in self.committed
-        commands = self.floor.feed(event, self.now, run if event in OF_A_RUN else None)
+        commands = self.floor.feed(event, self.now, run if event in OF_A_RUN else None, facts)
         if late:
             assert commands == ()
             assert self.floor.state is state
             return
-        if event in (E.ANSWERED, E.ANSWERED_WITH_MORE):
+        if event is E.ANSWERED:
             self.live.pop()
         self.obey(commands)
 
     @rule(after_s=st.floats(0, 200))
     def tick(self, after_s: float) -> None:
         self.now += after_s
-        self.obey(self.floor.tick(self.now))
+        self.obey(tick(self.floor, self.now))
 
     def obey(self, commands: tuple[FloorCommand, ...]) -> None:
         for command in commands:
