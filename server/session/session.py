@@ -190,7 +190,7 @@ class Session:
 
     def _speech_context(self) -> SpeechContext:
         return SpeechContext(
-            feed=self._feed,
+            feed=self.feed,
             put=self._outbound.put,
             take=self._spoken.take,
             read=self._spoken.read,
@@ -216,7 +216,7 @@ class Session:
             earlier=self._hearing.earlier,
             deadlines=services.deadlines,
             on_alive=lambda run: self._floor.alive(run, self._now()),
-            on_audible=lambda run: self._feed(Happened(FloorEvent.AUDIBLE, run=run)),
+            on_audible=lambda run: self.feed(Happened(FloorEvent.AUDIBLE, run=run)),
             max_context_tokens=services.limits.max_context_tokens,
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
@@ -225,7 +225,7 @@ class Session:
     def _new_requests(self) -> Requests:
         return Requests(
             RequestContext(
-                feed=self._feed,
+                feed=self.feed,
                 config=lambda: self._config,
                 answer=lambda: self._keeper.answer,
                 of_responses=self._context,
@@ -276,7 +276,7 @@ class Session:
                 if self._services.greeting and self._config.purpose == "realtime":
                     self._keeper.announcements.add(self._services.greeting)
                 await self._read()
-                self._feed(Happened(FloorEvent.GONE))
+                self.feed(Happened(FloorEvent.GONE))
         except Exception:
             log.exception("the session failed", extra={"session": self.id})
             self._over = SessionOver(1011, "internal error")
@@ -451,7 +451,8 @@ class Session:
 
     # --- whose turn it is ---------------------------------------------------------------------------------
 
-    def _feed(self, happened: Happened) -> None:
+    def feed(self, happened: Happened) -> None:
+        """Tell the floor what happened; see `FloorKeeper.feed`."""
         self._keeper.feed(happened)
 
     def remind(self, delay_s: float, text: str) -> Callable[[], None]:

@@ -219,6 +219,7 @@ class Stage:
         unreported_lead_ms: int = 1300,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
         prepared: Mapping[str, Prepared] | None = None,
+        raises_impossible: bool = True,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -254,7 +255,7 @@ class Stage:
             tool_servers=tool_servers,
             interruption=interruption,
             observer=observer or NoObserver(),
-            raises_impossible=True,
+            raises_impossible=raises_impossible,
         )
         self.session = Session(self.wire, dialect(config), services, config)
         self.loop_turns = 0

@@ -29,7 +29,7 @@ from stages.testing.fakes import Conduct, Said, ScriptedTurnEnds
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1
-from tests.support.virtual_time import virtual_loop
+from tests.support.virtual_time import run_virtual, virtual_loop
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02
@@ -80,6 +80,8 @@ class Story:
     model_s: float = 0.3
     """Time to the model's first token."""
     recogniser_s: float = 0.05
+    model_hangs: bool = False
+    """Whether the model never goes on after its first token."""
     voice: Conduct = Conduct(delay_s=0.1)
     recogniser_fails: bool = False
     ends: tuple[float | None, ...] = (None,)
@@ -128,30 +130,55 @@ AUDIO = ("response.output_audio.delta", AUDIO_FRAME)
 
 def perform(story: Story) -> Told:
     """Play the story."""
-    answers = tuple(_timed(answer, story.model_s) for answer in story.answers)
-    stage = play(
-        lambda: Stage(
-            *answers,
-            voice=story.voice,
-            blocked=story.blocked,
-            tools=story.tools,
-            recogniser=PromptedRecogniser(story),
-            end_of_turn=ScriptedTurnEnds(*story.ends),
-            interruption=story.policy,
-            config=story.config,
-            dialect=voice_v1 if story.holds_voice else realtime,
-            unreported_lead_ms=400,  # the same times whichever client it is
-        ),
-        partial(_tell, story),
+    return _told(play(partial(_stage, story), partial(_tell, story)))
+
+
+def perform_both(one: Story, other: Story) -> tuple[Told, Told]:
+    """Play two stories at once, on one loop."""
+
+    async def main() -> tuple[Stage, Stage]:
+        stages = _stage(one), _stage(other)
+        async with anyio.create_task_group() as tasks:
+            for story, stage in zip((one, other), stages, strict=True):
+                tasks.start_soon(_converse, story, stage)
+        return stages
+
+    first, second = run_virtual(main)
+    return _told(first), _told(second)
+
+
+async def _converse(story: Story, stage: Stage) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.session.run)
+        await _tell(story, stage)
+        stage.wire.hang_up()
+
+
+def _stage(story: Story) -> Stage:
+    answers = (_timed(answer, story) for answer in story.answers)
+    return Stage(
+        *answers,
+        voice=story.voice,
+        blocked=story.blocked,
+        tools=story.tools,
+        recogniser=PromptedRecogniser(story),
+        end_of_turn=ScriptedTurnEnds(*story.ends),
+        interruption=story.policy,
+        config=story.config,
+        dialect=voice_v1 if story.holds_voice else realtime,
+        unreported_lead_ms=400,  # the same times whichever client it is
     )
+
+
+def _told(stage: Stage) -> Told:
     context = tuple((m.role, m.content) for m in stage.session.messages() if m.role != "system")
     return Told(tuple(trace(stage.wire.seen)), tuple(stage.wire.seen), context, stage)
 
 
-def _timed(answer: str | Said, model_s: float) -> Said:
+def _timed(answer: str | Said, story: Story) -> Said:
     if isinstance(answer, Said):
         return answer
-    return Said(answer, conduct=Conduct(delay_s=model_s, gap_s=0.02))
+    return Said(answer, conduct=Conduct(delay_s=story.model_s, gap_s=0.02, hangs=story.model_hangs, after=1))
 
 
 async def _tell(story: Story, stage: Stage) -> None:

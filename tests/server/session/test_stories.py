@@ -20,7 +20,7 @@ from stageflow.tools import Tool
 from stages.errors import ProviderError
 from stages.testing.fakes import Conduct
 from tests.server.session.stories import ASK, LONG, LONG_ANSWER, PAYS, STORIES, TEN_MINUTES, asking
-from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform
+from tests.support.theatre import AUDIO, FIXED, FRAME_S, SEMANTIC, Do, Say, Story, Told, perform, perform_both
 from tests.support.trace_checker import check_trace
 
 GOLDEN = Path(__file__).parents[2] / "data" / "stories"
@@ -194,6 +194,34 @@ WORDS = st.sampled_from(
 )
 
 
+DETECTIONS: tuple[dict[str, Any] | None, ...] = (
+    None,
+    {"type": "server_vad"},
+    {"type": "server_vad", "interrupt_response": False},
+    {"type": "server_vad", "create_response": False, "silence_duration_ms": 200},
+    {"type": "semantic_vad", "eagerness": "high"},
+)
+
+
+def updates(detection: dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of a `session.update` to this turn detection."""
+    return {"session": {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}}
+
+
+DOES = st.one_of(
+    st.sampled_from(
+        [
+            "response.create",
+            "response.cancel",
+            "output_audio_buffer.clear",
+            "input_audio_buffer.commit",
+            "input_audio_buffer.clear",
+        ]
+    ).map(lambda type: (type, dict[str, Any]())),
+    st.sampled_from(DETECTIONS).map(lambda detection: ("session.update", updates(detection))),
+)
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> Story:
     at_s, says = 0.3, []
@@ -202,17 +230,16 @@ def conversations(draw: st.DrawFn) -> Story:
         end_s = at_s + draw(st.sampled_from([0.1, 0.3, 0.7, 1.5]))
         says.append(Say(at_s, end_s, draw(WORDS), draw(st.sampled_from(["voice", "voice", "noise"]))))
         at_s = end_s
-    does = st.sampled_from(
-        ["response.create", "response.cancel", "input_audio_buffer.commit", "input_audio_buffer.clear"]
-    )
     return Story(
         says=tuple(says),
         answers=(draw(st.sampled_from(["Yes.", LONG, "It is noon now."])),),
         until_s=at_s + 12,
-        does=tuple(Do(draw(st.floats(0.1, at_s + 2)), kind) for kind in draw(st.lists(does, max_size=2))),
+        does=tuple(Do(draw(st.floats(0.1, at_s + 2)), *deed) for deed in draw(st.lists(DOES, max_size=3))),
         config=draw(st.sampled_from([SEMANTIC, FIXED, asking(Story(), interrupt_response=False).config])),
         holds_voice=draw(st.booleans()),
         model_s=draw(st.sampled_from([0.05, 0.5, 2.0])),
+        model_hangs=draw(st.sampled_from([False, False, False, True])),
+        voice=Conduct(delay_s=0.1, hangs=draw(st.sampled_from([False, False, False, True]))),
         recogniser_s=draw(st.sampled_from([0.01, 0.3, 1.2])),
         recogniser_fails=draw(st.sampled_from([False, False, False, True])),
         ends=(draw(st.sampled_from([None, 0.2, 1.0])),),
@@ -301,7 +328,20 @@ def test_a_turn_behind_an_answer_that_may_not_be_interrupted_is_answered_when_th
 @settings(max_examples=60, deadline=None)
 @given(conversations())
 def test_any_conversation_keeps_the_rules(story: Story) -> None:
-    told = perform(story)
+    keeps_the_rules(story, perform(story))
+
+
+@settings(max_examples=15, deadline=None)
+@given(conversations(), conversations())
+def test_two_conversations_on_one_loop_keep_the_rules_and_go_as_they_go_alone(
+    one: Story, other: Story
+) -> None:
+    for story, told in zip((one, other), perform_both(one, other), strict=True):
+        keeps_the_rules(story, told)
+        assert told.lines == perform(story).lines
+
+
+def keeps_the_rules(story: Story, told: Told) -> None:
     assert told.stage.wire.closed == (1000, "")
     events = told.realtime_events()
     check_trace(events, ended=False)
