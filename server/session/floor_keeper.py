@@ -7,7 +7,6 @@ task, which runs the pipeline (`server.response.run`).
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from server.response.announcements import Announcements
 from server.response.context import ResponseContext
 from server.response.requests import Requests
 from server.response.run import ResponseRun
+from server.session.in_order import InOrder
 from server.session.speculation import Speculation
 from server.session.turn_reports import Observer, TurnReports
 from server.telemetry.logs import about
@@ -72,9 +72,7 @@ class FloorKeeper:
         """The one that has, or last had, the floor."""
         self.announcements = Announcements(self._announce)
         self._context = context
-        self._happened: deque[Happened] = deque()
-        """What the floor has not been told yet: empty but while it is being obeyed."""
-        self._is_obeying = False
+        self._events = InOrder(self._take_in)
         self._cut: Question | None = None
         """What the person had asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
@@ -84,25 +82,13 @@ class FloorKeeper:
 
         Raises ClientError when the client asked for what cannot be had now.
         """
-        self._happened.append(happened)
-        if not self._is_obeying:
-            self._drain()
+        self._events.take(happened)
 
     def tick(self, now: float) -> None:
         """See whether the floor has waited long enough."""
         event = self._context.floor.due(now)
         if event is not None:
             self.feed(Happened(event))
-
-    def _drain(self) -> None:
-        self._is_obeying = True
-        try:
-            while self._happened:
-                self._take_in(self._happened.popleft())
-        finally:
-            self._is_obeying = False
-            if self._happened:
-                self._drain()  # one of them has failed: that is no reason to forget the others
 
     def _take_in(self, happened: Happened) -> None:
         floor, now = self._context.floor, self._context.of_responses.now()
@@ -121,7 +107,7 @@ class FloorKeeper:
             self._moved()
         if floor.state in _FREE:
             self._context.speech.floor_is_free()
-        if floor.state is State.LISTENING and not self._happened:
+        if floor.state is State.LISTENING and not self._events.is_waiting:
             self._take_up_what_waits()
 
     def _moved(self) -> None:
@@ -144,7 +130,8 @@ class FloorKeeper:
             case FloorCommand.OPEN:
                 pass  # the floor counts its turns
             case FloorCommand.TELL_START | FloorCommand.HIDE_START | FloorCommand.WEIGH:
-                self._do_sound(command, happened)
+                assert happened.sound is not None, "speech that starts is a sound"
+                context.speech.obey(command, happened.sound)
             case FloorCommand.START:
                 self._start(happened.question, now)
             case FloorCommand.QUEUE | FloorCommand.REFUSE | FloorCommand.TELL_CLEARED:
@@ -160,16 +147,6 @@ class FloorKeeper:
             case _:
                 assert self.answer is not None, "only a live run is let out, held or ended"
                 self._do_answer(self.answer, command, now, _CANCEL_REASONS.get(happened.event))
-
-    def _do_sound(self, command: FloorCommand, happened: Happened) -> None:
-        assert happened.sound is not None, "speech that starts is a sound"
-        match command:
-            case FloorCommand.TELL_START:
-                self._context.speech.tell_start(happened.sound)
-            case FloorCommand.HIDE_START:
-                self._context.speech.hide_start(happened.sound)
-            case FloorCommand.WEIGH:
-                self._context.speech.weigh_sound(happened.sound)
 
     def _do_request(self, command: FloorCommand, happened: Happened) -> None:
         context = self._context
@@ -249,17 +226,13 @@ class FloorKeeper:
             log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
             answer.fail()
         self._context.reports.over(answer)
-        self._ask_again(answer)
+        if answer.run_id == self._context.floor.run and answer.timeline.is_committed:
+            cut, self._cut = self._cut, None
+            if cut is not None and answer.timeline.response_id is None:
+                # What cut off its answer held no words: have the question answered after all.
+                self._context.requests.keep(cut)
         facts = frozenset({Fact.MORE_WAITS} if self._context.requests.pending else ())
         self.feed(Happened(FloorEvent.ANSWERED, facts, run=answer.run_id))
-
-    def _ask_again(self, answer: ResponseRun) -> None:
-        """Have the last question answered after all, if what cut off its answer held no words."""
-        if answer.run_id != self._context.floor.run or not answer.timeline.is_committed:
-            return
-        cut, self._cut = self._cut, None
-        if cut is not None and answer.timeline.response_id is None:
-            self._context.requests.keep(cut)
 
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""
@@ -271,7 +244,7 @@ class FloorKeeper:
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
     def _announce(self) -> None:
-        is_idle = self._context.floor.state is State.LISTENING and not self._happened
+        is_idle = self._context.floor.state is State.LISTENING and not self._events.is_waiting
         if self.announcements and is_idle:
             question = Question(say=self.announcements.next(), ended_by="server")
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))

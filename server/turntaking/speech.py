@@ -18,7 +18,7 @@ from server.domain import events as ev
 from server.domain.values import SessionConfig
 from server.domain.voice_events import EndedBy
 from server.turntaking.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
-from server.turntaking.floor_table import Fact, FloorEvent
+from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import (
     Hearing,
@@ -110,17 +110,15 @@ class Speech:
         """The answer is over: a sound made over it that has not been judged is a turn."""
         self._overlaps.next_turn()
 
-    def tell_start(self, began: SpeechBegan) -> None:
-        """Tell the client that the person speaks."""
-        self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
-
-    def hide_start(self, began: SpeechBegan) -> None:
-        """Keep it from the client, which would fall silent if it knew."""
-        self._untold = began.utterance
-
-    def weigh_sound(self, began: SpeechBegan) -> None:
-        """Judge from now on whether the sound interrupts."""
-        self._overlaps.begin(began)
+    def obey(self, command: FloorCommand, began: SpeechBegan) -> None:
+        """What the floor says to do about speech that has started."""
+        match command:
+            case FloorCommand.TELL_START:
+                self._context.put(ev.SpeechStarted(began.utterance.item_id, began.audio_start_ms))
+            case FloorCommand.HIDE_START:
+                self._untold = began.utterance
+            case FloorCommand.WEIGH:
+                self._overlaps.begin(began)
 
     # --- turns --------------------------------------------------------------------------------------------
 
