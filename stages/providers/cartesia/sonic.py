@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Literal
 
+import anyio
 from pybase64 import b64decode
 from pydantic import Field
 
@@ -29,6 +31,9 @@ SLOWEST, FASTEST = 0.6, 1.5
 
 CONTEXTS = 2
 """As many as the smallest plan has at once."""
+
+GONE_S = 0.7
+"""A context ends a second after its last audio. Text that comes later than this begins another, to be safe."""
 
 CLOSING_S = 1.0
 """A cancel has no answer of its own: a context is gone a second after its last audio."""
@@ -91,58 +96,106 @@ class CartesiaSonic:
         return speaking(self._service)
 
 
+@dataclass(slots=True)
+class _Answer:
+    """One utterance, which is one context of the service's after the other if its text comes with pauses."""
+
+    name: str
+    choice: VoiceChoice
+    number: int = 1
+    pcm_bytes: int = 0
+    base_bytes: int = 0
+    """How much audio came before the present context, whose words count from there."""
+    audio_at_s: float | None = None
+    """When the present context's newest audio came."""
+    is_gone: bool = False
+    """Whether the service has ended the present context."""
+    is_finished: bool = False
+
+    @property
+    def context(self) -> str:
+        """What the service knows the present context by."""
+        return self.name if self.number == 1 else f"{self.name}.{self.number}"
+
+    def follow(self) -> None:
+        """Go on in another context."""
+        self.number += 1
+        self.base_bytes, self.audio_at_s, self.is_gone = self.pcm_bytes, None, False
+
+
 class SonicProtocol:
     """The messages of `/tts/websocket`; implements `SpeechProtocol`."""
 
     def __init__(self, settings: SonicSettings) -> None:
         self._settings = settings
-        self._choices: dict[str, VoiceChoice] = {}
+        self._answers: dict[str, _Answer] = {}
 
     def open(self, context: str, choice: VoiceChoice) -> Iterable[Message]:
         """A context begins with its first text; all of its messages have the same settings."""
-        self._choices[context] = choice
+        self._answers[context] = _Answer(context, choice)
         return ()
 
     def text(self, context: str, text: str) -> Iterable[Message]:
-        """Texts are joined as they are."""
-        yield json.dumps(self._request(context, text, goes_on=True))
+        """Texts are joined as they are; one that comes after a pause begins another context."""
+        answer = self._answers[context]
+        silent_s = 0.0 if answer.audio_at_s is None else anyio.current_time() - answer.audio_at_s
+        if answer.is_gone or silent_s > GONE_S:
+            answer.follow()
+        yield json.dumps(self._request(answer, text, goes_on=True))
 
-    def finish(self, context: str) -> Iterable[Message]:
+    def finish(self, context: str) -> Iterable[Message] | None:
         """An empty text that nothing follows."""
-        yield json.dumps(self._request(context, "", goes_on=False))
+        answer = self._answers[context]
+        if answer.is_gone:
+            del self._answers[context]
+            return None
+        answer.is_finished = True
+        return (json.dumps(self._request(answer, "", goes_on=False)),)
 
     def cancel(self, context: str) -> Iterable[Message]:
         """What was generated still comes, and belongs to nobody."""
-        if self._choices.pop(context, None) is not None:
-            yield json.dumps({"context_id": context, "cancel": True})
+        answer = self._answers.pop(context, None)
+        if answer is not None and not answer.is_gone:
+            yield json.dumps({"context_id": answer.context, "cancel": True})
 
     def read(self, message: Message) -> Iterable[SpeechEvent]:
         """Types that are unknown say nothing to us."""
         data = json.loads(message)
         context = data.get("context_id")
+        if data["type"] == "error" and context is None:
+            raise told_error(NAME, data)
+        answer = self._answers.get((context or "").partition(".")[0])
+        if answer is None:
+            if data["type"] == "done":
+                yield Ended(context)
+            return
         match data["type"]:
             case "chunk":
-                yield Sound(context, b64decode(data["data"]))
+                pcm = b64decode(data["data"])
+                answer.pcm_bytes += len(pcm)
+                answer.audio_at_s = anyio.current_time()
+                yield Sound(answer.name, pcm)
             case "timestamps":
-                yield Said(context, _words(data["word_timestamps"]))
-            case "done":
-                self._choices.pop(context, None)
-                yield Ended(context)
-            case "error" if context is not None:
-                self._choices.pop(context, None)
-                yield Broken(context, told_error(NAME, data))
+                base_s = answer.base_bytes / 2 / self._settings.sample_rate
+                yield Said(answer.name, _words(data["word_timestamps"], base_s))
+            case "done" if answer.context == context:
+                answer.is_gone = True
+                if answer.is_finished:
+                    del self._answers[answer.name]
+                    yield Ended(answer.name)
             case "error":
-                raise told_error(NAME, data)
+                del self._answers[answer.name]
+                yield Broken(answer.name, told_error(NAME, data))
 
-    def _request(self, context: str, text: str, *, goes_on: bool) -> dict[str, Any]:
-        choice, settings = self._choices[context], self._settings
+    def _request(self, answer: _Answer, text: str, *, goes_on: bool) -> dict[str, Any]:
+        choice, settings = answer.choice, self._settings
         speed = min(FASTEST, max(SLOWEST, choice.speed))
         return {
             "model_id": settings.model,
             "transcript": text,
             "voice": {"mode": "id", "id": choice.voice},
             "language": choice.language or settings.language,
-            "context_id": context,
+            "context_id": answer.context,
             "output_format": {
                 "container": "raw",
                 "encoding": "pcm_s16le",
@@ -155,5 +208,8 @@ class SonicProtocol:
         }
 
 
-def _words(told: dict[str, list[Any]]) -> tuple[SaidWord, ...]:
-    return tuple(map(SaidWord, told["words"], told["start"], told["end"]))
+def _words(told: dict[str, list[Any]], base_s: float) -> tuple[SaidWord, ...]:
+    return tuple(
+        SaidWord(text, base_s + start, base_s + end)
+        for text, start, end in zip(told["words"], told["start"], told["end"], strict=True)
+    )

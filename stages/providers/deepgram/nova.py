@@ -30,6 +30,8 @@ class NovaSettings(DeepgramSettings):
     profanity_filter: bool = False
     mip_opt_out: bool = False
     """Whether the audio may not be used to improve models."""
+    keep_alive_s: float = Field(4.0, gt=0, lt=10)
+    """How often the service, which closes after ten seconds of nothing, is told that somebody is there."""
     final_s: float = Field(3.0, gt=0, le=60)
     """How long the text may take once an utterance is over."""
 
@@ -75,7 +77,7 @@ class DeepgramNova:
             settings.address("/v1/listen", query),
             settings.headers(),
             keep_alive='{"type": "KeepAlive"}',
-            keep_alive_s=4.0,
+            keep_alive_s=settings.keep_alive_s,
             connect_s=settings.connect_s,
             close_codes=CLOSE_CODES,
         )

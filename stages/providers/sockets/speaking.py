@@ -123,6 +123,9 @@ class SpeakingLine:
                 continue
             if isinstance(event, Ended | Broken):
                 del self._live[context]
+            if isinstance(event, Ended) and not utterance.is_finished:
+                words = "it ended an answer whose text was not complete"
+                event = Broken(context, fault(self.service.name, ErrorKind.SESSION_EXPIRED, words))
             utterance.take(event)
 
     def lost(self, error: ProviderError, *, for_good: bool) -> None:

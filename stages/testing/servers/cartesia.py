@@ -13,6 +13,9 @@ from stages.testing.servers.serving import Line, Opening, Refusal
 
 KEY = "cartesia-key"
 
+GONE_S = 1.0
+"""So long after its last audio a context of Sonic's ends."""
+
 
 def _judge(opening: Opening, path: str, known: set[str]) -> Refusal | None:
     if opening.path != path:
@@ -272,7 +275,10 @@ class _SonicContext:
 
     async def _speak(self) -> None:
         with self._send, self._receive, self._scope:
-            async for text in self._receive:
+            while True:
+                text: str | None = None
+                with anyio.move_on_after(GONE_S if self._said_chars else None):
+                    text = await self._receive.receive()
                 if text is None:
                     break
                 await self._say(text)

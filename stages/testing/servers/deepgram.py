@@ -62,9 +62,10 @@ def bad_query(opening: Opening, known: frozenset[str], models: str, rates: Seque
 class FakeNova:
     """Hears coded words. Every `segment_words` a final piece, without being asked; between them guesses."""
 
-    def __init__(self, coded: CodedWords, *, segment_words: int = 3) -> None:
+    def __init__(self, coded: CodedWords, *, segment_words: int = 3, idle_s: float = 10.0) -> None:
         self.coded = coded
         self._segment_words = segment_words
+        self._idle_s = idle_s
 
     def judge(self, opening: Opening) -> Refusal | None:
         """Key, path and parameters."""
@@ -79,7 +80,7 @@ class FakeNova:
     async def converse(self, line: Line) -> None:
         """Serve one connection."""
         hearing = _NovaHearing(line, self.coded.ear(), self.coded.rate_hz, self._segment_words)
-        async for message in line.messages():
+        async for message in line.messages(self._idle_s, (1011, "NET-0001: no audio in time")):
             if isinstance(message, bytes):
                 if not message:
                     line.complain("an empty binary message ends the stream")

@@ -141,16 +141,24 @@ class Line:
         self._connection = connection
         self._told = 0
 
-    async def messages(self) -> AsyncIterator[Message]:
-        """What the client sends, until it leaves."""
-        try:
-            async for message in self._connection:
-                self._record(message, is_clients=True)
-                if isinstance(message, bytes):
-                    self.audio_bytes += len(message)
-                yield message
-        except ConnectionClosed:
-            return
+    async def messages(
+        self, idle_s: float | None = None, idle_close: tuple[int, str] = (1011, "idle")
+    ) -> AsyncIterator[Message]:
+        """What the client sends, until it leaves, or sends nothing for `idle_s` and is closed for that."""
+        while True:
+            message: Message | None = None
+            try:
+                with anyio.move_on_after(idle_s):
+                    message = await self._connection.recv()
+            except ConnectionClosed:
+                return
+            if message is None:
+                await self.close(*idle_close)
+                return
+            self._record(message, is_clients=True)
+            if isinstance(message, bytes):
+                self.audio_bytes += len(message)
+            yield message
 
     async def tell(self, message: Mapping[str, Any] | Message) -> None:
         """Say something: a mapping as JSON, bytes as they are."""

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from stages.errors import ProviderError
+from stages.ports import Speech
 from stages.providers.cartesia.sonic import CartesiaSonic, SonicSettings
 from stages.providers.sockets.speaking import SocketVoice
 from stages.testing.servers.cartesia import KEY, FakeSonic
@@ -69,6 +70,31 @@ async def test_a_barge_in_is_one_message_and_nothing_of_it_is_in_the_next_answer
                     await anext(audio)
             assert said(sound(await speak(voice, *PIECES)), rate_hz=RATE_HZ) == SPOKEN
         assert len([frame for frame in server.sent() if frame.data.get("cancel")]) == 3
+
+
+@pytest.mark.parametrize("pause_s", [0.85, 1.3])
+async def test_an_answer_that_is_written_with_pauses_goes_on_in_another_context(pause_s: float) -> None:
+    """The service ends a context a second after its last audio, and takes no more text for it."""
+    async with session() as (voice, _):
+        async with voice.utterance() as utterance:
+            speeches: list[Speech] = []
+
+            async def write() -> None:
+                for piece in PIECES:
+                    await utterance.push(piece)
+                    await anyio.sleep(pause_s)
+                await utterance.finish()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(write)
+                async with aclosing(utterance.audio()) as audio:
+                    async for speech in audio:
+                        speeches.append(speech)
+    assert said(sound(speeches), rate_hz=RATE_HZ) == SPOKEN
+    words = [word for speech in speeches for word in speech.words]
+    assert [word.text for word in words] == SPOKEN.split()
+    char = RATE_HZ // 20
+    assert [word.start_sample for word in words] == [SPOKEN.index(word.text) * char for word in words]
 
 
 FAILS = {

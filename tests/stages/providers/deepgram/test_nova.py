@@ -128,7 +128,18 @@ async def test_after_a_timeout_the_same_utterance_can_be_asked_again() -> None:
         recognition.close()
 
 
-async def test_silence_and_idleness_keep_the_connection() -> None:
+async def test_a_connection_outlives_a_long_silence_of_the_person() -> None:
+    """The service closes idle connections; this one after half a second."""
+    async with serving(FakeNova(CODED, idle_s=0.5)) as server:
+        settings = NovaSettings(api_key=SecretStr(KEY), url=server.url, model="nova-3", keep_alive_s=0.1)
+        async with DeepgramNova(settings).session() as recogniser:
+            await hear(recogniser, CODED.samples())
+            await anyio.sleep(1.2)
+            assert (await hear(recogniser, CODED.samples())).text == SENTENCE
+        assert len(server.openings) == 1
+
+
+async def test_silence_is_no_text() -> None:
     async with session() as (recogniser, server):
         assert (await hear(recogniser, np.zeros(16_000, np.int16))).text == ""
         assert (await hear(recogniser, CODED.samples())).text == SENTENCE
