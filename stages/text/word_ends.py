@@ -44,7 +44,9 @@ _STARTERS = _words("""
 _LEANING = _words("""
     a an the of to in on at by for from with and or but nor as if than that this my your our his her their
     its is are was were be not no very so too i you we he she they it
-    half one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    page pages room chapter number section part version level line bus flight gate platform apartment suite floor unit
+    figure table phase point half
+    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion
 """)
 

@@ -51,7 +51,7 @@ def year(number: int) -> str:
     return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
 
 
-def _day(day: int, month: str) -> str:
+def _day(day: int, month: str, _front: str) -> str:
     return f"{month} {ordinal(day)}"
 
 
@@ -95,6 +95,7 @@ LANGUAGE = Language(
     clock=_clock,
     cents=_cents,
     decimal_comma=False,
+    year_joint=", ",
     words=WORDS,
     signs={
         "%": "percent", "‰": "per mille", "≈": "about", "≤": "at most", "≥": "at least", "→": "to", "⇒": "so",
@@ -125,10 +126,12 @@ LANGUAGE = Language(
         "¢": Money("cent", "cents"), "zł": Money("zloty", "zlotys"),
         "USD": Money("US dollar", "US dollars", "cent", "cents"), "EUR": Money("euro", "euros", "cent", "cents"),
         "GBP": Money("pound", "pounds", "penny", "pence"), "JPY": Money("yen", "yen"),
-        "INR": Money("rupee", "rupees", "paisa", "paise"), "CHF": Money("Swiss franc", "Swiss francs", "cent", "cents"),
+        "INR": Money("rupee", "rupees", "paisa", "paise"),
+        "CHF": Money("Swiss franc", "Swiss francs", "cent", "cents"),
         "CAD": Money("Canadian dollar", "Canadian dollars", "cent", "cents"),
         "AUD": Money("Australian dollar", "Australian dollars", "cent", "cents"), "CNY": Money("yuan", "yuan"),
-        "KRW": Money("won", "won"), "PLN": Money("zloty", "zlotys"), "SEK": Money("krona", "kronor"),
+        "KRW": Money("won", "won"), "kr": Money("krone", "kroner"), "p": Money("penny", "pence"),
+        "PLN": Money("zloty", "zlotys"), "SEK": Money("krona", "kronor"),
         "NOK": Money("krone", "kroner"), "DKK": Money("krone", "kroner"), "BTC": Money("bitcoin", "bitcoin"),
         "MXN": Money("Mexican peso", "Mexican pesos"), "Rs.": Money("rupee", "rupees", "paisa", "paise"),
         "Rs": Money("rupee", "rupees", "paisa", "paise"),
@@ -138,7 +141,9 @@ LANGUAGE = Language(
         "µg": ("microgram", "micrograms"), "μg": ("microgram", "micrograms"), "mcg": ("microgram", "micrograms"),
         "t": ("ton", "tons"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
         "fl oz": ("fluid ounce", "fluid ounces"), "tbsp": ("tablespoon", "tablespoons"),
-        "tsp": ("teaspoon", "teaspoons"), "m": ("meter", "meters"), "km": ("kilometer", "kilometers"),
+        "tsp": ("teaspoon", "teaspoons"), "in.": ("inch", "inches"), "ft.": ("foot", "feet"),
+        "lbs.": ("pound", "pounds"), "lb.": ("pound", "pounds"), "oz.": ("ounce", "ounces"),
+        "m": ("meter", "meters"), "km": ("kilometer", "kilometers"),
         "cm": ("centimeter", "centimeters"), "mm": ("millimeter", "millimeters"), "nm": ("nanometer", "nanometers"),
         "µm": ("micrometer", "micrometers"), "μm": ("micrometer", "micrometers"), "mi": ("mile", "miles"),
         "yd": ("yard", "yards"), "ft": ("foot", "feet"), "sq ft": ("square foot", "square feet"),
@@ -148,7 +153,9 @@ LANGUAGE = Language(
         "dl": ("deciliter", "deciliters"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),
         "km/h": ("kilometer per hour", "kilometers per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
         "kmh": ("kilometer per hour", "kilometers per hour"), "mph": ("mile per hour", "miles per hour"),
-        "m/s": ("meter per second", "meters per second"), "kt": ("knot", "knots"), "rpm": ("RPM", "RPM"),
+        "m/s": ("meter per second", "meters per second"),
+        "m/s²": ("meter per second squared", "meters per second squared"), "kt": ("knot", "knots"),
+        "rpm": ("RPM", "RPM"),
         "bpm": ("beat per minute", "beats per minute"), "h": ("hour", "hours"), "hr": ("hour", "hours"),
         "hrs": ("hour", "hours"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
         "s": ("second", "seconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
@@ -158,8 +165,8 @@ LANGUAGE = Language(
         "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "MW": ("megawatt", "megawatts"),
         "GW": ("gigawatt", "gigawatts"), "kWh": ("kilowatt hour", "kilowatt hours"), "V": ("volt", "volts"),
         "mAh": ("milliamp hour", "milliamp hours"), "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"),
-        "MHz": ("megahertz", "megahertz"), "GHz": ("gigahertz", "gigahertz"), "B": ("byte", "bytes"),
-        "KB": ("kilobyte", "kilobytes"), "kB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"),
+        "MHz": ("megahertz", "megahertz"), "GHz": ("gigahertz", "gigahertz"),
+                "KB": ("kilobyte", "kilobytes"), "kB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"),
         "GB": ("gigabyte", "gigabytes"), "TB": ("terabyte", "terabytes"), "PB": ("petabyte", "petabytes"),
         "kbps": ("kilobit per second", "kilobits per second"), "Mbps": ("megabit per second", "megabits per second"),
         "Gbps": ("gigabit per second", "gigabits per second"), "MP": ("megapixel", "megapixels"),

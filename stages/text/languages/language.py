@@ -24,8 +24,8 @@ class Language:
     ordinal: Callable[[int], str]
     year: Callable[[int], str]
     """Of 1000 to 2999, where a number is a year."""
-    day: Callable[[int, str], str]
-    """A day of a month: its number and the month's name."""
+    day: Callable[[int, str, str], str]
+    """A day of a month: its number, the month's name, and the word in front of it."""
     clock: Callable[[int, int], str]
     """A time of a twenty-four-hour clock: hour and minute."""
     cents: Callable[[str, Money, int], str]
@@ -50,5 +50,11 @@ class Language:
     scripts: Mapping[str, str] = field(default_factory=dict)
     """What is said instead of words in another script, by the first word of its characters' Unicode names; "" for any
     other."""
-    one: str = ""
-    """The number one in front of a unit, where it is not said as when one counts."""
+    one: Callable[[str], str] = lambda noun: ""
+    """The number one in front of a noun; "" where it is said as when one counts."""
+    counted: Callable[[str], str] = str
+    """A number in front of a noun, of the number as one counts."""
+    of_a_million: str = ""
+    """What stands between millions and what they are millions of."""
+    year_joint: str = " "
+    """What stands between a day's month and its year."""

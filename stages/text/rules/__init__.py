@@ -14,8 +14,8 @@ def table(code: str, any_script: bool) -> tuple[Rule, ...]:
     return (
         *markup.rules(),
         *addresses.rules(own),
-        *names.rules(own),
         *dates.rules(own),
+        *names.rules(own),
         *abbreviations.rules(own),
         *signs.comparisons(own),
         *quantities.rules(own),

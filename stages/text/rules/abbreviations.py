@@ -44,6 +44,29 @@ _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50}
 _SIMPLE_ENDS = re.compile(r"[\"'”’)\]*_]*(?:\s*$|\s+[\"'“‘(\[*_]*[A-Z])")
 
 
+_DETERMINERS = frozenset(
+    (
+        "The",
+        "A",
+        "An",
+        "My",
+        "Our",
+        "Your",
+        "His",
+        "Her",
+        "Their",
+        "This",
+        "That",
+        "And",
+        "But",
+        "When",
+        "If",
+        "Is",
+        "Dear",
+    )
+)
+
+
 def _value(numeral: str) -> int:
     values = [_VALUES[letter] for letter in numeral]
     return sum(
@@ -66,27 +89,13 @@ def _title_or_street(match: re.Match[str]) -> str:
     word = before(match)
     is_behind = (_is_name(word) and word[-1:].isalnum() and word not in _TITLES) or word == "&"
     leads = re.match(r"\.? +[\"“]?[A-Z]", match.string[match.end("short") : match.end("short") + 6])
-    if leads and is_behind and short in _TITLES:
+    if is_behind and word in _DETERMINERS:
+        is_behind = False
+    elif leads and is_behind and short in _TITLES:
         head = match.string[: match.start()].rstrip().rsplit(maxsplit=2)
         is_behind = len(head) > 1 and (
             _is_name(head[-2]) or head[-2].isdigit() or head[-2] in ("on", "at", "of")
         )
-        if head[-1] in (
-            "The",
-            "A",
-            "My",
-            "Our",
-            "See",
-            "Ask",
-            "Dear",
-            "Call",
-            "Meet",
-            "And",
-            "But",
-            "When",
-            "If",
-        ):
-            is_behind = False
     if short in _BEHIND_NAMES and (is_behind or short not in _TITLES):
         return _BEHIND_NAMES[short] + _stop(match) if is_behind else match[0]
     if leads or short in ("Mr", "Mrs", "Ms", "Mx", "Messrs") or (short == "Dr" and not _stop(match)):
@@ -102,7 +111,8 @@ def rules(language: Language) -> Iterator[Rule]:
     """Of English by their surroundings; of other languages those that are always said alike."""
     short = language.abbreviations
     ends = alternatives(short)
-    yield rule(rf"(?<![\w.])(?:{ends})(?!\w)", lambda match: short[match[0]] + _stop(match), "./ksYDA")
+    needs = "".join({next((mark for mark in "./" if mark in word), word[0]) for word in short})
+    yield rule(rf"(?<![\w.])(?:{ends})(?!\w)", lambda match: short[match[0]] + _stop(match), needs)
     if language.code == "en":
         yield from _english(language)
 

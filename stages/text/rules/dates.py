@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language
-from stages.text.rules.rule import DIGIT, Rule, alternatives, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, rule
 
-_HALF = r"(?P<half>[AaPp])\.?\s?[Mm](?![\w])(?:\.(?=\s+[a-z\d]|[,;:!?)]))?"
+_HALF = r"(?P<half>[AaPp])\.?\s?[Mm](?![\w])(?:\.(?=\s+[a-z\d]|[,;:!?)–-]))?"
 _DAYS = {
     "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday",
     "Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
@@ -31,14 +31,12 @@ class _Dates:
             number, day = day, number
         if not (1 <= number <= 12 and 1 <= day <= 31):
             return self._parts(match)
-        said = self._language.day(day, self._language.months[number - 1])
+        said = self._language.day(day, self._language.months[number - 1], before(match))
         year = found.get("year")
         if not year:
             return said
         whole = int(year) if len(year) == 4 else 2000 + int(year) - (100 if int(year) > 50 else 0)
-        comma = "," if self._language.code == "en" else ""
-        joined = {"es": " de ", "de": " ", "fr": " ", "it": " "}.get(self._language.code, f"{comma} ")
-        return said + joined + self._year(whole)
+        return said + self._language.year_joint + self._year(whole)
 
     def _parts(self, match: re.Match[str]) -> str:
         numbers = (self._language.cardinal(int(part)) for part in re.findall(r"\d+", match[0]))
@@ -51,6 +49,14 @@ class _Dates:
         name = name.rstrip(".")
         months = [month.casefold() for month in self._language.months]
         return months.index(name.casefold()) + 1 if name.casefold() in months else _MONTHS[name]
+
+    def named_day(self, match: re.Match[str]) -> str:
+        """ "on Sun"."""
+        return match["front"] + _DAYS[match["day"]]
+
+    def named_month(self, match: re.Match[str]) -> str:
+        """ "in Jan"."""
+        return match["front"] + self._language.months[_MONTHS[match["month"]] - 1]
 
     def short_month(self, match: re.Match[str]) -> str:
         """ "Nov."."""
@@ -116,6 +122,11 @@ def rules(language: Language) -> Iterator[Rule]:
     if language.code == "en":
         yield rule(rf"(?<![\d/])(?P<swap>)(?P<month>\d{{1,2}})/{day}/{year}(?![\d/])", say.date, "/")
         yield rule(
+            r"(?<![\d.])(?P<day>[0-3]?\d)\.(?P<month>1[0-2]|0?[1-9])\.(?P<year>(?:19|20)\d\d)(?![\d.]*\d)",
+            say.date,
+            ".",
+        )
+        yield rule(
             rf"\b(?P<what>[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Bb]efore|[Aa]fter) (?P<month>\d{{1,2}})/{day}(?![\d/])",
             say.preceded,
             "/",
@@ -157,7 +168,7 @@ def _day_first(language: Language, say: _Dates, months: str, day: str, year: str
             r"(?<![\d:.])(?P<hour>\d{1,2}) ?h(?: ?(?P<minute>[0-5]\d))?(?!\w)(?P<half>)?", say.clock, "h"
         )
     if language.code == "de":
-        yield rule(r"(?<![\d:.])(?P<hour>\d{1,2})(?P<minute>)? Uhr\b(?P<half>)?", say.clock, "U")
+        yield rule(r"(?<![\d:.])(?P<hour>\d{1,2})(?:\.(?P<minute>[0-5]\d))? Uhr\b(?P<half>)?", say.clock, "U")
 
 
 def _english(say: _Dates) -> Iterator[Rule]:
@@ -175,12 +186,22 @@ def _english(say: _Dates) -> Iterator[Rule]:
         ":",
     )
     yield rule(r"(?=\d)(?<![\d:.])(?P<hour>\d{1,2})(?:\.(?P<minute>[0-5]\d))?\s?" + _HALF, say.clock, "mM")
-    yield rule(r"(?<=[\dmM])\s?[-–]\s?(?=\d{1,2}(?::\d\d|\s?[ap]\.?m\b))", " to ", "-–")
+    yield rule(r"(?<=[\dmM.])\s?[-–]\s?(?=\d{1,2}(?::\d\d|\s?[ap]\.?m\b))", " to ", "-–")
     yield rule(r"(?<![\w.,])(?P<century>1\d|20)(?P<tens>[1-9]0|00)['’]?s\b", say.decade, "s")
     yield rule(r"(?<!\w)['’](?P<century>)?(?P<tens>[1-9]0)['’]?s\b", say.decade, "s")
     yield rule(r"(?<![\w.,:$£€])(?P<century>)?(?P<tens>[2-9]0)['’]?s\b", say.decade_or_seconds, "s")
     yield rule(
         rf"(?<!\w)({days})\.?\s?[-–]\s?({days})(?!\w)\.?", lambda m: f"{_DAYS[m[1]]} to {_DAYS[m[2]]}", "-–"
+    )
+    yield rule(
+        rf"(?P<front>\b(?:on|until|till|by|since|every|this|next|last|and|or) )(?P<day>{days})(?!\w)",
+        say.named_day,
+        "n ",
+    )
+    yield rule(
+        rf"(?P<front>\b(?:in|until|by|since|this|next|last|early|late|mid) )(?P<month>{alternatives(_MONTHS)})(?!\w)",
+        say.named_month,
+        "n ",
     )
     yield rule(rf"(?<!\w)(?:{days})\.(?=,? [a-z\d])", lambda m: _DAYS[m[0].rstrip(".")], ".")
     yield rule(r"(?<!\w)(?:Tue|Tues|Wed|Thu|Thur|Thurs|Fri)(?!\w)", lambda m: _DAYS[m[0]], "TWF")

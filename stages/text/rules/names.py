@@ -35,7 +35,7 @@ class _Names:
 
     def emergency(self, match: re.Match[str]) -> str:
         """Digit by digit, unless things are counted."""
-        if _COUNTED.match(following(match)):
+        if match[0] != "911" and _COUNTED.match(following(match)):
             return self._language.cardinal(int(match[0]))
         return self.spelt(match[0])
 
@@ -75,6 +75,8 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-")
     yield rule(r"(?<![\d.,:/-])0\d{1,4}(?:[ /-]\d{2,8}){1,4}(?![\d.,:-]*\d)", say.digits, DIGIT)
     yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
+    yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-")
+    yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")
     # a number that is called, or that is a code
     yield rule(
         rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?)(?P<digits>\d{{3,6}})\b(?![.,:]\d|-\w| \d)",
@@ -89,11 +91,11 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(rf"(?<![\w.,:$£€/-])(?:{_EMERGENCIES})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT)
     yield rule(r"(?<![\d.,:$£€-])(?:0\d{2,}|\d{7,}(?<!000))(?![\d.,:]*\d)", say.digits, DIGIT)
     # versions
-    yield rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
+    yield rule(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
     yield rule(r"(?<![A-Za-z])[vV](?=\d+\.)", "version ", DIGIT)
     yield rule(r"\b(?P<what>[Vv]ersion )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
     # names with signs in them
-    yield rule(r"\b([A-G])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
+    yield rule(r"\b([A-Z])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
     yield rule(r"\b([A-G])♭", r"\1 flat", "♭")
     yield rule(r"(?<=\b[A-Za-z])\+\+(?!\w)", " plus plus", "+")
     yield rule(r"\bCO[2₂](?!\w)", f"C O {language.cardinal(2)}", "2₂")

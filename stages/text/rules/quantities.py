@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language, Money
-from stages.text.rules.rule import DIGIT, Rule, alternatives, following, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, following, rule
 
 _THIN = "\u00a0\u202f\u2009"
 _MINUS = r"(?<![\w)\]])[-−](?=[\d.$£€])"
 _AS_A_YEAR = re.compile(
     r"[a-z]{3,}(?<!s)s\b(?<!was)(?<!has)(?<!this)|(?:people|men|women|children|times|of)\b"
 )
+_LARGE = re.compile(r"ill|mio|ml[nd]|M|mrd", re.IGNORECASE)
+"""Scales from a million on."""
 _ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
 
 
@@ -18,7 +20,11 @@ def number_pattern(language: Language) -> str:
     """What is one number, groups of thousands and decimals included, without a sign."""
     group, mark = (r"\.", ",") if language.decimal_comma else (",", r"\.")
     spaced = rf"\d{{1,3}}(?:[{_THIN}]\d{{3}})+|\d{{1,3}}(?: \d{{3}}){{2,}}|\d{{1,3}} 000|\d{{2,3}} \d00"
-    grouped = rf"\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+"
+    grouped = rf"\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+|\d{{1,3}}(?:{mark}\d{{3}}){{2,}}"
+    if language.decimal_comma:
+        spaced += r"|\d{1,3}(?: \d{3})+"
+    else:
+        grouped += r"|\d{1,3}(?:\.\d{3})+(?=,\d\d(?!\d))|\d{1,2}(?:,\d\d)+,\d{3}"
     decimals = rf"{mark}\d+(?![\d]*{mark}\d)|{group}\d{{1,2}}(?![\d]|{group}\d)"
     return rf"(?:(?:{grouped}|{spaced})(?!\d)|\d+)(?:{decimals})?"
 
@@ -34,6 +40,10 @@ class Quantities:
     def parts(self, text: str) -> tuple[str, str]:
         """The digits before and behind the mark."""
         text = re.sub(rf"[\s{_THIN}'’]", "", text)
+        if re.fullmatch(
+            rf"\d{{1,3}}(?:\{self._mark}\d{{3}})+(?:\{self._group}\d+|\{self._mark}\d{{3}})", text
+        ):
+            text = text.translate(str.maketrans(",.", ".,"))  # grouped by the other custom
         whole, _, decimals = text.partition(self._mark)
         if not decimals and re.search(
             rf"(?<!\d)(?!\d{{1,3}}(?:\{self._group}\d{{3}})+$)\d+\{self._group}\d+$", whole
@@ -63,28 +73,30 @@ class Quantities:
     def amount(self, text: str, scale: str, money: Money, attributed: bool = False) -> str:
         """ "four dollars fifty", "one point two million dollars"; `attributed`: "a ten dollar bill"."""
         whole, decimals = self.parts(text)
+        noun = money.one if attributed else money.many
         if scale:
-            of = {"es": "de ", "fr": "de ", "it": "di "}.get(self._language.code, "")
-            of = "" if not of or not re.search(r"ill|ione|mio", scale) else of
-            return f"{self.say(text)} {scale} {of}{money.many}"
+            of = f"{self._language.of_a_million} " if _LARGE.search(scale) else ""
+            return f"{self.say(text)} {scale} {of.lstrip()}{noun}"
+        alone = int(whole) == 1
+        said = self._language.one(money.one) if alone else ""
+        said = said or self._language.counted(self.whole(whole))
         if not decimals.strip("0"):
-            alone = int(whole) == 1
-            said = self._language.one if alone and self._language.one else self.whole(whole)
-            return f"{said} {money.one if alone or attributed else money.many}"
+            of = f"{self._language.of_a_million} " if int(whole) and not int(whole) % 10**6 else ""
+            return f"{said} {of.lstrip()}{money.one if alone else noun}"
         if money.cent and len(decimals) <= 2:
-            said = self._language.one if int(whole) == 1 and self._language.one else self.whole(whole)
             return self._language.cents(said, money, int(decimals.ljust(2, "0")))
         return f"{self.say(text)} {money.many}"
 
-    def measure(self, text: str, unit: str, per: str = "") -> str:
+    def measure(self, text: str, unit: str, per: str = "", attributed: bool = False) -> str:
         """ "fifty grams", "one liter per second"."""
         units = self._language.units
         one, many = units.get(unit, (unit, unit))
         whole, decimals = self.parts(text)
         alone = whole == "1" and not decimals
-        said = self._language.one if alone and self._language.one and unit not in "%‰" else self.say(text)
+        said = self._language.one(one) if alone and unit not in "%‰" else ""
+        said = said or (self.say(text) if decimals else self._language.counted(self.whole(whole)))
         rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
-        return f"{said} {one if alone else many}{rate}"
+        return f"{said} {one if alone or attributed else many}{rate}"
 
     def plain(self, match: re.Match[str]) -> str:
         """A number that nothing is known of: a year, or a number; apart from letters around it."""
@@ -100,6 +112,11 @@ class Quantities:
         return f"{front}{minus}{said}{' ' if string[end : end + 1].isalpha() else ''}"
 
 
+def _is_attributed(match: re.Match[str]) -> bool:
+    """Whether it stands before what it tells of: "a five kilometer run"."""
+    return before(match) in ("a", "A", "an", "An") and following(match)[:1].islower()
+
+
 class _Said:
     """What is said for the matches of one language's rules."""
 
@@ -113,7 +130,7 @@ class _Said:
         found = match.groupdict()
         money = self._language.money[found["sign"]]
         scale = self._language.scales[found["scale"]] if found.get("scale") else ""
-        attributed = bool(_ATTRIBUTED.match(following(match)))
+        attributed = _is_attributed(match) or bool(_ATTRIBUTED.match(following(match)))
         said = self._say.amount(found["n"], scale, money, attributed)
         if found.get("m"):
             said = f"{self._say.say(found['m'])} {self._words['to']} {said}"
@@ -124,7 +141,8 @@ class _Said:
 
     def measure(self, match: re.Match[str]) -> str:
         """A measure, or a range of measures."""
-        said = self._say.measure(match["n"], match["unit"], match["per"] or "")
+        is_one = _is_attributed(match) or match["joint"] == "-"
+        said = self._say.measure(match["n"], match["unit"], match["per"] or "", is_one)
         if match["m"]:
             said = f"{self._say.say(match['m'])} {self._words['to']} {said}"
         return (f"{self._words['minus']} " if match["minus"] else "") + said
@@ -160,7 +178,7 @@ def rules(language: Language) -> Iterator[Rule]:
     codes = alternatives(sign for sign in language.money if sign[-1].isalpha() and sign != "Rs")
     words = [word for word in language.scales if len(word) > 2]
     scale = rf"(?:\s?(?P<scale>{alternatives(language.scales)})(?![\w]))?"
-    per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12})\b)?"
+    per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
     any_sign = "".join({sign[-1] for sign in language.money})
     to = r"(?:-|\s?[–—]\s?)"
     yield rule(
@@ -174,14 +192,15 @@ def rules(language: Language) -> Iterator[Rule]:
         said.money,
         any_sign,
     )
+    yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€")
     yield rule(rf"(?<![\w])(?P<sign>{codes})\s?{n}{scale}(?![\w])", said.money, any_sign)
     units = alternatives(language.units)
     yield rule(
-        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}[\s-]?(?P<unit>{units})(?![\w²³]){per}",
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
         said.measure,
         DIGIT,
     )
-    yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kMB]|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
+    yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kM]|(?<=\.\d)B|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
     yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
     yield rule(
         rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"

@@ -33,10 +33,11 @@ def comparisons(language: Language) -> Iterator[Rule]:
     )
     yield rule(r"(?<=\w) < (?=[\w-])", f" {words['is less']} ", "<")
     yield rule(r"(?<=\w) > (?=[\w-])", f" {words['is more']} ", ">")
+    yield rule(r"(?<=[\w)])<(?=-?\d)", f" {words['is less']} ", "<")
+    yield rule(r"(?<=[\w)])>(?=-?\d)", f" {words['is more']} ", ">")
     yield rule(r"<\s?(?=-?[$£€]?\.?\d)", f" {words['less']} ", "<")
     yield rule(r">\s?(?=-?[$£€]?\.?\d)", f" {words['more']} ", ">")
     yield rule(r"~\s?(?=[\d$£€])", f" {words['about']} ", "~")
-    yield rule(r"(?<=\d)\+(?= ?[a-z])", f" {words['or more']}", "+")
     yield rule(r"#(?=\d)", f" {words['number']} ", "#")
     yield rule(r"(?<![\w&])#(?=[^\W\d_])", f"{words['hashtag']} ", "#")
 
@@ -57,10 +58,17 @@ def rules(language: Language) -> Iterator[Rule]:
 def _english(language: Language) -> Iterator[Rule]:
     foot = partial(_feet, language)
     yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’")
-    fraction = partial(_fraction, language)
     yield rule(
-        r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)", fraction, "/⁄"
+        r"(?<![\w'’])(\d{1,3})['′](?= (?:tall|long|wide|high|deep)\b)", partial(_lone, language, "ft"), "'′"
     )
+    sized = r"monitor|screen|TV|tv|display|tall|long|wide|high|deep|x|pipe|wheels?"
+    inches = rf"(?<![\w\"])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
+    yield rule(inches, partial(_lone, language, "in"), '"″')
+    yield rule(r"\bI <3(?= [a-zA-Z])", "I love", "<")
+    fraction = partial(_fraction, language)
+    small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
+    parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
+    yield rule(parts + small, fraction, "/⁄")
     yield rule(r"(?<=\d)\s?(?=[½¼¾⅓⅔])", " and ", "½¼¾⅓⅔")
 
 
@@ -82,6 +90,12 @@ def _feet(language: Language, match: re.Match[str]) -> str:
     return f"{feet} foot {language.cardinal(int(match[2]))}"
 
 
+def _lone(language: Language, unit: str, match: re.Match[str]) -> str:
+    """ "six feet", "a twenty seven inch monitor"."""
+    one, many = {"ft": ("foot", "feet"), "in": ("inch", "inch")}[unit]
+    return f"{language.cardinal(int(match[1]))} {one if match[1] == '1' else many}"
+
+
 def _fraction(language: Language, match: re.Match[str]) -> str:
     """ "one half", "two and three quarters", "ten out of ten", "four out of five stars"."""
     whole, a, b = match["whole"], int(match["a"]), int(match["b"])
@@ -91,7 +105,9 @@ def _fraction(language: Language, match: re.Match[str]) -> str:
         return f"{front}{language.cardinal(a)} {language.words['out of']} {language.cardinal(b)}"
     if b < 2 or a > b or (b > 20 and b not in (32, 64, 100)):
         return f"{front}{language.cardinal(a)} {language.words['over']} {language.cardinal(b)}"
+    one, many = language.units.get(match["unit"] or "", ("inch", "inches"))
+    unit = f" {many if whole else one}" if match["unit"] else ""
     if whole and (a, b) == (1, 2):
-        return f"{front}a half"
+        return f"{front}a half{unit}"
     one, many = _PARTS_OF_ONE.get(b, (language.ordinal(b), f"{language.ordinal(b)}s"))
-    return f"{front}{language.cardinal(a)} {one if a == 1 else many}"
+    return f"{front}{language.cardinal(a)} {one if a == 1 else many}{unit}"

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from stages.ports import WordTime
 from stages.providers.hibari.engine import HibariEngine
 from stages.runtime.models import model_dir
+from stages.text.languages import CODES, language
 from stages.text.sentences import Sentences
 from stages.text.speakable import pieces, speakable
 from stages.text.word_times import ShownTimes, is_word
 from tests.support.spoken import table, words
 
 ENGLISH = table("en")
+OTHERS = [(code, *row) for code in CODES if code != "en" for row in table(code)]
 _UNSTRESSED = (("tə", "tu"), ("tʊ", "tu"), ("ði", "ðə"), ("ɐ", "A"), ("ən", "æn"), ("ɹɛd", "ɹid"))
 """What depends on the word that follows, or on the marks around: of no matter for what is understood."""
 
@@ -22,6 +24,29 @@ _UNSTRESSED = (("tə", "tu"), ("tʊ", "tu"), ("ði", "ðə"), ("ɐ", "A"), ("ən
 @pytest.mark.parametrize(("written", "heard"), ENGLISH)
 def test_english_is_said_as_people_say_it(written: str, heard: str) -> None:
     assert words(speakable(written)) == words(heard)
+
+
+@pytest.mark.parametrize(("code", "written", "heard"), OTHERS)
+def test_other_languages_are_said_as_people_say_them(code: str, written: str, heard: str) -> None:
+    assert words(speakable(written, code)) == words(heard)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_number_has_words_in_every_language(code: str) -> None:
+    own = language(code)
+    said = [own.cardinal(number) for number in (*range(10_000), 10**6, 2 * 10**9 + 1, 10**15 - 1)]
+    assert len(set(said)) == len(said)
+    assert not any(char.isdigit() for words in said for char in words)
+
+
+@given(
+    st.sampled_from(CODES),
+    st.text(alphabet="0123456789 .,:-–/%$€£°CkgmhxX²'\"#()+*<>=aé\n", max_size=40) | st.text(max_size=40),
+)
+def test_any_text_is_said_without_digits_or_signs_and_shown_whole(code: str, text: str) -> None:
+    assert "".join(piece.shown for piece in pieces(text, code)) == text
+    said = speakable(text, code)
+    assert not set("0123456789%$€£°²#+*<>=_|~^") & set(said)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +72,9 @@ def test_the_embedded_voice_reads_what_it_is_given(engine: HibariEngine) -> None
     assert misread == []
 
 
-@pytest.mark.parametrize("written", [written for written, _ in ENGLISH])
-def test_what_is_said_would_be_said_the_same_again(written: str) -> None:
-    assert speakable(speakable(written)) == speakable(written)
+def test_what_is_said_would_be_said_the_same_again() -> None:
+    said = [(speakable(written, code), code) for code in CODES for written, _ in table(code)]
+    assert [speakable(text, code) for text, code in said] == [text for text, _ in said]
 
 
 @given(st.lists(st.sampled_from([written for written, _ in ENGLISH]), min_size=1, max_size=5).map(" ".join))

@@ -1,0 +1,152 @@
+"""German: "einundzwanzig", "sieben Uhr dreißig", "dritter Mai"."""
+
+from stages.text.languages.language import Language, Money
+
+_ONES = (
+    "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf",
+    "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn",
+)  # fmt: skip
+_TENS = ("", "", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
+_GROUPS = (
+    ("Billion", "Billionen", 10**12),
+    ("Milliarde", "Milliarden", 10**9),
+    ("Million", "Millionen", 10**6),
+)
+_ORDINALS = {1: "erste", 3: "dritte", 7: "siebte", 8: "achte"}
+
+
+def cardinal(number: int) -> str:
+    """ "eintausendzweihundertfünf"."""
+    if number < 20:
+        return _ONES[number]
+    for one, many, size in _GROUPS:
+        if number >= size:
+            count, rest = divmod(number, size)
+            said = f"eine {one}" if count == 1 else f"{_joined(count)} {many}"
+            return said + (f" {cardinal(rest)}" if rest else "")
+    return _joined(number, last=True)
+
+
+def _joined(number: int, last: bool = False) -> str:
+    """Below a million, as one word; "ein" instead of "eins" in front of another word."""
+    if number >= 1000:
+        thousand, rest = divmod(number, 1000)
+        return f"{_joined(thousand)}tausend" + (_joined(rest, last) if rest else "")
+    if number >= 100:
+        hundred, rest = divmod(number, 100)
+        return f"{_joined(hundred)}hundert" + (_joined(rest, last) if rest else "")
+    if number >= 20:
+        ten, one = divmod(number, 10)
+        return (f"{_joined(one)}und" if one else "") + _TENS[ten]
+    return "ein" if number == 1 and not last else _ONES[number]
+
+
+def ordinal(number: int) -> str:
+    """ "dritte", "zwanzigste"."""
+    if number in _ORDINALS:
+        return _ORDINALS[number]
+    head, rest = divmod(number, 100)
+    if head and 0 < rest < 20:
+        return cardinal(number - rest) + ordinal(rest)
+    return cardinal(number) + ("te" if number < 20 else "ste")
+
+
+def year(number: int) -> str:
+    """ "neunzehnhundertfünf", "zweitausendfünf"."""
+    century, rest = divmod(number, 100)
+    if 11 <= century <= 19:
+        return f"{cardinal(century)}hundert{cardinal(rest) if rest else ''}"
+    return cardinal(number)
+
+
+def _day(day: int, month: str, front: str) -> str:
+    front = front.casefold()
+    end = "n" if front in ("am", "vom", "zum", "dem", "den", "beim", "ab", "bis", "seit") else "r"
+    return f"{ordinal(day)}{'' if front in ('der', 'die', 'das') else end} {month}"
+
+
+def _clock(hour: int, minute: int) -> str:
+    hours = "ein" if hour == 1 else cardinal(hour)
+    return f"{hours} Uhr" + (f" {cardinal(minute)}" if minute else "")
+
+
+def _cents(whole: str, money: Money, cents: int) -> str:
+    if whole == "null":
+        return f"{'ein' if cents == 1 else cardinal(cents)} {money.cent if cents == 1 else money.cents}"
+    return f"{whole} {money.many} {cardinal(cents)}"
+
+
+LANGUAGE = Language(
+    code="de",
+    cardinal=cardinal,
+    ordinal=ordinal,
+    year=year,
+    day=_day,
+    clock=_clock,
+    cents=_cents,
+    decimal_comma=True,
+    one=lambda noun: "eine" if noun.endswith("e") else "ein",
+    words={
+        "point": "Komma", "minus": "minus", "plus": "plus", "to": "bis", "at": "at", "dot": "Punkt",
+        "slash": "Schrägstrich",
+        "dash": "minus", "underscore": "Unterstrich", "times": "mal", "by": "mal", "divided": "geteilt durch",
+        "power": "hoch", "number": "Nummer", "per": "pro", "over": "durch", "more": "mehr als", "less": "weniger als",
+        "is more": "ist größer als", "is less": "ist kleiner als", "about": "etwa", "equals": "gleich",
+        "hashtag": "Hashtag", "out of": "von", "is not": "ist ungleich",
+    },
+    signs={
+        "%": "Prozent", "‰": "Promille", "≈": "etwa", "≤": "höchstens", "≥": "mindestens", "→": "zu", "−": "minus",
+        "÷": "geteilt durch", "×": "mal", "±": "plus minus", "≠": "ungleich", "№": "Nummer", "√": "Wurzel aus",
+        "∞": "unendlich", "½": "ein halb", "¼": "ein Viertel", "¾": "drei Viertel", "°": "Grad", "§": "Paragraf",
+        "&": "und", "²": "hoch zwei", "³": "hoch drei", "π": "Pi", "=": "gleich", "+": "plus",
+    },
+    months=(
+        "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+        "Dezember",
+    ),
+    money={
+        "€": Money("Euro", "Euro", "Cent", "Cent"), "EUR": Money("Euro", "Euro", "Cent", "Cent"),
+        "$": Money("Dollar", "Dollar", "Cent", "Cent"), "US$": Money("US-Dollar", "US-Dollar", "Cent", "Cent"),
+        "USD": Money("US-Dollar", "US-Dollar", "Cent", "Cent"), "£": Money("Pfund", "Pfund", "Penny", "Pence"),
+        "GBP": Money("Pfund", "Pfund", "Penny", "Pence"), "CHF": Money("Franken", "Franken", "Rappen", "Rappen"),
+        "¥": Money("Yen", "Yen"), "₹": Money("Rupie", "Rupien"), "₩": Money("Won", "Won"), "₽": Money("Rubel", "Rubel"),
+        "₺": Money("Lira", "Lira"), "zł": Money("Złoty", "Złoty"),
+    },
+    units={
+        "g": ("Gramm", "Gramm"), "kg": ("Kilogramm", "Kilogramm"), "mg": ("Milligramm", "Milligramm"),
+        "t": ("Tonne", "Tonnen"), "m": ("Meter", "Meter"), "km": ("Kilometer", "Kilometer"),
+        "cm": ("Zentimeter", "Zentimeter"), "mm": ("Millimeter", "Millimeter"), "l": ("Liter", "Liter"),
+        "L": ("Liter", "Liter"), "ml": ("Milliliter", "Milliliter"), "km/h": ("Kilometer pro Stunde",) * 2,
+        "m/s": ("Meter pro Sekunde",) * 2, "h": ("Stunde", "Stunden"), "Std.": ("Stunde", "Stunden"),
+        "min": ("Minute", "Minuten"), "Min.": ("Minute", "Minuten"), "s": ("Sekunde", "Sekunden"),
+        "Sek.": ("Sekunde", "Sekunden"), "W": ("Watt", "Watt"), "kW": ("Kilowatt", "Kilowatt"),
+        "kWh": ("Kilowattstunde", "Kilowattstunden"), "V": ("Volt", "Volt"), "Hz": ("Hertz", "Hertz"),
+        "MHz": ("Megahertz", "Megahertz"), "GHz": ("Gigahertz", "Gigahertz"), "MB": ("Megabyte", "Megabyte"),
+        "GB": ("Gigabyte", "Gigabyte"), "TB": ("Terabyte", "Terabyte"), "°C": ("Grad Celsius", "Grad Celsius"),
+        "° C": ("Grad Celsius", "Grad Celsius"), "°": ("Grad", "Grad"), "%": ("Prozent", "Prozent"),
+        "‰": ("Promille", "Promille"), "m²": ("Quadratmeter", "Quadratmeter"), "km²": ("Quadratkilometer",) * 2,
+        "cm²": ("Quadratzentimeter",) * 2, "m³": ("Kubikmeter", "Kubikmeter"), "cm³": ("Kubikzentimeter",) * 2,
+        "ha": ("Hektar", "Hektar"), "kcal": ("Kilokalorie", "Kilokalorien"), "dB": ("Dezibel", "Dezibel"),
+    },
+    scales={
+        "tausend": "tausend", "Tausend": "tausend", "Millionen": "Millionen", "Million": "Million",
+        "Milliarden": "Milliarden", "Milliarde": "Milliarde", "Mio.": "Millionen", "Mrd.": "Milliarden",
+        "Mio": "Millionen", "Mrd": "Milliarden", "k": "tausend",
+    },
+    abbreviations={
+        "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
+        "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
+        "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "inkl.": "inklusive", "zzgl.": "zuzüglich",
+        "Dr.": "Doktor", "Prof.": "Professor", "Hr.": "Herr", "Fr.": "Frau", "Nr.": "Nummer", "Tel.": "Telefon",
+        "Str.": "Straße", "Hbf": "Hauptbahnhof", "St.": "Sankt", "vgl.": "vergleiche", "s.": "siehe", "S.": "Seite",
+        "Abb.": "Abbildung", "Kap.": "Kapitel", "Bd.": "Band", "Mio.": "Millionen", "Mrd.": "Milliarden",
+        "o. Ä.": "oder Ähnliches", "u. U.": "unter Umständen", "i. d. R.": "in der Regel", "max.": "maximal",
+        "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
+    },
+    ordinal_mark=r"\.(?=\s[A-Za-zÄÖÜäöü][a-zäöüß])(?<![0-9]{4}\.)(?=\s(?:Mal|Platz|Stock|Etage|Klasse|Jahrhundert|Tag|Juli))",
+    scripts={
+        "CYRILLIC": "etwas auf Kyrillisch", "GREEK": "etwas auf Griechisch", "ARABIC": "etwas auf Arabisch",
+        "HEBREW": "etwas auf Hebräisch", "CJK": "etwas auf Chinesisch", "HIRAGANA": "etwas auf Japanisch",
+        "KATAKANA": "etwas auf Japanisch", "HANGUL": "etwas auf Koreanisch", "": "etwas in einer anderen Schrift",
+    },
+)  # fmt: skip

@@ -1,0 +1,133 @@
+"""Spanish: "veintiuno", "las siete y media" as "siete treinta", "tres de mayo"."""
+
+from stages.text.languages.language import Language, Money
+
+_ONES = (
+    "cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce", "trece",
+    "catorce", "quince", "dieciséis", "diecisiete", "dieciocho", "diecinueve", "veinte", "veintiuno", "veintidós",
+    "veintitrés", "veinticuatro", "veinticinco", "veintiséis", "veintisiete", "veintiocho", "veintinueve",
+)  # fmt: skip
+_TENS = ("", "", "", "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa")
+_HUNDREDS = (
+    "", "ciento", "doscientos", "trescientos", "cuatrocientos", "quinientos", "seiscientos", "setecientos",
+    "ochocientos", "novecientos",
+)  # fmt: skip
+_ORDINALS = (
+    "", "primero", "segundo", "tercero", "cuarto", "quinto", "sexto", "séptimo", "octavo", "noveno", "décimo",
+)  # fmt: skip
+
+
+def cardinal(number: int) -> str:
+    """ "mil doscientos cinco"."""
+    for size, single, many in ((10**12, "un billón", "billones"), (10**6, "un millón", "millones")):
+        if number >= size:
+            count, rest = divmod(number, size)
+            said = single if count == 1 else f"{_shortened(cardinal(count))} {many}"
+            return said + (f" {cardinal(rest)}" if rest else "")
+    if number >= 1000:
+        count, rest = divmod(number, 1000)
+        said = "mil" if count == 1 else f"{_shortened(cardinal(count))} mil"
+        return said + (f" {cardinal(rest)}" if rest else "")
+    if number == 100:
+        return "cien"
+    if number > 100:
+        hundred, rest = divmod(number, 100)
+        return _HUNDREDS[hundred] + (f" {cardinal(rest)}" if rest else "")
+    if number < 30:
+        return _ONES[number]
+    ten, one = divmod(number, 10)
+    return _TENS[ten] + (f" y {_ONES[one]}" if one else "")
+
+
+def _shortened(words: str) -> str:
+    """In front of what is counted: "veintiún mil"."""
+    if words.endswith("veintiuno"):
+        return f"{words[:-3]}ún"
+    return words[:-1] if words.endswith("uno") else words
+
+
+def ordinal(number: int) -> str:
+    """ "tercero"; from eleven on as people say them, by the number."""
+    return _ORDINALS[number] if number < len(_ORDINALS) else cardinal(number)
+
+
+def _clock(hour: int, minute: int) -> str:
+    return cardinal(hour) + (
+        f" {'cero ' if minute < 10 else ''}{cardinal(minute)}" if minute else " en punto"
+    )
+
+
+def _cents(whole: str, money: Money, cents: int) -> str:
+    said = f"{_shortened(cardinal(cents))} {money.cent if cents == 1 else money.cents}"
+    if whole == "cero":
+        return said
+    return f"{whole} {money.one if whole in ('un', 'una') else money.many} con {cardinal(cents)}"
+
+
+LANGUAGE = Language(
+    code="es",
+    cardinal=cardinal,
+    ordinal=ordinal,
+    year=cardinal,
+    day=lambda day, month, _front: f"{'uno' if day == 1 else cardinal(day)} de {month}",
+    clock=_clock,
+    cents=_cents,
+    decimal_comma=True,
+    one=lambda noun: "una" if noun.split()[0].endswith("a") else "un",
+    counted=_shortened,
+    of_a_million="de",
+    year_joint=" de ",
+    words={
+        "point": "coma", "minus": "menos", "plus": "más", "to": "a", "at": "arroba", "dot": "punto", "slash": "barra",
+        "dash": "guion", "underscore": "guion bajo", "times": "por", "by": "por", "divided": "dividido entre",
+        "power": "elevado a", "number": "número", "per": "por", "over": "sobre", "more": "más de", "less": "menos de",
+        "is more": "es mayor que", "is less": "es menor que", "about": "unos", "equals": "igual a",
+        "hashtag": "almohadilla", "out of": "de", "is not": "no es igual a",
+    },
+    signs={
+        "%": "por ciento", "‰": "por mil", "≈": "unos", "≤": "como máximo", "≥": "al menos", "→": "a", "−": "menos",
+        "÷": "dividido entre", "×": "por", "±": "más o menos", "≠": "no es igual a", "№": "número",
+        "√": "raíz cuadrada de", "∞": "infinito", "½": "medio", "¼": "un cuarto", "¾": "tres cuartos", "°": "grados",
+        "&": "y", "²": "al cuadrado", "³": "al cubo", "π": "pi", "=": "igual a", "+": "más",
+    },
+    months=(
+        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre",
+        "diciembre",
+    ),
+    money={
+        "€": Money("euro", "euros", "céntimo", "céntimos"), "EUR": Money("euro", "euros", "céntimo", "céntimos"),
+        "$": Money("dólar", "dólares", "centavo", "centavos"), "US$": Money("dólar", "dólares", "centavo", "centavos"),
+        "USD": Money("dólar", "dólares", "centavo", "centavos"), "£": Money("libra", "libras", "penique", "peniques"),
+        "GBP": Money("libra", "libras", "penique", "peniques"), "¥": Money("yen", "yenes"),
+        "₹": Money("rupia", "rupias"), "₩": Money("won", "wones"), "₽": Money("rublo", "rublos"),
+        "MXN": Money("peso", "pesos", "centavo", "centavos"), "CHF": Money("franco", "francos"),
+    },
+    units={
+        "g": ("gramo", "gramos"), "kg": ("kilo", "kilos"), "mg": ("miligramo", "miligramos"),
+        "t": ("tonelada", "toneladas"), "m": ("metro", "metros"), "km": ("kilómetro", "kilómetros"),
+        "cm": ("centímetro", "centímetros"), "mm": ("milímetro", "milímetros"), "l": ("litro", "litros"),
+        "L": ("litro", "litros"), "ml": ("mililitro", "mililitros"),
+        "km/h": ("kilómetro por hora", "kilómetros por hora"), "h": ("hora", "horas"), "min": ("minuto", "minutos"),
+        "s": ("segundo", "segundos"), "W": ("vatio", "vatios"), "kW": ("kilovatio", "kilovatios"),
+        "kWh": ("kilovatio hora", "kilovatios hora"), "Hz": ("hercio", "hercios"), "MB": ("mega", "megas"),
+        "GB": ("giga", "gigas"), "TB": ("tera", "teras"), "°C": ("grado", "grados"), "° C": ("grado", "grados"),
+        "°": ("grado", "grados"), "%": ("por ciento", "por ciento"), "m²": ("metro cuadrado", "metros cuadrados"),
+        "km²": ("kilómetro cuadrado", "kilómetros cuadrados"), "m³": ("metro cúbico", "metros cúbicos"),
+        "ha": ("hectárea", "hectáreas"), "kcal": ("kilocaloría", "kilocalorías"), "dB": ("decibelio", "decibelios"),
+    },
+    scales={"mil": "mil", "millones": "millones", "millón": "millón", "M": "millones", "k": "mil"},
+    abbreviations={
+        "p. ej.": "por ejemplo", "p.ej.": "por ejemplo", "etc.": "etcétera", "Sr.": "señor", "Sra.": "señora",
+        "Srta.": "señorita", "Dr.": "doctor", "Dra.": "doctora", "D.": "don", "Dña.": "doña", "Ud.": "usted",
+        "Uds.": "ustedes", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número", "nº": "número",
+        "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "teléfono", "Tel.": "teléfono",
+        "Avda.": "avenida", "Av.": "avenida", "C/": "calle", "aprox.": "aproximadamente", "máx.": "máximo",
+        "mín.": "mínimo", "vs.": "contra", "cap.": "capítulo",
+    },
+    ordinal_mark=r"(?:\.?[ºª])",
+    scripts={
+        "CYRILLIC": "algo en cirílico", "GREEK": "algo en griego", "ARABIC": "algo en árabe", "CJK": "algo en chino",
+        "HEBREW": "algo en hebreo", "HIRAGANA": "algo en japonés", "KATAKANA": "algo en japonés",
+        "HANGUL": "algo en coreano", "": "algo en otra escritura",
+    },
+)  # fmt: skip

@@ -1,0 +1,152 @@
+"""French: "vingt et un", "sept heures trente", "premier mai"."""
+
+from stages.text.languages.language import Language, Money
+
+_ONES = (
+    "zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize",
+    "quatorze", "quinze", "seize", "dix-sept", "dix-huit", "dix-neuf",
+)  # fmt: skip
+_TENS = (
+    "",
+    "",
+    "vingt",
+    "trente",
+    "quarante",
+    "cinquante",
+    "soixante",
+    "soixante",
+    "quatre-vingt",
+    "quatre-vingt",
+)
+
+
+def cardinal(number: int) -> str:
+    """ "mille deux cent cinq"."""
+    for size, one, many in (
+        (10**12, "billion", "billions"),
+        (10**9, "milliard", "milliards"),
+        (10**6, "million", "millions"),
+    ):
+        if number >= size:
+            count, rest = divmod(number, size)
+            said = f"{cardinal(count)} {one if count == 1 else many}"
+            return said + (f" {cardinal(rest)}" if rest else "")
+    if number >= 1000:
+        count, rest = divmod(number, 1000)
+        said = (
+            "mille" if count == 1 else f"{cardinal(count).removesuffix('s') if count != 3 else 'trois'} mille"
+        )
+        return said + (f" {cardinal(rest)}" if rest else "")
+    if number >= 100:
+        count, rest = divmod(number, 100)
+        said = "cent" if count == 1 else f"{_ONES[count]} cent{'' if rest else 's'}"
+        return said + (f" {cardinal(rest)}" if rest else "")
+    return _below_hundred(number)
+
+
+def _below_hundred(number: int) -> str:
+    if number < 20:
+        return _ONES[number]
+    ten, one = divmod(number, 10)
+    if ten in (7, 9):
+        one += 10
+    if not one:
+        return f"{_TENS[ten]}s" if ten == 8 else _TENS[ten]
+    if one in (1, 11) and ten < 8:
+        return f"{_TENS[ten]} et {_ONES[one]}"
+    return f"{_TENS[ten]}-{_ONES[one]}"
+
+
+def ordinal(number: int) -> str:
+    """ "premier", "deuxième"."""
+    if number == 1:
+        return "premier"
+    said = cardinal(number)
+    for end, mended in (("cinq", "cinqu"), ("neuf", "neuv")):
+        if said.endswith(end):
+            said = said.removesuffix(end) + mended
+    return said.removesuffix("e").removesuffix("s" if said.endswith("ts") else "") + "ième"
+
+
+def _clock(hour: int, minute: int) -> str:
+    hours = f"{'une' if hour == 1 else cardinal(hour)} heure{'' if hour < 2 else 's'}"
+    return hours + (f" {cardinal(minute)}" if minute else "")
+
+
+def _cents(whole: str, money: Money, cents: int) -> str:
+    said = f"{cardinal(cents)} {money.cent if cents == 1 else money.cents}"
+    if whole == "zéro":
+        return said
+    return f"{whole} {money.one if whole in ('un', 'une') else money.many} {cardinal(cents)}"
+
+
+LANGUAGE = Language(
+    code="fr",
+    cardinal=cardinal,
+    ordinal=ordinal,
+    year=cardinal,
+    day=lambda day, month, _front: f"{'premier' if day == 1 else cardinal(day)} {month}",
+    clock=_clock,
+    cents=_cents,
+    decimal_comma=True,
+    one=lambda noun: "une" if noun in ("livre", "roupie", "tonne", "minute", "seconde", "kilocalorie") else "un",
+    of_a_million="de",
+    words={
+        "point": "virgule", "minus": "moins", "plus": "plus", "to": "à", "at": "arobase", "dot": "point",
+        "slash": "slash",
+        "dash": "tiret", "underscore": "tiret bas", "times": "fois", "by": "sur", "divided": "divisé par",
+        "power": "puissance", "number": "numéro", "per": "par", "over": "sur", "more": "plus de", "less": "moins de",
+        "is more": "est supérieur à", "is less": "est inférieur à", "about": "environ", "equals": "égale",
+        "hashtag": "hashtag", "out of": "sur", "is not": "n'est pas égal à",
+    },
+    signs={
+        "%": "pour cent", "‰": "pour mille", "≈": "environ", "≤": "au plus", "≥": "au moins", "→": "vers", "−": "moins",
+        "÷": "divisé par", "×": "fois", "±": "plus ou moins", "≠": "différent de", "№": "numéro",
+        "√": "racine carrée de", "∞": "infini", "½": "un demi", "¼": "un quart", "¾": "trois quarts", "°": "degrés",
+        "&": "et", "²": "au carré", "³": "au cube", "π": "pi", "=": "égale", "+": "plus",
+    },
+    months=(
+        "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
+        "décembre",
+    ),
+    money={
+        "€": Money("euro", "euros", "centime", "centimes"), "EUR": Money("euro", "euros", "centime", "centimes"),
+        "$": Money("dollar", "dollars", "cent", "cents"), "US$": Money("dollar", "dollars", "cent", "cents"),
+        "USD": Money("dollar", "dollars", "cent", "cents"), "£": Money("livre", "livres", "penny", "pence"),
+        "GBP": Money("livre", "livres", "penny", "pence"), "CHF": Money("franc suisse", "francs suisses"),
+        "¥": Money("yen", "yens"), "₹": Money("roupie", "roupies"), "₩": Money("won", "wons"),
+        "₽": Money("rouble", "roubles"),
+    },
+    units={
+        "g": ("gramme", "grammes"), "kg": ("kilo", "kilos"), "mg": ("milligramme", "milligrammes"),
+        "t": ("tonne", "tonnes"), "m": ("mètre", "mètres"), "km": ("kilomètre", "kilomètres"),
+        "cm": ("centimètre", "centimètres"), "mm": ("millimètre", "millimètres"), "l": ("litre", "litres"),
+        "L": ("litre", "litres"), "ml": ("millilitre", "millilitres"), "cl": ("centilitre", "centilitres"),
+        "km/h": ("kilomètre heure", "kilomètres heure"), "min": ("minute", "minutes"), "s": ("seconde", "secondes"),
+        "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "kWh": ("kilowattheure", "kilowattheures"),
+        "Hz": ("hertz", "hertz"), "Mo": ("mégaoctet", "mégaoctets"), "Go": ("gigaoctet", "gigaoctets"),
+        "GB": ("gigaoctet", "gigaoctets"), "°C": ("degré", "degrés"), "° C": ("degré", "degrés"),
+        "°": ("degré", "degrés"), "%": ("pour cent", "pour cent"), "m²": ("mètre carré", "mètres carrés"),
+        "km²": ("kilomètre carré", "kilomètres carrés"), "m³": ("mètre cube", "mètres cubes"),
+        "ha": ("hectare", "hectares"), "kcal": ("kilocalorie", "kilocalories"), "dB": ("décibel", "décibels"),
+    },
+    scales={
+        "mille": "mille", "millions": "millions", "million": "million", "milliards": "milliards",
+        "milliard": "milliard", "M": "millions", "Md": "milliards", "k": "mille",
+    },
+    abbreviations={
+        "p. ex.": "par exemple", "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire", "etc.": "et cetera",
+        "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
+        "Dr": "docteur", "Pr": "professeur", "av.": "avenue", "bd": "boulevard", "n°": "numéro", "N°": "numéro",
+        "env.": "environ", "tél.": "téléphone", "Tél.": "téléphone", "vs": "contre", "chap.": "chapitre",
+        "max.": "maximum", "min.": "minimum", "svp": "s'il vous plaît", "SVP": "s'il vous plaît", "St": "saint",
+        "Ste": "sainte", "RDV": "rendez-vous", "rdv": "rendez-vous",
+    },
+    ordinal_mark=r"(?:ère|er|ème|e)\b",
+    scripts={
+        "CYRILLIC": "quelque chose en cyrillique", "GREEK": "quelque chose en grec", "CJK": "quelque chose en chinois",
+        "ARABIC": "quelque chose en arabe", "HEBREW": "quelque chose en hébreu",
+        "HIRAGANA": "quelque chose en japonais", "KATAKANA": "quelque chose en japonais",
+        "HANGUL": "quelque chose en coréen", "": "quelque chose dans une autre écriture",
+    },
+)  # fmt: skip

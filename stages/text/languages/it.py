@@ -1,0 +1,134 @@
+"""Italian: "ventuno", "sette e trenta", "tre maggio"."""
+
+from stages.text.languages.language import Language, Money
+
+_ONES = (
+    "zero", "uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove", "dieci", "undici", "dodici",
+    "tredici", "quattordici", "quindici", "sedici", "diciassette", "diciotto", "diciannove",
+)  # fmt: skip
+_TENS = ("", "", "venti", "trenta", "quaranta", "cinquanta", "sessanta", "settanta", "ottanta", "novanta")
+_ORDINALS = (
+    "", "primo", "secondo", "terzo", "quarto", "quinto", "sesto", "settimo", "ottavo", "nono", "decimo",
+)  # fmt: skip
+
+
+def cardinal(number: int) -> str:
+    """ "milleduecentocinque"."""
+    for size, one, many in (
+        (10**12, "un bilione", "bilioni"),
+        (10**9, "un miliardo", "miliardi"),
+        (10**6, "un milione", "milioni"),
+    ):
+        if number >= size:
+            count, rest = divmod(number, size)
+            said = one if count == 1 else f"{cardinal(count)} {many}"
+            return said + (f" {cardinal(rest)}" if rest else "")
+    said = _joined(number)
+    return f"{said[:-3]}tré" if said.endswith("tre") and number > 20 else said
+
+
+def _joined(number: int) -> str:
+    if number >= 1000:
+        count, rest = divmod(number, 1000)
+        return ("mille" if count == 1 else f"{_joined(count)}mila") + (_joined(rest) if rest else "")
+    if number >= 100:
+        count, rest = divmod(number, 100)
+        said = f"{'' if count == 1 else _ONES[count]}cento"
+        return (said[:-1] if rest // 10 == 8 or rest == 8 else said) + (_joined(rest) if rest else "")
+    if number < 20:
+        return _ONES[number]
+    ten, one = divmod(number, 10)
+    if one in (1, 8):
+        return _TENS[ten][:-1] + _ONES[one]
+    return _TENS[ten] + (_ONES[one] if one else "")
+
+
+def ordinal(number: int) -> str:
+    """ "terzo", "ventesimo"."""
+    if number < len(_ORDINALS):
+        return _ORDINALS[number]
+    said = _joined(number)
+    return f"{said if said.endswith(('tre', 'sei')) else said[:-1]}esimo"
+
+
+def _clock(hour: int, minute: int) -> str:
+    return cardinal(hour) + (f" e {cardinal(minute)}" if minute else "")
+
+
+def _cents(whole: str, money: Money, cents: int) -> str:
+    if whole == "zero":
+        return f"{'un' if cents == 1 else cardinal(cents)} {money.cent if cents == 1 else money.cents}"
+    return f"{whole} {money.one if whole in ('un', 'una') else money.many} e {cardinal(cents)}"
+
+
+LANGUAGE = Language(
+    code="it",
+    cardinal=cardinal,
+    ordinal=ordinal,
+    year=cardinal,
+    day=lambda day, month, _front: f"{'primo' if day == 1 else cardinal(day)} {month}",
+    clock=_clock,
+    cents=_cents,
+    decimal_comma=True,
+    one=lambda noun: "un'" if noun == "ora" else "una" if noun.endswith("a") else "un",
+    of_a_million="di",
+    words={
+        "point": "virgola", "minus": "meno", "plus": "più", "to": "a", "at": "chiocciola", "dot": "punto",
+        "slash": "barra",
+        "dash": "trattino", "underscore": "trattino basso", "times": "per", "by": "per", "divided": "diviso",
+        "power": "elevato a", "number": "numero", "per": "al", "over": "su", "more": "più di", "less": "meno di",
+        "is more": "è maggiore di", "is less": "è minore di", "about": "circa", "equals": "uguale a",
+        "hashtag": "hashtag", "out of": "su", "is not": "è diverso da",
+    },
+    signs={
+        "%": "per cento", "‰": "per mille", "≈": "circa", "≤": "al massimo", "≥": "almeno", "→": "a", "−": "meno",
+        "÷": "diviso", "×": "per", "±": "più o meno", "≠": "diverso da", "№": "numero", "√": "radice quadrata di",
+        "∞": "infinito", "½": "mezzo", "¼": "un quarto", "¾": "tre quarti", "°": "gradi", "&": "e",
+        "²": "al quadrato", "³": "al cubo", "π": "pi greco", "=": "uguale a", "+": "più",
+    },
+    months=(
+        "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre",
+        "novembre", "dicembre",
+    ),
+    money={
+        "€": Money("euro", "euro", "centesimo", "centesimi"), "EUR": Money("euro", "euro", "centesimo", "centesimi"),
+        "$": Money("dollaro", "dollari", "centesimo", "centesimi"),
+        "US$": Money("dollaro", "dollari", "centesimo", "centesimi"),
+        "USD": Money("dollaro", "dollari", "centesimo", "centesimi"), "£": Money("sterlina", "sterline"),
+        "GBP": Money("sterlina", "sterline"), "CHF": Money("franco svizzero", "franchi svizzeri"),
+        "¥": Money("yen", "yen"), "₹": Money("rupia", "rupie"), "₩": Money("won", "won"), "₽": Money("rublo", "rubli"),
+    },
+    units={
+        "g": ("grammo", "grammi"), "kg": ("chilo", "chili"), "mg": ("milligrammo", "milligrammi"),
+        "t": ("tonnellata", "tonnellate"), "m": ("metro", "metri"), "km": ("chilometro", "chilometri"),
+        "cm": ("centimetro", "centimetri"), "mm": ("millimetro", "millimetri"), "l": ("litro", "litri"),
+        "L": ("litro", "litri"), "ml": ("millilitro", "millilitri"),
+        "km/h": ("chilometro all'ora", "chilometri all'ora"), "h": ("ora", "ore"), "min": ("minuto", "minuti"),
+        "s": ("secondo", "secondi"), "W": ("watt", "watt"), "kW": ("chilowatt", "chilowatt"),
+        "kWh": ("chilowattora", "chilowattora"), "Hz": ("hertz", "hertz"), "MB": ("megabyte", "megabyte"),
+        "GB": ("gigabyte", "gigabyte"), "TB": ("terabyte", "terabyte"), "°C": ("grado", "gradi"),
+        "° C": ("grado", "gradi"), "°": ("grado", "gradi"), "%": ("per cento", "per cento"),
+        "m²": ("metro quadrato", "metri quadrati"), "km²": ("chilometro quadrato", "chilometri quadrati"),
+        "m³": ("metro cubo", "metri cubi"), "ha": ("ettaro", "ettari"), "kcal": ("chilocaloria", "chilocalorie"),
+        "dB": ("decibel", "decibel"),
+    },
+    scales={
+        "mila": "mila", "milioni": "milioni", "milione": "milione", "miliardi": "miliardi", "miliardo": "miliardo",
+        "mln": "milioni", "mld": "miliardi", "k": "mila",
+    },
+    abbreviations={
+        "ad es.": "ad esempio", "p. es.": "per esempio", "p.es.": "per esempio", "ecc.": "eccetera", "etc.": "eccetera",
+        "Sig.": "signor", "sig.": "signor", "Sig.ra": "signora", "sig.ra": "signora",
+        "Dott.": "dottor", "dott.": "dottor", "Dott.ssa": "dottoressa", "dott.ssa": "dottoressa", "Dr.": "dottor",
+        "Prof.": "professor", "prof.": "professor", "Avv.": "avvocato", "Ing.": "ingegner", "n.": "numero",
+        "N.": "numero", "nr.": "numero", "pag.": "pagina", "pagg.": "pagine", "tel.": "telefono", "Tel.": "telefono",
+        "cap.": "capitolo", "ca.": "circa", "max.": "massimo", "min.": "minimo", "P.zza": "piazza", "V.le": "viale",
+        "C.so": "corso", "vs.": "contro",
+    },
+    ordinal_mark=r"[°ºª](?= [a-z])",
+    scripts={
+        "CYRILLIC": "qualcosa in cirillico", "GREEK": "qualcosa in greco", "ARABIC": "qualcosa in arabo",
+        "HEBREW": "qualcosa in ebraico", "CJK": "qualcosa in cinese", "HIRAGANA": "qualcosa in giapponese",
+        "KATAKANA": "qualcosa in giapponese", "HANGUL": "qualcosa in coreano", "": "qualcosa in un'altra scrittura",
+    },
+)  # fmt: skip
