@@ -22,7 +22,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
@@ -38,7 +38,7 @@ from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import PipelineCancelled, RunEnded, StageFailed, in_words, leaves
 from stageflow.events import EventSink, StageEvent, show
 from stageflow.frozen import FrozenDict
-from stageflow.graph import OTHERWISE, Node, PipelineResults
+from stageflow.graph import OTHERWISE, Node, PipelineResults, StageSpec
 from stageflow.pilot import Pilot
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
@@ -46,6 +46,9 @@ from stageflow.stall import Wait, Waits
 from stageflow.streams import CAPACITY, Channel, StreamWriter
 
 log = logging.getLogger(__name__)
+
+# Told of each stage's end, a routed-past one's too, before anybody acts on it.
+OnEnd = Callable[[StageSpec, StageOutput], None]
 
 GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
 _NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
@@ -90,8 +93,11 @@ class Run:
         ports: StagePorts,
         settings: FrozenDict,
         sink: EventSink | None,
+        on_end: OnEnd | None = None,
     ) -> None:
-        """`nodes` by name, in topological order; `sink` is None if nobody listens."""
+        """`nodes` by name, in topological order; `sink` is None if nobody listens. What `on_end` raises fails the
+        run."""
+        self._on_end = on_end
         self._nodes, self._facts, self._ports = nodes, facts, ports
         self._loop = asyncio.get_running_loop()
         self._timer = PipelineTimer(self._loop.time)
@@ -358,8 +364,19 @@ class Run:
         if self._sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
             self._tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)
+        if self._on_end is not None:
+            self._report_end(self._on_end, node.spec, output)
         if len(self._outputs) == len(self._nodes):
             self._over.set()
+
+    def _report_end(self, on_end: OnEnd, spec: StageSpec, output: StageOutput) -> None:
+        try:
+            on_end(spec, output)
+        except Exception as error:  # noqa: BLE001  # whatever it is ends the run
+            text = f"what was to follow its end failed: {in_words(error)}"
+            failure = StageFailed(spec.name, text, {}, self._results)
+            failure.__cause__ = _cause(error)
+            self._decide(failure)
 
     def _tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one that listens, of the run's life."""

@@ -97,7 +97,7 @@ def _edge_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
 def _stream_faults(spec: StageSpec, producer: StageSpec) -> Iterator[str]:
     """What is wrong with an edge, as the rest of the sentence that names it."""
     if producer.kind not in STREAMING_KINDS:
-        remedy = f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH or AGENT"
+        remedy = f"use dependencies, or make {producer.name!r} a TRANSFORM, ENRICH, GUARD or AGENT"
         yield f", which does not produce one, being of kind {producer.kind!s}; {remedy}"
     if producer.name in spec.dependencies:
         remedy = f"remove {producer.name!r} from its dependencies: its output can be read after its stream"

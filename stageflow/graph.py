@@ -20,8 +20,9 @@ from stageflow.frozen import EMPTY
 from stageflow.interceptors import Interceptor, RetryInterceptor, RetryPolicy, TimeoutInterceptor, attempt_of
 from stageflow.stages.inputs import Sight
 
-STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT)  # the others decide or act
-_REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH or AGENT"
+# A GUARD in the line of a stream sends on what it lets pass; the others decide or act.
+STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT, StageKind.GUARD)
+_REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH, GUARD or AGENT"
 
 
 class Otherwise(Enum):

@@ -13,7 +13,7 @@ from stageflow.errors import StageFailed as StageFailed
 from stageflow.errors import StageTimeout as StageTimeout
 from stageflow.errors import StageUsageError
 from stageflow.events import EventSink, checked_sink
-from stageflow.executor import Run
+from stageflow.executor import OnEnd, Run
 from stageflow.faults import FILLED, faults
 from stageflow.frozen import EMPTY, freeze_items
 from stageflow.graph import OTHERWISE as OTHERWISE
@@ -181,11 +181,14 @@ class PipelineGraph:
         config: Mapping[str, Any] | None = None,
         event_sink: EventSink | None = None,
         deadline_s: float | None = None,
+        on_end: OnEnd | None = None,
     ) -> PipelineResults:
         """Run every stage and return their outputs. A StageContext gives its snapshot, config and ports.
 
         Raises PipelineCancelled, StageFailed, StageTimeout or DeadlineExceeded, with the partial results. Cancel-safe:
         however this ends, nothing of the run is left; who is cancelled and does not end in a second is brought down.
+        `on_end` is called with each stage and its output as it ends, or is skipped; what it raises fails the run, where
+        a sink that raises is only logged.
         """
         if isinstance(snapshot, StageContext):
             event_sink = snapshot.config.get("event_sink") if event_sink is None else event_sink
@@ -194,5 +197,5 @@ class PipelineGraph:
             snapshot = snapshot.snapshot
         own = {key: value for key, value in (config or {}).items() if key not in FILLED}
         settings = freeze_items(own, StageUsageError, "the run's config")
-        run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink))
+        run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink), on_end)
         return await run.complete(deadline_s)

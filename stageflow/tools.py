@@ -60,6 +60,9 @@ class Tool:
     effect: Effect = "irreversible"  # unless it says otherwise: so nothing runs too early by oversight
     timeout_s: float = 10.0  # a person waits: ten seconds of silence is already a broken conversation
     validate: Validate | None = None  # without it, the function gets the arguments as they came
+    before: Callable[[], Awaitable[object]] | None = (
+        None  # awaited before it runs, and not counted as its time
+    )
 
     @classmethod
     def of(cls, function: ToolFunction, *, effect: Effect = effect, timeout_s: float = timeout_s) -> Self:
@@ -121,6 +124,11 @@ class ToolRegistry:
         """The same tools for one turn, with the limit on calls in force."""
         return ToolTurn(self)
 
+    async def wait_ready(self, call: ToolCall) -> None:
+        """Return when the tool may run, for whoever has a limit of their own on its time. Cancel-safe."""
+        if (tool := self.get(call.name)) is not None and tool.before is not None:
+            await tool.before()
+
     async def execute(self, call: ToolCall) -> ToolResult:
         """Run one call; whatever goes wrong is a result. Cancel-safe: cancels the tool; what that has done, is done."""
         tool = self.get(call.name)
@@ -132,6 +140,7 @@ class ToolRegistry:
             keywords = arguments if tool.validate is None else tool.validate(arguments)
         except ValueError as error:
             return _failed(call, "bad_arguments", f"The arguments of {call.name} do not fit: {error}.")
+        await self.wait_ready(call)
         try:
             with anyio.move_on_after(tool.timeout_s):
                 value = await tool.function(**keywords)

@@ -3,8 +3,8 @@
 Theory of operation
 -------------------
 A turn is at most `tool_rounds` rounds of "ask the model, run the tools it called, append the results" and one
-last question without tools, so that every turn ends in words. Each token goes to `send_token` (for the eye)
-and to the stage's stream (for the voice) before the next one is asked for: back-pressure reaches the model.
+last question without tools, so that every turn ends in words. Each token goes to the stage's stream before the next
+one is asked for: back-pressure reaches the model.
 Deadlines count the time that the model takes; how long the listener listens is not the model's fault.
 
 A call of a tool that is run elsewhere (`client_tools` in the run's configuration) ends the turn: it goes out in
@@ -14,16 +14,33 @@ A tool never leaves silence for ever: it has a deadline, and running late, faili
 result that the model can read and speak about.
 """
 
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
 
 import anyio
 
 from stageflow.context import Message
 from stageflow.core import StageContext, StageKind, StageOutput
+from stageflow.stages.inputs import UndeclaredDependencyError
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 from stages.client_tools import Toolbox
+from stages.contract import (
+    AGENT,
+    CALLED,
+    CLIENT_TOOLS,
+    ENRICHMENTS,
+    HEARD_UNTIL,
+    MAX_TOKENS,
+    ROUTE,
+    ROUTER,
+    STT,
+    TEXT,
+    TOOL_CHOICE,
+    AgentOutcome,
+)
 from stages.errors import ProviderError, ProviderRejected, StageSettingsError
 from stages.patience import failed, within, within_hearing
 from stages.ports import (
@@ -36,14 +53,6 @@ from stages.ports import (
     ToolChoice,
     Usage,
 )
-
-HEARD_UNTIL = "heard_until"
-"""Key in the run's configuration under which whoever plays the answer says until when it is heard, as the loop counts
-time: the model may be silent meanwhile."""
-
-CALLED = "tools.called"
-"""Event of the agent's: `calls` of `client_tools`, which come again in its output."""
-
 
 _RETRY_S = 1.0
 """With less time left than this, a request is not made again."""
@@ -92,18 +101,26 @@ class AgentLimits:
 
 
 class AgentStage:
-    """Answers by the profile that the router's `route` names.
+    """Answers by the profile that the router's `route` names; with one profile only, no router is needed.
 
-    The model is told the profile's instructions, the snapshot's messages and what `stt` heard. The run's
-    configuration may hold `max_tokens`, `client_tools` (see `stages.client_tools`) and `tool_choice`. Output:
-    `text`, `route`, `usage`, `tool_calls`, `client_calls`, `finish_reason`, `expects`.
+    The model is told the profile's instructions, what ENRICH stages before it have found (`ENRICHMENTS`), the
+    snapshot's messages and the person's words. The run's configuration may hold `max_tokens`, `client_tools` (see
+    `stages.client_tools`) and `tool_choice`. Output: `stages.contract.AgentOutcome`.
     """
 
-    name = "agent"
+    name = AGENT
     kind = StageKind.AGENT
 
-    def __init__(self, profiles: Sequence[AgentProfile], limits: AgentLimits = AgentLimits()) -> None:
-        """Raises StageSettingsError when two profiles share a name or there is none."""
+    def __init__(
+        self,
+        profiles: Sequence[AgentProfile],
+        limits: AgentLimits = AgentLimits(),
+        *,
+        words: str = STT,
+        router: str = ROUTER,
+    ) -> None:
+        """`words` and `router` are the stages that give the person's words and the route. Raises StageSettingsError
+        when two profiles share a name or there is none."""
         names = [profile.name for profile in profiles]
         twice = sorted({name for name in names if names.count(name) > 1})
         found = [f"profile {name!r} is there more than once" for name in twice]
@@ -111,10 +128,17 @@ class AgentStage:
             raise StageSettingsError("the agent", found or ["there is no profile"])
         self._profiles = {profile.name: profile for profile in profiles}
         self._limits = limits
+        self._words = words
+        self._router = router
+        self.reads = (words, router) if len(self._profiles) > 1 else (words,)
+        """Names of the stages whose data it needs."""
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Answer. Ends at once when cancelled, and with it the model's request and the tools."""
-        route = ctx.inputs.require_from("router", "route")
+        if len(self._profiles) == 1 and not _has_route(ctx, self._router):
+            route = next(iter(self._profiles))
+        else:
+            route = ctx.inputs.require_from(self._router, ROUTE)
         profile = self._profiles.get(route)
         if profile is None:
             known = ", ".join(self._profiles)
@@ -123,7 +147,7 @@ class AgentStage:
         if model is None:
             raise StageSettingsError("the agent", [f"profile {route!r} has no model, nor has the run"])
         try:
-            return await _Answer(ctx, profile, model, self._limits).give()
+            return await _Answer(ctx, profile, model, self._limits, self._words).give()
         except ProviderError as error:
             return failed(error)
 
@@ -132,19 +156,25 @@ class _Answer:
     """One answer on its way."""
 
     def __init__(
-        self, ctx: StageContext, profile: AgentProfile, model: LanguageModel, limits: AgentLimits
+        self,
+        ctx: StageContext,
+        profile: AgentProfile,
+        model: LanguageModel,
+        limits: AgentLimits,
+        words: str,
     ) -> None:
         self._ctx = ctx
         self._model = model
         self._profile = profile
         self._limits = limits
+        self._words = words
         ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
         if ours is not None and profile.tool_names is not None:
             mine = [tool for tool in ours.tools if tool.name in profile.tool_names]
             ours = ToolRegistry(mine, ours.max_calls_per_turn)
-        choice: ToolChoice = ctx.config.get("tool_choice", "auto")
-        self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get("client_tools", ()), choice)
-        self._max_tokens: int | None = ctx.config.get("max_tokens") or profile.max_tokens
+        choice: ToolChoice = ctx.config.get(TOOL_CHOICE, "auto")
+        self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get(CLIENT_TOOLS, ()), choice)
+        self._max_tokens: int | None = ctx.config.get(MAX_TOKENS) or profile.max_tokens
         self._heard_until: Callable[[], float] | None = ctx.config.get(HEARD_UNTIL)
         self._patience_s = limits.answer_s
         self._text = ""
@@ -171,10 +201,10 @@ class _Answer:
         raise AssertionError("the last round returns")
 
     def _question(self) -> list[Message]:
-        messages = list(self._ctx.snapshot.messages)
-        if self._profile.instructions:
-            messages.insert(0, Message(role="system", content=self._profile.instructions))
-        words = self._ctx.inputs.require_from("stt", "text")
+        told = (self._profile.instructions, _enrichments(self._ctx))
+        messages = [Message(role="system", content=text) for text in told if text]
+        messages += self._ctx.snapshot.messages
+        words = self._ctx.inputs.require_from(self._words, TEXT)
         if not words and messages and messages[-1].role == "tool":
             return messages  # the turn goes on with what came of the client's tools
         return [*messages, Message(role="user", content=words or NOTHING_SAID)]
@@ -246,9 +276,6 @@ class _Answer:
         if not token:
             return
         self._text += token
-        send_token = self._ctx.ports.llm.send_token
-        if send_token is not None:
-            await send_token(token)
         await self._ctx.stream.send(token)
 
     async def _pause(self) -> None:
@@ -272,6 +299,7 @@ class _Answer:
 
     async def _call(self, call: ToolCall) -> ToolResult:
         limit_s = self._limits.tool_s
+        await self._tools.ours.registry.wait_ready(call)
         with anyio.move_on_after(limit_s):
             return await self._tools.ours.execute(call)
         text = f"{call.name} did not answer within {limit_s:g} s. It may have taken effect all the same."
@@ -280,7 +308,7 @@ class _Answer:
     def _outcome(self, finished: Finished, client_calls: tuple[ToolCall, ...] = ()) -> StageOutput:
         if not (self._text.strip() or client_calls or self._profile.may_be_silent):
             raise ProviderError(f"the model said nothing at all (it finished by {finished.reason!r})")
-        return StageOutput.ok(
+        outcome = AgentOutcome(
             text=self._text,
             route=self._profile.name,
             usage=self._usage,
@@ -289,6 +317,30 @@ class _Answer:
             finish_reason=finished.reason,
             expects=finished.expects or self._profile.expects,
         )
+        return StageOutput.ok(outcome.data())
+
+
+def _has_route(ctx: StageContext, router: str) -> bool:
+    try:
+        return ctx.inputs.get_from(router, ROUTE) is not None
+    except UndeclaredDependencyError:
+        return False
+
+
+def _enrichments(ctx: StageContext) -> str:
+    """What is known beside the conversation, for the model; empty if nothing."""
+    found: dict[str, Any] = {}
+    for key in ENRICHMENTS:
+        if value := ctx.inputs.get(key) or getattr(ctx.snapshot, key):
+            found[key] = value
+    lines = [
+        f"{key}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in found.items()
+    ]
+    return "\n".join(["What is known, as data:", *lines]) if lines else ""
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def _message(result: ToolResult) -> Message:

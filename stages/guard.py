@@ -13,6 +13,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
+from stages.contract import GUARD, STT, TEXT, UNGUARDED
 from stages.errors import StageSettingsError
 from stages.text.matching import Matcher, Readings, faults, is_dear
 
@@ -29,10 +30,6 @@ SPLIT_CHARS = 1_000
 _AT_A_STRETCH_CHARS = 10_000
 """Judged before others may run, which takes about 3 ms. What people say in a turn is less, and is judged before the
 agent has begun."""
-
-UNGUARDED = "unguarded"
-"""Key in the snapshot's metadata under which a tuple of texts is given: what the person said before, and no guard has
-judged yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +86,23 @@ class GuardStage:
     all that were judged: against the others nothing was found.
     """
 
-    name = "guard"
+    name = GUARD
     kind = StageKind.GUARD
 
-    def __init__(self, policy: GuardPolicy) -> None:
+    def __init__(self, policy: GuardPolicy, *, words: str = STT) -> None:
+        """`words` is the stage that gives the person's words."""
         self._policy = policy
+        self._words = words
+        self.reads = (words,)
+        """Names of the stages whose data it needs."""
         self._rules = tuple((rule, Matcher(rule.words, rule.patterns)) for rule in policy.rules)
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Decide; lets others run now and then if there is much to judge."""
         try:
-            text = ctx.inputs.require_from("stt", "text")
+            text = ctx.inputs.require_from(self._words, TEXT)
             if not isinstance(text, str):
-                return self._block(UNDECIDED, f"stt gave {type(text).__name__} instead of a text")
+                return self._block(UNDECIDED, f"{self._words} gave {type(text).__name__} instead of a text")
             before = ctx.snapshot.metadata.get(UNGUARDED, ())
             if not isinstance(before, tuple):
                 return self._block(UNDECIDED, f"{UNGUARDED} is {type(before).__name__} instead of a tuple")

@@ -6,20 +6,28 @@
 `─▶` delivers a result when a stage has ended, `══▶` a stream while it runs. The guard runs beside the agent:
 whoever owns the run must let nothing of the answer out before the guard has passed. A graph keeps nothing of
 a run and is shared by all sessions.
+
+`standard_pipeline` gives it unbuilt, to be edited; `live_pipelines` checks what came of it and builds what the
+server runs: the same for answers in text, without the voice, and the WORK stages, which run when an answer is let out
+and delay none.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from stageflow.core import StageKind
+from stageflow.graph import StageSpec, upstream
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stages.agent import AgentLimits, AgentProfile, AgentStage
+from stages.contract import AGENT, GUARD, ROUTER, STT, TTS, check_pipeline, in_stream_before, roles_of
 from stages.errors import StageSettingsError
 from stages.guard import GuardPolicy, GuardStage
-from stages.ports import Synthesiser
+from stages.live import LiveStages
 from stages.router import Route, RouterStage
 from stages.say import SayStage
 from stages.stt import SttStage
-from stages.tts import TtsStage, VoiceSettings
+from stages.tts import TtsStage, Voice, VoiceSettings
+from stages.work import Work, works_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +58,110 @@ class VoicePipelineConfig:
             yield from (f"no route leads to profile {name!r}" for name in sorted(profiles - routes))
 
 
+PipelineHook = Callable[[Pipeline], Pipeline]
+"""Edits the standard pipeline: insert, replace, remove, add stages, and return what came of it."""
+
+LONG_ANSWER_TOKENS = 8_192
+"""Room in the streams of an answer where a guard judges all of it before any is heard: so it is written to its end
+meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePipelines:
+    """What the server runs for a turn."""
+
+    voice: PipelineGraph
+    text: PipelineGraph
+    """The same without the voice, for answers in text."""
+    work: tuple[Work, ...] = ()
+    """WORK stages, each run by itself when the stages that it needs have ended and the answer is let out."""
+
+
+def standard_pipeline(
+    config: VoicePipelineConfig, voice: Voice | None = None, voice_settings: VoiceSettings = VoiceSettings()
+) -> Pipeline:
+    """A turn from the person's words, spoken or typed, to a spoken answer; unbuilt. Without a `voice`, the one of the
+    run's `tts_provider` port."""
+    names = [profile.name for profile in config.profiles]
+    routes = config.routes or tuple(map(Route, names))
+    router = RouterStage(routes, config.default_route or next(iter(names), ""))
+    agent = AgentStage(config.profiles, config.agent_limits)
+    return (
+        Pipeline()
+        .with_stage(STT, SttStage())
+        .with_stage(GUARD, GuardStage(config.policy), dependencies=(STT,))
+        .with_stage(ROUTER, router, dependencies=(STT,))
+        .with_stage(AGENT, agent, dependencies=(STT, ROUTER))
+        .with_stage(TTS, TtsStage(voice, voice_settings), streams=(AGENT,))
+    )
+
+
+def live_pipelines(pipeline: Pipeline, hook: PipelineHook | None = None) -> LivePipelines:
+    """The pipeline, edited by the hook and checked, as the server runs it. Raises StageSettingsError with all
+    faults."""
+    edited: object = pipeline if hook is None else hook(pipeline)
+    if not isinstance(edited, Pipeline):
+        what = f"the hook gave {type(edited).__name__}; return the Pipeline that it has edited"
+        raise StageSettingsError("the pipeline", [what])
+    if found := check_pipeline(edited):
+        raise StageSettingsError("the pipeline", found)
+    answering = _without_work(edited)
+    specs = {spec.name: spec for spec in answering.stages}
+    feeds, producers = specs[TTS].streams, tuple(in_stream_before(specs, TTS))
+    voice = _with_room(answering)
+    return LivePipelines(
+        voice=_live(voice, feeds, producers),
+        text=_live(voice.without(TTS), feeds, producers),
+        work=works_of(edited.without(TTS)),
+    )
+
+
 def build_voice_pipeline(
-    config: VoicePipelineConfig, voice: Synthesiser, voice_settings: VoiceSettings = VoiceSettings()
+    config: VoicePipelineConfig, voice: Voice, voice_settings: VoiceSettings = VoiceSettings()
 ) -> PipelineGraph:
     """A turn from the person's words, spoken or typed, to a spoken answer."""
-    return _answering(config).with_stage("tts", TtsStage(voice, voice_settings), streams=("agent",)).build()
+    return live_pipelines(standard_pipeline(config, voice, voice_settings)).voice
 
 
 def build_text_pipeline(config: VoicePipelineConfig) -> PipelineGraph:
     """The same turn, answered in text only: through `send_token`, and in the agent's output."""
-    return _answering(config).build()
+    return live_pipelines(standard_pipeline(config)).text
 
 
-def build_say_pipeline(
-    voice: Synthesiser | None, voice_settings: VoiceSettings = VoiceSettings()
-) -> PipelineGraph:
+def build_say_pipeline(voice: Voice | None, voice_settings: VoiceSettings = VoiceSettings()) -> PipelineGraph:
     """Says its snapshot's `input_text` the way an answer is spoken; without a voice by `send_token` only."""
-    saying = Pipeline().with_stage("agent", SayStage())
+    saying = Pipeline().with_stage(AGENT, SayStage())
     if voice is not None:
-        saying = saying.with_stage("tts", TtsStage(voice, voice_settings), streams=("agent",))
-    return saying.build()
+        saying = saying.with_stage(TTS, TtsStage(voice, voice_settings), streams=(AGENT,))
+    return _live(saying, (AGENT,), (AGENT,))
 
 
-def _answering(config: VoicePipelineConfig) -> Pipeline:
-    names = [profile.name for profile in config.profiles]
-    routes = config.routes or tuple(map(Route, names))
-    router = RouterStage(routes, config.default_route or next(iter(names), ""))
-    return (
-        Pipeline()
-        .with_stage("stt", SttStage())
-        .with_stage("guard", GuardStage(config.policy), dependencies=("stt",))
-        .with_stage("router", router, dependencies=("stt",))
-        .with_stage("agent", AgentStage(config.profiles, config.agent_limits), dependencies=("stt", "router"))
+def _live(pipeline: Pipeline, feeds: Sequence[str], producers: Sequence[str]) -> PipelineGraph:
+    words_before = roles_of(pipeline.build()).words_before
+    live = LiveStages(after_words=words_before, producers=producers, feeds=feeds)
+    return pipeline.build(interceptors=(live,))
+
+
+def _without_work(pipeline: Pipeline) -> Pipeline:
+    return Pipeline(tuple(spec for spec in pipeline.stages if spec.kind is not StageKind.WORK))
+
+
+def _with_room(pipeline: Pipeline) -> Pipeline:
+    """Room for a whole answer in its streams, if a guard keeps it back until it has judged all of it: else writer and
+    guard would wait for the voice, and the voice for them."""
+    specs = {spec.name: spec for spec in pipeline.stages}
+    line = {TTS, *in_stream_before(specs, TTS)}
+    agents = {spec.name for spec in pipeline.stages if spec.kind is StageKind.AGENT}
+
+    def judges_all(spec: StageSpec) -> bool:
+        is_beside = spec.kind is StageKind.GUARD and spec.name not in line
+        return is_beside and not agents.isdisjoint(upstream(specs, spec.name))
+
+    if not any(map(judges_all, pipeline.stages)):
+        return pipeline
+    return Pipeline(
+        tuple(
+            replace(spec, capacity=spec.capacity or LONG_ANSWER_TOKENS) if spec.streams else spec
+            for spec in pipeline.stages
+        )
     )

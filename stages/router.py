@@ -10,14 +10,9 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from stageflow.core import StageContext, StageKind, StageOutput
+from stages.contract import PREVIOUS_ROUTE, ROUTER, STT, TEXT
 from stages.errors import StageSettingsError
 from stages.text.matching import Matcher, Readings, faults, is_dear
-
-PREVIOUS_ROUTE = "route"
-"""Key in the snapshot's metadata under which the conversation's last route is given."""
-
-ROUTED = "route.decided"
-"""Event that tells the `route` as soon as it is decided, as a run may be cut short before its results."""
 
 _LOOKED_AT_CHARS = 10_000
 """Of what was said, from its beginning: what people say in a turn is less, and reading more holds others up."""
@@ -47,26 +42,28 @@ class RouterStage:
     default) and `why` (of what was said it holds configured words only).
     """
 
-    name = "router"
+    name = ROUTER
     kind = StageKind.ROUTE
 
-    def __init__(self, routes: Sequence[Route], default: str) -> None:
-        """Raises StageSettingsError with everything that is wrong with the routes."""
+    def __init__(self, routes: Sequence[Route], default: str, *, words: str = STT) -> None:
+        """`words` is the stage that gives the person's words. Raises StageSettingsError with everything that is wrong
+        with the routes."""
         found = list(_faults(routes, default))
         if found:
             raise StageSettingsError("the router", found)
         self._routes = tuple((route.name, Matcher(route.keywords, route.patterns)) for route in routes)
         self._sticky = frozenset(route.name for route in routes if route.sticky)
         self._default = default
+        self._words = words
+        self.reads = (words,)
+        """Names of the stages whose data it needs."""
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Decide; waits only where there is much to look through."""
-        text = str(ctx.inputs.get_from("stt", "text", default=""))[:_LOOKED_AT_CHARS]
+        text = str(ctx.inputs.get_from(self._words, TEXT, default=""))[:_LOOKED_AT_CHARS]
         dear = is_dear((matcher for _, matcher in self._routes), text)
         evidence = await to_thread.run_sync(self._evidence, text) if dear else self._evidence(text)
-        output = self._decide(ctx, evidence)
-        ctx.emit_event(ROUTED, {"route": output.data["route"]})
-        return output
+        return self._decide(ctx, evidence)
 
     def _evidence(self, text: str) -> Mapping[str, Sequence[str]]:
         readings = Readings.of(text)

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from stageflow.core import StageContext, StageKind, StageOutput
+from stages.contract import DECLINED, STT, UNPROMPTED
 from stages.errors import ProviderError
 from stages.patience import failed
 from stages.ports import Transcript
@@ -24,7 +25,7 @@ class SttStage:
     the run's configuration a turn that has no utterance goes on without any, for the agent to speak first.
     """
 
-    name = "stt"
+    name = STT
     kind = StageKind.TRANSFORM
 
     async def execute(self, ctx: StageContext) -> StageOutput:
@@ -32,7 +33,7 @@ class SttStage:
         utterance: SpokenTurn | None = ctx.ports.audio.audio_in
         if utterance is None:
             typed = (ctx.snapshot.input_text or "").strip()
-            goes_on = typed or ctx.config.get("unprompted")
+            goes_on = typed or ctx.config.get(UNPROMPTED)
             return StageOutput.ok(text=typed, language="", no_speech=0.0) if goes_on else _DECLINED
         try:
             transcript = await utterance.final()
@@ -46,4 +47,4 @@ class SttStage:
         return StageOutput.ok(text=text, language=transcript.language, no_speech=transcript.no_speech)
 
 
-_DECLINED = StageOutput.cancel(reason="no speech", data={"declined": True})
+_DECLINED = StageOutput.cancel(reason="no speech", data={DECLINED: True})

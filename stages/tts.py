@@ -12,7 +12,7 @@ The voice is the run's `tts_provider` port, or else the one that the stage was m
 """
 
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from audio.formats import samples_to_ms
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.chunks import AudioSink, pcm16
+from stages.contract import AGENT, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
 from stages.patience import failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
@@ -78,18 +79,29 @@ class VoiceSettings:
 
 
 class TtsStage:
-    """Speaks the stream of the stage `agent` into `send_audio_chunk`, which must be an `AudioSink`.
+    """Speaks the stream of the stage `source` into `send_audio_chunk`, which must be an `AudioSink`.
 
     Each piece's text goes with its first chunk; text with nothing to say goes with the next audio, or with
     the last call, which has no data and `is_final`. Skips when nobody listens. Output: `audio_ms`, `pieces`.
     """
 
-    name = "tts"
+    name = TTS
     kind = StageKind.TRANSFORM
 
-    def __init__(self, voice: Voice, settings: VoiceSettings = VoiceSettings()) -> None:
+    def __init__(
+        self,
+        voice: Voice | None = None,
+        settings: VoiceSettings = VoiceSettings(),
+        *,
+        source: str | Sequence[str] = AGENT,
+    ) -> None:
+        """Without a `voice`, the run's `tts_provider` port must be given. Of several sources, as of agents that a
+        router leads to, each is spoken in turn; those that routing has led past say nothing."""
         self._voice = voice
         self._settings = settings
+        self._sources = (source,) if isinstance(source, str) else tuple(source)
+        self.reads = self._sources
+        """Names of the stages whose stream it speaks."""
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Speak until the stream ends. Ends at once when cancelled, and with it the synthesis."""
@@ -97,15 +109,16 @@ class TtsStage:
         if sink is None:
             return StageOutput.skip(reason="nobody listens: there is no send_audio_chunk port")
         settings = VoiceSettings(
-            ctx.config.get("voice") or self._settings.voice,
-            ctx.config.get("speed") or self._settings.speed,
+            ctx.config.get(VOICE) or self._settings.voice,
+            ctx.config.get(SPEED) or self._settings.speed,
             self._settings.chunk_timeout_s,
             self._settings.lookahead,
             ctx.config.get("language") or self._settings.language,
         )
-        speaking = _Speaking(ctx.ports.audio.tts_provider or self._voice, settings, sink)
+        voice = ctx.ports.audio.tts_provider or self._voice or ctx.require_port("tts_provider")
+        speaking = _Speaking(voice, settings, sink)
         try:
-            return await speaking.run(ctx.inputs.stream("agent"))
+            return await speaking.run(_joined([ctx.inputs.stream(source) for source in self._sources]))
         except ProviderError as error:
             return failed(error)
 
@@ -114,6 +127,12 @@ def _reads_any_script(voice: Voice) -> bool:
     """Whether the voice is given words of all scripts: not if all languages that it tells are in Latin letters."""
     languages = getattr(getattr(voice, "capabilities", None), "languages", ("*",))
     return not {tag.split("-")[0] for tag in languages} <= _IN_LATIN_LETTERS
+
+
+async def _joined(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
+    for stream in streams:
+        async for token in stream:
+            yield token
 
 
 class _Speaking:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting, Item, Response, ResponseReason, ResponseStatus, SessionConfig
 from server.domain.voice_events import (
+    ArtifactMade,
     Pong,
+    StageEventTold,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -295,5 +297,7 @@ Event = (
     | WordsTimed
     | TurnEnded
     | TurnTimed
+    | StageEventTold
+    | ArtifactMade
     | Problem
 )

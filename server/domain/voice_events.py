@@ -74,6 +74,28 @@ class WordsTimed:
 
 
 @dataclass(frozen=True, slots=True)
+class StageEventTold:
+    """An event that a stage of the pipeline has emitted; not before its answer is let out."""
+
+    stage: str
+    name: str
+    json: str
+    """Its data."""
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactMade:
+    """Something for people that a stage of the pipeline has made; not before its answer is let out."""
+
+    stage: str
+    name: str
+    json: str
+    """What it is."""
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """How a turn came to its end, and how its answer came about."""
 

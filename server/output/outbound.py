@@ -38,7 +38,7 @@ from server.domain.events import (
 )
 from server.domain.mcp_tools import CallError, McpCall, ToolListing
 from server.domain.values import Item, Response
-from server.domain.voice_events import VoiceFlushed, VoiceHeld, WordsTimed
+from server.domain.voice_events import ArtifactMade, StageEventTold, VoiceFlushed, VoiceHeld, WordsTimed
 from stages.ports import WordTime
 
 EVENT_BYTES = 400
@@ -365,6 +365,8 @@ def weight_bytes(event: Event) -> int:
     """About how many bytes the event takes on the wire."""
     match event:
         case ResponseText(delta=text):
+            return EVENT_BYTES + len(text)
+        case StageEventTold(json=text) | ArtifactMade(json=text):
             return EVENT_BYTES + len(text)
         case ResponseCall(item=item):
             return 6 * EVENT_BYTES + 4 * len(item.text)

@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.domain.deadlines import Deadlines
+from server.domain.mcp_tools import Offer
+from server.domain.values import Response, SessionConfig
 from server.output.outbound import Outbound
 from server.response.prepared import Prepared
 from server.tools.mcp_calls import McpCalls
 from server.turntaking.floor import RunId
 from stageflow.pipeline import PipelineGraph
 from stageflow.stages.ports import StagePorts
+from stages.guard import REFUSAL
+from stages.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class Pipelines:
     say: PipelineGraph
     say_text: PipelineGraph
     """The same, for responses in text."""
+    work: tuple[Work, ...] = ()
+    """WORK stages of the answers' pipeline, which run beside them."""
+    refusal: str = REFUSAL
+    """What is said when a guard blocks and has no words of its own."""
     apology: str = "Sorry, something went wrong on my side. Please say that again."
     filler: str = "One moment, please."
     """What is said when an answer takes long, if it is `prepared`."""
@@ -55,3 +63,11 @@ class ResponseContext:
     half_trip_s: Callable[[], float]
     """Half the round trip to the client, as last measured."""
     now: Callable[[], float]
+    spawn: Callable[..., None]
+    """Runs a task of the session's, which its answer does not end: an async function and its arguments."""
+
+    async def offer(self, response: Response, config: SessionConfig) -> Offer:
+        """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""
+        if not response.in_conversation:
+            return {}
+        return await self.mcp.offer(config.mcp, [tool.name for tool in config.tools])

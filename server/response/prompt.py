@@ -19,10 +19,18 @@ from server.domain.values import SessionConfig
 from server.response.context import ResponseContext
 from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot, Message
+from stages.contract import (
+    CLIENT_TOOLS,
+    MAX_TOKENS,
+    PREVIOUS_ROUTE,
+    SPEED,
+    TOOL_CHOICE,
+    UNGUARDED,
+    UNPROMPTED,
+    VOICE,
+)
 from stages.errors import ProviderError, ProviderTimeout
-from stages.guard import UNGUARDED
 from stages.ports import Transcript
-from stages.router import PREVIOUS_ROUTE
 from stages.stt import SpokenTurn
 
 log = logging.getLogger(__name__)
@@ -114,12 +122,12 @@ def _instructions_tokens(config: SessionConfig) -> int:
 def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
     """What the stages read of the session's configuration; `offer` are the MCP tools that there are."""
     return {
-        "voice": None if config.voice == "default" else config.voice,
-        "speed": config.speed,
-        "max_tokens": config.max_output_tokens,
-        "unprompted": question.requested,
-        "client_tools": (*config.tools, *tools_of(offer)),
-        "tool_choice": choice_among(offer, config.tool_choice),
+        VOICE: None if config.voice == "default" else config.voice,
+        SPEED: config.speed,
+        MAX_TOKENS: config.max_output_tokens,
+        UNPROMPTED: question.requested,
+        CLIENT_TOOLS: (*config.tools, *tools_of(offer)),
+        TOOL_CHOICE: choice_among(offer, config.tool_choice),
     }
 
 

@@ -3,18 +3,15 @@
 Theory of operation
 -------------------
 A run owns an output stream (`server.output.outbound`). Tokens and audio of the pipeline go into it and are held
-there until every GUARD stage of the pipeline has let the person's words pass; then the output is committed and all
-of it leaves at once. A refusal, and the apology for a failure, go the same way: a small pipeline that only
-speaks.
+there by the commit gate (`server.response.gate`); when it opens, all of it leaves at once. A refusal, and the apology
+for a failure, go the same way: a small pipeline that only speaks.
 
 What the client is told is a lifecycle (`server.response.lifecycle`). `interrupt` is a plain function, so that barge-in
 happens between two instructions: history is cut to what was heard and the lifecycle is ended.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 
 import anyio
 
@@ -24,28 +21,30 @@ from server.conversation.memory import Conversation, Entry, Verdict, cut
 from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
 from server.domain.ids import new_id
-from server.domain.mcp_tools import Offer
 from server.domain.values import Response, ResponseReason, SessionConfig
 from server.output.outbound import OutputStream, StreamState
+from server.response.background import BackgroundWork
 from server.response.context import ResponseContext
 from server.response.delivery import Delivery
-from server.response.gate import RunWatch, gated
-from server.response.lifecycle import Calling, Lifecycle, Outcome, Phase, arguments_json
+from server.response.early_calls import EarlyCalls
+from server.response.gate import CommitGate, GateLock, gated
+from server.response.lifecycle import Lifecycle, Outcome, Phase
 from server.response.prepared import on_wire
 from server.response.prompt import hear_clips, hear_earlier, prompt_of, run_config
 from server.response.run_limits import RunLimits, TooLong, Undecided
+from server.response.watch import News, RunWatch, StageNews
 from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
 from server.tools.confirmation import with_confirmation
-from server.tools.mcp_calls import RunningCall
 from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot
-from stageflow.pipeline import PipelineCancelled, PipelineGraph, StageFailed
+from stageflow.pipeline import PipelineCancelled, PipelineGraph, PipelineResults, StageFailed
 from stageflow.stages.ports import StagePorts
-from stageflow.tools import ToolCall, ToolRegistry
-from stages.agent import HEARD_UNTIL
+from stageflow.tools import ToolRegistry
+from stages.agent import ToolUse
+from stages.contract import HEARD_UNTIL, AgentOutcome, Stop, roles_of
 from stages.errors import StageSettingsError
-from stages.ports import Expects, Usage
+from stages.ports import Expects
 from stages.stt import SpokenTurn
 
 log = logging.getLogger(__name__)
@@ -56,13 +55,6 @@ _CUT_BY: dict[str, ResponseReason] = {"length": "max_output_tokens", "content_fi
 
 BLOCKED = ("x_guard", "blocked")
 """In the metadata of a response that is a refusal: its words alone do not tell a program so."""
-
-
-class _Lock(StrEnum):
-    """What keeps an answer from being let out."""
-
-    END_OF_TURN = "end of turn"
-    GUARD = "guard"
 
 
 class ResponseRun:
@@ -93,13 +85,13 @@ class ResponseRun:
         self._verdict: Verdict | None = None
         self._speech: SpokenTurn | None = None
         self._outcome = Outcome("completed")
-        self._locks = set(_Lock)
-        self._offered: Offer = {}
-        self._early: dict[int, RunningCall] = {}
+        self._calls = EarlyCalls(context.mcp)
         self._own_calls = OwnCalls(context.conversation, lambda: self._lifecycle.entry, lambda: self._asked)
         self._filled_until = 0.0
         self._limits = RunLimits(context.deadlines)
         self._delivery = self._new_delivery()
+        self._gate = CommitGate(self.output, on_passed=self._guard_passed, on_open=self._let_out)
+        self._work = BackgroundWork(context, self.run_id.turn)
 
     @property
     def is_spoken(self) -> bool:
@@ -151,7 +143,7 @@ class ResponseRun:
         """The end of the turn is certain: nothing but the guard keeps the answer back any more."""
         if self.question.requested:
             self._lifecycle.start_now(is_told=self.question.is_told)
-        self._unlock(_Lock.END_OF_TURN)
+        self._gate.unlock(GateLock.END_OF_TURN)
         self._note_verdict(self._verdict)
 
     def fill(self, now: float) -> None:
@@ -176,7 +168,7 @@ class ResponseRun:
         """Forget the answer, of which nothing was let out, and that the person had finished."""
         self.scope.cancel()
         self.output.shut()
-        self._drop_calls()
+        self._calls.drop()
         self._own_calls.forget()
         self._forget()
         utterance = self.question.utterance
@@ -243,66 +235,72 @@ class ResponseRun:
         pipelines = self._context.pipelines
         if await hear_clips(self._about) and self.question.utterance is None:
             self.timeline.mark("transcript", self._context.now())
-        self._offered = await self._offer()
-        graph = pipelines.voice if self._response.modality == "audio" else pipelines.text
+        self._calls.offered = await self._context.offer(self._response, self._config)
+        graph, prompt = self._graph(), self._prompt()
+        watch = self._watch(graph)
+        ports = self._ports(watch)
+        self._work.expect(pipelines.work, prompt, ports, watch.outputs)
         results = await self._limits.keep(
             graph.run(
-                self._prompt(),
-                ports=self._ports(),
+                prompt,
+                ports=ports,
                 config={
-                    **run_config(self.question, self._config, self._offered),
+                    **run_config(self.question, self._config, self._calls.offered),
                     HEARD_UNTIL: self._heard_until if self.is_spoken else None,
                 },
-                event_sink=self._watch(graph),
+                event_sink=watch,
+                on_end=watch.ended,
             )
         )
-        agent = results.data("agent")
-        self.timeline.tool_errors += [
-            use.result.error for use in agent.get("tool_calls", ()) if use.result.error
-        ]
-        cut_by = _CUT_BY.get(agent.get("finish_reason", ""))
-        self._outcome = replace(self._outcome, usage=agent.get("usage", Usage()))
+        return self._outcome_of(self._agent_of(graph, results))
+
+    def _graph(self) -> PipelineGraph:
+        return self._context.pipelines.voice if self.is_spoken else self._context.pipelines.text
+
+    def _agent_of(self, graph: PipelineGraph, results: PipelineResults) -> AgentOutcome:
+        """What the agent gave. Raises StageFailed if no agent has answered."""
+        agents = roles_of(graph).agents
+        answered = [name for name in agents if results.ok(name)]
+        outcome = AgentOutcome.of(results.data(answered[-1])) if answered else AgentOutcome()
+        if not outcome.says_something and self._lifecycle.entry is None:
+            lack = "gave neither words nor a `text` or `response`" if answered else "did not run"
+            raise StageFailed((answered or agents or ("agent",))[-1], f"it {lack}", {}, results)
+        return outcome
+
+    def _outcome_of(self, agent: AgentOutcome) -> Outcome:
+        uses = [use for use in agent.tool_calls if isinstance(use, ToolUse)]
+        self.timeline.tool_errors += [use.result.error for use in uses if use.result.error]
+        cut_by = _CUT_BY.get(agent.finish_reason)
+        self._outcome = replace(self._outcome, usage=agent.usage)
         if self._lifecycle.entry is not None:
-            self._lifecycle.entry.expects = self._expects(agent.get("expects"))
+            self._lifecycle.entry.expects = self._expects(agent.expects)
         return replace(
             self._outcome,
             status="incomplete" if cut_by else "completed",
             reason=cut_by,
-            calls=tuple(self._calling(*numbered) for numbered in enumerate(agent.get("client_calls", ()))),
+            calls=self._calls.calling(agent.client_calls),
         )
 
     def _watch(self, graph: PipelineGraph) -> RunWatch:
         return RunWatch(
             graph,
+            self._gate,
             self._limits,
-            commit=self._guard_passed,
-            on_route=self._note_route,
-            on_calls=self._start_calls,
             on_alive=self._live,
+            on_route=self._note_route,
+            on_calls=self._calls.start,
+            on_news=self._tell_news,
+            on_end=self._work.go_on,
         )
+
+    def _tell_news(self, news: News) -> None:
+        self.output.event_nowait(replace(news, response_id=self.response_id))
 
     def _live(self) -> None:
         self._context.on_alive(self.run_id)
 
     def _heard_until(self) -> float:
         return self.output.silent_at(self._context.now())
-
-    async def _offer(self) -> Offer:
-        """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""
-        if not self._response.in_conversation:
-            return {}
-        taken = [tool.name for tool in self._config.tools]
-        return await self._context.mcp.offer(self._config.mcp, taken)
-
-    def _start_calls(self, calls: Sequence[ToolCall]) -> None:
-        """Run what only looks while the words before it are still being spoken."""
-        for number, call in enumerate(calls):
-            mcp = self._offered.get(call.name)
-            if mcp is not None and mcp.may_start_early:
-                self._early[number] = self._context.mcp.start(mcp, arguments_json(call))
-
-    def _calling(self, number: int, call: ToolCall) -> Calling:
-        return Calling(call, self._offered.get(call.name), self._early.get(number))
 
     def _expects(self, said: object) -> Expects | None:
         """What the agent says that it asks for. A mistake in it is for the log: the answer has been spoken."""
@@ -313,7 +311,7 @@ class ResponseRun:
             return None
 
     async def _say(self, text: str) -> None:
-        self._unlock(_Lock.GUARD)
+        self._gate.unlock(GateLock.GUARD)
         prepared = self._context.pipelines.prepared.get(text)
         if prepared is not None and self.is_spoken:
             await self._delivery.say(prepared)
@@ -325,18 +323,22 @@ class ResponseRun:
 
     async def _decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
-        refusal = stop.data.get("refusal")
-        if refusal is None:
+        why = Stop.of(stop, self._graph().stages, self._context.pipelines.refusal)
+        if why.refusal is None:
             self._restart()
             await self._end(self._outcome)
             return
         self.timeline.guard = "blocked"
         self._response = self._lifecycle.remark(*BLOCKED)
-        self._restart()
-        if isinstance(blamed := stop.data.get("texts"), tuple):
-            self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in blamed)
-        self._note_verdict("blocked")
-        await self._say(str(refusal))
+        if self.output.state is StreamState.OPEN and self._lifecycle.entry is not None:
+            await self._break_off()  # what was let out had passed
+        else:
+            self._restart()
+        if why.blames_person:
+            if why.blamed is not None:
+                self._judged = tuple(entry for place, entry in enumerate(self._judged) if place in why.blamed)
+            self._note_verdict("blocked")
+        await self._say(why.refusal)
         await self._end(self._outcome)
 
     async def _apologise(self, stage: str, line: str, failure: StageFailed | Undecided) -> None:
@@ -363,7 +365,7 @@ class ResponseRun:
 
     async def _break_off(self) -> None:
         """Let what was said of the message be heard to its end; what is said next is another, in its own stream."""
-        self._drop_calls()
+        self._calls.drop()
         await self.output.opened.wait()
         await self.output.sent()
         await self.output.played()
@@ -372,7 +374,7 @@ class ResponseRun:
         self._renew()
 
     async def _end(self, outcome: Outcome) -> None:
-        self._unlock(_Lock.GUARD)
+        self._gate.unlock(GateLock.GUARD)
         await self.output.opened.wait()
         await self.output.sent()
         if outcome.status == "failed" or outcome.calls:
@@ -383,11 +385,10 @@ class ResponseRun:
         self.timeline.guard = "passed"
         self._note_verdict("passed")
         self.timeline.mark("guard", self._context.now())
-        self._unlock(_Lock.GUARD)
 
     def _note_verdict(self, verdict: Verdict | None) -> None:
         self._verdict = verdict
-        if _Lock.END_OF_TURN in self._locks or not self._response.in_conversation:
+        if self._gate.holds(GateLock.END_OF_TURN) or not self._response.in_conversation:
             return  # a pause that is not the end leaves no verdict on what came before, nor does what is out of band
         for entry in self._judged:
             entry.guard = verdict
@@ -404,21 +405,24 @@ class ResponseRun:
         self._note_verdict(None)  # what it was before may have been of fewer words
         return prompt.snapshot
 
-    def _ports(self) -> StagePorts:
+    def _ports(self, watch: RunWatch | None = None) -> StagePorts:
         shared = self._context.ports
         # What is only thought beside the conversation changes nothing in the world.
         ours = shared.llm.tool_registry if self._response.in_conversation else ToolRegistry()
         if ours is not None:
             ours = with_confirmation(ours, self._context.confirmed_tools, lambda: messages(self._about))
         tools = gated(ours, self.output, self._own_calls)
+        news = StageNews(watch, self._asked)
         return StagePorts(
-            core=shared.core,
+            core=replace(shared.core, send_status=news.send_status),
             llm=replace(shared.llm, send_token=self._delivery.send_token, tool_registry=tools),
             audio=replace(
                 shared.audio,
                 send_audio_chunk=self._delivery.send_audio_chunk,
+                send_transcript=news.send_transcript,
                 audio_in=self._speech,
             ),
+            extra=shared.extra,
         )
 
     # --- the way out --------------------------------------------------------------------------------------
@@ -428,19 +432,12 @@ class ResponseRun:
             self.timeline.response_id = self._response.id
         self.timeline.end(outcome.status)
         for placed in self._lifecycle.end(outcome):
-            self._early = {n: call for n, call in self._early.items() if call is not placed.running}
-            self._context.mcp.made(placed)
-        self._drop_calls()
-
-    def _drop_calls(self) -> None:
-        """What was started early, and has not become part of the conversation, is not wanted."""
-        for call in self._early.values():
-            call.scope.cancel()
-        self._early.clear()
+            self._calls.place(placed)
+        self._calls.drop()
 
     def _hush(self) -> None:
         """Nothing of it leaves any more."""
-        self._drop_calls()
+        self._calls.drop()
         if self.question.is_out_of_band:
             self.output.shut()
         else:
@@ -453,16 +450,15 @@ class ResponseRun:
     def _heard_samples(self) -> int:
         return self.output.pacer.heard_samples(self._context.now() - self._context.half_trip_s())
 
-    def _unlock(self, lock: _Lock) -> None:
-        self._locks.discard(lock)
-        if not self._locks:
-            self.output.commit()
-            self._lifecycle.let_out()
+    def _let_out(self) -> None:
+        self._lifecycle.let_out()
+        self._work.let_out()
 
     def _restart(self) -> None:
         """Forget what was prepared and begin again, with the gate closed."""
         self.output.shut()
-        self._drop_calls()
+        self._calls.drop()
+        self._work.forget()
         self._forget()
         self.timeline.unmark("first_token")
         self._renew()
@@ -470,6 +466,7 @@ class ResponseRun:
     def _renew(self) -> None:
         is_paused = self.output.pacer.is_paused
         self._delivery = self._new_delivery()
+        self._gate.output = self.output
         if is_paused:
             self.output.pause(self._context.now())
 

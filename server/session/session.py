@@ -220,6 +220,7 @@ class Session:
             max_context_tokens=services.limits.max_context_tokens,
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
+            spawn=self._spawn,
         )
 
     def _new_requests(self) -> Requests:

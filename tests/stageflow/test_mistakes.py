@@ -171,9 +171,9 @@ FAULTS = {
     ),
     "a stream of who sends none": (
         Pipeline()
-        .with_stage("guard", gives(GUARD), GUARD)
-        .with_stage("b", collects("guard"), streams=("guard",)),
-        ("'b' reads the stream of 'guard'", "of kind guard", "use dependencies"),
+        .with_stage("router", gives(ROUTE), ROUTE)
+        .with_stage("b", collects("router"), streams=("router",)),
+        ("'b' reads the stream of 'router'", "of kind route", "use dependencies"),
     ),
     "a stream and a value": (
         with_a(sends()).with_stage("b", collects("a"), streams=("a",), dependencies=("a",)),
@@ -414,9 +414,9 @@ async def test_a_send_from_a_kind_that_does_not_stream() -> None:
         return None
 
     with pytest.raises(
-        StageFailed, match="'a' sends into its stream, but is of kind guard: make it a TRANSFORM"
+        StageFailed, match="'a' sends into its stream, but is of kind route: make it a TRANSFORM"
     ):
-        await Pipeline().with_stage("a", Do(send, GUARD)).run()
+        await Pipeline().with_stage("a", Do(send, ROUTE)).run()
 
 
 @virtual

@@ -7,12 +7,13 @@ import anyio.lowlevel
 import pytest
 
 from stageflow.context import ContextSnapshot, Message
-from stageflow.core import StageOutput, StageStatus
+from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.testing import run_stage
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage, ToolUse
 from stages.client_tools import client_tool
 from stages.errors import ProviderBusy, StageSettingsError
+from stages.live import LiveStages
 from stages.ports import Expects, LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from stages.testing.fakes import Conduct, Said, ScriptedModel
 from tests.support.listener import Listener
@@ -58,8 +59,14 @@ async def answer(
     snapshot: ContextSnapshot = EMPTY,
     **config: object,
 ) -> StageOutput:
+    agent = AgentStage(profiles, limits)
+    live = LiveStages(after_words=(), producers=("agent",), feeds=("agent",))
+
+    async def shown(ctx: StageContext) -> StageOutput:
+        return await live.around("agent", ctx, agent.execute)
+
     return await run_stage(
-        AgentStage(profiles, limits),
+        shown,
         snapshot=snapshot,
         inputs={"stt": {"text": said}, "router": {"route": route}},
         ports=(listener or Listener()).ports(tools=tools),
@@ -78,6 +85,7 @@ async def test_tokens_go_out_one_by_one_and_joined_are_the_text() -> None:
     assert listener.tokens == ["It", " is", " noon,", " as", " you", " know."]
     assert output.data == {
         "text": "It is noon, as you know.",
+        "response": "It is noon, as you know.",
         "route": "general",
         "usage": Usage(input_tokens=1, output_tokens=6),
         "tool_calls": (),

@@ -7,8 +7,9 @@ import pytest
 from stageflow.context import ContextSnapshot
 from stageflow.core import StageOutput, StageStatus
 from stageflow.testing import run_stage
+from stages.contract import UNGUARDED
 from stages.errors import StageSettingsError
-from stages.guard import REFUSAL, TOO_LONG, UNDECIDED, UNGUARDED, GuardPolicy, GuardRule, GuardStage
+from stages.guard import REFUSAL, TOO_LONG, UNDECIDED, GuardPolicy, GuardRule, GuardStage
 
 POLICY = GuardPolicy(
     (

@@ -13,7 +13,7 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentLimits, AgentProfile, AgentStage
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.guard import GuardPolicy, GuardRule, GuardStage
-from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline
+from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline, live_pipelines
 from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
@@ -114,15 +114,14 @@ async def test_the_guard_may_take_its_time_and_still_cut_the_agent_off() -> None
             return await super().execute(ctx)
 
     listener, model = Listener(), Waiting(anyio.Event())
-    graph = (
+    graph = live_pipelines(
         Pipeline()
         .with_stage("stt", SttStage())
         .with_stage("guard", Pondering(BLOCK_SPAM), StageKind.GUARD, dependencies=("stt",))
         .with_stage("router", RouterStage((Route("general"),), "general"), dependencies=("stt",))
         .with_stage("agent", AgentStage((AgentProfile("general", model),)), dependencies=("stt", "router"))
         .with_stage("tts", TtsStage(ScriptedVoice()), streams=("agent",))
-        .build()
-    )
+    ).voice
     with anyio.fail_after(PATIENCE_S), pytest.raises(PipelineCancelled) as caught:
         await graph.run(ContextSnapshot(input_text="spam"), ports=listener.ports())
     assert caught.value.stage == "guard"

@@ -19,11 +19,13 @@ async def test_a_text_is_shown_and_spoken() -> None:
     assert len(listener.audio) > 24_000
     assert results.data("agent") == {
         "text": REFUSAL,
+        "response": REFUSAL,
         "route": "say",
         "usage": Usage(),
         "tool_calls": (),
         "client_calls": (),
         "finish_reason": "stop",
+        "expects": None,
     }
 
 

@@ -42,6 +42,7 @@ from stages.pipeline import (
     build_say_pipeline,
     build_text_pipeline,
     build_voice_pipeline,
+    live_pipelines,
 )
 from stages.ports import EndOfTurnModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
@@ -174,26 +175,24 @@ class SlowGuard:
 
 
 def guarded_by(guard: SlowGuard, config: VoicePipelineConfig, speaker: ScriptedVoice) -> PipelineGraph:
-    return (
+    return live_pipelines(
         Pipeline()
         .with_stage("stt", SttStage())
         .with_stage("guard", guard, dependencies=("stt",))
         .with_stage("router", RouterStage(config.routes, config.routes[0].name), dependencies=("stt",))
         .with_stage("agent", AgentStage(config.profiles), dependencies=("stt", "router"))
         .with_stage("tts", TtsStage(speaker), streams=("agent",))
-        .build()
-    )
+    ).voice
 
 
 def answered_by(agent: Answering, speaker: ScriptedVoice) -> PipelineGraph:
     """The pipeline of somebody who has written an agent of their own."""
-    return (
+    return live_pipelines(
         Pipeline()
         .with_stage("stt", SttStage())
         .with_stage("agent", agent, dependencies=("stt",))
         .with_stage("tts", TtsStage(speaker), streams=("agent",))
-        .build()
-    )
+    ).voice
 
 
 class Stage:

@@ -33,7 +33,9 @@ from server.domain.errors import ClientError
 from server.domain.events import Event
 from server.domain.values import Abilities, SessionConfig
 from server.domain.voice_events import (
+    ArtifactMade,
     Pong,
+    StageEventTold,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -42,7 +44,17 @@ from server.domain.voice_events import (
     WordsTimed,
 )
 
-UNKNOWN_TO_REALTIME = (Pong, VoicesOffered, VoiceHeld, VoiceFlushed, WordsTimed, TurnEnded, TurnTimed)
+UNKNOWN_TO_REALTIME = (
+    Pong,
+    VoicesOffered,
+    VoiceHeld,
+    VoiceFlushed,
+    WordsTimed,
+    TurnEnded,
+    TurnTimed,
+    StageEventTold,
+    ArtifactMade,
+)
 """What clients of this protocol are not told."""
 
 

@@ -3,9 +3,11 @@
 Everything that `server.dialects.realtime.dialect` understands is understood here too. What is added: audio frames
 (`voice_frames`) both ways, the voices there are (`x_voices`), events that lower, hold, resume and flush the voice,
 where its words lie (`x_words`), the client's word on how much of it was heard (`x_playback`), what each turn
-took (`x_turn`, `x_metrics`), and whether anybody is there (`x_ping`, `x_pong`). docs/protocol.md describes it.
+took (`x_turn`, `x_metrics`), what the stages of the pipeline tell (`x_event`, `x_artifact`), and whether anybody is
+there (`x_ping`, `x_pong`). docs/protocol.md describes it.
 """
 
+import json
 from dataclasses import asdict
 
 from pydantic import Field
@@ -22,9 +24,11 @@ from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event, ResponseAudio
 from server.domain.voice_events import (
+    ArtifactMade,
     Ping,
     Played,
     Pong,
+    StageEventTold,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -91,7 +95,14 @@ class VoiceDialect:
             case TurnTimed(turn=turn, response_id=response_id, ms=ms):
                 fields: Json = {"turn": turn, "response_id": response_id, "ms": {**ms}}
                 return [self._realtime.frame("x_metrics", fields)]
+            case StageEventTold() | ArtifactMade():
+                return [self._of_stage(event)]
         return self._realtime.encode(event)
+
+    def _of_stage(self, event: StageEventTold | ArtifactMade) -> str:
+        kind = "x_event" if isinstance(event, StageEventTold) else "x_artifact"
+        fields = {"response_id": event.response_id, "stage": event.stage, "name": event.name}
+        return self._realtime.frame(kind, {**fields, "data": json.loads(event.json)})
 
     def _microphone(self, frame: bytes) -> AppendAudio:
         stream, epoch, offset_samples, data = unpack_frame(frame)

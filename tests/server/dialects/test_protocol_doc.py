@@ -19,7 +19,9 @@ from server.domain.commands import AppendAudio
 from server.domain.events import Event, ResponseAudio
 from server.domain.values import Response, SessionConfig
 from server.domain.voice_events import (
+    ArtifactMade,
     Pong,
+    StageEventTold,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -47,6 +49,8 @@ VOICE: tuple[Event, ...] = (
     ),
     TurnEnded(2, 1, "item_5", "semantic", 420, True, 180, "passed", "concierge", None),
     TurnTimed(2, "resp_2", {"speech_end": 0, "first_audio": 590}),
+    StageEventTold("chart", "drawn", '{"points": 3}', "resp_2"),
+    ArtifactMade("chart", "chart", '{"data": [1, 2, 3]}', "resp_2"),
 )
 
 
