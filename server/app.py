@@ -49,12 +49,18 @@ from server.telemetry.logs import about
 from server.telemetry.metrics import Metrics
 from server.tools.mcp_policy import McpPolicy
 from server.turntaking.interruption import InterruptionPolicy
-from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
+from stageflow.errors import PipelineBuildError
+from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import ToolRegistry
 from stages.agent import AgentLimits, AgentProfile
-from stages.errors import ProviderError
+from stages.errors import ProviderError, StageSettingsError
 from stages.guard import GuardPolicy, GuardRule
-from stages.pipeline import VoicePipelineConfig, build_say_pipeline, build_text_pipeline, build_voice_pipeline
+from stages.pipeline import (
+    VoicePipelineConfig,
+    build_say_pipeline,
+    live_pipelines,
+    standard_pipeline,
+)
 from stages.ports import HasTools, Remind
 from stages.router import Route as StageRoute
 from stages.runtime.lines import calls_of
@@ -324,6 +330,7 @@ def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> Stag
     theirs = model.session_tools(remind, owner).tools if isinstance(model, HasTools) else ()
     tools = ToolRegistry([*crew.tools, *theirs])
     return StagePorts(
+        core=CorePorts(db=providers.db),
         llm=LLMPorts(llm_provider=model, tool_registry=tools),
         audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
     )
@@ -360,9 +367,15 @@ def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipeline
         ),
     )
     voice = VoiceSettings(chunk_timeout_s=waits.voice_s)
+    try:
+        live = live_pipelines(standard_pipeline(config, providers.voice, voice), crew.hook)
+    except (StageSettingsError, PipelineBuildError) as error:
+        raise ConfigError(f"the configuration cannot be used:\n  pipeline.hook: {error}") from error
     return Pipelines(
-        voice=build_voice_pipeline(config, providers.voice, voice),
-        text=build_text_pipeline(config),
+        voice=live.voice,
+        text=live.text,
+        work=live.work,
+        refusal=settings.guard_refusal,
         say=build_say_pipeline(providers.voice, voice),
         say_text=build_say_pipeline(None),
     )

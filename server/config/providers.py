@@ -40,6 +40,8 @@ class Providers:
     """By agent, the language models of those that have their own."""
     tool_servers: ToolServers | None = None
     """How servers of tools are reached that clients name; None where they may name none."""
+    db: object = None
+    """What stages find in their `db` port."""
 
     def detector(self) -> Vad:
         """A speech detector for one session."""

@@ -104,6 +104,7 @@ def prompt_of(
         input_text=typed,
         messages=told,
         session_id=context.session_id,
+        user_id=context.user_id,
         metadata={
             PREVIOUS_ROUTE: context.conversation.last_route(),
             UNGUARDED: tuple(entry.text for entry in before),

@@ -221,6 +221,7 @@ class Session:
             half_trip_s=lambda: wire.latency_s / 2,
             now=self._now,
             spawn=self._spawn,
+            user_id=None if self._owner == self.id else self._owner,
         )
 
     def _new_requests(self) -> Requests:

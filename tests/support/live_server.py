@@ -12,8 +12,10 @@ import anyio.to_thread
 
 from server.app import App
 from server.client.client import RealtimeClient
+from server.config.agents import Crew
 from server.config.providers import Providers
 from server.config.settings import load_settings
+from stages.pipeline import PipelineHook
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.trace_checker import check_trace
@@ -65,6 +67,8 @@ async def live_server(
     voice: ScriptedVoice | None = None,
     tool_servers: ToolServers | None = None,
     /,
+    pipeline: PipelineHook | None = None,
+    db: object = None,
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said."""
@@ -77,8 +81,9 @@ async def live_server(
         voice,
         ("one", "two", "three"),
         tool_servers=tool_servers,
+        db=db,
     )
-    async with App(chosen, providers).listening() as server:
+    async with App(chosen, providers, Crew(hook=pipeline)).listening() as server:
         yield LiveServer(server.sockets[0].getsockname()[1], voice)
 
 
