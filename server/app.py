@@ -28,7 +28,7 @@ from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.domain.deadlines import Deadlines
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
 from server.gateway.admission import Admission, Visitor

@@ -147,7 +147,7 @@ class AgentStage:
         if model is None:
             raise StageSettingsError("the agent", [f"profile {route!r} has no model, nor has the run"])
         try:
-            return await _Answer(ctx, profile, model, self._limits, self._words).give()
+            return await _Answer(ctx, profile, model, self._limits).give(self._words)
         except ProviderError as error:
             return failed(error)
 
@@ -161,13 +161,11 @@ class _Answer:
         profile: AgentProfile,
         model: LanguageModel,
         limits: AgentLimits,
-        words: str,
     ) -> None:
         self._ctx = ctx
         self._model = model
         self._profile = profile
         self._limits = limits
-        self._words = words
         ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
         if ours is not None and profile.tool_names is not None:
             mine = [tool for tool in ours.tools if tool.name in profile.tool_names]
@@ -182,8 +180,8 @@ class _Answer:
         self._uses: list[ToolUse] = []
         self._unbegun: ProviderError | None = None
 
-    async def give(self) -> StageOutput:
-        messages = self._question()
+    async def give(self, words_of: str) -> StageOutput:
+        messages = self._question(words_of)
         for rounds_left in range(self._limits.tool_rounds, -1, -1):
             text, calls, finished = await self._ask(messages, self._tools.tools if rounds_left else ())
             if not calls or not rounds_left:
@@ -200,11 +198,11 @@ class _Answer:
             messages += map(_message, results)
         raise AssertionError("the last round returns")
 
-    def _question(self) -> list[Message]:
+    def _question(self, words_of: str) -> list[Message]:
         told = (self._profile.instructions, _enrichments(self._ctx))
         messages = [Message(role="system", content=text) for text in told if text]
         messages += self._ctx.snapshot.messages
-        words = self._ctx.inputs.require_from(self._words, TEXT)
+        words = self._ctx.inputs.require_from(words_of, TEXT)
         if not words and messages and messages[-1].role == "tool":
             return messages  # the turn goes on with what came of the client's tools
         return [*messages, Message(role="user", content=words or NOTHING_SAID)]
