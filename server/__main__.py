@@ -10,6 +10,8 @@ from stages.errors import StagesError
 COMMANDS = {
     "serve": "run the voice agent server",
     "talk": "talk to a running server, by microphone or with an audio file",
+    "config": "check or show the configuration, or print the schema of its file",
+    "providers": "list what there is to hear, answer and speak, or show one with its settings",
     "models": "fetch, list or verify the embedded models",
 }
 

@@ -170,7 +170,9 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
     except ValidationError as error:
         faults += [f"{path}: {_line(fault)}" for fault in error.errors(include_url=False)]
         kinds = {
-            kind: raw[kind] for kind in _PLACES if isinstance(raw.get(kind), dict) and "use" in raw[kind]
+            kind: raw[kind]
+            for kind in _PLACES
+            if isinstance(raw.get(kind), dict) and isinstance(raw[kind].get("use"), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
         return FileContent(path, names, kinds), tuple(faults)

@@ -89,6 +89,6 @@ def test_one_only_finds_the_ends_of_turns() -> None:
 
 
 def test_a_recogniser_that_keeps_the_turns_to_itself_is_refused_until_the_server_leaves_them_to_it() -> None:
-    table = {"use": "deepgram_flux", "api_key": "k", "model": "flux-general-en"}
+    table: dict[str, object] = {"use": "deepgram_flux", "api_key": "k", "model": "flux-general-en"}
     (fault,) = faults({"stt": table}, stt="deepgram_flux")
     assert fault.startswith("stt: 'deepgram_flux' finds the ends of turns itself")

@@ -1,0 +1,48 @@
+"""`stageflow-voice providers`: what there is to hear, answer and speak, where it is from, and what can be set."""
+
+import argparse
+import os
+
+from server.cli.targets import put_here_on_path
+from server.config.provider_pages import ProviderPage, pages
+from stages.providers.registry import KINDS, Kind, ProviderFault
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which provider, if not all."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a provider of the list, or `module:Class`")
+    parser.add_argument("--kind", choices=KINDS, help="only providers of this kind")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them, or show one. Raises ProviderFault for a name that nobody has."""
+    put_here_on_path()
+    kinds: tuple[Kind, ...] = (arguments.kind,) if arguments.kind else KINDS
+    found = [page for kind in kinds for page in pages(kind, os.environ, arguments.name)]
+    if not found:
+        raise ProviderFault(
+            [f"there is no provider {arguments.name!r}; `stageflow-voice providers` lists them"]
+        )
+    for page in found:
+        _show(page) if arguments.name else print(_row(page))
+    return 0
+
+
+def _row(page: ProviderPage) -> str:
+    state = page.fault.splitlines()[0] if page.fault else page.key_state
+    return f"{page.kind:<12} {page.name:<18} {page.origin or '-':<14} {state:<34} {page.about}".rstrip()
+
+
+def _show(page: ProviderPage) -> None:
+    print(f"{page.kind} {page.name} ({page.origin or 'not usable'})")
+    print(f"  {page.fault or page.about}")
+    for name, value in page.capabilities:
+        print(f"  {name}: {value}")
+    if page.settings:
+        print(f"  settings, in the table [{page.kind}] or as {page.variable('<NAME>')}:")
+    for setting in page.settings:
+        named = f" (or {setting.variable})" if setting.variable else ""
+        print(
+            f"    {setting.name}: {setting.type}, {setting.default}{named}. {setting.about}".rstrip(". ")
+            + "."
+        )

@@ -1,0 +1,148 @@
+"""The configuration file: each kind of mistake is one clear line, all of them at once, before anything is loaded."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from server.__main__ import main
+from server.config.configuration import Configuration, file_path, load_configuration
+from server.domain.errors import ConfigError
+
+CHEAP = """
+[stt]
+use = "scripted"
+[llm]
+use = "echo"
+[tts]
+use = "scripted"
+[vad]
+use = "webrtc"
+[end_of_turn]
+use = "none"
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in os.environ:
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def load(text: str) -> Configuration:
+    Path("stageflow-voice.toml").write_text(text)
+    return load_configuration(path=file_path(None))
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        load(text)
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[server", "stageflow-voice.toml: is not TOML: "),
+        (CHEAP + "[server]\nprot = 80", "stageflow-voice.toml: server.prot: is no key; did you mean 'port'?"),
+        (CHEAP + "[server]\nport = 'many'", "stageflow-voice.toml: server.port: Input should be a valid integer"),
+        (CHEAP + "[limits]\nmax_sessions = 0", "stageflow-voice.toml: limits.max_sessions: "),
+        (CHEAP + "[limits]\nmax_session = 1", "stageflow-voice.toml: limits.max_session: is no key; did you mean"),
+        (CHEAP + "[gaurd]", "stageflow-voice.toml: gaurd: is no key; did you mean 'guard'?"),
+        (CHEAP + "[guard]\npatterns = ['(']", "stageflow-voice.toml: guard.patterns: "),
+        (CHEAP + "[[agents]]\ninstruction = 'x'", "is no key; did you mean 'instructions'?"),
+        (CHEAP + "[[agents]]\nname = 'a'\n[[agents]]\nname = 'b'\n[[routes]]\nagent = 'a'",
+         "agents: no route leads to 'b'; add [[routes]] with agent = 'b', and keywords or default = true"),
+        (CHEAP + "[[routes]]\nagent = 'sales'", "routes: 'sales' is no agent; there are assistant"),
+        (CHEAP + "[[routes]]\nagent = 'assistant'\npatterns = ['(']", "routes.assistant: "),
+        (CHEAP + "[[agents]]\nllm = 'ecko'", "agents.assistant.llm: llm 'ecko' is not built in"),
+        (CHEAP + "[tools]\nfunctions = ['nowhere:book']", "tools.functions: nowhere:book: cannot import 'nowhere'"),
+        (CHEAP + "[tools]\nfunctions = ['os.path:join']", "tools.functions: tool 'join' must be an `async def`"),
+        (CHEAP + "[pipeline]\nhook = 'os:nothing'", "pipeline.hook: os:nothing: 'os' has no 'nothing'"),
+        (CHEAP.replace("echo", "ecko"), "llm 'ecko' is not built in"),
+        (CHEAP.replace('"echo"', '["echo", "demo"]'), "stageflow-voice.toml: llm.use: Input should be a valid string"),
+        (CHEAP.replace('use = "echo"', 'use = "echo"\nprefixes = "x"'),
+         "stageflow-voice.toml: llm.prefixes: 'echo' has no such setting; it has prefix, "),
+        (CHEAP + "[server]\napi_keys_file = 'nowhere'", "stageflow-voice.toml: server.api_keys_file: cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
+    (fault,) = faults(text)
+    assert line in fault
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    found = faults(
+        CHEAP.replace("scripted", "scriptd", 1)
+        + "[server]\nport = 'many'\n[[routes]]\nagent = 'sales'\n[gaurd]\n"
+    )
+    assert len(found) >= 3
+    assert any("server.port" in line for line in found)
+    assert any("gaurd" in line for line in found)
+    assert any("stt 'scriptd'" in line for line in found)
+
+
+def test_a_file_that_is_named_and_not_there_is_a_mistake(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_CONFIG", "nowhere.toml")
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
+        load_configuration(path=file_path(None))
+
+
+def test_the_environment_wins_and_tables_are_mixed(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_PORT", "9000")
+    environment.setenv("STAGEFLOW_VOICE_LIMITS__MAX_SESSIONS", "7")
+    text = CHEAP + "[server]\nport = 8000\nlead_ms = 300\n[limits]\nmax_sessions = 5\nmax_session_s = 60"
+    settings = load(text).settings
+    assert (settings.port, settings.lead_ms) == (9000, 300)
+    assert (settings.limits.max_sessions, settings.limits.max_session_s) == (7, 60)
+
+
+def test_show_hides_secrets_and_says_where_values_came_from(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("keys").write_text("a-very-secret-key-of-ours")
+    environment.setenv("STAGEFLOW_VOICE_LEAD_MS", "300")
+    environment.setenv("OPENAI_API_KEY", "sk-another-secret")
+    Path("stageflow-voice.toml").write_text(
+        CHEAP.replace('"echo"', '"openai"\nmodel = "gpt"') + "[server]\napi_keys_file = 'keys'\nport = 8001\n"
+    )
+    assert main(["config", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "of-ours" not in shown
+    assert "sk-another" not in shown
+    assert "port = 8001  # stageflow-voice.toml: server.port" in shown
+    assert "lead_ms = 300  # STAGEFLOW_VOICE_LEAD_MS" in shown
+    assert "drain_s = 5.0  # default" in shown
+    assert 'llm.model = "gpt"  # stageflow-voice.toml' in shown
+    assert "llm.api_key = (hidden)" in shown
+
+
+def test_check_and_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stageflow-voice.toml").write_text(CHEAP)
+    assert main(["config", "check"]) == 0
+    Path("stageflow-voice.toml").write_text(CHEAP + "[gaurd]")
+    assert main(["config", "check"]) == 1
+    assert "did you mean 'guard'?" in capsys.readouterr().err
+    assert main(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"server", "stt", "agents", "routes", "guard", "tools", "pipeline", "limits"} <= set(
+        schema["properties"]
+    )
+
+
+def test_providers_are_listed_and_shown(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("DEEPGRAM_API_KEY", "a-secret-of-ours")
+    assert main(["providers"]) == 0
+    listed = capsys.readouterr().out
+    assert "key in DEEPGRAM_API_KEY" in listed
+    assert "echo" in listed
+    assert main(["providers", "echo"]) == 0
+    assert "prefix: str, default You said" in capsys.readouterr().out
+    assert main(["providers", "nobody"]) == 1
+    assert "of-ours" not in listed
