@@ -54,8 +54,10 @@ class Endpoint:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """They go with the handshake and nowhere else: this is where keys belong."""
+    hello: Message | None = field(default=None, repr=False)
+    """What every connection is sent before anything else, where settings, or the key, do not go with the handshake."""
     speaks_first: bool = False
-    """Whether the service says something before it is sent anything; until then the connection is not ready."""
+    """Whether the service says something before it is sent more; until then the connection is not ready."""
     keep_alive: Message | None = None
     """What is sent when nothing has been for `keep_alive_s`; for silence see `ProviderSocket.keep_alive`."""
     keep_alive_s: float = 4.0
@@ -64,6 +66,10 @@ class Endpoint:
     close_codes: Mapping[int | str, ErrorKind] = field(default_factory=dict)
     """The service's own, see `faults.close_fault`."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def is_like(self, other: "Endpoint") -> bool:
+        """Whether a connection to one serves for the other."""
+        return (self.url, self.hello) == (other.url, other.hello)
 
 
 class Wire(Protocol):
@@ -187,6 +193,8 @@ class ProviderSocket:
         self, client: ClientConnection, first_word: anyio.CancelScope, ready_at: list[float]
     ) -> ProviderError:
         error: ProviderError | None = None
+        if self.endpoint.hello is not None:
+            self._outbox.append(self.endpoint.hello)
         async with anyio.create_task_group() as tasks:
             if not self.endpoint.speaks_first:
                 self._open(ready_at)

@@ -47,11 +47,11 @@ class SocketPool(Generic[L]):
     def take(self, endpoint: Endpoint) -> L:
         """A line to this endpoint with room; begins to connect if there is none. Raises ProviderBusy at the limit."""
         fitting = [
-            line for line, _ in self._lines if line.socket.endpoint.url == endpoint.url and line.has_room
+            line for line, _ in self._lines if line.socket.endpoint.is_like(endpoint) and line.has_room
         ]
         if fitting:
             return min(fitting, key=lambda line: line.socket.state is not SocketState.OPEN)
-        self._trim(endpoint.url)
+        self._trim(endpoint)
         if len(self._lines) >= LIMIT:
             raise ProviderBusy(f"{self._service}: all {LIMIT} connections of the session are in use")
         return self._add(endpoint)
@@ -59,16 +59,16 @@ class SocketPool(Generic[L]):
     def keep_spare(self, endpoint: Endpoint) -> None:
         """Have a line with room besides those in use, if there is room for one."""
         has_spare = any(
-            line.socket.endpoint.url == endpoint.url and line.has_room and line.is_idle
+            line.socket.endpoint.is_like(endpoint) and line.has_room and line.is_idle
             for line, _ in self._lines
         )
         if not has_spare and len(self._lines) < LIMIT:
             self._add(endpoint)
 
-    def _trim(self, url: str) -> None:
+    def _trim(self, endpoint: Endpoint) -> None:
         """Close what is idle: lines elsewhere, which another language or voice has left, and one if all are taken."""
         for line, scope in list(self._lines):
-            is_elsewhere = line.socket.endpoint.url != url
+            is_elsewhere = not line.socket.endpoint.is_like(endpoint)
             if line.is_idle and (is_elsewhere or len(self._lines) >= LIMIT):
                 self._lines.remove((line, scope))
                 scope.cancel()

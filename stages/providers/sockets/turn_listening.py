@@ -63,6 +63,7 @@ class TurnLine:
         self.socket = ProviderSocket(endpoint, self)
         self.socket.keep_alive = self._silence
         self._service = service
+        self._frame_samples = service.rate_hz * _FRAME_MS // 1000
         self._protocol = service.protocol()
         self._on_event: OnTurn | None = None
         self._begin_anew()
@@ -113,7 +114,11 @@ class TurnLine:
     def greet(self) -> Iterable[Message]:
         """All audio that may have a turn in it."""
         self._protocol = self._service.protocol()
-        return [self._protocol.audio(samples) for samples in self._replay.again()]
+        again = [np.zeros(0, np.int16), *self._replay.again()]
+        samples = np.concatenate(again)
+        # In pieces of one to two frames: some services refuse shorter ones, and the first may have lost its beginning.
+        frames = np.array_split(samples, max(1, len(samples) // self._frame_samples))
+        return [self._protocol.audio(frame) for frame in frames if len(frame)]
 
     def receive(self, message: Message) -> None:
         """Tell what it says of turns."""
@@ -134,7 +139,7 @@ class TurnLine:
 
     def _begin_anew(self) -> None:
         self._replay = Replay(self._service.rate_hz, _KEPT_S)
-        self._framer = Framer(self._service.rate_hz * _FRAME_MS // 1000)
+        self._framer = Framer(self._frame_samples)
         self._turns = Turns(self._service.rate_hz)
         self._silent_samples = 0
         self._news_sample = 0
