@@ -1,5 +1,6 @@
 """One clip on its way to words: read once, by whoever asks first, for everybody who asks."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from server.conversation.utterance import Outcome
 from server.domain.values import Clip
 from stages.errors import ProviderError, ProviderTimeout
 from stages.ports import Recogniser, Transcript
+
+log = logging.getLogger(__name__)
 
 CLIP_S = 20.0
 """How long reading one clip may take, and how long an answer waits for all of its clips: less than an answer may
@@ -77,6 +80,9 @@ class ClipTranscription:
                 return replace(found, text=found.text.strip())
         except ProviderError as error:
             return error
+        except Exception as error:
+            log.exception("the recogniser failed in a way that it must not")
+            return ProviderError(f"{type(error).__name__}: {error}")
         finally:
             recognition.close()
         return ProviderTimeout(f"the recogniser took longer than {CLIP_S:g} s for a clip")

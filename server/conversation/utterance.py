@@ -6,6 +6,7 @@ Once it has ended, its words are told: `on_settled` is called once, with the tra
 wrong. Whoever asks for its words, and however often: they have one deadline, after which they cannot be had.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,8 @@ import numpy as np
 from audio.formats import Samples, samples_to_ms
 from stages.errors import ProviderError, ProviderTimeout
 from stages.ports import Recognition, Transcript
+
+log = logging.getLogger(__name__)
 
 RECENT_S = 8
 """How much of its sound is kept for the end-of-turn model, which hears no more than that."""
@@ -180,6 +183,9 @@ class Utterance:
                 return replace(found, text=found.text.strip())
         except ProviderError as error:
             return error
+        except Exception as error:
+            log.exception("the recogniser failed in a way that it must not")
+            return ProviderError(f"{type(error).__name__}: {error}")
         return ProviderTimeout(f"the recogniser took longer than {self._patience_s:g} s for an utterance")
 
     def _revise(self) -> None:

@@ -41,6 +41,7 @@ from server.response.requests import RequestContext, Requests
 from server.session.allowance import Allowance
 from server.session.audio_pace import AudioPace, bytes_per_s, slices
 from server.session.floor_keeper import FloorKeeper, KeeperContext
+from server.session.helpers import contained
 from server.session.lifetime import Lifetime
 from server.session.services import Services
 from server.session.speculation import Speculation
@@ -115,14 +116,14 @@ class Session:
             self._conversation,
             self._outbound.put,
             wants_transcripts=lambda: self._config.transcription,
-            spawn=self._spawn,
+            spawn=self._help,
         )
         self._clips = Clips(
             self.id,
             services.recogniser,
             self._spoken,
             max_waiting_s=limits.max_waiting_clips_s,
-            spawn=self._spawn,
+            spawn=self._help,
         )
         self._mcp = self._new_mcp()
         self._hearing = self._new_hearing()
@@ -171,7 +172,7 @@ class Session:
         return Playback(self._conversation, self._outbound, self._context.half_trip_s, unsent)
 
     def _new_mcp(self) -> McpCalls:
-        put, spawn = self._outbound.put, self._spawn
+        put, spawn = self._outbound.put, self._help
         servers = SessionMcpServers(self.id, self._services.tool_servers, self._conversation, put, spawn)
         return McpCalls(servers, self._conversation, put, spawn)
 
@@ -232,7 +233,7 @@ class Session:
                 answer=lambda: self._keeper.answer,
                 of_responses=self._context,
                 clips=self._clips,
-                spawn=self._spawn,
+                spawn=self._help,
             )
         )
 
@@ -257,6 +258,9 @@ class Session:
 
     def _spawn(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         self._tasks.start_soon(work, *arguments)
+
+    def _help(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+        self._tasks.start_soon(contained, self.id, work, *arguments)
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""

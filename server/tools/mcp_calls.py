@@ -170,6 +170,9 @@ class McpCalls:
                 return _of_output(output)
         except ProviderError as error:
             return _of_error(error)
+        except Exception:
+            log.exception("the connection to a server of tools failed in a way that it must not")
+            return CallError("http", "the server failed to make the call")
         finally:
             self._servers.give_back(held)
         return CallError("http", f"no answer within {CALL_S:g} s; it may have taken effect all the same")

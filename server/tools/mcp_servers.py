@@ -165,6 +165,9 @@ class SessionMcpServers:
                 late = patience.cancelled_caught
         except ProviderError as error:
             self._failed(held, str(error) or type(error).__name__)
+        except Exception:
+            log.exception("the connection to a server of tools failed in a way that it must not")
+            self._failed(held, "the connection failed")
         else:
             self._failed(held, f"it did not answer within {LISTING_S:g} s" if late else "it was let go")
 
