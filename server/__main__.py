@@ -12,6 +12,7 @@ COMMANDS = {
     "talk": "talk to a running server, by microphone or with an audio file",
     "config": "check or show the configuration, or print the schema of its file",
     "providers": "list what there is to hear, answer and speak, or show one with its settings",
+    "load": "call a server many times at once, and say what the callers heard",
     "models": "fetch, list or verify the embedded models",
 }
 

@@ -99,6 +99,8 @@ class Caller:
         """Answers that belong to a turn, of those that the ear still knows."""
         self._kept: tuple[Turn, Answer] | None = None
         """The last turn that was answered, until its answer has been heard."""
+        self._pending: Turn | None = None
+        """The newest turn, which may not have been recorded yet."""
         self._script = self._perform()
         self.is_done = False
 
@@ -249,6 +251,7 @@ class Caller:
             turn.first_sound_packet_ms = (answer.sounded_s - ended_s) * 1000
         turn.leading_silence_ms = answer.leading_silence_ms
         turn.dry_ms = answer.dry_ms  # the same list: it grows while the answer is heard
+        self._keep()
         self._kept = (turn, answer)
         self._claim(answer)
 
@@ -300,6 +303,12 @@ class Caller:
 
     def settle(self) -> None:
         """Keep what was heard since; also when the call ends in the middle of an answer."""
+        self._keep()
+        known = [answer for answer in self.ear.answers if answer.heard_s is not None]
+        self.record.extra_answers += sum(not any(a is b for b in self._claimed) for a in known)
+        self._claimed = known
+
+    def _keep(self) -> None:
         if self._kept is not None:
             turn, answer = self._kept
             if answer.heard_s is not None and answer.last_heard_s is not None:
@@ -308,9 +317,17 @@ class Caller:
             if self._keeps_audio and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._target.rate_hz
             self._kept = None
-        known = [answer for answer in self.ear.answers if answer.heard_s is not None]
-        self.record.extra_answers += sum(not any(a is b for b in self._claimed) for a in known)
-        self._claimed = known
+
+    def abandon(self, reason: str) -> None:
+        """The call ends before its script: what was being waited for says nothing."""
+        pending = self._pending
+        if (
+            pending is not None
+            and not self.is_done
+            and not any(turn is pending for turn in self.record.turns)
+        ):
+            pending.outcome, pending.reason = Outcome.DISCARDED, reason
+            self.record.turns.append(pending)
 
     def _claim(self, *answers: Answer) -> None:
         self._claimed.extend(answers)
@@ -323,7 +340,8 @@ class Caller:
     # --- what is known ------------------------------------------------------------------------------------------
 
     def _turn(self, number: int, kind: Kind, began_s: float, ended_s: float) -> Turn:
-        return Turn(self.record.number, self._scenario.name, number + 1, kind, (began_s, ended_s))
+        self._pending = Turn(self.record.number, self._scenario.name, number + 1, kind, (began_s, ended_s))
+        return self._pending
 
     def _discard(self, number: int, kind: Kind, reason: str) -> None:
         turn = self._turn(number, kind, self._now_s, self._now_s)

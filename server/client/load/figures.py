@@ -37,6 +37,7 @@ LATENCIES: Mapping[str, tuple[str, Callable[[Turn], float | None]]] = {
     ),
 }
 COUNTS: Mapping[str, str] = {
+    "turns": "turns that say something",
     "gaps": "silences of 15 ms and more in an answer, because nothing had come",
     "underruns": "the same from 1 ms: how often the player ran dry",
     "dry_ms": "how long it was dry, in ms",
@@ -158,6 +159,7 @@ def _counts(
         return sum(turn.outcome is outcome and turn.kind in kinds for turn in kept)
 
     return {
+        "turns": len(kept),
         "gaps": sum(len(turn.gaps_ms) for turn in kept),
         "underruns": sum(len(turn.dry_ms) for turn in kept),
         "dry_ms": sum(sum(turn.dry_ms) for turn in kept),

@@ -182,7 +182,7 @@ class Mix(_Strict):
 
 DEFAULT_MIX = Mix.model_validate(
     {
-        "objectives": ["v2v_p95<2000", "gaps=0", "missed=0", "not_stopped=0", "false_answers=0", "lost=0"],
+        "objectives": ["v2v_p90<2000", "gaps=0", "missed=0", "not_stopped=0", "false_answers=0", "lost=0"],
         "scenarios": [
             {
                 "name": "question",

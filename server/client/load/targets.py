@@ -157,6 +157,11 @@ def find_target(name: str) -> type[Target]:
     return _load(name, module, attribute)
 
 
+def target_name(target: type[Target]) -> str:
+    """The name of a class, as it is given."""
+    return next((name for name, known in IN_THE_BOX.items() if known is target), target.__name__)
+
+
 def _pcm_at(rate: str) -> type[Target]:
     if not rate.isdecimal() or int(rate) not in RATES_HZ:
         raise TargetError(f"--protocol: pcm:{rate} is no rate; use one of {', '.join(map(str, RATES_HZ))}")

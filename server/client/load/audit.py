@@ -1,0 +1,103 @@
+"""Whether the generator itself kept up: if not, its figures say nothing of the server, and the run is invalid. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_STEP_MS = 0.1
+_BINS = 20_000
+"""Up to two seconds; what is later counts as that late."""
+
+
+class Lateness:
+    """How late many things were, in steps of 0.1 ms, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._bins = np.zeros(_BINS, np.int64)
+        self.most_ms = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One of them."""
+        ms = max(0.0, seconds * 1000)
+        self.most_ms = max(self.most_ms, ms)
+        self._bins[min(_BINS - 1, int(ms / _STEP_MS))] += 1
+
+    @property
+    def n(self) -> int:
+        """How many."""
+        return int(self._bins.sum())
+
+    def percentile(self, percent: int) -> float:
+        """In ms, by nearest rank; 0 of none."""
+        if not self.n:
+            return 0.0
+        at = int(np.searchsorted(np.cumsum(self._bins), self.n * percent / 100))
+        return round(min(at * _STEP_MS, self.most_ms), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Beyond these a run is invalid."""
+
+    send_late_p99_ms: float = 20.0
+    loop_lag_p99_ms: float = 50.0
+    loop_lag_max_ms: float = 1_000.0
+    cpu: float = 0.9
+    realtime_ratio: float = 0.98
+
+    def scaled(self, send_late_p99_ms: float) -> "Limits":
+        """With this limit of the lateness, and the others as much wider or narrower."""
+        factor = send_late_p99_ms / self.send_late_p99_ms
+        return Limits(
+            send_late_p99_ms,
+            self.loop_lag_p99_ms * factor,
+            self.loop_lag_max_ms * factor,
+            self.cpu * factor,
+            1 - (1 - self.realtime_ratio) * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the generator did."""
+
+    frames: int
+    send_late_p50_ms: float
+    send_late_p99_ms: float
+    send_late_max_ms: float
+    loop_lag_p50_ms: float
+    loop_lag_p99_ms: float
+    loop_lag_max_ms: float
+    cpu: float
+    """Share of one core."""
+    realtime_ratio: float
+    """Of the frames that were due, so many were sent."""
+
+    def faults(self, limits: Limits) -> tuple[str, ...]:
+        """Why the run is invalid; empty if it is not."""
+        checks = (
+            (
+                self.send_late_p99_ms > limits.send_late_p99_ms,
+                f"frames were sent late: p99 {self.send_late_p99_ms:g} ms "
+                f"(limit {limits.send_late_p99_ms:g})",
+            ),
+            (
+                self.loop_lag_p99_ms > limits.loop_lag_p99_ms,
+                f"the event loop lagged: p99 {self.loop_lag_p99_ms:g} ms (limit {limits.loop_lag_p99_ms:g})",
+            ),
+            (
+                self.loop_lag_max_ms > limits.loop_lag_max_ms,
+                f"the event loop, or the machine, stood still for "
+                f"{self.loop_lag_max_ms:.0f} ms (limit {limits.loop_lag_max_ms:g})",
+            ),
+            (
+                self.cpu > limits.cpu,
+                f"the generator used {self.cpu:.0%} of its core (limit {limits.cpu:.0%})",
+            ),
+            (
+                self.realtime_ratio < limits.realtime_ratio,
+                f"of the frames that were due {self.realtime_ratio:.1%} were "
+                f"sent (limit {limits.realtime_ratio:.0%})",
+            ),
+        )
+        return tuple(message for is_broken, message in checks if is_broken)

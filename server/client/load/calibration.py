@@ -1,0 +1,145 @@
+"""The error of every figure: the reference agent, whose delays are known, measured in process and over a socket."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import anyio
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from server.client.load.caller import Caller, Manner, Voicebox
+from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
+from server.client.load.runner import Load, Place, Runner
+from server.client.load.script import Mix
+from server.client.load.targets import VOICE, Voice
+from server.client.load.theatre import hold_call
+from server.client.load.turns import CallRecord, Turn
+from server.client.load.utterance import hush, prepare
+
+CONDUCT = Conduct(
+    answer_after_ms=400, answer_ms=1_200, end_silence_ms=200, stop_after_ms=300, gaps=((400, 40),)
+)
+CALLERS = 4
+LASTS_S = 6.0
+_MIX = Mix.model_validate(
+    {
+        "scenarios": [
+            {
+                "name": "calibration",
+                "think_ms": [0, 50],
+                "steps": [
+                    {"say": "q"},
+                    {"barge_in": {"say": "b", "after_ms": 650}},
+                    {"say": "q"},
+                ],
+            }
+        ]
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How wrong a figure is, in ms."""
+
+    n: int
+    bias_ms: float
+    """What is measured is so much more than what is true, on average."""
+    spread_ms: float
+    """95 of 100 values are no further from that."""
+
+    def __str__(self) -> str:
+        return f"{self.bias_ms:+.1f} ± {self.spread_ms:.1f} ms (n={self.n})"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Of the figures that the reference agent knows the truth of; None where nothing was measured."""
+
+    answer: Bar | None
+    stop: Bar | None
+    gap: Bar | None
+    gaps_seen: float
+    """Of the gaps that were made, this share was seen."""
+
+
+def measure_in_process() -> Bars:
+    """In no time, without sockets."""
+    calls = []
+    for number in range(10):
+        record = CallRecord(number, "calibration", 0.0)
+        caller = Caller(Voice(), _MIX.scenarios[0], _voicebox(), record, Manner(seed=number))
+        calls.append(hold_call(caller, ReferenceAgent(CONDUCT)))
+    return compare([turn for call in calls for turn in call.turns])
+
+
+async def measure_over_socket() -> Bars:
+    """A server of this machine, with some callers, for some seconds."""
+    async with reference_server(CONDUCT) as url:
+        load = Load(LASTS_S, callers=CALLERS, ramp_s=0.1)
+        run = await Runner(Place(url, Voice), _MIX, _voicebox(), load, seed=1).run()
+    return compare([turn for call in run.calls for turn in call.turns])
+
+
+def compare(turns: Sequence[Turn]) -> Bars:
+    """What was measured, against what the agent did."""
+    stop_ms, (_, gap_ms) = CONDUCT.stop_after_ms or 0.0, CONDUCT.gaps[0]
+    whole = [turn for turn in turns if turn.answer_ms is not None and not turn.was_cut]
+    return Bars(
+        _bar([turn.v2v_ms - CONDUCT.answer_after_ms for turn in turns if turn.v2v_ms is not None]),
+        _bar([turn.stop_ms - stop_ms for turn in turns if turn.stop_ms is not None]),
+        _bar([ms - gap_ms for turn in whole for ms in turn.gaps_ms]),
+        sum(bool(turn.gaps_ms) for turn in whole) / len(whole) if whole else 0.0,
+    )
+
+
+@asynccontextmanager
+async def reference_server(conduct: Conduct) -> AsyncIterator[str]:
+    """The agent behind a socket of this machine; gives its address."""
+
+    async def hold(connection: ServerConnection) -> None:
+        agent, changed = ReferenceAgent(conduct), anyio.Event()
+
+        async def speak() -> None:
+            with suppress(ConnectionClosed):  # which the loop below finds too
+                await speak_until_closed()
+
+        async def speak_until_closed() -> None:
+            nonlocal changed
+            while not agent.hangs_up:
+                changed = anyio.Event()
+                due_s = agent.due_s()
+                with anyio.CancelScope(deadline=due_s if due_s is not None else float("inf")):
+                    await changed.wait()
+                for message in agent.send(anyio.current_time()):
+                    await connection.send(message)
+            await connection.close(1011, "the agent has hung up")
+
+        with suppress(ConnectionClosed):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(speak)
+                async for message in connection:
+                    before = agent.due_s()
+                    agent.take(message, anyio.current_time())
+                    if agent.due_s() != before:
+                        changed.set()
+                tasks.cancel_scope.cancel()
+
+    async with serve(hold, "127.0.0.1", 0, compression=None, subprotocols=[Subprotocol(VOICE)]) as server:
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+
+
+def _bar(errors_ms: Sequence[float]) -> Bar | None:
+    if not errors_ms:
+        return None
+    bias_ms = sum(errors_ms) / len(errors_ms)
+    off = sorted(abs(error - bias_ms) for error in errors_ms)
+    return Bar(len(off), round(bias_ms, 2) + 0.0, round(off[max(0, -(-len(off) * 95 // 100) - 1)], 2))
+
+
+def _voicebox() -> Voicebox:
+    question, interruption = (prepare(Voice, tone(ms), RATE_HZ) for ms in (400, 500))
+    name = _MIX.scenarios[0].name
+    return Voicebox(hush(Voice, 1), {(name, 0): question, (name, 1): interruption, (name, 2): question})

@@ -1,0 +1,211 @@
+"""A report as one page without network or script: charts, the worst turns to listen to, all figures. Pure."""
+
+from collections.abc import Iterator
+from html import escape
+
+from server.client.load.charts import Point, histogram, points, spans
+from server.client.load.figures import COUNTS, LATENCIES
+from server.client.load.report import Report, StepReport, TurnReport, shown_ms
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--soft:#5b6b7b;--rule:#d5dde5;--bar:#3b78c2;--good:#1e8757;
+--bad:#c0392b;--warn:#b7791f;--card:#f5f8fb}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#11161c;--soft:#9aa9b8;--rule:#2f3a46;--bar:#6aa5ea;
+--good:#4cc38a;--bad:#ff7b6e;--warn:#e3b341;--card:#19212a}}
+*{box-sizing:border-box}body{margin:0 auto;padding:16px;max-width:1040px;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,sans-serif}
+h1{font-size:1.4rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6em 0 .4em}
+h3{font-size:1rem;margin:1em 0 .2em}p{margin:.3em 0}.soft{color:var(--soft)}.held,.good{color:var(--good)}
+.broken,.bad{color:var(--bad)}.invalid{color:var(--warn)}.verdict{font-size:1.2rem;font-weight:600}
+.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr))}
+.card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px;min-width:0}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
+th,td{padding:4px 8px;text-align:right;
+border-bottom:1px solid var(--rule);white-space:nowrap}
+th:first-child,td:first-child{text-align:left}
+td.text{text-align:left;white-space:normal}svg{width:100%;height:auto;display:block}
+svg text{fill:var(--soft);font-size:13px}
+.end{text-anchor:end}.middle{text-anchor:middle}.bar{fill:var(--bar)}.axis{stroke:var(--rule)}
+.line{fill:none;stroke:var(--bar);
+stroke-width:2}line.good,line.bad{stroke:currentColor;stroke-width:2}circle.good,circle.bad{fill:currentColor}
+.mark{stroke:var(--warn);stroke-width:2;stroke-dasharray:5 4}rect.said{fill:var(--bar)}rect.heard{fill:var(--good)}
+rect.wait{fill:var(--rule)}audio{width:100%;height:36px}
+@media(max-width:560px){svg text{font-size:20px}}
+"""
+
+
+def html(report: Report) -> str:
+    """The page."""
+    body = "".join(_body(report))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Load report</title>'
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def _body(report: Report) -> Iterator[str]:
+    said = {
+        "held": "All objectives held",
+        "broken": "Objectives are broken",
+        "invalid": "This run is invalid",
+    }
+    yield f"<h1>{escape(report.target)}</h1>"
+    halted = " (interrupted)" if report.interrupted else ""
+    yield f'<p class="verdict {report.verdict}">{said[report.verdict]}{halted}</p>'
+    if report.knee is not None:
+        yield f"<p><strong>Knee:</strong> {escape(report.knee_said)}</p>"
+    environment = ", ".join(f"{name} {value}" for name, value in report.environment.items())
+    yield f'<p class="soft">{escape(report.protocol)}, seed {report.seed}; {escape(environment)}</p>'
+    yield from _bars(report)
+    yield "<h2>Loads</h2>" + _loads(report)
+    if len(report.steps) > 1:
+        yield '<div class="card"><h3>Voice to voice, p95 over callers</h3>' + _over_callers(report) + "</div>"
+    for step in report.steps:
+        yield from _step(step)
+    yield "<h2>What the figures mean</h2>" + _meanings()
+
+
+def _bars(report: Report) -> Iterator[str]:
+    """How wrong the figures are."""
+    for where, bars in report.calibration.items():
+        known = [
+            f"{name} {bar.bias_ms:+g} ± {bar.spread_ms:g} ms (n={bar.n})"
+            for name, bar in bars.items()
+            if bar is not None
+        ]
+        told = escape(", ".join(known) or "unknown")
+        yield f'<p class="soft">Error of the figures, measured {escape(where)}: {told}</p>'
+
+
+def _loads(report: Report) -> str:
+    rows = []
+    for step in report.steps:
+        v2v, stop = step.latencies.get("v2v"), step.latencies.get("barge_stop")
+        broken = [one.objective for one in step.verdicts if not one.holds]
+        state = "invalid" if step.invalid else "broken" if broken else "held"
+        cells = [
+            f"{step.counts['turns']:g}",
+            shown_ms(v2v, 50),
+            shown_ms(v2v, 95),
+            shown_ms(v2v, 100),
+        ]
+        cells += [
+            shown_ms(stop, 95),
+            *(f"{step.counts[name]:g}" for name in ("gaps", "missed", "lost", "refused")),
+        ]
+        cells.append(f"{step.generator['cpu']:.0%}")
+        rows.append(
+            f"<tr><td>{escape(step.load)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}"
+            f'<td class="{state}">{state}</td></tr>'
+        )
+    names = (
+        "load",
+        "turns",
+        "v2v p50",
+        "p95",
+        "max",
+        "barge-in p95",
+        "gaps",
+        "missed",
+        "lost",
+        "refused",
+        "CPU",
+        "",
+    )
+    return _table(names, rows)
+
+
+def _over_callers(report: Report) -> str:
+    found = []
+    for step in report.steps:
+        v2v = step.latencies.get("v2v")
+        if step.callers and v2v and v2v.p95 is not None and v2v.p95_interval is not None:
+            is_good = not step.invalid and all(one.holds for one in step.verdicts)
+            found.append(Point(step.callers, v2v.p95, *v2v.p95_interval, is_good))
+    return (
+        points(found, "callers", "p95 in ms over callers", report.knee)
+        or "<p>Too few turns for percentiles.</p>"
+    )
+
+
+def _step(step: StepReport) -> Iterator[str]:
+    yield f"<h2>{escape(step.load)}</h2>"
+    for one in step.verdicts:
+        if not one.holds:
+            value = "too few turns to say" if one.value is None else f"it is {one.value:g}"
+            yield f'<p class="broken">{escape(one.objective)} is broken: {value}</p>'
+    yield from (f'<p class="invalid">{escape(fault)}</p>' for fault in step.invalid)
+    yield '<div class="grid">'
+    for name, title in (("v2v", "Voice to voice"), ("barge_stop", "Interruption to silence")):
+        if (latency := step.latencies.get(name)) is not None:
+            chart = histogram(latency.histogram, 50, "ms", title)
+            yield f'<div class="card"><h3>{title}, ms (n={latency.n})</h3>{chart}</div>'
+    yield f'<div class="card"><h3>Gaps over time, ms each</h3>{_gaps(step)}</div>'
+    yield f'<div class="card"><h3>Latencies, ms</h3>{_latencies(step)}</div>'
+    yield f'<div class="card"><h3>Counts</h3>{_counts(step)}</div>'
+    yield "</div>"
+    if step.worst:
+        yield "<h3>The turns that were waited for longest</h3>"
+        yield '<div class="grid">' + "".join(map(_worst, step.worst)) + "</div>"
+
+
+def _gaps(step: StepReport) -> str:
+    found = [Point(turn.said_to_s, ms, ms, ms, False) for turn in step.turns for ms in turn.gaps_ms]
+    return points(found, "s", "gaps over time") if found else '<p class="good">None.</p>'
+
+
+def _latencies(step: StepReport) -> str:
+    rows = []
+    for name, one in step.latencies.items():
+        cells = "".join(f"<td>{shown_ms(one, percent)}</td>" for percent in (50, 90, 95, 99, 100))
+        rows.append(f"<tr><td>{name}</td><td>{one.n}</td>{cells}</tr>")
+    return _table(("", "n", "p50", "p90", "p95", "p99", "max"), rows)
+
+
+def _counts(step: StepReport) -> str:
+    generator = step.generator
+    counts = {**{name: f"{count:g}" for name, count in step.counts.items()}}
+    counts |= {f"discarded: {reason}": str(count) for reason, count in step.discarded.items()}
+    counts |= {f"the server says: {said}": str(count) for said, count in step.troubles.items()}
+    counts |= {f"lost or refused: {why}": str(count) for why, count in step.whys.items()}
+    counts["frames sent late, p99 and max"] = (
+        f"{generator['send_late_p99_ms']:g}, {generator['send_late_max_ms']:.0f} ms of {generator['frames']:g}"
+    )
+    counts["lag of the loop, p99 and max"] = (
+        f"{generator['loop_lag_p99_ms']:g}, {generator['loop_lag_max_ms']:.0f} ms"
+    )
+    rows = [
+        f'<tr><td class="text">{escape(name)}</td><td>{value}</td></tr>' for name, value in counts.items()
+    ]
+    return _table(("", ""), rows)
+
+
+def _worst(turn: TurnReport) -> str:
+    heard_s = turn.said_to_s + (turn.v2v_ms or 0.0) / 1000
+    ends_s = heard_s + (turn.answer_ms or 0.0) / 1000
+    rows = [
+        ("said", [(turn.said_from_s, turn.said_to_s, "said")]),
+        ("waited", [(turn.said_to_s, heard_s, "wait")] if heard_s > turn.said_to_s else []),
+        ("heard", [(heard_s, ends_s, "heard")]),
+    ]
+    chart = spans(rows, turn.said_from_s, max(ends_s, turn.said_to_s), "who spoke when")
+    audio = ""
+    if turn.audio_wav_base64:
+        audio = f'<audio controls preload="none" src="data:audio/wav;base64,{turn.audio_wav_base64}"></audio>'
+    gaps = f", gaps {', '.join(f'{ms:.0f}' for ms in turn.gaps_ms)} ms" if turn.gaps_ms else ""
+    said = f"{turn.v2v_ms or 0:.0f} ms: {turn.scenario}, step {turn.step}, call {turn.call}{gaps}"
+    return f'<div class="card"><h3>{escape(said)}</h3>{chart}{audio}</div>'
+
+
+def _meanings() -> str:
+    meanings = {**{name: f"ms, {what}" for name, (what, _) in LATENCIES.items()}, **COUNTS}
+    rows = [
+        f'<tr><td>{name}</td><td class="text">{escape(what)}</td></tr>' for name, what in meanings.items()
+    ]
+    return _table(("figure", ""), rows)
+
+
+def _table(names: tuple[str, ...], rows: list[str]) -> str:
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>" if any(names) else ""
+    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'

@@ -1,0 +1,140 @@
+"""A report as a table for a terminal, as Markdown for a pull request, and as JUnit XML for a build. Pure."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from server.client.load.comparison import Change
+from server.client.load.report import BarReport, Report, StepReport, shown_ms
+
+_SHOWN = ("v2v", "typed", "first_packet", "leading_silence", "barge_stop", "duck")
+_COUNTS = (
+    "gaps",
+    "missed",
+    "not_stopped",
+    "false_stops",
+    "false_answers",
+    "early",
+    "extra_answers",
+    "errors",
+    "lost",
+    "refused",
+)
+
+
+def table(report: Report) -> str:
+    """For a terminal of 80 columns."""
+    lines = [f"{report.target} ({report.protocol})"]
+    for where, bars in report.calibration.items():
+        lines.append(f"errors of the figures, {where}: {_bars(bars)}")
+    for step in report.steps:
+        lines += ["", *_step(step)]
+    if report.knee is not None:
+        lines += ["", f"knee: {report.knee_said}"]
+    said = {
+        "held": "all objectives held",
+        "broken": "objectives are broken",
+        "invalid": "this run is invalid",
+    }
+    lines += ["", said[report.verdict] + (" (interrupted)" if report.interrupted else "")]
+    return "\n".join(lines)
+
+
+def markdown(report: Report, changes: list[Change] | None = None) -> str:
+    """For a comment on a pull request."""
+    mark = {"held": "✅ held", "broken": "❌ broken", "invalid": "⚠️ invalid"}[report.verdict]
+    lines = [f"### Load: {mark}", "", f"`{report.target}`, {report.protocol}, seed {report.seed}", ""]
+    if report.knee is not None:
+        lines += [f"**Knee:** {report.knee_said}", ""]
+    lines += ["| load | turns | v2v p50 | p95 | barge-in p95 | gaps | missed | lost | |", "|" + " --- |" * 9]
+    for step in report.steps:
+        v2v, stop, counts = step.latencies.get("v2v"), step.latencies.get("barge_stop"), step.counts
+        cells = [
+            step.load,
+            f"{counts['turns']:g}",
+            shown_ms(v2v, 50),
+            shown_ms(v2v, 95),
+            shown_ms(stop, 95),
+        ]
+        cells += [f"{counts[name]:g}" for name in ("gaps", "missed", "lost")]
+        lines.append(f"| {' | '.join(cells)} | {_state(step)} |")
+    broken = [f"- {step.load}: {said}" for step in report.steps for said in (*_broken(step), *step.invalid)]
+    lines += ["", *broken] if broken else []
+    if changes:
+        lines += ["", "| figure | before | now | change |", "| --- | --- | --- | --- |"]
+        lines += [f"| {one.figure} | {one.before:g} | {one.now:g} | {one.said} |" for one in changes]
+    return "\n".join(lines) + "\n"
+
+
+def junit(report: Report) -> str:
+    """A test suite a load, a test case an objective."""
+    root = ElementTree.Element("testsuites", name="stageflow-voice load")
+    for step in report.steps:
+        failures = sum(not one.holds for one in step.verdicts)
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=step.load,
+            tests=str(len(step.verdicts)),
+            failures=str(failures),
+            errors=str(len(step.invalid)),
+            time=f"{step.lasted_s:g}",
+        )
+        for one in step.verdicts:
+            case = ElementTree.SubElement(suite, "testcase", classname=step.load, name=one.objective)
+            if not one.holds:
+                said = "too few turns to say" if one.value is None else f"it is {one.value:g}"
+                ElementTree.SubElement(case, "failure", message=said)
+        for fault in step.invalid:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=step.load, name="the generator keeps up"
+            )
+            ElementTree.SubElement(case, "error", message=fault)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _step(step: StepReport) -> Iterator[str]:
+    endings = ", ".join(f"{count} {ending}" for ending, count in step.endings.items())
+    yield f"{step.load}: {step.calls} calls in {step.lasted_s:.0f} s ({endings}), {step.counts['turns']:g} turns"
+    yield f"  {'ms':<16}{'n':>6}{'p50':>8}{'p90':>8}{'p95':>8}{'p99':>8}{'max':>8}"
+    for name in _SHOWN:
+        if (one := step.latencies.get(name)) is not None:
+            cells = "".join(f"{shown_ms(one, percent):>8}" for percent in (50, 90, 95, 99, 100))
+            yield f"  {name:<16}{one.n:>6}{cells}"
+    yield "  " + ", ".join(
+        f"{name} {step.counts[name]:g}" for name in _COUNTS if step.counts[name] or name == "gaps"
+    )
+    for what, counts in (("discarded", step.discarded), ("the server says", step.troubles), ("", step.whys)):
+        for reason, count in counts.items():
+            yield f"  {what}{': ' if what else ''}{reason} ({count})"
+    generator = step.generator
+    yield (
+        f"  generator: frames late p50 {generator['send_late_p50_ms']:g}, p99 {generator['send_late_p99_ms']:g}, "
+        f"max {generator['send_late_max_ms']:.0f} ms; loop lag p99 {generator['loop_lag_p99_ms']:g} ms; "
+        f"CPU {generator['cpu']:.0%}"
+    )
+    for said in (
+        *(f"broken: {one}" for one in _broken(step)),
+        *(f"invalid: {fault}" for fault in step.invalid),
+    ):
+        yield f"  {said}"
+
+
+def _broken(step: StepReport) -> Iterator[str]:
+    for one in step.verdicts:
+        if not one.holds:
+            value = "there are too few turns to say" if one.value is None else f"it is {one.value:g}"
+            yield f"{one.objective} ({value})"
+
+
+def _bars(bars: dict[str, BarReport | None]) -> str:
+    said = (
+        f"{name} {bar.bias_ms:+g} ± {bar.spread_ms:g} ms (n={bar.n})"
+        for name, bar in bars.items()
+        if bar is not None
+    )
+    return ", ".join(said) or "not measured"
+
+
+def _state(step: StepReport) -> str:
+    return "invalid" if step.invalid else "broken" if any(True for _ in _broken(step)) else "held"

@@ -1,0 +1,203 @@
+"""The command: each way in which it ends has a clear line and an exit code."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import anyio
+import anyio.from_thread
+import pytest
+
+from audio.files import write_wav
+from server.__main__ import main
+from server.client.load.calibration import reference_server
+from server.client.load.reference import Conduct, tone
+from server.client.load.report import Report
+
+SCENARIO = """
+objectives: ["missed=0", "gaps=0", "lost=0", "errors=0"]
+scenarios:
+  - name: question
+    think_ms: [0, 0]
+    steps: [{file: question.wav}]
+"""
+NOBODY = "ws://127.0.0.1:9/"
+QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
+LAX = ["--no-calibration", "--late-limit", "10000", "--duration", "4", "--callers", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With a scenario and its recording in it."""
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "question.wav", tone(400), 24_000)
+    (tmp_path / "mix.yaml").write_text(SCENARIO)
+    return tmp_path
+
+
+@contextmanager
+def agent(conduct: Conduct) -> Iterator[str]:
+    """The reference agent on a loop of its own."""
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(reference_server(conduct)) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def web_server(status: int, body: bytes = b"") -> Iterator[str]:
+    """Answers everything like this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_run_that_holds_ends_with_0_and_writes_its_reports(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--json", "r.json", "--junit", "r.xml", "--markdown", "r.md"]
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, *out]) == 0
+    assert "all objectives held" in capsys.readouterr().out
+    report = Report.model_validate_json((folder / "r.json").read_bytes())
+    assert (report.verdict, report.protocol) == ("held", "voice.v1")
+    assert report.steps[0].counts["turns"] >= 1
+    assert (folder / "load-report.html").read_text().startswith("<!doctype html>")
+    assert (folder / "r.xml").exists()
+    assert (folder / "r.md").exists()
+
+
+@pytest.mark.parametrize(
+    "conduct",
+    [
+        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, gaps=((100, 200),)),
+        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, complains="no model"),
+        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, hangs_up_after_answers=1),
+    ],
+    ids=["gaps", "complains", "dies in the middle"],
+)
+def test_broken_objectives_end_with_1(
+    conduct: Conduct, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent(conduct) as url:
+        assert main(["load", url, "mix.yaml", *LAX]) == 1
+    assert "broken: " in capsys.readouterr().out
+
+
+def test_a_run_without_a_turn_holds_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with agent(Conduct(answers=False)) as url:
+        assert main(["load", url, "mix.yaml", *LAX]) == 1
+    assert "broken: turns>0" in capsys.readouterr().out
+
+
+def test_a_machine_that_is_too_slow_ends_with_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, "--late-limit", "0"]) == 3
+    said = capsys.readouterr().out
+    assert "invalid: frames were sent late" in said
+    assert "this run is invalid" in said
+
+
+def test_worse_than_before_ends_with_1(folder: Path) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, "--json", "old.json"]) == 0
+    old = json.loads((folder / "old.json").read_text())
+    old["knee"], old["steps"][0]["latencies"]["v2v"]["p50"] = None, 10.0
+    old["steps"][0]["latencies"]["v2v"]["n"] = 50
+    (folder / "old.json").write_text(json.dumps(old))
+    slow = ["--duration", "12", "--callers", "3"]
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, *slow, "--compare", "old.json"]) == 1
+
+
+def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search = ["--search", "gaps=0,turns>0", "--most", "2"]
+    arguments = [word for word in LAX if word not in ("--callers", "2")]
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *arguments, *search]) == 0
+    assert "knee: at least 2 callers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "name the server"),
+        (["http//nowhere"], "is not the address of a server"),
+        ([NOBODY, "none.yaml"], "none.yaml: No such file"),
+        ([NOBODY, "wrong.yaml"], "wrong.yaml: scenarios: "),
+        ([NOBODY, "mix.yaml", "--protocol", "sip"], "--protocol: there is no 'sip'"),
+        ([NOBODY, "mix.yaml", "--objectives", "speed<1"], "there is no figure 'speed'"),
+        ([NOBODY, "mix.yaml", "--arrivals", "often"], "--arrivals: 'often'"),
+        ([NOBODY, "mix.yaml", "--callers", "0"], "--callers: from 1"),
+        ([NOBODY, "mix.yaml", "--duration", "nan"], "--duration: from 1"),
+        ([NOBODY, "mix.yaml", "--callers", "2", "--arrivals", "poisson:1"], "either --callers or --arrivals"),
+        ([NOBODY, "mix.yaml", "--compare", "none.json"], "--compare none.json: No such file"),
+        ([NOBODY, "mix.yaml", "--html", "nowhere/r.html"], "nowhere/r.html: it cannot be written"),
+    ],
+)
+def test_wrong_usage_ends_with_2(
+    words: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "wrong.yaml").write_text("scenarios: 3")
+    assert main(["load", *words]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_sounds_that_are_missing_end_with_2(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "question.wav").unlink()
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX]) == 2
+    assert "question: step 1: question.wav: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (200, "", "refused: 200"),
+        (401, "that key is wrong", "refused: 401 that key is wrong Give it with --api-key."),
+        (503, "the server is full", "refused: 503 the server is full"),
+    ],
+    ids=["HTTP", "wrong key", "server full"],
+)
+def test_who_cannot_be_reached_ends_with_4(
+    status: int, message: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"error": {"message": message}}).encode() if message else b"hello"
+    with web_server(status, body) as url:
+        assert main(["load", url, "mix.yaml"]) == 4
+    assert said in capsys.readouterr().err
+
+
+def test_nobody_there_ends_with_4(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["load", NOBODY, "mix.yaml"]) == 4
+    assert "no server at" in capsys.readouterr().err
+
+
+def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["load", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"]["steps"]

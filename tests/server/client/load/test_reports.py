@@ -1,0 +1,150 @@
+"""What is made of a run: data with a schema, a table, a page that fetches nothing, JUnit, Markdown, a comparison."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from server.client.load.audit import Limits
+from server.client.load.calibration import measure_in_process
+from server.client.load.comparison import ComparisonError, compare, read_report
+from server.client.load.html_report import html
+from server.client.load.objectives import read_objectives
+from server.client.load.report import Report, bars_report, schema, step_report, whole_report
+from server.client.load.runner import Run
+from server.client.load.search import Search
+from server.client.load.text_reports import junit, markdown, table
+from server.client.load.turns import CallRecord, Ending, Kind, Turn
+
+NAME = '<script>alert("x")</script>'
+
+
+def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0) -> Run:
+    """Twenty turns that took about so long."""
+    calls = []
+    for number in range(20):
+        turn = Turn(
+            number, NAME, 1, Kind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms + number, answer_ms=900
+        )
+        turn.dry_ms = [40.0] if number < gaps else []
+        turn.audio, turn.rate_hz = np.zeros(2400, np.int16), 24_000
+        ending = Ending.LOST if number < lost else Ending.DONE
+        calls.append(CallRecord(number, NAME, 0.0, 0.0, 5.0, ending, "1006" if number < lost else "", [turn]))
+    whole = Run(calls=calls, lasted_s=20.0)
+    for call in calls:
+        whole.keep_worst(call)
+    return whole
+
+
+def report(*runs: Run, search: Search | None = None, limits: Limits = Limits()) -> Report:  # noqa: B008  # frozen
+    objectives = read_objectives(["v2v_p95<1000,gaps=0,lost=0"])
+    steps = [
+        step_report(f"{10 * number} callers", 10 * number, one, objectives, since_s=0.0, limits=limits)
+        for number, one in enumerate(runs, 1)
+    ]
+    return whole_report(
+        steps,
+        search,
+        target=f"ws://host/{NAME}",
+        protocol="voice.v1",
+        seed=1,
+        environment={"python": "3"},
+        calibration={"in process": bars_report(measure_in_process())},
+    )
+
+
+def test_a_report_has_a_verdict_and_survives_its_schema() -> None:
+    held, broken = report(run(500)), report(run(500, gaps=2, lost=1))
+    assert (held.verdict, broken.verdict) == ("held", "broken")
+    assert Report.model_validate_json(broken.model_dump_json()) == broken
+    assert set(broken.model_dump()) == set(schema()["properties"])
+    invalid = report(run(500), limits=Limits(cpu=-1.0))
+    assert invalid.verdict == "invalid"
+    assert report().verdict == "broken"
+
+
+def test_a_search_holds_when_there_is_a_knee() -> None:
+    search = Search()
+    search.took(10, [])
+    search.took(11, ["gaps=0"])
+    found = report(run(500), run(500, gaps=3), search=search)
+    assert (found.verdict, found.knee, found.knee_is_floor) == ("held", 10, False)
+    assert "knee: 10 callers; with 11 gaps=0 broke" in table(found)
+
+
+def test_only_the_worst_turns_keep_their_audio() -> None:
+    step = report(run(500)).steps[0]
+    assert [turn.v2v_ms for turn in step.worst] == [519 - number for number in range(10)]
+    assert all(turn.audio_wav_base64 for turn in step.worst)
+    assert not any(turn.audio_wav_base64 for turn in step.turns)
+
+
+def test_the_table_says_what_is_broken_and_how_wrong_the_figures_are() -> None:
+    said = table(report(run(1200, gaps=2)))
+    assert "broken: v2v_p95<1000 (it is 1218)" in said
+    assert "broken: gaps=0 (it is 2)" in said
+    assert "v2v +0 ± 0 ms (n=30)" in said
+    assert "objectives are broken" in said
+    assert all(len(line) <= 140 for line in said.splitlines())
+
+
+class Page(HTMLParser):
+    """What a page would fetch or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_needs_no_network_and_runs_nothing() -> None:
+    page = Page()
+    text = html(report(run(500, gaps=1), run(900)))
+    page.feed(text)
+    assert "script" not in page.tags
+    assert NAME not in text
+    assert {source.split(",")[0] for source in page.sources} == {"data:audio/wav;base64"}
+    assert page.tags.count("audio") == 20
+    assert page.tags.count("svg") >= 2 + 1 + 20
+
+
+def test_junit_has_a_case_an_objective() -> None:
+    (suite,) = ElementTree.fromstring(junit(report(run(500, gaps=2))).split("\n", 1)[1])
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "0")
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["gaps=0"]
+
+
+def test_markdown_is_a_table_with_what_broke() -> None:
+    said = markdown(report(run(500, lost=1)))
+    assert "❌ broken" in said
+    assert "| 10 callers | 20 | 509 | 518 | – | 0 | 0 | 1 | broken |" in said
+    assert "- 10 callers: lost=0 (it is 1)" in said
+
+
+def test_a_comparison_tells_what_became_worse_by_more_than_the_gate() -> None:
+    changes = {
+        one.figure: one for one in compare(report(run(500)), report(run(540, gaps=1)), gate_percent=10)
+    }
+    assert not changes["v2v_p50 (10 callers)"].is_worse
+    assert changes["gaps (10 callers)"].is_worse
+    worse = {one.figure: one for one in compare(report(run(500)), report(run(600)), gate_percent=10)}
+    assert worse["v2v_p95 (10 callers)"].is_worse
+    assert "worse" in worse["v2v_p95 (10 callers)"].said
+    assert not any(one.is_worse for one in compare(report(run(600)), report(run(500)), gate_percent=10))
+
+
+@pytest.mark.parametrize("written", ["", "{}", "not JSON", json.dumps({"version": 99})])
+def test_what_is_no_report_is_said(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(written)
+    with pytest.raises(ComparisonError, match="no report of this version"):
+        read_report(path)
+    with pytest.raises(ComparisonError, match="No such file"):
+        read_report(tmp_path / "none.json")

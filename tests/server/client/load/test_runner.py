@@ -1,0 +1,95 @@
+"""Calls over real sockets, with the reference agent behind them: how they end, and how wrong the figures are."""
+
+import pytest
+
+from server.client.load.calibration import Bars, measure_in_process, reference_server
+from server.client.load.reference import Conduct
+from server.client.load.runner import Load, Place, Run, Runner, probe
+from server.client.load.script import Mix, Scenario
+from server.client.load.targets import Voice
+from server.client.load.turns import Ending, Outcome
+from server.domain.errors import ServerError
+from tests.server.client.load.booth import SAY, scenario, voicebox
+
+QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
+
+
+async def hold(one: Scenario, conduct: Conduct = QUICK, load: Load | None = None) -> Run:
+    """Calls of this scenario, for some seconds."""
+    async with reference_server(conduct) as url:
+        mix = Mix(scenarios=(one,))
+        runner = Runner(Place(url, Voice), mix, voicebox(one), load or Load(4.0, callers=2), seed=1)
+        return await runner.run()
+
+
+async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
+    run = await hold(scenario(SAY, think_ms=(0, 0)))
+    done = [call for call in run.calls if call.ending is Ending.DONE]
+    assert len(done) >= 2
+    assert {turn.outcome for call in done for turn in call.turns} == {Outcome.HELD}
+    assert all(turn.said_s[0] >= (call.connected_s or 0) for call in run.calls for turn in call.turns)
+    assert run.talking == 0
+    audit = run.audit()
+    assert audit.frames > 200
+    assert audit.realtime_ratio > 0.5
+    assert all(turn.audio is not None for turn in run.worst if turn.answer_ms is not None)
+
+
+@pytest.mark.parametrize(
+    ("last", "ending"),
+    [({"hang_up": True}, Ending.HUNG_UP), ({"cut": True}, Ending.CUT), ({"silence_ms": 20}, Ending.DONE)],
+)
+async def test_a_call_ends_as_it_is_written(last: dict[str, object], ending: Ending) -> None:
+    run = await hold(scenario({"silence_ms": 40}, last, think_ms=(0, 0)), load=Load(3.0, times_s=(0.0,)))
+    assert [call.ending for call in run.calls] == [ending]
+
+
+async def test_a_server_that_goes_away_is_told_with_its_code() -> None:
+    conduct = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, hangs_up_after_answers=1)
+    run = await hold(scenario(SAY, SAY), conduct, Load(4.0, times_s=(0.0,)))
+    (call,) = run.calls
+    assert call.ending is Ending.LOST
+    assert "1011" in call.why
+
+
+async def test_a_caller_that_reads_slowly_hears_the_answer_late() -> None:
+    slow = scenario({"say": "question", "expect": None}, {"read_slowly_ms": 1_500}, SAY, think_ms=(0, 0))
+    run = await hold(slow, load=Load(8.0, times_s=(0.0,)))
+    (call,) = run.calls
+    assert call.turns[0].outcome is Outcome.HELD
+    assert call.ending is not Ending.LOST
+
+
+async def test_calls_that_the_run_ends_say_nothing() -> None:
+    run = await hold(scenario(SAY), load=Load(0.6, callers=1))
+    (call,) = run.calls
+    assert call.ending is Ending.STOPPED
+    assert [(turn.outcome, turn.reason) for turn in call.turns] == [(Outcome.DISCARDED, "the run was over")]
+
+
+async def test_a_server_that_is_gone_refuses_every_call() -> None:
+    async with reference_server(QUICK) as url:
+        pass
+    one = scenario(SAY)
+    run = await Runner(Place(url, Voice), Mix(scenarios=(one,)), voicebox(one), Load(1.0, callers=1), 1).run()
+    assert {call.ending for call in run.calls} == {Ending.REFUSED}
+    assert "no server at" in run.calls[0].why
+
+
+async def test_the_protocol_is_what_the_server_takes() -> None:
+    async with reference_server(QUICK) as url:
+        assert (await probe(None, url, None)).target is Voice
+        place = Place(url, Voice)
+        assert await probe(place, url, None) is place
+    with pytest.raises(ServerError, match="no server"):
+        await probe(None, url, None)
+
+
+def test_the_error_in_process_is_less_than_two_milliseconds() -> None:
+    bars: Bars = measure_in_process()
+    assert bars.answer is not None
+    assert bars.stop is not None
+    assert abs(bars.answer.bias_ms) <= 2
+    assert bars.answer.spread_ms <= 5
+    assert abs(bars.stop.bias_ms) + bars.stop.spread_ms <= 10
+    assert bars.gaps_seen == 1.0
