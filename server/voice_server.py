@@ -6,7 +6,8 @@ given here takes the place of that.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ class VoiceServer:
             settings,
         )
         self._config = config
+
+    def replace(self, **providers: Any) -> "VoiceServer":
+        """The same server with other providers, by kind (`llm=…`): for tests that bring their own."""
+        other, chosen = copy(self), dict[Any, Any](providers)
+        other._parts = replace(self._parts, providers={**self._parts.providers, **chosen})  # noqa: SLF001  # of this class
+        return other
 
     def configure(
         self, overrides: Mapping[str, Any] | None = None, env_file: Path | None = Path(".env")

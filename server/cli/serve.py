@@ -45,7 +45,10 @@ _say = _OUTPUT.say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to serve, and where to listen; everything else is in the file and the environment."""
     parser.add_argument(
-        "target", nargs="?", metavar="MODULE:APP", help="a VoiceServer of your own, as in my_app:app"
+        "target",
+        nargs="?",
+        metavar="MODULE:APP",
+        help="a VoiceServer of your own, as in my_app:app or my_app.py",
     )
     parser.add_argument(
         "--config", type=Path, help="configuration file (default: stageflow-voice.toml, if it is there)"

@@ -12,12 +12,17 @@ OURS = ("server", "stages", "stageflow", "audio")
 
 
 def find_server(target: str) -> VoiceServer:
-    """The server that `module:name` names, `app` if no name is given; the module may lie in the working directory.
+    """The server that `module:name` or `folder/file.py:name` names, `app` if no name is given; a module may lie in the
+    working directory.
 
     Raises ConfigError, which says what is wrong. The working directory comes last on the path: folders in it that are
     called as packages of ours, or as those of others, do not take their place.
     """
-    module, _, name = target.removesuffix(".py").partition(":")
+    module, _, name = target.partition(":")
+    if module.endswith(".py"):
+        folder, module = str(Path(module).parent.resolve()), Path(module).stem
+        if folder not in sys.path:
+            sys.path.append(folder)
     found: Any = _import(module, target)
     for part in (name or "app").split("."):
         if not hasattr(found, part):
