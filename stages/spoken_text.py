@@ -14,6 +14,8 @@ from audio.formats import Samples
 from stages.errors import UnspeakableText
 from stages.ports import Speech, WordTime
 from stages.text.emoji import emoji_words
+from stages.text.guess import guess_language
+from stages.text.languages import UNKNOWN
 from stages.text.rules.scripts import is_foreign
 from stages.text.speakable import speakable
 from stages.text.word_times import ShownTimes, is_word
@@ -53,11 +55,14 @@ class SpokenText:
     """The text of one answer on its way through a voice."""
 
     def __init__(
-        self, rate_hz: int, speed: float = 1.0, language: str = "en", any_script: bool = False
+        self, rate_hz: int, speed: float = 1.0, language: str | None = "en", any_script: bool = False
     ) -> None:
-        """`language` is what numbers and signs are read in; `any_script`: whether the voice reads all scripts."""
+        """`language` is what numbers and signs are read in, None to go by the words; `any_script`: whether the voice
+        reads all scripts."""
         self._char_samples = CHAR_S * rate_hz / speed
-        self._reading = (language, any_script)
+        self._is_told = language is not None
+        self._language = language or UNKNOWN
+        self._any_script = any_script
         self._foreign = (
             ""  # displayed text whose words are all in another script, while nothing has been spoken
         )
@@ -73,11 +78,12 @@ class SpokenText:
         """What the voice is to be given for the next piece; empty if there is nothing to say for it. Joined, they are
         the answer as it is spoken."""
         shown, self._foreign = self._foreign + shown, ""
-        language, any_script = self._reading
-        if not any_script and not self._chars and is_foreign(shown):
+        if not self._is_told:
+            self._language = UNKNOWN if is_foreign(shown) else guess_language(shown) or self._language
+        if not self._any_script and not self._chars and is_foreign(shown):
             self._foreign = shown
             return ""
-        spoken = speakable(shown, language, any_script)
+        spoken = speakable(shown, self._language, self._any_script)
         if not spoken:
             self._silent += shown
             return ""
@@ -100,7 +106,7 @@ class SpokenText:
         if self._chars:
             spoken = " " + spoken
         words = sum(map(is_word, spoken.split()))
-        times = ShownTimes(shown, self._silent, *self._reading)
+        times = ShownTimes(shown, self._silent, self._language, self._any_script)
         self._waiting.append(_Piece(self._silent + shown, self._chars, words, times))
         self._silent = ""
         self._chars += len(spoken)

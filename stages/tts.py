@@ -75,7 +75,8 @@ class VoiceSettings:
     lookahead: int = 8
     """Pieces that may wait for the voice before the agent has to."""
     language: str | None = None
-    """What is spoken, numbers and signs included: one of `stages.text.languages.CODES`; English if it is not said."""
+    """What is spoken, numbers and signs included: one of `stages.text.languages.CODES`. If it is not said: the
+    voice's only language, or what the words of the answer tell."""
 
 
 class TtsStage:
@@ -123,10 +124,17 @@ class TtsStage:
             return failed(error)
 
 
-def _reads_any_script(voice: Voice) -> bool:
-    """Whether the voice is given words of all scripts: not if all languages that it tells are in Latin letters."""
+def _languages(voice: Voice) -> frozenset[str]:
+    """What the voice tells that it speaks; "*" is any, and so is nothing."""
     languages = getattr(getattr(voice, "capabilities", None), "languages", ("*",))
-    return not {tag.split("-")[0] for tag in languages} <= _IN_LATIN_LETTERS
+    return frozenset(tag.split("-")[0] for tag in languages)
+
+
+def _language_of(voice: Voice, settings: VoiceSettings) -> str | None:
+    """What the answer is read in: what is configured, the only language of the voice, or None: its words tell."""
+    languages = _languages(voice)
+    only = next(iter(languages)) if len(languages) == 1 else "*"
+    return settings.language or (None if only == "*" else only)
 
 
 async def _joined(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
@@ -145,7 +153,10 @@ class _Speaking:
         self._format = pcm16(voice.rate_hz)
         self._sentences = Sentences()
         self._text = SpokenText(
-            voice.rate_hz, settings.speed, settings.language or "en", _reads_any_script(voice)
+            voice.rate_hz,
+            settings.speed,
+            _language_of(voice, settings),
+            any_script=not _languages(voice) <= _IN_LATIN_LETTERS,
         )
         self._pieces = 0
         self._began_at = 0.0

@@ -1,6 +1,7 @@
 """Displayed text finds its audio, whatever the voice tells of it."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,3 +91,23 @@ def test_no_text_and_no_audio_is_lost_or_doubled(
         chars += 3
     assert shown + text.rest() == "".join(pieces)
     assert samples == at == text.samples
+
+
+@pytest.mark.parametrize(
+    ("pieces", "spoken"),
+    [
+        (("It costs $4.5.",), "It costs four dollars fifty."),
+        (("Das kostet 4,50 €.",), "Das kostet vier Euro fünfzig."),
+        (("Genau, das ist es. ", "4,50 €."), "Genau, das ist es. vier Euro fünfzig."),
+        (("Cuesta 5 € en la tienda.",), "Cuesta cinco euros en la tienda."),
+        (("C'est 5 € pour vous.",), "C'est cinq euros pour vous."),
+        (("Это стоит 5 €.",), "Это стоит 5 €."),
+        (("Dat kost **5%**.",), "Dat kost 5%."),
+        (("你好。", "5%"), "你好。 5%"),
+    ],
+)
+def test_a_voice_of_many_languages_is_given_the_numbers_of_the_text_s_language(
+    pieces: tuple[str, ...], spoken: str
+) -> None:
+    text = SpokenText(24_000, language=None, any_script=True)
+    assert "".join(map(text.push, pieces)) == spoken

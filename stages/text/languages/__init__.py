@@ -11,10 +11,12 @@ from stages.text.languages.language import Language
 CODES = ("en", "es", "fr", "de", "it")
 """The languages that texts can be read in."""
 
+UNKNOWN = "und"
+"""A language that is not known: its numbers and signs are left to the voice."""
+
 
 @cache
 def language(code: str) -> Language:
-    """The language of a tag such as "de" or "de-AT"; English for one that is not in `CODES`."""
-    base = code.split("-")[0].casefold()
-    found: Language = import_module(f"{__name__}.{base if base in CODES else 'en'}").LANGUAGE
+    """One of `CODES`."""
+    found: Language = import_module(f"{__name__}.{code}").LANGUAGE
     return found

@@ -2,14 +2,20 @@
 
 from functools import cache
 
-from stages.text.languages import language
+from stages.text.languages import CODES, language
 from stages.text.rules import abbreviations, addresses, dates, markup, names, quantities, scripts, signs
 from stages.text.rules.rule import Rule
 
 
 @cache
 def table(code: str, any_script: bool) -> tuple[Rule, ...]:
-    """The rules of a language, those that win first. `any_script`: whether the voice reads all scripts itself."""
+    """The rules of a language by its tag ("de", "de-AT"), those that win first; without CODES, of markup only.
+
+    `any_script`: whether the voice reads all scripts itself.
+    """
+    code = code.split("-")[0].casefold()
+    if code not in CODES:
+        return (*markup.rules(), *signs.unknown())
     own = language(code)
     return (
         *markup.rules(),

@@ -8,9 +8,11 @@ from stages.text.rules.rule import DIGIT, Rule, rule
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 _KNOWN = (
-    "com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|me|tv|us|ca|uk|ie|au|nz|de|at|ch|fr|es|it|pt|nl|be|se|no|dk|"
-    "fi|pl|jp|in|br|mx|eu|xyz|shop|cloud|tech|online|site"
+    "com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|tv|uk|au|nz|de|ch|fr|nl|pt|dk|jp|br|mx|eu|xyz|shop|cloud|tech|"
+    "online|site"
 )
+"""Ends of hosts that are no words: "Done.it" has lost a space."""
+
 _KNOWN_HOST = rf"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?:{_KNOWN})\b(?!\.?\w)"
 _FILES = (
     "js|ts|jsx|tsx|py|rb|rs|go|java|cpp|sh|css|html|json|toml|yaml|yml|xml|csv|txt|md|pdf|docx?|xlsx?|pptx?|png|jpe?g|"

@@ -55,6 +55,11 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"[^\w\s.,;:!?¡¿'\"()…—–’‘“”-]|_", " ")
 
 
+def unknown() -> Iterator[Rule]:
+    """Of a language that is not known: what no voice reads is a gap, and numbers and signs stay."""
+    yield rule(r"[^\w\s.,;:!?¡¿'\"()°%$£€¥¢₹+=/&@…—–’‘“”。，、！？：；-]|_", " ")
+
+
 def _english(language: Language) -> Iterator[Rule]:
     foot = partial(_feet, language)
     yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’")
