@@ -1,6 +1,6 @@
 """What tests of hosted providers share: speech for a fake, and one turn through a recogniser or a voice, in time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 import anyio
@@ -11,6 +11,7 @@ from audio.formats import Samples
 from stages.errors import ProviderError
 from stages.ports import Partial, Recogniser, Speech, SpokenUtterance, Transcript, UtteranceSynthesiser
 from stages.testing.servers.coded import CodedWords
+from stages.testing.servers.serving import FakeServer, Frame
 
 SENTENCE = "What time is it in Reykjavik when it is noon here?"
 PATIENCE_S = 30.0
@@ -71,3 +72,21 @@ async def speak(
 def sound(speeches: Iterable[Speech]) -> Samples:
     """All the samples."""
     return np.concatenate([np.zeros(0, np.int16), *(speech.samples for speech in speeches)])
+
+
+async def barge_in(
+    voice: UtteranceSynthesiser, server: FakeServer, is_cancel: Callable[[Frame], bool]
+) -> int:
+    """Cancel an answer in its middle; how many turns of the loop it takes until the service has been told. (A turn is
+    a fraction of a millisecond, and their number does not depend on how busy the machine is.)"""
+    async with voice.utterance() as utterance:
+        await utterance.push("A long sentence that is cut short. " * 5)
+        async with aclosing(utterance.audio()) as audio:
+            await anext(audio)
+            before = sum(map(is_cancel, server.sent()))
+            utterance.cancel()
+            turns = 0
+            while sum(map(is_cancel, server.sent())) == before and turns < 1000:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+    return turns

@@ -23,7 +23,13 @@ from typing import Protocol
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHeaderValue,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
 
 from stages.errors import ErrorKind, ProviderError
 from stages.providers.sockets.failures import Failures, RetryPolicy
@@ -254,8 +260,11 @@ class ProviderSocket:
             raise fault(
                 endpoint.service, ErrorKind.TIMEOUT, f"no connection in {endpoint.connect_s:g} s"
             ) from None
-        except (OSError, WebSocketException, EOFError) as error:
-            # Only its type: the text of some errors names the address.
+        except (InvalidHeaderValue, InvalidURI):
+            words = "its key or its address has characters that cannot be sent"
+            raise fault(endpoint.service, ErrorKind.BAD_REQUEST, words) from None
+        except (OSError, WebSocketException, EOFError, ImportError) as error:
+            # Only its type: the text of some errors names the address. (An import fails for a proxy of another kind.)
             raise fault(endpoint.service, ErrorKind.NETWORK, type(error).__name__) from None
 
     async def _write(self, client: ClientConnection) -> None:

@@ -29,7 +29,7 @@ from stages.providers.sockets.replay import Replay
 
 OnPartial = Callable[[Partial], None]
 
-_FRAME_MS = 60
+_FRAME_MS = 80
 """How much audio goes in one message: all services take that, and the text is no later for it at the end."""
 
 _KEPT_S = 60.0

@@ -23,7 +23,7 @@ from stages.providers.sockets.turns import Turns, TurnSign
 
 OnTurn = Callable[[TurnEvent], None]
 
-_FRAME_MS = 60
+_FRAME_MS = 80
 _KEPT_S = 60.0
 _BEFORE_TURN_S = 2.0
 _NEWS_S = 10.0

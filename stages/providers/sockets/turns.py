@@ -86,7 +86,8 @@ class Turns:
             case Sign.OVER:
                 self._state = _State.IDLE
                 yield TurnOver(self._transcript(sign, sample_at), at)
-        self._text = sign.text or self._text
+        # A sign that brings no words changes none, but an early end is what it says it is.
+        self._text = sign.text if sign.sign is Sign.ENDS_EARLY else sign.text or self._text
 
     def _resume(self) -> Iterator[TurnEvent]:
         if self._state is _State.EARLY:

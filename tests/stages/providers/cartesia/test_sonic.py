@@ -16,7 +16,7 @@ from stages.testing.servers.coded import said
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
 from stages.testing.servers.serving import FakeServer, serving
 from stages.testing.session_contracts import check_sessions, check_utterances
-from tests.support.hosted import sound, speak
+from tests.support.hosted import barge_in, sound, speak
 
 PIECES = ("Good morning.", " How are you today?")
 SPOKEN = "".join(PIECES)
@@ -95,6 +95,11 @@ async def test_an_answer_that_is_written_with_pauses_goes_on_in_another_context(
     assert [word.text for word in words] == SPOKEN.split()
     char = RATE_HZ // 20
     assert [word.start_sample for word in words] == [SPOKEN.index(word.text) * char for word in words]
+
+
+async def test_a_barge_in_reaches_the_service_in_a_few_turns_of_the_loop() -> None:
+    async with session() as (voice, server):
+        assert await barge_in(voice, server, lambda frame: bool(frame.data.get("cancel"))) < 20
 
 
 FAILS = {

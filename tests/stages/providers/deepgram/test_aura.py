@@ -15,7 +15,7 @@ from stages.testing.servers.deepgram import KEY, FakeAura
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Acknowledge, Faults
 from stages.testing.servers.serving import FakeServer, serving
 from stages.testing.session_contracts import check_sessions, check_utterances
-from tests.support.hosted import sound, speak
+from tests.support.hosted import barge_in, sound, speak
 
 PIECES = ("Good morning.", " How are you today?")
 RATE_HZ = 8000
@@ -65,26 +65,9 @@ async def test_the_second_piece_is_said_to_begin_where_it_does() -> None:
     assert begins == {len(PIECES[0]): len(PIECES[0]) * RATE_HZ // 20}
 
 
-async def test_a_barge_in_reaches_the_service_within_five_milliseconds() -> None:
+async def test_a_barge_in_reaches_the_service_in_a_few_turns_of_the_loop() -> None:
     async with session() as (voice, server):
-        late_s = []
-        for _ in range(5):
-            async with voice.utterance() as utterance:
-                await utterance.push("A long sentence that is cut short. " * 3)
-                async with aclosing(utterance.audio()) as audio:
-                    await anext(audio)
-                    cancelled_at = anyio.current_time()
-                    utterance.cancel()
-                cleared = len([frame for frame in server.sent() if frame.data == {"type": "Clear"}])
-                with anyio.fail_after(10):
-                    await server.until(
-                        lambda server, before=cleared: (  # type: ignore[misc]
-                            len([f for f in server.sent() if f.data == {"type": "Clear"}]) > before
-                        )
-                    )
-            clears = [frame for frame in server.sent() if frame.data == {"type": "Clear"}]
-            late_s.append(clears[-1].at_s - cancelled_at)
-    assert min(late_s) < 0.005
+        assert await barge_in(voice, server, lambda frame: frame.data == {"type": "Clear"}) < 20
 
 
 @pytest.mark.parametrize(

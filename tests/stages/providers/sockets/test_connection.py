@@ -233,3 +233,13 @@ async def test_ten_sessions_leave_no_connection() -> None:
                 tasks.cancel_scope.cancel()
         with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
+
+
+@pytest.mark.parametrize("key", ["sk-1\n", "sk-1\r\nX-Evil: 1", "sk-…"])
+async def test_a_key_that_cannot_be_sent_is_a_refusal(key: str) -> None:
+    notes = Notes()
+    async with connected(notes, key=key) as (socket, server):
+        await notes.until(lambda: socket.state is SocketState.RESTING)
+        assert isinstance(socket.error, ProviderRejected)
+        assert "sk-" not in str(socket.error)
+        assert not server.openings

@@ -54,3 +54,8 @@ def test_a_second_end_is_none() -> None:
 
 def test_an_end_with_other_words_than_the_early_one_takes_that_back() -> None:
     assert names(told(TurnSign(Sign.ENDS_EARLY, "yes"), TurnSign(Sign.OVER, "yes please"))) == "BErO"
+
+
+def test_an_early_end_without_words_is_taken_back_by_an_end_with_some() -> None:
+    signs = (TurnSign(Sign.BEGAN, "yes"), TurnSign(Sign.ENDS_EARLY), TurnSign(Sign.OVER, "yes"))
+    assert names(told(*signs)) == "BhErO"
