@@ -79,6 +79,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "cartesia": BuiltIn("stages.providers.cartesia.sonic:CartesiaSonic"),
         "elevenlabs": BuiltIn("stages.providers.elevenlabs.voice:ElevenLabsVoice"),
         "soniox": BuiltIn("stages.providers.soniox.tts:SonioxVoice"),
+        "inworld": BuiltIn("stages.providers.inworld:InworldVoice"),
         "wyoming": BuiltIn("stages.providers.wyoming.tts:WyomingVoice", "wyoming", ("wyoming",)),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
