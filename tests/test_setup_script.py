@@ -42,6 +42,7 @@ def test_unknown_extras_are_named_in_one_line(checkout: Path) -> None:
     run = setup(checkout, "embeded", "dev", "--fast")
     assert run.returncode == 2
     assert run.stderr.splitlines() == [
-        "setup: there is no extra 'embeded', '--fast'; choose from embedded, turns, mic, load, mcp, wyoming, dev (see --help)"
+        "setup: there is no extra 'embeded', '--fast'; "
+        "choose from embedded, turns, mic, load, mcp, wyoming, dev (see --help)"
     ]
     assert not (checkout / ".venv").exists()
