@@ -13,6 +13,7 @@ COMMANDS = {
     "config": "check or show the configuration, or print the schema of its file",
     "providers": "list what there is to hear, answer and speak, or show one with its settings",
     "load": "call a server many times at once, and say what the callers heard",
+    "new": "write a small package for a recogniser, voice, model, stage or tools of your own",
     "models": "fetch, list or verify the embedded models",
 }
 

@@ -13,6 +13,7 @@ from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Effect, Tool, ToolFunction
 from stages.ports import Expects
+from stages.providers.registry import ProviderFault, find_provider, known_names
 from stages.text.matching import faults as match_faults
 
 F = TypeVar("F", bound=ToolFunction)
@@ -136,16 +137,24 @@ def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: 
             names.add(one)
             continue
         try:
-            made = as_tool(one)
-        except (ToolDeclarationError, StageUsageError, ValueError) as error:
+            found = _tools_of(one)
+        except (ToolDeclarationError, StageUsageError, ProviderFault, ValueError) as error:
             faults.append(f"{place}: {error}")
             continue
-        there = tools.get(made.name)
-        if there is not None and there.function is not made.function:
-            faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
-        tools.setdefault(made.name, made)
-        names.add(made.name)
+        for made in found:
+            there = tools.get(made.name)
+            if there is not None and there.function is not made.function:
+                faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
+            tools.setdefault(made.name, made)
+            names.add(made.name)
     return frozenset(names)
+
+
+def _tools_of(one: Any) -> tuple[Tool, ...]:
+    """One tool, or those of an installed package by its name."""
+    if isinstance(one, str) and one in known_names("tools"):
+        return tuple(find_provider("tools", one).made_by().tools())
+    return (as_tool(one),)
 
 
 def as_tool(one: Any) -> Tool:
