@@ -21,7 +21,6 @@ from stageflow.errors import (
     ToolDeclarationError,
 )
 from stageflow.events import CollectingEventSink, EventSink, LoggingEventSink, NoOpEventSink, StageEvent
-from stageflow.frozen import thaw
 from stageflow.interceptors import (
     Interceptor,
     LoggingInterceptor,
@@ -55,5 +54,5 @@ __all__ = [  # noqa: RUF022  # one order for constants and classes
     "StageStatus", "StageTimeout", "StageUsageError", "StageflowError", "StreamError", "TimeoutInterceptor",
     "Tool", "ToolCall", "ToolDeclarationError", "ToolRegistry", "ToolResult", "TracingInterceptor",
     "UndeclaredDependencyError", "create_audio_ports", "create_core_ports", "create_llm_ports",
-    "create_stage_inputs", "thaw",
+    "create_stage_inputs",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from uuid import UUID, uuid4
 
 from stageflow.errors import StageUsageError
-from stageflow.frozen import EMPTY, freeze, freeze_items
+from stageflow.frozen import EMPTY, UNCHANGEABLE, freeze, freeze_items
 from stageflow.tools import ToolCall
 
 T = TypeVar("T")
@@ -16,8 +16,34 @@ Identifier = str | UUID
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
+class _Shared:
+    """A value that all stages of a run share. Raises StageUsageError, with its key, for what could be changed."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        UNCHANGEABLE.add(cls)
+
+    def __post_init__(self) -> None:
+        for name in (*_MAPPINGS, *_ONE, *_SEVERAL):
+            if (given := getattr(self, name, None)) is None:
+                continue
+            if name in _SEVERAL:
+                given = tuple(_made(_SEVERAL[name], one) for one in given)
+            elif name in _ONE:
+                given = _made(_ONE[name], given)
+            held = given if isinstance(given, Mapping) else {name: given}
+            what = f"{name} of {type(self).__name__}"
+            frozen = freeze_items(held, StageUsageError, what)
+            if frozen.is_loose:
+                loose = next(key for key in held if freeze(held[key])[1])
+                remedy = "give plain data or a frozen dataclass"
+                raise StageUsageError(f"{what} has {loose!r}, which can be changed: {remedy}")
+            object.__setattr__(self, name, frozen if held is given else frozen[name])
+
+
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(_Shared):
     """One entry of a conversation."""
 
     role: Role
@@ -27,47 +53,33 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()  # in an assistant's message
     metadata: Mapping[str, Any] = EMPTY
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tool_calls", tuple(_made(ToolCall, one) for one in self.tool_calls))
-        _freeze(self, "metadata")
-
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(_Shared):
     """Who the person is, as far as an enriching stage or the caller knows."""
 
     display_name: str | None = None
     preferences: Mapping[str, Any] = EMPTY
     metadata: Mapping[str, Any] = EMPTY
 
-    def __post_init__(self) -> None:
-        _freeze(self, "preferences", "metadata")
-
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(_Shared):
     """What is remembered from earlier conversations."""
 
     summary: str = ""
     facts: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = EMPTY
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "facts", tuple(self.facts))
-        _freeze(self, "metadata")
-
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Document(_Shared):
     """A text to draw on."""
 
     id: str
     text: str
     title: str | None = None
     metadata: Mapping[str, Any] = EMPTY
-
-    def __post_init__(self) -> None:
-        _freeze(self, "metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,8 @@ class RunIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContextSnapshot:
-    """What is known when a run begins; no stage can change it. Values in it may be given as plain mappings.
-
-    Raises StageUsageError, with its key, for what can neither be frozen nor is unchangeable by itself.
-    """
+class ContextSnapshot(_Shared):
+    """What is known when a run begins; no stage can change it. Values in it may be given as plain mappings."""
 
     input_text: str | None = None
     pipeline_run_id: Identifier = field(default_factory=lambda: uuid4().hex)
@@ -120,13 +129,6 @@ class ContextSnapshot:
         ) -> None: ...
         # fmt: on
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "messages", tuple(_made(Message, one) for one in self.messages))
-        object.__setattr__(self, "documents", tuple(_made(Document, one) for one in self.documents))
-        object.__setattr__(self, "profile", _made(Profile, self.profile))
-        object.__setattr__(self, "memory", _made(Memory, self.memory))
-        _freeze(self, "messages", "documents", "profile", "memory", "extensions", "metadata")
-
     @property
     def identity(self) -> RunIdentity:
         return RunIdentity(**{field.name: getattr(self, field.name) for field in fields(RunIdentity)})
@@ -139,6 +141,11 @@ class ContextSnapshot:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The snapshot that `to_dict` was called on. Raises StageUsageError for unknown keys."""
         return _made(cls, data)
+
+
+_MAPPINGS = ("metadata", "preferences", "extensions")
+_ONE: dict[str, type] = {"profile": Profile, "memory": Memory}
+_SEVERAL: dict[str, type] = {"messages": Message, "documents": Document, "tool_calls": ToolCall, "facts": str}
 
 
 class PipelineTimer:
@@ -154,9 +161,6 @@ class PipelineTimer:
         return (self._clock() - self._started_s) * 1000
 
 
-_FROZEN_ITSELF = (Message, Document, Profile, Memory, type(None))
-
-
 def _made(kind: type[T], given: Any) -> T:
     """`given` as the value it stands for: itself, or a plain mapping of the value's fields."""
     if not isinstance(given, Mapping):
@@ -165,23 +169,6 @@ def _made(kind: type[T], given: Any) -> T:
         return kind(**given)
     except TypeError as error:
         raise StageUsageError(f"{dict(given)!r} cannot be a {kind.__name__}: {error}") from error
-
-
-def _freeze(value: Any, *names: str) -> None:
-    """Freeze some fields of a value of a snapshot, which all stages share. Raises StageUsageError."""
-    for name in names:
-        given, what = getattr(value, name), f"{name} of {type(value).__name__}"
-        items = given if type(given) is tuple else (given,)
-        if given is EMPTY or all(type(item) in _FROZEN_ITSELF for item in items):
-            continue
-        held = {name: given} if type(given) is not dict else given
-        frozen = freeze_items(held, StageUsageError, what)
-        if frozen.is_loose:
-            loose = next(key for key in held if freeze(held[key])[1])
-            raise StageUsageError(
-                f"{what} has {loose!r}, which can be changed: give plain data or a frozen dataclass"
-            )
-        object.__setattr__(value, name, frozen if held is given else frozen[name])
 
 
 def _plain(value: Any) -> Any:

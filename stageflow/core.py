@@ -50,18 +50,13 @@ class StageArtifact:
     payload: Any = None
 
     def __post_init__(self) -> None:
-        what = f"artifact {self.type!r}"
-        object.__setattr__(
-            self, "payload", freeze_items({"payload": self.payload}, StageUsageError, what)["payload"]
-        )
+        frozen = freeze_items({"payload": self.payload}, StageUsageError, f"artifact {self.type!r}")
+        object.__setattr__(self, "payload", frozen["payload"])
 
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """What a stage gives back. Made by `ok`, `skip`, `cancel`, `fail` and `retry`; nobody can change it.
-
-    Raises InvalidOutputError for a status that there is not, and for data that can neither be frozen nor copied.
-    """
+    """What a stage gives back; nobody can change it. Raises InvalidOutputError for what cannot be one."""
 
     status: StageStatus
     data: Data = EMPTY
@@ -75,7 +70,10 @@ class StageOutput:
 
     def __post_init__(self) -> None:
         if type(self.status) is not StageStatus:
-            object.__setattr__(self, "status", _status(self.status))
+            if self.status not in tuple(StageStatus):  # what nobody knows must not count as success
+                known = ", ".join(StageStatus)
+                raise InvalidOutputError(f"there is no status {self.status!r}; there are {known}")
+            object.__setattr__(self, "status", StageStatus(self.status))
         if type(self.data) is not FrozenDict:  # that of another output has been checked there
             data = self.data if type(self.data) is dict else _mapping(self.data)
             object.__setattr__(self, "data", freeze_items(data, InvalidOutputError, "the data"))
@@ -83,7 +81,7 @@ class StageOutput:
     @classmethod
     def ok(cls, data: Data | None = None, /, **values: Any) -> Self:
         """Success. `data`, also by keyword, and the keywords are merged; artifacts and events go to their fields."""
-        if data is None and "data" in values and isinstance(values["data"], Mapping):
+        if data is None and isinstance(values.get("data"), Mapping):
             data = values.pop("data")
         merged = {**_mapping(data), **values} if data else values
         artifacts = _taken(merged, "artifacts", StageArtifact) if "artifacts" in merged else ()
@@ -109,15 +107,6 @@ class StageOutput:
     def retry(cls, error: str = "", data: Data | None = None, after_s: float | None = None) -> Self:
         """Another try may succeed, after `after_s` seconds if given. Needs a retry policy to be obeyed."""
         return cls(StageStatus.RETRY, data or {}, error=error, after_s=after_s)
-
-
-def _status(given: object) -> StageStatus:
-    """The status that a text stands for: one that nobody knows must not count as success."""
-    try:
-        return StageStatus(given)  # type: ignore[arg-type]  # any value may be asked for
-    except ValueError:
-        known = ", ".join(StageStatus)
-        raise InvalidOutputError(f"there is no status {given!r}; there are {known}") from None
 
 
 def _mapping(data: object) -> Mapping[str, Any]:
@@ -156,13 +145,12 @@ class StageContext:
 
     def __post_init__(self) -> None:
         config = dict(self.config)
-        inputs: Any = self.inputs
-        config["inputs"] = inputs = inputs or config.get("inputs") or create_stage_inputs(self.snapshot)
-        if "timer" not in config:
-            config["timer"] = PipelineTimer()
+        given: Any = self.inputs
+        config["inputs"] = inputs = given or config.get("inputs") or create_stage_inputs(self.snapshot)
+        config["timer"] = timer = config.get("timer") or PipelineTimer()
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "ports", inputs.ports)
-        object.__setattr__(self, "timer", config["timer"])
+        object.__setattr__(self, "timer", timer)
         object.__setattr__(self, "config", MappingProxyType(config))
 
     def require_port(self, name: str) -> Any:

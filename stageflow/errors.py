@@ -12,7 +12,7 @@ StageflowError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stageflow.graph import PipelineResults
@@ -26,12 +26,12 @@ class PipelineBuildError(StageflowError):
     """A pipeline that cannot run; `faults` has a sentence for each reason, and the message has them all."""
 
     def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(faults)
         self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__("\n".join((f"the pipeline has {count}:", *(f"- {fault}" for fault in self.faults))))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.faults,)
+    def __str__(self) -> str:
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return "\n- ".join((f"the pipeline has {count}:", *self.faults))
 
 
 class StageUsageError(StageflowError):
@@ -66,11 +66,11 @@ class RunEnded(StageflowError):
     def __init__(
         self, stage: str, reason: str, data: Mapping[str, object], results: "PipelineResults"
     ) -> None:
-        super().__init__(f"stage {stage!r} {self._deed}: {reason}")
+        super().__init__(stage, reason, data, results)
         self.stage, self.reason, self.data, self.results = stage, reason, data, results
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.stage, self.reason, self.data, self.results)
+    def __str__(self) -> str:
+        return f"stage {self.stage!r} {self._deed}: {self.reason}"
 
 
 class PipelineCancelled(RunEnded):

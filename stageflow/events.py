@@ -52,9 +52,7 @@ def show(sink: EventSink | None, event: StageEvent) -> None:
     """Show the sink, if there is one, an event; it must not change what it observes."""
     try:
         answer: Any = sink.emit(event) if sink is not None else None  # type: ignore[func-returns-value]
-        if inspect.isawaitable(
-            answer
-        ):  # it was made by a plain function, or `checked_sink` would have seen it
+        if inspect.isawaitable(answer):  # a plain function made it, or `checked_sink` would have seen it
             getattr(answer, "close", lambda: None)()
             raise TypeError(_ASYNC)
     except Exception:
@@ -66,13 +64,13 @@ _ASYNC = "emit is async, so that events would be lost: write `def emit(self, eve
 
 def checked_sink(sink: EventSink | None) -> EventSink | None:
     """The sink; None if it drops everything. Raises StageUsageError if it cannot take events."""
+    if sink is None or type(sink) is NoOpEventSink:
+        return None
     emit = getattr(sink, "emit", None)
-    if sink is not None and (
-        isinstance(sink, type) or not callable(emit) or inspect.iscoroutinefunction(emit)
-    ):
+    if isinstance(sink, type) or not callable(emit) or inspect.iscoroutinefunction(emit):
         why = _ASYNC if inspect.iscoroutinefunction(emit) else "give an object with `def emit(self, event)`"
         raise StageUsageError(f"{sink!r} is no event sink: {why}")
-    return None if type(sink) is NoOpEventSink else sink
+    return sink
 
 
 class NoOpEventSink:

@@ -1,21 +1,16 @@
 """Runs one graph and returns when nothing of it is left.
 
-The caller's task is the host: it opens one task group, starts the first stages in it and waits. A stage that
-ends frees those that waited for it: the first goes on in the same task, each further one gets a task of its
-own; so a chain of stages costs one task. A stage that starts frees those that read its stream.
+The caller's task is the host: it opens a task group, starts the first stages in it and waits. A stage that ends frees
+those that waited for it: the first goes on in the same task, so a chain of stages costs one task. A stage that starts
+frees those that read its stream.
 
-- *Counting*: each stage has a number of edges that must be satisfied before it starts. At zero it starts, or,
-  if routing leads elsewhere, is skipped, which satisfies the edges that go out of it in the same way.
-- *Verdict*: the first stage that cancels, fails or exceeds its time, or the run's deadline, decides how the run
-  ends; what happens later changes nothing. The verdict wakes the host, which cancels the task group. So does the
-  caller's cancellation, which is no verdict: it goes on to the caller.
+- *Counting*: a stage starts when all its edges are satisfied. If routing leads elsewhere, it is skipped instead.
+- *Verdict*: the first stage that cancels, fails or exceeds its time, or the run's deadline, decides how the run ends.
+  Then the host cancels the task group; so it does, without a verdict, when the caller cancels.
 - *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stageflow.pilot`).
-- *Optional*: the failure of such a stage, its timeout included, is a skip; only the stage itself is cancelled.
-- *Streams*: one channel for each stream edge and run. A producer's end closes its channels, a consumer's end
-  leaves them, in any outcome: neither can wait for one who is gone.
+- *Streams*: a producer's end closes its channels, a consumer's end leaves them: neither waits for one who is gone.
 
-All state of a run is in its `Run`, none in the graph. Nothing awaits between reading state and acting on it, so
-there are no locks.
+Nothing awaits between reading state and acting on it, so there are no locks.
 """
 
 import asyncio
@@ -23,7 +18,7 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from math import inf
@@ -51,9 +46,10 @@ log = logging.getLogger(__name__)
 OnEnd = Callable[[StageSpec, StageOutput], None]
 
 GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
-_NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
 _BY_CALLER = "the caller cancelled the run"
 _BY_NOBODY = "CancelledError: raised, though nobody had cancelled it"
+_NO_SCOPE = nullcontext()
+_CUT_SHORT = StageOutput.fail("it was cancelled")
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
 
@@ -87,16 +83,10 @@ class Run:
     """One run of one graph: `await Run(...).complete(deadline_s)`."""
 
     def __init__(
-        self,
-        nodes: dict[str, Node],
-        facts: ContextSnapshot,
-        ports: StagePorts,
-        settings: FrozenDict,
-        sink: EventSink | None,
-        on_end: OnEnd | None = None,
-    ) -> None:
-        """`nodes` by name, in topological order; `sink` is None if nobody listens. What `on_end` raises fails the
-        run."""
+        self, nodes: dict[str, Node], facts: ContextSnapshot, ports: StagePorts, settings: FrozenDict,
+        sink: EventSink | None, on_end: OnEnd | None = None,
+    ) -> None:  # fmt: skip
+        """`nodes` by name, in topological order; `sink` is None if nobody listens; `on_end` may fail the run."""
         self._on_end = on_end
         self._nodes, self._facts, self._ports = nodes, facts, ports
         self._loop = asyncio.get_running_loop()
@@ -108,14 +98,12 @@ class Run:
         self._results = PipelineResults(tuple(nodes), self._outputs, str(facts.pipeline_run_id))
         self._waits: Waits | None = None
         self._streams: dict[tuple[str, str], Channel] = {}  # by consumer and producer
-        self._missing: dict[str, int] = {}  # edges of each stage that are not satisfied yet
+        # How many edges of each stage are not satisfied yet.
+        self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
         for name, node in nodes.items():
-            spec = node.spec
-            self._missing[name] = len(spec.dependencies) + len(spec.streams)
-            for one in spec.streams:
-                self._waits = self._waits or Waits(self._stall)
-                size, ends = spec.capacity or CAPACITY, (one, name)
-                self._streams[name, one] = Channel(deque(), size, *ends, self._waits)
+            for one in node.spec.streams:
+                self._waits, size = self._waits or Waits(self._stall), node.spec.capacity or CAPACITY
+                self._streams[name, one] = Channel(deque(), size, one, name, self._waits)
         self._passed_by: set[str] = set()  # stages that routing led past
         self._flying: dict[str, Flight] = {}
         self._deadline_s = self._deadline_at = inf
@@ -201,9 +189,8 @@ class Run:
 
     def _bring_down(self, *flights: Flight) -> None:
         for flight in flights or self._flying.values():
-            log.warning(
-                "stage overstays its cancellation", extra={"stage": flight.node.name, "grace_s": GRACE_S}
-            )
+            about = {"stage": flight.node.name, "grace_s": GRACE_S}
+            log.warning("stage overstays its cancellation", extra=about)
             took_ms = self._timer.elapsed_ms() - flight.context.began_ms
             self._tell("stage.overstayed", flight.node, duration_ms=took_ms, grace_s=GRACE_S)
             flight.bring_down()
@@ -229,14 +216,15 @@ class Run:
             self._tell("stage.started", node, duration_ms=0.0)
         if node.consumers:
             self._start(self._free(node.consumers))
+        output = _CUT_SHORT  # as its own scope cuts it, because it is late
         try:
-            if flight.scope is None:
+            with flight.scope or _NO_SCOPE:
                 output = await flight.drive(self._attempts(flight), node.name)
-            else:
-                output = await self._fly_alone(flight, flight.scope)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is ends the run
             output = flight.context.completed(self._outcome_of(error, flight))
-        if flight.late is not None or self._deadline_at != inf:
+            if flight.is_bringing_down and flight.scope and task is not None and not self._over.is_set():
+                task.uncancel()  # only the stage was brought down; the task goes on with those after it
+        if flight.timers or self._deadline_at != inf:
             output = self._checked_time(flight, output)
         del self._flying[node.name]
         self._land(flight, output)
@@ -252,18 +240,6 @@ class Run:
         if node.spec.optional:
             flight.scope = anyio.CancelScope()
         return flight
-
-    async def _fly_alone(self, flight: Flight, scope: anyio.CancelScope) -> StageOutput:
-        """Run an optional stage, which can be cancelled while the run goes on."""
-        try:
-            with scope:
-                return await flight.drive(self._attempts(flight), flight.node.name)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not flight.is_bringing_down or self._over.is_set() or task is None:
-                raise
-            task.uncancel()  # it was brought down; the task goes on with the stages after it
-        return flight.context.completed(StageOutput.fail(in_words(flight.ending())))
 
     def _checked_time(self, flight: Flight, output: StageOutput) -> StageOutput:
         """What a stage with a limit comes to: what it has returned too late counts as little as what it swallowed."""
@@ -281,15 +257,14 @@ class Run:
     def _land(self, flight: Flight, output: StageOutput) -> None:
         """A stage has ended: what that means for the run."""
         name, stream = flight.node.name, flight.context.stream
-        if output.status is StageStatus.FAIL:
-            if flight.node.spec.optional and not self._over.is_set():
-                reason = f"it is optional, and failed: {output.error}"
-                output = replace(output, status=StageStatus.SKIP, reason=reason)
-            else:
-                failure = StageFailed(name, output.error or "", output.data, self._results)
-                failure.__cause__ = flight.cause
-                stream.close(failure)
-                self._decide(failure)
+        if output.status is StageStatus.FAIL and flight.scope and not self._over.is_set():
+            reason = f"it is optional, and failed: {output.error}"
+            output = replace(output, status=StageStatus.SKIP, reason=reason)
+        elif output.status is StageStatus.FAIL:
+            failure = StageFailed(name, output.error or "", output.data, self._results)
+            failure.__cause__ = flight.cause
+            stream.close(failure)
+            self._decide(failure)
         elif output.status is StageStatus.CANCEL:
             self._decide(PipelineCancelled(name, output.reason or "", output.data, self._results))
         stream.close()
@@ -309,8 +284,7 @@ class Run:
                 output = context.completed(StageOutput.retry(in_words(error)))
             if output.status is not StageStatus.RETRY:
                 return output
-            if policy is None or (why := self._no_further(flight, attempt)):
-                why = _NO_POLICY if policy is None else why
+            if (why := _no_further(flight, attempt)) or policy is None:
                 error_text = f"{output.error or 'it asked for another try'} ({why})"
                 return replace(output, status=StageStatus.FAIL, error=error_text)
             wait_s = policy.delay_s(attempt, output.after_s, random())
@@ -322,31 +296,19 @@ class Run:
             context.events.clear()
             flight.cause = None
 
-    def _no_further(self, flight: Flight, attempt: int) -> str:
-        """Why there cannot be another try; empty if there can."""
-        policy = flight.node.spec.retry
-        if policy is not None and attempt >= policy.max_attempts:
-            return f"after {attempt} attempts, which is all that its retry policy allows"
-        if flight.context.stream.sent:
-            return "another try is impossible, because its consumers have had items of its stream already"
-        if any(channel.taken for channel in flight.context.inputs.streams.values()):
-            return "another try is impossible, because it has had items of a stream already"
-        return ""
-
     def _context_of(self, node: Node, flight: Flight) -> StageContext:
-        facts, reads, readers = self._facts, node.spec.streams, node.consumers  # none, in most stages
-        streams = {one: self._streams[node.name, one] for one in reads} if reads else {}
-        outgoing = [self._streams[one.name, node.name] for one in readers] if readers else ()
-        outputs, passed_by = self._outputs, self._passed_by
-        inputs = StageInputs(facts, self._ports, outputs, node.sight, streams, node.name, passed_by)
-        writer = StreamWriter(node.name, outgoing, node.refusal)
+        facts, name, config = self._facts, node.name, self._config
         own: Any = node.spec.config
-        config = self._config
+        reads, readers = node.spec.streams, node.consumers  # none, in most stages
+        streams = {one: self._streams[name, one] for one in reads} if reads else {}
+        outgoing = [self._streams[one.name, name] for one in readers] if readers else ()
+        inputs = StageInputs(facts, self._ports, self._outputs, node.sight, streams, name, self._passed_by)
+        writer = StreamWriter(name, outgoing, node.refusal)
         if self._settings.is_loose:
             config = {**config, **deepcopy(self._settings)}
         if own:
-            config = {**config, **(deepcopy(own) if own.is_loose else own)}
-        return StageContext(facts, inputs, node.name, config, writer, self._timer.elapsed_ms(), fate=flight)
+            config = {**config, **deepcopy(own)}  # what is frozen is its own copy
+        return StageContext(facts, inputs, name, config, writer, self._timer.elapsed_ms(), fate=flight)
 
     def _outcome_of(self, error: BaseException, flight: Flight) -> StageOutput:
         flight.cause = _cause(error)
@@ -420,6 +382,20 @@ class Run:
         if router in self._passed_by:
             return f"depends only on what was passed by: {router}"
         return f"{router!r} said {route!r}, which another stage takes" if route in node.others else ""
+
+
+def _no_further(flight: Flight, attempt: int) -> str:
+    """Why there cannot be another try; empty if there can."""
+    policy = flight.node.spec.retry
+    if policy is None:
+        return "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
+    if attempt >= policy.max_attempts:
+        return f"after {attempt} attempts, which is all that its retry policy allows"
+    if flight.context.stream.sent:
+        return "another try is impossible, because its consumers have had items of its stream already"
+    if any(channel.taken for channel in flight.context.inputs.streams.values()):
+        return "another try is impossible, because it has had items of a stream already"
+    return ""
 
 
 def _cause(error: BaseException) -> BaseException:

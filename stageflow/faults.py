@@ -16,7 +16,7 @@ from stageflow.frozen import freeze_items
 from stageflow.graph import OTHERWISE, STREAMING_KINDS, Specs, StageSpec, settled
 from stageflow.interceptors import RetryPolicy, interceptor_faults
 
-FILLED = ("inputs", "timer", "event_sink")  # the keys of a configuration that the framework fills
+FILLED = {"inputs", "timer", "event_sink"}  # the keys of a configuration that the framework fills
 
 
 def faults(stages: Sequence[StageSpec], interceptors: Sequence[Any] = ()) -> Iterator[str]:
@@ -26,15 +26,13 @@ def faults(stages: Sequence[StageSpec], interceptors: Sequence[Any] = ()) -> Ite
     for name, count in Counter(spec.name for spec in stages).items():
         if count > 1:
             yield f"stage {name!r} is there twice: give each stage a name of its own"
-    specs: dict[str, StageSpec] = {}
-    for spec in stages:
-        specs.setdefault(spec.name, spec)
+    specs: Specs = {spec.name: spec for spec in reversed(stages)}  # of two with one name, the first
+    specs = {spec.name: specs[spec.name] for spec in stages}
     for spec in stages:
         here = f"stage {spec.name!r}"
         yield from (f"{here}: {fault}" for fault in _stage_faults(spec))
         yield from (f"{here} {fault}" for fault in (*_edge_faults(spec, specs), *_when_faults(spec, specs)))
-    cycles = list(_cycles(specs))
-    yield from cycles or _waits_for_itself(specs)
+    yield from list(_cycles(specs)) or _waits_for_itself(specs)
     yield from interceptor_faults(interceptors)
 
 
@@ -52,9 +50,8 @@ def _stage_faults(spec: Any) -> Iterator[str]:
         yield f"capacity is {spec.capacity!r}; it must be a whole number of items, more than 0"
     if spec.capacity is not None and not spec.streams:
         yield "capacity is that of the streams that a stage reads, but it reads none"
-    for key in FILLED:
-        if key in spec.config:
-            yield f"the config key {key!r} is filled by the framework; use another name"
+    for key in spec.config.keys() & FILLED:
+        yield f"the config key {key!r} is filled by the framework; use another name"
     try:
         freeze_items(spec.config, StageUsageError, "its config")
     except StageUsageError as why:
@@ -106,13 +103,14 @@ def _stream_faults(spec: StageSpec, producer: StageSpec) -> Iterator[str]:
 
 def _when_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
     when: object = spec.when
+    either = " or ".join(map(repr, spec.routes))
     match when:
         case None:
             return
         case (str(name), routes) if routes is OTHERWISE:
             here = f"runs when {name!r} says what no other stage takes"
         case (str(name), _) if spec.routes and all(isinstance(one, str) for one in spec.routes):
-            here = f"runs only when {name!r} says {_either(spec.routes)}"
+            here = f"runs only when {name!r} says {either}"
         case _:
             yield f'has when={when!r}; give a stage and its route: ("router", "support"), or several, or OTHERWISE'
             return
@@ -126,12 +124,9 @@ def _when_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
         yield f"{here}, but {early}; add {name!r} to its dependencies"
     known = getattr(router.stage, "routes", None)
     if known is not None and (never := [route for route in spec.routes if route not in known]):
-        missing = "which it never does" if len(never) == len(spec.routes) else f"but never {_either(never)}"
+        some = f"but never {' or '.join(map(repr, never))}"
+        missing = "which it never does" if len(never) == len(spec.routes) else some
         yield f"{here}, {missing}: its routes are {', '.join(map(repr, known))}"
-
-
-def _either(routes: Sequence[str]) -> str:
-    return " or ".join(map(repr, routes))
 
 
 def _cycles(specs: Specs) -> Iterator[str]:
@@ -175,9 +170,8 @@ def _lock(path: Sequence[Moment], late: Sequence[tuple[str, str]]) -> str:
         at = path.index(("start", consumer))
         around = [*reversed(path[:at]), *reversed(path[at:-1])]  # what the start needs, and so on
         awaited = next(name for moment, name in around if moment == "end")
-        clauses.append(
-            f"stage {consumer!r} reads the stream of {producer!r}, but starts only after {awaited!r} has ended"
-        )
+        late_start = f"but starts only after {awaited!r} has ended"
+        clauses.append(f"stage {consumer!r} reads the stream of {producer!r}, {late_start}")
     lock = "which it cannot while that stream is full: each would wait for the other"
     remedy = f"read the stream in a stage that does not wait for {awaited!r}"
     return f"{'; and '.join(clauses)}, {lock}; {remedy}"

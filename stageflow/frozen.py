@@ -17,7 +17,7 @@ from uuid import UUID
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(...), type)
 _OTHERS = (UUID, date, datetime, time, timedelta, timezone, FunctionType, BuiltinFunctionType, MethodType)
-UNCHANGEABLE = frozenset((*_PLAIN, *_OTHERS))
+UNCHANGEABLE = {*_PLAIN, *_OTHERS}  # types; those that freeze themselves when they are made come to it
 
 
 class UnfreezableError(TypeError):
@@ -26,8 +26,8 @@ class UnfreezableError(TypeError):
 
 def _refuse(self: object, *_: object, **__: object) -> NoReturn:
     kind = "dict" if isinstance(self, dict) else "list"
-    remedy = f"make your own with {kind}(...), or thaw(...) for what is in it too"
-    raise TypeError(f"this {kind} cannot be changed, because others see it too: {remedy}")
+    why, remedy = "because others see it too", f"make your own with {kind}(...)"
+    raise TypeError(f"this {kind} cannot be changed, {why}: {remedy}")
 
 
 _refused: Any = _refuse
@@ -37,9 +37,6 @@ class _Frozen:
     is_loose = False  # whether something in it is a mere copy, which whoever gets it could change
     copy: Any
     _fill: Any
-
-    def __copy__(self) -> Any:
-        return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_loose:
@@ -85,9 +82,12 @@ def freeze(value: Any) -> tuple[Any, bool]:
     if type(value) in UNCHANGEABLE:
         return value, False
     try:
-        return _frozen(value, {})
+        made = (freezing := _Freezing()).freeze(value)
     except RecursionError:
         raise UnfreezableError("it is nested too deeply") from None
+    for one in freezing.made.values():
+        one.is_loose = freezing.is_loose
+    return made, freezing.is_loose
 
 
 def freeze_items(items: Mapping[Any, Any], error: type[Exception], what: str) -> FrozenDict:
@@ -110,68 +110,53 @@ def freeze_items(items: Mapping[Any, Any], error: type[Exception], what: str) ->
     return made
 
 
-def thaw(value: Any) -> Any:
-    """A copy of a frozen value that can be changed: plain dicts, lists and sets, at any depth."""
-    if isinstance(value, FrozenDict):
-        return {key: thaw(item) for key, item in value.items()}
-    if isinstance(value, FrozenList | tuple) and type(value) in (FrozenList, tuple):
-        return (list if isinstance(value, list) else tuple)(map(thaw, value))
-    return set(value) if type(value) is frozenset else deepcopy(value)
+class _Freezing:
+    """The freezing of one value. What it has made is loose as a whole, if anything in it is."""
 
+    def __init__(self) -> None:
+        self.is_loose = False
+        # Containers that are done or under way, by id: what is in itself stays so.
+        self.made: dict[int, FrozenDict | FrozenList] = {}
 
-def _frozen(value: Any, memo: dict[int, Any]) -> tuple[Any, bool]:
-    """`memo` has the containers that are done or under way, by id: what is in itself stays so."""
-    kind: Any = type(value)
-    if kind in UNCHANGEABLE or isinstance(value, type | PurePath):
-        return value, False
-    if id(value) in memo:
-        return memo[id(value)], memo[id(value)].is_loose
-    if kind in (dict, MappingProxyType, list):
-        return _container(value, memo, FrozenList() if kind is list else FrozenDict())
-    if kind in (set, frozenset):
-        parts = [_frozen(item, memo) for item in value]
-        return frozenset(item for item, _ in parts), any(is_loose for _, is_loose in parts)
-    if kind in (bytearray, memoryview):
-        return bytes(value), False
-    if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_make")):
-        parts = [_frozen(item, memo) for item in value]
-        items = [item for item, _ in parts]
-        return (tuple(items) if kind is tuple else kind._make(items)), any(is_loose for _, is_loose in parts)
-    if kind in (FrozenDict, FrozenList) and not value.is_loose:
-        return value, False
-    return _dataclass(value, memo) if _fields(kind) else _copied(value)
+    def freeze(self, value: Any) -> Any:
+        kind: Any = type(value)
+        if kind in UNCHANGEABLE or isinstance(value, type | PurePath):
+            return value
+        if id(value) in self.made:
+            return self.made[id(value)]
+        if kind in (FrozenDict, FrozenList) and not value.is_loose:
+            return value
+        if kind in (dict, MappingProxyType):
+            self.made[id(value)] = mapping = FrozenDict()
+            dict.update(mapping, {key: self.freeze(item) for key, item in value.items()})
+            return mapping
+        if kind is list:
+            self.made[id(value)] = items = FrozenList()
+            list.extend(items, map(self.freeze, value))
+            return items
+        if kind in (set, frozenset, tuple):
+            return (tuple if kind is tuple else frozenset)(map(self.freeze, value))
+        return bytes(value) if kind in (bytearray, memoryview) else self._other(kind, value)
 
-
-def _container(value: Any, memo: dict[int, Any], made: Any) -> tuple[Any, bool]:
-    memo[id(value)], made.is_loose = made, True  # as long as it is not known
-    keys = list(value) if isinstance(made, dict) else range(len(value))
-    parts = {key: _frozen(value[key], memo) for key in keys}
-    items = {key: item for key, (item, _) in parts.items()}
-    made.__setstate__(
-        (items if isinstance(made, dict) else items.values(), any(loose for _, loose in parts.values()))
-    )
-    return made, made.is_loose
-
-
-def _dataclass(value: Any, memo: dict[int, Any]) -> tuple[Any, bool]:
-    kind: Any = type(value)
-    held = {name: getattr(value, name) for name in _fields(kind) if hasattr(value, name)}
-    parts = {name: _frozen(item, memo) for name, item in held.items()}
-    made, is_loose = value, any(loose for _, loose in parts.values())
-    if any(parts[name][0] is not held[name] for name in held):
-        made = object.__new__(kind)
-        for name, (item, _) in parts.items():
-            object.__setattr__(made, name, item)
-    return made, is_loose
-
-
-def _copied(value: Any) -> tuple[Any, bool]:
-    try:
-        made = deepcopy(value)
-    except Exception as why:
-        lack = f"a {type(value).__name__} can neither be frozen nor copied ({why})"
-        raise UnfreezableError(f"{lack}: give plain data; services go into ports") from why
-    return made, made is not value  # what is its own copy says itself that it cannot change
+    def _other(self, kind: Any, value: Any) -> Any:
+        if isinstance(value, tuple) and hasattr(value, "_make"):
+            return kind._make(map(self.freeze, value))
+        if names := _fields(kind):
+            held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+            parts = {name: self.freeze(item) for name, item in held.items()}
+            if all(parts[name] is held[name] for name in held):
+                return value
+            made = object.__new__(kind)
+            for name, item in parts.items():
+                object.__setattr__(made, name, item)
+            return made
+        try:
+            made = deepcopy(value)
+        except Exception as why:
+            lack = f"a {kind.__name__} can neither be frozen nor copied ({why})"
+            raise UnfreezableError(f"{lack}: give plain data; services go into ports") from why
+        self.is_loose |= made is not value  # what is its own copy says itself that it cannot change
+        return made
 
 
 @lru_cache(maxsize=1024)

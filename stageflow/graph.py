@@ -1,18 +1,15 @@
 """The checked graph: which stage waits for which, in what order, and what each may see. Pure.
 
-Three relations decide everything. A stage may see what is settled for it, and its producers.
-- `needs`: the stages that a stage waits for (value edges) or reads a stream of (stream edges).
-- `upstream`: those, all that they need, and so on.
-- `settled`: the stages that have certainly ended before a stage starts: whatever it, or anyone upstream of it,
-  waits for. The producer of a stream that it reads is not, because a consumer starts with its producer.
+A stage may see what is *settled* for it, whatever it or anyone upstream of it waits for, and the producers of the
+streams that it reads, which are not: a consumer starts with its producer.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from enum import Enum
-from heapq import heapify, heappop, heappush
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import Any
 
 from stageflow.core import AnyStage, StageCall, StageKind, StageOutput, StageStatus
@@ -37,7 +34,7 @@ When = tuple[str, str | tuple[str, ...] | Otherwise]
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One stage as it was added, in a graph with the defaults of the interceptors for what it left out."""
+    """One stage as it was added."""
 
     name: str
     stage: AnyStage
@@ -135,30 +132,30 @@ def settled(specs: Specs, name: str) -> set[str]:
 
 def _in_order(before: Mapping[str, Collection[str]], rank: Mapping[str, Any]) -> list[str]:
     """Each name after those that are before it; of those that could come next, the one with the lowest rank."""
-    missing = {name: len(others) for name, others in before.items()}
-    after: defaultdict[str, list[str]] = defaultdict(list)
-    for name, others in before.items():
-        for other in others:
-            after[other].append(name)
-    free = [(rank[name], name) for name, count in missing.items() if not count]
-    heapify(free)
-    order: list[str] = []
-    while free:
+    sorter, order = TopologicalSorter(before), list[str]()
+    sorter.prepare()
+    free: list[tuple[Any, str]] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(free, (rank[name], name))
         order.append(name := heappop(free)[1])
-        for other in after[name]:
-            missing[other] -= 1
-            if not missing[other]:
-                heappush(free, (rank[other], other))
+        sorter.done(name)
     return order
+
+
+def _inverted(needs: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """By each name, those that need it, in their order."""
+    found: dict[str, list[str]] = {name: [] for name in needs}
+    for name, others in needs.items():
+        for other in others:
+            found[other].append(name)
+    return found
 
 
 def _newest_first(specs: Specs, name: str, place: Mapping[str, int]) -> list[str]:
     """All stages upstream: who has another one upstream comes before it, then the nearest, then as declared."""
     distance = upstream(specs, name)
-    before: dict[str, list[str]] = {one: [] for one in distance}
-    for one in distance:
-        for need in specs[one].needs:
-            before[need].append(one)
+    before = _inverted({one: specs[one].needs for one in distance})
     return _in_order(before, {one: (away, place[one]) for one, away in distance.items()})
 
 
@@ -174,12 +171,9 @@ def _sights(specs: Specs, order: Iterable[str], place: Mapping[str, int]) -> dic
         else:
             seen[name] = tuple(_newest_first(specs, name, place))
         ended[name] = frozenset(spec.dependencies).union(*(ended[need] for need in spec.needs))
-        visible = ended[name].union(spec.streams) if spec.streams else ended[name]
-        may_see = seen[name]
-        if len(visible) < len(may_see):
-            may_see = tuple(one for one in may_see if one in visible)
-        unsettled = frozenset(seen[name]) - visible if len(may_see) < len(seen[name]) else frozenset()
-        sights[name] = Sight(may_see, unsettled, spec.aliases)
+        visible = ended[name].union(spec.streams)
+        may_see = tuple(filter(visible.__contains__, seen[name]))
+        sights[name] = Sight(may_see, frozenset(seen[name]) - visible, spec.aliases)
     return sights
 
 
@@ -191,26 +185,17 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     place = {name: at for at, name in enumerate(specs)}
     order = _in_order({name: spec.needs for name, spec in specs.items()}, place)
     sights = _sights(specs, order, place)
-    followers: defaultdict[str, list[str]] = defaultdict(list)
-    consumers: defaultdict[str, list[str]] = defaultdict(list)
-    routed: defaultdict[str, list[StageSpec]] = defaultdict(list)
-    for name in order:
-        for need in specs[name].dependencies:
-            followers[need].append(name)
-        for need in specs[name].streams:
-            consumers[need].append(name)
-    for spec in stages:
-        if spec.when:
-            routed[spec.when[0]].append(spec)
+    followers = _inverted({name: specs[name].dependencies for name in order})
+    consumers = _inverted({name: specs[name].streams for name in order})
     made: dict[str, Node] = {}
     for name in reversed(order):  # backwards, so that followers are there already
         spec = specs[name]
-        rivals = routed[spec.when[0]] if spec.when else ()
+        rivals = [other for other in stages if other.when and spec.when and other.when[0] == spec.when[0]]
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             sights[name],
-            attempt_of(spec.stage, name, interceptors, _routes(routed[name])),
+            attempt_of(spec.stage, name, interceptors, _takers(stages, name)),
             tuple(made[one] for one in followers[name]),
             tuple(made[one] for one in consumers[name]),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
@@ -219,9 +204,10 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     return dict(reversed(made.items()))
 
 
-def _routes(waiting: Collection[StageSpec]) -> dict[str, tuple[str, ...] | None]:
-    """By stage that waits for a router, the routes that it takes; None for all others."""
-    return {spec.name: None if spec.when and spec.when[1] is OTHERWISE else spec.routes for spec in waiting}
+def _takers(stages: Iterable[StageSpec], router: str) -> dict[str, tuple[str, ...] | None]:
+    """By stage that waits for the router, the routes that it takes; None for all others."""
+    waiting = [(one.name, one.when, one.routes) for one in stages if one.when and one.when[0] == router]
+    return {name: None if when[1] is OTHERWISE else routes for name, when, routes in waiting}
 
 
 def mermaid(specs: Sequence[StageSpec]) -> str:

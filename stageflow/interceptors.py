@@ -1,10 +1,10 @@
 """What wraps every stage of a graph: the `Interceptor` protocol, and the built-in ones.
 
 An interceptor is put around each attempt of a stage when the graph is built; the one with the lowest priority is
-outermost: first before, last after. It is told of every end, also of a timeout and a cancellation, so that it can
-give back what it has taken. What it raises fails the stage: closed, never open. `TimeoutInterceptor` and
-`RetryInterceptor` do nothing around a stage: they are defaults, for stages without a `timeout_s` or `retry` of their
-own. The executor keeps them, because no wrapper could: a stage that ignores cancellation would outlast a timeout.
+outermost. It is told of every end, also of a timeout and a cancellation, so that it can give back what it has taken.
+What it raises fails the stage. `TimeoutInterceptor` and `RetryInterceptor` are defaults, for stages without a
+`timeout_s` or `retry` of their own; the executor keeps them, because a stage that ignores cancellation would outlast
+any wrapper.
 """
 
 import asyncio
@@ -13,16 +13,24 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
 
 from stageflow.core import AnyStage, StageCall, StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError, StageCancelled, in_words, leaves
+from stageflow.frozen import EMPTY
 from stageflow.pilot import BroughtDown
 
+Routed = Mapping[str, tuple[str, ...] | None]  # by stage that waits for a router, the routes that it takes
 LET_GO_S = 0.5  # how long `on_error` may take when the stage was cut short; half of what the executor waits
 
+CUT_SHORT = (
+    Exception,
+    asyncio.CancelledError,
+    BroughtDown,
+)  # how the attempt of a stage may end, but for its output
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +44,7 @@ class Interceptor(Protocol):
         await self.before(stage_name, ctx)
         try:
             output = await call(ctx)
-        except (Exception, asyncio.CancelledError, BroughtDown) as error:
+        except CUT_SHORT as error:
             told = ctx.ending(error)
             with anyio.move_on_after(None if told is error else LET_GO_S, shield=told is not error):
                 await self.on_error(stage_name, told, ctx)
@@ -53,19 +61,13 @@ class Interceptor(Protocol):
         return
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
-        """Called with what the stage, or an interceptor further in, raised; it goes on being raised.
-
-        Of a stage that was cut short: with StageTimeout, or StageCancelled. Has half a second then.
-        """
+        """Called with what the stage raised; or StageTimeout or StageCancelled, with half a second for it then."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a stage that asks for another try gets one; the wait doubles each time, unless it says `after_s`.
-
-    One that raises an exception of `retry_on` counts as asking: by default, when a connection fails.
-    """
+    """How often a stage that asks for another try, or raises one of `retry_on`, gets it; the wait doubles each time."""
 
     max_attempts: int = 3
     base_delay_s: float = 0.1
@@ -75,9 +77,8 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         kinds: Any = self.retry_on
-        kinds_fit = isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)
-        delays_fit = 0 <= self.base_delay_s <= self.max_delay_s
-        if not (self.max_attempts >= 1 and delays_fit and 0 <= self.jitter <= 1 and kinds_fit):
+        fits = self.max_attempts >= 1 and 0 <= self.base_delay_s <= self.max_delay_s and 0 <= self.jitter <= 1
+        if not (fits and isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)):
             needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
             raise ValueError(f"{self}: needs {needs}, and retry_on a tuple of classes of exceptions")
 
@@ -127,15 +128,14 @@ class TracingInterceptor(Interceptor):
 
     async def around(self, stage_name: str, ctx: StageContext, call: StageCall) -> StageOutput:
         """Note the time before and after."""
-        start_ms, status, why = ctx.timer.elapsed_ms(), StageStatus.FAIL, None
+        start_ms = ctx.timer.elapsed_ms()
         try:
             output = await call(ctx)
             status, why = output.status, output.error
             return output
-        except (Exception, asyncio.CancelledError, BroughtDown) as error:
+        except CUT_SHORT as error:
             told = ctx.ending(error)
-            if isinstance(told, StageCancelled):
-                status = StageStatus.CANCEL
+            status = StageStatus.CANCEL if isinstance(told, StageCancelled) else StageStatus.FAIL
             why = in_words(told)
             raise
         finally:
@@ -164,27 +164,23 @@ class LoggingInterceptor(TracingInterceptor):
         self._level = level
 
     def _log(self, span: Span) -> None:
-        told = {"stage": span.stage, "run_id": span.run_id, "status": str(span.status)}
-        took = {"duration_ms": span.end_ms - span.start_ms, "pii.error": span.error}
-        log.log(self._level, "stage ended", extra={**told, **took})
+        about = {"stage": span.stage, "run_id": span.run_id, "status": str(span.status)}
+        took_ms = span.end_ms - span.start_ms
+        log.log(self._level, "stage ended", extra={**about, "duration_ms": took_ms, "pii.error": span.error})
 
 
 def attempt_of(
-    stage: AnyStage,
-    name: str,
-    hooks: Sequence[Interceptor] = (),
-    routed: Mapping[str, tuple[str, ...] | None] = {},  # never changed
+    stage: AnyStage, name: str, hooks: Sequence[Interceptor] = (), routed: Routed = EMPTY
 ) -> StageCall:
     """One attempt of a stage as a function, with all hooks around it; `routed`: who takes which of its routes."""
-    make: Any = stage
     is_class, is_function = isinstance(stage, type), not hasattr(stage, "execute")
 
     async def call(ctx: StageContext) -> StageOutput:
         one: Any = stage
-        if is_class and (one := getattr(ctx.fate, "instance", None)) is None:
-            one = make()
+        if is_class:  # its instance is kept for further attempts
+            one = getattr(ctx.fate, "instance", None) or one()
             if ctx.fate is not None:
-                ctx.fate.instance = one  # kept for further attempts
+                ctx.fate.instance = one
         output: Any = await (one(ctx) if is_function else one.execute(ctx))
         if not isinstance(output, StageOutput):
             if output is not None and not isinstance(output, Mapping):
@@ -202,7 +198,7 @@ def attempt_of(
     return wrapped
 
 
-def _check_route(name: str, route: object, routed: Mapping[str, tuple[str, ...] | None]) -> None:
+def _check_route(name: str, route: object, routed: Routed) -> None:
     """A route that nobody takes would answer nothing, and count as success."""
     if not isinstance(route, str):
         lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
@@ -210,23 +206,17 @@ def _check_route(name: str, route: object, routed: Mapping[str, tuple[str, ...] 
     taken = [each for routes in routed.values() for each in routes or ()]
     if route not in taken and None not in routed.values():
         lack = f"stage {name!r} gave the route {route!r}, which no stage takes"
-        known, remedy = (
-            ", ".join(map(repr, dict.fromkeys(taken))),
-            f"when=({name!r}, OTHERWISE) takes the rest",
+        known, remedy = ", ".join(map(repr, dict.fromkeys(taken))), f"when=({name!r}, OTHERWISE)"
+        raise InvalidOutputError(
+            f"{lack}; taken are {known}: correct it, or add a stage: {remedy} takes the rest"
         )
-        raise InvalidOutputError(f"{lack}; taken are {known}: correct it, or add a stage: {remedy}")
 
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:
-    around: Any = getattr(interceptor, "around", None)
-    if around is None:  # hooks without the base class
-        around = Interceptor.around.__get__(interceptor)
+    around: Any = getattr(interceptor, "around", None) or partial(Interceptor.around, interceptor)
 
     async def intercepted_call(ctx: StageContext) -> StageOutput:
-        async def inner(given: StageContext = ctx) -> StageOutput:
-            return await call(given)
-
-        output = await around(stage_name, ctx, inner)
+        output = await around(stage_name, ctx, call)
         if not isinstance(output, StageOutput):
             lack = f"around of {type(interceptor).__name__} returned {output!r}"
             raise InvalidOutputError(f"{lack}: return what `await call(ctx)` gives, or another StageOutput")

@@ -2,8 +2,8 @@
 
 Cancellation asks a coroutine to end; code that catches it, or shields itself, need not obey. So a stage's
 coroutine is driven step by step, as `await` would do it: between two steps, an exception that nobody expects can
-be thrown into it, again and again until it has ended. Its `finally` blocks run, and nothing of it is left. Only
-tasks that a stage has started beside itself, and that ignore cancellation in their turn, are out of reach.
+be thrown into it, again and again until it has ended. Only tasks that a stage has started beside itself, and that
+ignore cancellation in their turn, are out of reach.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The builder: a few calls that end in a graph that runs, or in one error that names every fault."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from stageflow.errors import StageUsageError
 from stageflow.events import EventSink, checked_sink
 from stageflow.executor import OnEnd, Run
 from stageflow.faults import FILLED, faults
-from stageflow.frozen import EMPTY, freeze_items
+from stageflow.frozen import freeze_items
 from stageflow.graph import OTHERWISE as OTHERWISE
 from stageflow.graph import Node, When, mermaid, nodes
 from stageflow.graph import PipelineResults as PipelineResults
@@ -56,28 +57,22 @@ class Pipeline:
         streams hold. Edges may be a mapping: from the name that the stage's code uses to the stage that answers.
         """
         own = getattr(stage, "kind", None if hasattr(stage, "execute") else StageKind.TRANSFORM)
-        items: Mapping[str, Any] = config or EMPTY
-        try:
+        items: Mapping[str, Any] = dict(config or {})
+        with suppress(StageUsageError):  # build says so, with all else
             items = freeze_items(items, StageUsageError, "its config")
-        except StageUsageError:  # build says so, with all else
-            items = dict(items)
         rest = (when, items, timeout_s, retry, optional, capacity)
         spec = StageSpec(name, stage, kind or own, (), (), *rest)  # type: ignore[arg-type]  # without a kind, build says so
         return Pipeline((*self.stages, rewired(spec, dependencies, streams)))
 
     def compose(self, other: "Pipeline", prefix: str = "") -> "Pipeline":
-        """The stages of both; edges between them are made by naming stages of the other.
-
-        `prefix` is put before the names of the other's stages, so that a part can be used twice. Their code goes on
-        calling each other by their old names.
-        """
+        """The stages of both; `prefix` is put before the names of the other's, whose code goes on using the old."""
         return Pipeline((*self.stages, *(prefixed(other.stages, prefix) if prefix else other.stages)))
 
     def replace(self, name: str, stage: AnyStage) -> "Pipeline":
         """Another stage in the place of one: all its edges and settings stay. Raises PipelineBuildError."""
         spec = self._spec(name)
-        own = getattr(spec.stage, "kind", None)
-        kind = getattr(stage, "kind", spec.kind) if own is spec.kind else spec.kind  # what was given stays
+        is_own = getattr(spec.stage, "kind", None) is spec.kind
+        kind = getattr(stage, "kind", spec.kind) if is_own else spec.kind  # what was given stays
         return self._with(replace(spec, stage=stage, kind=kind))
 
     def without(self, name: str) -> "Pipeline":
@@ -108,13 +103,9 @@ class Pipeline:
         return Pipeline((*pipeline.stages[:at], added, *pipeline.stages[at:]))
 
     def rewire(
-        self,
-        name: str,
-        dependencies: Edges | None = None,
-        *,
-        streams: Edges | None = None,
+        self, name: str, dependencies: Edges | None = None, *, streams: Edges | None = None,
         when: When | str | None = "as it was",
-    ) -> "Pipeline":
+    ) -> "Pipeline":  # fmt: skip
         """Give a stage other edges; what is left out stays as it was. Raises PipelineBuildError."""
         spec = rewired(self._spec(name), dependencies, streams)
         return self._with(spec if isinstance(when, str) else replace(spec, when=when))
@@ -130,29 +121,18 @@ class Pipeline:
         return Pipeline(tuple(changed if spec.name == changed.name else spec for spec in self.stages))
 
     def build(self, *, interceptors: Iterable[Any] = ()) -> "PipelineGraph":
-        """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault.
-
-        They are `Interceptor`s, or have its three hooks.
-        """
+        """The graph, with the interceptors around each stage. Raises PipelineBuildError with every fault."""
         around = tuple(interceptors)
         if found := list(faults(self.stages, around)):
             raise PipelineBuildError(found)
         return PipelineGraph(nodes(self.stages, around))
 
     async def run(
-        self,
-        snapshot: ContextSnapshot | None = None,
-        *,
-        input_text: str | None = None,
-        ports: Ports = None,
-        config: Mapping[str, Any] | None = None,
-        event_sink: EventSink | None = None,
-        deadline_s: float | None = None,
+        self, snapshot: ContextSnapshot | None = None, *, input_text: str | None = None, **settings: Any
     ) -> PipelineResults:
-        """Build and run once, for the small case; whoever wants more builds once and runs the graph."""
+        """Build and run once, with the `settings` of the graph's `run`; who wants more builds once, runs the graph."""
         facts = ContextSnapshot(input_text=input_text) if snapshot is None else snapshot
-        more: dict[str, Any] = {"config": config, "event_sink": event_sink, "deadline_s": deadline_s}
-        return await self.build().run(facts, ports=ports, **more)
+        return await self.build().run(facts, **settings)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -191,10 +171,9 @@ class PipelineGraph:
         a sink that raises is only logged.
         """
         if isinstance(snapshot, StageContext):
-            event_sink = snapshot.config.get("event_sink") if event_sink is None else event_sink
-            config = {**snapshot.config, **(config or {})}
-            ports = snapshot.ports if ports is None else ports
-            snapshot = snapshot.snapshot
+            given, snapshot = snapshot, snapshot.snapshot
+            event_sink = given.config.get("event_sink") if event_sink is None else event_sink
+            config, ports = {**given.config, **(config or {})}, given.ports if ports is None else ports
         own = {key: value for key, value in (config or {}).items() if key not in FILLED}
         settings = freeze_items(own, StageUsageError, "the run's config")
         run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink), on_end)

@@ -1,8 +1,8 @@
 """Finds out that stages wait for each other at their streams all around, so that none of them can ever go on.
 
 `build` refuses the graphs that must come to that; what is left depends on how a stage reads: two streams of one
-source, one after the other. As a graph has no cycle, somebody in such a ring waits for room: then it is looked for.
-Only stages that use their streams in one task are judged: another task may go on reading.
+source, one after the other. Somebody in such a ring waits for room: then it is looked for. Only stages that use their
+streams in one task are judged: another task may go on reading.
 """
 
 import asyncio
@@ -24,9 +24,8 @@ class Wait:
     until: float  # when a cancel scope ends it, one of the stage's or of the run's
 
     def __str__(self) -> str:
-        return (
-            f"{self.by!r} waits {'for room towards' if self.is_for_room else 'for an item of'} {self.other!r}"
-        )
+        what = "for room towards" if self.is_for_room else "for an item of"
+        return f"{self.by!r} waits {what} {self.other!r}"
 
 
 class Waits:
@@ -45,18 +44,15 @@ class Waits:
         self._users[stage] = task if self._users.setdefault(stage, task) is task else None
 
     def begin(self, by: str, other: str, *, is_for_room: bool) -> None:
-        """A stage begins to wait."""
         self.uses(by)
         self._waiting[by] = Wait(by, other, is_for_room, anyio.current_effective_deadline())
         if self._timer is None and any(one.is_for_room for one in self._waiting.values()):
             self._look_later([])
 
     def end(self, by: str) -> None:
-        """A stage does not wait any more."""
         self._waiting.pop(by, None)
 
     def stop(self) -> None:
-        """The run is over."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -73,10 +69,9 @@ class Waits:
         """Those that wait for each other all around, from this one; empty if they do not."""
         path: list[Wait] = []
         while (wait := self._waiting.get(stage)) and wait.until >= self._until and self._users[stage]:
-            path.append(wait)
-            stage = wait.other
-            if stage == path[0].by:
-                return path
-            if len(path) > len(self._waiting):
+            if wait in path:  # a ring further on, without the stage asked for
                 break
+            path.append(wait)
+            if (stage := wait.other) == path[0].by:
+                return path
         return []

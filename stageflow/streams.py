@@ -2,11 +2,9 @@
 
 The executor makes it, bounds it and closes it; nobody else holds it.
 - Every consumer sees every item, frozen, or as a copy of its own. A full channel makes the producer wait, for the
-  slowest consumer.
-- A consumer that has ended is not waited for; what is sent to it is dropped, and `StreamWriter.wanted` says so.
+  slowest consumer; what is sent to a consumer that has ended is dropped.
 - The end of the producer ends the stream; its failure is raised at the next item, after those sent before.
-- Nothing is awaited while there is room (or an item): a stream item costs a deque's append and pop. Fairness
-  is given by the bound: a producer waits at the latest after `CAPACITY` items.
+- Nothing is awaited while there is room (or an item). Fairness is given by the bound.
 """
 
 from collections import deque
@@ -56,10 +54,8 @@ class Channel:
                 self._waits.end(by)
 
     def put_nowait(self, item: Any) -> None:
-        """Append an item; dropped when the consumer is gone."""
-        if self.state == "open":
-            self._items.append(item)
-            self._tell()
+        self._items.append(item)
+        self._tell()
 
     def close(self, error: Exception | None = None) -> None:
         """No more items; with `error`, the consumer's next one raises it. Only the first close counts."""
@@ -112,10 +108,7 @@ class StreamWriter:
         return not self._channels or any(channel.state != "left" for channel in self._channels)
 
     async def send(self, item: Any) -> None:
-        """Give every consumer the item, when the slowest has room; none, if cancelled. Raises StreamError.
-
-        The item is frozen, or copied if it cannot be frozen; what cannot be copied either is refused.
-        """
+        """Give every consumer the item, when the slowest has room; none, if cancelled. Raises StreamError."""
         while not self._refusal and (full := next((one for one in self._channels if one.is_full), None)):
             await full.wait_change(self._stage, full.consumer)
         if self._refusal:
@@ -124,7 +117,11 @@ class StreamWriter:
         self.sent += 1
         is_loose = False
         if type(item) not in UNCHANGEABLE and self._channels:
-            item, is_loose = self._frozen(item)
+            try:
+                item, is_loose = freeze(item)
+            except UnfreezableError as why:
+                lack = f"stage {self._stage!r} sends an item that is of no use: {why}"
+                raise StreamError(lack) from why.__cause__
         is_wanted = False
         for channel in self._channels:
             if channel.state == "open":
@@ -132,14 +129,6 @@ class StreamWriter:
                 is_wanted = True
         if not is_wanted:
             await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run
-
-    def _frozen(self, item: Any) -> tuple[Any, bool]:
-        try:
-            return freeze(item)
-        except UnfreezableError as why:
-            raise StreamError(
-                f"stage {self._stage!r} sends an item that is of no use: {why}"
-            ) from why.__cause__
 
     def close(self, error: Exception | None = None) -> None:
         """End the stream, with an error if the stage failed; called by who runs the stage."""

@@ -79,8 +79,7 @@ async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
       raises an error of the framework's that says what is missing; never an AttributeError on None.
     - Cancelled at any of a dozen moments, it ends within 50 ms. In no case does it leave a task behind.
     """
-    empty = situation.copy()
-    empty["snapshot"] = ContextSnapshot()
+    empty: Situation = {**situation, "snapshot": ContextSnapshot()}
     empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
     empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
     cases = {
@@ -92,13 +91,12 @@ async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
     faults: list[str] = []
     for case, found in cases.items():
         before = asyncio.all_tasks()
-        fault = await found
-        left = sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done())
-        leak = f"it leaves {len(left)} tasks behind: {', '.join(left)}" if left else ""
-        faults += [f"{case}: {one}" for one in (fault, leak) if one]
+        if fault := await found:
+            faults.append(f"{case}: {fault}")
+        if left := sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done()):
+            faults.append(f"{case}: it leaves {len(left)} tasks behind: {', '.join(left)}")
     if faults:
-        name = _name_of(stage)
-        raise AssertionError("\n- ".join((f"stage {name!r} breaks the rules:", *faults)))
+        raise AssertionError("\n- ".join((f"stage {_name_of(stage)!r} breaks the rules:", *faults)))
 
 
 async def _fault_of(stage: AnyStage, situation: Situation, *allowed: type[Exception]) -> str:

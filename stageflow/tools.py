@@ -7,6 +7,7 @@ pydantic is imported when the first tool is declared, never with the package: pi
 
 import inspect
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, Self
@@ -18,7 +19,7 @@ from stageflow.frozen import freeze_items
 
 # What a tool does to the world: nothing, the same however often it runs, or something that cannot be undone.
 Effect = Literal["none", "idempotent", "irreversible"]
-ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"]
+ToolError = Literal["unknown_tool", "bad_arguments", "exception", "timeout", "limit"]  # "limit" is a turn's
 ToolFunction = Callable[..., Awaitable[object]]
 # Turns the model's arguments into the function's keywords; raises ValueError with a text for the model.
 Validate = Callable[[Mapping[str, object]], Mapping[str, object]]
@@ -34,8 +35,8 @@ class ToolCall:
 
     def __post_init__(self) -> None:
         if not isinstance(self.arguments, str):
-            what = f"arguments of the call of {self.name!r}"
-            object.__setattr__(self, "arguments", freeze_items(self.arguments, StageUsageError, what))
+            frozen = freeze_items(self.arguments, StageUsageError, f"arguments of the call of {self.name!r}")
+            object.__setattr__(self, "arguments", frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class ToolResult:
     ok: bool
     text: str
     error: ToolError | None = None
+
+    @classmethod
+    def failed(cls, call: ToolCall, error: ToolError, text: str) -> Self:
+        return cls(call.id, call.name, False, text, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,7 @@ class Tool:
     effect: Effect = "irreversible"  # unless it says otherwise: so nothing runs too early by oversight
     timeout_s: float = 10.0  # a person waits: ten seconds of silence is already a broken conversation
     validate: Validate | None = None  # without it, the function gets the arguments as they came
-    before: Callable[[], Awaitable[object]] | None = (
-        None  # awaited before it runs, and not counted as its time
-    )
+    before: Callable[[], Awaitable[object]] | None = None  # awaited before it runs; not counted as its time
 
     @classmethod
     def of(cls, function: ToolFunction, *, effect: Effect = effect, timeout_s: float = timeout_s) -> Self:
@@ -107,22 +110,18 @@ def _arguments_of(function: ToolFunction, name: str) -> tuple[dict[str, object],
 
 
 class ToolRegistry:
-    """The tools of an agent by name. Holds no state of a conversation; `turn()` gives the view that counts calls."""
+    """The tools of an agent by name. Holds no state: whoever runs a turn keeps to `max_calls_per_turn`."""
 
     def __init__(self, tools: Iterable[Tool | ToolFunction] = (), max_calls_per_turn: int = 8) -> None:
         """Plain functions become tools as `Tool.of` makes them. Raises ToolDeclarationError."""
         self.tools = tuple(one if isinstance(one, Tool) else Tool.of(one) for one in tools)
         self.max_calls_per_turn = max_calls_per_turn
-        names = [tool.name for tool in self.tools]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        names = Counter(tool.name for tool in self.tools)
+        if twice := [name for name, count in names.items() if count > 1]:
             raise ToolDeclarationError(f"tools must have names of their own; given twice: {', '.join(twice)}")
 
     def get(self, name: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.name == name), None)
-
-    def turn(self) -> "ToolTurn":
-        """The same tools for one turn, with the limit on calls in force."""
-        return ToolTurn(self)
 
     async def wait_ready(self, call: ToolCall) -> None:
         """Return when the tool may run, for whoever has a limit of their own on its time. Cancel-safe."""
@@ -133,13 +132,15 @@ class ToolRegistry:
         """Run one call; whatever goes wrong is a result. Cancel-safe: cancels the tool; what that has done, is done."""
         tool = self.get(call.name)
         if tool is None:
-            known = ", ".join(sorted(tool.name for tool in self.tools)) or "none"
-            return _failed(call, "unknown_tool", f"There is no tool {call.name!r}. There are: {known}.")
+            known = ", ".join(sorted(one.name for one in self.tools)) or "none"
+            text = f"There is no tool {call.name!r}. There are: {known}."
+            return ToolResult.failed(call, "unknown_tool", text)
         try:
             arguments = _parsed(call.arguments)
             keywords = arguments if tool.validate is None else tool.validate(arguments)
         except ValueError as error:
-            return _failed(call, "bad_arguments", f"The arguments of {call.name} do not fit: {error}.")
+            text = f"The arguments of {call.name} do not fit: {error}."
+            return ToolResult.failed(call, "bad_arguments", text)
         await self.wait_ready(call)
         try:
             with anyio.move_on_after(tool.timeout_s):
@@ -147,31 +148,13 @@ class ToolRegistry:
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
                 return ToolResult(call.id, call.name, True, text)
         except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
-            return _failed(call, "exception", f"{call.name} failed: {type(error).__name__}: {error}")
+            return ToolResult.failed(
+                call, "exception", f"{call.name} failed: {type(error).__name__}: {error}"
+            )
         doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
-        return _failed(call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}")
-
-
-@dataclass(slots=True)
-class ToolTurn:
-    """A registry as one turn sees it: after `max_calls_per_turn` calls every further one is refused."""
-
-    registry: ToolRegistry
-    calls: int = 0
-
-    @property
-    def tools(self) -> tuple[Tool, ...]:
-        """The tools to offer to the model; none once the limit is reached, so that it has to answer."""
-        return self.registry.tools if self.calls < self.registry.max_calls_per_turn else ()
-
-    async def execute(self, call: ToolCall) -> ToolResult:
-        """Run one call, or refuse it when the turn has had its share. Cancel-safe as the registry's."""
-        limit = self.registry.max_calls_per_turn
-        if self.calls >= limit:
-            text = f"No more tool calls in this turn: all {limit} are used. Answer with what you have."
-            return _failed(call, "limit", text)
-        self.calls += 1
-        return await self.registry.execute(call)
+        return ToolResult.failed(
+            call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}"
+        )
 
 
 def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
@@ -183,7 +166,3 @@ def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(arguments, Mapping):
         raise ValueError(f"a JSON object is needed, not {type(arguments).__name__}")
     return arguments
-
-
-def _failed(call: ToolCall, error: ToolError, text: str) -> ToolResult:
-    return ToolResult(call.id, call.name, False, text, error)

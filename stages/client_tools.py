@@ -5,8 +5,9 @@ turn begins. Nobody here knows what such a tool does, so it counts as irreversib
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolTurn
+from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
 from stages.ports import OneTool, ToolChoice
 
 
@@ -19,6 +20,28 @@ async def _elsewhere(**arguments: object) -> object:
     raise AssertionError("a tool of the client's is never run here")
 
 
+@dataclass(slots=True)
+class ToolTurn:
+    """A registry as one turn sees it: after `max_calls_per_turn` calls every further one is refused."""
+
+    registry: ToolRegistry
+    calls: int = 0
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools to offer to the model; none once the limit is reached, so that it has to answer."""
+        return self.registry.tools if self.calls < self.registry.max_calls_per_turn else ()
+
+    async def execute(self, call: ToolCall) -> ToolResult:
+        """Run one call, or refuse it when the turn has had its share. Cancel-safe as the registry's."""
+        limit = self.registry.max_calls_per_turn
+        if self.calls >= limit:
+            text = f"No more tool calls in this turn: all {limit} are used. Answer with what you have."
+            return ToolResult.failed(call, "limit", text)
+        self.calls += 1
+        return await self.registry.execute(call)
+
+
 class Toolbox:
     """The tools of one turn. `choice` is about the client's tools: those that run here are the server's business."""
 
@@ -26,7 +49,7 @@ class Toolbox:
         """A tool of the client's takes the place of one of ours by the same name."""
         self._theirs = {} if choice == "none" else {tool.name: tool for tool in theirs}
         left = tuple(tool for tool in ours.tools if tool.name not in self._theirs)
-        self.ours: ToolTurn = ToolRegistry(left, ours.max_calls_per_turn).turn()
+        self.ours = ToolTurn(ToolRegistry(left, ours.max_calls_per_turn))
         is_possible = choice.name in self._theirs if isinstance(choice, OneTool) else bool(self._theirs)
         self.choice: ToolChoice = choice if is_possible else "auto"
 

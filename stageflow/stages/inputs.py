@@ -6,7 +6,7 @@ stream it has read to the end. Nobody can change what is handed out: it is froze
 
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from stageflow.context import ContextSnapshot
@@ -29,8 +29,7 @@ class Sight:
 
     upstream: tuple[str, ...] = ()  # the stages that may be seen, in the order in which `get` searches them
     unsettled: frozenset[str] = frozenset()  # those that are upstream, but may run on: a stream is between
-    # The stages that answer in place of one that the stage names, the first that has an answer: where a pipeline
-    # was edited, or is part of another.
+    # The stages that answer in place of one that the code names, where a pipeline was edited, or is part of another.
     aliases: Mapping[str, tuple[str, ...]] = EMPTY
 
 
@@ -48,18 +47,20 @@ class StageInputs:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The newest value of `key` upstream; among equals that of the nearest stage, or the one declared first."""
-        self._check_key(key)
-        for stage in self._sight.upstream:
-            if (output := self._ended(stage)) is not None and key in output.data:
-                return _handed_out(output, key)
-        return default
+        return self._first(self._sight.upstream, key, default)
 
     def get_from(self, stage: str, key: str, default: Any = None) -> Any:
         """The value that one upstream stage has under `key`. Raises UndeclaredDependencyError."""
-        self._check_key(key)
-        for name in self._behind(stage):
-            if (output := self._ended(name)) is not None and key in output.data:
-                return _handed_out(output, key)
+        return self._first(self._behind(stage), key, default)
+
+    def _first(self, stages: tuple[str, ...], key: object, default: Any) -> Any:
+        if not isinstance(key, str) or not key:
+            asks = f"stage {self.stage_name!r} asks its inputs for the key {key!r}"
+            raise StageUsageError(f"{asks}: a key is a string, and not empty")
+        for stage in stages:
+            if (output := self._ended(stage)) is not None and key in output.data:
+                value: Any = output.data
+                return deepcopy(value[key]) if value.is_loose else value[key]
         return default
 
     @overload
@@ -86,16 +87,11 @@ class StageInputs:
 
     def get_output(self, stage: str) -> "StageOutput | None":
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
-        output = self._ended(self._behind(stage)[0])
-        if output is None or not (output.data.is_loose or output.artifacts or output.events):  # type: ignore[attr-defined]  # frozen
-            return output
-        artifacts = tuple(replace(one, payload=deepcopy(one.payload)) for one in output.artifacts)
-        events = tuple(replace(one, data=deepcopy(one.data)) for one in output.events)
-        return replace(output, data=deepcopy(output.data), artifacts=artifacts, events=events)
+        return deepcopy(self._ended(self._behind(stage)[0]))  # what is frozen is its own copy
 
     def stream(self, stage: str) -> "Channel":
         """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""
-        producer = self._sight.aliases[stage][0] if stage in self._sight.aliases else stage
+        producer = self._sight.aliases.get(stage, (stage,))[0]
         if producer not in self.streams:
             lack = f"stage {self.stage_name!r} reads the stream of {stage!r} without a stream edge"
             raise StreamError(f"{lack}: add streams=({stage!r},) to its with_stage")
@@ -109,9 +105,11 @@ class StageInputs:
     def _behind(self, stage: str) -> tuple[str, ...]:
         """The stages that answer when this one is asked for, all of which may be seen."""
         sight = self._sight
-        first, *others = sight.aliases.get(stage, (stage,))
-        if first in sight.upstream:
-            return (first, *(one for one in others if one in sight.upstream)) if others else (first,)
+        answering = sight.aliases.get(stage, (stage,))
+        if (first := answering[0]) in sight.upstream:
+            return (
+                answering if len(answering) == 1 else tuple(one for one in answering if one in sight.upstream)
+            )
         asks = f"stage {self.stage_name!r} asks for stage {stage!r}"
         if first in sight.unsettled:
             lack = "which may run on while this one does: there is a stream between them"
@@ -120,16 +118,6 @@ class StageInputs:
         known = ", ".join(map(repr, sight.upstream)) or "no stage"
         remedy = f"add {stage!r} to the dependencies in its with_stage"
         raise UndeclaredDependencyError(f"{asks}, but can see {known} only: {remedy}")
-
-    def _check_key(self, key: object) -> None:
-        if not isinstance(key, str) or not key:
-            asks = f"stage {self.stage_name!r} asks its inputs for the key {key!r}"
-            raise StageUsageError(f"{asks}: a key is a string, and not empty")
-
-
-def _handed_out(output: "StageOutput", key: str) -> Any:
-    value = output.data[key]
-    return deepcopy(value) if output.data.is_loose else value  # type: ignore[attr-defined]  # frozen by then
 
 
 def create_stage_inputs(

@@ -1,7 +1,6 @@
 """How a stage reaches the world: `CorePorts`, `LLMPorts`, `AudioPorts`, and `StagePorts`, which has all three.
 
-A port is whatever the caller of a run puts there; the framework knows none of the services. So their types
-are open here (`Any`, or callables with room for further keywords) and are narrowed by who uses them.
+A port is whatever the caller of a run puts there: so the types are open here, and are narrowed by who uses them.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -69,25 +68,22 @@ class StagePorts:
             return ports
         given: Any = () if ports is None else ports
         parts: dict[str, Any] = {}
-        for part in (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given:
-            name = next((name for kind, name in _NAMES.items() if isinstance(part, kind)), None)
-            if name is None:
+        for part in given if isinstance(given, Iterable) and not isinstance(given, str) else (given,):
+            kind = next((kind for kind in _NAMES if isinstance(part, kind)), None)
+            if kind is None:
                 kinds = "CorePorts, LLMPorts, AudioPorts, several of them, or StagePorts"
                 raise StageUsageError(f"{part!r} is no ports: give {kinds}")
-            if name in parts:
-                held = next(kind.__name__ for kind in _NAMES if _NAMES[kind] == name)
-                raise StageUsageError(f"{held} is given twice: put all its services into one")
-            parts[name] = part
+            if _NAMES[kind] in parts:
+                raise StageUsageError(f"{kind.__name__} is given twice: put all its services into one")
+            parts[_NAMES[kind]] = part
         return cls(**parts)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in _PARTS:  # copying and pickling ask before there are any fields
             raise AttributeError(name)
-        if name in HOLDERS:
-            return getattr(getattr(self, _NAMES[HOLDERS[name]]), name)
         if name in self.extra:
             return self.extra[name]
-        for part in (self.core, self.llm, self.audio):
+        for part in (self.core, self.llm, self.audio):  # or a subclass of one, which may have more
             if hasattr(part, name):
                 return getattr(part, name)
         there = ", ".join((*HOLDERS, *self.extra))

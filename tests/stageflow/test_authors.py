@@ -589,7 +589,7 @@ async def test_a_sink_that_is_async_or_none_is_refused() -> None:
         (CollectingEventSink, "give an"),
     ):
         with pytest.raises(StageUsageError, match=part):
-            await Pipeline().with_stage("s", gives()).run(event_sink=sink)  # type: ignore[arg-type]
+            await Pipeline().with_stage("s", gives()).run(event_sink=sink)
 
 
 @virtual

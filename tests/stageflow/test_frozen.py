@@ -22,7 +22,6 @@ from stageflow import (
     StageFailed,
     StageOutput,
     StageUsageError,
-    thaw,
 )
 from tests.stageflow.doubles import Do, Returned, collects, gives, raises, sends
 from tests.support.virtual_time import virtual
@@ -181,15 +180,6 @@ async def test_what_can_neither_be_frozen_nor_copied_is_refused_with_its_key() -
     )
     with pytest.raises(StageFailed, match="'p' sends an item that is of no use"):
         await reader.run()
-
-
-def test_a_frozen_value_can_be_thawed() -> None:
-    data = {"a": [{"b": {1}}], "c": ([1],)}
-    thawed = thaw(StageOutput.ok(data).data)
-    thawed["a"][0]["b"].add(2)
-    thawed["c"][0].append(2)
-    assert thawed == {"a": [{"b": {1, 2}}], "c": ([1, 2],)}
-    assert data == {"a": [{"b": {1}}], "c": ([1],)}
 
 
 @virtual

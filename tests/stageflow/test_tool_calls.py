@@ -105,15 +105,6 @@ async def test_cancellation_is_no_result() -> None:
     assert scope.cancelled_caught
 
 
-@virtual
-async def test_a_turn_has_its_share_of_calls() -> None:
-    turn = ToolRegistry((add,), max_calls_per_turn=2).turn()
-    call = ToolCall("1", "add", '{"a": 1}')
-    assert [(await turn.execute(call)).error for _ in range(3)] == [None, None, "limit"]
-    assert turn.tools == ()
-    assert turn.registry.turn().tools != ()
-
-
 async def untyped(x) -> None:  # type: ignore[no-untyped-def]
     """Take anything."""
 
