@@ -21,6 +21,7 @@ from server.config.agents import Agent, Crew
 from server.config.keys import key_name
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
+from server.config.warm_up import warm_up
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
@@ -232,8 +233,16 @@ class App:
         self._services = replace(services, pipelines=replace(pipelines, prepared=prepared))
 
     async def watch(self) -> None:
-        """Measure the process for `/metrics`. Returns only when cancelled."""
-        await self._metrics.watch()
+        """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._warm_up)
+            await self._metrics.watch()
+
+    async def _warm_up(self) -> None:
+        async with self._providers.of_session() as providers:
+            await warm_up(
+                {id(model): model for model in (providers.model, *providers.models.values())}.values()
+            )
 
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it."""
