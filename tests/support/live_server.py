@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -15,7 +16,6 @@ from server.client.client import RealtimeClient
 from server.config.agents import Crew
 from server.config.providers import Providers
 from server.config.settings import load_settings
-from stages.pipeline import PipelineHook
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.trace_checker import check_trace
@@ -67,8 +67,8 @@ async def live_server(
     voice: ScriptedVoice | None = None,
     tool_servers: ToolServers | None = None,
     /,
-    pipeline: PipelineHook | None = None,
-    db: object = None,
+    pipeline: Any = None,  # a PipelineHook; any, so that a table of settings may be spread beside it
+    db: Any = None,
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said."""
