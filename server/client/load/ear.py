@@ -97,6 +97,8 @@ class Ear:
         self._told = ("", 0)
         self._told_s = -REPORT_S
         self._untold_cut: Answer | None = None
+        self._is_told = False
+        """Whether nothing has been heard since all of it was told."""
         self._block = np.zeros(LONGEST_BLOCK, np.int16)
 
     @property
@@ -151,12 +153,10 @@ class Ear:
             self._untold_cut = None
             self._told = (cut.item_id, max(0, cut_at - cut.item_at))
             return *self._told, True
-        if (
-            (self._flow is _Flow.PLAYING and now_s - self._told_s < REPORT_S)
-            or not self.answers
-            or cut is not None
-        ):
+        is_early = self._flow is _Flow.PLAYING and now_s - self._told_s < REPORT_S
+        if is_early or self._is_told or cut is not None or not self.answers:
             return None
+        self._is_told = self._flow is _Flow.IDLE
         place = self.ring.heard(now_s)
         answer = self._answer_at(max(0, place - 1))
         told = (answer.item_id, place - answer.item_at)
@@ -190,7 +190,7 @@ class Ear:
         """Play, if there is enough to begin with."""
         if self._flow is not _Flow.IDLE or self.ring.waiting < max(1, self._prebuffer):
             return
-        self._flow = _Flow.PLAYING
+        self._flow, self._is_told = _Flow.PLAYING, False
         if self._dry_s is not None:
             dry_ms = (now_s - self._dry_s) * 1000
             if dry_ms >= DRY_MS:

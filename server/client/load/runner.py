@@ -210,7 +210,7 @@ class Runner:
     async def _look_after(self, watch: Callable[[Run], object]) -> None:
         """Measure the loop's lag, and tell how things are."""
         for number in count(1):
-            due_s = self._zero_s + number * LAG_STEP_S
+            due_s = _now() + LAG_STEP_S
             await anyio.sleep_until(due_s)
             self.so_far.lag.add(_now() - due_s)
             if number % round(1 / LAG_STEP_S) == 0:

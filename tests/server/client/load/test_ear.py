@@ -130,3 +130,16 @@ def test_no_gap_is_seen_in_a_clean_hour() -> None:
     assert listener.newest is not None
     assert listener.newest.dry_ms == []
     assert listener.overflows == 0
+
+
+def test_the_end_of_what_was_heard_is_told_once() -> None:
+    listener = ear()
+    listener.take(Audio(loud(100), "a"), 1.0)
+    listener.take(Order.ANSWER_ENDS, 1.0)
+    listener.advance(1.12)
+    assert listener.report(1.12) == ("a", 100, False)
+    assert listener.report(1.14) is None
+    listener.take(Audio(loud(50), "b"), 2.0)
+    listener.take(Order.ANSWER_ENDS, 2.0)
+    listener.advance(2.1)
+    assert listener.report(2.1) == ("b", 50, False)

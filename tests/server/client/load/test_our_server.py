@@ -1,0 +1,48 @@
+"""Callers at the real server, on scripted providers: both protocols, real speech, answered and talked over."""
+
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+from server.client.load.figures import reckon
+from server.client.load.runner import Load, Place, Runner
+from server.client.load.scenario_file import check_mix, make_voicebox
+from server.client.load.targets import Realtime, Voice
+from server.client.load.turns import Kind, Outcome
+from server.client.load.wire import Target
+from stages.testing.fakes import ScriptedModel
+from tests.support.live_server import LONG, live_server
+
+SPEECH = Path(__file__).parents[3] / "data" / "speech"
+MIX = {
+    "scenarios": [
+        {
+            "name": "talk",
+            "think_ms": [200, 200],
+            "steps": [
+                {"file": "cards_002.wav"},
+                {"barge_in": {"file": "cards_001.wav", "after_ms": 500}},
+                {"hang_up": True},
+            ],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("target", [Voice, Realtime])
+async def test_callers_are_answered_and_talk_over_the_answer(target: type[Target]) -> None:
+    mix = check_mix(MIX, "mix")
+    async with live_server(ScriptedModel(LONG), turn_detection="server_vad") as server:
+        box = await anyio.to_thread.run_sync(make_voicebox, mix, target, None, SPEECH)
+        runner = Runner(Place(server.url, target), mix, box, Load(16.0, times_s=(0.0, 0.2)), seed=1)
+        run = await runner.run()
+    turns = [turn for call in run.calls for turn in call.turns]
+    assert [(turn.kind, turn.outcome) for call in run.calls for turn in call.turns] == [
+        (Kind.RESPOND, Outcome.HELD),
+        (Kind.STOP, Outcome.HELD),
+        (Kind.RESPOND, Outcome.HELD),
+    ] * 2
+    assert all(turn.v2v_ms is not None and turn.v2v_ms > 0 for turn in turns if turn.kind is Kind.RESPOND)
+    assert all(turn.stop_ms is not None and turn.stop_ms > 0 for turn in turns if turn.kind is Kind.STOP)
+    assert reckon(run.calls).counts["errors"] == 0
