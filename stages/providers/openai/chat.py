@@ -103,6 +103,12 @@ class OpenAIChatModel:
             thinks_first=settings.thinks_first,
         )
 
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Self, None]:
+        """The same for one session, with a connection that opens meanwhile."""
+        async with self._server.warmed():
+            yield self
+
     async def close(self) -> None:
         """Close the connections. Answers that are under way fail."""
         await self._server.close()

@@ -5,11 +5,11 @@ What a server says of a failure is passed on, whatever shape it has, but never a
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from stages.errors import ErrorKind, ProviderError
 from stages.providers.sockets.faults import fault
@@ -26,6 +26,7 @@ _CONNECT_S = 10.0
 _KEEP_CONNECTION_S = 60.0
 _MOST_BYTES_OF_FAULT = 65_536
 _MOST_CHARS_OF_FAULT = 500
+_MOST_BYTES_OF_WARMING = 1_000_000
 _DRAIN_S = 0.05
 _LINE_BYTES = 4_000_000
 _BY_STATUS: Mapping[int, ErrorKind] = {
@@ -45,6 +46,14 @@ _BY_NAME: Mapping[str, ErrorKind] = {
 """Codes in the middle of a stream; any other may be mended by another try."""
 
 
+_UNSENDABLE = "the key has characters that cannot be sent in a header"
+
+
+def is_sendable(key: str) -> bool:
+    """Whether a header can hold it."""
+    return key.isascii() and key.isprintable()
+
+
 class ServerSettings(BaseModel):
     """Where an OpenAI-compatible server is, and how long to wait for it."""
 
@@ -57,6 +66,13 @@ class ServerSettings(BaseModel):
     silence_s: float = Field(
         SILENCE_S, gt=0, le=600, description="how long the server may send nothing at all"
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not is_sendable(key.get_secret_value()):
+            raise ValueError(_UNSENDABLE)
+        return key
 
     @property
     def key(self) -> str | None:
@@ -86,6 +102,8 @@ class Server:
     ) -> None:
         import httpx2  # takes a moment, and is not needed without such a server
 
+        if api_key and not is_sendable(api_key):
+            raise fault(name, ErrorKind.AUTH, _UNSENDABLE)
         url = httpx2.URL((base_url or OPENAI_URL).rstrip("/") + "/")
         self.place = f"{url.scheme}://{url.netloc.decode()}{url.path}".rstrip("/")  # whatever key is in it
         self.name = name
@@ -102,6 +120,27 @@ class Server:
     async def close(self) -> None:
         """Close the connections. Answers that are under way fail."""
         await self._client.aclose()
+
+    @asynccontextmanager
+    async def warmed(self) -> AsyncGenerator[None, None]:
+        """Opens a connection meanwhile, for the first request to find. Leaving the block ends that, if need be."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._warm)
+                yield
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as several:  # the block's error, and nobody else's
+            raise several.exceptions[0] from None
+
+    async def _warm(self) -> None:
+        """Any answer will do. What is wrong with the server, the first request tells."""
+        with suppress(ProviderError), self.told():
+            async with self._client.stream("GET", "models") as response:
+                received = 0
+                async for piece in response.aiter_bytes():
+                    received += len(piece)
+                    if received > _MOST_BYTES_OF_WARMING:
+                        return
 
     @asynccontextmanager
     async def post(self, path: str, **content: Any) -> AsyncGenerator["httpx2.Response", None]:

@@ -5,7 +5,7 @@ Nothing is kept on the server (`store: false`): every request has the whole conv
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self
 
 from pydantic import Field
@@ -58,6 +58,12 @@ class OpenAIResponsesModel:
     def from_settings(cls, settings: ResponsesSettings) -> Self:
         """Make the client; nothing connects yet."""
         return cls(settings)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Self, None]:
+        """The same for one session, with a connection that opens meanwhile."""
+        async with self._server.warmed():
+            yield self
 
     async def close(self) -> None:
         """Close the connections. Answers that are under way fail."""

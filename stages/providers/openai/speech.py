@@ -1,6 +1,7 @@
 """Voices that speak a text over HTTP: OpenAI's, Groq's, kokoro-fastapi, speaches, LocalAI and others."""
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -65,6 +66,12 @@ class OpenAIVoice:
     def rate_hz(self) -> int:
         """As configured."""
         return self.settings.rate_hz
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Self, None]:
+        """The same for one session, with a connection that opens meanwhile."""
+        async with self._server.warmed():
+            yield self
 
     async def close(self) -> None:
         """Close the connections. Speech that is under way fails."""

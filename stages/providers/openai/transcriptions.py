@@ -5,8 +5,8 @@ that goes on costs the service nothing further; what was read already is not sen
 """
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -73,6 +73,12 @@ class OpenAITranscriber:
     ) -> WholeUtterance:
         """Begin an utterance."""
         return WholeUtterance(self.transcribe, SPEECH_HZ, on_partial, hints)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Self, None]:
+        """The same for one session, with a connection that opens meanwhile."""
+        async with self._server.warmed():
+            yield self
 
     async def close(self) -> None:
         """Close the connections. Requests that are under way fail."""

@@ -54,6 +54,8 @@ class ChatService:
         """The answer in this mode, or the refusal."""
         if asked.headers.get("authorization") != f"Bearer {self._key}":
             return _refusal("Incorrect API key provided.", 401, "invalid_api_key")
+        if (asked.method, asked.path) == ("GET", "/v1/models"):
+            return Answered.of({"object": "list", "data": []})
         if asked.path != "/v1/chat/completions":
             return _refusal(f"Unknown path {asked.path}", 404)
         request = asked.data

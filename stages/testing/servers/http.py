@@ -5,7 +5,7 @@ a "message of the service" is a piece of a streamed body, and a "connection" is 
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
@@ -86,8 +86,21 @@ class FakeHttpServer:
     open_connections: int = 0
     connections: int = 0
     """How many there have been."""
+    answered: int = 0
+    """How many requests have been answered to the end."""
+    changed: anyio.Event = field(default_factory=anyio.Event, repr=False)
+    """Set, and made anew, with every request and every answer."""
     hung_up: anyio.Event = field(default_factory=anyio.Event)
     """Set when a client leaves before it has been answered."""
+
+    async def until(self, condition: Callable[["FakeHttpServer"], bool]) -> None:
+        """Wait until something has happened; the caller has the deadline."""
+        while not condition(self):
+            await self.changed.wait()
+
+    def _tell_change(self) -> None:
+        self.changed.set()
+        self.changed = anyio.Event()
 
     async def handle(self, stream: anyio.abc.SocketStream) -> None:
         """One connection, with as many requests as the client cares to send."""
@@ -110,6 +123,7 @@ class FakeHttpServer:
         asked = await _request(received)
         number = len(self.asked)
         self.asked.append(asked)
+        self._tell_change()
         faults = self.faults
         if faults.connections is not None and number >= faults.connections:
             faults = NONE
@@ -124,7 +138,10 @@ class FakeHttpServer:
         except Complaint as complaint:
             self.complaints.append(str(complaint))
             answered = Answered.of({"error": {"message": str(complaint)}}, 400)
-        return await self._send(stream, answered, faults)
+        is_reusable = await self._send(stream, answered, faults)
+        self.answered += 1
+        self._tell_change()
+        return is_reusable
 
     async def _refuse(self, stream: anyio.abc.SocketStream, faults: Faults) -> None:
         body = json.dumps({"error": {"message": "refused on order", "code": None}}).encode()

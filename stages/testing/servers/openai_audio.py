@@ -41,6 +41,8 @@ class AudioService:
         if asked.headers.get("authorization") != f"Bearer {KEY}":
             return Answered.of({"error": {"message": "Incorrect API key.", "code": "invalid_api_key"}}, 401)
         match asked.path:
+            case "/v1/models":
+                return Answered.of({"object": "list", "data": []})
             case "/v1/audio/transcriptions":
                 return self._transcription(asked, faults)
             case "/v1/audio/speech":

@@ -29,6 +29,8 @@ class ResponsesService:
         """The events, or the refusal."""
         if asked.headers.get("authorization") != f"Bearer {KEY}":
             return Answered.of({"error": {"message": "Incorrect API key.", "code": "invalid_api_key"}}, 401)
+        if (asked.method, asked.path) == ("GET", "/v1/models"):
+            return Answered.of({"object": "list", "data": []})
         if asked.path != "/v1/responses":
             return Answered.of({"detail": "Not Found"}, 404)
         request = asked.data

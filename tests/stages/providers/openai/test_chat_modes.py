@@ -6,12 +6,13 @@ from contextlib import aclosing, asynccontextmanager
 
 import anyio
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
 from stages.ports import Finished, ModelEvent, TextDelta, Thought
-from stages.providers.openai.chat import OpenAIChatModel
+from stages.providers.openai.chat import ChatSettings, OpenAIChatModel
 from stages.testing.contracts import check_language_model
 from stages.testing.servers.chat import (
     ARGUMENTS,
@@ -30,6 +31,7 @@ from stages.testing.servers.chat import (
 )
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
+from stages.testing.session_contracts import check_sessions
 
 KEY = "fake-key"
 PLAIN = {"text, bare", "text, fenced", "text, in code"}
@@ -279,6 +281,36 @@ async def test_a_key_that_the_server_repeats_is_not_told() -> None:
         with pytest.raises(ProviderRejected, match="model gone") as caught:
             await ask(model)
     assert KEY not in str(caught.value)
+
+
+async def test_a_session_begins_with_a_connection_that_its_first_question_finds() -> None:
+    async with chatting(SAYING["as OpenAI"]) as (model, server):
+        async with model.session() as view:
+            with anyio.fail_after(10):
+                await server.until(lambda server: server.answered == 1)
+            await anyio.sleep(0.5)  # for the client to have read it as well
+            assert text_of(await ask(view)) == TEXT
+        assert [asked.path for asked in server.asked] == ["/v1/models", "/v1/chat/completions"]
+        assert server.connections == 1
+        await check_sessions(model, check_language_model)
+
+
+@pytest.mark.parametrize("faults", [Faults(silent=True), Faults(refuse_status=401), Faults(cut_after=0)])
+async def test_a_connection_that_does_not_open_holds_no_session_up(faults: Faults) -> None:
+    async with chatting(SAYING["as OpenAI"], faults) as (model, server):
+        with anyio.fail_after(10):
+            async with model.session():
+                await server.until(lambda server: bool(server.asked))
+
+
+@pytest.mark.parametrize("key", ["sk-näher", "sk-1\nsk-2", "sk\x00"])
+def test_a_key_that_no_header_can_hold_is_told_and_not_shown(key: str) -> None:
+    with pytest.raises(ProviderRejected, match="cannot be sent") as caught:
+        OpenAIChatModel("m", api_key=key)
+    assert key not in str(caught.value)
+    with pytest.raises(ValidationError, match="cannot be sent") as wrong:
+        ChatSettings(model="m", api_key=SecretStr(key))
+    assert key not in str(wrong.value)
 
 
 async def test_it_keeps_the_contract_of_a_language_model() -> None:
