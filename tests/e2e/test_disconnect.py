@@ -98,7 +98,7 @@ def alive() -> Counter[str]:
     """What there is of each kind of which a session has some."""
     gc.collect()
     kinds: Counter[str] = Counter(
-        type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, OF_A_SESSION)
+        type(thing).__name__ for thing in gc.get_objects() if issubclass(type(thing), OF_A_SESSION)
     )
     return kinds
 
