@@ -117,6 +117,8 @@ class _Clock:
 class ContextProtocol:
     """The messages of the voice; implements `SpeechProtocol`."""
 
+    takes_answers = True
+
     def __init__(self, settings: InworldSettings) -> None:
         self._settings = settings
         self._clocks: dict[str, _Clock] = {}

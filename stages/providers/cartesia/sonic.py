@@ -126,6 +126,8 @@ class _Answer:
 class SonicProtocol:
     """The messages of `/tts/websocket`; implements `SpeechProtocol`."""
 
+    takes_answers = True
+
     def __init__(self, settings: SonicSettings) -> None:
         self._settings = settings
         self._answers: dict[str, _Answer] = {}

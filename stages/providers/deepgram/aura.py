@@ -27,9 +27,9 @@ NAME = "deepgram"
 
 SLOWEST, FASTEST = 0.7, 1.5
 
-FLUSHES, IN_PIECES = 20, 12
-"""The service allows so many flushes in a minute and a connection; one for each piece, so that it is heard at once,
-until the second number, then one for the rest of each answer."""
+IN_PIECES, NEW_ANSWERS = 12, 16
+"""The service allows 20 flushes in a minute and a connection. Each piece is flushed, so that it is heard at once, up to
+the first number; then only the first piece and the rest of an answer. From the second on another connection is taken."""
 
 
 class AuraSettings(DeepgramSettings):
@@ -106,14 +106,15 @@ class FlushBudget:
     def __init__(self) -> None:
         self._spent: deque[float] = deque()
 
-    def spend(self, now: float, limit: int = FLUSHES) -> bool:
-        """Whether another may be sent now; counts it. The last ones are for `FLUSHES`, others have a lower limit."""
+    def has(self, now: float, limit: int) -> bool:
+        """Whether fewer than `limit` were sent in the last minute."""
         while self._spent and self._spent[0] <= now - 60:
             self._spent.popleft()
-        if len(self._spent) >= limit:
-            return False
+        return len(self._spent) < limit
+
+    def spend(self, now: float) -> None:
+        """Count one."""
         self._spent.append(now)
-        return True
 
 
 @dataclass(slots=True)
@@ -131,18 +132,25 @@ class AuraProtocol:
         self._due: deque[_Flush] = deque()
         """Flushes without an answer."""
         self._unflushed = 0
+        self._has_begun = False
+
+    @property
+    def takes_answers(self) -> bool:
+        """Whether there are flushes left for one."""
+        return self._budget.has(anyio.current_time(), NEW_ANSWERS)
 
     def open(self, context: str, choice: VoiceChoice) -> Iterable[Message]:
         """Everything is said in the address."""
         self._due.clear()
         self._unflushed = 0
+        self._has_begun = False
         return ()
 
     def text(self, context: str, text: str) -> Iterable[Message]:
         """A piece is flushed at once, while that is allowed."""
         yield json.dumps({"type": "Speak", "text": text})
         self._unflushed += 1
-        if self._budget.spend(anyio.current_time(), IN_PIECES):
+        if not self._has_begun or self._budget.has(anyio.current_time(), IN_PIECES):
             yield self._flush()
 
     def finish(self, context: str) -> Iterable[Message] | None:
@@ -151,7 +159,6 @@ class AuraProtocol:
             return None
         messages: list[Message] = []
         if self._unflushed:
-            self._budget.spend(anyio.current_time())
             messages.append(self._flush())
         self._due[-1].is_last = True
         return messages
@@ -179,6 +186,8 @@ class AuraProtocol:
                 yield Ended(None, is_cancel=True)
 
     def _flush(self) -> Message:
+        self._budget.spend(anyio.current_time())
+        self._has_begun = True
         self._due.append(_Flush(self._unflushed))
         self._unflushed = 0
         return '{"type": "Flush"}'

@@ -135,6 +135,8 @@ class _Context:
 class ElevenLabsProtocol:
     """The messages of the socket with contexts; implements `SpeechProtocol`."""
 
+    takes_answers = True
+
     def __init__(self, rate_hz: int, style: dict[str, float]) -> None:
         self._rate_hz = rate_hz
         self._style = style

@@ -66,7 +66,8 @@ class SpeakingLine:
             return False
         for context in late:
             del self._closing[context]
-        return len(self._live) + len(self._closing) < self.service.contexts
+        has_context = len(self._live) + len(self._closing) < self.service.contexts
+        return has_context and self._protocol.takes_answers
 
     @property
     def is_idle(self) -> bool:
@@ -246,9 +247,8 @@ class SocketUtterance:
         return stretch
 
     def _is_due(self) -> bool:
-        """Whether audio must come; a service that says nothing of its place may be waiting for more text."""
-        is_begun = not self.has_audio or self._text.is_told
-        return bool(self.given) and (self.is_finished or (is_begun and self.waiting_chars > 0))
+        """Whether audio must come. Between the first and the last of an answer the service may wait for more text."""
+        return bool(self.given) and (self.is_finished or not self.has_audio)
 
 
 class SocketVoice:

@@ -67,6 +67,10 @@ SpeechEvent = Sound | Said | PieceOver | Ended | Broken
 class SpeechProtocol(Protocol):
     """One connection's messages. Made anew for every connection."""
 
+    @property
+    def takes_answers(self) -> bool:
+        """Whether another answer may begin, as far as the service's limits on one connection go."""
+
     def open(self, context: str, choice: VoiceChoice) -> Iterable[Message]:
         """Begins an utterance."""
 

@@ -46,11 +46,6 @@ class UtteranceText:
         """How much text there is."""
         return len(self._text)
 
-    @property
-    def is_told(self) -> bool:
-        """Whether the service tells where it is."""
-        return self._spoken is not None
-
     def push(self, text: str) -> None:
         """The next piece, as it is given to the voice."""
         self._text += text

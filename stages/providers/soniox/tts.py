@@ -97,6 +97,8 @@ class SonioxVoice:
 class StreamProtocol:
     """The messages of the voice; implements `SpeechProtocol`."""
 
+    takes_answers = True
+
     def __init__(self, settings: SonioxVoiceSettings) -> None:
         self._settings = settings
         self._words: dict[str, CharacterWords] = {}

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from stages.errors import ProviderError
-from stages.providers.deepgram.aura import FLUSHES, IN_PIECES, AuraSettings, DeepgramAura, FlushBudget
+from stages.providers.deepgram.aura import IN_PIECES, NEW_ANSWERS, AuraSettings, DeepgramAura, FlushBudget
 from stages.providers.sockets.speaking import SocketVoice
 from stages.testing.servers.coded import said
 from stages.testing.servers.deepgram import KEY, FakeAura
@@ -90,19 +90,25 @@ async def test_nothing_of_a_cancelled_answer_is_in_the_next(faults: Faults) -> N
 
 
 async def test_many_pieces_stay_within_the_limit_of_flushes() -> None:
-    """The fake complains about the 21st."""
+    """The fake complains about the 21st of a connection."""
     pieces = [f" Sentence number {number}." for number in range(30)]
-    async with session() as (voice, _):
+    async with session() as (voice, server):
         for _ in range(2):
             assert said(sound(await speak(voice, *pieces)), rate_hz=RATE_HZ) == "".join(pieces)
+        for _ in range(8):  # an answer is heard from its first sentence, however many there were before
+            await barge_in(voice, server, lambda frame: frame.data == {"type": "Clear"})
+        assert server.open_connections <= 4
 
 
 def test_the_budget_is_of_a_minute() -> None:
     budget = FlushBudget()
-    assert [budget.spend(now, IN_PIECES) for now in range(14)] == [True] * IN_PIECES + [False] * 2
-    assert [budget.spend(20.0) for _ in range(9)] == [True] * (FLUSHES - IN_PIECES) + [False]
-    assert budget.spend(60.5, IN_PIECES) is False
-    assert budget.spend(80.5, IN_PIECES) is True
+    for now in range(IN_PIECES):
+        assert budget.has(now, IN_PIECES)
+        budget.spend(now)
+    assert not budget.has(20, IN_PIECES)
+    assert budget.has(20, NEW_ANSWERS)
+    assert not budget.has(59.9, IN_PIECES)
+    assert budget.has(60, IN_PIECES)
 
 
 FAILS = {
