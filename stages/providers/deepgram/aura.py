@@ -29,7 +29,7 @@ SLOWEST, FASTEST = 0.7, 1.5
 
 IN_PIECES, NEW_ANSWERS = 12, 16
 """The service allows 20 flushes in a minute and a connection. Each piece is flushed, so that it is heard at once, up to
-the first number; then only the first piece and the rest of an answer. From the second on another connection is taken."""
+the first number; then only the first piece and the rest of an answer. From the second on, another is taken."""
 
 
 class AuraSettings(DeepgramSettings):
