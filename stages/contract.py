@@ -173,7 +173,7 @@ def roles_of(graph: PipelineGraph) -> Roles:
     guards = [spec for spec in graph.stages if spec.kind is StageKind.GUARD]
     routers = [spec for spec in graph.stages if spec.kind is StageKind.ROUTE]
     # A guard in the line of the voice holds back itself what it has not judged.
-    gate = (spec.name for spec in guards if not (spec.streams and (spec.name in in_line or TTS not in specs)))
+    gate = (spec.name for spec in guards if not (spec.streams and spec.name in in_line))
     return Roles(
         agents=tuple(spec.name for spec in graph.stages if spec.kind is StageKind.AGENT),
         gate=frozenset(gate),

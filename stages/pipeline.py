@@ -15,7 +15,7 @@ and delay none.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from stageflow.core import StageKind
+from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.graph import StageSpec, upstream
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stages.agent import AgentLimits, AgentProfile, AgentStage
@@ -72,7 +72,7 @@ class LivePipelines:
 
     voice: PipelineGraph
     text: PipelineGraph
-    """The same without the voice, for answers in text."""
+    """The same for answers in text: the stage in the voice's place makes no sound."""
     work: tuple[Work, ...] = ()
     """WORK stages, each run by itself when the stages that it needs have ended and the answer is let out."""
 
@@ -111,7 +111,7 @@ def live_pipelines(pipeline: Pipeline, hook: PipelineHook | None = None) -> Live
     voice = _with_room(answering)
     return LivePipelines(
         voice=_live(voice, feeds, producers),
-        text=_live(voice.without(TTS), feeds, producers),
+        text=_live(voice.replace(TTS, _Shown(feeds)), feeds, producers),
         work=works_of(edited.without(TTS)),
     )
 
@@ -140,6 +140,20 @@ def _live(pipeline: Pipeline, feeds: Sequence[str], producers: Sequence[str]) ->
     words_before = roles_of(pipeline.build()).words_before
     live = LiveStages(after_words=words_before, producers=producers, feeds=feeds)
     return pipeline.build(interceptors=(live,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """In the place of the voice: reads what it would speak, which has been shown by then."""
+
+    sources: tuple[str, ...]
+    kind = StageKind.TRANSFORM
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        for source in self.sources:
+            async for _ in ctx.inputs.stream(source):
+                pass
+        return StageOutput.ok()
 
 
 def _without_work(pipeline: Pipeline) -> Pipeline:
