@@ -6,7 +6,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from server.domain.events import Event, ResponseAudio
-from server.domain.wire import Dialect, Wire, WireClosed
+from server.domain.wire import Dialect, WireClosed
+from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
 
@@ -26,7 +27,7 @@ class Writer:
 
     def __init__(
         self,
-        wire: Wire,
+        link: Link,
         dialect: Dialect,
         outbound: Outbound,
         *,
@@ -42,7 +43,7 @@ class Writer:
         `tick` is called when it is `wake_at`, and whenever there was something new to look at; `audio_left` with the
         bytes of each event with audio that has gone to the socket.
         """
-        self._wire = wire
+        self._link = link
         self._dialect = dialect
         self._outbound = outbound
         self._patience_s = patience_s
@@ -73,11 +74,11 @@ class Writer:
             self.sent_bytes += len(frame)
             if isinstance(event, ResponseAudio):
                 self._unread.sent(self.sent_bytes, event.duration_s)
-            if self._wire.buffered_bytes:
+            if self._link.buffered_bytes:
                 await self._send_late(frame)
             else:
                 self._unread.seconds(self.sent_bytes - len(frame))
-                await self._wire.send(frame)
+                await self._link.send(frame)
         if isinstance(event, ResponseAudio):
             self._audio_left(self.sent_bytes - before_bytes)
 
@@ -91,12 +92,12 @@ class Writer:
 
         While it waits, playout goes on: a second of waiting is another second that is unread.
         """
-        unread_s = self._unread.seconds(self.sent_bytes - len(frame) - self._wire.buffered_bytes)
+        unread_s = self._unread.seconds(self.sent_bytes - len(frame) - self._link.buffered_bytes)
         if not unread_s:
-            await self._wire.send(frame)
+            await self._link.send(frame)
             return
         with anyio.move_on_after(max(0.0, self._allowed_unread_s - unread_s)) as scope:
-            await self._wire.send(frame)
+            await self._link.send(frame)
         if scope.cancelled_caught:
             raise _ReadsTooSlowly
 
@@ -110,6 +111,9 @@ class Writer:
         until = self._now() + self._patience_s / 2
         with anyio.CancelScope(deadline=until + self._patience_s / 2) as scope:
             while (now := self._now()) < until:
+                if not self._link.is_attached:
+                    await self._wait_for_client(min(self._wake_at(now), until))
+                    continue
                 event = self._outbound.take(now)
                 if event is not None:
                     await self.send(event)
@@ -120,3 +124,9 @@ class Writer:
                 await self._outbound.wait(min(self._wake_at(now), until))
                 self._tick(self._now())
         return not scope.cancelled_caught
+
+    async def _wait_for_client(self, until: float) -> None:
+        """Nobody is there to send to: what is due waits, and the session's time goes on."""
+        await self._link.wait_for_another(until)
+        await self._link.catch_up()
+        self._tick(self._now())

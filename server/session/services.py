@@ -10,6 +10,7 @@ from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
+from server.turntaking.floor import FloorLimits
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import StagePorts
 from stages.ports import EndOfTurnModel, Recogniser, Remind, ToolServers, VoiceOption
@@ -41,9 +42,23 @@ class Services:
     unreported_lead_ms: int = 1300
     """For those that do not."""
     chunk_ms: int = 100
+    grace_s: float = 0.0
+    """How long a session outlives its connection, so that another can be attached."""
     raises_impossible: bool = False
     """Whether an event that the floor calls impossible ends the session, as in tests, or is counted and ignored."""
     bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)
     """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""
     unix_time_s: Callable[[], float] = lambda: 0.0
     """The wall clock, read once a session, to tell the client when its time is up."""
+
+
+def floor_limits(services: Services) -> FloorLimits:
+    """How long the waits of a session's floor may last."""
+    deadlines, pipelines = services.deadlines, services.pipelines
+    return FloorLimits(
+        audible_s=deadlines.audible_s if pipelines.filler in pipelines.prepared else None,
+        think_s=deadlines.think_s,
+        write_s=deadlines.write_s,
+        # The answer itself is cut long before; beyond that, somebody holds its playout.
+        speak_s=8 * deadlines.speak_s,
+    )

@@ -1,4 +1,4 @@
-"""One session: the shell of one connection, which hears, obeys, and tells.
+"""One session: the shell of one conversation, which hears, obeys, and tells.
 
 Theory of operation
 -------------------
@@ -33,6 +33,7 @@ from server.domain.mcp_tools import Approval
 from server.domain.values import SessionConfig
 from server.domain.voice_events import Ping, Played, Pong, VoicesOffered
 from server.domain.wire import Dialect, Wire
+from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.writer import Writer
 from server.response.context import ResponseContext
@@ -43,12 +44,12 @@ from server.session.audio_pace import AudioPace, bytes_per_s, slices
 from server.session.floor_keeper import FloorKeeper, KeeperContext
 from server.session.helpers import contained
 from server.session.lifetime import Lifetime
-from server.session.services import Services
+from server.session.services import Services, floor_limits
 from server.session.speculation import Speculation
 from server.session.turn_reports import TurnReports
 from server.tools.mcp_calls import McpCalls
 from server.tools.mcp_servers import SessionMcpServers
-from server.turntaking.floor import Floor, FloorLimits
+from server.turntaking.floor import Floor
 from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing
@@ -81,7 +82,7 @@ async def _unchecked() -> None:
 
 
 class Session:
-    """A conversation over one connection. `run` is all its life."""
+    """A conversation, over one connection at a time. `run` is all its life."""
 
     def __init__(
         self,
@@ -99,13 +100,13 @@ class Session:
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
         self._now = asyncio.get_running_loop().time  # not anyio's: words come by callback, where no task runs
-        self._wire = wire
+        self._link = Link(wire, services.grace_s)
         self._dialect = dialect
         self._services = services
         self._config = config
         limits = services.limits
         self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, self._now())
-        self._floor = Floor(_floor_limits(services))
+        self._floor = Floor(floor_limits(services))
         self._keep_idle_time(config)
         self._conversation = Conversation(
             limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items
@@ -155,7 +156,7 @@ class Session:
 
     def _new_writer(self) -> Writer:
         return Writer(
-            self._wire,
+            self._link,
             self._dialect,
             self._outbound,
             patience_s=self._services.limits.send_timeout_s,
@@ -167,8 +168,8 @@ class Session:
         )
 
     def _new_playback(self) -> Playback:
-        wire = self._wire
-        unsent = None if self._dialect.holds_voice else (lambda: wire.unsent_bytes)
+        link = self._link
+        unsent = None if self._dialect.holds_voice else (lambda: link.unsent_bytes)
         return Playback(self._conversation, self._outbound, self._context.half_trip_s, unsent)
 
     def _new_mcp(self) -> McpCalls:
@@ -205,7 +206,7 @@ class Session:
         )
 
     def _new_response_context(self) -> ResponseContext:
-        services, wire = self._services, self._wire
+        services, link = self._services, self._link
         return ResponseContext(
             session_id=self.id,
             pipelines=services.pipelines,
@@ -219,7 +220,7 @@ class Session:
             on_alive=lambda run: self._floor.alive(run, self._now()),
             on_audible=lambda run: self.feed(Happened(FloorEvent.AUDIBLE, run=run)),
             max_context_tokens=services.limits.max_context_tokens,
-            half_trip_s=lambda: wire.latency_s / 2,
+            half_trip_s=lambda: link.latency_s / 2,
             now=self._now,
             spawn=self._spawn,
             user_id=None if self._owner == self.id else self._owner,
@@ -292,6 +293,17 @@ class Session:
             log.info("%s", self.speculation.line(), extra={"session": self.id})
         await self._say_goodbye()
 
+    def attach(self, wire: Wire) -> Wire:
+        """Go on over another connection, which gets all that the last one did not; returns the one before, which its
+        owner closes. Raises WireClosed when the session is over."""
+        before = self._link.attach(wire)
+        self._outbound.wake()
+        return before
+
+    def detach(self) -> None:
+        """Go on without a connection, until another is attached or `Services.grace_s` are over."""
+        self._link.detach()
+
     def end(self, over: SessionOver) -> None:
         """End the session now, telling the client why. The first reason stands."""
         if self._over is None:
@@ -305,19 +317,19 @@ class Session:
         with anyio.move_on_after(deadline_s, shield=True):
             if over.error is not None:
                 await self._writer.send(ev.Problem(over.error))
-            await self._wire.close(over.close_code, over.reason)
+            await self._link.close(over.close_code, over.reason)
         self._observer.session_ended(self.close_code)
 
     @property
     def close_code(self) -> int:
         """What the session ended with: our own reason, or else what the connection says."""
-        return self._over.close_code if self._over else self._wire.close_code or 1000
+        return self._over.close_code if self._over else self._link.close_code or 1000
 
     # --- the reader ---------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         frames = 0
-        while (frame := await self._wire.receive()) is not None:
+        while (frame := await self._link.receive()) is not None:
             frames += 1
             if not frames % FRAMES_A_TURN:
                 await checkpoint()  # `receive` does not wait while there are frames
@@ -472,7 +484,8 @@ class Session:
             self.end(_slow_consumer(why))  # otherwise the reader learns that the client is gone
 
     def _wake_at(self, now: float) -> float:
-        due, deadline, end = self._outbound.next_due(now), self._floor.deadline, self._lifetime.ends_at
+        deadline, end = self._floor.deadline, self._lifetime.ends_at
+        due = self._outbound.next_due(now) if self._link.is_attached else None
         return min(end if due is None else due, end if deadline is None else deadline, end)
 
     def _audio_left(self, size_bytes: int) -> None:
@@ -483,14 +496,3 @@ class Session:
         over = self._lifetime.over(now)
         if over is not None:
             self.end(over)
-
-
-def _floor_limits(services: Services) -> FloorLimits:
-    deadlines, pipelines = services.deadlines, services.pipelines
-    return FloorLimits(
-        audible_s=deadlines.audible_s if pipelines.filler in pipelines.prepared else None,
-        think_s=deadlines.think_s,
-        write_s=deadlines.write_s,
-        # The answer itself is cut long before; beyond that, somebody holds its playout.
-        speak_s=8 * deadlines.speak_s,
-    )

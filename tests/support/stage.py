@@ -219,6 +219,7 @@ class Stage:
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
         prepared: Mapping[str, Prepared] | None = None,
         raises_impossible: bool = True,
+        grace_s: float = 0.0,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -255,6 +256,7 @@ class Stage:
             interruption=interruption,
             observer=observer or NoObserver(),
             raises_impossible=raises_impossible,
+            grace_s=grace_s,
         )
         self.session = Session(self.wire, dialect(config), services, config)
         self.loop_turns = 0

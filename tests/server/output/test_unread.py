@@ -11,6 +11,7 @@ from server.dialects.voice.dialect import VoiceDialect
 from server.domain.events import AudioCleared
 from server.domain.values import Response, SessionConfig
 from server.domain.wire import WireClosed
+from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
 from server.output.writer import Writer
@@ -84,7 +85,7 @@ async def speak(
         on_overflow=lambda: None,
     )
     writer = Writer(
-        wire,
+        Link(wire),
         VoiceDialect(RealtimeDialect(SessionConfig())),
         outbound,
         patience_s=10.0,

@@ -1,0 +1,133 @@
+"""A session outlives its connection, if it is given the time."""
+
+import anyio
+import pytest
+
+from server.domain.wire import WireClosed
+from stages.testing.fakes import Conduct, Said
+from tests.support.stage import AUDIO, LONG, QueueWire, Stage, play, realtime, voice_v1
+
+GRACE_S = 5.0
+SLOW = Said("It is noon now.", conduct=Conduct(delay_s=2.0))
+
+
+class BrokenWire(QueueWire):
+    """Takes so many frames, and then no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takes = 1 << 30
+
+    async def send(self, frame: str | bytes) -> None:
+        if len(self.seen) >= self.takes:
+            raise WireClosed
+        await super().send(frame)
+
+
+def ids(*wires: QueueWire) -> list[str]:
+    return [event["event_id"] for wire in wires for event in wire.events() if "event_id" in event]
+
+
+def numbered(first: int, last: int) -> list[str]:
+    return [f"event_{number}" for number in range(first, last + 1)]
+
+
+def test_without_grace_a_session_is_over_with_its_connection() -> None:
+    async def story(stage: Stage) -> None:
+        stage.wire.hang_up()
+        await anyio.sleep(0.1)
+        assert stage.wire.closed == (1000, "")
+        with pytest.raises(WireClosed):
+            stage.session.attach(QueueWire())
+
+    play(lambda: Stage("Hello."), story)
+
+
+def test_what_was_said_meanwhile_is_sent_over_the_next_connection() -> None:
+    """The answer is made while nobody is there: none of its events is lost or doubled, and they come in order."""
+    first, second = QueueWire(), QueueWire()
+
+    async def story(stage: Stage) -> None:
+        nonlocal first
+        first = stage.wire
+        stage.ask("what time is it")
+        await first.until("response.created")
+        first.hang_up()
+        await anyio.sleep(4.0)
+        assert "response.done" not in first.types()
+        stage.wire = second
+        assert stage.session.attach(second) is first
+        await second.until("response.done")
+        stage.ask("and now?")
+        await second.until("response.done", 2)
+
+    stage = play(lambda: Stage(SLOW, "It is one.", dialect=realtime, grace_s=GRACE_S), story)
+    told = ids(first, second)
+    assert told == numbered(1, len(told))
+    assert ids(second)
+    assert stage.wire.closed == (1000, "")
+
+
+@pytest.mark.parametrize("takes", [3, 5, 8, 13, 21, 34])
+def test_a_connection_that_breaks_while_it_is_sent_to_loses_nothing(takes: int) -> None:
+    broken, second = BrokenWire(), QueueWire()
+
+    async def story(stage: Stage) -> None:
+        broken.takes = takes
+        stage.session.attach(broken)
+        stage.wire.hang_up()
+        await anyio.sleep(0.1)
+        stage.wire = broken
+        stage.ask("what time is it")
+        await anyio.sleep(6.0)
+        stage.session.attach(second)
+        broken.hang_up()
+        stage.wire = second
+        await second.until("response.done")
+
+    first: list[QueueWire] = []
+
+    def stage_of() -> Stage:
+        stage = Stage(LONG, dialect=voice_v1, grace_s=GRACE_S)
+        first.append(stage.wire)
+        return stage
+
+    play(stage_of, story)
+    told = ids(*first, broken, second)
+    assert told == numbered(1, len(told))
+    frames = [event for wire in (broken, second) for event in wire.events() if event["type"] == AUDIO]
+    ends = [frame["offset_samples"] + len(frame["data"]) // 2 for frame in frames]
+    assert frames[0]["offset_samples"] == 0
+    assert [frame["offset_samples"] for frame in frames[1:]] == ends[:-1]
+    assert len(broken.seen) == takes
+
+
+def test_the_deadline_of_a_session_without_a_connection_ends_it() -> None:
+    async def story(stage: Stage) -> None:
+        await anyio.sleep(1.0)
+        stage.wire.hang_up()
+        await anyio.sleep(GRACE_S - 0.1)
+        assert stage.wire.closed is None
+        await anyio.sleep(0.2)
+        assert stage.wire.closed == (1000, "")
+
+    play(lambda: Stage("Hello.", grace_s=GRACE_S), story)
+
+
+def test_a_second_connection_takes_over_from_one_that_is_still_there() -> None:
+    first, second = QueueWire(), QueueWire()
+
+    async def story(stage: Stage) -> None:
+        nonlocal first
+        first = stage.wire
+        await first.until("session.created")
+        await stage.session.attach(second).close(1000, "taken over")
+        first.say("response.create")  # too late: it has another
+        stage.wire = second
+        stage.ask("what time is it")
+        await second.until("response.done")
+
+    play(lambda: Stage("It is noon.", grace_s=GRACE_S), story)
+    assert first.closed == (1000, "taken over")
+    assert second.types().count("response.created") == 1
+    assert "error" not in second.types()
