@@ -1,5 +1,7 @@
 """Calls over real sockets, with the reference agent behind them: how they end, and how wrong the figures are."""
 
+import asyncio
+
 import pytest
 
 from server.client.load.calibration import Bars, measure_in_process, reference_server
@@ -58,6 +60,21 @@ async def test_a_caller_that_reads_slowly_hears_the_answer_late() -> None:
     (call,) = run.calls
     assert call.turns[0].outcome is Outcome.HELD
     assert call.ending is not Ending.LOST
+
+
+async def test_callers_catch_up_after_the_machine_stood_still() -> None:
+    def stand_still(_: Run) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + 0.4
+        while loop.time() < until_s:
+            pass
+
+    one = scenario({"silence_ms": 60_000})
+    async with reference_server(QUICK) as url:
+        runner = Runner(Place(url, Voice), Mix(scenarios=(one,)), voicebox(one), Load(3.6, callers=3), seed=1)
+        audit = (await runner.run(stand_still)).audit()
+    assert audit.send_late_max_ms >= 300
+    assert audit.realtime_ratio > 0.9
 
 
 async def test_calls_that_the_run_ends_say_nothing() -> None:
