@@ -375,7 +375,7 @@ def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipeline
             first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
         ),
     )
-    voice = VoiceSettings(chunk_timeout_s=waits.voice_s)
+    voice = VoiceSettings(crew.agents[0].voice, chunk_timeout_s=waits.voice_s)
     try:
         live = live_pipelines(standard_pipeline(config, providers.voice, voice), crew.hook)
     except (StageSettingsError, PipelineBuildError) as error:

@@ -35,7 +35,10 @@ class Agent(BaseModel):
         description="its language model, if not the server's: a name, a table with `use` and settings, in Python also "
         "a class or an object",
     )
-    voice: str | None = Field(None, description="a voice of the synthesiser's, unless the client chooses one")
+    voice: str | None = Field(
+        None,
+        description="a voice of the synthesiser's, the same for all agents; the client may choose another",
+    )
     tools: tuple[Any, ...] | None = Field(
         None,
         description="the tools it may call: names, `module:function`, in Python also functions; all those of the "
@@ -238,6 +241,14 @@ def _route_faults(agents: Sequence[Agent], routes: Sequence[Route]) -> Iterator[
     defaults = [route.agent for route in routes if route.default]
     if len(defaults) > 1:
         yield f"routes: {len(defaults)} are the default ({', '.join(defaults)}); one can be"
+    yield from _differences(agents)
+
+
+def _differences(agents: Sequence[Agent]) -> Iterator[str]:
+    """What may not differ between agents."""
+    voices = sorted({str(agent.voice) for agent in agents})
+    if len(voices) > 1:
+        yield f"agents: their voices differ ({', '.join(voices)}), and one voice speaks for all: give them the same"
     for agent in agents[1:]:
         if agent.greeting:
             yield f"agents.{agent.name}.greeting: the first agent greets; move it there"

@@ -251,3 +251,12 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert done.stdout.strip() == "[]"
+
+
+async def test_an_agent_speaks_with_its_voice() -> None:
+    voice = ScriptedVoice()
+    async with cheap(tts=voice, agents=[Agent(voice="high")]).listening(port=0) as server:
+        async with RealtimeClient(server.url) as client:
+            await ask(client, "hello")
+            await client.receive_until("response.done")
+    assert voice.requests[-1].voice == "high"

@@ -54,6 +54,9 @@ def faults(text: str) -> list[str]:
         (CHEAP + "[limits]\nmax_session = 1", "stageflow-voice.toml: limits.max_session: is no key; did you mean"),
         (CHEAP + "[gaurd]", "stageflow-voice.toml: gaurd: is no key; did you mean 'guard'?"),
         (CHEAP + "[guard]\npatterns = ['(']", "stageflow-voice.toml: guard.patterns: "),
+        (CHEAP + "[[agents]]\nname = 'a'\nvoice = 'low'\n[[agents]]\nname = 'b'\n"
+         "[[routes]]\nagent = 'a'\n[[routes]]\nagent = 'b'",
+         "agents: their voices differ (None, low), and one voice speaks for all"),
         (CHEAP + "[[agents]]\ninstruction = 'x'", "is no key; did you mean 'instructions'?"),
         (CHEAP + "[[agents]]\nname = 'a'\n[[agents]]\nname = 'b'\n[[routes]]\nagent = 'a'",
          "agents: no route leads to 'b'; add [[routes]] with agent = 'b', and keywords or default = true"),
