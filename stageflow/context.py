@@ -95,16 +95,11 @@ class RunIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContextSnapshot(_Shared):
+class ContextSnapshot(_Shared, RunIdentity):
     """What is known when a run begins; no stage can change it. Values in it may be given as plain mappings."""
 
     input_text: str | None = None
     pipeline_run_id: Identifier = field(default_factory=lambda: uuid4().hex)
-    request_id: Identifier | None = None
-    session_id: Identifier | None = None
-    user_id: Identifier | None = None
-    org_id: Identifier | None = None
-    interaction_id: Identifier | None = None
     topology: str | None = None
     execution_mode: str | None = None
     messages: tuple[Message, ...] = ()

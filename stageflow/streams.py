@@ -53,7 +53,7 @@ class Channel:
             if self._waits is not None:
                 self._waits.end(by)
 
-    def put_nowait(self, item: Any) -> None:
+    def put(self, item: Any) -> None:
         self._items.append(item)
         self._tell()
 
@@ -125,7 +125,7 @@ class StreamWriter:
         is_wanted = False
         for channel in self._channels:
             if channel.state == "open":
-                channel.put_nowait(deepcopy(item) if is_loose and is_wanted else item)
+                channel.put(deepcopy(item) if is_loose and is_wanted else item)
                 is_wanted = True
         if not is_wanted:
             await anyio.lowlevel.checkpoint()  # nothing bounds this producer: let others run

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, TypedDict, Unpack
 
@@ -112,27 +112,21 @@ async def _fault_of(stage: AnyStage, situation: Situation, *allowed: type[Except
 async def _fault_of_cancelling(stage: AnyStage, situation: Situation) -> str:
     """Cancel a fresh run at one moment after the other."""
     for passes, delay_s in _MOMENTS:
-        late_s = await _lateness_s(_fault_of(stage, situation), passes, delay_s)
-        if late_s > CANCELLED_WITHIN_S:
+        pilot = Pilot()
+
+        async def piloted(pilot: Pilot = pilot) -> None:
+            await pilot.drive(_fault_of(stage, situation))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(piloted)
+            await anyio.sleep(delay_s)
+            for _ in range(passes):
+                await anyio.lowlevel.checkpoint()
+            cancelled_s = anyio.current_time()
+            tasks.cancel_scope.cancel()
+            rescue = asyncio.get_running_loop().call_later(GRACE_S, pilot.bring_down)
+        rescue.cancel()
+        if (late_s := anyio.current_time() - cancelled_s) > CANCELLED_WITHIN_S:
             moment = f"{delay_s * 1000:g} ms" if delay_s else f"{passes} passes of the event loop"
             return f"after {moment}, it ends {late_s * 1000:.0f} ms later; 50 ms are allowed"
     return ""
-
-
-async def _lateness_s(run: Coroutine[Any, Any, object], passes: int, delay_s: float) -> float:
-    """How long the stage goes on after it has been cancelled."""
-    pilot = Pilot()
-
-    async def piloted() -> None:
-        await pilot.drive(run)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(piloted)
-        await anyio.sleep(delay_s)
-        for _ in range(passes):
-            await anyio.lowlevel.checkpoint()
-        cancelled_s = anyio.current_time()
-        tasks.cancel_scope.cancel()
-        rescue = asyncio.get_running_loop().call_later(GRACE_S, pilot.bring_down)
-    rescue.cancel()
-    return anyio.current_time() - cancelled_s
