@@ -36,7 +36,8 @@ class _Dates:
         if not year:
             return said
         whole = int(year) if len(year) == 4 else 2000 + int(year) - (100 if int(year) > 50 else 0)
-        return said + self._language.year_joint + self._year(whole)
+        time_follows = ", " if match[0].endswith("T") else ""
+        return said + self._language.year_joint + self._year(whole) + time_follows
 
     def _parts(self, match: re.Match[str]) -> str:
         numbers = (self._language.cardinal(int(part)) for part in re.findall(r"\d+", match[0]))

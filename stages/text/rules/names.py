@@ -12,6 +12,8 @@ _CALLED = (
     "[Cc]hiama(?:te|re)?|"
     "[Cc]omponi"
 )
+_AT = r"(?:(?:me|us|him|her|them|back|at) ){0,3}"
+_THINGS = "people|persons|customers|clients|users|friends|numbers|men|women|times|of|more|other"
 _CODED = (
     "PIN|pin|code|Code|ZIP|zip|passcode|password|reference|booking|confirmation|ticket|account|extension|ext|"
     "verification code|PIN code|zip code|código|clave|código postal|code postal|Postleitzahl|PLZ|codice|CAP"
@@ -31,7 +33,7 @@ class _Names:
 
     def code(self, match: re.Match[str]) -> str:
         """The digits behind the word that says that they are a code."""
-        return match["what"] + self.spelt(match["digits"])
+        return match["what"] + re.sub(r"\d+", lambda digits: self.spelt(digits[0]), match["digits"])
 
     def emergency(self, match: re.Match[str]) -> str:
         """Digit by digit, unless things are counted."""
@@ -79,7 +81,8 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")
     # a number that is called, or that is a code
     yield rule(
-        rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?)(?P<digits>\d{{3,6}})\b(?![.,:]\d|-\w| \d)",
+        rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?{_AT})"
+        rf"(?P<digits>\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
         say.code,
         DIGIT,
     )

@@ -24,6 +24,7 @@ def number_pattern(language: Language) -> str:
     if language.decimal_comma:
         spaced += r"|\d{1,3}(?: \d{3})+"
     else:
+        spaced += r"|\d{1,3} \d{3}(?=\s?[€£₽₴]|[.,]\d{1,2}(?!\d))"
         grouped += r"|\d{1,3}(?:\.\d{3})+(?=,\d\d(?!\d))|\d{1,2}(?:,\d\d)+,\d{3}"
     decimals = rf"{mark}\d+(?![\d]*{mark}\d)|{group}\d{{1,2}}(?![\d]|{group}\d)"
     return rf"(?:(?:{grouped}|{spaced})(?!\d)|\d+)(?:{decimals})?"
@@ -87,16 +88,16 @@ class Quantities:
             return self._language.cents(said, money, int(decimals.ljust(2, "0")))
         return f"{self.say(text)} {money.many}"
 
-    def measure(self, text: str, unit: str, per: str = "", attributed: bool = False) -> str:
+    def measure(self, text: str, unit: str, per: str = "", attributed: bool = False, scale: str = "") -> str:
         """ "fifty grams", "one liter per second"."""
         units = self._language.units
         one, many = units.get(unit, (unit, unit))
         whole, decimals = self.parts(text)
-        alone = whole == "1" and not decimals
+        alone = whole == "1" and not decimals and not scale
         said = self._language.one(one) if alone and unit not in "%‰" else ""
         said = said or (self.say(text) if decimals else self._language.counted(self.whole(whole)))
         rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
-        return f"{said} {one if alone or attributed else many}{rate}"
+        return f"{said}{scale} {one if alone or attributed else many}{rate}"
 
     def plain(self, match: re.Match[str]) -> str:
         """A number that nothing is known of: a year, or a number; apart from letters around it."""
@@ -142,7 +143,8 @@ class _Said:
     def measure(self, match: re.Match[str]) -> str:
         """A measure, or a range of measures."""
         is_one = _is_attributed(match) or match["joint"] == "-"
-        said = self._say.measure(match["n"], match["unit"], match["per"] or "", is_one)
+        scale = f" {self._language.scales[match['scale']]}" if match["scale"] else ""
+        said = self._say.measure(match["n"], match["unit"], match["per"] or "", is_one, scale)
         if match["m"]:
             said = f"{self._say.say(match['m'])} {self._words['to']} {said}"
         return (f"{self._words['minus']} " if match["minus"] else "") + said
@@ -195,8 +197,9 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€")
     yield rule(rf"(?<![\w])(?P<sign>{codes})\s?{n}{scale}(?![\w])", said.money, any_sign)
     units = alternatives(language.units)
+    many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
     yield rule(
-        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}{many}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
         said.measure,
         DIGIT,
     )

@@ -17,6 +17,7 @@ def comparisons(language: Language) -> Iterator[Rule]:
     if language.code == "en":
         yield from _english(language)
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
+    yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
     yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
     yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
