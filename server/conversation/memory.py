@@ -13,6 +13,7 @@ from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.expectation import expected_answer
 from server.conversation.heard import SpokenPiece, heard_text
 from server.domain.errors import ClientError
+from server.domain.ids import Ids
 from server.domain.mcp_tools import Detail, McpCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
 from stageflow.tools import ToolCall
@@ -134,6 +135,8 @@ class Conversation:
     """Of what the client has written, all together."""
     trusts_client: bool = True
     """Whether what the client writes in others' names (answers, what came of calls) needs no guard."""
+    ids: Ids = field(default_factory=Ids, compare=False)
+    """Where the ids of what the server says and does come from."""
     _entries: list[Entry] = field(default_factory=list)
     _written: dict[str, int] = field(default_factory=dict)
     """Characters of the client's entries, by their ids, as they were when they came."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation, Entry, OwnCall
 from server.domain.errors import ClientError
-from server.domain.ids import new_id
 from stageflow.tools import ToolCall
 
 
@@ -29,9 +28,11 @@ class OwnCalls:
         """A call runs from now on; what comes of it is set as `result`."""
         said = self.saying()
         # Ids that a model gives are its own for one request, not for a conversation.
-        call = ToolCall(new_id("call"), name, as_text(arguments))
+        call = ToolCall(self.conversation.ids.new("call"), name, as_text(arguments))
         own = OwnCall(call, said, 0 if said is None else len(said.generated), self.asked())
-        entry = Entry(new_id("item"), "assistant", kind="call", name=name, is_told=False, own=own)
+        entry = Entry(
+            self.conversation.ids.new("item"), "assistant", kind="call", name=name, is_told=False, own=own
+        )
         try:
             self.conversation.add(entry, self._place(own))
         except ClientError:  # what it said is gone

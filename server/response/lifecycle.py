@@ -22,7 +22,7 @@ from server.domain.events import (
     ResponseStarted,
     ResponseText,
 )
-from server.domain.ids import new_id
+from server.domain.ids import Ids
 from server.domain.mcp_tools import ApprovalRequest, McpCall, McpTool
 from server.domain.values import Item, ItemStatus, Response, ResponseReason, ResponseStatus
 from server.output.outbound import Outbound, OutputStream, StreamState
@@ -97,7 +97,7 @@ class Lifecycle:
             return self.entry
         self.start(output)
         entry = self.entry = Entry(
-            new_id("item"),
+            self._conversation.ids.new("item"),
             "assistant",
             spoken=self._response.modality == "audio",
             status="in_progress",
@@ -129,7 +129,7 @@ class Lifecycle:
         pieces: list[SpokenPiece] = []
         grow(pieces, samples, text=text, is_final=True)
         entry = Entry(
-            new_id("item"),
+            self._conversation.ids.new("item"),
             "assistant",
             text,
             spoken=True,
@@ -210,13 +210,13 @@ class Lifecycle:
         after = self.entry.id if told and self.entry is not None else None
         for calling in calls:
             # Ids that a model gives are its own for one request, not for a conversation.
-            entry, index = _call_entry(calling), len(items)
+            entry, index = _call_entry(calling, self._conversation.ids), len(items)
             after = self._add(items, entry, after)
             if calling.mcp is None:
                 continue
             request_id = None
             if calling.mcp.needs_approval:
-                request = _request_entry(entry, calling.mcp)
+                request = _request_entry(entry, calling.mcp, self._conversation.ids)
                 after = request_id = self._add(items, request, after)
             mcp.append(PlacedCall(entry, index, calling.mcp, calling.running, request_id))
         return tuple(mcp)
@@ -233,25 +233,25 @@ def _keep_spoken(entry: Entry) -> None:
         entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
 
 
-def _call_entry(calling: Calling) -> Entry:
+def _call_entry(calling: Calling, ids: Ids) -> Entry:
     call, mcp = calling.call, calling.mcp
     name = call.name if mcp is None else mcp.tool.name
     detail = None if mcp is None else McpCall(mcp.server.label)
     return Entry(
-        new_id("item"),
+        ids.new("item"),
         "assistant",
         arguments_json(call),
         kind="call",
-        call_id=new_id("call"),
+        call_id=ids.new("call"),
         name=name,
         detail=detail,
     )
 
 
-def _request_entry(call: Entry, mcp: McpTool) -> Entry:
+def _request_entry(call: Entry, mcp: McpTool, ids: Ids) -> Entry:
     detail = ApprovalRequest(mcp.server.label)
     return Entry(
-        new_id("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
+        ids.new("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
     )
 
 

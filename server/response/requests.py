@@ -16,7 +16,6 @@ from server.conversation.clips import Clips
 from server.conversation.items import chosen
 from server.domain.errors import ClientError
 from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
-from server.domain.ids import new_id
 from server.domain.values import Response, ResponseOptions, ResponseReason, SessionConfig
 from server.response.context import ResponseContext
 from server.response.pending import Deed, Pending
@@ -66,9 +65,9 @@ class Requests:
                 Question(options=options, ended_by="client", requested=True, about=about, is_out_of_band=True)
             )
             return
-        config = options.over(self.context.config())
+        config, ids = options.over(self.context.config()), self.context.of_responses.conversation.ids
         response = Response(
-            new_id("resp"), config.modality, options.metadata, config, options.in_conversation
+            ids.new("resp"), config.modality, options.metadata, config, options.in_conversation
         )
         question = Question(
             options=options, ended_by="client", requested=True, about=about, response=response

@@ -20,7 +20,6 @@ from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry, Verdict, cut
 from server.conversation.own_calls import OwnCalls
 from server.domain.errors import ClientError
-from server.domain.ids import new_id
 from server.domain.values import Response, ResponseReason, SessionConfig
 from server.output.outbound import OutputStream, StreamState
 from server.response.background import BackgroundWork
@@ -70,7 +69,7 @@ class ResponseRun:
         config = question.options.over(config)
         self._context = context
         self._response = question.response or Response(
-            new_id("resp"),
+            context.conversation.ids.new("resp"),
             config.modality,
             question.options.metadata,
             config,
@@ -78,7 +77,8 @@ class ResponseRun:
         )
         self._config = self._response.config
         self._about = context.conversation if question.about is None else question.about
-        replies_to = context.conversation if self._response.in_conversation else Conversation()
+        beside = Conversation(ids=context.conversation.ids)
+        replies_to = context.conversation if self._response.in_conversation else beside
         self._lifecycle = Lifecycle(self._response, replies_to, context.outbound)
         self._asked: Entry | None = None
         self._judged: tuple[Entry, ...] = ()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.conversation.spoken_items import SpokenItems
-from server.domain.ids import new_id
 from server.domain.values import ResponseReason, SessionConfig
 from server.domain.voice_events import VoiceHeld
 from server.response.announcements import Announcements
@@ -237,7 +236,8 @@ class FloorKeeper:
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""
         context = self._context
-        context.spoken.add_silence(new_id("item"), self._silent_from_ms, context.hearing.position_ms)
+        item_id = context.of_responses.conversation.ids.new("item")
+        context.spoken.add_silence(item_id, self._silent_from_ms, context.hearing.position_ms)
         detection = context.config().turn_detection
         if detection is not None and detection.create_response:
             question = Question(ended_by="server", requested=True)

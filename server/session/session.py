@@ -28,7 +28,6 @@ from server.conversation.utterance import Outcome, Utterance
 from server.domain import commands as cmd
 from server.domain import events as ev
 from server.domain.errors import ClientError, SessionOver
-from server.domain.ids import new_id
 from server.domain.mcp_tools import Approval
 from server.domain.values import SessionConfig
 from server.domain.voice_events import Ping, Played, Pong, VoicesOffered
@@ -95,7 +94,8 @@ class Session:
     ) -> None:
         """`check_request` raises ClientError for a response that is beyond what its key may ask for. What is done for
         good is done for `owner`; without one, for the session alone."""
-        self.id = new_id("sess")
+        self._ids = services.new_ids()
+        self.id = self._ids.new("sess")
         self._owner = owner or self.id
         self.speculation = Speculation()
         """What preparing answers in pauses has brought."""
@@ -109,7 +109,7 @@ class Session:
         self._floor = Floor(floor_limits(services))
         self._keep_idle_time(config)
         self._conversation = Conversation(
-            limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items
+            limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items, ids=self._ids
         )
         self._outbound = self._new_outbound()
         self._spoken = SpokenItems(
@@ -182,6 +182,7 @@ class Session:
             self._services.recogniser,
             self._services.new_vad,
             self._config,
+            ids=self._ids,
             max_utterance_s=self._services.limits.max_utterance_s,
             recognise_s=self._services.deadlines.recognise_s,
             first_sign_counts=self._dialect.holds_voice and not self._services.interruption.protect_ms,
@@ -222,7 +223,7 @@ class Session:
             max_context_tokens=services.limits.max_context_tokens,
             half_trip_s=lambda: link.latency_s / 2,
             now=self._now,
-            spawn=self._spawn,
+            spawn=self._help,
             user_id=None if self._owner == self.id else self._owner,
         )
 

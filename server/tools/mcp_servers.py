@@ -16,7 +16,6 @@ import anyio
 
 from server.conversation.memory import Conversation, Entry
 from server.domain.events import Event, ItemAdded, ItemDone, ListingEnded, ListingStarted
-from server.domain.ids import new_id
 from server.domain.mcp_tools import McpServer, McpTool, ToolListing
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import ServerTool, ToolConnection, ToolServers
@@ -146,7 +145,9 @@ class SessionMcpServers:
             held.scope.cancel()
 
     def _open(self, server: McpServer, *, was_lost: bool) -> None:
-        entry = Entry(new_id("item"), "system", kind="listing", detail=ToolListing(server.label))
+        entry = Entry(
+            self._conversation.ids.new("item"), "system", kind="listing", detail=ToolListing(server.label)
+        )
         retry_at = anyio.current_time() + RETRY_S if was_lost else math.inf
         held = self._held[server] = Held(server, entry, retry_at)
         previous = self._conversation.add(entry)

@@ -14,7 +14,7 @@ from audio.listener import Listener, SpeechAudio
 from audio.vad import Vad
 from server.conversation.utterance import Outcome, Utterance
 from server.domain.errors import ClientError
-from server.domain.ids import new_id
+from server.domain.ids import Ids
 from server.domain.values import SessionConfig, TurnDetection
 from server.turntaking.endpointing import EAGERNESS
 from stages.ports import Partial, Recogniser
@@ -77,6 +77,7 @@ class Hearing:
         new_vad: Callable[[], Vad],
         config: SessionConfig,
         *,
+        ids: Ids,
         max_utterance_s: float,
         recognise_s: float,
         first_sign_counts: bool,
@@ -91,6 +92,7 @@ class Hearing:
         answer's voice, and takes it back when it was nothing. Others interrupt, and wait until it is certain.
         """
         self._recogniser = recogniser
+        self._ids = ids
         self._max_utterance_ms = int(max_utterance_s * 1000)
         self._recognise_s = recognise_s
         self._first_sign_counts = first_sign_counts
@@ -239,7 +241,7 @@ class Hearing:
             self._on_partial(utterance, delta)
 
         utterance = Utterance(
-            new_id("item"),
+            self._ids.new("item"),
             self._recogniser.open(report),
             self._recogniser.rate_hz,
             patience_s=self._recognise_s,

@@ -20,6 +20,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.deadlines import Deadlines
+from server.domain.ids import Ids
 from server.domain.limits import Limits
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
@@ -220,6 +221,7 @@ class Stage:
         prepared: Mapping[str, Prepared] | None = None,
         raises_impossible: bool = True,
         grace_s: float = 0.0,
+        new_ids: Callable[[], Ids] = Ids,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -257,6 +259,7 @@ class Stage:
             observer=observer or NoObserver(),
             raises_impossible=raises_impossible,
             grace_s=grace_s,
+            new_ids=new_ids,
         )
         self.session = Session(self.wire, dialect(config), services, config)
         self.loop_turns = 0
