@@ -12,7 +12,7 @@ The voice is the run's `tts_provider` port, or else the one that the stage was m
 """
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -137,7 +137,7 @@ def _language_of(voice: Voice, settings: VoiceSettings) -> str | None:
     return settings.language or (None if only == "*" else only)
 
 
-async def _joined(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
+async def _joined(streams: Sequence[AsyncIterator[str]]) -> AsyncGenerator[str, None]:
     for stream in streams:
         async for token in stream:
             yield token
@@ -162,7 +162,7 @@ class _Speaking:
         self._began_at = 0.0
         self._wait = anyio.CancelScope()
 
-    async def run(self, tokens: AsyncIterator[str]) -> StageOutput:
+    async def run(self, tokens: AsyncGenerator[str, None]) -> StageOutput:
         send, receive = anyio.create_memory_object_stream[list[str]](self._settings.lookahead)
         voice, settings = self._voice, self._settings
         try:
@@ -183,11 +183,14 @@ class _Speaking:
         audio_ms = samples_to_ms(self._text.samples, voice.rate_hz)
         return StageOutput.ok(audio_ms=audio_ms, pieces=self._pieces)
 
-    async def _read(self, tokens: AsyncIterator[str], pieces: MemoryObjectSendStream[list[str]]) -> None:
+    async def _read(
+        self, tokens: AsyncGenerator[str, None], pieces: MemoryObjectSendStream[list[str]]
+    ) -> None:
         with pieces:
-            async for token in tokens:
-                if complete := self._sentences.push(token):
-                    await pieces.send(complete)
+            async with aclosing(tokens):
+                async for token in tokens:
+                    if complete := self._sentences.push(token):
+                        await pieces.send(complete)
             await pieces.send(self._sentences.flush())
 
     async def _speak(self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance) -> None:
