@@ -232,6 +232,17 @@ async def test_a_file_beside_folders_that_are_called_like_ours_is_served(tmp_pat
         assert await answer(await server.url(), "hello") == ["Mine: hello"]
 
 
+def test_a_package_that_stands_in_the_way_of_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").write_text("")
+    (tmp_path / "my_app.py").write_text("from server import VoiceServer")
+    done = subprocess.run(
+        [sys.executable, "my_app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+    assert f"{tmp_path / 'stages'} is imported instead of the server's own package 'stages'" in done.stderr
+    assert "stageflow-voice serve my_app:app" in done.stderr
+
+
 async def test_sighup_lets_new_sessions_use_the_file_if_it_is_right(tmp_path: Path) -> None:
     path = tmp_path / "stageflow-voice.toml"
     path.write_text(FILE)
