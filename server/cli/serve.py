@@ -75,7 +75,7 @@ def serve(server: VoiceServer, overrides: Mapping[str, Any]) -> None:
     for number in _HARMLESS:  # until there is somebody to receive them
         signal.signal(number, signal.SIG_IGN)
     with _OUTPUT:
-        personal, secrets = settings.log_personal, settings.secrets()
+        personal, secrets = settings.log_personal, configuration.secrets()
         log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
         options = {"use_uvloop": sys.platform != "win32"}
         anyio.run(_serve, configuration, partial(server.configure, overrides), backend_options=options)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from server.config.agents import Agent, Composition, Crew, assemble
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.file import FILE_NAME, FileContent, read_file
@@ -44,6 +46,15 @@ class Configuration:
     """By agent, the language model of those that have their own: configured, or an object."""
     file: FileContent = field(default_factory=FileContent)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may hold: the server's secrets, and those of its providers."""
+        chosen = (*self.choice.providers.values(), *self.models.values())
+        values = (value for one in chosen if isinstance(one, Configured) for _, value in one.settings)
+        return (
+            *self.settings.secrets(),
+            *(value.get_secret_value() for value in values if isinstance(value, SecretStr)),
+        )
 
 
 def file_path(given: str | Path | None, env_file: Path | None = Path(".env")) -> Path | None:

@@ -124,6 +124,11 @@ def test_show_hides_secrets_and_says_where_values_came_from(
     assert "llm.api_key = (hidden)" in shown
 
 
+def test_no_log_may_hold_the_secrets_of_providers() -> None:
+    configuration = load(CHEAP.replace('"echo"', '"openai"\nmodel = "m"\napi_key = "sk-of-a-provider"'))
+    assert "sk-of-a-provider" in configuration.secrets()
+
+
 def test_check_and_schema(capsys: pytest.CaptureFixture[str]) -> None:
     Path("stageflow-voice.toml").write_text(CHEAP)
     assert main(["config", "check"]) == 0
