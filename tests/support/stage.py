@@ -39,11 +39,11 @@ from stageflow.tools import Tool, ToolRegistry
 from stages.agent import AgentProfile, AgentStage
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
+    PipelineHook,
     VoicePipelineConfig,
     build_say_pipeline,
-    build_text_pipeline,
-    build_voice_pipeline,
     live_pipelines,
+    standard_pipeline,
 )
 from stages.ports import EndOfTurnModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
@@ -207,6 +207,7 @@ class Stage:
         tools: tuple[Tool, ...] = (),
         guard: SlowGuard | None = None,
         agent: Answering | None = None,
+        hook: PipelineHook | None = None,
         routes: tuple[Route, ...] = (Route("assistant"),),
         heard: str | Heard = "hello there",
         recogniser: Recogniser | None = None,
@@ -233,7 +234,8 @@ class Stage:
             policy=GuardPolicy(rules, "I must not."),
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
-        voice_pipeline = build_voice_pipeline(stages, speaker)
+        live = live_pipelines(standard_pipeline(stages, speaker), hook)
+        voice_pipeline = live.voice
         if guard is not None:
             voice_pipeline = guarded_by(guard, stages, speaker)
         if agent is not None:
@@ -244,7 +246,8 @@ class Stage:
             new_vad=WebRtcVad,
             pipelines=Pipelines(
                 voice=voice_pipeline,
-                text=build_text_pipeline(stages),
+                text=live.text,
+                work=live.work,
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
                 prepared=prepared or {},

@@ -1,0 +1,147 @@
+"""A pipeline that somebody has edited, in virtual time: what was heard of it, and what is done beside it."""
+
+from functools import partial
+
+import anyio
+
+from stageflow.core import StageContext, StageKind, StageOutput
+from stageflow.pipeline import Pipeline
+from stages.testing.fakes import Conduct
+from tests.support.stage import SlowGuard, Stage, play, voice_v1
+
+COUNT = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
+DONE = "response.done"
+
+
+async def longer(ctx: StageContext) -> StageOutput:
+    """Says more than the agent."""
+    async for token in ctx.inputs.stream("agent"):
+        await ctx.stream.send(token.replace("two", "two and a half"))
+    return StageOutput.ok()
+
+
+def filtered(pipeline: Pipeline) -> Pipeline:
+    return pipeline.insert("longer", longer, between=("agent", "tts"))
+
+
+def test_of_a_filtered_answer_history_has_what_was_heard() -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("count")
+        first = await stage.wire.until("response.output_item.added")
+        await stage.wire.until("x_words")
+        await anyio.sleep(2.0)
+        stage.wire.say("x_playback", item_id=first["item"]["id"], played_samples=24_000 + 12_000)
+        await anyio.sleep(0.1)
+        stage.wire.say("response.cancel")
+        await stage.wire.until(DONE)
+        stage.ask("go on", "text")
+        await stage.wire.until(DONE, 2)
+
+    stage = play(partial(Stage, COUNT, "Bye.", hook=filtered, dialect=voice_v1), story)
+    heard = next(m.content for m in stage.model.requests[-1].messages if m.role == "assistant")
+    assert heard.startswith("one two and a half")
+    assert "sixteen" not in heard
+    whole = COUNT.replace("two", "two and a half")
+    assert whole.startswith(heard.split("\n")[0].rstrip(" .…—-")[:18])
+    words = [
+        word["text"] for event in stage.wire.events() if event["type"] == "x_words" for word in event["words"]
+    ]
+    assert "".join(words).startswith("one two and a half three")
+
+
+class Saves:
+    """A WORK stage that takes its time."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.delay_s = delay_s
+        self.saved: list[str] = []
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        await anyio.sleep(self.delay_s)
+        self.saved.append(ctx.inputs.get("response"))
+        return StageOutput.ok()
+
+
+def saving(saves: Saves, pipeline: Pipeline) -> Pipeline:
+    return pipeline.with_stage("save", saves, dependencies=("agent",))
+
+
+def test_work_does_not_delay_the_end_and_outlives_an_interruption() -> None:
+    saves = Saves(delay_s=10)
+
+    async def story(stage: Stage) -> None:
+        stage.ask("count")
+        await stage.wire.until("response.output_audio.delta")
+        await anyio.sleep(1.0)
+        stage.wire.say("response.cancel")
+        await stage.wire.until(DONE)
+        assert saves.saved == []
+        await anyio.sleep(11)
+
+    play(partial(Stage, COUNT, hook=partial(saving, saves)), story)
+    assert saves.saved == [COUNT]
+
+
+def test_of_what_is_refused_no_work_is_done() -> None:
+    saves = Saves()
+
+    def hook(pipeline: Pipeline) -> Pipeline:
+        return saving(saves, pipeline.replace("guard", SlowGuard(blocks=True)))
+
+    async def story(stage: Stage) -> None:
+        stage.ask("count")
+        await stage.wire.until(DONE)
+        await anyio.sleep(5)
+
+    stage = play(partial(Stage, COUNT, hook=hook), story)
+    assert saves.saved == []
+    [done] = [event for event in stage.wire.events() if event["type"] == DONE]
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "I must not."
+
+
+def test_an_agent_that_says_nothing_at_all_is_apologised_for() -> None:
+    class Mute:
+        name = "agent"
+        kind = StageKind.AGENT
+
+        async def execute(self, ctx: StageContext) -> StageOutput:
+            return StageOutput.ok(mood="thoughtful")
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        done = await stage.wire.until(DONE)
+        assert done["response"]["status"] == "failed"
+
+    play(partial(Stage, agent=Mute()), story)
+
+
+def test_an_output_guard_lets_be_heard_what_had_passed() -> None:
+    class SentenceGuard:
+        kind = StageKind.GUARD
+
+        async def execute(self, ctx: StageContext) -> StageOutput:
+            sentence = ""
+            async for token in ctx.inputs.stream("agent"):
+                sentence += token
+                if sentence.endswith("."):
+                    if "secret" in sentence:
+                        await anyio.sleep(3)  # the words before are being heard
+                        return StageOutput.cancel("secret", {"refusal": "I may not say that."})
+                    await ctx.stream.send(sentence)
+                    sentence = ""
+            return StageOutput.ok()
+
+    def hook(pipeline: Pipeline) -> Pipeline:
+        return pipeline.insert("sentences", SentenceGuard(), between=("agent", "tts"))
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until(DONE)
+
+    answer = "It is a quarter past eleven. The secret is out. Nothing more."
+    stage = play(partial(Stage, answer, voice=Conduct(), hook=hook), story)
+    [done] = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
+    said = [item["content"][0]["transcript"] for item in done["output"]]
+    assert said == ["It is a quarter past eleven.", "I may not say that."]
