@@ -1,16 +1,13 @@
 """All six stages of Building Stages together, with real speech in and out."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import pytest
 
-from server.app import App
+from server import VoiceServer
 from server.client.client import RealtimeClient
-from server.config.agents import Crew
-from server.config.providers import load_providers
-from server.config.settings import load_settings
 from stageflow import Pipeline
 from stages.testing.wer import word_error_rate
 from tests.e2e.test_conversation import ANSWER_WER, recognised, say
@@ -55,21 +52,17 @@ async def test_the_six_stages_together_aloud() -> None:
             .with_stage("persist", PersistStage(db), dependencies=("agent",))
         )
 
-    chosen = await anyio.to_thread.run_sync(lambda: load_settings({"port": 0}, env_file=None))
-    async with load_providers(chosen, lambda text: None) as providers:
-        app = App(chosen, replace(providers, db=db), Crew(hook=hook))
-        async with app.listening() as listening:
-            port = listening.sockets[0].getsockname()[1]
-            async with RealtimeClient(f"ws://127.0.0.1:{port}/v1/realtime") as caller:
-                await say(caller, "ps_goforward.wav")
-                done = await caller.receive_until("response.done", timeout_s=90)
-                call = caller.call
-                with anyio.fail_after(30):
-                    await db.has_saved.wait()
+    async with VoiceServer(pipeline=hook).listening(port=0) as listening:
+        async with RealtimeClient(listening.url) as caller:
+            await say(caller, "ps_goforward.wav")
+            done = await caller.receive_until("response.done", timeout_s=90)
+            call = caller.call
+            with anyio.fail_after(30):
+                await db.has_saved.wait()
         assert done.event["response"]["status"] == "completed"
         text = call.texts("response.output_audio_transcript.done", "transcript")[0]
         assert text == "You would like me to go forward. I am on my way."
-        assert word_error_rate(text, await recognised(providers, call.samples())) <= ANSWER_WER
+        assert word_error_rate(text, await recognised(listening.providers, call.samples())) <= ANSWER_WER
     assert client.said[-1].startswith("GO FORWARD")
     assert tools.ran == ["look"] * len(client.said)
     assert db.saved[-1][1] == text
