@@ -52,7 +52,9 @@ async def listening(name: str, **providers: Any) -> AsyncIterator[Listening]:
 
 
 def test_they_are_short() -> None:
-    for path in EXAMPLES.glob("*.py"):
+    """A part of one's own is 40 lines at most."""
+    names = ("own_recogniser", "own_voice", "own_agent", "own_tools", "two_agents")
+    for path in (EXAMPLES / f"{name}.py" for name in names):
         assert path.read_text().count("\n") <= 40, path.name
 
 
