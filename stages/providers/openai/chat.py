@@ -172,9 +172,7 @@ class OpenAIChatModel:
             body = fit.fitted(request)
             async with AsyncExitStack() as stack:
                 try:
-                    response = await stack.enter_async_context(
-                        self._server.post("chat/completions", json=body)
-                    )
+                    response = await stack.enter_async_context(self._server.post("chat/completions", body))
                 except Refusal as refusal:
                     better = fit.adjusted(refusal.status, refusal.words, body)
                     if better is None or attempt == _ADJUSTMENTS:

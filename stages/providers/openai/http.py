@@ -1,12 +1,13 @@
 """Requests to an OpenAI-compatible server: one pool of connections, and every failure in our own words.
 
-What a server says of a failure is passed on, whatever shape it has, but never a key.
+The requests are the `openai` package's; the answers are read here, since many servers write them a little otherwise
+than its types say. What a server says of a failure is passed on, whatever shape it has, but never a key.
 """
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -16,6 +17,7 @@ from stages.providers.sockets.faults import fault
 
 if TYPE_CHECKING:
     import httpx2
+    import openai
 
 SILENCE_S = 30.0
 """How long a server may send nothing at all, while connecting or in the middle of an answer."""
@@ -27,6 +29,7 @@ _KEEP_CONNECTION_S = 60.0
 _MOST_BYTES_OF_FAULT = 65_536
 _MOST_CHARS_OF_FAULT = 500
 _MOST_BYTES_OF_WARMING = 1_000_000
+_NO_KEY = "no-key"
 _DRAIN_S = 0.05
 _LINE_BYTES = 4_000_000
 _BY_STATUS: Mapping[int, ErrorKind] = {
@@ -80,6 +83,10 @@ class ServerSettings(BaseModel):
         return self.api_key.get_secret_value() if self.api_key else None
 
 
+FileOfForm: TypeAlias = tuple[str, bytes, str]
+"""Name, content and type of a file in a form."""
+
+
 class Refusal(ProviderError):
     """The server answered with an HTTP status that is no success. `words` are what it says about it."""
 
@@ -101,6 +108,7 @@ class Server:
         silence_s: float = SILENCE_S,
     ) -> None:
         import httpx2  # takes a moment, and is not needed without such a server
+        import openai
 
         if api_key and not is_sendable(api_key):
             raise fault(name, ErrorKind.AUTH, _UNSENDABLE)
@@ -109,17 +117,28 @@ class Server:
         self.name = name
         self._silence_s = silence_s
         self._secrets = [secret for secret in (api_key, url.password) if secret]
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}  # local servers want none
-        self._client = httpx2.AsyncClient(
+        self._headers: dict[str, str | openai.Omit] = {"Accept": "*/*"}
+        if not api_key:
+            self._headers["Authorization"] = openai.Omit()  # local servers want none
+        if base_url:  # the package sends what the environment says of these, which is for OpenAI's eyes
+            self._headers |= dict.fromkeys(("OpenAI-Organization", "OpenAI-Project"), openai.Omit())
+        timeout = openai.Timeout(silence_s, connect=min(_CONNECT_S, silence_s))
+        self._client = openai.AsyncOpenAI(
             base_url=url,
-            headers=headers,
-            timeout=httpx2.Timeout(silence_s, connect=min(_CONNECT_S, silence_s)),
-            limits=httpx2.Limits(max_keepalive_connections=64, keepalive_expiry=_KEEP_CONNECTION_S),
+            api_key=api_key or _NO_KEY,  # without one it would take OPENAI_API_KEY, whatever the server
+            timeout=timeout,
+            max_retries=0,  # whoever asks decides that
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=timeout,
+                limits=httpx2.Limits(max_keepalive_connections=64, keepalive_expiry=_KEEP_CONNECTION_S),
+                follow_redirects=False,
+                event_hooks={"response": [self._check]},
+            ),
         )
 
     async def close(self) -> None:
         """Close the connections. Answers that are under way fail."""
-        await self._client.aclose()
+        await self._client.close()
 
     @asynccontextmanager
     async def warmed(self) -> AsyncGenerator[None, None]:
@@ -134,8 +153,8 @@ class Server:
 
     async def _warm(self) -> None:
         """Any answer will do. What is wrong with the server, the first request tells."""
-        with suppress(ProviderError), self.told():
-            async with self._client.stream("GET", "models") as response:
+        with suppress(ProviderError):
+            async with self._response("GET", "models") as response:
                 received = 0
                 async for piece in response.aiter_bytes():
                     received += len(piece)
@@ -143,30 +162,67 @@ class Server:
                         return
 
     @asynccontextmanager
-    async def post(self, path: str, **content: Any) -> AsyncGenerator["httpx2.Response", None]:
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, files: Mapping[str, FileOfForm] | None = None
+    ) -> AsyncGenerator["httpx2.Response", None]:
         """The response to a request, with its body still to come; leaving the block closes it.
 
-        Raises Refusal, or what `told` raises. `content` is as httpx takes it: `json`, `data`, `files`.
+        Raises Refusal, or what `told` raises. With `files`, `body` is the rest of a form, else JSON.
         """
+        async with self._response("POST", path, body, files) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _response(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        files: Mapping[str, FileOfForm] | None = None,
+    ) -> AsyncGenerator["httpx2.Response", None]:
+        import httpx2
+
+        form = {"Content-Type": "multipart/form-data"} if files else {}
+        is_stream: bool = True  # of bytes: the package leaves an httpx2.Response to its caller
+        options: openai.RequestOptions = {"headers": {**self._headers, **form}}
         with self.told():
-            async with self._client.stream("POST", path, **content) as response:
-                if not response.is_success:
-                    words = self._safe(await _fault_of(response))
-                    raise Refusal(response.status_code, words, _wait_of(response))
+            if method == "GET":
+                response = await self._client.get(
+                    path, cast_to=httpx2.Response, options=options, stream=is_stream
+                )
+            else:
+                response = await self._client.post(
+                    path, cast_to=httpx2.Response, body=body, files=files, options=options, stream=is_stream
+                )
+            assert isinstance(response, httpx2.Response)
+            async with aclosing(response):
                 yield response
+
+    async def _check(self, response: "httpx2.Response") -> None:
+        """Raises Refusal. It comes before the package reads what is refused, which it would do without a limit."""
+        if not response.is_success:
+            words = self._safe(await _fault_of(response))
+            raise Refusal(response.status_code, words, _wait_of(response))
 
     @contextmanager
     def told(self) -> Iterator[None]:
         """Raises the ProviderError that says what an error of the connection or a refusal is."""
         import httpx2
+        import openai
 
         try:
             yield
-        except httpx2.TimeoutException as error:
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             words = f"the server sent nothing for {self._silence_s:g} s"
             raise fault(self.name, ErrorKind.TIMEOUT, words) from error
-        except (httpx2.TransportError, httpx2.InvalidURL, httpx2.DecodingError) as error:
-            why = self._safe(str(error) or type(error).__name__)
+        except (
+            openai.APIConnectionError,
+            httpx2.TransportError,
+            httpx2.InvalidURL,
+            httpx2.DecodingError,
+        ) as error:
+            cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+            why = self._safe(str(cause) or type(cause).__name__)
             raise fault(self.name, ErrorKind.NETWORK, f"{self.place}: {why}") from error
 
     def meaning_of(self, refusal: Refusal) -> ProviderError:

@@ -84,7 +84,7 @@ class OpenAIResponsesModel:
         answer = ResponseEvents(self._settings.model)
         body = self._request(messages, tools, tool_choice, max_tokens)
         try:
-            async with self._server.post("responses", json=body) as response:
+            async with self._server.post("responses", body) as response:
                 async with aclosing(events_of(response)) as events:
                     async for data in events:
                         for event in answer.push(self._event(data)):

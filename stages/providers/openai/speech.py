@@ -93,7 +93,7 @@ class OpenAIVoice:
             pcm = Pcm(self.rate_hz)
             try:
                 async with self._server.post(
-                    self.settings.path, json=self._request(piece, name, speed)
+                    self.settings.path, self._request(piece, name, speed)
                 ) as response:
                     await self._check(response)
                     async for data in response.aiter_bytes():

@@ -105,7 +105,7 @@ class OpenAITranscriber:
             form = {key: value for key, value in self._form(hints).items() if key not in self._refused}
             file = {"file": ("speech.wav", wav, "audio/wav")}
             try:
-                async with self._server.post(self.settings.path, data=form, files=file) as response:
+                async with self._server.post(self.settings.path, form, files=file) as response:
                     language = hints.language or self.settings.language
                     return await self._read(response, language or "", on_text)
             except Refusal as refusal:
