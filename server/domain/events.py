@@ -195,7 +195,7 @@ class ResponseItemEnded:
 
 @dataclass(frozen=True, slots=True)
 class ResponseCall:
-    """The answer calls a tool of the client's or a mcp one, or asks whether it may: a whole item, the `index`th of
+    """The answer calls a tool of the client's or an MCP tool, or asks whether it may: a whole item, the `index`th of
     the answer."""
 
     response: Response

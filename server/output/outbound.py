@@ -5,7 +5,7 @@ Theory of operation
 Two kinds of things leave. *Events* are small and leave at once, in order. *Audio* is paced: at most a lead
 beyond what has been played, so that silence never depends on the client throwing much away.
 
-A pipeline run speaks through a *output*. An output stream starts HELD: what is said and sung into it waits, bounded,
+A pipeline run speaks through an *output stream*. It starts HELD: what is sent into it waits, bounded,
 until `commit` lets it out or `shut` throws it away. OutputStreams carry the epoch in which they were made. `flush`
 raises the epoch and shuts the output: from that moment nothing of it is ever taken out again, and whatever
 its tasks still put in goes nowhere, whether or not they obey their cancellation.

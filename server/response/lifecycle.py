@@ -1,7 +1,7 @@
 """What the client is told of one answer, rung by rung: nothing, response started, message started, ended.
 
 Whatever happens to an answer, the client is told each rung at most once, in order, and of every response that has
-started also its end. Calls of tools that are not ours, the client's and mcp ones, are told last, when the words
+started also its end. Calls of tools that are not ours, the client's and MCP tools, are told last, when the words
 before them have left. A message that a failure has cut short is broken off, and the apology is the next.
 """
 
@@ -42,7 +42,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """A call that the answer makes: of one of the client's tools, or of a mcp one."""
+    """A call that the answer makes: of one of the client's tools, or of an MCP tool."""
 
     call: ToolCall
     mcp: McpTool | None = None
