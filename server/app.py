@@ -22,12 +22,9 @@ from server.config.keys import key_name
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
 from server.config.warm_up import warm_up
-from server.dialects.realtime.dialect import RealtimeDialect
-from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.secrets import read_order, render_secret
-from server.dialects.voice.dialect import VoiceDialect
-from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
+from server.dialects.registry import DIALECTS, DialectTable, OpenedBy, Opening, SessionDialect
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
@@ -38,7 +35,7 @@ from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection, IntakeLimits
 from server.gateway.frame_memory import FrameMemory
 from server.gateway.handshake import presented_key
-from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, requested_model, requested_purpose
+from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, path_of
 from server.gateway.roster import Roster
 from server.gateway.tls import Certificate
 from server.gateway.unsent import unsent_bytes
@@ -116,7 +113,13 @@ class _SocketWire:
 class App:
     """One server process: its services and its live sessions."""
 
-    def __init__(self, settings: Settings, providers: Providers, crew: Crew | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Providers,
+        crew: Crew | None = None,
+        dialects: DialectTable = DIALECTS,
+    ) -> None:
         """Raises ConfigError where the crew's pipeline cannot work."""
         self._settings = settings
         self._providers = providers
@@ -126,9 +129,14 @@ class App:
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
         self._metrics = Metrics(lambda: len(self._roster))
-        self._hosting = McpPolicy(settings.mcp_servers)
+        self._dialects = dialects
         voices = tuple(voice.name for voice in providers.voice.voices)
-        self._abilities = Abilities(providers.languages, voices)
+        self._opening = Opening(
+            SessionConfig(),
+            Abilities(providers.languages, voices),
+            hosting=McpPolicy(settings.mcp_servers),
+        )
+        """What every dialect is made with; its session's settings come when there is one."""
         self._services = self._new_services()
         self._admission = Admission(
             settings.quotas,
@@ -148,6 +156,7 @@ class App:
                 is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
             ),
             self._admission,
+            dialects,
         )
 
     def _new_services(self) -> Services:
@@ -256,18 +265,20 @@ class App:
             await self._open_session(connection, visitor)
 
     async def _open_session(self, connection: GuardedConnection, visitor: Visitor) -> None:
-        wire = _SocketWire(connection)
-        request = connection.request
-        config = self._session_config(requested_model(request.path) if request else None)
-        if request is not None:
-            config = replace(config, purpose=requested_purpose(request.path))
-        key = presented_key(request.headers) if request else None
-        limits = RealtimeLimits(max_clips_s=self._settings.limits.max_utterance_s, hosting=self._hosting)
-        pinned = self._secrets.find(key, anyio.current_time())
-        realtime = RealtimeDialect(config, limits, pinned=pinned, abilities=self._abilities)
-        config = realtime.config
-        is_voice = connection.subprotocol == VOICE_SUBPROTOCOL
-        dialect = VoiceDialect(realtime) if is_voice else realtime
+        assert connection.request is not None, "there was a handshake"
+        wire, target = _SocketWire(connection), connection.request.path
+        key = presented_key(connection.request.headers)
+        route = self._dialects.find(path_of(target), connection.subprotocol)
+        assert route is not None, "the door lets nobody in who speaks nothing"
+        by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
+        pinned = self._secrets.find(key, anyio.current_time()) if by_secret else None
+        opening = replace(
+            self._opening,
+            config=route.defaults(self._session_config(), target),
+            max_clips_s=self._settings.limits.max_utterance_s,
+            pinned=pinned,
+        )
+        dialect = route.make(opening)
         if self._roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
             await _refuse(wire, dialect, self._settings.limits.max_sessions)
             return
@@ -281,13 +292,13 @@ class App:
                     recogniser=providers.recogniser,
                     new_ports=partial(_ports, providers, self._crew),
                 )
-            session = Session(wire, dialect, services, config, within_quota, owner)
-            await self._run_session(session, realtime, name if pinned is None else "client-secret")
+            session = Session(wire, dialect, services, dialect.config, within_quota, owner)
+            await self._run_session(session, dialect, name if pinned is None else "client-secret")
 
-    async def _run_session(self, session: Session, realtime: RealtimeDialect, key_name: str | None) -> None:
+    async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:
         with about(session=session.id, key=key_name):
             log.info("session started")
-            for setting in realtime.ignored:
+            for setting in dialect.ignored:
                 log.info("%s: %s", setting.param, setting.message)
             try:
                 with self._roster.has(session), calls_of(session.id):
@@ -301,8 +312,8 @@ class App:
         names = self._settings.key_names
         return next((key_name(n, names) for n, key in enumerate(keys) if key == presented), None)
 
-    def _session_config(self, model: str | None) -> SessionConfig:
-        config = SessionConfig(
+    def _session_config(self) -> SessionConfig:
+        return SessionConfig(
             instructions=self._settings.instructions,
             turn_detection=TurnDetection(
                 kind=self._settings.turn_detection,
@@ -310,14 +321,13 @@ class App:
                 silence_duration_ms=self._settings.silence_duration_ms,
             ),
         )
-        return replace(config, model=model) if model else config
 
     def _health(self) -> Mapping[str, object]:
         providers = dict(zip(ROLES.values(), self._providers.names, strict=True))
         return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
     def _mint(self, body: bytes, key: str) -> Mapping[str, object]:
-        order = read_order(body, self._session_config(None), self._hosting)
+        order = read_order(body, self._session_config(), self._opening.hosting)
         value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time(), key)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 

@@ -12,15 +12,11 @@ foreign page gets in by a DNS name that was pointed at us afterwards.
 
 import hmac
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 
-from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
-
-SUBPROTOCOLS = (VOICE_SUBPROTOCOL, "realtime")
-"""What we speak, the richer one first."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -53,12 +49,6 @@ def offered_subprotocols(headers: Headers) -> list[str]:
     """What the client offers, in its order."""
     values = headers.get_all("Sec-WebSocket-Protocol")
     return [offer.strip() for value in values for offer in value.split(",")]
-
-
-def choose_subprotocol(offered: Iterable[str]) -> str | None:
-    """The richest that the client knows: browsers give up when they offer something and nothing is chosen."""
-    known = set(offered)
-    return next((name for name in SUBPROTOCOLS if name in known), None)
 
 
 def wants_beta_shape(headers: Headers) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from html import escape
 from importlib import resources
-from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -20,15 +19,17 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from server.dialects.realtime.address import REALTIME_PATHS
+from server.dialects.registry import DIALECTS, DialectTable, OpenedBy
 from server.domain.errors import ClientError
 from server.gateway.addresses import Network, client_address
 from server.gateway.admission import Admission, Visitor
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
-    choose_subprotocol,
     is_host_trusted,
     is_key_accepted,
     is_origin_allowed,
+    offered_subprotocols,
     presented_key,
     wants_beta_shape,
 )
@@ -38,9 +39,6 @@ from server.gateway.web_files import WebFile, read_files
 from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
 log = logging.getLogger(__name__)
-
-REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
-"""Where sessions are opened; the second and third for clients that build the address their own way."""
 
 SECRETS_PATHS = frozenset(f"{path}/client_secrets" for path in REALTIME_PATHS)
 
@@ -94,19 +92,23 @@ class PlainRequest:
 
     @property
     def path(self) -> str:
-        """Without the query; empty when the target is none."""
-        try:
-            path = urlsplit(self.target).path
-        except ValueError:
-            return ""
-        return path.rstrip("/") or "/"
+        """What `path_of` finds in the target."""
+        return path_of(self.target)
 
 
 class FrontDoor:
     """The rules of one server, for `websockets.serve(process_request=..., select_subprotocol=...)`."""
 
-    def __init__(self, rules: DoorRules, backstage: Backstage, admission: Admission) -> None:
+    def __init__(
+        self,
+        rules: DoorRules,
+        backstage: Backstage,
+        admission: Admission,
+        dialects: DialectTable = DIALECTS,
+    ) -> None:
         self._rules = rules
+        self._dialects = dialects
+        self._keyed_paths = dialects.paths | SECRETS_PATHS | {"/metrics"}
         self._backstage = backstage
         self._admission = admission
 
@@ -130,13 +132,14 @@ class FrontDoor:
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
     ) -> Subprotocol | None:
         """Choose what the client offers, if we speak it; never the token that carries its key."""
-        chosen = choose_subprotocol(offered)
+        path = path_of(connection.request.path) if connection.request else ""
+        chosen = self._dialects.choose(path, offered)
         return None if chosen is None else Subprotocol(chosen)
 
     def decide(self, request: PlainRequest) -> Page | None:
         """The answer to a request, or None when it may become a WebSocket."""
         path = request.path
-        if path in REALTIME_PATHS:
+        if path in self._dialects.paths:
             return self._decide_session(request)
         if path in SECRETS_PATHS:
             return self._mint(request)
@@ -150,7 +153,7 @@ class FrontDoor:
         """What `decide` says, within the quotas; whoever is refused is counted."""
         headers, admission = request.headers, self._admission
         address = self._address(connection, headers)
-        with_key = request.path in _KEYED_PATHS and presented_key(headers) is not None
+        with_key = request.path in self._keyed_paths and presented_key(headers) is not None
         page = await admission.turned_away(address) if with_key else None
         if page is not None and self._is_origin_allowed(request):
             page = replace(page, headers=(*page.headers, *_cors(headers)))
@@ -181,8 +184,15 @@ class FrontDoor:
             )
         if not self._is_origin_allowed(request):
             return _WRONG_ORIGIN
+        chosen = self._dialects.choose(request.path, offered_subprotocols(headers))
+        route = self._dialects.find(request.path, chosen)
+        if route is None:
+            return error_page(400, "unknown_subprotocol", "None of the subprotocols is spoken at this path.")
+        by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
         key = presented_key(headers)
-        if not is_key_accepted(key, self._rules.api_keys) and not self._backstage.is_secret(key):
+        if not is_key_accepted(key, self._rules.api_keys) and not (
+            by_secret and self._backstage.is_secret(key)
+        ):
             return _WRONG_KEY
         if "call_id" in query:
             return error_page(404, "not_found", "There is no such call: this server takes no phone calls.")
@@ -250,7 +260,6 @@ _STOPPING = error_page(
     503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
 )
 _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-_KEYED_PATHS = REALTIME_PATHS | SECRETS_PATHS | {"/metrics"}
 _REFUSALS = frozenset({401, 403, 429, 503})
 _WRONG_ORIGIN = error_page(
     403, "origin_not_allowed", "Pages from this origin may not connect: see allowed_origins."
@@ -275,15 +284,13 @@ def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
     return ("Access-Control-Allow-Origin", origins[0]), exposed, vary
 
 
-def requested_model(target: str) -> str | None:
-    """The `model` of a session's address: the name of an agent, if the client asks for one."""
-    return parse_qs(urlsplit(target).query).get("model", [None])[0]
-
-
-def requested_purpose(target: str) -> Literal["realtime", "transcription"]:
-    """What the session is for, by the `intent` of its address."""
-    intent = parse_qs(urlsplit(target).query).get("intent", ["conversation"])[0]
-    return "transcription" if intent == "transcription" else "realtime"
+def path_of(target: str) -> str:
+    """The path of a request's target, without the query and a slash at the end; empty when there is none."""
+    try:
+        path = urlsplit(target).path
+    except ValueError:
+        return ""
+    return path.rstrip("/") or "/"
 
 
 # --- the page ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ there (`x_ping`, `x_pong`). docs/protocol.md describes it.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from pydantic import Field
@@ -23,6 +24,7 @@ from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame,
 from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event, ResponseAudio
+from server.domain.values import IgnoredSetting, SessionConfig
 from server.domain.voice_events import (
     ArtifactMade,
     Ping,
@@ -138,6 +140,16 @@ class VoiceDialect:
             self._came_part_bytes + len(data), self._format.bytes_per_sample
         )
         self._came_samples += samples
+
+    @property
+    def config(self) -> SessionConfig:
+        """What the client has configured."""
+        return self._realtime.config
+
+    @property
+    def ignored(self) -> Sequence[IgnoredSetting]:
+        """What of the address that opened the session changes nothing."""
+        return self._realtime.ignored
 
     @property
     def _format(self) -> AudioFormat:

@@ -4,7 +4,6 @@ import pytest
 from websockets.datastructures import Headers
 
 from server.gateway.handshake import (
-    choose_subprotocol,
     is_key_accepted,
     is_local,
     is_origin_allowed,
@@ -64,22 +63,6 @@ def test_any_configured_key_opens_the_door(
 
 
 # --- subprotocols -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("offered", "chosen"),
-    [
-        ([], None),
-        (["realtime"], "realtime"),
-        (["realtime", "voice.v1"], "voice.v1"),
-        (["openai-insecure-api-key.k", "voice.v1"], "voice.v1"),
-        (["openai-insecure-api-key.k", "x", "realtime"], "realtime"),
-        (["openai-insecure-api-key.k"], None),
-        (["Realtime"], None),
-    ],
-)
-def test_realtime_is_chosen_and_the_key_never_comes_back(offered: list[str], chosen: str | None) -> None:
-    assert choose_subprotocol(offered) == chosen
 
 
 @pytest.mark.parametrize(

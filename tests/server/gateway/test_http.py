@@ -25,7 +25,7 @@ from server.domain.events import Event, SessionStarted
 from server.domain.values import Response
 from server.gateway.admission import Admission, Quotas
 from server.gateway.connection import GuardedConnection
-from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready, requested_model
+from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from tests.support.realtime_story import CONFIG, whole_response
@@ -236,14 +236,6 @@ def test_a_body_that_could_not_be_read_is_told_of(fault: BodyFault, status: int)
 def test_only_post_makes_secrets() -> None:
     page = answer("GET", MINT)
     assert (page.status, ("Allow", "POST") in page.headers) == (405, True)
-
-
-@pytest.mark.parametrize(
-    ("target", "model"),
-    [("/v1/realtime?model=m&x=1", "m"), ("/v1/realtime", None), ("/v1/realtime?model=a%20b", "a b")],
-)
-def test_the_model_of_a_session_is_in_its_address(target: str, model: str | None) -> None:
-    assert requested_model(target) == model
 
 
 # --- the page ---------------------------------------------------------------------------------------------
