@@ -16,6 +16,7 @@ from server.client.client import RealtimeClient
 from server.config.agents import Crew
 from server.config.providers import Providers
 from server.config.settings import load_settings
+from server.dialects.registry import DIALECTS
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.trace_checker import check_trace
@@ -69,6 +70,7 @@ async def live_server(
     /,
     pipeline: Any = None,  # a PipelineHook; any, so that a table of settings may be spread beside it
     db: Any = None,
+    dialects: Any = DIALECTS,  # a DialectTable
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said."""
@@ -83,7 +85,7 @@ async def live_server(
         tool_servers=tool_servers,
         db=db,
     )
-    async with App(chosen, providers, Crew(hook=pipeline)).listening() as server:
+    async with App(chosen, providers, Crew(hook=pipeline), dialects).listening() as server:
         yield LiveServer(server.sockets[0].getsockname()[1], voice)
 
 
