@@ -8,17 +8,7 @@ from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting, Item, Response, ResponseReason, ResponseStatus, SessionConfig
-from server.domain.voice_events import (
-    ArtifactMade,
-    Pong,
-    StageEventTold,
-    TurnEnded,
-    TurnTimed,
-    VoiceFlushed,
-    VoiceHeld,
-    VoicesOffered,
-    WordsTimed,
-)
+from server.domain.voice_events import VoiceEvent
 from stages.ports import Usage
 
 
@@ -262,42 +252,25 @@ class Problem:
     error: ClientError
 
 
-Event = (
-    SessionStarted
-    | VoicesOffered
-    | Pong
-    | SessionConfigured
-    | SpeechStarted
-    | VoiceHeld
-    | VoiceFlushed
-    | SpeechStopped
-    | SilenceNoticed
-    | AudioCommitted
-    | AudioCleared
-    | ItemAdded
-    | ItemDone
-    | ItemRetrieved
-    | ItemDeleted
-    | ItemTruncated
-    | TranscriptPartial
-    | TranscriptFinal
-    | TranscriptFailed
-    | ResponseStarted
+SessionEvent = SessionStarted | SessionConfigured
+InputEvent = SpeechStarted | SpeechStopped | SilenceNoticed | AudioCommitted | AudioCleared
+TranscriptEvent = TranscriptPartial | TranscriptFinal | TranscriptFailed
+ItemEvent = ItemAdded | ItemDone | ItemRetrieved | ItemDeleted | ItemTruncated
+ResponseEvent = (
+    ResponseStarted
     | ResponseItemStarted
     | ResponseText
     | ResponseAudio
     | ResponseItemEnded
     | ResponseCall
     | ResponseEnded
-    | McpCallStarted
-    | McpCallEnded
-    | ListingStarted
-    | ListingEnded
     | OutputCleared
-    | WordsTimed
-    | TurnEnded
-    | TurnTimed
-    | StageEventTold
-    | ArtifactMade
-    | Problem
 )
+McpEvent = McpCallStarted | McpCallEnded | ListingStarted | ListingEnded
+
+ConversationEvent = (
+    SessionEvent | InputEvent | TranscriptEvent | ItemEvent | ResponseEvent | McpEvent | Problem
+)
+"""What every client can be told."""
+
+Event = ConversationEvent | VoiceEvent

@@ -122,3 +122,17 @@ class TurnTimed:
     response_id: str
     ms: Mapping[str, int]
     """By step (`Step`)."""
+
+
+VoiceEvent = (
+    Pong
+    | VoicesOffered
+    | VoiceHeld
+    | VoiceFlushed
+    | WordsTimed
+    | TurnEnded
+    | TurnTimed
+    | StageEventTold
+    | ArtifactMade
+)
+"""What only clients that play the voice themselves are told."""

@@ -10,10 +10,12 @@ there (`x_ping`, `x_pong`). docs/protocol.md describes it.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import assert_never
 
 from pydantic import Field
 
 from audio.formats import AudioFormat
+from server.dialects.realtime.bodies import Body
 from server.dialects.realtime.commands import checked, event_ref
 from server.dialects.realtime.decode import too_much_audio
 from server.dialects.realtime.dialect import RealtimeDialect
@@ -33,6 +35,7 @@ from server.domain.voice_events import (
     StageEventTold,
     TurnEnded,
     TurnTimed,
+    VoiceEvent,
     VoiceFlushed,
     VoiceHeld,
     VoicesOffered,
@@ -79,32 +82,11 @@ class VoiceDialect:
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order."""
-        match event:
-            case ResponseAudio(epoch=epoch, offset_samples=offset, data=data):
-                return [pack_frame(Stream.ANSWER, epoch, offset, data)]
-            case Pong():
-                return [self._realtime.frame("x_pong", {})]
-            case VoiceHeld(how=how):
-                return [self._realtime.frame(f"x_{how}", {})]
-            case VoiceFlushed(epoch=epoch):
-                return [self._realtime.frame("x_flush", {"epoch": epoch % WRAP})]
-            case VoicesOffered():
-                return [self._realtime.frame("x_voices", asdict(event))]
-            case WordsTimed():
-                return [self._realtime.frame("x_words", asdict(event))]
-            case TurnEnded():
-                return [self._realtime.frame("x_turn", asdict(event))]
-            case TurnTimed(turn=turn, response_id=response_id, ms=ms):
-                fields: Json = {"turn": turn, "response_id": response_id, "ms": {**ms}}
-                return [self._realtime.frame("x_metrics", fields)]
-            case StageEventTold() | ArtifactMade():
-                return [self._of_stage(event)]
+        if isinstance(event, ResponseAudio):
+            return [pack_frame(Stream.ANSWER, event.epoch, event.offset_samples, event.data)]
+        if isinstance(event, VoiceEvent):
+            return [self._realtime.frame(*_body(event))]
         return self._realtime.encode(event)
-
-    def _of_stage(self, event: StageEventTold | ArtifactMade) -> str:
-        kind = "x_event" if isinstance(event, StageEventTold) else "x_artifact"
-        fields = {"response_id": event.response_id, "stage": event.stage, "name": event.name}
-        return self._realtime.frame(kind, {**fields, "data": json.loads(event.json)})
 
     def _microphone(self, frame: bytes) -> AppendAudio:
         stream, epoch, offset_samples, data = unpack_frame(frame)
@@ -154,3 +136,33 @@ class VoiceDialect:
     @property
     def _format(self) -> AudioFormat:
         return self._realtime.config.input_format
+
+
+def _body(event: VoiceEvent) -> Body:
+    """The type of an event that Realtime does not have, and its fields."""
+    match event:
+        case Pong():
+            return "x_pong", {}
+        case VoiceHeld():
+            return f"x_{event.how}", {}
+        case VoiceFlushed():
+            return "x_flush", {"epoch": event.epoch % WRAP}
+        case VoicesOffered():
+            return "x_voices", asdict(event)
+        case WordsTimed():
+            return "x_words", asdict(event)
+        case TurnEnded():
+            return "x_turn", asdict(event)
+        case TurnTimed():
+            return "x_metrics", {"turn": event.turn, "response_id": event.response_id, "ms": {**event.ms}}
+        case StageEventTold():
+            return "x_event", _of_stage(event)
+        case ArtifactMade():
+            return "x_artifact", _of_stage(event)
+        case _:
+            assert_never(event)
+
+
+def _of_stage(event: StageEventTold | ArtifactMade) -> Json:
+    place: Json = {"response_id": event.response_id, "stage": event.stage, "name": event.name}
+    return {**place, "data": json.loads(event.json)}

@@ -11,7 +11,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel, TypeAdapter
 
 from audio.formats import AudioFormat, Encoding
-from server.dialects.realtime.dialect import UNKNOWN_TO_REALTIME, RealtimeDialect
+from server.dialects.realtime.dialect import RealtimeDialect
 from server.domain import events
 from server.domain.errors import ClientError
 from server.domain.events import (
@@ -25,6 +25,7 @@ from server.domain.events import (
     TranscriptFinal,
 )
 from server.domain.values import Item, Response, SessionConfig
+from server.domain.voice_events import VoiceEvent
 from tests.support.realtime_story import (
     CONFIG,
     OPENING,
@@ -216,7 +217,7 @@ def test_every_event_is_one_that_the_openai_package_knows() -> None:
 
 def test_the_story_has_every_event_of_the_session() -> None:
     # Clients of the standard protocol are never asked to hold a voice.
-    assert {type(event) for event in story()} == set(get_args(events.Event)) - set(UNKNOWN_TO_REALTIME)
+    assert {type(event) for event in story()} == set(get_args(events.Event)) - set(get_args(VoiceEvent))
 
 
 def test_every_frame_has_the_next_event_id() -> None:
