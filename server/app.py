@@ -27,6 +27,7 @@ from server.dialects.realtime.secrets import read_order, render_secret
 from server.dialects.registry import DIALECTS, DialectTable, OpenedBy, Opening, SessionDialect
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
+from server.domain.ids import Ids
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
 from server.gateway.admission import Admission, Visitor
@@ -277,6 +278,7 @@ class App:
             config=route.defaults(self._session_config(), target),
             max_clips_s=self._settings.limits.max_utterance_s,
             pinned=pinned,
+            ids=Ids(),
         )
         dialect = route.make(opening)
         if self._roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
@@ -292,7 +294,7 @@ class App:
                     recogniser=providers.recogniser,
                     new_ports=partial(_ports, providers, self._crew),
                 )
-            session = Session(wire, dialect, services, dialect.config, within_quota, owner)
+            session = Session(wire, dialect, services, dialect.config, within_quota, owner, opening.ids)
             await self._run_session(session, dialect, name if pinned is None else "client-secret")
 
     async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:

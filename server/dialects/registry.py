@@ -11,6 +11,7 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Pinned
 from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
+from server.domain.ids import Ids
 from server.domain.values import Abilities, IgnoredSetting, SessionConfig
 from server.domain.wire import Dialect
 from server.tools.mcp_policy import McpPolicy
@@ -50,6 +51,8 @@ class Opening:
     """Which servers of tools a client may name."""
     pinned: Pinned | None = None
     """What the client secret fixes that opened the session; never where a key is needed."""
+    ids: Ids = field(default_factory=Ids)
+    """Where the session's ids come from."""
 
 
 def _same(config: SessionConfig, target: str) -> SessionConfig:
@@ -92,7 +95,9 @@ class DialectTable:
 
 def _realtime(opening: Opening) -> RealtimeDialect:
     limits = RealtimeLimits(max_clips_s=opening.max_clips_s, hosting=opening.hosting)
-    return RealtimeDialect(opening.config, limits, pinned=opening.pinned, abilities=opening.abilities)
+    return RealtimeDialect(
+        opening.config, limits, pinned=opening.pinned, abilities=opening.abilities, ids=opening.ids
+    )
 
 
 def _voice(opening: Opening) -> VoiceDialect:

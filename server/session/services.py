@@ -7,7 +7,6 @@ import anyio
 
 from audio.vad import Vad
 from server.domain.deadlines import Deadlines
-from server.domain.ids import Ids
 from server.domain.limits import Limits
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
@@ -43,8 +42,6 @@ class Services:
     unreported_lead_ms: int = 1300
     """For those that do not."""
     chunk_ms: int = 100
-    new_ids: Callable[[], Ids] = Ids
-    """Where the ids of a session come from."""
     grace_s: float = 0.0
     """How long a session outlives its connection, so that another can be attached."""
     raises_impossible: bool = False

@@ -28,6 +28,7 @@ from server.conversation.utterance import Outcome, Utterance
 from server.domain import commands as cmd
 from server.domain import events as ev
 from server.domain.errors import ClientError, SessionOver
+from server.domain.ids import Ids
 from server.domain.mcp_tools import Approval
 from server.domain.values import SessionConfig
 from server.domain.voice_events import Ping, Played, Pong, VoicesOffered
@@ -91,10 +92,11 @@ class Session:
         config: SessionConfig,
         check_request: Callable[[], Awaitable[None]] = _unchecked,
         owner: str | None = None,
+        ids: Ids | None = None,
     ) -> None:
         """`check_request` raises ClientError for a response that is beyond what its key may ask for. What is done for
-        good is done for `owner`; without one, for the session alone."""
-        self._ids = services.new_ids()
+        good is done for `owner`; without one, for the session alone. `ids` are the dialect's too."""
+        self._ids = ids or Ids()
         self.id = self._ids.new("sess")
         self._owner = owner or self.id
         self.speculation = Speculation()
@@ -112,10 +114,11 @@ class Session:
             limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items, ids=self._ids
         )
         self._outbound = self._new_outbound()
+        put = self._outbound.put
         self._spoken = SpokenItems(
             self.id,
             self._conversation,
-            self._outbound.put,
+            put,
             wants_transcripts=lambda: self._config.transcription,
             spawn=self._help,
         )
@@ -133,9 +136,7 @@ class Session:
         self._requests = self._new_requests()
         self._playback = self._new_playback()
         self._observer = services.observer
-        self._reports = TurnReports(
-            self.id, self._hearing, self._outbound.put, self._playback, services.observer
-        )
+        self._reports = TurnReports(self.id, self._hearing, put, self._playback, services.observer)
         self._keeper = self._new_keeper()
         self._writer = self._new_writer()
         self._tasks: TaskGroup
@@ -168,8 +169,7 @@ class Session:
         )
 
     def _new_playback(self) -> Playback:
-        link = self._link
-        unsent = None if self._dialect.holds_voice else (lambda: link.unsent_bytes)
+        unsent = None if self._dialect.holds_voice else (lambda: self._link.unsent_bytes)
         return Playback(self._conversation, self._outbound, self._context.half_trip_s, unsent)
 
     def _new_mcp(self) -> McpCalls:

@@ -222,7 +222,7 @@ class Stage:
         prepared: Mapping[str, Prepared] | None = None,
         raises_impossible: bool = True,
         grace_s: float = 0.0,
-        new_ids: Callable[[], Ids] = Ids,
+        ids: Ids | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -262,9 +262,8 @@ class Stage:
             observer=observer or NoObserver(),
             raises_impossible=raises_impossible,
             grace_s=grace_s,
-            new_ids=new_ids,
         )
-        self.session = Session(self.wire, dialect(config), services, config)
+        self.session = Session(self.wire, dialect(config), services, config, ids=ids)
         self.loop_turns = 0
         """How often the loop went round while the story was told."""
 

@@ -44,6 +44,7 @@ from server.domain.commands import (
     TruncateItem,
 )
 from server.domain.errors import ClientError
+from server.domain.ids import Ids
 from server.domain.mcp_tools import McpChoice, McpServer
 from server.domain.values import Item, Modality, ResponseOptions, SessionConfig
 from stages.ports import OneTool
@@ -180,15 +181,15 @@ def session_part(event: RawEvent) -> SessionPart:
     return checked(_SessionUpdate, event).session
 
 
-def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
+def _create_item(event: RawEvent, config: SessionConfig, limits: RealtimeLimits, ids: Ids) -> Order | Noted:
     wanted, ref = checked(_CreateItem, event), event_ref(event)
-    reader = _reader(config, limits, ref)
+    reader = _reader(config, limits, ids, ref)
     added = AddItem(reader.item(wanted.item, "item"), wanted.previous_item_id, ref)
     return noted(added, reader.left_out)
 
 
-def _reader(config: SessionConfig, limits: RealtimeLimits, ref: str | None) -> ItemReader:
-    return ItemReader(ClipReader(config.input_format, limits, ref), ref)
+def _reader(config: SessionConfig, limits: RealtimeLimits, ids: Ids, ref: str | None) -> ItemReader:
+    return ItemReader(ClipReader(config.input_format, limits, ref), ids, ref)
 
 
 def noted(command: Order | Noted, problems: Sequence[ClientError]) -> Order | Noted:
@@ -211,9 +212,11 @@ def check_choice(config: SessionConfig, param: str, ref: str | None) -> None:
         raise ClientError("invalid_value", message, param=param, ref=ref)
 
 
-def _create_response(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
+def _create_response(
+    event: RawEvent, config: SessionConfig, limits: RealtimeLimits, ids: Ids
+) -> Order | Noted:
     part, ref = checked(_CreateResponse, event).response or _ResponsePart(), event_ref(event)
-    reader = _reader(config, limits, ref)
+    reader = _reader(config, limits, ids, ref)
     output = part.audio.output if part.audio and part.audio.output else OutputPart()
     if config.purpose == "transcription":
         message = "type: a session for transcription gives no answers; open one of type 'realtime' for them"
@@ -271,7 +274,7 @@ _SIMPLE: Mapping[str, Callable[[RawEvent], Order]] = {
     "response.cancel": lambda event: CancelResponse(checked(_Cancel, event).response_id, event_ref(event)),
     "output_audio_buffer.clear": lambda event: ClearOutput(event_ref(event)),
 }
-_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits], Order | Noted]] = {
+_BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits, Ids], Order | Noted]] = {
     "conversation.item.create": _create_item,
     CREATE_RESPONSE: _create_response,
 }
@@ -291,13 +294,14 @@ MODELS: Mapping[str, type[BaseModel]] = {
 KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
 
-def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits) -> Order | Noted:
-    """Any event but `session.update` and append as a command. `config` is what the session has now."""
+def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits, ids: Ids) -> Order | Noted:
+    """Any event but `session.update` and append as a command. `config` is what the session has now, and what the
+    client gives no id gets one of `ids`."""
     kind = event.get("type")
     if isinstance(kind, str) and kind in _SIMPLE:
         return _SIMPLE[kind](event)
     if isinstance(kind, str) and kind in _BY_SESSION:
-        return _BY_SESSION[kind](event, config, limits)
+        return _BY_SESSION[kind](event, config, limits, ids)
     ref = event_ref(event)
     if kind is None:
         raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)

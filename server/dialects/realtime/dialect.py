@@ -31,6 +31,7 @@ from server.dialects.realtime.unknown import UnknownKeys
 from server.domain.commands import Command, Configure, Noted, Order
 from server.domain.errors import ClientError
 from server.domain.events import Event
+from server.domain.ids import Ids
 from server.domain.values import Abilities, SessionConfig
 from server.domain.voice_events import VoiceEvent
 
@@ -50,9 +51,10 @@ class RealtimeDialect:
         *,
         pinned: Pinned | None = None,
         abilities: Abilities | None = None,
+        ids: Ids | None = None,
     ) -> None:
         """`pinned` is what a client secret fixes of the session; its settings are the defaults then. Without
-        `abilities` no wish is beyond the server."""
+        `abilities` no wish is beyond the server. What has no id yet gets one of `ids`, the session's."""
         pinned = pinned or Pinned(WireSession(defaults))
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
@@ -65,7 +67,8 @@ class RealtimeDialect:
         self._ignored = IgnoredSettings(abilities or Abilities())
         self.ignored = self._ignored.at_start(self._session.config)
         """What of the address that opened the session changes nothing."""
-        self._encoder = RealtimeEncoder()
+        self._ids = ids or Ids()
+        self._encoder = RealtimeEncoder(self._ids)
 
     def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
@@ -87,7 +90,7 @@ class RealtimeDialect:
             command = self._configure(event, part)
             problems.append(self._ignored.of_language(part, ref))
         else:
-            command = to_command(event, self._session.config, self._limits)
+            command = to_command(event, self._session.config, self._limits, self._ids)
             self._locks.check_command(command, event)
             if kind == CREATE_RESPONSE:
                 problems.append(self._ignored.of_response(event.get("response"), ref))

@@ -25,7 +25,7 @@ from server.domain.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from server.domain.ids import new_id
+from server.domain.ids import Ids
 from server.domain.values import IgnoredSetting, SessionConfig
 
 _NO_LIMITS: Body = ("rate_limits.updated", {"rate_limits": []})
@@ -36,9 +36,9 @@ _DELTA = {"audio": "response.output_audio_transcript.delta", "text": "response.o
 class RealtimeEncoder:
     """Numbers the frames of one session and writes them. Keeps identities, nothing of the conversation."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Ids) -> None:
         self._frames = 0
-        self._conversation_id = new_id("conv")
+        self._conversation_id = ids.new("conv")
         self._session_id = ""
         self._expires_at_s = 0
         self._place_of: tuple[str, str, str] = ("", "", "")

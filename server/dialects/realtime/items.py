@@ -13,7 +13,7 @@ from pydantic import Field
 from server.dialects.realtime.audio import ClipReader
 from server.dialects.realtime.fields import Part, Text
 from server.domain.errors import ClientError
-from server.domain.ids import new_id
+from server.domain.ids import Ids
 from server.domain.mcp_tools import Approval
 from server.domain.values import Item, ItemStatus, words_of
 from server.domain.values import Part as MessagePart
@@ -67,10 +67,11 @@ _LEFT_OUT = {
 class ItemReader:
     """Reads the items of one event, the event `ref`. Raises ClientError where there is nothing to be used."""
 
-    def __init__(self, clips: ClipReader, ref: str | None) -> None:
+    def __init__(self, clips: ClipReader, ids: Ids, ref: str | None) -> None:
         self.left_out: list[ClientError] = []
         """What the client is to be told of pieces that were left out."""
         self._clips = clips
+        self._ids = ids
         self._ref = ref
 
     def item(self, part: ItemPart, param: str) -> Item:
@@ -87,13 +88,13 @@ class ItemReader:
         return part.id or ""
 
     def _item(self, part: ItemPart, param: str) -> Item:
-        item_id = part.id or new_id("item")
+        item_id = part.id or self._ids.new("item")
         match part.type:
             case "message":
                 return self._message(part, item_id, param)
             case "function_call":
                 self._require(part, ("name", "arguments"), param)
-                call_id, name = part.call_id or new_id("call"), part.name or ""
+                call_id, name = part.call_id or self._ids.new("call"), part.name or ""
                 return Item(
                     item_id, "assistant", part.arguments or "", kind="call", call_id=call_id, name=name
                 )

@@ -2,10 +2,12 @@
 
 import random
 import re
+from functools import partial
 from typing import Any
 
 import anyio
 
+from server.dialects.realtime.dialect import RealtimeDialect
 from server.domain.ids import Ids
 from server.domain.values import SessionConfig
 from stageflow.tools import ToolCall
@@ -14,7 +16,7 @@ from tests.support.stage import Stage, play, speak
 
 CALLS = Said("Let me see.", calls=(ToolCall("call_of_the_model", "look_up", {}),))
 TOOL = {"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {}}}
-ID = re.compile(r"\b(?:sess|item|resp|call)_[0-9A-Za-z]{21}\b")
+ID = re.compile(r"\b(?:sess|conv|item|resp|call)_[0-9A-Za-z]{21}\b")
 
 
 def ids_of(seed: int) -> list[str]:
@@ -25,6 +27,8 @@ def ids_of(seed: int) -> list[str]:
         await speak(stage, 1.0)
         await stage.wire.until("response.done")
         await anyio.sleep(2.0)
+        call = {"type": "function_call", "name": "look_up", "arguments": "{}"}
+        stage.wire.say("conversation.item.create", item=call)  # without ids
         stage.wire.say("response.create")
         await stage.wire.until("response.done", 2)
         stage.wire.say("response.create", response={"conversation": "none", "output_modalities": ["text"]})
@@ -32,12 +36,14 @@ def ids_of(seed: int) -> list[str]:
 
     def stage_of() -> Stage:
         transcribed = SessionConfig(transcription=True)
+        ids = Ids(random.Random(seed).randrange)
         return Stage(
             CALLS,
             "It is noon.",
             "Aside.",
             config=transcribed,
-            new_ids=lambda: Ids(random.Random(seed).randrange),
+            dialect=partial(RealtimeDialect, ids=ids),
+            ids=ids,
         )
 
     told: list[dict[str, Any]] = play(stage_of, story).wire.events()
@@ -46,7 +52,7 @@ def ids_of(seed: int) -> list[str]:
 
 def test_by_the_same_chance_a_conversation_has_the_same_ids() -> None:
     once = ids_of(1)
-    assert {made.split("_")[0] for made in once} == {"sess", "item", "resp", "call"}
+    assert {made.split("_")[0] for made in once} == {"sess", "conv", "item", "resp", "call"}
     assert len(once) >= 9
     assert ids_of(1) == once
     assert not set(ids_of(2)) & set(once)
