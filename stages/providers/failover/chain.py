@@ -1,0 +1,151 @@
+"""The providers of a chain in their order, and what is told of them: to their breakers, the log and the metrics."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+import anyio
+
+from stages.errors import ErrorKind, ProviderError, UnspeakableText
+from stages.ports import HasSessions
+from stages.providers.failover.breaker import BreakerState, CircuitBreaker
+
+P = TypeVar("P")
+
+log = logging.getLogger(__name__)
+
+_LASTING = frozenset({ErrorKind.AUTH, ErrorKind.QUOTA})
+"""What the next call will meet as well."""
+
+_OF_THE_REQUEST = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.BAD_AUDIO})
+"""What says nothing of the provider: another request may go well."""
+
+_LINKS: WeakSet["Link[Any]"] = WeakSet()
+_CHANGES = Counter[tuple[str, str, str]]()
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Link(Generic[P]):
+    """A provider of a chain; what is known of it is shared by all sessions."""
+
+    kind: str
+    name: str
+    provider: P
+    breaker: CircuitBreaker
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """How a provider of a chain does."""
+
+    state: BreakerState
+    p50_s: float | None
+    p95_s: float | None
+    """Time to its first result."""
+
+
+def link_statistics() -> Mapping[tuple[str, str], LinkStatistics]:
+    """Of the chains of this process, by kind and name of the provider."""
+    return {
+        (link.kind, link.name): LinkStatistics(
+            link.breaker.state, link.breaker.first_result_s(0.5), link.breaker.first_result_s(0.95)
+        )
+        for link in tuple(_LINKS)
+    }
+
+
+def changes_over() -> Mapping[tuple[str, str, str], int]:
+    """How often a call went on with another provider: by kind, the one that failed, and the one that took over."""
+    return dict(_CHANGES)
+
+
+class Attempt(Generic[P]):
+    """A call's try of one provider. It began when it was made."""
+
+    def __init__(self, link: Link[P], *, is_last: bool) -> None:
+        self.provider = link.provider
+        self.is_last = is_last
+        """Nobody comes after it: it has all the time that whoever asks has."""
+        self.error: ProviderError | None = None
+        self.link = link
+        self._began_at: float | None = anyio.current_time()
+
+    def succeeded(self) -> None:
+        """The first result is there. Those after it say nothing new."""
+        if self._began_at is not None:
+            self.link.breaker.succeeded(anyio.current_time() - self._began_at)
+            self._began_at = None
+
+    def begins(self) -> None:
+        """The provider is asked now, later than when it was chosen."""
+        self._began_at = anyio.current_time()
+
+    def failed(self, error: ProviderError) -> None:
+        """It failed, or was too late."""
+        self.error = error
+        if error.kind in _OF_THE_REQUEST or isinstance(error, UnspeakableText):
+            return
+        self.link.breaker.failed(
+            anyio.current_time(), lasting=error.kind in _LASTING, retry_after_s=error.retry_after_s
+        )
+
+
+class Chain(Generic[P]):
+    """Providers of one kind, the first choice first."""
+
+    def __init__(self, links: Sequence[Link[P]]) -> None:
+        self.links = tuple(links)
+
+    @classmethod
+    def of(cls, kind: str, providers: Mapping[str, P]) -> "Chain[P]":
+        """A chain of providers by their names."""
+        links = [Link(kind, name, provider, CircuitBreaker()) for name, provider in providers.items()]
+        _LINKS.update(links)
+        return cls(links)
+
+    def attempts(self) -> Iterator[Attempt[P]]:
+        """One after the other, for as long as each fails. Those that are left alone for now come last: to ask them is
+        better than silence."""
+        failed: Attempt[P] | None = None
+        for number, link in enumerate(self._order(), 1):
+            if failed is not None:
+                self._tell(failed, link)
+            attempt = Attempt(link, is_last=number == len(self.links))
+            yield attempt
+            failed = attempt
+
+    async def opened(self, stack: AsyncExitStack) -> "Chain[P]":
+        """The same for one session, with those opened that keep something open."""
+        return Chain([replace(link, provider=await _opened(stack, link.provider)) for link in self.links])
+
+    def _order(self) -> Iterator[Link[P]]:
+        left_alone = list[Link[P]]()
+        for link in self.links:
+            if link.breaker.admits(anyio.current_time()):
+                yield link
+            else:
+                left_alone.append(link)
+        yield from left_alone
+
+    def _tell(self, failed: Attempt[P], link: Link[P]) -> None:
+        _CHANGES[link.kind, failed.link.name, link.name] += 1
+        log.warning("%s: %s takes over from %s: %s", link.kind, link.name, failed.link.name, failed.error)
+
+
+async def _opened(stack: AsyncExitStack, provider: P) -> P:
+    if isinstance(provider, HasSessions):
+        opened: P = await stack.enter_async_context(provider.session())
+        return opened
+    return provider
+
+
+def common_languages(several: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What all of them do, in the order of the first that names any; "*" is any."""
+    named = [languages for languages in several if "*" not in languages]
+    if not named:
+        return ("*",)
+    return tuple(one for one in named[0] if all(one in languages for languages in named[1:]))

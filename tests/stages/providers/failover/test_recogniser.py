@@ -1,0 +1,99 @@
+"""The next recogniser hears the whole utterance when the first fails or is late."""
+
+import anyio
+import numpy as np
+import pytest
+
+from stages.errors import ProviderError, ProviderRejected
+from stages.ports import Partial, Recogniser
+from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
+from stages.testing.contracts import check_recogniser
+from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
+from stages.testing.session_contracts import check_sessions
+from tests.support.virtual_time import virtual, virtual_loop
+
+NOISE = np.random.default_rng(1).integers(-3000, 3000, 24_000).astype(np.int16)
+FAILS, HANGS = Conduct(fails=ProviderError), Conduct(hangs=True)
+
+
+def chain(conduct: Conduct, following: Recogniser) -> FailoverRecogniser:
+    return FailoverRecogniser.of(
+        {"first": ScriptedRecogniser(Heard("Wrong.", conduct=conduct)), "next": following}
+    )
+
+
+async def hear(recogniser: Recogniser, partials: list[Partial] | None = None) -> str:
+    recognition = recogniser.open(None if partials is None else partials.append)
+    for piece in np.split(NOISE, 10):
+        recognition.push(piece)
+    try:
+        return (await recognition.final()).text
+    finally:
+        recognition.close()
+
+
+@virtual
+async def test_the_utterance_is_heard_by_the_next() -> None:
+    assert await hear(chain(FAILS, ScriptedRecogniser("Hello."))) == "Hello."
+    assert virtual_loop().time() == 0
+
+
+@virtual
+async def test_one_that_hangs_is_followed_when_it_is_late() -> None:
+    assert await hear(chain(HANGS, ScriptedRecogniser("Hello."))) == "Hello."
+    assert virtual_loop().time() == pytest.approx(LATE_S)
+
+
+@virtual
+async def test_when_all_fail_the_last_error_is_raised() -> None:
+    last = ScriptedRecogniser(Heard("", conduct=Conduct(fails=ProviderRejected)))
+    with pytest.raises(ProviderRejected):
+        await hear(chain(FAILS, last))
+
+
+@virtual
+async def test_another_rate_hears_as_much_audio() -> None:
+    heard = []
+
+    class Counting(ScriptedRecogniser):
+        def open(self, *args, **hints):  # type: ignore[no-untyped-def]
+            recognition = super().open(*args, **hints)
+            push = recognition.push
+            recognition.push = lambda samples: (heard.append(len(samples)), push(samples))  # type: ignore[method-assign,assign,func-returns-value]
+            return recognition
+
+    assert await hear(chain(FAILS, Counting("Hello.", rate_hz=8_000))) == "Hello."
+    assert sum(heard) == pytest.approx(len(NOISE) / 2, abs=40)
+
+
+@virtual
+async def test_what_was_told_as_stable_stays_true() -> None:
+    partials = list[Partial]()
+    other = ScriptedRecogniser("Something quite different, said at length.", word_ms=50)
+    assert (await hear(chain(FAILS, other), partials)).startswith("Something")
+    stable = ""
+    for partial in partials:
+        assert partial.stable.startswith(stable)
+        stable = partial.stable
+
+
+@virtual
+async def test_a_question_that_is_cancelled_leaves_the_utterance_as_it_was() -> None:
+    recognition = chain(HANGS, ScriptedRecogniser(Heard("Hello.", conduct=Conduct(delay_s=1)))).open()
+    recognition.push(NOISE)
+    with anyio.move_on_after(LATE_S / 2):
+        await recognition.final()
+    with anyio.move_on_after(LATE_S + 0.5):
+        await recognition.final()
+    assert (await recognition.final()).text == "Hello."
+    recognition.close()
+
+
+async def test_it_is_a_recogniser() -> None:
+    recogniser = chain(FAILS, ScriptedRecogniser("At your service."))
+
+    async def check(one: FailoverRecogniser) -> None:
+        await check_recogniser(one, NOISE, "At your service.")
+
+    await check(recogniser)
+    await check_sessions(recogniser, check)
