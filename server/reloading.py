@@ -55,5 +55,8 @@ class Reloading:
 
 
 def _providers_of(configuration: Configuration) -> object:
-    chosen = {kind: (one.provider, one.settings) for kind, one in configuration.choice.providers.items()}
+    chosen = {
+        kind: [(part.provider, part.settings) for part in one.parts]
+        for kind, one in configuration.choice.providers.items()
+    }
     return chosen, dict(configuration.choice.given), list(configuration.models.items())

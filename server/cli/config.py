@@ -85,6 +85,9 @@ def _is_provider(name: str) -> bool:
 
 def _of_provider(what: str, chosen: Configured, path: Path | None) -> Iterator[str]:
     yield f"{what}: {chosen.provider.name} ({chosen.provider.origin})"
+    if len(chosen.parts) > 1:
+        for part in chosen.parts:
+            yield from _of_provider(f"{what}.{part.provider.name}", part, path)
     for name in type(chosen.settings).model_fields:
         origin = chosen.origins.get(name, "default")
         origin = str(path or "a setting of the server") if origin == "file" else origin

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_settings import DotEnvSettingsSource
 
+from server.config.chains import chain_of, names_in
 from server.config.settings import PREFIX, Settings
 from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured, configure
@@ -65,7 +66,7 @@ def choose(
         faults += wrong
         if provider is not None:
             found[kind] = provider
-    faults += _clashes({kind: one.provider.capabilities for kind, one in found.items()} | _of(given), found)
+    faults += _clashes({kind: one.capabilities for kind, one in found.items()} | _of(given), found)
     return Choice(found, tuple(faults), given)
 
 
@@ -77,13 +78,22 @@ def name_of(settings: Settings, kind: Kind) -> str:
 def configured(
     kind: Kind, name: str, settings: Settings, tables: Tables, environment: Mapping[str, str]
 ) -> tuple[Configured | None, tuple[str, ...]]:
-    """The provider of this name with its settings, or None and every fault of it."""
+    """The provider of this name with its settings, or the chain of those in it, or None and every fault of it."""
+    names, table = names_in(name), tables.get(kind, {})
+    table = table if names_in(str(table.get("use"))) == names else {}
+    if len(names) == 1:
+        own = {key: value for key, value in table.items() if key != "use"}
+        return _one(kind, names[0], settings, own, environment)
+    return chain_of(kind, names, table, lambda one, own: _one(kind, one, settings, own, environment))
+
+
+def _one(
+    kind: Kind, name: str, settings: Settings, own: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[Configured | None, tuple[str, ...]]:
     try:
         provider = find_provider(kind, name)
     except ProviderFault as fault:
         return None, fault.faults
-    table = tables.get(kind, {})
-    own = {key: value for key, value in table.items() if key != "use"} if table.get("use") == name else {}
     usual = {
         key: value
         for key, setting in _OWN.get((kind, name), {}).items()

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from server.config.agents import Agent, Composition, Crew, assemble
 from server.config.choice import KINDS, Choice, choose, configured, variables
-from server.config.file import FILE_NAME, FileContent, read_file
+from server.config.file import FILE_NAME, FileContent, joined, read_file
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings, read_settings, unusable, variable_of
 from stages.providers.configured import Configured
@@ -50,7 +50,8 @@ class Configuration:
     def secrets(self) -> tuple[str, ...]:
         """What no log may hold: the server's secrets, and those of its providers."""
         chosen = (*self.choice.providers.values(), *self.models.values())
-        values = (value for one in chosen if isinstance(one, Configured) for _, value in one.settings)
+        parts = [part for one in chosen if isinstance(one, Configured) for part in one.parts]
+        values = (value for part in parts for _, value in part.settings)
         return (
             *self.settings.secrets(),
             *(value.get_secret_value() for value in values if isinstance(value, SecretStr)),
@@ -135,10 +136,11 @@ def _models(
         if not isinstance(table, Mapping):
             models[agent.name] = _given("llm", table, faults)
             continue
-        made, wrong = configured("llm", str(table.get("use")), settings, {"llm": table}, variables(env_file))
+        table = {**table, "use": str(joined(table.get("use")))}
+        made, wrong = configured("llm", table["use"], settings, {"llm": table}, variables(env_file))
         faults += [f"agents.{agent.name}.llm: {line}" for line in wrong]
         models[agent.name] = made
-        if made is not None and not hasattr(made.provider.made_by, "stream"):
+        if made is not None and not all(hasattr(part.provider.made_by, "stream") for part in made.parts):
             faults.append(f"agents.{agent.name}.llm: keeps a connection for each session, as only [llm] can")
     return models
 

@@ -8,9 +8,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+)
 
 from server.config.agents import Agent, Composition, Route
 from server.config.settings import Interruption, Settings, Waits
@@ -76,12 +84,31 @@ class InterruptionTable(Interruption):
     model_config = _STRICT
 
 
+_NAMES: dict[str, Any] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+
+
+def joined(use: object) -> object:
+    """The names of a chain as one, as variables have them; anything else as it is."""
+    is_chain = isinstance(use, list | tuple) and use and all(isinstance(name, str) for name in use)
+    return ",".join(map(str, use)) if is_chain and isinstance(use, list | tuple) else use
+
+
 class ProviderTable(BaseModel):
     """A provider, by name, and its settings: `stageflow-voice providers NAME` shows which it has."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    use: str = Field(description="built in, the entry point of an installed package, or `module:Class`")
+    use: Annotated[str, WithJsonSchema(_NAMES)] = Field(
+        description="built in, the entry point of an installed package, or `module:Class`; several are a chain, in "
+        "which the next takes over when one fails"
+    )
+
+    @field_validator("use", mode="before")
+    @classmethod
+    def _joined(cls, use: object) -> object:
+        return joined(use)
 
 
 class GuardTable(BaseModel):
@@ -170,9 +197,9 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
     except ValidationError as error:
         faults += [f"{path}: {_line(fault)}" for fault in error.errors(include_url=False)]
         kinds = {
-            kind: raw[kind]
+            kind: {**raw[kind], "use": joined(raw[kind]["use"])}
             for kind in _PLACES
-            if isinstance(raw.get(kind), dict) and isinstance(raw[kind].get("use"), str)
+            if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
         return FileContent(path, names, kinds), tuple(faults)

@@ -74,7 +74,10 @@ def title_of(kind: Kind, choice: Choice) -> str:
     if kind in choice.given:
         made = choice.given[kind]
         return str(getattr(made, "title", type(made).__name__))
-    chosen = choice.providers[kind]
+    return ", else ".join(map(_title, choice.providers[kind].parts))
+
+
+def _title(chosen: Configured) -> str:
     title = str(getattr(chosen.provider.made_by, "title", chosen.provider.name))
     return title.format(**chosen.settings.model_dump())
 
@@ -130,7 +133,7 @@ async def load(stack: AsyncExitStack, make: Callable[[], T]) -> T:
 
 def _languages(choice: Choice, recogniser: object) -> tuple[str, ...]:
     chosen: Configured | None = choice.providers.get("stt")
-    declared = chosen.provider.capabilities if chosen else getattr(recogniser, "capabilities", None)
+    declared = chosen.capabilities if chosen else getattr(recogniser, "capabilities", None)
     return getattr(declared, "languages", ("*",))
 
 

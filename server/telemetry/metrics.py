@@ -19,6 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from server.telemetry.provider_metrics import ProviderChains
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor_table import FloorEvent, State
 from stages.runtime.worker import worker_statistics
@@ -90,6 +91,7 @@ class Metrics:
             registry=registry,
         )
         registry.register(_Workers())
+        registry.register(ProviderChains())
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self._process_page = ""

@@ -28,6 +28,16 @@ class Configured:
     origins: Mapping[str, str]
     """Where each value that is not a default came from: `file`, or the name of a variable or of a file."""
 
+    @property
+    def parts(self) -> tuple["Configured", ...]:
+        """What it consists of: itself, or the providers of a chain."""
+        return (self,)
+
+    @property
+    def capabilities(self) -> Any:
+        """What it declares that it can do; None for kinds that declare nothing."""
+        return self.provider.capabilities
+
     def make(self) -> Any:
         """Load it. May block."""
         return self.provider.make(self.settings)

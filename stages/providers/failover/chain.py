@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 import anyio
+import anyio.to_thread
 
 from stages.errors import ErrorKind, ProviderError, UnspeakableText
 from stages.ports import HasSessions
@@ -121,6 +123,15 @@ class Chain(Generic[P]):
     async def opened(self, stack: AsyncExitStack) -> "Chain[P]":
         """The same for one session, with those opened that keep something open."""
         return Chain([replace(link, provider=await _opened(stack, link.provider)) for link in self.links])
+
+    async def close(self) -> None:
+        """Close those that can be closed, by their plain or async `close`."""
+        for link in self.links:
+            close = getattr(link.provider, "close", None)
+            if iscoroutinefunction(close):
+                await close()
+            elif close is not None:
+                await anyio.to_thread.run_sync(close)
 
     def _order(self) -> Iterator[Link[P]]:
         left_alone = list[Link[P]]()

@@ -41,6 +41,10 @@ class FailoverModel:
         async with AsyncExitStack() as stack:
             yield FailoverModel(await self._chain.opened(stack), self._late_s)
 
+    async def close(self) -> None:
+        """Close those that can be closed."""
+        await self._chain.close()
+
     async def stream(
         self,
         messages: Sequence[Message],

@@ -52,6 +52,10 @@ class FailoverRecogniser:
         async with AsyncExitStack() as stack:
             yield FailoverRecogniser(await self._chain.opened(stack), self._late_s)
 
+    async def close(self) -> None:
+        """Close those that can be closed."""
+        await self._chain.close()
+
     def open(self, on_partial: OnPartial | None = None, *, hints: SpeechHints = SpeechHints()) -> Recognition:
         """Begin an utterance."""
         return _FailoverRecognition(self._chain, self.rate_hz, self._late_s, on_partial, hints)

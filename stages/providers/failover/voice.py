@@ -48,6 +48,10 @@ class FailoverVoice:
         async with AsyncExitStack() as stack:
             yield FailoverVoice(await self._chain.opened(stack), self._late_s)
 
+    async def close(self) -> None:
+        """Close those that can be closed."""
+        await self._chain.close()
+
     @asynccontextmanager
     async def utterance(
         self, *, voice: str | None = None, speed: float = 1.0, language: str | None = None
@@ -55,13 +59,13 @@ class FailoverVoice:
         """An answer's utterance."""
         choice = Choice(voice, speed, language, self.rate_hz, self._late_s)
         utterance = FailoverUtterance(self._chain, choice)
-        own: Exception | None = None
+        own: BaseException | None = None
         with utterance:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(utterance.run)
                 try:
                     yield utterance
-                except Exception as error:  # noqa: BLE001  # the block's own, which leaves it as it is and not as a group
+                except (Exception, GeneratorExit) as error:  # noqa: BLE001  # the block's own, which leaves it as it is and not as a group
                     own = error
                 finally:
                     utterance.cancel()

@@ -1,11 +1,14 @@
 """The next recogniser hears the whole utterance when the first fails or is late."""
 
+from collections.abc import Callable
+
 import anyio
 import numpy as np
 import pytest
 
+from audio.formats import Samples
 from stages.errors import ProviderError, ProviderRejected
-from stages.ports import Partial, Recogniser
+from stages.ports import Partial, Recogniser, Recognition, SpeechHints
 from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
 from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
@@ -20,6 +23,30 @@ def chain(conduct: Conduct, following: Recogniser) -> FailoverRecogniser:
     return FailoverRecogniser.of(
         {"first": ScriptedRecogniser(Heard("Wrong.", conduct=conduct)), "next": following}
     )
+
+
+class Counting(ScriptedRecogniser):
+    """Counts what is pushed."""
+
+    heard_samples = 0
+
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> Recognition:
+        return Counted(self, super().open(on_partial, hints=hints))
+
+
+class Counted:
+    """One utterance of it."""
+
+    def __init__(self, owner: Counting, recognition: Recognition) -> None:
+        self._owner = owner
+        self._recognition = recognition
+        self.final, self.close = recognition.final, recognition.close
+
+    def push(self, samples: Samples) -> None:
+        self._owner.heard_samples += len(samples)
+        self._recognition.push(samples)
 
 
 async def hear(recogniser: Recogniser, partials: list[Partial] | None = None) -> str:
@@ -53,17 +80,9 @@ async def test_when_all_fail_the_last_error_is_raised() -> None:
 
 @virtual
 async def test_another_rate_hears_as_much_audio() -> None:
-    heard = []
-
-    class Counting(ScriptedRecogniser):
-        def open(self, *args, **hints):  # type: ignore[no-untyped-def]
-            recognition = super().open(*args, **hints)
-            push = recognition.push
-            recognition.push = lambda samples: (heard.append(len(samples)), push(samples))  # type: ignore[method-assign,assign,func-returns-value]
-            return recognition
-
-    assert await hear(chain(FAILS, Counting("Hello.", rate_hz=8_000))) == "Hello."
-    assert sum(heard) == pytest.approx(len(NOISE) / 2, abs=40)
+    counting = Counting("Hello.", rate_hz=8_000)
+    assert await hear(chain(FAILS, counting)) == "Hello."
+    assert counting.heard_samples == pytest.approx(len(NOISE) / 2, abs=40)
 
 
 @virtual

@@ -26,8 +26,9 @@ class Silent(ScriptedVoice):
     async def stream(
         self, text: str, *, voice: str | None = None, speed: float = 1.0
     ) -> AsyncGenerator[Speech, None]:
-        for nothing in ():
-            yield nothing
+        nothing: tuple[Speech, ...] = ()
+        for speech in nothing:
+            yield speech
 
 
 class Wordless:

@@ -1,0 +1,85 @@
+"""Chains of providers in the configuration: what all of a chain can do, and which cannot be one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages.ports import RecogniserCapabilities
+from stages.providers.configured import Configured
+from stages.providers.failover.model import FailoverModel
+from stages.providers.failover.recogniser import FailoverRecogniser
+from stages.providers.failover.voice import FailoverVoice
+from stages.providers.registry import Kind, NoSettings, Provider
+
+_MADE_BY: Mapping[Kind, Any] = {"stt": FailoverRecogniser, "llm": FailoverModel, "tts": FailoverVoice}
+
+Find = Callable[[str, Mapping[str, object]], tuple[Configured | None, tuple[str, ...]]]
+"""A provider by its name, with the settings of its own table; or every fault of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredChain(Configured):
+    """Providers of which the next takes over when one fails."""
+
+    links: tuple[Configured, ...]
+
+    @property
+    def parts(self) -> tuple[Configured, ...]:
+        """The providers of the chain, the first choice first."""
+        return self.links
+
+    @property
+    def capabilities(self) -> Any:
+        """What all of them can do."""
+        return self.provider.made_by.common([link.capabilities for link in self.links])  # type: ignore[attr-defined]
+
+    def make(self) -> Any:
+        """Load all of them. May block."""
+        return self.provider.made_by.of({link.provider.name: link.make() for link in self.links})  # type: ignore[attr-defined]
+
+
+def names_in(use: str) -> tuple[str, ...]:
+    """The names of a chain, or the one name."""
+    return tuple(name.strip() for name in use.split(","))
+
+
+def chain_of(
+    kind: Kind, names: Sequence[str], table: Mapping[str, object], find: Find
+) -> tuple[Configured | None, tuple[str, ...]]:
+    """The chain of these providers, each with its own table in that of the kind; or None and every fault of it."""
+    faults = list(_faults(kind, names, table))
+    links = list[Configured]()
+    for name in dict.fromkeys(names):
+        own = table.get(name)
+        link, wrong = find(name, own if isinstance(own, Mapping) else {})
+        faults += wrong
+        if link is not None:
+            links.append(link)
+    if not faults:
+        faults += _clashes(kind, links)
+    if faults:
+        return None, tuple(faults)
+    provider = Provider(kind, ",".join(names), _MADE_BY[kind], "a chain")
+    return ConfiguredChain(provider, NoSettings(), {}, tuple(links)), ()
+
+
+def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> Iterator[str]:
+    if kind not in _MADE_BY:
+        yield f"{kind}: has no chain, as {', '.join(_MADE_BY)} may have: name one provider"
+    if len({*names}) != len(names):
+        yield f"{kind}: {','.join(names)!r} names a provider twice"
+    for key in table:
+        if key != "use" and key not in names:
+            yield f"{kind}.{key}: in a chain a setting is in the table of its provider, such as [{kind}.{names[0]}]"
+
+
+def _clashes(kind: Kind, links: Sequence[Configured]) -> Iterator[str]:
+    """What cannot stand in for each other."""
+    for link in links:
+        able, what = link.capabilities, f"{kind}: {link.provider.name!r}"
+        if isinstance(able, RecogniserCapabilities) and able.turns == "theirs":
+            yield f"{what} finds the ends of turns itself: a chain is of recognisers of what the server cuts"
+        if hasattr(link.provider.made_by, "session_tools"):
+            yield f"{what} brings tools of its own, which the others of a chain do not have: use it alone"
+    if not _MADE_BY[kind].common([link.capabilities for link in links]).languages:
+        yield f"{kind}: there is no language that all of {', '.join(one.provider.name for one in links)} know"

@@ -1,0 +1,159 @@
+"""Chains of providers in the configuration: from one line, with settings by provider, and every fault in words."""
+
+import json
+import os
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+from server.__main__ import main
+from server.config.choice import Choice, choose
+from server.config.configuration import load_configuration
+from server.config.providers import load_providers, title_of
+from server.config.settings import load_settings
+from server.domain.errors import ConfigError
+from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, SynthesiserCapabilities
+from stages.providers.failover.model import FailoverModel
+from stages.providers.failover.recogniser import FailoverRecogniser
+from stages.providers.failover.voice import FailoverVoice
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+
+HERE = __name__
+
+
+class Other(ScriptedVoice):
+    """Speaks German, and does not know the times of words."""
+
+    capabilities = SynthesiserCapabilities(languages=("de",))
+
+
+class French(ScriptedVoice):
+    """Speaks French alone."""
+
+    capabilities = SynthesiserCapabilities(languages=("fr",))
+
+
+class TakesTurns(ScriptedRecogniser):
+    """Finds the ends of turns itself."""
+
+    capabilities = RecogniserCapabilities(turns="theirs")
+
+
+class Closable(EchoModel):
+    """Notes when it is closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in os.environ:
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def chosen(tables: dict[str, dict[str, object]] | None = None, **settings: object) -> Choice:
+    cheap = {"stt": "scripted", "llm": "echo", "tts": "scripted", "vad": "webrtc", "end_of_turn": "none"}
+    return choose(load_settings(cheap | settings, env_file=None), tables)
+
+
+def test_a_variable_names_a_chain(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_TTS", f"scripted, {HERE}:Other")
+    environment.setenv("STAGEFLOW_VOICE_TTS__SCRIPTED__FIRST_AUDIO_MS", "50")
+    choice = chosen(tts=None)
+    assert choice.faults == ()
+    chain = choice.providers["tts"]
+    assert [part.provider.name for part in chain.parts] == ["scripted", f"{HERE}:Other"]
+    assert chain.parts[0].settings.model_dump() == {"first_audio_ms": 50}
+    assert chain.capabilities == SynthesiserCapabilities(languages=("de",))
+    assert title_of("tts", choice) == "scripted tones, else scripted tones"
+
+
+def test_a_file_names_a_chain_with_the_settings_of_each(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stageflow-voice.toml").write_text(f"""
+[stt]
+use = ["scripted", "{HERE}:ScriptedRecogniser"]
+scripted.texts = ["Good evening."]
+[llm]
+use = ["echo", "{HERE}:EchoModel"]
+[llm.echo]
+prefix = "First: "
+[tts]
+use = "scripted"
+[vad]
+use = "webrtc"
+[end_of_turn]
+use = "none"
+""")
+    parts = load_configuration(path=Path("stageflow-voice.toml")).choice.providers["llm"].parts
+    assert [part.settings.model_dump()["prefix"] for part in parts] == ["First: ", "You said: "]
+    assert main(["config", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert 'llm.echo.prefix = "First: "' in shown
+    assert main(["config", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["$defs"]["ProviderTable"]["properties"]["use"]["anyOf"]
+
+
+def test_an_agent_s_own_model_may_be_a_chain() -> None:
+    Path("stageflow-voice.toml").write_text("""
+stt = { use = "scripted" }
+llm = { use = "echo" }
+tts = { use = "scripted" }
+vad = { use = "webrtc" }
+end_of_turn = { use = "none" }
+[[agents]]
+name = "one"
+llm = { use = ["echo", "echo"] }
+""")
+    with pytest.raises(ConfigError, match=r"agents\.one\.llm: llm: 'echo,echo' names a provider twice"):
+        load_configuration(path=Path("stageflow-voice.toml"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "tables", "part"),
+    [
+        ({"tts": "scripted,nobody"}, {}, "tts 'nobody' is not built in"),
+        ({"tts": "scripted,"}, {}, "tts '' is not built in"),
+        ({"vad": "webrtc,silero"}, {}, "vad: has no chain"),
+        ({"tts": f"{HERE}:Other,{HERE}:French"}, {}, "there is no language"),
+        ({"stt": f"scripted,{HERE}:TakesTurns"}, {}, "finds the ends of turns itself"),
+        ({"llm": "echo,demo"}, {}, "brings tools of its own"),
+        (
+            {"tts": f"scripted,{HERE}:Other"},
+            {"tts": {"use": f"scripted,{HERE}:Other", "first_audio_ms": 50}},
+            "tts.first_audio_ms: in a chain a setting is in the table of its provider, such as [tts.scripted]",
+        ),
+    ],
+)
+def test_what_cannot_be_a_chain_is_said(
+    settings: dict[str, object], tables: dict[str, dict[str, object]], part: str
+) -> None:
+    assert any(part in fault for fault in chosen(tables, **settings).faults)
+
+
+async def test_all_of_a_chain_are_loaded_opened_and_closed() -> None:
+    Closable.closed, said = 0, list[str]()
+    choice = await anyio.to_thread.run_sync(
+        lambda: chosen(
+            stt=f"scripted,{HERE}:ScriptedRecogniser",
+            llm=f"echo,{HERE}:Closable",
+            tts=f"scripted,{HERE}:Other",
+        )
+    )
+    assert choice.providers["llm"].capabilities == ModelCapabilities(tools=False)
+    settings = await anyio.to_thread.run_sync(lambda: load_settings(env_file=None))
+    async with load_providers(settings, said.append, choice) as providers:
+        assert isinstance(providers.voice, FailoverVoice)
+        assert providers.voice.capabilities.languages == ("de",)
+        async with providers.of_session() as opened:
+            assert isinstance(opened.recogniser, FailoverRecogniser)
+            assert isinstance(opened.model, FailoverModel)
+            events = [event async for event in opened.model.stream(())]
+            assert isinstance(events[-1], Finished)
+    assert Closable.closed == 1
