@@ -243,6 +243,8 @@ class _Part:
                 self._text.tell()
             elif self._text.is_complete:
                 await utterance.finish()
+                if utterance.waiting_chars:
+                    self._expect_audio()
                 return
             else:
                 await self._text.change()
@@ -268,8 +270,13 @@ class _Part:
         raise ProviderTimeout(f"no sound within {self._choice.late_s:g} s", kind=ErrorKind.TIMEOUT)
 
     def _expect_audio(self) -> None:
-        if not self._attempt.is_last and self._wait.deadline == math.inf:
+        if not self._attempt.is_last and self._is_due() and self._wait.deadline == math.inf:
             self._wait.deadline = anyio.current_time() + self._choice.late_s
+
+    def _is_due(self) -> bool:
+        """Whether audio must come. In the middle of an answer a voice that streams text may wait for more of it."""
+        streams_text = hasattr(self._attempt.provider, "utterance")
+        return not (streams_text and self.heard.samples) or self._text.is_complete
 
     async def _hand_on(self, speech: Speech, *, last: bool = False) -> None:
         heard = self.heard
