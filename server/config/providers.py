@@ -93,7 +93,8 @@ async def load_providers(
 
     Raises ConfigError for providers that cannot be used, and ModelFileError.
     """
-    choice = choice or choose(settings)
+    if choice is None:
+        choice = await anyio.to_thread.run_sync(lambda: choose(settings))
     if choice.faults:
         raise unusable(choice.faults)
     async with AsyncExitStack() as stack:

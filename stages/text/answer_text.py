@@ -30,19 +30,19 @@ _TAG_CHARS = 160
 """A marker is never longer."""
 
 _MARKER = re.compile(
-    rf"""<(?P<shuts_thought>/?)(?P<thought>{_THOUGHT_TAGS})(?:\s[^<>]{{0,120}})?>
-    |<(?P<shuts_details>/?)(?P<details>details)(?P<attributes>\s[^<>]{{0,120}})?>
+    rf"""<(?P<shuts_thought>/?)(?P<thought>{_THOUGHT_TAGS})(?:\s[^][<>◁]{{0,120}})?>
+    |<(?P<shuts_details>/?)(?P<details>details)(?P<attributes>\s[^][<>◁]{{0,120}})?>
     |(?P<bracket>\[/?THINK\]|◁/?think▷|<\|channel>|<channel\|>)
     |<(?P<shuts_call>/?)(?P<call>{_CALL_TAGS})>
-    |(?P<function></function>|<function=[^<>\s]{{1,80}}>)
+    |(?P<function></function>|<function=[^][<>◁\s]{{1,80}}>)
     |(?P<mistral>\[TOOL_CALLS\])
-    |<[|｜](?P<control>/?[^<>|｜\s]{{1,40}})[|｜]>
+    |<[|｜](?P<control>/?[^][<>◁|｜\s]{{1,40}})[|｜]>
     |(?P<eos></s>|<eos>|<end_of_turn>)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _BEGUN = re.compile(  # what the end of a text may be if it is a marker in the making
-    r"(?:<[|｜][^<>|｜\s]{0,40}[|｜]?|<channel\|?|</?[a-z_:]{0,14}|<(?:function=)[^<>\s]{0,80}"
-    r"|</?(?:details|[a-z_:]{5,12})\s[^<>]{0,120}|\[/?[A-Z_]{0,10}|◁/?[a-z]{0,5})\Z",
+    r"(?:<[|｜][^][<>◁|｜\s]{0,40}[|｜]?|<channel\|?|</?[a-z_:]{0,14}|<(?:function=)[^][<>◁\s]{0,80}"
+    r"|</?(?:details|[a-z_:]{5,12})\s[^][<>◁]{0,120}|\[/?[A-Z_]{0,10}|◁/?[a-z]{0,5})\Z",
     re.IGNORECASE,
 )
 _NAMES = (

@@ -6,6 +6,7 @@ Floods of bytes, and how a client is slowed down before it is sent away: see `te
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -168,7 +169,8 @@ async def test_a_client_that_does_not_take_its_answer_is_closed_for_what_is_unre
             await lazy.send(frame("response.create"))
             await server.until_sessions(1)
         assert 'sessions_ended_total{code="4408"} 1.0' in await server.metrics("none")
-    assert "slow consumer: more than 1 s of the answer's audio are unread" in caplog.text
+    # The limit is never less than the lead and a second.
+    assert re.search(r"slow consumer: more than [\d.]+ s of the answer's audio are unread", caplog.text)
 
 
 async def test_a_flood_of_frames_is_slowed_down_and_its_neighbour_talks_on() -> None:

@@ -517,15 +517,16 @@ async def test_what_stages_tell_reaches_the_client() -> None:
 # --- the documents' examples ------------------------------------------------------------------------------------
 
 
-def example(name: str) -> PipelineHook:
-    hook: PipelineHook = runpy.run_path(str(ROOT / "docs" / "examples" / name))["pipeline"]
+async def example(name: str) -> PipelineHook:
+    path = str(ROOT / "docs" / "examples" / name)
+    hook: PipelineHook = (await anyio.to_thread.run_sync(runpy.run_path, path))["pipeline"]
     return hook
 
 
 async def test_the_example_of_own_stages(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "own_stage")
     model = ScriptedModel("Please utilize the door.")
-    async with serving(model, pipeline=example("own_stage.py")) as live:
+    async with serving(model, pipeline=await example("own_stage.py")) as live:
         heard = await answer(live, "how do I get in")
     assert heard.deltas == heard.spoken == "Please use the door."
     assert told(model)[0].endswith('profile: {"name": "Ada", "likes": ["tea"]}')
@@ -533,7 +534,7 @@ async def test_the_example_of_own_stages(caplog: pytest.LogCaptureFixture) -> No
 
 
 async def test_the_example_of_an_output_guard() -> None:
-    hook = example("guard_output.py")
+    hook = await example("guard_output.py")
     async with serving(ScriptedModel("It is GUARANTEED to rise."), pipeline=hook) as live:
         heard = await answer(live, "should I buy")
     assert heard.deltas == heard.spoken == "I cannot promise that."
