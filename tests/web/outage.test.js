@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Backoff, GIVE_UP_MS } from "../../server/gateway/web/backoff.js";
-import { actionOf, hintOf } from "../../server/gateway/web/hints.js";
+import { actionOf, hintOf, microphoneKey } from "../../server/gateway/web/hints.js";
 import { Outbox } from "../../server/gateway/web/outbox.js";
 import { TICK_MS, Watchdog } from "../../server/gateway/web/watchdog.js";
 
@@ -117,11 +117,23 @@ test("nobody is asked to speak without a microphone", () => {
   assert.match(hintOf({ state: "reconnecting", microphone: "on", retry: { delayMs: 4100 } }).hint, /in 4 s, for up to a minute/);
 });
 
-test("the circle starts, turns the microphone on, or ends", () => {
+test("the circle starts, turns the microphone on, or interrupts, and never ends anything", () => {
   assert.equal(actionOf({ state: "idle", microphone: "off" }), "start");
   assert.equal(actionOf({ state: "closed", microphone: "impossible" }), "start");
   assert.equal(actionOf({ state: "listening", microphone: "off" }), "microphone");
-  assert.equal(actionOf({ state: "connecting", microphone: "off" }), "end");
-  assert.equal(actionOf({ state: "listening", microphone: "impossible" }), "end");
-  assert.equal(actionOf({ state: "speaking", microphone: "muted" }), "end");
+  assert.equal(actionOf({ state: "connecting", microphone: "off" }), "none");
+  assert.equal(actionOf({ state: "listening", microphone: "impossible" }), "none");
+  assert.equal(actionOf({ state: "hearing", microphone: "on" }), "none");
+  for (const state of ["thinking", "speaking", "starved", "yielding"]) {
+    assert.equal(actionOf({ state, microphone: "off" }), "interrupt");
+  }
+});
+
+test("the microphone's button starts, mutes, unmutes, asks again, or says why there is none", () => {
+  const key = (state, microphone) => microphoneKey({ state, microphone }).action;
+  assert.equal(key("idle", "off"), "start");
+  assert.equal(key("speaking", "on"), "mute");
+  assert.equal(key("stalled", "muted"), "unmute");
+  assert.equal(key("listening", "off"), "microphone");
+  for (const state of ["idle", "listening"]) assert.equal(key(state, "impossible"), "explain");
 });

@@ -76,7 +76,7 @@ async def check_words(page: Tab, text: str) -> None:
     """Ask for an answer that says `text`, interrupt it, and hold what the page showed against what the server said."""
     await write(page, text)
     await page.wait_for("reports.length > 12")
-    await page.click("#interrupt")
+    await page.click("#talk")
     await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
     words, reports = await page.evaluate("words"), await page.evaluate("reports")
     kept = await page.evaluate(

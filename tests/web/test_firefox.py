@@ -21,7 +21,7 @@ async def test_a_conversation() -> None:
         await page.wait_for(
             "document.getElementById('talk').dataset.state === 'hearing'"
         )  # the microphone's tone
-        await page.click("#mute")
+        await page.click("#mic")
         await check_words(page, LONG)
         assert await page.evaluate(
             "heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)"

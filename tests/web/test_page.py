@@ -92,7 +92,7 @@ async def test_a_conversation_by_voice(tmp_path: Path) -> None:
         )
         await write(page, "What is twelve times seven?")
         await page.wait_for(f"{lines('agent')}.at(-1)?.includes('84')")
-        await page.click("#talk")
+        await page.click("#end")
         await page.wait_for("document.getElementById('talk').dataset.state === 'closed'")
         assert page.complaints == []
 

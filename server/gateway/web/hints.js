@@ -1,19 +1,27 @@
-/** What the person reads in each state: a title, and what they can do. Pure. */
+/** What the person reads in each state, and what the circle and the microphone's button do then. Pure. */
 
 const STATES = {
   idle: ["Ready when you are", "Press the circle and speak."],
   connecting: ["Connecting", ""],
-  stalled: ["The line is silent", "Waiting for the server."],
+  stalled: ["The line is silent", "Waiting for the server; nothing you type is lost."],
   reconnecting: ["The connection was lost", ""],
   listening: ["Listening", "Just speak."],
   hearing: ["I hear you", ""],
   thinking: ["Thinking", ""],
-  speaking: ["Speaking", "Talk over it any time."],
+  speaking: ["Speaking", "Talk over it any time, or press the circle."],
+  starved: ["Speaking", "The sound is late: the line is slow. It goes on as soon as it comes."],
   yielding: ["After you", "Go on, or say nothing and it carries on."],
   closed: ["The conversation is over", "Press the circle to begin another."],
 };
 
-const NO_MICROPHONE = "No microphone here: browsers give one only to pages on https or localhost. Type below.";
+const NO_MICROPHONE =
+  "No microphone here: browsers give one only to pages on https or localhost; scripts/serve --lan serves https. Type below.";
+
+/** The agent has the floor, or is about to. */
+const ANSWERING = new Set(["thinking", "speaking", "starved", "yielding"]);
+
+/** There is no server to talk to, or none that answers. */
+const AWAY = new Set(["connecting", "stalled", "reconnecting"]);
 
 /**
  * @param {object} now
@@ -35,13 +43,26 @@ export function hintOf({ state, microphone, retry, isAsking }) {
   if (state === "listening" && microphone === "off") {
     return { title: "Ready", hint: "Type below, or turn the microphone on." };
   }
-  if (state === "speaking" && microphone !== "on") return { title, hint: "" };
+  if (state === "speaking" && microphone !== "on") return { title, hint: "Press the circle to interrupt." };
   if (state === "listening" && microphone === "muted") return { title, hint: "You are muted." };
   return { title, hint };
 }
 
-/** What pressing the circle does. @returns {"start" | "microphone" | "end"} */
+/** What pressing the circle does; it never ends anything. @returns {"start" | "microphone" | "interrupt" | "none"} */
 export function actionOf({ state, microphone }) {
   if (state === "idle" || state === "closed") return "start";
-  return microphone === "off" && !["connecting", "stalled", "reconnecting"].includes(state) ? "microphone" : "end";
+  if (ANSWERING.has(state)) return "interrupt";
+  return microphone === "off" && !AWAY.has(state) ? "microphone" : "none";
+}
+
+/** What the microphone's button does. @returns {{action: "start" | "microphone" | "mute" | "unmute" | "explain", label: string}} */
+export function microphoneKey({ state, microphone }) {
+  if (microphone === "impossible") return { action: "explain", label: "No microphone" };
+  if (state === "idle" || state === "closed") return { action: "start", label: "Microphone" };
+  const keys = {
+    on: { action: "mute", label: "Mute" },
+    muted: { action: "unmute", label: "Unmute" },
+    off: { action: "microphone", label: "Microphone" },
+  };
+  return keys[microphone];
 }

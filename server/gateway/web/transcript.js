@@ -9,6 +9,9 @@ export class Transcript {
     this.list = list;
     this.announce = announce;
     this.lines = new Map();
+    this.isAtEnd = true;
+    list.addEventListener("scroll", () => (this.isAtEnd = this.isNearEnd()));
+    new ResizeObserver(() => this.isAtEnd && this.scroll()).observe(list); // a keyboard comes, a phone is turned
   }
 
   /** @param {{id: string, role: "person" | "agent", text: string, rest: string, status: string}} caption */
