@@ -28,7 +28,7 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 
 TOO_LARGE = {
-    "Endpointer", "Call", "Caller", "Ear", "PlayRing", "Conversation", "Utterance", "GuardedConnection", "OutputStream",
+    "Endpointer", "Caller", "Ear", "Conversation", "Utterance", "GuardedConnection", "OutputStream",
     "ResponseRun", "Session", "Metrics", "Timeline", "Hearing", "Speech", "Run", "HearingLine",
 }  # fmt: skip
 """Classes beyond the limit today. None may join them; one that is within it again leaves."""

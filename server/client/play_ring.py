@@ -7,34 +7,17 @@ when the first of them will be heard. Neither waits for the other (`SampleRing`)
 `_level` and `_flush_to`, and the reader finds it there with its next block.
 
 A flush is a place: nothing that lies before it is played any more, but for the 8 ms in which a voice that can be heard
-fades out. What is written afterwards lies behind it. The voice never stops on a step: it is ramped up and down.
+fades out. What is written afterwards lies behind it. The voice never stops on a step: it is ramped up and down
+(`Fader`).
 
-The reader notes when which samples are heard, and `heard` looks that up: to the sample, and as late as the loudspeaker.
+The reader notes when which samples are heard, and `heard` looks that up (`PlayLog`): to the sample, and as late as the
+loudspeaker.
 """
 
-import math
-from enum import Enum
-
-import numpy as np
-
 from audio.formats import Samples
+from server.client.fader import LONGEST_BLOCK, Fader, Level
+from server.client.play_log import PlayLog
 from server.client.sample_ring import SampleRing
-
-LONGEST_BLOCK = 4096
-_NOTES = 1024
-"""Blocks of 64 samples at 48 kHz in more than a second, which is later than any loudspeaker."""
-
-_ROUNDING = 1e-3
-"""Of a sample, added before rounding down: a block that has just been heard to its end is, floats or not."""
-
-
-class _Level(Enum):
-    """How loud the voice is to be, from 0 to 1, and how long the whole way between the two takes, in ms."""
-
-    FULL = (1.0, 120)
-    LOW = (0.25, 60)
-    HELD = (0.0, 25)
-    FLUSHED = (0.0, 8)
 
 
 class PlayRing:
@@ -43,19 +26,14 @@ class PlayRing:
     def __init__(self, rate_hz: int, capacity_s: float = 10.0) -> None:
         self._rate_hz = rate_hz
         self._ring = SampleRing(int(rate_hz * capacity_s))
-        self._level = _Level.FULL
-        self._gain = 1.0
+        self._fader = Fader(rate_hz)
+        self._log = PlayLog(rate_hz)
+        self._level = Level.FULL
         self._flush_to = 0
         self._cut_at = 0
         self._played_to = 0
         self._ends_at = -1
         self._is_running = False
-        self._ramp = np.arange(1, LONGEST_BLOCK + 1, dtype=np.float32)
-        self._scratch = np.zeros(LONGEST_BLOCK, np.float32)
-        self._noted = 0
-        self._starts_s = np.zeros(_NOTES)
-        self._places = np.zeros(_NOTES, np.int64)
-        self._counts = np.zeros(_NOTES, np.int64)
         self.underruns = 0
         """How often the voice ran dry although more was to come."""
 
@@ -86,31 +64,26 @@ class PlayRing:
 
     def duck(self) -> None:
         """Lower the voice."""
-        self._level = _Level.LOW
+        self._level = Level.LOW
 
     def pause(self) -> None:
         """Hold the voice where it is."""
-        self._level = _Level.HELD
+        self._level = Level.HELD
 
     def resume(self) -> None:
         """Go on as loud as ever."""
-        self._level = _Level.FULL
+        self._level = Level.FULL
 
     def flush(self) -> None:
         """Throw away what has not been played, and go on with what is written from now on."""
         if self._ring.waiting == 0:
             self._cut_at = self._played_to
         self._flush_to = self._ring.written
-        self._level = _Level.FULL
+        self._level = Level.FULL
 
     def heard(self, now_s: float) -> int:
         """The place up to which everything that was not flushed has left the loudspeaker, on the clock of `read`."""
-        for back in range(1, min(self._noted, _NOTES) + 1):
-            at = (self._noted - back) % _NOTES
-            since_s = now_s - self._starts_s[at]
-            if since_s >= 0:
-                return int(self._places[at] + min(self._counts[at], int(since_s * self._rate_hz + _ROUNDING)))
-        return 0
+        return self._log.heard(now_s)
 
     # --- the reader -------------------------------------------------------------------------------------------
 
@@ -122,50 +95,29 @@ class PlayRing:
     def _read_block(self, out: Samples, starts_s: float) -> None:
         done, ring, flush_to = 0, self._ring, self._flush_to
         if ring.taken < flush_to:
-            done = self._play(out, flush_to, _Level.FLUSHED, starts_s) if self._is_running else 0
-            if done == len(out) and self._gain > 0 and ring.taken < flush_to:
+            done = self._play(out, flush_to, Level.FLUSHED, starts_s) if self._is_running else 0
+            if done == len(out) and self._fader.gain > 0 and ring.taken < flush_to:
                 return  # it fades on in the next block
             self._cut_at = self._played_to
             ring.skip_to(flush_to)
-            self._gain = 1.0
+            self._fader.gain = 1.0
             self._is_running = False
         level = self._level
         done += self._play(out[done:], ring.written, level, starts_s + done / self._rate_hz)
         out[done:] = 0
-        if done < len(out) and level is not _Level.HELD:
+        if done < len(out) and level is not Level.HELD:
             self.underruns += self._is_running and ring.taken != self._ends_at
             self._is_running = False
 
-    def _play(self, out: Samples, limit: int, level: _Level, starts_s: float) -> int:
+    def _play(self, out: Samples, limit: int, level: Level, starts_s: float) -> int:
         """Samples before the place `limit`, as loud as they are to be; fewer than fit when the voice falls silent."""
-        target, ramp_ms = level.value
-        step = 1000 / (ramp_ms * self._rate_hz)
-        count = min(len(out), limit - self._ring.taken)
-        if target == 0:
-            count = min(count, math.ceil(self._gain / step))
+        count = self._fader.audible(level, min(len(out), limit - self._ring.taken))
         if count <= 0:
             return 0
         out = out[:count]
-        self._note(starts_s, count)
+        self._log.note(starts_s, self._ring.taken, count)
         self._ring.take(out)
         self._played_to = self._ring.taken
         self._is_running = True
-        if self._gain != 1 or target != 1:
-            self._scale(out, target, step)
+        self._fader.fade(out, level)
         return count
-
-    def _scale(self, out: Samples, target: float, step: float) -> None:
-        gains = self._scratch[: len(out)]
-        np.multiply(self._ramp[: len(out)], step if target > self._gain else -step, out=gains)
-        np.add(gains, self._gain, out=gains)
-        np.clip(gains, min(self._gain, target), max(self._gain, target), out=gains)
-        self._gain = float(gains[-1])
-        np.multiply(gains, out, out=gains)
-        out[:] = gains
-
-    def _note(self, starts_s: float, count: int) -> None:
-        at = self._noted % _NOTES
-        self._starts_s[at] = starts_s
-        self._places[at] = self._ring.taken
-        self._counts[at] = count
-        self._noted += 1

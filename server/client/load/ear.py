@@ -11,8 +11,9 @@ from enum import Enum, auto
 import numpy as np
 
 from audio.formats import Samples
+from server.client.fader import LONGEST_BLOCK
 from server.client.load.wire import Audio, Order
-from server.client.play_ring import LONGEST_BLOCK, PlayRing
+from server.client.play_ring import PlayRing
 
 LOUD = 104
 """A sample louder than this, -50 dBFS, is a sound."""

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio.formats import Samples
-from server.client.play_ring import LONGEST_BLOCK, PlayRing
+from server.client.fader import LONGEST_BLOCK
+from server.client.play_ring import PlayRing
 from server.client.sample_ring import SampleRing
 
 RATE_HZ = 1000  # a sample a millisecond: the ramps are easy to count
