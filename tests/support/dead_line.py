@@ -1,4 +1,4 @@
-"""Stands between client and server as a network that can die: what is sent then is swallowed, and nobody is told."""
+"""Stands between client and server as a network that can be slow, or die: what is sent then is swallowed in silence."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,8 @@ class Line:
         self.port = port
         self._died = anyio.Event()
         """Of the connections that there are now; those made after `die` have another one."""
+        self.bytes_per_s: float | None = None
+        """How much it carries in each direction; None: as much as comes."""
 
     def die(self) -> None:
         """Swallow everything on the connections that there are, for ever."""
@@ -25,19 +27,20 @@ class Line:
         died = self._died
         async with client, await anyio.connect_tcp("127.0.0.1", server_port) as server:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_copy, client, server, died)
-                tasks.start_soon(_copy, server, client, died)
+                tasks.start_soon(self._copy, client, server, died)
+                tasks.start_soon(self._copy, server, client, died)
 
-
-async def _copy(source: SocketStream, sink: SocketStream, died: anyio.Event) -> None:
-    try:
-        async for data in source:
+    async def _copy(self, source: SocketStream, sink: SocketStream, died: anyio.Event) -> None:
+        try:
+            async for data in source:
+                if self.bytes_per_s is not None:
+                    await anyio.sleep(len(data) / self.bytes_per_s)
+                if not died.is_set():
+                    await sink.send(data)
             if not died.is_set():
-                await sink.send(data)
-        if not died.is_set():
-            await sink.send_eof()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        pass  # one side is gone
+                await sink.send_eof()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            pass  # one side is gone
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ANSWER, base64FromSamples, decodeFrame, encodeFrame, samplesFromBase64 } from "../../server/gateway/web/frames.js";
+import { ANSWER, base64FromSamples, decodeFrame, encodeFrame, readSamples, samplesFromBase64 } from "../../server/gateway/web/frames.js";
 
 test("a frame is twelve bytes of header, little-endian, and its samples", () => {
   const frame = encodeFrame({ stream: ANSWER, epoch: 0x01020304, offset: 480, samples: Int16Array.of(1, -2) });
@@ -10,11 +10,17 @@ test("a frame is twelve bytes of header, little-endian, and its samples", () => 
 
 test("what was encoded is decoded", () => {
   const frame = { stream: ANSWER, epoch: 4294967295, offset: 4294967295, samples: Int16Array.of(-32768, 0, 32767) };
-  assert.deepEqual(decodeFrame(encodeFrame(frame)), frame);
+  const { data, ...header } = decodeFrame(encodeFrame(frame));
+  assert.deepEqual({ ...header, samples: readSamples(data) }, frame);
+});
+
+test("codes of one byte lie in a frame as they are", () => {
+  const frame = encodeFrame({ stream: ANSWER, epoch: 0, offset: 0, samples: Uint8Array.of(255, 0, 7) });
+  assert.deepEqual([...new Uint8Array(frame)].slice(12), [255, 0, 7]);
 });
 
 test("what is no audio frame is none", () => {
-  for (const bytes of [[], [1, 1, 0, 0], [2, ...new Array(13).fill(0)], new Array(13).fill(1)]) {
+  for (const bytes of [[], [1, 1, 0, 0], [2, ...new Array(13).fill(0)], new Array(11).fill(1)]) {
     assert.equal(decodeFrame(Uint8Array.from(bytes).buffer), null);
   }
 });

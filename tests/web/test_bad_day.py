@@ -34,6 +34,15 @@ SOCKETS = """
 """
 """Counts how often the page tries to connect."""
 
+FORMATS = """
+  const send = WebSocket.prototype.send;
+  window.sizes = [];  // of the frames of the microphone
+  WebSocket.prototype.send = function (data) {
+    if (typeof data !== "string") sizes.push(data.byteLength);
+    return send.call(this, data);
+  };
+"""
+
 HASTE = """
   const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
   performance.now = () => now() * 20;
@@ -113,6 +122,25 @@ async def test_a_line_that_dies_silently_is_named_and_what_was_typed_is_said_on_
                 "hello",
             ]
             assert await page.evaluate(FIELD) == ""
+            assert page.complaints == []
+
+
+async def test_on_a_slow_line_speech_goes_in_telephone_quality_and_the_page_says_so(silence: Path) -> None:
+    said = "document.getElementById('line').innerText"
+    async with live_server() as server, dead_line(server.port) as line:
+        async with browser(microphone=silence, script=FORMATS + EAR) as page:
+            await begin(page, line.port)
+            await page.wait_for(LISTENING)
+            line.bytes_per_s = 12_500  # the microphone needs 48,000
+            await page.wait_for(f"{said}.includes('telephone quality')")
+            await write(page, "good morning to everybody")
+            await page.wait_for("document.querySelector('#captions [data-status=sending]') !== null")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')", timeout_s=40)
+            await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+            sizes = await page.evaluate("sizes")
+            assert sizes[0] == 12 + 2 * 480
+            assert sizes[-1] in range(12 + 158, 12 + 163)
+            assert server.voice.requests, "it was spoken"
             assert page.complaints == []
 
 

@@ -1,17 +1,39 @@
 /** The answers of one session as the client knows them: their audio, their words, and how much was heard. Pure. */
 
 import { Pace, Reveal } from "./captions.js";
+import { readSamples } from "./frames.js";
+import { TelephoneDecoder } from "./g711.js";
 
 const KEPT = 32;
 
-/** One spoken message of the agent. `number` rises from answer to answer; audio chunks carry it. */
+/** Samples at 24 kHz for one at 8 kHz. */
+const TELEPHONE_SCALE = 3;
+
+/**
+ * One spoken message of the agent. `number` rises from answer to answer; audio chunks carry it. `received` and `played` are
+ * samples at 24 kHz; the server counts in its own format, of which each sample is `scale` of ours.
+ */
 class Answer {
-  constructor(id, number, pace) {
+  constructor(id, number, pace, isTelephone) {
     this.id = id;
     this.number = number;
     this.received = 0;
     this.played = 0;
     this.words = new Reveal(pace);
+    this.decoder = isTelephone ? new TelephoneDecoder() : null;
+    this.scale = isTelephone ? TELEPHONE_SCALE : 1;
+  }
+
+  /** A frame of it, as 24 kHz. @param {DataView} data in the server's format @returns {Int16Array} */
+  decode(data) {
+    if (!this.decoder) return readSamples(data);
+    return this.decoder.decode(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  /** Where the server says that words lie. @param {{text: string, start_sample: number, end_sample: number}[]} words */
+  time(words) {
+    const { scale } = this;
+    this.words.time(words.map(({ text, start_sample, end_sample }) => ({ text, start_sample: start_sample * scale, end_sample: end_sample * scale })));
   }
 
   /** Whether no more of it is to be heard. */
@@ -38,8 +60,9 @@ export class Answers {
     return this.list.at(-1);
   }
 
-  add(id) {
-    this.list.push(new Answer(id, this.numbers++, this.pace));
+  /** @param {string} id @param {{type?: string}} [format] of its audio */
+  add(id, format) {
+    this.list.push(new Answer(id, this.numbers++, this.pace, format?.type === "audio/pcmu"));
     if (this.list.length > KEPT) this.list.shift();
     return this.last;
   }

@@ -2,7 +2,7 @@
 
 import { noteOf, showParts, showSummary, showTurn, summary } from "./details.js";
 import { makeRoom, showDock, showKeyboard } from "./dock.js";
-import { actionOf, hintOf } from "./hints.js";
+import { actionOf, hintOf, lineOf } from "./hints.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
 import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
@@ -43,6 +43,9 @@ const ON = {
   turn: (turn) => {
     find("turn-note").textContent = noteOf(turn);
   },
+  line: (line) => {
+    find("line").textContent = lineOf(line);
+  },
   retry: (detail) => {
     if (detail.attempt === 1) transcript.divide("The connection was lost; what comes is a new conversation");
     retry = detail;
@@ -71,6 +74,7 @@ function showState(now) {
   const wasLost = state === "reconnecting";
   state = now;
   if (now === "closed") {
+    find("line").textContent = "";
     voice = null;
     summary.pause();
   } else if (now === "listening") {

@@ -44,6 +44,11 @@ export class Connection extends EventTarget {
     return this.socket?.readyState === WebSocket.OPEN;
   }
 
+  /** What the network has not taken yet. */
+  get unsentBytes() {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
   /** Connect, once; afterwards it comes back by itself. Resolves when the socket is being made. */
   async open() {
     const mine = this.close();
@@ -67,7 +72,7 @@ export class Connection extends EventTarget {
 
   /** Audio, or an event that holds some: left out while the network is far behind. */
   sendAudio(frame) {
-    if (this.isOpen && this.socket.bufferedAmount < MAX_UNSENT_BYTES) this.socket.send(frame);
+    if (this.isOpen && this.unsentBytes < MAX_UNSENT_BYTES) this.socket.send(frame);
   }
 
   /** Close. @returns {object} what stands for the socket now: who waits can see by it whether another has come meanwhile */

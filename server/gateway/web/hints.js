@@ -9,7 +9,7 @@ const STATES = {
   hearing: ["I hear you", ""],
   thinking: ["Thinking", ""],
   speaking: ["Speaking", "Talk over it any time, or press the circle."],
-  starved: ["Speaking", "The sound is late: the line is slow. It goes on as soon as it comes."],
+  starved: ["Speaking", "The sound is late; it goes on as soon as it comes."],
   yielding: ["After you", "Go on, or say nothing and it carries on."],
   closed: ["The conversation is over", "Press the circle to begin another."],
 };
@@ -46,6 +46,13 @@ export function hintOf({ state, microphone, retry, isAsking }) {
   if (state === "speaking" && microphone !== "on") return { title, hint: "Press the circle to interrupt." };
   if (state === "listening" && microphone === "muted") return { title, hint: "You are muted." };
   return { title, hint };
+}
+
+/** What is to be said of the line, if anything. @param {{isSlow: boolean, isSaving: boolean, roundTripMs: number | null}} line */
+export function lineOf({ isSlow, isSaving, roundTripMs }) {
+  if (!isSlow) return isSaving ? "The line was slow: telephone quality, until it has been good for a while." : "";
+  const took = roundTripMs > 1000 ? ` (${(roundTripMs / 1000).toFixed(1)} s there and back)` : "";
+  return `The line is slow${took}: speech goes in telephone quality now.`;
 }
 
 /** What pressing the circle does; it never ends anything. @returns {"start" | "microphone" | "interrupt" | "none"} */

@@ -27,6 +27,15 @@ export class Playout {
     return report.buffered > 0 || report.heard.played < report.played;
   }
 
+  /** Whether it has run dry in the middle of an answer: what is to be heard next is on its way. */
+  get isStarved() {
+    const { report } = this;
+    if (!report || report.mode !== "play") return false;
+    const answer = this.answers.numbered(report.item);
+    if (!answer || answer !== this.answers.last || answer.words.state !== "open") return false;
+    return report.played > 0 && answer.words.total === null;
+  }
+
   /** Whether what can be heard is neither lowered nor held. */
   get isUndisturbed() {
     return this.report.mode === "play";
@@ -86,6 +95,7 @@ export class Playout {
   tellServer(answer, nowMs) {
     this.toldAtMs = nowMs;
     const { underruns } = this.report;
-    this.send({ type: "x_playback", item_id: answer.id, played_samples: answer.played, underruns });
+    const played_samples = Math.floor(answer.played / answer.scale);
+    this.send({ type: "x_playback", item_id: answer.id, played_samples, underruns });
   }
 }

@@ -47,11 +47,12 @@ export const HANDLERS = {
 
   "response.created": (client, { response }) => {
     client.reply = response.id;
+    client.replyFormat = response.audio?.output?.format;
     client.outbox.replyBegins();
   },
   "response.output_item.added": (client, { item }) => {
     if (item.type !== "message") return;
-    client.answers.add(item.id);
+    client.answers.add(item.id, client.replyFormat);
     client.outbox.answered();
   },
   "response.output_audio_transcript.delta": agentWrites,
@@ -87,7 +88,7 @@ export const HANDLERS = {
   x_voices: (client, { voices }) => client.tell("voices", voices),
   x_words: (client, { item_id, words }) => {
     const answer = client.answers.find(item_id);
-    if (answer?.words.state === "open") answer.words.time(words);
+    if (answer?.words.state === "open") answer.time(words);
     client.tell("words", { id: item_id, words });
   },
   x_turn: (client, turn) => client.tell("turn", turn),
@@ -95,6 +96,7 @@ export const HANDLERS = {
 
   error: (client, { error }) => {
     if (HARMLESS.has(error.code)) return;
+    if (error.code === "setting_locked") client.uplink.configure(undefined); // the format may be what it refused
     client.tell("problem", { code: "server_error", message: error.message, isFatal: false });
   },
 };

@@ -17,10 +17,11 @@ export class Transcript {
   /** @param {{id: string, role: "person" | "agent", text: string, rest: string, status: string}} caption */
   show(caption) {
     const { id, role, text, rest, status } = caption;
-    const isEmpty = !text && !rest && status !== "partial";
+    const isOpen = status === "partial" || status === "sending";
+    const isEmpty = !text && !rest && !isOpen;
     if (isEmpty) return this.remove(id);
     const line = this.lines.get(id) ?? this.add(id, role);
-    if (line.dataset.status === status && status !== "partial") return;
+    if (line.dataset.status === status && !isOpen) return;
     const isNearEnd = this.isNearEnd();
     line.dataset.status = status;
     const [, words] = line.children;
@@ -28,7 +29,7 @@ export class Transcript {
     words.firstChild.textContent = text;
     words.lastChild.textContent = status === "partial" ? rest : "";
     if (status === "interrupted") this.mark(words, text ? "– cut short" : "cut short");
-    if (status !== "partial") this.announce(`${WHO[role]}: ${text}`);
+    if (!isOpen) this.announce(`${WHO[role]}: ${text}`);
     if (isNearEnd) this.scroll();
   }
 

@@ -9,15 +9,15 @@
  *       voice.addEventListener("problem", ({ detail }) => console.warn(detail.code));
  *     };
  *
- * It takes this file, those beside it that they name, and the two worklets. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and
+ * It takes this file and those beside it that it names. It speaks voice.v1 (binary audio; the server ducks and pauses the voice, and
  * is told what was heard) and falls back to plain Realtime, where it stops the voice by itself when the person speaks.
  *
  * Events, each a CustomEvent with its `detail`:
  *
  * | event         | detail |
  * | ------------- | --- |
- * | `state`       | `{state}`: connecting, stalled (the server does not answer), reconnecting, listening, hearing, thinking, speaking, yielding, closed |
- * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "final" or "interrupted"; `rest` is what the agent has yet to say |
+ * | `state`       | `{state}`: connecting, stalled (the server does not answer), reconnecting, listening, hearing, thinking, speaking, starved (the sound is late), yielding, closed |
+ * | `caption`     | `{id, role, text, rest, status}`: role "person" or "agent"; status "partial", "sending" (typed, and not yet with the server), "final" or "interrupted"; `rest` is what the agent has yet to say |
  * | `words`       | `{id, words}`: the next words of an answer, each `{text, start_sample, end_sample}`: where it lies in the audio |
  * | `voices`      | `[{name, description}]`: those of the server, the default first; `configure` chooses one |
  * | `session`     | the server's session object, when it begins and when it changes |
@@ -27,6 +27,7 @@
  * | `metrics`     | the server's `x_metrics`: `ms` after the last voiced sample |
  * | `retry`       | `{attempt, delayMs}`: the server is lost, and is tried again; after a minute it is given up |
  * | `unsent`      | `{text}`: typed, and not answered before the connection was lost; to be offered again |
+ * | `line`        | `{isSlow, isSaving, roundTripMs}`: how good the line is, and whether speech goes in telephone quality |
  * | `microphone`  | `{isOn, isMuted, isHeld, deviceId}`; `isHeld`: the device has taken it away, for a call perhaps |
  * | `held`        | `{isHeld}`: the device has taken the loudspeaker away, until the page is touched |
  * | `problem`     | `{code, message, isFatal}`; codes are listed in `messages.js` |
@@ -34,13 +35,15 @@
 
 import { Answers } from "./answers.js";
 import { Connection } from "./connection.js";
-import { ANSWER, MICROPHONE, base64FromSamples, decodeFrame, encodeFrame } from "./frames.js";
+import { ANSWER, decodeFrame } from "./frames.js";
+import { LineWatch } from "./line-watch.js";
 import { Outbox } from "./outbox.js";
 import { Playout } from "./playout.js";
 import { HANDLERS, personSays } from "./server-events.js";
 import { sessionUpdate, updated } from "./session-updates.js";
 import { Sound } from "./sound.js";
 import { RATE_HZ } from "./speaker.js";
+import { Uplink } from "./uplink.js";
 
 /**
  * @param {string} [url] of the server's `/v1/realtime`; without one, that of the page's own server
@@ -72,10 +75,11 @@ export class VoiceClient extends EventTarget {
     this.link = "connecting"; // connecting, open, stalled, reconnecting, closed
     this.person = "silent"; // silent, speaking, waiting (for an answer)
     this.reply = null; // the id of the answer that the server is giving
+    this.replyFormat = undefined; // and what its audio comes in
     this.partial = { id: "", text: "" }; // what the person is saying, as far as it is known
     this.epoch = 0; // the newest the server has spoken of
     this.epochBase = 0; // a new session counts from 0 again; the speaker does not
-    this.sentSamples = 0;
+    this.uplink = new Uplink(this.connection);
     this.told = "";
     const { connection } = this;
     const send = (event) => connection.isVoice && connection.send(event);
@@ -85,10 +89,16 @@ export class VoiceClient extends EventTarget {
     connection.addEventListener("audio", ({ detail }) => this.takeFrame(detail));
     connection.addEventListener("silence", ({ detail }) => this.stalls(detail));
     connection.addEventListener("retry", ({ detail }) => this.retries(detail));
+    const line = new LineWatch(connection);
+    line.addEventListener("line", ({ detail }) => this.tell("line", detail));
+    line.addEventListener("quality", ({ detail }) => this.configure(detail));
     connection.addEventListener("problem", ({ detail }) => this.ended({ ...detail, isFatal: true }));
     const { sound } = this;
     sound.addEventListener("report", ({ detail }) => this.follow(detail));
-    sound.addEventListener("frame", ({ detail }) => this.sendSpeech(detail));
+    sound.addEventListener("frame", ({ detail }) => {
+      this.tell("level", { input: detail.level });
+      this.uplink.send(detail.samples);
+    });
     sound.addEventListener("problem", ({ detail }) => this.tell("problem", { ...detail, isFatal: false }));
     for (const type of ["microphone", "held"]) sound.addEventListener(type, ({ detail }) => this.tell(type, detail));
   }
@@ -107,6 +117,7 @@ export class VoiceClient extends EventTarget {
   get state() {
     if (this.link !== "open") return this.link;
     if (this.playout.isAudible) return this.playout.isUndisturbed ? "speaking" : "yielding";
+    if (this.playout.isStarved) return "starved";
     return { silent: "listening", speaking: "hearing", waiting: "thinking" }[this.person];
   }
 
@@ -129,10 +140,9 @@ export class VoiceClient extends EventTarget {
 
   /** Stop the agent, as talking over it does. */
   interrupt() {
-    const answer = this.answers.last;
     const isAnswering = this.reply || this.person === "waiting"; // a spoken turn is answered before it is told
     if (isAnswering) this.connection.send({ type: "response.cancel" });
-    if (this.playout.isAudible) this.silence(answer);
+    if (this.playout.isAudible) this.silence(this.answers.last);
     if (this.person === "waiting") this.person = "silent";
     this.show();
   }
@@ -141,7 +151,7 @@ export class VoiceClient extends EventTarget {
   sendText(text) {
     this.interrupt();
     const note = this.outbox.add(text);
-    personSays(this, note.id, text, "partial");
+    personSays(this, note.id, text, "sending");
     if (this.connection.isOpen) this.sendNotes([note]);
   }
 
@@ -149,6 +159,7 @@ export class VoiceClient extends EventTarget {
   configure(session) {
     this.session = updated(this.session, session);
     this.connection.send(sessionUpdate(session));
+    this.uplink.configure(this.session.audio.input.format); // the server obeys in order
   }
 
   /** Play through another loudspeaker; when it is gone, a `problem` says so and the voice stays where it is. */
@@ -168,7 +179,7 @@ export class VoiceClient extends EventTarget {
     this.link = "open";
     this.person = "silent";
     this.reply = null;
-    this.sentSamples = 0;
+    this.uplink.restart(this.session.audio.input.format);
     this.connection.send(sessionUpdate(this.session));
     this.sendNotes(this.outbox.waiting);
     this.show();
@@ -193,7 +204,7 @@ export class VoiceClient extends EventTarget {
   takeFrame(data) {
     const frame = decodeFrame(data);
     const answer = this.answers.last;
-    if (frame?.stream === ANSWER && answer) this.play(answer, frame.epoch, frame.offset, frame.samples);
+    if (frame?.stream === ANSWER && answer) this.play(answer, frame.epoch, frame.offset * answer.scale, answer.decode(frame.data));
   }
 
   play(answer, epoch, offset, samples) {
@@ -239,7 +250,7 @@ export class VoiceClient extends EventTarget {
     this.giveBack(this.outbox.lost());
     for (const { id, text } of detail.attempt === 1 ? this.outbox.waiting : []) {
       personSays(this, id, "", "final"); // it belongs to the conversation that comes
-      personSays(this, id, text, "partial");
+      personSays(this, id, text, "sending");
     }
     this.show();
   }
@@ -267,17 +278,6 @@ export class VoiceClient extends EventTarget {
   }
 
   // --- sound -------------------------------------------------------------------------------------------------
-
-  sendSpeech({ samples, level }) {
-    this.tell("level", { input: level });
-    if (this.connection.isVoice) {
-      this.connection.sendAudio(encodeFrame({ stream: MICROPHONE, epoch: 0, offset: this.sentSamples, samples }));
-      this.sentSamples += samples.length;
-    } else if (this.connection.isOpen) {
-      const audio = base64FromSamples(samples);
-      this.connection.sendAudio(JSON.stringify({ type: "input_audio_buffer.append", audio }));
-    }
-  }
 
   /** The speaker has played on. */
   follow(report) {
