@@ -16,7 +16,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
-from server.cluster.store import MemoryStore
+from server.cluster.shared import SharedStore, StoreState
+from server.cluster.store import MemoryStore, Store
 from server.config.agents import Agent, Crew
 from server.config.keys import key_name
 from server.config.providers import ROLES, Providers
@@ -120,8 +121,11 @@ class App:
         providers: Providers,
         crew: Crew | None = None,
         dialects: DialectTable = DIALECTS,
+        store: Store | None = None,
     ) -> None:
-        """Raises ConfigError where the crew's pipeline cannot work."""
+        """Without a `store` it keeps one of its own in memory. Raises ConfigError where the crew's pipeline cannot
+        work."""
+        self._store = store or MemoryStore()
         self._settings = settings
         self._providers = providers
         self._crew = crew or Crew()
@@ -129,7 +133,7 @@ class App:
         self._secrets = ClientSecrets[Pinned]()
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
-        self._metrics = Metrics(lambda: len(self._roster))
+        self._metrics = Metrics(lambda: len(self._roster), lambda: self._store_state is not StoreState.LOST)
         self._dialects = dialects
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._opening = Opening(
@@ -141,8 +145,7 @@ class App:
         self._services = self._new_services()
         self._admission = Admission(
             settings.quotas,
-            MemoryStore(),
-            max_session_s=settings.limits.max_session_s,
+            self._store,
             refused=self._metrics.refused,
             now=anyio.current_time,
         )
@@ -152,6 +155,7 @@ class App:
             Backstage(
                 health=self._health,
                 unready=lambda: self._roster.unready,
+                store=lambda: self._store_state,
                 metrics=self._metrics.page,
                 mint=self._mint,
                 is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
@@ -246,6 +250,7 @@ class App:
         """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._warm_up)
+            tasks.start_soon(self._admission.keep_seats)
             await self._metrics.watch()
 
     async def _warm_up(self) -> None:
@@ -323,6 +328,11 @@ class App:
                 silence_duration_ms=self._settings.silence_duration_ms,
             ),
         )
+
+    @property
+    def _store_state(self) -> StoreState | None:
+        """Whether the store that this node shares with others answers; None where it has its own."""
+        return self._store.state if isinstance(self._store, SharedStore) else None
 
     def _health(self) -> Mapping[str, object]:
         providers = dict(zip(ROLES.values(), self._providers.names, strict=True))

@@ -14,6 +14,7 @@ from typing import Any
 import anyio.to_thread
 
 from server.app import App
+from server.cluster.opening import open_store
 from server.config.agents import Agent, Composition, Route
 from server.config.configuration import Configuration, Parts, file_path, load_configuration
 from server.config.providers import Providers, load_providers
@@ -114,7 +115,8 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
         providers = await stack.enter_async_context(
             load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
         )
-        app = App(settings, providers, configuration.crew)
+        store = await stack.enter_async_context(open_store(settings.store))
+        app = App(settings, providers, configuration.crew, store=store)
         server = await stack.enter_async_context(app.listening())
         yield Listening(app, configuration, providers, server.sockets[0].getsockname()[1])
 

@@ -1,8 +1,8 @@
-"""Budgets that refill, and places that are taken for a while: the interface of the store, and the memory behind it.
+"""Budgets that refill, places that are taken and values that are kept for a while: the store, and the memory behind it.
 
-Every entry is one small value that expires by itself, so that a shared store needs no sweeping either: of a budget the
-moment at which it will be full again, of a place its holder and the end of its lease. The arithmetic is pure; `now` is
-any clock in seconds that those who share the store agree on.
+Every entry is small and expires by itself, so that a shared store needs no sweeping either: of a budget the moment at
+which it will be full again, of a place its holder and the end of its lease, of a value its bytes. The arithmetic is
+pure; `now` is any clock in seconds that those who share the store agree on. A store with a clock of its own uses that.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,13 @@ class Budget:
         return max(full_at, now) + amount / self.amount * self.per_s, 0.0
 
 
+MAX_VALUE_BYTES = 1 << 20
+"""Of one value: a conversation of the longest kind fits, a recording does not."""
+
+
 class Store(Protocol):
-    """What the quotas are kept in. Every method is one round trip, atomic, and cancel-safe: at worst an amount is spent
-    or a place is taken for nothing until it expires."""
+    """What the nodes of a server share. Every method is one round trip, atomic, and cancel-safe: at worst an amount is
+    spent or a place is taken for nothing until it expires."""
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """Take `amount` out of the budget `key` and return 0, or nothing and the seconds to wait. An amount of 0 asks
@@ -42,10 +46,67 @@ class Store(Protocol):
     async def release(self, key: str, holder: str) -> None:
         """Give the place back, if the holder has one."""
 
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        """Keep a value for `lease_s` from now, in place of the one before. Raises ValueError beyond MAX_VALUE_BYTES."""
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        """The value of that key, unless it has expired."""
+
+    async def take(self, key: str, now: float) -> bytes | None:
+        """The same, and nobody gets it again: of several that ask at once, one."""
+
+
+def check_size(key: str, value: bytes) -> None:
+    """Raises ValueError for a value that no store keeps."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise ValueError(f"{key} has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}")
+
+
+class Values:
+    """The values of one process. Bounded: beyond `max_bytes` what expires first is forgotten."""
+
+    def __init__(self, max_bytes: int = 64 << 20) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: dict[str, tuple[bytes, float]] = {}
+
+    def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        """See `Store.write`."""
+        check_size(key, value)
+        self._drop(key)
+        self._kept[key] = value, now + lease_s
+        self._bytes += len(value)
+        if self._bytes > self._max_bytes:
+            self._forget()
+
+    def read(self, key: str, now: float) -> bytes | None:
+        """See `Store.read`."""
+        value, until = self._kept.get(key, (b"", now))
+        if until <= now:
+            self._drop(key)
+            return None
+        return value
+
+    def take(self, key: str, now: float) -> bytes | None:
+        """See `Store.take`."""
+        value = self.read(key, now)
+        self._drop(key)
+        return value
+
+    def _drop(self, key: str) -> None:
+        value, _ = self._kept.pop(key, (b"", 0.0))
+        self._bytes -= len(value)
+
+    def _forget(self) -> None:
+        for key in sorted(self._kept, key=lambda key: self._kept[key][1]):
+            self._drop(key)
+            if self._bytes <= self._max_bytes * 9 // 10:
+                return
+
 
 class Ledger:
-    """The entries of one process; everything the memory store decides. Bounded: beyond `max_keys` what expires first
-    is forgotten, which favours the client."""
+    """The budgets and places of one process. Bounded: beyond `max_keys` what expires first is forgotten, which favours
+    the client."""
 
     def __init__(self, max_keys: int = 100_000) -> None:
         self._max_keys = max_keys
@@ -102,6 +163,7 @@ class MemoryStore:
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger or Ledger()
+        self._values = Values()
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -114,3 +176,15 @@ class MemoryStore:
     async def release(self, key: str, holder: str) -> None:
         """See `Store.release`."""
         self._ledger.release(key, holder)
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        """See `Store.write`."""
+        self._values.write(key, value, lease_s, now)
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        """See `Store.read`."""
+        return self._values.read(key, now)
+
+    async def take(self, key: str, now: float) -> bytes | None:
+        """See `Store.take`."""
+        return self._values.take(key, now)

@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from server.cluster.opening import store_fault
 from server.config.keys import key_faults
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
@@ -165,6 +166,8 @@ class Settings(BaseSettings):
     deadlines: Waits = Waits()
     limits: Limits = Limits()
     quotas: Quotas = Quotas()
+    store: str = "memory"
+    """Where the nodes of one server keep what they share: valkey://host:6379/0, or redis://…; memory: one node."""
     trusted_proxies: Words = ()
     """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
 
@@ -200,6 +203,8 @@ class Settings(BaseSettings):
             self.trusted_networks()
         except ValueError as error:
             faults.append(f"trusted_proxies: {error}")
+        if fault := store_fault(self.store):
+            faults.append(f"store: {fault}")
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
                 f"host: {self.listen_host} can be reached from outside: "
@@ -239,8 +244,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """What no log may hold."""
         keys = (*self.api_keys, *([self.openai_api_key] if self.openai_api_key else ()))
-        password = urlsplit(self.openai_base_url or "").password
-        return (*(key.get_secret_value() for key in keys), *([password] if password else ()))
+        passwords = [urlsplit(address or "").password for address in (self.openai_base_url, self.store)]
+        return (*(key.get_secret_value() for key in keys), *(password for password in passwords if password))
 
     def trusted_networks(self) -> tuple[Network, ...]:
         """The proxies that are believed. Raises ValueError for what is no address or network."""

@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 _HANDSHAKE_S = 15.0
 """How long a place is kept for a session that is being opened."""
 
-_RENEWED_S = 60.0
-"""A place outlasts the longest session by so much: whoever leaves gives it back."""
+LEASE_S = 60.0
+"""How long a place is kept for a live session without being renewed: a node that dies holds it no longer."""
+
+RENEWED_S = 20.0
+"""How often that is done."""
 
 
 class Quotas(BaseModel):
@@ -75,17 +78,16 @@ class Admission:
         quotas: Quotas,
         store: Store,
         *,
-        max_session_s: float,
         refused: Callable[[int, str], None],
         now: Callable[[], float],
     ) -> None:
         """`refused` is told the status and the reason of each refusal."""
         self._quotas = quotas
         self._store = store
-        self._max_session_s = max_session_s
         self._refused = refused
         self._now = now
         self._wrong_keys = Budget(quotas.wrong_keys_per_min, 60.0)
+        self._seats: dict[str, Visitor] = {}
 
     async def turned_away(self, address: str) -> Page | None:
         """The answer to an address that has shown too many wrong keys: no further key of its is looked at."""
@@ -116,14 +118,26 @@ class Admission:
     @asynccontextmanager
     async def seated(self, visitor: Visitor, seat: str) -> AsyncIterator[None]:
         """The session is live within; its place is given back behind it."""
-        lease_s = self._max_session_s + _RENEWED_S
+        self._seats[seat] = visitor
         try:
-            for place, places, _ in self._places(visitor):
-                await self._store.claim(place, seat, places, lease_s, self._now())
+            await self._renew(seat, visitor)
             yield
         finally:
+            del self._seats[seat]
             with anyio.CancelScope(shield=True):
                 await self._leave(visitor, seat)
+
+    async def keep_seats(self) -> None:
+        """Renew the places of all live sessions, as long as the server runs. Returns only when cancelled."""
+        while True:
+            await anyio.sleep(RENEWED_S)
+            for seat, visitor in tuple(self._seats.items()):
+                if seat in self._seats:
+                    await self._renew(seat, visitor)
+
+    async def _renew(self, seat: str, visitor: Visitor) -> None:
+        for place, places, _ in self._places(visitor):
+            await self._store.claim(place, seat, places, LEASE_S, self._now())
 
     async def check_response(self, visitor: Visitor) -> None:
         """Count a response that a session asks for. Raises ClientError when its key has had its share."""

@@ -72,6 +72,8 @@ class Backstage:
     """What `/healthz` tells, now."""
     unready: Callable[[], Unready | None]
     """Why no session can be opened now; None when one can."""
+    store: Callable[[], str | None]
+    """Whether the store that nodes share answers; None where there is none."""
     metrics: Callable[[], str]
     mint: Callable[[bytes, str], Mapping[str, object]]
     """A client secret for the body of a request; raises ClientError."""
@@ -245,7 +247,8 @@ class FrontDoor:
         if request.path == "/readyz":
             reason = self._backstage.unready()
             if reason is None:
-                return json_page(200, {"status": "ready"})
+                store = self._backstage.store()
+                return json_page(200, {"status": "ready"} | ({} if store is None else {"store": store}))
             return json_page(503, {"status": reason}, _LATER)
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY  # who speaks how much is not everybody's business

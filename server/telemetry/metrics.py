@@ -44,8 +44,8 @@ _FIRST_AUDIO_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 class Metrics:
     """The counts of one process; implements `server.session.turn_reports.Observer`."""
 
-    def __init__(self, sessions: Callable[[], int]) -> None:
-        """`sessions` tells how many are live."""
+    def __init__(self, sessions: Callable[[], int], has_store: Callable[[], bool] = lambda: True) -> None:
+        """`sessions` tells how many are live, `has_store` whether the store that nodes share is not lost."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began, nobody asks
         self._registry = registry = CollectorRegistry()
 
@@ -53,6 +53,10 @@ class Metrics:
             return Counter(f"stageflow_voice_{name}", what, labels, registry=registry)
 
         Gauge("stageflow_voice_sessions", "Sessions that are live.", registry=registry).set_function(sessions)
+        store = Gauge(
+            "stageflow_voice_store_reached", "1 unless the shared store is lost.", registry=registry
+        )
+        store.set_function(has_store)
         self._sessions_ended = counter("sessions_ended", "Sessions that are over, by close code.", "code")
         self._turns = counter("turns", "Turns that are over, by how they ended.", "ending")
         self._barge_ins = counter("barge_ins", "Answers that the person talked over.")

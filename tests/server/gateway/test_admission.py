@@ -2,12 +2,14 @@
 
 import json
 
+import anyio
 import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
-from server.gateway.admission import Admission, Quotas, Visitor
+from server.gateway.admission import LEASE_S, RENEWED_S, Admission, Quotas, Visitor
 from server.gateway.pages import Page
+from tests.support.virtual_time import virtual
 
 FAR, OTHER = "198.51.100.1", "203.0.113.9"
 
@@ -20,7 +22,6 @@ class Door:
         self.admission = Admission(
             Quotas.model_validate(quotas),
             MemoryStore(),
-            max_session_s=600,
             refused=lambda status, reason: None,
             now=lambda: self.now,
         )
@@ -103,3 +104,30 @@ def test_what_quotas_are_counted_under_opens_no_door() -> None:
     holder = Visitor(FAR, "secret-key").holder
     assert holder is not None
     assert "secret" not in holder
+
+
+@virtual
+async def test_a_place_is_renewed_while_its_session_lives_and_free_soon_after_its_node_died() -> None:
+    store, now = MemoryStore(), [0.0]
+
+    def node() -> Admission:
+        return Admission(
+            Quotas(sessions_per_key=1), store, refused=lambda status, reason: None, now=lambda: now[0]
+        )
+
+    alive, dead, key = node(), node(), Visitor("127.0.0.1", "key")
+    async with anyio.create_task_group() as tasks:
+        assert await alive.admit(key, "a") is None
+        async with alive.seated(key, "a"):
+            tasks.start_soon(alive.keep_seats)
+            for _ in range(5):
+                now[0] += RENEWED_S
+                await anyio.sleep(RENEWED_S)
+            assert await dead.admit(key, "b") is not None
+        tasks.cancel_scope.cancel()
+    assert await dead.admit(key, "b") is None
+    dead_seat = dead.seated(key, "b")
+    await dead_seat.__aenter__()  # and never left: the node is gone
+    assert await alive.admit(key, "c") is not None
+    now[0] += LEASE_S
+    assert await alive.admit(key, "c") is None

@@ -51,15 +51,14 @@ def mint(body: bytes, key: str) -> dict[str, object]:
 
 def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
     backstage = Backstage(
+        store=lambda: None,
         health=healthy,
         unready=lambda: unready,
         metrics=lambda: "sessions 3\n",
         mint=mint,
         is_secret=lambda key: key == SECRET,
     )
-    admission = Admission(
-        Quotas(), MemoryStore(), max_session_s=60, refused=lambda status, reason: None, now=lambda: 0.0
-    )
+    admission = Admission(Quotas(), MemoryStore(), refused=lambda status, reason: None, now=lambda: 0.0)
     return FrontDoor(rules, backstage, admission)
 
 

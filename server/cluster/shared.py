@@ -1,0 +1,117 @@
+"""A store on another machine, which may be lost: the server goes on with what it knows itself until it is back.
+
+While it is lost every node counts alone, so that quotas are looser and never stricter, and what another node has
+written cannot be read. One call in a while tries whether it is back; no call waits longer than the deadline.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+import anyio
+
+from server.cluster.store import Budget, MemoryStore, Store, check_size
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 0.25
+"""Of one call: a store in the same building answers in a millisecond."""
+
+RETRY_S = 1.0
+"""Between two tries of a store that is lost."""
+
+T = TypeVar("T")
+
+
+class RemoteStore(Store, Protocol):
+    """A store behind connections."""
+
+    async def close(self) -> None:
+        """Close them."""
+
+
+class StoreState(StrEnum):
+    """Whether the shared store answers."""
+
+    REACHED = "reached"
+    LOST = "lost"
+    TRYING = "trying"
+    """It was lost, and one call finds out whether it still is."""
+
+
+class SharedStore:
+    """Implements `Store` with a remote store and, while that is lost, with the memory of this node."""
+
+    def __init__(
+        self, remote: RemoteStore, failures: tuple[type[Exception], ...], now: Callable[[], float]
+    ) -> None:
+        """`failures` are what the remote store raises when it cannot be reached; `now` is the loop's clock."""
+        self.state = StoreState.REACHED
+        self._remote = remote
+        self._memory = MemoryStore()
+        self._failures: tuple[type[Exception], ...] = (*failures, OSError, TimeoutError)
+        self._now = now
+        self._try_at = 0.0
+
+    async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
+        """See `Store.spend`."""
+        return await self._ask(lambda store: store.spend(key, budget, amount, now))
+
+    async def claim(self, key: str, holder: str, places: int, lease_s: float, now: float) -> float:
+        """See `Store.claim`."""
+        return await self._ask(lambda store: store.claim(key, holder, places, lease_s, now))
+
+    async def release(self, key: str, holder: str) -> None:
+        """See `Store.release`. The place may have been taken while the store was lost, or before."""
+        await self._memory.release(key, holder)
+        await self._ask(lambda store: store.release(key, holder))
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        """See `Store.write`."""
+        check_size(key, value)
+        await self._ask(lambda store: store.write(key, value, lease_s, now))
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        """See `Store.read`. What was written while the store was lost is known to this node only."""
+        found = await self._ask(lambda store: store.read(key, now))
+        return found if found is not None else await self._memory.read(key, now)
+
+    async def take(self, key: str, now: float) -> bytes | None:
+        """See `Store.take`."""
+        found = await self._ask(lambda store: store.take(key, now))
+        kept = await self._memory.take(key, now)
+        return found if found is not None else kept
+
+    async def close(self) -> None:
+        """Close the connections to the remote store."""
+        with anyio.move_on_after(DEADLINE_S, shield=True):
+            await self._remote.close()
+
+    async def _ask(self, call: Callable[[Store], Awaitable[T]]) -> T:
+        if self.state is StoreState.TRYING or (self.state is StoreState.LOST and self._now() < self._try_at):
+            return await call(self._memory)
+        if self.state is StoreState.LOST:
+            self.state = StoreState.TRYING
+        try:
+            with anyio.fail_after(DEADLINE_S):
+                answer = await call(self._remote)
+        except self._failures as error:
+            self._lose(error)
+            return await call(self._memory)
+        finally:
+            if self.state is StoreState.TRYING:  # cancelled: the next one finds out
+                self.state = StoreState.LOST
+        return self._reach(answer)
+
+    def _lose(self, error: Exception) -> None:
+        if self.state is StoreState.REACHED:
+            log.warning("the shared store is lost: this node counts alone until it is back: %s", error)
+        self.state = StoreState.LOST
+        self._try_at = self._now() + RETRY_S
+
+    def _reach(self, answer: T) -> T:
+        if self.state is StoreState.LOST:
+            log.warning("the shared store is back")
+        self.state = StoreState.REACHED
+        return answer

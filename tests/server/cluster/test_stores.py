@@ -1,0 +1,168 @@
+"""Every store keeps the same promises: the memory of one node, and a real Valkey or Redis."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+import redis.asyncio  # noqa: F401 - before there is a loop that it would block
+from redis.exceptions import RedisError
+
+from server.cluster.shared import RETRY_S, SharedStore, StoreState
+from server.cluster.store import MAX_VALUE_BYTES, Budget, MemoryStore, Store
+from server.cluster.valkey import ValkeyStore
+from tests.support.store_server import StoreServer, store_server
+
+NOW = 0.0
+
+
+@asynccontextmanager
+async def open_store(kind: str) -> AsyncIterator[Store]:
+    if kind == "memory":
+        yield MemoryStore()
+        return
+    async with store_server() as server:
+        store = ValkeyStore.at(server.url, timeout_s=5)
+        yield store
+        await store.close()
+
+
+STORES = pytest.mark.parametrize("kind", ["memory", "valkey"])
+
+
+@STORES
+async def test_all_of_a_budget_may_be_spent_and_then_one_waits(kind: str) -> None:
+    budget = Budget(3, 60.0)
+    async with open_store(kind) as store:
+        assert [await store.spend("k", budget, 1, NOW) for _ in range(3)] == [0, 0, 0]
+        assert 19 < await store.spend("k", budget, 1, NOW) <= 20
+        assert 19 < await store.spend("k", budget, 0, NOW) <= 20, "asking says the same, and costs nothing"
+        assert await store.spend("other", budget, 1, NOW) == 0
+
+
+@STORES
+async def test_places_are_claimed_kept_and_given_back(kind: str) -> None:
+    async with open_store(kind) as store:
+        assert await store.claim("k", "a", 2, 60, NOW) == 0
+        assert await store.claim("k", "b", 2, 60, NOW) == 0
+        assert 59 < await store.claim("k", "c", 2, 60, NOW) <= 60
+        assert await store.claim("k", "a", 2, 60, NOW) == 0, "who has a place keeps it"
+        await store.release("k", "b")
+        assert await store.claim("k", "c", 2, 60, NOW) == 0
+        await store.release("k", "nobody")
+
+
+@STORES
+async def test_many_that_claim_at_once_get_no_more_places_than_there_are(kind: str) -> None:
+    got: list[float] = []
+    async with open_store(kind) as store, anyio.create_task_group() as tasks:
+
+        async def claim(holder: str) -> None:
+            got.append(await store.claim("k", holder, 5, 60, NOW))
+
+        for n in range(40):
+            tasks.start_soon(claim, str(n))
+    assert got.count(0) == 5
+
+
+@STORES
+async def test_a_value_is_read_again_and_taken_once(kind: str) -> None:
+    async with open_store(kind) as store:
+        assert await store.read("k", NOW) is None
+        await store.write("k", b"one\x00\xff", 60, NOW)
+        assert await store.read("k", NOW) == b"one\x00\xff"
+        await store.write("k", b"two", 60, NOW)
+        taken: list[bytes | None] = []
+
+        async def take() -> None:
+            taken.append(await store.take("k", NOW))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(take)
+        assert (taken.count(b"two"), taken.count(None)) == (1, 9)
+        assert await store.read("k", NOW) is None
+
+
+@STORES
+async def test_a_value_that_is_too_large_is_refused(kind: str) -> None:
+    async with open_store(kind) as store:
+        with pytest.raises(ValueError, match=f"the limit is {MAX_VALUE_BYTES}"):
+            await store.write("k", b"x" * (MAX_VALUE_BYTES + 1), 60, NOW)
+
+
+async def test_what_expires_in_the_shared_store_is_gone() -> None:
+    async with open_store("valkey") as store:
+        await store.write("k", b"one", 0.05, NOW)
+        await store.claim("place", "a", 1, 0.05, NOW)
+        await anyio.sleep(0.2)
+        assert await store.read("k", NOW) is None
+        assert await store.claim("place", "b", 1, 60, NOW) == 0
+
+
+async def test_memory_forgets_what_expires_first() -> None:
+    store = MemoryStore()
+    for n in range(80):
+        await store.write(str(n), b"x" * MAX_VALUE_BYTES, 10 + n, NOW)
+    assert await store.read("0", NOW) is None
+    assert await store.read("79", NOW) is not None
+
+
+class Clock:
+    """A loop's clock, set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shared(server: StoreServer, clock: Clock) -> SharedStore:
+    return SharedStore(ValkeyStore.at(server.url, timeout_s=5), (RedisError,), clock)
+
+
+def state(store: SharedStore) -> StoreState:
+    return store.state
+
+
+async def test_a_lost_store_is_replaced_by_memory_until_it_is_back() -> None:
+    clock, budget = Clock(), Budget(1, 60.0)
+    async with store_server() as server:
+        store = shared(server, clock)
+        await store.write("before", b"1", 60, NOW)
+        assert state(store) is StoreState.REACHED
+        await server.stop()
+        assert await store.spend("k", budget, 1, NOW) == 0
+        assert state(store) is StoreState.LOST
+        assert await store.spend("k", budget, 1, NOW) > 0, "this node goes on counting"
+        await store.write("meanwhile", b"2", 60, NOW)
+        assert await store.read("meanwhile", NOW) == b"2"
+        await server.start()
+        assert await store.read("before", NOW) is None, "not yet asked again"
+        assert state(store) is StoreState.LOST
+        clock.now += RETRY_S
+        await store.write("after", b"3", 60, NOW)
+        assert state(store) is StoreState.REACHED
+        assert await store.read("after", NOW) == b"3"
+        assert await store.take("meanwhile", NOW) == b"2", (
+            "what this node wrote meanwhile is still known to it"
+        )
+        await store.close()
+
+
+async def test_a_call_that_is_cancelled_while_it_tries_lets_the_next_one_try() -> None:
+    clock = Clock()
+    async with store_server() as server:
+        store = shared(server, clock)
+        await server.stop()
+        await store.read("k", NOW)
+        await server.start()
+        clock.now += RETRY_S
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await store.read("k", NOW)
+        assert state(store) is StoreState.LOST
+        await store.read("k", NOW)
+        assert state(store) is StoreState.REACHED
+        await store.close()
