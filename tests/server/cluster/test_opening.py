@@ -17,7 +17,9 @@ def test_these_are_addresses_of_stores(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "Memory", "valkey://", "http://host", "host:6379", "valkey://[::1"])
 def test_these_are_none(address: str) -> None:
-    with pytest.raises(ConfigError, match="STAGEFLOW_VOICE_STORE: must be 'memory' or an address such as valkey://"):
+    with pytest.raises(
+        ConfigError, match="STAGEFLOW_VOICE_STORE: must be 'memory' or an address such as valkey://"
+    ):
         load_settings({"store": address}, env_file=None)
 
 

@@ -54,10 +54,10 @@ async def test_a_place_is_kept_while_the_session_lives_and_no_longer() -> None:
     door, visitor = Door(sessions_per_address=1), Visitor(FAR)
     assert await door.admission.admit(visitor, "a") is None
     async with door.admission.seated(visitor, "a"):
-        door.now = 500.0
+        door.now = LEASE_S - 1
         assert await door.admission.admit(visitor, "b") is not None
     assert await door.admission.admit(visitor, "b") is None
-    door.now = 516.0  # the handshake of b never ended
+    door.now = LEASE_S + 15  # the handshake of b never ended
     assert await door.admission.admit(visitor, "c") is None
 
 
