@@ -16,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
-from server.cluster.shared import SharedStore, StoreState
+from server.cluster.shared import StoreState, store_state
 from server.cluster.store import MemoryStore, Store
 from server.config.agents import Agent, Crew
 from server.config.keys import key_name
@@ -125,7 +125,7 @@ class App:
     ) -> None:
         """Without a `store` it keeps one of its own in memory. Raises ConfigError where the crew's pipeline cannot
         work."""
-        self._store = store or MemoryStore()
+        store = store or MemoryStore()
         self._settings = settings
         self._providers = providers
         self._crew = crew or Crew()
@@ -133,7 +133,7 @@ class App:
         self._secrets = ClientSecrets[Pinned]()
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
-        self._metrics = Metrics(lambda: len(self._roster), lambda: self._store_state is not StoreState.LOST)
+        self._metrics = Metrics(lambda: len(self._roster), lambda: store_state(store) is not StoreState.LOST)
         self._dialects = dialects
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._opening = Opening(
@@ -145,7 +145,7 @@ class App:
         self._services = self._new_services()
         self._admission = Admission(
             settings.quotas,
-            self._store,
+            store,
             refused=self._metrics.refused,
             now=anyio.current_time,
         )
@@ -155,7 +155,7 @@ class App:
             Backstage(
                 health=self._health,
                 unready=lambda: self._roster.unready,
-                store=lambda: self._store_state,
+                store=lambda: store_state(store),
                 metrics=self._metrics.page,
                 mint=self._mint,
                 is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
@@ -328,11 +328,6 @@ class App:
                 silence_duration_ms=self._settings.silence_duration_ms,
             ),
         )
-
-    @property
-    def _store_state(self) -> StoreState | None:
-        """Whether the store that this node shares with others answers; None where it has its own."""
-        return self._store.state if isinstance(self._store, SharedStore) else None
 
     def _health(self) -> Mapping[str, object]:
         providers = dict(zip(ROLES.values(), self._providers.names, strict=True))

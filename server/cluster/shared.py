@@ -115,3 +115,8 @@ class SharedStore:
             log.warning("the shared store is back")
         self.state = StoreState.REACHED
         return answer
+
+
+def store_state(store: Store) -> StoreState | None:
+    """Whether a store that nodes share answers; None for one that is of this node alone."""
+    return store.state if isinstance(store, SharedStore) else None
