@@ -24,7 +24,7 @@ from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
 from server.config.warm_up import warm_up
 from server.dialects.realtime.locks import Pinned
-from server.dialects.realtime.secrets import read_order, render_secret
+from server.dialects.realtime.secrets import SecretOrder, read_order, render_secret
 from server.dialects.registry import DIALECTS, DialectTable, OpenedBy, Opening, SessionDialect
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
@@ -39,6 +39,7 @@ from server.gateway.frame_memory import FrameMemory
 from server.gateway.handshake import presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, path_of
 from server.gateway.roster import Roster
+from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.tls import Certificate
 from server.gateway.unsent import unsent_bytes
 from server.response.context import Pipelines
@@ -130,7 +131,6 @@ class App:
         self._providers = providers
         self._crew = crew or Crew()
         self._roster = Roster(settings.limits.max_sessions)
-        self._secrets = ClientSecrets[Pinned]()
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
         self._metrics = Metrics(lambda: len(self._roster), lambda: store_state(store) is not StoreState.LOST)
@@ -142,6 +142,13 @@ class App:
             hosting=McpPolicy(settings.mcp_servers),
         )
         """What every dialect is made with; its session's settings come when there is one."""
+        self._secrets = SharedSecrets(
+            ClientSecrets[Pinned](),
+            store,
+            lambda body: _opened_by(read_order(body, self._session_config(), self._opening.hosting)),
+            anyio.current_time,
+            unix_time_s,
+        )
         self._services = self._new_services()
         self._admission = Admission(
             settings.quotas,
@@ -158,7 +165,9 @@ class App:
                 store=lambda: store_state(store),
                 metrics=self._metrics.page,
                 mint=self._mint,
-                is_secret=lambda key: self._secrets.find(key, anyio.current_time()) is not None,
+                is_secret=lambda key: self._secrets.find(key) is not None,
+                learn=self._secrets.learn,
+                share=self._secrets.share,
             ),
             self._admission,
             dialects,
@@ -277,7 +286,7 @@ class App:
         route = self._dialects.find(path_of(target), connection.subprotocol)
         assert route is not None, "the door lets nobody in who speaks nothing"
         by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
-        pinned = self._secrets.find(key, anyio.current_time()) if by_secret else None
+        pinned = self._secrets.find(key) if by_secret else None
         opening = replace(
             self._opening,
             config=route.defaults(self._session_config(), target),
@@ -334,9 +343,14 @@ class App:
         return {"status": "ok", "sessions": len(self._roster), "providers": providers}
 
     def _mint(self, body: bytes, key: str) -> Mapping[str, object]:
+        value = self._secrets.mint(body, key)
         order = read_order(body, self._session_config(), self._opening.hosting)
-        value = self._secrets.add(order.pinned, order.lifetime_s, anyio.current_time(), key)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
+
+
+def _opened_by(order: SecretOrder) -> tuple[Pinned, float]:
+    """What such a secret opens, and for how many seconds."""
+    return order.pinned, order.lifetime_s
 
 
 async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:

@@ -1,7 +1,8 @@
 """Client secrets: keys that open sessions for a while, for clients that cannot be trusted with a real one.
 
-They live in the memory of this process and end with it. Only their digests are kept, so that neither a look
-into the store nor the time that a lookup takes says anything about a secret that is valid.
+They live in the memory of this process and end with it; `shared_secrets` makes them known to other nodes.
+Only their digests are kept, so that neither a look into the store nor the time that a lookup takes says
+anything about a secret that is valid.
 """
 
 import hashlib
@@ -53,9 +54,13 @@ class ClientSecrets(Generic[T]):
                 type="rate_limit_error",
             )
         value = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        self.keep(value, opens, lifetime_s, now, owner)
+        return value
+
+    def keep(self, value: str, opens: T, lifetime_s: float, now: float, owner: str) -> None:
+        """Know a secret that was made elsewhere."""
         digest = _digest(value)
         self._kept[digest[:8]] = _Kept(digest, opens, now + lifetime_s, owner)
-        return value
 
     def _held_by(self, owner: str) -> int:
         return sum(kept.owner == owner for kept in self._kept.values())

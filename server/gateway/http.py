@@ -7,7 +7,7 @@ shape that clients of the Realtime protocol know.
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from html import escape
@@ -79,6 +79,10 @@ class Backstage:
     """A client secret for the body of a request; raises ClientError."""
     is_secret: Callable[[str | None], bool]
     """Whether a key is a client secret that is valid."""
+    learn: Callable[[str | None], Awaitable[None]]
+    """Find out whether another node of this server has made that secret."""
+    share: Callable[[], Awaitable[None]]
+    """Tell the other nodes of the secrets that were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,11 @@ class FrontDoor:
         if page is not None and self._is_origin_allowed(request):
             page = replace(page, headers=(*page.headers, *_cors(headers)))
         elif page is None:
+            if request.path in self._dialects.paths:
+                await self._backstage.learn(presented_key(headers))
             page = self.decide(request)
+            if request.path in SECRETS_PATHS:
+                await self._backstage.share()
             if with_key and page is not None and page.code == _WRONG_KEY.code:
                 await admission.note_wrong_key(address)
         if page is None:

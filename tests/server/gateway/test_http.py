@@ -41,6 +41,14 @@ def healthy() -> dict[str, object]:
     return {"status": "ok", "sessions": 3}
 
 
+async def nothing_to_learn(key: str | None) -> None:
+    """There is one node."""
+
+
+async def nothing_to_share() -> None:
+    """There is one node."""
+
+
 def mint(body: bytes, key: str) -> dict[str, object]:
     if body == b"bad":
         raise ClientError("invalid_json", "The body is not JSON.", param="session")
@@ -52,6 +60,8 @@ def mint(body: bytes, key: str) -> dict[str, object]:
 def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
     backstage = Backstage(
         store=lambda: None,
+        learn=nothing_to_learn,
+        share=nothing_to_share,
         health=healthy,
         unready=lambda: unready,
         metrics=lambda: "sessions 3\n",
