@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,6 +22,8 @@ import anyio
 import anyio.to_thread
 
 from server.app import App
+from server.cli.lan import Lan, greeting, local_url
+from server.cli.lan import prepare as lan_of
 from server.cli.targets import find_server, put_here_on_path
 from server.config.configuration import Configuration
 from server.config.model_variables import adopt_model_variables
@@ -55,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8080)")
+    parser.add_argument(
+        "--lan",
+        action="store_true",
+        help="let a phone in this network talk: makes a key and a certificate, and prints the address as a QR code",
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser of this machine")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,12 +72,25 @@ def run(arguments: argparse.Namespace) -> int:
         os.environ[FILE_VARIABLE] = str(arguments.config)
     put_here_on_path()
     server = find_server(arguments.target) if arguments.target else VoiceServer()
-    serve(server, {"host": arguments.host, "port": arguments.port})
+    overrides = {"host": arguments.host, "port": arguments.port}
+    lan = None
+    if arguments.lan:
+        lan = lan_of(server.configure({"port": arguments.port}).settings)
+        overrides = {
+            **lan.overrides,
+            **{name: value for name, value in overrides.items() if value is not None},
+        }
+    serve(server, overrides, partial(_greet, lan, arguments.open))
     return 0
 
 
-def serve(server: VoiceServer, overrides: Mapping[str, Any]) -> None:
-    """Serve until told to stop. Raises ConfigError or ModelFileError before the port is opened."""
+def serve(
+    server: VoiceServer, overrides: Mapping[str, Any], greet: Callable[[Settings, int], None] | None = None
+) -> None:
+    """Serve until told to stop; `greet` is told the port once it is open.
+
+    Raises ConfigError or ModelFileError before that.
+    """
     configuration = server.configure(overrides)
     settings = configuration.settings
     adopt_model_variables()
@@ -78,10 +100,15 @@ def serve(server: VoiceServer, overrides: Mapping[str, Any]) -> None:
         personal, secrets = settings.log_personal, configuration.secrets()
         log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
         options = {"use_uvloop": sys.platform != "win32"}
-        anyio.run(_serve, configuration, partial(server.configure, overrides), backend_options=options)
+        configure = partial(server.configure, overrides)
+        anyio.run(_serve, configuration, configure, greet, backend_options=options)
 
 
-async def _serve(configuration: Configuration, configure: Callable[[], Configuration]) -> None:
+async def _serve(
+    configuration: Configuration,
+    configure: Callable[[], Configuration],
+    greet: Callable[[Settings, int], None] | None,
+) -> None:
     settings = configuration.settings
     await try_to_bind(settings.listen_host, settings.port)
     async with serving(configuration, _say) as listening:
@@ -90,6 +117,8 @@ async def _serve(configuration: Configuration, configure: Callable[[], Configura
         gc.collect()
         gc.freeze()
         _introduce(settings, listening.providers, listening.port)
+        if greet is not None:
+            await anyio.to_thread.run_sync(greet, settings, listening.port)
         async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
             tasks.start_soon(app.watch)
             tasks.start_soon(_heed_signals, app, Reloading(listening, configure, loaded))
@@ -113,6 +142,16 @@ def _introduce(settings: Settings, providers: Providers, port: int) -> None:
     _say(f"talk to it: open http{s}://{address}/ in a browser")
     key = " --api-key KEY" if settings.api_keys else ""
     _say(f"or try: scripts/talk docs/examples/question.wav{key} --url ws{s}://{address}/v1/realtime")
+
+
+def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
+    """What comes when the port is open: the way in for a phone, and the page. Blocks."""
+    for line in greeting(lan, port) if lan is not None else ():
+        _say(line)
+    if opens:
+        url = local_url(settings, port, lan)
+        if not webbrowser.open(url):
+            _say(f"there is no browser to open here: go to {url}")
 
 
 async def _heed_signals(app: App, reloading: Reloading) -> None:

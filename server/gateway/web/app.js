@@ -3,6 +3,7 @@
 import { noteOf, showParts, showSummary, showTurn, summary } from "./details.js";
 import { makeRoom, showDock, showKeyboard } from "./dock.js";
 import { actionOf, hintOf, lineOf } from "./hints.js";
+import { keepKey, keptKey, takeKey } from "./link.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
 import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
@@ -10,7 +11,6 @@ import { showInTab } from "./tab.js";
 import { Transcript } from "./transcript.js";
 import { connect } from "./voice-client.js";
 
-const KEY = "stageflow-voice key";
 const AGAIN_MS = 600; // a press so soon after another is the other half of a double click
 
 const find = (id) => document.getElementById(id);
@@ -118,7 +118,7 @@ async function start({ byVoice = true } = {}) {
     microphoneId: find("microphones").value,
     speakerId: find("speakers").value,
     session: keptVoice(),
-    apiKey: sessionStorage.getItem(KEY) ?? "",
+    apiKey: keptKey(),
   };
   try {
     await connect("v1/realtime", { ...chosen, microphone: byVoice && microphone !== "impossible", prepare });
@@ -163,7 +163,7 @@ find("notice-action").addEventListener("click", ({ target }) => {
 });
 find("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(KEY, find("key").value.trim());
+  keepKey(find("key").value);
   start();
 });
 
@@ -198,6 +198,8 @@ find("speakers").addEventListener("change", ({ target }) => voice?.chooseSpeaker
 find("voices").addEventListener("change", ({ target }) => voice?.configure(keepVoice(target.value)));
 navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(voice?.microphone?.deviceId));
 
+takeKey();
+addEventListener("hashchange", takeKey);
 show();
 showParts();
 listDevices();
