@@ -4,6 +4,7 @@ Pure: time comes in as `now`, in the session's seconds. Zero is the last voiced 
 where nobody spoke, the moment at which the answer was asked for.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from server.domain.voice_events import EndedBy, InterruptedBy, Step, TurnEnded, TurnTimed
@@ -12,8 +13,53 @@ from server.turntaking.floor import RunId
 Status = Literal["completed", "incomplete", "cancelled", "failed"]
 
 
+class StepMarks:
+    """When each step happened, in seconds. What is marked twice counts from the first time."""
+
+    def __init__(self, zero: float, *, is_spoken: bool) -> None:
+        self._zero = zero
+        self._at: dict[Step, float] = {"speech_end": zero} if is_spoken else {}
+
+    def __contains__(self, step: Step) -> bool:
+        return step in self._at
+
+    def add(self, step: Step, now: float) -> None:
+        """The step has happened."""
+        self._at.setdefault(step, now)
+
+    def remove(self, step: Step) -> None:
+        """What the step made was thrown away."""
+        self._at.pop(step, None)
+
+    def ms(self, at: float) -> int:
+        """A time, counted from zero."""
+        return round((at - self._zero) * 1000)
+
+    def all_ms(self) -> dict[Step, int]:
+        """All steps, in the order in which they happened."""
+        steps = dict(self._at)
+        heard_at = steps.pop("heard", None)
+        if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
+            steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
+        return {step: self.ms(at) for step, at in sorted(steps.items(), key=lambda mark: mark[1])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Commitment:
+    """The moment at which it was certain that the answer is wanted."""
+
+    ended_by: EndedBy
+    silence_ms: int | None
+    """How long the person had been silent by then; None when nobody spoke."""
+    saved_ms: int
+    """How long the answer had been on its way by then."""
+
+
+_NOT_COMMITTED = _Commitment("server", None, 0)
+
+
 class Timeline:
-    """Marks of one revision of one turn. What is marked twice counts from the first time."""
+    """One revision of one turn: its steps, and what became of it."""
 
     def __init__(
         self, run: RunId, now: float, *, item_id: str | None = None, silence_ms: int | None = None
@@ -24,7 +70,6 @@ class Timeline:
         """The response that the client was told the end of."""
         self.guard: Literal["passed", "blocked"] | None = None
         self.route: str | None = None
-        self.ended_by: EndedBy = "server"
         self.status: Status | None = None
         self.failed_stage: str | None = None
         """The stage whose failure the answer told of."""
@@ -32,19 +77,17 @@ class Timeline:
         """How calls of the server's own tools failed."""
         self.interrupted_by: InterruptedBy | None = None
         self._item_id = item_id
-        self._silence_ms: int | None = None
         self._began_at = now
-        self._zero = now - (silence_ms or 0) / 1000
-        self._marks: dict[Step, float] = {} if silence_ms is None else {"speech_end": self._zero}
-        self._committed_at: float | None = None
+        self._marks = StepMarks(now - (silence_ms or 0) / 1000, is_spoken=silence_ms is not None)
+        self._commitment = _NOT_COMMITTED
 
     def mark(self, step: Step, now: float) -> None:
         """The step has happened."""
-        self._marks.setdefault(step, now)
+        self._marks.add(step, now)
 
     def unmark(self, step: Step) -> None:
         """What the step made was thrown away."""
-        self._marks.pop(step, None)
+        self._marks.remove(step)
 
     def end(self, status: Status) -> None:
         """So the answer ended; what becomes afterwards of its last sounds changes nothing about that."""
@@ -52,21 +95,21 @@ class Timeline:
 
     def commit(self, ended_by: EndedBy, now: float) -> None:
         """The answer is certainly wanted."""
-        self.ended_by = ended_by
-        self._committed_at = now
+        silence_ms = None
         if "speech_end" in self._marks:
-            self.mark("endpoint", now)
-            self._silence_ms = self._ms(now)
+            self._marks.add("endpoint", now)
+            silence_ms = self._marks.ms(now)
+        self._commitment = _Commitment(ended_by, silence_ms, round((now - self._began_at) * 1000))
 
     @property
     def is_committed(self) -> bool:
         """Whether the answer was wanted; one that was not is no turn's."""
-        return self._committed_at is not None
+        return self._commitment is not _NOT_COMMITTED
 
     @property
     def saved_ms(self) -> int:
         """How long the answer had been on its way when it became certain that it was wanted."""
-        return 0 if self._committed_at is None else round((self._committed_at - self._began_at) * 1000)
+        return self._commitment.saved_ms
 
     def ended(self) -> TurnEnded:
         """How the turn came to its end."""
@@ -74,8 +117,8 @@ class Timeline:
             self.run.turn,
             self.run.revision,
             self._item_id,
-            self.ended_by,
-            self._silence_ms,
+            self._commitment.ended_by,
+            self._commitment.silence_ms,
             self.saved_ms > 0,
             self.saved_ms,
             self.guard,
@@ -85,12 +128,7 @@ class Timeline:
 
     def timed(self) -> TurnTimed:
         """When its steps happened, in the order in which they did."""
-        steps = dict(self._marks)
-        heard_at = steps.pop("heard", None)
-        if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
-            steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
-        marks = sorted(steps.items(), key=lambda mark: mark[1])
-        return TurnTimed(self.run.turn, self.response_id or "", {step: self._ms(at) for step, at in marks})
+        return TurnTimed(self.run.turn, self.response_id or "", self._marks.all_ms())
 
     @property
     def ending(self) -> str:
@@ -107,6 +145,3 @@ class Timeline:
             f"turn {ended.turn}.{ended.revision} {self.ending}, ended by {ended.ended_by}, "
             f"saved {ended.saved_ms} ms; ms: {steps}"
         )
-
-    def _ms(self, at: float) -> int:
-        return round((at - self._zero) * 1000)

@@ -1,0 +1,67 @@
+"""How the process does, measured for Prometheus: its memory and files, the lateness of its event loop, its workers."""
+
+from collections.abc import Iterator
+
+import anyio
+import anyio.to_thread
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stages.runtime.worker import worker_statistics
+
+_LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""No step may hold the loop for longer than 0.01 s."""
+
+LOOK_S, LOOKS = 0.1, 50
+"""How often the loop's lateness is measured, and how many times to each look at the process."""
+
+
+class ProcessMetrics:
+    """One process: `watch` measures it, `page` has the newest look at it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._loop_lag = Histogram(
+            "stageflow_voice_loop_lag_seconds",
+            "How late the event loop was, looked at ten times a second.",
+            buckets=_LAG_S,
+            registry=registry,
+        )
+        registry.register(_Workers())
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        self.page = ""
+
+    async def watch(self) -> None:
+        """Measure the event loop, and look at the process now and then. Returns only when cancelled."""
+        while True:
+            page = await anyio.to_thread.run_sync(generate_latest, self._process)  # it reads files
+            self.page = page.decode()
+            for _ in range(LOOKS):
+                due = anyio.current_time() + LOOK_S
+                await anyio.sleep_until(due)
+                self._loop_lag.observe(max(0.0, anyio.current_time() - due))
+
+
+class _Workers(Collector):
+    """The threads that run the models, as they are when somebody asks."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One family a figure, with the worker's name as its label."""
+        waiting = GaugeMetricFamily(
+            "stageflow_voice_worker_waiting", "Calls that wait for a model.", labels=["worker"]
+        )
+        calls = CounterMetricFamily(
+            "stageflow_voice_worker_calls", "Calls of a model, by their end.", labels=["worker", "end"]
+        )
+        waited = CounterMetricFamily(
+            "stageflow_voice_worker_waited_seconds",
+            "Time that calls have waited for a model.",
+            labels=["worker"],
+        )
+        for name, figures in worker_statistics().items():
+            waiting.add_metric([name], figures.waiting)
+            calls.add_metric([name, "done"], figures.done)
+            calls.add_metric([name, "dropped"], figures.dropped)
+            waited.add_metric([name], figures.waited_s)
+        yield from (waiting, calls, waited)
