@@ -43,6 +43,7 @@ from enum import Enum, StrEnum
 
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, ms_to_samples
+from audio.onset import Onset, OnsetLimits
 
 LIMITS: dict[str, tuple[float, float]] = {
     "threshold": (0.01, 1.0),
@@ -154,21 +155,12 @@ class _State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Onset:
-    """How much voice is enough, and how long to wait for it."""
-
-    enter: float
-    enough_samples: int
-    patience_samples: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Limits:
     """The configuration in the units of the hot path."""
 
-    turn: _Onset
-    barge_in: _Onset
-    resumption: _Onset
+    turn: OnsetLimits
+    barge_in: OnsetLimits
+    resumption: OnsetLimits
     leave: float
     prefix_samples: int
     silence_samples: int
@@ -178,9 +170,9 @@ class _Limits:
 
 
 def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
-    def onset(threshold: float, enough_ms: float) -> _Onset:
+    def onset(threshold: float, enough_ms: float) -> OnsetLimits:
         enough_samples = ms_to_samples(enough_ms, rate_hz)
-        return _Onset(threshold, enough_samples, _ONSET_PATIENCE * enough_samples)
+        return OnsetLimits(threshold, enough_samples, _ONSET_PATIENCE * enough_samples)
 
     return _Limits(
         turn=onset(config.threshold, config.min_speech_ms),
@@ -199,12 +191,11 @@ class Endpointer:
     """Finds utterances in scored audio. Its clock begins at `position` samples and only ever grows."""
 
     __slots__ = (
-        "_balance",
         "_confirm_samples",
         "_earliest_sample",
         "_last_voiced_sample",
         "_limits",
-        "_onset_sample",
+        "_onset",
         "_rate_hz",
         "_start_sample",
         "_state",
@@ -219,8 +210,8 @@ class Endpointer:
         self.agent_is_audible = False
         """Set by the caller: an onset is a barge-in while this holds."""
         self._earliest_sample = position
-        self._onset_sample = self._start_sample = self._last_voiced_sample = position
-        self._balance = 0
+        self._start_sample = self._last_voiced_sample = position
+        self._onset = Onset(position)
         self._confirm_samples = self._limits.silence_samples
         self._state = _State.SILENCE
 
@@ -248,8 +239,12 @@ class Endpointer:
             return self._push_in_speech(score)
         if self._state is _State.PAUSE:
             return self._push_in_pause(score, before, is_rising)
-        onset = self._limits.barge_in if self.agent_is_audible else self._limits.turn
-        return self._start() if self._has_begun(onset, score, before) else None
+        limits = self._limits.barge_in if self.agent_is_audible else self._limits.turn
+        if not self._onset.is_certain(limits, score, before, self.position):
+            return None
+        self._start_sample = max(self._earliest_sample, self._onset.sample - self._limits.prefix_samples)
+        self._go_on()
+        return SpeechStarted(self._start_sample, self._onset.sample)
 
     def skip(self, n_samples: int) -> None:
         """The next `n_samples` go by unscored: they belong to what is going on and decide nothing."""
@@ -274,7 +269,7 @@ class Endpointer:
     def reset(self) -> None:
         """Back to silence, without an event; no later utterance reaches back before this sample."""
         self._state = _State.SILENCE
-        self._balance = 0
+        self._onset.clear()
         self._earliest_sample = self.position
 
     def reconfigure(self, config: EndpointConfig) -> None:
@@ -282,22 +277,6 @@ class Endpointer:
         self._earliest_sample = max(self._earliest_sample, self.position - self.reach_samples)
         self._limits = _limits(config, self._rate_hz)
         self._confirm_samples = self._limits.silence_samples
-
-    def _has_begun(self, onset: _Onset, score: float, before: int) -> bool:
-        """Keep the balance of what may be the beginning of speech; True when it is one for certain."""
-        n_samples = self.position - before
-        if score >= onset.enter:
-            if self._balance <= 0:
-                self._balance = 0
-                self._onset_sample = before
-            self._balance += n_samples
-            if self._balance >= onset.enough_samples:
-                return True
-        elif self._balance > 0:
-            self._balance -= n_samples
-        if self.position - self._onset_sample >= onset.patience_samples:
-            self._balance = 0
-        return False
 
     def _push_in_speech(self, score: float) -> SoftEnd | SpeechEnded | None:
         if score >= self._limits.leave:
@@ -308,18 +287,20 @@ class Endpointer:
             return self._end(EndReason.SILENCE)
         if 0 < self._limits.soft_end_samples <= silent_samples:
             self._state = _State.PAUSE
-            self._balance = 0
+            self._onset.clear()
             return SoftEnd(self.position, self._last_voiced_sample)
         return self._too_long()
 
     def _push_in_pause(
         self, score: float, before: int, is_rising: bool
     ) -> SpeechResumed | SpeechEnded | None:
-        if self._has_begun(self._limits.resumption, score, before):
-            return self._resume()
+        if self._onset.is_certain(self._limits.resumption, score, before, self.position):
+            resumed = SpeechResumed(self._onset.sample, self._last_voiced_sample)
+            self._go_on()
+            return resumed
         overdue_samples = self.position - self._last_voiced_sample - self._confirm_samples
         is_put_off = is_rising and overdue_samples < self._limits.rise_patience_samples
-        if overdue_samples >= 0 and self._balance <= 0 and not is_put_off:
+        if overdue_samples >= 0 and not self._onset.is_undecided and not is_put_off:
             return self._end(EndReason.SILENCE)
         return self._too_long()
 
@@ -327,16 +308,6 @@ class Endpointer:
         if self.position - self._start_sample >= self._limits.max_samples:
             return self._end(EndReason.TOO_LONG)
         return None
-
-    def _start(self) -> SpeechStarted:
-        self._start_sample = max(self._earliest_sample, self._onset_sample - self._limits.prefix_samples)
-        self._go_on()
-        return SpeechStarted(self._start_sample, self._onset_sample)
-
-    def _resume(self) -> SpeechResumed:
-        event = SpeechResumed(self._onset_sample, self._last_voiced_sample)
-        self._go_on()
-        return event
 
     def _go_on(self) -> None:
         self._state = _State.SPEECH
