@@ -23,6 +23,7 @@ from stages.errors import ErrorKind, ProviderError
 from stages.ports import Partial, Recognition, SpeechHints, Transcript
 from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
 from stages.providers.sockets.faults import fault
+from stages.providers.sockets.finalising import Finalising
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HeardText, HearingEvent
 from stages.providers.sockets.pool import SocketPool, session_pool
 from stages.providers.sockets.replay import Replay
@@ -34,9 +35,6 @@ _FRAME_MS = 80
 
 _KEPT_S = 60.0
 """How much audio of an utterance is kept while none of it is final."""
-
-_NEAR_MS = 100
-"""Services round where their text ends; audio without an answer that is shorter has no word in it."""
 
 
 class HearingProtocol(Protocol):
@@ -79,10 +77,9 @@ class HearingLine:
         self._service = service
         self._protocol = service.protocol()
         self._replay = Replay(service.rate_hz, _KEPT_S)
-        self._framer = self._new_framer()
+        self._finalising = Finalising(self._replay)
+        self._framer = Framer(service.rate_hz * _FRAME_MS // 1000)
         self._utterance: SocketRecognition | None = None
-        self._asked: list[int] = []
-        """Up to where each finalise goes that is without an answer on this connection."""
         self._drained_by = 0.0
         self._changed = anyio.Event()
 
@@ -91,11 +88,11 @@ class HearingLine:
     @property
     def has_room(self) -> bool:
         """No utterance is heard, and nothing of the last one is left in the service."""
-        if self._utterance is None and self._asked and anyio.current_time() > self._drained_by:
-            self._asked.clear()
+        if self.is_idle and self._finalising.is_waiting and anyio.current_time() > self._drained_by:
+            self._finalising.forget()
             self.socket.give_up(fault(self._service.name, ErrorKind.TIMEOUT, "a dropped utterance"))
             return False
-        return self._utterance is None and not self._asked
+        return self._utterance is None and not self._finalising.is_waiting
 
     @property
     def is_idle(self) -> bool:
@@ -121,8 +118,7 @@ class HearingLine:
         end = self._replay.end_sample
         if self._replay.settled_sample >= end:
             return
-        if not self._asked or self._asked[-1] < end:
-            self._ask(end)
+        self._ask(end)
         try:
             with anyio.fail_after(self._service.final_s):
                 while self._replay.settled_sample < end:
@@ -138,8 +134,7 @@ class HearingLine:
         self._framer.take()
         end = self._replay.end_sample
         if self._replay.settled_sample < end and self.socket.state is SocketState.OPEN:
-            if not self._asked or self._asked[-1] < end:
-                self._ask(end)
+            self._ask(end)
             self._drained_by = anyio.current_time() + self._service.final_s
         self._replay.settle(end)
 
@@ -148,15 +143,14 @@ class HearingLine:
     def greet(self) -> Iterable[Message]:
         """Settings, then the audio that is not final, and the finalise that was not answered."""
         self._protocol = self._service.protocol()
-        again, asked = self._replay.again(), self._asked[-1:]
+        again, asked = self._replay.again(), self._finalising.forget()
         if self._utterance is not None:
             self._utterance.hear_again()
-        self._asked = []
         yield from self._protocol.begin()
         for samples in again:
             yield from _messages(self._protocol.audio(samples))
-        if asked and self._utterance is not None and asked[0] > self._replay.settled_sample:
-            self._asked = asked
+        if asked is not None and self._utterance is not None and asked > self._replay.settled_sample:
+            self._finalising.ask(asked)
             yield self._protocol.finalise()
 
     def receive(self, message: Message) -> None:
@@ -164,8 +158,9 @@ class HearingLine:
         for event in self._protocol.read(message):
             match event:
                 case Finalised():
-                    self._acknowledged(event)
-                case Final() | Guess() if self._utterance is not None and not self._is_told(event):
+                    for sample in self._finalising.answered(event.end_s):
+                        self._settle(sample)
+                case Final() | Guess() if self._utterance is not None and not self._finalising.is_told(event):
                     self._utterance.heard(event, self._replay.sample_at)
                     if isinstance(event, Final) and event.end_s is not None:
                         self._settle(self._replay.sample_at(event.end_s))
@@ -176,7 +171,7 @@ class HearingLine:
     def lost(self, error: ProviderError, *, for_good: bool) -> None:
         """The audio is kept; only an end for good is told."""
         if self._utterance is None:
-            self._asked = []
+            self._finalising.forget()
         self._change()
 
     def _send(self, samples: Samples) -> None:
@@ -184,35 +179,19 @@ class HearingLine:
         self.socket.send(*_messages(self._protocol.audio(samples)))
 
     def _ask(self, end: int) -> None:
-        self._asked.append(end)
-        self.socket.send(self._protocol.finalise())
-
-    def _acknowledged(self, event: Finalised) -> None:
-        if event.end_s is None:
-            if self._asked:
-                self._settle(self._asked.pop(0))
-            return
-        near = _NEAR_MS * self._replay.rate_hz // 1000
-        reached = self._replay.sample_at(event.end_s) + near
-        while self._asked and self._asked[0] <= reached:
-            self._settle(self._asked.pop(0))
+        if self._finalising.ask(end):
+            self.socket.send(self._protocol.finalise())
 
     def _settle(self, sample: int) -> None:
         self._replay.settle(sample)
         if self._utterance is not None:
             self._utterance.keep()
 
-    def _is_told(self, event: Final | Guess) -> bool:
-        """Whether all of its audio was final before, as when a service answers twice."""
-        end_s = event.end_s if isinstance(event, Final) else None
-        return end_s is not None and self._replay.sample_at(end_s) <= self._replay.settled_sample
-
     def _missed(self, end: int) -> None:
         """No answer came in time: fine if there was nothing to answer, else the connection is of no use."""
-        near = _NEAR_MS * self._replay.rate_hz // 1000
-        if end - self._replay.settled_sample <= near:
+        if self._finalising.is_nearly_final(end):
             self._replay.settle(end)
-            self._asked.clear()
+            self._finalising.forget()
             return
         error = fault(self._service.name, ErrorKind.TIMEOUT, f"no text in {self._service.final_s:g} s")
         self.socket.give_up(error)
@@ -221,9 +200,6 @@ class HearingLine:
     def _change(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-    def _new_framer(self) -> Framer:
-        return Framer(self._service.rate_hz * _FRAME_MS // 1000)
 
 
 def _messages(said: Message | Sequence[Message]) -> Sequence[Message]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
 from stages.providers.sockets.failures import Failures, RetryPolicy
 from stages.providers.sockets.faults import close_fault, is_retryable, status_fault
+from stages.providers.sockets.finalising import Finalising
 from stages.providers.sockets.replay import Replay
 
 
@@ -31,6 +32,19 @@ def test_the_oldest_audio_goes_when_there_is_too_much() -> None:
     kept = sum(map(len, replay.again()))
     assert 1000 <= kept <= 1100
     assert replay.lost_samples == 3000 - kept
+
+
+def test_an_answer_makes_final_what_was_asked_for_before_it() -> None:
+    replay = Replay(1_000)
+    replay.push(np.zeros(2_000, np.int16))
+    finalising = Finalising(replay)
+    assert [finalising.ask(end) for end in (500, 500, 900, 2_000)] == [True, False, True, True]
+    assert list(finalising.answered(None)) == [500]
+    assert list(finalising.answered(0.85)) == [900], "services round where their text ends"
+    assert list(finalising.answered(1.2)) == []
+    assert finalising.forget() == 2_000
+    assert not finalising.is_waiting
+    assert list(finalising.answered(None)) == []
 
 
 def test_the_first_retry_is_at_once_and_the_third_quick_failure_ends_it() -> None:
