@@ -35,9 +35,9 @@ class StepMarks:
         """A time, counted from zero."""
         return round((at - self._zero) * 1000)
 
-    def all_ms(self) -> dict[Step, int]:
+    def all_ms(self) -> dict[str, int]:
         """All steps, in the order in which they happened."""
-        steps = dict(self._at)
+        steps: dict[str, float] = dict(self._at.items())
         heard_at = steps.pop("heard", None)
         if heard_at is not None:  # an estimate, which takes the way to the client for half of there and back
             steps["heard"] = max(heard_at, steps.get("first_audio", heard_at))
