@@ -17,6 +17,7 @@ class SessionStarted:
     """Always the first event."""
 
     session_id: str
+    conversation_id: str
     config: SessionConfig
     expires_at_s: int
     """When the session's time is up, in Unix seconds."""

@@ -275,7 +275,7 @@ class Session:
         max_session_s = self._services.limits.max_session_s
         self._lifetime = Lifetime(self._now(), max_session_s, self._services.limits.max_idle_s)
         expires_at_s = int(self._services.unix_time_s()) + max_session_s
-        self._outbound.put(ev.SessionStarted(self.id, self._config, expires_at_s))
+        self._outbound.put(ev.SessionStarted(self.id, self._ids.new("conv"), self._config, expires_at_s))
         self._outbound.put(VoicesOffered(self._services.voices))
         try:
             async with anyio.create_task_group() as self._tasks:

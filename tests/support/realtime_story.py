@@ -43,7 +43,10 @@ from server.domain.values import Item, ItemKind, Part, Response, SessionConfig
 from stages.ports import ServerTool, Usage
 
 CONFIG = SessionConfig(instructions="Be brief.", transcription=True)
-OPENING: tuple[Event, ...] = (SessionStarted("sess_1", CONFIG, 1_790_000_000), SessionConfigured(CONFIG))
+OPENING: tuple[Event, ...] = (
+    SessionStarted("sess_1", "conv_1", CONFIG, 1_790_000_000),
+    SessionConfigured(CONFIG),
+)
 
 
 def spoken_turn(user_id: str, previous: str | None, start_ms: int) -> list[Event]:

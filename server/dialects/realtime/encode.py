@@ -34,11 +34,12 @@ _DELTA = {"audio": "response.output_audio_transcript.delta", "text": "response.o
 
 
 class RealtimeEncoder:
-    """Numbers the frames of one session and writes them. Keeps identities, nothing of the conversation."""
+    """Writes the frames of one session. Keeps identities, nothing of the conversation."""
 
     def __init__(self, ids: Ids) -> None:
-        self._frames = 0
-        self._conversation_id = ids.new("conv")
+        """`ids`, the session's, number what the client is told."""
+        self._new_event_id = ids.new_event
+        self._conversation_id = ""
         self._session_id = ""
         self._expires_at_s = 0
         self._place_of: tuple[str, str, str] = ("", "", "")
@@ -57,6 +58,7 @@ class RealtimeEncoder:
                 bodies = [transcript_body(event)] if session.config.transcription else []
             case SessionStarted():
                 self._session_id, self._expires_at_s = event.session_id, event.expires_at_s
+                self._conversation_id = event.conversation_id
                 bodies = [("session.created", self._session(session, event.config, ignored))]
             case SessionConfigured():
                 bodies = [("session.updated", self._session(session, event.config, event.ignored))]
@@ -88,23 +90,18 @@ class RealtimeEncoder:
         }
 
     def frame(self, kind: str, fields: Json) -> str:
-        """One event of the type `kind`, with the next number."""
-        self._frames += 1
-        return json.dumps(
-            {"type": kind, "event_id": f"event_{self._frames}", **fields}, separators=(",", ":")
-        )
+        """One event of the type `kind`, with the next id."""
+        return json.dumps({"type": kind, "event_id": self._new_event_id(), **fields}, separators=(",", ":"))
 
     def _audio_delta(self, event: ResponseAudio) -> str:
-        self._frames += 1
         return (
-            f'{{"type":"response.output_audio.delta","event_id":"event_{self._frames}",'
+            f'{{"type":"response.output_audio.delta","event_id":"{self._new_event_id()}",'
             f'{self._place(event)},"delta":"{b64encode_as_string(event.data)}"}}'
         )
 
     def _text_delta(self, event: ResponseText) -> str:
-        self._frames += 1
         return (
-            f'{{"type":"{_DELTA[event.response.modality]}","event_id":"event_{self._frames}",'
+            f'{{"type":"{_DELTA[event.response.modality]}","event_id":"{self._new_event_id()}",'
             f'{self._place(event)},"delta":{json.dumps(event.delta)}}}'
         )
 

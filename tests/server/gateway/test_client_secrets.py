@@ -131,7 +131,7 @@ def update(dialect: RealtimeDialect, **session: object) -> object:
 def test_the_session_begins_as_it_was_ordered() -> None:
     tools = [{"type": "function", "name": "look", "parameters": {}}]
     dialect = opened(instructions="Sell shoes.", tools=tools)
-    (frame,) = dialect.encode(SessionStarted("sess_1", dialect.config, 0))
+    (frame,) = dialect.encode(SessionStarted("sess_1", "conv_1", dialect.config, 0))
     session = json.loads(frame)["session"]
     assert (session["instructions"], session["tools"]) == ("Sell shoes.", tools)
 

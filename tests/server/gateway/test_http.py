@@ -317,7 +317,7 @@ async def session(connection: ServerConnection) -> None:
             for frame in dialect.encode(event):
                 await connection.send(frame)
 
-    await tell(SessionStarted("sess_1", CONFIG, 0))
+    await tell(SessionStarted("sess_1", "conv_1", CONFIG, 0))
     try:
         async for frame in connection:
             if isinstance(dialect.decode(frame), CreateResponse):

@@ -19,11 +19,13 @@ from server.domain.events import (
     ItemRetrieved,
     ResponseAudio,
     ResponseEnded,
+    ResponseStarted,
     ResponseText,
     SessionConfigured,
     SessionStarted,
     TranscriptFinal,
 )
+from server.domain.ids import Ids
 from server.domain.values import Item, Response, SessionConfig
 from server.domain.voice_events import VoiceEvent
 from tests.support.realtime_story import (
@@ -43,8 +45,10 @@ OPENAI_TYPES = {
 }
 
 
-def told(*said: events.Event, config: SessionConfig = CONFIG) -> list[dict[str, Any]]:
-    dialect = RealtimeDialect(config)
+def told(
+    *said: events.Event, config: SessionConfig = CONFIG, dialect: RealtimeDialect | None = None
+) -> list[dict[str, Any]]:
+    dialect = dialect or RealtimeDialect(config)
     return [json.loads(frame) for event in said for frame in dialect.encode(event)]
 
 
@@ -188,7 +192,7 @@ def test_nobody_is_limited() -> None:
 
 def test_a_session_for_transcription_shows_what_it_listens_by() -> None:
     config = SessionConfig(purpose="transcription")
-    session = told(SessionStarted("sess_1", config, 1_790_000_000), config=config)[0]["session"]
+    session = told(SessionStarted("sess_1", "conv_1", config, 1_790_000_000), config=config)[0]["session"]
     assert session.pop("audio").keys() == {"input"}
     assert session == {
         "type": "transcription",
@@ -223,6 +227,15 @@ def test_the_story_has_every_event_of_the_session() -> None:
 def test_every_frame_has_the_next_event_id() -> None:
     ids = [event["event_id"] for event in told(*story())]
     assert ids == [f"event_{n + 1}" for n in range(len(ids))]
+
+
+def test_ids_and_numbers_are_the_sessions_and_outlive_a_dialect() -> None:
+    ids = Ids()
+    first, second = RealtimeDialect(CONFIG, ids=ids), RealtimeDialect(CONFIG, ids=ids)
+    opening = told(OPENING[0], ResponseStarted(RESPONSE), dialect=first)
+    assert opening[1]["response"]["conversation_id"] == "conv_1", "the session has made it"
+    (after,) = told(SessionConfigured(CONFIG), dialect=second)
+    assert after["event_id"] == "event_3"
 
 
 def test_the_first_frame_says_all_that_holds() -> None:
@@ -386,6 +399,8 @@ def test_the_templates_write_json_whatever_the_ids_and_texts_are() -> None:
 
 def test_frames_can_be_sent_as_utf8_whatever_is_in_them() -> None:
     dialect = RealtimeDialect(CONFIG)
-    for frame in dialect.encode(SessionStarted("sess_1", replace(CONFIG, instructions="\ud800 é"), 0)):
+    for frame in dialect.encode(
+        SessionStarted("sess_1", "conv_1", replace(CONFIG, instructions="\ud800 é"), 0)
+    ):
         assert isinstance(frame, str)
         frame.encode()

@@ -173,7 +173,7 @@ def test_whoever_makes_up_keys_without_end_is_told_a_few() -> None:
 
 def test_what_the_server_shows_may_be_sent_back() -> None:
     said = dialect()
-    (frame,) = said.encode(SessionStarted("sess_1", SessionConfig(), 1))
+    (frame,) = said.encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
     assert problems(said, "session.update", session=json.loads(frame)["session"]) == ()
 
 
@@ -264,9 +264,9 @@ def test_a_language_that_is_not_understood_is_told(hint: dict[str, Any]) -> None
 
 
 def test_the_name_of_a_model_in_the_address_is_shown_as_ignored() -> None:
-    (frame,) = dialect(model="gpt-realtime").encode(SessionStarted("sess_1", SessionConfig(), 1))
+    (frame,) = dialect(model="gpt-realtime").encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
     assert [setting["param"] for setting in json.loads(frame)["session"]["x_ignored"]] == ["model"]
-    (frame,) = dialect().encode(SessionStarted("sess_1", SessionConfig(), 1))
+    (frame,) = dialect().encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
     assert "x_ignored" not in json.loads(frame)["session"]
 
 
