@@ -25,6 +25,7 @@ from server.config.providers import Providers
 from server.config.settings import load_settings
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame
+from server.first_use import set_aside
 from stages.providers.silero import SileroModel
 from stages.runtime.models import model_dir
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
@@ -43,6 +44,7 @@ async def serve() -> None:
     )
     settings = load_settings({"port": 0, "limits": {"max_sessions": 1000}}, env_file=None)
     async with App(settings, providers).listening() as server:
+        set_aside()  # as the command `serve` does
         print(server.sockets[0].getsockname()[1], flush=True)
         await anyio.sleep_forever()
 

@@ -31,6 +31,7 @@ from server.domain.errors import ClientError, ConfigError
 from server.domain.ids import Ids
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.domain.wire import Dialect, WireClosed
+from server.first_use import make_ready
 from server.gateway.admission import Admission, Visitor
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
@@ -216,6 +217,7 @@ class App:
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
         memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
         settings = self._settings
+        await anyio.to_thread.run_sync(self._make_ready)
         await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         try:
@@ -242,6 +244,11 @@ class App:
                 yield server
             finally:
                 await self._roster.end()
+
+    def _make_ready(self) -> None:
+        make_ready(
+            self._providers.voice.rate_hz, lambda: self._services.new_ports(lambda *_: lambda: None, "nobody")
+        )
 
     async def _speak_ahead(self) -> None:
         """Have spoken now what is said when a provider is late or fails."""

@@ -6,7 +6,6 @@ nothing else depends on it.
 """
 
 import argparse
-import gc
 import logging
 import os
 import signal
@@ -30,6 +29,7 @@ from server.config.model_variables import adopt_model_variables
 from server.config.providers import ROLES, Providers
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
+from server.first_use import set_aside
 from server.gateway.binding import in_url, try_to_bind
 from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
@@ -113,9 +113,7 @@ async def _serve(
     await try_to_bind(settings.listen_host, settings.port)
     async with serving(configuration, _say) as listening:
         app = listening.app
-        # What has been loaded stays: to go through it again would take each full collection 20 ms.
-        gc.collect()
-        gc.freeze()
+        set_aside()
         _introduce(settings, listening.providers, listening.port)
         if greet is not None:
             await anyio.to_thread.run_sync(greet, settings, listening.port)

@@ -1,0 +1,36 @@
+"""What would be made on its first use, made when the server starts: in a call it would hold the loop for up to 0.1 s.
+
+And what a started process keeps for good is set aside from the garbage collector, which otherwise goes through all of
+it in every full collection, while every session waits.
+"""
+
+import gc
+from collections.abc import Callable
+
+from audio.formats import RATES_HZ, SPEECH_HZ
+from audio.resample import Resampler
+from stages.text.languages import CODES, UNKNOWN
+from stages.text.rules import table
+
+
+def make_ready(voice_hz: int, session_tools: Callable[[], object]) -> None:
+    """Make what sessions share: resamplers' weights, how texts are read, declarations of tools. For a thread."""
+    for rate_hz in RATES_HZ:
+        Resampler(rate_hz, SPEECH_HZ)
+        Resampler(voice_hz, rate_hz)
+    for code in (*CODES, UNKNOWN):
+        for any_script in (False, True):
+            table(code, any_script)
+    session_tools()
+
+
+COLLECTIONS = (700, 5, 5)
+"""When the collector goes through new objects, those that outlived that, and all: twice as often as usual, so that it
+holds the loop half as long each time. A session that has ended leaves it some 270 objects."""
+
+
+def set_aside() -> None:
+    """Keep all that exists now out of the collector's sight; only while there is no session."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
