@@ -217,7 +217,8 @@ class App:
         intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
         memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
         settings = self._settings
-        await anyio.to_thread.run_sync(self._make_ready)
+        own_tools = partial(self._services.new_ports, lambda *_: lambda: None, "nobody")
+        await anyio.to_thread.run_sync(make_ready, self._providers.voice.rate_hz, own_tools)
         await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         try:
@@ -244,11 +245,6 @@ class App:
                 yield server
             finally:
                 await self._roster.end()
-
-    def _make_ready(self) -> None:
-        make_ready(
-            self._providers.voice.rate_hz, lambda: self._services.new_ports(lambda *_: lambda: None, "nobody")
-        )
 
     async def _speak_ahead(self) -> None:
         """Have spoken now what is said when a provider is late or fails."""

@@ -32,9 +32,11 @@ class SpokenPiece:
 
     def longer(self, samples: int, words: tuple[WordTime, ...] = ()) -> "SpokenPiece":
         """The same piece with so much more audio, and the times of more of its words."""
-        known = self.words + words
-        fits = self.text.startswith("".join(word.text for word in known))
-        return replace(self, samples=self.samples + samples, words=known if fits else self.words)
+        if words:
+            known = sum(len(word.text) for word in self.words)
+            if self.text.startswith("".join(word.text for word in words), known):
+                return replace(self, samples=self.samples + samples, words=self.words + words)
+        return replace(self, samples=self.samples + samples)
 
     def whole(self) -> "SpokenPiece":
         """The same piece, all of whose audio is there: words without a time share what is left."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.cluster.store import Budget, Store
 from server.domain.errors import ClientError
+from server.domain.loop_share import LoopShare
 from server.gateway.addresses import is_this_machine
 from server.gateway.pages import Page, error_page
 
@@ -88,6 +89,8 @@ class Admission:
         self._now = now
         self._wrong_keys = Budget(quotas.wrong_keys_per_min, 60.0)
         self._seats: dict[str, Visitor] = {}
+        self._openings = LoopShare(1)
+        """One session is opened in a turn of the loop."""
 
     async def turned_away(self, address: str) -> Page | None:
         """The answer to an address that has shown too many wrong keys: no further key of its is looked at."""
@@ -121,6 +124,7 @@ class Admission:
         self._seats[seat] = visitor
         try:
             await self._renew(seat, visitor)
+            await self._openings.step()
             yield
         finally:
             del self._seats[seat]

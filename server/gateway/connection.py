@@ -37,6 +37,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import OPEN, Event
 
+from server.domain.loop_share import LoopShare
 from server.domain.token_bucket import TokenBucket
 from server.gateway.frame_memory import FINISH_S, LARGE_BYTES, Claim, FrameMemory
 from server.gateway.request_body import RequestBody
@@ -53,6 +54,9 @@ within the limit, and a flood of empty frames is slowed down to 680 a second, wh
 
 STEP_BYTES = 64 << 10
 """Parsed in one turn of the loop, at the same cost: 85 frames, a millisecond."""
+
+STEPS_A_TURN = 2
+"""Of all clients that send more than that; what one of them alone sends is taken as fast as before."""
 
 RETRY_S = 0.25
 """How soon a large frame is looked at again for which there was no memory."""
@@ -97,13 +101,16 @@ class GuardedConnection(ServerConnection):
 
     limits: ClassVar[IntakeLimits] = IntakeLimits()
     memory: ClassVar[FrameMemory] = FrameMemory(64 << 20, 1 << 20)
+    share: ClassVar[LoopShare]
+    """What all connections that send more than a step have of a turn of the loop."""
 
     @classmethod
     def with_limits(
         cls, limits: IntakeLimits, memory: FrameMemory | None = None
     ) -> type["GuardedConnection"]:
         """The same connection with other limits; all connections of a server share the memory."""
-        return type(cls.__name__, (cls,), {"limits": limits, "memory": memory or cls.memory})
+        share = LoopShare(STEPS_A_TURN)
+        return type(cls.__name__, (cls,), {"limits": limits, "memory": memory or cls.memory, "share": share})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start with full buckets."""
@@ -277,7 +284,7 @@ class GuardedConnection(ServerConnection):
         if wait_s:
             self._timer = self.loop.call_later(wait_s, self._release)
         else:
-            self._timer = self.loop.call_soon(self._release)
+            self.share.later(self._release)
 
     def _release(self) -> None:
         if self._intake is _Intake.METERED:

@@ -36,6 +36,7 @@ from server.domain.events import (
     ResponseItemEnded,
     ResponseText,
 )
+from server.domain.loop_share import LoopShare
 from server.domain.mcp_tools import CallError, McpCall, ToolListing
 from server.domain.values import Item, Response
 from server.domain.voice_events import ArtifactMade, StageEventTold, VoiceFlushed, VoiceHeld, WordsTimed
@@ -47,6 +48,10 @@ EVENT_BYTES = 400
 MAX_HELD_EVENTS = 2000
 """Events that a held output keeps before whoever speaks into it must wait: far more than a spoken answer
 has."""
+
+
+STEPS_A_TURN = 8
+"""Tokens, stretches of speech and handfuls of events of all sessions in a turn of the loop: 2 to 4 ms of it."""
 
 
 TICK_S = 0.02
@@ -266,7 +271,10 @@ class Outbound:
         max_queued_audio_s: float,
         max_unsent_bytes: int,
         on_overflow: Callable[[], None],
+        share: LoopShare | None = None,
     ) -> None:
+        """`share` is what the outputs of all sessions have of a turn of the loop; without one, this has its own."""
+        self.share = share or LoopShare(STEPS_A_TURN)
         self.lead_ms = lead_ms
         self.chunk_ms = chunk_ms
         self.max_queued_audio_s = max_queued_audio_s

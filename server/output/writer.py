@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from server.domain.events import Event, ResponseAudio
 from server.domain.wire import Dialect, WireClosed
@@ -11,7 +10,7 @@ from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
 
-EVENTS_A_TURN = 16
+EVENTS_A_STEP = 4
 """Events that are sent, at most, before it is the turn of the others."""
 
 SPARE_S = 1.0
@@ -118,8 +117,10 @@ class Writer:
                 if event is not None:
                     await self.send(event)
                     events += 1
-                    if not events % EVENTS_A_TURN:
-                        await checkpoint()  # `send` does not wait while the socket takes what it is given
+                    if (
+                        not events % EVENTS_A_STEP
+                    ):  # `send` does not wait while the socket takes what it is given
+                        await self._outbound.share.step()
                     continue
                 await self._outbound.wait(min(self._wake_at(now), until))
                 self._tick(self._now())

@@ -3,7 +3,7 @@
 Bound to its output: a stage that outlives its run speaks to nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from audio.codecs import encode
 from audio.resample import Resampler
@@ -29,10 +29,12 @@ class Delivery:
         timeline: Timeline,
         now: Callable[[], float],
         *,
+        step: Callable[[], Awaitable[None]],
         on_token: Callable[[], None],
         on_speech: Callable[[float], None],
     ) -> None:
-        """`on_speech` is called with the seconds of each stretch of speech."""
+        """`step` is awaited for each token and stretch; `on_speech` is called with the seconds of each stretch."""
+        self._step = step
         self.output = output
         self.response = response
         self._lifecycle = lifecycle
@@ -45,6 +47,7 @@ class Delivery:
 
     async def send_token(self, token: str) -> None:
         """Take the next piece of the answer's text."""
+        await self._step()
         if token and self.output.state is not StreamState.SHUT:
             self._timeline.mark("first_token", self._now())
             self._on_token()
@@ -66,6 +69,7 @@ class Delivery:
         words: tuple[WordTime, ...] = (),
     ) -> None:
         """Take speech, as `stages.chunks.AudioSink` has it."""
+        await self._step()
         if self.output.state is StreamState.SHUT:
             return
         samples, rate_hz = decode_chunk(data, format)

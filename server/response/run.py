@@ -483,6 +483,7 @@ class ResponseRun:
             self._lifecycle,
             self.timeline,
             self._context.now,
+            step=outbound.share.step,
             on_token=self._live,
             on_speech=self._limits.spoke,
         )

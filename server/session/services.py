@@ -8,6 +8,8 @@ import anyio
 from audio.vad import Vad
 from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
+from server.domain.loop_share import LoopShare
+from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
 from server.turntaking.floor import FloorLimits
@@ -48,6 +50,8 @@ class Services:
     """Whether an event that the floor calls impossible ends the session, as in tests, or is counted and ignored."""
     bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)
     """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""
+    share: LoopShare = field(default_factory=lambda: LoopShare(STEPS_A_TURN))
+    """What the outputs of all sessions have of a turn of the loop."""
     unix_time_s: Callable[[], float] = lambda: 0.0
     """The wall clock, read once a session, to tell the client when its time is up."""
 

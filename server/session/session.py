@@ -153,6 +153,7 @@ class Session:
             max_queued_audio_s=services.limits.max_queued_audio_s,
             max_unsent_bytes=services.limits.max_unsent_bytes,
             on_overflow=lambda: self.end(_slow_consumer("the client does not read what it is sent")),
+            share=services.share,
         )
 
     def _new_writer(self) -> Writer:

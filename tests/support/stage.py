@@ -22,8 +22,10 @@ from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.deadlines import Deadlines
 from server.domain.ids import Ids
 from server.domain.limits import Limits
+from server.domain.loop_share import LoopShare
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
+from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
 from server.response.prepared import Prepared
 from server.session.services import Services
@@ -223,6 +225,7 @@ class Stage:
         raises_impossible: bool = True,
         grace_s: float = 0.0,
         ids: Ids | None = None,
+        share: LoopShare | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -262,6 +265,7 @@ class Stage:
             observer=observer or NoObserver(),
             raises_impossible=raises_impossible,
             grace_s=grace_s,
+            share=share or LoopShare(STEPS_A_TURN),
         )
         self.session = Session(self.wire, dialect(config), services, config, ids=ids)
         self.loop_turns = 0

@@ -1,0 +1,60 @@
+"""What a session would make on its first use is there when the server has started."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from audio import resample
+from audio.formats import RATES_HZ, SPEECH_HZ
+from server.client.client import RealtimeClient
+from server.first_use import make_ready
+from stages.text.languages import CODES
+from stages.text.rules import table
+from stages.text.speakable import speakable
+from tests.support.live_server import ask, live_server
+
+WITH_NOTHING_TO_DO = """
+import gc
+from server.app import App
+from server.first_use import set_aside
+set_aside()
+print(len(gc.get_objects()))
+"""
+
+
+@pytest.mark.parametrize("code", [*CODES, "und"])
+def test_a_language_is_read_without_making_its_rules(code: str) -> None:
+    make_ready(24_000, lambda: None)
+    made = table.cache_info().misses
+    speakable("It costs $5.20 at 3:40 PM.", code)
+    assert table.cache_info().misses == made
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_a_rate_of_the_wire_is_met_without_making_weights(rate_hz: int) -> None:
+    make_ready(24_000, lambda: None)
+    made = resample._bank.cache_info().misses  # noqa: SLF001
+    resample.Resampler(rate_hz, SPEECH_HZ)
+    resample.Resampler(24_000, rate_hz)
+    assert resample._bank.cache_info().misses == made  # noqa: SLF001
+
+
+async def test_a_server_makes_them_before_its_port_is_open() -> None:
+    table.cache_clear()
+    async with live_server() as server:
+        made = table.cache_info().misses
+        async with RealtimeClient(server.url) as client:
+            await ask(client, "it costs 5 dollars")
+            await client.receive_until("response.done")
+        assert made
+        assert table.cache_info().misses == made
+
+
+def test_the_collector_does_not_go_through_what_the_process_is_made_of() -> None:
+    """Each full collection would hold the loop for 20 ms. Counted in a process of its own."""
+    shown = subprocess.run(
+        [sys.executable, "-c", WITH_NOTHING_TO_DO], capture_output=True, text=True, check=True
+    )
+    assert int(shown.stdout) < 1_000 < len(gc.get_objects()) + gc.get_freeze_count()
