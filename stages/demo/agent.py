@@ -32,7 +32,7 @@ from stages.demo.booking import TableBook
 from stages.demo.dialogue import core_of, intent_by_rule, next_action
 from stages.demo.intents import STRANGER, IntentClassifier
 from stages.demo.minilm import Floats, SentenceEmbedder
-from stages.demo.plain import plain
+from stages.text.plain import plain
 from stages.demo.skills import build_skills
 from stages.demo.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.demo.wording import Wording, without_mark

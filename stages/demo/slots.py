@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from stages.demo.plain import MONTHS
+from stages.text.plain import MONTHS
 
 # --- durations ------------------------------------------------------------------------------------------
 

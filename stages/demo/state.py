@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from enum import Enum, auto
 from typing import Self, TypeAlias
 
-from stages.demo.plain import plain
+from stages.text.plain import plain
 from stages.demo.slots import find_date, find_time
 from stages.demo.wording import Said
 from stages.ports import Expects

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from stages.demo.plain import plain
+from stages.text.plain import plain
 from stages.demo.slots import (
     find_date,
     find_duration_s,

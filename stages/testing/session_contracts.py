@@ -1,7 +1,7 @@
 """What providers must do that keep connections, open utterances or own the turns; beside `stages.testing.contracts`."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TypeVar
 
 import anyio
@@ -12,6 +12,8 @@ from stages.errors import ProviderError
 from stages.ports import (
     HasSessions,
     Speech,
+    Synthesiser,
+    SynthesiserCapabilities,
     TurnBegan,
     TurnEndsEarly,
     TurnEvent,
@@ -23,12 +25,16 @@ from stages.ports import (
     UtteranceSynthesiser,
     VoiceOption,
 )
-from stages.testing.contracts import CANCEL_WITHIN_S, check_synthesiser
+from stages.testing.cancelling import CANCEL_WITHIN_S, TRIES
+from stages.testing.kit import Check
+from stages.testing.recogniser_checks import Said
+from stages.testing.voice_checks import voice_checks
 from stages.testing.wer import word_error_rate
 
 T = TypeVar("T")
 
 ENTERS_WITHIN_S = 0.5
+_ENDS_WITHIN_S = 10.0
 _FRAME_MS = 20
 _PIECES = ("The first of two sentences.", " And this is the second one.")
 
@@ -56,13 +62,52 @@ async def check_sessions(provider: HasSessions[T], check: Callable[[T], Awaitabl
 
 async def check_utterances(voice: UtteranceSynthesiser) -> None:
     """What `check_synthesiser` asks, one utterance a text; and text in pieces, and cancelling."""
-    await check_synthesiser(_OneShot(voice))
-    await _check_pieces(voice)
-    await _check_cancel(voice)
+    for check in utterance_checks():
+        await check.run(voice)
+
+
+def utterance_checks() -> tuple[Check[UtteranceSynthesiser], ...]:
+    """All checks of a voice that opens utterances."""
+
+    def as_one_shot(check: Check[Synthesiser]) -> Check[UtteranceSynthesiser]:
+        return Check(check.name, check.about, lambda voice: check.run(_OneShot(voice)))
+
+    return (
+        *map(as_one_shot, voice_checks()),
+        Check("pieces", "text in pieces: word times and places on one clock", _check_pieces),
+        Check("cut_off", "cancel(), twice, in the middle: no audio afterwards, at once", _check_cancel),
+        Check("after_cancel", "push and finish after cancel(): nothing, or a ProviderError", _after_cancel),
+        Check("left", "the block is left while audio is coming", _left),
+        Check("no_text", "an utterance without text makes no sound", _without_text),
+    )
+
+
+async def _without_text(voice: UtteranceSynthesiser) -> None:
     async with voice.utterance() as utterance:
         await utterance.finish()
         async with aclosing(utterance.audio()) as stream:
             assert await anext(stream, None) is None, "an utterance without text made sound"
+
+
+async def _after_cancel(voice: UtteranceSynthesiser) -> None:
+    async with voice.utterance() as utterance:
+        await utterance.push(_PIECES[0])
+        utterance.cancel()
+        with suppress(ProviderError):
+            await utterance.push(_PIECES[1])
+            await utterance.finish()
+        async with aclosing(utterance.audio()) as stream:
+            assert await anext(stream, None) is None, "audio came after the cancel"
+
+
+async def _left(voice: UtteranceSynthesiser) -> None:
+    async with voice.utterance() as utterance:
+        await utterance.push(_PIECES[0])
+        async with aclosing(utterance.audio()) as stream:
+            await anext(stream)
+        began = anyio.current_time()
+    took_s = anyio.current_time() - began
+    assert took_s <= CANCEL_WITHIN_S * TRIES, f"leaving the block took {1000 * took_s:.0f} ms"
 
 
 class _OneShot:
@@ -78,6 +123,10 @@ class _OneShot:
     @property
     def rate_hz(self) -> int:
         return self._voice.rate_hz
+
+    @property
+    def capabilities(self) -> SynthesiserCapabilities:
+        return getattr(self._voice, "capabilities", SynthesiserCapabilities())
 
     async def stream(
         self, text: str, *, voice: str | None = None, speed: float = 1.0
@@ -197,3 +246,45 @@ async def _push(push: Callable[[Samples], None], samples: Samples, rate_hz: int)
     for start in range(0, len(samples), frame):
         push(samples[start : start + frame])
         await anyio.sleep(0.001)
+
+
+def turn_checks(said: Said) -> tuple[Check[TurnRecogniser], ...]:
+    """All checks of a recogniser that finds the ends of turns itself, by one turn of speech."""
+
+    async def turns(recogniser: TurnRecogniser) -> None:
+        await check_turn_recogniser(recogniser, said.samples, said.text, max_word_errors=said.max_word_errors)
+
+    async def silence(recogniser: TurnRecogniser) -> None:
+        events: list[TurnEvent] = []
+        stream = recogniser.open_turns(events.append)
+        await _push(stream.push, np.zeros(2 * recogniser.rate_hz, np.int16), recogniser.rate_hz)
+        stream.end_turn()
+        await anyio.sleep(0.2)
+        stream.close()
+        texts = [event.transcript.text for event in _overs(events) if event.transcript.text]
+        assert not texts, f"silence was heard as {texts}"
+
+    async def ended(recogniser: TurnRecogniser) -> None:
+        events, over = list[TurnEvent](), anyio.Event()
+
+        def keep(event: TurnEvent) -> None:
+            events.append(event)
+            if isinstance(event, TurnOver | TurnsFailed):
+                over.set()
+
+        stream = recogniser.open_turns(keep)
+        await _push(stream.push, said.samples, recogniser.rate_hz)
+        stream.end_turn()
+        with anyio.move_on_after(_ENDS_WITHIN_S):
+            await over.wait()
+        stream.close()
+        assert not any(isinstance(event, TurnsFailed) for event in events), f"it failed: {events[-1]}"
+        began = any(isinstance(event, TurnBegan) for event in events)
+        assert _overs(events) or not began, f"end_turn() was not followed by TurnOver in {_ENDS_WITHIN_S:g} s"
+        check_turn_order(events)
+
+    return (
+        Check("turns", "two turns, in order, each with one end; nothing after close()", turns),
+        Check("ended", "end_turn() ends the running turn", ended),
+        Check("silence", "no words in silence; end_turn() without a turn does no harm", silence),
+    )

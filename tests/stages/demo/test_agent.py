@@ -20,7 +20,7 @@ from stages.client_tools import client_tool
 from stages.demo.agent import DemoAgent, Script, kept_vectors
 from stages.demo.booking import TableBook
 from stages.demo.minilm import Floats, SentenceEmbedder
-from stages.demo.plain import plain
+from stages.text.plain import plain
 from stages.demo.skills import build_skills
 from stages.ports import NOTHING_SAID, Expects, Finished, ModelEvent, TextDelta
 from stages.runtime.models import model_dir

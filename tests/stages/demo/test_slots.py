@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.demo.plain import plain
+from stages.text.plain import plain
 from stages.demo.slots import (
     ClockTime,
     find_date,

@@ -16,6 +16,7 @@ from stages.ports import (
     Recognition,
     Speech,
     SpeechHints,
+    SynthesiserCapabilities,
     TextDelta,
     ToolChoice,
     Transcript,
@@ -195,6 +196,7 @@ class Sounding:
     """A voice that gives the same speech for everything, under two names."""
 
     voices = (VoiceOption("one", ""), VoiceOption("two", ""))
+    capabilities = SynthesiserCapabilities(speed=False)
 
     def __init__(self, *speeches: Speech) -> None:
         self.rate_hz = 24_000

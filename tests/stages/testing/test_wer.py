@@ -1,6 +1,9 @@
 """Word error rate: what counts as a word, as the same word, and as an error."""
 
+import jiwer
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.testing.wer import WordErrors, heard_words, word_error_rate, word_errors
 
@@ -49,3 +52,11 @@ def test_of_several_texts_the_words_count_and_not_the_texts() -> None:
     assert found == WordErrors(1, 10)
     assert found.rate == pytest.approx(0.1)
     assert word_error_rate("seven of clubs", "seven of gloves") == pytest.approx(1 / 3)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.lists(st.sampled_from("abc"), max_size=8))
+def test_errors_are_those_that_jiwer_counts(said: list[str], heard: list[str]) -> None:
+    said, heard = [f"w{word}" for word in said], [f"w{word}" for word in heard]
+    found = jiwer.process_words(" ".join(said), " ".join(heard))
+    errors = found.substitutions + found.deletions + found.insertions
+    assert word_errors([" ".join(said)], [" ".join(heard)]) == WordErrors(errors, len(said))

@@ -1,8 +1,7 @@
 """Evens out how people's words are written: lower case, no punctuation, numbers as digits. Pure.
 
 Recognisers and keyboards spell freely; after `plain` it makes no difference whether one wrote "Seven thirty
-P.M.", "7:30 pm" or "seven thirty p m" ("7 30 pm", "7:30 pm" and "7 30 pm": times are read by
-`stages.demo.slots`).
+P.M.", "7:30 pm" or "seven thirty p m" (the last two as "7 30 pm"; what time that is, is for others to read).
 """
 
 import re

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.demo.plain import plain
+from stages.text.plain import plain
 
 
 @pytest.mark.parametrize(

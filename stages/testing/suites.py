@@ -1,0 +1,236 @@
+"""Contracts as test classes: a subclass that says how its provider is made is tested by one test a check.
+
+    class TestAcme(RecogniserContract):
+        says = "Hello there."
+
+        def provider(self):
+            return Acme(Settings(...))
+
+        def speech(self):
+            return read_wav("hello.wav")
+
+`provider` may also be an async context manager that yields it, for one that needs a fake service. pytest finds the
+checks by the plug-in that this package brings along (`stages.testing.pytest_plugin`).
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any, ClassVar
+
+import anyio
+
+from audio.formats import Samples
+from stageflow.pipeline import Pipeline
+from stageflow.testing import check_stage
+from stages.contract import check_pipeline
+from stages.errors import ProviderError
+from stages.providers.registry import Kind
+from stages.testing.kit import Check, Terms, fault_of, opened
+from stages.testing.model_checks import GREETING, model_checks
+from stages.testing.recogniser_checks import Said, hear, recogniser_checks
+from stages.testing.session_contracts import turn_checks, utterance_checks
+from stages.testing.voice_checks import SENTENCE, voice_checks
+
+log = logging.getLogger(__name__)
+
+
+def checks_for(kind: Kind, provider: Any, said: Said | None = None) -> tuple[Check[Any], ...]:
+    """All checks of an opened provider of this kind; a recogniser needs speech. Empty for kinds without."""
+    if kind == "llm":
+        return model_checks()
+    if kind == "tts":
+        return utterance_checks() if hasattr(provider, "utterance") else voice_checks()
+    if kind == "stt" and said is not None:
+        return recogniser_checks(said) if hasattr(provider, "open") else turn_checks(said)
+    return ()
+
+
+def unreachable_check(kind: Kind, said: Said | None = None) -> Check[Any]:
+    """What a provider must do whose service is not there: raise a ProviderError, in time."""
+
+    async def run(provider: Any) -> None:
+        told: str | None = None
+        try:
+            await _use(kind, provider, said)
+        except ProviderError as error:
+            told = str(error)
+            log.warning("%s", error)  # as the server does, so that secrets in it are seen
+        assert told is not None, "its service is not there, and it says nothing of it"
+        assert told, "an error says what is wrong"
+
+    return Check("unreachable", "without its service: a ProviderError that says so, in time", run)
+
+
+async def _use(kind: Kind, provider: Any, said: Said | None) -> None:
+    if kind == "stt" and said is not None:
+        await hear(provider, said.samples, [])
+    elif kind == "llm":
+        async with aclosing(provider.stream(GREETING)) as events:
+            async for _ in events:
+                pass
+    elif hasattr(provider, "utterance"):
+        async with provider.utterance() as utterance:
+            await utterance.push(SENTENCE)
+            await utterance.finish()
+            async with aclosing(utterance.audio()) as stream:
+                async for _ in stream:
+                    pass
+    else:
+        async with aclosing(provider.stream(SENTENCE)) as stream:
+            async for _ in stream:
+                pass
+
+
+class ProviderContract:
+    """What the contracts of all providers have in common. A subclass has `provider`, and what its kind needs."""
+
+    kind: ClassVar[Kind]
+    deadline_s: float = 30.0
+    secrets: Sequence[str] = ()
+    """Values that may show nowhere: the key that `provider` is made with."""
+
+    def provider(self) -> Any:
+        """A fresh provider, or an async context manager that yields one."""
+        raise NotImplementedError(f"{type(self).__name__} has no `provider` that makes what is to be tested")
+
+    def unreachable(self) -> Any:
+        """The same provider with a service that is not there, such as at a port where nobody listens; None for a
+        provider that needs none."""
+        return None
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """What is checked."""
+        raise NotImplementedError
+
+    def check_names(self) -> list[str]:
+        """The checks by name, those of an unreachable service too."""
+        return [check.name for check in self.checks()] + ["unreachable"]
+
+    def test_contract(self, check: str) -> None:
+        """One test for each check."""
+        fault = anyio.run(self.fault_of, check)
+        assert not fault, fault
+
+    async def fault_of(self, name: str) -> str:
+        """What is wrong with the provider in the check of this name; empty if nothing is."""
+        terms = Terms(self.deadline_s, self.secrets)
+        if name == "unreachable":
+            if self.unreachable() is None:
+                return ""
+            return await fault_of(
+                lambda: _opened(self.unreachable()), unreachable_check(self.kind, self._said()), terms
+            )
+        check = next(check for check in self.checks() if check.name == name)
+        return await fault_of(lambda: _opened(self.provider()), check, terms)
+
+    def _said(self) -> Said | None:
+        return None
+
+
+@asynccontextmanager
+async def _opened(made: Any) -> AsyncIterator[Any]:
+    if isinstance(made, AbstractAsyncContextManager):
+        async with made as provider, opened(provider) as one:
+            yield one
+    else:
+        async with opened(made) as one:
+            yield one
+
+
+class RecogniserContract(ProviderContract):
+    """Of a recogniser that transcribes what the server cuts. Beside `provider`: `speech`, and in `says` its words."""
+
+    kind = "stt"
+    says: str = ""
+    max_word_errors: float = 0.0
+    """Share of the words that may be wrong."""
+
+    def speech(self) -> Samples:
+        """A sentence of two seconds or more, `int16[n]` at the recogniser's rate."""
+        raise NotImplementedError(f"{type(self).__name__} has no `speech`, in which `says` is said")
+
+    def _said(self) -> Said:
+        return Said(self.speech(), self.says, self.max_word_errors)
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `recogniser_checks`."""
+        return recogniser_checks(self._said())
+
+
+class TurnRecogniserContract(RecogniserContract):
+    """Of a recogniser that finds the ends of turns itself; `speech` is one turn."""
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `turn_checks`."""
+        return turn_checks(self._said())
+
+    def unreachable(self) -> Any:
+        """It tells by an event, which `turn_checks` see."""
+        return None
+
+
+class ModelContract(ProviderContract):
+    """Of a language model."""
+
+    kind = "llm"
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `model_checks`."""
+        return model_checks()
+
+
+class VoiceContract(ProviderContract):
+    """Of a voice that speaks a piece of text a call."""
+
+    kind = "tts"
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `voice_checks`."""
+        return voice_checks()
+
+
+class UtteranceContract(VoiceContract):
+    """Of a voice that opens utterances, in which text is pushed."""
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `utterance_checks`."""
+        return utterance_checks()
+
+
+class StageContract:
+    """Of a stage. A subclass has `stage`, and in `situation` what it finds (`stageflow.testing.Situation`)."""
+
+    situation: Mapping[str, Any] = {}
+
+    def stage(self) -> Any:
+        """A fresh stage."""
+        raise NotImplementedError(f"{type(self).__name__} has no `stage` that makes what is to be tested")
+
+    def check_names(self) -> list[str]:
+        """There is one, which finds all that is wrong."""
+        return ["keeps_the_rules"]
+
+    def test_contract(self, check: str) -> None:
+        """It ends by itself, says what is missing, and ends at once when it is cancelled."""
+        anyio.run(self._keeps_the_rules)
+
+    async def _keeps_the_rules(self) -> None:
+        await check_stage(self.stage(), **self.situation)  # type: ignore[misc]  # a TypedDict as a mapping
+
+
+class PipelineContract:
+    """Of a pipeline for the server: what `pipeline` gives must have all that a turn needs."""
+
+    def pipeline(self) -> Pipeline:
+        """An unbuilt pipeline, such as a hook makes of `stages.pipeline.standard_pipeline`."""
+        raise NotImplementedError(f"{type(self).__name__} has no `pipeline` that is to be tested")
+
+    def check_names(self) -> list[str]:
+        """There is one, which finds all that is wrong."""
+        return ["can_be_served"]
+
+    def test_contract(self, check: str) -> None:
+        """Names, streams and edges are those that the server needs."""
+        faults = check_pipeline(self.pipeline())
+        assert not faults, "\n".join(faults)

@@ -1,0 +1,63 @@
+"""The kit finds every seeded fault in adapters that are right otherwise, and none in those that are right."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from stages.providers.registry import Kind
+from stages.testing.kit import Terms, fault_of, opened
+from stages.testing.suites import checks_for, unreachable_check
+from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice
+
+KINDS: dict[type[Faulty], Kind] = {Recogniser: "stt", Model: "llm", Voice: "tts"}
+TERMS = Terms(deadline_s=5.0, secrets=(KEY,))
+MUTANTS = [(adapter, fault) for adapter, faults in FAULTS.items() for fault in faults]
+
+
+def named(value: Any) -> str:
+    return value if isinstance(value, str) else str(value.__name__)
+
+
+async def faults_of(adapter: type[Faulty], fault: str = "") -> dict[str, str]:
+    """The first check that finds something wrong, and what."""
+
+    def opens(*, is_down: bool = False) -> Any:
+        @asynccontextmanager
+        async def made() -> AsyncIterator[Any]:
+            async with opened(adapter(fault, is_down=is_down)) as provider:
+                yield provider
+
+        return made
+
+    kind, found = KINDS[adapter], dict[str, str]()
+    cases = [(opens(is_down=True), unreachable_check(kind, SAID))]
+    cases += [(opens(), check) for check in checks_for(kind, adapter(), SAID)]
+    for made, check in cases:
+        if told := await fault_of(made, check, TERMS):
+            found[check.name] = told
+            break
+    return found
+
+
+@pytest.mark.parametrize("adapter", KINDS, ids=named)
+def test_what_is_right_passes(adapter: type[Faulty]) -> None:
+    assert anyio.run(faults_of, adapter) == {}
+
+
+@pytest.mark.parametrize(("adapter", "fault"), MUTANTS, ids=named)
+def test_every_mutant_is_found(adapter: type[Faulty], fault: str) -> None:
+    found = anyio.run(faults_of, adapter, fault)
+    assert found, f"a {adapter.__name__} that {fault} passes"
+    if fault in DOWN:
+        assert [*found] == ["unreachable"]
+
+
+def test_a_secret_is_not_shown_by_the_kit_either() -> None:
+    for fault in ("logs its key", "shows its key in an error"):
+        found = anyio.run(faults_of, Model, fault)
+        assert found
+        assert KEY not in "".join(found.values())
+        assert "a secret is shown" in "".join(found.values())
