@@ -1,30 +1,42 @@
-"""`stageflow-voice providers`: what there is to hear, answer and speak, where it is from, and what can be set."""
+"""`stageflow-voice providers`: what there is to hear, answer and speak, where it is from, what can be set, and whether
+one does what it must."""
 
 import argparse
 import os
 
+from server.cli import provider_check
 from server.cli.targets import put_here_on_path
 from server.config.provider_pages import ProviderPage, pages
 from stages.providers.registry import KINDS, Kind, ProviderFault
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which provider, if not all."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a provider of the list, or `module:Class`")
+    """Which provider, if not all, and whether it is to be checked."""
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[check] NAME",
+        help="a provider of the list, or `module:Class`; `check NAME` tries the one that is configured",
+    )
     parser.add_argument("--kind", choices=KINDS, help="only providers of this kind")
+    provider_check.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List them, or show one. Raises ProviderFault for a name that nobody has."""
+    """List them, show one, or check one. Raises ProviderFault for a name that nobody has."""
     put_here_on_path()
+    words: list[str] = arguments.words
+    if words[:1] == ["check"] and len(words) == 2:
+        return provider_check.run(arguments, words[1])
+    if len(words) > 1 or words == ["check"]:
+        raise ProviderFault(["write `providers`, `providers NAME` or `providers check NAME`"])
+    name = words[0] if words else None
     kinds: tuple[Kind, ...] = (arguments.kind,) if arguments.kind else KINDS
-    found = [page for kind in kinds for page in pages(kind, os.environ, arguments.name)]
+    found = [page for kind in kinds for page in pages(kind, os.environ, name)]
     if not found:
-        raise ProviderFault(
-            [f"there is no provider {arguments.name!r}; `stageflow-voice providers` lists them"]
-        )
+        raise ProviderFault([f"there is no provider {name!r}; `stageflow-voice providers` lists them"])
     for page in found:
-        _show(page) if arguments.name else print(_row(page))
+        _show(page) if name else print(_row(page))
     return 0
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic_settings import DotEnvSettingsSource
 
 from server.config.chains import chain_of, names_in
-from server.config.settings import PREFIX, Settings
+from server.config.file import FileContent, read_file
+from server.config.settings import PREFIX, Settings, read_settings
 from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured, configure
 from stages.providers.registry import Kind, ProviderFault, find_provider
@@ -85,6 +86,21 @@ def configured(
         own = {key: value for key, value in table.items() if key != "use"}
         return _one(kind, names[0], settings, own, environment)
     return chain_of(kind, names, table, lambda one, own: _one(kind, one, settings, own, environment))
+
+
+def chosen_alone(
+    kind: Kind, name: str, path: Path | None, env_file: Path | None = Path(".env")
+) -> tuple[Configured | None, tuple[str, ...]]:
+    """One provider as file and environment have it, whatever else is in them; or None and every fault of it."""
+    content, faults = read_file(path) if path is not None else (FileContent(), ())
+    if faults and kind not in content.providers:
+        return None, faults
+    settings, _ = read_settings({}, env_file, content.settings, content.place_of)
+    table = content.providers.get(kind, {})
+    if name in names_in(str(table.get("use"))) and "," in str(table.get("use")):
+        own = table.get(name)
+        table = {**(own if isinstance(own, Mapping) else {}), "use": name}
+    return configured(kind, name, settings or Settings.model_construct(), {kind: table}, variables(env_file))
 
 
 def _one(

@@ -32,7 +32,6 @@ from stages.demo.booking import TableBook
 from stages.demo.dialogue import core_of, intent_by_rule, next_action
 from stages.demo.intents import STRANGER, IntentClassifier
 from stages.demo.minilm import Floats, SentenceEmbedder
-from stages.text.plain import plain
 from stages.demo.skills import build_skills
 from stages.demo.state import EXPECTS, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.demo.wording import Wording, without_mark
@@ -50,6 +49,7 @@ from stages.ports import (
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 from stages.text.phrases import say_list
+from stages.text.plain import plain
 
 SCRIPT = Path(__file__).with_name("scripted.toml")
 MESSAGES = 60

@@ -6,11 +6,11 @@ from datetime import date, datetime, time
 from enum import Enum, auto
 from typing import Self, TypeAlias
 
-from stages.text.plain import plain
 from stages.demo.slots import find_date, find_time
 from stages.demo.wording import Said
 from stages.ports import Expects
 from stages.text.phrases import say_date, say_time
+from stages.text.plain import plain
 
 OPENS, CLOSES = time(12), time(22, 59)
 """Between these a time like "7" is meant when a table is wanted."""

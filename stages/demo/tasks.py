@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from stages.text.plain import plain
 from stages.demo.slots import (
     find_date,
     find_duration_s,
@@ -24,6 +23,7 @@ from stages.demo.slots import (
 from stages.demo.state import CLOSES, OPENS, Action, Asked, Call, Draft, Heard, State, Surroundings, Task
 from stages.demo.wording import Said
 from stages.text.phrases import say_date
+from stages.text.plain import plain
 
 Step: TypeAlias = tuple[State, Action]
 

@@ -70,7 +70,7 @@ def utterance_checks() -> tuple[Check[UtteranceSynthesiser], ...]:
     """All checks of a voice that opens utterances."""
 
     def as_one_shot(check: Check[Synthesiser]) -> Check[UtteranceSynthesiser]:
-        return Check(check.name, check.about, lambda voice: check.run(_OneShot(voice)))
+        return Check(check.name, check.about, lambda voice: check.run(_OneShot(voice)), check.may_hold)
 
     return (
         *map(as_one_shot, voice_checks()),

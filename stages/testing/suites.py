@@ -216,7 +216,7 @@ class StageContract:
         anyio.run(self._keeps_the_rules)
 
     async def _keeps_the_rules(self) -> None:
-        await check_stage(self.stage(), **self.situation)  # type: ignore[misc]  # a TypedDict as a mapping
+        await check_stage(self.stage(), **self.situation)
 
 
 class PipelineContract:

@@ -20,11 +20,11 @@ from stages.client_tools import client_tool
 from stages.demo.agent import DemoAgent, Script, kept_vectors
 from stages.demo.booking import TableBook
 from stages.demo.minilm import Floats, SentenceEmbedder
-from stages.text.plain import plain
 from stages.demo.skills import build_skills
 from stages.ports import NOTHING_SAID, Expects, Finished, ModelEvent, TextDelta
 from stages.runtime.models import model_dir
 from stages.testing.contracts import check_language_model
+from stages.text.plain import plain
 
 PHRASES = tomllib.loads((Path(__file__).parents[2] / "data" / "agent_phrases.toml").read_text())
 SCRIPT = Script.read()

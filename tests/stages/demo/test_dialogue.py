@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from stages.demo.agent import Script
 from stages.demo.dialogue import INTENTS, NOISE, core_of, intent_by_rule, next_action
-from stages.text.plain import plain
 from stages.demo.state import EXPECTS, Action, Call, Event, Heard, Outcome, Surroundings, Told, asks_for
 from stages.demo.wording import Said
 from stages.ports import Expects
+from stages.text.plain import plain
 
 SCRIPT = Script.read()
 TUESDAY = datetime.fromisoformat("2026-11-24 10:00")

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.plain import plain
 from stages.demo.slots import (
     ClockTime,
     find_date,
@@ -18,6 +17,7 @@ from stages.demo.slots import (
     find_yes_or_no,
     wants_out,
 )
+from stages.text.plain import plain
 
 MONDAY = date(2026, 11, 23)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.plain import plain
 from stages.demo.slots import find_date, find_duration_s, find_time
 from stages.text.phrases import say_date, say_duration, say_list, say_time
+from stages.text.plain import plain
 
 MONDAY = date(2026, 11, 23)
 

@@ -1,0 +1,96 @@
+"""`providers check` tries a provider as it is configured: all checks in a table, and 1 if something is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from server.__main__ import main
+
+pytestmark = pytest.mark.timeout(120)
+
+SLOW_STEPS = '''
+"""A voice that holds the loop, and tells its key."""
+
+import logging
+import time
+
+from pydantic import BaseModel, SecretStr
+
+from stages.ports import SynthesiserCapabilities
+from stages.testing.fakes import ScriptedVoice
+
+
+class Settings(BaseModel):
+    api_key: SecretStr
+    base_url: str = "http://localhost"
+
+
+class Voice(ScriptedVoice):
+    """A voice."""
+
+    interface = 1
+    capabilities = SynthesiserCapabilities(word_times=True)
+    Settings = Settings
+
+    @classmethod
+    def from_settings(cls, settings):
+        made = cls()
+        made.settings = settings
+        return made
+
+    async def stream(self, text, *, voice=None, speed=1.0):
+        logging.getLogger("acme").warning("asked with %s", self.settings.api_key.get_secret_value())
+        async for speech in super().stream(text, voice=voice, speed=speed):
+            yield speech
+'''
+
+
+def test_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["providers", "check", "echo"]) == 0
+    assert "llm echo: 8 of 8 checks passed" in capsys.readouterr().out
+
+
+def test_a_recogniser_by_speech_that_comes_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stageflow-voice.toml").write_text(
+        '[stt]\nuse = "scripted"\ntexts = ["What is twelve times seven?"]\n[server]\nwrong = 1\n'
+    )
+    assert main(["providers", "check", "scripted", "--kind", "stt"]) == 0
+    assert main(["providers", "check", "scripted", "--kind", "stt", "--says", "Something else."]) == 1
+    assert "wrong  hears" in capsys.readouterr().out
+
+
+def test_what_is_wrong_is_told_and_the_key_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "acme_voice_of_test.py").write_text(SLOW_STEPS)
+    (tmp_path / "stageflow-voice.toml").write_text(
+        '[tts]\nuse = "acme_voice_of_test:Voice"\napi_key = "sk-123456"\n'
+    )
+    assert main(["providers", "check", "acme_voice_of_test:Voice", "--kind", "tts"]) == 1
+    told = capsys.readouterr().out
+    assert "a secret is shown: in the log" in told
+    assert "sk-123456" not in told
+    assert "its service is not there, and it says nothing of it" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["check", "nobody"], "there is no stt, llm, tts 'nobody'"),
+        (["check", "openai"], "say which, such as --kind stt"),
+        (["check", "webrtc", "--kind", "vad"], "there are no checks for vad"),
+        (["check"], "write `providers`"),
+        (["check", "deepgram", "--kind", "stt"], "api_key"),
+    ],
+)
+def test_what_cannot_be_checked(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    assert main(["providers", *words]) == 1
+    assert complaint in capsys.readouterr().err
