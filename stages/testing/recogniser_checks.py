@@ -125,8 +125,7 @@ async def _hears_any_cut(recogniser: Recogniser, said: Said) -> None:
         length = _ODD_FRAMES[turn % len(_ODD_FRAMES)]
         recognition.push(said.samples[at : at + length])
         at, turn = at + length, turn + 1
-        if turn % len(_ODD_FRAMES) == 0:
-            await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()  # each push is a step of its own
     said.check((await recognition.final()).text)
     recognition.close()
 
@@ -236,8 +235,7 @@ async def hear(
         frame = recogniser.rate_hz * _FRAME_MS // 1000
         for start in range(0, len(speech), frame):
             recognition.push(speech[start : start + frame])
-            if pause_s:
-                await anyio.sleep(pause_s)
+            await (anyio.sleep(pause_s) if pause_s else anyio.lowlevel.checkpoint())
         transcript = await recognition.final()
     finally:
         recognition.close()

@@ -31,27 +31,34 @@ class Held:
     """The longest step on the loop while somebody watched."""
 
     longest_s: float = 0.0
-    by: str = ""
 
 
 class _Stopwatch:
-    """Measures one step after the other of a task. Where the machine ran something else in between, only what the step
-    has computed counts."""
+    """Measures one step after the other of a task: what it has waited, in a step that gave the processor away by itself
+    and only so, or else what it has computed. Time that the machine gave to others is not the step's."""
 
-    def __init__(self, held: Held, name: str) -> None:
+    def __init__(self, held: Held) -> None:
         self._held = held
-        self._name = name
         self.goes_on()
 
     def goes_on(self) -> None:
-        self._began_s, self._computed_s = time.perf_counter(), time.thread_time()
-        self._switches = _interruptions()
+        self._began_s, self._computed_s, self._given, self._taken = _clocks()
 
     def waits(self, _: int) -> None:
-        is_whole = _interruptions() == self._switches
-        took_s = time.perf_counter() - self._began_s if is_whole else time.thread_time() - self._computed_s
-        if took_s > self._held.longest_s:
-            self._held.longest_s, self._held.by = took_s, self._name
+        now_s, computed_s, given, taken = _clocks()
+        has_waited = given > self._given and taken == self._taken
+        took_s = now_s - self._began_s if has_waited else computed_s - self._computed_s
+        self._held.longest_s = max(took_s, self._held.longest_s)
+
+
+def _clocks() -> tuple[float, float, int, int]:
+    """Time, what this thread has computed, how often it gave the processor away, and how often that was taken from it."""
+    if sys.platform != "linux":
+        return time.perf_counter(), time.perf_counter(), 0, 0
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_THREAD)
+    return time.perf_counter(), time.thread_time(), used.ru_nvcsw, used.ru_nivcsw
 
 
 class _TimedSteps(Steps[Any]):
@@ -63,21 +70,12 @@ class _TimedSteps(Steps[Any]):
         self._watch.goes_on()
 
 
-async def _timed(coroutine: Coroutine[Any, Any, Any], held: Held, name: str) -> Any:
-    watch = _Stopwatch(held, name)
+async def _timed(coroutine: Coroutine[Any, Any, Any], held: Held) -> Any:
+    watch = _Stopwatch(held)
     try:
         return await _TimedSteps(coroutine, watch)
     finally:
         watch.waits(0)
-
-
-def _interruptions() -> int:
-    """How often the system has taken the processor from this thread, where the system tells."""
-    if sys.platform != "linux":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
 
 
 @contextmanager
@@ -88,8 +86,7 @@ def steps_timed() -> Iterator[Held]:
     before = loop.get_task_factory()
 
     def factory(on: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
-        name = options.get("name") or getattr(coroutine, "__qualname__", "a task")
-        return asyncio.Task(_timed(coroutine, held, str(name)), loop=on, **options)
+        return asyncio.Task(_timed(coroutine, held), loop=on, **options)
 
     was_enabled = gc.isenabled()
     gc.disable()

@@ -165,7 +165,7 @@ class Utterance:
             await owner.answered()
         owner.misbehaves()
         ear = CODED.ear()
-        words = [word for stretch in self.audio for word in ear.push(stretch)] + ear.flush(pushed)
+        words = ear.push(np.concatenate([np.zeros(0, np.int16), *self.audio])) + ear.flush(pushed)
         if owner.has("never answers when nothing was said") and not words:
             await anyio.sleep_forever()
         if owner.has("forgets after final"):
