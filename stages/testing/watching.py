@@ -52,7 +52,7 @@ class _Stopwatch:
 
 
 def _clocks() -> tuple[float, float, int, int]:
-    """Time, what this thread has computed, how often it gave the processor away, and how often that was taken from it."""
+    """Time, what this thread has computed, how often it gave the processor away, and how often it was taken from it."""
     if sys.platform != "linux":
         return time.perf_counter(), time.perf_counter(), 0, 0
     import resource
