@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.config.agents import Agent, Route, tool
+    from server.config.guarding import GuardRule
     from server.voice_server import VoiceServer
 
-__all__ = ["Agent", "Route", "VoiceServer", "tool"]
+__all__ = ["Agent", "GuardRule", "Route", "VoiceServer", "tool"]
 
 _FROM = {
     "Agent": "server.config.agents",
+    "GuardRule": "server.config.guarding",
     "Route": "server.config.agents",
     "VoiceServer": "server.voice_server",
     "tool": "server.config.agents",

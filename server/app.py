@@ -18,8 +18,9 @@ from websockets.exceptions import ConnectionClosed
 
 from server.cluster.shared import StoreState, store_state
 from server.cluster.store import MemoryStore, Store
-from server.config.agents import Agent, Crew
+from server.config.agents import Crew
 from server.config.keys import key_name
+from server.config.pipeline import build_pipelines, voice_settings
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
 from server.config.warm_up import warm_up
@@ -54,19 +55,12 @@ from server.turntaking.interruption import InterruptionPolicy
 from stageflow.errors import PipelineBuildError
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import ToolRegistry
-from stages.agent import AgentLimits, AgentProfile
 from stages.errors import ProviderError, StageSettingsError
-from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
-    VoicePipelineConfig,
     build_say_pipeline,
-    live_pipelines,
-    standard_pipeline,
 )
 from stages.ports import HasTools, Remind
-from stages.router import Route as StageRoute
 from stages.runtime.lines import calls_of
-from stages.tts import VoiceSettings
 
 log = logging.getLogger(__name__)
 
@@ -379,41 +373,12 @@ def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> Stag
     )
 
 
-def _profile(agent: Agent, providers: Providers, crew: Crew) -> AgentProfile:
-    return AgentProfile(
-        agent.name,
-        providers.models.get(agent.name),
-        agent.instructions,
-        max_tokens=agent.max_tokens,
-        tool_names=crew.tool_names.get(agent.name),
-        expects=agent.expects,
-    )
-
-
 def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:
-    rules = (
-        (GuardRule("blocked", settings.guard_words, settings.guard_patterns),)
-        if settings.guard_words or settings.guard_patterns
-        else ()
-    )
-    waits = settings.deadlines
-    config = VoicePipelineConfig(
-        tuple(_profile(agent, providers, crew) for agent in crew.agents),
-        tuple(
-            StageRoute(route.agent, route.keywords, route.patterns, sticky=route.sticky)
-            for route in crew.routes
-        ),
-        crew.default_agent,
-        policy=GuardPolicy(rules, settings.guard_refusal, settings.guard_max_chars),
-        agent_limits=AgentLimits(
-            first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
-        ),
-    )
-    voice = VoiceSettings(crew.agents[0].voice, chunk_timeout_s=waits.voice_s)
     try:
-        live = live_pipelines(standard_pipeline(config, providers.voice, voice), crew.hook)
+        live = build_pipelines(settings, crew, providers.models, providers.voice)
     except (StageSettingsError, PipelineBuildError) as error:
         raise ConfigError(f"the configuration cannot be used:\n  pipeline.hook: {error}") from error
+    voice = voice_settings(settings, crew)
     return Pipelines(
         voice=live.voice,
         text=live.text,

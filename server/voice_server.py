@@ -17,6 +17,7 @@ from server.app import App
 from server.cluster.opening import open_store
 from server.config.agents import Agent, Composition, Route
 from server.config.configuration import Configuration, Parts, file_path, load_configuration
+from server.config.guarding import GuardRule
 from server.config.providers import Providers, load_providers
 from server.config.settings import Settings
 from stages.providers.registry import Kind
@@ -64,13 +65,14 @@ class VoiceServer:
         routes: Sequence[Route] = (),
         tools: Sequence[Any] = (),
         pipeline: Any = None,
+        guard: Sequence[GuardRule] = (),
         config: str | Path | None = None,
         **settings: Any,
     ) -> None:
         chosen: dict[Kind, Any] = {"stt": stt, "llm": llm, "tts": tts, "vad": vad, "end_of_turn": end_of_turn}
         self._parts = Parts(
             {kind: one for kind, one in chosen.items() if one is not None},
-            Composition(tuple(agents), tuple(routes), tuple(tools), pipeline),
+            Composition(tuple(agents), tuple(routes), tuple(tools), pipeline, tuple(guard)),
             settings,
         )
         self._config = config

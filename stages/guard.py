@@ -4,10 +4,12 @@ It needs the words alone and so runs beside the router and the agent; nothing of
 before it has let the words pass. It fails closed: whatever it does not expect, it blocks.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
@@ -16,6 +18,8 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stages.contract import GUARD, STT, TEXT, UNGUARDED
 from stages.errors import StageSettingsError
 from stages.text.matching import Matcher, Readings, faults, is_dear
+
+log = logging.getLogger(__name__)
 
 REFUSAL = "Sorry, I can't help with that."
 UNDECIDED = "undecided"
@@ -41,11 +45,13 @@ class GuardRule:
     patterns: tuple[str, ...] = ()
     refusal: str | None = None
     """What to say instead; the policy's refusal if not given."""
+    policy: Literal["block", "warn"] = "block"
+    """Whether a turn that has it is refused, or answered and noted."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """What is blocked, and what is said then. The first rule that matches decides.
+    """What is blocked, and what is said then. The first rule that blocks and matches decides.
 
     Raises StageSettingsError with all faults of all rules. How words and patterns match: `stages.text.matching`.
     """
@@ -81,9 +87,10 @@ class GuardStage:
     """Blocks a turn by the person's words: what `stt` heard, and what is `UNGUARDED` before it. Each text is judged by
     itself, and together with those beside it.
 
-    Passes with `ok(passed=True)`. Blocks with `cancel` and `{"blocked": True, "category", "refusal"}`; what
-    was said is in neither, because reasons are logged. Of texts that are only too long, `texts` has the places among
-    all that were judged: against the others nothing was found.
+    Passes with `ok(passed=True)`, and `warned`, the categories that only warn; they are logged, too. Blocks with
+    `cancel` and `{"blocked": True, "category", "refusal"}`; what was said is in neither, because reasons are logged. Of
+    texts that are only too long, `texts` has the places among all that were judged: against the others nothing was
+    found.
     """
 
     name = GUARD
@@ -95,7 +102,9 @@ class GuardStage:
         self._words = words
         self.reads = (words,)
         """Names of the stages whose data it needs."""
-        self._rules = tuple((rule, Matcher(rule.words, rule.patterns)) for rule in policy.rules)
+        rules = [(rule, Matcher(rule.words, rule.patterns)) for rule in policy.rules]
+        self._rules = tuple(pair for pair in rules if pair[0].policy == "block")
+        self._warning = tuple(pair for pair in rules if pair[0].policy == "warn")
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         """Decide; lets others run now and then if there is much to judge."""
@@ -112,19 +121,29 @@ class GuardStage:
 
     async def _judge(self, texts: Sequence[str]) -> StageOutput:
         if not self._rules:
-            return StageOutput.ok(passed=True)
+            return await self._passed(texts)
         limit = self._policy.max_chars
         long = tuple(place for place, text in enumerate(texts) if len(text) > limit)
-        rule = await self._broken([text for text in texts if len(text) <= limit])
+        rule = await self._broken(self._rules, [text for text in texts if len(text) <= limit])
         if rule is not None:
             return self._block(rule.category, "matched a rule", rule.refusal)
         if long:
             return self._block(TOO_LONG, f"more than {limit} characters", texts=long)
-        return StageOutput.ok(passed=True)
+        return await self._passed(texts)
 
-    async def _broken(self, texts: Sequence[str]) -> GuardRule | None:
+    async def _passed(self, texts: Sequence[str]) -> StageOutput:
+        short = [text for text in texts if len(text) <= self._policy.max_chars]
+        found = [pair[0].category for pair in self._warning if await self._broken((pair,), short)]
+        for category in found:
+            log.warning("what was said matched the rule %r, which only warns", category)
+        return StageOutput.ok(passed=True, warned=tuple(found)) if found else StageOutput.ok(passed=True)
+
+    async def _broken(
+        self, rules: Sequence[tuple[GuardRule, Matcher]], texts: Sequence[str]
+    ) -> GuardRule | None:
         """The first of the rules that the texts break."""
-        rules, broken, chars = self._rules, None, 0
+        broken: GuardRule | None = None
+        chars = 0
         for text in chain(texts, _runs(texts, self._policy.max_chars + 2 * SPLIT_CHARS)):
             if not rules:
                 break

@@ -86,13 +86,14 @@ def standard_pipeline(
     routes = config.routes or tuple(map(Route, names))
     router = RouterStage(routes, config.default_route or next(iter(names), ""))
     agent = AgentStage(config.profiles, config.agent_limits)
+    told = (ROUTER,) if voice_settings.of_routes else ()
     return (
         Pipeline()
         .with_stage(STT, SttStage())
         .with_stage(GUARD, GuardStage(config.policy), dependencies=(STT,))
         .with_stage(ROUTER, router, dependencies=(STT,))
         .with_stage(AGENT, agent, dependencies=(STT, ROUTER))
-        .with_stage(TTS, TtsStage(voice, voice_settings), streams=(AGENT,))
+        .with_stage(TTS, TtsStage(voice, voice_settings), dependencies=told, streams=(AGENT,))
     )
 
 
@@ -132,6 +133,7 @@ def build_say_pipeline(voice: Voice | None, voice_settings: VoiceSettings = Voic
     """Says its snapshot's `input_text` the way an answer is spoken; without a voice by `send_token` only."""
     saying = Pipeline().with_stage(AGENT, SayStage())
     if voice is not None:
+        voice_settings = replace(voice_settings, of_routes={})  # nobody has been routed
         saying = saying.with_stage(TTS, TtsStage(voice, voice_settings), streams=(AGENT,))
     return _live(saying, (AGENT,), (AGENT,))
 

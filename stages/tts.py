@@ -12,9 +12,9 @@ The voice is the run's `tts_provider` port, or else the one that the stage was m
 """
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -22,7 +22,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from audio.formats import samples_to_ms
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.chunks import AudioSink, pcm16
-from stages.contract import AGENT, SPEED, TTS, VOICE
+from stages.contract import AGENT, ROUTE, ROUTER, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
 from stages.patience import failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
@@ -74,6 +74,8 @@ class VoiceSettings:
     """How long the voice may take for each stretch of audio."""
     lookahead: int = 8
     """Pieces that may wait for the voice before the agent has to."""
+    of_routes: Mapping[str, str] = field(default_factory=dict)
+    """The voices of agents by their route, where they differ; the run's configuration goes before them."""
     language: str | None = None
     """What is spoken, numbers and signs included: one of `stages.text.languages.CODES`. If it is not said: the
     voice's only language, or what the words of the answer tell."""
@@ -109,12 +111,11 @@ class TtsStage:
         sink: AudioSink | None = ctx.ports.audio.send_audio_chunk
         if sink is None:
             return StageOutput.skip(reason="nobody listens: there is no send_audio_chunk port")
-        settings = VoiceSettings(
-            ctx.config.get(VOICE) or self._settings.voice,
-            ctx.config.get(SPEED) or self._settings.speed,
-            self._settings.chunk_timeout_s,
-            self._settings.lookahead,
-            ctx.config.get("language") or self._settings.language,
+        settings = replace(
+            self._settings,
+            voice=ctx.config.get(VOICE) or self._voice_of_route(ctx) or self._settings.voice,
+            speed=ctx.config.get(SPEED) or self._settings.speed,
+            language=ctx.config.get("language") or self._settings.language,
         )
         voice = ctx.ports.audio.tts_provider or self._voice or ctx.require_port("tts_provider")
         speaking = _Speaking(voice, settings, sink)
@@ -122,6 +123,10 @@ class TtsStage:
             return await speaking.run(_joined([ctx.inputs.stream(source) for source in self._sources]))
         except ProviderError as error:
             return failed(error)
+
+    def _voice_of_route(self, ctx: StageContext) -> str | None:
+        of_routes = self._settings.of_routes
+        return of_routes.get(ctx.inputs.get_from(ROUTER, ROUTE, default="")) if of_routes else None
 
 
 def _languages(voice: Voice) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.config.guarding import GuardRule, rule_faults
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Effect, Tool, ToolFunction
@@ -37,7 +38,7 @@ class Agent(BaseModel):
     )
     voice: str | None = Field(
         None,
-        description="a voice of the synthesiser's, the same for all agents; the client may choose another",
+        description="a voice of the synthesiser's, with which it speaks unless the client chooses another",
     )
     tools: tuple[Any, ...] | None = Field(
         None,
@@ -63,6 +64,9 @@ class Route(BaseModel):
     patterns: tuple[str, ...] = Field((), description="regular expressions of RE2")
     default: bool = Field(
         False, description="whether it is taken when nothing that was said matches any route"
+    )
+    voice: str | None = Field(
+        None, description="with which the agent speaks when this route has led to it, if not with its own"
     )
     sticky: bool = Field(
         True, description="whether the conversation stays there until another agent is asked for"
@@ -96,6 +100,7 @@ class Composition:
     """Tools, functions, or `module:function`."""
     pipeline: Any = None
     """A function from `stageflow.Pipeline` to `stageflow.Pipeline`, or `module:function`."""
+    guard: tuple[GuardRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,16 @@ class Crew:
     tool_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By agent, the names of the tools that it may call; all if it is not there."""
     hook: Callable[[Pipeline], Pipeline] | None = None
+    guard: tuple[GuardRule, ...] = ()
+
+    @property
+    def voices(self) -> Mapping[str, str]:
+        """By agent, its voice, where not all speak with the same: that of its route, or its own."""
+        of_routes = {route.agent: route.voice for route in self.routes if route.voice}
+        voices = {agent.name: of_routes.get(agent.name) or agent.voice for agent in self.agents}
+        if len({*voices.values()}) == 1 and not of_routes:
+            return {}
+        return {name: voice for name, voice in voices.items() if voice}
 
     @property
     def default_agent(self) -> str:
@@ -129,7 +144,9 @@ def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
     if set(map(frozenset, named.values())) == {frozenset(tools)}:
         named = {}  # everybody may call everything
     hook = _hook(composition.pipeline, faults)
-    return Crew(tuple(agents), composition.routes, tuple(tools.values()), named, hook), tuple(faults)
+    faults += rule_faults(composition.guard)
+    crew = Crew(tuple(agents), composition.routes, tuple(tools.values()), named, hook, composition.guard)
+    return crew, tuple(faults)
 
 
 def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str]) -> frozenset[str]:
@@ -246,9 +263,6 @@ def _route_faults(agents: Sequence[Agent], routes: Sequence[Route]) -> Iterator[
 
 def _differences(agents: Sequence[Agent]) -> Iterator[str]:
     """What may not differ between agents."""
-    voices = sorted({str(agent.voice) for agent in agents})
-    if len(voices) > 1:
-        yield f"agents: their voices differ ({', '.join(voices)}), and one voice speaks for all: give them the same"
     for agent in agents[1:]:
         if agent.greeting:
             yield f"agents.{agent.name}.greeting: the first agent greets; move it there"

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from server.config.agents import Agent, Composition, Crew, assemble
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.file import FILE_NAME, FileContent, joined, read_file
+from server.config.pipeline import pipeline_faults
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings, read_settings, unusable, variable_of
 from stages.providers.configured import Configured
@@ -32,7 +33,13 @@ class Parts:
         ours = self.composition
         agents = ours.agents or beneath.agents
         routes = ours.routes if ours.agents or ours.routes else beneath.routes
-        return Composition(agents, routes, ours.tools or beneath.tools, ours.pipeline or beneath.pipeline)
+        return Composition(
+            agents,
+            routes,
+            ours.tools or beneath.tools,
+            ours.pipeline or beneath.pipeline,
+            ours.guard or beneath.guard,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ def load_configuration(
     found += [_placed(line, content) for line in choice.faults]
     crew, wrong_parts = assemble(parts.above(content.composition))
     found += wrong_parts
+    if not wrong_parts:
+        found += pipeline_faults(known, crew)
     models = _models(crew.agents, known, env_file, found)
     if settings is None or found:
         raise unusable(dict.fromkeys(found))

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from server.config.agents import Agent, Composition, Route
+from server.config.guarding import GuardRule
 from server.config.settings import Interruption, Settings, Waits
 from server.domain.limits import Limits
 from server.gateway.admission import Quotas
@@ -120,6 +121,7 @@ class GuardTable(BaseModel):
     patterns: tuple[str, ...] = Field((), description="regular expressions of RE2")
     max_chars: int = Field(4_000, description="a longer text is refused where there are words or patterns")
     refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
+    rules: tuple[GuardRule, ...] = Field((), description="kinds of content, each with its own way")
 
 
 class ToolsTable(BaseModel):
@@ -202,8 +204,18 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
             if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
-        return FileContent(path, names, kinds), tuple(faults)
+        composition = _right_part(raw, {str(fault["loc"][0]) for fault in error.errors()})
+        return FileContent(path, names, kinds, composition), tuple(faults)
     return _content(path, tables), tuple(faults)
+
+
+def _right_part(raw: Mapping[str, Any], wrong: set[str]) -> Composition:
+    """What is composed in the tables that are right: their faults are told with those of the others."""
+    if wrong & {"agents", "routes"}:  # one makes no sense without the other
+        wrong = wrong | {"agents", "routes"}
+    kept = {table: raw[table] for table in ("agents", "routes", "guard", "tools", "pipeline") if table in raw}
+    tables = Tables.model_validate({table: content for table, content in kept.items() if table not in wrong})
+    return _content(Path(), tables).composition
 
 
 def _content(path: Path, tables: Tables) -> FileContent:
@@ -214,7 +226,8 @@ def _content(path: Path, tables: Tables) -> FileContent:
     }
     settings: dict[str, Any] = {name: getattr(tables.server, name) for name in tables.server.model_fields_set}
     settings |= {kind: table["use"] for kind, table in providers.items()}
-    settings |= {f"guard_{name}": getattr(tables.guard, name) for name in tables.guard.model_fields_set}
+    guard = tables.guard.model_fields_set - {"rules"}
+    settings |= {f"guard_{name}": getattr(tables.guard, name) for name in guard}
     for name, setting in (("client_servers", "mcp_servers"), ("confirmed", "confirmed_tools")):
         if name in tables.tools.model_fields_set:
             settings[setting] = getattr(tables.tools, name)
@@ -222,7 +235,11 @@ def _content(path: Path, tables: Tables) -> FileContent:
         if name in tables.model_fields_set:
             settings[name] = getattr(tables, name).model_dump(exclude_unset=True)
     composition = Composition(
-        tables.agents or (Agent(),), tables.routes, tables.tools.functions, tables.pipeline.hook
+        tables.agents or (Agent(),),
+        tables.routes,
+        tables.tools.functions,
+        tables.pipeline.hook,
+        tables.guard.rules,
     )
     return FileContent(path, settings, providers, composition)
 
@@ -263,5 +280,7 @@ def _keys_beside(path: list[str]) -> list[str]:
     models: Mapping[str, Any] = {"agents": Agent, "routes": Route}
     if not path:
         return list(Tables.model_fields)
+    if path[:2] == ["guard", "rules"]:
+        return list(GuardRule.model_fields)
     model = models.get(path[0]) or Tables.model_fields[path[0]].annotation
     return list(getattr(model, "model_fields", {}))

@@ -4,11 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import anyio
 import pytest
 
 from server.__main__ import main
 from server.config.configuration import Configuration, file_path, load_configuration
 from server.domain.errors import ConfigError
+from server.voice_server import VoiceServer
 
 CHEAP = """
 [stt]
@@ -54,9 +56,13 @@ def faults(text: str) -> list[str]:
         (CHEAP + "[limits]\nmax_session = 1", "stageflow-voice.toml: limits.max_session: is no key; did you mean"),
         (CHEAP + "[gaurd]", "stageflow-voice.toml: gaurd: is no key; did you mean 'guard'?"),
         (CHEAP + "[guard]\npatterns = ['(']", "stageflow-voice.toml: guard.patterns: "),
-        (CHEAP + "[[agents]]\nname = 'a'\nvoice = 'low'\n[[agents]]\nname = 'b'\n"
-         "[[routes]]\nagent = 'a'\n[[routes]]\nagent = 'b'",
-         "agents: their voices differ (None, low), and one voice speaks for all"),
+        (CHEAP + "[[guard.rules]]\nname = 'a'\n", "guard.rules.a: has neither words nor patterns; add some"),
+        (CHEAP + "[[guard.rules]]\nname = 'a'\npatterns = ['(']\n", "guard.rules.a: "),
+        (CHEAP + "[[guard.rules]]\nname = 'a'\nwords = ['x']\npolicy = 'warn'\nrefusal = 'No.'\n",
+         "guard.rules.a.refusal: is never said, as the policy is `warn`"),
+        (CHEAP + "[[guard.rules]]\nname = 'a'\nwords = ['x']\n[[guard.rules]]\nname = 'a'\nwords = ['y']\n",
+         "guard.rules: 2 are called 'a'; put their words and patterns into one"),
+        (CHEAP + "[[guard.rules]]\nname = 'a'\npolice = 'warn'\n", "is no key; did you mean 'policy'?"),
         (CHEAP + "[[agents]]\ninstruction = 'x'", "is no key; did you mean 'instructions'?"),
         (CHEAP + "[[agents]]\nname = 'a'\n[[agents]]\nname = 'b'\n[[routes]]\nagent = 'a'",
          "agents: no route leads to 'b'; add [[routes]] with agent = 'b', and keywords or default = true"),
@@ -77,6 +83,64 @@ def faults(text: str) -> list[str]:
 def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
     (fault,) = faults(text)
     assert line in fault
+
+
+HOOKS = """
+from stageflow import StageKind, StageOutput
+from stages.testing.fakes import ScriptedRecogniser
+
+class Loud:
+    kind = StageKind.AGENT
+    async def execute(self, ctx):
+        return StageOutput.ok()
+
+def silent(pipeline):
+    return pipeline.without("tts").without("agent")
+
+def unread(pipeline):
+    return pipeline.with_stage("loud", Loud(), dependencies=("stt",))
+
+def raises(pipeline):
+    raise KeyError("what")
+
+def gives_nothing(pipeline):
+    pipeline.without("guard")
+
+class Explodes(ScriptedRecogniser):
+    def __init__(self):
+        raise AssertionError("a model was loaded")
+    @classmethod
+    def from_settings(cls, settings):
+        return cls()
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "line"),
+    [
+        ("silent", "'tts'"),
+        ("unread", "the stream of agent 'loud' is read by nobody"),
+        ("raises", "raised KeyError: 'what'"),
+        ("gives_nothing", "gave NoneType; return the Pipeline that it has edited"),
+    ],
+)
+def test_a_hook_is_tried_before_anything_is_loaded(
+    hook: str, line: str, environment: pytest.MonkeyPatch
+) -> None:
+    Path("hooks_of_a_test.py").write_text(HOOKS)
+    environment.syspath_prepend(str(Path.cwd()))
+    text = CHEAP.replace('"scripted"', '"hooks_of_a_test:Explodes"', 1) + "[server]\nprot = 1\n"
+    Path("stageflow-voice.toml").write_text(text + f'[pipeline]\nhook = "hooks_of_a_test:{hook}"\n')
+
+    async def serve() -> None:
+        async with VoiceServer().listening(port=0):
+            pass
+
+    with pytest.raises(ConfigError) as refused:
+        anyio.run(serve)
+    told = [one.strip() for one in str(refused.value).splitlines()[1:]]
+    assert any(one.startswith("pipeline.hook: ") and line in one for one in told), told
+    assert any("server.prot" in one for one in told), told
 
 
 def test_all_mistakes_are_told_at_once() -> None:
