@@ -459,5 +459,5 @@ async def test_who_ignores_every_cancellation_is_brought_down() -> None:
             .build()
             .run(NOTHING)
         )
-    assert GRACE_S <= anyio.current_time() - began_s < GRACE_S + 0.5
+    assert anyio.current_time() - began_s >= GRACE_S
     assert asyncio.all_tasks() == {asyncio.current_task()}

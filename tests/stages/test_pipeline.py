@@ -28,8 +28,9 @@ from stages.testing.fakes import (
 )
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
+from tests.support.virtual_time import virtual
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 BLOCK_SPAM = GuardPolicy((GuardRule("adverts", words=("spam",)),))
 SPOKEN = ContextSnapshot()
 
@@ -172,6 +173,7 @@ async def test_words_before_a_tool_s_work_are_heard_while_it_works() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08])
+@virtual
 async def test_cancelled_at_any_moment_it_ends_and_is_silent(seconds: float) -> None:
     listener = Listener()
     slow = Conduct(delay_s=0.01, gap_s=0.002)
@@ -183,7 +185,7 @@ async def test_cancelled_at_any_moment_it_ends_and_is_silent(seconds: float) -> 
         await graph.run(SPOKEN, ports=listener.ports(utterance))
     late_s = anyio.current_time() - scope.deadline
     assert scope.cancelled_caught
-    assert late_s < 0.05
+    assert late_s == 0, "nothing is waited for"
     sent = len(listener.tokens), len(listener.chunks)
     await anyio.sleep(0.02)
     assert (len(listener.tokens), len(listener.chunks)) == sent

@@ -19,8 +19,9 @@ from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, Utterance
 from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
+from tests.support.virtual_time import virtual
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 """More than anything here takes, so that a test that would hang fails instead."""
 
 
@@ -257,6 +258,7 @@ async def test_an_agent_that_fails_is_blamed_itself() -> None:
     assert caught.value.stage == "agent"
 
 
+@virtual
 async def test_cancelled_it_is_silent_at_once() -> None:
     listener = Listener()
     voice = ScriptedVoice(Conduct(gap_s=0.005))
@@ -265,7 +267,7 @@ async def test_cancelled_it_is_silent_at_once() -> None:
         await listener.heard.wait()
         began = anyio.current_time()
         group.cancel_scope.cancel()
-    assert anyio.current_time() - began < 0.05
+    assert anyio.current_time() == began, "nothing is waited for"
     assert 0 < len(listener.chunks) < 10
 
 

@@ -84,9 +84,8 @@ async def test_a_conversation_by_voice(tmp_path: Path) -> None:
         )
         assert {"endpoint", "transcript", "first_audio", "heard"} <= set(steps)
         assert await page.evaluate("Number(document.getElementById('sum-cuts').textContent)") == 1
-        after = await page.evaluate(
-            "heard.filter(({cuts, state}) => cuts === 1 && ['hearing', 'thinking'].includes(state))"
-        )
+        # While the person speaks; later the next answer may be heard before the page has shown that it speaks.
+        after = await page.evaluate("heard.filter(({cuts, state}) => cuts === 1 && state === 'hearing')")
         assert max(moment["loudness"] for moment in after[10:]) < 0.001, (
             "the voice goes on after the interruption"
         )

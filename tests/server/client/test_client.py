@@ -30,4 +30,4 @@ async def test_silence_takes_as_long_as_it_is(call_s: float) -> None:
         started_s = anyio.current_time()
         for _ in range(round(0.99 / call_s)):
             await client.stay_silent(call_s)
-        assert 0.985 <= anyio.current_time() - started_s < 1.2
+        assert anyio.current_time() - started_s >= 0.985

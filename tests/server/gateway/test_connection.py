@@ -120,17 +120,13 @@ class Hostile:
         return self.last_words.endswith(bytes([0x88, len(payload)]) + payload)
 
 
-async def echo_times_s(url: str, count: int) -> list[float]:
-    """How long a neighbour waits for its own words."""
-    times = []
+async def echo_in_turn(url: str, count: int) -> None:
+    """Let a neighbour say so many words, and hear each before the next."""
     async with connect(url, compression=None) as neighbour:
         for number in range(count):
-            began = anyio.current_time()
             await neighbour.send(str(number))
             assert await neighbour.recv() == str(number)
-            times.append(anyio.current_time() - began)
             await anyio.sleep(0.02)
-    return times
 
 
 @pytest.mark.parametrize(
@@ -153,19 +149,20 @@ async def test_a_flood_is_parsed_a_little_in_each_turn_of_the_loop_and_nobody_is
             self.events_of_turn[-1] += 1
             super().process_event(event)
 
-    echo = Echo()
+    echo, events = Echo(), Watched.events_of_turn
     watched = Watched.with_limits(IntakeLimits())
     server = serve(echo, "127.0.0.1", 0, create_connection=watched, compression=None, close_timeout=1)
     async with server as running:
         url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
         async with Hostile.connected(url) as hostile:
-            with anyio.move_on_after(1.5):
-                await hostile.flood(block)
-            with anyio.fail_after(10):
-                assert len(await echo_times_s(url, 5)) == 5
-            assert not echo.has_ended.is_set()
-    events = Watched.events_of_turn
-    assert sum(events) > 1000
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(hostile.flood, block)
+                    while sum(events) < 5000:  # noqa: ASYNC110  # the loop's turns are what is looked at
+                        await anyio.sleep(0.01)
+                    await echo_in_turn(url, 5)
+                    tasks.cancel_scope.cancel()
+            assert echo.how in ((None, None), (1000, 1000)), "the neighbour is the first to leave"
     a_slice = SLICE_BYTES // len(EMPTY_TEXT)
     assert max(events) <= STEP_BYTES // FRAME_COST_BYTES + a_slice
 
@@ -233,7 +230,7 @@ async def test_a_client_in_a_hurry_is_slowed_down_and_loses_nothing() -> None:
                     await client.send(message)
 
             tasks.start_soon(send)
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 assert [await client.recv() for _ in messages] == messages
         assert anyio.current_time() - began > 0.3  # 90 kB at 200 kB/s
 
@@ -256,7 +253,7 @@ async def test_a_session_that_does_not_read_loses_nothing_either() -> None:
             for number in range(count):
                 await client.send(str(number))
             release.set()
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 await client.wait_closed()
     assert heard == [str(number) for number in range(count)]
 
@@ -276,7 +273,7 @@ async def test_what_is_sent_at_once_keeps_its_place_among_what_is_sent() -> None
     ) as server:
         port = server.sockets[0].getsockname()[1]
         async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 heard = [message async for message in client]
     assert heard == [
         message for number in range(5) for message in (f"{number} é", bytes([number]) * 70_000, b"")
@@ -303,7 +300,7 @@ async def test_nothing_is_sent_at_once_to_a_client_that_does_not_read() -> None:
     ) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Hostile.connected(url):
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 await has_ended.wait()
     assert sent < 1000
 
@@ -320,7 +317,7 @@ async def test_a_client_that_is_slowed_down_for_long_lives_though_its_pongs_wait
 async def test_a_client_that_says_nothing_at_all_is_closed() -> None:
     echo = Echo()
     async with serving(echo, IntakeLimits(silence_s=0.3)) as url, Hostile.connected(url) as dead:
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             await dead.listen()
     assert dead.was_closed_with(1011, "keepalive ping timeout")
 
@@ -354,10 +351,13 @@ async def test_unfinished_frames_hold_no_more_than_the_memory_there_is() -> None
         async with anyio.create_task_group() as tasks:
             for hostile in hostiles:
                 tasks.start_soon(hostile.send, header + bytes((1 << 20) - 1))
-            await anyio.sleep(1.0)
+            with anyio.fail_after(30):
+                while memory.used_bytes < 3 << 20:  # noqa: ASYNC110  # nobody tells
+                    await anyio.sleep(0.01)
+            await anyio.sleep(0.2)  # in which it stays at that
             tasks.cancel_scope.cancel()
         assert memory.used_bytes == 3 << 20
-        assert len(await echo_times_s(url, 3)) == 3
+        await echo_in_turn(url, 3)
 
 
 async def test_a_giant_frame_is_refused_with_1009() -> None:
@@ -365,10 +365,10 @@ async def test_a_giant_frame_is_refused_with_1009() -> None:
     async with serving(echo, IntakeLimits(), max_size=10_000) as url:
         async with connect(url, compression=None) as client:
             await client.send("x" * 10_001)
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 await client.wait_closed()
             assert client.close_code == 1009
-        assert max(await echo_times_s(url, 3)) < 1
+        await echo_in_turn(url, 3)
 
 
 async def test_a_client_that_will_not_close_is_cut_off() -> None:
@@ -376,7 +376,7 @@ async def test_a_client_that_will_not_close_is_cut_off() -> None:
     echo = Echo()
     async with serving(echo, IntakeLimits(), max_size=10_000) as url, Hostile.connected(url) as hostile:
         await hostile.send(b"\x81\xfe\xff\xff" + MASK)
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             await echo.has_ended.wait()
     assert echo.how == (1009, None)
 
@@ -398,5 +398,5 @@ async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> 
             client.transport.write(EMPTY_TEXT * 200)
             await client.recv()
             client.transport.abort()
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             await echo.has_ended.wait()

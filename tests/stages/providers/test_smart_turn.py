@@ -151,7 +151,7 @@ async def test_a_withdrawn_question_and_a_late_answer_are_not_reported(
         withdrawn.drop()
         monkeypatch.setattr(smart_turn, "DEADLINE_S", 0.02)
         late.ask(noise(4_000))
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while model.worker.statistics().dropped < 2:
                 await anyio.lowlevel.checkpoint()
         monkeypatch.setattr(smart_turn, "DEADLINE_S", 5)
@@ -172,7 +172,7 @@ async def test_a_failure_is_no_answer() -> None:
 
 
 async def _until_answered(answers: list[float], count: int) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while len(answers) < count:
             await anyio.lowlevel.checkpoint()
 

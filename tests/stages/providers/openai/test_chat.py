@@ -376,16 +376,18 @@ async def test_closing_the_stream_hangs_up() -> None:
         stream = model.stream(HELLO)
         assert await anext(stream) == TextDelta("Hello")
         await stream.aclose()
-        with anyio.fail_after(2):
+        with anyio.fail_after(20):
             await server.hung_up.wait()
 
 
 async def test_cancelling_hangs_up_at_once() -> None:
     async with chatting(Reply([chunk("Hello")], "hang")) as (model, server):
-        with anyio.move_on_after(0.1) as scope:
-            await ask(model)
-        assert scope.cancelled_caught
-        with anyio.fail_after(2):
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask, model)
+                while not server.requests:  # noqa: ASYNC110  # it is asked over a socket
+                    await anyio.sleep(0.01)
+                tasks.cancel_scope.cancel()
             await server.hung_up.wait()
 
 
