@@ -28,9 +28,17 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 
 TOO_LARGE = {
-    "Caller", "Ear", "Conversation", "Utterance", "GuardedConnection", "OutputStream",
-    "ResponseRun", "Session", "Hearing", "Speech", "Run",
-}  # fmt: skip
+    "Caller",
+    "Ear",
+    "Conversation",
+    "Utterance",
+    "GuardedConnection",
+    "OutputStream",
+    "Session",
+    "Hearing",
+    "Speech",
+    "Run",
+}
 """Classes beyond the limit today. None may join them; one that is within it again leaves."""
 
 

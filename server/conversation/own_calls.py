@@ -5,12 +5,20 @@ that were said before it, and outlives their being taken back.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from server.conversation.memory import Conversation, Entry, OwnCall
 from server.domain.errors import ClientError
 from stageflow.tools import ToolCall
+
+
+class Says(Protocol):
+    """Whoever says the answer."""
+
+    entry: Entry | None
+    """What it is saying, if anything yet."""
 
 
 @dataclass(slots=True)
@@ -18,18 +26,17 @@ class OwnCalls:
     """The calls that one answer makes."""
 
     conversation: Conversation
-    saying: Callable[[], Entry | None]
-    """What the answer is saying."""
-    asked: Callable[[], Entry | None]
+    answer: Says
+    asked: Entry | None = None
     """The words that it answers."""
     _made: list[Entry] = field(default_factory=list)
 
     def begin(self, name: str, arguments: Mapping[str, object]) -> OwnCall:
         """A call runs from now on; what comes of it is set as `result`."""
-        said = self.saying()
+        said = self.answer.entry
         # Ids that a model gives are its own for one request, not for a conversation.
         call = ToolCall(self.conversation.ids.new("call"), name, as_text(arguments))
-        own = OwnCall(call, said, 0 if said is None else len(said.generated), self.asked())
+        own = OwnCall(call, said, 0 if said is None else len(said.generated), self.asked)
         entry = Entry(
             self.conversation.ids.new("item"), "assistant", kind="call", name=name, is_told=False, own=own
         )

@@ -65,9 +65,10 @@ class ResponseContext:
     now: Callable[[], float]
     spawn: Callable[..., None]
     """Runs a task of the session's, which its answer does not end: an async function and its arguments."""
-
     user_id: str | None = None
     """Whose session it is, if it has somebody's key."""
+    raises_impossible: bool = False
+    """Whether an impossible event of a response is raised (in tests), or logged and ignored."""
 
     async def offer(self, response: Response, config: SessionConfig) -> Offer:
         """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""

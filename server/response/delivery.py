@@ -3,16 +3,18 @@
 Bound to its output: a stage that outlives its run speaks to nobody.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from audio.codecs import encode
 from audio.resample import Resampler
 from server.conversation.heard import grow
+from server.conversation.memory import Entry
 from server.domain.events import ResponseText
-from server.domain.values import Response
 from server.output.outbound import OutputStream, StreamState
-from server.response.lifecycle import Lifecycle
+from server.response.context import ResponseContext
+from server.response.events import ResponseEvents
 from server.response.prepared import Prepared
+from server.response.run_limits import RunLimits
 from server.telemetry.timeline import Timeline
 from stages.chunks import decode_chunk
 from stages.ports import WordTime
@@ -24,39 +26,34 @@ class Delivery:
     def __init__(
         self,
         output: OutputStream,
-        response: Response,
-        lifecycle: Lifecycle,
+        events: ResponseEvents,
+        begin: Callable[[], Entry],
         timeline: Timeline,
-        now: Callable[[], float],
-        *,
-        step: Callable[[], Awaitable[None]],
-        on_token: Callable[[], None],
-        on_speech: Callable[[float], None],
+        limits: RunLimits,
+        context: ResponseContext,
     ) -> None:
-        """`step` is awaited for each token and stretch; `on_speech` is called with the seconds of each stretch."""
-        self._step = step
+        """`begin` returns the message that is being said, and makes it with its first token or sample."""
         self.output = output
-        self.response = response
-        self._lifecycle = lifecycle
+        self._events = events
+        self._begin = begin
         self._timeline = timeline
-        self._now = now
-        self._on_token = on_token
-        self._on_speech = on_speech
+        self._limits = limits
+        self._context = context
         self._resampler: Resampler | None = None
         self._voice_hz = 0
 
     async def send_token(self, token: str) -> None:
         """Take the next piece of the answer's text."""
-        await self._step()
+        await self._context.outbound.share.step()
         if token and self.output.state is not StreamState.SHUT:
-            self._timeline.mark("first_token", self._now())
-            self._on_token()
-            entry = self._lifecycle.begin(self.output)
+            self._timeline.mark("first_token", self._context.now())
+            self._context.on_alive(self._timeline.run)
+            entry = self._begin()
             entry.generated += token
             if entry.spoken and not self.output.is_audible:
-                self._lifecycle.untold += token
+                self._events.untold += token
             else:
-                await self.output.event(ResponseText(self.response, entry.id, token))
+                await self.output.event(ResponseText(self._events.response, entry.id, token))
 
     async def send_audio_chunk(
         self,
@@ -69,20 +66,20 @@ class Delivery:
         words: tuple[WordTime, ...] = (),
     ) -> None:
         """Take speech, as `stages.chunks.AudioSink` has it."""
-        await self._step()
+        await self._context.outbound.share.step()
         if self.output.state is StreamState.SHUT:
             return
         samples, rate_hz = decode_chunk(data, format)
-        if not len(samples) and self._lifecycle.entry is None:
+        if not len(samples) and self._events.entry is None:
             return  # the end of speech that has not begun
-        entry = self._lifecycle.begin(self.output)
+        entry = self._begin()
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
-        told = grow(self._lifecycle.pieces, len(wire), text=text, words=times, is_final=is_final)
+        told = grow(self._events.pieces, len(wire), text=text, words=times, is_final=is_final)
         await self.output.audio(
-            self.response, entry.id, encode(wire, self.response.config.output_format), told
+            self._events.response, entry.id, encode(wire, self._events.response.config.output_format), told
         )
-        self._on_speech(len(samples) / rate_hz)
+        self._limits.spoke(len(samples) / rate_hz)
 
     async def say(self, prepared: Prepared) -> None:
         """Take a sentence that is spoken already."""
@@ -94,7 +91,7 @@ class Delivery:
     def _voice_at(self, rate_hz: int) -> Resampler:
         if self._resampler is None or self._voice_hz != rate_hz:
             self._voice_hz = rate_hz
-            self._resampler = Resampler(rate_hz, self.response.config.output_format.rate_hz)
+            self._resampler = Resampler(rate_hz, self._events.response.config.output_format.rate_hz)
         return self._resampler
 
 

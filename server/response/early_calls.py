@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from server.domain.mcp_tools import Offer
-from server.response.lifecycle import Calling, arguments_json
+from server.response.events import Calling, arguments_json
 from server.tools.mcp_calls import McpCalls, PlacedCall, RunningCall
 from stageflow.tools import ToolCall
 

@@ -1,261 +1,268 @@
-"""What the client is told of one answer, rung by rung: nothing, response started, message started, ended.
+"""The lifecycle of one response, from its first preparation to its end: one table of states and events.
 
-Whatever happens to an answer, the client is told each rung at most once, in order, and of every response that has
-started also its end. Calls of tools that are not ours, the client's and MCP tools, are told last, when the words
-before them have left. A message that a failure has cut short is broken off, and the apology is the next.
+Theory of operation
+-------------------
+A response is *held* until it is certain that it is wanted (CONFIRMED) and that it may be said (GUARD_PASSED): what it
+says waits in its output stream. When the second of the two has come, LET_OUT opens the stream, and all of it leaves at
+once. This is the commit gate; nothing else opens a stream.
+
+The client is told every step at most once and in order: the response, its message, the message's end, the response's
+end. It may know of a response that is still held, because it has asked for it by name or has been told that it takes a
+moment: such a response (ANNOUNCED) always ends in something that is told. One of which the client knows nothing can be
+dropped, and nobody has ever heard of it.
+
+Everything that decides a transition is in `TABLE`. There is no clock, task or socket: events come in with their facts,
+commands go out, and `server.response.output` obeys them in order, without an `await` in between. What comes after the
+end comes from a run that has not obeyed its cancellation, and changes nothing.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from server.conversation.heard import SpokenPiece, grow, heard_text
-from server.conversation.memory import Conversation, Entry
-from server.domain.errors import ClientError
-from server.domain.events import (
-    ResponseAudio,
-    ResponseCall,
-    ResponseEnded,
-    ResponseItemEnded,
-    ResponseItemStarted,
-    ResponseStarted,
-    ResponseText,
-)
-from server.domain.ids import Ids
-from server.domain.mcp_tools import ApprovalRequest, McpCall, McpTool
-from server.domain.values import Item, ItemStatus, Response, ResponseReason, ResponseStatus
-from server.output.outbound import Outbound, OutputStream, StreamState
-from server.tools.mcp_calls import PlacedCall, RunningCall
-from stageflow.tools import ToolCall
-from stages.ports import Usage
+from server.domain import table
 
 
-class Phase(StrEnum):
-    """How far up the lifecycle the client has been told."""
+class LifecycleState(StrEnum):
+    """Where a response stands."""
 
-    SILENT = "silent"
+    PREPARING = "preparing"
+    """Held: neither is it certain that it is wanted, nor has the guard passed."""
+    PASSED = "passed"
+    """Held: the guard has passed, and the end of the turn is not certain."""
+    CONFIRMED = "confirmed"
+    """Held: it is wanted, and the guard has not passed."""
+    ANNOUNCED = "announced"
+    """The same, and the client has been told of the response."""
+    OPEN = "open"
+    """Let out; there is nothing to tell yet."""
     STARTED = "started"
+    """Let out; the client has been told of the response, and of no message that goes on."""
     MESSAGE = "message"
+    """Let out, and saying something."""
     ENDED = "ended"
+    """Its end has been told, or there was nothing to tell; its last sounds may still be played."""
+    DROPPED = "dropped"
+    """Thrown away; the client has never heard of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Calling:
-    """A call that the answer makes: of one of the client's tools, or of an MCP tool."""
+class LifecycleEvent(StrEnum):
+    """What happened to it."""
 
-    call: ToolCall
-    mcp: McpTool | None = None
-    running: RunningCall | None = None
-    """If it was started already."""
+    CONFIRMED = "confirmed"
+    """The end of the turn is certain, or the client has asked for it: it is wanted."""
+    GUARD_PASSED = "guard passed"
+    """The last guard lets the words pass, or what is said needs none."""
+    MESSAGE_BEGAN = "message began"
+    """The first token or sample of a message."""
+    KEPT_WAITING = "kept waiting"
+    """The person has heard nothing for a while, and there is something to say about that."""
+    BROKEN_OFF = "broken off"
+    """What was said of the message has been heard to its end; what is said next is another."""
+    RESTARTED = "restarted"
+    """Something else is to be said instead."""
+    FINISHED = "finished"
+    """The run is over, and all that it had to say has left."""
+    INTERRUPTED = "interrupted"
+    """The person, the client or a deadline takes the floor from it."""
+    UNWANTED = "unwanted"
+    """The person had not finished: it was prepared in vain."""
+    CRASHED = "crashed"
+    """The run has failed by a bug of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an answer went."""
+class LifecycleFact(StrEnum):
+    """What is true at an event, and decides where it leads."""
 
-    status: ResponseStatus
-    reason: ResponseReason | None = None
-    error: ClientError | None = None
-    usage: Usage = Usage()
-    calls: tuple[Calling, ...] = ()
-    """Of tools that are not ours."""
+    REQUESTED = "requested"
+    """The client has asked for it by name."""
+    DRAFTED = "drafted"
+    """A message has begun, and is held."""
+    TO_TELL = "to tell"
+    """It has failed, or calls tools of others: the client must be told, whether or not anything was said."""
+
+
+class LifecycleCommand(StrEnum):
+    """What to do, in this order."""
+
+    ANNOUNCE = "announce"
+    """Tell the client at once that the response was created, past what is held."""
+    START = "start"
+    """Tell the same through the stream, ahead of what it says."""
+    BEGIN_MESSAGE = "begin message"
+    """Make the message's entry and tell of it through the stream."""
+    SAY_FIRST = "say first"
+    """Say past the stream that it takes a moment, as a message of its own."""
+    LET_OUT = "let out"
+    """Open the stream."""
+    END_MESSAGE = "end message"
+    """Tell the end of the message where its voice has ended."""
+    RENEW = "renew"
+    """Go on in another stream, which is open if this one was."""
+    SHUT = "shut"
+    """Nothing more of this stream leaves."""
+    SILENCE = "silence"
+    """The same, and what the client holds of it is thrown away."""
+    FORGET = "forget"
+    """Take back what it has said, of which nothing was let out."""
+    CUT = "cut"
+    """Cut what it has said to what was heard."""
+    UNDO = "undo"
+    """Take back what it has done, and that the person had finished."""
+    TELL_END = "tell end"
+    """Tell the end of the response and note it."""
+    NOTE_END = "note end"
+    """Note how it ended; there is nobody to tell."""
+
+
+Row = table.Row[LifecycleState, LifecycleCommand, LifecycleFact]
+"""A row of `TABLE`."""
+
+_S, _E, _C, _F = LifecycleState, LifecycleEvent, LifecycleCommand, LifecycleFact
+_AGAIN = (_C.SHUT, _C.FORGET, _C.RENEW)
+_NEVER = (_C.SHUT, _C.FORGET)
+_CUT_SHORT = (_C.SILENCE, _C.CUT, _C.TELL_END)
+_MESSAGE = (_C.START, _C.BEGIN_MESSAGE)
+
+
+def _held(state: LifecycleState) -> dict[LifecycleEvent, Row]:
+    """What a held response of which the client knows nothing does, whatever it waits for."""
+    return {
+        _E.MESSAGE_BEGAN: Row(state, _MESSAGE),
+        _E.RESTARTED: Row(state, _AGAIN),
+        _E.INTERRUPTED: Row(_S.DROPPED, (_C.SILENCE, _C.FORGET)),
+        _E.CRASHED: Row(_S.DROPPED, _NEVER),
+    }
+
+
+def _let_out(state: LifecycleState) -> Row:
+    """Into this state, or into the message that has begun."""
+    return Row(_S.MESSAGE, (_C.LET_OUT,), when=_F.DRAFTED, otherwise=Row(state, (_C.LET_OUT,)))
+
+
+TABLE: dict[LifecycleState, dict[LifecycleEvent, Row]] = {
+    _S.PREPARING: {
+        **_held(_S.PREPARING),
+        _E.UNWANTED: Row(_S.DROPPED, (*_NEVER, _C.UNDO)),
+        _E.CONFIRMED: Row(_S.ANNOUNCED, (_C.ANNOUNCE,), when=_F.REQUESTED, otherwise=Row(_S.CONFIRMED)),
+        _E.GUARD_PASSED: Row(_S.PASSED),
+    },
+    _S.PASSED: {
+        **_held(_S.PASSED),
+        _E.UNWANTED: Row(_S.DROPPED, (*_NEVER, _C.UNDO)),
+        _E.CONFIRMED: Row(
+            _S.STARTED,
+            (_C.ANNOUNCE, _C.LET_OUT),
+            when=_F.REQUESTED,
+            otherwise=_let_out(_S.OPEN),
+        ),
+        _E.GUARD_PASSED: Row(_S.PASSED),
+    },
+    _S.CONFIRMED: {
+        **_held(_S.CONFIRMED),
+        _E.GUARD_PASSED: _let_out(_S.OPEN),
+        _E.KEPT_WAITING: Row(
+            _S.CONFIRMED,
+            when=_F.DRAFTED,
+            otherwise=Row(_S.ANNOUNCED, (_C.ANNOUNCE, _C.SAY_FIRST)),
+        ),
+    },
+    _S.ANNOUNCED: {
+        _E.GUARD_PASSED: _let_out(_S.STARTED),
+        _E.MESSAGE_BEGAN: Row(_S.ANNOUNCED, (_C.BEGIN_MESSAGE,)),
+        _E.KEPT_WAITING: Row(_S.ANNOUNCED, when=_F.DRAFTED, otherwise=Row(_S.ANNOUNCED, (_C.SAY_FIRST,))),
+        _E.RESTARTED: Row(_S.ANNOUNCED, _AGAIN),
+        _E.INTERRUPTED: Row(_S.ENDED, (_C.SILENCE, _C.FORGET, _C.CUT, _C.TELL_END)),
+        _E.CRASHED: Row(_S.ENDED, (_C.SILENCE, _C.FORGET, _C.TELL_END)),
+    },
+    _S.OPEN: {
+        _E.GUARD_PASSED: Row(_S.OPEN),
+        _E.MESSAGE_BEGAN: Row(_S.MESSAGE, _MESSAGE),
+        _E.KEPT_WAITING: Row(_S.STARTED, (_C.ANNOUNCE, _C.SAY_FIRST)),
+        _E.BROKEN_OFF: Row(_S.OPEN, (_C.SHUT, _C.RENEW)),
+        _E.RESTARTED: Row(_S.OPEN, _AGAIN),
+        _E.FINISHED: Row(
+            _S.ENDED,
+            (_C.START, _C.TELL_END),
+            when=_F.TO_TELL,
+            otherwise=Row(_S.ENDED, (_C.NOTE_END,)),
+        ),
+        _E.INTERRUPTED: Row(_S.ENDED, (_C.SILENCE, _C.NOTE_END)),
+        _E.CRASHED: Row(_S.ENDED, (_C.SHUT, _C.NOTE_END)),
+    },
+    _S.STARTED: {
+        _E.GUARD_PASSED: Row(_S.STARTED),
+        _E.MESSAGE_BEGAN: Row(_S.MESSAGE, (_C.BEGIN_MESSAGE,)),
+        _E.KEPT_WAITING: Row(_S.STARTED, (_C.SAY_FIRST,)),
+        _E.BROKEN_OFF: Row(_S.STARTED, (_C.SHUT, _C.RENEW)),
+        _E.RESTARTED: Row(_S.STARTED, _AGAIN),
+        _E.FINISHED: Row(_S.ENDED, (_C.TELL_END,)),
+        _E.INTERRUPTED: Row(_S.ENDED, _CUT_SHORT),
+        _E.CRASHED: Row(_S.ENDED, (_C.SILENCE, _C.TELL_END)),
+    },
+    _S.MESSAGE: {
+        _E.GUARD_PASSED: Row(_S.MESSAGE),
+        _E.KEPT_WAITING: Row(_S.MESSAGE),
+        _E.BROKEN_OFF: Row(_S.STARTED, (_C.SHUT, _C.END_MESSAGE, _C.RENEW)),
+        _E.FINISHED: Row(_S.ENDED, (_C.TELL_END,)),
+        _E.INTERRUPTED: Row(_S.ENDED, _CUT_SHORT),
+        _E.CRASHED: Row(_S.ENDED, (_C.SILENCE, _C.TELL_END)),
+    },
+    _S.ENDED: {
+        # Its last sounds are still being played: what was heard of them is known only now.
+        _E.INTERRUPTED: Row(_S.ENDED, (_C.SILENCE, _C.CUT)),
+    },
+    _S.DROPPED: {},
+}
+
+_BEFORE = frozenset({_E.UNWANTED, _E.CONFIRMED})
+
+IMPOSSIBLE: dict[LifecycleState, frozenset[LifecycleEvent]] = {
+    # Nobody waits for what may not be wanted; and what is held can neither be broken off nor end.
+    _S.PREPARING: frozenset({_E.KEPT_WAITING, _E.BROKEN_OFF, _E.FINISHED}),
+    _S.PASSED: frozenset({_E.KEPT_WAITING, _E.BROKEN_OFF, _E.FINISHED}),
+    # What is wanted is so for good.
+    _S.CONFIRMED: _BEFORE | {_E.BROKEN_OFF, _E.FINISHED},
+    _S.ANNOUNCED: _BEFORE | {_E.BROKEN_OFF, _E.FINISHED},
+    _S.OPEN: _BEFORE,
+    _S.STARTED: _BEFORE,
+    # A message goes on; what was let out is not taken back, but broken off.
+    _S.MESSAGE: _BEFORE | {_E.MESSAGE_BEGAN, _E.RESTARTED},
+    _S.ENDED: frozenset(),
+    _S.DROPPED: frozenset(),
+}
+"""What cannot happen in a state: a bug of ours."""
+
+OVER = frozenset({_S.ENDED, _S.DROPPED})
+"""States in which whatever else happens is late."""
+
+HELD = frozenset({_S.PREPARING, _S.PASSED, _S.CONFIRMED, _S.ANNOUNCED})
+"""States in which nothing leaves its stream."""
+
+UNCONFIRMED = frozenset({_S.PREPARING, _S.PASSED})
+"""States in which it is not certain that it is wanted."""
+
+TOLD = frozenset({_S.ANNOUNCED, _S.STARTED, _S.MESSAGE})
+"""States in which the client knows of the response, and has not been told of its end."""
+
+
+class ImpossibleInLifecycle(AssertionError):
+    """An event that the table calls impossible in this state: a bug of ours."""
 
 
 class Lifecycle:
-    """The events of one response and its entries in the conversation."""
+    """The machine over `TABLE`."""
 
-    def __init__(self, response: Response, conversation: Conversation, outbound: Outbound) -> None:
-        self.phase = Phase.SILENT
-        self.entry: Entry | None = None
-        """What is being said, from its first token or sample."""
-        self.pieces: list[SpokenPiece] = []
-        self.untold = ""
-        """Words of a spoken message that has no sound yet: if it breaks off before its first, they were never said."""
-        self._response = response
-        self._broken_off: list[Item] = []
-        self.first: Entry | None = None
-        """What was said ahead of the answer, if anything."""
-        self._conversation = conversation
-        self._outbound = outbound
+    def __init__(self) -> None:
+        self.state = LifecycleState.PREPARING
 
-    def start_now(self, *, is_told: bool) -> None:
-        """Announce the response past any output, if that has not been done: the client has asked for it."""
-        self.phase = Phase.STARTED
-        if not is_told:
-            self._outbound.put(ResponseStarted(self._response))
-
-    def start(self, output: OutputStream) -> None:
-        """Announce the response, if that has not been done."""
-        if self.phase is Phase.SILENT:
-            self.phase = Phase.STARTED
-            output.event_nowait(ResponseStarted(self._response))
-
-    def begin(self, output: OutputStream) -> Entry:
-        """The answer's message, made and announced with its first token or sample."""
-        if self.entry is not None:
-            return self.entry
-        self.start(output)
-        entry = self.entry = Entry(
-            self._conversation.ids.new("item"),
-            "assistant",
-            spoken=self._response.modality == "audio",
-            status="in_progress",
-            pieces=self.pieces,
-            rate_hz=self._response.config.output_format.rate_hz,
-            is_told=output.state is StreamState.OPEN,
-        )
-        previous = self._conversation.add(entry)
-        self.phase = Phase.MESSAGE
-        output.event_nowait(ResponseItemStarted(self._response, entry.item(), previous))
-        return entry
-
-    def tell_words(self) -> None:
-        """The message is audible, or complete without a sound: what it says by now is told."""
-        if self.entry is not None and self.untold:
-            self._outbound.put(ResponseText(self._response, self.entry.id, self.untold))
-        self.untold = ""
-
-    def let_out(self) -> None:
-        """What was held has been told."""
-        if self.entry is not None:
-            self.entry.is_told = True
-
-    def say_first(self, text: str, samples: int, chunks: Sequence[bytes]) -> Response:
-        """Tell a message of its own, ahead of the answer's, which has not begun; returns the response as it is then."""
-        put, response = self._outbound.put, self._response
-        if self.phase is Phase.SILENT:
-            self.start_now(is_told=False)
-        pieces: list[SpokenPiece] = []
-        grow(pieces, samples, text=text, is_final=True)
-        entry = Entry(
-            self._conversation.ids.new("item"),
-            "assistant",
-            text,
-            spoken=True,
-            status="in_progress",
-            pieces=pieces,
-            rate_hz=response.config.output_format.rate_hz,
-        )
-        put(ResponseItemStarted(response, replace(entry.item(), text=""), self._conversation.add(entry)))
-        put(ResponseText(response, entry.id, text))
-        at, sent = 0, sum(map(len, chunks))
-        for chunk in chunks:
-            put(ResponseAudio(response, entry.id, chunk, self._outbound.epoch, at * samples // sent))
-            at += len(chunk)
-        self._broken_off.append(self._end_message(entry, "completed"))
-        self.first = entry
-        self._response = replace(response, message_index=len(self._broken_off))
-        return self._response
-
-    def remark(self, key: str, value: str) -> Response:
-        """Add to the response's metadata, for the events that are still to come; returns the response as it is then."""
-        self._response = replace(self._response, metadata={**(self._response.metadata or {}), key: value})
-        return self._response
-
-    def break_off(self) -> Response:
-        """End the message where its voice has ended, and return the response as it goes on: with another message."""
-        if self.phase is Phase.MESSAGE and self.entry is not None:
-            entry = self.entry
-            self._broken_off.append(self._end_message(entry, "incomplete"))
-            self.untold = ""
-            _keep_spoken(entry)
-            self._response = replace(self._response, message_index=len(self._broken_off))
-            self.entry, self.pieces, self.phase = None, [], Phase.STARTED
-        return self._response
-
-    def cut_off(self) -> None:
-        """The voice has ended before the text: what is remembered is what was spoken."""
-        if self.entry is not None:
-            _keep_spoken(self.entry)
-
-    def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
-        """Tell how it went, if the client knows of the response; at most once. The MCP calls are yet to be followed."""
-        items = [*self._broken_off]
-        mcp: tuple[PlacedCall, ...] = ()
-        if self.phase is Phase.MESSAGE and self.entry is not None:
-            if outcome.status in ("completed", "incomplete"):
-                self.tell_words()
-            items.append(self._end_message(self.entry, outcome.status))
-        if self.phase in (Phase.STARTED, Phase.MESSAGE):
-            mcp = self._call(items, outcome.calls)
-            ended = ResponseEnded(
-                self._response, outcome.status, outcome.reason, outcome.error, tuple(items), outcome.usage
-            )
-            self._outbound.put(ended)
-        self.phase = Phase.ENDED
-        return mcp
-
-    def forget(self, phase: Phase) -> None:
-        """Take back a message of which nothing was let out; `phase` is what the client knows all the same."""
-        if self.entry is not None and self._conversation.find(self.entry.id) is not None:
-            self._conversation.delete(self.entry.id)
-        self.entry = None
-        self.pieces.clear()
-        self.untold = ""
-        self.phase = Phase.STARTED if self._broken_off else phase
-
-    def _end_message(self, entry: Entry, status: ResponseStatus) -> Item:
-        ended: ItemStatus = "completed" if status == "completed" else "incomplete"
-        entry.status = ended
-        entry.generated = entry.generated.removesuffix(self.untold)
-        item = replace(entry.item(), text=entry.generated)
-        self._outbound.put(ResponseItemEnded(self._response, item, self._conversation.previous_id(item.id)))
-        return item
-
-    def _call(self, items: list[Item], calls: Sequence[Calling]) -> tuple[PlacedCall, ...]:
-        """Tell of calls, each an item behind the answer's words, whatever has been said since."""
-        mcp = []
-        told = self.entry is not None and self._conversation.find(self.entry.id) is not None
-        after = self.entry.id if told and self.entry is not None else None
-        for calling in calls:
-            # Ids that a model gives are its own for one request, not for a conversation.
-            entry, index = _call_entry(calling, self._conversation.ids), len(items)
-            after = self._add(items, entry, after)
-            if calling.mcp is None:
-                continue
-            request_id = None
-            if calling.mcp.needs_approval:
-                request = _request_entry(entry, calling.mcp, self._conversation.ids)
-                after = request_id = self._add(items, request, after)
-            mcp.append(PlacedCall(entry, index, calling.mcp, calling.running, request_id))
-        return tuple(mcp)
-
-    def _add(self, items: list[Item], entry: Entry, after: str | None) -> str:
-        previous = self._conversation.add(entry, after)
-        self._outbound.put(ResponseCall(self._response, entry.item(), previous, len(items)))
-        items.append(entry.item())
-        return entry.id
-
-
-def _keep_spoken(entry: Entry) -> None:
-    if entry.spoken:  # what never got a voice nobody has heard, and nobody held it back
-        entry.generated = heard_text(entry.pieces, sum(piece.samples for piece in entry.pieces))
-
-
-def _call_entry(calling: Calling, ids: Ids) -> Entry:
-    call, mcp = calling.call, calling.mcp
-    name = call.name if mcp is None else mcp.tool.name
-    detail = None if mcp is None else McpCall(mcp.server.label)
-    return Entry(
-        ids.new("item"),
-        "assistant",
-        arguments_json(call),
-        kind="call",
-        call_id=ids.new("call"),
-        name=name,
-        detail=detail,
-    )
-
-
-def _request_entry(call: Entry, mcp: McpTool, ids: Ids) -> Entry:
-    detail = ApprovalRequest(mcp.server.label)
-    return Entry(
-        ids.new("item"), "assistant", call.generated, kind="approval_request", name=call.name, detail=detail
-    )
-
-
-def arguments_json(call: ToolCall) -> str:
-    """The arguments as text, as the model gave them if it gave text."""
-    arguments = call.arguments
-    return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)
+    def feed(
+        self, event: LifecycleEvent, facts: frozenset[LifecycleFact] = frozenset()
+    ) -> tuple[LifecycleCommand, ...]:
+        """Move on `event` and say what to do. Raises ImpossibleInLifecycle, and then the state has not moved."""
+        if event in IMPOSSIBLE[self.state]:
+            raise ImpossibleInLifecycle(f"{event!r} in {self.state!r}")
+        cell = TABLE[self.state].get(event)
+        if cell is None:
+            return ()  # it is over
+        row = cell.given(facts)
+        self.state = row.next
+        return row.commands

@@ -16,10 +16,10 @@ from server.conversation.clips import Clips
 from server.conversation.items import chosen
 from server.domain.errors import ClientError
 from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
-from server.domain.values import Response, ResponseOptions, ResponseReason, SessionConfig
+from server.domain.values import ResponseOptions, ResponseReason, SessionConfig
 from server.response.context import ResponseContext
 from server.response.pending import Deed, Pending
-from server.response.run import ResponseRun
+from server.response.run import ResponseRun, new_response
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
 from server.turntaking.floor_table import Fact, FloorEvent
@@ -65,13 +65,9 @@ class Requests:
                 Question(options=options, ended_by="client", requested=True, about=about, is_out_of_band=True)
             )
             return
-        config, ids = options.over(self.context.config()), self.context.of_responses.conversation.ids
-        response = Response(
-            ids.new("resp"), config.modality, options.metadata, config, options.in_conversation
-        )
-        question = Question(
-            options=options, ended_by="client", requested=True, about=about, response=response
-        )
+        question = Question(options=options, ended_by="client", requested=True, about=about)
+        response = new_response(question, self.context.config(), self.context.of_responses)
+        question = replace(question, response=response)
         self.context.feed(Happened(FloorEvent.RESPONSE_REQUESTED, self._facts(), question))
 
     def refuse(self, happened: Happened) -> None:

@@ -2,17 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from server.conversation.memory import Entry
 from server.domain.voice_events import ArtifactMade, StageEventTold
-from server.response.gate import CommitGate
+from server.response.background import BackgroundWork
+from server.response.context import ResponseContext
+from server.response.output import ResponseOutput
 from server.response.run_limits import RunLimits
+from server.response.verdicts import Verdicts
 from stageflow.core import StageArtifact, StageEvent, StageKind, StageOutput, StageStatus
 from stageflow.graph import StageSpec
 from stageflow.pipeline import PipelineGraph
-from stageflow.tools import ToolCall
 from stages.contract import CALLED, PRIVATE_EVENTS, STT, roles_of, route_of
 
 log = logging.getLogger(__name__)
@@ -34,34 +37,30 @@ class RunWatch:
     def __init__(
         self,
         graph: PipelineGraph,
-        gate: CommitGate,
+        output: ResponseOutput,
+        verdicts: Verdicts,
         limits: RunLimits,
-        *,
-        on_alive: Callable[[], None],
-        on_route: Callable[[str], None],
-        on_calls: Callable[[Sequence[ToolCall]], None],
-        on_news: Callable[[News], None],
-        on_end: Callable[[], None],
+        work: BackgroundWork,
+        context: ResponseContext,
     ) -> None:
-        """`on_calls` is told of calls of tools that are run elsewhere, while their words are still being spoken."""
         self._roles = roles_of(graph)
-        self._gate = gate
+        self._output = output
+        self._verdicts = verdicts
         self._limits = limits
-        self._on_alive = on_alive
-        self._on_route = on_route
-        self._on_calls = on_calls
-        self._on_news = on_news
-        self._on_end = on_end
+        self._work = work
+        self._context = context
         self._left = MAX_NEWS
         self.outputs: dict[str, StageOutput] = {}
         """Of the stages that have ended."""
-        gate.expect(self._roles.gate)
+        verdicts.expect(self._roles.gate, context.now())
 
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
-        self._on_alive()
+        self._context.on_alive(self._output.run_id)
         if event.type == CALLED:
-            self._on_calls(event.data["calls"])
+            self._output.calls.start(
+                event.data["calls"]
+            )  # while the words before them are still being spoken
         elif event.type == "stage.started" and event.data["stage"] in self._roles.deciders:
             self._limits.decides(str(event.data["stage"]))
         elif event.type not in PRIVATE_EVENTS and not event.type.startswith(_LIFE):
@@ -77,24 +76,27 @@ class RunWatch:
             and output.status is StageStatus.OK
             and (route := route_of(output.data))
         ):
-            self._on_route(route)
+            self._verdicts.routed(route, self._context.now())
         if spec.optional and output.error:
             log.warning("an optional stage failed", extra={"stage": spec.name, "pii.error": output.error})
         for artifact in output.artifacts:
             self._artifact(spec.name, artifact)
-        self._gate.stage_ended(spec.name, output)
-        self._on_end()
+        self._verdicts.stage_ended(spec.name, output, self._context.now())
+        self._work.go_on()
 
     def tell(self, stage: str, name: str, data: Mapping[str, Any]) -> None:
         """Tell the client, and the log, of an event of a stage's."""
         log.info("stage event", extra={"stage": stage, "event": name, "pii.data": dict(data)})
         if (shown := self._shown(stage, dict(data))) is not None:
-            self._on_news(StageEventTold(stage, name, shown))
+            self._news(StageEventTold(stage, name, shown))
 
     def _artifact(self, stage: str, artifact: StageArtifact) -> None:
         log.info("stage artifact", extra={"stage": stage, "artifact": artifact.type})
         if (shown := self._shown(stage, artifact.payload)) is not None:
-            self._on_news(ArtifactMade(stage, artifact.type, shown))
+            self._news(ArtifactMade(stage, artifact.type, shown))
+
+    def _news(self, news: News) -> None:
+        self._output.streams.current.event_nowait(replace(news, response_id=self._output.events.response.id))
 
     def _shown(self, stage: str, value: object) -> str | None:
         """The value as JSON; None if it is not told, which the log says."""

@@ -182,7 +182,7 @@ class FloorKeeper:
             case FloorCommand.FLUSH:
                 self._flush(answer, reason)
             case FloorCommand.FILL:
-                answer.fill(now)
+                answer.fill()
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:

@@ -226,6 +226,7 @@ class Session:
             now=self._now,
             spawn=self._help,
             user_id=None if self._owner == self.id else self._owner,
+            raises_impossible=services.raises_impossible,
         )
 
     def _new_requests(self) -> Requests:

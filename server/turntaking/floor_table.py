@@ -4,9 +4,9 @@ Events say what happened and carry facts ("the answer is protected", "the client
 rows of a cell applies is decided by the facts, in the order of the rows, and nowhere else.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from server.domain import table
 
 
 class State(StrEnum):
@@ -131,25 +131,8 @@ class FloorCommand(StrEnum):
     """End the session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where an event leads and what to do about it; with `when`, only if that is a fact, and `otherwise` if not."""
-
-    next: State
-    commands: tuple[FloorCommand, ...] = ()
-    when: Fact | None = None
-    otherwise: "Row | None" = None
-
-    def ways(self) -> "Iterator[Row]":
-        """This row and those that apply if it does not."""
-        yield self
-        if self.otherwise is not None:
-            yield from self.otherwise.ways()
-
-    def given(self, facts: frozenset[Fact]) -> "Row":
-        """The row that these facts lead to."""
-        return next(row for row in self.ways() if row.when is None or row.when in facts)
-
+Row = table.Row[State, FloorCommand, Fact]
+"""A row of `TABLE`."""
 
 _S, _E, _C, _F = State, FloorEvent, FloorCommand, Fact
 _ANSWER = (_C.OPEN, _C.START, _C.COMMIT)

@@ -1,6 +1,6 @@
 """What models are told of a long conversation: whole turns go first, and calls never without their results."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,13 @@ from server.domain.values import Truncation
 AUTO = Truncation()
 WORDS = "x" * 4 * (100 - MESSAGE_TOKENS)
 """Of an entry that takes a hundred tokens."""
+
+
+@dataclass
+class Saying:
+    """Whoever says the answer."""
+
+    entry: Entry | None
 
 
 def conversation(turns: int) -> Conversation:
@@ -96,9 +103,7 @@ def test_no_call_is_told_without_its_result_nor_a_result_without_its_call(
                 saying = Entry(f"a{number}", "assistant", WORDS)
                 made.add(saying)
             case "own":
-                OwnCalls(made, partial(lambda said: said, saying), lambda: None).begin(
-                    "find", {}
-                ).result = WORDS
+                OwnCalls(made, Saying(saying)).begin("find", {}).result = WORDS
             case "call":
                 made.add(
                     Entry(f"c{number}", "assistant", "{}", kind="call", call_id=f"call_{number}", name="f")

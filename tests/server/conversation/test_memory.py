@@ -1,5 +1,7 @@
 """The conversation: order, what was heard, what the model is given."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from server.conversation.heard import SpokenPiece
@@ -192,10 +194,17 @@ def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> No
 # --- calls of the server's own tools --------------------------------------------------------------------------
 
 
+@dataclass
+class Saying:
+    """Whoever says the answer."""
+
+    entry: Entry | None
+
+
 def own_call(
     made: Conversation, name: str, saying: Entry | None = None, asked: Entry | None = None
 ) -> OwnCall:
-    return OwnCalls(made, lambda: saying, lambda: asked).begin(name, {})
+    return OwnCalls(made, Saying(saying), asked).begin(name, {})
 
 
 def shape(made: Conversation, **which: str) -> list[str]:
@@ -209,7 +218,7 @@ def shape(made: Conversation, **which: str) -> list[str]:
 def test_a_call_of_our_own_stands_between_the_words_before_it_and_those_after() -> None:
     answer = Entry("a", "assistant", "Let me see. ")
     made = conversation(Entry("u", "user", "When?"), answer)
-    calls = OwnCalls(made, lambda: answer, lambda: None)
+    calls = OwnCalls(made, Saying(answer))
     for name in ("find", "book"):
         calls.begin(name, {}).result = f"{name} done"
     answer.generated += "At eight."

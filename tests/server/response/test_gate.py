@@ -1,22 +1,25 @@
 """Nothing is let out before all that must agree has agreed; and what fails at the gate fails the run."""
 
+from dataclasses import dataclass
+
 import anyio
 import pytest
 
 from audio.formats import AudioFormat
-from server.conversation.memory import Conversation
+from server.conversation.memory import Conversation, Entry
 from server.conversation.own_calls import OwnCalls
-from server.output.outbound import Outbound, OutputStream, StreamState
-from server.response.gate import CommitGate, GateLock, gated
+from server.output.outbound import Outbound, OutputStream
+from server.response.gated_tools import gated
 from stageflow.context import ContextSnapshot
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.graph import StageSpec
 from stageflow.pipeline import Pipeline, StageFailed
 from stageflow.tools import Tool, ToolCall, ToolRegistry
+from tests.support.stage import Stage, play
+from tests.support.trace_checker import check_trace
 from tests.support.virtual_time import virtual
 
-OK, SKIP = StageOutput.ok(), StageOutput.skip("nothing to judge")
-CANCEL, FAIL = StageOutput.cancel("spam"), StageOutput.fail("broken")
+OK = StageOutput.ok()
 
 
 def stream() -> OutputStream:
@@ -26,44 +29,42 @@ def stream() -> OutputStream:
     return outbound.output(AudioFormat(), lambda: None)
 
 
-def gate_of(*guards: str) -> tuple[CommitGate, list[str]]:
-    told: list[str] = []
-    gate = CommitGate(stream(), on_passed=lambda: told.append("passed"), on_open=lambda: told.append("open"))
-    gate.expect(frozenset(guards))
-    return gate, told
-
-
-@virtual
-async def test_both_locks_keep_it_closed() -> None:
-    gate, told = gate_of("guard")
-    gate.unlock(GateLock.END_OF_TURN)
-    assert (gate.output.state, told) == (StreamState.HELD, [])
-    gate.stage_ended("guard", OK)
-    assert (gate.output.state, told) == (StreamState.OPEN, ["passed", "open"])
-
-
 @pytest.mark.parametrize(
-    ("end", "opens"),
-    [(OK, True), (SKIP, True), (CANCEL, False), (FAIL, False)],
+    ("end", "said"),
+    [
+        (StageOutput.ok(), "Fine."),
+        (StageOutput.skip("nothing to judge"), "Fine."),
+        (StageOutput.cancel("spam", {"blocked": True}), "Sorry, I can't help with that."),
+        (StageOutput.fail("broken"), "Sorry, something went wrong on my side. Please say that again."),
+    ],
     ids=lambda one: str(one)[:40],
 )
-@virtual
-async def test_any_end_of_a_guard_but_these_two_opens_it(end: StageOutput, opens: bool) -> None:
-    gate, _ = gate_of("one", "two")
-    gate.unlock(GateLock.END_OF_TURN)
-    gate.stage_ended("one", OK)
-    gate.stage_ended("agent", OK)
-    assert gate.holds(GateLock.GUARD)
-    gate.stage_ended("two", end)
-    assert (gate.output.state is StreamState.OPEN) is opens
+def test_any_end_of_a_guard_but_these_two_lets_the_words_pass(end: StageOutput, said: str) -> None:
+    async def judge(ctx: StageContext) -> StageOutput:
+        await anyio.sleep(1.0)
+        return end
+
+    def judged(pipeline: Pipeline) -> Pipeline:
+        return pipeline.with_stage("judge", judge, StageKind.GUARD, dependencies=("stt",))
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hello", "text")
+        await stage.wire.until("response.done")
+
+    stage = play(lambda: Stage("Fine.", hook=judged), story)
+    check_trace(stage.wire.events())
+    done = next(event for event in stage.wire.events() if event["type"] == "response.done")
+    (item,) = done["response"]["output"]
+    assert item["content"][0]["text"].strip() == said
+    told_at = next(at for at, event in stage.wire.seen if event["type"] == "response.output_text.delta")
+    assert told_at >= 1.0
 
 
-@virtual
-async def test_without_a_guard_the_end_of_the_turn_opens_it() -> None:
-    gate, told = gate_of()
-    assert (gate.output.state, told) == (StreamState.HELD, ["passed"])
-    gate.unlock(GateLock.END_OF_TURN)
-    assert gate.output.state is StreamState.OPEN
+@dataclass
+class NothingSaid:
+    """An answer that says nothing."""
+
+    entry: Entry | None = None
 
 
 async def passes(ctx: StageContext) -> StageOutput:
@@ -113,7 +114,7 @@ async def test_what_a_tool_waits_for_at_the_gate_is_not_its_time() -> None:
     registry = gated(
         ToolRegistry((Tool.of(book, timeout_s=1.0),)),
         output,
-        OwnCalls(conversation, lambda: None, lambda: None),
+        OwnCalls(conversation, NothingSaid()),
     )
     assert registry is not None
 

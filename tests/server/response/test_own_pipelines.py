@@ -6,8 +6,9 @@ import anyio
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline
-from stages.testing.fakes import Conduct
+from stages.testing.fakes import Conduct, Said
 from tests.support.stage import SlowGuard, Stage, play, voice_v1
+from tests.support.trace_checker import check_trace
 
 COUNT = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
 DONE = "response.done"
@@ -145,3 +146,27 @@ def test_an_output_guard_lets_be_heard_what_had_passed() -> None:
     [done] = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
     said = [item["content"][0]["transcript"] for item in done["output"]]
     assert said == ["It is a quarter past eleven.", "I may not say that."]
+
+
+async def gives_up(ctx: StageContext) -> StageOutput:
+    """Ends the turn without a word, while the agent is being heard."""
+    await anyio.sleep(4.0)
+    return StageOutput.cancel("enough")
+
+
+def test_what_was_said_when_a_stage_ended_the_turn_is_kept_and_its_response_has_an_end() -> None:
+    def hook(pipeline: Pipeline) -> Pipeline:
+        return pipeline.with_stage("gives_up", gives_up, StageKind.TRANSFORM, dependencies=("stt",))
+
+    async def story(stage: Stage) -> None:
+        stage.ask("count")
+        await stage.wire.until(DONE)
+        stage.ask("go on", "text")
+        await stage.wire.until(DONE, 2)
+
+    slow = Said("One two three. Four five six. Seven eight nine. Ten.", conduct=Conduct(gap_s=0.5))
+    stage = play(partial(Stage, slow, "Bye.", hook=hook), story)
+    check_trace(stage.wire.events())
+    heard = next(m.content for m in stage.model.requests[-1].messages if m.role == "assistant")
+    assert heard.startswith("One two three.")
+    assert "Ten" not in heard
