@@ -253,15 +253,12 @@ class Session:
                 of_responses=self._context,
                 requests=self._requests,
                 config=lambda: self._config,
-                spawn=self._spawn,
+                spawn=lambda *work: self._tasks.start_soon(*work),
                 close=lambda: self._tasks.cancel_scope.cancel(),
                 observer=self._observer,
                 raises_impossible=self._services.raises_impossible,
             )
         )
-
-    def _spawn(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
-        self._tasks.start_soon(work, *arguments)
 
     def _help(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         self._tasks.start_soon(contained, self.id, work, *arguments)
