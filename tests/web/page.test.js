@@ -24,6 +24,7 @@ test("steps that did not happen have no bar, and none is outside the line", () =
   assert.deepEqual(bars.map(({ step }) => step), ["transcript", "first_token", "first_audio"]);
   for (const { from, to } of bars) assert.ok(0 <= from && from <= to && to <= 1);
   assert.deepEqual(barsOf({}), []);
+  assert.deepEqual(barsOf({ first_token: 250, first_audio: 450 }).map(({ ownMs }) => ownMs), [250, 200]);
 });
 
 test("the summary counts what is shown", () => {

@@ -1,22 +1,27 @@
 /** The page to talk on: what the client tells, made visible, and what the person presses, passed on. */
 
-import { noteOf, showParts, showSummary, showTurn, summary } from "./details.js";
+import { countTurn, showParts, showSummary, summary } from "./details.js";
 import { makeRoom, showDock, showKeyboard } from "./dock.js";
 import { actionOf, hintOf, lineOf } from "./hints.js";
 import { keepKey, keptKey, takeKey } from "./link.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
+import { keepAwake } from "./phone.js";
 import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
 import { showInTab } from "./tab.js";
 import { Transcript } from "./transcript.js";
+import { explain, showTurnOf } from "./turn-panel.js";
 import { connect } from "./voice-client.js";
 
 const AGAIN_MS = 600; // a press so soon after another is the other half of a double click
 
 const find = (id) => document.getElementById(id);
 const orb = new Orb(find("talk"), find("talk-label"), find("mic"));
-const transcript = new Transcript(find("captions"), (text) => {
-  if (find("announce").checked) find("announcer").textContent = text;
+const transcript = new Transcript(find("captions"), {
+  announce: (text) => {
+    if (find("announce").checked) find("announcer").textContent = text;
+  },
+  explain: (id) => showTurnOf(id) && find("turn-title").scrollIntoView({ block: "nearest" }),
 });
 let voice = null; // the client of this conversation
 let state = "idle";
@@ -39,10 +44,7 @@ const ON = {
   },
   level: (levels) => orb.hear(levels),
   voices: offerVoices,
-  metrics: ({ ms }) => showTurn(ms),
-  turn: (turn) => {
-    find("turn-note").textContent = noteOf(turn);
-  },
+  metrics: ({ ms }) => countTurn(ms),
   line: (line) => {
     find("line").textContent = lineOf(line);
   },
@@ -73,6 +75,7 @@ const ON = {
 function showState(now) {
   const wasLost = state === "reconnecting";
   state = now;
+  keepAwake(!["idle", "closed"].includes(now));
   if (now === "closed") {
     find("line").textContent = "";
     voice = null;
@@ -110,6 +113,7 @@ async function start({ byVoice = true } = {}) {
   if (byVoice && microphone !== "impossible") makeRoom();
   const prepare = (client) => {
     voice = client;
+    explain(client);
     for (const [type, handle] of Object.entries(ON)) {
       client.addEventListener(type, ({ detail }) => voice === client && handle(detail));
     }

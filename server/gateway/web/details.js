@@ -1,40 +1,17 @@
-/** The column beside the conversation: the last turn, the numbers of this visit, and what is behind the port. */
+/** The numbers of this visit, and what is behind the port. */
 
 import { Summary } from "./summary.js";
-import { barsOf, renderBars } from "./waterfall.js";
+import { seconds } from "./turn-panel.js";
 
 const find = (id) => document.getElementById(id);
 
 export const summary = new Summary();
 
 /** @param {Record<string, number>} ms of the server's `x_metrics` */
-export function showTurn(ms) {
+export function countTurn(ms) {
   const wait = ms.heard ?? ms.first_audio;
   if (wait !== undefined) summary.addTurn(wait);
-  const lead = find("turn-lead");
-  lead.replaceChildren();
-  if (wait !== undefined) {
-    const number = document.createElement("b");
-    number.textContent = seconds(wait);
-    const from = ms.speech_end === undefined ? "from asking" : "from your last word";
-    lead.append(number, ms.heard === undefined ? `${from} to its first sound` : `${from} until you heard it`);
-  }
-  find("waterfall").hidden = false;
-  renderBars(find("waterfall").tBodies[0], barsOf(ms));
   showSummary();
-}
-
-/** In a sentence, what the server did about the turn. */
-export function noteOf({ saved_ms, speculated, guard, route }) {
-  const notes = [];
-  if (speculated && saved_ms > 0) notes.push(`Preparing the answer while you paused saved ${seconds(saved_ms)}.`);
-  if (guard === "blocked") notes.push("The guard kept your words from the agent.");
-  if (route) notes.push(`Answered by: ${route}.`);
-  return notes.join(" ");
-}
-
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(2)} s`;
 }
 
 export function showSummary() {

@@ -14,6 +14,7 @@ const RAMPS = {
   flush: { target: 0, ms: 8 },
 };
 const REPORT_MS = 40;
+const REPORT_SAMPLES = 16384; // and more than that is never rendered between two reports
 const MAX_CHUNKS = 4096;
 const HEARD_RING = 512;
 
@@ -182,6 +183,7 @@ export class Player {
     this.lag = 0;
     this.level = 0;
     this.sinceReport = 0;
+    this.sound = new Int16Array(REPORT_SAMPLES); // what has been played since the last report
   }
 
   obey([command, detail]) {
@@ -192,6 +194,7 @@ export class Player {
   /** @param {Float32Array} out */
   render(out) {
     this.level = Math.max(this.level, this.buffer.read(out));
+    for (let i = 0; i < out.length; i++) this.sound[this.sinceReport + i] = out[i] * 32767;
     this.sinceReport += out.length;
     if (this.sinceReport * 1000 >= REPORT_MS * this.rateHz) this.report();
   }
@@ -199,7 +202,8 @@ export class Player {
   report() {
     const { item, played, underruns, buffered, mode } = this.buffer;
     const heard = this.buffer.heard(this.lag);
-    this.post({ item, played, heard, buffered, underruns, mode, level: this.level });
+    const sound = this.level > 0 ? this.sound.slice(0, this.sinceReport) : null;
+    this.post({ item, played, heard, buffered, underruns, mode, level: this.level, sound });
     this.level = 0;
     this.sinceReport = 0;
   }

@@ -6,8 +6,9 @@ export const RATE_HZ = 24000;
 const SCRIPT_SAMPLES = 1024;
 
 /**
- * Events: `report` with `{item, played, heard: {item, played}, buffered, underruns, mode, level}`, every 40 ms; `item`
- * is the number of an answer, `played` and `buffered` are samples at 24 kHz, `level` is 0 to 1.
+ * Events: `report` with `{item, played, heard: {item, played}, buffered, underruns, mode, level, sound}`, every 40 ms; `item`
+ * is the number of an answer, `played` and `buffered` are samples at 24 kHz, `level` is 0 to 1, `sound` what was played since
+ * the last report, null where that is silence.
  */
 export class Speaker extends EventTarget {
   /** Must be called from a click or a key press, or browsers keep it silent. */

@@ -4,10 +4,16 @@ const WHO = { person: "You", agent: "Agent" };
 const KEPT = 200;
 
 export class Transcript {
-  /** @param {HTMLElement} list @param {(text: string) => void} announce is given each line that is complete */
-  constructor(list, announce) {
+  /**
+   * @param {HTMLElement} list
+   * @param {object} tell
+   * @param {(text: string) => void} tell.announce is given each line that is complete
+   * @param {(id: string) => void} tell.explain is asked about the line that the person has pressed
+   */
+  constructor(list, { announce, explain }) {
     this.list = list;
     this.announce = announce;
+    this.explain = explain;
     this.lines = new Map();
     this.isAtEnd = true;
     list.addEventListener("scroll", () => (this.isAtEnd = this.isNearEnd()));
@@ -45,15 +51,18 @@ export class Transcript {
   add(id, role) {
     const line = document.createElement("li");
     line.dataset.role = role;
-    const who = document.createElement("span");
+    const who = document.createElement("button");
     who.className = "who";
     who.textContent = WHO[role];
+    who.title = "What happened in this turn";
+    who.addEventListener("click", () => this.explain(id));
     const words = document.createElement("p");
     words.className = "words";
     const rest = document.createElement("span"); // keeps its place, so that lines do not jump as words appear
     rest.className = "rest";
     rest.setAttribute("aria-hidden", "true");
     words.append(document.createElement("span"), rest);
+    words.addEventListener("click", () => getSelection().isCollapsed && this.explain(id));
     line.append(who, words);
     this.list.append(line);
     this.lines.set(id, line);

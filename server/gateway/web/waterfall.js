@@ -13,7 +13,8 @@ const STEPS = [
 
 /**
  * @param {Record<string, number>} ms when each step was done, in milliseconds after the last voiced sample
- * @returns {{step: string, label: string, ms: number, from: number, to: number}[]} `from` and `to` are shares, 0 to 1
+ * @returns {{step: string, label: string, ms: number, ownMs: number, from: number, to: number}[]} `ownMs` is the step's own
+ *     share; `from` and `to` are shares of the whole, 0 to 1
  */
 export function barsOf(ms) {
   const done = STEPS.filter(([step]) => Number.isFinite(ms[step]));
@@ -21,14 +22,14 @@ export function barsOf(ms) {
   return done.map(([step, label, waitsFor]) => {
     const known = waitsFor.map((before) => ms[before]).filter(Number.isFinite);
     const from = Math.min(ms[step], Math.max(0, ...known));
-    return { step, label, ms: ms[step], from: Math.max(0, from) / whole, to: Math.max(0, ms[step]) / whole };
+    return { step, label, ms: ms[step], ownMs: Math.max(0, ms[step] - from), from: Math.max(0, from) / whole, to: Math.max(0, ms[step]) / whole };
   });
 }
 
 /** Show the turn in a table's body: a row a step, its name, its bar, its time. */
 export function renderBars(body, bars) {
   body.replaceChildren(
-    ...bars.map(({ step, label, ms, from, to }) => {
+    ...bars.map(({ step, label, ms, ownMs, from, to }) => {
       const row = document.createElement("tr");
       row.dataset.step = step;
       const name = document.createElement("th");
@@ -41,7 +42,10 @@ export function renderBars(body, bars) {
       track.append(bar);
       const time = document.createElement("td");
       time.textContent = `${Math.round(ms)} ms`;
-      row.append(name, track, time);
+      time.title = `${Math.round(ownMs)} ms of its own`;
+      const own = document.createElement("td");
+      own.textContent = `+${Math.round(ownMs)}`;
+      row.append(name, track, own, time);
       return row;
     }),
   );
