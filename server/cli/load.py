@@ -23,9 +23,9 @@ from server.client.address import session_url
 from server.client.load.arrivals import Arrivals
 from server.client.load.audit import Limits
 from server.client.load.calibration import measure_in_process, measure_over_socket
-from server.client.load.caller import Voicebox
 from server.client.load.comparison import Change, compare, read_report
 from server.client.load.html_report import html
+from server.client.load.mouth import Voicebox
 from server.client.load.objectives import Objective, read_objectives
 from server.client.load.report import (
     Report,

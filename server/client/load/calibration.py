@@ -9,7 +9,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from server.client.load.caller import Caller, Manner, Voicebox
+from server.client.load.caller import Caller, Manner
+from server.client.load.mouth import Voicebox
 from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
 from server.client.load.runner import Load, Place, Runner
 from server.client.load.script import Mix

@@ -4,19 +4,15 @@ Pure. `take` and `advance` get the time. The loudspeaker has no blocks: whenever
 was due until then. So an answer is heard from the moment its first sample could have been, to the sample.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 import numpy as np
 
-from audio.formats import Samples
 from server.client.fader import LONGEST_BLOCK
+from server.client.load.answers import Answer, Answers
+from server.client.load.heard_reports import HeardReports
 from server.client.load.wire import Audio, Order
 from server.client.play_ring import PlayRing
-
-LOUD = 104
-"""A sample louder than this, -50 dBFS, is a sound."""
 
 DRY_MS = 1.0
 """Silence in the middle of an answer, because nothing had come, from which it is kept."""
@@ -27,42 +23,7 @@ RING_S = 60.0
 UNTOLD_END_S = 1.0
 """A protocol that tells no ends has ended an answer when nothing has come for so long."""
 
-REPORT_S = 0.15
-"""How often the server is told what has been heard."""
-
-_KEPT = 4
 _ROUNDING = 1e-3
-
-
-@dataclass(slots=True)
-class Answer:
-    """One answer, as it was heard. Times are seconds of the caller's clock."""
-
-    began_at: int
-    """The place of its first sample in the ring."""
-    arrived_s: float
-    """When its first packet came."""
-    item_id: str = ""
-    item_at: int = 0
-    """The place of the first sample of the item that is being played."""
-    sounded_s: float | None = None
-    """When the first packet came that is not all silence."""
-    heard_s: float | None = None
-    """When its first sound left the loudspeaker."""
-    last_heard_s: float | None = None
-    """When its last sound so far did."""
-    leading_silence_ms: float = 0.0
-    """Silence before the first sound, in the audio itself."""
-    dry_ms: list[float] = field(default_factory=list)
-    """Silences in its middle, because nothing had come."""
-    ducked_s: float | None = None
-    """When it was lowered or held for the first time."""
-    samples: int = 0
-    is_complete: bool = False
-    """All of it has come."""
-    flushed_s: float | None = None
-    played: list[Samples] = field(default_factory=list)
-    """What left the loudspeaker, where that is kept."""
 
 
 class _Flow(Enum):
@@ -83,9 +44,9 @@ class Ear:
         self._rate_hz = rate_hz
         self._prebuffer = int(prebuffer_ms * rate_hz / 1000)
         self._tells_ends = tells_ends
-        self._keeps_audio = keeps_audio
         self.ring = PlayRing(rate_hz, RING_S)
-        self.answers: deque[Answer] = deque(maxlen=_KEPT)
+        self.answers = Answers(rate_hz, keeps_audio=keeps_audio)
+        self._reports = HeardReports(self.ring, self.answers)
         self.overflows = 0
         """Packets that had no room: an answer more than a minute ahead."""
         self._flow = _Flow.IDLE
@@ -95,17 +56,12 @@ class Ear:
         """Since when an answer that was to go on has not."""
         self._ends_at = -1
         """The place behind what was announced as the last audio for now."""
-        self._told = ("", 0)
-        self._told_s = -REPORT_S
-        self._untold_cut: Answer | None = None
-        self._is_told = False
-        """Whether nothing has been heard since all of it was told."""
         self._block = np.zeros(LONGEST_BLOCK, np.int16)
 
     @property
     def newest(self) -> Answer | None:
         """The answer that came last."""
-        return self.answers[-1] if self.answers else None
+        return self.answers.newest
 
     @property
     def is_quiet(self) -> bool:
@@ -149,49 +105,28 @@ class Ear:
 
     def report(self, now_s: float) -> tuple[str, int, bool] | None:
         """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
-        cut, cut_at = self._untold_cut, self.ring.cut_at
-        if cut is not None and cut_at is not None:
-            self._untold_cut = None
-            self._told = (cut.item_id, max(0, cut_at - cut.item_at))
-            return *self._told, True
-        is_early = self._flow is _Flow.PLAYING and now_s - self._told_s < REPORT_S
-        if is_early or self._is_told or cut is not None or not self.answers:
-            return None
-        self._is_told = self._flow is _Flow.IDLE
-        place = self.ring.heard(now_s)
-        answer = self._answer_at(max(0, place - 1))
-        told = (answer.item_id, place - answer.item_at)
-        if told == self._told or told[1] <= 0 or not told[0] or answer.flushed_s is not None:
-            return None
-        self._told, self._told_s = told, now_s
-        return *told, False
+        is_playing, is_idle = self._flow is _Flow.PLAYING, self._flow is _Flow.IDLE
+        return self._reports.due(now_s, is_playing=is_playing, is_idle=is_idle)
 
     # --- what comes ---------------------------------------------------------------------------------------------
 
     def _write(self, audio: Audio, now_s: float) -> None:
         answer, place = self.newest, self.ring.written
         if answer is None or answer.is_complete or answer.flushed_s is not None:
-            answer = Answer(place, now_s, item_at=place)
-            self.answers.append(answer)
+            answer = self.answers.begin(place, now_s)
             self._dry_s = None
         if not self.ring.write(audio.samples):
             self.overflows += 1
             return
-        if answer.item_id != audio.item_id:
-            answer.item_id, answer.item_at = audio.item_id, place
-        if answer.sounded_s is None:
-            loud = np.flatnonzero(np.abs(audio.samples.astype(np.int32)) > LOUD)
-            if len(loud):
-                answer.sounded_s = now_s
-                answer.leading_silence_ms = (answer.samples + int(loud[0])) * 1000 / self._rate_hz
-        answer.samples += len(audio.samples)
+        self.answers.add(answer, audio, place, now_s)
         self._begin(now_s, answer)
 
     def _begin(self, now_s: float, answer: Answer) -> None:
         """Play, if there is enough to begin with."""
         if self._flow is not _Flow.IDLE or self.ring.waiting < max(1, self._prebuffer):
             return
-        self._flow, self._is_told = _Flow.PLAYING, False
+        self._flow = _Flow.PLAYING
+        self._reports.begin()
         if self._dry_s is not None:
             dry_ms = (now_s - self._dry_s) * 1000
             if dry_ms >= DRY_MS:
@@ -215,7 +150,8 @@ class Ear:
     def _note_flush(self, now_s: float) -> None:
         for answer in self.answers:
             if answer.flushed_s is None and not (answer.is_complete and self._is_played(answer)):
-                answer.flushed_s, self._untold_cut = now_s, answer
+                answer.flushed_s = now_s
+                self._reports.cut(answer)
 
     def _is_played(self, answer: Answer) -> bool:
         return self.ring.written - self.ring.waiting >= answer.began_at + answer.samples
@@ -241,7 +177,7 @@ class Ear:
         block = self._block[:count]
         self.ring.read(block, starts_s)
         # While a flushed voice fades out, the place is already behind it.
-        self._listen(block, starts_s, place if waiting else max(0, place - 1))
+        self.answers.hear(block, starts_s, place if waiting else max(0, place - 1))
         if self._flow is _Flow.PLAYING and waiting <= count:
             self._run_dry(starts_s + waiting / self._rate_hz)
         return count
@@ -257,23 +193,3 @@ class Ear:
         ):
             return
         self._dry_s = at_s
-
-    def _listen(self, block: Samples, starts_s: float, place: int) -> None:
-        if not self.answers:
-            return
-        answer = self._answer_at(place)
-        if self._keeps_audio:
-            answer.played.append(block.copy())
-        if max(int(block.max()), -int(block.min())) <= LOUD:
-            return
-        loud = np.flatnonzero(np.abs(block.astype(np.int32)) > LOUD)
-        if answer.heard_s is None:
-            answer.heard_s = starts_s + int(loud[0]) / self._rate_hz
-        answer.last_heard_s = starts_s + (int(loud[-1]) + 1) / self._rate_hz
-
-    def _answer_at(self, place: int) -> Answer:
-        found = self.answers[0]
-        for answer in self.answers:
-            if answer.began_at <= place:
-                found = answer
-        return found

@@ -20,7 +20,9 @@ from websockets.typing import Subprotocol
 from server.client.address import unreachable
 from server.client.load.arrivals import choose
 from server.client.load.audit import Audit, Lateness
-from server.client.load.caller import FRAME_S, Caller, Manner, Voicebox, Wish
+from server.client.load.caller import Caller, Manner
+from server.client.load.mouth import FRAME_S, Voicebox
+from server.client.load.performance import Wish
 from server.client.load.script import Mix
 from server.client.load.targets import VOICE, Realtime, Voice
 from server.client.load.turns import CallRecord, Ending, Turn

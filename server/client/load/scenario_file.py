@@ -10,7 +10,7 @@ from audio.errors import AudioFileError
 from audio.files import read_audio
 from audio.formats import Samples
 from audio.resample import Resampler
-from server.client.load.caller import Voicebox
+from server.client.load.mouth import Voicebox
 from server.client.load.objectives import ObjectivesError, read_objectives
 from server.client.load.script import Backchannel, BargeIn, Mix, Noise, Over, Say, Step, Typed
 from server.client.load.utterance import Utterance, hush, join, noise, prepare

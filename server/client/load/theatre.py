@@ -1,6 +1,7 @@
 """A caller and the reference agent without a loop or a socket: time goes from one message to the next. Pure."""
 
-from server.client.load.caller import Caller, Wish
+from server.client.load.caller import Caller
+from server.client.load.performance import Wish
 from server.client.load.reference import ReferenceAgent
 from server.client.load.turns import CallRecord, Ending
 

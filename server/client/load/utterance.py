@@ -8,7 +8,7 @@ import numpy as np
 from audio.formats import Samples
 from audio.levels import FULL_SCALE, quantise, sounding
 from audio.resample import Resampler
-from server.client.load.ear import LOUD
+from server.client.load.answers import LOUD
 from server.client.load.wire import Target, Wire
 
 FRAME_MS = 20

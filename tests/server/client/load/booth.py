@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from server.client.load.caller import Caller, Manner, Voicebox
+from server.client.load.caller import Caller, Manner
+from server.client.load.mouth import Voicebox
 from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
 from server.client.load.script import Scenario
 from server.client.load.targets import Voice

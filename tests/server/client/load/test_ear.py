@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from audio.formats import Samples
-from server.client.load.ear import LOUD, UNTOLD_END_S, Ear
+from server.client.load.answers import LOUD
+from server.client.load.ear import UNTOLD_END_S, Ear
 from server.client.load.wire import Audio, Order
 
 RATE_HZ = 1_000  # a sample a millisecond

@@ -1,0 +1,105 @@
+"""The answers that a caller hears: when each came, and what of it left the loudspeaker, to the sample. Pure."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from audio.formats import Samples
+from server.client.load.wire import Audio
+
+LOUD = 104
+"""A sample louder than this, -50 dBFS, is a sound."""
+
+_KEPT = 4
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer, as it was heard. Times are seconds of the caller's clock."""
+
+    began_at: int
+    """The place of its first sample in the ring."""
+    arrived_s: float
+    """When its first packet came."""
+    item_id: str = ""
+    item_at: int = 0
+    """The place of the first sample of the item that is being played."""
+    sounded_s: float | None = None
+    """When the first packet came that is not all silence."""
+    heard_s: float | None = None
+    """When its first sound left the loudspeaker."""
+    last_heard_s: float | None = None
+    """When its last sound so far did."""
+    leading_silence_ms: float = 0.0
+    """Silence before the first sound, in the audio itself."""
+    dry_ms: list[float] = field(default_factory=list)
+    """Silences in its middle, because nothing had come."""
+    ducked_s: float | None = None
+    """When it was lowered or held for the first time."""
+    samples: int = 0
+    is_complete: bool = False
+    """All of it has come."""
+    flushed_s: float | None = None
+    played: list[Samples] = field(default_factory=list)
+    """What left the loudspeaker, where that is kept."""
+
+
+class Answers:
+    """The newest answers, in the order in which they came."""
+
+    def __init__(self, rate_hz: int, *, keeps_audio: bool) -> None:
+        self._rate_hz = rate_hz
+        self._keeps_audio = keeps_audio
+        self._answers: deque[Answer] = deque(maxlen=_KEPT)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self._answers)
+
+    def __bool__(self) -> bool:
+        return bool(self._answers)
+
+    @property
+    def newest(self) -> Answer | None:
+        """The answer that came last."""
+        return self._answers[-1] if self._answers else None
+
+    def begin(self, place: int, now_s: float) -> Answer:
+        """Another answer has come, whose first sample lies at this place of the ring."""
+        answer = Answer(place, now_s, item_at=place)
+        self._answers.append(answer)
+        return answer
+
+    def add(self, answer: Answer, audio: Audio, place: int, now_s: float) -> None:
+        """The next packet of an answer lies at this place of the ring."""
+        if answer.item_id != audio.item_id:
+            answer.item_id, answer.item_at = audio.item_id, place
+        if answer.sounded_s is None:
+            loud = np.flatnonzero(np.abs(audio.samples.astype(np.int32)) > LOUD)
+            if len(loud):
+                answer.sounded_s = now_s
+                answer.leading_silence_ms = (answer.samples + int(loud[0])) * 1000 / self._rate_hz
+        answer.samples += len(audio.samples)
+
+    def hear(self, block: Samples, starts_s: float, place: int) -> None:
+        """This has left the loudspeaker, from `starts_s` on; it lay at this place of the ring."""
+        if not self._answers:
+            return
+        answer = self.at(place)
+        if self._keeps_audio:
+            answer.played.append(block.copy())
+        if max(int(block.max()), -int(block.min())) <= LOUD:
+            return
+        loud = np.flatnonzero(np.abs(block.astype(np.int32)) > LOUD)
+        if answer.heard_s is None:
+            answer.heard_s = starts_s + int(loud[0]) / self._rate_hz
+        answer.last_heard_s = starts_s + (int(loud[-1]) + 1) / self._rate_hz
+
+    def at(self, place: int) -> Answer:
+        """The answer to which a place of the ring belongs; there is one."""
+        found = self._answers[0]
+        for answer in self._answers:
+            if answer.began_at <= place:
+                found = answer
+        return found

@@ -1,0 +1,47 @@
+"""What a caller tells the server of what it has heard, and when it is time to. Pure."""
+
+from server.client.load.answers import Answer, Answers
+from server.client.play_ring import PlayRing
+
+REPORT_S = 0.15
+"""How often the server is told what has been heard."""
+
+
+class HeardReports:
+    """The reports of one caller."""
+
+    def __init__(self, ring: PlayRing, answers: Answers) -> None:
+        self._ring = ring
+        self._answers = answers
+        self._told = ("", 0)
+        self._told_s = -REPORT_S
+        self._untold_cut: Answer | None = None
+        self._is_told = False
+        """Whether nothing has been heard since all of it was told."""
+
+    def begin(self) -> None:
+        """Something is being played from now on."""
+        self._is_told = False
+
+    def cut(self, answer: Answer) -> None:
+        """An answer was flushed: the server is to be told where."""
+        self._untold_cut = answer
+
+    def due(self, now_s: float, *, is_playing: bool, is_idle: bool) -> tuple[str, int, bool] | None:
+        """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
+        cut, cut_at = self._untold_cut, self._ring.cut_at
+        if cut is not None and cut_at is not None:
+            self._untold_cut = None
+            self._told = (cut.item_id, max(0, cut_at - cut.item_at))
+            return *self._told, True
+        is_early = is_playing and now_s - self._told_s < REPORT_S
+        if is_early or self._is_told or cut is not None or not self._answers:
+            return None
+        self._is_told = is_idle
+        place = self._ring.heard(now_s)
+        answer = self._answers.at(max(0, place - 1))
+        told = (answer.item_id, place - answer.item_at)
+        if told == self._told or told[1] <= 0 or not told[0] or answer.flushed_s is not None:
+            return None
+        self._told, self._told_s = told, now_s
+        return *told, False

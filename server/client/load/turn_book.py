@@ -1,0 +1,110 @@
+"""Keeps a caller's record: which turn was answered by what, how soon, and what belongs to none. Pure."""
+
+import numpy as np
+
+from server.client.load.answers import Answer
+from server.client.load.ear import Ear
+from server.client.load.turns import CallRecord, Kind, Outcome, Turn
+
+
+class TurnBook:
+    """The turns of one call, as they are recorded."""
+
+    def __init__(self, record: CallRecord, ear: Ear, *, rate_hz: int, keeps_audio: bool) -> None:
+        """`rate_hz` is the answers'."""
+        self.record = record
+        self._ear = ear
+        self._rate_hz = rate_hz
+        self._keeps_audio = keeps_audio
+        self._claimed: list[Answer] = []
+        """Answers that belong to a turn, of those that the ear still knows."""
+        self._kept: tuple[Turn, Answer] | None = None
+        """The last turn that was answered, until its answer has been heard."""
+        self._pending: Turn | None = None
+        """The newest turn, which may not have been recorded yet."""
+
+    def begin(self, number: int, kind: Kind, began_s: float, ended_s: float) -> Turn:
+        """A turn for the step of this number, which was said between these times; nothing is recorded yet."""
+        self._pending = Turn(self.record.number, self.record.scenario, number + 1, kind, (began_s, ended_s))
+        return self._pending
+
+    def add(self, turn: Turn) -> None:
+        """Record a turn of which is known what became of it."""
+        self.record.turns.append(turn)
+
+    def discard(self, number: int, kind: Kind, now_s: float, reason: str) -> None:
+        """Record that nothing can be said of a step."""
+        turn = self.begin(number, kind, now_s, now_s)
+        turn.outcome, turn.reason = Outcome.DISCARDED, reason
+        self.add(turn)
+
+    def expected_nothing(self, turn: Turn) -> None:
+        """Record a turn to which no answer was to be heard, and what was."""
+        began_s = turn.said_s[0]
+        heard = [
+            answer for answer in self._ear.answers if answer.heard_s is not None and answer.heard_s > began_s
+        ]
+        turn.outcome = Outcome.FALSE if heard else Outcome.HELD
+        self.record.false_answers += len(heard)
+        self._claimed.extend(heard)
+        self.add(turn)
+
+    def answered(self, turn: Turn, answer: Answer | None) -> None:
+        """Record a turn and the answer that was heard in time, if one was."""
+        turn.outcome = Outcome.MISSED
+        self.add(turn)
+        if answer is None or answer.heard_s is None:
+            return
+        ended_s = turn.said_s[1]
+        turn.outcome = Outcome.HELD
+        turn.is_early = answer.heard_s < ended_s
+        turn.v2v_ms = (answer.heard_s - ended_s) * 1000
+        turn.first_packet_ms = (answer.arrived_s - ended_s) * 1000
+        if answer.sounded_s is not None:
+            turn.first_sound_packet_ms = (answer.sounded_s - ended_s) * 1000
+        turn.leading_silence_ms = answer.leading_silence_ms
+        turn.dry_ms = answer.dry_ms  # the same list: it grows while the answer is heard
+        self._keep()
+        self._kept = (turn, answer)
+        self._claimed.append(answer)
+
+    def settle(self) -> None:
+        """Keep what was heard since; also when the call ends in the middle of an answer."""
+        self._keep()
+        known = [answer for answer in self._ear.answers if answer.heard_s is not None]
+        self.record.extra_answers += sum(not any(a is b for b in self._claimed) for a in known)
+        self._claimed = known
+
+    def abandon(self, reason: str) -> None:
+        """The call ends before its script: what was being waited for says nothing."""
+        pending = self._pending
+        if pending is not None and not any(turn is pending for turn in self.record.turns):
+            pending.outcome, pending.reason = Outcome.DISCARDED, reason
+            self.add(pending)
+
+    def _keep(self) -> None:
+        if self._kept is not None:
+            turn, answer = self._kept
+            if answer.heard_s is not None and answer.last_heard_s is not None:
+                turn.answer_ms = (answer.last_heard_s - answer.heard_s) * 1000
+            turn.was_cut = answer.flushed_s is not None
+            if self._keeps_audio and answer.played:
+                turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz
+            self._kept = None
+
+
+def judge(turn: Turn, answer: Answer, *, is_over: bool, tells_ends: bool) -> None:
+    """What became of an answer that was talked over. `tells_ends`: whether the protocol tells that one is complete."""
+    began_s = turn.said_s[0]
+    if answer.ducked_s is not None and answer.ducked_s > began_s:
+        turn.duck_ms = (answer.ducked_s - began_s) * 1000
+    stopped = answer.flushed_s is not None or is_over
+    by_itself = stopped and answer.flushed_s is None and answer.is_complete and tells_ends
+    if turn.kind is Kind.IGNORE:
+        turn.outcome = Outcome.FALSE if stopped and not by_itself else Outcome.HELD
+    elif not stopped:
+        turn.outcome, turn.reason = Outcome.MISSED, "it went on"
+    elif by_itself or answer.last_heard_s is None or answer.last_heard_s <= began_s:
+        turn.outcome, turn.reason = Outcome.DISCARDED, "the answer ended by itself"
+    else:
+        turn.stop_ms = (answer.last_heard_s - began_s) * 1000
