@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from audio.formats import Samples
 from audio.intake import Intake
-from server.conversation.utterance import Outcome
+from server.conversation.recognition import Outcome
 from server.domain.values import Clip
 from stages.errors import ProviderError, ProviderTimeout
 from stages.ports import Recogniser, Transcript

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
+from server.conversation.recognition import Outcome
 from server.conversation.spoken_items import SpokenItems
-from server.conversation.utterance import Outcome
 from server.domain.errors import ClientError
 from server.domain.values import Clip, Item
 from stages.ports import Recogniser, Transcript

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from server.conversation.clip_transcription import ClipGone
 from server.conversation.memory import Conversation, Entry
-from server.conversation.utterance import Outcome, Utterance
+from server.conversation.recognition import Outcome
+from server.conversation.utterance import Utterance, WordNews, WordsCame, WordsRead, WordsSettled
 from server.domain import events as ev
+from server.domain.values import ConfigInForce
 from stages.errors import ProviderError
 from stages.ports import Transcript
 
@@ -21,14 +23,14 @@ class SpokenItems:
         session_id: str,
         conversation: Conversation,
         put: Callable[[ev.Event], None],
-        wants_transcripts: Callable[[], bool],
+        config: ConfigInForce,
         spawn: Callable[..., object],
     ) -> None:
         """`spawn` starts a task of the session's."""
         self._session_id = session_id
         self._conversation = conversation
         self._put = put
-        self._wants_transcripts = wants_transcripts
+        self._config = config
         self._spawn = spawn
 
     def take(self, utterance: Utterance) -> None:
@@ -53,12 +55,12 @@ class SpokenItems:
 
     def tell_delta(self, item_id: str, delta: str, content_index: int = 0) -> None:
         """More of an item's words are certain."""
-        if delta and self._wants_transcripts():
+        if delta and self._config.current.transcription:
             self._put(ev.TranscriptPartial(item_id, delta, content_index))
 
     def tell_words(self, item_id: str, outcome: Outcome, duration_s: float, content_index: int = 0) -> None:
         """All of an item's words are certain, or cannot be had."""
-        if not self._wants_transcripts():
+        if not self._config.current.transcription:
             return
         if isinstance(outcome, Transcript):
             self._put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
@@ -66,8 +68,17 @@ class SpokenItems:
             why = str(outcome) if isinstance(outcome, ClipGone) else "the recogniser failed"
             self._put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
 
-    def settle(self, utterance: Utterance, outcome: Outcome) -> None:
-        """Its words are known, or never will be."""
+    def hear_words(self, utterance: Utterance, news: WordNews) -> None:
+        """As `WordListener` has it."""
+        match news:
+            case WordsCame(delta=delta):
+                self.tell_delta(utterance.item_id, delta)
+            case WordsSettled(outcome=outcome):
+                self._settle(utterance, outcome)
+            case WordsRead():
+                pass  # it may go on
+
+    def _settle(self, utterance: Utterance, outcome: Outcome) -> None:
         entry = self._conversation.find(utterance.item_id)
         if isinstance(outcome, Transcript) and entry is not None:
             entry.generated = outcome.text

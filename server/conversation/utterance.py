@@ -1,30 +1,54 @@
 """One utterance of the person: audio going into a recognition, and its words, as often as they are asked for.
 
 An utterance may seem to be over and then go on. While it is paused its words can be read (`final`), and audio
-that comes is kept out_of_band, so that the reading stays true; `resume` takes it all in and forgets the reading.
-Once it has ended, its words are told: `on_settled` is called once, with the transcript or with what went
-wrong. Whoever asks for its words, and however often: they have one deadline, after which they cannot be had.
+that comes is kept aside, so that the reading stays true; `resume` takes it all in and forgets the reading. Once it has
+ended, its words are told once, with the transcript or with what went wrong, to all who listen. Whoever asks for its
+words, and however often: they have one deadline, after which they cannot be had.
 """
 
-import logging
-from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import anyio
-import numpy as np
 
-from audio.formats import Samples, samples_to_ms
-from stages.errors import ProviderError, ProviderTimeout
-from stages.ports import Recognition, Transcript
+from audio.formats import Samples
+from server.conversation.recognition import Outcome, Reading, RecentSound
+from stages.errors import ProviderError
+from stages.ports import Partial, Recogniser, Transcript
 
-log = logging.getLogger(__name__)
 
-RECENT_S = 8
-"""How much of its sound is kept for the end-of-turn model, which hears no more than that."""
+@dataclass(frozen=True, slots=True)
+class WordsCame:
+    """The recogniser knows more while the utterance goes on."""
 
-Outcome = Transcript | ProviderError
+    delta: str
+    """What is new of the words that will not change; perhaps nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsRead:
+    """All that was said up to now was read, and may yet go on."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class WordsSettled:
+    """The utterance is over and its words are known, or cannot be had. Comes once."""
+
+    outcome: Outcome
+
+
+WordNews = WordsCame | WordsRead | WordsSettled
+
+
+class WordListener(Protocol):
+    """Who is told of words. Plain calls."""
+
+    def hear_words(self, utterance: "Utterance", news: WordNews) -> None:
+        """There is news of the words of an utterance."""
 
 
 class _State(StrEnum):
@@ -44,43 +68,33 @@ class Utterance:
     def __init__(
         self,
         item_id: str,
-        recognition: Recognition,
-        rate_hz: int,
+        recogniser: Recogniser,
+        listeners: Sequence[WordListener],
         *,
         patience_s: float = 10.0,
-        on_transcribed: Callable[["Utterance", Outcome], None],
-        on_settled: Callable[["Utterance", Outcome], None],
     ) -> None:
-        """`patience_s` is how long the recogniser may take from when its words are first asked for.
-
-        `on_transcribed` is called with every reading of it as it still is when the reading is done.
-        """
+        """`patience_s` is how long the recogniser may take from when its words are first asked for; the `listeners` are
+        told in their order."""
         self.item_id = item_id
         self.outcome: Outcome | None = None
         """What was said up to the pause or the end, or what went wrong; None until it is known."""
         self.partial = ""
-        """What the recogniser makes of it so far; whoever opened the recognition keeps it fresh."""
+        """What the recogniser makes of it so far."""
         self.transcribed_ms = 0
         """How much of it was read while it went on."""
-        self._recognition = recognition
-        self._rate_hz = rate_hz
-        self._samples = 0
-        self._recent: deque[Samples] = deque()
-        self._recent_samples = 0
+        self._listeners = listeners
+        self._stable_chars = 0
+        self._sound = RecentSound(recogniser.rate_hz)
+        self._recognition = recogniser.open(self._came)
+        self._reading = Reading(self._recognition, patience_s)
         self._kept: list[Samples] = []
-        self._revision = 0
-        self._patience_s = patience_s
-        self._read_by: float | None = None
-        """When the words of this revision are too late; None until somebody asks for them."""
         self._state = _State.OPEN
         self._lock = anyio.Lock()
-        self._on_transcribed = on_transcribed
-        self._on_settled = on_settled
 
     @property
     def duration_ms(self) -> int:
         """Milliseconds of audio in it."""
-        return samples_to_ms(self._samples, self._rate_hz)
+        return self._sound.duration_ms
 
     @property
     def text(self) -> str:
@@ -89,19 +103,15 @@ class Utterance:
 
     def push(self, samples: Samples) -> None:
         """More audio, `int16[n]` at the recogniser's rate. Never waits."""
-        self._samples += len(samples)
-        self._recent.append(samples)
-        self._recent_samples += len(samples)
-        while self._recent_samples - len(self._recent[0]) >= RECENT_S * self._rate_hz:
-            self._recent_samples -= len(self._recent.popleft())
+        self._sound.push(samples)
         if self._state is _State.PAUSED:
             self._kept.append(samples)
         else:
             self._recognition.push(samples)
 
     def recent(self) -> Samples:
-        """The newest `RECENT_S` seconds of it, or all if there is less: `int16[n]`."""
-        return np.concatenate(self._recent) if self._recent else np.zeros(0, np.int16)
+        """The newest seconds of it, as the end-of-turn model hears them: `int16[n]`."""
+        return self._sound.newest()
 
     @property
     def is_paused(self) -> bool:
@@ -117,13 +127,13 @@ class Utterance:
         """The person may have finished: what is read from now on is what was said up to here."""
         assert self._state is _State.OPEN
         self._state = _State.PAUSED
-        self._revise()
+        self._reading.revise()
 
     def resume(self) -> None:
         """The person had not finished."""
         assert self._state is _State.PAUSED
         self._state = _State.OPEN
-        self._revise()
+        self._reading.revise()
         self.outcome = None
         for samples in self._kept:
             self._recognition.push(samples)
@@ -156,46 +166,37 @@ class Utterance:
         self._recognition.close()
 
     async def _read(self) -> Outcome:
-        revision, length_ms = self._revision, self.duration_ms
-        outcome = await self._recognised()
-        if revision != self._revision:
+        revision, length_ms = self._reading.revision, self.duration_ms
+        outcome = await self._reading.words()
+        if revision != self._reading.revision:
             return outcome
         match self._state:
             case _State.OPEN:
                 self.transcribed_ms = length_ms
                 self.partial = outcome.text if isinstance(outcome, Transcript) else self.partial
-                self._on_transcribed(self, outcome)
+                self._tell(WordsRead(outcome))
             case _State.PAUSED:
                 self.outcome = outcome
-                self._on_transcribed(self, outcome)
+                self._tell(WordsRead(outcome))
             case _State.ENDED:
                 self._settle(outcome)
             case _State.SETTLED:
                 pass
         return outcome
 
-    async def _recognised(self) -> Outcome:
-        if self._read_by is None:
-            self._read_by = anyio.current_time() + self._patience_s
-        try:
-            with anyio.CancelScope(deadline=self._read_by):
-                found = await self._recognition.final()
-                return replace(found, text=found.text.strip())
-        except ProviderError as error:
-            return error
-        except Exception as error:
-            log.exception("the recogniser failed in a way that it must not")
-            return ProviderError(f"{type(error).__name__}: {error}")
-        return ProviderTimeout(f"the recogniser took longer than {self._patience_s:g} s for an utterance")
-
-    def _revise(self) -> None:
-        """What was read of it so far is about something else."""
-        self._revision += 1
-        self._read_by = None
+    def _came(self, partial: Partial) -> None:
+        self.partial = partial.text
+        delta = partial.stable[self._stable_chars :]
+        self._stable_chars += len(delta)
+        self._tell(WordsCame(delta))
 
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED
         self.outcome = outcome
-        self._recent.clear()
+        self._sound.forget()
         self._recognition.close()
-        self._on_settled(self, outcome)
+        self._tell(WordsSettled(outcome))
+
+    def _tell(self, news: WordNews) -> None:
+        for listener in self._listeners:
+            listener.hear_words(self, news)

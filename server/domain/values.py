@@ -80,6 +80,24 @@ class SessionConfig:
     """Whether what the client writes in others' names goes by the guard; not where a secret with locks opened it."""
 
 
+@dataclass(slots=True)
+class ConfigInForce:
+    """What a session is configured to now, for all who ask; it changes as a whole."""
+
+    current: SessionConfig
+
+    @property
+    def detection(self) -> TurnDetection | None:
+        """How turns are detected; None where the client ends them itself."""
+        return self.current.turn_detection
+
+    @property
+    def wants_response(self) -> bool:
+        """Whether the end of a turn is to be answered without being asked."""
+        detection = self.detection
+        return detection is not None and detection.create_response
+
+
 @dataclass(frozen=True, slots=True)
 class IgnoredSetting:
     """A setting of a client's that changes nothing, and why. `param` is its path."""

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable
 
 import anyio
-from anyio.abc import TaskGroup
 
 from server.domain.errors import ClientError
+from server.turntaking.inbox import FloorInbox
 
 MAX_REMINDERS = 20
 """Reminders that one session may have waiting."""
@@ -15,9 +15,10 @@ MAX_REMINDERS = 20
 class Announcements:
     """Texts that wait to be said."""
 
-    def __init__(self, say_if_free: Callable[[], None]) -> None:
-        """`say_if_free` is called when there is something to say."""
-        self._say_if_free = say_if_free
+    def __init__(self, inbox: FloorInbox, spawn: Callable[..., object]) -> None:
+        """`spawn` starts a task of the session's that it cannot be without."""
+        self._inbox = inbox
+        self._spawn = spawn
         self._texts: deque[str] = deque()
         self._reminders = 0
 
@@ -27,13 +28,13 @@ class Announcements:
     def add(self, text: str) -> None:
         """Say `text` as soon as nobody speaks."""
         self._texts.append(text)
-        self._say_if_free()
+        self._inbox.look_again()
 
     def next(self) -> str:
         """The text whose turn it is."""
         return self._texts.popleft()
 
-    def remind(self, tasks: TaskGroup, delay_s: float, text: str) -> Callable[[], None]:
+    def remind(self, delay_s: float, text: str) -> Callable[[], None]:
         """Say `text` in `delay_s` seconds, or as soon as nobody speaks after that. Returns what takes it back.
 
         Raises ClientError when too many are waiting.
@@ -42,7 +43,7 @@ class Announcements:
             raise ClientError("rate_limit_exceeded", f"at most {MAX_REMINDERS} reminders can be waiting")
         self._reminders += 1
         scope = anyio.CancelScope()
-        tasks.start_soon(self._add_later, scope, delay_s, text)
+        self._spawn(self._add_later, scope, delay_s, text)
         return scope.cancel
 
     async def _add_later(self, scope: anyio.CancelScope, delay_s: float, text: str) -> None:

@@ -1,17 +1,21 @@
 """What answers use of their process and of their session."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
-from server.conversation.utterance import Utterance
+from server.conversation.utterances import Utterances
 from server.domain.deadlines import Deadlines
 from server.domain.mcp_tools import Offer
 from server.domain.values import Response, SessionConfig
+from server.output.link import Link
 from server.output.outbound import Outbound
 from server.response.prepared import Prepared
 from server.tools.mcp_calls import McpCalls
 from server.turntaking.floor import RunId
+from server.turntaking.floor_table import FloorEvent
+from server.turntaking.happened import Happened
+from server.turntaking.inbox import FloorInbox
 from stageflow.pipeline import PipelineGraph
 from stageflow.stages.ports import StagePorts
 from stages.guard import REFUSAL
@@ -51,17 +55,13 @@ class ResponseContext:
     mcp: McpCalls
     confirmed_tools: frozenset[str]
     """Tools of the server's that run only when the person has said yes to it."""
-    earlier: Callable[[], Sequence[Utterance]]
-    """Utterances whose words are not known yet."""
+    utterances: Utterances
+    """Of the session; the words of some may not be known yet."""
     deadlines: Deadlines
-    on_alive: Callable[[RunId], None]
-    """Called when a run gives a sign of life."""
-    on_audible: Callable[[RunId], None]
-    """Called when the first audio of a run leaves."""
+    inbox: FloorInbox
     max_context_tokens: int
     """How much of a conversation a model is told, with its instructions, as `context_window` estimates it."""
-    half_trip_s: Callable[[], float]
-    """Half the round trip to the client, as last measured."""
+    link: Link
     now: Callable[[], float]
     spawn: Callable[..., None]
     """Runs a task of the session's, which its answer does not end: an async function and its arguments."""
@@ -69,6 +69,14 @@ class ResponseContext:
     """Whose session it is, if it has somebody's key."""
     raises_impossible: bool = False
     """Whether an impossible event of a response is raised (in tests), or logged and ignored."""
+
+    def alive(self, run: RunId) -> None:
+        """A run gives a sign of life."""
+        self.inbox.alive(run, self.now())
+
+    def audible(self, run: RunId) -> None:
+        """The first audio of a run leaves."""
+        self.inbox.feed(Happened(FloorEvent.AUDIBLE, run=run))
 
     async def offer(self, response: Response, config: SessionConfig) -> Offer:
         """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""

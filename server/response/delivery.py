@@ -47,7 +47,7 @@ class Delivery:
         await self._context.outbound.share.step()
         if token and self.output.state is not StreamState.SHUT:
             self._timeline.mark("first_token", self._context.now())
-            self._context.on_alive(self._timeline.run)
+            self._context.alive(self._timeline.run)
             entry = self._begin()
             entry.generated += token
             if entry.spoken and not self.output.is_audible:

@@ -14,7 +14,9 @@ from audio.pacing import LEAD_MS_LIMITS
 from server.conversation.memory import Conversation, cut
 from server.domain.voice_events import Played
 from server.output.line import Line
+from server.output.link import Link
 from server.output.outbound import Outbound, StreamState
+from server.response.holder import FloorHolder
 from server.response.run import ResponseRun
 
 REPORTED_MOST_MS = 1500
@@ -54,33 +56,39 @@ class Playback:
         self,
         conversation: Conversation,
         outbound: Outbound,
-        half_trip_s: Callable[[], float],
-        unsent_bytes: Callable[[], int] | None = None,
+        link: Link,
+        holder: FloorHolder,
+        now: Callable[[], float],
+        *,
+        is_reported: bool,
     ) -> None:
-        """`unsent_bytes` is how much the network has not taken, for a client that reports nothing."""
-        self._unsent_bytes = unsent_bytes
+        """Of a client that reports nothing, what the network has not taken stands for its reports."""
+        self._link = link
+        self._holder = holder
+        self._is_reported = is_reported
+        self._now = now
         self._line = Line()
         self._held_up_until_s = 0.0
         """Before that, what is held up is the same stall."""
         self._conversation = conversation
         self._outbound = outbound
-        self._half_trip_s = half_trip_s
-        most_ms = REPORTED_MOST_MS if unsent_bytes is None else LEAD_MS_LIMITS[1]
+        most_ms = REPORTED_MOST_MS if is_reported else LEAD_MS_LIMITS[1]
         self._lead = Lead(outbound.lead_ms, most_ms)
         self._underruns = 0
         self._underruns_before = 0
         """The same when the last answer was over."""
         self._flushed_id: str | None = None
 
-    def report(self, played: Played, answer: ResponseRun | None, now: float) -> None:
-        """Take what the client says; `answer` is the newest."""
+    def report(self, played: Played) -> None:
+        """Take what the client says."""
+        answer, now = self._holder.answer, self._now()
         if (
             answer is not None
             and answer.item_id == played.item_id
             and answer.output.state is StreamState.OPEN
         ):
             # The estimate is asked for half a trip ago: so it never exceeds what the client has said.
-            at = now - self._half_trip_s()
+            at = now - self._link.half_trip_s
             rate_hz = answer.output.rate_hz
             if played.samples:
                 answer.timeline.mark("heard", at - played.samples / rate_hz)
@@ -91,16 +99,17 @@ class Playback:
             if entry is not None:
                 cut(entry, played.samples)
 
-    def audio_left(self, size_bytes: int, answer: ResponseRun | None, now: float) -> None:
+    def audio_left(self, size_bytes: int) -> None:
         """A frame of audio was handed to the socket."""
-        if self._unsent_bytes is None:
+        if self._is_reported:
             return
+        now = self._now()
         self._line.sent(size_bytes, now)
-        waited_s = self._line.waited_s(self._unsent_bytes(), now)
+        waited_s = self._line.waited_s(self._link.unsent_bytes, now)
         if waited_s >= STALL_S:
             if now >= self._held_up_until_s:
                 self._underruns += 1
-                self._lengthen(answer)
+                self._lengthen(self._holder.answer)
             self._held_up_until_s = now + STALL_S
 
     def over(self, answer: ResponseRun) -> None:

@@ -60,7 +60,7 @@ async def hear_earlier(question: Question, context: ResponseContext, turn: int) 
             fields = {"session": context.session_id, "turn": turn}
             log.warning("an earlier utterance could not be recognised", extra=fields)
 
-    earlier = [utterance for utterance in context.earlier() if utterance is not question.utterance]
+    earlier = [utterance for utterance in context.utterances.earlier() if utterance is not question.utterance]
     if not earlier:
         return
     async with anyio.create_task_group() as hearing:  # at once: their deadlines run side by side

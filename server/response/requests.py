@@ -7,7 +7,6 @@ the last answer is complete for the client, but still being played, waits for th
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -16,14 +15,16 @@ from server.conversation.clips import Clips
 from server.conversation.items import chosen
 from server.domain.errors import ClientError
 from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
-from server.domain.values import ResponseOptions, ResponseReason, SessionConfig
+from server.domain.values import ConfigInForce, ResponseOptions, ResponseReason
 from server.response.context import ResponseContext
+from server.response.holder import FloorHolder
 from server.response.pending import Deed, Pending
 from server.response.run import ResponseRun, new_response
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
 from server.turntaking.floor_table import Fact, FloorEvent
 from server.turntaking.happened import Happened
+from server.turntaking.inbox import FloorInbox
 from server.turntaking.question import Question
 
 log = logging.getLogger(__name__)
@@ -39,14 +40,11 @@ OUT_OF_BAND_S = 60.0
 class RequestContext:
     """What requests need of their session."""
 
-    feed: Callable[[Happened], None]
-    config: Callable[[], SessionConfig]
-    answer: Callable[[], ResponseRun | None]
-    """The one that has, or last had, the floor."""
+    inbox: FloorInbox
+    config: ConfigInForce
+    holder: FloorHolder
     of_responses: ResponseContext
     clips: Clips
-    spawn: Callable[..., object]
-    """Start a task of the session's."""
 
 
 @dataclass(slots=True)
@@ -60,15 +58,15 @@ class Requests:
     def create(self, options: ResponseOptions) -> None:
         """Answer now. Raises ClientError while another answer has the floor, or for items that are not there."""
         about = chosen(options.context, self.context.of_responses.conversation, self.context.clips)
-        if not options.in_conversation and options.over(self.context.config()).modality == "text":
+        if not options.in_conversation and options.over(self.context.config.current).modality == "text":
             self._start_out_of_band(
                 Question(options=options, ended_by="client", requested=True, about=about, is_out_of_band=True)
             )
             return
         question = Question(options=options, ended_by="client", requested=True, about=about)
-        response = new_response(question, self.context.config(), self.context.of_responses)
+        response = new_response(question, self.context.config.current, self.context.of_responses)
         question = replace(question, response=response)
-        self.context.feed(Happened(FloorEvent.RESPONSE_REQUESTED, self._facts(), question))
+        self.context.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, self._facts(), question))
 
     def refuse(self, happened: Happened) -> None:
         """What the client asked for cannot be had now: raises the ClientError that says why."""
@@ -101,7 +99,7 @@ class Requests:
             out_of_band.scope.cancel()
             out_of_band.interrupt("client_cancelled")
             return
-        request, answer = self.pending.request, self.context.answer()
+        request, answer = self.pending.request, self.context.holder.answer
         if (
             request is not None
             and request.response is not None
@@ -112,27 +110,27 @@ class Requests:
         known = answer is not None and answer.is_announced and response_id in (None, answer.response_id)
         if response_id is not None and not known:
             raise _not_active()
-        self.context.feed(Happened(FloorEvent.CANCELLED, self._facts()))
+        self.context.inbox.feed(Happened(FloorEvent.CANCELLED, self._facts()))
 
     def clear_output(self) -> None:
         """Be silent at once, though the client may have been told all of the answer."""
-        self.context.feed(Happened(FloorEvent.SILENCED))
+        self.context.inbox.feed(Happened(FloorEvent.SILENCED))
         self.silence("client_cancelled")
 
     def tell_cleared(self) -> None:
         """The answer that had the floor has been silenced."""
-        answer = self.context.answer()
+        answer = self.context.holder.answer
         if answer is not None:
             self.context.of_responses.outbound.put(OutputCleared(answer.response_id))
 
     def _facts(self) -> frozenset[Fact]:
-        request, answer = self.pending.request, self.context.answer()
+        request, answer = self.pending.request, self.context.holder.answer
         is_open = request is not None or (answer is not None and answer.is_announced)
         return frozenset({Fact.RESPONSE_OPEN} if is_open else ())
 
     def _active(self) -> str:
         """The id of the response that another request must wait for the end of."""
-        request, answer = self.pending.request, self.context.answer()
+        request, answer = self.pending.request, self.context.holder.answer
         if request is not None and request.response is not None:
             return request.response.id
         return answer.response_id if answer is not None else ""
@@ -146,10 +144,10 @@ class Requests:
             )
         context = self.context.of_responses
         timeline = Timeline(RunId(0, 0), context.now())  # it has no turn
-        answer = ResponseRun(timeline, question, self.context.config(), context)
+        answer = ResponseRun(timeline, question, self.context.config.current, context)
         self._out_of_band[answer.response_id] = answer
         answer.confirm()
-        self.context.spawn(self._live, answer)
+        self.context.of_responses.spawn(self._live, answer)
 
     async def _live(self, answer: ResponseRun) -> None:
         try:

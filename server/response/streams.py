@@ -77,7 +77,7 @@ class ResponseStreams:
 
     def _heard_at(self) -> float:
         """When what is being heard now was sent, if it has come without delay."""
-        return self._context.now() - self._context.half_trip_s()
+        return self._context.now() - self._context.link.half_trip_s
 
     def _new_delivery(self) -> Delivery:
         outbound, format = self._context.outbound, self._events.response.config.output_format
@@ -92,4 +92,4 @@ class ResponseStreams:
     def _became_audible(self) -> None:
         self._timeline.mark("first_audio", self._context.now())
         self._events.tell_words()
-        self._context.on_audible(self._timeline.run)
+        self._context.audible(self._timeline.run)

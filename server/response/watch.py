@@ -56,7 +56,7 @@ class RunWatch:
 
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
-        self._context.on_alive(self._output.run_id)
+        self._context.alive(self._output.run_id)
         if event.type == CALLED:
             self._output.calls.start(
                 event.data["calls"]

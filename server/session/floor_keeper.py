@@ -7,24 +7,26 @@ task, which runs the pipeline (`server.response.run`).
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.conversation.spoken_items import SpokenItems
-from server.domain.values import ResponseReason, SessionConfig
+from server.domain.values import ConfigInForce, ResponseReason
 from server.domain.voice_events import VoiceHeld
 from server.response.announcements import Announcements
 from server.response.context import ResponseContext
+from server.response.holder import FloorHolder
 from server.response.requests import Requests
 from server.response.run import ResponseRun
-from server.session.in_order import InOrder
 from server.session.speculation import Speculation
+from server.session.tasks import SessionTasks
 from server.session.turn_reports import Observer, TurnReports
 from server.telemetry.logs import about
 from server.turntaking.floor import Floor, ImpossibleEvent
 from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent, State
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing
+from server.turntaking.inbox import FloorInbox
+from server.turntaking.microphone import Microphone
 from server.turntaking.question import Question
 from server.turntaking.speech import Speech
 
@@ -46,18 +48,19 @@ class KeeperContext:
     """What the keeper of the floor uses of its session."""
 
     floor: Floor
+    inbox: FloorInbox
+    holder: FloorHolder
     hearing: Hearing
     speech: Speech
+    microphone: Microphone
+    announcements: Announcements
     spoken: SpokenItems
     reports: TurnReports
     speculation: Speculation
     of_responses: ResponseContext
     requests: Requests
-    config: Callable[[], SessionConfig]
-    spawn: Callable[..., object]
-    """Start a task of the session's."""
-    close: Callable[[], None]
-    """End the session."""
+    config: ConfigInForce
+    tasks: SessionTasks
     observer: Observer
     raises_impossible: bool
     """Whether an impossible event is raised (in tests), or counted and ignored."""
@@ -67,21 +70,12 @@ class FloorKeeper:
     """Feeds the floor of one session and does what it says. Plain calls, but for the live turn."""
 
     def __init__(self, context: KeeperContext) -> None:
-        self.answer: ResponseRun | None = None
-        """The one that has, or last had, the floor."""
-        self.announcements = Announcements(self._announce)
         self._context = context
-        self._events = InOrder(self._take_in)
+        self._holder = context.holder
+        context.inbox.serve(self)
         self._cut: Question | None = None
         """What the person had asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
-
-    def feed(self, happened: Happened) -> None:
-        """Tell the floor what happened and do what it says, without an await in between; what happens by that, too.
-
-        Raises ClientError when the client asked for what cannot be had now.
-        """
-        self._events.take(happened)
 
     def tick(self, now: float) -> None:
         """See whether the floor has waited long enough."""
@@ -89,7 +83,12 @@ class FloorKeeper:
         if event is not None:
             self.feed(Happened(event))
 
-    def _take_in(self, happened: Happened) -> None:
+    def feed(self, happened: Happened) -> None:
+        """Have the floor learn what happened, after what it has not been told of yet."""
+        self._context.inbox.feed(happened)
+
+    def take_in(self, happened: Happened) -> None:
+        """Tell the floor what happened and do what it says; see `FloorInbox.feed`."""
         floor, now = self._context.floor, self._context.of_responses.now()
         before = floor.state
         try:
@@ -106,7 +105,7 @@ class FloorKeeper:
             self._moved()
         if floor.state in _FREE:
             self._context.speech.floor_is_free()
-        if floor.state is State.LISTENING and not self._events.is_waiting:
+        if floor.state is State.LISTENING and not self._context.inbox.is_waiting:
             self._take_up_what_waits()
 
     def _moved(self) -> None:
@@ -121,7 +120,7 @@ class FloorKeeper:
         if self._context.requests.pending:
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED))  # START takes it
         else:
-            self._announce()
+            self.look_again()
 
     def _do(self, command: FloorCommand, happened: Happened, now: float) -> None:
         context = self._context
@@ -138,14 +137,14 @@ class FloorKeeper:
             case FloorCommand.APOLOGISE:
                 self._apologise()
             case FloorCommand.END_SPEECH:
-                context.speech.end_here()
+                context.microphone.end_here()
             case FloorCommand.NUDGE:
                 self._break_silence()
             case FloorCommand.CLOSE:
-                context.close()
+                context.tasks.cancel()
             case _:
-                assert self.answer is not None, "only a live run is let out, held or ended"
-                self._do_answer(self.answer, command, now, _CANCEL_REASONS.get(happened.event))
+                assert self._holder.answer is not None, "only a live run is let out, held or ended"
+                self._do_answer(self._holder.answer, command, now, _CANCEL_REASONS.get(happened.event))
 
     def _do_request(self, command: FloorCommand, happened: Happened) -> None:
         context = self._context
@@ -161,8 +160,8 @@ class FloorKeeper:
                 context.requests.tell_cleared()
 
     def _apologise(self) -> None:
-        if self.answer is not None and self.answer.is_spoken:  # who reads has been told
-            self.announcements.add(self._context.of_responses.pipelines.apology)
+        if self._holder.answer is not None and self._holder.answer.is_spoken:  # who reads has been told
+            self._context.announcements.add(self._context.of_responses.pipelines.apology)
 
     def _do_answer(
         self, answer: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None
@@ -211,9 +210,10 @@ class FloorKeeper:
         if question.utterance is not None:
             context.spoken.note(question.utterance.item_id)
         timeline = context.reports.begin(context.floor.run, question, now)
-        self.answer = ResponseRun(timeline, question, context.config(), context.of_responses)
+        answer = ResponseRun(timeline, question, context.config.current, context.of_responses)
+        self._holder.answer = answer
         context.speculation.start(now)
-        context.spawn(self._live, self.answer)
+        context.tasks.start_vital(self._live, answer)
 
     async def _live(self, answer: ResponseRun) -> None:
         """The live run: one answer from its start to the end of its playout."""
@@ -238,13 +238,13 @@ class FloorKeeper:
         context = self._context
         item_id = context.of_responses.conversation.ids.new("item")
         context.spoken.add_silence(item_id, self._silent_from_ms, context.hearing.position_ms)
-        detection = context.config().turn_detection
-        if detection is not None and detection.create_response:
+        if context.config.wants_response:
             question = Question(ended_by="server", requested=True)
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
-    def _announce(self) -> None:
-        is_idle = self._context.floor.state is State.LISTENING and not self._events.is_waiting
-        if self.announcements and is_idle:
-            question = Question(say=self.announcements.next(), ended_by="server")
+    def look_again(self) -> None:
+        """Say what waits to be said, if nobody speaks."""
+        is_idle = self._context.floor.state is State.LISTENING and not self._context.inbox.is_waiting
+        if self._context.announcements and is_idle:
+            question = Question(say=self._context.announcements.next(), ended_by="server")
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))

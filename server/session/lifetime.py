@@ -17,6 +17,10 @@ class Lifetime:
     def __post_init__(self) -> None:
         self._heard_at = self.begins_at
 
+    def begin(self, now: float) -> None:
+        """It begins only now."""
+        self.begins_at = self._heard_at = now
+
     def heard(self, now: float) -> None:
         """The client has sent something."""
         self._heard_at = now

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from server.conversation.utterance import Utterance
+from server.conversation.utterance import Utterance, WordNews, WordsCame
 from server.domain.events import Event
 from server.domain.values import ResponseReason
 from server.domain.voice_events import EndedBy, InterruptedBy
+from server.response.holder import FloorHolder
 from server.response.playback import Playback
 from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
@@ -75,13 +76,17 @@ class TurnReports:
         hearing: Hearing,
         put: Callable[[Event], None],
         playback: Playback,
+        holder: FloorHolder,
         observer: Observer,
+        now: Callable[[], float],
     ) -> None:
         self._session_id = session_id
         self._hearing = hearing
         self._put = put
         self._playback = playback
+        self._holder = holder
         self._observer = observer
+        self._now = now
         self._told = RunId(0, 0)
         """The newest run that is over."""
 
@@ -99,10 +104,11 @@ class TurnReports:
         """The answer is wanted."""
         answer.timeline.commit(answer.question.ended_by or ended_by, now)
 
-    def read(self, utterance: Utterance, answer: ResponseRun | None, now: float) -> None:
-        """The words of an utterance are known."""
-        if answer is not None and answer.question.utterance is utterance:
-            answer.timeline.mark("transcript", now)
+    def hear_words(self, utterance: Utterance, news: WordNews) -> None:
+        """As `WordListener` has it: the words of an utterance are known."""
+        answer = self._holder.answer
+        if answer is not None and answer.question.utterance is utterance and not isinstance(news, WordsCame):
+            answer.timeline.mark("transcript", self._now())
 
     def interrupted(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         """The answer was flushed."""

@@ -1,10 +1,10 @@
-"""The input half of a session: wire audio in, utterances out, each already on its way through the recogniser.
+"""What detects: wire audio in, utterances out, each already on its way through the recogniser.
 
 With turn detection on, the detector's speech makes the utterances; with it off (manual turns) everything
 that is appended is one utterance until the client commits it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
@@ -12,12 +12,11 @@ from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Listener, SpeechAudio
 from audio.vad import Vad
-from server.conversation.utterance import Outcome, Utterance
+from server.conversation.utterance import Utterance
+from server.conversation.utterances import Utterances
 from server.domain.errors import ClientError
-from server.domain.ids import Ids
 from server.domain.values import SessionConfig, TurnDetection
 from server.turntaking.endpointing import EAGERNESS
-from stages.ports import Partial, Recogniser
 
 MIN_COMMIT_MS = 100
 """The shortest audio that a client may commit, as the protocol's reference server has it."""
@@ -73,45 +72,35 @@ class Hearing:
 
     def __init__(
         self,
-        recogniser: Recogniser,
-        new_vad: Callable[[], Vad],
+        utterances: Utterances,
+        vad: Vad,
         config: SessionConfig,
         *,
-        ids: Ids,
         max_utterance_s: float,
-        recognise_s: float,
         first_sign_counts: bool,
-        on_partial: Callable[[Utterance, str], None],
-        on_transcribed: Callable[[Utterance, Outcome], None],
-        on_settled: Callable[[Utterance, Outcome], None],
     ) -> None:
-        """`recognise_s` is how long the words of an utterance may take. `on_partial` is called with what is new in the
-        words that will not change, perhaps nothing.
-
-        With `first_sign_counts` the first sign of a voice over an answer begins an utterance: for who lowers the
+        """With `first_sign_counts` the first sign of a voice over an answer begins an utterance: for who lowers the
         answer's voice, and takes it back when it was nothing. Others interrupt, and wait until it is certain.
         """
-        self._recogniser = recogniser
-        self._ids = ids
+        self._utterances = utterances
         self._max_utterance_ms = int(max_utterance_s * 1000)
-        self._recognise_s = recognise_s
         self._first_sign_counts = first_sign_counts
-        self._on_partial = on_partial
-        self._on_transcribed = on_transcribed
-        self._on_settled = on_settled
         self.current: Utterance | None = None
         """The utterance that is going on."""
-        self._unsettled: dict[str, Utterance] = {}
         self._voice_ended_ms: int | None = None
         self._manual = config.turn_detection is None
-        self._listener = Listener(config.input_format, new_vad(), self._endpointing(config))
+        endpointing = endpointing_of(config, self._max_utterance_ms, first_sign_counts=first_sign_counts)
+        self._listener = Listener(config.input_format, vad, endpointing)
 
     def configure(self, config: SessionConfig) -> None:
         """Hear by the new configuration from now on; the clock goes on.
 
         Raises ClientError for turn detection that cannot work, and then nothing has changed.
         """
-        self._listener.reconfigure(config.input_format, self._endpointing(config))
+        endpointing = endpointing_of(
+            config, self._max_utterance_ms, first_sign_counts=self._first_sign_counts
+        )
+        self._listener.reconfigure(config.input_format, endpointing)
         manual, self._manual = self._manual, config.turn_detection is None
         if manual and not self._manual:
             self._drop()  # what was appended and never committed is no utterance of the detector's
@@ -128,7 +117,7 @@ class Hearing:
                     self._extend(samples)
                 case SpeechStarted(start_sample=start, onset_sample=onset):
                     self._voice_ended_ms = None
-                    self.current = self._open()
+                    self.current = self._utterances.open()
                     start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
                     yield SpeechBegan(self.current, start_ms, onset_ms)
                 case SpeechEnded(end_sample=end):
@@ -185,8 +174,7 @@ class Hearing:
         if utterance is self.current:
             self._listener.abandon_utterance()
             self.current = None
-        self._unsettled.pop(utterance.item_id, None)
-        utterance.close()
+        self._utterances.forget(utterance)
 
     @property
     def is_speaking(self) -> bool:
@@ -203,16 +191,10 @@ class Hearing:
         """How much audio has come since the person's voice was last heard; 0 while it goes on."""
         return 0 if self._voice_ended_ms is None else self.position_ms - self._voice_ended_ms
 
-    def earlier(self) -> tuple[Utterance, ...]:
-        """Utterances that are over and whose words are not known yet, oldest first."""
-        return tuple(self._unsettled.values())
-
     def close(self) -> None:
         """Let go of every recognition."""
         self._drop()
-        for utterance in self._unsettled.values():
-            utterance.close()
-        self._unsettled.clear()
+        self._utterances.close()
 
     def _check_room(self) -> None:
         # The detector ends its utterances in time; a client that ends them itself may forget to.
@@ -227,28 +209,8 @@ class Hearing:
 
     def _extend(self, samples: Samples) -> None:
         if self.current is None:
-            self.current = self._open()
+            self.current = self._utterances.open()
         self.current.push(samples)
-
-    def _open(self) -> Utterance:
-        told = ""
-
-        def report(partial: Partial) -> None:
-            nonlocal told
-            utterance.partial = partial.text
-            delta = partial.stable[len(told) :]
-            told += delta
-            self._on_partial(utterance, delta)
-
-        utterance = Utterance(
-            self._ids.new("item"),
-            self._recogniser.open(report),
-            self._recogniser.rate_hz,
-            patience_s=self._recognise_s,
-            on_transcribed=self._on_transcribed,
-            on_settled=self._settled,
-        )
-        return utterance
 
     def _drop(self) -> None:
         if self.current is not None:
@@ -258,34 +220,32 @@ class Hearing:
     def _take(self) -> Utterance:
         assert self.current is not None, "the listener ends only what it has started"
         utterance, self.current = self.current, None
-        self._unsettled[utterance.item_id] = utterance
+        self._utterances.over(utterance)
         return utterance
 
-    def _settled(self, utterance: Utterance, outcome: Outcome) -> None:
-        self._unsettled.pop(utterance.item_id, None)
-        self._on_settled(utterance, outcome)
 
-    def _endpointing(self, config: SessionConfig) -> EndpointConfig | None:
-        detection = config.turn_detection
-        if detection is None:
-            return None
-        try:
-            endpointing = EndpointConfig(
-                threshold=detection.threshold,
-                prefix_padding_ms=detection.prefix_padding_ms,
-                silence_duration_ms=longest_silence_ms(detection),
-                max_utterance_ms=self._max_utterance_ms,
-                soft_end_ms=SOFT_END_MS,
-            )
-        except SettingError as error:
-            raise ClientError(
-                "invalid_value", str(error), param="session.audio.input.turn_detection"
-            ) from error
-        if self._first_sign_counts and detection.interrupt_response:
-            return replace(
-                endpointing, barge_in_threshold=detection.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS
-            )
-        return endpointing
+def endpointing_of(
+    config: SessionConfig, max_utterance_ms: int, *, first_sign_counts: bool
+) -> EndpointConfig | None:
+    """How the detector ends turns; None where it does not. Raises ClientError for what cannot work."""
+    detection = config.turn_detection
+    if detection is None:
+        return None
+    try:
+        endpointing = EndpointConfig(
+            threshold=detection.threshold,
+            prefix_padding_ms=detection.prefix_padding_ms,
+            silence_duration_ms=longest_silence_ms(detection),
+            max_utterance_ms=max_utterance_ms,
+            soft_end_ms=SOFT_END_MS,
+        )
+    except SettingError as error:
+        raise ClientError("invalid_value", str(error), param="session.audio.input.turn_detection") from error
+    if first_sign_counts and detection.interrupt_response:
+        return replace(
+            endpointing, barge_in_threshold=detection.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS
+        )
+    return endpointing
 
 
 def longest_silence_ms(detection: TurnDetection) -> int:

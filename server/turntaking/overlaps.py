@@ -7,38 +7,52 @@ the answer to that turn. When the last of them has been dismissed, the answer ge
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from server.conversation.memory import Conversation
+from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterance import Utterance
 from server.domain import events as ev
-from server.domain.values import TurnDetection
+from server.domain.values import ConfigInForce
 from server.domain.voice_events import EndedBy
+from server.output.outbound import Outbound
 from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing, SpeechBegan
+from server.turntaking.inbox import FloorInbox
 from server.turntaking.interruption import Evidence, InterruptionPolicy, Verdict, judge
-from stages.ports import EndOfTurnModel, Expects
+from stages.ports import EndOfTurnModel
+
+
+class HeardAnswer(Protocol):
+    """The answer that is being said, if any."""
+
+    @property
+    def text(self) -> str:
+        """What the agent is saying."""
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of it has been heard."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechContext:
     """What speech needs of its session."""
 
-    feed: Callable[[Happened], None]
-    put: Callable[[ev.Event], None]
-    take: Callable[[Utterance], None]
-    """The utterance is over and becomes the person's item."""
-    read: Callable[[Utterance], None]
-    """Have an utterance read in the background."""
-    detection: Callable[[], TurnDetection | None]
-    expects: Callable[[], Expects]
-    """What kind of answer the agent waits for."""
-    answer_text: Callable[[], str]
-    """What the agent is saying."""
-    answer_heard_ms: Callable[[], int]
-    """How much of it has been heard."""
+    inbox: FloorInbox
+    outbound: Outbound
+    spoken: SpokenItems
+    conversation: Conversation
+    config: ConfigInForce
+    answer: HeardAnswer
     end_of_turn: EndOfTurnModel | None
     policy: InterruptionPolicy
     holds_voice: bool
+
+    def feed(self, happened: Happened) -> None:
+        """Tell the floor what happened."""
+        self.inbox.feed(happened)
 
 
 @dataclass(slots=True)
@@ -99,13 +113,13 @@ class Overlaps:
             overlap.lasted_ms = self._hearing.position_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
         evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
-        verdict = judge(evidence, self._context.policy, self._context.answer_text())
+        verdict = judge(evidence, self._context.policy, self._context.answer.text)
         if verdict in (Verdict.HOLD, Verdict.READ):
             overlap.goes_on = True
             self._context.feed(Happened(FloorEvent.SPEECH_PERSISTED))
         match verdict:
             case Verdict.READ if not utterance.is_being_transcribed:
-                self._context.read(utterance)
+                self._context.spoken.read(utterance)
             case Verdict.INTERRUPT:
                 self.take_floor(overlap)
             case Verdict.DISMISS:
@@ -117,7 +131,7 @@ class Overlaps:
         if self._is_short(overlap):
             self._hearing.confirm_after(_SHORT_ENDS_AFTER_MS)
         else:
-            self._context.read(overlap.utterance)
+            self._context.spoken.read(overlap.utterance)
 
     def end(self, overlap: Overlap, end_ms: int) -> None:
         """The detector has heard its end; its words decide, if it is long enough to have any."""
@@ -127,7 +141,7 @@ class Overlaps:
             return
         if not overlap.utterance.is_paused:  # it was too long for a pause
             overlap.utterance.pause()
-            self._context.read(overlap.utterance)
+            self._context.spoken.read(overlap.utterance)
 
     def take_floor(self, overlap: Overlap) -> None:
         """It interrupts."""
@@ -144,7 +158,7 @@ class Overlaps:
             overlap = self._waiting.pop(0)
             if not self._is_over_unnoticed(overlap):
                 if not overlap.is_told:
-                    self._context.put(
+                    self._context.outbound.put(
                         ev.SpeechStarted(overlap.utterance.item_id, overlap.began.audio_start_ms)
                     )
                 self._become_turn(overlap)

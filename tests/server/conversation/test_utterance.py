@@ -4,7 +4,8 @@ import anyio
 import numpy as np
 import pytest
 
-from server.conversation.utterance import Outcome, Utterance
+from server.conversation.recognition import Outcome
+from server.conversation.utterance import Utterance, WordNews, WordsSettled
 from stages.errors import ProviderTimeout
 from stages.ports import Transcript
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
@@ -14,14 +15,23 @@ from tests.support.virtual_time import virtual
 HANGS = Heard("hello there", conduct=Conduct(hangs=True))
 
 
+class Settled:
+    """Keeps what comes of utterances."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self._outcomes = outcomes
+
+    def hear_words(self, utterance: Utterance, news: WordNews) -> None:
+        if isinstance(news, WordsSettled):
+            self._outcomes.append(news.outcome)
+
+
 def utterance_of(heard: Heard, settled: list[Outcome], patience_s: float = 10.0) -> Utterance:
     utterance = Utterance(
         "item_1",
-        ScriptedRecogniser(heard).open(),
-        16_000,
+        ScriptedRecogniser(heard),
+        [Settled(settled)],
         patience_s=patience_s,
-        on_transcribed=lambda *_: None,
-        on_settled=lambda _, outcome: settled.append(outcome),
     )
     utterance.push(np.full(16_000, 1_000, np.int16))
     return utterance

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audio.formats import AudioFormat, Encoding
 from server.domain.values import SessionConfig, TurnDetection
 from server.session.audio_pace import SLICE_S, AudioPace, bytes_per_s, slices
-from server.session.session import FRAMES_A_TURN
+from server.session.reader import FRAMES_A_TURN
 from tests.support.stage import Stage, play, speak, voiced
 from tests.support.virtual_time import virtual_loop
 

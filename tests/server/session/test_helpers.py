@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from server.domain.values import SessionConfig
-from server.session.helpers import contained
+from server.session.tasks import contained
 from server.turntaking.floor import ImpossibleEvent
 from stages.testing.fake_tools import ScriptedToolServer, ScriptedToolServers
 from stages.testing.fakes import Conduct, Heard

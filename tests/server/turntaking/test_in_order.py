@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.session.in_order import InOrder
+from server.turntaking.in_order import InOrder
 
 
 def test_what_comes_of_an_item_is_handled_after_it_and_in_order() -> None:

@@ -1,0 +1,83 @@
+"""What the recogniser makes of one utterance, with one deadline for its words whoever asks for them; and its sound."""
+
+import logging
+from collections import deque
+from dataclasses import replace
+
+import anyio
+import numpy as np
+
+from audio.formats import Samples, samples_to_ms
+from stages.errors import ProviderError, ProviderTimeout
+from stages.ports import Recognition, Transcript
+
+log = logging.getLogger(__name__)
+
+RECENT_S = 8
+"""How much of its sound is kept for the end-of-turn model, which hears no more than that."""
+
+Outcome = Transcript | ProviderError
+
+
+class RecentSound:
+    """The newest of an utterance's sound, and how long all of it lasts. Plain calls."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._all_samples = 0
+        self._pieces: deque[Samples] = deque()
+        self._kept_samples = 0
+
+    def push(self, samples: Samples) -> None:
+        """More of it, `int16[n]`."""
+        self._all_samples += len(samples)
+        self._pieces.append(samples)
+        self._kept_samples += len(samples)
+        while self._kept_samples - len(self._pieces[0]) >= RECENT_S * self._rate_hz:
+            self._kept_samples -= len(self._pieces.popleft())
+
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds of all of it."""
+        return samples_to_ms(self._all_samples, self._rate_hz)
+
+    def newest(self) -> Samples:
+        """The newest `RECENT_S` seconds, or all if there is less: `int16[n]`."""
+        return np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
+
+    def forget(self) -> None:
+        """Nobody listens to it any more."""
+        self._pieces.clear()
+
+
+class Reading:
+    """The words of an utterance as it is now; when it goes on, they get new time."""
+
+    def __init__(self, recognition: Recognition, patience_s: float) -> None:
+        """`patience_s` is how long the recogniser may take from when the words are first asked for."""
+        self.revision = 0
+        """How often what was read before has become about something else."""
+        self._recognition = recognition
+        self._patience_s = patience_s
+        self._read_by: float | None = None
+        """When the words of this revision are too late; None until somebody asks for them."""
+
+    def revise(self) -> None:
+        """What was read so far is about something else."""
+        self.revision += 1
+        self._read_by = None
+
+    async def words(self) -> Outcome:
+        """The words, or what went wrong. Cancel-safe: whoever asks next asks anew, with what is left of the time."""
+        if self._read_by is None:
+            self._read_by = anyio.current_time() + self._patience_s
+        try:
+            with anyio.CancelScope(deadline=self._read_by):
+                found = await self._recognition.final()
+                return replace(found, text=found.text.strip())
+        except ProviderError as error:
+            return error
+        except Exception as error:
+            log.exception("the recogniser failed in a way that it must not")
+            return ProviderError(f"{type(error).__name__}: {error}")
+        return ProviderTimeout(f"the recogniser took longer than {self._patience_s:g} s for an utterance")

@@ -1,0 +1,51 @@
+"""The utterances of one session: opened, kept until their words are known, and let go of with it."""
+
+from server.conversation.utterance import Utterance, WordListener, WordNews, WordsSettled
+from server.domain.ids import Ids
+from stages.ports import Recogniser
+
+
+class Utterances:
+    """Opens utterances, and takes what is recognised of each straight to all who need it. Plain calls."""
+
+    def __init__(self, recogniser: Recogniser, ids: Ids, recognise_s: float) -> None:
+        """`recognise_s` is how long the words of one may take."""
+        self._recogniser = recogniser
+        self._ids = ids
+        self._recognise_s = recognise_s
+        self._listeners: list[WordListener] = [self]
+        self._unsettled: dict[str, Utterance] = {}
+
+    def tell(self, listener: WordListener) -> None:
+        """Tell `listener`, after those before it, of the words of all utterances that are opened from now on."""
+        self._listeners.append(listener)
+
+    def open(self) -> Utterance:
+        """The person has begun to speak."""
+        return Utterance(
+            self._ids.new("item"), self._recogniser, self._listeners, patience_s=self._recognise_s
+        )
+
+    def over(self, utterance: Utterance) -> None:
+        """The person has stopped; its words are still to come."""
+        self._unsettled[utterance.item_id] = utterance
+
+    def earlier(self) -> tuple[Utterance, ...]:
+        """Utterances that are over and whose words are not known yet, oldest first."""
+        return tuple(self._unsettled.values())
+
+    def forget(self, utterance: Utterance) -> None:
+        """It was none."""
+        self._unsettled.pop(utterance.item_id, None)
+        utterance.close()
+
+    def close(self) -> None:
+        """Let go of every recognition."""
+        for utterance in self._unsettled.values():
+            utterance.close()
+        self._unsettled.clear()
+
+    def hear_words(self, utterance: Utterance, news: WordNews) -> None:
+        """As `WordListener` has it."""
+        if isinstance(news, WordsSettled):
+            self._unsettled.pop(utterance.item_id, None)

@@ -1,0 +1,22 @@
+"""Who has the floor, or last had it: the response that the person hears, or heard last."""
+
+from dataclasses import dataclass
+
+from server.response.run import ResponseRun
+
+
+@dataclass(slots=True)
+class FloorHolder:
+    """Of one session; the keeper of the floor sets it."""
+
+    answer: ResponseRun | None = None
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return "" if self.answer is None else self.answer.text
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of it has been heard."""
+        return 0 if self.answer is None else self.answer.heard_ms

@@ -1,0 +1,91 @@
+"""The half of a session that answers: what is asked for, what the floor says to do, and what is reported of it."""
+
+from dataclasses import dataclass
+
+from server.response.announcements import Announcements
+from server.response.context import ResponseContext
+from server.response.playback import Playback
+from server.response.requests import RequestContext, Requests
+from server.session.base import SessionBase
+from server.session.floor_keeper import FloorKeeper, KeeperContext
+from server.session.listening import Listening
+from server.session.speculation import Speculation
+from server.session.turn_reports import TurnReports
+from server.tools.mcp_calls import McpCalls
+from server.tools.mcp_servers import SessionMcpServers
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Of one session, each part made of those before it."""
+
+    mcp: McpCalls
+    announcements: Announcements
+    requests: Requests
+    playback: Playback
+    keeper: FloorKeeper
+    speculation: Speculation
+    """What preparing answers in pauses has brought."""
+
+
+def answering_of(base: SessionBase, listening: Listening) -> Answering:
+    """The parts, put together."""
+    services, tasks, put = base.services, base.tasks, base.outbound.put
+    servers = SessionMcpServers(base.session_id, services.tool_servers, base.conversation, put, tasks.start)
+    mcp = McpCalls(servers, base.conversation, put, tasks.start)
+    announcements = Announcements(listening.inbox, tasks.start_vital)
+    responses = _response_context(base, listening, mcp, announcements)
+    requests = Requests(RequestContext(listening.inbox, base.config, base.holder, responses, listening.clips))
+    playback = Playback(
+        base.conversation, base.outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
+    )
+    reports = TurnReports(
+        base.session_id, listening.hearing, put, playback, base.holder, services.observer, base.now
+    )
+    listening.utterances.tell(reports)
+    speculation = Speculation()
+    keeper = FloorKeeper(
+        KeeperContext(
+            floor=listening.floor,
+            inbox=listening.inbox,
+            holder=base.holder,
+            hearing=listening.hearing,
+            speech=listening.speech,
+            microphone=listening.microphone,
+            announcements=announcements,
+            spoken=listening.spoken,
+            reports=reports,
+            speculation=speculation,
+            of_responses=responses,
+            requests=requests,
+            config=base.config,
+            tasks=tasks,
+            observer=services.observer,
+            raises_impossible=services.raises_impossible,
+        )
+    )
+    return Answering(mcp, announcements, requests, playback, keeper, speculation)
+
+
+def _response_context(
+    base: SessionBase, listening: Listening, mcp: McpCalls, announcements: Announcements
+) -> ResponseContext:
+    services = base.services
+    return ResponseContext(
+        session_id=base.session_id,
+        pipelines=services.pipelines,
+        conversation=base.conversation,
+        outbound=base.outbound,
+        ports=services.new_ports(announcements.remind, base.owner),
+        mcp=mcp,
+        confirmed_tools=services.confirmed_tools,
+        utterances=listening.utterances,
+        deadlines=services.deadlines,
+        inbox=listening.inbox,
+        max_context_tokens=services.limits.max_context_tokens,
+        link=base.link,
+        now=base.now,
+        spawn=base.tasks.start,
+        user_id=None if base.owner == base.session_id else base.owner,
+        raises_impossible=services.raises_impossible,
+    )

@@ -1,0 +1,58 @@
+"""Why a session ends, and how its client is told."""
+
+import logging
+
+import anyio
+
+from server.domain.errors import SessionOver
+from server.domain.events import Problem
+from server.output.link import Link
+from server.output.writer import Writer
+from server.session.tasks import SessionTasks
+
+log = logging.getLogger(__name__)
+
+CLOSE_DEADLINE_S = 2.0
+"""How long saying good-bye may take."""
+
+SLOW_CONSUMER = 4408
+SLOW_DEADLINE_S = 0.2
+"""The same to a client that does not read: there is no hope that it will hear it."""
+
+
+class Closing:
+    """The end of one session."""
+
+    def __init__(self, tasks: SessionTasks, link: Link) -> None:
+        self._tasks = tasks
+        self._link = link
+        self._over: SessionOver | None = None
+
+    def end(self, over: SessionOver) -> None:
+        """End the session now, telling the client why. The first reason stands."""
+        if self._over is None:
+            self._over = over
+            log.info("the session is ended: %s", over.reason)
+            self._tasks.cancel()
+
+    def end_slow_consumer(self, why: str = "the client does not read what it is sent") -> None:
+        """End it because the client does not keep up."""
+        self.end(SessionOver(SLOW_CONSUMER, f"slow consumer: {why}"))
+
+    def failed(self) -> None:
+        """It has ended by a bug of ours."""
+        self._over = SessionOver(1011, "internal error")
+
+    @property
+    def code(self) -> int:
+        """What the session ended with: our own reason, or else what the connection says."""
+        return self._over.close_code if self._over else self._link.close_code or 1000
+
+    async def say_goodbye(self, writer: Writer) -> None:
+        """Tell the client, and close the connection. Not cancelled; it takes no longer than `CLOSE_DEADLINE_S`."""
+        over = self._over or SessionOver(1000, "")
+        deadline_s = SLOW_DEADLINE_S if over.close_code == SLOW_CONSUMER else CLOSE_DEADLINE_S
+        with anyio.move_on_after(deadline_s, shield=True):
+            if over.error is not None:
+                await writer.send(Problem(over.error))
+            await self._link.close(over.close_code, over.reason)

@@ -1,0 +1,68 @@
+"""The half of a session that hears and decides: from the microphone to the floor."""
+
+from dataclasses import dataclass
+
+from server.conversation.clips import Clips
+from server.conversation.spoken_items import SpokenItems
+from server.conversation.utterances import Utterances
+from server.session.base import SessionBase
+from server.session.services import floor_limits
+from server.turntaking.floor import Floor
+from server.turntaking.hearing import Hearing
+from server.turntaking.inbox import FloorInbox
+from server.turntaking.microphone import Microphone
+from server.turntaking.overlaps import SpeechContext
+from server.turntaking.speech import Speech
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Of one session, each part made of those before it."""
+
+    floor: Floor
+    inbox: FloorInbox
+    spoken: SpokenItems
+    clips: Clips
+    utterances: Utterances
+    hearing: Hearing
+    speech: Speech
+    microphone: Microphone
+
+
+def listening_of(base: SessionBase) -> Listening:
+    """The parts, put together."""
+    services, config, tasks = base.services, base.config, base.tasks
+    floor = Floor(floor_limits(services))
+    inbox = FloorInbox(floor)
+    spoken = SpokenItems(base.session_id, base.conversation, base.outbound.put, config, tasks.start)
+    clips = Clips(
+        base.session_id,
+        services.recogniser,
+        spoken,
+        max_waiting_s=services.limits.max_waiting_clips_s,
+        spawn=tasks.start,
+    )
+    utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s)
+    utterances.tell(spoken)
+    hearing = Hearing(
+        utterances,
+        services.new_vad(),
+        config.current,
+        max_utterance_s=services.limits.max_utterance_s,
+        first_sign_counts=base.holds_voice and not services.interruption.protect_ms,
+    )
+    context = SpeechContext(
+        inbox=inbox,
+        outbound=base.outbound,
+        spoken=spoken,
+        conversation=base.conversation,
+        config=config,
+        answer=base.holder,
+        end_of_turn=services.end_of_turn,
+        policy=services.interruption,
+        holds_voice=base.holds_voice,
+    )
+    speech = Speech(hearing, context)
+    utterances.tell(speech)
+    microphone = Microphone(hearing, speech, base.outbound)
+    return Listening(floor, inbox, spoken, clips, utterances, hearing, speech, microphone)

@@ -1,0 +1,112 @@
+"""The reader of a session: frames into commands, obeyed at once; and audio, heard no faster than its pace allows.
+
+It never waits for the socket, nor for a stage, so that a client that has stopped reading can still interrupt.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from server.domain import commands as cmd
+from server.domain.errors import ClientError
+from server.domain.wire import Dialect
+from server.output.writer import Writer
+from server.session.allowance import Allowance
+from server.session.audio_pace import AudioPace, bytes_per_s, slices
+from server.session.base import SessionBase
+from server.session.lifetime import Lifetime
+from server.session.listening import Listening
+from server.session.orders import Orders
+
+FRAMES_A_TURN = 16
+"""Frames that are obeyed, at most, before it is the turn of the others."""
+
+LARGE_FRAME = 64 << 10
+"""Bytes or characters of a frame that is worth a turn of the loop of its own: it takes milliseconds to read."""
+
+
+class Reader:
+    """Reads what one client sends."""
+
+    def __init__(
+        self,
+        base: SessionBase,
+        dialect: Dialect,
+        listening: Listening,
+        orders: Orders,
+        writer: Writer,
+        lifetime: Lifetime,
+        check_request: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`check_request` raises ClientError for a response that is beyond what its key may ask for."""
+        limits = base.services.limits
+        self._base = base
+        self._dialect = dialect
+        self._listening = listening
+        self._orders = orders
+        self._writer = writer
+        self._lifetime = lifetime
+        self._check_request = check_request
+        self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, base.now())
+        self._allowance = Allowance(limits.max_responses_per_min, limits.max_output_bytes_per_min)
+
+    async def run(self) -> None:
+        """Read until the client is gone. Cancel-safe."""
+        frames = 0
+        while (frame := await self._base.link.receive()) is not None:
+            frames += 1
+            if not frames % FRAMES_A_TURN:
+                await checkpoint()  # `receive` does not wait while there are frames
+            self._lifetime.heard(self._base.now())
+            try:
+                is_large = len(frame) > LARGE_FRAME
+                if is_large:
+                    await checkpoint()  # it took its time to be put together
+                command = self._dialect.decode(frame)
+                if is_large:
+                    await checkpoint()
+                if isinstance(command, cmd.AppendAudio):  # the hot path first
+                    await self._hear(command)
+                else:
+                    await self._allow(command)
+                    self._orders.obey(command)
+            except ClientError as error:
+                self._orders.complain(error)
+
+    async def _allow(self, command: cmd.Order | cmd.Noted) -> None:
+        order = command.command if isinstance(command, cmd.Noted) else command
+        try:
+            self._allowance.check(order, self._writer.sent_bytes, self._base.now())
+            if isinstance(order, cmd.CreateResponse):
+                await self._check_request()
+        except ClientError as error:
+            error.ref = error.ref or command.ref
+            raise
+
+    async def _hear(self, command: cmd.AppendAudio) -> None:
+        """Hear it slice by slice, no faster than the pace allows; see `server.session.audio_pace`."""
+        if command.problem is not None:
+            self._orders.complain(command.problem)
+        config, now = self._base.config.current, self._base.now
+        format, is_detected = config.input_format, config.turn_detection is not None
+        try:
+            for piece in slices(command.data, format):
+                if self._pace.is_ahead(now()):
+                    async with self._base.services.bulk_hearing:
+                        self._hear_slice(piece)
+                else:
+                    self._hear_slice(piece)
+                audio_s = len(piece) / bytes_per_s(format)
+                wait_s = self._pace.heard(audio_s, now(), is_detected=is_detected)
+                if wait_s is not None:
+                    await anyio.sleep(wait_s)
+        except ClientError as error:
+            error.ref = error.ref or command.ref
+            raise
+
+    def _hear_slice(self, data: bytes) -> None:
+        now = self._base.now()
+        self._lifetime.heard(now)
+        self._listening.floor.audio_came(now)
+        self._listening.microphone.push(data)

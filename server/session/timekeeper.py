@@ -1,0 +1,41 @@
+"""A session's time, which its writer keeps because it wakes anyway: deadlines of the floor, and the session's own."""
+
+from server.output.link import Link
+from server.output.outbound import Outbound
+from server.session.closing import Closing
+from server.session.floor_keeper import FloorKeeper
+from server.session.lifetime import Lifetime
+from server.turntaking.floor import Floor
+
+
+class Timekeeper:
+    """Knows when something is due next, and does what is."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        keeper: FloorKeeper,
+        lifetime: Lifetime,
+        closing: Closing,
+        link: Link,
+        outbound: Outbound,
+    ) -> None:
+        self._floor = floor
+        self._keeper = keeper
+        self._lifetime = lifetime
+        self._closing = closing
+        self._link = link
+        self._outbound = outbound
+
+    def wake_at(self, now: float) -> float:
+        """When there is something to do, or to send, unless it is sooner by then."""
+        deadline, end = self._floor.deadline, self._lifetime.ends_at
+        due = self._outbound.next_due(now) if self._link.is_attached else None
+        return min(end if due is None else due, end if deadline is None else deadline, end)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self._keeper.tick(now)
+        over = self._lifetime.over(now)
+        if over is not None:
+            self._closing.end(over)
