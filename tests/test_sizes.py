@@ -35,12 +35,8 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 TOO_LARGE = {
     "Conversation",
-    "Utterance",
     "GuardedConnection",
     "OutputStream",
-    "Session",
-    "Hearing",
-    "Speech",
     "Run",
 }
 """Classes beyond the limit today. None may join them; one that is within it again leaves."""

@@ -6,7 +6,6 @@ ended, its words are told once, with the transcript or with what went wrong, to 
 words, and however often: they have one deadline, after which they cannot be had.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -69,12 +68,11 @@ class Utterance:
         self,
         item_id: str,
         recogniser: Recogniser,
-        listeners: Sequence[WordListener],
+        listener: WordListener,
         *,
         patience_s: float = 10.0,
     ) -> None:
-        """`patience_s` is how long the recogniser may take from when its words are first asked for; the `listeners` are
-        told in their order."""
+        """`patience_s` is how long the recogniser may take from when its words are first asked for."""
         self.item_id = item_id
         self.outcome: Outcome | None = None
         """What was said up to the pause or the end, or what went wrong; None until it is known."""
@@ -82,7 +80,7 @@ class Utterance:
         """What the recogniser makes of it so far."""
         self.transcribed_ms = 0
         """How much of it was read while it went on."""
-        self._listeners = listeners
+        self._listener = listener
         self._stable_chars = 0
         self._sound = RecentSound(recogniser.rate_hz)
         self._recognition = recogniser.open(self._came)
@@ -174,10 +172,10 @@ class Utterance:
             case _State.OPEN:
                 self.transcribed_ms = length_ms
                 self.partial = outcome.text if isinstance(outcome, Transcript) else self.partial
-                self._tell(WordsRead(outcome))
+                self._listener.hear_words(self, WordsRead(outcome))
             case _State.PAUSED:
                 self.outcome = outcome
-                self._tell(WordsRead(outcome))
+                self._listener.hear_words(self, WordsRead(outcome))
             case _State.ENDED:
                 self._settle(outcome)
             case _State.SETTLED:
@@ -188,15 +186,11 @@ class Utterance:
         self.partial = partial.text
         delta = partial.stable[self._stable_chars :]
         self._stable_chars += len(delta)
-        self._tell(WordsCame(delta))
+        self._listener.hear_words(self, WordsCame(delta))
 
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED
         self.outcome = outcome
         self._sound.forget()
         self._recognition.close()
-        self._tell(WordsSettled(outcome))
-
-    def _tell(self, news: WordNews) -> None:
-        for listener in self._listeners:
-            listener.hear_words(self, news)
+        self._listener.hear_words(self, WordsSettled(outcome))

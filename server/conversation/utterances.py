@@ -13,7 +13,7 @@ class Utterances:
         self._recogniser = recogniser
         self._ids = ids
         self._recognise_s = recognise_s
-        self._listeners: list[WordListener] = [self]
+        self._listeners: list[WordListener] = []
         self._unsettled: dict[str, Utterance] = {}
 
     def tell(self, listener: WordListener) -> None:
@@ -22,9 +22,7 @@ class Utterances:
 
     def open(self) -> Utterance:
         """The person has begun to speak."""
-        return Utterance(
-            self._ids.new("item"), self._recogniser, self._listeners, patience_s=self._recognise_s
-        )
+        return Utterance(self._ids.new("item"), self._recogniser, self, patience_s=self._recognise_s)
 
     def over(self, utterance: Utterance) -> None:
         """The person has stopped; its words are still to come."""
@@ -46,6 +44,8 @@ class Utterances:
         self._unsettled.clear()
 
     def hear_words(self, utterance: Utterance, news: WordNews) -> None:
-        """As `WordListener` has it."""
+        """Take it to all who listen."""
         if isinstance(news, WordsSettled):
             self._unsettled.pop(utterance.item_id, None)
+        for listener in self._listeners:
+            listener.hear_words(utterance, news)

@@ -66,11 +66,6 @@ class Link:
         return self._wire.latency_s
 
     @property
-    def half_trip_s(self) -> float:
-        """How long the way to the client takes, as last measured."""
-        return self.latency_s / 2
-
-    @property
     def close_code(self) -> int | None:
         """As `Wire` has it; of the last connection."""
         return self._wire.close_code

@@ -88,7 +88,7 @@ class Playback:
             and answer.output.state is StreamState.OPEN
         ):
             # The estimate is asked for half a trip ago: so it never exceeds what the client has said.
-            at = now - self._link.half_trip_s
+            at = now - self._link.latency_s / 2
             rate_hz = answer.output.rate_hz
             if played.samples:
                 answer.timeline.mark("heard", at - played.samples / rate_hz)

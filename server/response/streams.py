@@ -77,7 +77,7 @@ class ResponseStreams:
 
     def _heard_at(self) -> float:
         """When what is being heard now was sent, if it has come without delay."""
-        return self._context.now() - self._context.link.half_trip_s
+        return self._context.now() - self._context.link.latency_s / 2
 
     def _new_delivery(self) -> Delivery:
         outbound, format = self._context.outbound, self._events.response.config.output_format

@@ -1,7 +1,8 @@
 """The tasks of a session, which end with it: one that fails costs what it served, and not the call."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from anyio.abc import TaskGroup
 
@@ -35,11 +36,11 @@ class SessionTasks:
         """The session has begun; its tasks run in this group."""
         self._group = group
 
-    def start(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Start what serves the session; should it fail, the session goes on."""
         self.start_vital(contained, self._session_id, work, *arguments)
 
-    def start_vital(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    def start_vital(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Start what the session cannot be without: should it fail, the session ends."""
         assert self._group is not None, "a session that runs has a task group"
         self._group.start_soon(work, *arguments)

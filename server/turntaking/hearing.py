@@ -113,7 +113,8 @@ class Hearing:
         for heard in self._listener.push(data):
             match heard:
                 case SpeechAudio(samples=samples):
-                    self._check_room()
+                    if self._manual and self.current is not None:
+                        check_room(self.current, self._max_utterance_ms)
                     self._extend(samples)
                 case SpeechStarted(start_sample=start, onset_sample=onset):
                     self._voice_ended_ms = None
@@ -196,17 +197,6 @@ class Hearing:
         self._drop()
         self._utterances.close()
 
-    def _check_room(self) -> None:
-        # The detector ends its utterances in time; a client that ends them itself may forget to.
-        length_ms = 0 if self.current is None else self.current.duration_ms
-        if self._manual and length_ms >= self._max_utterance_ms:
-            raise ClientError(
-                "input_audio_buffer_full",
-                f"the uncommitted audio has reached the limit of {self._max_utterance_ms} ms: "
-                "commit or clear it",
-                param="audio",
-            )
-
     def _extend(self, samples: Samples) -> None:
         if self.current is None:
             self.current = self._utterances.open()
@@ -222,6 +212,19 @@ class Hearing:
         utterance, self.current = self.current, None
         self._utterances.over(utterance)
         return utterance
+
+
+def check_room(utterance: Utterance, max_utterance_ms: int) -> None:
+    """Raises ClientError when no more audio may come before the client commits or clears it.
+
+    The detector ends its utterances in time; a client that ends them itself may forget to.
+    """
+    if utterance.duration_ms >= max_utterance_ms:
+        raise ClientError(
+            "input_audio_buffer_full",
+            f"the uncommitted audio has reached the limit of {max_utterance_ms} ms: commit or clear it",
+            param="audio",
+        )
 
 
 def endpointing_of(

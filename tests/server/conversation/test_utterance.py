@@ -30,7 +30,7 @@ def utterance_of(heard: Heard, settled: list[Outcome], patience_s: float = 10.0)
     utterance = Utterance(
         "item_1",
         ScriptedRecogniser(heard),
-        [Settled(settled)],
+        Settled(settled),
         patience_s=patience_s,
     )
     utterance.push(np.full(16_000, 1_000, np.int16))
