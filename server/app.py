@@ -138,7 +138,7 @@ class App:
         )
         """What every dialect is made with; its session's settings come when there is one."""
         self._secrets = SharedSecrets(
-            ClientSecrets[Pinned](),
+            ClientSecrets[Pinned](settings.quotas.secrets_bytes_per_key),
             store,
             lambda body: _opened_by(read_order(body, self._session_config(), self._opening.hosting)),
             anyio.current_time,

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _HANDSHAKE_S = 15.0
 """How long a place is kept for a session that is being opened."""
 
+MAX_SECRET_S = 7200.0
+"""The longest that a client secret is valid."""
+
 LEASE_S = 60.0
 """How long a place is kept for a live session without being renewed: a node that dies holds it no longer."""
 
@@ -39,6 +42,10 @@ class Quotas(BaseModel):
 
     sessions_per_key: int | None = Field(None, ge=1, le=100_000)
     sessions_per_secret: int | None = Field(10, ge=1, le=100_000)
+    openings_per_secret: int | None = Field(10, ge=1, le=1_000_000)
+    """In all, from the first to the last: a client that was cut off comes again with the same one."""
+    secrets_bytes_per_key: int = Field(64 << 20, ge=64 << 10, le=1 << 34)
+    """What the valid client secrets of one key hold: 100,000 that pin nothing, a thousand that pin 60 KiB each."""
     sessions_per_address: int | None = Field(50, ge=1, le=100_000)
     """At once; addresses of this machine are not counted. Behind a proxy: name it in `trusted_proxies`."""
     responses_per_min_per_key: int | None = Field(None, ge=1, le=1_000_000)
@@ -116,7 +123,19 @@ class Admission:
                 await self._leave(visitor, seat)
                 message = f"This {whose} has {places} sessions, which is the limit."
                 return _too_many("session_quota_reached", message, 5.0)
+        if await self._is_used_up(visitor, seat):
+            await self._leave(visitor, seat)
+            openings = self._quotas.openings_per_secret
+            message = f"This client secret has opened {openings} sessions, which is the limit: order another."
+            return error_page(401, "client_secret_used_up", message)
         return None
+
+    async def _is_used_up(self, visitor: Visitor, seat: str) -> bool:
+        openings = self._quotas.openings_per_secret
+        if not visitor.is_secret or openings is None:
+            return False
+        key = f"openings:{visitor.holder}"  # places that nobody gives back
+        return await self._store.claim(key, seat, openings, MAX_SECRET_S, self._now()) > 0
 
     @asynccontextmanager
     async def seated(self, visitor: Visitor, seat: str) -> AsyncIterator[None]:

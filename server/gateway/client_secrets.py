@@ -6,8 +6,10 @@ anything about a secret that is valid.
 """
 
 import hashlib
+import heapq
 import hmac
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,6 +20,9 @@ PREFIX = "ek_"
 
 _SECRET_BYTES = 32
 
+KEPT_BYTES = 600
+"""What a secret takes beside what it opens, roughly."""
+
 T = TypeVar("T")
 
 
@@ -27,43 +32,66 @@ class _Kept(Generic[T]):
     opens: T
     expires_at: float
     owner: str
+    size_bytes: int
 
 
 class ClientSecrets(Generic[T]):
     """The secrets that are valid, and what each of them opens. `now` is any clock in seconds.
 
-    The limit is for each owner: whoever orders too many is refused, and nobody else.
+    The limit is for each owner, in bytes: of secrets that open a session as the server has it there may be tens of
+    thousands. Whoever orders too many is refused, and nobody else.
     """
 
-    def __init__(self, max_secrets: int = 1000) -> None:
-        """With bodies of at most 64 KiB, an owner's thousand secrets stay below 100 MB whatever they hold."""
-        self._max_secrets = max_secrets
+    def __init__(self, max_bytes_per_owner: int = 64 << 20) -> None:
+        self._max_bytes = max_bytes_per_owner
         self._kept: dict[bytes, _Kept[T]] = {}
+        self._held_bytes = Counter[str]()
+        self._ends: list[tuple[float, bytes]] = []
+        """A heap; of a secret that was learnt again the first entry means nothing."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, opens: T, lifetime_s: float, now: float, owner: str = "") -> str:
-        """A new secret, ordered with the key `owner`. Raises ClientError when too many of that key's are valid."""
-        if self._held_by(owner) >= self._max_secrets:
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.expires_at > now}
-        if self._held_by(owner) >= self._max_secrets:
+    def add(self, opens: T, lifetime_s: float, now: float, owner: str = "", size_bytes: int = 0) -> str:
+        """A new secret, ordered with the key `owner` by a body of so many bytes. Raises ClientError when those that are
+        valid of that key take too much."""
+        self._forget(now)
+        if self._held_bytes[owner] + size_bytes + KEPT_BYTES > self._max_bytes:
             raise ClientError(
                 "too_many_client_secrets",
-                f"{self._max_secrets} client secrets of this key are valid, and that is the limit; try again later.",
+                f"The valid client secrets of this key hold {self._held_bytes[owner]} bytes, and {self._max_bytes} is the"
+                " limit; pin less in each, let them expire sooner, or try again later.",
                 type="rate_limit_error",
             )
         value = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-        self.keep(value, opens, lifetime_s, now, owner)
+        self.keep(value, opens, lifetime_s, now, owner, size_bytes)
         return value
 
-    def keep(self, value: str, opens: T, lifetime_s: float, now: float, owner: str) -> None:
+    def keep(
+        self, value: str, opens: T, lifetime_s: float, now: float, owner: str, size_bytes: int = 0
+    ) -> None:
         """Know a secret that was made elsewhere."""
+        self._forget(now)
         digest = _digest(value)
-        self._kept[digest[:8]] = _Kept(digest, opens, now + lifetime_s, owner)
+        kept = _Kept(digest, opens, now + lifetime_s, owner, size_bytes + KEPT_BYTES)
+        self._drop(digest[:8])
+        self._kept[digest[:8]] = kept
+        self._held_bytes[owner] += kept.size_bytes
+        heapq.heappush(self._ends, (kept.expires_at, digest[:8]))
 
-    def _held_by(self, owner: str) -> int:
-        return sum(kept.owner == owner for kept in self._kept.values())
+    def _forget(self, now: float) -> None:
+        while self._ends and self._ends[0][0] <= now:
+            at, key = heapq.heappop(self._ends)
+            if key in self._kept and self._kept[key].expires_at == at:
+                self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            return
+        self._held_bytes[kept.owner] -= kept.size_bytes
+        if not self._held_bytes[kept.owner]:
+            del self._held_bytes[kept.owner]
 
     def find(self, value: str | None, now: float) -> T | None:
         """What a secret opens, while it is valid. The time this takes depends on its first digest bytes only."""

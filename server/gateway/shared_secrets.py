@@ -49,7 +49,7 @@ class SharedSecrets(Generic[T]):
     def mint(self, body: bytes, owner: str) -> str:
         """A new secret for an order. Raises ClientError. Only `share` makes it known to the others."""
         opens, lifetime_s = self._read(body)
-        value = self._secrets.add(opens, lifetime_s, self._now(), owner)
+        value = self._secrets.add(opens, lifetime_s, self._now(), owner, len(body))
         self._unshared.append((value, body, owner, lifetime_s))
         return value
 
@@ -76,7 +76,7 @@ class SharedSecrets(Generic[T]):
             log.warning("a client secret of another node means nothing to this one: %s", error.message)
             return
         lifetime_s = min(note["until"] - self._unix_time_s(), _LEARNT_S)
-        self._secrets.keep(value, opens, lifetime_s, self._now(), note["owner"])
+        self._secrets.keep(value, opens, lifetime_s, self._now(), note["owner"], len(kept))
 
 
 def _name(value: str) -> str:

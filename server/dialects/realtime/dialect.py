@@ -114,6 +114,8 @@ class RealtimeDialect:
 
     def _configure(self, event: RawEvent, part: SessionPart) -> Configure:
         ref, purpose = event_ref(event), self._session.config.purpose
+        if part.type not in (None, purpose):
+            self._locks.check_purpose(ref)
         if self._updates and part.type not in (None, purpose):
             message = f"session.type: cannot change any more, it is {purpose!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=ref)

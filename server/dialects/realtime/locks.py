@@ -43,6 +43,11 @@ class Locks:
         self._session = _render(pinned.session) if pinned.locked else {}
         self._mcp = pinned.session.config.mcp
 
+    def check_purpose(self, ref: str | None) -> None:
+        """What kind of session it is goes with whatever is locked of it: raises ClientError for another kind."""
+        if self._paths:
+            raise _locked("session.type", ref)
+
     def check_session(self, session: WireSession, ref: str | None) -> None:
         """Raises ClientError when the session would differ in a locked setting."""
         rendered = _render(session) if self._paths else {}

@@ -50,6 +50,21 @@ async def test_sessions_at_once_have_a_limit_and_neighbours_their_own(
     assert await door.admission.admit(neighbour, "d") is None
 
 
+async def test_a_secret_opens_so_many_sessions_in_all() -> None:
+    door = Door(openings_per_secret=2)
+    secret, other = (Visitor("127.0.0.1", name, is_secret=True) for name in ("ek_1", "ek_2"))
+    for seat in ("a", "b"):
+        assert await door.admission.admit(secret, seat) is None
+        async with door.admission.seated(secret, seat):
+            pass
+    page = await door.admission.admit(secret, "c")
+    assert page is not None
+    assert (page.status, page.code) == (401, "client_secret_used_up")
+    assert await door.admission.admit(other, "d") is None
+    for seat in ("e", "f", "g"):
+        assert await door.admission.admit(Visitor("127.0.0.1", "key"), seat) is None
+
+
 async def test_a_place_is_kept_while_the_session_lives_and_no_longer() -> None:
     door, visitor = Door(sessions_per_address=1), Visitor(FAR)
     assert await door.admission.admit(visitor, "a") is None

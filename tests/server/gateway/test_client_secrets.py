@@ -11,7 +11,7 @@ from server.domain.commands import AddItem, Configure, CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import SessionStarted
 from server.domain.values import SessionConfig
-from server.gateway.client_secrets import ClientSecrets
+from server.gateway.client_secrets import KEPT_BYTES, ClientSecrets
 
 DEFAULTS = SessionConfig(instructions="Be kind.")
 
@@ -39,7 +39,7 @@ def test_any_other_value_opens_nothing(wrong: str | None) -> None:
 
 
 def test_the_store_is_bounded_and_forgets_what_has_expired() -> None:
-    secrets = ClientSecrets[int](max_secrets=3)
+    secrets = ClientSecrets[int](3 * KEPT_BYTES)
     for number in range(3):
         secrets.add(number, 10 + number, now=0.0)
     with pytest.raises(ClientError) as caught:
@@ -50,13 +50,33 @@ def test_the_store_is_bounded_and_forgets_what_has_expired() -> None:
 
 
 def test_who_orders_too_many_takes_none_from_another() -> None:
-    secrets = ClientSecrets[int](max_secrets=2)
+    secrets = ClientSecrets[int](2 * KEPT_BYTES)
     for number in range(2):
         secrets.add(number, 60, now=0.0, owner="greedy")
     with pytest.raises(ClientError):
         secrets.add(2, 60, now=1.0, owner="greedy")
     modest = secrets.add(3, 60, now=1.0, owner="modest")
     assert secrets.find(modest, 2.0) == 3
+
+
+def test_what_a_secret_pins_counts_and_a_secret_learnt_again_does_not() -> None:
+    secrets = ClientSecrets[int](3 * KEPT_BYTES)
+    secrets.add(0, 60, now=0.0, size_bytes=KEPT_BYTES)
+    with pytest.raises(ClientError):
+        secrets.add(1, 60, now=0.0, size_bytes=KEPT_BYTES)
+    for again in range(5):
+        secrets.keep("ek_learnt", again, 10 + again, now=0.0, owner="")
+    assert secrets.find("ek_learnt", 13.0) == 4
+    with pytest.raises(ClientError):
+        secrets.add(1, 60, now=13.0)
+    assert secrets.add(1, 60, now=14.0)
+
+
+def test_a_thousand_secrets_that_pin_60_kb_are_no_end() -> None:
+    secrets = ClientSecrets[int]()
+    for number in range(1_100):
+        secrets.add(number, 7_200, now=0.0, size_bytes=60_000)
+    assert len(secrets) == 1_100
 
 
 # --- the order --------------------------------------------------------------------------------------------
@@ -151,6 +171,7 @@ def test_what_is_locked_stays_and_the_error_names_it() -> None:
     for fields, param in (
         ({"instructions": "Sell hats."}, "session.instructions"),
         ({"tools": [{"type": "function", "name": "look"}]}, "session.tools"),
+        ({"type": "transcription"}, "session.type"),
         ({"audio": {"input": {"turn_detection": None}}}, "session.audio.input.turn_detection"),
     ):
         with pytest.raises(ClientError) as caught:
