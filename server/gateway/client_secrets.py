@@ -59,8 +59,8 @@ class ClientSecrets(Generic[T]):
         if self._held_bytes[owner] + size_bytes + KEPT_BYTES > self._max_bytes:
             raise ClientError(
                 "too_many_client_secrets",
-                f"The valid client secrets of this key hold {self._held_bytes[owner]} bytes, and {self._max_bytes} is the"
-                " limit; pin less in each, let them expire sooner, or try again later.",
+                f"The valid client secrets of this key hold {self._held_bytes[owner]} bytes, and {self._max_bytes} is"
+                " the limit; pin less in each, let them expire sooner, or try again later.",
                 type="rate_limit_error",
             )
         value = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
