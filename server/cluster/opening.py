@@ -42,7 +42,10 @@ async def open_store(address: str) -> AsyncIterator[Store]:
         ) from error
     store = SharedStore(remote, (failure,), anyio.current_time)
     try:
-        yield store
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store.watch)
+            yield store
+            tasks.cancel_scope.cancel()
     finally:
         await store.close()
 

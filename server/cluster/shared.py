@@ -83,6 +83,13 @@ class SharedStore:
         kept = await self._memory.take(key, now)
         return found if found is not None else kept
 
+    async def watch(self) -> None:
+        """Look now and then whether the remote store answers, so that its loss and its return are noticed by
+        a node that has nothing to ask. Returns only when cancelled."""
+        while True:
+            await anyio.sleep(RETRY_S)
+            await self._ask(lambda store: store.read("watch", self._now()))
+
     async def close(self) -> None:
         """Close the connections to the remote store."""
         with anyio.move_on_after(DEADLINE_S, shield=True):

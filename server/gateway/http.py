@@ -173,7 +173,9 @@ class FrontDoor:
                 await admission.note_wrong_key(address)
         if page is None:
             page = await admission.admit(self.visitor(connection, headers), str(connection.id))
-        if page is not None and page.status in _REFUSALS:
+        if (
+            page is not None and page.status in _REFUSALS and request.path != "/readyz"
+        ):  # that is what it tells
             admission.count(page.status, page.code)
             log.info("refused: %s", page.code, extra={"status": page.status, "address": address})
         return page

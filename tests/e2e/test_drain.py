@@ -1,29 +1,18 @@
 """A server that is told to stop takes no more sessions, and lets those that run go on for a while."""
 
 import json
-import os
 import signal
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from subprocess import PIPE
 
-import anyio
-import anyio.to_thread
 import pytest
-from anyio.abc import Process
-from anyio.streams.text import TextReceiveStream
 from websockets.exceptions import InvalidStatus
 
 from server.client.client import RealtimeClient
 from tests.support.live_server import ask
+from tests.support.served import Served, served
 from tests.support.trace_checker import check_trace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-SCRIPTED = {"STT": "scripted", "AGENT": "scripted", "TTS": "scripted", "VAD": "webrtc", "END_OF_TURN": "none"}
 STOPPING = {
     "error": {
         "message": "The server is stopping: try again.",
@@ -34,68 +23,8 @@ STOPPING = {
 }
 
 
-class Served:
-    """A server in a process of its own."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdout is not None
-        self.process = process
-        self.port = 0
-        self._output = TextReceiveStream(process.stdout)
-        self._said = ""
-
-    async def until_said(self, words: str) -> str:
-        """All that it has said, once these words are among it."""
-        with anyio.fail_after(20):
-            while words not in self._said:
-                self._said += await self._output.receive()
-        return self._said
-
-    @property
-    def url(self) -> str:
-        """Where sessions are."""
-        return f"ws://127.0.0.1:{self.port}/v1/realtime"
-
-    async def status(self, path: str, method: str = "GET") -> tuple[int, dict[str, object], str | None]:
-        """What it answers to a plain request: the status, the body, and `Retry-After`."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", method=method, data=b"{}" if method == "POST" else None
-        )
-
-        def fetch() -> tuple[int, dict[str, object], str | None]:
-            try:
-                with urllib.request.urlopen(request, timeout=5) as answer:
-                    return answer.status, json.load(answer), answer.headers["Retry-After"]
-            except urllib.error.HTTPError as refused:
-                with refused:
-                    return refused.code, json.load(refused), refused.headers["Retry-After"]
-
-        return await anyio.to_thread.run_sync(fetch)
-
-    async def ended(self) -> int:
-        """Its exit code, when it has ended."""
-        with anyio.fail_after(10):
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def served(drain_s: float) -> AsyncIterator[Served]:
-    settings = SCRIPTED | {"DRAIN_S": str(drain_s), "PORT": "0"}
-    environment = os.environ | {f"STAGEFLOW_VOICE_{name}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "server", "serve"]
-    async with await anyio.open_process(command, env=environment, stdout=PIPE, stderr=None) as process:
-        try:
-            server = Served(process)
-            said = await server.until_said("open http")
-            server.port = int(said.partition("listening on http://127.0.0.1:")[2].partition("/")[0])
-            yield server
-        finally:
-            if process.returncode is None:
-                process.kill()
-
-
 async def test_after_sigterm_new_sessions_are_refused_and_the_one_that_runs_is_answered_to_its_end() -> None:
-    async with served(drain_s=30) as server:
+    async with served(DRAIN_S="30") as server:
         async with RealtimeClient(server.url) as client:
             await ask(client, "one two three four five six")
             await client.receive_until("response.output_audio.delta")
@@ -113,7 +42,7 @@ HARMLESS = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") i
 
 
 async def test_signals_that_ask_for_no_end_cut_no_answer() -> None:
-    async with served(drain_s=30) as server, RealtimeClient(server.url) as client:
+    async with served(DRAIN_S="30") as server, RealtimeClient(server.url) as client:
         await ask(client, "one two three four five six")
         await client.receive_until("response.output_audio.delta")
         for number in HARMLESS:
@@ -123,7 +52,7 @@ async def test_signals_that_ask_for_no_end_cut_no_answer() -> None:
 
 
 async def test_a_server_whose_output_nobody_reads_any_more_drains_all_the_same() -> None:
-    async with served(drain_s=30) as server:
+    async with served(DRAIN_S="30") as server:
         async with RealtimeClient(server.url) as client:
             await ask(client, "one two three four five six")
             await client.receive_until("response.output_audio.delta")
@@ -153,7 +82,7 @@ async def is_refused(server: Served) -> None:
 
 
 async def test_a_session_that_goes_on_for_too_long_is_told_that_the_server_stops() -> None:
-    async with served(drain_s=0.5) as server, RealtimeClient(server.url) as client:
+    async with served(DRAIN_S="0.5") as server, RealtimeClient(server.url) as client:
         await client.receive_until("session.created")
         server.process.send_signal(signal.SIGTERM)
         assert await client.receive() is None
@@ -163,7 +92,7 @@ async def test_a_session_that_goes_on_for_too_long_is_told_that_the_server_stops
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
 async def test_ctrl_c_or_a_second_signal_stops_it_at_once(signals: list[signal.Signals]) -> None:
-    async with served(drain_s=600) as server, RealtimeClient(server.url) as client:
+    async with served(DRAIN_S="600") as server, RealtimeClient(server.url) as client:
         await client.receive_until("session.created")
         first, *more = signals
         server.process.send_signal(first)
