@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio.streams.text import TextReceiveStream
 
-from tests.e2e.test_drain import SCRIPTED
+from tests.support.served import SCRIPTED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 

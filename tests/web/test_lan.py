@@ -13,8 +13,8 @@ from anyio.streams.text import TextReceiveStream
 from audio.files import write_wav
 from server.cli.lan import local_address
 from server.domain.errors import ServerError
-from tests.e2e.test_drain import SCRIPTED
 from tests.support.browser import CHROMIUM, browser
+from tests.support.served import SCRIPTED
 
 pytestmark = [
     pytest.mark.e2e,
