@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from server.config.agents import Agent, Route, tool
     from server.config.guarding import GuardRule
+    from server.config.tool_servers import ToolServer
     from server.voice_server import VoiceServer
 
-__all__ = ["Agent", "GuardRule", "Route", "VoiceServer", "tool"]
+__all__ = ["Agent", "GuardRule", "Route", "ToolServer", "VoiceServer", "tool"]
 
 _FROM = {
     "Agent": "server.config.agents",
     "GuardRule": "server.config.guarding",
+    "ToolServer": "server.config.tool_servers",
     "Route": "server.config.agents",
     "VoiceServer": "server.voice_server",
     "tool": "server.config.agents",

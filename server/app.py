@@ -59,7 +59,7 @@ from stages.errors import ProviderError, StageSettingsError
 from stages.pipeline import (
     build_say_pipeline,
 )
-from stages.ports import HasTools, Remind
+from stages.ports import HasTools, LanguageModel, Remind
 from stages.runtime.lines import calls_of
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class App:
             greeting=self._crew.agents[0].greeting or "",
             end_of_turn=providers.end_of_turn,
             tool_servers=providers.tool_servers,
-            confirmed_tools=frozenset(settings.confirmed_tools),
+            confirmed_tools=_confirmed(settings, providers.model),
             limits=settings.limits,
             deadlines=Deadlines(**settings.deadlines.model_dump()),
             voices=tuple(providers.voice.voices),
@@ -361,11 +361,18 @@ async def _refuse(wire: _SocketWire, dialect: Dialect, limit: int) -> None:
     await wire.close(1013, "session limit reached")
 
 
+def _confirmed(settings: Settings, model: LanguageModel) -> frozenset[str]:
+    """Those that are configured, or else those that a model with tools of its own says."""
+    if settings.confirmed_tools is not None:
+        return frozenset(settings.confirmed_tools)
+    return frozenset(getattr(model, "confirmed_tools", ()))
+
+
 def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> StagePorts:
     """What the runs of one session use, whose providers these are."""
     model = providers.model
     theirs = model.session_tools(remind, owner).tools if isinstance(model, HasTools) else ()
-    tools = ToolRegistry([*crew.tools, *theirs])
+    tools = ToolRegistry([*crew.tools, *providers.operator_tools(), *theirs])
     return StagePorts(
         core=CorePorts(db=providers.db),
         llm=LLMPorts(llm_provider=model, tool_registry=tools),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import anyio.to_thread
 
@@ -42,6 +43,7 @@ class Reloading:
                 providers = await self._loaded.enter_async_context(
                     load_providers(new.settings, log.info, new.choice, new.models)
                 )
+                providers = replace(providers, operator_tools=self._providers.operator_tools)
             await self._app.take(new.settings, providers, new.crew)
         except (ServerError, StagesError) as error:
             log.error("the configuration stays as it was: %s", error)
@@ -49,6 +51,8 @@ class Reloading:
         before, after = self._current.settings, new.settings
         if fixed := [name for name in sorted(FIXED) if getattr(before, name) != getattr(after, name)]:
             log.warning("%s: takes a restart to change", ", ".join(fixed))
+        if new.crew.servers != self._current.crew.servers:
+            log.warning("tools.servers: takes a restart to change")
         self._current, self._providers = new, providers
         log.info("new sessions use the configuration as it is now")
         return True

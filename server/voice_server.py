@@ -4,7 +4,7 @@ The command `serve` without an argument serves `VoiceServer()`: all of it from t
 given here takes the place of that.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -15,11 +15,14 @@ import anyio.to_thread
 
 from server.app import App
 from server.cluster.opening import open_store
-from server.config.agents import Agent, Composition, Route
+from server.config.agents import Agent, Composition, Crew, Route
 from server.config.configuration import Configuration, Parts, file_path, load_configuration
 from server.config.guarding import GuardRule
 from server.config.providers import Providers, load_providers
 from server.config.settings import Settings
+from server.config.tool_servers import ToolServer
+from server.tools.operator_servers import OperatorServers
+from stageflow.tools import Tool
 from stages.providers.registry import Kind
 
 
@@ -66,13 +69,16 @@ class VoiceServer:
         tools: Sequence[Any] = (),
         pipeline: Any = None,
         guard: Sequence[GuardRule] = (),
+        tool_servers: Sequence[ToolServer] = (),
         config: str | Path | None = None,
         **settings: Any,
     ) -> None:
         chosen: dict[Kind, Any] = {"stt": stt, "llm": llm, "tts": tts, "vad": vad, "end_of_turn": end_of_turn}
         self._parts = Parts(
             {kind: one for kind, one in chosen.items() if one is not None},
-            Composition(tuple(agents), tuple(routes), tuple(tools), pipeline, tuple(guard)),
+            Composition(
+                tuple(agents), tuple(routes), tuple(tools), pipeline, tuple(guard), tuple(tool_servers)
+            ),
             settings,
         )
         self._config = config
@@ -118,9 +124,24 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
             load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
         )
         store = await stack.enter_async_context(open_store(settings.store))
+        tools = await stack.enter_async_context(_operator_tools(configuration.crew))
+        providers = replace(providers, operator_tools=tools)
         app = App(settings, providers, configuration.crew, store=store)
         server = await stack.enter_async_context(app.listening())
         yield Listening(app, configuration, providers, server.sockets[0].getsockname()[1])
+
+
+@asynccontextmanager
+async def _operator_tools(crew: Crew) -> AsyncIterator[Callable[[], Sequence[Tool]]]:
+    """What gives the tools of the operator's servers as they are now."""
+    if not crew.servers:
+        yield tuple
+        return
+    from stages.providers.mcp_client import McpServers
+
+    servers = OperatorServers(await anyio.to_thread.run_sync(McpServers), crew.servers)
+    async with servers.kept():
+        yield servers.tools
 
 
 def _say_nothing(text: str) -> None:

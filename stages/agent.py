@@ -72,9 +72,16 @@ class AgentProfile:
     may_be_silent: bool = False
     """Whether an empty answer is an answer. If not, it is a failure: the person waits for one."""
     tool_names: frozenset[str] | None = None
-    """Of the tools that there are, those that it may call; all if not given."""
+    """Of the tools that there are, those that it may call, a name with `*` at its end for all that begin so; all if not
+    given."""
     expects: Expects | None = None
     """What kind of answer it asks for, unless its model says so."""
+
+    def may_call(self, name: str) -> bool:
+        """Whether a tool of this name is among its own."""
+        if self.tool_names is None or name in self.tool_names:
+            return True
+        return any(one.endswith("*") and name.startswith(one[:-1]) for one in self.tool_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +175,7 @@ class _Answer:
         self._limits = limits
         ours: ToolRegistry | None = ctx.ports.llm.tool_registry or profile.tools
         if ours is not None and profile.tool_names is not None:
-            mine = [tool for tool in ours.tools if tool.name in profile.tool_names]
+            mine = [tool for tool in ours.tools if profile.may_call(tool.name)]
             ours = ToolRegistry(mine, ours.max_calls_per_turn)
         choice: ToolChoice = ctx.config.get(TOOL_CHOICE, "auto")
         self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get(CLIENT_TOOLS, ()), choice)

@@ -323,7 +323,11 @@ Remind = Callable[[float, str], Callable[[], None]]
 
 @runtime_checkable
 class HasTools(Protocol):
-    """A language model that brings tools of its own; with others, an agent has those that were named for it."""
+    """A language model that brings tools of its own; with others, an agent has those that were named for it.
+
+    In `confirmed_tools`, if it has that, are the names of those that run only when the person has said yes, unless the
+    operator names others.
+    """
 
     def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:
         """The tools of one session, which leaves its reminders with `remind`. What they do for good is `owner`'s."""

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.config.guarding import GuardRule, rule_faults
+from server.config.tool_servers import ToolServer, server_faults
+from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Effect, Tool, ToolFunction
@@ -101,6 +103,7 @@ class Composition:
     pipeline: Any = None
     """A function from `stageflow.Pipeline` to `stageflow.Pipeline`, or `module:function`."""
     guard: tuple[GuardRule, ...] = ()
+    servers: tuple[ToolServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,10 @@ class Crew:
     routes: tuple[Route, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By agent, the names of the tools that it may call; all if it is not there."""
+    """By agent, the names of the tools that it may call, or how they begin (`shop__*`); all if it is not there."""
     hook: Callable[[Pipeline], Pipeline] | None = None
     guard: tuple[GuardRule, ...] = ()
+    servers: tuple[OperatorServer, ...] = ()
 
     @property
     def voices(self) -> Mapping[str, str]:
@@ -136,17 +140,23 @@ def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
     faults = list(_route_faults(agents, composition.routes))
     tools = dict[str, Tool]()
     _collect(composition.tools, "tools.functions", tools, faults)
-    general = frozenset(tools)
+    faults += server_faults(composition.servers)
+    all_of = {server.name: f"{prefix_of(server.name)}*" for server in composition.servers}
+    general = frozenset((*tools, *all_of.values()))
     named = dict[str, frozenset[str]]()
     for agent in agents:
-        mine = _collect(agent.tools or (), f"agents.{agent.name}.tools", tools, faults)
+        wanted = agent.tools or ()
+        own = [one for one in wanted if not (isinstance(one, str) and one in all_of)]
+        mine = _collect(own, f"agents.{agent.name}.tools", tools, faults)
+        mine |= {all_of[one] for one in wanted if isinstance(one, str) and one in all_of}
         named[agent.name] = general if agent.tools is None else mine
-    if set(map(frozenset, named.values())) == {frozenset(tools)}:
+    if set(map(frozenset, named.values())) == {frozenset((*tools, *all_of.values()))}:
         named = {}  # everybody may call everything
     hook = _hook(composition.pipeline, faults)
     faults += rule_faults(composition.guard)
-    crew = Crew(tuple(agents), composition.routes, tuple(tools.values()), named, hook, composition.guard)
-    return crew, tuple(faults)
+    servers = () if faults else tuple(server.read() for server in composition.servers)
+    made = tuple(tools.values())
+    return Crew(agents, composition.routes, made, named, hook, composition.guard, servers), tuple(faults)
 
 
 def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str]) -> frozenset[str]:
@@ -182,7 +192,7 @@ def as_tool(one: Any) -> Tool:
     if isinstance(one, str):
         if ":" not in one:
             raise ValueError(
-                f"there is no tool {one!r}; name one of the server's, or write `module:function`"
+                f"there is no tool {one!r}; name one of the server's, a server of tools, or write `module:function`"
             )
         one = imported(one)
     if isinstance(one, Tool):

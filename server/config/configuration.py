@@ -39,6 +39,7 @@ class Parts:
             ours.tools or beneath.tools,
             ours.pipeline or beneath.pipeline,
             ours.guard or beneath.guard,
+            ours.servers or beneath.servers,
         )
 
 
@@ -59,8 +60,10 @@ class Configuration:
         chosen = (*self.choice.providers.values(), *self.models.values())
         parts = [part for one in chosen if isinstance(one, Configured) for part in one.parts]
         values = (value for part in parts for _, value in part.settings)
+        headers = [value for server in self.crew.servers for value in server.headers.values()]
         return (
             *self.settings.secrets(),
+            *(header.removeprefix("Bearer ") for header in headers),
             *(value.get_secret_value() for value in values if isinstance(value, SecretStr)),
         )
 

@@ -23,6 +23,7 @@ from pydantic import (
 from server.config.agents import Agent, Composition, Route
 from server.config.guarding import GuardRule
 from server.config.settings import Interruption, Settings, Waits
+from server.config.tool_servers import ToolServer
 from server.domain.limits import Limits
 from server.gateway.admission import Quotas
 
@@ -132,6 +133,9 @@ class ToolsTable(BaseModel):
     functions: tuple[str, ...] = Field(
         (), description="`module:function` of your own, each an async function"
     )
+    servers: tuple[ToolServer, ...] = Field(
+        (), description="MCP servers whose tools there are in every session"
+    )
     client_servers: tuple[str, ...] = Field(
         (), description="MCP servers that clients may name: URLs, or label=URL"
     )
@@ -240,6 +244,7 @@ def _content(path: Path, tables: Tables) -> FileContent:
         tables.tools.functions,
         tables.pipeline.hook,
         tables.guard.rules,
+        tables.tools.servers,
     )
     return FileContent(path, settings, providers, composition)
 
@@ -282,5 +287,7 @@ def _keys_beside(path: list[str]) -> list[str]:
         return list(Tables.model_fields)
     if path[:2] == ["guard", "rules"]:
         return list(GuardRule.model_fields)
+    if path[:2] == ["tools", "servers"]:
+        return list(ToolServer.model_fields)
     model = models.get(path[0]) or Tables.model_fields[path[0]].annotation
     return list(getattr(model, "model_fields", {}))

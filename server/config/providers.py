@@ -1,6 +1,6 @@
 """The providers of a server: loaded once for the process, and opened for each session where they want that."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
@@ -12,6 +12,7 @@ from audio.vad import Vad, WebRtcVad
 from server.config.choice import Choice, choose
 from server.config.settings import Settings, unusable
 from server.tools.mcp_policy import SETTING
+from stageflow.tools import Tool
 from stages.errors import ProviderRejected
 from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
 from stages.providers.configured import Configured
@@ -40,6 +41,8 @@ class Providers:
     """By agent, the language models of those that have their own."""
     tool_servers: ToolServers | None = None
     """How servers of tools are reached that clients name; None where they may name none."""
+    operator_tools: Callable[[], Sequence[Tool]] = tuple
+    """Gives the tools that the operator's servers of tools have now."""
     db: object = None
     """What stages find in their `db` port."""
 

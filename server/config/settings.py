@@ -139,8 +139,9 @@ class Settings(BaseSettings):
     guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
     mcp_servers: Words = ()
     """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
-    confirmed_tools: Words = ("book_table", "cancel_booking")
-    """Tools of the server's that run only when the person has said yes to a question about it; `,` for none."""
+    confirmed_tools: Words | None = None
+    """Tools of the server's that run only when the person has said yes to a question about it; `,` for none. If it is
+    not set, those that the language model says of its own."""
     booking_db: str = ":memory:"
     """SQLite file of the embedded agent's bookings."""
 

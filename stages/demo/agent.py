@@ -155,6 +155,8 @@ class DemoAgent:
         if self._bookings is not None:
             self._bookings.close()
 
+    confirmed_tools = frozenset({"book_table", "cancel_booking"})
+
     def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:
         """What it can do besides talking, for one session."""
         if self._bookings is None:
