@@ -50,13 +50,13 @@ async def test_every_session_has_them() -> None:
             for _ in range(2):
                 async with RealtimeClient(server.url) as client:
                     await answered(client, "Are there shoes?")
+                assert not [event for event in client.call.events() if event["type"].startswith("mcp_")]
                 assert results(model) == ["7 shoes"]
                 assert {tool.name: tool.effect for tool in model.requests[-2].tools} == {
                     "shop__stock": "none",
                     "shop__buy": "irreversible",
                 }
         assert {headers["authorization"] for headers in shop.headers} == {"Bearer s3cret"}
-        assert not [event for event in client.call.events() if event["type"].startswith("mcp_")]
 
 
 async def test_an_agent_has_those_that_it_names() -> None:
