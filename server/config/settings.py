@@ -85,6 +85,18 @@ class Waits(BaseModel):
     """Of speech in one answer, which is cut there."""
     write_s: float = Field(300.0, ge=5.0, le=3600.0)
     """For an answer that is never heard."""
+    out_of_band_s: float = Field(60.0, ge=1.0, le=3600.0)
+    """For a response in text beside the conversation."""
+    overlap_s: float = Field(5.0, ge=0.5, le=60.0)
+    """For the verdict on a sound made during an answer; it then was no interruption."""
+    stall_s: float = Field(2.0, ge=0.5, le=60.0)
+    """For the next audio of a client in the middle of speech; what was said by then is all there is."""
+    clip_s: float = Field(20.0, ge=0.5, le=600.0)
+    """For the words of recorded clips in messages."""
+    mcp_call_s: float = Field(20.0, ge=0.5, le=600.0)
+    """For what comes of a call of an MCP tool."""
+    work_s: float = Field(30.0, ge=0.5, le=3600.0)
+    """For a WORK stage, which runs beside the answer."""
 
 
 class Settings(BaseSettings):

@@ -16,10 +16,6 @@ from stages.ports import Recogniser, Transcript
 
 log = logging.getLogger(__name__)
 
-CLIP_S = 20.0
-"""How long reading one clip may take, and how long an answer waits for all of its clips: less than an answer may
-take to begin, so that it can say what went wrong."""
-
 _SLICE_S = 1
 """Decoded at a time: a clip of a minute would hold up the loop for 50 ms."""
 
@@ -31,14 +27,21 @@ class ClipGone(ProviderError):
 class ClipTranscription:
     """A clip, and its words once they are known. The audio is let go then."""
 
-    def __init__(self, clip: Clip, recogniser: Recogniser, on_known: Callable[[Outcome], None]) -> None:
-        """`on_known` is called once, unless the clip is dropped before."""
+    def __init__(
+        self,
+        clip: Clip,
+        recogniser: Recogniser,
+        on_known: Callable[[Outcome], None],
+        limit_s: float,
+    ) -> None:
+        """`on_known` is called once, unless the clip is dropped before; `limit_s` is how long reading it may take."""
         self.duration_s = clip.duration_s
         self.outcome: Outcome | None = None
         """What was said, or what went wrong; None until it is known."""
         self._clip = clip
         self._recogniser = recogniser
         self._on_known = on_known
+        self._limit_s = limit_s
         self._lock = anyio.Lock()
         self._scope = anyio.CancelScope()
 
@@ -72,7 +75,7 @@ class ClipTranscription:
     async def _read(self) -> Outcome:
         recognition = self._recogniser.open()
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + CLIP_S) as self._scope:
+            with anyio.CancelScope(deadline=anyio.current_time() + self._limit_s) as self._scope:
                 for samples in _decoded(self._clip):
                     recognition.push(samples)
                     await checkpoint()
@@ -85,7 +88,7 @@ class ClipTranscription:
             return ProviderError(f"{type(error).__name__}: {error}")
         finally:
             recognition.close()
-        return ProviderTimeout(f"the recogniser took longer than {CLIP_S:g} s for a clip")
+        return ProviderTimeout(f"the recogniser took longer than {self._limit_s:g} s for a clip")
 
 
 def _decoded(clip: Clip) -> Iterator[Samples]:

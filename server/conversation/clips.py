@@ -31,13 +31,15 @@ class Clips:
         spoken: SpokenItems,
         *,
         max_waiting_s: float,
+        clip_s: float,
         spawn: Callable[..., object],
     ) -> None:
-        """`spawn` starts a task of the session's."""
+        """`clip_s` is how long the words of one may take; `spawn` starts a task of the session's."""
         self._session_id = session_id
         self._recogniser = recogniser
         self._spoken = spoken
         self._max_waiting_s = max_waiting_s
+        self._clip_s = clip_s
         self._spawn = spawn
         self._waiting: deque[ClipTranscription] = deque()
 
@@ -87,7 +89,7 @@ class Clips:
                 self._spoken.tell_delta(entry.id, text, index)
                 self._spoken.tell_words(entry.id, outcome, clip_s, index)
 
-        return ClipTranscription(clip, self._recogniser, know)
+        return ClipTranscription(clip, self._recogniser, know, self._clip_s)
 
 
 def _counted_s(clips: Iterable[ClipTranscription]) -> float:

@@ -28,3 +28,16 @@ class Deadlines:
     """Of speech in one answer, which is cut there."""
     write_s: float = 300.0
     """For an answer that is never heard, from the end of the turn."""
+    out_of_band_s: float = 60.0
+    """For a response in text beside the conversation."""
+    overlap_s: float = 5.0
+    """For the verdict on a sound made during an answer; it then was no interruption."""
+    stall_s: float = 2.0
+    """For the next audio of a client in the middle of speech: then it is gone, or has muted itself."""
+    clip_s: float = 20.0
+    """For the words of a recorded clip, and of all clips that an answer needs: less than `think_s`, so that the answer
+    can say what went wrong."""
+    mcp_call_s: float = 20.0
+    """For what comes of a call of an MCP tool."""
+    work_s: float = 30.0
+    """For a WORK stage, which runs beside the answer."""

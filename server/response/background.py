@@ -15,9 +15,6 @@ from stages.work import Work
 
 log = logging.getLogger(__name__)
 
-WORK_S = 30.0
-"""How long a WORK stage may take."""
-
 
 class BackgroundWork:
     """Of one answer. What was begun belongs to the session: somebody who talks over the answer does not end it."""
@@ -64,7 +61,8 @@ class BackgroundWork:
         words = self._outputs[STT].data.get(TEXT) if STT in self._outputs else None
         snapshot = replace(self._snapshot, input_text=self._snapshot.input_text or words)
         try:
-            await work.run(snapshot, dict(self._outputs), self._ports, deadline_s=WORK_S)
+            limit_s = self._context.deadlines.work_s
+            await work.run(snapshot, dict(self._outputs), self._ports, deadline_s=limit_s)
         except StageFailed as failure:
             why = {"stage": failure.stage, "pii.error": failure.error}
             log.error("turn %d: %s", self._turn, line_of(failure), extra=fields | why)

@@ -70,7 +70,7 @@ class PipelineRun:
         conversation that is too long."""
         context, calls = self._context, self._output.calls
         await hear_earlier(self._question, context, self._timeline.run.turn)
-        if await hear_clips(self._about) and self._question.utterance is None:
+        if await hear_clips(self._about, context.deadlines.clip_s) and self._question.utterance is None:
             self._timeline.mark("transcript", context.now())
         calls.offered = await context.offer(self._output.events.response, self._config)
         graph, prompt = self.graph, prompt_of(self._question, self._about, self._config, context)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.conversation.clip_transcription import CLIP_S, ClipTranscription
+from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.context_window import fit, tokens_of
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry
@@ -68,12 +68,12 @@ async def hear_earlier(question: Question, context: ResponseContext, turn: int) 
             hearing.start_soon(hear, utterance)
 
 
-async def hear_clips(about: Conversation) -> bool:
-    """Wait for the words of all clips, those too that come meanwhile, up to `CLIP_S`; False if there was nothing to
+async def hear_clips(about: Conversation, clip_s: float) -> bool:
+    """Wait for the words of all clips, those too that come meanwhile, up to `clip_s`; False if there was nothing to
     wait for."""
     if next(_unread(about), None) is None:
         return False
-    with anyio.move_on_after(CLIP_S):
+    with anyio.move_on_after(clip_s):
         while clip := next(_unread(about), None):
             await clip.known()
     return True
@@ -112,7 +112,7 @@ def prompt_of(
     )
     # Words that are still to be read would be judged unread.
     judged = before if asked is None or typed == "" else (*before, asked)
-    return Prompt(snapshot, asked, judged, _unheard(about, unanswered) or utterance)
+    return Prompt(snapshot, asked, judged, _unheard(about, unanswered, context.deadlines.clip_s) or utterance)
 
 
 def _instructions_tokens(config: SessionConfig) -> int:
@@ -142,10 +142,10 @@ class _Unheard:
         raise self.error
 
 
-def _unheard(about: Conversation, unanswered: Sequence[Entry]) -> _Unheard | None:
+def _unheard(about: Conversation, unanswered: Sequence[Entry], clip_s: float) -> _Unheard | None:
     if next(_unread(about), None):
         # In an older item too: words that come later would be told under the verdict on the others.
-        return _Unheard(ProviderTimeout(f"the recogniser took longer than {CLIP_S:g} s for the clips"))
+        return _Unheard(ProviderTimeout(f"the recogniser took longer than {clip_s:g} s for the clips"))
     outcomes = (clip.outcome for entry in unanswered for clip in entry.clips)
     return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)
 

@@ -32,9 +32,6 @@ log = logging.getLogger(__name__)
 MAX_OUT_OF_BAND = 4
 """Responses beside the conversation at once: each is a request to the language model."""
 
-OUT_OF_BAND_S = 60.0
-"""How long one of them may take."""
-
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
@@ -151,7 +148,8 @@ class Requests:
 
     async def _live(self, answer: ResponseRun) -> None:
         try:
-            answer.scope.deadline = anyio.current_time() + OUT_OF_BAND_S
+            limit_s = self.context.of_responses.deadlines.out_of_band_s
+            answer.scope.deadline = anyio.current_time() + limit_s
             with answer.scope:
                 await answer.run()
             if answer.is_announced:

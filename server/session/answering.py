@@ -32,7 +32,7 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
     """The parts, put together."""
     services, tasks, put = base.services, base.tasks, base.outbound.put
     servers = SessionMcpServers(base.session_id, services.tool_servers, base.conversation, put, tasks.start)
-    mcp = McpCalls(servers, base.conversation, put, tasks.start)
+    mcp = McpCalls(servers, base.conversation, put, tasks.start, services.deadlines.mcp_call_s)
     announcements = Announcements(listening.inbox, tasks.start_vital)
     responses = _response_context(base, listening, mcp, announcements)
     requests = Requests(RequestContext(listening.inbox, base.config, base.holder, responses, listening.clips))

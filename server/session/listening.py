@@ -40,6 +40,7 @@ def listening_of(base: SessionBase) -> Listening:
         services.recogniser,
         spoken,
         max_waiting_s=services.limits.max_waiting_clips_s,
+        clip_s=services.deadlines.clip_s,
         spawn=tasks.start,
     )
     utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s)

@@ -63,6 +63,8 @@ def floor_limits(services: Services) -> FloorLimits:
         audible_s=deadlines.audible_s if pipelines.filler in pipelines.prepared else None,
         think_s=deadlines.think_s,
         write_s=deadlines.write_s,
+        overlap_s=deadlines.overlap_s,
+        stall_s=deadlines.stall_s,
         # The answer itself is cut long before; beyond that, somebody holds its playout.
         speak_s=8 * deadlines.speak_s,
     )

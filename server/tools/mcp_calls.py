@@ -22,9 +22,6 @@ from stages.ports import ToolOutput
 
 log = logging.getLogger(__name__)
 
-CALL_S = 20.0
-"""How long a call may take."""
-
 MAX_RUNNING = 16
 """Calls of one session at once."""
 
@@ -70,8 +67,11 @@ class McpCalls:
         conversation: Conversation,
         put: Callable[[Event], None],
         spawn: Callable[..., object],
+        call_s: float,
     ) -> None:
+        """`spawn` starts a task of the session's; `call_s` is how long a call may take."""
         self._servers = servers
+        self._call_s = call_s
         self._conversation = conversation
         self._put = put
         self._spawn = spawn
@@ -165,7 +165,7 @@ class McpCalls:
         if held is None or held.connection is None:
             return CallError("http", "there is no connection to the server")
         try:
-            with anyio.move_on_after(CALL_S):
+            with anyio.move_on_after(self._call_s):
                 output = await held.connection.call(call.tool.tool.name, arguments)
                 return _of_output(output)
         except ProviderError as error:
@@ -175,7 +175,9 @@ class McpCalls:
             return CallError("http", "the server failed to make the call")
         finally:
             self._servers.give_back(held)
-        return CallError("http", f"no answer within {CALL_S:g} s; it may have taken effect all the same")
+        return CallError(
+            "http", f"no answer within {self._call_s:g} s; it may have taken effect all the same"
+        )
 
     def _in_use(self) -> list[McpServer]:
         return [placed.tool.server for placed in self._waiting.values()]

@@ -9,7 +9,8 @@ import pytest
 
 from audio.formats import AudioFormat, Encoding
 from audio.g711 import encode_mulaw
-from server.conversation.clip_transcription import CLIP_S, ClipTranscription
+from server.conversation.clip_transcription import ClipTranscription
+from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
 from server.domain.values import SessionConfig, TurnDetection
 from stages.errors import ProviderError
@@ -254,7 +255,7 @@ def test_a_clip_that_cannot_be_recognised_fails_the_response_aloud(conduct: Cond
     assert response_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
     assert (response_of(stage, 1)["status"], said(stage, 1)) == ("completed", "Hi.")
     waited_s = next(at for at, event in stage.wire.seen if event["type"] == FAILED)
-    assert waited_s == pytest.approx(CLIP_S if conduct.hangs else 0.0, abs=0.1)
+    assert waited_s == pytest.approx(Deadlines().clip_s if conduct.hangs else 0.0, abs=0.1)
 
 
 def test_nobody_answers_half_of_what_was_said() -> None:
@@ -436,7 +437,7 @@ def test_all_clips_of_an_answer_are_waited_for_together(modality: str) -> None:
     assert (response_of(stage)["status"], said(stage)) == ("failed", APOLOGY)
     assert response_of(stage)["status_details"]["error"]["message"] == "stage 'stt' failed"
     began = [at for at, event in stage.wire.seen if event["type"] == "response.output_item.added"]
-    assert began == pytest.approx([CLIP_S], abs=0.1), "it has apologised once"
+    assert began == pytest.approx([Deadlines().clip_s], abs=0.1), "it has apologised once"
 
 
 def test_a_clip_that_an_answer_did_not_wait_for_is_heard_guarded_and_answered_later() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from server.domain.deadlines import Deadlines
 from server.response.requests import MAX_OUT_OF_BAND
 from stageflow.tools import Tool
 from stages.testing.fakes import Conduct, Said
@@ -183,6 +184,17 @@ def test_only_a_few_asides_run_at_once() -> None:
 
     stage = play(lambda: Stage(Said("Fine.", conduct=Conduct(delay_s=1.0))), story)
     check_trace(stage.wire.events())
+
+
+def test_one_ends_by_its_deadline_and_says_so() -> None:
+    async def story(stage: Stage) -> None:
+        beside(stage)
+        done = (await stage.wire.until(DONE))["response"]
+        assert (done["status"], done["status_details"]["error"]["code"]) == ("failed", "server_error")
+        assert anyio.current_time() == pytest.approx(4.0, abs=0.1)
+
+    hangs = Said("Fine.", conduct=Conduct(hangs=True))
+    play(lambda: Stage(hangs, deadlines=Deadlines(out_of_band_s=4.0)), story)
 
 
 def test_asides_end_with_the_session() -> None:

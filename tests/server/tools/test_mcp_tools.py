@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.conversation.history import PENDING
-from server.tools.mcp_calls import CALL_S, MAX_OUTPUT_CHARS, MAX_WAITING
+from server.domain.deadlines import Deadlines
+from server.tools.mcp_calls import MAX_OUTPUT_CHARS, MAX_WAITING
 from server.tools.mcp_servers import LISTING_S, MAX_LISTING_CHARS, MAX_OPENINGS, RETRY_S
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall
@@ -401,7 +402,7 @@ def test_a_call_without_arguments_that_can_be_read_fails() -> None:
 def test_a_call_that_is_not_answered_fails_in_time() -> None:
     error, _ = failed(shop(calling=Conduct(hangs=True)), BUY)
     assert error["type"] == "http_error"
-    assert f"{CALL_S:g} s" in error["message"]
+    assert f"{Deadlines().mcp_call_s:g} s" in error["message"]
 
 
 def test_a_server_that_fails_in_a_call() -> None:

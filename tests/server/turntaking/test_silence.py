@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from server.domain.deadlines import Deadlines
 from stages.ports import NOTHING_SAID
 from tests.support.stage import Stage, play, speak
 from tests.support.trace_checker import check_trace
@@ -133,3 +134,13 @@ def test_it_can_be_switched_off_while_it_runs() -> None:
         await anyio.sleep(100)
 
     assert TRIGGERED not in play(lambda: Stage(ANSWER), story).wire.types()
+
+
+def test_audio_that_stops_in_the_middle_of_speech_ends_it_when_its_deadline_says() -> None:
+    async def story(stage: Stage) -> None:
+        await speak(stage, 1.0, silence_s=0.0)
+        since = anyio.current_time()
+        await stage.wire.until("input_audio_buffer.speech_stopped")
+        assert anyio.current_time() - since == pytest.approx(5.0, abs=0.1)
+
+    play(lambda: Stage(ANSWER, deadlines=Deadlines(stall_s=5.0)), story)
