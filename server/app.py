@@ -36,10 +36,11 @@ from server.first_use import make_ready
 from server.gateway.admission import Admission, Visitor
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
-from server.gateway.connection import GuardedConnection, IntakeLimits
+from server.gateway.connection import GuardedConnection
 from server.gateway.frame_memory import FrameMemory
 from server.gateway.handshake import presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, path_of
+from server.gateway.meter import IntakeLimits
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.tls import Certificate

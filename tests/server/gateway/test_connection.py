@@ -16,15 +16,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import Event
 
-from server.gateway.connection import (
-    FRAME_COST_BYTES,
-    SLICE_BYTES,
-    STEP_BYTES,
-    STEPS_A_TURN,
-    GuardedConnection,
-    IntakeLimits,
-)
+from server.gateway.connection import STEPS_A_TURN, GuardedConnection
 from server.gateway.frame_memory import FrameMemory
+from server.gateway.meter import FRAME_COST_BYTES, SLICE_BYTES, STEP_BYTES, IntakeLimits
 
 # --- real sockets -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from server.domain.values import Response
 from server.gateway.admission import Admission, Quotas
 from server.gateway.connection import GuardedConnection
 from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready
+from server.gateway.meter import IntakeLimits
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from tests.support.realtime_story import CONFIG, whole_response
@@ -337,7 +338,7 @@ async def serving(rules: DoorRules | None = None) -> AsyncIterator[int]:
         select_subprotocol=door.select_subprotocol,
         server_header=None,
         compression=None,
-        create_connection=GuardedConnection,
+        create_connection=GuardedConnection.with_limits(IntakeLimits()),
     )
     async with server as running:
         yield running.sockets[0].getsockname()[1]
