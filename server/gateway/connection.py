@@ -27,6 +27,7 @@ Only public parts of the library are overridden: the callbacks of `asyncio.Proto
 import asyncio
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from websockets.asyncio.server import ServerConnection
@@ -50,6 +51,8 @@ UNSENT_BYTES = 16 << 10
 """What the kernel takes beyond what the network takes: a quarter of a second of audio."""
 
 POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
+
+TOO_LONG_ON_ITS_WAY = f"a large frame took more than {FINISH_S:g} s, and others wait"
 
 
 class GuardedConnection(ServerConnection):
@@ -75,7 +78,7 @@ class GuardedConnection(ServerConnection):
         """What came with the request, apart from its head."""
         self._has_ended = False
         self._meter = Meter(self.limits, self.loop.time())
-        self._large = LargeMessage(self.memory, self._evicted)
+        self._large = LargeMessage(self.memory, partial(self._give_up, POLICY_VIOLATION, TOO_LONG_ON_ITS_WAY))
         self._intake = Intake(self, self._parse, self._meter, self._large, self.share)
         self._silence_timer = self.loop.call_later(self.limits.silence_s, self._check_silence)
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -190,9 +193,6 @@ class GuardedConnection(ServerConnection):
         else:
             again_s = left_s if left_s > 0 else self.limits.silence_s
             self._silence_timer = self.loop.call_later(again_s, self._check_silence)
-
-    def _evicted(self) -> None:
-        self._give_up(POLICY_VIOLATION, f"a large frame took more than {FINISH_S:g} s, and others wait")
 
     def _give_up(self, code: int, reason: str) -> None:
         self._intake.stop()
