@@ -7,9 +7,12 @@ import { keepKey, keptKey, takeKey } from "./link.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
 import { keepAwake } from "./phone.js";
-import { keepVoice, keptVoice, listDevices, offerVoices } from "./settings.js";
+import { chosenSession, isHeldToTalk, listDevices, loudness, offerVoices, openSettings } from "./settings.js";
 import { showInTab } from "./tab.js";
 import { Transcript } from "./transcript.js";
+import { askForApproval } from "./approvals.js";
+import { logEvents } from "./event-log.js";
+import { holdToTalk } from "./push-to-talk.js";
 import { explain, showTurnOf } from "./turn-panel.js";
 import { connect } from "./voice-client.js";
 
@@ -89,7 +92,7 @@ function showState(now) {
 
 /** What there is to read, and what can be pressed now. */
 function show() {
-  const { title, hint } = hintOf({ state, microphone, retry, isAsking: voice?.options.microphone });
+  const { title, hint } = hintOf({ state, microphone, retry, isAsking: voice?.options.microphone, isHeld: isHeldToTalk() });
   const isOff = isFatalShown();
   find("status").textContent = isOff ? "Not connected" : title;
   find("hint").textContent = isOff ? "" : hint;
@@ -114,6 +117,8 @@ async function start({ byVoice = true } = {}) {
   const prepare = (client) => {
     voice = client;
     explain(client);
+    logEvents(client);
+    askForApproval(client, (card) => transcript.insert(card));
     for (const [type, handle] of Object.entries(ON)) {
       client.addEventListener(type, ({ detail }) => voice === client && handle(detail));
     }
@@ -121,11 +126,13 @@ async function start({ byVoice = true } = {}) {
   const chosen = {
     microphoneId: find("microphones").value,
     speakerId: find("speakers").value,
-    session: keptVoice(),
+    session: chosenSession(),
     apiKey: keptKey(),
   };
   try {
     await connect("v1/realtime", { ...chosen, microphone: byVoice && microphone !== "impossible", prepare });
+    voice?.speaker?.turn(loudness());
+    if (isHeldToTalk()) voice?.mute(true);
   } catch (error) {
     const isThere = await fetch("healthz").catch(() => null);
     voice?.close();
@@ -155,8 +162,21 @@ const ACTIONS = {
 find("talk").addEventListener("click", (press) => isMeant(press) && ACTIONS[find("talk").dataset.action]());
 find("mic").addEventListener("click", (press) => isMeant(press) && ACTIONS[find("mic").dataset.action]());
 find("end").addEventListener("click", () => voice?.close());
+const KEYS = {
+  Escape: () => voice?.interrupt(),
+  m: () => ["mute", "unmute"].includes(find("mic").dataset.action) && ACTIONS[find("mic").dataset.action](),
+  t: () => showKeyboard(true, { focus: true }),
+  "?": () => find("keys").showModal(),
+};
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector("dialog[open]")) voice?.interrupt();
+  const isTyping = event.target.closest?.("input, textarea, select") && event.key !== "Escape";
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (!KEYS[event.key]) return;
+  event.preventDefault(); // or the letter would stand in the field that it shows
+  KEYS[event.key]();
+});
+find("say-status").addEventListener("change", ({ target }) => {
+  for (const id of ["status", "line"]) find(id).setAttribute("aria-live", target.checked ? "polite" : "off");
 });
 
 find("notice-action").addEventListener("click", ({ target }) => {
@@ -199,7 +219,12 @@ for (const [button, dialog] of [["open-settings", "settings"], ["devices", "devi
 }
 find("microphones").addEventListener("change", ({ target }) => voice?.startMicrophone(target.value));
 find("speakers").addEventListener("change", ({ target }) => voice?.chooseSpeaker(target.value));
-find("voices").addEventListener("change", ({ target }) => voice?.configure(keepVoice(target.value)));
+openSettings((name) => {
+  if (name === "loudness") voice?.speaker?.turn(loudness());
+  else voice?.configure(chosenSession());
+  if (name === "turns") voice?.mute(isHeldToTalk());
+});
+holdToTalk(find("talk"), () => (isHeldToTalk() && microphone !== "off" ? voice : null));
 navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(voice?.microphone?.deviceId));
 
 takeKey();

@@ -18,7 +18,7 @@ const PROBLEMS = { [FULL]: "server_full", 1008: "server_refused", 1000: "session
 const PASSING = new Set(["server_unreachable", "server_stopping", "server_full", "server_refused"]);
 
 /**
- * Events: `open`; `event` (a JSON object); `audio` (an ArrayBuffer); `silence` with `{isSilent}`: the server does not
+ * Events: `open`; `event` (a JSON object), and `sent` (one of ours); `audio` (an ArrayBuffer); `silence` with `{isSilent}`: the server does not
  * answer, or does again; `retry` with `{attempt, delayMs}`; `problem` with `{code, message}`, after which it stays closed.
  */
 export class Connection extends EventTarget {
@@ -67,7 +67,9 @@ export class Connection extends EventTarget {
   }
 
   send(event) {
-    if (this.isOpen) this.socket.send(JSON.stringify(event));
+    if (!this.isOpen) return;
+    this.socket.send(JSON.stringify(event));
+    this.tell("sent", event);
   }
 
   /** Audio, or an event that holds some: left out while the network is far behind. */

@@ -28,10 +28,11 @@ const AWAY = new Set(["connecting", "stalled", "reconnecting"]);
  * @param {string} now.state as the client has it, or `idle`
  * @param {"on" | "muted" | "off" | "impossible"} now.microphone
  * @param {{delayMs: number} | null} [now.retry] the newest
+ * @param {boolean} [now.isHeld] whether one holds the circle to talk
  * @param {boolean} [now.isAsking] whether this conversation begins with the microphone
  * @returns {{title: string, hint: string}}
  */
-export function hintOf({ state, microphone, retry, isAsking }) {
+export function hintOf({ state, microphone, retry, isAsking, isHeld }) {
   const [title, hint] = STATES[state];
   if (state === "connecting" && isAsking) return { title, hint: "Your browser may ask for the microphone." };
   if (state === "reconnecting" && retry) {
@@ -44,6 +45,7 @@ export function hintOf({ state, microphone, retry, isAsking }) {
     return { title: "Ready", hint: "Type below, or turn the microphone on." };
   }
   if (state === "speaking" && microphone !== "on") return { title, hint: "Press the circle to interrupt." };
+  if (isHeld && state === "listening") return { title: "Ready", hint: "Hold the circle, or the space bar, and speak." };
   if (state === "listening" && microphone === "muted") return { title, hint: "You are muted." };
   return { title, hint };
 }

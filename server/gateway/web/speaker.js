@@ -30,7 +30,8 @@ export class Speaker extends EventTarget {
     const [node, order] = context.audioWorklet ? workletPlayer(context, heard) : scriptPlayer(context, heard);
     this.node = node; // kept: a node that nobody holds may be thrown away while it plays
     this.order = order;
-    this.node.connect(context.destination);
+    this.volume = context.createGain();
+    this.node.connect(this.volume).connect(context.destination);
   }
 
   /** @param {{epoch: number, item: number, offset: number, samples: Int16Array}} chunk */
@@ -58,6 +59,11 @@ export class Speaker extends EventTarget {
 
   choose(deviceId) {
     return this.context.setSinkId(deviceId);
+  }
+
+  /** @param {number} gain 1: as it comes */
+  turn(gain) {
+    this.volume.gain.value = gain;
   }
 
   close() {

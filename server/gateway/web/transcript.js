@@ -44,6 +44,11 @@ export class Transcript {
     const line = document.createElement("li");
     line.className = "break";
     line.textContent = text;
+    this.insert(line);
+  }
+
+  /** A line that nobody has said. @param {HTMLLIElement} line */
+  insert(line) {
     this.list.append(line);
     this.scroll();
   }
