@@ -51,6 +51,7 @@ from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
 from server.telemetry.metrics import Metrics
+from server.telemetry.pressure import Pressure, Strain
 from server.tools.mcp_policy import McpPolicy
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.errors import PipelineBuildError
@@ -129,7 +130,11 @@ class App:
         self._roster = Roster(settings.limits.max_sessions)
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
-        self._metrics = Metrics(lambda: len(self._roster), lambda: store_state(store) is not StoreState.LOST)
+        limits = settings.limits
+        pressure = Pressure(limits.max_loop_lag_ms / 1000, limits.max_model_wait_ms / 1000)
+        self._metrics = Metrics(
+            lambda: len(self._roster), lambda: store_state(store) is not StoreState.LOST, pressure
+        )
         self._dialects = dialects
         voices = tuple(voice.name for voice in providers.voice.voices)
         self._opening = Opening(
@@ -157,7 +162,7 @@ class App:
             DoorRules(keys, settings.allowed_origins, settings.trusted_networks()),
             Backstage(
                 health=self._health,
-                unready=lambda: self._roster.unready,
+                unready=lambda: self._roster.unready or _overload(pressure),
                 store=lambda: store_state(store),
                 metrics=self._metrics.page,
                 mint=self._mint,
@@ -344,6 +349,10 @@ class App:
         value = self._secrets.mint(body, key)
         order = read_order(body, self._session_config(), self._opening.hosting)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
+
+
+def _overload(pressure: Pressure) -> Unready | None:
+    return Unready.OVERLOADED if pressure.strain is Strain.HEAVY else None
 
 
 def _opened_by(order: SecretOrder) -> tuple[Pinned, float]:

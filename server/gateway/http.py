@@ -62,6 +62,8 @@ class Unready(StrEnum):
     """Told when the connection is open, as clients expect it."""
     DRAINING = "draining"
     """The server is about to stop."""
+    OVERLOADED = "overloaded"
+    """It has more to do than it can do in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class FrontDoor:
                 "beta_api_shape_disabled",
                 "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
             )
-        return _STOPPING if self._backstage.unready() is Unready.DRAINING else None
+        return _NOT_NOW.get(self._backstage.unready())
 
     def _is_origin_allowed(self, request: PlainRequest) -> bool:
         rules = self._rules
@@ -272,6 +274,10 @@ _LATER = ("Retry-After", "5")
 _STOPPING = error_page(
     503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
 )
+_OVERLOADED = error_page(
+    503, "server_overloaded", "The server has too much to do: try again.", _LATER, type="server_error"
+)
+_NOT_NOW: Mapping[Unready | None, Page] = {Unready.DRAINING: _STOPPING, Unready.OVERLOADED: _OVERLOADED}
 _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _REFUSALS = frozenset({401, 403, 429, 503})
 _WRONG_ORIGIN = error_page(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 
 from server.telemetry.families import counter
+from server.telemetry.pressure import Pressure
 from server.telemetry.process_metrics import ProcessMetrics
 from server.telemetry.provider_metrics import ProviderChains
 from server.telemetry.timeline import Timeline
@@ -25,8 +26,14 @@ _CODES = frozenset({*range(1000, 1016), SLOW_CONSUMER})
 class Metrics:
     """The counts of one process; implements `server.session.turn_reports.Observer`."""
 
-    def __init__(self, sessions: Callable[[], int], has_store: Callable[[], bool] = lambda: True) -> None:
-        """`sessions` tells how many are live, `has_store` whether the store that nodes share is not lost."""
+    def __init__(
+        self,
+        sessions: Callable[[], int],
+        has_store: Callable[[], bool] = lambda: True,
+        pressure: Pressure | None = None,
+    ) -> None:
+        """`sessions` tells how many are live, `has_store` whether the store that nodes share is not lost; `pressure` is
+        told how the process does."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began, nobody asks
         self._registry = registry = CollectorRegistry()
         Gauge("stageflow_voice_sessions", "Sessions that are live.", registry=registry).set_function(sessions)
@@ -55,7 +62,7 @@ class Metrics:
         )
         self._turns = TurnMetrics(registry)
         registry.register(ProviderChains())
-        self._process = ProcessMetrics(registry)
+        self._process = ProcessMetrics(registry, pressure or Pressure(0.0, 0.0))
 
     def turn_ended(self, timeline: Timeline) -> None:
         """A turn is over."""

@@ -152,6 +152,9 @@ def test_a_server_that_is_about_to_stop_opens_no_session_and_one_that_is_full_sa
     assert page is not None
     assert (page.status, json.loads(page.body)["error"]["code"]) == (503, "server_stopping")
     assert ("Retry-After", "5") in page.headers
+    late = door_of(DoorRules(), unready=Unready.OVERLOADED).decide(session)
+    assert late is not None
+    assert (late.status, dict(late.headers)["Retry-After"]) == (503, "5")
     assert door_of(DoorRules(), unready=Unready.FULL).decide(session) is None
 
 
