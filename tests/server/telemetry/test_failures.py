@@ -34,10 +34,10 @@ def logged(outcome: Exception | StageOutput, caplog: pytest.LogCaptureFixture, l
         await stage.wire.until("response.done")
 
     caplog.clear()
-    with caplog.at_level(level, "server.response.run"):
+    with caplog.at_level(level, "server.response.endings"):
         play(lambda: Stage(agent=BrokenAgent(outcome)), story)
     formatter = logging.Formatter("%(levelname)s %(message)s")
-    return "\n".join(formatter.format(r) for r in caplog.records if r.name == "server.response.run")
+    return "\n".join(formatter.format(r) for r in caplog.records if r.name == "server.response.endings")
 
 
 def test_what_a_provider_complains_of_is_read_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
