@@ -128,10 +128,10 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
 
 
 def _ms(text: str) -> int:
-    match = re.fullmatch(r"(\d+)(ms)?", text)
+    match = re.fullmatch(r"(\d+)(?:ms)?|(\d+(?:\.\d+)?)s", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 800ms")
-    return int(match[1])
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 800ms or 1.5s")
+    return int(match[1]) if match[1] else round(float(match[2]) * 1000)
 
 
 async def _talk(arguments: argparse.Namespace, speech: _Speech) -> int:

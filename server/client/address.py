@@ -1,6 +1,7 @@
 """Where a server is, as a person writes it, and why there is no session with it."""
 
 import json
+import re
 from http import HTTPStatus
 from ssl import SSLCertVerificationError, SSLError
 from urllib.parse import urlsplit, urlunsplit
@@ -12,14 +13,18 @@ from server.domain.errors import ServerError
 
 SESSIONS_PATH = "/v1/realtime"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_HOST_AND_PORT = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 _OTHER_NAME = (62, 64)
 """OpenSSL's codes for a certificate that names another host, or another IP address."""
 
 
 def session_url(text: str) -> str:
-    """Where sessions are, by that or by the address that the server prints for browsers. Raises ServerError."""
+    """Where sessions are, by that, by the address that the server prints for browsers, or by `host:port`.
+
+    Raises ServerError.
+    """
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(f"ws://{text}" if _HOST_AND_PORT.fullmatch(text) else text)
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:
             raise ValueError(text)
     except ValueError:

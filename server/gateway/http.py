@@ -328,11 +328,21 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\
 def _file_page(request: PlainRequest) -> Page:
     path = _INDEX if request.path == "/" else request.path
     file = _connect_page(request.headers) if path == _CONNECT else _FILES[path]
-    headers = (("Cache-Control", "no-cache"), ("ETag", file.etag))  # asked for each time, sent when changed
+    headers: tuple[tuple[str, str], ...] = (
+        ("Cache-Control", "no-cache"),
+        ("ETag", file.etag),
+    )  # asked for each time, sent when changed
     seen = ",".join(request.headers.get_all("If-None-Match"))
     if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
         return Page(304, b"", file.content_type, headers, _POLICY)
-    return Page(200, file.body, file.content_type, headers, _POLICY)
+    headers += (("Vary", "Accept-Encoding"),)
+    accepted = [
+        word.strip().lower() for word in ",".join(request.headers.get_all("Accept-Encoding")).split(",")
+    ]
+    small = file.gzipped if "gzip" in accepted else None
+    if small is None:
+        return Page(200, file.body, file.content_type, headers, _POLICY)
+    return Page(200, small, file.content_type, (*headers, ("Content-Encoding", "gzip")), _POLICY)
 
 
 def _connect_page(headers: Headers) -> WebFile:

@@ -3,9 +3,11 @@
 Nothing of a request ever becomes a path of the file system, so there is nothing to climb out of.
 """
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources.abc import Traversable
 
 _TYPES = {
@@ -25,14 +27,20 @@ _TYPES = {
 """Files of other kinds are not served."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebFile:
     """One file as it is sent."""
 
     body: bytes
     content_type: str
 
-    @property
+    @cached_property
+    def gzipped(self) -> bytes | None:
+        """The same, compressed; None where that saves little. 10 ms for all files, when they are read."""
+        small = gzip.compress(self.body, mtime=0)
+        return small if len(small) < 0.9 * len(self.body) else None
+
+    @cached_property
     def etag(self) -> str:
         """Changes when the file does."""
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
@@ -48,5 +56,6 @@ def read_files(folder: Traversable, prefix: str = "/") -> Mapping[str, WebFile]:
         if entry.is_dir():
             files.update(read_files(entry, f"{prefix}{entry.name}/"))
         elif suffix in _TYPES:
-            files[prefix + entry.name] = WebFile(entry.read_bytes(), _TYPES[suffix])
+            file = files[prefix + entry.name] = WebFile(entry.read_bytes(), _TYPES[suffix])
+            _ = file.gzipped, file.etag  # now, and not while somebody waits
     return files

@@ -137,7 +137,7 @@ async def test_who_is_asked_without_tls_and_who_with_it_is_told_apart(tmp_path: 
 
 async def test_after_an_interruption_the_last_answer_is_told_and_how_soon_the_first_was_silent() -> None:
     async with live_server(EchoModel("One two three four five six seven eight nine. ")) as server:
-        words = [*TALK, CLIP, "--url", server.url, "--barge-in-after", "500ms"]
+        words = [*TALK, CLIP, "--url", server.url, "--barge-in-after", "0.5s"]
         done = await anyio.run_process(words, check=False)
     said = done.stdout.decode()
     assert "(cancelled)" in said

@@ -1,6 +1,7 @@
 """The plain-HTTP side of the port: pure decisions first, then real requests and handshakes."""
 
 import asyncio
+import gzip
 import json
 import re
 import sys
@@ -288,6 +289,19 @@ def test_the_pages_need_nothing_from_elsewhere_and_have_no_code_or_style_within(
     for link in links:
         assert answer("GET", f"/{link.lstrip('/')}").status == 200
     assert not re.search(r"<style|<script(?! type=\"module\" src=)| style=| on[a-z]+=\"", page)
+
+
+def test_a_file_is_sent_compressed_to_whoever_takes_it() -> None:
+    plain = answer("GET", "/app.js")
+    assert "Content-Encoding" not in dict(plain.headers)
+    small = answer("GET", "/app.js", ("Accept-Encoding", "br, GZIP , deflate"))
+    assert dict(small.headers)["Content-Encoding"] == "gzip"
+    assert isinstance(small.body, bytes)
+    assert gzip.decompress(small.body) == plain.body
+    assert len(small.body) < len(plain.body) / 2
+    assert dict(small.headers)["Vary"] == dict(plain.headers)["Vary"] == "Accept-Encoding"
+    refused = answer("GET", "/app.js", ("Accept-Encoding", "gzip;q=0"))
+    assert refused.body == plain.body
 
 
 def test_a_file_is_sent_again_only_when_it_has_changed() -> None:
