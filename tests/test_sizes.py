@@ -34,8 +34,6 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 
 TOO_LARGE = {
-    "Conversation",
-    "OutputStream",
     "Run",
 }
 """Classes beyond the limit today. None may join them; one that is within it again leaves."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from server.conversation.clip_transcription import ClipTranscription
-from server.conversation.expectation import expected_answer
 from server.conversation.heard import SpokenPiece, heard_text
 from server.domain.errors import ClientError
 from server.domain.ids import Ids
@@ -225,51 +224,6 @@ class Conversation:
             if entry.own is None and not isinstance(entry.detail, McpCall)
         )
         return any(entry.kind == "call" and entry.call_id == call_id for entry in theirs)
-
-    def unanswered(self, upto: str | None = None) -> tuple[Entry, ...]:
-        """What the person has said since the last answer, up to and with the entry `upto`; oldest first."""
-        found: list[Entry] = []
-        for entry in self._entries:
-            if entry.role == "assistant" and entry.own is None:
-                found.clear()
-            elif entry.role == "user":
-                found.append(entry)
-            if entry.id == upto:
-                break
-        return tuple(found)
-
-    def unguarded(self, upto: str | None = None) -> tuple[Entry, ...]:
-        """What the person has said and no guard has judged, up to and with the entry `upto`; oldest first.
-
-        Not what the client has written together with an answer to it: there it tells of another conversation. What
-        was heard here, live or in a clip, does not become history by that. Of a client that is not trusted everything
-        that it has written, whoever is to have said it.
-        """
-        found: list[Entry] = []
-        for entry in self._entries:
-            if entry.by_client and not self.trusts_client:
-                found += [entry] if entry.guard is None else []
-            elif entry.role == "user" and entry.guard is None:
-                found.append(entry)
-            elif entry.role == "assistant" and entry.kind == "message" and entry.by_client:
-                found = [entry for entry in found if entry.clips or not entry.by_client]
-            if entry.id == upto:
-                break
-        return tuple(found)
-
-    def last_route(self) -> str | None:
-        """The route that the person's words took last; blocked words took none."""
-        routes = (entry.route for entry in reversed(self._entries) if entry.guard != "blocked")
-        return next((route for route in routes if route is not None), None)
-
-    def expects(self) -> Expects:
-        """What the newest answer that is over asks for: as the agent says, if all of it was heard, or by its words."""
-        for entry in reversed(self._entries):
-            is_over = entry.by_client or entry.status != "in_progress"
-            if entry.role == "assistant" and entry.kind == "message" and is_over:
-                said = entry.expects if entry.heard is None else None
-                return said or expected_answer(entry.text)
-        return Expects.FREE
 
     def _checked_chars(self, entry: Entry) -> int:
         chars, limit = entry.chars, self.max_written_chars

@@ -19,7 +19,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import anyio
@@ -40,6 +39,7 @@ from server.domain.loop_share import LoopShare
 from server.domain.mcp_tools import CallError, McpCall, ToolListing
 from server.domain.values import Item, Response
 from server.domain.voice_events import ArtifactMade, StageEventTold, VoiceFlushed, VoiceHeld, WordsTimed
+from server.output.audio_queue import AudioQueue, Stretch
 from stages.ports import WordTime
 
 EVENT_BYTES = 400
@@ -59,27 +59,12 @@ TICK_S = 0.02
 lead is many times longer."""
 
 
-BATCH_MS = 40
-"""Shorter chunks leave together, as many as fill it: one wake of the writer for all of them."""
-
-
 class StreamState(StrEnum):
     """Whether what is put into an output stream comes out."""
 
     HELD = "held"
     OPEN = "open"
     SHUT = "shut"
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Encoded audio and how much of it has left; and the words that it brings, until they have left ahead of it."""
-
-    data: bytes
-    response: Response
-    item_id: str
-    words: tuple[WordTime, ...]
-    taken_bytes: int = 0
 
 
 class OutputStream:
@@ -90,20 +75,15 @@ class OutputStream:
     ) -> None:
         self._outbound = outbound
         self.rate_hz = format.rate_hz
-        self._bytes_per_sample = format.bytes_per_sample
         self.epoch = epoch
         self.pacer = Pacer(format.rate_hz, outbound.lead_ms)
         self.state = StreamState.HELD
         self.opened = anyio.Event()
         """Set by `commit`, and by `shut` so that nobody waits for ever."""
         self._held: list[Event] = []
-        self._stretches: deque[_Stretch] = deque()
-        self._queued_bytes = 0
-        self._max_queued_bytes = int(outbound.max_queued_audio_s * format.rate_hz) * self._bytes_per_sample
-        self._chunk_bytes = outbound.chunk_ms * format.rate_hz // 1000 * self._bytes_per_sample
-        self._batch_bytes = BATCH_MS * format.rate_hz // 1000 * self._bytes_per_sample
-        self._moved = anyio.Event()
-        self._begins_at = 0.0
+        self._audio = AudioQueue(format, outbound.max_queued_audio_s, outbound.chunk_ms)
+        self.begins_at = 0.0
+        """No audio leaves before: the client is still playing something else of the same answer."""
         self._on_audible: Callable[[], None] | None = on_audible
 
     async def event(self, event: Event) -> None:
@@ -129,17 +109,14 @@ class OutputStream:
         """
         if self.state is StreamState.SHUT or not (data or words):
             return
-        if not self._stretches and self.state is StreamState.OPEN:
+        if self._audio.is_empty and self.state is StreamState.OPEN:
             self._outbound.wake()  # else the writer knows when the next chunk is due, or that none may leave
-        self._stretches.append(_Stretch(data, response, item_id, words))
-        self._queued_bytes += len(data)
-        while self._queued_bytes > self._max_queued_bytes:
-            await self._wait_moved()
+        self._audio.put(Stretch(data, response, item_id, words))
+        await self._audio.wait_room()
 
     async def sent(self) -> None:
         """Return when all audio has left, or the output is shut."""
-        while self._stretches:
-            await self._wait_moved()
+        await self._audio.wait_empty()
 
     def commit(self) -> None:
         """Let out what is held, and what comes from now on."""
@@ -152,37 +129,29 @@ class OutputStream:
         self.opened.set()
         self._outbound.wake()
 
-    def pause(self, now: float) -> None:
-        """Hold playout, here and at the client; nothing is lost."""
-        self.pacer.pause(now)
-
     def resume(self, now: float) -> None:
         """Go on with the sample at which playout was held."""
         self.pacer.resume(now)
-        self._moved.set()
+        self._audio.moved()
         self._outbound.wake()
 
     def played_at_client(self, samples: int, at: float) -> None:
         """The client had played so many samples at `at`; what is sent next, and when, follows from that."""
         self.pacer.played(samples, at)
-        self._moved.set()
+        self._audio.moved()
         self._outbound.wake()
 
     async def played(self) -> None:
         """Return when all that has left has been played. Cancel-safe."""
         while (finished_at := self.pacer.finished_at() or 0.0) > anyio.current_time():
             if finished_at == math.inf:
-                await self._wait_moved()
+                await self._audio.wait_moved()
             else:
                 await anyio.sleep_until(finished_at)
 
-    def wait_until(self, at: float) -> None:
-        """Let no audio out before: the client is still playing something else of the same answer."""
-        self._begins_at = at
-
     def silent_at(self, now: float) -> float:
         """When all that was put so far will have been played; infinite while playout is held."""
-        queued_s = self._queued_bytes / self._bytes_per_sample / self.rate_hz
+        queued_s = self._audio.samples / self.rate_hz
         sent_until = self.pacer.finished_at() or 0.0
         return max(sent_until, now) + queued_s if queued_s else sent_until
 
@@ -190,10 +159,8 @@ class OutputStream:
         """Throw away what has not left; nothing of this output leaves any more."""
         self.state = StreamState.SHUT
         self._held.clear()
-        self._stretches.clear()
-        self._queued_bytes = 0
+        self._audio.clear()
         self.opened.set()
-        self._moved.set()
 
     @property
     def is_audible(self) -> bool:
@@ -203,61 +170,31 @@ class OutputStream:
     @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
-        return self.state is StreamState.OPEN and bool(self._stretches) and not self.pacer.is_paused
+        return self.state is StreamState.OPEN and not self._audio.is_empty and not self.pacer.is_paused
 
     def due(self, now: float) -> float:
         """When it is worth while to `take` again; only while `has_audio`."""
-        worth_bytes = max(self._next_bytes(), min(self._batch_bytes, self._queued_bytes))
-        due = self.pacer.next_due(now, worth_bytes // self._bytes_per_sample)
-        return max(now if due is None else due, self._begins_at)
+        due = self.pacer.next_due(now, self._audio.worth_samples)
+        return max(now if due is None else due, self.begins_at)
 
     def take(self, now: float) -> ResponseAudio | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
-        if not self.has_audio or now < self._begins_at:
+        if not self.has_audio or now < self.begins_at:
             return None
-        stretch, size = self._stretches[0], self._next_bytes()
-        samples = size // self._bytes_per_sample
+        samples = self._audio.next_samples
         if self.pacer.next_due(now, samples) is not None:
             return None
-        if stretch.words:
-            return self._take_words(stretch)
+        if (words := self._audio.take_words()) is not None:
+            return words
         offset_samples = self.pacer.sent_samples
-        data = self._cut(stretch, size)
+        stretch, data = self._audio.take()
         self.pacer.sent(samples, now)
         if self._on_audible is not None:
             on_audible, self._on_audible = self._on_audible, None
             on_audible()
         duration_s = samples / self.rate_hz
         return ResponseAudio(stretch.response, stretch.item_id, data, self.epoch, offset_samples, duration_s)
-
-    def _take_words(self, stretch: _Stretch) -> WordsTimed:
-        words, stretch.words = stretch.words, ()
-        if not stretch.data:
-            self._stretches.popleft()
-            self._moved.set()
-        return WordsTimed(stretch.item_id, words)
-
-    def _next_bytes(self) -> int:
-        stretch = self._stretches[0]
-        return min(self._chunk_bytes, len(stretch.data) - stretch.taken_bytes)
-
-    def _cut(self, stretch: _Stretch, size: int) -> bytes:
-        """Take the next bytes of the first stretch; whoever waits for that is woken, and not for every chunk."""
-        taken = stretch.taken_bytes
-        stretch.taken_bytes = taken + size
-        if stretch.taken_bytes == len(stretch.data):
-            self._stretches.popleft()
-        was_full = self._queued_bytes > self._max_queued_bytes
-        self._queued_bytes -= size
-        if not self._stretches or (was_full and self._queued_bytes <= self._max_queued_bytes):
-            self._moved.set()
-        return stretch.data[taken : taken + size]
-
-    async def _wait_moved(self) -> None:
-        if self._moved.is_set():
-            self._moved = anyio.Event()
-        await self._moved.wait()
 
 
 class Outbound:

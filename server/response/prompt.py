@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from server.conversation.asked import last_route, unanswered, unguarded
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.context_window import fit, tokens_of
 from server.conversation.history import messages
@@ -89,15 +90,15 @@ def prompt_of(
     fit(about, config.truncation, context.max_context_tokens, _instructions_tokens(config))
     utterance, typed = question.utterance, None
     last_id = utterance.item_id if utterance is not None else None
-    unanswered = about.unanswered(last_id)
+    open_entries = unanswered(about, last_id)
     if utterance is not None:
         asked = about.find(utterance.item_id)
         told = messages(about, upto=last_id)
     else:
-        asked = unanswered[-1] if unanswered else None
+        asked = open_entries[-1] if open_entries else None
         told = messages(about, without=asked.id if asked else None)
         typed = asked.text if asked else ""
-    before = tuple(entry for entry in about.unguarded(last_id) if entry is not asked and entry.text)
+    before = tuple(entry for entry in unguarded(about, last_id) if entry is not asked and entry.text)
     if config.instructions:
         told = (Message(role="system", content=config.instructions), *told)
     snapshot = ContextSnapshot(
@@ -106,13 +107,15 @@ def prompt_of(
         session_id=context.session_id,
         user_id=context.user_id,
         metadata={
-            PREVIOUS_ROUTE: context.conversation.last_route(),
+            PREVIOUS_ROUTE: last_route(context.conversation),
             UNGUARDED: tuple(entry.text for entry in before),
         },
     )
     # Words that are still to be read would be judged unread.
     judged = before if asked is None or typed == "" else (*before, asked)
-    return Prompt(snapshot, asked, judged, _unheard(about, unanswered, context.deadlines.clip_s) or utterance)
+    return Prompt(
+        snapshot, asked, judged, _unheard(about, open_entries, context.deadlines.clip_s) or utterance
+    )
 
 
 def _instructions_tokens(config: SessionConfig) -> int:
@@ -142,11 +145,11 @@ class _Unheard:
         raise self.error
 
 
-def _unheard(about: Conversation, unanswered: Sequence[Entry], clip_s: float) -> _Unheard | None:
+def _unheard(about: Conversation, entries: Sequence[Entry], clip_s: float) -> _Unheard | None:
     if next(_unread(about), None):
         # In an older item too: words that come later would be told under the verdict on the others.
         return _Unheard(ProviderTimeout(f"the recogniser took longer than {clip_s:g} s for the clips"))
-    outcomes = (clip.outcome for entry in unanswered for clip in entry.clips)
+    outcomes = (clip.outcome for entry in entries for clip in entry.clips)
     return next((_Unheard(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)), None)
 
 

@@ -45,7 +45,7 @@ class ResponseStreams:
         is_paused = self.current.pacer.is_paused
         self.delivery = self._new_delivery()
         if is_paused:
-            self.current.pause(self._context.now())
+            self.current.pacer.pause(self._context.now())
         if is_open:
             self.current.commit()
 
@@ -59,7 +59,7 @@ class ResponseStreams:
     def wait_until(self, at: float) -> None:
         """Let no audio out before: something else of the response is being played until then."""
         self._silent_until = at
-        self.current.wait_until(at)
+        self.current.begins_at = at
 
     async def heard_out(self) -> None:
         """Return when the stream has been let out and all in it has been played. Cancel-safe."""
@@ -86,7 +86,7 @@ class ResponseStreams:
             if self._is_out_of_band
             else outbound.output(format, self._became_audible)
         )
-        stream.wait_until(self._silent_until)
+        stream.begins_at = self._silent_until
         return Delivery(stream, self._events, self._begin, self._timeline, self._limits, self._context)
 
     def _became_audible(self) -> None:

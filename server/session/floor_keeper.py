@@ -185,7 +185,7 @@ class FloorKeeper:
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
-                answer.output.pause(now)
+                answer.output.pacer.pause(now)
                 put(VoiceHeld("pause"))
             case FloorCommand.RESUME:
                 answer.output.resume(now)

@@ -1,5 +1,6 @@
 """How long a pause must last to be the end of a turn, with semantic turn detection: decided anew with all news."""
 
+from server.conversation.asked import expected
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.domain.values import ConfigInForce
@@ -58,7 +59,7 @@ class PauseLength:
             return
         evidence = Evidence(
             text=utterance.text or None,
-            expects=self._conversation.expects(),
+            expects=expected(self._conversation),
             finished=self._finished,
             pause_ms=self._pauses.mean_ms,
         )

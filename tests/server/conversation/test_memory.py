@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from server.conversation.asked import expected, unanswered, unguarded
 from server.conversation.heard import SpokenPiece
 from server.conversation.history import CUT_OFF, INTERRUPTED, messages
 from server.conversation.memory import Conversation, Entry, OwnCall, cut
@@ -133,10 +134,10 @@ def test_what_a_client_writes_has_a_limit_and_the_conversation_goes_on() -> None
 
 def test_what_the_person_said_waits_for_an_answer_until_there_is_one() -> None:
     made = conversation(Entry("u", "user", "A"), Entry("s", "system", "B"), Entry("v", "user", "C"))
-    assert [entry.id for entry in made.unanswered()] == ["u", "v"]
-    assert [entry.id for entry in made.unanswered("u")] == ["u"]
+    assert [entry.id for entry in unanswered(made)] == ["u", "v"]
+    assert [entry.id for entry in unanswered(made, "u")] == ["u"]
     made.add(spoken())
-    assert made.unanswered() == ()
+    assert unanswered(made) == ()
 
 
 def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_writes_an_answer() -> None:
@@ -151,9 +152,9 @@ def test_what_was_said_is_unguarded_until_a_guard_has_judged_it_or_the_client_wr
         Entry("announced", "assistant", "G"),
         Entry("second", "user", "H"),
     )
-    assert [entry.id for entry in made.unguarded()] == ["heard", "first", "second"]
-    assert [entry.id for entry in made.unguarded("announced")] == ["heard", "first"]
-    assert [entry.id for entry in made.unguarded("history")] == ["history"]
+    assert [entry.id for entry in unguarded(made)] == ["heard", "first", "second"]
+    assert [entry.id for entry in unguarded(made, "announced")] == ["heard", "first"]
+    assert [entry.id for entry in unguarded(made, "history")] == ["history"]
 
 
 def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
@@ -174,21 +175,21 @@ def test_an_item_of_the_clients_stands_behind_one_that_it_knows() -> None:
 
 def test_what_the_agent_says_it_expects_wins_over_its_words_until_the_next_answer() -> None:
     asks = Entry("a", "assistant", "Shall I?", expects=Expects.PHONE)
-    assert conversation().expects() is Expects.FREE
-    assert conversation(Entry("a", "assistant", "Shall I?")).expects() is Expects.YES_NO
-    assert conversation(asks, Entry("u", "user", "Yes.")).expects() is Expects.PHONE
-    assert conversation(asks, Entry("b", "assistant", "It is noon.")).expects() is Expects.FREE
-    assert conversation(asks, Entry("b", "assistant", "It", status="in_progress")).expects() is Expects.PHONE
+    assert expected(conversation()) is Expects.FREE
+    assert expected(conversation(Entry("a", "assistant", "Shall I?"))) is Expects.YES_NO
+    assert expected(conversation(asks, Entry("u", "user", "Yes."))) is Expects.PHONE
+    assert expected(conversation(asks, Entry("b", "assistant", "It is noon."))) is Expects.FREE
+    assert expected(conversation(asks, Entry("b", "assistant", "It", status="in_progress"))) is Expects.PHONE
 
 
 def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> None:
     asks = spoken(text="Shall I? And your number")
     asks.expects = Expects.PHONE
     cut(asks, 18_000)
-    assert conversation(asks).expects() is Expects.PHONE
+    assert expected(conversation(asks)) is Expects.PHONE
     cut(asks, 6_500)
     assert asks.heard == "Shall I?"
-    assert conversation(asks).expects() is Expects.YES_NO
+    assert expected(conversation(asks)) is Expects.YES_NO
 
 
 # --- calls of the server's own tools --------------------------------------------------------------------------
@@ -242,7 +243,7 @@ def test_a_call_outlives_the_words_around_it_and_has_a_result_all_the_same() -> 
     own_call(made, "pay", answer)
     made.delete("a")
     assert shape(made) == ["user: When?", "assistant:  <pay>", f"tool: {CUT_OFF}"]
-    assert made.unanswered()[0].id == "u"
+    assert unanswered(made)[0].id == "u"
     assert shape(made, upto="u") == shape(made)[1:]
 
 
@@ -269,7 +270,7 @@ def test_what_a_client_that_is_not_trusted_writes_is_unguarded_and_blocked_resul
     conversation.add(output)
     conversation.add(Entry("d", "assistant", "As you wish.", by_client=True))
     conversation.add(Entry("e", "assistant", "Made here."))
-    assert [entry.id for entry in conversation.unguarded()] == ["a", "c", "d"]
+    assert [entry.id for entry in unguarded(conversation)] == ["a", "c", "d"]
     output.guard = "blocked"
     assert "open sesame" not in str(messages(conversation))
-    assert [entry.id for entry in conversation.unguarded()] == ["a", "d"]
+    assert [entry.id for entry in unguarded(conversation)] == ["a", "d"]

@@ -6,7 +6,8 @@ import pytest
 from audio.formats import AudioFormat
 from server.domain.events import ResponseAudio
 from server.domain.values import Response
-from server.output.outbound import BATCH_MS, Outbound, OutputStream
+from server.output.audio_queue import BATCH_MS
+from server.output.outbound import Outbound, OutputStream
 from tests.support.virtual_time import virtual, virtual_loop
 
 FORMAT = AudioFormat()
