@@ -52,7 +52,7 @@ class Talk:
 
     async def ended(self) -> int:
         """Its exit code, when it has ended; all that it has printed is in `said`."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             async for text in self._output:
                 self.said += text
             return await self.process.wait()
@@ -83,7 +83,7 @@ async def talk(*words: str, **environment: str) -> AsyncIterator[Talk]:
 async def complaint(process: Process) -> str:
     """What it has printed to the error output."""
     assert process.stderr is not None
-    with anyio.fail_after(10):
+    with anyio.fail_after(40):
         return "".join([text async for text in TextReceiveStream(process.stderr)])
 
 
