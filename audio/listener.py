@@ -7,6 +7,7 @@ Every sample number is at 16 kHz since the session began, whatever the wire's fo
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,16 @@ class Listener:
     audio comes out as SpeechAudio and the caller decides.
     """
 
-    __slots__ = ("_agent_is_audible", "_endpointer", "_framer", "_intake", "_pause", "_recent", "_vad")
+    __slots__ = (
+        "_agent_is_audible",
+        "_endpointer",
+        "_framer",
+        "_intake",
+        "_pause",
+        "_recent",
+        "_vad",
+        "on_audio",
+    )
 
     def __init__(
         self, format: AudioFormat, vad: Vad | None = None, config: EndpointConfig | None = None
@@ -48,6 +58,8 @@ class Listener:
         self._vad: Vad = vad or WebRtcVad()
         if self._vad.rate_hz != SPEECH_HZ:
             raise FormatError(f"the detector listens at {self._vad.rate_hz} Hz; it must be {SPEECH_HZ} Hz")
+        self.on_audio: Callable[[Samples], None] | None = None
+        """Given all audio as it comes, speech or not: `int16[n]` at 16 kHz."""
         self._intake = Intake(format)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
@@ -83,6 +95,8 @@ class Listener:
     def push(self, data: bytes) -> list[Heard]:
         """What the next bytes from the client bring, in order. Any bytes, cut anywhere; never raises."""
         samples = self._intake.push(data)
+        if self.on_audio is not None and len(samples):
+            self.on_audio(samples)
         if self._endpointer is None:
             return _audio(samples)
         heard: list[Heard] = []

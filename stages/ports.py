@@ -213,6 +213,15 @@ class TurnRecogniser(Protocol):
         """Begin a session's audio. `on_event` is called on the event loop, and only until `close`."""
 
 
+@runtime_checkable
+class OwnsTurns(Protocol):
+    """A recogniser of cut utterances that is also, or stands for, one that finds the ends of turns."""
+
+    @property
+    def turns(self) -> TurnRecogniser | None:
+        """The one that finds them; None where the server does."""
+
+
 # --- ends of turns ------------------------------------------------------------------------------------------
 
 

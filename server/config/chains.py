@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured
 from stages.providers.failover.model import FailoverModel
 from stages.providers.failover.recogniser import FailoverRecogniser
@@ -76,10 +75,8 @@ def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> It
 def _clashes(kind: Kind, links: Sequence[Configured]) -> Iterator[str]:
     """What cannot stand in for each other."""
     for link in links:
-        able, what = link.capabilities, f"{kind}: {link.provider.name!r}"
-        if isinstance(able, RecogniserCapabilities) and able.turns == "theirs":
-            yield f"{what} finds the ends of turns itself: a chain is of recognisers of what the server cuts"
         if hasattr(link.provider.made_by, "session_tools"):
+            what = f"{kind}: {link.provider.name!r}"
             yield f"{what} brings tools of its own, which the others of a chain do not have: use it alone"
     if not _MADE_BY[kind].common([link.capabilities for link in links]).languages:
         yield f"{kind}: there is no language that all of {', '.join(one.provider.name for one in links)} know"

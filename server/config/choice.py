@@ -63,11 +63,17 @@ def choose(
     for kind in KINDS:
         if kind in given or (kind in MAY_BE_NONE and name_of(settings, kind) == NONE):
             continue
+        if (
+            kind == "end_of_turn"
+            and "end_of_turn" not in settings.model_fields_set
+            and _owns_turns(found, given)
+        ):
+            continue  # it is there for recognisers that do not find the ends of turns themselves
         provider, wrong = configured(kind, name_of(settings, kind), settings, tables or {}, environment)
         faults += wrong
         if provider is not None:
             found[kind] = provider
-    faults += _clashes({kind: one.capabilities for kind, one in found.items()} | _of(given), found)
+    faults += _clashes({kind: one.capabilities for kind, one in found.items()} | _of(given))
     return Choice(found, tuple(faults), given)
 
 
@@ -136,16 +142,16 @@ def _of(given: Mapping[Kind, object]) -> dict[Kind, Any]:
     return {kind: getattr(made, "capabilities", None) for kind, made in given.items()}
 
 
-def _clashes(capabilities: Mapping[Kind, Any], found: Mapping[Kind, Configured]) -> Iterator[str]:
+def _owns_turns(found: Mapping[Kind, Configured], given: Mapping[Kind, object]) -> bool:
+    able = found["stt"].capabilities if "stt" in found else _of(given).get("stt")
+    return isinstance(able, RecogniserCapabilities) and able.turns == "theirs"
+
+
+def _clashes(capabilities: Mapping[Kind, Any]) -> Iterator[str]:
     """What cannot work together."""
     hears = capabilities.get("stt")
     if not isinstance(hears, RecogniserCapabilities) or hears.turns != "theirs":
         return
-    if "stt" in found and not hasattr(found["stt"].provider.made_by, "open"):
-        yield (
-            f"stt: {found['stt'].provider.name!r} finds the ends of turns itself, which this server does not leave "
-            "to a recogniser yet: choose one that transcribes what the server cuts"
-        )
     if "end_of_turn" in capabilities:
         yield (
             "end_of_turn: two would find the ends of turns, this model and the recogniser, which does it itself: "

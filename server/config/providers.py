@@ -16,6 +16,7 @@ from stageflow.tools import Tool
 from stages.errors import ProviderRejected
 from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
 from stages.providers.configured import Configured
+from stages.providers.cut_turns import as_recogniser
 from stages.providers.registry import Kind
 
 T = TypeVar("T")
@@ -110,6 +111,7 @@ async def load_providers(
             name: await load(stack, model.make) if isinstance(model, Configured) else model
             for name, model in (models or {}).items()
         }
+        made["stt"] = as_recogniser(made["stt"])
         vad = made.get("vad")
         yield Providers(
             made["stt"],

@@ -10,7 +10,7 @@ class Utterances:
 
     def __init__(self, recogniser: Recogniser, ids: Ids, recognise_s: float) -> None:
         """`recognise_s` is how long the words of one may take."""
-        self._recogniser = recogniser
+        self.recogniser = recogniser
         self._ids = ids
         self._recognise_s = recognise_s
         self._listeners: list[WordListener] = []
@@ -20,9 +20,10 @@ class Utterances:
         """Tell `listener`, after those before it, of the words of all utterances that are opened from now on."""
         self._listeners.append(listener)
 
-    def open(self) -> Utterance:
-        """The person has begun to speak."""
-        return Utterance(self._ids.new("item"), self._recogniser, self, patience_s=self._recognise_s)
+    def open(self, recogniser: Recogniser | None = None) -> Utterance:
+        """The person has begun to speak; `recogniser` hears it, if not the usual one."""
+        hears = recogniser or self.recogniser
+        return Utterance(self._ids.new("item"), hears, self, patience_s=self._recognise_s)
 
     def over(self, utterance: Utterance) -> None:
         """The person has stopped; its words are still to come."""

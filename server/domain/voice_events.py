@@ -9,7 +9,7 @@ from typing import Literal
 
 from stages.ports import VoiceOption, WordTime
 
-EndedBy = Literal["silence", "semantic", "client", "stall", "server"]
+EndedBy = Literal["silence", "semantic", "recogniser", "client", "stall", "server"]
 """What ended the person's turn: the detector's silence, silence and words together, the client (a commit, or a
 request for a response), audio that stopped coming, or nobody's turn at all: the server spoke of its own accord."""
 

@@ -13,6 +13,7 @@ from server.turntaking.inbox import FloorInbox
 from server.turntaking.microphone import Microphone
 from server.turntaking.overlaps import SpeechContext
 from server.turntaking.speech import Speech
+from server.turntaking.turn_hearing import hearing_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def listening_of(base: SessionBase) -> Listening:
     )
     utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s)
     utterances.tell(spoken)
-    hearing = Hearing(
+    hearing = hearing_with(services.recogniser)(
         utterances,
         services.new_vad(),
         config.current,

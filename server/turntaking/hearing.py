@@ -4,13 +4,13 @@ With turn detection on, the detector's speech makes the utterances; with it off 
 that is appended is one utterance until the client commits it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
-from audio.listener import Listener, SpeechAudio
+from audio.listener import Heard, Listener, SpeechAudio
 from audio.vad import Vad
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
@@ -49,6 +49,14 @@ class SpeechPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundPaused:
+    """A sound has paused of which a recogniser that finds the ends of turns has said nothing: it may have no words."""
+
+    utterance: Utterance
+    voice_ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechWentOn:
     """They had not."""
 
@@ -64,10 +72,51 @@ class SpeechStopped:
     audio_end_ms: int
 
 
-SpeechEvent = SpeechBegan | SpeechPaused | SpeechWentOn | SpeechStopped
+SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechStopped
 
 
-class Hearing:
+class SessionEar:
+    """What is asked and told of a session's listener while it listens."""
+
+    _listener: Listener
+    _voice_ended_ms: int | None
+
+    def listen(self, obey: Callable[[SpeechEvent], None]) -> None:
+        """What to do about events that come between two pushes."""
+
+    def flush(self) -> None:
+        """The events of a push have been obeyed."""
+
+    @property
+    def finds_turns(self) -> bool:
+        """Whether the recogniser finds the ends of turns."""
+        return False
+
+    def confirm_after(self, silence_ms: int) -> None:
+        """End the utterance after so much silence, if the person does not go on; for this pause only."""
+        self._listener.confirm_after(silence_ms)
+
+    def set_agent_audible(self, is_audible: bool) -> None:
+        """While the agent can be heard, the detector must be surer of what it hears."""
+        self._listener.set_agent_audible(is_audible)
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the detector hears the person speak."""
+        return self._listener.is_speaking
+
+    @property
+    def position_ms(self) -> int:
+        """Milliseconds of audio received since the session began."""
+        return self._listener.position_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """How much audio has come since the person's voice was last heard; 0 while it goes on."""
+        return 0 if self._voice_ended_ms is None else self.position_ms - self._voice_ended_ms
+
+
+class Hearing(SessionEar):
     """What one session hears. Plain calls; nothing here waits."""
 
     def __init__(
@@ -89,18 +138,14 @@ class Hearing:
         """The utterance that is going on."""
         self._voice_ended_ms: int | None = None
         self._manual = config.turn_detection is None
-        endpointing = endpointing_of(config, self._max_utterance_ms, first_sign_counts=first_sign_counts)
-        self._listener = Listener(config.input_format, vad, endpointing)
+        self._listener = Listener(config.input_format, vad, self._endpointing(config))
 
     def configure(self, config: SessionConfig) -> None:
         """Hear by the new configuration from now on; the clock goes on.
 
         Raises ClientError for turn detection that cannot work, and then nothing has changed.
         """
-        endpointing = endpointing_of(
-            config, self._max_utterance_ms, first_sign_counts=self._first_sign_counts
-        )
-        self._listener.reconfigure(config.input_format, endpointing)
+        self._listener.reconfigure(config.input_format, self._endpointing(config))
         manual, self._manual = self._manual, config.turn_detection is None
         if manual and not self._manual:
             self._drop()  # what was appended and never committed is no utterance of the detector's
@@ -111,26 +156,29 @@ class Hearing:
         Raises ClientError when a manual turn grows beyond the limit; what was appended so far stays.
         """
         for heard in self._listener.push(data):
-            match heard:
-                case SpeechAudio(samples=samples):
-                    if self._manual and self.current is not None:
-                        check_room(self.current, self._max_utterance_ms)
-                    self._extend(samples)
-                case SpeechStarted(start_sample=start, onset_sample=onset):
-                    self._voice_ended_ms = None
-                    self.current = self._utterances.open()
-                    start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
-                    yield SpeechBegan(self.current, start_ms, onset_ms)
-                case SpeechEnded(end_sample=end):
-                    yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
-                case SoftEnd(last_voiced_sample=last) if self.current is not None:
-                    self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
-                    self.current.pause()
-                    yield SpeechPaused(self.current, self._voice_ended_ms)
-                case SpeechResumed(pause_samples=pause) if self.current is not None:
-                    self._voice_ended_ms = None
-                    self.current.resume()
-                    yield SpeechWentOn(self.current, samples_to_ms(pause, SPEECH_HZ))
+            yield from self._heard(heard)
+
+    def _heard(self, heard: Heard) -> Iterator[SpeechEvent]:
+        match heard:
+            case SpeechAudio(samples=samples):
+                if self._manual and self.current is not None:
+                    check_room(self.current, self._max_utterance_ms)
+                self._extend(samples)
+            case SpeechStarted(start_sample=start, onset_sample=onset):
+                self._voice_ended_ms = None
+                self.current = self._open()
+                start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
+                yield SpeechBegan(self.current, start_ms, onset_ms)
+            case SpeechEnded(end_sample=end):
+                yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+            case SoftEnd(last_voiced_sample=last) if self.current is not None:
+                self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
+                self.current.pause()
+                yield SpeechPaused(self.current, self._voice_ended_ms)
+            case SpeechResumed(pause_samples=pause) if self.current is not None:
+                self._voice_ended_ms = None
+                self.current.resume()
+                yield SpeechWentOn(self.current, samples_to_ms(pause, SPEECH_HZ))
 
     def commit(self) -> tuple[Utterance, int | None]:
         """End the utterance here, at the client's word, and say where it ended if it was the detector's (in
@@ -138,6 +186,8 @@ class Hearing:
 
         Raises ClientError when there is too little of it.
         """
+        if self.current is not None and not self._manual and not self._listener.is_speaking:
+            return self._take(), self.position_ms  # the detector has not heard it
         ended_ms = None
         for heard in self._listener.end_utterance():
             match heard:
@@ -157,18 +207,10 @@ class Hearing:
 
     def clear(self) -> bool:
         """Forget the audio that has not been committed; True if the detector had heard speech in it."""
-        was_speaking = self._listener.is_speaking
+        was_speaking = self.is_speaking
         self._listener.clear()
         self._drop()
         return was_speaking
-
-    def confirm_after(self, silence_ms: int) -> None:
-        """End the utterance after so much silence, if the person does not go on; for this pause only."""
-        self._listener.confirm_after(silence_ms)
-
-    def set_agent_audible(self, is_audible: bool) -> None:
-        """While the agent can be heard, the detector must be surer of what it hears."""
-        self._listener.set_agent_audible(is_audible)
 
     def forget(self, utterance: Utterance) -> None:
         """It was none; what is heard from here on is another."""
@@ -177,21 +219,6 @@ class Hearing:
             self.current = None
         self._utterances.forget(utterance)
 
-    @property
-    def is_speaking(self) -> bool:
-        """Whether the detector hears the person speak."""
-        return self._listener.is_speaking
-
-    @property
-    def position_ms(self) -> int:
-        """Milliseconds of audio received since the session began."""
-        return self._listener.position_ms
-
-    @property
-    def silence_ms(self) -> int:
-        """How much audio has come since the person's voice was last heard; 0 while it goes on."""
-        return 0 if self._voice_ended_ms is None else self.position_ms - self._voice_ended_ms
-
     def close(self) -> None:
         """Let go of every recognition."""
         self._drop()
@@ -199,8 +226,14 @@ class Hearing:
 
     def _extend(self, samples: Samples) -> None:
         if self.current is None:
-            self.current = self._utterances.open()
+            self.current = self._open()
         self.current.push(samples)
+
+    def _open(self) -> Utterance:
+        return self._utterances.open()
+
+    def _endpointing(self, config: SessionConfig) -> EndpointConfig | None:
+        return endpointing_of(config, self._max_utterance_ms, first_sign_counts=self._first_sign_counts)
 
     def _drop(self) -> None:
         if self.current is not None:

@@ -15,11 +15,13 @@ class Microphone:
         self._hearing = hearing
         self._speech = speech
         self._outbound = outbound
+        hearing.listen(speech.heard)
 
     def push(self, data: bytes) -> None:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""
         for heard in self._hearing.push(data):
             self._speech.heard(heard)
+        self._hearing.flush()
         self._speech.weigh_newest()
 
     def configure(self, config: SessionConfig) -> None:

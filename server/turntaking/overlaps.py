@@ -110,7 +110,8 @@ class Overlaps:
         """More is known of it."""
         utterance = overlap.utterance
         if overlap.ended_ms is None and not utterance.is_paused:
-            overlap.lasted_ms = self._hearing.position_ms - overlap.began.onset_ms
+            heard_ms = self._hearing.position_ms - self._hearing.silence_ms
+            overlap.lasted_ms = heard_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
         evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
         verdict = judge(evidence, self._context.policy, self._context.answer.text)

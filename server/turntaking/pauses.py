@@ -4,6 +4,7 @@ from server.conversation.asked import expected
 from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.domain.values import ConfigInForce
+from server.domain.voice_events import EndedBy
 from server.turntaking.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
 from server.turntaking.hearing import Hearing
 from stages.ports import EndOfTurnModel
@@ -31,7 +32,14 @@ class PauseLength:
     def is_semantic(self) -> bool:
         """Whether what was said has a say in it."""
         detection = self._config.detection
-        return detection is not None and detection.kind == "semantic_vad"
+        return detection is not None and detection.kind == "semantic_vad" and not self._hearing.finds_turns
+
+    @property
+    def decided_by(self) -> EndedBy:
+        """What has an utterance end, if nobody ends it by hand."""
+        if self._hearing.finds_turns:
+            return "recogniser"
+        return "semantic" if self.is_semantic else "silence"
 
     def began(self, utterance: Utterance) -> None:
         """The person has paused."""

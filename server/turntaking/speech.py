@@ -20,6 +20,7 @@ from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import (
     Hearing,
+    SoundPaused,
     SpeechBegan,
     SpeechEvent,
     SpeechPaused,
@@ -54,12 +55,15 @@ class Speech:
                     self._overlaps.pause(overlap, ended_ms)
                 else:
                     self._paused(utterance)
+            case SoundPaused(voice_ended_ms=ended_ms):
+                if overlap is not None:
+                    self._overlaps.pause(overlap, ended_ms)
             case SpeechWentOn(pause_ms=pause_ms):
                 self._pause.went_on(pause_ms)
                 if overlap is None:
                     self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))
             case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
-                self.ended_by = "semantic" if self._pause.is_semantic else "silence"
+                self.ended_by = self._pause.decided_by
                 if overlap is not None:
                     self._overlaps.end(overlap, end_ms)
                 else:

@@ -26,6 +26,7 @@ from stageflow.tools import Tool
 from stages.errors import ProviderError
 from stages.ports import Partial, SpeechHints, Transcript
 from stages.testing.fakes import Conduct, Said, ScriptedTurnEnds
+from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1
@@ -89,6 +90,8 @@ class Story:
     blocked: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     policy: InterruptionPolicy = field(default_factory=InterruptionPolicy)
+    turns: tuple[At, ...] | None = None
+    """What a recogniser says that finds the ends of turns itself; None for one that is given utterances."""
     silent_from_s: float = 1e9
     """When the client stops sending audio."""
 
@@ -161,7 +164,7 @@ def _stage(story: Story) -> Stage:
         voice=story.voice,
         blocked=story.blocked,
         tools=story.tools,
-        recogniser=PromptedRecogniser(story),
+        recogniser=PromptedRecogniser(story) if story.turns is None else OwnsItsTurns(story, story.turns),
         end_of_turn=ScriptedTurnEnds(*story.ends),
         interruption=story.policy,
         config=story.config,
@@ -244,6 +247,14 @@ class PromptedRecogniser:
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> "_PromptedRecognition":
         return _PromptedRecognition(self.story, self.words, on_partial)
+
+
+class OwnsItsTurns(PromptedRecogniser):
+    """Finds the ends of turns as it is told; it hears as well what it is cut when that has failed."""
+
+    def __init__(self, story: Story, turns: tuple[At, ...]) -> None:
+        super().__init__(story)
+        self.turns = ScriptedTurns(*turns)
 
 
 def _timed_words(say: Say) -> list[tuple[float, float, str]]:

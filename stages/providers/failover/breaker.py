@@ -49,9 +49,10 @@ class CircuitBreaker:
         self._asks_again_at = now + self._pause_s
         return True
 
-    def succeeded(self, first_s: float) -> None:
-        """A call gave its first result after so long."""
-        self._first_s.append(first_s)
+    def succeeded(self, first_s: float | None = None) -> None:
+        """A call gave its first result after so long, where that says how fast the provider is."""
+        if first_s is not None:
+            self._first_s.append(first_s)
         self.state = BreakerState.CLOSED
         self._failures = 0
         self._pause_s = PAUSE_S

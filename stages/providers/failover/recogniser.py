@@ -11,8 +11,19 @@ import numpy as np
 from audio.formats import Samples
 from audio.resample import Resampler
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
-from stages.ports import Partial, Recogniser, RecogniserCapabilities, Recognition, SpeechHints, Transcript
+from stages.ports import (
+    OwnsTurns,
+    Partial,
+    Recogniser,
+    RecogniserCapabilities,
+    Recognition,
+    SpeechHints,
+    Transcript,
+    TurnRecogniser,
+)
+from stages.providers.cut_turns import as_recogniser
 from stages.providers.failover.chain import Attempt, Chain, common_languages
+from stages.providers.failover.turns import WatchedTurns
 
 LATE_S = 3.0
 """From the end of an utterance to its text."""
@@ -35,16 +46,25 @@ class FailoverRecogniser:
     @classmethod
     def of(cls, providers: Mapping[str, Recogniser]) -> "FailoverRecogniser":
         """Recognisers by their names, the first choice first."""
-        return cls(Chain.of("stt", providers))
+        return cls(Chain.of("stt", {name: as_recogniser(one) for name, one in providers.items()}))
 
     @staticmethod
     def common(several: Sequence[RecogniserCapabilities]) -> RecogniserCapabilities:
-        """What all of them can do. The ends of turns are the server's to find."""
+        """What all of them can do. The first finds the ends of turns, if it can, as long as it does not fail."""
         return RecogniserCapabilities(
+            turns=several[0].turns,
+            eager_end=several[0].eager_end,
             partials=all(one.partials for one in several),
             word_times=all(one.word_times for one in several),
             languages=common_languages([one.languages for one in several]),
         )
+
+    @property
+    def turns(self) -> TurnRecogniser | None:
+        """The first one, where it finds the ends of turns."""
+        first = self._chain.links[0]
+        found = first.provider.turns if isinstance(first.provider, OwnsTurns) else None
+        return None if found is None else WatchedTurns(found, first)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["FailoverRecogniser"]:

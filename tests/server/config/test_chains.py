@@ -13,11 +13,11 @@ from server.config.configuration import load_configuration
 from server.config.providers import load_providers, title_of
 from server.config.settings import load_settings
 from server.domain.errors import ConfigError
-from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, SynthesiserCapabilities
+from stages.ports import Finished, ModelCapabilities, SynthesiserCapabilities
 from stages.providers.failover.model import FailoverModel
 from stages.providers.failover.recogniser import FailoverRecogniser
 from stages.providers.failover.voice import FailoverVoice
-from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice  # noqa: F401  # by path
 
 HERE = __name__
 
@@ -32,12 +32,6 @@ class French(ScriptedVoice):
     """Speaks French alone."""
 
     capabilities = SynthesiserCapabilities(languages=("fr",))
-
-
-class TakesTurns(ScriptedRecogniser):
-    """Finds the ends of turns itself."""
-
-    capabilities = RecogniserCapabilities(turns="theirs")
 
 
 class Closable(EchoModel):
@@ -115,6 +109,19 @@ llm = { use = ["echo", "echo"] }
         load_configuration(path=Path("stageflow-voice.toml"))
 
 
+def test_the_first_of_a_chain_may_find_the_ends_of_turns() -> None:
+    found = chosen({}, stt="tests.server.config.bad_providers:EndsTurns,scripted")
+    assert found.faults == ()
+    assert found.providers["stt"].capabilities.turns == "theirs"
+    assert "end_of_turn" not in found.providers
+    assert (
+        chosen({}, stt="scripted,tests.server.config.bad_providers:EndsTurns")
+        .providers["stt"]
+        .capabilities.turns
+        == "ours"
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "tables", "part"),
     [
@@ -122,7 +129,6 @@ llm = { use = ["echo", "echo"] }
         ({"tts": "scripted,"}, {}, "tts '' is not built in"),
         ({"vad": "webrtc,silero"}, {}, "vad: has no chain"),
         ({"tts": f"{HERE}:Other,{HERE}:French"}, {}, "there is no language"),
-        ({"stt": f"scripted,{HERE}:TakesTurns"}, {}, "finds the ends of turns itself"),
         ({"llm": "echo,demo"}, {}, "brings tools of its own"),
         (
             {"tts": f"scripted,{HERE}:Other"},

@@ -88,7 +88,6 @@ def test_one_only_finds_the_ends_of_turns() -> None:
     assert faults(stt="tests.server.config.bad_providers:EndsTurns") == ()
 
 
-def test_a_recogniser_that_keeps_the_turns_to_itself_is_refused_until_the_server_leaves_them_to_it() -> None:
+def test_one_line_chooses_a_recogniser_that_finds_the_ends_of_turns() -> None:
     table: dict[str, object] = {"use": "deepgram_flux", "api_key": "k", "model": "flux-general-en"}
-    (fault,) = faults({"stt": table}, stt="deepgram_flux")
-    assert fault.startswith("stt: 'deepgram_flux' finds the ends of turns itself")
+    assert faults({"stt": table}, stt="deepgram_flux") == ()

@@ -6,11 +6,13 @@ from server.domain.values import TurnDetection
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderError
-from stages.ports import Expects
+from stages.ports import Expects, TurnsFailed
 from stages.testing.fakes import Conduct, Said
+from stages.testing.turn_fakes import At, turn
 from tests.support.theatre import FIXED, Do, Say, Story
 
-ASK = Say(0.5, 1.5, "what time is it")
+ASKED = "what time is it"
+ASK = Say(0.5, 1.5, ASKED)
 LONG = "Your table for four people is booked for eight tonight. I will send you a reminder an hour before."
 LONG_ANSWER = Story(says=(ASK,), answers=(LONG, "Very well."), until_s=14.0, ends=(1.0, None))
 _OVER: tuple[tuple[str, ...], ...] = ((), ("mhm",), (), ("stop",))
@@ -199,6 +201,73 @@ STORIES: dict[str, Story] = {
     ),
     "the voice fails": replace(LONG_ANSWER, voice=Conduct(fails=ProviderError), until_s=8.0),
     "the model hangs": replace(LONG_ANSWER, answers=(Said("", conduct=Conduct(hangs=True)),), until_s=45.0),
+    # --- a recogniser that finds the ends of turns itself ---
+    "the recogniser ends the turn": Story(
+        says=(ASK,), answers=("It is noon now.",), until_s=6.0, turns=turn(ASKED, 0.6, 2.2)
+    ),
+    "an early end of the recogniser's prepares the answer": Story(
+        says=(ASK,), answers=("It is noon now.",), until_s=6.0, turns=turn(ASKED, 0.6, 2.6, early_s=(1.85,))
+    ),
+    "an early end that the recogniser takes back is none": Story(
+        says=(Say(0.5, 1.5, "what time is it"), Say(2.2, 3.2, "in london")),
+        answers=("It is one.",),
+        until_s=8.0,
+        turns=turn(f"{ASKED} in london", 0.6, 4.0, early_s=(1.85, 3.6), gap_s=0.35),
+    ),
+    "words take the floor before the recogniser ends the turn": replace(
+        over(Say(4.0, 5.2, "make it five please")),
+        turns=(*turn(ASKED, 0.6, 2.0), *turn("make it five please", 4.2, 6.0)),
+    ),
+    "a stock client is interrupted before the recogniser says a word": replace(
+        over(Say(4.0, 5.2, "make it five please"), story=STOCK),
+        turns=(*turn(ASKED, 0.6, 2.0), *turn("make it five please", 4.8, 6.5)),
+    ),
+    "a backchannel that the recogniser ends does not interrupt": replace(
+        over(Say(4.0, 4.4, "mhm")), turns=(*turn(ASKED, 0.6, 2.0), *turn("mhm", 4.2, 5.0, early_s=(4.7,)))
+    ),
+    "a cough of which the recogniser says nothing does not interrupt": replace(
+        over(Say(4.0, 4.3)), turns=turn(ASKED, 0.6, 2.0)
+    ),
+    "a cough of which the recogniser says nothing is no turn": Story(
+        says=(Say(0.5, 0.9), Say(4.0, 5.0, ASKED)),
+        answers=("It is noon.",),
+        until_s=8.0,
+        turns=turn(ASKED, 4.1, 5.8),
+    ),
+    "what only the recogniser hears is a turn": Story(
+        answers=("It is noon.",), until_s=6.0, turns=turn(ASKED, 0.6, 2.2)
+    ),
+    "the agent's own voice that only the recogniser hears is none": replace(
+        LONG_ANSWER, turns=(*turn(ASKED, 0.6, 2.0), *turn("for four people", 3.5, 5.0))
+    ),
+    "a recogniser that fails in a turn leaves it to the server": replace(
+        LONG_ANSWER,
+        turns=(*turn(ASKED, 0.6, None)[:3], At(1.3, TurnsFailed(ProviderError("scripted to fail")))),
+    ),
+    "a recogniser that never ends a turn is not waited for": Story(
+        says=(ASK,), answers=("It is noon.",), until_s=18.0, turns=turn(ASKED, 0.6, None)
+    ),
+    "a turn that the recogniser ends late has not swallowed the next": Story(
+        says=(ASK, Say(2.0, 3.0, "in london please")),
+        answers=(LONG, "It is one."),
+        until_s=9.0,
+        turns=(*turn(ASKED, 0.6, 2.5, early_s=(1.9,)), *turn("in london please", 2.6, 3.8)),
+    ),
+    "the client ends a turn before the recogniser does": Story(
+        says=(Say(0.5, 2.5, ASKED),),
+        answers=("It is noon.", "It is one."),
+        until_s=10.0,
+        turns=turn(ASKED, 0.6, 4.0),
+        does=(Do(2.0, "input_audio_buffer.commit"), Do(2.1, "response.create")),
+    ),
+    "the client ends all turns and the recogniser gives the words": Story(
+        says=(ASK,),
+        answers=("It is noon.",),
+        until_s=6.0,
+        config=replace(FIXED, turn_detection=None),
+        turns=turn(ASKED, 0.6, 2.4),
+        does=(Do(2.0, "input_audio_buffer.commit"), Do(2.1, "response.create")),
+    ),
     # --- what is prepared may be thrown away ---
     "an irreversible tool does not run for a pause": Story(
         says=(Say(0.5, 1.2, "pay now"), Say(1.7, 2.3, "no don't")),

@@ -1,0 +1,117 @@
+"""Hearing whose audio all goes to one stream of a recogniser that finds the ends of turns, until that fails."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from audio.endpoint import LIMITS, EndpointConfig
+from audio.formats import SPEECH_HZ, Samples, ms_to_samples
+from audio.vad import Vad
+from server.conversation.utterance import Utterance
+from server.conversation.utterances import Utterances
+from server.domain.values import SessionConfig
+from server.turntaking.hearing import Hearing, SpeechEvent
+from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
+
+AGAIN_MS = 10_000
+"""Of audio, from the failure of a stream to the next."""
+
+LONGEST_MS = int(LIMITS["silence_duration_ms"][1])
+"""Silence that ends an utterance although the recogniser does not."""
+
+
+class StreamHearing(Hearing):
+    """The stream of one session; what is told on it is `_told`'s to say, and who is a `Recogniser` of its utterances
+    has `open` besides."""
+
+    def __init__(
+        self,
+        turns: TurnRecogniser,
+        utterances: Utterances,
+        vad: Vad,
+        config: SessionConfig,
+        **options: Any,
+    ) -> None:
+        """As `Hearing`, whose `utterances` are heard by their own recogniser when `turns` fails."""
+        self._turns = turns
+        self.rate_hz = turns.rate_hz
+        """The sample rate of the stream."""
+        self._config = config
+        self._arrived: list[Samples] = []
+        """What the stream has not been given yet."""
+        self._stream: TurnStream | None = None
+        self._base_sample = 0
+        """Where the stream begins on the session's clock."""
+        self._failed_ms = 0
+        self._obey: Callable[[SpeechEvent], None] = lambda event: None
+        super().__init__(utterances, vad, config, **options)
+        self._listener.on_audio = self._arrived.append
+        self._open_stream()
+
+    def listen(self, obey: Callable[[SpeechEvent], None]) -> None:
+        """What to do about what the recogniser says."""
+        self._obey = obey
+
+    def flush(self) -> None:
+        """Give the recogniser the audio of the push: what it says at once comes after what the detector said."""
+        for samples in self._arrived:
+            if self._stream is not None:
+                self._stream.push(samples)
+        self._arrived.clear()
+
+    @property
+    def finds_turns(self) -> bool:
+        """Whether the recogniser finds the ends of turns: until its stream fails."""
+        return self._stream is not None and not self._manual
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether an utterance is going on, whoever hears it."""
+        return self.current is not None and not self._manual
+
+    def configure(self, config: SessionConfig) -> None:
+        """As `Hearing` has it."""
+        super().configure(config)
+        self._config = config
+
+    def close(self) -> None:
+        """Close the stream too."""
+        super().close()
+        self._close_stream()
+
+    def _on_turn(self, event: TurnEvent) -> None:
+        for told in self._told(event):
+            self._obey(told)
+
+    def _told(self, event: TurnEvent) -> Iterator[SpeechEvent]:
+        """What an event of the recogniser's means."""
+        raise NotImplementedError
+
+    def _open(self) -> Utterance:
+        return self._utterances.open(cast("Recogniser", self) if self._stream is not None else None)
+
+    def _endpointing(self, config: SessionConfig) -> EndpointConfig | None:
+        endpointing = super()._endpointing(config)
+        if endpointing is None or self._stream is None:
+            return endpointing
+        return replace(endpointing, silence_duration_ms=LONGEST_MS)
+
+    def _stream_failed(self) -> None:
+        self._close_stream()
+        self._failed_ms = self.position_ms
+        self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        """Let the detector know what it is to end."""
+        self._listener.reconfigure(self._config.input_format, self._endpointing(self._config))
+
+    def _open_stream(self) -> None:
+        self._arrived.clear()
+        self._base_sample = ms_to_samples(self.position_ms, SPEECH_HZ)
+        self._stream = self._turns.open_turns(self._on_turn)
+        self._listen_anew()
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
