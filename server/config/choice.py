@@ -28,6 +28,8 @@ Tables = Mapping[str, Mapping[str, object]]
 
 _OWN: Mapping[tuple[Kind, str], Mapping[str, str]] = {
     ("stt", "embedded"): {"threads": "model_threads"},
+    ("stt", "moonshine"): {"threads": "model_threads"},
+    ("stt", "whisper"): {"threads": "model_threads"},
     ("tts", "embedded"): {"threads": "model_threads"},
     ("vad", "webrtc"): {"mode": "vad_mode"},
     ("llm", "demo"): {"booking_db": "booking_db"},

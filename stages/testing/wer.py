@@ -13,6 +13,7 @@ from stages.text.plain import plain
 
 _SPELLINGS = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "percent": "%", "alright": "all right",
+    "metre": "meter", "metres": "meters",
 }  # fmt: skip
 _FULL_HOUR_OR_RANK = re.compile(r"(?<=\d)(?::00|st|nd|rd|th)\b")
 _SYMBOL_BETWEEN_DIGITS = re.compile(r"(?<=\d)[:.](?=\d)")

@@ -45,6 +45,8 @@ class Engine(Protocol):
 class WhisperModel:
     """The loaded model; its one method blocks and is called by one thread."""
 
+    partial_every_samples = int(0.8 * SPEECH_HZ)
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 

@@ -4,6 +4,7 @@ Enough to leave out silence that a recogniser need not listen to, and to find a 
 something is an utterance at all is for a voice activity detector. Levels are dBFS of 20 ms frames.
 """
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -82,3 +83,14 @@ def quietest_sample(samples: Samples, earliest: int, latest: int) -> int:
     pauses = power[_CUT_FRAMES:] - power[:-_CUT_FRAMES]
     place = len(pauses) - 1 - int(np.argmin(pauses[::-1]))
     return earliest + (place + _CUT_FRAMES // 2) * FRAME_SAMPLES
+
+
+def pauses(samples: Samples, least_ms: int) -> list[int]:
+    """The middle of each pause of `least_ms` or more between sounds, as positions of samples."""
+    loud = np.flatnonzero(loud_frames(frame_levels(samples)))
+    least = ms_to_samples(least_ms, SPEECH_HZ) // FRAME_SAMPLES
+    return [
+        (int(before) + int(after) + 1) * FRAME_SAMPLES // 2
+        for before, after in pairwise(loud)
+        if after - before > least
+    ]

@@ -1,7 +1,9 @@
-"""The embedded recogniser: Whisper tiny.en behind one worker thread that all sessions share.
+"""The embedded recognisers: Whisper tiny.en, or another model that reads stretches, behind one worker thread that all
+sessions share.
 
 Finals overtake partials, and a partial that is under way makes room for them. A partial is a reading of the
-utterance so far, made about every 0.8 s of new audio while the worker has nothing else to do; words on which
+utterance so far, made about every 0.8 s of new audio, or as often as the model says, while the worker has nothing
+else to do; words on which
 two readings in a row agree are stable and never taken back.
 
 An utterance remembers its newest reading, so nothing is read twice: not the beginning of what is long, and
@@ -13,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from difflib import Match, SequenceMatcher
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,8 +29,23 @@ from stages.providers.whisper.text import bare
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Job, Worker
 
-PARTIAL_EVERY_SAMPLES = int(0.8 * SPEECH_HZ)
 FINAL, PARTIAL = 0, 1
+
+
+class StretchModel(Protocol):
+    """A model that reads an utterance in stretches, such as `WhisperModel`."""
+
+    partial_every_samples: int
+    """So much new audio is worth another partial reading."""
+
+    def transcribe(
+        self,
+        samples: Samples,
+        keep_going: Callable[[], bool] = lambda: True,
+        known: Sequence[Segment] = (),
+        most: float = math.inf,
+    ) -> list[Segment] | None:
+        """As `WhisperModel.transcribe`; blocks. Raises ProviderError."""
 
 
 class RecogniserSettings(BaseModel):
@@ -47,7 +64,7 @@ class EmbeddedRecogniser:
     capabilities = RecogniserCapabilities(partials=True)
     Settings = RecogniserSettings
 
-    def __init__(self, model: WhisperModel, worker: Worker) -> None:
+    def __init__(self, model: StretchModel, worker: Worker) -> None:
         self.model = model
         self.worker = worker
 
@@ -95,7 +112,8 @@ class EmbeddedRecognition:
         """More audio; now and then this starts a partial reading."""
         self._stretches.append(samples)
         self._new_samples += len(samples)
-        if self._on_partial is not None and self._new_samples >= PARTIAL_EVERY_SAMPLES and self._job is None:
+        enough = self._new_samples >= self._recogniser.model.partial_every_samples
+        if self._on_partial is not None and enough and self._job is None:
             self._read_partly()
 
     async def final(self) -> Transcript:

@@ -68,13 +68,13 @@ def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_prob
         return Reading("", no_speech, log_probability, count)
     if count < token_limit(duration_s):
         text = text_of(tokens)
-        doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None or _says_one_thing(text)
+        doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None or says_one_thing(text)
         return Reading(text, no_speech, log_probability, count, ran_away=doubtful)
     ended = _until_end(tokens, duration_s)
     text = text_of(tokens if ended is None else ended)
     first_pass = without_loop(text) or (text if ended is not None else None)
     if first_pass is not None:
-        doubtful = _says_one_thing(first_pass)
+        doubtful = says_one_thing(first_pass)
         return Reading(first_pass, no_speech, log_probability, count, ran_away=doubtful)
     return Reading(text_of(_squeezed(tokens)), no_speech, log_probability, count, ran_away=True)
 
@@ -97,7 +97,7 @@ def without_loop(text: str) -> str | None:
     return None
 
 
-def _says_one_thing(text: str) -> bool:
+def says_one_thing(text: str) -> bool:
     """Whether it is one word, or two in turn, said three times or more. It may be: people say "no, no, no"."""
     keys = [bare(word) for word in text.split()]
     return any(

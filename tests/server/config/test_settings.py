@@ -262,7 +262,15 @@ def test_keys_that_are_long_enough_have_names(environment: pytest.MonkeyPatch) -
 
 
 def test_the_variables_of_the_models_may_stand_in_the_file(tmp_path: Path) -> None:
-    names = ["MODELS_DIR", "WHEELS", "WHISPER_DIR", "MINILM_DIR", "SILERO_DIR", "SMART_TURN_DIR"]
+    names = [
+        "MODELS_DIR",
+        "WHEELS",
+        "MOONSHINE_DIR",
+        "WHISPER_DIR",
+        "MINILM_DIR",
+        "SILERO_DIR",
+        "SMART_TURN_DIR",
+    ]
     lines = [f"STAGEFLOW_VOICE_{name}=/of/the/file" for name in names]
     (tmp_path / ".env").write_text("\n".join([*lines, "STAGEFLOW_VOICE_PORT=1", "OTHER=2"]))
     environment = {"STAGEFLOW_VOICE_WHEELS": "/of/the/environment"}

@@ -29,10 +29,12 @@ def a_full_store(tmp_path: Path) -> ModelStore:
 
 def test_the_lock_file_names_every_model_completely() -> None:
     models = load_lock()
-    assert list(models) == ["whisper-tiny.en", "minilm-l6-v2", "hibari-heart", "silero-vad", "smart-turn"]
+    assert list(models) == [
+        "moonshine-base-en", "whisper-tiny.en", "minilm-l6-v2", "hibari-heart", "silero-vad", "smart-turn",
+    ]  # fmt: skip
     for model in models.values():
         assert model.wheel.startswith(f"{model.package.replace('-', '_')}-{model.version}-")
-        for digest in (model.wheel_sha256, *(member.sha256 for member in model.members)):
+        for digest in (model.wheel_sha256, *(file.sha256 for file in (*model.members, *model.products))):
             assert len(bytes.fromhex(digest)) == 32
         assert model.members
         assert model.purpose

@@ -1,0 +1,80 @@
+"""From steps of a decoder to tokens: greedy, and out of any loop after a few rounds. Pure.
+
+A step takes one token and gives the next token's logits; how a step is done is the engine's business.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.runtime.onnx import Floats
+
+START, END = 1, 2
+
+_TOKENS_PER_S = 6.5
+"""The fastest of 123 recordings has 6.2."""
+_TOKENS_MORE = 8
+
+_LONGEST_PERIOD = 12
+_LOOP_TOKENS = 12
+"""A period that comes again and again is a loop when it fills so many tokens, and has come `_ROUNDS` times.
+"5, 5, 5, 5" is eight tokens, and may be somebody's number."""
+_ROUNDS = 4
+
+Step = Callable[[int], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """Tokens without start and end, and the mean log probability of one."""
+
+    tokens: tuple[int, ...]
+    log_probability: float
+    is_ended: bool
+    """False if it ran into a loop, of which one round is left, or to the limit."""
+
+
+def token_limit(duration_s: float) -> int:
+    """How many tokens to allow for so much speech."""
+    return int(duration_s * _TOKENS_PER_S) + _TOKENS_MORE
+
+
+def decode(step: Step, limit: int) -> Hypothesis:
+    """The most probable token after each step, until the end, a loop or the limit."""
+    tokens: list[int] = []
+    total = 0.0
+    token = START
+    for count in range(1, limit + 1):
+        logits = step(token)
+        token = int(logits.argmax())
+        total += _log_probability(logits, token)
+        if token == END:
+            return Hypothesis(tuple(tokens), total / count, is_ended=True)
+        tokens.append(token)
+        period = loop_period(tokens)
+        if period:
+            return Hypothesis(tuple(_one_round(tokens, period)), total / count, is_ended=False)
+    return Hypothesis(tuple(tokens), total / max(limit, 1), is_ended=False)
+
+
+def loop_period(tokens: Sequence[int]) -> int:
+    """The length of what comes again and again at the end; 0 if nothing does."""
+    for period in range(1, _LONGEST_PERIOD + 1):
+        rounds = max(_ROUNDS, -(-_LOOP_TOKENS // period))
+        span = period * rounds
+        if len(tokens) >= span and tokens[-span:-period] == tokens[-span + period :]:
+            return period
+    return 0
+
+
+def _one_round(tokens: Sequence[int], period: int) -> Sequence[int]:
+    last = len(tokens) - period
+    while last >= period and tokens[last - period : last] == tokens[last : last + period]:
+        last -= period
+    return tokens[: last + period]
+
+
+def _log_probability(logits: Floats, token: int) -> float:
+    highest = float(logits[token])
+    return -float(np.log(np.exp(logits - highest).sum()))

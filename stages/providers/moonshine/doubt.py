@@ -1,0 +1,70 @@
+"""Which readings of Moonshine's are doubtful, and which of several to believe. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.providers.moonshine.decode import Hypothesis
+from stages.providers.whisper.text import Reading, says_one_thing
+
+DOUBTFUL = -0.7
+"""Mean log probability of a token: of 123 recordings one is below."""
+
+_LETTERS_PER_S = 3.0
+"""Fewer for each second of voice: something is missing. Speech has 12, letters spelled with pauses 4."""
+_VOICE_S = 0.2
+"""So much voice may be a word."""
+_DIGIT_LETTERS = 4
+"""What a digit counts: "seven" has five, "two" three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One reading of a stretch, and how far to trust it."""
+
+    reading: Reading
+    is_complete: bool
+    """Its words are as many as there is voice for."""
+
+    @classmethod
+    def of(cls, hypothesis: Hypothesis, text: str, voice_s: float) -> "Opinion":
+        """What is to be thought of a hypothesis about a stretch with so much voice."""
+        reading = Reading(
+            text,
+            no_speech=0.0 if text else 1.0,
+            log_probability=hypothesis.log_probability,
+            tokens=len(hypothesis.tokens),
+            ran_away=not hypothesis.is_ended or says_one_thing(text),
+        )
+        return cls(reading, voice_s < _VOICE_S or spoken_letters(text) >= _LETTERS_PER_S * voice_s)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another reading is worth its time."""
+        return self.reading.ran_away or not self.is_complete or self.reading.log_probability < DOUBTFUL
+
+
+def best_of(opinions: Sequence[Opinion]) -> Opinion:
+    """The one to believe: complete and out of no loop if there is such a one, then the most probable."""
+    return max(opinions, key=lambda it: (not it.reading.ran_away, it.is_complete, it.reading.log_probability))
+
+
+def joined(parts: Sequence[Opinion]) -> Opinion:
+    """One opinion of those about the parts of a stretch."""
+    readings = [part.reading for part in parts]
+    said = [reading for reading in readings if reading.text]
+    return Opinion(
+        Reading(
+            " ".join(reading.text for reading in said),
+            no_speech=min(reading.no_speech for reading in readings),
+            log_probability=min((reading.log_probability for reading in said), default=-9.0),
+            tokens=sum(reading.tokens for reading in readings),
+            ran_away=any(reading.ran_away for reading in readings),
+        ),
+        all(part.is_complete for part in parts),
+    )
+
+
+def spoken_letters(text: str) -> int:
+    """Letters of a text as it is spoken, about."""
+    return sum(_DIGIT_LETTERS if letter.isdigit() else 1 for letter in re.findall(r"\w", text))

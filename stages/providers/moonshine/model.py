@@ -1,0 +1,134 @@
+"""Moonshine from samples to text: a blocking function whose cost goes with the length of the speech.
+
+It reads one word in 30 ms, and nothing into noise. What it needs is seen to here: speech at a level that it knows,
+a little silence on both sides, and a second opinion where the first is doubtful. Doubtful is what ran in circles, what
+says one thing again and again, what is improbable, and what has far fewer words than there is voice. Then it is read
+again with other silence around it, and at last in parts, cut at its pauses: numbers in groups are read whole that way.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from audio.formats import SPEECH_HZ, Samples, ms_to_samples
+from stages.errors import ProviderError
+from stages.providers.moonshine.decode import Hypothesis, token_limit
+from stages.providers.moonshine.doubt import Opinion, best_of, joined
+from stages.providers.moonshine.engine import MoonshineEngine
+from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses
+from stages.providers.whisper.segments import Segment, is_whole, next_stretch, still_valid
+from stages.providers.whisper.text import Reading
+from stages.runtime.onnx import Floats
+
+LEVEL_DBFS = -20.0
+"""Of the loudest fifth of the frames, as the recogniser gets them."""
+
+_MOST_GAIN = 100.0
+_LOUDEST = 0.2
+
+_AROUND_MS = ((200, 200), (300, 600), (0, 0))
+"""Silence before and after the speech, at the first try and at the next ones."""
+
+_PART_PAUSE_MS = 240
+
+NOTHING = Reading("", no_speech=1.0)
+
+
+class Engine(Protocol):
+    """The two networks, as `MoonshineEngine` runs them."""
+
+    def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
+        """What is said in `float32[n]` at 16 kHz."""
+
+    def text(self, hypothesis: Hypothesis) -> str:
+        """The text of its tokens."""
+
+
+class MoonshineModel:
+    """The loaded model; `transcribe` blocks and is called by one thread."""
+
+    partial_every_samples = ms_to_samples(500, SPEECH_HZ)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int) -> Self:
+        """Load and warm up. Blocks for 0.7 s. Raises ModelFileError if the files or the library do not do."""
+        engine = MoonshineEngine(directory, threads)
+        engine.read(np.zeros(SPEECH_HZ, np.float32), 2)
+        return cls(engine)
+
+    def transcribe(
+        self,
+        samples: Samples,
+        keep_going: Callable[[], bool] = lambda: True,
+        known: Sequence[Segment] = (),
+        most: float = math.inf,
+    ) -> list[Segment] | None:
+        """The text of `int16[n]` at 16 kHz, as `WhisperModel.transcribe` has it. Raises ProviderError."""
+        segments = still_valid(known, samples)
+        try:
+            valid = len(segments)
+            while not is_whole(segments, samples) and len(segments) - valid < most:
+                start = segments[-1].stretch.end_sample if segments else 0
+                segment = self._read_segment(samples, start, keep_going)
+                if segment is None:
+                    return None
+                segments.append(segment)
+        except Exception as error:  # onnxruntime's have no root of their own
+            raise ProviderError(f"the embedded recogniser failed: {error}") from error
+        return segments
+
+    def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
+        stretch = next_stretch(samples, start)
+        if stretch.heard_from == stretch.heard_to:
+            return Segment(stretch, NOTHING)
+        opinions = []
+        for opinion in self._opinions(samples[stretch.heard_from : stretch.heard_to]):
+            if not keep_going():
+                return None
+            opinions.append(opinion)
+            if not opinion.is_doubtful:
+                break
+        return Segment(stretch, best_of(opinions).reading)
+
+    def _opinions(self, speech: Samples) -> Iterator[Opinion]:
+        """One reading after the other, each in another way. Never raises StopIteration before the first."""
+        wave = at_level(speech)
+        for before_ms, after_ms in _AROUND_MS:
+            yield self._opinion(wave, before_ms, after_ms)
+        edges = [0, *pauses(speech, _PART_PAUSE_MS), len(wave)]
+        if len(edges) > 2:
+            before_ms, after_ms = _AROUND_MS[0]
+            parts = [self._opinion(wave[start:end], before_ms, after_ms) for start, end in pairwise(edges)]
+            yield joined(parts)
+
+    def _opinion(self, wave: Floats, before_ms: int, after_ms: int) -> Opinion:
+        around = [np.zeros(ms_to_samples(ms, SPEECH_HZ), np.float32) for ms in (before_ms, after_ms)]
+        hypothesis = self._engine.read(
+            np.concatenate([around[0], wave, around[1]]), token_limit(len(wave) / SPEECH_HZ)
+        )
+        return Opinion.of(hypothesis, self._engine.text(hypothesis), voiced_s(wave))
+
+
+def at_level(speech: Samples) -> Floats:
+    """`float32[n]` of `int16[n]`, with its loud part at `LEVEL_DBFS`; what would exceed full scale is clipped."""
+    wave = speech.astype(np.float32) / 32768
+    levels = np.sort(frame_levels(speech))
+    if not len(levels):
+        return wave
+    loud = float(levels[-max(1, int(len(levels) * _LOUDEST)) :].mean())
+    gain = min(10 ** ((LEVEL_DBFS - loud) / 20), _MOST_GAIN)
+    leveled: Floats = np.clip(wave * np.float32(gain), -1.0, 1.0)
+    return leveled
+
+
+def voiced_s(wave: Floats) -> float:
+    """How long something is loud in it."""
+    frames = loud_frames(frame_levels((wave * 32767).astype(np.int16)))
+    return float(frames.sum()) * FRAME_SAMPLES / SPEECH_HZ

@@ -1,0 +1,26 @@
+"""Moonshine base-en as a recogniser: on one worker thread that all sessions share, with a caption every half second."""
+
+from pathlib import Path
+from typing import Self
+
+from stages.providers.moonshine.engine import MODEL_NAME
+from stages.providers.moonshine.model import MoonshineModel
+from stages.providers.whisper.recogniser import EmbeddedRecogniser, RecogniserSettings
+from stages.runtime.models import model_dir
+from stages.runtime.worker import Worker
+
+
+class MoonshineRecogniser(EmbeddedRecogniser):
+    """Moonshine base-en on this machine's CPU, English only."""
+
+    title = "Moonshine base-en (embedded)"
+
+    @classmethod
+    def from_settings(cls, settings: RecogniserSettings) -> Self:
+        """Load the model from the store; blocks. Raises ModelFileError."""
+        return cls.load(model_dir(MODEL_NAME), threads=settings.threads)
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int = 1) -> Self:
+        """Load the model in `directory`; blocks for about a second. Raises ModelFileError."""
+        return cls(MoonshineModel.load(directory, threads=threads), Worker("recogniser"))

@@ -1,0 +1,36 @@
+"""Moonshine's vocabulary: a file with the bytes of each token in turn, in front of them how many there are. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from stages.errors import ModelFileError
+
+_TWO_BYTES = 128
+"""From here on a length has a second byte, which counts in this."""
+
+_SPACE = "\u2581"
+_MARKS = ("<s>", "</s>", "<unk>")
+
+
+def read_vocabulary(data: bytes) -> tuple[bytes, ...]:
+    """The bytes of each token. Raises ModelFileError if the file ends within one."""
+    tokens, at = [], 0
+    while at < len(data):
+        length = data[at]
+        at += 1
+        if length >= _TWO_BYTES and at < len(data):
+            length += data[at] * _TWO_BYTES - _TWO_BYTES
+            at += 1
+        if at + length > len(data):
+            raise ModelFileError("moonshine-base-en: the vocabulary ends within a token")
+        tokens.append(data[at : at + length])
+        at += length
+    return tuple(tokens)
+
+
+def text_of(vocabulary: Sequence[bytes], tokens: Iterable[int]) -> str:
+    """The text of tokens; those that are not in the vocabulary have none."""
+    known = [vocabulary[token] for token in tokens if 0 <= token < len(vocabulary)]
+    text = b"".join(known).decode("utf-8", "replace").replace(_SPACE, " ")
+    for mark in _MARKS:
+        text = text.replace(mark, "")
+    return text.strip()

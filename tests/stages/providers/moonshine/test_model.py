@@ -1,0 +1,167 @@
+"""Moonshine from samples to text: what it does with answers by script, and what it hears by real speech."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio.formats import SPEECH_HZ, Samples
+from stages.errors import ModelFileError, ProviderError
+from stages.providers.moonshine.decode import Hypothesis
+from stages.providers.moonshine.engine import MODEL_NAME
+from stages.providers.moonshine.model import LEVEL_DBFS, MoonshineModel, at_level
+from stages.providers.whisper.segments import Segment
+from stages.runtime.models import model_dir
+from stages.runtime.onnx import Floats
+from stages.testing.wer import word_errors
+from tests.support.audio_maker import (
+    brown_noise,
+    clicks,
+    clip,
+    clips,
+    dbfs,
+    mix,
+    pink_noise,
+    silence,
+    tone,
+    voice,
+    white_noise,
+)
+
+SHORT_CLIPS = [clip for clip in clips() if clip.file != "two_cities.wav"]
+
+CORPUS_WER = 0.06
+CLIP_WER = 0.25
+
+
+def text_of(segments: Sequence[Segment] | None) -> str:
+    assert segments is not None
+    return " ".join(segment.reading.text for segment in segments if segment.reading.text)
+
+
+class ScriptedEngine:
+    """Gives its answers in order, the last one again and again; remembers how long the sounds were."""
+
+    def __init__(self, *answers: tuple[str, float, bool]) -> None:
+        self.answers = answers or (("yes", -0.1, True),)
+        self.lengths_ms: list[int] = []
+
+    def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
+        self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
+        at = min(len(self.lengths_ms), len(self.answers)) - 1
+        _, log_probability, is_ended = self.answers[at]
+        return Hypothesis((at,), log_probability, is_ended)
+
+    def text(self, hypothesis: Hypothesis) -> str:
+        return self.answers[hypothesis.tokens[0]][0]
+
+
+def test_a_sure_answer_is_taken_and_costs_its_length() -> None:
+    engine = ScriptedEngine(("yes please do", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(voice(2000))) == "yes please do"
+    assert engine.lengths_ms == [2400]
+
+
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        ("four, four, four", -0.1, True),
+        ("no no no no", -0.1, False),
+        ("pardon", -2.0, True),
+        ("", -0.1, True),
+    ],
+    ids=["thrice", "loop", "improbable", "nothing"],
+)
+def test_a_doubtful_answer_is_read_again_with_other_silence(doubtful: tuple[str, float, bool]) -> None:
+    engine = ScriptedEngine(doubtful, ("what I said", -0.2, True))
+    assert text_of(MoonshineModel(engine).transcribe(voice(1500))) == "what I said"
+    assert len(engine.lengths_ms) == 2
+    assert engine.lengths_ms[0] != engine.lengths_ms[1]
+
+
+def test_what_stays_doubtful_is_read_in_parts() -> None:
+    """Far fewer words than there is voice, however it is read as a whole."""
+    engine = ScriptedEngine(
+        *[("my number", -0.1, True)] * 3, ("four one five six", -0.2, True), ("two six", -0.2, True)
+    )
+    spoken = np.concatenate([voice(4000), silence(500), voice(1500)])
+    assert text_of(MoonshineModel(engine).transcribe(spoken)) == "four one five six two six"
+
+
+def test_who_is_told_to_stop_stops_before_the_next_reading() -> None:
+    engine = ScriptedEngine(("", -0.1, True))
+    left = [True]
+    assert MoonshineModel(engine).transcribe(voice(2000), lambda: bool(left) and left.pop()) is None
+    assert len(engine.lengths_ms) == 2
+
+
+def test_silence_costs_nothing() -> None:
+    engine = ScriptedEngine()
+    assert text_of(MoonshineModel(engine).transcribe(silence(3000))) == ""
+    assert text_of(MoonshineModel(engine).transcribe(silence(0))) == ""
+    assert engine.lengths_ms == []
+
+
+@pytest.mark.parametrize("gain_db", [-30, -12, 3])
+def test_speech_comes_to_the_model_at_one_level(gain_db: int) -> None:
+    quiet = (voice(1000).astype(np.float32) * 10 ** (gain_db / 20)).astype(np.int16)
+    leveled = (at_level(quiet) * 32767).astype(np.int16)
+    assert abs(dbfs(leveled) - LEVEL_DBFS) < 5
+
+
+def test_an_engine_that_fails_is_a_provider_error() -> None:
+    class Failing(ScriptedEngine):
+        def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(ProviderError, match="the embedded recogniser failed: out of memory"):
+        MoonshineModel(Failing()).transcribe(voice(500))
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ModelFileError, match=r"moonshine-base-en"):
+        MoonshineModel.load(tmp_path, threads=1)
+
+
+# --- with the real one ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model() -> MoonshineModel:
+    return MoonshineModel.load(model_dir(MODEL_NAME), threads=1)
+
+
+@pytest.mark.models
+def test_few_words_of_recorded_speech_are_wrong(model: MoonshineModel) -> None:
+    heard = {clip.file: text_of(model.transcribe(clip.read())) for clip in clips()}
+    for one in clips():
+        found = word_errors([one.transcript], [heard[one.file]])
+        assert found.errors <= max(1, CLIP_WER * found.words), (one.file, heard[one.file])
+    total = word_errors([c.transcript for c in SHORT_CLIPS], [heard[c.file] for c in SHORT_CLIPS])
+    assert total.rate <= CORPUS_WER, total
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("gain_db", [-40, -25, 6])
+def test_loudness_does_not_matter(model: MoonshineModel, gain_db: int) -> None:
+    speech = clip("ps_goforward").read() * 10 ** (gain_db / 20)
+    text = text_of(model.transcribe(np.clip(speech, -32_768, 32_767).astype(np.int16)))
+    assert word_errors(["go forward ten meters"], [text]).errors == 0
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    "sound",
+    [
+        silence(2000), white_noise(2000, -25), white_noise(2000, -40), white_noise(20_000, -60), pink_noise(2000, -30),
+        brown_noise(2000, -30), tone(440, 2000), tone(100, 2000), mix(tone(350, 2000), tone(440, 2000)), clicks(2000),
+        voice(2000),
+    ],
+    ids=[
+        "silence", "loud-white", "white", "soft-white", "pink", "brown", "tone", "hum", "dial-tone", "typing", "buzz",
+    ],
+)  # fmt: skip
+def test_what_is_no_speech_has_no_words(model: MoonshineModel, sound: Samples) -> None:
+    assert text_of(model.transcribe(sound)) == ""

