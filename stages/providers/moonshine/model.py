@@ -124,7 +124,7 @@ def at_level(speech: Samples) -> Floats:
         return wave
     loud = float(levels[-max(1, int(len(levels) * _LOUDEST)) :].mean())
     gain = min(10 ** ((LEVEL_DBFS - loud) / 20), _MOST_GAIN)
-    leveled: Floats = np.clip(wave * np.float32(gain), -1.0, 1.0)
+    leveled: Floats = np.clip(wave * gain, -1.0, 1.0).astype(np.float32)
     return leveled
 
 
