@@ -1,4 +1,4 @@
-"""Recognisers side by side on recorded speech: word errors, complete numbers, words in noise, time, as a markdown table.
+"""Recognisers side by side on recorded speech: word errors, complete numbers, words in noise and time, as a table.
 
 The sets are `tests/data/speech` and those of a manifest (columns set, file, transcript; it lies beside its recordings
 of 16 kHz), if one is named. Numbers in groups are made by the embedded voice, with pauses. Levels of telephones
@@ -34,7 +34,8 @@ MODELS: dict[str, Callable[[], StretchModel]] = {
 }
 TELEPHONE_DBFS = -35.0
 NUMBERS = (
-    "415 555 2671", "0776 772 7045", "160 560 7274", "29 34 07", "800 263 1190", "07 11 95 42", "5555 0101 7788", "613 20 44 9",
+    "415 555 2671", "0776 772 7045", "160 560 7274", "29 34 07", "800 263 1190", "07 11 95 42", "5555 0101 7788",
+    "613 20 44 9",
 )  # fmt: skip
 LEAD_INS = ("My number is", "The code is", "The account number is")
 GROUP_PAUSES_MS = (250, 500, 800)
@@ -126,7 +127,7 @@ def words_wrong(model: StretchModel, spoken: Sequence[Spoken]) -> str:
 def row(model: StretchModel, sets: dict[str, list[Spoken]], groups: Sequence[Spoken]) -> dict[str, str]:
     """The column of one model, by what is measured."""
     found = {f"word errors, {name}": words_wrong(model, spoken) for name, spoken in sets.items()}
-    loudest = next(iter([name for name in ("prompts", "recordings") if name in sets]))
+    loudest = "prompts" if "prompts" in sets else "recordings"
     far = [at_dbfs(one, TELEPHONE_DBFS) for one in sets[loudest]]
     found[f"word errors, {loudest} by telephone at {TELEPHONE_DBFS:.0f} dBFS"] = words_wrong(model, far)
     whole = sum(digits_of(text_of(model, one.samples)) == digits_of(one.text) for one in groups)
