@@ -118,7 +118,7 @@ class MoonshineModel:
 
 def at_level(speech: Samples) -> Floats:
     """`float32[n]` of `int16[n]`, with its loud part at `LEVEL_DBFS`; what would exceed full scale is clipped."""
-    wave = speech.astype(np.float32) / 32768
+    wave: Floats = (speech / np.float32(32768)).astype(np.float32)
     levels = np.sort(frame_levels(speech))
     if not len(levels):
         return wave
