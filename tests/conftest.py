@@ -56,6 +56,7 @@ def _no_thread_outlives_its_module() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     _join(set(threading.enumerate()) - before)
+    gc.freeze()  # what is kept of this module's tests, their reports for one, is not looked through after every later one
 
 
 @pytest.fixture(autouse=True)
