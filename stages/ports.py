@@ -1,14 +1,12 @@
 """The seams to the outside, `Recogniser`, `LanguageModel`, `Synthesiser` and `ToolServers`, and the values that
 cross them.
 
-An adapter implements one of them in `stages/providers/`, one file each; `stages.testing.fakes` and
-`stages.testing.fake_tools` implement all by script. `stages/testing/contracts.py` is the suite that every
-implementation, fake or real, must pass. All are shared by all sessions of a process, so they keep no state of
-a conversation.
+An adapter implements one of them in `stages/providers/`, one file each; `stages.testing` implements all by script,
+and has the suite that every implementation, fake or real, must pass. All are shared by all sessions of a process,
+so they keep no state of a conversation.
 
-A provider that keeps connections has a method `session()` besides (`HasSessions`): what it yields is the same
-provider for one session, with its connections open and owned by that block. How a provider is found, configured
-and described is `stages.providers.registry`'s business.
+A provider that keeps connections has a method `session()` besides (`HasSessions`). How a provider is found,
+configured and described is `stages.providers.registry`'s business.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence

@@ -56,7 +56,7 @@ def _no_thread_outlives_its_module() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     _join(set(threading.enumerate()) - before)
-    gc.freeze()  # what is kept of this module's tests, their reports for one, is not looked through after every later one
+    gc.freeze()  # what is kept of this module's tests, such as their reports, later ones need not look through
 
 
 @pytest.fixture(autouse=True)
