@@ -8,10 +8,10 @@ from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.whisper.text import Reading, says_one_thing
 
 DOUBTFUL = -0.7
-"""Mean log probability of a token: of 123 recordings one is below."""
+"""Mean log probability of a token. Chosen, not measured."""
 
 _LETTERS_PER_S = 3.0
-"""Fewer for each second of voice: something is missing. Speech has 12, letters spelled with pauses 4."""
+"""Fewer for each second of voice: something is missing. Chosen, not measured."""
 _VOICE_S = 0.2
 """So much voice may be a word."""
 _DIGIT_LETTERS = 4
