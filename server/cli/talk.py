@@ -19,7 +19,7 @@ from server.client.address import session_url, unreachable
 from server.client.captions import Captions
 from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.client.exchange import Exchange
-from server.client.waterfall import AUDIO, interruption, voiced_s, waterfall
+from server.client.waterfall import AUDIO, interruption, voiced_s, waits_ms, waterfall
 from server.domain.errors import ServerError
 
 SETTLE_S = 1.0
@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     file.add_argument(
         "--timeout", type=float, default=30.0, help="seconds to wait for the answer (default: %(default)g)"
+    )
+    file.add_argument(
+        "--max-wait", type=_ms, metavar="TIME", help="fail when an answer takes longer to begin: 800ms, 1s"
     )
     live = parser.add_argument_group("with the microphone")
     live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
@@ -156,7 +159,16 @@ async def _talk(arguments: argparse.Namespace, speech: _Speech) -> int:
         lines += interruption(client.call.received, speech.interrupted_at_s)
     for line in lines:
         _say(line)
-    return 0 if len(heard) and not closed else 1
+    return 0 if len(heard) and not closed and not _is_too_slow(client, speech, arguments.max_wait) else 1
+
+
+def _is_too_slow(client: RealtimeClient, speech: _Speech, max_wait_ms: int | None) -> bool:
+    """Whether an answer was waited for longer than is allowed, which is said."""
+    longest_ms = max(waits_ms(client.call.received, speech.ends_s), default=0.0)
+    if max_wait_ms is None or longest_ms <= max_wait_ms:
+        return False
+    _say(f"too slow: an answer began after {longest_ms:.0f} ms, and --max-wait is {max_wait_ms} ms")
+    return True
 
 
 def _keep(heard: Samples, path: Path) -> None:

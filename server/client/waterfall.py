@@ -54,6 +54,18 @@ def waterfall(received: Sequence[Received], ends_s: Sequence[float]) -> list[str
     return lines
 
 
+def waits_ms(received: Sequence[Received], ends_s: Sequence[float]) -> list[float]:
+    """How long each answer with a sound was waited for: to its first audio, since what `waterfall` counts from."""
+    waits = []
+    for stop, response_id in _turns(received):
+        since_s = max((end_s for end_s in ends_s if end_s <= stop.at_s), default=stop.at_s)
+        audio = (seen for seen in received if seen.type == AUDIO and _is_of(seen, response_id))
+        first = next(audio, None)
+        if first is not None:
+            waits.append((first.at_s - since_s) * 1000)
+    return waits
+
+
 def interruption(received: Sequence[Received], voiced_at_s: float) -> list[str]:
     """How long an answer went on after the voice that interrupts it; nothing if there was no answer. What had come
     before the voice has a negative time: audio is sent a tenth of a second at a time."""

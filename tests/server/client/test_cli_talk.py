@@ -164,6 +164,16 @@ async def test_a_recording_is_heard_to_its_end_and_every_wait_is_told(tmp_path: 
     assert min(map(int, waits)) >= 100, "a turn cannot end with its last sample"
 
 
+@pytest.mark.parametrize(("max_wait", "code"), [("1ms", 1), ("20s", 0)])
+async def test_an_answer_that_is_waited_for_too_long_is_a_failure(max_wait: str, code: int) -> None:
+    async with live_server(EchoModel("Yes. ")) as server:
+        words = [*TALK, CLIP, "--url", f"127.0.0.1:{server.port}", "--max-wait", max_wait]
+        done = await anyio.run_process(words, check=False)
+    said = done.stdout.decode()
+    assert done.returncode == code, said
+    assert ("too slow: an answer began after" in said) == bool(code)
+
+
 def test_the_help_names_what_is_taken_when_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["talk", "--help"])
