@@ -50,6 +50,7 @@ from server.response.prepared import prepare
 from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
+from server.telemetry.loop_watch import LoopWatch
 from server.telemetry.metrics import Metrics
 from server.telemetry.pressure import Pressure, Strain
 from server.tools.mcp_policy import McpPolicy
@@ -262,6 +263,7 @@ class App:
         """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._warm_up)
+            tasks.start_soon(LoopWatch().watch)
             tasks.start_soon(self._admission.keep_seats)
             await self._metrics.watch()
 

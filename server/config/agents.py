@@ -207,8 +207,10 @@ def as_tool(one: Any) -> Tool:
     except ToolDeclarationError:
         raise
     except Exception as error:  # whatever pydantic makes of annotations that are no types
+        why = str(error).partition("\n")[0].partition(". ")[0]
+        name = getattr(one, "__name__", one)
         raise ValueError(
-            f"tool {getattr(one, '__name__', one)!r} cannot be told to a model: {error}"
+            f"tool {name!r} cannot be told to a model ({why}): use str, int, float, bool, lists, dicts, enums or models"
         ) from error
 
 

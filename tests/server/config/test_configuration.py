@@ -85,6 +85,38 @@ def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
     assert line in fault
 
 
+TOOLS = """
+async def anything(*parts: str) -> str:
+    \"\"\"Takes whatever comes.\"\"\"
+    return ""
+
+class Basket:
+    pass
+
+async def order(basket: Basket) -> str:
+    \"\"\"Order what is in a basket.\"\"\"
+    return ""
+
+async def silent(day: str) -> str:
+    return ""
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "line"),
+    [
+        ("anything", "tools.functions: tool 'anything': parameter 'parts' cannot be named by a model"),
+        ("order", "tools.functions: tool 'order' cannot be told to a model (Unable to generate"),
+        ("silent", "tools.functions: tool 'silent' has no description"),
+    ],
+)
+def test_a_tool_that_no_model_can_be_told_of(tool: str, line: str, environment: pytest.MonkeyPatch) -> None:
+    Path("tools_of_a_test.py").write_text(TOOLS)
+    environment.syspath_prepend(str(Path.cwd()))
+    (fault,) = faults(CHEAP + f"[tools]\nfunctions = ['tools_of_a_test:{tool}']")
+    assert line in fault
+
+
 HOOKS = """
 from stageflow import StageKind, StageOutput
 from stages.testing.fakes import ScriptedRecogniser

@@ -1,0 +1,86 @@
+"""Says in the log who holds the event loop: a plug-in that blocks it is named, with the line where it does.
+
+A thread looks every 50 ms whether the loop has gone round since. Where it has not for a tenth of a second, all sessions
+wait, and what the loop's thread is at is what they wait for.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import anyio
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 0.05
+_MISSED_BEATS = 3
+"""So many looks in a row without a beat of the loop are no accident."""
+_QUIET_BEATS = 1200
+"""After so many looks, a minute, the same place is told of again."""
+
+_OURS = frozenset({"server", "stages", "stageflow", "audio"})
+_THEIRS = frozenset({*sys.stdlib_module_names, "anyio", "uvloop"}) - {"__main__"}
+_LOOP = frozenset({"asyncio.runners", "asyncio.base_events", "asyncio.events"})
+"""What is beyond them runs the loop, and is not run by it."""
+
+
+class LoopWatch:
+    """Watches one event loop."""
+
+    def __init__(self) -> None:
+        self._beats = 0
+        self._loop_thread = 0
+        self._told: dict[str, int] = {}
+
+    async def watch(self) -> None:
+        """Watch the running loop. Returns only when cancelled; its thread ends with it."""
+        self._loop_thread = threading.get_ident()
+        over = threading.Event()
+        threading.Thread(target=self._look, args=(over,), name="loop watch", daemon=True).start()
+        try:
+            while True:
+                await anyio.sleep(BEAT_S)
+                self._beats += 1
+        finally:
+            over.set()
+
+    def _look(self, over: threading.Event) -> None:
+        seen = missed = look = 0
+        while not over.wait(BEAT_S):
+            look += 1
+            missed = 0 if self._beats != seen else missed + 1
+            seen = self._beats
+            if missed == _MISSED_BEATS and (frame := sys._current_frames().get(self._loop_thread)):  # noqa: SLF001
+                self._tell(place_of(frame), look)
+
+    def _tell(self, place: str, look: int) -> None:
+        if look - self._told.get(place, -_QUIET_BEATS) < _QUIET_BEATS:
+            return
+        self._told[place] = look
+        held_ms = 1000 * BEAT_S * _MISSED_BEATS
+        log.warning(
+            "the event loop has been held for %.0f ms or more, and all sessions with it: %s", held_ms, place
+        )
+
+
+def place_of(frame: FrameType) -> str:
+    """Where somebody else's code was entered, as `module.function (file:line)`; without any, where ours is."""
+    innermost, entered = frame, None
+    for one in _outwards(frame):
+        module = str(one.f_globals.get("__name__", ""))
+        package = module.partition(".")[0]
+        if package in _OURS or module in _LOOP:
+            break
+        if package not in _THEIRS:
+            entered = one
+    found = entered or innermost
+    code = found.f_code
+    return f"{found.f_globals.get('__name__', '?')}.{code.co_qualname} ({code.co_filename}:{found.f_lineno})"
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
