@@ -77,7 +77,7 @@ class Waits(BaseModel):
     answer_s: float = Field(120.0, ge=1.0, le=3600.0)
     """For all that it takes for one answer; how long the listener listens does not count."""
     voice_s: float = Field(5.0, ge=0.5, le=120.0)
-    audible_s: float = Field(3.0, ge=0.5, le=60.0)
+    audible_s: float = Field(2.5, ge=0.5, le=60.0)
     """To something that can be heard after the end of a turn: then the server says that it takes a moment."""
     think_s: float = Field(30.0, ge=1.0, le=3600.0)
     """For an answer that cannot be heard yet, from one sign of life to the next."""

@@ -20,7 +20,7 @@ class Deadlines:
     """For all that a chat model takes for one answer; how long the listener listens does not count."""
     voice_s: float = 5.0
     """For the next audio of the voice."""
-    audible_s: float = 3.0
+    audible_s: float = 2.5
     """From the end of the turn to something that can be heard: then the server says that it takes a moment."""
     think_s: float = 30.0
     """For an answer that cannot be heard yet, from one sign of life to the next."""

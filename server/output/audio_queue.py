@@ -57,6 +57,16 @@ class AudioQueue:
         """How much must be due to be worth a wake of the writer; only while something waits."""
         return max(self._next_bytes(), min(self._batch_bytes, self._bytes)) // self._bytes_per_sample
 
+    @property
+    def first(self) -> Stretch:
+        """What the next chunk is of; only while something waits."""
+        return self._stretches[0]
+
+    def go_on_as(self, response: Response) -> None:
+        """What waits is of the response as it is now."""
+        for stretch in self._stretches:
+            stretch.response = response
+
     def put(self, stretch: Stretch) -> None:
         """More audio, words that go ahead of it, or both."""
         self._stretches.append(stretch)

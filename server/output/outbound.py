@@ -19,6 +19,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 
 import anyio
@@ -33,6 +34,8 @@ from server.domain.events import (
     ResponseAudio,
     ResponseCall,
     ResponseItemEnded,
+    ResponseItemStarted,
+    ResponseStarted,
     ResponseText,
 )
 from server.domain.loop_share import LoopShare
@@ -40,6 +43,7 @@ from server.domain.mcp_tools import CallError, McpCall, ToolListing
 from server.domain.values import Item, Response
 from server.domain.voice_events import ArtifactMade, StageEventTold, VoiceFlushed, VoiceHeld, WordsTimed
 from server.output.audio_queue import AudioQueue, Stretch
+from server.output.shown_words import ShownWords
 from stages.ports import WordTime
 
 EVENT_BYTES = 400
@@ -85,6 +89,8 @@ class OutputStream:
         self.begins_at = 0.0
         """No audio leaves before: the client is still playing something else of the same answer."""
         self._on_audible: Callable[[], None] | None = on_audible
+        self.shown: ShownWords | None = None
+        """Words that are told with its audio."""
 
     async def event(self, event: Event) -> None:
         """Put an event; waits while a held output is full. Cancel-safe: a cancelled call put nothing."""
@@ -107,12 +113,32 @@ class OutputStream:
 
         Cancel-safe: the audio of a cancelled call is in the output, only the wait is cut short.
         """
+        self.audio_nowait(response, item_id, data, words)
+        await self._audio.wait_room()
+
+    def audio_nowait(
+        self, response: Response, item_id: str, data: bytes, words: tuple[WordTime, ...] = ()
+    ) -> None:
+        """Put audio, whatever is queued already."""
         if self.state is StreamState.SHUT or not (data or words):
             return
         if self._audio.is_empty and self.state is StreamState.OPEN:
             self._outbound.wake()  # else the writer knows when the next chunk is due, or that none may leave
         self._audio.put(Stretch(data, response, item_id, words))
-        await self._audio.wait_room()
+
+    def told_ahead(self, response: Response, previous_id: str) -> None:
+        """The client was told past this output, which is held, that the response was created, and of another message of
+        it: what is held goes on from there."""
+        held, self._held = self._held, []
+        for event in held:
+            match event:
+                case ResponseStarted():
+                    pass
+                case ResponseItemStarted():
+                    self._held.append(replace(event, response=response, previous_item_id=previous_id))
+                case _:
+                    self._held.append(event)
+        self._audio.go_on_as(response)
 
     async def sent(self) -> None:
         """Return when all audio has left, or the output is shut."""
@@ -163,11 +189,6 @@ class OutputStream:
         self.opened.set()
 
     @property
-    def is_audible(self) -> bool:
-        """Whether audio has left."""
-        return self._on_audible is None
-
-    @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
         return self.state is StreamState.OPEN and not self._audio.is_empty and not self.pacer.is_paused
@@ -177,7 +198,7 @@ class OutputStream:
         due = self.pacer.next_due(now, self._audio.worth_samples)
         return max(now if due is None else due, self.begins_at)
 
-    def take(self, now: float) -> ResponseAudio | WordsTimed | None:
+    def take(self, now: float) -> ResponseAudio | ResponseText | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
         if not self.has_audio or now < self.begins_at:
@@ -188,6 +209,9 @@ class OutputStream:
         if (words := self._audio.take_words()) is not None:
             return words
         offset_samples = self.pacer.sent_samples
+        if self.shown is not None and (text := self.shown.due(offset_samples + samples)):
+            first = self._audio.first
+            return ResponseText(first.response, first.item_id, text)
         stretch, data = self._audio.take()
         self.pacer.sent(samples, now)
         if self._on_audible is not None:

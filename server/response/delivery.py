@@ -13,7 +13,7 @@ from server.domain.events import ResponseText
 from server.output.outbound import OutputStream, StreamState
 from server.response.context import ResponseContext
 from server.response.events import ResponseEvents
-from server.response.prepared import Prepared
+from server.response.prepared import Prepared, on_wire
 from server.response.run_limits import RunLimits
 from server.telemetry.timeline import Timeline
 from stages.chunks import decode_chunk
@@ -50,10 +50,10 @@ class Delivery:
             self._context.alive(self._timeline.run)
             entry = self._begin()
             entry.generated += token
-            if entry.spoken and not self.output.is_audible:
-                self._events.untold += token
-            else:
+            if not entry.spoken:
                 await self.output.event(ResponseText(self._events.response, entry.id, token))
+            elif self._events.shown.is_loose:
+                self._events.shown.loosen(token)
 
     async def send_audio_chunk(
         self,
@@ -76,10 +76,31 @@ class Delivery:
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
         told = grow(self._events.pieces, len(wire), text=text, words=times, is_final=is_final)
+        self._show(text, told, is_timed=bool(words), is_heard=bool(len(wire)))
         await self.output.audio(
             self._events.response, entry.id, encode(wire, self._events.response.config.output_format), told
         )
         self._limits.spoke(len(samples) / rate_hz)
+
+    def say_now(self, prepared: Prepared) -> None:
+        """Have the message, of which nothing has a sound yet, begin with a sentence that is spoken already."""
+        events, entry = self._events, self._begin()
+        samples, chunks = on_wire(prepared, events.response.config.output_format)
+        text = f"{prepared.text} "
+        entry.generated = text + entry.generated
+        told = grow(events.pieces, samples, text=text)
+        self._show(text, told, is_timed=False, is_heard=True)
+        for chunk in chunks:
+            self.output.audio_nowait(events.response, entry.id, chunk)
+
+    def _show(self, text: str, words: tuple[WordTime, ...], *, is_timed: bool, is_heard: bool) -> None:
+        shown, pieces = self._events.shown, self._events.pieces
+        self.output.shown = shown
+        if text:
+            shown.begin(text, pieces[-1].start_sample)
+        shown.place(words, is_timed=is_timed)
+        if is_heard and not pieces and not shown.is_loose and self._events.entry is not None:
+            shown.loosen(self._events.entry.generated)
 
     async def say(self, prepared: Prepared) -> None:
         """Take a sentence that is spoken already."""

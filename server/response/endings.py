@@ -59,8 +59,8 @@ class Endings:
 
     async def cut_off(self) -> None:
         """It has been speaking for as long as it may: what is remembered is what was spoken."""
-        await self.end(self.outcome("incomplete", "max_output_tokens"))
         self._output.events.cut_off()
+        await self.end(self.outcome("incomplete", "max_output_tokens"))
 
     async def decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -69,9 +69,9 @@ class Endings:
         if why.refusal is None:
             if not is_said:
                 self._output.restart()
-            await self.end(self.outcome("completed"))
-            if is_said:  # what was let out is kept, as far as it got a voice
+            else:  # what was let out is kept, as far as it got a voice
                 self._output.events.cut_off()
+            await self.end(self.outcome("completed"))
             return
         self._verdicts.blocked(why)
         self._output.events.remark(*BLOCKED)

@@ -24,6 +24,7 @@ from server.domain.ids import Ids
 from server.domain.mcp_tools import ApprovalRequest, McpCall, McpTool
 from server.domain.values import Item, ItemStatus, Response, ResponseReason, ResponseStatus
 from server.output.outbound import Outbound, OutputStream, StreamState
+from server.output.shown_words import ShownWords
 from server.tools.mcp_calls import PlacedCall, RunningCall
 from stageflow.tools import ToolCall
 from stages.ports import Usage
@@ -62,8 +63,8 @@ class ResponseEvents:
         self.first: Entry | None = None
         """What was said ahead of the answer, if anything."""
         self.pieces: list[SpokenPiece] = []
-        self.untold = ""
-        """Words of a spoken message that has no sound yet: if it breaks off before its first, they were never said."""
+        self.shown = _no_words(self.response)
+        """The words of a spoken message, which are told with its sound: others were never said."""
         self._broken_off: list[Item] = []
         self._conversation = conversation
         self._outbound = outbound
@@ -91,19 +92,20 @@ class ResponseEvents:
         output.event_nowait(ResponseItemStarted(self.response, entry.item(), previous))
         return entry
 
-    def tell_words(self) -> None:
-        """The message is audible, or complete without a sound: what it says by now is told."""
-        if self.entry is not None and self.untold:
-            self._outbound.put(ResponseText(self.response, self.entry.id, self.untold))
-        self.untold = ""
+    def _tell_rest(self, entry: Entry) -> None:
+        """The message is complete: what it says beyond its last sound is told."""
+        told = self.shown.told
+        if entry.spoken and entry.generated.startswith(told) and (rest := entry.generated[len(told) :]):
+            self._outbound.put(ResponseText(self.response, entry.id, rest))
+            self.shown.told += rest
 
     def let_out(self) -> None:
         """What was held has been told."""
         if self.entry is not None:
             self.entry.is_told = True
 
-    def say_first(self, text: str, samples: int, chunks: Sequence[bytes]) -> None:
-        """Tell a message of its own, ahead of the answer's, which has not begun."""
+    def say_first(self, text: str, samples: int, chunks: Sequence[bytes], output: OutputStream) -> None:
+        """Tell a message of its own, ahead of the answer's, which has not begun, or is held in `output`."""
         put, response = self._outbound.put, self.response
         pieces: list[SpokenPiece] = []
         grow(pieces, samples, text=text, is_final=True)
@@ -116,7 +118,9 @@ class ResponseEvents:
             pieces=pieces,
             rate_hz=response.config.output_format.rate_hz,
         )
-        put(ResponseItemStarted(response, replace(entry.item(), text=""), self._conversation.add(entry)))
+        after = None if self.entry is None else self._conversation.previous_id(self.entry.id) or "root"
+        previous = self._conversation.add(entry, after)
+        put(ResponseItemStarted(response, replace(entry.item(), text=""), previous))
         put(ResponseText(response, entry.id, text))
         at, sent = 0, sum(map(len, chunks))
         for chunk in chunks:
@@ -125,6 +129,7 @@ class ResponseEvents:
         self._broken_off.append(self._end_message(entry, "completed"))
         self.first = entry
         self.response = replace(response, message_index=len(self._broken_off))
+        output.told_ahead(self.response, entry.id)
 
     def remark(self, key: str, value: str) -> None:
         """Add to the response's metadata, for the events that are still to come."""
@@ -135,7 +140,7 @@ class ResponseEvents:
         if self.entry is not None:
             entry = self.entry
             self._broken_off.append(self._end_message(entry, "incomplete"))
-            self.untold = ""
+            self.shown = _no_words(self.response)
             _keep_spoken(entry)
             self.response = replace(self.response, message_index=len(self._broken_off))
             self.entry, self.pieces = None, []
@@ -150,7 +155,7 @@ class ResponseEvents:
         items = [*self._broken_off]
         if self.entry is not None:
             if outcome.status in ("completed", "incomplete"):
-                self.tell_words()
+                self._tell_rest(self.entry)
             items.append(self._end_message(self.entry, outcome.status))
         mcp = self._call(items, outcome.calls)
         ended = ResponseEnded(
@@ -165,12 +170,13 @@ class ResponseEvents:
             self._conversation.delete(self.entry.id)
         self.entry = None
         self.pieces.clear()
-        self.untold = ""
+        self.shown = _no_words(self.response)
 
     def _end_message(self, entry: Entry, status: ResponseStatus) -> Item:
         ended: ItemStatus = "completed" if status == "completed" else "incomplete"
         entry.status = ended
-        entry.generated = entry.generated.removesuffix(self.untold)
+        if entry.spoken and entry is self.entry:
+            entry.generated = self.shown.told
         item = replace(entry.item(), text=entry.generated)
         self._outbound.put(ResponseItemEnded(self.response, item, self._conversation.previous_id(item.id)))
         return item
@@ -198,6 +204,10 @@ class ResponseEvents:
         self._outbound.put(ResponseCall(self.response, entry.item(), previous, len(items)))
         items.append(entry.item())
         return entry.id
+
+
+def _no_words(response: Response) -> ShownWords:
+    return ShownWords(response.config.output_format.rate_hz)
 
 
 def _keep_spoken(entry: Entry) -> None:

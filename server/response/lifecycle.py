@@ -76,6 +76,8 @@ class LifecycleFact(StrEnum):
     """The client has asked for it by name."""
     DRAFTED = "drafted"
     """A message has begun, and is held."""
+    SILENT = "silent"
+    """A message has begun, and has no sound yet."""
     TO_TELL = "to tell"
     """It has failed, or calls tools of others: the client must be told, whether or not anything was said."""
 
@@ -91,6 +93,8 @@ class LifecycleCommand(StrEnum):
     """Make the message's entry and tell of it through the stream."""
     SAY_FIRST = "say first"
     """Say past the stream that it takes a moment, as a message of its own."""
+    SAY_NOW = "say now"
+    """Have the message begin with saying that it takes a moment."""
     LET_OUT = "let out"
     """Open the stream."""
     END_MESSAGE = "end message"
@@ -159,16 +163,12 @@ TABLE: dict[LifecycleState, dict[LifecycleEvent, Row]] = {
     _S.CONFIRMED: {
         **_held(_S.CONFIRMED),
         _E.GUARD_PASSED: _let_out(_S.OPEN),
-        _E.KEPT_WAITING: Row(
-            _S.CONFIRMED,
-            when=_F.DRAFTED,
-            otherwise=Row(_S.ANNOUNCED, (_C.ANNOUNCE, _C.SAY_FIRST)),
-        ),
+        _E.KEPT_WAITING: Row(_S.ANNOUNCED, (_C.ANNOUNCE, _C.SAY_FIRST)),
     },
     _S.ANNOUNCED: {
         _E.GUARD_PASSED: _let_out(_S.STARTED),
         _E.MESSAGE_BEGAN: Row(_S.ANNOUNCED, (_C.BEGIN_MESSAGE,)),
-        _E.KEPT_WAITING: Row(_S.ANNOUNCED, when=_F.DRAFTED, otherwise=Row(_S.ANNOUNCED, (_C.SAY_FIRST,))),
+        _E.KEPT_WAITING: Row(_S.ANNOUNCED, (_C.SAY_FIRST,)),
         _E.RESTARTED: Row(_S.ANNOUNCED, _AGAIN),
         _E.INTERRUPTED: Row(_S.ENDED, (_C.SILENCE, _C.FORGET, _C.CUT, _C.TELL_END)),
         _E.CRASHED: Row(_S.ENDED, (_C.SILENCE, _C.FORGET, _C.TELL_END)),
@@ -200,7 +200,7 @@ TABLE: dict[LifecycleState, dict[LifecycleEvent, Row]] = {
     },
     _S.MESSAGE: {
         _E.GUARD_PASSED: Row(_S.MESSAGE),
-        _E.KEPT_WAITING: Row(_S.MESSAGE),
+        _E.KEPT_WAITING: Row(_S.MESSAGE, (_C.SAY_NOW,), when=_F.SILENT, otherwise=Row(_S.MESSAGE)),
         _E.BROKEN_OFF: Row(_S.STARTED, (_C.SHUT, _C.END_MESSAGE, _C.RENEW)),
         _E.FINISHED: Row(_S.ENDED, (_C.TELL_END,)),
         _E.INTERRUPTED: Row(_S.ENDED, _CUT_SHORT),

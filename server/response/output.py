@@ -117,6 +117,8 @@ class ResponseOutput:
             yield LifecycleFact.REQUESTED
         if self.events.entry is not None:
             yield LifecycleFact.DRAFTED
+            if not self.events.pieces and not self.events.shown.is_loose:
+                yield LifecycleFact.SILENT
         if outcome is not None and (outcome.status == "failed" or outcome.calls):
             yield LifecycleFact.TO_TELL
 
@@ -130,8 +132,8 @@ class ResponseOutput:
                 events.start(stream)
             case LifecycleCommand.BEGIN_MESSAGE:
                 events.begin(stream)
-            case LifecycleCommand.SAY_FIRST:
-                self._say_first()
+            case LifecycleCommand.SAY_FIRST | LifecycleCommand.SAY_NOW:
+                self._fill(is_first=command is LifecycleCommand.SAY_FIRST)
             case LifecycleCommand.LET_OUT:
                 stream.commit()
                 events.let_out()
@@ -161,11 +163,14 @@ class ResponseOutput:
             case LifecycleCommand.UNDO:
                 self._undo()
 
-    def _say_first(self) -> None:
+    def _fill(self, *, is_first: bool) -> None:
         pipelines, now = self._context.pipelines, self._context.now()
         prepared, format = pipelines.prepared[pipelines.filler], self.events.response.config.output_format
+        if not is_first:
+            self.streams.delivery.say_now(prepared)
+            return
         samples, chunks = on_wire(prepared, format)
-        self.events.say_first(prepared.text, samples, chunks)
+        self.events.say_first(prepared.text, samples, chunks, self.streams.current)
         self.streams.wait_until(now + samples / format.rate_hz)
 
     def _cut(self) -> None:

@@ -91,5 +91,4 @@ class ResponseStreams:
 
     def _became_audible(self) -> None:
         self._timeline.mark("first_audio", self._context.now())
-        self._events.tell_words()
         self._context.audible(self._timeline.run)

@@ -62,7 +62,7 @@ def audio_after(wire: QueueWire, item_id: str) -> list[tuple[float, dict[str, An
 @pytest.mark.parametrize("dialect", [realtime, voice_v1])
 def test_the_apology_is_a_message_of_its_own(dialect: Any) -> None:
     stage = play(lambda: Stage(FAILS, "Better.", dialect=dialect), ask_twice)
-    assert output(stage.wire) == [("incomplete", WRITTEN), ("incomplete", APOLOGY)]
+    assert output(stage.wire) == [("incomplete", SPOKEN), ("incomplete", APOLOGY)]
     indices = [
         event["output_index"]
         for event in stage.wire.events()
