@@ -58,14 +58,9 @@ class AudioQueue:
         return max(self._next_bytes(), min(self._batch_bytes, self._bytes)) // self._bytes_per_sample
 
     @property
-    def first(self) -> Stretch:
-        """What the next chunk is of; only while something waits."""
-        return self._stretches[0]
-
-    def go_on_as(self, response: Response) -> None:
-        """What waits is of the response as it is now."""
-        for stretch in self._stretches:
-            stretch.response = response
+    def waiting(self) -> deque[Stretch]:
+        """What waits, the next first."""
+        return self._stretches
 
     def put(self, stretch: Stretch) -> None:
         """More audio, words that go ahead of it, or both."""

@@ -138,7 +138,8 @@ class OutputStream:
                     self._held.append(replace(event, response=response, previous_item_id=previous_id))
                 case _:
                     self._held.append(event)
-        self._audio.go_on_as(response)
+        for stretch in self._audio.waiting:
+            stretch.response = response
 
     async def sent(self) -> None:
         """Return when all audio has left, or the output is shut."""
@@ -193,11 +194,6 @@ class OutputStream:
         """Whether audio waits to be taken."""
         return self.state is StreamState.OPEN and not self._audio.is_empty and not self.pacer.is_paused
 
-    def due(self, now: float) -> float:
-        """When it is worth while to `take` again; only while `has_audio`."""
-        due = self.pacer.next_due(now, self._audio.worth_samples)
-        return max(now if due is None else due, self.begins_at)
-
     def take(self, now: float) -> ResponseAudio | ResponseText | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
@@ -210,7 +206,7 @@ class OutputStream:
             return words
         offset_samples = self.pacer.sent_samples
         if self.shown is not None and (text := self.shown.due(offset_samples + samples)):
-            first = self._audio.first
+            first = self._audio.waiting[0]
             return ResponseText(first.response, first.item_id, text)
         stretch, data = self._audio.take()
         self.pacer.sent(samples, now)
@@ -304,7 +300,7 @@ class Outbound:
         if self._events:
             return now
         if self._output is not None and self._output.has_audio:
-            due = self._output.due(now)
+            due = _due(self._output, now)
             return due if due <= now else math.ceil(due / TICK_S) * TICK_S
         return None
 
@@ -328,6 +324,12 @@ class Outbound:
             self._waker = None
             if timer is not None:
                 timer.cancel()
+
+
+def _due(stream: OutputStream, now: float) -> float:
+    """When it is worth while to `take` again; only while it has audio."""
+    due = stream.pacer.next_due(now, stream._audio.worth_samples)  # noqa: SLF001  # of this module
+    return max(now if due is None else due, stream.begins_at)
 
 
 def weight_bytes(event: Event) -> int:
