@@ -5,8 +5,8 @@ The command `serve` loads the models, opens the port and runs until it is told t
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
@@ -30,8 +30,8 @@ from server.dialects.registry import DIALECTS, DialectTable, OpenedBy, Opening, 
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ClientError, ConfigError
 from server.domain.ids import Ids
-from server.domain.values import Abilities, SessionConfig, TurnDetection
-from server.domain.wire import Dialect, WireClosed
+from server.domain.values import Abilities, ResumeOffer, SessionConfig, TurnDetection
+from server.domain.wire import Dialect, ResumableDialect, WireClosed
 from server.first_use import make_ready
 from server.gateway.admission import Admission, Visitor
 from server.gateway.binding import cannot_bind
@@ -41,12 +41,14 @@ from server.gateway.frame_memory import FrameMemory
 from server.gateway.handshake import presented_key
 from server.gateway.http import Backstage, DoorRules, FrontDoor, Unready, path_of
 from server.gateway.meter import IntakeLimits
+from server.gateway.returning import TAKEN_OVER, Claim, NotResumed, Returns, resume_claim
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.tls import Certificate
 from server.gateway.unsent import unsent_bytes
 from server.response.context import Pipelines
 from server.response.prepared import prepare
+from server.session.resumption import ResumePass
 from server.session.services import Services
 from server.session.session import Session
 from server.telemetry.logs import about
@@ -74,8 +76,10 @@ PREPARE_S = 20.0
 class _SocketWire:
     """A websockets connection as the session's wire."""
 
-    def __init__(self, connection: GuardedConnection) -> None:
+    def __init__(self, connection: GuardedConnection, on_heard: Callable[[], None] | None = None) -> None:
+        """`on_heard` is called with the first frame."""
         self._connection = connection
+        self._on_heard = on_heard
 
     @property
     def latency_s(self) -> float:
@@ -95,9 +99,13 @@ class _SocketWire:
 
     async def receive(self) -> str | bytes | None:
         try:
-            return await self._connection.recv()
+            frame = await self._connection.recv()
         except ConnectionClosed:
             return None
+        if self._on_heard is not None:
+            self._on_heard()
+            self._on_heard = None
+        return frame
 
     async def send(self, frame: str | bytes) -> None:
         if self._connection.send_now(frame):
@@ -128,7 +136,7 @@ class App:
         self._settings = settings
         self._providers = providers
         self._crew = crew or Crew()
-        self._roster = Roster(settings.limits.max_sessions)
+        self._roster = Roster(settings.limits.max_sessions, _returns(settings, store))
         self.certificate: Certificate | None = None
         """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""
         limits = settings.limits
@@ -194,6 +202,7 @@ class App:
             unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
             unix_time_s=unix_time_s,
+            may_wait=lambda: self._roster.returns.detached < settings.limits.max_detached,
             observer=self._metrics,
         )
 
@@ -281,6 +290,11 @@ class App:
         assert isinstance(connection, GuardedConnection), "`listening` asks for nothing else"
         headers = connection.request.headers if connection.request else Headers()
         visitor = self._door.visitor(connection, headers)
+        if (claim := resume_claim(headers)) is not None:
+            refusal = await _resume(self._roster.returns, connection, visitor, claim)
+            if refusal is not None:
+                self._metrics.refused(refusal, "not_resumed")
+            return
         async with self._admission.seated(visitor, str(connection.id)):
             await self._open_session(connection, visitor)
 
@@ -313,8 +327,18 @@ class App:
                     recogniser=providers.recogniser,
                     new_ports=partial(_ports, providers, self._crew),
                 )
-            session = Session(wire, dialect, services, dialect.config, within_quota, owner, opening.ids)
-            await self._run_session(session, dialect, name if pinned is None else "client-secret")
+            ticket, offer = ResumePass(), None
+            if self._roster.returns.grace_s and isinstance(dialect, ResumableDialect):
+                offer = ResumeOffer(ticket.offer(), self._roster.returns.grace_s)
+            session = Session(
+                wire, dialect, services, dialect.config, within_quota, owner, opening.ids, offer
+            )
+            async with AsyncExitStack() as kept:
+                if offer is not None and isinstance(dialect, ResumableDialect):
+                    await kept.enter_async_context(
+                        self._roster.returns.keep(session, dialect, ticket, offer.token, visitor.holder)
+                    )
+                await self._run_session(session, dialect, name if pinned is None else "client-secret")
 
     async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:
         with about(session=session.id, key=key_name):
@@ -355,6 +379,26 @@ class App:
 
 def _overload(pressure: Pressure) -> Unready | None:
     return Unready.OVERLOADED if pressure.strain is Strain.HEAVY else None
+
+
+def _returns(settings: Settings, store: Store) -> Returns:
+    lease_s = settings.limits.max_session_s + settings.resume_grace_s
+    return Returns(store, grace_s=settings.resume_grace_s, lease_s=lease_s, now=anyio.current_time)
+
+
+async def _resume(
+    returns: Returns, connection: GuardedConnection, visitor: Visitor, claim: Claim
+) -> int | None:
+    """Give a session to the connection, for as long as it lasts, or close it and say why not: with what."""
+    try:
+        session, before = await returns.attach(claim, visitor.holder, partial(_SocketWire, connection))
+    except NotResumed as refusal:
+        await connection.close(refusal.close_code, refusal.reason)
+        return refusal.close_code
+    log.info("session resumed", extra={"session": session.id})
+    await before.close(TAKEN_OVER, "another connection has taken over")
+    await connection.wait_closed()
+    return None
 
 
 def _opened_by(order: SecretOrder) -> tuple[Pinned, float]:

@@ -7,6 +7,7 @@ Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of
 import base64
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
+from server.client.resuming import Line, ResumingConnection
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import unpack_frame
 from stages.ports import WordTime
@@ -105,24 +107,44 @@ class Pace:
 class RealtimeClient:
     """One session with a server, as an async context manager."""
 
-    def __init__(self, url: str, *, api_key: str | None = None, voice: bool = False) -> None:
-        """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker."""
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
-        self._connecting = connect(
-            url,
-            additional_headers=headers,
-            subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)] if voice else None,
-            compression=None,
-            max_size=None,
-            max_queue=None,  # unread audio must not keep the connection from closing
-        )
-        self._connection: ClientConnection
+    def __init__(
+        self, url: str, *, api_key: str | None = None, voice: bool = False, heartbeat_s: float = 5.0
+    ) -> None:
+        """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker; and it comes
+        back by itself when the line is lost, which it notices after two of the `heartbeat_s`, or sooner."""
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
+        self._is_voice = voice
+        self._heartbeat_s = heartbeat_s if voice else 20.0
+        self.line = Line()
+        self._connection: ResumingConnection
         self._pace = Pace()
         self.call = Call()
 
     async def __aenter__(self) -> Self:
-        self._connection = await self._connecting
+        self._connection = ResumingConnection(
+            await self._connect(()),
+            self._connect,
+            self.line.changed,
+            comes_back=self._is_voice,
+            greeting_s=2 * self._heartbeat_s,
+        )
         return self
+
+    async def _connect(self, offers: Sequence[str]) -> ClientConnection:
+        spoken = (VOICE_SUBPROTOCOL, *offers) if self._is_voice else ()
+        return await connect(
+            self._url,
+            additional_headers=self._headers,
+            subprotocols=[Subprotocol(offer) for offer in spoken] or None,
+            compression=None,
+            max_size=None,
+            max_queue=None,  # unread audio must not keep the connection from closing
+            open_timeout=max(1.0, 2 * self._heartbeat_s),
+            close_timeout=min(10.0, 2 * self._heartbeat_s),
+            ping_interval=self._heartbeat_s,
+            ping_timeout=self._heartbeat_s,
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -176,17 +198,17 @@ class RealtimeClient:
 
     def vanish(self) -> None:
         """Break the connection without a word, as a lost network does."""
-        self._connection.transport.abort()
+        self._connection.socket.transport.abort()
 
     @property
     def close_code(self) -> int | None:
         """The close code, once the connection is over."""
-        return self._connection.close_code
+        return self._connection.socket.close_code
 
     @property
     def close_reason(self) -> str | None:
         """What came with it."""
-        return self._connection.close_reason
+        return self._connection.socket.close_reason
 
     async def speak(self, samples: Samples, rate_hz: int) -> float:
         """Send `int16[n]` in frames of 20 ms, in real time: it returns when the last has been said, and the next call

@@ -174,6 +174,8 @@ class Settings(BaseSettings):
     unreported_lead_ms: int = Field(1300, ge=200, le=5000)
     """The same for clients that report nothing: enough for a second in which the network delivers nothing. It grows
     when audio has waited for the network."""
+    resume_grace_s: float = Field(30.0, ge=0.0, le=600.0)
+    """How long a session of `voice.v1` waits for its client to come back when the line is lost; 0: not at all."""
     output_chunk_ms: int = Field(100, ge=20, le=200)
     interruption: Interruption = Interruption()
     deadlines: Waits = Waits()

@@ -7,7 +7,15 @@ times on the output side are milliseconds of the response's audio: samples count
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import IgnoredSetting, Item, Response, ResponseReason, ResponseStatus, SessionConfig
+from server.domain.values import (
+    IgnoredSetting,
+    Item,
+    Response,
+    ResponseReason,
+    ResponseStatus,
+    ResumeOffer,
+    SessionConfig,
+)
 from server.domain.voice_events import VoiceEvent
 from stages.ports import Usage
 
@@ -21,6 +29,8 @@ class SessionStarted:
     config: SessionConfig
     expires_at_s: int
     """When the session's time is up, in Unix seconds."""
+    resume: ResumeOffer | None = None
+    """How the client may come back over another connection, if it may."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ class Limits(BaseModel):
     """How late the event loop is, on average over some seconds, when no more sessions are taken; 0: never."""
     max_model_wait_ms: int = Field(3_000, ge=0, le=60_000)
     """How long calls wait for an embedded model, likewise."""
+    max_detached: int = Field(100, ge=0, le=10_000)
+    """Sessions that wait for their client to come back; one more ends with its connection."""
     max_session_s: int = Field(3600, ge=1, le=86_400)
     max_idle_s: float = Field(900.0, ge=1.0, le=86_400.0)
     """Without a frame from the client; then the session is over."""

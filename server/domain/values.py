@@ -218,3 +218,12 @@ class ResponseOptions:
             mcp=config.mcp if self.mcp is None else self.mcp,
             tool_choice=config.tool_choice if self.tool_choice is None else self.tool_choice,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOffer:
+    """How a client may come back to its session over another connection."""
+
+    token: str
+    grace_s: float
+    """How long it is waited for."""

@@ -1,9 +1,10 @@
 """The connection of a session: what carries it (a socket, or two queues in a test), and what is spoken over it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from server.domain.commands import Command, Noted
 from server.domain.events import Event
+from server.domain.values import ResumeOffer
 
 
 class WireClosed(Exception):
@@ -51,3 +52,12 @@ class Dialect(Protocol):
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order."""
+
+
+@runtime_checkable
+class ResumableDialect(Dialect, Protocol):
+    """A dialect whose clients count what they are sent, and may come back over another connection."""
+
+    def resumed(self, offer: ResumeOffer, received_events: int) -> str:
+        """The frame that greets a client that has come back; it does not count. So many text frames of the client have
+        arrived, and it may come back again by `offer`."""

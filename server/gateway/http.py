@@ -35,6 +35,7 @@ from server.gateway.handshake import (
 )
 from server.gateway.pages import Page, error_page, json_page, respond
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
+from server.gateway.returning import resume_claim
 from server.gateway.web_files import WebFile, read_files
 from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
@@ -173,7 +174,7 @@ class FrontDoor:
                 await self._backstage.share()
             if with_key and page is not None and page.code == _WRONG_KEY.code:
                 await admission.note_wrong_key(address)
-        if page is None:
+        if page is None and resume_claim(headers) is None:  # who comes back has its place
             page = await admission.admit(self.visitor(connection, headers), str(connection.id))
         if (
             page is not None and page.status in _REFUSALS and request.path != "/readyz"
@@ -216,7 +217,7 @@ class FrontDoor:
                 "beta_api_shape_disabled",
                 "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
             )
-        return _NOT_NOW.get(self._backstage.unready())
+        return None if resume_claim(headers) is not None else _NOT_NOW.get(self._backstage.unready())
 
     def _is_origin_allowed(self, request: PlainRequest) -> bool:
         rules = self._rules

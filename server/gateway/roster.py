@@ -11,6 +11,7 @@ import anyio
 
 from server.domain.errors import SessionOver
 from server.gateway.http import Unready
+from server.gateway.returning import Returns
 from server.session.session import Session
 
 GOODBYE_S = 5.0
@@ -20,7 +21,9 @@ GOODBYE_S = 5.0
 class Roster:
     """Who is in."""
 
-    def __init__(self, max_sessions: int) -> None:
+    def __init__(self, max_sessions: int, returns: Returns) -> None:
+        self.returns = returns
+        """Those of them whose clients may come back."""
         self._max_sessions = max_sessions
         self._sessions: set[Session] = set()
         self._is_draining = False

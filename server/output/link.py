@@ -1,15 +1,21 @@
 """What connects a session with its client: one connection at a time, or for a while none.
 
-A session is not a connection. When its connection is gone it is *detached*: what it sends is kept here, and when
-another connection is attached in time, that is sent first. All that a session sends and receives passes here.
+A session is not a connection. When its connection is lost it is *detached*: what it sends is kept here, and when
+another connection is attached in time, that gets all that the client has missed, from a ring of what was lately sent.
+A client that says good-bye is not waited for. All that a session sends and receives passes here.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 
 import anyio
 
 from server.domain.wire import Wire, WireClosed
+from server.output.replay_ring import Frame, ReplayRing
+
+FAREWELLS = frozenset({1000, 1001, 1005})
+"""Close codes with which a client leaves for good; browsers have the second for a page that is left."""
 
 
 class LinkState(StrEnum):
@@ -24,28 +30,57 @@ class LinkState(StrEnum):
     """No other connection is waited for."""
 
 
+class HistoryLost(Exception):
+    """Frames that a client has missed are not kept any more, or never were."""
+
+
 class Link:
     """The connection that a session has now, as a `Wire`."""
 
-    def __init__(self, wire: Wire, grace_s: float = 0.0) -> None:
-        """`grace_s` is how long the session waits for another connection; with 0 it is over with its first."""
+    def __init__(
+        self,
+        wire: Wire,
+        grace_s: float = 0.0,
+        may_wait: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`grace_s` is how long the session waits for another connection, if it `may_wait` then; with 0 it is over with
+        its first."""
         self.state = LinkState.ATTACHED
-        self._wire = wire
+        self.received_events = 0
+        """Text frames of the client that the session was given."""
+        self.wire = wire
         """The one there is, or the last there was."""
         self._grace_s = grace_s
-        self._unsent: deque[str | bytes] = deque()
-        """Frames of the event that was being sent when the connection was lost: the writer takes no other then."""
+        self.on_moved: Callable[[], None] = lambda: None
+        """Called when the state has changed."""
+        self._may_wait = may_wait
+        self._ring = ReplayRing()
+        self.unsent: deque[Frame] = deque()
+        """Frames for the connection that it has not been handed."""
         self._changed = anyio.Event()
+        self._wait = anyio.CancelScope()
+        """In which the reader waits for the connection there is."""
+        self._sending = anyio.CancelScope()
+        """In which the writer waits for it."""
         self._deadline = 0.0
 
-    def attach(self, wire: Wire) -> Wire:
+    def attach(self, wire: Wire, last_seq: int | None = None, greeting: str | None = None) -> Wire:
         """Go on over another connection; returns the one before, which its owner closes.
 
-        Raises WireClosed when the session is over.
+        It is sent `greeting`, which is not numbered, and then all frames after `last_seq`; without one, those that the
+        connection before has not been handed. Raises WireClosed when the session is over, and HistoryLost when not all
+        of the frames are there, and then nothing has changed.
         """
         if self.state is LinkState.OVER:
             raise WireClosed
-        before, self._wire = self._wire, wire
+        if last_seq is not None:
+            missed = self._ring.after(last_seq)
+            if missed is None:
+                raise HistoryLost
+            self.unsent = deque(missed)
+        if greeting is not None:
+            self.unsent.appendleft(greeting)
+        before, self.wire = self.wire, wire
         self._move(LinkState.ATTACHED)
         return before
 
@@ -53,7 +88,18 @@ class Link:
         """Go on without a connection for the time being; when it lasts too long the session is over."""
         if self.state in (LinkState.ATTACHED, LinkState.CLOSING):
             self._deadline = anyio.current_time() + self._grace_s
-            self._move(LinkState.DETACHED if self._grace_s else LinkState.OVER)
+            self._move(LinkState.DETACHED if self._grace_s and self._may_wait() else LinkState.OVER)
+
+    async def drop(self, code: int, reason: str, patience_s: float) -> bool:
+        """Close a connection that is of no use, and wait for another; False, and nothing done, where none is waited
+        for."""
+        if not self._grace_s:
+            return False
+        wire = self.wire
+        self.detach()
+        with anyio.move_on_after(patience_s):
+            await wire.close(code, reason)
+        return True
 
     @property
     def is_attached(self) -> bool:
@@ -61,62 +107,72 @@ class Link:
         return self.state is LinkState.ATTACHED
 
     @property
-    def latency_s(self) -> float:
-        """As `Wire` has it."""
-        return self._wire.latency_s
+    def is_detached(self) -> bool:
+        """Whether another connection is waited for."""
+        return self.state is LinkState.DETACHED
 
     @property
-    def close_code(self) -> int | None:
-        """As `Wire` has it; of the last connection."""
-        return self._wire.close_code
+    def latency_s(self) -> float:
+        """As `Wire` has it."""
+        return self.wire.latency_s
 
     @property
     def unsent_bytes(self) -> int:
         """As `Wire` has it."""
-        return self._wire.unsent_bytes if self.is_attached else 0
+        return self.wire.unsent_bytes if self.is_attached else 0
 
     @property
     def buffered_bytes(self) -> int:
         """As `Wire` has it."""
-        return self._wire.buffered_bytes if self.is_attached else 0
+        return self.wire.buffered_bytes if self.is_attached else 0
 
-    async def receive(self) -> str | bytes | None:
+    async def receive(self) -> Frame | None:
         """The next frame of whichever connection there is, or None when no other is waited for. Cancel-safe."""
         while self.state is not LinkState.OVER:
-            if self.state is LinkState.DETACHED:
-                await self._wait_out()
+            if self.is_detached:
+                await self.wait_for_another(self._deadline)
+                if self.is_detached:
+                    self._move(LinkState.OVER)
                 continue
-            wire = self._wire
-            frame = await wire.receive()
-            if wire is not self._wire:
-                continue  # another has taken over, and who held this one says nothing any more
-            if frame is not None or not self._grace_s:
+            wire, frame = self.wire, None
+            if self._grace_s:
+                with anyio.CancelScope() as self._wait:
+                    frame = await wire.receive()
+                if wire is not self.wire or self.is_detached:
+                    continue  # another has taken over, and who held this one says nothing any more
+            else:
+                frame = await wire.receive()
+            if isinstance(frame, str):
+                self.received_events += 1
+            if frame is not None or not self._grace_s or wire.close_code in FAREWELLS:
                 return frame  # without grace the session says good-bye into the last connection, heard or not
             self.detach()
         return None
 
-    async def send(self, frame: str | bytes) -> None:
+    async def send(self, frame: Frame) -> None:
         """Hand one frame to the connection, or keep it for the next one. Raises WireClosed when none is waited for."""
-        self._unsent.append(frame)
+        if self._grace_s:
+            self._ring.append(frame, anyio.current_time())
+        self.unsent.append(frame)
         await self.catch_up()
 
     async def catch_up(self) -> None:
         """Send what was kept. Raises WireClosed when no connection is waited for."""
-        while self._unsent and self.is_attached:
-            wire, frame = self._wire, self._unsent.popleft()
+        while self.unsent and self.is_attached:
+            wire, unsent = self.wire, self.unsent
+            frame = unsent.popleft()
             try:
-                await wire.send(frame)
+                if not self._grace_s or not wire.buffered_bytes:
+                    await wire.send(frame)
+                else:
+                    with anyio.CancelScope() as self._sending:
+                        await wire.send(frame)
             except WireClosed:
-                self._unsent.appendleft(frame)
-                if wire is self._wire:
+                unsent.appendleft(frame)  # of no use if another connection has been given its frames anew
+                if wire is self.wire:
                     self._move(LinkState.CLOSING)
         if self.state is LinkState.OVER or (self.state is LinkState.CLOSING and not self._grace_s):
             raise WireClosed
-
-    async def _wait_out(self) -> None:
-        await self.wait_for_another(self._deadline)
-        if not self.is_attached:
-            self._move(LinkState.OVER)
 
     async def wait_for_another(self, until: float) -> None:
         """Wait until a connection is attached, or until then (in the loop's seconds)."""
@@ -127,9 +183,14 @@ class Link:
     async def close(self, code: int, reason: str) -> None:
         """Close for good; never raises."""
         self._move(LinkState.OVER)
-        await self._wire.close(code, reason)
+        self._ring.clear()
+        await self.wire.close(code, reason)
 
     def _move(self, state: LinkState) -> None:
         self.state = state
+        if state is not LinkState.CLOSING:  # nobody waits any longer for a connection that is not the one
+            self._wait.cancel()
+            self._sending.cancel()
         self._changed.set()
         self._changed = anyio.Event()
+        self.on_moved()

@@ -113,6 +113,8 @@ class Writer:
                 if not self._link.is_attached:
                     await self._wait_for_client(min(self._wake_at(now), until))
                     continue
+                if self._link.unsent:
+                    await self._link.catch_up()
                 event = self._outbound.take(now)
                 if event is not None:
                     await self.send(event)

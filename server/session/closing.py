@@ -39,6 +39,10 @@ class Closing:
         """End it because the client does not keep up."""
         self.end(SessionOver(SLOW_CONSUMER, f"slow consumer: {why}"))
 
+    async def drop_slow_consumer(self, why: str) -> bool:
+        """Close its connection alone, where another is waited for; else False."""
+        return await self._link.drop(SLOW_CONSUMER, f"slow consumer: {why}", SLOW_DEADLINE_S)
+
     def failed(self) -> None:
         """It has ended by a bug of ours."""
         self._over = SessionOver(1011, "internal error")
@@ -46,7 +50,7 @@ class Closing:
     @property
     def code(self) -> int:
         """What the session ended with: our own reason, or else what the connection says."""
-        return self._over.close_code if self._over else self._link.close_code or 1000
+        return self._over.close_code if self._over else self._link.wire.close_code or 1000
 
     async def say_goodbye(self, writer: Writer) -> None:
         """Tell the client, and close the connection. Not cancelled; it takes no longer than `CLOSE_DEADLINE_S`."""

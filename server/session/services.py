@@ -46,6 +46,8 @@ class Services:
     chunk_ms: int = 100
     grace_s: float = 0.0
     """How long a session outlives its connection, so that another can be attached."""
+    may_wait: Callable[[], bool] = lambda: True
+    """Whether there is room for another session without a connection."""
     raises_impossible: bool = False
     """Whether an event that the floor calls impossible ends the session, as in tests, or is counted and ignored."""
     bulk_hearing: anyio.Lock = field(default_factory=anyio.Lock)

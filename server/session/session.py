@@ -21,13 +21,14 @@ from server.conversation.memory import Conversation
 from server.domain import events as ev
 from server.domain.errors import SessionOver
 from server.domain.ids import Ids
-from server.domain.values import ConfigInForce, SessionConfig
+from server.domain.values import ConfigInForce, ResumeOffer, SessionConfig
 from server.domain.voice_events import VoicesOffered
 from server.domain.wire import Dialect, Wire
 from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.writer import Writer
 from server.response.holder import FloorHolder
+from server.session.absence import Absence
 from server.session.answering import answering_of
 from server.session.base import SessionBase
 from server.session.closing import Closing
@@ -61,17 +62,30 @@ class Session:
         check_request: Callable[[], Awaitable[None]] = _unchecked,
         owner: str | None = None,
         ids: Ids | None = None,
+        offer: ResumeOffer | None = None,
     ) -> None:
         """`check_request` raises ClientError for a response that is beyond what its key may ask for. What is done for
-        good is done for `owner`; without one, for the session alone. `ids` are the dialect's too."""
-        self._base = base = _base_of(wire, dialect, services, config, owner, ids or Ids())
+        good is done for `owner`; without one, for the session alone. `ids` are the dialect's too. `offer` is how
+        its client may come back."""
+        self._base = base = _base_of(
+            wire,
+            dialect,
+            services,
+            config,
+            owner,
+            ids or Ids(),
+            services.grace_s if offer is None else offer.grace_s,
+        )
+        self._offer = offer
         self.id = base.session_id
+        self.link = base.link
         self._listening = listening_of(base)
         self._answering = answering_of(base, self._listening)
         self.speculation = self._answering.speculation
         """What preparing answers in pauses has brought."""
         self._lifetime = Lifetime(base.now(), services.limits.max_session_s, services.limits.max_idle_s)
         self._writer = self._new_writer(dialect)
+        base.link.on_moved = Absence(self._listening.floor, base).link_moved
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
             base, dialect, self._listening, orders, self._writer, self._lifetime, check_request
@@ -109,7 +123,7 @@ class Session:
         config = base.config.current
         self._lifetime.begin(base.now())
         expires_at_s = int(services.unix_time_s()) + services.limits.max_session_s
-        base.outbound.put(ev.SessionStarted(self.id, base.ids.new("conv"), config, expires_at_s))
+        base.outbound.put(ev.SessionStarted(self.id, base.ids.new("conv"), config, expires_at_s, self._offer))
         base.outbound.put(VoicesOffered(services.voices))
         try:
             async with anyio.create_task_group() as tasks:
@@ -131,19 +145,12 @@ class Session:
         services.observer.session_ended(self.close_code)
 
     async def _write(self) -> None:
-        if (why := await self._writer.run()) is not None:
-            self._base.closing.end_slow_consumer(why)  # otherwise the reader learns that the client is gone
-
-    def attach(self, wire: Wire) -> Wire:
-        """Go on over another connection, which gets all that the last one did not; returns the one before, which its
-        owner closes. Raises WireClosed when the session is over."""
-        before = self._base.link.attach(wire)
-        self._base.outbound.wake()
-        return before
-
-    def detach(self) -> None:
-        """Go on without a connection, until another is attached or `Services.grace_s` are over."""
-        self._base.link.detach()
+        while (
+            why := await self._writer.run()
+        ) is not None:  # otherwise the reader learns that the client is gone
+            if not await self._base.closing.drop_slow_consumer(why):
+                self._base.closing.end_slow_consumer(why)
+                return
 
     def end(self, over: SessionOver) -> None:
         """End the session now, telling the client why. The first reason stands."""
@@ -164,10 +171,16 @@ class Session:
 
 
 def _base_of(
-    wire: Wire, dialect: Dialect, services: Services, config: SessionConfig, owner: str | None, ids: Ids
+    wire: Wire,
+    dialect: Dialect,
+    services: Services,
+    config: SessionConfig,
+    owner: str | None,
+    ids: Ids,
+    grace_s: float,
 ) -> SessionBase:
     session_id, limits = ids.new("sess"), services.limits
-    tasks, link = SessionTasks(session_id), Link(wire, services.grace_s)
+    tasks, link = SessionTasks(session_id), Link(wire, grace_s, services.may_wait)
     closing = Closing(tasks, link)
     outbound = Outbound(
         lead_ms=services.lead_ms if dialect.holds_voice else services.unreported_lead_ms,

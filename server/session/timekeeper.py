@@ -30,12 +30,15 @@ class Timekeeper:
     def wake_at(self, now: float) -> float:
         """When there is something to do, or to send, unless it is sooner by then."""
         deadline, end = self._floor.deadline, self._lifetime.ends_at
-        due = self._outbound.next_due(now) if self._link.is_attached else None
+        if not self._link.is_attached:
+            return end
+        due = self._outbound.next_due(now)
         return min(end if due is None else due, end if deadline is None else deadline, end)
 
     def tick(self, now: float) -> None:
-        """Do what is due."""
-        self._keeper.tick(now)
+        """Do what is due; while nobody is there the floor's time stands still (`server.session.absence`)."""
+        if self._link.is_attached:
+            self._keeper.tick(now)
         over = self._lifetime.over(now)
         if over is not None:
             self._closing.end(over)

@@ -119,6 +119,16 @@ class Floor:
         """The client sends audio: it is still there. Cheap, for the hot path."""
         self._audio_by = now + self.limits.stall_s
 
+    def postpone(self, seconds: float) -> None:
+        """Nobody was there for so long: what waited has not waited meanwhile."""
+        self._answer_by += seconds
+        self._fill_by += seconds
+        self._silent_until += seconds
+        self._audio_by += seconds
+        self._verdict_by += seconds
+        if self._silent_since is not None:
+            self._silent_since += seconds
+
     def alive(self, run: RunId, now: float) -> None:
         """The run gives a sign of life: what thinks, or writes what nobody hears, is not stuck."""
         if run == self.run and self.state in (State.THINKING, State.HESITATING):

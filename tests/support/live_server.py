@@ -76,9 +76,12 @@ async def live_server(
     dialects: Any = DIALECTS,  # a DialectTable
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
-    """A server on a free port that hears "hello there" in whatever is said."""
+    """A server on a free port that hears "hello there" in whatever is said, and waits for no client that is gone unless
+    it is told to."""
     # In a thread, because it reads the files of TLS.
-    chosen = await anyio.to_thread.run_sync(lambda: load_settings({"port": 0, **settings}, env_file=None))
+    chosen = await anyio.to_thread.run_sync(
+        lambda: load_settings({"port": 0, "resume_grace_s": 0.0, **settings}, env_file=None)
+    )
     voice = voice or ScriptedVoice()
     providers = Providers(
         ScriptedRecogniser("hello there"),

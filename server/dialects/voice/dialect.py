@@ -25,8 +25,8 @@ from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
-from server.domain.events import Event, ResponseAudio
-from server.domain.values import IgnoredSetting, SessionConfig
+from server.domain.events import Event, ResponseAudio, SessionStarted
+from server.domain.values import IgnoredSetting, ResumeOffer, SessionConfig
 from server.domain.voice_events import (
     ArtifactMade,
     Ping,
@@ -86,7 +86,22 @@ class VoiceDialect:
             return [pack_frame(Stream.ANSWER, event.epoch, event.offset_samples, event.data)]
         if isinstance(event, VoiceEvent):
             return [self._realtime.frame(*_body(event))]
-        return self._realtime.encode(event)
+        frames = self._realtime.encode(event)
+        return (
+            [_with_offer(frame, event.resume) for frame in frames]
+            if isinstance(event, SessionStarted)
+            else frames
+        )
+
+    def resumed(self, offer: ResumeOffer, received_events: int) -> str:
+        """The first frame over another connection: what has arrived of the client, and how it may come back again."""
+        body: Json = {
+            "type": "x_resumed",
+            "resume": _shown(offer),
+            "received_events": received_events,
+            "microphone_offset": self._came_samples % WRAP,
+        }
+        return json.dumps(body)
 
     def _microphone(self, frame: bytes) -> AppendAudio:
         stream, epoch, offset_samples, data = unpack_frame(frame)
@@ -161,6 +176,17 @@ def _body(event: VoiceEvent) -> Body:
             return "x_artifact", _of_stage(event)
         case _:
             assert_never(event)
+
+
+def _with_offer(frame: str | bytes, offer: ResumeOffer | None) -> str | bytes:
+    """`session.created`, and how the session may be resumed."""
+    if offer is None or isinstance(frame, bytes):
+        return frame
+    return json.dumps({**json.loads(frame), "x_resume": _shown(offer)})
+
+
+def _shown(offer: ResumeOffer) -> Json:
+    return {"token": offer.token, "grace_ms": round(offer.grace_s * 1000)}
 
 
 def _of_stage(event: StageEventTold | ArtifactMade) -> Json:

@@ -38,7 +38,7 @@ def test_without_grace_a_session_is_over_with_its_connection() -> None:
         await anyio.sleep(0.1)
         assert stage.wire.closed == (1000, "")
         with pytest.raises(WireClosed):
-            stage.session.attach(QueueWire())
+            stage.session.link.attach(QueueWire())
 
     play(lambda: Stage("Hello."), story)
 
@@ -56,7 +56,7 @@ def test_what_was_said_meanwhile_is_sent_over_the_next_connection() -> None:
         await anyio.sleep(4.0)
         assert "response.done" not in first.types()
         stage.wire = second
-        assert stage.session.attach(second) is first
+        assert stage.session.link.attach(second) is first
         await second.until("response.done")
         stage.ask("and now?")
         await second.until("response.done", 2)
@@ -74,13 +74,13 @@ def test_a_connection_that_breaks_while_it_is_sent_to_loses_nothing(takes: int) 
 
     async def story(stage: Stage) -> None:
         broken.takes = takes
-        stage.session.attach(broken)
+        stage.session.link.attach(broken)
         stage.wire.hang_up()
         await anyio.sleep(0.1)
         stage.wire = broken
         stage.ask("what time is it")
         await anyio.sleep(6.0)
-        stage.session.attach(second)
+        stage.session.link.attach(second)
         broken.hang_up()
         stage.wire = second
         await second.until("response.done")
@@ -121,7 +121,7 @@ def test_a_second_connection_takes_over_from_one_that_is_still_there() -> None:
         nonlocal first
         first = stage.wire
         await first.until("session.created")
-        await stage.session.attach(second).close(1000, "taken over")
+        await stage.session.link.attach(second).close(1000, "taken over")
         first.say("response.create")  # too late: it has another
         stage.wire = second
         stage.ask("what time is it")

@@ -1,0 +1,198 @@
+"""A connection of a `voice.v1` client that comes back by itself when the line is lost, and loses nothing.
+
+It counts what it gets and keeps what it has sent lately. When the socket is gone it opens another, says by the token of
+its session which frame it got last, and is told how much of what it sent has arrived; it sends the rest again, in
+order. Whoever uses it notices nothing but the time.
+"""
+
+import json
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from server.dialects.voice.frames import unpack_frame
+
+LOST = frozenset({1006, 1011, 1012, 1014, 4408})
+"""Close codes after which coming back helps; all others are answers."""
+
+KEPT_FRAMES = 1024
+"""Of what was sent: ten seconds of microphone in frames of 20 ms, and its reports."""
+
+FIRST_WAIT_S, MOST_WAIT_S = 0.1, 4.0
+_PREFIX = "x-resume."
+
+Frame = str | bytes
+Connect = Callable[[Sequence[str]], Awaitable[ClientConnection]]
+"""Opens a socket; given what is offered beside `voice.v1`."""
+
+
+class _Refused(Exception):
+    """The session is gone for good."""
+
+
+class SentFrames:
+    """What was sent lately, and is sent again where it has not arrived."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._events = 0
+        self._kept: deque[tuple[int, int, Frame]] = deque(maxlen=KEPT_FRAMES)
+        """Of each frame its number; of a text how many were sent before it, of audio its place in the microphone."""
+
+    def add(self, frame: Frame) -> None:
+        """The next frame was sent, or would have been."""
+        if isinstance(frame, str):
+            place = self._events
+            self._events += 1
+        else:
+            place = unpack_frame(frame).offset_samples
+        self._kept.append((self._frames, place, frame))
+        self._frames += 1
+
+    def missing(self, received_events: int, microphone_offset: int) -> Iterator[Frame]:
+        """What has not arrived, and what is added meanwhile, in order."""
+        done = -1
+        while waiting := [kept for kept in self._kept if kept[0] > done]:
+            for number, place, frame in waiting:
+                done = number
+                if place >= (received_events if isinstance(frame, str) else microphone_offset):
+                    yield frame
+
+
+@dataclass(slots=True)
+class Line:
+    """How often the line was lost, and for how long."""
+
+    outages_s: list[float] = field(default_factory=list)
+    """From when each was noticed until what was missed was there."""
+    returns_s: list[float] = field(default_factory=list)
+    """The same from the first byte to a server that could be reached."""
+    _lost_at_s: float = 0.0
+
+    def changed(self, return_s: float | None) -> None:
+        """See `ResumingConnection`."""
+        if return_s is None:
+            self._lost_at_s = anyio.current_time()
+        else:
+            self.outages_s.append(anyio.current_time() - self._lost_at_s)
+            self.returns_s.append(return_s)
+
+
+class ResumingConnection:
+    """One session over as many sockets as it takes. One task receives, any may send."""
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        connect: Connect,
+        on_line: Callable[[float | None], None] = lambda return_s: None,
+        *,
+        comes_back: bool = True,
+        greeting_s: float = 5.0,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Unless it `comes_back` this is a socket like any other. `on_line` is told when the line is lost (None), and
+        when it is back how long that took once the server could be reached. It may take `greeting_s` to greet."""
+        self.socket = socket
+        """The one there is, or the last there was."""
+        self.last_seq = 0
+        """Frames that have come."""
+        self.is_back = True
+        """Whether what is sent goes to a socket, and not only to what is kept."""
+        self._connect = connect
+        self._on_line = on_line
+        self._comes_back = comes_back
+        self._greeting_s = greeting_s
+        self._chance = chance
+        self._token: str | None = None
+        self._grace_s = 0.0
+        self._sent = SentFrames()
+
+    async def __aiter__(self) -> AsyncIterator[Frame]:
+        try:
+            while True:
+                yield await self.recv()
+        except ConnectionClosed:
+            return
+
+    async def recv(self) -> Frame:
+        """The next frame of the session. Raises ConnectionClosed when it is over."""
+        while True:
+            try:
+                frame = await self.socket.recv()
+            except ConnectionClosed as closed:
+                if not self._may_come_back(closed) or not await self._come_back():
+                    raise
+                continue
+            self.last_seq += 1
+            if self._comes_back and self._token is None and isinstance(frame, str):
+                self._learn(json.loads(frame).get("x_resume"))
+            return frame
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame, now or when the line is back. Raises ConnectionClosed when the session is over."""
+        if self._comes_back:
+            self._sent.add(frame)
+        if not self.is_back:
+            return
+        try:
+            await self.socket.send(frame)
+        except ConnectionClosed as closed:
+            if not self._may_come_back(closed):
+                raise
+
+    async def close(self) -> None:
+        """Say good-bye: the session is over."""
+        self._token = None
+        await self.socket.close()
+
+    def _may_come_back(self, closed: ConnectionClosed) -> bool:
+        code = self.socket.close_code
+        if closed.sent is not None and not closed.rcvd_then_sent:
+            code = closed.sent.code
+        return self._token is not None and code in LOST
+
+    def _learn(self, offer: Any) -> None:
+        if offer is not None:
+            self._token, self._grace_s = offer["token"], offer["grace_ms"] / 1000
+
+    async def _come_back(self) -> bool:
+        """Whether the session goes on over another socket."""
+        self.is_back = False
+        self._on_line(None)
+        wait_s = FIRST_WAIT_S
+        with anyio.move_on_after(self._grace_s):
+            while self._token is not None:
+                try:
+                    await self._reach()
+                except _Refused:
+                    return False
+                except (OSError, WebSocketException, TimeoutError):
+                    await anyio.sleep(wait_s * (0.5 + self._chance() / 2))
+                    wait_s = min(2 * wait_s, MOST_WAIT_S)
+                    continue
+                return True
+        return False
+
+    async def _reach(self) -> None:
+        began_s = anyio.current_time()
+        socket = await self._connect([f"{_PREFIX}{self.last_seq}.{self._token}"])
+        self.socket = socket
+        try:
+            with anyio.fail_after(self._greeting_s):
+                greeting = json.loads(await socket.recv())
+        except ConnectionClosed as closed:
+            if socket.close_code in LOST:
+                raise
+            raise _Refused from closed
+        self._learn(greeting["resume"])
+        for frame in self._sent.missing(greeting["received_events"], greeting["microphone_offset"]):
+            await socket.send(frame)
+        self.is_back = True
+        self._on_line(anyio.current_time() - began_s)

@@ -1,0 +1,150 @@
+"""Clients that come back: which session a token belongs to, who may have it, and how the session is attached again.
+
+A client that comes back offers, beside the subprotocol that it speaks, `x-resume.<seq>.<token>`: the number of the last
+frame that it has got, and the token of its session. The store knows what session a token belongs to and by whose key it
+was opened, under the token's digest; whether the token is still good says the session's `ResumePass`.
+"""
+
+import hmac
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from websockets.datastructures import Headers
+
+from server.cluster.store import Store
+from server.domain.errors import SessionOver
+from server.domain.values import ResumeOffer
+from server.domain.wire import ResumableDialect, Wire, WireClosed
+from server.gateway.handshake import offered_subprotocols
+from server.output.link import HistoryLost
+from server.session.resumption import ResumePass, token_digest
+from server.session.session import Session
+
+log = logging.getLogger(__name__)
+
+PREFIX = "x-resume."
+_CLAIM = re.compile(r"x-resume\.(\d{1,15})\.([A-Za-z0-9_-]{1,128})")
+
+NOT_RESUMED = 4404
+TAKEN_OVER = 4409
+HISTORY_LOST = 4410
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a client shows that comes back."""
+
+    last_seq: int
+    token: str
+
+
+def resume_claim(headers: Headers) -> Claim | None:
+    """What the client shows, if it comes back; a claim that cannot be read is one that nobody grants."""
+    for offer in offered_subprotocols(headers):
+        if offer.startswith(PREFIX):
+            read = _CLAIM.fullmatch(offer)
+            return Claim(int(read[1]), read[2]) if read else Claim(0, "")
+    return None
+
+
+class NotResumed(SessionOver):
+    """The connection is closed with this; the session, if there is one, is as it was."""
+
+
+def _refused() -> NotResumed:
+    return NotResumed(NOT_RESUMED, "there is no such session to resume, or the token is used up or not yours")
+
+
+@dataclass(slots=True)
+class _Kept:
+    session: Session
+    dialect: ResumableDialect
+    owner: str
+    ticket: ResumePass
+    token_keys: list[str] = field(default_factory=list)
+    """Under which the store knows the session."""
+    returning: anyio.Lock = field(default_factory=anyio.Lock)
+    """One at a time."""
+
+
+class Returns:
+    """The sessions of this process whose clients may come back. `now` is the store's clock."""
+
+    def __init__(self, store: Store, *, grace_s: float, lease_s: float, now: Callable[[], float]) -> None:
+        """`lease_s` is how long a session may live."""
+        self._store = store
+        self.grace_s = grace_s
+        self._lease_s = lease_s
+        self._now = now
+        self._kept: dict[str, _Kept] = {}
+
+    @property
+    def detached(self) -> int:
+        """How many sessions wait for a connection."""
+        return sum(kept.session.link.is_detached for kept in self._kept.values())
+
+    @asynccontextmanager
+    async def keep(
+        self, session: Session, dialect: ResumableDialect, ticket: ResumePass, token: str, holder: str | None
+    ) -> AsyncIterator[None]:
+        """Its client may come back within, with the key whose `holder` it is."""
+        kept = self._kept[session.id] = _Kept(session, dialect, holder or "", ticket)
+        try:
+            await self._publish(kept, token)
+            yield
+        finally:
+            del self._kept[session.id]
+            with anyio.CancelScope(shield=True):
+                for key in kept.token_keys:
+                    await self._store.take(key, self._now())
+
+    async def attach(
+        self, claim: Claim, holder: str | None, wire_of: Callable[[Callable[[], None]], Wire]
+    ) -> tuple[Session, Wire]:
+        """Attach a session to the wire of `wire_of`, which is given what to call when the client says something.
+
+        Returns the session and the wire that it had before, to be closed with TAKEN_OVER. Raises NotResumed.
+        """
+        kept = await self._find(claim.token)
+        if kept is None:
+            raise _refused()
+        async with kept.returning:
+            is_owner = hmac.compare_digest(kept.owner, holder or "")
+            if not is_owner or not kept.ticket.accept(claim.token):
+                raise _refused()
+            token = kept.ticket.offer()
+            await self._publish(kept, token, claim.token)
+            session = kept.session
+            greeting = kept.dialect.resumed(ResumeOffer(token, self.grace_s), session.link.received_events)
+            try:
+                before = session.link.attach(wire_of(kept.ticket.confirm), claim.last_seq, greeting)
+            except WireClosed:
+                raise _refused() from None
+            except HistoryLost:
+                over = NotResumed(HISTORY_LOST, "what was missed is not kept any more")
+                session.end(over)
+                raise over from None
+        return session, before
+
+    async def _find(self, token: str) -> _Kept | None:
+        value = await self._store.read(_key(token), self._now())
+        return None if value is None else self._kept.get(json.loads(value)["session"])
+
+    async def _publish(self, kept: _Kept, token: str, shown: str | None = None) -> None:
+        """Have the store know the session by a token, beside the one that was shown, and by no other."""
+        value = json.dumps({"session": kept.session.id, "owner": kept.owner}).encode()
+        good = {_key(token)} if shown is None else {_key(token), _key(shown)}
+        for key in [key for key in kept.token_keys if key not in good]:
+            await self._store.take(key, self._now())
+            kept.token_keys.remove(key)
+        kept.token_keys.append(_key(token))
+        await self._store.write(_key(token), value, self._lease_s, self._now())
+
+
+def _key(token: str) -> str:
+    return f"resume:{token_digest(token)}"

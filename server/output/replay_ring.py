@@ -1,0 +1,46 @@
+"""What a client was lately sent, frame by frame, so that what a lost connection has swallowed can be sent again. Pure.
+
+Frames are numbered from 1, text and binary alike, in the order in which they are sent. The ring keeps the newest of
+them: so many seconds, and so many bytes. What is older is forgotten; who asks for it is told that it is gone.
+"""
+
+from collections import deque
+
+MAX_RING_BYTES = 2 << 20
+"""Forty seconds of 24 kHz PCM; no client is so slow to notice that its line is gone."""
+
+MAX_RING_S = 30.0
+
+Frame = str | bytes
+
+
+class ReplayRing:
+    """The frames of one session."""
+
+    def __init__(self, max_bytes: int = MAX_RING_BYTES, max_s: float = MAX_RING_S) -> None:
+        self._max_bytes = max_bytes
+        self._max_s = max_s
+        self._frames: deque[tuple[float, Frame]] = deque()
+        self._bytes = 0
+        self.last_seq = 0
+        """Of the newest frame; 0 before the first."""
+
+    def append(self, frame: Frame, now: float) -> None:
+        """The next frame was made at `now`."""
+        self.last_seq += 1
+        self._frames.append((now, frame))
+        self._bytes += len(frame)
+        while self._bytes > self._max_bytes or now - self._frames[0][0] > self._max_s:
+            self._bytes -= len(self._frames.popleft()[1])
+
+    def after(self, seq: int) -> list[Frame] | None:
+        """The frames that followed frame `seq`; None when some of them are gone, or it never was."""
+        missing = self.last_seq - seq
+        if not 0 <= missing <= len(self._frames):
+            return None
+        return [frame for _, frame in self._frames][len(self._frames) - missing :]
+
+    def clear(self) -> None:
+        """Nobody will ask any more."""
+        self._frames.clear()
+        self._bytes = 0

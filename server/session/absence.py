@@ -1,0 +1,48 @@
+"""What stands still while a session has no connection: the floor's deadlines, and the playout of the answer.
+
+The microphone is silent then, and nothing ends a turn: neither audio that does not come, nor a person who is not heard.
+"""
+
+from server.output.outbound import OutputStream, StreamState
+from server.session.base import SessionBase
+from server.turntaking.floor import Floor
+
+
+class Absence:
+    """Whether the client of one session is away, and since when."""
+
+    def __init__(self, floor: Floor, base: SessionBase) -> None:
+        self._floor = floor
+        self._base = base
+        self._since: float | None = None
+        self._held: OutputStream | None = None
+        """Whose playout was held because nobody is there."""
+
+    def link_moved(self) -> None:
+        """The link has changed its state."""
+        if self._base.link.is_attached:
+            self._end()
+            self._base.outbound.wake()
+        elif self._since is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        now = self._since = self._base.now()
+        answer = self._base.holder.answer
+        if (
+            answer is not None
+            and answer.output.state is StreamState.OPEN
+            and not answer.output.pacer.is_paused
+        ):
+            self._held = answer.output
+            self._held.pause(now)
+
+    def _end(self) -> None:
+        if self._since is None:
+            return
+        now = self._base.now()
+        self._floor.postpone(now - self._since)
+        self._since = None
+        if self._held is not None and self._held.state is StreamState.OPEN:
+            self._held.resume(now)
+        self._held = None

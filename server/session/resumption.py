@@ -1,0 +1,45 @@
+"""What a client needs to come back to its session over another connection: a token, which each return uses up.
+
+The token is 256 bits of chance. Whoever shows it is let in, and is offered the next one. Since that may be lost with
+the connection again, the one that was shown is good until the client has said something over the new connection.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+
+TOKEN_BYTES = 32
+
+
+def token_digest(token: str) -> str:
+    """What a token is known by: nothing that lets anybody in."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+class ResumePass:
+    """The tokens of one session; only their digests are kept."""
+
+    def __init__(self, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(TOKEN_BYTES)) -> None:
+        self._new_token = new_token
+        self._shown = ""
+        self._offered = ""
+
+    def offer(self) -> str:
+        """A new token, in place of the last one that was offered."""
+        token = self._new_token()
+        self._offered = token_digest(token)
+        return token
+
+    def accept(self, token: str) -> bool:
+        """Whether a token is good; the same time whichever it is."""
+        digest = token_digest(token)
+        is_offered = hmac.compare_digest(digest, self._offered)
+        is_shown = hmac.compare_digest(digest, self._shown)
+        if is_offered:
+            self._shown = digest
+        return is_offered or is_shown
+
+    def confirm(self) -> None:
+        """The client has spoken over the new connection, and has the new token: what it has shown is used up."""
+        self._shown = ""
