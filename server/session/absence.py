@@ -35,7 +35,7 @@ class Absence:
             and not answer.output.pacer.is_paused
         ):
             self._held = answer.output
-            self._held.pause(now)
+            self._held.pacer.pause(now)
 
     def _end(self) -> None:
         if self._since is None:
