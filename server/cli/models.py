@@ -5,19 +5,23 @@ import sys
 
 from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
-from stages.runtime.model_fetch import fetch, megabytes
-from stages.runtime.models import ModelStore
+from stages.runtime.model_fetch import fetch, megabytes, usual
+from stages.runtime.models import ModelStore, State
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of this subcommand."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     fetching = actions.add_parser("fetch", help="download what is missing, and check it")
-    fetching.add_argument("names", nargs="*", metavar="NAME", help="a model of `list`; none means all")
+    fetching.add_argument(
+        "names", nargs="*", metavar="NAME", help="a model of `list`; none means those of the default"
+    )
     fetching.add_argument("--quiet-if-present", action="store_true", help="say nothing if nothing is missing")
     actions.add_parser("list", help="show every model, its licence, its size and where it lies")
     verifying = actions.add_parser("verify", help="hash every file again and compare with the lock file")
-    verifying.add_argument("names", nargs="*", metavar="NAME", help="a model of `list`; none means all")
+    verifying.add_argument(
+        "names", nargs="*", metavar="NAME", help="a model of `list`; none means all"
+    )
 
 
 def run(arguments: argparse.Namespace, store: ModelStore | None = None) -> int:
@@ -36,7 +40,7 @@ def run(arguments: argparse.Namespace, store: ModelStore | None = None) -> int:
 
 def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
     fetched = fetch(store, names, lambda line: print(f"models: {line}", flush=True))
-    for name in names or store.models:
+    for name in names or usual(store):
         if name not in fetched and not quiet:
             print(f"models: {name}: present in {store.model_dir(name)}")
     return 0
@@ -44,7 +48,7 @@ def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
 
 def _verify(store: ModelStore, names: list[str]) -> int:
     faults = 0
-    for name in names or store.models:
+    for name in names or _there(store):
         try:
             directory = store.verify(name)
         except ModelFileError as error:
@@ -54,6 +58,12 @@ def _verify(store: ModelStore, names: list[str]) -> int:
             how = "your own files, not compared" if name in store.own else "verified"
             print(f"models: {name}: {how}, {directory}")
     return 1 if faults else 0
+
+
+def _there(store: ModelStore) -> list[str]:
+    """Those of the default, and what else was fetched."""
+    absent = {model.name for model in store.models.values() if store.inspect(model).state is State.ABSENT}
+    return [name for name in store.models if name in usual(store) or name not in absent]
 
 
 def _list(store: ModelStore) -> int:

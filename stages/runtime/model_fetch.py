@@ -39,13 +39,13 @@ def fetch(
     report: Report = lambda _: None,
     environment: Mapping[str, str] = os.environ,
 ) -> list[str]:
-    """Make the named models present (none named: all); returns the names of those that were fetched.
+    """Make the named models present (none named: `usual`); returns the names of those that were fetched.
 
     `report` gets a line for each step of work, so none when all is there. pip runs in `environment`. Raises
     one ModelFileError with a line for each model that could not be had; the others are there.
     """
     fetched, faults = [], []
-    for model in [store.model(name) for name in names or store.models]:
+    for model in [store.model(name) for name in names or usual(store)]:
         try:
             if _fetch_one(store, model, report, environment):
                 fetched.append(model.name)
@@ -54,6 +54,11 @@ def fetch(
     if faults:
         raise ModelFileError("\n".join(faults))
     return fetched
+
+
+def usual(store: ModelStore) -> list[str]:
+    """The models that are fetched when none is named."""
+    return [model.name for model in store.models.values() if not model.on_request]
 
 
 def _fetch_one(store: ModelStore, model: Model, report: Report, environment: Mapping[str, str]) -> bool:

@@ -58,6 +58,7 @@ class Model:
     wheel_bytes: int
     members: tuple[Member, ...]
     override: str | None = None
+    on_request: bool = False
     conversion: str | None = None
     tools: tuple[str, ...] = ()
     products: tuple[Member, ...] = ()
