@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument("--quiet-if-present", action="store_true", help="say nothing if nothing is missing")
     actions.add_parser("list", help="show every model, its licence, its size and where it lies")
     verifying = actions.add_parser("verify", help="hash every file again and compare with the lock file")
-    verifying.add_argument(
-        "names", nargs="*", metavar="NAME", help="a model of `list`; none means all"
-    )
+    verifying.add_argument("names", nargs="*", metavar="NAME", help="a model of `list`; none means all")
 
 
 def run(arguments: argparse.Namespace, store: ModelStore | None = None) -> int:

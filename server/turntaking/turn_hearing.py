@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from audio.endpoint import SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
-from audio.formats import SPEECH_HZ, samples_to_ms
+from audio.formats import SPEECH_HZ, ms_to_samples, samples_to_ms
 from audio.listener import Heard
 from audio.vad import Vad
 from server.conversation.utterance import Utterance
@@ -81,6 +81,8 @@ class TurnHearing(StreamHearing):
         """Where the turn began that runs at the recogniser; None while none does."""
         self._start_sample = 0
         """Where the newest utterance begins."""
+        self._over_sample = 0
+        """Where the one before it was over: none begins earlier, however late the detector is."""
         self._resumed_sample: int | None = None
         """Where the voice came back that the detector hears now, after a pause within the utterance."""
         self._owner: ToldRecognition | None = None
@@ -107,6 +109,9 @@ class TurnHearing(StreamHearing):
     # --- the detector ---------------------------------------------------------------------------------------
 
     def _heard(self, heard: Heard) -> Iterator[SpeechEvent]:
+        if isinstance(heard, SpeechStarted):
+            start = max(heard.start_sample, self._over_sample)
+            heard = SpeechStarted(start, max(start, heard.onset_sample))
         if not self.finds_turns:
             yield from super()._heard(heard)
             return
@@ -238,6 +243,7 @@ class TurnHearing(StreamHearing):
 
     def _take(self) -> Utterance:
         utterance = super()._take()
+        self._over_sample = ms_to_samples(self.position_ms, SPEECH_HZ)
         if self._stream is None:
             if self.position_ms - self._failed_ms >= AGAIN_MS:
                 self._open_stream()
