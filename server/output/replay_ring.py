@@ -7,9 +7,10 @@ them: so many seconds, and so many bytes. What is older is forgotten; who asks f
 from collections import deque
 
 MAX_RING_BYTES = 2 << 20
-"""Forty seconds of 24 kHz PCM; no client is so slow to notice that its line is gone."""
+"""Forty seconds of 24 kHz PCM."""
 
-MAX_RING_S = 30.0
+MAX_RING_S = 60.0
+"""A line over which nothing comes any more, and nothing is refused, is noticed after 40 s."""
 
 Frame = str | bytes
 

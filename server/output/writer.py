@@ -119,9 +119,8 @@ class Writer:
                 if event is not None:
                     await self.send(event)
                     events += 1
-                    if (
-                        not events % EVENTS_A_STEP
-                    ):  # `send` does not wait while the socket takes what it is given
+                    if not events % EVENTS_A_STEP:
+                        # `send` does not wait while the socket takes what it is given
                         await self._outbound.share.step()
                     continue
                 await self._outbound.wait(min(self._wake_at(now), until))

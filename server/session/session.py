@@ -145,9 +145,8 @@ class Session:
         services.observer.session_ended(self.close_code)
 
     async def _write(self) -> None:
-        while (
-            why := await self._writer.run()
-        ) is not None:  # otherwise the reader learns that the client is gone
+        # None: the reader learns that the client is gone.
+        while (why := await self._writer.run()) is not None:
             if not await self._base.closing.drop_slow_consumer(why):
                 self._base.closing.end_slow_consumer(why)
                 return

@@ -1,7 +1,7 @@
 """Says in the log who holds the event loop: a plug-in that blocks it is named, with the line where it does.
 
-A thread looks every 50 ms whether the loop has gone round since. Where it has not for a tenth of a second, all sessions
-wait, and what the loop's thread is at is what they wait for.
+A thread looks every 50 ms whether the loop has gone round since. Where it has not in three looks, all sessions wait,
+and what the loop's thread is at is what they wait for.
 """
 
 import logging

@@ -123,3 +123,14 @@ async def test_the_store_is_killed_and_comes_back_and_no_session_ends() -> None:
                 while await states(nodes) != [{"status": "ready", "store": "reached"}] * 3:
                     await talk(new)
                     await talk(client)
+
+
+async def test_a_client_whose_line_is_lost_comes_back_to_its_node_by_the_balancer() -> None:
+    async with three_nodes() as nodes, RealtimeClient(nodes.url, api_key=KEY, voice=True) as client:
+        await client.receive_until("session.created")
+        before = await sessions(nodes)
+        for _ in range(6):  # by chance alone a third of them would find it
+            client.vanish()
+            await talk(client)
+        assert await sessions(nodes) == before
+        assert len(client.line.returns_s) == 6

@@ -20,7 +20,7 @@ from stages.providers.moonshine.decode import Hypothesis, token_limit
 from stages.providers.moonshine.doubt import Opinion, best_of, joined
 from stages.providers.moonshine.engine import MoonshineEngine
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses
-from stages.providers.whisper.segments import Segment, is_whole, next_stretch, still_valid
+from stages.providers.whisper.segments import Segment, next_stretch, read_on
 from stages.providers.whisper.text import Reading
 from stages.runtime.onnx import Floats
 
@@ -58,7 +58,7 @@ class MoonshineModel:
 
     @classmethod
     def load(cls, directory: Path, *, threads: int) -> Self:
-        """Load and warm up. Blocks for 0.7 s. Raises ModelFileError if the files or the library do not do."""
+        """Load and warm up. Blocks for seconds. Raises ModelFileError if the files or the library do not do."""
         engine = MoonshineEngine(directory, threads)
         engine.read(np.zeros(SPEECH_HZ, np.float32), 2)
         return cls(engine)
@@ -71,18 +71,10 @@ class MoonshineModel:
         most: float = math.inf,
     ) -> list[Segment] | None:
         """The text of `int16[n]` at 16 kHz, as `WhisperModel.transcribe` has it. Raises ProviderError."""
-        segments = still_valid(known, samples)
         try:
-            valid = len(segments)
-            while not is_whole(segments, samples) and len(segments) - valid < most:
-                start = segments[-1].stretch.end_sample if segments else 0
-                segment = self._read_segment(samples, start, keep_going)
-                if segment is None:
-                    return None
-                segments.append(segment)
+            return read_on(known, samples, most, lambda start: self._read_segment(samples, start, keep_going))
         except Exception as error:  # onnxruntime's have no root of their own
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
-        return segments
 
     def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
         stretch = next_stretch(samples, start)

@@ -16,7 +16,7 @@ import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
-from stages.providers.whisper.segments import Segment, is_whole, next_stretch, still_valid
+from stages.providers.whisper.segments import Segment, next_stretch, read_on
 from stages.providers.whisper.text import NO_SPEECH, Reading, read, token_limit
 from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
 
@@ -79,18 +79,10 @@ class WhisperModel:
         no. `known` are the segments of an earlier reading, when there were fewer samples; what is still valid
         of them is not read again. Raises ProviderError.
         """
-        segments = still_valid(known, samples)
         try:
-            valid = len(segments)
-            while not is_whole(segments, samples) and len(segments) - valid < most:
-                start = segments[-1].stretch.end_sample if segments else 0
-                segment = self._read_segment(samples, start, keep_going)
-                if segment is None:
-                    return None
-                segments.append(segment)
+            return read_on(known, samples, most, lambda start: self._read_segment(samples, start, keep_going))
         except (RuntimeError, ValueError) as error:  # what CTranslate2 raises
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
-        return segments
 
     def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
         stretch = next_stretch(samples, start)

@@ -6,7 +6,7 @@ quiet was added. That makes the end of an utterance cheap: who asks for its text
 and again when it is certain that it will not go on, pays once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
@@ -93,6 +93,21 @@ def still_valid(segments: Sequence[Segment], samples: Samples) -> list[Segment]:
 def is_whole(segments: Sequence[Segment], samples: Samples) -> bool:
     """Whether `segments` reach to the end of `samples`, so that nothing is left to read."""
     return bool(segments) and segments[-1].stretch.end_sample == len(samples)
+
+
+def read_on(
+    known: Sequence[Segment], samples: Samples, most: float, read: Callable[[int], Segment | None]
+) -> list[Segment] | None:
+    """Those of `known` that are still valid, and those that follow, up to the end or `most` new ones; `read` reads the
+    segment that begins at a sample, or None to give up, and then this is None."""
+    segments = still_valid(known, samples)
+    valid = len(segments)
+    while not is_whole(segments, samples) and len(segments) - valid < most:
+        segment = read(segments[-1].stretch.end_sample if segments else 0)
+        if segment is None:
+            return None
+        segments.append(segment)
+    return segments
 
 
 def _holds(stretch: Stretch, samples: Samples, end: int) -> bool:
