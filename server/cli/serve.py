@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -114,16 +114,21 @@ async def _serve(
     async with serving(configuration, _say) as listening:
         app = listening.app
         set_aside()
-        _introduce(settings, listening.providers, listening.port)
-        if greet is not None:
-            await anyio.to_thread.run_sync(greet, settings, listening.port)
-        async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
-            tasks.start_soon(app.watch)
-            tasks.start_soon(_heed_signals, app, Reloading(listening, configure, loaded))
-            if app.certificate is not None:
-                tasks.start_soon(app.certificate.keep)
-            await _until_stopped(app, settings.drain_s)
-            tasks.cancel_scope.cancel()
+        with (
+            anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as stops,
+            anyio.open_signal_receiver(*_HARMLESS) as others,
+        ):
+            # What is said here invites signals, so the receivers are open by now.
+            _introduce(settings, listening.providers, listening.port)
+            if greet is not None:
+                await anyio.to_thread.run_sync(greet, settings, listening.port)
+            async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
+                tasks.start_soon(app.watch)
+                tasks.start_soon(_heed_signals, others, app, Reloading(listening, configure, loaded))
+                if app.certificate is not None:
+                    tasks.start_soon(app.certificate.keep)
+                await _until_stopped(stops, app, settings.drain_s)
+                tasks.cancel_scope.cancel()
     _say("stopped")
 
 
@@ -152,31 +157,27 @@ def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
             _say(f"there is no browser to open here: go to {url}")
 
 
-async def _heed_signals(app: App, reloading: Reloading) -> None:
+async def _heed_signals(signals: AsyncIterator[signal.Signals], app: App, reloading: Reloading) -> None:
     """Those that are no reason to stop. Returns only when cancelled."""
-    if not _HARMLESS:
-        return
-    with anyio.open_signal_receiver(*_HARMLESS) as signals:
-        async for number in signals:
-            log.info("%s: nothing of a call changes", signal.Signals(number).name)
-            if number == _HARMLESS[0]:
-                await reloading.reload()
-                if app.certificate is not None:
-                    await anyio.to_thread.run_sync(app.certificate.refresh)
+    async for number in signals:
+        log.info("%s: nothing of a call changes", signal.Signals(number).name)
+        if number == _HARMLESS[0]:
+            await reloading.reload()
+            if app.certificate is not None:
+                await anyio.to_thread.run_sync(app.certificate.refresh)
 
 
-async def _until_stopped(app: App, drain_s: float) -> None:
+async def _until_stopped(signals: AsyncIterator[signal.Signals], app: App, drain_s: float) -> None:
     """Wait for a signal, and after SIGTERM for the sessions too, unless another signal comes."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        if await anext(signals) is signal.SIGINT:
-            return
-        _say(f"stopping: no more sessions are taken, those that run have {drain_s:g} s")
-        async with anyio.create_task_group() as tasks:
+    if await anext(signals) is signal.SIGINT:
+        return
+    _say(f"stopping: no more sessions are taken, those that run have {drain_s:g} s")
+    async with anyio.create_task_group() as tasks:
 
-            async def drain() -> None:
-                await app.drain()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(drain)
-            await anext(signals)
+        async def drain() -> None:
+            await app.drain()
             tasks.cancel_scope.cancel()
+
+        tasks.start_soon(drain)
+        await anext(signals)
+        tasks.cancel_scope.cancel()
