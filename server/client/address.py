@@ -2,9 +2,10 @@
 
 import json
 import re
+import secrets
 from http import HTTPStatus
 from ssl import SSLCertVerificationError, SSLError
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.http11 import Response
@@ -62,3 +63,10 @@ def _refusal(response: Response) -> str:
         said = response.reason_phrase
     remedy = " Give it with --api-key." if response.status_code == HTTPStatus.UNAUTHORIZED else ""
     return f"{response.status_code} {said}{remedy}"
+
+
+def named_url(url: str) -> str:
+    """The address with a name for the session in it, by which a load balancer finds its node again. No secret."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode({"sid": secrets.token_urlsafe(9)})) if part)
+    return parts._replace(query=query).geturl()

@@ -7,12 +7,10 @@ Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of
 import base64
 import json
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
 
 import anyio
 import numpy as np
@@ -22,6 +20,7 @@ from websockets.typing import Subprotocol
 
 from audio.formats import Samples
 from audio.resample import Resampler
+from server.client.address import named_url
 from server.client.resuming import Line, ResumingConnection
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import unpack_frame
@@ -106,13 +105,6 @@ class Pace:
         return self.due_s
 
 
-def _named(url: str) -> str:
-    """The address with a name for the session in it, by which a load balancer finds its node again. No secret."""
-    parts = urlsplit(url)
-    query = "&".join(part for part in (parts.query, urlencode({"sid": secrets.token_urlsafe(9)})) if part)
-    return parts._replace(query=query).geturl()
-
-
 class RealtimeClient:
     """One session with a server, as an async context manager."""
 
@@ -121,7 +113,7 @@ class RealtimeClient:
     ) -> None:
         """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker; and it comes
         back by itself when the line is lost, which it notices after two of the `heartbeat_s`, or sooner."""
-        self._url = _named(url) if voice else url
+        self._url = named_url(url) if voice else url
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
         self._is_voice = voice
         self._heartbeat_s = heartbeat_s if voice else 20.0

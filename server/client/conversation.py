@@ -8,7 +8,7 @@ microphone's is full after two seconds, and the person is told how much was lost
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -20,9 +20,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from audio.formats import Samples
-from server.client.address import unreachable
+from server.client.address import named_url, unreachable
 from server.client.call import Call
 from server.client.captions import Captions
+from server.client.resuming import ResumingConnection
 from server.client.sound import Sound
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame
@@ -32,6 +33,9 @@ TICK_S = 0.02
 LONGEST_FRAME_S = 0.06
 CLOSE_S = 2.0
 """How long saying good-bye may take."""
+
+PING_S, PONG_S = 2.0, 3.0
+"""The server is asked so often whether it is there, and called lost when it does not answer for so long."""
 
 ECHO_WARNING = (
     "wear headphones: without them the agent hears, and interrupts, itself; "
@@ -51,7 +55,7 @@ class Wish:
 
 async def converse(wish: Wish, captions: Captions) -> int:
     """Talk until Ctrl-C (0), or until the server or the sound is gone (1). Raises ServerError when it cannot begin."""
-    async with _sound(wish) as sound, _connection(wish) as connection:
+    async with _sound(wish) as sound, _connection(wish, captions) as connection:
         talk = _Talk(connection, sound, captions)
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with anyio.create_task_group() as tasks:
@@ -67,7 +71,7 @@ async def converse(wish: Wish, captions: Captions) -> int:
 class _Talk:
     """The two tasks. Whichever finds that it is over says so, and ends the other."""
 
-    def __init__(self, connection: ClientConnection, sound: Sound, captions: Captions) -> None:
+    def __init__(self, connection: ResumingConnection, sound: Sound, captions: Captions) -> None:
         self._connection = connection
         self._sound = sound
         self._captions = captions
@@ -87,7 +91,7 @@ class _Talk:
                     self._call.hear(message)
                 else:
                     self._call.obey(json.loads(message))
-        code, reason = self._connection.close_code, self._connection.close_reason
+        code, reason = self._connection.socket.close_code, self._connection.socket.close_reason
         self._captions.note(f"the server has closed: {code} {reason or ''}".rstrip())
         over.cancel()
 
@@ -156,21 +160,35 @@ async def _sound(wish: Wish) -> AsyncIterator[Sound]:
 
 
 @asynccontextmanager
-async def _connection(wish: Wish) -> AsyncIterator[ClientConnection]:
-    """The open session."""
+async def _connection(wish: Wish, captions: Captions) -> AsyncIterator[ResumingConnection]:
+    """The open session, which comes back by itself when the line is lost, and says so."""
+    url = named_url(wish.url)
     headers = {"Authorization": f"Bearer {wish.api_key}"} if wish.api_key else None
-    try:
-        connection = await connect(
-            wish.url,
+
+    async def reach(offers: Sequence[str]) -> ClientConnection:
+        return await connect(
+            url,
             additional_headers=headers,
-            subprotocols=[Subprotocol(VOICE_SUBPROTOCOL)],
+            subprotocols=[Subprotocol(offer) for offer in (VOICE_SUBPROTOCOL, *offers)],
             compression=None,
             close_timeout=CLOSE_S,
+            ping_interval=PING_S,
+            ping_timeout=PONG_S,
         )
+
+    def tell(return_s: float | None) -> None:
+        if return_s is None:
+            captions.note("the line was lost: taking the conversation up again; nothing you say is lost")
+        else:
+            captions.note("the line is back")
+
+    try:
+        socket = await reach(())
     except (OSError, WebSocketException) as error:
         raise unreachable(wish.url, error) from error
+    connection = ResumingConnection(socket, reach, tell)
     try:
-        if connection.subprotocol != VOICE_SUBPROTOCOL:
+        if socket.subprotocol != VOICE_SUBPROTOCOL:
             raise ServerError(f"the server at {wish.url} does not speak {VOICE_SUBPROTOCOL}")
         yield connection
     finally:

@@ -10,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from typing import Any
 
 import anyio
@@ -21,8 +22,8 @@ from server.dialects.voice.frames import unpack_frame
 LOST = frozenset({1006, 1011, 1012, 1014, 4408})
 """Close codes after which coming back helps; all others are answers."""
 
-KEPT_FRAMES = 1024
-"""Of what was sent: ten seconds of microphone in frames of 20 ms, and its reports."""
+KEPT_EVENTS, KEPT_AUDIO = 1024, 2500
+"""Of what was sent: events, and 50 s of microphone in frames of 20 ms, longer than a server usually waits."""
 
 FIRST_WAIT_S, MOST_WAIT_S = 0.1, 4.0
 _PREFIX = "x-resume."
@@ -32,33 +33,36 @@ Connect = Callable[[Sequence[str]], Awaitable[ClientConnection]]
 """Opens a socket; given what is offered beside `voice.v1`."""
 
 
+_Kept = tuple[int, int, Frame]
+"""Its number among all frames; of an event how many were before it, of audio its place in the microphone; the frame."""
+
+
 class _Refused(Exception):
     """The session is gone for good."""
 
 
 class SentFrames:
-    """What was sent lately, and is sent again where it has not arrived."""
+    """What was sent lately, and is sent again where it has not arrived. Old sound goes before an event does."""
 
     def __init__(self) -> None:
         self._frames = 0
         self._events = 0
-        self._kept: deque[tuple[int, int, Frame]] = deque(maxlen=KEPT_FRAMES)
-        """Of each frame its number; of a text how many were sent before it, of audio its place in the microphone."""
+        self._kept_events: deque[_Kept] = deque(maxlen=KEPT_EVENTS)
+        self._kept_audio: deque[_Kept] = deque(maxlen=KEPT_AUDIO)
 
     def add(self, frame: Frame) -> None:
         """The next frame was sent, or would have been."""
         if isinstance(frame, str):
-            place = self._events
+            self._kept_events.append((self._frames, self._events, frame))
             self._events += 1
         else:
-            place = unpack_frame(frame).offset_samples
-        self._kept.append((self._frames, place, frame))
+            self._kept_audio.append((self._frames, unpack_frame(frame).offset_samples, frame))
         self._frames += 1
 
     def missing(self, received_events: int, microphone_offset: int) -> Iterator[Frame]:
         """What has not arrived, and what is added meanwhile, in order."""
         done = -1
-        while waiting := [kept for kept in self._kept if kept[0] > done]:
+        while waiting := [kept for kept in merge(self._kept_events, self._kept_audio) if kept[0] > done]:
             for number, place, frame in waiting:
                 done = number
                 if place >= (received_events if isinstance(frame, str) else microphone_offset):

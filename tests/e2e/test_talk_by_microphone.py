@@ -21,6 +21,7 @@ from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.client import AUDIO_FRAME
 from tests.support.audio_maker import SPEECH_DIR
+from tests.support.dead_line import dead_line
 from tests.support.live_server import live_server
 from tests.support.sound_card import HAS_PORTAUDIO, RATE_HZ, sound_card
 from tests.support.stock_agent import ANSWER, StockAgent
@@ -146,6 +147,28 @@ def has_been_played(played: Samples, sent: Samples) -> bool:
     begins = int(np.flatnonzero(sent)[0])
     start = int(np.flatnonzero(played)[0]) - begins
     return bool(np.array_equal(played[start : start + len(sent)], sent))
+
+
+async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_time(tmp_path: Path) -> None:
+    clip = await hello()
+    async with (
+        live_server(StockAgent(), resume_grace_s=30.0) as server,
+        dead_line(server.port) as line,
+        sound_card(tmp_path) as card,
+    ):
+        url = f"127.0.0.1:{line.port}"
+        async with talk("--url", url, ALSA_CONFIG_PATH=str(card.config)) as talking:
+            await talking.until_said("Ctrl-C ends", "headphones")
+            card.say(clip)
+            await talking.until_said("you: hello there")
+            await card.until(lambda: not card.is_silent(for_s=0.1))
+            line.cut()
+            lost, back = "the line was lost: taking the conversation up again", "the line is back"
+            await talking.until_said(lost, back, f"agent: {ANSWER.strip()}")
+            assert await server.sessions() == 1
+            talking.process.send_signal(signal.SIGINT)
+            assert await talking.ended() == 0
+            assert await complaint(talking.process) == ""
 
 
 async def test_a_server_that_stops_ends_it_and_it_says_so(tmp_path: Path) -> None:

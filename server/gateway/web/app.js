@@ -51,8 +51,8 @@ const ON = {
   line: (line) => {
     find("line").textContent = lineOf(line);
   },
+  anew: () => transcript.divide("The connection was lost; what comes is a new conversation"),
   retry: (detail) => {
-    if (detail.attempt === 1) transcript.divide("The connection was lost; what comes is a new conversation");
     retry = detail;
     show();
   },

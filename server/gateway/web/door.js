@@ -2,6 +2,8 @@
 
 const ASK_MS = 5000;
 const SECRETS = "/v1/realtime/client_secrets";
+const LIFETIME_S = 7200; // the session is resumed with what has opened it
+const ORDER = { expires_after: { anchor: "created_at", seconds: LIFETIME_S }, session: { type: "realtime" } };
 
 export class Door {
   /** @param {URL} url of `/v1/realtime` @param {string} [apiKey] */
@@ -42,7 +44,7 @@ export class Door {
     url.protocol = url.protocol.replace("ws", "http");
     const headers = { "Content-Type": "application/json" };
     if (this.apiKey) headers.Authorization = `Bearer ${this.apiKey}`;
-    const body = method === "POST" ? JSON.stringify({ session: { type: "realtime" } }) : undefined;
+    const body = method === "POST" ? JSON.stringify(ORDER) : undefined;
     try {
       return await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ASK_MS) });
     } catch {

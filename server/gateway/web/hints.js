@@ -3,7 +3,7 @@
 const STATES = {
   idle: ["Ready when you are", "Press the circle and speak."],
   connecting: ["Connecting", ""],
-  stalled: ["The line is silent", "Waiting for the server; nothing you type is lost."],
+  stalled: ["The line is silent", "Waiting for the server; nothing you say or type is lost."],
   reconnecting: ["The connection was lost", ""],
   listening: ["Listening", "Just speak."],
   hearing: ["I hear you", ""],
@@ -17,6 +17,8 @@ const STATES = {
 const NO_MICROPHONE =
   "No microphone here: browsers give one only to pages on https or localhost; scripts/serve --lan serves https. Type below.";
 
+const RESUMING = "Taking the conversation up again; nothing you say or type is lost.";
+
 /** The agent has the floor, or is about to. */
 const ANSWERING = new Set(["thinking", "speaking", "starved", "yielding"]);
 
@@ -27,7 +29,7 @@ const AWAY = new Set(["connecting", "stalled", "reconnecting"]);
  * @param {object} now
  * @param {string} now.state as the client has it, or `idle`
  * @param {"on" | "muted" | "off" | "impossible"} now.microphone
- * @param {{delayMs: number} | null} [now.retry] the newest
+ * @param {{delayMs: number, isResuming: boolean} | null} [now.retry] the newest
  * @param {boolean} [now.isHeld] whether one holds the circle to talk
  * @param {boolean} [now.isAsking] whether this conversation begins with the microphone
  * @returns {{title: string, hint: string}}
@@ -35,6 +37,7 @@ const AWAY = new Set(["connecting", "stalled", "reconnecting"]);
 export function hintOf({ state, microphone, retry, isAsking, isHeld }) {
   const [title, hint] = STATES[state];
   if (state === "connecting" && isAsking) return { title, hint: "Your browser may ask for the microphone." };
+  if (state === "reconnecting" && retry?.isResuming) return { title: "The line was lost", hint: RESUMING };
   if (state === "reconnecting" && retry) {
     return { title, hint: `Trying again in ${Math.max(1, Math.round(retry.delayMs / 1000))} s, for up to a minute.` };
   }

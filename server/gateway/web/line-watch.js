@@ -14,7 +14,7 @@ export class LineWatch extends EventTarget {
     this.connection = connection;
     this.line = new Line();
     this.timer = 0;
-    connection.addEventListener("open", () => this.begin());
+    for (const begin of ["open", "resumed"]) connection.addEventListener(begin, () => this.begin());
     connection.addEventListener("event", ({ detail }) => detail.type === "x_pong" && this.line.answered(performance.now()));
     for (const end of ["retry", "problem"]) connection.addEventListener(end, () => this.stop());
   }

@@ -57,6 +57,11 @@ export const MESSAGES = {
   },
   key_wrong: { title: "The key was not accepted", text: "Look at it again, or ask who runs the server.", action: "key" },
   session_over: { title: "The conversation is over", text: "The server has ended it.", action: "talk" },
+  taken_over: {
+    title: "The conversation goes on elsewhere",
+    text: "Another tab or device has taken it up.",
+    action: "talk",
+  },
   answer_failed: { title: "That went wrong", text: "The server could not answer. Say it again." },
   not_recognised: { title: "That was not understood", text: "The words could not be recognised. Say it again." },
   server_error: { title: "The server objects", text: "" },

@@ -92,6 +92,12 @@ export class Playout {
     if (text !== before.text || status !== before.status) this.tell("caption", answer.caption);
   }
 
+  /** The line is back: the server shall know what was heard meanwhile. */
+  catchUp(nowMs) {
+    const answer = this.report && this.answers.numbered(this.report.heard.item);
+    if (answer) this.tellServer(answer, nowMs);
+  }
+
   tellServer(answer, nowMs) {
     this.toldAtMs = nowMs;
     const { underruns } = this.report;

@@ -28,10 +28,11 @@ export class Uplink {
     const { connection } = this;
     if (connection.isVoice) {
       const data = this.encoder ? this.encoder.encode(samples) : samples;
-      connection.sendAudio(encodeFrame({ stream: MICROPHONE, epoch: 0, offset: this.sentSamples, samples: data }));
+      const frame = encodeFrame({ stream: MICROPHONE, epoch: 0, offset: this.sentSamples, samples: data });
+      connection.sendAudio(frame, this.sentSamples);
       this.sentSamples += data.length;
     } else if (connection.isOpen) {
-      connection.sendAudio(JSON.stringify({ type: "input_audio_buffer.append", audio: base64FromSamples(samples) }));
+      connection.transmit(JSON.stringify({ type: "input_audio_buffer.append", audio: base64FromSamples(samples) }));
     }
   }
 }

@@ -25,7 +25,8 @@
  * | `level`       | `{input}` or `{output}`: loudness, 0 to 1 |
  * | `turn`        | the server's `x_turn`: why it did what it did |
  * | `metrics`     | the server's `x_metrics`: `ms` after the last voiced sample |
- * | `retry`       | `{attempt, delayMs}`: the server is lost, and is tried again; after a minute it is given up |
+ * | `retry`       | `{attempt, delayMs, isResuming}`: the server is lost, and is tried again; after a minute it is given up |
+ * | `anew`        | `{}`: the conversation is lost, and another one begins; without this, the same one goes on |
  * | `unsent`      | `{text}`: typed, and not answered before the connection was lost; to be offered again |
  * | `line`        | `{isSlow, isSaving, roundTripMs}`: how good the line is, and whether speech goes in telephone quality |
  * | `microphone`  | `{isOn, isMuted, isHeld, deviceId}`; `isHeld`: the device has taken it away, for a call perhaps |
@@ -89,6 +90,8 @@ export class VoiceClient extends EventTarget {
     connection.addEventListener("audio", ({ detail }) => this.takeFrame(detail));
     connection.addEventListener("silence", ({ detail }) => this.stalls(detail));
     connection.addEventListener("retry", ({ detail }) => this.retries(detail));
+    connection.addEventListener("resumed", () => this.resumes());
+    connection.addEventListener("anew", () => this.beginsAnew());
     const line = new LineWatch(connection);
     line.addEventListener("line", ({ detail }) => this.tell("line", detail));
     line.addEventListener("quality", ({ detail }) => this.configure(detail));
@@ -147,12 +150,12 @@ export class VoiceClient extends EventTarget {
     this.show();
   }
 
-  /** Say something in writing; the answer is spoken all the same. While there is no connection, it waits for one. */
+  /** Say something in writing; the answer is spoken all the same. While there is no line, it waits for one. */
   sendText(text) {
     this.interrupt();
     const note = this.outbox.add(text);
     personSays(this, note.id, text, "sending");
-    if (this.connection.isOpen) this.sendNotes([note]);
+    if (this.connection.canSend) this.sendNotes([note]);
   }
 
   /** Change the session: fields of Realtime's session object. They hold when the server was lost and found again, too. */
@@ -245,14 +248,26 @@ export class VoiceClient extends EventTarget {
 
   retries(detail) {
     this.link = "reconnecting";
-    this.lose();
     this.tell("retry", detail);
+    this.show();
+  }
+
+  /** The line is back, and all goes on as it was. */
+  resumes() {
+    this.link = "open";
+    this.playout.catchUp(performance.now());
+    this.show();
+  }
+
+  /** The server has the conversation no more. */
+  beginsAnew() {
+    this.lose();
+    this.tell("anew", {});
     this.giveBack(this.outbox.lost());
-    for (const { id, text } of detail.attempt === 1 ? this.outbox.waiting : []) {
+    for (const { id, text } of this.outbox.waiting) {
       personSays(this, id, "", "final"); // it belongs to the conversation that comes
       personSays(this, id, text, "sending");
     }
-    this.show();
   }
 
   ended(problem) {

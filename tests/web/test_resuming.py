@@ -1,0 +1,147 @@
+"""The page takes its conversation up again when the line was lost: nothing typed or said is lost."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from audio.files import read_audio, write_wav
+from audio.resample import Resampler
+from tests.support.browser import CHROMIUM, Page, browser
+from tests.support.dead_line import dead_line
+from tests.support.live_server import LiveServer, live_server
+from tests.web.talking import begin, lines, write
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="NO CHROMIUM: the page is not tested; apt-get install chromium"
+    ),
+]
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech" / "ps_goforward.wav"
+LISTENING = "document.getElementById('status').innerText === 'Listening'"
+STATE = "document.getElementById('talk').dataset.state"
+BREAKS = "document.querySelectorAll('#captions .break').length"
+
+ANSWER = "One two three four five six seven eight nine ten. Nine eight seven six five four three two one."
+
+HASTE = """
+  const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
+  performance.now = () => now() * 5;
+  window.setTimeout = (run, ms, ...rest) => later(run, ms / 5, ...rest);
+  window.setInterval = (run, ms, ...rest) => often(run, ms / 5, ...rest);
+"""
+"""A second of the page lasts 200 ms."""
+
+WIRE = """
+  const Socket = WebSocket;
+  window.wire = { sockets: 0, frames: [], codes: [], epoch: 0 };  // of the answers' audio: where each frame lies
+  window.WebSocket = class extends Socket {
+    constructor(...all) {
+      super(...all);
+      wire.sockets += 1;
+      this.addEventListener("message", ({ data }) => {
+        if (typeof data !== "string") {
+          const view = new DataView(data);
+          return wire.frames.push([view.getUint32(8, true), (data.byteLength - 12) / 2]);
+        }
+        const event = JSON.parse(data);
+        if (event.type === "error") wire.codes.push(event.error.code);
+      });
+    }
+  };
+"""
+
+
+@pytest.fixture(scope="module")
+def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of silence, and of one sentence in its fourth second."""
+    speech, rate_hz = read_audio(SPEECH)
+    spoken = Resampler(rate_hz, 48_000).process(speech, last=True)
+    path = tmp_path_factory.mktemp("speech") / "microphone.wav"
+    parts = [np.zeros(3 * 48_000, np.int16), spoken, np.zeros(60 * 48_000, np.int16)]
+    write_wav(path, np.concatenate(parts), 48_000)
+    return path
+
+
+async def went_on(page: Page, server: LiveServer) -> dict[str, Any]:
+    """What went over the wire of the one conversation that there was."""
+    assert await page.evaluate(BREAKS) == 0
+    assert await server.sessions() == 1
+    wire: dict[str, Any] = await page.evaluate("wire")
+    assert "audio_gap" not in wire["codes"], "what was said is there without a gap"
+    assert page.complaints == [] or all("WebSocket" in text for text in page.complaints)
+    return wire
+
+
+async def test_a_line_that_stalls_for_half_a_minute_loses_nothing_that_was_typed_or_said(
+    microphone: Path,
+) -> None:
+    async with live_server(resume_grace_s=30.0) as server, dead_line(server.port) as line:
+        async with browser(microphone=microphone, script=HASTE + WIRE) as page:
+            await begin(page, line.port)
+            await page.wait_for(LISTENING)
+            line.stall()
+            await page.wait_for("document.getElementById('status').innerText === 'The line is silent'")
+            await write(page, "are you there")
+            await page.wait_for("document.querySelector('#captions [data-status=sending]') !== null")
+            await page.wait_for("document.getElementById('hint').innerText.includes('up again')")
+            await write(page, "hello")
+            await anyio.sleep(6)  # half a minute of the page
+            line.flow()
+            await page.wait_for(
+                f"{lines('agent')}.some((line) => line.includes('hello there'))", timeout_s=30
+            )
+            said = [text.split("\n")[-1] for text in await page.evaluate(lines("person"))]
+            assert sorted(said) == ["are you there", "hello", "hello there"]
+            await went_on(page, server)
+
+
+async def test_an_answer_goes_on_over_a_line_that_is_cut_in_the_middle_of_it(microphone: Path) -> None:
+    words = "document.querySelector('#captions [data-role=agent] .words').firstChild.textContent"
+    async with live_server(resume_grace_s=30.0) as server, dead_line(server.port) as line:
+        async with browser(script=WIRE) as page:
+            await page.open(f"http://127.0.0.1:{line.port}/")
+            await write(page, ANSWER)
+            await page.wait_for(f"{STATE} === 'speaking' && {words}.includes('three')")
+            line.cut()
+            await page.wait_for("document.getElementById('hint').innerText.includes('up again')")
+            await page.wait_for(f"{words}.trim().endsWith({ANSWER[-20:]!r}) && {STATE} === 'listening'", 60)
+            assert (await page.evaluate(lines("agent")))[0].count("cut short") == 0
+            wire = await went_on(page, server)
+            assert wire["sockets"] == 2
+            places = [place for place, _ in wire["frames"]]
+            ends = [place + samples for place, samples in wire["frames"]]
+            assert places == [0, *ends[:-1]], "each sample once, and in order"
+
+
+async def test_on_a_line_with_a_third_of_a_second_each_way_nothing_is_made_of_it(microphone: Path) -> None:
+    async with live_server(resume_grace_s=30.0) as server, dead_line(server.port) as line:
+        async with browser(microphone=microphone, script=WIRE) as page:
+            await page.open(f"http://127.0.0.1:{line.port}/")
+            line.delay_s = 0.3
+            await page.click("#talk")
+            await page.wait_for(LISTENING)
+            await write(page, "good morning")
+            await page.wait_for(f"{lines('agent')}.some((line) => line.includes('good morning'))")
+            await page.wait_for(
+                f"{lines('agent')}.some((line) => line.includes('hello there'))", timeout_s=30
+            )
+            assert (await went_on(page, server))["sockets"] == 1
+
+
+async def test_a_conversation_that_the_server_has_no_more_is_begun_anew_and_says_so() -> None:
+    async with browser(script=WIRE) as page:
+        async with live_server(resume_grace_s=30.0) as server:
+            await page.open(f"http://127.0.0.1:{server.port}/")
+            await write(page, "hello")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
+            port = server.port
+        async with live_server(port=port, resume_grace_s=30.0):
+            await page.wait_for(f"{BREAKS} === 1", timeout_s=30)
+            await write(page, "once more")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('once more')")
