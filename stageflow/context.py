@@ -111,7 +111,7 @@ class ContextSnapshot(_Shared, RunIdentity):
     created_at: datetime | float | None = None  # the caller's to set: the framework reads no wall clock
 
     if TYPE_CHECKING:  # what may be given is more than what is there afterwards
-        # fmt: off
+
         def __init__(
             self, *, input_text: str | None = None, pipeline_run_id: Identifier = ...,
             request_id: Identifier | None = None, session_id: Identifier | None = None,
@@ -121,8 +121,7 @@ class ContextSnapshot(_Shared, RunIdentity):
             memory: Memory | Mapping[str, Any] | None = None, documents: Iterable[Document | Mapping[str, Any]] = (),
             extensions: Mapping[str, Any] = ..., metadata: Mapping[str, Any] = ...,
             created_at: datetime | float | None = None,
-        ) -> None: ...
-        # fmt: on
+        ) -> None: ...  # fmt: skip
 
     @property
     def identity(self) -> RunIdentity:

@@ -12,7 +12,7 @@ StageflowError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stageflow.graph import PipelineResults
@@ -63,9 +63,7 @@ class RunEnded(StageflowError):
 
     _deed = "failed"
 
-    def __init__(
-        self, stage: str, reason: str, data: Mapping[str, object], results: "PipelineResults"
-    ) -> None:
+    def __init__(self, stage: str, reason: str, data: Mapping[str, Any], results: "PipelineResults") -> None:
         super().__init__(stage, reason, data, results)
         self.stage, self.reason, self.data, self.results = stage, reason, data, results
 

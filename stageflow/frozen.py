@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, type(...), type)
@@ -24,13 +24,10 @@ class UnfreezableError(TypeError):
     """A value that can neither be frozen nor copied."""
 
 
-def _refuse(self: object, *_: object, **__: object) -> NoReturn:
+def _refused(self: Any, *_: Any, **__: Any) -> Any:
     kind = "dict" if isinstance(self, dict) else "list"
     why, remedy = "because others see it too", f"make your own with {kind}(...)"
     raise TypeError(f"this {kind} cannot be changed, {why}: {remedy}")
-
-
-_refused: Any = _refuse
 
 
 class _Frozen:

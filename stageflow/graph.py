@@ -73,6 +73,8 @@ class Node:
     spec: StageSpec
     sight: Sight
     attempt: StageCall
+    edge_count: int  # of the edges to it
+    has_streams: bool  # to it or from it
     followers: "tuple[Node, ...]"  # those that wait for its end
     consumers: "tuple[Node, ...]"  # those that read its stream
     refusal: str  # why the stage cannot send into its stream; empty if it can
@@ -152,13 +154,6 @@ def _inverted(needs: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     return found
 
 
-def _newest_first(specs: Specs, name: str, place: Mapping[str, int]) -> list[str]:
-    """All stages upstream: who has another one upstream comes before it, then the nearest, then as declared."""
-    distance = upstream(specs, name)
-    before = _inverted({one: specs[one].needs for one in distance})
-    return _in_order(before, {one: (away, place[one]) for one, away in distance.items()})
-
-
 def _sights(specs: Specs, order: Iterable[str], place: Mapping[str, int]) -> dict[str, Sight]:
     """What each stage may see; `order` is topological, `place` that of the declaration."""
     seen: dict[str, tuple[str, ...]] = {}  # all upstream
@@ -168,8 +163,10 @@ def _sights(specs: Specs, order: Iterable[str], place: Mapping[str, int]) -> dic
         spec = specs[name]
         if len(spec.needs) == 1:  # a chain costs no search: what the last one saw, behind it
             seen[name] = (*spec.needs, *seen[spec.needs[0]])
-        else:
-            seen[name] = tuple(_newest_first(specs, name, place))
+        else:  # who has another one upstream comes before it, then the nearest, then as declared
+            distance = upstream(specs, name)
+            before = _inverted({one: specs[one].needs for one in distance})
+            seen[name] = tuple(_in_order(before, {one: (away, place[one]) for one, away in distance.items()}))
         ended[name] = frozenset(spec.dependencies).union(*(ended[need] for need in spec.needs))
         visible = ended[name].union(spec.streams)
         may_see = tuple(filter(visible.__contains__, seen[name]))
@@ -191,23 +188,21 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     for name in reversed(order):  # backwards, so that followers are there already
         spec = specs[name]
         rivals = [other for other in stages if other.when and spec.when and other.when[0] == spec.when[0]]
+        waiting = [(one.name, one.when, one.routes) for one in stages if one.when and one.when[0] == name]
+        takers = {other: None if when[1] is OTHERWISE else routes for other, when, routes in waiting}
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             sights[name],
-            attempt_of(spec.stage, name, interceptors, _takers(stages, name)),
+            attempt_of(spec.stage, name, interceptors, takers),
+            len(spec.needs),
+            bool(spec.streams or consumers[name]),
             tuple(made[one] for one in followers[name]),
             tuple(made[one] for one in consumers[name]),
             "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
             frozenset(route for rival in rivals for route in rival.routes),
         )
     return dict(reversed(made.items()))
-
-
-def _takers(stages: Iterable[StageSpec], router: str) -> dict[str, tuple[str, ...] | None]:
-    """By stage that waits for the router, the routes that it takes; None for all others."""
-    waiting = [(one.name, one.when, one.routes) for one in stages if one.when and one.when[0] == router]
-    return {name: None if when[1] is OTHERWISE else routes for name, when, routes in waiting}
 
 
 def mermaid(specs: Sequence[StageSpec]) -> str:

@@ -26,11 +26,7 @@ from stageflow.pilot import BroughtDown
 Routed = Mapping[str, tuple[str, ...] | None]  # by stage that waits for a router, the routes that it takes
 LET_GO_S = 0.5  # how long `on_error` may take when the stage was cut short; half of what the executor waits
 
-CUT_SHORT = (
-    Exception,
-    asyncio.CancelledError,
-    BroughtDown,
-)  # how the attempt of a stage may end, but for its output
+CUT_SHORT = (Exception, asyncio.CancelledError, BroughtDown)  # how an attempt may end without an output
 log = logging.getLogger(__name__)
 
 
@@ -205,11 +201,9 @@ def _check_route(name: str, route: object, routed: Routed) -> None:
         raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
     taken = [each for routes in routed.values() for each in routes or ()]
     if route not in taken and None not in routed.values():
-        lack = f"stage {name!r} gave the route {route!r}, which no stage takes"
-        known, remedy = ", ".join(map(repr, dict.fromkeys(taken))), f"when=({name!r}, OTHERWISE)"
-        raise InvalidOutputError(
-            f"{lack}; taken are {known}: correct it, or add a stage: {remedy} takes the rest"
-        )
+        known, rest = ", ".join(map(repr, dict.fromkeys(taken))), f"when=({name!r}, OTHERWISE)"
+        lack = f"stage {name!r} gave the route {route!r}, which no stage takes; taken are {known}"
+        raise InvalidOutputError(f"{lack}: correct it, or add a stage: {rest} takes the rest")
 
 
 def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> StageCall:

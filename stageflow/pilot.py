@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 # Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
 _THROWS = 100
+GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
 
 
 class BroughtDown(BaseException):

@@ -33,20 +33,11 @@ class Pipeline:
     stages: tuple[StageSpec, ...] = ()  # as they were added
 
     def with_stage(
-        self,
-        name: str,
-        stage: AnyStage,
-        kind: StageKind | None = None,
-        dependencies: Edges = (),
-        *,
-        streams: Edges = (),
-        when: When | None = None,
-        config: Mapping[str, Any] | None = None,
-        timeout_s: float | None = None,
-        retry: RetryPolicy | None = None,
-        optional: bool = False,
+        self, name: str, stage: AnyStage, kind: StageKind | None = None, dependencies: Edges = (), *,
+        streams: Edges = (), when: When | None = None, config: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None, retry: RetryPolicy | None = None, optional: bool = False,
         capacity: int | None = None,
-    ) -> "Pipeline":
+    ) -> "Pipeline":  # fmt: skip
         """Add a stage: a class is instantiated once a run, an instance is shared by all runs; or an async function.
 
         It starts when all `dependencies` have ended and all of `streams`, whose items it reads as they are sent, have
@@ -80,13 +71,8 @@ class Pipeline:
         return Pipeline(bridged(self.stages, self._spec(name)))
 
     def insert(
-        self,
-        name: str,
-        stage: AnyStage,
-        between: tuple[str, str],
-        kind: StageKind | None = None,
-        **settings: Any,
-    ) -> "Pipeline":
+        self, name: str, stage: AnyStage, between: tuple[str, str], kind: StageKind | None = None, **settings: Any
+    ) -> "Pipeline":  # fmt: skip
         """Add a stage on the edge `between` two, whatever its sort: it gets what the second got, and answers for it.
 
         On a stream edge it reads the first one's stream, and the second reads its. The second one's code goes on
@@ -154,15 +140,10 @@ class PipelineGraph:
         return mermaid(self.stages)
 
     async def run(
-        self,
-        snapshot: ContextSnapshot | StageContext,
-        *,
-        ports: Ports = None,
-        config: Mapping[str, Any] | None = None,
-        event_sink: EventSink | None = None,
-        deadline_s: float | None = None,
-        on_end: OnEnd | None = None,
-    ) -> PipelineResults:
+        self, snapshot: ContextSnapshot | StageContext, *, ports: Ports = None,
+        config: Mapping[str, Any] | None = None, event_sink: EventSink | None = None,
+        deadline_s: float | None = None, on_end: OnEnd | None = None,
+    ) -> PipelineResults:  # fmt: skip
         """Run every stage and return their outputs. A StageContext gives its snapshot, config and ports.
 
         Raises PipelineCancelled, StageFailed, StageTimeout or DeadlineExceeded, with the partial results. Cancel-safe:

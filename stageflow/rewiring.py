@@ -67,10 +67,8 @@ def bridged(stages: Sequence[StageSpec], gone: StageSpec) -> tuple[StageSpec, ..
     return tuple(made)
 
 
-def _edited(
-    spec: StageSpec, aliases: Names, dependencies: Sequence[str], streams: Sequence[str]
-) -> StageSpec:
-    edges = {"dependencies": tuple(dependencies), "streams": tuple(streams)}
+def _edited(spec: StageSpec, aliases: Names, waits_for: Sequence[str], streams: Sequence[str]) -> StageSpec:
+    edges = {"dependencies": tuple(waits_for), "streams": tuple(streams)}
     return replace(spec, aliases=FrozenDict(aliases), **edges)  # type: ignore[arg-type]  # by the names above
 
 

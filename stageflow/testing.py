@@ -12,10 +12,9 @@ from stageflow.context import ContextSnapshot
 from stageflow.core import AnyStage, StageContext, StageOutput
 from stageflow.errors import InvalidOutputError, StageflowError, StageUsageError
 from stageflow.events import CollectingEventSink, EventSink, checked_sink
-from stageflow.executor import GRACE_S
 from stageflow.frozen import freeze_items
 from stageflow.interceptors import attempt_of
-from stageflow.pilot import Pilot
+from stageflow.pilot import GRACE_S, Pilot
 from stageflow.stages.inputs import Sight, StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter

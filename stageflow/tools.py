@@ -136,10 +136,14 @@ class ToolRegistry:
             text = f"There is no tool {call.name!r}. There are: {known}."
             return ToolResult.failed(call, "unknown_tool", text)
         try:
-            arguments = _parsed(call.arguments)
+            given = call.arguments
+            arguments = json.loads(given or "{}") if isinstance(given, str) else given
+            if not isinstance(arguments, Mapping):
+                raise ValueError(f"a JSON object is needed, not {type(arguments).__name__}")
             keywords = arguments if tool.validate is None else tool.validate(arguments)
         except ValueError as error:
-            text = f"The arguments of {call.name} do not fit: {error}."
+            why = f"not valid JSON ({error})" if isinstance(error, json.JSONDecodeError) else error
+            text = f"The arguments of {call.name} do not fit: {why}."
             return ToolResult.failed(call, "bad_arguments", text)
         await self.wait_ready(call)
         try:
@@ -148,21 +152,8 @@ class ToolRegistry:
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
                 return ToolResult(call.id, call.name, True, text)
         except Exception as error:  # noqa: BLE001  # a tool is anybody's code; the model must hear of it and go on
-            return ToolResult.failed(
-                call, "exception", f"{call.name} failed: {type(error).__name__}: {error}"
-            )
+            text = f"{call.name} failed: {type(error).__name__}: {error}"
+            return ToolResult.failed(call, "exception", text)
         doubt = "" if tool.effect == "none" else " It may have taken effect all the same."
-        return ToolResult.failed(
-            call, "timeout", f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}"
-        )
-
-
-def _parsed(arguments: str | Mapping[str, object]) -> Mapping[str, object]:
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments or "{}")
-        except json.JSONDecodeError as error:
-            raise ValueError(f"not valid JSON ({error})") from error
-    if not isinstance(arguments, Mapping):
-        raise ValueError(f"a JSON object is needed, not {type(arguments).__name__}")
-    return arguments
+        text = f"{call.name} did not answer within {tool.timeout_s:g} s.{doubt}"
+        return ToolResult.failed(call, "timeout", text)

@@ -107,9 +107,7 @@ class StageInputs:
         sight = self._sight
         answering = sight.aliases.get(stage, (stage,))
         if (first := answering[0]) in sight.upstream:
-            return (
-                answering if len(answering) == 1 else tuple(one for one in answering if one in sight.upstream)
-            )
+            return answering if len(answering) == 1 else tuple(filter(sight.upstream.__contains__, answering))
         asks = f"stage {self.stage_name!r} asks for stage {stage!r}"
         if first in sight.unsettled:
             lack = "which may run on while this one does: there is a stream between them"

@@ -24,7 +24,7 @@ from stageflow import (
     StageStatus,
     StageTimeout,
 )
-from stageflow.executor import GRACE_S
+from stageflow.pilot import GRACE_S
 from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns, sends
 from tests.support.virtual_time import run_virtual, virtual
 

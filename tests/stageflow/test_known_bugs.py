@@ -22,7 +22,7 @@ from stageflow import (
     StageOutput,
     StageStatus,
 )
-from stageflow.executor import GRACE_S
+from stageflow.pilot import GRACE_S
 from stageflow.streams import CAPACITY
 from tests.stageflow.doubles import Do, Log, Returned, collects, gives, raises, returns, sends
 from tests.support.virtual_time import run_virtual, virtual
