@@ -30,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         if name == wanted:
             import_module(f"server.cli.{name}").add_arguments(subparser)
     arguments, unknown = parser.parse_known_args(words)
+    if "words" in arguments:  # argparse takes those behind an option for something else
+        arguments.words += [word for word in unknown if not word.startswith("-")]
+        unknown = [word for word in unknown if word.startswith("-")]
     if unknown:  # argparse would show the usage of the whole, which does not say what the subcommand takes
         subparsers.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:

@@ -5,16 +5,18 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from server.cli.targets import put_here_on_path
+from server.cli.targets import find_server, put_here_on_path
 from server.config.choice import variables
-from server.config.configuration import Configuration, file_path, load_configuration
+from server.config.configuration import Configuration
 from server.config.file import Tables
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings, variable_of
+from server.voice_server import VoiceServer
 from stages.providers.configured import Configured
 
 HIDDEN = "(hidden)"
@@ -31,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=purpose)
         if name != "schema":
             action.add_argument(
+                "target", nargs="?", metavar="MODULE:APP", help="a VoiceServer of your own, as for serve"
+            )
+            action.add_argument(
                 "--config", type=Path, help="the file (default: stageflow-voice.toml, if it is there)"
             )
 
@@ -41,10 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(Tables.model_json_schema(), indent=2))
         return 0
     put_here_on_path()
-    path = file_path(arguments.config)
-    configuration = load_configuration(path=path)
+    if arguments.config is not None:
+        os.environ[FILE_VARIABLE] = str(arguments.config)
+    server = find_server(arguments.target) if arguments.target else VoiceServer()
+    configuration = server.configure()
     if arguments.action == "check":
-        print(f"{path or 'the environment'}: nothing is wrong")
+        print(f"{arguments.target or configuration.file.path or 'the environment'}: nothing is wrong")
         return 0
     for line in show(configuration, variables()):
         print(line)
@@ -56,18 +63,12 @@ def show(configuration: Configuration, environment: Mapping[str, str]) -> Iterat
     file = configuration.file
     yield f"# file: {file.path or f'none ({FILE_VARIABLE}, or --config)'}"
     for name in Settings.model_fields:
-        variable = variable_of(name)
-        inside = [key for key in environment if key.startswith(f"{variable}__") and not _is_provider(name)]
-        if variable in environment or inside:
-            origin = ", ".join(inside) if inside else variable
-            origin += "" if (inside[0] if inside else variable) in os.environ else " in .env"
-        elif name in file.settings:
-            origin = file.place_of(name)
-        else:
-            origin = "default"
-        yield f"{name} = {_shown(getattr(configuration.settings, name))}  # {origin}"
+        value = _shown(getattr(configuration.settings, name))
+        yield f"{name} = {value}  # {_origin(name, configuration, environment)}"
     for kind, chosen in configuration.choice.providers.items():
         yield from _of_provider(kind, chosen, file.path)
+    for kind, made in configuration.choice.given.items():
+        yield f"{kind}: {type(made).__name__} (an object of the program's)"
     for agent in configuration.crew.agents:
         yield f"agent {agent.name}: {_shown(agent)}"
         model = configuration.models.get(agent.name)
@@ -77,6 +78,20 @@ def show(configuration: Configuration, environment: Mapping[str, str]) -> Iterat
         yield f"route to {route.agent}: {_shown(route)}"
     if configuration.crew.tools:
         yield f"tools: {', '.join(tool.name for tool in configuration.crew.tools)}"
+
+
+def _origin(name: str, configuration: Configuration, environment: Mapping[str, str]) -> str:
+    """Where a setting of the server came from."""
+    variable = variable_of(name)
+    inside = [key for key in environment if key.startswith(f"{variable}__") and not _is_provider(name)]
+    if name in configuration.overrides:
+        return "the program"
+    if variable in environment or inside:
+        origin = ", ".join(inside) if inside else variable
+        return origin + ("" if (inside[0] if inside else variable) in os.environ else " in .env")
+    if name in configuration.file.settings:
+        return configuration.file.place_of(name)
+    return "default"
 
 
 def _is_provider(name: str) -> bool:
@@ -109,6 +124,8 @@ def _shown(value: Any) -> str:
             return f"{{{', '.join(f'{name}: {_shown(one)}' for name, one in given.items())}}}"
         case Mapping():
             return f"{{{', '.join(f'{name}: {_secret_or(name, one)}' for name, one in value.items())}}}"
+        case type() | FunctionType():
+            return value.__name__
         case str() | Path():
             return json.dumps(_without_password(str(value)), ensure_ascii=False)
         case _:

@@ -18,7 +18,7 @@ from server.config.choice import chosen_alone
 from server.config.configuration import file_path
 from server.config.setting_names import FILE_VARIABLE
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, ProviderFault, known_names
+from stages.providers.registry import Kind, ProviderFault, declared_kind, known_names
 from stages.testing.kit import Check, Finding, Opens, Terms, close, fault_of
 from stages.testing.recogniser_checks import Said
 from stages.testing.suites import checks_for, unreachable_check
@@ -75,8 +75,10 @@ def _find(name: str, wanted: Kind | None) -> tuple[Kind, Configured]:
     """The provider as it is configured. Raises ProviderFault."""
     if wanted is not None and wanted not in _CHECKED:
         raise ProviderFault([f"there are no checks for {wanted}; there are for {', '.join(_CHECKED)}"])
-    kinds = [wanted] if wanted else [kind for kind in _CHECKED if name in known_names(kind)]
     path = file_path(None)
+    kinds = [wanted] if wanted else [kind for kind in _CHECKED if name in known_names(kind)]
+    if not kinds and ":" in name:
+        kinds = [kind for kind in (declared_kind(name),) if kind is not None]
     if not kinds and ":" not in name:
         raise ProviderFault(
             [f"there is no {', '.join(_CHECKED)} {name!r}; `stageflow-voice providers` lists them"]

@@ -159,6 +159,13 @@ def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
     return Crew(agents, composition.routes, made, named, hook, composition.guard, servers), tuple(faults)
 
 
+def without_faults(crew: Crew) -> Crew:
+    """As much of a crew as a pipeline can be tried with, whatever is wrong with its agents, routes and tools."""
+    agents = {agent.name: agent for agent in reversed(crew.agents)}
+    routes = tuple(Route(agent=name) for name in agents) if len(agents) > 1 else ()
+    return Crew(tuple(agents.values()), routes, hook=crew.hook)
+
+
 def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str]) -> frozenset[str]:
     """Add the tools that are wanted; their names."""
     names = set[str]()

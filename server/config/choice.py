@@ -61,21 +61,23 @@ def choose(
 ) -> Choice:
     """The providers that the settings name. Imports the modules that are named, and no others."""
     environment, given = variables(env_file), given or {}
-    found, faults = dict[Kind, Configured](), list[str]()
+    found, faults, able = dict[Kind, Configured](), list[str](), _of(given)
     for kind in KINDS:
         if kind in given or (kind in MAY_BE_NONE and name_of(settings, kind) == NONE):
             continue
         if (
             kind == "end_of_turn"
             and "end_of_turn" not in settings.model_fields_set
-            and _owns_turns(found, given)
+            and _owns_turns(able.get("stt"))
         ):
             continue  # it is there for recognisers that do not find the ends of turns themselves
-        provider, wrong = configured(kind, name_of(settings, kind), settings, tables or {}, environment)
+        name = name_of(settings, kind)
+        provider, wrong = configured(kind, name, settings, tables or {}, environment)
         faults += wrong
         if provider is not None:
             found[kind] = provider
-    faults += _clashes({kind: one.capabilities for kind, one in found.items()} | _of(given))
+        able[kind] = provider.capabilities if provider is not None else _declared(kind, name)
+    faults += _clashes(able)
     return Choice(found, tuple(faults), given)
 
 
@@ -144,15 +146,21 @@ def _of(given: Mapping[Kind, object]) -> dict[Kind, Any]:
     return {kind: getattr(made, "capabilities", None) for kind, made in given.items()}
 
 
-def _owns_turns(found: Mapping[Kind, Configured], given: Mapping[Kind, object]) -> bool:
-    able = found["stt"].capabilities if "stt" in found else _of(given).get("stt")
+def _declared(kind: Kind, name: str) -> Any:
+    """What a provider whose settings are wrong says that it can do: what does not go with it is told with them."""
+    try:
+        return find_provider(kind, name).capabilities
+    except ProviderFault:
+        return None
+
+
+def _owns_turns(able: Any) -> bool:
     return isinstance(able, RecogniserCapabilities) and able.turns == "theirs"
 
 
 def _clashes(capabilities: Mapping[Kind, Any]) -> Iterator[str]:
     """What cannot work together."""
-    hears = capabilities.get("stt")
-    if not isinstance(hears, RecogniserCapabilities) or hears.turns != "theirs":
+    if not _owns_turns(capabilities.get("stt")):
         return
     if "end_of_turn" in capabilities:
         yield (

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from server.config.agents import Agent, Composition, Crew, assemble
+from server.config.agents import Agent, Composition, Crew, assemble, without_faults
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.file import FILE_NAME, FileContent, joined, read_file
 from server.config.pipeline import pipeline_faults
@@ -96,8 +96,7 @@ def load_configuration(
     found += [_placed(line, content) for line in choice.faults]
     crew, wrong_parts = assemble(parts.above(content.composition))
     found += wrong_parts
-    if not wrong_parts:
-        found += pipeline_faults(known, crew)
+    found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
     if settings is None or found:
         raise unusable(dict.fromkeys(found))

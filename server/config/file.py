@@ -3,9 +3,10 @@
 The environment wins over it. A key `<name>_file` gives the path of a file that holds the value, for secrets.
 """
 
+import copy
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -208,18 +209,34 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
             if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
-        composition = _right_part(raw, {str(fault["loc"][0]) for fault in error.errors()})
+        composition = _right_part(raw, error.errors(include_url=False))
         return FileContent(path, names, kinds, composition), tuple(faults)
     return _content(path, tables), tuple(faults)
 
 
-def _right_part(raw: Mapping[str, Any], wrong: set[str]) -> Composition:
-    """What is composed in the tables that are right: their faults are told with those of the others."""
-    if wrong & {"agents", "routes"}:  # one makes no sense without the other
-        wrong = wrong | {"agents", "routes"}
+def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Composition:
+    """What is composed in the tables that are right, or agents and routes that are but for keys that there are not:
+    their faults are told with those of the others."""
     kept = {table: raw[table] for table in ("agents", "routes", "guard", "tools", "pipeline") if table in raw}
+    kept = copy.deepcopy(kept)
+    wrong = set[str]()
+    for fault in found:
+        table, *path = fault["loc"]
+        if fault["type"] == "extra_forbidden" and table in ("agents", "routes") and path:
+            _remove(kept[table], path)
+        else:
+            wrong.add(table)
+    if wrong & {"agents", "routes"}:  # one makes no sense without the other
+        wrong |= {"agents", "routes"}
     tables = Tables.model_validate({table: content for table, content in kept.items() if table not in wrong})
     return _content(Path(), tables).composition
+
+
+def _remove(table: Any, path: Sequence[Any]) -> None:
+    """Take away the key at a path."""
+    for part in path[:-1]:
+        table = table[part]
+    del table[path[-1]]
 
 
 def _content(path: Path, tables: Tables) -> FileContent:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from stages.providers.configured import own_variable, variable_of
+from stages.providers.configured import own_variable, variable_of, variables_prefix
 from stages.providers.registry import Kind, NoSettings, Provider, ProviderFault, find_provider, known_names
 
 
@@ -38,7 +38,7 @@ class ProviderPage:
 
     def variable(self, field: str) -> str:
         """The variable that sets a field of it."""
-        return f"STAGEFLOW_VOICE_{self.kind}__{self.name}__".upper() + field
+        return variables_prefix(self.kind, self.name) + field
 
 
 def pages(kind: Kind, environment: Mapping[str, str], name: str | None = None) -> Iterator[ProviderPage]:

@@ -5,6 +5,7 @@ the key `voice` of the table, the file that the key `voice_file` names (its cont
 variable that the field itself names (`json_schema_extra={"env": "ACME_API_KEY"}`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,13 @@ from stages.providers.registry import NoSettings, Provider
 
 PREFIX = "STAGEFLOW_VOICE_"
 _FILE = "_file"
+_NOT_IN_NAMES = re.compile(r"\W")
+_ADDRESSES = {
+    "^https?://": "http:// or https://",
+    "^wss?://": "ws:// or wss://",
+    "^(https?|wss?)://": "http://, https://, ws:// or wss://",
+}
+"""Patterns of addresses, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,12 @@ def configure(
 
 def variable_of(provider: Provider, field: str) -> str:
     """The variable that sets a field of a provider."""
-    return f"{PREFIX}{provider.kind}__{provider.name}__{field}".upper()
+    return variables_prefix(provider.kind, provider.name) + field.upper()
+
+
+def variables_prefix(kind: str, name: str) -> str:
+    """With what the variables of a provider begin; for `module:Class` too, which no shell takes in a name."""
+    return f"{PREFIX}{kind}__{_NOT_IN_NAMES.sub('_', name)}__".upper()
 
 
 def own_variable(field: FieldInfo) -> str | None:
@@ -102,4 +115,6 @@ def _line(provider: Provider, fault: Any) -> str:
         own = own_variable(fields[where]) if where in fields else None
         variable = own or variable_of(provider, where)
         return f"{key}: {provider.name!r} needs it: set {key}, or the variable {variable}"
+    if fault["type"] == "string_pattern_mismatch" and (begins := _ADDRESSES.get(fault["ctx"]["pattern"])):
+        return f"{key}: is no address; write one that begins with {begins}"
     return f"{key}: {fault['msg']}"

@@ -181,6 +181,12 @@ def object_faults(kind: Kind, made: object) -> list[str]:
     return list(_missing_methods(kind, type(made).__name__, made))
 
 
+def declared_kind(path: str) -> Kind | None:
+    """The kind that `module:Class` is by the capabilities that it declares. Raises ProviderFault if it is not there."""
+    declared = getattr(_import(repr(path), path), "capabilities", None)
+    return next((kind for kind, made_by in _CAPABILITIES.items() if isinstance(declared, made_by)), None)
+
+
 def known_names(kind: Kind) -> tuple[str, ...]:
     """The names of all providers of a kind that are built in or installed."""
     return tuple(sorted({*BUILT_IN[kind], *_entry_points(kind)}))
@@ -192,13 +198,13 @@ def _locate(kind: Kind, name: str) -> tuple[type, str]:
         missing = [package for package in entry.requires if find_spec(package) is None]
         if missing:
             raise ProviderFault([_not_installed(kind, name, missing[0], entry.extra or missing[0])])
-        return _import(kind, name, entry.target), "built in"
+        return _import(f"{kind} {name!r}", entry.target), "built in"
     if (point := _entry_points(kind).get(name)) is not None:
         package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package"
-        return _import(kind, name, point.value.partition(" ")[0]), package
+        return _import(f"{kind} {name!r}", point.value.partition(" ")[0]), package
     module, colon, attribute = name.partition(":")
     if colon and module and attribute:
-        found = _import(kind, name, name)
+        found = _import(f"{kind} {name!r}", name)
         return found, str(getattr(sys.modules[module], "__file__", module))
     raise ProviderFault([_unknown(kind, name)])
 
@@ -208,20 +214,20 @@ def _entry_points(kind: Kind) -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"{GROUP}.{kind}")}
 
 
-def _import(kind: Kind, name: str, target: str) -> type:
+def _import(what: str, target: str) -> type:
     module, _, attribute = target.partition(":")
     try:
         found: Any = importlib.import_module(module)
     except ImportError as error:
-        raise ProviderFault([f"{kind} {name!r}: cannot import {module!r} ({error})"]) from error
+        raise ProviderFault([f"{what}: cannot import {module!r} ({error})"]) from error
     except Exception as error:
-        raise ProviderFault([f"{kind} {name!r}: importing {module!r} failed: {error!r}"]) from error
+        raise ProviderFault([f"{what}: importing {module!r} failed: {error!r}"]) from error
     for part in attribute.split("."):
         found = getattr(found, part, None)
         if found is None:
-            raise ProviderFault([f"{kind} {name!r}: {module!r} has no {attribute!r}"])
+            raise ProviderFault([f"{what}: {module!r} has no {attribute!r}"])
     if not isinstance(found, type):
-        raise ProviderFault([f"{kind} {name!r} is {type(found).__name__}, not a class"])
+        raise ProviderFault([f"{what} is {type(found).__name__}, not a class"])
     return found
 
 

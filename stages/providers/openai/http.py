@@ -63,7 +63,10 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base_url: str | None = Field(
-        None, description="ends in /v1; without it, OpenAI's", json_schema_extra={"env": "OPENAI_BASE_URL"}
+        None,
+        pattern="^https?://",
+        description="ends in /v1; without it, OpenAI's",
+        json_schema_extra={"env": "OPENAI_BASE_URL"},
     )
     api_key: SecretStr | None = Field(None, json_schema_extra={"env": "OPENAI_API_KEY"})
     silence_s: float = Field(

@@ -71,16 +71,37 @@ def test_what_is_wrong_is_told_and_the_key_is_not(
     (tmp_path / "stageflow-voice.toml").write_text(
         '[tts]\nuse = "acme_voice_of_test:Voice"\napi_key = "sk-123456"\n'
     )
-    assert main(["providers", "check", "acme_voice_of_test:Voice", "--kind", "tts"]) == 1
+    assert main(["providers", "check", "--kind", "tts", "acme_voice_of_test:Voice"]) == 1
     told = capsys.readouterr().out
     assert "a secret is shown: in the log" in told
     assert "sk-123456" not in told
     assert "its service is not there, and it says nothing of it" in told
 
 
+def test_the_kind_of_a_class_is_known_by_what_it_declares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("STAGEFLOW_VOICE_LLM__MODEL_OF_TEST_MODEL__ANSWER", "Yes.")
+    (tmp_path / "model_of_test.py").write_text(
+        "from pydantic import BaseModel\nfrom stages.ports import Finished, ModelCapabilities, TextDelta\n"
+        "class Model:\n    'Says one thing.'\n    interface = 1\n    capabilities = ModelCapabilities(tools=False)\n"
+        "    class Settings(BaseModel):\n        answer: str\n"
+        "    def __init__(self, settings):\n        self.answer = settings.answer\n"
+        "    async def stream(self, messages, *, tools=(), tool_choice='auto', max_tokens=None):\n"
+        "        yield TextDelta(self.answer)\n        yield Finished()\n"
+    )
+    assert main(["providers", "check", "model_of_test:Model"]) == 0
+    assert main(["providers", "model_of_test:Model"]) == 0
+    told = capsys.readouterr().out
+    assert "llm model_of_test:Model: 8 of 8 checks passed" in told
+    assert "STAGEFLOW_VOICE_LLM__MODEL_OF_TEST_MODEL__<NAME>" in told
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        (["check", "nowhere:Nobody"], "'nowhere:Nobody': cannot import 'nowhere'"),
         (["check", "nobody"], "there is no stt, llm, tts 'nobody'"),
         (["check", "openai"], "say which, such as --kind stt"),
         (["check", "webrtc", "--kind", "vad"], "there are no checks for vad"),

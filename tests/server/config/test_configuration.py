@@ -186,6 +186,63 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert any("stt 'scriptd'" in line for line in found)
 
 
+def test_a_fault_hides_no_other(environment: pytest.MonkeyPatch) -> None:
+    """A wrong key of an agent, its routes, its tools, the hook, the provider and what does not go with it."""
+    Path("parts_of_a_test.py").write_text(TOOLS + HOOKS)
+    environment.syspath_prepend(str(Path.cwd()))
+    environment.delenv("DEEPGRAM_API_KEY", raising=False)
+    found = faults(
+        CHEAP.replace('"scripted"', '"deepgram_flux"', 1).replace('"none"', '"smart_turn"')
+        + "[[agents]]\nname = 'a'\ngreting = 'hello'\n[[agents]]\nname = 'b'\n[[routes]]\nagent = 'c'\n"
+        + "[tools]\nfunctions = ['parts_of_a_test:anything']\n[pipeline]\nhook = 'parts_of_a_test:silent'\n"
+    )
+    for line in (
+        "stageflow-voice.toml: agents.0.greting: is no key; did you mean 'greeting'?",
+        "stt.api_key: 'deepgram_flux' needs it",
+        "end_of_turn: two would find the ends of turns",
+        "routes: 'c' is no agent",
+        "agents: no route leads to 'a'",
+        "tools.functions: tool 'anything'",
+        "pipeline.hook: there is no agent",
+    ):
+        assert any(one.startswith(line) for one in found), (line, found)
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    (fault,) = faults(CHEAP.replace('"echo"', '"openai"\nmodel = "m"\nbase_url = "localhost:11434/v1"'))
+    assert (
+        fault
+        == "stageflow-voice.toml: llm.base_url: is no address; write one that begins with http:// or https://"
+    )
+
+
+APP = """
+from server import Agent, VoiceServer
+
+async def in_stock(article: str) -> str:
+    \"\"\"Tell how many there are.\"\"\"
+    return "7"
+
+cheap = dict(stt="scripted", llm="echo", tts="scripted", vad="webrtc", end_of_turn="none")
+app = VoiceServer(**cheap, agents=[Agent(tools=[in_stock])], port=8123)
+wrong = VoiceServer(stt="nothing")
+"""
+
+
+def test_a_server_in_python_is_checked_and_shown(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("app_of_a_test.py").write_text(APP)
+    environment.syspath_prepend(str(Path.cwd()))
+    assert main(["config", "check", "app_of_a_test:app"]) == 0
+    assert main(["config", "check", "app_of_a_test:wrong"]) == 1
+    assert "stt 'nothing' is not built in" in capsys.readouterr().err
+    assert main(["config", "show", "app_of_a_test:app"]) == 0
+    shown = capsys.readouterr().out
+    assert "port = 8123  # the program" in shown
+    assert "tools: [in_stock]" in shown
+
+
 def test_a_file_that_is_named_and_not_there_is_a_mistake(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STAGEFLOW_VOICE_CONFIG", "nowhere.toml")
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
