@@ -373,7 +373,11 @@ class App:
 
     def _mint(self, body: bytes, key: str) -> Mapping[str, object]:
         value = self._secrets.mint(body, key)
-        order = read_order(body, self._session_config(), self._opening.hosting)
+        opening = self._opening
+        order = read_order(body, self._session_config(), opening.hosting, opening.abilities)
+        if order.ignored:
+            params = ", ".join(setting.param for setting in order.ignored)
+            log.info("settings of a client secret that change nothing: %s", params)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 
 

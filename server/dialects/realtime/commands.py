@@ -92,6 +92,11 @@ def _few_pieces(value: object) -> object:
     return value
 
 
+class _Append(Part):
+    audio: Any = None
+    """Read in the short way, `server.dialects.realtime.decode`."""
+
+
 class _SessionUpdate(Part):
     session: SessionPart
 
@@ -281,6 +286,7 @@ _BY_SESSION: Mapping[str, Callable[[RawEvent, SessionConfig, RealtimeLimits, Ids
 """What means different things in different sessions."""
 
 MODELS: Mapping[str, type[BaseModel]] = {
+    APPEND: _Append,
     UPDATE: _SessionUpdate,
     "conversation.item.create": _CreateItem,
     "conversation.item.retrieve": _NamesItem,

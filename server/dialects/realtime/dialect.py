@@ -7,6 +7,8 @@ object of both. Images are not for this server: they are left out of their items
 
 from dataclasses import replace
 
+from pydantic import BaseModel
+
 from server.dialects.realtime.commands import (
     APPEND,
     CREATE_RESPONSE,
@@ -34,6 +36,8 @@ from server.domain.events import Event
 from server.domain.ids import Ids
 from server.domain.values import Abilities, SessionConfig
 from server.domain.voice_events import VoiceEvent
+
+_APPEND_KEYS = frozenset({"type", "event_id", "audio"})
 
 
 class RealtimeDialect:
@@ -82,7 +86,8 @@ class RealtimeDialect:
         """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
         kind, ref = event.get("type"), event_ref(event)
         if kind == APPEND:
-            return append_audio(event, self._limits, self._session.config.input_format)
+            heard = append_audio(event, self._limits, self._session.config.input_format)
+            return heard if _APPEND_KEYS.issuperset(event) else replace(heard, problem=self._unread(event))
         problems: list[ClientError | None] = []
         command: Order | Noted
         if kind == UPDATE:
@@ -94,8 +99,13 @@ class RealtimeDialect:
             self._locks.check_command(command, event)
             if kind == CREATE_RESPONSE:
                 problems.append(self._ignored.of_response(event.get("response"), ref))
-        problems.append(self._unknown.problem(event, MODELS.get(str(kind), Part), ref))
-        return noted(command, [problem for problem in problems if problem is not None])
+        obeyed = noted(command, [problem for problem in problems if problem is not None])
+        return self.with_unknown(obeyed, event, MODELS.get(str(kind), Part))
+
+    def with_unknown(self, command: Order | Noted, event: RawEvent, model: type[BaseModel]) -> Order | Noted:
+        """The command, and beside it the keys of its event that `model` does not know, as far as they were not told."""
+        problem = self._unknown.problem(event, model, event_ref(event))
+        return command if problem is None else noted(command, [problem])
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
@@ -111,6 +121,9 @@ class RealtimeDialect:
     def config(self) -> SessionConfig:
         """What the client has configured."""
         return self._session.config
+
+    def _unread(self, event: RawEvent) -> ClientError | None:
+        return self._unknown.problem(event, MODELS[APPEND], event_ref(event))
 
     def _configure(self, event: RawEvent, part: SessionPart) -> Configure:
         ref, purpose = event_ref(event), self._session.config.purpose

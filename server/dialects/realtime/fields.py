@@ -5,7 +5,8 @@ keys are ignored here, and told by `server.dialects.realtime.unknown`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -34,6 +35,19 @@ MAX_KEPT_CHARS = 64 << 10
 
 Json = dict[str, JsonValue]
 Text = Annotated[str, Field(max_length=100_000)]
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """The keys that an object may have, and those of the objects in it. What is kept unread has none to know."""
+
+    inner: Mapping[str, "Keys"]
+    is_list: bool = False
+
+
+def _keys(*names: str, **inner: Keys) -> Keys:
+    """As an annotation: the keys of an object that no model describes."""
+    return Keys({name: Keys({}) for name in names} | inner)
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -143,8 +157,25 @@ def _truncation(value: JsonValue) -> JsonValue:
     return value
 
 
+_FILTER = _keys("tool_names", "read_only")
+_TOOL_KEYS = _keys(
+    *("type", "name", "description", "parameters", "strict"),
+    *(
+        "server_label",
+        "server_url",
+        "server_description",
+        "connector_id",
+        "tunnel_id",
+        "authorization",
+        "headers",
+    ),
+    allowed_tools=_FILTER,
+    require_approval=_keys(always=_FILTER, never=_FILTER),
+)
+_TRUNCATION_KEYS = _keys("type", "retention_ratio", token_limits=_keys("post_instructions"))
+
 Kept = Annotated[Any, AfterValidator(_kept)]
-Tool = Annotated[dict[str, Any], AfterValidator(_tool)]
+Tool = Annotated[dict[str, Any], AfterValidator(_tool), _TOOL_KEYS]
 Tools = Annotated[
     list[Tool] | None,
     Field(max_length=MAX_TOOLS),
@@ -155,6 +186,7 @@ Choice = Annotated[
     Kept,
     AfterValidator(_word_or_object("none", "auto", "required", kinds=("function", "mcp"))),
     AfterValidator(_tool_choice),
+    _keys("type", "name", "server_label"),
 ]
 
 
@@ -234,7 +266,7 @@ class OutputPart(Part):
     """`session.audio.output`."""
 
     format: FormatPart | None = None
-    voice: Annotated[str | None, PlainValidator(_voice)] = None
+    voice: Annotated[str | None, PlainValidator(_voice), _keys("id")] = None
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
 
 
@@ -268,6 +300,7 @@ class SessionPart(Part):
         Kept,
         AfterValidator(_word_or_object("auto", "disabled", kinds=("retention_ratio",))),
         AfterValidator(_truncation),
+        _TRUNCATION_KEYS,
     ] = None
     prompt: Annotated[dict[str, Any] | None, AfterValidator(_kept)] = None
     reasoning: ReasoningPart | None = None

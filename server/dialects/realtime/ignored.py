@@ -58,11 +58,24 @@ class IgnoredSettings:
         """What of an update changes nothing and was not told yet; `config` is what holds after it."""
         return self._new(_of_session(part, config, self._abilities.voices))
 
+    def of_order(self, part: SessionPart, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
+        """What of the order of a client secret changes nothing; `config` is what a session of it begins with."""
+        language = self._language(part)
+        found = (
+            *_of_model("session.model", part.model),
+            *_of_session(part, config, self._abilities.voices),
+            *((language,) if language else ()),
+        )
+        return self._new(found)
+
     def of_language(self, part: SessionPart, ref: str | None) -> ClientError | None:
         """What to tell of a language that the recogniser does not understand, if that was not told yet."""
-        wanted = part.audio and part.audio.input and part.audio.input.transcription
-        found = _of_language(wanted, self._abilities.languages) if wanted else None
+        found = self._language(part)
         return self._error([found] if found else [], ref)
+
+    def _language(self, part: SessionPart) -> IgnoredSetting | None:
+        wanted = part.audio and part.audio.input and part.audio.input.transcription
+        return _of_language(wanted, self._abilities.languages) if wanted else None
 
     def of_response(self, response: object, ref: str | None) -> ClientError | None:
         """What to tell of the checked `response` of a `response.create`, as far as that was not told yet."""

@@ -1,19 +1,21 @@
 """`POST /v1/realtime/client_secrets`: what a backend asks for, and what it gets to hand to a browser."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from pydantic import Field
 from pydantic_core import from_json
 
-from server.dialects.realtime.commands import RawEvent, checked
+from server.dialects.realtime.commands import RawEvent, check_choice, checked
 from server.dialects.realtime.fields import Json, Part, SessionPart
+from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.locks import LOCKABLE, Pinned
 from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, render_session
+from server.dialects.realtime.unknown import unknown_keys
 from server.domain.errors import ClientError
 from server.domain.ids import new_id
-from server.domain.values import SessionConfig
+from server.domain.values import Abilities, IgnoredSetting, SessionConfig
 from server.tools.mcp_policy import McpPolicy
 
 
@@ -38,31 +40,44 @@ class SecretOrder:
 
     pinned: Pinned
     lifetime_s: int
+    ignored: tuple[IgnoredSetting, ...] = ()
+    """What of the order is not known, or not held."""
 
 
 def read_order(
     body: bytes,
     defaults: SessionConfig,
     hosting: McpPolicy = McpPolicy(),
+    abilities: Abilities | None = None,
 ) -> SecretOrder:
-    """The body of a request; an empty one asks for a session as the server has it. Raises ClientError."""
-    order = checked(_Order, _object(body))
+    """The body of a request; an empty one asks for a session as the server has it. Without `abilities` no wish is
+    beyond the server. Raises ClientError."""
+    body_object = _object(body)
+    order = checked(_Order, body_object)
     part = order.session or _PinnedPart()
     config = replace(defaults, model=part.model or defaults.model)
     mcp = mcp_servers(part.tools, "session.tools", hosting, None)
     session = merge(WireSession(config), part, config, mcp)
+    if "tool_choice" in part.model_fields_set:
+        check_choice(session.config, "session.tool_choice", None)
     lifetime_s = order.expires_after.seconds if order.expires_after else _Expiry().seconds
-    return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s)
+    ignored = (
+        *unknown_keys(body_object, _Order),
+        *IgnoredSettings(abilities or Abilities()).of_order(part, session.config),
+    )
+    return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s, ignored)
 
 
 def render_secret(value: str, order: SecretOrder, expires_at_s: int) -> Json:
     """The answer; `expires_at_s` in Unix seconds."""
     session = order.pinned.session
+    ignored: Json = {"x_ignored": [asdict(setting) for setting in order.ignored]} if order.ignored else {}
     return {
         "value": value,
         "expires_at": expires_at_s,
         "session": render_session(session, session.config, new_id("sess"), expires_at_s),
         "x_locked": list(order.pinned.locked),
+        **ignored,
     }
 
 

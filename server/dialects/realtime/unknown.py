@@ -3,16 +3,16 @@
 The rest of the event is obeyed. The ten settings that the beta shape of the protocol had at the top are known by name.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from itertools import islice
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 
-from server.dialects.realtime.fields import SessionPart
+from server.dialects.realtime.fields import Keys, SessionPart
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting
 
@@ -80,7 +80,8 @@ class UnknownKeys:
 
 def unknown_keys(event: Mapping[str, JsonValue], model: type[BaseModel]) -> list[IgnoredSetting]:
     """The keys of an object that `model` does not know, each with its path and what to write instead; a few at most."""
-    return list(islice(_unknown(event, _tree(model)), MAX_TOLD))
+    keys = _keys_of(model)
+    return list(islice(_unknown(event, keys, keys), MAX_TOLD))
 
 
 def _error(faults: list[IgnoredSetting], ref: str | None) -> ClientError:
@@ -92,41 +93,39 @@ def _error(faults: list[IgnoredSetting], ref: str | None) -> ClientError:
     return ClientError("unknown_parameter", "; ".join(lines), param=faults[0].param, ref=ref)
 
 
-@dataclass(frozen=True)
-class _Tree:
-    """The keys that an object may have, and those of the objects in it. What is kept unread has none to know."""
-
-    keys: "Mapping[str, _Tree]"
-
-
 @cache
-def _tree(model: type[BaseModel]) -> _Tree:
-    keys = {name: _inner(field.annotation) for name, field in model.model_fields.items()}
+def _keys_of(model: type[BaseModel]) -> Keys:
+    inner = {name: _inner(field.annotation, field.metadata) for name, field in model.model_fields.items()}
     if issubclass(model, SessionPart):
-        keys |= {name: _Tree({}) for name in _SHOWN}
-    return _Tree(keys)
+        inner |= {name: Keys({}) for name in _SHOWN}
+    return Keys(inner)
 
 
-def _inner(annotation: object) -> _Tree:
+def _inner(annotation: object, metadata: Sequence[object] = ()) -> Keys:
+    if isinstance(annotation, Keys):
+        return annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _tree(annotation)
-    trees = [_inner(argument) for argument in get_args(annotation)]
-    return next((tree for tree in trees if tree.keys), _Tree({}))
+        return _keys_of(annotation)
+    found = [_inner(argument) for argument in (*metadata, *get_args(annotation))]
+    keys = next((keys for keys in found if keys.inner), Keys({}))
+    return replace(keys, is_list=True) if get_origin(annotation) is list else keys
 
 
-def _unknown(given: Mapping[str, JsonValue], tree: _Tree, path: str = "") -> Iterator[IgnoredSetting]:
+def _unknown(
+    given: Mapping[str, JsonValue], keys: Keys, top: Keys, path: str = ""
+) -> Iterator[IgnoredSetting]:
     for key, value in given.items():
         here = f"{path}.{key[:_LONGEST_KEY]}".removeprefix(".")
-        inner = tree.keys.get(key)
+        inner = keys.inner.get(key)
         if inner is None:
             if path or key not in _EVERYWHERE:
-                yield IgnoredSetting(here, _advice(here, tree))
-        elif inner.keys and isinstance(value, dict):
-            yield from _unknown(value, inner, here)
-        elif inner.keys and isinstance(value, list):
+                yield IgnoredSetting(here, _advice(here, keys, top))
+        elif inner.inner and isinstance(value, dict):
+            yield from _unknown(value, inner, top, here)
+        elif inner.inner and isinstance(value, list):
             for number, element in enumerate(value):
                 if isinstance(element, dict):
-                    yield from _unknown(element, inner, f"{here}[{number}]")
+                    yield from _unknown(element, inner, top, f"{here}[{number}]")
 
 
 def _beta_key(path: str) -> str | None:
@@ -134,7 +133,7 @@ def _beta_key(path: str) -> str | None:
     return key if root in ("session", "response") and key in _BETA else None
 
 
-def _advice(path: str, tree: _Tree) -> str:
+def _advice(path: str, keys: Keys, top: Keys) -> str:
     root, _, rest = path.partition(".")
     key = _beta_key(path)
     if key == "temperature":
@@ -143,19 +142,17 @@ def _advice(path: str, tree: _Tree) -> str:
         root = "session" if _BETA[key].startswith("audio.input") else root
         return f"is ignored; write {root}.{_BETA[key]}"
     leaf = rest.rpartition(".")[2] or root
-    if near := get_close_matches(leaf, tree.keys, 1, 0.75):
+    if near := get_close_matches(leaf, keys.inner, 1, 0.75):
         return f"is not known, and ignored; did you mean {near[0]!r}?"
-    if root == "session" and (places := [place for place in _PLACES if place.rpartition(".")[2] == leaf]):
-        return f"is ignored here; it belongs to {' or '.join(f'session.{place}' for place in places)}"
+    if places := [place for place in _places(top) if place.rpartition(".")[2] == leaf]:
+        return f"is ignored here; it belongs to {' or '.join(places)}"
     return "is not known, and ignored"
 
 
-def _places(tree: _Tree, path: str = "") -> Iterator[str]:
-    for name, inner in tree.keys.items():
+def _places(keys: Keys, path: str = "") -> Iterator[str]:
+    """Where everything is that an event has, apart from what is in its lists."""
+    for name, inner in keys.inner.items():
         here = f"{path}.{name}".removeprefix(".")
         yield here
-        yield from _places(inner, here)
-
-
-_PLACES = tuple(_places(_tree(SessionPart)))
-"""Where everything is that a session has."""
+        if not inner.is_list:
+            yield from _places(inner, here)

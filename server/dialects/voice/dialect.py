@@ -70,11 +70,13 @@ class VoiceDialect:
         if isinstance(frame, bytes):
             return self._microphone(frame)
         event = self._realtime.read(frame)
-        if event.get("type") == PLAYBACK:
+        kind = event.get("type")
+        if kind == PLAYBACK:
             part, ref = checked(_PlaybackPart, event), event_ref(event)
-            return Played(part.item_id, part.played_samples, part.underruns, ref)
-        if event.get("type") == PING:
-            return Ping(event_ref(event))
+            played = Played(part.item_id, part.played_samples, part.underruns, ref)
+            return self._realtime.with_unknown(played, event, _PlaybackPart)
+        if kind == PING:
+            return self._realtime.with_unknown(Ping(event_ref(event)), event, Part)
         command = self._realtime.command(event)
         if isinstance(command, AppendAudio):
             self._count(command.data)

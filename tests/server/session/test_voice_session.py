@@ -132,6 +132,22 @@ def test_a_ping_is_answered_while_the_voice_is_held_and_audio_waits() -> None:
     assert types[types.index("x_pause") + 1] == "x_pong"
 
 
+def test_a_key_that_is_not_known_is_told_once_over_the_wire_and_what_it_came_with_is_obeyed() -> None:
+    async def story(stage: Stage) -> None:
+        for number in (1, 2):
+            stage.wire.say("x_ping", event_id="P", eccho=1)
+            await stage.wire.until("x_pong", number)
+            stage.wire.say("input_audio_buffer.append", event_id="A", audio="AAAA", formt="pcm")
+        stage.wire.say("input_audio_buffer.clear")
+        await stage.wire.until("input_audio_buffer.cleared")
+
+    errors = [e["error"] for e in play(VoiceStage, story).wire.events() if e["type"] == "error"]
+    assert [(e["code"], e["param"], e["event_id"]) for e in errors] == [
+        ("unknown_parameter", "eccho", "P"),
+        ("unknown_parameter", "formt", "A"),
+    ]
+
+
 def test_duck_pause_flush_and_the_committed_turn_reach_the_client_in_order() -> None:
     async def story(stage: Stage) -> None:
         stage.ask("talk")

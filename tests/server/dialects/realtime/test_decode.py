@@ -53,8 +53,8 @@ def test_an_append_keeps_the_clients_event_id() -> None:
 
 
 def test_the_order_of_keys_and_white_space_do_not_matter() -> None:
-    frame = ' { "audio" : "AAAA" ,\n "more" : [1], "type":"input_audio_buffer.append" } '
-    assert decoded(frame) == AppendAudio(b"\0\0\0")
+    frame = ' { "audio" : "AAAA" ,\n "event_id" : "c1", "type":"input_audio_buffer.append" } '
+    assert decoded(frame) == AppendAudio(b"\0\0\0", "c1")
 
 
 @pytest.mark.parametrize("audio", ["A", "AAA", "A=AA", "AA\nAA", "AA AA", "äAAA", "_-==", "====", "😀"])
@@ -162,7 +162,9 @@ def test_only_audio_may_be_long() -> None:
     many_values = {"type": "input_audio_buffer.append", "audio": "AAAA", "x": [0] * 5000}
     assert "4096" in refused(json.dumps(many_values), SMALL).message
     one_long_value = {"type": "input_audio_buffer.append", "audio": "AAAA", "x": "0" * 5000}
-    assert decoded(json.dumps(one_long_value), SMALL) == AppendAudio(b"\0\0\0")
+    heard = decoded(json.dumps(one_long_value), SMALL)
+    assert isinstance(heard, AppendAudio)
+    assert heard.data == b"\0\0\0"
 
 
 @pytest.mark.parametrize(
