@@ -193,7 +193,7 @@ def test_an_order_for_a_secret_that_is_wholly_held_says_nothing_of_it() -> None:
 
 
 def test_the_keys_of_a_tool_are_those_that_are_read() -> None:
-    tools = [
+    tools: list[Any] = [
         {
             "type": "mcp",
             "server_label": "shop",
