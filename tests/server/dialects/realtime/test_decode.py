@@ -167,6 +167,18 @@ def test_only_audio_may_be_long() -> None:
     assert heard.data == b"\0\0\0"
 
 
+def test_a_long_frame_may_have_every_slash_escaped_and_not_all_its_characters() -> None:
+    def frame(audio: str) -> str:
+        return f'{{"type": "input_audio_buffer.append", "audio": "{audio}"}}'
+
+    assert decoded(frame(("A" * 31 + r"\/") * (1 << 17))) == AppendAudio(
+        base64.b64decode(("A" * 31 + "/") * (1 << 17))
+    )
+    error = refused(frame(r"\u0041" * (1 << 19)))
+    assert error.code == "invalid_event"
+    assert "backslash" in error.message
+
+
 @pytest.mark.parametrize(
     ("event", "code"),
     [
