@@ -53,6 +53,7 @@ from stages.ports import (
     ToolChoice,
     Usage,
 )
+from stages.text.whole import WholePieces
 
 _RETRY_S = 1.0
 """With less time left than this, a request is not made again."""
@@ -234,6 +235,7 @@ class _Answer:
         """Its text, which has been sent, its tool calls, and how it ended."""
         said: list[str] = []
         calls: list[ToolCall] = []
+        characters = WholePieces()
         choice = self._tools.choice if tools else "auto"
         stream = self._model.stream(messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens)
         async with aclosing(stream) as events:
@@ -241,12 +243,16 @@ class _Answer:
             while event is not None:
                 match event:
                     case TextDelta(text=text):
-                        said.append(text)
-                        await self._send(text)
+                        if text := characters.push(text):
+                            said.append(text)
+                            await self._send(text)
                     case ToolCall():
                         calls.append(event)
                     case Finished(usage=usage):
                         self._usage = _sum(self._usage, usage)
+                        if text := characters.flush():
+                            said.append(text)
+                            await self._send(text)
                         return "".join(said), tuple(calls), event
                 event = await self._next(events, is_first=not said and not calls)
         raise ProviderError("the model's answer broke off: it ended without saying so")

@@ -7,6 +7,7 @@ from stages.contract import DECLINED, STT, UNPROMPTED
 from stages.errors import ProviderError
 from stages.patience import failed
 from stages.ports import Transcript
+from stages.text.whole import whole
 
 
 class SpokenTurn(Protocol):
@@ -39,7 +40,7 @@ class SttStage:
             transcript = await utterance.final()
         except ProviderError as error:
             return failed(error)
-        text = transcript.text.strip()
+        text = whole(transcript.text).strip()
         if not any(map(str.isalnum, text)):
             return _DECLINED
         if ctx.ports.audio.send_transcript is not None:

@@ -23,6 +23,7 @@ _ODD_TEXTS = (
     "\U0001f389\U0001f389",
     "你好, שלום, Żółć!",
     "a\u0000b",
+    "Half \ud83d of a character.",
     "x" * 300,
     "https://example.org/?a=1&b=2#c",
 )
@@ -53,7 +54,7 @@ def voice_checks() -> tuple[Check[Synthesiser], ...]:
         "nothing": ("no sound where there is nothing to say", _nothing_to_say),
         "length": ("one word is shorter than a sentence", _shorter),
         "names": ("all voices that it offers, each another; an unknown one speaks too", _check_names),
-        "odd": ("emoji, other scripts, no words: sound, nothing or a ProviderError", _odd),
+        "odd": ("emoji, whole and half, other scripts, no words: sound, nothing or a ProviderError", _odd),
         "huge": ("4,000 characters at once: it begins, and can be left", _huge),
         "keeps": ("audio that was given does not change afterwards", _keeps),
     }

@@ -95,6 +95,12 @@ async def test_tokens_go_out_one_by_one_and_joined_are_the_text() -> None:
     }
 
 
+async def test_characters_that_a_server_cut_in_half_are_whole_for_all_who_are_told() -> None:
+    listener = Listener()
+    output = await answer(profile(Said("Yes \ud83d \ude00, a \ud83d")), listener=listener)
+    assert "".join(listener.tokens) == output.data["text"] == "Yes \ufffd \ufffd, a \ufffd"
+
+
 async def test_what_the_model_says_it_asks_for_is_passed_on() -> None:
     output = await answer(profile(Said("And your number?", expects=Expects.PHONE)))
     assert output.data["expects"] is Expects.PHONE

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from stages.errors import ErrorKind, ProviderError
 from stages.providers.sockets.faults import fault
+from stages.text.whole import whole_values
 
 if TYPE_CHECKING:
     import httpx2
@@ -194,9 +195,25 @@ class Server:
                     path, cast_to=httpx2.Response, options=options, stream=is_stream
                 )
             else:
-                response = await self._client.post(
-                    path, cast_to=httpx2.Response, body=body, files=files, options=options, stream=is_stream
-                )
+                try:
+                    response = await self._client.post(
+                        path,
+                        cast_to=httpx2.Response,
+                        body=body,
+                        files=files,
+                        options=options,
+                        stream=is_stream,
+                    )
+                except UnicodeEncodeError:  # half a character, which some server has sent us
+                    body = whole_values(body)
+                    response = await self._client.post(
+                        path,
+                        cast_to=httpx2.Response,
+                        body=body,
+                        files=files,
+                        options=options,
+                        stream=is_stream,
+                    )
             assert isinstance(response, httpx2.Response)
             async with aclosing(response):
                 yield response

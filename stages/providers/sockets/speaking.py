@@ -39,6 +39,7 @@ from stages.providers.sockets.speech_protocol import (
     VoiceChoice,
 )
 from stages.providers.sockets.speech_text import UtteranceText
+from stages.text.whole import whole
 
 _MAX_QUEUED_S = 20.0
 """Audio that nobody has taken yet; beyond it no more text goes to the service."""
@@ -173,6 +174,7 @@ class SocketUtterance:
         while self._sound.queued_samples > _MAX_QUEUED_S * self._service.rate_hz:
             await self._sound.wait()
         self._sound.check()
+        text = whole(text)
         self._text.push(text)
         self._held += text
         if not any(map(str.isalnum, text)):

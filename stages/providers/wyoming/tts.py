@@ -16,6 +16,7 @@ from stages.errors import ErrorKind
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
 from stages.providers.sockets.faults import fault
 from stages.providers.wyoming.connection import NAME, WyomingConnection, WyomingSettings, connected
+from stages.text.whole import whole
 
 _SERVERS_OWN = "server"
 _SAMPLE_BYTES = 2
@@ -77,7 +78,7 @@ class WyomingVoice:
         chosen = SynthesizeVoice(name=name, speaker=self._settings.speaker) if name else None
         audio = _Audio(self.rate_hz)
         async with connected(self._settings) as server:
-            await server.send(Synthesize(text=text, voice=chosen).event())
+            await server.send(Synthesize(text=whole(text), voice=chosen).event())
             while not audio.is_over:
                 if len(samples := audio.push(await self._next(server))):
                     yield Speech(samples)

@@ -268,6 +268,12 @@ async def test_the_next_request_works_after_a_fault() -> None:
         assert text_of(await ask(model)) == TEXT
 
 
+async def test_half_a_character_in_the_conversation_is_sent_as_one_that_was_lost() -> None:
+    async with chatting(SAYING["as OpenAI"]) as (model, server):
+        assert text_of(await ask(model, [Message(role="user", content="Half \ud83d of one.")])) == TEXT
+        assert server.asked[-1].data["messages"][-1]["content"] == "Half \ufffd of one."
+
+
 async def test_one_connection_serves_many_answers() -> None:
     async with chatting(SAYING["as OpenAI"]) as (model, server):
         for _ in range(3):
