@@ -53,7 +53,7 @@ class Conduct:
     """Time to the first result."""
     gap_s: float = 0.0
     """Time from one result to the next."""
-    fails: type[ProviderError] | None = None
+    fails: Callable[[str], ProviderError] | None = None
     """Raise this instead of going on, once `after` results have been given."""
     hangs: bool = False
     """Give nothing more, for ever, once `after` results have been given."""

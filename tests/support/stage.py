@@ -47,7 +47,7 @@ from stages.pipeline import (
     live_pipelines,
     standard_pipeline,
 )
-from stages.ports import EndOfTurnModel, Recogniser, ToolServers
+from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
@@ -213,6 +213,8 @@ class Stage:
         routes: tuple[Route, ...] = (Route("assistant"),),
         heard: str | Heard = "hello there",
         recogniser: Recogniser | None = None,
+        chat: LanguageModel | None = None,
+        speaker: Any = None,
         end_of_turn: EndOfTurnModel | None = None,
         interruption: InterruptionPolicy = InterruptionPolicy(),  # noqa: B008 - frozen
         config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
@@ -229,10 +231,13 @@ class Stage:
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
-        self.speaker = speaker = ScriptedVoice(voice)
+        self.speaker = ScriptedVoice(voice)
+        speaker = speaker or self.speaker
         rules = (GuardRule("blocked", blocked),) if blocked else ()
         stages = VoicePipelineConfig(
-            tuple(AgentProfile(route.name, self.model, f"You are the {route.name}.") for route in routes),
+            tuple(
+                AgentProfile(route.name, chat or self.model, f"You are the {route.name}.") for route in routes
+            ),
             routes,
             policy=GuardPolicy(rules, "I must not."),
         )

@@ -115,7 +115,7 @@ class Chain(Generic[P]):
         failed: Attempt[P] | None = None
         for number, link in enumerate(self._order(), 1):
             if failed is not None:
-                self._tell(failed, link)
+                _tell(failed.link, link, failed.error)
             attempt = Attempt(link, is_last=number == len(self.links))
             yield attempt
             failed = attempt
@@ -142,9 +142,22 @@ class Chain(Generic[P]):
                 left_alone.append(link)
         yield from left_alone
 
-    def _tell(self, failed: Attempt[P], link: Link[P]) -> None:
-        _CHANGES[link.kind, failed.link.name, link.name] += 1
-        log.warning("%s: %s takes over from %s: %s", link.kind, link.name, failed.link.name, failed.error)
+    def other_than(self, attempt: Attempt[P]) -> Attempt[P] | None:
+        """A try of the next that may be asked, beside one that has not failed; None where there is none."""
+        now = anyio.current_time()
+        for link in self.links:
+            if link is not attempt.link and link.breaker.admits(now):
+                return Attempt(link, is_last=False)
+        return None
+
+    def tell(self, failed: Attempt[P], other: Attempt[P]) -> None:
+        """One takes over from another."""
+        _tell(failed.link, other.link, failed.error)
+
+
+def _tell(failed: Link[Any], link: Link[Any], error: ProviderError | None) -> None:
+    _CHANGES[link.kind, failed.name, link.name] += 1
+    log.warning("%s: %s takes over from %s: %s", link.kind, link.name, failed.name, error)
 
 
 async def _opened(stack: AsyncExitStack, provider: P) -> P:

@@ -9,7 +9,7 @@ import anyio
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
-from stages.ports import LanguageModel, ModelCapabilities, ModelEvent, Thought, ToolChoice
+from stages.ports import Finished, LanguageModel, ModelCapabilities, ModelEvent, Thought, ToolChoice
 from stages.providers.failover.chain import Attempt, Chain, common_languages
 
 LATE_S = 3.0
@@ -17,7 +17,8 @@ LATE_S = 3.0
 
 
 class FailoverModel:
-    """Language models in the order in which they are asked. Once there were words, an error is one."""
+    """Language models in the order in which they are asked. Once there were words, an error is one. An answer without
+    a word is the next one's to give."""
 
     def __init__(self, chain: Chain[LanguageModel], late_s: float = LATE_S) -> None:
         self._chain = chain
@@ -83,6 +84,8 @@ class FailoverModel:
                 raise ProviderTimeout(f"no word within {late_s:g} s", kind=ErrorKind.TIMEOUT)
             if event is None:
                 break
+            if isinstance(event, Finished) and late_s < math.inf and event.reason == "stop":
+                raise ProviderError("the answer has no word", kind=ErrorKind.PROTOCOL)
             if not isinstance(event, Thought):
                 attempt.succeeded()
                 late_s = math.inf

@@ -28,6 +28,9 @@ from stages.providers.failover.turns import WatchedTurns
 LATE_S = 3.0
 """From the end of an utterance to its text."""
 
+WORTH_ASKING_S = 0.8
+"""Of so much audio in which the first heard nothing, the next is asked: noise is mostly shorter."""
+
 REPLAY_S = 60.0
 """How much of an utterance the next recogniser can hear: its newest audio."""
 
@@ -90,6 +93,7 @@ class _FailoverRecognition:
         on_partial: OnPartial | None,
         hints: SpeechHints,
     ) -> None:
+        self._chain = chain
         self._rate_hz = rate_hz
         self._late_s = late_s
         self._hints = hints
@@ -98,6 +102,8 @@ class _FailoverRecognition:
         self._attempts = chain.attempts()
         self._attempt = next(self._attempts)
         self._hearing: _Hearing | None = None
+        self._silent_s = 0.0
+        """How much of it, from its start, all agree that nothing is said in."""
         self._try_open()
 
     def push(self, samples: Samples) -> None:
@@ -109,7 +115,7 @@ class _FailoverRecognition:
         while True:
             if self._hearing is not None:
                 try:
-                    return await self._ask(self._hearing)
+                    return await self._agreed(await self._ask(self._hearing, self._attempt))
                 except ProviderError as error:
                     self._attempt.failed(error)
             failure = self._attempt.error
@@ -129,24 +135,52 @@ class _FailoverRecognition:
             self._hearing.recognition.close()
             self._hearing = None
 
-    async def _ask(self, hearing: "_Hearing") -> Transcript:
-        late_s = math.inf if self._attempt.is_last else self._late_s
-        self._attempt.begins()
+    async def _agreed(self, transcript: Transcript) -> Transcript:
+        """The transcript; where it is empty, what the next one hears, if that hears anything."""
+        other = self._chain.other_than(self._attempt)
+        if any(map(str.isalnum, transcript.text)) or other is None or not self._is_worth_asking():
+            return transcript
+        hearing: _Hearing | None = None
+        try:
+            hearing = self._opened(other)
+            second = await self._ask(hearing, other)
+        except ProviderError as error:
+            other.failed(error)
+            second = transcript
+        if hearing is not None and any(map(str.isalnum, second.text)):
+            self._attempt.failed(ProviderError("it heard nothing", kind=ErrorKind.PROTOCOL))
+            self._chain.tell(self._attempt, other)
+            self._let_go()
+            self._attempt, self._hearing = other, hearing
+            return second
+        if hearing is not None:
+            hearing.recognition.close()
+        self._silent_s = self._heard.duration_s
+        return transcript
+
+    def _is_worth_asking(self) -> bool:
+        return self._heard.duration_s >= self._silent_s + WORTH_ASKING_S
+
+    async def _ask(self, hearing: "_Hearing", attempt: Attempt[Recogniser]) -> Transcript:
+        late_s = math.inf if attempt.is_last else self._late_s
+        attempt.begins()
         with anyio.move_on_after(late_s):
             transcript = await hearing.final()
-            self._attempt.succeeded()
+            attempt.succeeded()
             return transcript
         raise ProviderTimeout(f"no text within {late_s:g} s", kind=ErrorKind.TIMEOUT)
 
     def _try_open(self) -> None:
         """Have the recogniser hear all that there is; one that cannot begin has failed, which `final` finds."""
         try:
-            hearing = _Hearing(self._attempt, self._rate_hz, self._told.report(), self._hints)
+            self._hearing = self._opened(self._attempt)
         except ProviderError as error:
             self._attempt.failed(error)
-            return
-        self._hearing = hearing
+
+    def _opened(self, attempt: Attempt[Recogniser]) -> "_Hearing":
+        hearing = _Hearing(attempt, self._rate_hz, self._told.report(), self._hints)
         hearing.push(self._heard.audio())
+        return hearing
 
 
 class _Hearing:
@@ -170,6 +204,9 @@ class _Heard:
     """The utterance's newest audio."""
 
     def __init__(self, rate_hz: int) -> None:
+        self.duration_s = 0.0
+        """Of all that there was."""
+        self._rate_hz = rate_hz
         self._most = int(REPLAY_S * rate_hz)
         self._pieces: list[Samples] = []
         self._kept = 0
@@ -177,6 +214,7 @@ class _Heard:
     def append(self, samples: Samples) -> None:
         self._pieces.append(samples)
         self._kept += len(samples)
+        self.duration_s += len(samples) / self._rate_hz
         if self._kept > 2 * self._most:
             self._pieces = [self.audio()]
             self._kept = self._most

@@ -9,6 +9,7 @@ import pytest
 from audio.formats import Samples
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Partial, Recogniser, Recognition, SpeechHints
+from stages.providers.failover.chain import changes_over
 from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
 from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
@@ -69,6 +70,43 @@ async def test_the_utterance_is_heard_by_the_next() -> None:
 async def test_one_that_hangs_is_followed_when_it_is_late() -> None:
     assert await hear(chain(HANGS, ScriptedRecogniser("Hello."))) == "Hello."
     assert virtual_loop().time() == pytest.approx(LATE_S)
+
+
+@virtual
+async def test_where_the_first_hears_nothing_the_next_is_asked_and_goes_on() -> None:
+    following = Counting("Hello.")
+    recogniser = FailoverRecogniser.of({"deaf": ScriptedRecogniser(""), "next": following})
+    recognition = recogniser.open()
+    recognition.push(NOISE)
+    assert (await recognition.final()).text == "Hello."
+    recognition.push(NOISE)
+    assert (await recognition.final()).text == "Hello."
+    assert following.heard_samples == 2 * len(NOISE)
+    recognition.close()
+
+
+@virtual
+async def test_where_both_hear_nothing_it_was_noise_and_neither_has_failed() -> None:
+    following = Counting("")
+    recogniser = FailoverRecogniser.of({"quiet": ScriptedRecogniser(""), "as quiet": following})
+    recognition = recogniser.open()
+    recognition.push(NOISE)
+    for _ in range(2):
+        assert (await recognition.final()).text == ""
+    assert following.heard_samples == len(NOISE), "the same audio is not asked about twice"
+    recognition.close()
+    assert ("stt", "quiet", "as quiet") not in changes_over()
+
+
+@virtual
+async def test_a_short_noise_is_the_first_one_s_alone() -> None:
+    following = Counting("Hello.")
+    recogniser = FailoverRecogniser.of({"quiet": ScriptedRecogniser(""), "next": following})
+    recognition = recogniser.open()
+    recognition.push(NOISE[: len(NOISE) // 4])
+    assert (await recognition.final()).text == ""
+    assert following.heard_samples == 0
+    recognition.close()
 
 
 @virtual
