@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
@@ -78,6 +79,13 @@ class Visitor:
         return not is_this_machine(self.address)
 
 
+class Refusals(Protocol):
+    """Counts who is refused."""
+
+    def refused(self, status: int, reason: str) -> None:
+        """A request was refused, and no session opened."""
+
+
 class Admission:
     """The quotas of one server, kept in a store. `now` is the store's clock, in seconds."""
 
@@ -86,13 +94,12 @@ class Admission:
         quotas: Quotas,
         store: Store,
         *,
-        refused: Callable[[int, str], None],
+        refusals: Refusals,
         now: Callable[[], float],
     ) -> None:
-        """`refused` is told the status and the reason of each refusal."""
         self._quotas = quotas
         self._store = store
-        self._refused = refused
+        self._refusals = refusals
         self._now = now
         self._wrong_keys = Budget(quotas.wrong_keys_per_min, 60.0)
         self._seats: dict[str, Visitor] = {}
@@ -173,7 +180,7 @@ class Admission:
 
     def count(self, status: int, reason: str) -> None:
         """Somebody was refused."""
-        self._refused(status, reason)
+        self._refusals.refused(status, reason)
 
     def _places(self, visitor: Visitor) -> list[tuple[str, int, str]]:
         quotas, wanted = self._quotas, []

@@ -6,12 +6,10 @@ shape that clients of the Realtime protocol know.
 """
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from html import escape
-from importlib import resources
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -36,7 +34,7 @@ from server.gateway.handshake import (
 from server.gateway.pages import Page, error_page, json_page, respond
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.returning import resume_claim
-from server.gateway.web_files import WebFile, read_files
+from server.gateway.web_pages import FILES, file_page
 from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
 log = logging.getLogger(__name__)
@@ -67,25 +65,36 @@ class Unready(StrEnum):
     """It has more to do than it can do in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backstage:
+class Backstage(Protocol):
     """What the door asks of the server behind it."""
 
-    health: Callable[[], Mapping[str, object]]
-    """What `/healthz` tells, now."""
-    unready: Callable[[], Unready | None]
-    """Why no session can be opened now; None when one can."""
-    store: Callable[[], str | None]
-    """Whether the store that nodes share answers; None where there is none."""
-    metrics: Callable[[], str]
-    mint: Callable[[bytes, str], Mapping[str, object]]
-    """A client secret for the body of a request; raises ClientError."""
-    is_secret: Callable[[str | None], bool]
-    """Whether a key is a client secret that is valid."""
-    learn: Callable[[str | None], Awaitable[None]]
-    """Find out whether another node of this server has made that secret."""
-    share: Callable[[], Awaitable[None]]
-    """Tell the other nodes of the secrets that were made."""
+    def health(self) -> Mapping[str, object]:
+        """What `/healthz` tells, now."""
+
+    def unready(self) -> Unready | None:
+        """Why no session can be opened now; None when one can."""
+
+    def store(self) -> str | None:
+        """Whether the store that nodes share answers; None where there is none."""
+
+    def metrics(self) -> str:
+        """The page of `/metrics`."""
+
+    def mint(self, body: bytes, key: str) -> Mapping[str, object]:
+        """A client secret for the body of a request. Raises ClientError."""
+
+
+class Secrets(Protocol):
+    """The client secrets that open a session, as `server.gateway.shared_secrets` keeps them."""
+
+    def find(self, value: str | None) -> object | None:
+        """What a secret opens, as far as this node knows."""
+
+    async def learn(self, value: str | None) -> None:
+        """Know a secret that another node has made, if it is one and still valid."""
+
+    async def share(self) -> None:
+        """Make known to the other nodes what was made since the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,7 @@ class FrontDoor:
         self,
         rules: DoorRules,
         backstage: Backstage,
+        secrets: Secrets,
         admission: Admission,
         dialects: DialectTable = DIALECTS,
     ) -> None:
@@ -119,6 +129,7 @@ class FrontDoor:
         self._dialects = dialects
         self._keyed_paths = dialects.paths | SECRETS_PATHS | {"/metrics"}
         self._backstage = backstage
+        self._secrets = secrets
         self._admission = admission
 
     async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -134,7 +145,7 @@ class FrontDoor:
         """Whose connection this is, once it has been let in."""
         keys, key = self._rules.api_keys, presented_key(headers)
         opens = bool(keys) and is_key_accepted(key, keys)
-        is_secret = not opens and self._backstage.is_secret(key)
+        is_secret = not opens and self._secrets.find(key) is not None
         return Visitor(self._address(connection, headers), key if opens or is_secret else None, is_secret)
 
     def select_subprotocol(
@@ -152,11 +163,11 @@ class FrontDoor:
             return self._decide_session(request)
         if path in SECRETS_PATHS:
             return self._mint(request)
-        if path not in _STATUS_PATHS and path != "/" and path not in _FILES:
+        if path not in _STATUS_PATHS and path != "/" and path not in FILES:
             return error_page(404, "not_found", "There is nothing here; sessions are at /v1/realtime.")
         if request.method not in ("GET", "HEAD"):
             return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
-        return self._tell_status(request) if path in _STATUS_PATHS else _file_page(request)
+        return self._tell_status(request) if path in _STATUS_PATHS else file_page(path, request.headers)
 
     async def _answer(self, connection: ServerConnection, request: PlainRequest) -> Page | None:
         """What `decide` says, within the quotas; whoever is refused is counted."""
@@ -168,10 +179,10 @@ class FrontDoor:
             page = replace(page, headers=(*page.headers, *_cors(headers)))
         elif page is None:
             if request.path in self._dialects.paths:
-                await self._backstage.learn(presented_key(headers))
+                await self._secrets.learn(presented_key(headers))
             page = self.decide(request)
             if request.path in SECRETS_PATHS:
-                await self._backstage.share()
+                await self._secrets.share()
             if with_key and page is not None and page.code == _WRONG_KEY.code:
                 await admission.note_wrong_key(address)
         if page is None and resume_claim(headers) is None:  # who comes back has its place
@@ -206,7 +217,7 @@ class FrontDoor:
         by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
         key = presented_key(headers)
         if not is_key_accepted(key, self._rules.api_keys) and not (
-            by_secret and self._backstage.is_secret(key)
+            by_secret and self._secrets.find(key) is not None
         ):
             return _WRONG_KEY
         if "call_id" in query:
@@ -311,46 +322,3 @@ def path_of(target: str) -> str:
     except ValueError:
         return ""
     return path.rstrip("/") or "/"
-
-
-# --- the page ---------------------------------------------------------------------------------------------
-
-_FILES = read_files(resources.files("server.gateway") / "web")
-_INDEX = "/index.html"
-_CONNECT = "/connect.html"
-_POLICY = (
-    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
-
-
-def _file_page(request: PlainRequest) -> Page:
-    path = _INDEX if request.path == "/" else request.path
-    file = _connect_page(request.headers) if path == _CONNECT else _FILES[path]
-    headers: tuple[tuple[str, str], ...] = (
-        ("Cache-Control", "no-cache"),
-        ("ETag", file.etag),
-    )  # asked for each time, sent when changed
-    seen = ",".join(request.headers.get_all("If-None-Match"))
-    if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
-        return Page(304, b"", file.content_type, headers, _POLICY)
-    headers += (("Vary", "Accept-Encoding"),)
-    accepted = [
-        word.strip().lower() for word in ",".join(request.headers.get_all("Accept-Encoding")).split(",")
-    ]
-    small = file.gzipped if "gzip" in accepted else None
-    if small is None:
-        return Page(200, file.body, file.content_type, headers, _POLICY)
-    return Page(200, small, file.content_type, (*headers, ("Content-Encoding", "gzip")), _POLICY)
-
-
-def _connect_page(headers: Headers) -> WebFile:
-    """The page for people who write clients, with the address under which they see us in its examples."""
-    hosts = headers.get_all("Host")
-    host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
-    secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
-    page = _FILES[_CONNECT]
-    body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
-    return WebFile(body, page.content_type)

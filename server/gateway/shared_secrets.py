@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from server.cluster.store import Store
 from server.domain.errors import ClientError
@@ -20,6 +20,14 @@ _LEARNT_S = 60.0
 """How long a node keeps what another has made, before it asks again."""
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Orders(Protocol[T_co]):
+    """What clients order, as the dialect has it whose secrets these are."""
+
+    def opened_by(self, body: bytes) -> tuple[T_co, float]:
+        """What a secret for this order opens, and for how many seconds. Raises ClientError."""
 
 
 class SharedSecrets(Generic[T]):
@@ -29,15 +37,14 @@ class SharedSecrets(Generic[T]):
         self,
         secrets: ClientSecrets[T],
         store: Store,
-        read: Callable[[bytes], tuple[T, float]],
+        orders: Orders[T],
         now: Callable[[], float],
         unix_time_s: Callable[[], float],
     ) -> None:
-        """`now` is this node's clock, `unix_time_s` that of all nodes. `read` makes of an order what it opens, and for
-        how many seconds; it raises ClientError."""
+        """`now` is this node's clock, `unix_time_s` that of all nodes."""
         self._secrets = secrets
         self._store = store
-        self._read = read
+        self._orders = orders
         self._now = now
         self._unix_time_s = unix_time_s
         self._unshared: list[tuple[str, bytes, str, float]] = []
@@ -48,7 +55,7 @@ class SharedSecrets(Generic[T]):
 
     def mint(self, body: bytes, owner: str) -> str:
         """A new secret for an order. Raises ClientError. Only `share` makes it known to the others."""
-        opens, lifetime_s = self._read(body)
+        opens, lifetime_s = self._orders.opened_by(body)
         value = self._secrets.add(opens, lifetime_s, self._now(), owner, len(body))
         self._unshared.append((value, body, owner, lifetime_s))
         return value
@@ -71,7 +78,7 @@ class SharedSecrets(Generic[T]):
             return
         note = json.loads(kept)
         try:
-            opens, _ = self._read(note["order"].encode(errors="surrogateescape"))
+            opens, _ = self._orders.opened_by(note["order"].encode(errors="surrogateescape"))
         except ClientError as error:
             log.warning("a client secret of another node means nothing to this one: %s", error.message)
             return

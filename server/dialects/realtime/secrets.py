@@ -68,6 +68,26 @@ def read_order(
     return SecretOrder(Pinned(session, tuple(dict.fromkeys(order.x_locked))), lifetime_s, ignored)
 
 
+@dataclass(slots=True)
+class SecretOrders:
+    """Reads orders as the server is configured."""
+
+    hosting: McpPolicy
+    """Which servers of tools a client may name."""
+    defaults: SessionConfig
+    """What a session begins with where the order says nothing else; those of the configuration in use."""
+    abilities: Abilities
+
+    def read(self, body: bytes) -> SecretOrder:
+        """See `read_order`."""
+        return read_order(body, self.defaults, self.hosting, self.abilities)
+
+    def opened_by(self, body: bytes) -> tuple[Pinned, float]:
+        """What a secret for this order opens, and for how many seconds. Raises ClientError."""
+        order = self.read(body)
+        return order.pinned, order.lifetime_s
+
+
 def render_secret(value: str, order: SecretOrder, expires_at_s: int) -> Json:
     """The answer; `expires_at_s` in Unix seconds."""
     session = order.pinned.session

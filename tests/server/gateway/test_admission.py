@@ -9,6 +9,7 @@ from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
 from server.gateway.admission import LEASE_S, RENEWED_S, Admission, Quotas, Visitor
 from server.gateway.pages import Page
+from server.telemetry.metrics import Metrics
 from tests.support.virtual_time import virtual
 
 FAR, OTHER = "198.51.100.1", "203.0.113.9"
@@ -22,7 +23,7 @@ class Door:
         self.admission = Admission(
             Quotas.model_validate(quotas),
             MemoryStore(),
-            refused=lambda status, reason: None,
+            refusals=Metrics(lambda: 0),
             now=lambda: self.now,
         )
 
@@ -126,9 +127,7 @@ async def test_a_place_is_renewed_while_its_session_lives_and_free_soon_after_it
     store, now = MemoryStore(), [0.0]
 
     def node() -> Admission:
-        return Admission(
-            Quotas(sessions_per_key=1), store, refused=lambda status, reason: None, now=lambda: now[0]
-        )
+        return Admission(Quotas(sessions_per_key=1), store, refusals=Metrics(lambda: 0), now=lambda: now[0])
 
     alive, dead, key = node(), node(), Visitor("127.0.0.1", "key")
     async with anyio.create_task_group() as tasks:

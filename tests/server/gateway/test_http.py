@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from server.domain.events import Event, SessionStarted
 from server.domain.values import Response
 from server.gateway.admission import Admission, Quotas
 from server.gateway.connection import GuardedConnection
-from server.gateway.http import Backstage, DoorRules, FrontDoor, PlainRequest, Unready
+from server.gateway.http import DoorRules, FrontDoor, PlainRequest, Unready
 from server.gateway.meter import IntakeLimits
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
@@ -39,39 +40,48 @@ UPGRADE = Headers([("Host", "127.0.0.1:8080"), ("Upgrade", "websocket")])
 SECRET = "ek_a-valid-one"
 
 
-def healthy() -> dict[str, object]:
-    return {"status": "ok", "sessions": 3}
+@dataclass
+class Server:
+    """What is behind the door: one node with three sessions, and the one secret that was made."""
 
+    why_unready: Unready | None = None
 
-async def nothing_to_learn(key: str | None) -> None:
-    """There is one node."""
+    def health(self) -> dict[str, object]:
+        return {"status": "ok", "sessions": 3}
 
+    def unready(self) -> Unready | None:
+        return self.why_unready
 
-async def nothing_to_share() -> None:
-    """There is one node."""
+    def store(self) -> None:
+        return None
 
+    def metrics(self) -> str:
+        return "sessions 3\n"
 
-def mint(body: bytes, key: str) -> dict[str, object]:
-    if body == b"bad":
-        raise ClientError("invalid_json", "The body is not JSON.", param="session")
-    if body == b"more":
-        raise ClientError("too_many_client_secrets", "later", type="rate_limit_error")
-    return {"value": SECRET, "body": body.decode()}
+    def mint(self, body: bytes, key: str) -> dict[str, object]:
+        if body == b"bad":
+            raise ClientError("invalid_json", "The body is not JSON.", param="session")
+        if body == b"more":
+            raise ClientError("too_many_client_secrets", "later", type="rate_limit_error")
+        return {"value": SECRET, "body": body.decode()}
+
+    def find(self, value: str | None) -> object | None:
+        return "what it opens" if value == SECRET else None
+
+    async def learn(self, value: str | None) -> None:
+        """There is one node."""
+
+    async def share(self) -> None:
+        """There is one node."""
+
+    def refused(self, status: int, reason: str) -> None:
+        """Nobody counts."""
 
 
 def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
-    backstage = Backstage(
-        store=lambda: None,
-        learn=nothing_to_learn,
-        share=nothing_to_share,
-        health=healthy,
-        unready=lambda: unready,
-        metrics=lambda: "sessions 3\n",
-        mint=mint,
-        is_secret=lambda key: key == SECRET,
-    )
-    admission = Admission(Quotas(), MemoryStore(), refused=lambda status, reason: None, now=lambda: 0.0)
-    return FrontDoor(rules, backstage, admission)
+    server = Server(unready)
+    admission = Admission(Quotas(), MemoryStore(), refusals=server, now=lambda: 0.0)
+    return FrontDoor(rules, server, server, admission)
 
 
 def decide(method: str, target: str, headers: Headers, rules: DoorRules, body: bytes = b"") -> Page | None:
@@ -385,7 +395,7 @@ def get(path: str, method: str = "GET") -> str:
 async def test_health_is_json_and_every_answer_has_the_security_headers() -> None:
     async with serving(KEYED) as port:
         status, headers, body = await fetch(port, get("/healthz"))
-        assert (status, json.loads(body)) == (200, healthy())
+        assert (status, json.loads(body)) == (200, Server().health())
         assert headers["Content-Type"] == "application/json"
         for path in ("/healthz", "/", "/nowhere", "/v1/realtime"):
             _, headers, _ = await fetch(port, get(path))
@@ -410,7 +420,7 @@ async def test_the_page_is_served_with_a_policy_that_allows_nothing_within_or_fr
 async def test_other_methods_than_get_are_answered() -> None:
     async with serving() as port:
         status, headers, body = await fetch(port, get("/healthz", "HEAD"))
-        assert (status, headers["Content-Length"], body) == (200, str(len(json.dumps(healthy()))), "")
+        assert (status, headers["Content-Length"], body) == (200, str(len(json.dumps(Server().health()))), "")
         status, headers, _ = await fetch(port, get("/healthz", "PUT"))
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
 

@@ -1,5 +1,7 @@
 """A client secret that one node has made opens a session on another, and the store holds none of them in clear."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from server.cluster.store import MemoryStore
@@ -25,6 +27,18 @@ class Watched(MemoryStore):
         return await super().read(key, now)
 
 
+@dataclass(frozen=True)
+class Orders:
+    """Any body opens itself, on a node that understands it."""
+
+    understands: bool
+
+    def opened_by(self, body: bytes) -> tuple[bytes, float]:
+        if not self.understands:
+            raise ClientError("invalid_value", "no such voice here")
+        return body, 600.0
+
+
 class Nodes:
     """Several nodes, one store, one clock."""
 
@@ -33,13 +47,9 @@ class Nodes:
         self.store = Watched()
 
     def node(self, *, understands: bool = True) -> SharedSecrets[bytes]:
-        def read(body: bytes) -> tuple[bytes, float]:
-            if not understands:
-                raise ClientError("invalid_value", "no such voice here")
-            return body, 600.0
-
+        orders = Orders(understands)
         return SharedSecrets(
-            ClientSecrets[bytes](), self.store, read, lambda: self.now, lambda: 1e9 + self.now
+            ClientSecrets[bytes](), self.store, orders, lambda: self.now, lambda: 1e9 + self.now
         )
 
 

@@ -1,0 +1,148 @@
+"""What new sessions are made of: the settings, providers and agents in use, and the services that come of them."""
+
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
+
+from server.config.agents import Crew
+from server.config.keys import key_name
+from server.config.pipeline import build_pipelines, voice_settings
+from server.config.providers import Providers
+from server.config.settings import Settings
+from server.config.warm_up import warm_up
+from server.domain.deadlines import Deadlines
+from server.domain.errors import ConfigError
+from server.domain.values import Abilities, SessionConfig, TurnDetection
+from server.response.context import Pipelines
+from server.response.prepared import prepare
+from server.session.services import Services
+from server.turntaking.interruption import InterruptionPolicy
+from stageflow.errors import PipelineBuildError
+from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
+from stageflow.tools import ToolRegistry
+from stages.errors import ProviderError, StageSettingsError
+from stages.pipeline import build_say_pipeline
+from stages.ports import HasTools, LanguageModel, Remind
+
+log = logging.getLogger(__name__)
+
+PREPARE_S = 20.0
+"""How long the voice may take, at the start, for each sentence that is spoken ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSources:
+    """One configuration in use; another takes its place when the configuration is read anew."""
+
+    settings: Settings
+    providers: Providers
+    crew: Crew
+    services: Services
+
+    @classmethod
+    def of(cls, settings: Settings, providers: Providers, crew: Crew, **of_process: Any) -> Self:
+        """`of_process` are those services that outlive the configuration. Raises ConfigError where the crew's pipeline
+        cannot work."""
+        services = Services(
+            recogniser=providers.recogniser,
+            new_vad=providers.detector,
+            pipelines=_pipelines(settings, providers, crew),
+            new_ports=partial(_ports, providers, crew),
+            greeting=crew.agents[0].greeting or "",
+            end_of_turn=providers.end_of_turn,
+            tool_servers=providers.tool_servers,
+            confirmed_tools=_confirmed(settings, providers.model),
+            limits=settings.limits,
+            deadlines=Deadlines(**settings.deadlines.model_dump()),
+            voices=tuple(providers.voice.voices),
+            interruption=InterruptionPolicy(**settings.interruption.model_dump()),
+            lead_ms=settings.lead_ms,
+            unreported_lead_ms=settings.unreported_lead_ms,
+            chunk_ms=settings.output_chunk_ms,
+            **of_process,
+        )
+        return cls(settings, providers, crew, services)
+
+    @property
+    def session_config(self) -> SessionConfig:
+        """What a session begins with where its client says nothing else."""
+        return SessionConfig(
+            instructions=self.settings.instructions,
+            turn_detection=TurnDetection(
+                kind=self.settings.turn_detection,
+                eagerness=self.settings.eagerness,
+                silence_duration_ms=self.settings.silence_duration_ms,
+            ),
+        )
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the providers can do of what a client may ask for."""
+        voices = tuple(voice.name for voice in self.providers.voice.voices)
+        return Abilities(self.providers.languages, voices)
+
+    def services_of(self, providers: Providers) -> Services:
+        """The services of one session, for which these providers have been opened."""
+        if providers is self.providers:
+            return self.services
+        new_ports = partial(_ports, providers, self.crew)
+        return replace(self.services, recogniser=providers.recogniser, new_ports=new_ports)
+
+    def key_name(self, presented: str | None) -> str | None:
+        """What the log calls a key of ours; None where everybody may come in, or with a client secret."""
+        keys = [key.get_secret_value() for key in self.settings.api_keys]
+        return next(
+            (key_name(n, self.settings.key_names) for n, key in enumerate(keys) if key == presented), None
+        )
+
+    async def spoken_ahead(self) -> Self:
+        """The same with what is said when a provider is late or fails spoken already, if the voice can do that."""
+        pipelines = self.services.pipelines
+        try:
+            async with self.providers.of_session() as providers:
+                prepared = await prepare(providers.voice, (pipelines.apology, pipelines.filler), PREPARE_S)
+        except (ProviderError, TimeoutError) as error:
+            log.warning("the voice could not speak ahead, and does so when asked: %s", error)
+            return self
+        return replace(self, services=replace(self.services, pipelines=replace(pipelines, prepared=prepared)))
+
+    async def warm_up(self) -> None:
+        """Have each language model answer once. What goes wrong is logged."""
+        async with self.providers.of_session() as providers:
+            models = (providers.model, *providers.models.values())
+            await warm_up({id(model): model for model in models}.values())
+
+
+def _confirmed(settings: Settings, model: LanguageModel) -> frozenset[str]:
+    """Those that are configured, or else those that a model with tools of its own says."""
+    if settings.confirmed_tools is not None:
+        return frozenset(settings.confirmed_tools)
+    return frozenset(getattr(model, "confirmed_tools", ()))
+
+
+def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> StagePorts:
+    """What the runs of one session use, whose providers these are."""
+    model = providers.model
+    theirs = model.session_tools(remind, owner).tools if isinstance(model, HasTools) else ()
+    tools = ToolRegistry([*crew.tools, *providers.operator_tools(), *theirs])
+    return StagePorts(
+        core=CorePorts(db=providers.db),
+        llm=LLMPorts(llm_provider=model, tool_registry=tools),
+        audio=AudioPorts(stt_provider=providers.recogniser, tts_provider=providers.voice),
+    )
+
+
+def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:
+    try:
+        live = build_pipelines(settings, crew, providers.models, providers.voice)
+    except (StageSettingsError, PipelineBuildError) as error:
+        raise ConfigError(f"the configuration cannot be used:\n  pipeline.hook: {error}") from error
+    return Pipelines(
+        voice=live.voice,
+        text=live.text,
+        work=live.work,
+        refusal=settings.guard_refusal,
+        say=build_say_pipeline(providers.voice, voice_settings(settings, crew)),
+        say_text=build_say_pipeline(None),
+    )

@@ -1,0 +1,55 @@
+"""A WebSocket connection as a session's wire."""
+
+from collections.abc import Callable
+
+from websockets.exceptions import ConnectionClosed
+
+from server.domain.wire import WireClosed
+from server.gateway.connection import GuardedConnection
+from server.gateway.unsent import unsent_bytes
+
+
+class SocketWire:
+    """Implements `server.domain.wire.Wire` with a connection that the door has let in."""
+
+    def __init__(self, connection: GuardedConnection, on_heard: Callable[[], None] | None = None) -> None:
+        """`on_heard` is called with the first frame."""
+        self._connection = connection
+        self._on_heard = on_heard
+
+    @property
+    def latency_s(self) -> float:
+        return self._connection.latency
+
+    @property
+    def close_code(self) -> int | None:
+        return self._connection.ended_with
+
+    @property
+    def unsent_bytes(self) -> int:
+        return unsent_bytes(self._connection.transport)
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._connection.transport.get_write_buffer_size()
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            frame = await self._connection.recv()
+        except ConnectionClosed:
+            return None
+        if self._on_heard is not None:
+            self._on_heard()
+            self._on_heard = None
+        return frame
+
+    async def send(self, frame: str | bytes) -> None:
+        if self._connection.send_now(frame):
+            return
+        try:
+            await self._connection.send(frame)
+        except ConnectionClosed as closed:
+            raise WireClosed from closed
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._connection.close(code, reason)
