@@ -53,6 +53,7 @@ from stages.ports import (
     ToolChoice,
     Usage,
 )
+from stages.providers.calls import calling
 from stages.text.whole import WholePieces
 
 _RETRY_S = 1.0
@@ -238,24 +239,27 @@ class _Answer:
         characters = WholePieces()
         choice = self._tools.choice if tools else "auto"
         stream = self._model.stream(messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens)
-        async with aclosing(stream) as events:
-            event = await self._first(events, first_s)
-            while event is not None:
-                match event:
-                    case TextDelta(text=text):
-                        if text := characters.push(text):
-                            said.append(text)
-                            await self._send(text)
-                    case ToolCall():
-                        calls.append(event)
-                    case Finished(usage=usage):
-                        self._usage = _sum(self._usage, usage)
-                        if text := characters.flush():
-                            said.append(text)
-                            await self._send(text)
-                        return "".join(said), tuple(calls), event
-                event = await self._next(events, is_first=not said and not calls)
-        raise ProviderError("the model's answer broke off: it ended without saying so")
+        with calling(self._model) as call:
+            async with aclosing(stream) as events:
+                event = await self._first(events, first_s)
+                while event is not None:
+                    call.first()
+                    match event:
+                        case TextDelta(text=text):
+                            if text := characters.push(text):
+                                said.append(text)
+                                await self._send(text)
+                        case ToolCall():
+                            calls.append(event)
+                        case Finished(usage=usage):
+                            call.tokens(usage)
+                            self._usage = _sum(self._usage, usage)
+                            if text := characters.flush():
+                                said.append(text)
+                                await self._send(text)
+                            return "".join(said), tuple(calls), event
+                    event = await self._next(events, is_first=not said and not calls)
+            raise ProviderError("the model's answer broke off: it ended without saying so")
 
     async def _first(self, events: AsyncGenerator[ModelEvent, None], limit_s: float) -> ModelEvent | None:
         """The first event of a request; an error instead of it is `_unbegun`."""

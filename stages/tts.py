@@ -26,6 +26,7 @@ from stages.contract import AGENT, ROUTE, ROUTER, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
 from stages.patience import failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
+from stages.providers.calls import ProviderCall, calling
 from stages.providers.piecewise import open_utterance
 from stages.spoken_text import CHAR_S, SpokenText, Stretch
 from stages.text.sentences import Sentences
@@ -118,9 +119,10 @@ class TtsStage:
             language=ctx.config.get("language") or self._settings.language,
         )
         voice = ctx.ports.audio.tts_provider or self._voice or ctx.require_port("tts_provider")
-        speaking = _Speaking(voice, settings, sink)
+        tokens = _joined([ctx.inputs.stream(source) for source in self._sources])
         try:
-            return await speaking.run(_joined([ctx.inputs.stream(source) for source in self._sources]))
+            with calling(voice, at_once=False) as call:
+                return await _Speaking(voice, settings, sink, call).run(tokens)
         except ProviderError as error:
             return failed(error)
 
@@ -151,8 +153,9 @@ async def _joined(streams: Sequence[AsyncIterator[str]]) -> AsyncGenerator[str, 
 class _Speaking:
     """One answer on its way to sound."""
 
-    def __init__(self, voice: Voice, settings: VoiceSettings, sink: AudioSink) -> None:
+    def __init__(self, voice: Voice, settings: VoiceSettings, sink: AudioSink, call: ProviderCall) -> None:
         self._voice = voice
+        self._call = call
         self._settings = settings
         self._sink = sink
         self._format = pcm16(voice.rate_hz)
@@ -202,18 +205,22 @@ class _Speaking:
         while batch := await self._next(pieces, utterance):
             for piece in batch:
                 if spoken := self._text.push(piece):
-                    self._pieces += 1
-                    self._expect_audio()
+                    self._count_piece()
                     await utterance.push(spoken)
                     if (
                         not utterance.waiting_chars
                     ):  # all of it has come: from here on the writer is waited for
                         self._wait.deadline = math.inf
         if spoken := self._text.finish():
-            self._pieces += 1
-            self._expect_audio()
+            self._count_piece()
             await utterance.push(spoken)
         await utterance.finish()
+
+    def _count_piece(self) -> None:
+        if not self._pieces:
+            self._call.begins()
+        self._pieces += 1
+        self._expect_audio()
 
     async def _next(
         self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance
@@ -259,6 +266,8 @@ class _Speaking:
     async def _hand_on(self, stretch: Stretch) -> None:
         if not self._began_at:
             self._began_at = anyio.current_time()
+            self._call.first()
+        self._call.audio(self._text.samples / self._voice.rate_hz)
         await self._sink(
             stretch.samples.astype("<i2", copy=False).tobytes(),
             self._format,

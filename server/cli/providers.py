@@ -5,6 +5,7 @@ import argparse
 import os
 
 from server.cli import provider_check
+from server.cli.provider_state import fetch, lines_of
 from server.cli.targets import put_here_on_path
 from server.config.provider_pages import ProviderPage, pages
 from stages.providers.registry import KINDS, Kind, ProviderFault
@@ -18,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[check] NAME",
         help="a provider of the list, or `module:Class`; `check NAME` tries the one that is configured",
     )
+    parser.add_argument("--url", help="of a running server: how its providers do (its /metrics)")
+    parser.add_argument("--api-key", help="the server's key, for --url")
     parser.add_argument("--kind", choices=KINDS, help="only providers of this kind")
     provider_check.add_arguments(parser)
 
@@ -26,6 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     """List them, show one, or check one. Raises ProviderFault for a name that nobody has."""
     put_here_on_path()
     words: list[str] = arguments.words
+    if arguments.url is not None:
+        for line in lines_of(fetch(arguments.url, arguments.api_key)):
+            print(line)
+        return 0
     if words[:1] == ["check"] and len(words) == 2:
         return provider_check.run(arguments, words[1])
     if len(words) > 1 or words == ["check"]:

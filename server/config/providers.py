@@ -15,6 +15,7 @@ from server.tools.mcp_policy import SETTING
 from stageflow.tools import Tool
 from stages.errors import ProviderRejected
 from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
+from stages.providers.calls import label, label_alike
 from stages.providers.configured import Configured
 from stages.providers.cut_turns import as_recogniser
 from stages.providers.registry import Kind
@@ -68,7 +69,9 @@ class Providers:
 
 async def _opened(stack: AsyncExitStack, provider: T) -> T:
     if isinstance(provider, HasSessions):
-        return cast("T", await stack.enter_async_context(provider.session()))
+        view = await stack.enter_async_context(provider.session())
+        label_alike(view, provider)
+        return cast("T", view)
     return provider
 
 
@@ -106,12 +109,14 @@ async def load_providers(
         report("loading " + ", ".join(names))
         made = dict[Kind, Any](choice.given)
         for kind, chosen in choice.providers.items():
-            made[kind] = await load(stack, chosen.make)
+            made[kind] = _labelled(await load(stack, chosen.make), chosen)
         of_agents = {
-            name: await load(stack, model.make) if isinstance(model, Configured) else model
+            name: _labelled(await load(stack, model.make), model) if isinstance(model, Configured) else model
             for name, model in (models or {}).items()
         }
-        made["stt"] = as_recogniser(made["stt"])
+        if (recogniser := as_recogniser(made["stt"])) is not made["stt"]:
+            label_alike(recogniser, made["stt"])
+            made["stt"] = recogniser
         vad = made.get("vad")
         yield Providers(
             made["stt"],
@@ -134,6 +139,13 @@ async def load(stack: AsyncExitStack, make: Callable[[], T]) -> T:
         stack.push_async_callback(close)
     elif close is not None:
         stack.push_async_callback(anyio.to_thread.run_sync, close)
+    return made
+
+
+def _labelled(made: T, chosen: Configured) -> T:
+    """What was made, known by its name for the counts of its calls; the parts of a chain are counted each."""
+    if len(chosen.parts) == 1:
+        label(made, chosen.provider.kind, chosen.provider.name)
     return made
 
 

@@ -8,8 +8,9 @@ import anyio
 import numpy as np
 
 from audio.formats import Samples, samples_to_ms
-from stages.errors import ProviderError, ProviderTimeout
+from stages.errors import ErrorKind, ProviderError, ProviderTimeout
 from stages.ports import Recognition, Transcript
+from stages.providers.calls import ProviderCall, calling, noting
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,14 @@ class RecentSound:
 class Reading:
     """The words of an utterance as it is now; when it goes on, they get new time."""
 
-    def __init__(self, recognition: Recognition, patience_s: float) -> None:
-        """`patience_s` is how long the recogniser may take from when the words are first asked for."""
+    def __init__(self, recognition: Recognition, patience_s: float, recogniser: object = None) -> None:
+        """`patience_s` is how long the recogniser may take from when the words are first asked for; `recogniser` is
+        whose recognition it is."""
         self.revision = 0
         """How often what was read before has become about something else."""
+        self.calls: list[ProviderCall] = []
+        """Of the recognisers that were asked."""
+        self._recogniser = recogniser
         self._recognition = recognition
         self._patience_s = patience_s
         self._read_by: float | None = None
@@ -72,12 +77,15 @@ class Reading:
         if self._read_by is None:
             self._read_by = anyio.current_time() + self._patience_s
         try:
-            with anyio.CancelScope(deadline=self._read_by):
-                found = await self._recognition.final()
-                return replace(found, text=found.text.strip())
+            with noting(self.calls), calling(self._recogniser) as call:
+                with anyio.CancelScope(deadline=self._read_by):
+                    found = await self._recognition.final()
+                    call.first()
+                    return replace(found, text=found.text.strip())
+                late = f"the recogniser took longer than {self._patience_s:g} s for an utterance"
+                raise ProviderTimeout(late, kind=ErrorKind.TIMEOUT)
         except ProviderError as error:
             return error
         except Exception as error:
             log.exception("the recogniser failed in a way that it must not")
             return ProviderError(f"{type(error).__name__}: {error}")
-        return ProviderTimeout(f"the recogniser took longer than {self._patience_s:g} s for an utterance")

@@ -84,7 +84,8 @@ class Utterance:
         self._stable_chars = 0
         self._sound = RecentSound(recogniser.rate_hz)
         self._recognition = recogniser.open(self._came)
-        self._reading = Reading(self._recognition, patience_s)
+        self.reading = Reading(self._recognition, patience_s, recogniser)
+        """How its words are come by."""
         self._kept: list[Samples] = []
         self._state = _State.OPEN
         self._lock = anyio.Lock()
@@ -125,13 +126,13 @@ class Utterance:
         """The person may have finished: what is read from now on is what was said up to here."""
         assert self._state is _State.OPEN
         self._state = _State.PAUSED
-        self._reading.revise()
+        self.reading.revise()
 
     def resume(self) -> None:
         """The person had not finished."""
         assert self._state is _State.PAUSED
         self._state = _State.OPEN
-        self._reading.revise()
+        self.reading.revise()
         self.outcome = None
         for samples in self._kept:
             self._recognition.push(samples)
@@ -164,9 +165,9 @@ class Utterance:
         self._recognition.close()
 
     async def _read(self) -> Outcome:
-        revision, length_ms = self._reading.revision, self.duration_ms
-        outcome = await self._reading.words()
-        if revision != self._reading.revision:
+        revision, length_ms = self.reading.revision, self.duration_ms
+        outcome = await self.reading.words()
+        if revision != self.reading.revision:
             return outcome
         match self._state:
             case _State.OPEN:
@@ -191,6 +192,8 @@ class Utterance:
     def _settle(self, outcome: Outcome) -> None:
         self._state = _State.SETTLED
         self.outcome = outcome
+        if self.reading.calls:
+            self.reading.calls[-1].audio(self._sound.duration_ms / 1000)
         self._sound.forget()
         self._recognition.close()
         self._listener.hear_words(self, WordsSettled(outcome))

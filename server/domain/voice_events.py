@@ -115,6 +115,22 @@ class TurnEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderUse:
+    """One call of a provider for a turn. Where one failed, the next of the same kind took over or tried again."""
+
+    kind: str
+    """`stt`, `llm` or `tts`."""
+    provider: str
+    """As the configuration calls it."""
+    first_ms: int | None
+    """From the call to its first result; None where none came."""
+    error: str | None
+    """What went wrong, as in `timeout`; None where nothing did."""
+    hedge: bool
+    """Whether it was asked beside one that was late."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTimed:
     """When the steps of a turn happened: milliseconds after the last voiced sample, or after the request."""
 
@@ -122,6 +138,8 @@ class TurnTimed:
     response_id: str
     ms: Mapping[str, int]
     """By step (`Step`)."""
+    providers: tuple[ProviderUse, ...] = ()
+    """The calls that were made for it, in their order."""
 
 
 VoiceEvent = (

@@ -28,6 +28,7 @@ from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
 from server.turntaking.question import Question
 from stageflow.pipeline import PipelineCancelled, StageFailed
+from stages.providers.calls import noting
 
 
 class ResponseRun:
@@ -129,24 +130,25 @@ class ResponseRun:
     async def run(self) -> None:
         """Make the response, and return when its last sample has been played. Cancelled by `scope`."""
         endings, text = self._endings, self.question.say
-        try:
-            if text is None:
-                outcome = await self._pipeline.run()
-            else:  # a fixed text depends on nothing that was said
-                await self._pipeline.say(text)
-                outcome = endings.outcome("completed")
-        except PipelineCancelled as stop:
-            await endings.decline(stop)
-        except StageFailed as failure:
-            await endings.apologise(failure.stage, line_of(failure), failure)
-        except Undecided as late:
-            await endings.apologise(late.stage, str(late), late)
-        except ClientError as problem:
-            await endings.apologise_for(problem)
-        except TooLong:
-            await endings.cut_off()
-        else:
-            await endings.end(outcome)
+        with noting(self.timeline.calls):
+            try:
+                if text is None:
+                    outcome = await self._pipeline.run()
+                else:  # a fixed text depends on nothing that was said
+                    await self._pipeline.say(text)
+                    outcome = endings.outcome("completed")
+            except PipelineCancelled as stop:
+                await endings.decline(stop)
+            except StageFailed as failure:
+                await endings.apologise(failure.stage, line_of(failure), failure)
+            except Undecided as late:
+                await endings.apologise(late.stage, str(late), late)
+            except ClientError as problem:
+                await endings.apologise_for(problem)
+            except TooLong:
+                await endings.cut_off()
+            else:
+                await endings.end(outcome)
         await self.output.played()
 
 

@@ -95,7 +95,13 @@ class TurnReports:
         utterance = question.utterance
         if utterance is None:
             return Timeline(run, now)
-        timeline = Timeline(run, now, item_id=utterance.item_id, silence_ms=self._hearing.silence_ms)
+        timeline = Timeline(
+            run,
+            now,
+            item_id=utterance.item_id,
+            silence_ms=self._hearing.silence_ms,
+            heard_by=utterance.reading.calls,
+        )
         if utterance.outcome is not None:
             timeline.mark("transcript", now)
         return timeline

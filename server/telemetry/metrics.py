@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics,
 from server.telemetry.families import counter
 from server.telemetry.pressure import Pressure
 from server.telemetry.process_metrics import ProcessMetrics
-from server.telemetry.provider_metrics import ProviderChains
+from server.telemetry.provider_metrics import ProviderCalls, ProviderChains
 from server.telemetry.timeline import Timeline
 from server.telemetry.turn_metrics import TurnMetrics
 from server.turntaking.floor_table import FloorEvent, State
@@ -62,6 +62,7 @@ class Metrics:
         )
         self._turns = TurnMetrics(registry)
         registry.register(ProviderChains())
+        registry.register(ProviderCalls())
         self._process = ProcessMetrics(registry, pressure or Pressure(0.0, 0.0))
 
     def turn_ended(self, timeline: Timeline) -> None:

@@ -4,11 +4,13 @@ Pure: time comes in as `now`, in the session's seconds. Zero is the last voiced 
 where nobody spoke, the moment at which the answer was asked for.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from server.domain.voice_events import EndedBy, InterruptedBy, Step, TurnEnded, TurnTimed
+from server.domain.voice_events import EndedBy, InterruptedBy, ProviderUse, Step, TurnEnded, TurnTimed
 from server.turntaking.floor import RunId
+from stages.providers.calls import ProviderCall
 
 Status = Literal["completed", "incomplete", "cancelled", "failed"]
 
@@ -55,6 +57,15 @@ class _Commitment:
     """How long the answer had been on its way by then."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """When the answer was begun, and what it answers."""
+
+    at: float
+    item_id: str | None
+    heard_by: Sequence[ProviderCall]
+
+
 _NOT_COMMITTED = _Commitment("server", None, 0)
 
 
@@ -62,9 +73,16 @@ class Timeline:
     """One revision of one turn: its steps, and what became of it."""
 
     def __init__(
-        self, run: RunId, now: float, *, item_id: str | None = None, silence_ms: int | None = None
+        self,
+        run: RunId,
+        now: float,
+        *,
+        item_id: str | None = None,
+        silence_ms: int | None = None,
+        heard_by: Sequence[ProviderCall] = (),
     ) -> None:
-        """`silence_ms`: how long ago the person's voice was last heard; None when nobody spoke."""
+        """`silence_ms`: how long ago the person's voice was last heard; None when nobody spoke. `heard_by`: the calls
+        of recognisers for its words, which may still grow."""
         self.run = run
         self.response_id: str | None = None
         """The response that the client was told the end of."""
@@ -76,8 +94,9 @@ class Timeline:
         self.tool_errors: list[str] = []
         """How calls of the server's own tools failed."""
         self.interrupted_by: InterruptedBy | None = None
-        self._item_id = item_id
-        self._began_at = now
+        self.calls: list[ProviderCall] = []
+        """Of models and voices."""
+        self._began = _Beginning(now, item_id, heard_by)
         self._marks = StepMarks(now - (silence_ms or 0) / 1000, is_spoken=silence_ms is not None)
         self._commitment = _NOT_COMMITTED
 
@@ -99,7 +118,7 @@ class Timeline:
         if "speech_end" in self._marks:
             self._marks.add("endpoint", now)
             silence_ms = self._marks.ms(now)
-        self._commitment = _Commitment(ended_by, silence_ms, round((now - self._began_at) * 1000))
+        self._commitment = _Commitment(ended_by, silence_ms, round((now - self._began.at) * 1000))
 
     @property
     def is_committed(self) -> bool:
@@ -116,7 +135,7 @@ class Timeline:
         return TurnEnded(
             self.run.turn,
             self.run.revision,
-            self._item_id,
+            self._began.item_id,
             self._commitment.ended_by,
             self._commitment.silence_ms,
             self.saved_ms > 0,
@@ -128,7 +147,19 @@ class Timeline:
 
     def timed(self) -> TurnTimed:
         """When its steps happened, in the order in which they did."""
-        return TurnTimed(self.run.turn, self.response_id or "", self._marks.all_ms())
+        return TurnTimed(self.run.turn, self.response_id or "", self._marks.all_ms(), self._providers())
+
+    def _providers(self) -> tuple[ProviderUse, ...]:
+        return tuple(
+            ProviderUse(
+                call.kind,
+                call.provider,
+                None if call.first_s is None else round(call.first_s * 1000),
+                call.error,
+                call.is_hedge,
+            )
+            for call in (*self._began.heard_by, *self.calls)
+        )
 
     @property
     def ending(self) -> str:
@@ -139,9 +170,12 @@ class Timeline:
 
     def line(self) -> str:
         """The turn on one line of a log; nothing that anybody said is in it."""
-        steps = " ".join(f"{step}={ms}" for step, ms in self.timed().ms.items())
-        ended = self.ended()
+        timed, ended = self.timed(), self.ended()
+        steps = " ".join(f"{step}={ms}" for step, ms in timed.ms.items())
+        asked = " ".join(
+            f"{use.kind}={use.provider}{f'({use.error})' if use.error else ''}" for use in timed.providers
+        )
         return (
             f"turn {ended.turn}.{ended.revision} {self.ending}, ended by {ended.ended_by}, "
-            f"saved {ended.saved_ms} ms; ms: {steps}"
+            f"saved {ended.saved_ms} ms; ms: {steps}" + (f"; asked: {asked}" if asked else "")
         )

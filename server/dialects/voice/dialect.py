@@ -171,7 +171,7 @@ def _body(event: VoiceEvent) -> Body:
         case TurnEnded():
             return "x_turn", asdict(event)
         case TurnTimed():
-            return "x_metrics", {"turn": event.turn, "response_id": event.response_id, "ms": {**event.ms}}
+            return "x_metrics", {**asdict(event), "ms": {**event.ms}}
         case StageEventTold():
             return "x_event", _of_stage(event)
         case ArtifactMade():

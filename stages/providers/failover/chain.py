@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from stages.errors import ErrorKind, ProviderError, UnspeakableText
 from stages.ports import HasSessions
+from stages.providers.calls import ProviderCall
 from stages.providers.failover.breaker import BreakerState, CircuitBreaker
 
 P = TypeVar("P")
@@ -74,21 +75,30 @@ class Attempt(Generic[P]):
         """Nobody comes after it: it has all the time that whoever asks has."""
         self.error: ProviderError | None = None
         self.link = link
+        self.call: ProviderCall | None = None
+        """The newest of it."""
         self._began_at: float | None = anyio.current_time()
 
     def succeeded(self) -> None:
         """The first result is there. Those after it say nothing new."""
+        if self.call is not None:
+            self.call.first()
         if self._began_at is not None:
             self.link.breaker.succeeded(anyio.current_time() - self._began_at)
             self._began_at = None
 
-    def begins(self) -> None:
-        """The provider is asked now, later than when it was chosen."""
+    def begins(self) -> ProviderCall:
+        """The provider is asked now, maybe later than when it was chosen, and maybe once more."""
         self._began_at = anyio.current_time()
+        self.call = ProviderCall((self.link.kind, self.link.name))
+        self.call.begins()
+        return self.call
 
     def failed(self, error: ProviderError) -> None:
         """It failed, or was too late."""
         self.error = error
+        call = self.call or ProviderCall((self.link.kind, self.link.name))
+        call.failed(error)
         if error.kind in _OF_THE_REQUEST or isinstance(error, UnspeakableText):
             return
         self.link.breaker.failed(

@@ -57,6 +57,7 @@ class FailoverModel:
         """The answer of the first that gives one. Raises the last one's ProviderError."""
         for attempt in self._chain.attempts():
             has_words = False
+            call = attempt.begins()
             try:
                 events = attempt.provider.stream(
                     messages, tools=tools, tool_choice=tool_choice, max_tokens=max_tokens
@@ -64,6 +65,8 @@ class FailoverModel:
                 async with aclosing(events):
                     async for event in self._punctual(events, attempt):
                         has_words = has_words or not isinstance(event, Thought)
+                        if isinstance(event, Finished):
+                            call.tokens(event.usage)
                         yield event
                     return
             except ProviderError as error:

@@ -287,6 +287,8 @@ class _Part:
             heard.samples += len(speech.samples)
             heard.spoken = self.given - self.waiting
             self._attempt.succeeded()
+            if self._attempt.call is not None:
+                self._attempt.call.audio(heard.samples / self._attempt.provider.rate_hz)
         heard.words += sum(is_word(word.text) for word in speech.words)
         words = tuple(self._placed(word) for word in speech.words)
         samples = self._resampler.process(speech.samples, last)

@@ -21,6 +21,7 @@ from server.domain.values import Response, SessionConfig
 from server.domain.voice_events import (
     ArtifactMade,
     Pong,
+    ProviderUse,
     StageEventTold,
     TurnEnded,
     TurnTimed,
@@ -49,7 +50,9 @@ VOICE: tuple[Event, ...] = (
         "item_7", (WordTime("It", 480, 3120), WordTime(" is", 3720, 6480), WordTime(" noon.", 7080, 18600))
     ),
     TurnEnded(2, 1, "item_5", "semantic", 420, True, 180, "passed", "concierge", None),
-    TurnTimed(2, "resp_2", {"speech_end": 0, "first_audio": 590}),
+    TurnTimed(
+        2, "resp_2", {"speech_end": 0, "first_audio": 590}, (ProviderUse("stt", "a", 90, None, hedge=False),)
+    ),
     StageEventTold("chart", "drawn", '{"points": 3}', "resp_2"),
     ArtifactMade("chart", "chart", '{"data": [1, 2, 3]}', "resp_2"),
 )

@@ -14,7 +14,7 @@ from stages.providers.failover import model as models
 from stages.providers.failover import recogniser as recognisers
 from stages.providers.failover import voice as voices
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
-from tests.support.stage import Stage, play, speak
+from tests.support.stage import Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
 from tests.support.virtual_time import run_virtual
 
@@ -92,7 +92,7 @@ GOOD: dict[str, Callable[[], Any]] = {
 }
 
 
-def told(kind: str, fault: str, *, chained: bool) -> Stage:
+def told(kind: str, fault: str, *, chained: bool, dialect: Any = realtime) -> Stage:
     """A spoken turn with that fault, and another after it."""
 
     def stage_of() -> Stage:
@@ -100,11 +100,15 @@ def told(kind: str, fault: str, *, chained: bool) -> Stage:
         made[kind] = faulty(kind, fault)
         if chained:
             made[kind] = CHAINS[kind].of({"first": made[kind], "second": GOOD[kind]()})  # type: ignore[attr-defined]
-        return Stage(recogniser=made["stt"], chat=made["llm"], speaker=made["tts"], prepared=PREPARED)
+        return Stage(
+            recogniser=made["stt"], chat=made["llm"], speaker=made["tts"], prepared=PREPARED, dialect=dialect
+        )
 
     async def story(stage: Stage) -> None:
         await speak(stage, SPEECH_S, SILENCE_S)
         await stage.wire.until(DONE)
+        if dialect is voice_v1:
+            await stage.wire.until("x_metrics")
 
     return play(stage_of, story)
 
@@ -156,3 +160,25 @@ def test_before_another_that_one_answers_and_no_word_is_said_twice(kind: str, fa
     begins_s = begun_s(stage, parts)
     assert begins_s <= LATE[kind] + TIME_ON_TOP_S + FILLER_S
     check_trace(stage.wire.events())
+
+
+def test_who_was_asked_and_what_went_wrong_is_told_with_the_times_of_the_turn() -> None:
+    stage = told("llm", "429", chained=True, dialect=voice_v1)
+    metrics = next(event for event in stage.wire.events() if event["type"] == "x_metrics")
+    first_s = Conduct().delay_s
+    assert metrics["providers"] == [
+        {"kind": "llm", "provider": "first", "first_ms": None, "error": "rate", "hedge": False},
+        {
+            "kind": "llm",
+            "provider": "second",
+            "first_ms": round(1000 * first_s),
+            "error": None,
+            "hedge": False,
+        },
+    ]
+    stage = told("stt", "hangs", chained=True, dialect=voice_v1)
+    metrics = next(event for event in stage.wire.events() if event["type"] == "x_metrics")
+    assert [(use["provider"], use["error"]) for use in metrics["providers"]] == [
+        ("first", "timeout"),
+        ("second", None),
+    ]

@@ -18,6 +18,7 @@ from server.domain.voice_events import (
     Ping,
     Played,
     Pong,
+    ProviderUse,
     TurnEnded,
     TurnTimed,
     VoiceFlushed,
@@ -210,12 +211,16 @@ def test_a_turn_is_told_of_with_all_its_fields() -> None:
 
 
 def test_only_steps_that_happened_are_in_the_metrics() -> None:
-    event = TurnTimed(2, "resp_1", {"speech_end": 0, "endpoint": 420, "first_audio": 610})
+    use = ProviderUse("llm", "openai", None, "rate", hedge=False)
+    event = TurnTimed(2, "resp_1", {"speech_end": 0, "endpoint": 420, "first_audio": 610}, (use,))
     assert told(event) == {
         "type": "x_metrics",
         "turn": 2,
         "response_id": "resp_1",
         "ms": {"speech_end": 0, "endpoint": 420, "first_audio": 610},
+        "providers": [
+            {"kind": "llm", "provider": "openai", "first_ms": None, "error": "rate", "hedge": False}
+        ],
     }
 
 
