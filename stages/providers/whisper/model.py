@@ -16,7 +16,7 @@ import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
-from stages.providers.whisper.segments import Segment, next_stretch, read_on
+from stages.providers.whisper.segments import LONGEST_SAMPLES, Segment, next_stretch, read_on
 from stages.providers.whisper.text import NO_SPEECH, Reading, read, token_limit
 from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
 
@@ -46,6 +46,7 @@ class WhisperModel:
     """The loaded model; its one method blocks and is called by one thread."""
 
     partial_every_samples = int(0.8 * SPEECH_HZ)
+    longest_samples = LONGEST_SAMPLES
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -37,6 +37,8 @@ class StretchModel(Protocol):
 
     partial_every_samples: int
     """So much new audio is worth another partial reading."""
+    longest_samples: int
+    """So much is read in one piece."""
 
     def transcribe(
         self,
@@ -124,7 +126,8 @@ class EmbeddedRecognition:
         """
         self._drop_partial()
         audio = self._audio()
-        known = still_valid(self._newest, audio)
+        longest = self._recogniser.model.longest_samples
+        known = still_valid(self._newest, audio, longest)
         while not is_whole(known, audio):
             segments = await self._recogniser.worker.run(lambda: self._read(audio, most=1), priority=FINAL)
             known = segments or []
@@ -149,7 +152,7 @@ class EmbeddedRecognition:
         if load.waiting or load.running:
             return  # somebody waits for a final: captions can wait
         audio = self._audio()
-        if is_whole(still_valid(self._newest, audio), audio):
+        if is_whole(still_valid(self._newest, audio, self._recogniser.model.longest_samples), audio):
             return  # there is nothing new to tell
 
         def read() -> list[Segment] | None:

@@ -23,8 +23,9 @@ LONGEST_SAMPLES = 15 * SPEECH_HZ
 """Of audio read in one piece. The window would hold twice as much, but no better: measured on four minutes of
 continuous speech, pieces of 15 s have as few word errors, and nobody waits for the text of more than 15 s."""
 
-_CUT_FROM_SAMPLES = 9 * SPEECH_HZ
-"""So that there is a pause to cut in, even when somebody reads aloud."""
+_CUT_FROM = 0.6
+"""Share of the longest piece from which on it may be cut: so that there is a pause to cut in, even when somebody reads
+aloud."""
 
 _MARGIN_SAMPLES = ms_to_samples(300, SPEECH_HZ)
 """Left around the speech when silence is left out: soft consonants are softer than noise."""
@@ -54,16 +55,16 @@ class Segment:
     reading: Reading
 
 
-def segment_end(samples: Samples, start: int) -> int:
-    """Where the segment ends that begins at `start`."""
-    if len(samples) - start <= LONGEST_SAMPLES:
+def segment_end(samples: Samples, start: int, longest: int = LONGEST_SAMPLES) -> int:
+    """Where the segment ends that begins at `start`, of at most `longest` samples."""
+    if len(samples) - start <= longest:
         return len(samples)
-    return quietest_sample(samples, start + _CUT_FROM_SAMPLES, start + LONGEST_SAMPLES)
+    return quietest_sample(samples, start + int(_CUT_FROM * longest), start + longest)
 
 
-def next_stretch(samples: Samples, start: int) -> Stretch:
+def next_stretch(samples: Samples, start: int, longest: int = LONGEST_SAMPLES) -> Stretch:
     """What is to be read from `start` on; `heard_from` and `heard_to` are the same if nothing is loud."""
-    end = segment_end(samples, start)
+    end = segment_end(samples, start, longest)
     levels = frame_levels(samples[start:end])
     span = speech_span(levels)
     if span is None:
@@ -74,7 +75,9 @@ def next_stretch(samples: Samples, start: int) -> Stretch:
     )
 
 
-def still_valid(segments: Sequence[Segment], samples: Samples) -> list[Segment]:
+def still_valid(
+    segments: Sequence[Segment], samples: Samples, longest: int = LONGEST_SAMPLES
+) -> list[Segment]:
     """Those of the first `segments` that need not be read again, though the utterance is now `samples`.
 
     It must begin with the samples that were read.
@@ -82,7 +85,7 @@ def still_valid(segments: Sequence[Segment], samples: Samples) -> list[Segment]:
     valid: list[Segment] = []
     start = 0
     for segment in segments:
-        end = segment_end(samples, start)
+        end = segment_end(samples, start, longest)
         if not _holds(segment.stretch, samples, end):
             break
         valid.append(replace(segment, stretch=replace(segment.stretch, end_sample=end)))
@@ -96,11 +99,15 @@ def is_whole(segments: Sequence[Segment], samples: Samples) -> bool:
 
 
 def read_on(
-    known: Sequence[Segment], samples: Samples, most: float, read: Callable[[int], Segment | None]
+    known: Sequence[Segment],
+    samples: Samples,
+    most: float,
+    read: Callable[[int], Segment | None],
+    longest: int = LONGEST_SAMPLES,
 ) -> list[Segment] | None:
     """Those of `known` that are still valid, and those that follow, up to the end or `most` new ones; `read` reads the
     segment that begins at a sample, or None to give up, and then this is None."""
-    segments = still_valid(known, samples)
+    segments = still_valid(known, samples, longest)
     valid = len(segments)
     while not is_whole(segments, samples) and len(segments) - valid < most:
         segment = read(segments[-1].stretch.end_sample if segments else 0)
