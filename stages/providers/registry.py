@@ -51,13 +51,13 @@ class BuiltIn:
 BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     "stt": {
         "embedded": BuiltIn(
-            "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
+            "stages.providers.moonshine.recogniser:MoonshineRecogniser", "embedded", ("onnxruntime",)
         ),
         "moonshine": BuiltIn(
             "stages.providers.moonshine.recogniser:MoonshineRecogniser", "embedded", ("onnxruntime",)
         ),
         "whisper": BuiltIn(
-            "stages.providers.whisper.recogniser:EmbeddedRecogniser", "embedded", ("ctranslate2",)
+            "stages.providers.whisper.recogniser:EmbeddedRecogniser", "whisper", ("ctranslate2",)
         ),
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),

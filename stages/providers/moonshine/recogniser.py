@@ -1,4 +1,4 @@
-"""Moonshine base-en as a recogniser: on one worker thread that all sessions share, with a caption every half second."""
+"""Moonshine base-en as a recogniser, the default one: on one worker thread for all sessions, with early captions."""
 
 from pathlib import Path
 from typing import Self

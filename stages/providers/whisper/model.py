@@ -58,7 +58,7 @@ class WhisperModel:
             engine = _Ctranslate2(directory, threads)
         except ImportError as error:
             raise ModelFileError(
-                f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[embedded]'`"
+                f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[whisper]'`"
             ) from error
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error

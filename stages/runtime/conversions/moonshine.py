@@ -57,8 +57,8 @@ def main(directory: Path) -> None:
 def try_out(directory: Path) -> None:
     """Give the stored networks and those that were made the same sound and tokens, and compare what they put out."""
     stored, made = (
-        list(_outputs(*(directory / name for name in names), trial_sound(), TRIAL_TOKENS))
-        for names in (NETWORKS.keys(), NETWORKS.values())
+        list(_outputs(directory / encoder, directory / decoder, trial_sound(), TRIAL_TOKENS))
+        for encoder, decoder in (tuple(NETWORKS), tuple(NETWORKS.values()))
     )
     worst = min(likeness(one, other) for one, other in zip(stored, made, strict=True))
     if not worst >= LEAST_LIKENESS:  # NaN is no likeness either

@@ -62,6 +62,36 @@ def test_other_products_than_the_lock_file_names_are_refused_and_leave_nothing(t
     assert [path.name for path in store.cache.iterdir() if path.is_dir()] in ([], ["staging"])
 
 
+@pytest.mark.usefixtures("programs")
+def test_a_product_without_a_hash_is_held_to_the_one_it_was_made_with(tmp_path: Path) -> None:
+    """Its bytes depend on the processor: what the program has tried is what must be there from then on."""
+    store = a_store(tmp_path)
+    model = store.model("tiny")
+    any_bytes = dataclasses.replace(
+        model, revision=3, products=(Member("fast.bin", "", len(MADE)), model.products[1])
+    )
+    store = ModelStore({"tiny": any_bytes}, store.cache, store.wheels)
+    assert fetch(store) == ["tiny"]
+    directory = store.verify("tiny")
+    assert directory.name.endswith("-3")
+    (directory / "fast.bin").write_bytes(b"something else")
+    with pytest.raises(ModelFileError, match=r"fast\.bin has changed: expected sha256 \w{64}"):
+        store.model_dir("tiny")
+    (directory / "made.json").unlink()
+    assert store.inspect(any_bytes).state is State.ABSENT
+    assert fetch(store) == ["tiny"]
+    assert (directory / "fast.bin").read_bytes() == MADE
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_product_that_was_not_made_is_refused(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    model = store.model("tiny")
+    none = dataclasses.replace(model, products=(*model.products, Member("other.bin", "", 1)))
+    with pytest.raises(ModelFileError, match=r"the conversion made another other\.bin .* found no file"):
+        fetch(ModelStore({"tiny": none}, store.cache, store.wheels))
+
+
 def test_a_conversion_that_fails_says_why(tmp_path: Path, programs: Path) -> None:
     (programs / "shout.py").write_text("raise SystemExit('no voice left')")
     with pytest.raises(ModelFileError, match="tiny: converting it failed: no voice left"):

