@@ -30,6 +30,10 @@ class Encoding(StrEnum):
     PCMA = "pcma"
 
 
+_SILENT = {Encoding.PCM16: b"\0", Encoding.PCMU: b"\xff", Encoding.PCMA: b"\xd5"}
+"""A byte of a sample that is zero."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     """One mono wire format. G.711 is always 8 kHz."""
@@ -48,6 +52,10 @@ class AudioFormat:
     def bytes_per_sample(self) -> int:
         """Two for linear PCM, one for G.711."""
         return 2 if self.encoding is Encoding.PCM16 else 1
+
+    def silence(self, size_bytes: int) -> bytes:
+        """So much of it in which nothing is heard."""
+        return _SILENT[self.encoding] * size_bytes
 
 
 def samples_to_ms(samples: int, rate_hz: int) -> int:

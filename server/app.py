@@ -72,7 +72,9 @@ class App:
         self._secrets = SharedSecrets[Pinned](
             ClientSecrets(quotas.secrets_bytes_per_key), store, self._orders, anyio.current_time, unix_time_s
         )
-        admission = Admission(quotas, store, refusals=self._metrics, now=anyio.current_time)
+        admission = Admission(
+            quotas, store, refusals=self._metrics, now=anyio.current_time, of_keys=sources.limits_of_keys()
+        )
         keys = tuple(key.get_secret_value() for key in settings.api_keys)
         rules = DoorRules(keys, settings.allowed_origins, settings.trusted_networks())
         door = FrontDoor(rules, self, self._secrets, admission, dialects)
@@ -92,6 +94,7 @@ class App:
     async def take(self, settings: Settings, providers: Providers, crew: Crew) -> None:
         """Have new sessions use these; running ones go on with theirs. Raises ConfigError, and then nothing changes."""
         self._reception.sources = sources = self._sources_of(settings, providers, crew)
+        self._reception.admission.of_keys = sources.limits_of_keys()
         self._orders.defaults, self._orders.abilities = sources.session_config, sources.abilities
         await self._speak_ahead()
 

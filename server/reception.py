@@ -19,7 +19,7 @@ from server.domain.events import Problem
 from server.domain.ids import Ids
 from server.domain.values import ResumeOffer
 from server.domain.wire import Dialect, ResumableDialect, Wire
-from server.gateway.admission import Admission, Visitor
+from server.gateway.admission import Admission, QuotaOfKey, Visitor
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import presented_key
 from server.gateway.http import FrontDoor, Unready, path_of
@@ -104,7 +104,7 @@ class Reception:
                 dialect,
                 sources.services_of(providers),
                 dialect.config,
-                partial(self.admission.check_response, visitor),
+                QuotaOfKey(self.admission, visitor),
                 None if name is None else f"key {name}",
                 opening.ids,
                 offer,

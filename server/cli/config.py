@@ -133,7 +133,11 @@ def _shown(value: Any) -> str:
 
 
 def _secret_or(name: str, value: Any) -> str:
-    return HIDDEN if any(part in str(name).lower() for part in ("key", "secret", "token")) else _shown(value)
+    return (
+        HIDDEN
+        if isinstance(value, str) and any(part in str(name).lower() for part in ("key", "secret", "token"))
+        else _shown(value)
+    )
 
 
 def _without_password(text: str) -> str:

@@ -26,14 +26,14 @@ from server.config.guarding import GuardRule
 from server.config.settings import Interruption, Settings, Waits
 from server.config.tool_servers import ToolServer
 from server.domain.limits import Limits
-from server.gateway.admission import Quotas
+from server.gateway.admission import KeyLimits, Quotas
 
 FILE_NAME = "stageflow-voice.toml"
 _FILE = "_file"
 
 _ELSEWHERE = {
     "stt", "llm", "agent", "tts", "vad", "end_of_turn", "guard_words", "guard_patterns", "guard_refusal",
-    "guard_max_chars", "limits", "deadlines", "quotas", "interruption", "openai_api_key", "openai_base_url",
+    "guard_max_chars", "limits", "deadlines", "quotas", "keys", "interruption", "openai_api_key", "openai_base_url",
     "openai_model", "booking_db", "vad_mode", "mcp_servers", "confirmed_tools",
 }  # fmt: skip
 """Settings that are in other tables than `[server]`."""
@@ -46,7 +46,7 @@ _PLACES = {
     "guard_max_chars": "guard.max_chars",
     "mcp_servers": "tools.client_servers",
     "confirmed_tools": "tools.confirmed",
-    **{table: table for table in ("limits", "deadlines", "quotas", "interruption")},
+    **{table: table for table in ("limits", "deadlines", "quotas", "keys", "interruption")},
 }
 """Where in the file a setting is that is not in `[server]`."""
 
@@ -170,6 +170,9 @@ class Tables(BaseModel):
     limits: LimitsTable = LimitsTable()
     deadlines: WaitsTable = WaitsTable()
     quotas: QuotasTable = QuotasTable()
+    keys: Mapping[str, KeyLimits] = Field(
+        {}, description="by name, as in `key_names`: keys that may have more or less than others"
+    )
     interruption: InterruptionTable = InterruptionTable()
 
 
@@ -252,6 +255,8 @@ def _content(path: Path, tables: Tables) -> FileContent:
     for name, setting in (("client_servers", "mcp_servers"), ("confirmed", "confirmed_tools")):
         if name in tables.tools.model_fields_set:
             settings[setting] = getattr(tables.tools, name)
+    if tables.keys:
+        settings["keys"] = {name: own.model_dump(exclude_unset=True) for name, own in tables.keys.items()}
     for name in ("limits", "deadlines", "quotas", "interruption"):
         if name in tables.model_fields_set:
             settings[name] = getattr(tables, name).model_dump(exclude_unset=True)
@@ -304,6 +309,8 @@ def _keys_beside(path: list[str]) -> list[str]:
         return list(Tables.model_fields)
     if path[:2] == ["guard", "rules"]:
         return list(GuardRule.model_fields)
+    if path[0] == "keys":
+        return list(KeyLimits.model_fields)
     if path[:2] == ["tools", "servers"]:
         return list(ToolServer.model_fields)
     model = models.get(path[0]) or Tables.model_fields[path[0]].annotation

@@ -26,6 +26,17 @@ def key_faults(keys: Sequence[str], names: Sequence[str], *, is_local: bool) -> 
     return faults
 
 
+def limited_key_faults(limited: Sequence[str], keys: int, names: Sequence[str]) -> list[str]:
+    """A line for each name in `keys` that no key has; `keys` is how many there are."""
+    known = [key_name(number, names) for number in range(keys)]
+    there = f"there are {', '.join(known)}" if known else "there is no key"
+    return [
+        f"keys: no key is called {name!r}; {there}: see api_keys and key_names"
+        for name in limited
+        if name not in known
+    ]
+
+
 def key_name(number: int, names: Sequence[str]) -> str:
     """What the log calls a key, counted from 0."""
     return names[number] if number < len(names) else f"key-{number + 1}"

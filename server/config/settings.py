@@ -26,12 +26,12 @@ from pydantic_settings import (
 )
 
 from server.cluster.opening import store_fault
-from server.config.keys import key_faults
+from server.config.keys import key_faults, limited_key_faults
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
 from server.domain.limits import Limits
 from server.gateway.addresses import Network, read_networks
-from server.gateway.admission import Quotas
+from server.gateway.admission import KeyLimits, Quotas
 from server.gateway.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
 from stages.text.matching import faults as match_faults
@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     deadlines: Waits = Waits()
     limits: Limits = Limits()
     quotas: Quotas = Quotas()
+    keys: Mapping[str, KeyLimits] = Field(default_factory=dict)
+    """By name, as in `key_names`: keys that may have more or less than others."""
     store: str = "memory"
     """Where the nodes of one server keep what they share: valkey://host:6379/0, or redis://…; memory: one node."""
     trusted_proxies: Words = ()
@@ -214,6 +216,7 @@ class Settings(BaseSettings):
         faults += [f"mcp_servers: {fault}" for fault in entry_faults(self.mcp_servers)]
         keys = [key.get_secret_value() for key in self.api_keys]
         faults += key_faults(keys, self.key_names, is_local=is_loopback(self.listen_host))
+        faults += limited_key_faults(tuple(self.keys), len(keys), self.key_names)
         try:
             self.trusted_networks()
         except ValueError as error:

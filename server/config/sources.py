@@ -1,6 +1,7 @@
 """What new sessions are made of: the settings, providers and agents in use, and the services that come of them."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -14,6 +15,7 @@ from server.config.warm_up import warm_up
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
+from server.gateway.admission import KeyLimits, holder_of
 from server.response.context import Pipelines
 from server.response.prepared import prepare
 from server.session.services import Services
@@ -95,6 +97,14 @@ class SessionSources:
         return next(
             (key_name(n, self.settings.key_names) for n, key in enumerate(keys) if key == presented), None
         )
+
+    def limits_of_keys(self) -> Mapping[str, KeyLimits]:
+        """The limits of the keys that have their own, by holder."""
+        names = {
+            key_name(number, self.settings.key_names): key.get_secret_value()
+            for number, key in enumerate(self.settings.api_keys)
+        }
+        return {holder_of(names[name]): limits for name, limits in self.settings.keys.items()}
 
     async def spoken_ahead(self) -> Self:
         """The same with what is said when a provider is late or fails spoken already, if the voice can do that."""

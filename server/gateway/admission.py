@@ -7,9 +7,10 @@ have no quota: behind a proxy that is not trusted to name its clients, all of th
 import hashlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import anyio
@@ -51,8 +52,34 @@ class Quotas(BaseModel):
     """At once; addresses of this machine are not counted. Behind a proxy: name it in `trusted_proxies`."""
     responses_per_min_per_key: int | None = Field(None, ge=1, le=1_000_000)
     """That its sessions ask for, all together."""
+    audio_s_per_hour_per_key: int | None = Field(None, ge=60, le=10_000_000)
+    """That its sessions hear, all together, counted in portions of some seconds."""
     wrong_keys_per_min: int = Field(30, ge=1, le=100_000)
     """From one address; beyond it, it waits before another key of its is looked at."""
+
+
+class KeyLimits(BaseModel):
+    """What one key may have, in place of what the quotas say of every key; sessions that were opened with its client
+    secrets are its own. None: as the quotas have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sessions: int | None = Field(None, ge=1, le=100_000, description="at once")
+    requests_per_min: int | None = Field(
+        None, ge=1, le=1_000_000, description="sessions opened and responses asked for, all together"
+    )
+    audio_s_per_hour: int | None = Field(
+        None, ge=60, le=10_000_000, description="heard by its sessions, all together; what is more is silence"
+    )
+
+
+def holder_of(key: str) -> str:
+    """What a key's quotas are counted under: nothing that opens a door."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:HOLDER_CHARS]
+
+
+HOLDER_CHARS = 16
+"""Of a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +92,18 @@ class Visitor:
     """What has let it in; None where no key is needed."""
     is_secret: bool = False
     """Whether that is a client secret."""
+    made_by: str | None = None
+    """Of a client secret, the holder of the key that it was ordered with."""
 
     @property
     def holder(self) -> str | None:
-        """What the key's quotas are counted under: nothing that opens a door."""
-        return (
-            None if self.key is None else hashlib.sha256(self.key.encode(errors="replace")).hexdigest()[:16]
-        )
+        """What the quotas of its key or client secret are counted under."""
+        return None if self.key is None else holder_of(self.key)
+
+    @property
+    def owner(self) -> str | None:
+        """What the limits of the key are counted under that it has, or that its client secret was ordered with."""
+        return self.made_by if self.is_secret else self.holder
 
     @property
     def has_address(self) -> bool:
@@ -86,6 +118,9 @@ class Refusals(Protocol):
         """A request was refused, and no session opened."""
 
 
+_NO_LIMITS = KeyLimits()
+
+
 class Admission:
     """The quotas of one server, kept in a store. `now` is the store's clock, in seconds."""
 
@@ -96,7 +131,10 @@ class Admission:
         *,
         refusals: Refusals,
         now: Callable[[], float],
+        of_keys: Mapping[str, KeyLimits] = MappingProxyType({}),
     ) -> None:
+        """`of_keys` are the limits of those keys that have their own, by holder."""
+        self.of_keys = of_keys
         self._quotas = quotas
         self._store = store
         self._refusals = refusals
@@ -130,6 +168,11 @@ class Admission:
                 await self._leave(visitor, seat)
                 message = f"This {whose} has {places} sessions, which is the limit."
                 return _too_many("session_quota_reached", message, 5.0)
+        if wait_s := await self._spend_request(visitor):
+            await self._leave(visitor, seat)
+            most = self._own(visitor).requests_per_min
+            message = f"This key has made {most} requests in a minute, which is the limit."
+            return _too_many("request_quota_reached", message, wait_s)
         if await self._is_used_up(visitor, seat):
             await self._leave(visitor, seat)
             openings = self._quotas.openings_per_secret
@@ -171,6 +214,10 @@ class Admission:
 
     async def check_response(self, visitor: Visitor) -> None:
         """Count a response that a session asks for. Raises ClientError when its key has had its share."""
+        if (most := self._own(visitor).requests_per_min) is not None:
+            if wait_s := await self._spend_request(visitor):
+                raise over_rate(f"the limit of this key is {most} requests a minute", wait_s)
+            return
         limit = self._quotas.responses_per_min_per_key
         if limit is None or visitor.holder is None:
             return
@@ -178,13 +225,37 @@ class Admission:
         if wait_s := await self._store.spend(f"responses:{visitor.holder}", budget, 1, self._now()):
             raise over_rate(f"the limit of this key is {limit} responses a minute", wait_s)
 
+    async def spend_audio(self, visitor: Visitor, seconds: float) -> float:
+        """Count audio that a session is about to hear: 0, or how long to wait because its key has had its share."""
+        limit = self._own(visitor).audio_s_per_hour or self._quotas.audio_s_per_hour_per_key
+        if limit is None or visitor.owner is None:
+            return 0.0
+        budget = Budget(limit, 3600.0)
+        wait_s = await self._store.spend(f"audio:{visitor.owner}", budget, seconds, self._now())
+        if wait_s:
+            self.count(429, "audio_quota_reached")
+        return wait_s
+
+    async def _spend_request(self, visitor: Visitor) -> float:
+        """Count a request of a key that has a limit of them: 0, or how long to wait."""
+        limit = self._own(visitor).requests_per_min
+        if limit is None:
+            return 0.0
+        return await self._store.spend(f"requests:{visitor.owner}", Budget(limit, 60.0), 1, self._now())
+
+    def _own(self, visitor: Visitor) -> KeyLimits:
+        return self.of_keys.get(visitor.owner or "", _NO_LIMITS)
+
     def count(self, status: int, reason: str) -> None:
         """Somebody was refused."""
         self._refusals.refused(status, reason)
 
     def _places(self, visitor: Visitor) -> list[tuple[str, int, str]]:
-        quotas, wanted = self._quotas, []
+        quotas, own, wanted = self._quotas, self._own(visitor).sessions, []
+        if own is not None:
+            wanted.append((f"sessions:owner:{visitor.owner}", own, "key"))
         of_key = quotas.sessions_per_secret if visitor.is_secret else quotas.sessions_per_key
+        of_key = None if own is not None and not visitor.is_secret else of_key
         if visitor.holder is not None and of_key is not None:
             wanted.append((f"sessions:key:{visitor.holder}", of_key, "key"))
         if visitor.has_address and quotas.sessions_per_address is not None:
@@ -194,6 +265,22 @@ class Admission:
     async def _leave(self, visitor: Visitor, seat: str) -> None:
         for place, _, _ in self._places(visitor):
             await self._store.release(place, seat)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaOfKey:
+    """What a session asks before it does what its key has a share of: a `server.session.key_quota.KeyQuota`."""
+
+    admission: Admission
+    visitor: Visitor
+
+    async def check_response(self) -> None:
+        """See `KeyQuota.check_response`."""
+        await self.admission.check_response(self.visitor)
+
+    async def spend_audio(self, seconds: float) -> float:
+        """See `KeyQuota.spend_audio`."""
+        return await self.admission.spend_audio(self.visitor, seconds)
 
 
 def over_rate(limit: str, wait_s: float) -> ClientError:

@@ -95,11 +95,20 @@ class ClientSecrets(Generic[T]):
 
     def find(self, value: str | None, now: float) -> T | None:
         """What a secret opens, while it is valid. The time this takes depends on its first digest bytes only."""
+        kept = self._valid(value, now)
+        return None if kept is None else kept.opens
+
+    def owner_of(self, value: str | None, now: float) -> str | None:
+        """Who ordered a secret that is valid; None if it is not."""
+        kept = self._valid(value, now)
+        return None if kept is None else kept.owner
+
+    def _valid(self, value: str | None, now: float) -> _Kept[T] | None:
         digest = _digest(value or "")
         kept = self._kept.get(digest[:8])
         if kept is None or not hmac.compare_digest(kept.digest, digest) or kept.expires_at <= now:
             return None
-        return kept.opens
+        return kept
 
 
 def _digest(value: str) -> bytes:

@@ -21,7 +21,7 @@ from server.dialects.realtime.address import REALTIME_PATHS
 from server.dialects.registry import DIALECTS, DialectTable, OpenedBy
 from server.domain.errors import ClientError
 from server.gateway.addresses import Network, client_address
-from server.gateway.admission import Admission, Visitor
+from server.gateway.admission import HOLDER_CHARS, Admission, Visitor
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
     is_host_trusted,
@@ -87,8 +87,8 @@ class Backstage(Protocol):
 class Secrets(Protocol):
     """The client secrets that open a session, as `server.gateway.shared_secrets` keeps them."""
 
-    def find(self, value: str | None) -> object | None:
-        """What a secret opens, as far as this node knows."""
+    def owner_of(self, value: str | None) -> str | None:
+        """The digest of the key that a valid secret was ordered with, as far as this node knows; None if it is none."""
 
     async def learn(self, value: str | None) -> None:
         """Know a secret that another node has made, if it is one and still valid."""
@@ -145,8 +145,10 @@ class FrontDoor:
         """Whose connection this is, once it has been let in."""
         keys, key = self._rules.api_keys, presented_key(headers)
         opens = bool(keys) and is_key_accepted(key, keys)
-        is_secret = not opens and self._secrets.find(key) is not None
-        return Visitor(self._address(connection, headers), key if opens or is_secret else None, is_secret)
+        owner = None if opens else self._secrets.owner_of(key)
+        address, is_secret = self._address(connection, headers), owner is not None
+        made_by = None if owner is None else owner[:HOLDER_CHARS]
+        return Visitor(address, key if opens or is_secret else None, is_secret, made_by)
 
     def select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
@@ -217,7 +219,7 @@ class FrontDoor:
         by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
         key = presented_key(headers)
         if not is_key_accepted(key, self._rules.api_keys) and not (
-            by_secret and self._secrets.find(key) is not None
+            by_secret and self._secrets.owner_of(key) is not None
         ):
             return _WRONG_KEY
         if "call_id" in query:

@@ -53,9 +53,14 @@ class SharedSecrets(Generic[T]):
         """What a secret opens, as far as this node knows."""
         return self._secrets.find(value, self._now())
 
+    def owner_of(self, value: str | None) -> str | None:
+        """The digest of the key that a valid secret was ordered with, as far as this node knows; None if it is none."""
+        return self._secrets.owner_of(value, self._now())
+
     def mint(self, body: bytes, owner: str) -> str:
         """A new secret for an order. Raises ClientError. Only `share` makes it known to the others."""
         opens, lifetime_s = self._orders.opened_by(body)
+        owner = _digest(owner)
         value = self._secrets.add(opens, lifetime_s, self._now(), owner, len(body))
         self._unshared.append((value, body, owner, lifetime_s))
         return value
@@ -66,7 +71,7 @@ class SharedSecrets(Generic[T]):
         for value, body, owner, lifetime_s in fresh:
             order = body.decode(errors="surrogateescape")
             until = self._unix_time_s() + lifetime_s
-            note = json.dumps({"order": order, "owner": _digest(owner), "until": until})
+            note = json.dumps({"order": order, "owner": owner, "until": until})
             await self._store.write(_name(value), note.encode(), lifetime_s, self._now())
 
     async def learn(self, value: str | None) -> None:

@@ -3,8 +3,6 @@
 It never waits for the socket, nor for a stage, so that a client that has stopped reading can still interrupt.
 """
 
-from collections.abc import Awaitable, Callable
-
 import anyio
 from anyio.lowlevel import checkpoint
 
@@ -15,6 +13,7 @@ from server.output.writer import Writer
 from server.session.allowance import Allowance
 from server.session.audio_pace import AudioPace, bytes_per_s, slices
 from server.session.base import SessionBase
+from server.session.key_quota import AudioAccount, KeyQuota
 from server.session.lifetime import Lifetime
 from server.session.listening import Listening
 from server.session.orders import Orders
@@ -37,9 +36,8 @@ class Reader:
         orders: Orders,
         writer: Writer,
         lifetime: Lifetime,
-        check_request: Callable[[], Awaitable[None]],
+        quota: KeyQuota,
     ) -> None:
-        """`check_request` raises ClientError for a response that is beyond what its key may ask for."""
         limits = base.services.limits
         self._base = base
         self._dialect = dialect
@@ -47,7 +45,8 @@ class Reader:
         self._orders = orders
         self._writer = writer
         self._lifetime = lifetime
-        self._check_request = check_request
+        self._quota = quota
+        self._bought = AudioAccount(quota.spend_audio)
         self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, base.now())
         self._allowance = Allowance(limits.max_responses_per_min, limits.max_output_bytes_per_min)
 
@@ -79,7 +78,11 @@ class Reader:
         try:
             self._allowance.check(order, self._writer.sent_bytes, self._base.now())
             if isinstance(order, cmd.CreateResponse):
-                await self._check_request()
+                await self._quota.check_response()
+            if isinstance(order, cmd.AddItem):
+                clips = [part.clip for part in order.item.parts if part.clip is not None]
+                if clips:
+                    await self._bought.buy_clips(sum(clip.duration_s for clip in clips))
         except ClientError as error:
             error.ref = error.ref or command.ref
             raise
@@ -92,18 +95,27 @@ class Reader:
         format, is_detected = config.input_format, config.turn_detection is not None
         try:
             for piece in slices(command.data, format):
+                audio_s = len(piece) / bytes_per_s(format)
+                if not self._bought.covers(audio_s) and not await self._buy(audio_s):
+                    piece = format.silence(len(piece))
                 if self._pace.is_ahead(now()):
                     async with self._base.services.bulk_hearing:
                         self._hear_slice(piece)
                 else:
                     self._hear_slice(piece)
-                audio_s = len(piece) / bytes_per_s(format)
                 wait_s = self._pace.heard(audio_s, now(), is_detected=is_detected)
                 if wait_s is not None:
                     await anyio.sleep(wait_s)
         except ClientError as error:
             error.ref = error.ref or command.ref
             raise
+
+    async def _buy(self, audio_s: float) -> bool:
+        try:
+            return await self._bought.buy(audio_s, self._base.now())
+        except ClientError as error:
+            self._orders.complain(error)
+            return False
 
     def _hear_slice(self, data: bytes) -> None:
         now = self._base.now()

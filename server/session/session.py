@@ -12,7 +12,7 @@ through the floor's inbox. Whose turn it is decides the floor (`server.turntakin
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import anyio
 
@@ -32,6 +32,7 @@ from server.session.absence import Absence
 from server.session.answering import answering_of
 from server.session.base import SessionBase
 from server.session.closing import Closing
+from server.session.key_quota import KeyQuota, NoQuota
 from server.session.lifetime import Lifetime
 from server.session.listening import listening_of
 from server.session.orders import Orders
@@ -46,10 +47,6 @@ from stageflow.context import Message
 log = logging.getLogger(__name__)
 
 
-async def _unchecked() -> None:
-    """Its key may ask for as much as it likes."""
-
-
 class Session:
     """A conversation, over one connection at a time. `run` is all its life."""
 
@@ -59,14 +56,14 @@ class Session:
         dialect: Dialect,
         services: Services,
         config: SessionConfig,
-        check_request: Callable[[], Awaitable[None]] = _unchecked,
+        quota: KeyQuota | None = None,
         owner: str | None = None,
         ids: Ids | None = None,
         offer: ResumeOffer | None = None,
     ) -> None:
-        """`check_request` raises ClientError for a response that is beyond what its key may ask for. What is done for
-        good is done for `owner`; without one, for the session alone. `ids` are the dialect's too. `offer` is how
-        its client may come back."""
+        """`quota` is the share of its key; without one it has as much as it likes. What is done for good is done for
+        `owner`; without one, for the session alone. `ids` are the dialect's too. `offer` is how its client may come
+        back."""
         self._base = base = _base_of(
             wire,
             dialect,
@@ -88,7 +85,7 @@ class Session:
         base.link.on_moved = Absence(self._listening.floor, base).link_moved
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
-            base, dialect, self._listening, orders, self._writer, self._lifetime, check_request
+            base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()
         )
 
     def _new_writer(self, dialect: Dialect) -> Writer:

@@ -1,5 +1,6 @@
 """Over real sockets: what one address, one key or one session may have, what it is told then, and that others go on."""
 
+import base64
 import json
 from contextlib import AsyncExitStack
 from typing import Any
@@ -79,6 +80,26 @@ async def test_a_session_that_asks_for_too_many_answers_is_told_and_goes_on() ->
         assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "mine")
         await client.send(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
         await until(client, "session.updated")
+
+
+async def test_a_key_has_limits_of_its_own_on_the_wire() -> None:
+    """Sessions are refused before the upgrade; audio beyond the share is told in the session, and it goes on."""
+    shop, till = "k-of-the-shop-00000", "k-of-the-till-00000"
+    limits = {"shop": {"sessions": 1, "audio_s_per_hour": 60}}
+    async with live_server(api_keys=f"{shop},{till}", key_names="shop,till", keys=limits) as server:
+        async with await opened(server, FAR, shop) as client:
+            assert await refusal(server, FAR, shop) == (429, "session_quota_reached", True)
+            async with await opened(server, FAR, till) as other:
+                await until(other, "session.created")
+            second = base64.b64encode(bytes(48_000)).decode()
+            update = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+            await client.send(json.dumps({"type": "session.update", "session": update}))
+            for _ in range(62):
+                await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": second}))
+            error = (await until(client, "error"))["error"]
+            assert (error["code"], error["type"]) == ("audio_quota_reached", "rate_limit_error")
+            await client.send(json.dumps({"type": "input_audio_buffer.clear"}))
+            await until(client, "input_audio_buffer.cleared")
 
 
 async def test_a_client_that_sends_nothing_is_told_and_closed() -> None:

@@ -186,6 +186,28 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert any("stt 'scriptd'" in line for line in found)
 
 
+def test_keys_have_limits_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    server = "[server]\napi_keys = ['k-0123456789', 'k-9876543210']\nkey_names = ['shop']\n"
+    text = (
+        CHEAP
+        + server
+        + "[keys.shop]\nsessions = 3\naudio_s_per_hour = 600\n[keys.key-2]\nrequests_per_min = 9\n"
+    )
+    keys = load(text).settings.keys
+    assert (keys["shop"].sessions, keys["shop"].audio_s_per_hour) == (3, 600)
+    assert keys["key-2"].requests_per_min == 9
+    assert main(["config", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "keys = {shop: {sessions: 3, audio_s_per_hour: 600}" in shown
+    assert "k-0123456789" not in shown
+    (fault,) = faults(CHEAP + server + "[keys.till]\nsessions = 3\n")
+    assert fault.endswith("keys: no key is called 'till'; there are shop, key-2: see api_keys and key_names")
+    (fault,) = faults(CHEAP + server + "[keys.shop]\nsession = 3\n")
+    assert fault.endswith("keys.shop.session: is no key; did you mean 'sessions'?")
+    (fault,) = faults(CHEAP + server + "[keys.shop]\nsessions = 0\n")
+    assert "keys.shop.sessions: " in fault
+
+
 def test_a_fault_hides_no_other(environment: pytest.MonkeyPatch) -> None:
     """A wrong key of an agent, its routes, its tools, the hook, the provider and what does not go with it."""
     Path("parts_of_a_test.py").write_text(TOOLS + HOOKS)

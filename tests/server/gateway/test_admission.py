@@ -7,7 +7,7 @@ import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
-from server.gateway.admission import LEASE_S, RENEWED_S, Admission, Quotas, Visitor
+from server.gateway.admission import LEASE_S, RENEWED_S, Admission, KeyLimits, Quotas, Visitor, holder_of
 from server.gateway.pages import Page
 from server.telemetry.metrics import Metrics
 from tests.support.virtual_time import virtual
@@ -18,13 +18,14 @@ FAR, OTHER = "198.51.100.1", "203.0.113.9"
 class Door:
     """An admission whose clock is set by hand."""
 
-    def __init__(self, **quotas: int | None) -> None:
+    def __init__(self, of_keys: dict[str, KeyLimits] | None = None, **quotas: int | None) -> None:
         self.now = 0.0
         self.admission = Admission(
             Quotas.model_validate(quotas),
             MemoryStore(),
             refusals=Metrics(lambda: 0),
             now=lambda: self.now,
+            of_keys=of_keys or {},
         )
 
 
@@ -145,3 +146,47 @@ async def test_a_place_is_renewed_while_its_session_lives_and_free_soon_after_it
     assert await alive.admit(key, "c") is not None
     now[0] += LEASE_S
     assert await alive.admit(key, "c") is None
+
+
+SHOP = Visitor("127.0.0.1", "shop-key")
+OF_SHOP = Visitor("127.0.0.1", "ek_1", is_secret=True, made_by=holder_of("shop-key"))
+TILL = Visitor("127.0.0.1", "till-key")
+
+
+def with_limits(**limits: int) -> Door:
+    """What the shop has, while everybody else has what the quotas say."""
+    shop = KeyLimits.model_validate(limits)
+    quotas = {"sessions_per_key": 2, "responses_per_min_per_key": 2, "audio_s_per_hour_per_key": 3600}
+    return Door({holder_of("shop-key"): shop}, **quotas)
+
+
+async def test_a_key_has_sessions_of_its_own_with_those_of_its_secrets() -> None:
+    door = with_limits(sessions=3)
+    assert [await door.admission.admit(SHOP, seat) for seat in "ab"] == [None, None]
+    assert await door.admission.admit(OF_SHOP, "c") is None
+    for visitor in (SHOP, OF_SHOP):
+        assert told(await door.admission.admit(visitor, "d")) == (429, "session_quota_reached", "5")
+    assert [await door.admission.admit(TILL, seat) for seat in "ef"] == [None, None]
+    assert told(await door.admission.admit(TILL, "g")) == (429, "session_quota_reached", "5")
+
+
+async def test_a_key_has_requests_of_its_own_and_openings_are_some() -> None:
+    door = with_limits(sessions=9, requests_per_min=3)
+    for seat in "ab":
+        assert await door.admission.admit(SHOP, seat) is None
+    await door.admission.check_response(OF_SHOP)
+    with pytest.raises(ClientError, match="3 requests a minute; try again in 20 s"):
+        await door.admission.check_response(SHOP)
+    assert told(await door.admission.admit(SHOP, "c")) == (429, "request_quota_reached", "20")
+    await door.admission.check_response(TILL)
+    door.now = 20.0
+    assert await door.admission.admit(SHOP, "d") is None
+
+
+async def test_a_key_has_audio_of_its_own() -> None:
+    door = with_limits(audio_s_per_hour=60)
+    assert await door.admission.spend_audio(SHOP, 55.0) == 0.0
+    assert await door.admission.spend_audio(OF_SHOP, 10.0) == pytest.approx(300.0)
+    assert await door.admission.spend_audio(TILL, 3600.0) == 0.0
+    assert await door.admission.spend_audio(TILL, 1.0) > 0.0
+    assert await door.admission.spend_audio(Visitor(FAR), 1e9) == 0.0
