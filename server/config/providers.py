@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import anyio.to_thread
 
+from audio.formats import SPEECH_HZ
 from audio.vad import Vad, WebRtcVad
 from server.config.choice import Choice, choose
 from server.config.settings import Settings, unusable
@@ -19,6 +20,7 @@ from stages.providers.calls import label, label_alike
 from stages.providers.configured import Configured
 from stages.providers.cut_turns import as_recogniser
 from stages.providers.registry import Kind
+from stages.providers.resampled import at_rate
 
 T = TypeVar("T")
 
@@ -114,9 +116,9 @@ async def load_providers(
             name: _labelled(await load(stack, model.make), model) if isinstance(model, Configured) else model
             for name, model in (models or {}).items()
         }
-        if (recogniser := as_recogniser(made["stt"])) is not made["stt"]:
-            label_alike(recogniser, made["stt"])
-            made["stt"] = recogniser
+        recogniser = at_rate(as_recogniser(made["stt"]), SPEECH_HZ)
+        label_alike(recogniser, made["stt"])
+        made["stt"] = recogniser
         vad = made.get("vad")
         yield Providers(
             made["stt"],

@@ -25,7 +25,7 @@ from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import ToolRegistry
 from stages.errors import ProviderError, StageSettingsError
 from stages.pipeline import build_say_pipeline
-from stages.ports import HasTools, LanguageModel, Remind
+from stages.ports import HasTools, LanguageModel, OwnsTurns, Remind
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,9 @@ class SessionSources:
     def abilities(self) -> Abilities:
         """What the providers can do of what a client may ask for."""
         voices = tuple(voice.name for voice in self.providers.voice.voices)
-        return Abilities(self.providers.languages, voices)
+        recogniser = self.providers.recogniser
+        owns_turns = isinstance(recogniser, OwnsTurns) and recogniser.turns is not None
+        return Abilities(self.providers.languages, voices, owns_turns)
 
     def services_of(self, providers: Providers) -> Services:
         """The services of one session, for which these providers have been opened."""

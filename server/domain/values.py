@@ -114,6 +114,8 @@ class Abilities:
     """That are recognised, as in "de"; "*" stands for any."""
     voices: tuple[str, ...] = ()
     """The names of its voices; empty where any name will do."""
+    owns_turns: bool = False
+    """Whether the recogniser finds the ends of turns itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from stages.providers.sockets.listening import HearingService, SocketRecogniser,
 
 NAME = "speechmatics"
 
-_KINDS: Mapping[int | str, ErrorKind] = {
+KINDS: Mapping[int | str, ErrorKind] = {
     "not_authorised": ErrorKind.AUTH,
     "not_allowed": ErrorKind.AUTH,
     "quota_exceeded": ErrorKind.RATE,
@@ -100,7 +100,7 @@ class Speechmatics:
             hello=json.dumps(start),
             speaks_first=True,
             connect_s=settings.connect_s,
-            close_codes=_KINDS,
+            close_codes=KINDS,
         )
 
 
@@ -134,7 +134,7 @@ class SpeechmaticsProtocol:
             case "EndOfUtterance" if data.get("forced"):
                 yield Finalised()
             case "Error":
-                kind = _KINDS.get(data["type"], ErrorKind.SERVER)
+                kind = KINDS.get(data["type"], ErrorKind.SERVER)
                 raise fault(NAME, kind, f"{data['type']}: {data.get('reason') or ''}")
             case _:
                 pass

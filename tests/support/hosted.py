@@ -9,7 +9,17 @@ import numpy as np
 
 from audio.formats import Samples
 from stages.errors import ProviderError
-from stages.ports import Partial, Recogniser, Speech, SpokenUtterance, Transcript, UtteranceSynthesiser
+from stages.ports import (
+    Partial,
+    Recogniser,
+    Speech,
+    SpokenUtterance,
+    Transcript,
+    TurnEvent,
+    TurnsFailed,
+    TurnStream,
+    UtteranceSynthesiser,
+)
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.serving import FakeServer, Frame
 
@@ -90,3 +100,31 @@ async def barge_in(
                 await anyio.lowlevel.checkpoint()
                 turns += 1
     return turns
+
+
+class Told:
+    """The events of a stream of turns."""
+
+    def __init__(self) -> None:
+        self.events: list[TurnEvent] = []
+        self._changed = anyio.Event()
+
+    def __call__(self, event: TurnEvent) -> None:
+        self.events.append(event)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def of(self, kind: type) -> list[TurnEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, kind: type, times: int = 1) -> None:
+        with anyio.fail_after(PATIENCE_S):
+            while len(self.of(kind)) < times and not self.of(TurnsFailed):
+                await self._changed.wait()
+
+
+async def push(stream: TurnStream, *audio: Samples) -> None:
+    for samples in audio:
+        for frame in frames(samples):
+            stream.push(frame)
+            await anyio.sleep(0.001)

@@ -56,14 +56,14 @@ class IgnoredSettings:
 
     def of_session(self, part: SessionPart, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
         """What of an update changes nothing and was not told yet; `config` is what holds after it."""
-        return self._new(_of_session(part, config, self._abilities.voices))
+        return self._new(_of_session(part, config, self._abilities))
 
     def of_order(self, part: SessionPart, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
         """What of the order of a client secret changes nothing; `config` is what a session of it begins with."""
         language = self._language(part)
         found = (
             *_of_model("session.model", part.model),
-            *_of_session(part, config, self._abilities.voices),
+            *_of_session(part, config, self._abilities),
             *((language,) if language else ()),
         )
         return self._new(found)
@@ -103,9 +103,7 @@ def _of_model(param: str, model: object) -> Iterator[IgnoredSetting]:
         yield IgnoredSetting(param, f"{_short(model)} is not a name of this server's, its default answers")
 
 
-def _of_session(
-    part: SessionPart, config: SessionConfig, voices: tuple[str, ...]
-) -> Iterator[IgnoredSetting]:
+def _of_session(part: SessionPart, config: SessionConfig, able: Abilities) -> Iterator[IgnoredSetting]:
     if part.model is not None and part.model != config.model:
         yield IgnoredSetting("session.model", "cannot be changed when a session is open")
     if config.purpose == "transcription":
@@ -116,19 +114,20 @@ def _of_session(
         if getattr(part, name) not in (None, nothing, []):
             yield IgnoredSetting(f"session.{name}", _WHY_UNUSED)
     if part.audio is not None and part.audio.input is not None:
-        yield from _of_input(part.audio.input, config)
+        yield from _of_input(part.audio.input, config, owns_turns=able.owns_turns)
     if part.audio is not None and part.audio.output is not None:
-        yield from _of_output("session.audio.output", part.audio.output, voices)
+        yield from _of_output("session.audio.output", part.audio.output, able.voices)
 
 
-def _of_input(part: InputPart, config: SessionConfig) -> Iterator[IgnoredSetting]:
+def _of_input(part: InputPart, config: SessionConfig, *, owns_turns: bool) -> Iterator[IgnoredSetting]:
     path = "session.audio.input"
     if part.noise_reduction is not None:
         yield IgnoredSetting(f"{path}.noise_reduction", "the server hears the audio as it comes")
     if part.transcription is not None:
         yield from _of_transcription(f"{path}.transcription", part.transcription)
     if part.turn_detection is not None and config.turn_detection is not None:
-        yield from _of_detection(f"{path}.turn_detection", part.turn_detection, config.turn_detection.kind)
+        kind = config.turn_detection.kind
+        yield from _of_detection(f"{path}.turn_detection", part.turn_detection, kind, owns_turns=owns_turns)
 
 
 def _of_transcription(path: str, part: TranscriptionPart) -> Iterator[IgnoredSetting]:
@@ -147,7 +146,18 @@ _OF_KIND = {
 }
 
 
-def _of_detection(path: str, part: TurnDetectionPart, kind: str) -> Iterator[IgnoredSetting]:
+_OF_ENDS = ("silence_duration_ms", "eagerness")
+"""How soon a pause is the end of a turn."""
+
+
+def _of_detection(
+    path: str, part: TurnDetectionPart, kind: str, *, owns_turns: bool
+) -> Iterator[IgnoredSetting]:
+    for name in _OF_ENDS if owns_turns else ():
+        if name in _OF_KIND[kind] and getattr(part, name) is not None:
+            yield IgnoredSetting(
+                f"{path}.{name}", "the recogniser finds the ends of turns: changes nothing while it does"
+            )
     for other, names in _OF_KIND.items():
         for name in names if other != kind else ():
             if getattr(part, name) is not None:

@@ -16,7 +16,8 @@ from stages.providers.soniox.settings import SonioxSettings, told_error
 
 NAME = "soniox"
 _FINALISED = "<fin>"
-_MARKERS = (_FINALISED, "<end>")
+MARKERS = (_FINALISED, "<end>")
+"""Tokens that are no speech."""
 
 
 class SonioxRecogniserSettings(SonioxSettings):
@@ -56,18 +57,7 @@ class SonioxRecogniser:
 
     def _endpoint(self, hints: SpeechHints) -> Endpoint:
         settings = self._settings
-        begin: dict[str, Any] = {
-            "api_key": settings.api_key.get_secret_value(),
-            "model": settings.model,
-            "audio_format": "pcm_s16le",
-            "sample_rate": SPEECH_HZ,
-            "num_channels": 1,
-            "enable_endpoint_detection": False,  # the ends of utterances are found here
-        }
-        if languages := (hints.language,) if hints.language else settings.languages:
-            begin["language_hints"] = languages
-        if terms := (*settings.terms, *hints.phrases):
-            begin["context"] = {"terms": terms}
+        begin = beginning(settings, hints, finds_ends=False)
         return Endpoint(
             NAME,
             settings.url,
@@ -76,6 +66,23 @@ class SonioxRecogniser:
             keep_alive_s=5.0,
             connect_s=settings.connect_s,
         )
+
+
+def beginning(settings: Any, hints: SpeechHints, *, finds_ends: bool) -> dict[str, Any]:
+    """The first message. `finds_ends`: the service finds the ends of turns, and not the server."""
+    begin: dict[str, Any] = {
+        "api_key": settings.api_key.get_secret_value(),
+        "model": settings.model,
+        "audio_format": "pcm_s16le",
+        "sample_rate": SPEECH_HZ,
+        "num_channels": 1,
+        "enable_endpoint_detection": finds_ends,
+    }
+    if languages := (hints.language,) if hints.language else settings.languages:
+        begin["language_hints"] = languages
+    if terms := (*settings.terms, *hints.phrases):
+        begin["context"] = {"terms": terms}
+    return begin
 
 
 class TokenProtocol:
@@ -102,13 +109,13 @@ class TokenProtocol:
         if (error := told_error(NAME, data)) is not None:
             raise error
         tokens = data["tokens"]
-        said = [token for token in tokens if token["text"] not in _MARKERS]
+        said = [token for token in tokens if token["text"] not in MARKERS]
         final = [token for token in said if token["is_final"]]
         guessed = "".join(token["text"] for token in said if not token["is_final"])
         if final:
             text = "".join(token["text"] for token in final)
             yield Final(
-                text, final[-1]["end_ms"] / 1000, tuple(_words(final)), None, final[0].get("language")
+                text, final[-1]["end_ms"] / 1000, tuple(words_of(final)), None, final[0].get("language")
             )
         if guessed:
             yield Guess(guessed)
@@ -116,7 +123,7 @@ class TokenProtocol:
             yield Finalised(max(data["final_audio_proc_ms"], data["total_audio_proc_ms"]) / 1000)
 
 
-def _words(tokens: Sequence[Mapping[str, Any]]) -> list[TimedWord]:
+def words_of(tokens: Sequence[Mapping[str, Any]]) -> list[TimedWord]:
     """Words out of their parts: one begins with a space."""
     words: list[TimedWord] = []
     for token in tokens:

@@ -238,3 +238,53 @@ class _Stream:
 
     async def _tell(self, **more: Any) -> None:
         await self._line.tell({"stream_id": self._begin["stream_id"], **more})
+
+
+class FakeSonioxTurns(FakeSonioxEar):
+    """The same with the ends of turns: after `end_ms` of silence all is final, and a marker comes."""
+
+    def __init__(self, coded: CodedWords, *, end_ms: int = 500) -> None:
+        super().__init__(coded)
+        self.end_samples = coded.rate_hz * end_ms // 1000
+
+    async def converse(self, line: Line) -> None:
+        """Serve one connection."""
+        hearing: _TurnHearing | None = None
+        async for message in line.messages():
+            if hearing is None:
+                begin = json.loads(message)
+                line.fields(begin, _BEGIN, {**_BEGIN_MAY, "max_endpoint_delay_ms": int})
+                if begin.get("api_key") != KEY:
+                    await _refuse(line)
+                    return
+                if begin.get("enable_endpoint_detection") is not True:
+                    line.complain("the ends of turns were not asked for")
+                hearing = _TurnHearing(line, self)
+            elif isinstance(message, bytes):
+                await hearing.hear(message)
+            elif json.loads(message).get("type") == "finalize":
+                await hearing.finalise()
+            elif json.loads(message).get("type") != "keepalive":
+                line.complain(f"unknown text {message!r}")
+
+
+class _TurnHearing(_Hearing):
+    """What one connection has heard of the running turn."""
+
+    def __init__(self, line: Line, fake: FakeSonioxTurns) -> None:
+        super().__init__(line, fake)
+        self._end_samples = fake.end_samples
+        self._spoke_at = 0
+        self._is_running = False
+
+    async def hear(self, message: bytes) -> None:
+        before = self._told
+        await super().hear(message)
+        if self._ear.guess or self._told != before:
+            self._spoke_at, self._is_running = self._ear.at, True
+        if self._is_running and self._ear.at - self._spoke_at >= self._end_samples:
+            self._words += self._ear.flush()
+            await self._line.tell(self._message(self._tokens(self._words, is_final=True)))
+            self._words, self._told, self._is_running = [], "", False
+            end = self._token("<end>", self._ear.at, self._ear.at, is_final=True)
+            await self._line.acknowledge(self._message([end]))

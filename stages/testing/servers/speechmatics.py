@@ -132,3 +132,70 @@ def _results(text: str, times: dict[str, float]) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+class FakeSpeechmaticsAgent(FakeSpeechmatics):
+    """Its service for agents (`/v2/agent`), which finds turns by silence of `end_ms`."""
+
+    def __init__(self, coded: CodedWords, *, end_ms: int = 500) -> None:
+        super().__init__(coded)
+        self.end_samples = coded.rate_hz * end_ms // 1000
+
+    def judge(self, opening: Opening) -> Refusal | None:
+        """Key and path."""
+        if opening.path != "/v2/agent":
+            return Refusal(404)
+        return None if opening.headers.get("authorization") == f"Bearer {KEY}" else Refusal(401)
+
+    async def converse(self, line: Line) -> None:
+        """Serve one connection."""
+        turns = _AgentTurns(line, self)
+        async for message in line.messages():
+            if isinstance(message, bytes):
+                await turns.hear(np.frombuffer(message[: len(message) & ~1], np.int16))
+                continue
+            data = json.loads(message)
+            if data.get("message") != "StartRecognition":
+                line.complain(f"unknown message {data!r}")
+            line.fields(
+                data,
+                {"message": str, "audio_format": dict, "transcription_config": dict, "turn_config": dict},
+            )
+            if data["turn_config"] != {"turn_detection_mode": "vad"}:
+                line.complain("the ends of turns were not asked for")
+            await line.tell({"message": "RecognitionStarted", "id": "r"})
+
+
+class _AgentTurns:
+    """The turns of one connection, on its audio's clock."""
+
+    def __init__(self, line: Line, fake: FakeSpeechmaticsAgent) -> None:
+        self._line = line
+        self._fake = fake
+        self._ear = fake.coded.ear()
+        self._words: list[str] = []
+        self._spoke_at = 0
+        self._is_running = False
+
+    async def hear(self, samples: Any) -> None:
+        words = self._ear.push(samples)
+        self._words += [word.text for word in words]
+        if words or self._ear.guess:
+            self._spoke_at = self._ear.at
+            if not self._is_running:
+                self._is_running = True
+                await self._line.tell({"message": "StartOfTurn", "metadata": {"start_time": self._at_s}})
+            if words:
+                await self._line.tell(self._segment("AddPartialSegment"))
+        if self._is_running and self._ear.at - self._spoke_at >= self._fake.end_samples:
+            await self._line.tell(self._segment("AddSegment"))
+            self._is_running, self._words = False, []
+            await self._line.acknowledge({"message": "EndOfTurn", "metadata": {"end_time": self._at_s}})
+
+    @property
+    def _at_s(self) -> float:
+        return self._ear.at / self._fake.coded.rate_hz
+
+    def _segment(self, message: str) -> dict[str, Any]:
+        times = {"start_time": self._at_s, "end_time": self._at_s}
+        return {"message": message, "segment": {"transcript": " ".join(self._words)}, "metadata": times}

@@ -263,6 +263,19 @@ def test_a_language_that_is_not_understood_is_told(hint: dict[str, Any]) -> None
     assert "takes en" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [("server_vad", "silence_duration_ms", 800), ("semantic_vad", "eagerness", "high")],
+)
+def test_what_says_when_turns_end_changes_nothing_while_the_recogniser_says_it(
+    kind: str, name: str, value: object
+) -> None:
+    session = {"audio": {"input": {"turn_detection": {"type": kind, name: value}}}}
+    theirs = RealtimeDialect(SessionConfig(), abilities=Abilities(owns_turns=True))
+    assert ignored(session, theirs) == [f"session.audio.input.turn_detection.{name}"]
+    assert ignored(session) == []
+
+
 def test_the_name_of_a_model_in_the_address_is_shown_as_ignored() -> None:
     (frame,) = dialect(model="gpt-realtime").encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
     assert [setting["param"] for setting in json.loads(frame)["session"]["x_ignored"]] == ["model"]

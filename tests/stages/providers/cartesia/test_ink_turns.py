@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from audio.formats import Samples
 from stages.ports import (
     TurnBegan,
     TurnEndsEarly,
-    TurnEvent,
     TurnOver,
     TurnResumed,
     TurnsFailed,
-    TurnStream,
 )
 from stages.providers.cartesia.ink_turns import CartesiaInkTurns, InkTurnsSettings
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser
@@ -25,31 +22,10 @@ from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
 from stages.testing.servers.serving import FakeServer, serving
 from stages.testing.session_contracts import check_sessions, check_turn_recogniser
-from tests.support.hosted import PATIENCE_S, SENTENCE, frames
+from tests.support.hosted import SENTENCE, Told, push
 
 CODED = CodedWords(SENTENCE)
 END = np.zeros(16_000, np.int16)
-
-
-class Told:
-    """The events of a stream."""
-
-    def __init__(self) -> None:
-        self.events: list[TurnEvent] = []
-        self._changed = anyio.Event()
-
-    def __call__(self, event: TurnEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def of(self, kind: type) -> list[TurnEvent]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    async def until(self, kind: type, times: int = 1) -> None:
-        with anyio.fail_after(PATIENCE_S):
-            while len(self.of(kind)) < times and not self.of(TurnsFailed):
-                await self._changed.wait()
 
 
 @asynccontextmanager
@@ -60,13 +36,6 @@ async def session(faults: Faults = NONE) -> AsyncIterator[tuple[SocketTurnRecogn
             yield recogniser, server
         with anyio.fail_after(10):
             await server.left_alone()
-
-
-async def push(stream: TurnStream, *audio: Samples) -> None:
-    for samples in audio:
-        for frame in frames(samples):
-            stream.push(frame)
-            await anyio.sleep(0.001)
 
 
 async def test_the_contract() -> None:
