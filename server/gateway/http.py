@@ -31,7 +31,7 @@ from server.gateway.handshake import (
     presented_key,
     wants_beta_shape,
 )
-from server.gateway.pages import Page, error_page, json_page, respond
+from server.gateway.pages import FOR_ALL, Page, error_page, json_page, respond
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.returning import resume_claim
 from server.gateway.web_pages import FILES, file_page
@@ -274,8 +274,9 @@ class FrontDoor:
             reason = self._backstage.unready()
             if reason is None:
                 store = self._backstage.store()
-                return json_page(200, {"status": "ready"} | ({} if store is None else {"store": store}))
-            return json_page(503, {"status": reason}, _LATER)
+                told = {"status": "ready"} | ({} if store is None else {"store": store})
+                return json_page(200, told, FOR_ALL)
+            return json_page(503, {"status": reason}, _LATER, FOR_ALL)
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY  # who speaks how much is not everybody's business
         rules = self._rules

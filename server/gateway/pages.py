@@ -9,6 +9,9 @@ from websockets.http11 import Response
 NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of whatever is no page."""
 
+FOR_ALL = ("Access-Control-Allow-Origin", "*")
+"""The header with which pages of any origin may read an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

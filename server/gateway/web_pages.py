@@ -6,7 +6,7 @@ from importlib import resources
 
 from websockets.datastructures import Headers
 
-from server.gateway.pages import Page
+from server.gateway.pages import FOR_ALL, Page
 from server.gateway.web_files import WebFile, read_files
 
 FILES = read_files(resources.files("server.gateway") / "web")
@@ -17,6 +17,8 @@ _POLICY = (
     "img-src 'self' data:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_SHARED = (".js", ".css")
+"""Pages of other origins may load these, to embed us; who may hold a session is another question."""
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 
 
@@ -25,6 +27,8 @@ def file_page(path: str, asked: Headers) -> Page:
     path = _INDEX if path == "/" else path
     file = _connect_page(asked) if path == _CONNECT else FILES[path]
     headers = [("Cache-Control", "no-cache"), ("ETag", file.etag)]  # asked for each time, sent when changed
+    if path.endswith(_SHARED):
+        headers.append(FOR_ALL)
     seen = ",".join(asked.get_all("If-None-Match"))
     if file.etag in (tag.strip().removeprefix("W/") for tag in seen.split(",")):
         return Page(304, b"", file.content_type, tuple(headers), _POLICY)

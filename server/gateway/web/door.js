@@ -1,7 +1,9 @@
 /** What plain requests tell about a server that browsers do not tell about a socket: a key's short-lived stand-in, and why we were refused. */
 
 const ASK_MS = 5000;
+const SESSIONS = "/v1/realtime";
 const SECRETS = "/v1/realtime/client_secrets";
+const SECRET = "ek_"; // how a short-lived key begins
 const LIFETIME_S = 7200; // the session is resumed with what has opened it
 const ORDER = { expires_after: { anchor: "created_at", seconds: LIFETIME_S }, session: { type: "realtime" } };
 
@@ -18,7 +20,7 @@ export class Door {
    * @returns {Promise<{key?: string, problem?: string}>}
    */
   async pass() {
-    if (!this.apiKey) return {};
+    if (!this.apiKey || this.apiKey.startsWith(SECRET)) return { key: this.apiKey };
     const answer = await this.ask("POST", SECRETS);
     if (answer?.status === 401) return { problem: "key_wrong" };
     return { key: answer?.ok ? (await answer.json()).value : this.apiKey };
@@ -33,6 +35,7 @@ export class Door {
       return { problem: status === "full" ? "server_full" : "server_stopping" };
     }
     const answer = await this.ask("POST", SECRETS);
+    if (!answer && isElsewhere(this.url)) return { problem: "origin_refused", message: originRefused() }; // the browser tells us nothing
     if (answer?.status === 401) return { problem: this.apiKey ? "key_wrong" : "key_needed" };
     if (answer?.status === 403) return { problem: "origin_refused" };
     if (answer?.status === 429) return { problem: "over_quota", message: await saidBy(answer) };
@@ -40,11 +43,14 @@ export class Door {
   }
 
   async ask(method, path) {
-    const url = new URL(path, this.url);
+    const url = new URL(this.url);
+    url.search = "";
+    url.pathname = url.pathname.replace(SESSIONS, "") + path; // the server may be under a path
     url.protocol = url.protocol.replace("ws", "http");
-    const headers = { "Content-Type": "application/json" };
-    if (this.apiKey) headers.Authorization = `Bearer ${this.apiKey}`;
-    const body = method === "POST" ? JSON.stringify(ORDER) : undefined;
+    const isOrder = method === "POST"; // anything else has no header, or browsers would ask first whether it may have one
+    const headers = isOrder ? { "Content-Type": "application/json" } : {};
+    if (isOrder && this.apiKey) headers.Authorization = `Bearer ${this.apiKey}`;
+    const body = isOrder ? JSON.stringify(ORDER) : undefined;
     try {
       return await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ASK_MS) });
     } catch {
@@ -56,4 +62,13 @@ export class Door {
 async function saidBy(answer) {
   const { error } = await answer.json().catch(() => ({}));
   return error?.message ?? "";
+}
+
+/** Whether the page is another server's. */
+function isElsewhere({ host }) {
+  return globalThis.location?.host !== host;
+}
+
+function originRefused() {
+  return `The server at this address must be started with STAGEFLOW_VOICE_ALLOWED_ORIGINS=${location.origin}`;
 }

@@ -1,7 +1,8 @@
 /** All events of a conversation, both ways, to look through, copy and save. */
 
+import { copy } from "./clipboard.js";
 import { filtered } from "./event-filter.js";
-import { copy, save, sinceBegin } from "./keeping.js";
+import { save, sinceBegin } from "./keeping.js";
 
 const find = (id) => document.getElementById(id);
 const KEPT = 5000;

@@ -1,5 +1,6 @@
 /** Something to keep of a conversation: its words, copied or saved, and both sides' sound. */
 
+import { copy } from "./clipboard.js";
 import { Minutes } from "./minutes.js";
 import { Recording } from "./recording.js";
 import { replayPage } from "./replay.js";
@@ -51,17 +52,6 @@ const KINDS = {
 
 for (const [id, save] of Object.entries(KINDS)) {
   find(id).addEventListener("click", () => save().catch((error) => tell(`That did not work: ${error.message}`)));
-}
-
-/** Pages on plain http have no clipboard of their own. @param {string} text */
-export async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }
 
 /** @param {Blob} blob @param {string} name */

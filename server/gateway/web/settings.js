@@ -1,7 +1,7 @@
 /** What the person may choose: devices, and how the server shall listen and answer; a link has all of it. */
 
 import { choicesOf, hashOf, NAMES, sessionOf } from "./choices.js";
-import { copy } from "./keeping.js";
+import { copy } from "./clipboard.js";
 import { Speaker } from "./speaker.js";
 
 const VOICE = "stageflow-voice voice";

@@ -8,7 +8,7 @@ export class Transcript {
    * @param {HTMLElement} list
    * @param {object} tell
    * @param {(text: string) => void} tell.announce is given each line that is complete
-   * @param {(id: string) => void} tell.explain is asked about the line that the person has pressed
+   * @param {(id: string) => void} [tell.explain] is asked about the line that the person has pressed
    */
   constructor(list, { announce, explain }) {
     this.list = list;
@@ -56,18 +56,20 @@ export class Transcript {
   add(id, role) {
     const line = document.createElement("li");
     line.dataset.role = role;
-    const who = document.createElement("button");
+    const who = document.createElement(this.explain ? "button" : "span");
     who.className = "who";
     who.textContent = WHO[role];
-    who.title = "What happened in this turn";
-    who.addEventListener("click", () => this.explain(id));
     const words = document.createElement("p");
     words.className = "words";
     const rest = document.createElement("span"); // keeps its place, so that lines do not jump as words appear
     rest.className = "rest";
     rest.setAttribute("aria-hidden", "true");
     words.append(document.createElement("span"), rest);
-    words.addEventListener("click", () => getSelection().isCollapsed && this.explain(id));
+    if (this.explain) {
+      who.title = "What happened in this turn";
+      who.addEventListener("click", () => this.explain(id));
+      words.addEventListener("click", () => getSelection().isCollapsed && this.explain(id));
+    }
     line.append(who, words);
     this.list.append(line);
     this.lines.set(id, line);
