@@ -5,13 +5,14 @@ Whoever needs the words at once, an answer, need not wait for its turn: it reads
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
 from server.conversation.recognition import Outcome
 from server.conversation.spoken_items import SpokenItems
 from server.domain.errors import ClientError
+from server.domain.session_parts import Tasks
 from server.domain.values import Clip, Item
 from stages.ports import Recogniser, Transcript
 
@@ -32,15 +33,15 @@ class Clips:
         *,
         max_waiting_s: float,
         clip_s: float,
-        spawn: Callable[..., object],
+        tasks: Tasks,
     ) -> None:
-        """`clip_s` is how long the words of one may take; `spawn` starts a task of the session's."""
+        """`clip_s` is how long the words of one may take."""
         self._session_id = session_id
         self._recogniser = recogniser
         self._spoken = spoken
         self._max_waiting_s = max_waiting_s
         self._clip_s = clip_s
-        self._spawn = spawn
+        self._tasks = tasks
         self._waiting: deque[ClipTranscription] = deque()
 
     def entry(self, item: Item, *, in_conversation: bool = True) -> Entry:
@@ -69,7 +70,7 @@ class Clips:
         unread = (clip for clip in self._waiting if clip.outcome is None or clip is self._waiting[0])
         self._waiting = deque((*unread, *entry.clips))  # what was read or dropped meanwhile waits no more
         if self._waiting and not is_working:
-            self._spawn(self._work)
+            self._tasks.start(self._work)
 
     async def _work(self) -> None:
         while self._waiting:

@@ -1,13 +1,13 @@
 """The person's utterances as items of the conversation: their place in it, and what is told of their words."""
 
 import logging
-from collections.abc import Callable
 
 from server.conversation.clip_transcription import ClipGone
 from server.conversation.memory import Conversation, Entry
 from server.conversation.recognition import Outcome
 from server.conversation.utterance import Utterance, WordNews, WordsCame, WordsRead, WordsSettled
 from server.domain import events as ev
+from server.domain.session_parts import ClientEvents, Tasks
 from server.domain.values import ConfigInForce
 from stages.errors import ProviderError
 from stages.ports import Transcript
@@ -22,16 +22,15 @@ class SpokenItems:
         self,
         session_id: str,
         conversation: Conversation,
-        put: Callable[[ev.Event], None],
+        client: ClientEvents,
         config: ConfigInForce,
-        spawn: Callable[..., object],
+        tasks: Tasks,
     ) -> None:
-        """`spawn` starts a task of the session's."""
         self._session_id = session_id
         self._conversation = conversation
-        self._put = put
+        self._client = client
         self._config = config
-        self._spawn = spawn
+        self._tasks = tasks
 
     def take(self, utterance: Utterance) -> None:
         """The utterance is over and becomes the person's item; then its words may be told."""
@@ -45,28 +44,28 @@ class SpokenItems:
 
     def add_silence(self, item_id: str, start_ms: int, end_ms: int) -> None:
         """Take a silence for an utterance in which nothing was said."""
-        self._put(ev.SilenceNoticed(item_id, start_ms, end_ms))
+        self._client.put(ev.SilenceNoticed(item_id, start_ms, end_ms))
         self._add(item_id)
         self.tell_words(item_id, Transcript(""), (end_ms - start_ms) / 1000)
 
     def read(self, utterance: Utterance) -> None:
         """Have it read in the background."""
-        self._spawn(self._read, utterance)
+        self._tasks.start(self._read, utterance)
 
     def tell_delta(self, item_id: str, delta: str, content_index: int = 0) -> None:
         """More of an item's words are certain."""
         if delta and self._config.current.transcription:
-            self._put(ev.TranscriptPartial(item_id, delta, content_index))
+            self._client.put(ev.TranscriptPartial(item_id, delta, content_index))
 
     def tell_words(self, item_id: str, outcome: Outcome, duration_s: float, content_index: int = 0) -> None:
         """All of an item's words are certain, or cannot be had."""
         if not self._config.current.transcription:
             return
         if isinstance(outcome, Transcript):
-            self._put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
+            self._client.put(ev.TranscriptFinal(item_id, outcome.text, duration_s, content_index))
         else:
             why = str(outcome) if isinstance(outcome, ClipGone) else "the recogniser failed"
-            self._put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
+            self._client.put(ev.TranscriptFailed(item_id, "transcription_failed", why, content_index))
 
     def hear_words(self, utterance: Utterance, news: WordNews) -> None:
         """As `WordListener` has it."""
@@ -89,9 +88,9 @@ class SpokenItems:
         entry = self._conversation.get(item_id)
         entry.is_told = True
         item, previous = entry.item(), self._conversation.previous_id(item_id)
-        self._put(ev.AudioCommitted(item.id, previous))
-        self._put(ev.ItemAdded(item, previous))
-        self._put(ev.ItemDone(item, previous))
+        self._client.put(ev.AudioCommitted(item.id, previous))
+        self._client.put(ev.ItemAdded(item, previous))
+        self._client.put(ev.ItemDone(item, previous))
 
     async def _read(self, utterance: Utterance) -> None:
         try:

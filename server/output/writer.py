@@ -1,6 +1,7 @@
 """The writer of a session: the only one to touch its socket, and the one who keeps its time in between."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import anyio
 
@@ -21,6 +22,23 @@ class _ReadsTooSlowly(Exception):
     """Too much of the answer's audio is unread."""
 
 
+class SessionTime(Protocol):
+    """What is due in the session beside what is to be sent."""
+
+    def wake_at(self, now: float) -> float:
+        """When there is something to do, or to send, unless it is sooner by then."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due; called then, and whenever there was something new to look at."""
+
+
+class Playout(Protocol):
+    """Estimates what the client has played."""
+
+    def audio_left(self, size_bytes: int) -> None:
+        """An event with audio has gone to the socket, in so many bytes."""
+
+
 class Writer:
     """Sends what is due, one frame after the other."""
 
@@ -33,15 +51,10 @@ class Writer:
         patience_s: float,
         max_unread_s: float,
         now: Callable[[], float],
-        wake_at: Callable[[float], float],
-        tick: Callable[[float], None],
-        audio_left: Callable[[int], None],
+        time: SessionTime,
+        playout: Playout,
     ) -> None:
-        """`patience_s` is what one frame may take, `max_unread_s` what may be unread of an answer's audio.
-
-        `tick` is called when it is `wake_at`, and whenever there was something new to look at; `audio_left` with the
-        bytes of each event with audio that has gone to the socket.
-        """
+        """`patience_s` is what one frame may take, `max_unread_s` what may be unread of an answer's audio."""
         self._link = link
         self._dialect = dialect
         self._outbound = outbound
@@ -49,11 +62,10 @@ class Writer:
         self._max_unread_s = max_unread_s
         self._unread = UnreadPlayout()
         self._now = now
-        self._wake_at = wake_at
-        self._tick = tick
+        self._time = time
         self.sent_bytes = 0
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
-        self._audio_left = audio_left
+        self._playout = playout
 
     async def run(self) -> str | None:
         """Send until the connection is over (None), or the client reads too slowly: what it has not read."""
@@ -79,7 +91,7 @@ class Writer:
                 self._unread.seconds(self.sent_bytes - len(frame))
                 await self._link.send(frame)
         if isinstance(event, ResponseAudio):
-            self._audio_left(self.sent_bytes - before_bytes)
+            self._playout.audio_left(self.sent_bytes - before_bytes)
 
     @property
     def _allowed_unread_s(self) -> float:
@@ -111,7 +123,7 @@ class Writer:
         with anyio.CancelScope(deadline=until + self._patience_s / 2) as scope:
             while (now := self._now()) < until:
                 if not self._link.is_attached:
-                    await self._wait_for_client(min(self._wake_at(now), until))
+                    await self._wait_for_client(min(self._time.wake_at(now), until))
                     continue
                 if self._link.unsent:
                     await self._link.catch_up()
@@ -123,12 +135,12 @@ class Writer:
                         # `send` does not wait while the socket takes what it is given
                         await self._outbound.share.step()
                     continue
-                await self._outbound.wait(min(self._wake_at(now), until))
-                self._tick(self._now())
+                await self._outbound.wait(min(self._time.wake_at(now), until))
+                self._time.tick(self._now())
         return not scope.cancelled_caught
 
     async def _wait_for_client(self, until: float) -> None:
         """Nobody is there to send to: what is due waits, and the session's time goes on."""
         await self._link.wait_for_another(until)
         await self._link.catch_up()
-        self._tick(self._now())
+        self._time.tick(self._now())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import anyio
 
 from server.domain.errors import ClientError
+from server.domain.session_parts import Tasks
 from server.turntaking.inbox import FloorInbox
 
 MAX_REMINDERS = 20
@@ -15,10 +16,9 @@ MAX_REMINDERS = 20
 class Announcements:
     """Texts that wait to be said."""
 
-    def __init__(self, inbox: FloorInbox, spawn: Callable[..., object]) -> None:
-        """`spawn` starts a task of the session's that it cannot be without."""
+    def __init__(self, inbox: FloorInbox, tasks: Tasks) -> None:
         self._inbox = inbox
-        self._spawn = spawn
+        self._tasks = tasks
         self._texts: deque[str] = deque()
         self._reminders = 0
 
@@ -43,7 +43,7 @@ class Announcements:
             raise ClientError("rate_limit_exceeded", f"at most {MAX_REMINDERS} reminders can be waiting")
         self._reminders += 1
         scope = anyio.CancelScope()
-        self._spawn(self._add_later, scope, delay_s, text)
+        self._tasks.start_vital(self._add_later, scope, delay_s, text)
         return scope.cancel
 
     async def _add_later(self, scope: anyio.CancelScope, delay_s: float, text: str) -> None:

@@ -50,7 +50,7 @@ class BackgroundWork:
         ready = [work for work in self._waiting if work.is_ready(self._outputs)]
         self._waiting = [work for work in self._waiting if work not in ready]
         for work in ready:
-            self._context.spawn(self._do, work)
+            self._context.tasks.start(self._do, work)
 
     def forget(self) -> None:
         """What has not begun will not."""

@@ -7,6 +7,7 @@ from server.conversation.memory import Conversation
 from server.conversation.utterances import Utterances
 from server.domain.deadlines import Deadlines
 from server.domain.mcp_tools import Offer
+from server.domain.session_parts import Tasks
 from server.domain.values import Response, SessionConfig
 from server.output.link import Link
 from server.output.outbound import Outbound
@@ -63,8 +64,8 @@ class ResponseContext:
     """How much of a conversation a model is told, with its instructions, as `context_window` estimates it."""
     link: Link
     now: Callable[[], float]
-    spawn: Callable[..., None]
-    """Runs a task of the session's, which its answer does not end: an async function and its arguments."""
+    tasks: Tasks
+    """The session's: an answer does not end them."""
     user_id: str | None = None
     """Whose session it is, if it has somebody's key."""
     raises_impossible: bool = False

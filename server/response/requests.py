@@ -144,7 +144,7 @@ class Requests:
         answer = ResponseRun(timeline, question, self.context.config.current, context)
         self._out_of_band[answer.response_id] = answer
         answer.confirm()
-        self.context.of_responses.spawn(self._live, answer)
+        self.context.of_responses.tasks.start(self._live, answer)
 
     async def _live(self, answer: ResponseRun) -> None:
         try:

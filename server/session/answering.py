@@ -30,17 +30,17 @@ class Answering:
 
 def answering_of(base: SessionBase, listening: Listening) -> Answering:
     """The parts, put together."""
-    services, tasks, put = base.services, base.tasks, base.outbound.put
-    servers = SessionMcpServers(base.session_id, services.tool_servers, base.conversation, put, tasks.start)
-    mcp = McpCalls(servers, base.conversation, put, tasks.start, services.deadlines.mcp_call_s)
-    announcements = Announcements(listening.inbox, tasks.start_vital)
+    services, tasks, outbound = base.services, base.tasks, base.outbound
+    servers = SessionMcpServers(base.session_id, services.tool_servers, base.conversation, outbound, tasks)
+    mcp = McpCalls(servers, base.conversation, outbound, tasks, services.deadlines.mcp_call_s)
+    announcements = Announcements(listening.inbox, tasks)
     responses = _response_context(base, listening, mcp, announcements)
     requests = Requests(RequestContext(listening.inbox, base.config, base.holder, responses, listening.clips))
     playback = Playback(
-        base.conversation, base.outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
+        base.conversation, outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
     )
     reports = TurnReports(
-        base.session_id, listening.hearing, put, playback, base.holder, services.observer, base.now
+        base.session_id, listening.hearing, outbound, playback, base.holder, services.observer, base.now
     )
     listening.utterances.tell(reports)
     speculation = Speculation()
@@ -85,7 +85,7 @@ def _response_context(
         max_context_tokens=services.limits.max_context_tokens,
         link=base.link,
         now=base.now,
-        spawn=base.tasks.start,
+        tasks=base.tasks,
         user_id=None if base.owner == base.session_id else base.owner,
         raises_impossible=services.raises_impossible,
     )

@@ -35,14 +35,14 @@ def listening_of(base: SessionBase) -> Listening:
     services, config, tasks = base.services, base.config, base.tasks
     floor = Floor(floor_limits(services))
     inbox = FloorInbox(floor)
-    spoken = SpokenItems(base.session_id, base.conversation, base.outbound.put, config, tasks.start)
+    spoken = SpokenItems(base.session_id, base.conversation, base.outbound, config, tasks)
     clips = Clips(
         base.session_id,
         services.recogniser,
         spoken,
         max_waiting_s=services.limits.max_waiting_clips_s,
         clip_s=services.deadlines.clip_s,
-        spawn=tasks.start,
+        tasks=tasks,
     )
     utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s)
     utterances.tell(spoken)

@@ -105,9 +105,8 @@ class Session:
             patience_s=limits.send_timeout_s,
             max_unread_s=limits.max_unread_s,
             now=base.now,
-            wake_at=time.wake_at,
-            tick=time.tick,
-            audio_left=self._answering.playback.audio_left,
+            time=time,
+            playout=self._answering.playback,
         )
 
     def messages(self) -> tuple[Message, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from server.conversation.utterance import Utterance, WordNews, WordsCame
-from server.domain.events import Event
 from server.domain.values import ResponseReason
 from server.domain.voice_events import EndedBy, InterruptedBy
+from server.output.outbound import Outbound
 from server.response.holder import FloorHolder
 from server.response.playback import Playback
 from server.response.run import ResponseRun
@@ -74,7 +74,7 @@ class TurnReports:
         self,
         session_id: str,
         hearing: Hearing,
-        put: Callable[[Event], None],
+        outbound: Outbound,
         playback: Playback,
         holder: FloorHolder,
         observer: Observer,
@@ -82,7 +82,7 @@ class TurnReports:
     ) -> None:
         self._session_id = session_id
         self._hearing = hearing
-        self._put = put
+        self._outbound = outbound
         self._playback = playback
         self._holder = holder
         self._observer = observer
@@ -137,7 +137,7 @@ class TurnReports:
             return
         self._playback.over(answer)
         if timeline.response_id is not None:  # a client is told of the turns that it knows of
-            self._put(timeline.ended())
-            self._put(timeline.timed())
+            self._outbound.put(timeline.ended())
+            self._outbound.put(timeline.timed())
         log.info("%s", timeline.line(), extra={"session": self._session_id, "turn": timeline.run.turn})
         self._observer.turn_ended(timeline)

@@ -7,15 +7,16 @@ the answer is wanted; it is cancelled if it is not.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from server.conversation.memory import Conversation, Entry
 from server.domain.errors import ClientError
-from server.domain.events import Event, ItemDone, McpCallEnded, McpCallStarted
+from server.domain.events import ItemDone, McpCallEnded, McpCallStarted
 from server.domain.mcp_tools import Approval, CallError, McpCall, McpServer, McpTool, Offer, offer_of
+from server.domain.session_parts import ClientEvents, Tasks
 from server.tools.mcp_servers import SessionMcpServers
 from stages.errors import ProviderError, ToolServerError
 from stages.ports import ToolOutput
@@ -65,16 +66,16 @@ class McpCalls:
         self,
         servers: SessionMcpServers,
         conversation: Conversation,
-        put: Callable[[Event], None],
-        spawn: Callable[..., object],
+        client: ClientEvents,
+        tasks: Tasks,
         call_s: float,
     ) -> None:
-        """`spawn` starts a task of the session's; `call_s` is how long a call may take."""
+        """`call_s` is how long a call may take."""
         self._servers = servers
         self._call_s = call_s
         self._conversation = conversation
-        self._put = put
-        self._spawn = spawn
+        self._client = client
+        self._tasks = tasks
         self._waiting: dict[str, PlacedCall] = {}
         self._running = 0
 
@@ -91,7 +92,7 @@ class McpCalls:
         call = RunningCall(tool, arguments)
         if self._running < MAX_RUNNING:
             self._running += 1
-            self._spawn(self._run, call)
+            self._tasks.start(self._run, call)
         else:
             _settle(call, CallError("protocol", f"at most {MAX_RUNNING} calls run at once"))
         return call
@@ -124,9 +125,9 @@ class McpCalls:
             self._tell(placed, CallError("tool", f"the user has declined it{why}"))
 
     def _follow(self, placed: PlacedCall) -> None:
-        self._put(McpCallStarted(placed.entry.id, placed.index))
+        self._client.put(McpCallStarted(placed.entry.id, placed.index))
         call = placed.running or self.start(placed.tool, placed.entry.generated)
-        self._spawn(self._wait, placed, call)
+        self._tasks.start(self._wait, placed, call)
 
     async def _wait(self, placed: PlacedCall, call: RunningCall) -> None:
         await call.done.wait()
@@ -146,9 +147,9 @@ class McpCalls:
             entry.detail = replace(detail, error=outcome)
         else:
             entry.detail = replace(detail, output=outcome.text)
-        self._put(McpCallEnded(entry.id, placed.index, ok=not isinstance(outcome, CallError)))
+        self._client.put(McpCallEnded(entry.id, placed.index, ok=not isinstance(outcome, CallError)))
         if self._conversation.find(entry.id) is not None:
-            self._put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
+            self._client.put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
 
     async def _run(self, call: RunningCall) -> None:
         try:

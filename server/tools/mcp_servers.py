@@ -8,15 +8,16 @@ response, and then by one every so often.
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import anyio
 
 from server.conversation.memory import Conversation, Entry
-from server.domain.events import Event, ItemAdded, ItemDone, ListingEnded, ListingStarted
+from server.domain.events import ItemAdded, ItemDone, ListingEnded, ListingStarted
 from server.domain.mcp_tools import McpServer, McpTool, ToolListing
+from server.domain.session_parts import ClientEvents, Tasks
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import ServerTool, ToolConnection, ToolServers
 
@@ -81,15 +82,15 @@ class SessionMcpServers:
         session_id: str,
         hosts: ToolServers | None,
         conversation: Conversation,
-        put: Callable[[Event], None],
-        spawn: Callable[..., object],
+        client: ClientEvents,
+        tasks: Tasks,
     ) -> None:
-        """Without `hosts` no server can be reached. `spawn` starts a task of the session's."""
+        """Without `hosts` no server can be reached."""
         self._session_id = session_id
         self._hosts = hosts
         self._conversation = conversation
-        self._put = put
-        self._spawn = spawn
+        self._client = client
+        self._tasks = tasks
         self._wanted: tuple[McpServer, ...] = ()
         self._held: dict[McpServer, Held] = {}
         self._openings = 0
@@ -151,10 +152,10 @@ class SessionMcpServers:
         retry_at = anyio.current_time() + RETRY_S if was_lost else math.inf
         held = self._held[server] = Held(server, entry, retry_at)
         previous = self._conversation.add(entry)
-        self._put(ItemAdded(entry.item(), previous))
-        self._put(ListingStarted(entry.id))
+        self._client.put(ItemAdded(entry.item(), previous))
+        self._client.put(ListingStarted(entry.id))
         self._openings += 1
-        self._spawn(self._keep, held)
+        self._tasks.start(self._keep, held)
 
     async def _keep(self, held: Held) -> None:
         """The life of one connection."""
@@ -199,9 +200,9 @@ class SessionMcpServers:
         entry = held.entry
         entry.detail = listing
         held.settled.set()
-        self._put(ListingEnded(entry.id, ok=listing.error is None))
+        self._client.put(ListingEnded(entry.id, ok=listing.error is None))
         if self._conversation.find(entry.id) is not None:
-            self._put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
+            self._client.put(ItemDone(entry.item(), self._conversation.previous_id(entry.id)))
 
 
 def _checked(tools: Iterable[ServerTool]) -> tuple[ServerTool, ...]:

@@ -1,6 +1,7 @@
 """A client that does not take the answer's audio is told so in seconds; a network that stalls for a moment is not."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 import pytest
@@ -72,6 +73,22 @@ class StallingWire:
         raise NotImplementedError
 
 
+@dataclass
+class Time:
+    """Nothing is due but what is to be sent."""
+
+    outbound: Outbound
+
+    def wake_at(self, now: float) -> float:
+        return min(self.outbound.next_due(now) or 3600.0, 3600.0)
+
+    def tick(self, now: float) -> None:
+        """There is nothing to do."""
+
+    def audio_left(self, size_bytes: int) -> None:
+        """Nobody estimates."""
+
+
 async def speak(
     seconds: float, conduct: Callable[[StallingWire, Outbound], object], lead_ms: int = 1500
 ) -> tuple[str | None, float]:
@@ -84,6 +101,7 @@ async def speak(
         max_unsent_bytes=1 << 20,
         on_overflow=lambda: None,
     )
+    time = Time(outbound)
     writer = Writer(
         Link(wire),
         VoiceDialect(RealtimeDialect(SessionConfig())),
@@ -91,9 +109,8 @@ async def speak(
         patience_s=10.0,
         max_unread_s=MAX_UNREAD_S,
         now=anyio.current_time,
-        wake_at=lambda now: min(outbound.next_due(now) or 3600.0, 3600.0),
-        tick=lambda _: None,
-        audio_left=lambda _: None,
+        time=time,
+        playout=time,
     )
     output = outbound.output(AudioFormat(), lambda: None)
     output.commit()
