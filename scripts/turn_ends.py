@@ -13,7 +13,7 @@ from audio.endpoint import EndpointConfig, Endpointer, SoftEnd, SpeechEnded, Spe
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.pause import Pause
-from server.turntaking.endpointing import EAGERNESS, Evidence, silence_ms
+from server.turntaking.endpointing import EAGERNESS, PauseEvidence, silence_ms
 from stages.providers.smart_turn import SmartTurnModel
 from stages.providers.whisper.model import WhisperModel
 
@@ -53,7 +53,7 @@ class Witnesses:
     texts: dict[Place, tuple[int, str]] = field(default_factory=dict)
     verdicts: dict[Place, tuple[int, float]] = field(default_factory=dict)
 
-    def evidence(self, trial: Trial, at: int, *, text: bool, model: bool) -> list[tuple[int, Evidence]]:
+    def evidence(self, trial: Trial, at: int, *, text: bool, model: bool) -> list[tuple[int, PauseEvidence]]:
         """What comes to light when, in samples, after a soft end at `at`."""
         place = (trial.name, trial.snr_db, round(trial.place(at) / 1_000))
         heard = trial.samples[max(0, trial.began - 4_800) : at]
@@ -63,11 +63,11 @@ class Witnesses:
             self.verdicts[place] = timed(lambda: self.turn_model.probability(heard))
         finished = self.verdicts[place] if model else (0, None)
         if not text:
-            return [(at + finished[0], Evidence(finished=finished[1]))]
+            return [(at + finished[0], PauseEvidence(finished=finished[1]))]
         words = self.texts[place]
         return [
-            (at + finished[0], Evidence(finished=finished[1])),
-            (at + max(words[0], finished[0]), Evidence(words[1], finished=finished[1])),
+            (at + finished[0], PauseEvidence(finished=finished[1])),
+            (at + max(words[0], finished[0]), PauseEvidence(words[1], finished=finished[1])),
         ]
 
     def _read(self, heard: Samples) -> str:
@@ -117,7 +117,7 @@ class Found:
 def find_ends(trial: Trial, scores: Sequence[float], frame: int, way: Way, witnesses: Witnesses) -> Found:
     """Play the scores of a trial to an endpointer and tell it what the witnesses say, when they say it."""
     endpointer, pause, found = Endpointer(way.config), Pause(), Found()
-    coming: list[tuple[int, Evidence]] = []
+    coming: list[tuple[int, PauseEvidence]] = []
     for heard, score in zip(Framer(frame).push(trial.samples), scores, strict=True):
         while coming and coming[0][0] <= endpointer.position:
             endpointer.confirm_after(silence_ms(coming.pop(0)[1], LIMITS))
@@ -127,7 +127,7 @@ def find_ends(trial: Trial, scores: Sequence[float], frame: int, way: Way, witne
                 pause.begin()
                 found.soft.append(at)
                 if way.text or way.model:
-                    endpointer.confirm_after(silence_ms(Evidence(), LIMITS))
+                    endpointer.confirm_after(silence_ms(PauseEvidence(), LIMITS))
                     coming = witnesses.evidence(trial, at, text=way.text, model=way.model)
             case SpeechResumed():
                 coming = []

@@ -23,7 +23,7 @@ from server.gateway.admission import Admission, QuotaOfKey, Visitor
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import presented_key
 from server.gateway.http import FrontDoor, Unready, path_of
-from server.gateway.returning import TAKEN_OVER, Claim, NotResumed, resume_claim
+from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, resume_claim
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
@@ -61,7 +61,7 @@ class Reception:
         async with self.admission.seated(visitor, str(connection.id)):
             await self._open_session(connection, visitor)
 
-    async def _resume(self, connection: GuardedConnection, visitor: Visitor, claim: Claim) -> None:
+    async def _resume(self, connection: GuardedConnection, visitor: Visitor, claim: ResumeClaim) -> None:
         """Give a session to the connection, for as long as it lasts, or close it and say why not."""
         try:
             wire_of = partial(SocketWire, connection)

@@ -10,7 +10,7 @@ import anyio.to_thread
 from server.config.configuration import Configuration
 from server.config.providers import load_providers
 from server.domain.errors import ServerError
-from server.voice_server import Listening
+from server.voice_server import ListeningServer
 from stages.errors import StagesError
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Reloading:
     """The configuration of a running server, and how it is read anew."""
 
     def __init__(
-        self, listening: Listening, configure: Callable[[], Configuration], loaded: AsyncExitStack
+        self, listening: ListeningServer, configure: Callable[[], Configuration], loaded: AsyncExitStack
     ) -> None:
         """What is loaded anew is closed with `loaded`: sessions may use it until then."""
         self._app = listening.app

@@ -27,7 +27,7 @@ from stages.providers.registry import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListeningServer:
     """A server whose port is open."""
 
     app: App
@@ -99,7 +99,9 @@ class VoiceServer:
         return load_configuration(overrides, file_path(self._config, env_file), self._parts, env_file)
 
     @asynccontextmanager
-    async def listening(self, *, env_file: Path | None = None, **overrides: Any) -> AsyncIterator[Listening]:
+    async def listening(
+        self, *, env_file: Path | None = None, **overrides: Any
+    ) -> AsyncIterator[ListeningServer]:
         """The server with its port open (`port=0` for a free one), as long as the block lasts; for tests.
 
         A `.env` file is read only if it is named. Raises ConfigError and ModelFileError.
@@ -116,7 +118,7 @@ class VoiceServer:
 
 
 @asynccontextmanager
-async def serving(configuration: Configuration, report: Any = None) -> AsyncIterator[Listening]:
+async def serving(configuration: Configuration, report: Any = None) -> AsyncIterator[ListeningServer]:
     """The server of this configuration with its port open. Raises ConfigError and ModelFileError."""
     settings = configuration.settings
     async with AsyncExitStack() as stack:
@@ -128,7 +130,7 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
         providers = replace(providers, operator_tools=tools)
         app = App(settings, providers, configuration.crew, store=store)
         server = await stack.enter_async_context(app.listening())
-        yield Listening(app, configuration, providers, server.sockets[0].getsockname()[1])
+        yield ListeningServer(app, configuration, providers, server.sockets[0].getsockname()[1])
 
 
 @asynccontextmanager

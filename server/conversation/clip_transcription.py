@@ -1,4 +1,4 @@
-"""One clip on its way to words: read once, by whoever asks first, for everybody who asks."""
+"""One clip on its way to words: transcribed once, for whoever asks first, for everybody who asks."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _SLICE_S = 1
 
 
 class ClipGone(ProviderError):
-    """The clip's item had to make room for others before the clip was read."""
+    """The clip's item had to make room for others before the clip was transcribed."""
 
 
 class ClipTranscription:
@@ -34,7 +34,7 @@ class ClipTranscription:
         on_known: Callable[[Outcome], None],
         limit_s: float,
     ) -> None:
-        """`on_known` is called once, unless the clip is dropped before; `limit_s` is how long reading it may take."""
+        """`on_known` is called once, unless the clip is dropped before; `limit_s` is how long it may take."""
         self.duration_s = clip.duration_s
         self.outcome: Outcome | None = None
         """What was said, or what went wrong; None until it is known."""
@@ -49,7 +49,7 @@ class ClipTranscription:
         """Return when its words are known, or cannot be had. Cancel-safe: the next caller starts over."""
         async with self._lock:
             if self.outcome is None:
-                outcome = await self._read()
+                outcome = await self._transcribe()
                 if self.outcome is None:  # otherwise it was dropped or given up
                     self._settle(outcome)
                     self._on_known(outcome)
@@ -72,7 +72,7 @@ class ClipTranscription:
         self.outcome = outcome
         self._clip = replace(self._clip, data=b"")
 
-    async def _read(self) -> Outcome:
+    async def _transcribe(self) -> Outcome:
         recognition = self._recogniser.open()
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + self._limit_s) as self._scope:

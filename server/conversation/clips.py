@@ -1,6 +1,7 @@
-"""The clips of one session: recorded speech in messages that the client writes, read one after the other.
+"""The clips of one session: recorded speech in messages that the client writes, transcribed one after the other.
 
-Whoever needs the words at once, an answer, need not wait for its turn: it reads the clips itself (`ClipTranscription`).
+Whoever needs the words at once, an answer, need not wait for its turn: it transcribes the clips itself
+(`ClipTranscription`).
 """
 
 import logging
@@ -23,7 +24,7 @@ MIN_CLIP_S = 1.0
 
 
 class Clips:
-    """Makes entries of items that have clips, and sees to it that they are read. Plain calls."""
+    """Makes entries of items that have clips, and sees to it that they are transcribed. Plain calls."""
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class Clips:
         """The item as an entry. What is heard in it is told only of items that the client finds again."""
         entry = Entry.of(item)
         clips = [(index, part.clip) for index, part in enumerate(item.parts) if part.clip is not None]
-        entry.clips = tuple(self._reading(entry, index, clip, in_conversation) for index, clip in clips)
+        entry.clips = tuple(
+            self._transcription_of(entry, index, clip, in_conversation) for index, clip in clips
+        )
         return entry
 
     def check_room(self, entry: Entry) -> None:
@@ -64,11 +67,13 @@ class Clips:
                 param="item.content",
             )
 
-    def read_soon(self, entry: Entry) -> None:
-        """Have the entry's clips read in the background."""
+    def transcribe_soon(self, entry: Entry) -> None:
+        """Have the entry's clips transcribed in the background."""
         is_working = bool(self._waiting)
-        unread = (clip for clip in self._waiting if clip.outcome is None or clip is self._waiting[0])
-        self._waiting = deque((*unread, *entry.clips))  # what was read or dropped meanwhile waits no more
+        open_clips = (clip for clip in self._waiting if clip.outcome is None or clip is self._waiting[0])
+        self._waiting = deque(
+            (*open_clips, *entry.clips)
+        )  # what was transcribed or dropped meanwhile waits no more
         if self._waiting and not is_working:
             self._tasks.start(self._work)
 
@@ -77,7 +82,9 @@ class Clips:
             await self._waiting[0].known()
             self._waiting.popleft()
 
-    def _reading(self, entry: Entry, index: int, clip: Clip, in_conversation: bool) -> ClipTranscription:
+    def _transcription_of(
+        self, entry: Entry, index: int, clip: Clip, in_conversation: bool
+    ) -> ClipTranscription:
         clip_s = clip.duration_s
 
         def know(outcome: Outcome) -> None:

@@ -21,7 +21,7 @@ def obey_item_command(command: ItemCommand, conversation: Conversation, clips: C
             entry = clips.entry(item)
             clips.check_room(entry)
             previous = conversation.add(entry, after)
-            clips.read_soon(entry)
+            clips.transcribe_soon(entry)
             return ItemAdded(entry.item(), previous), ItemDone(entry.item(), previous)
         case RetrieveItem(item_id=item_id):
             return (ItemRetrieved(conversation.get(item_id).item()),)

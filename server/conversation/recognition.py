@@ -58,7 +58,7 @@ class Reading:
         """`patience_s` is how long the recogniser may take from when the words are first asked for; `recogniser` is
         whose recognition it is."""
         self.revision = 0
-        """How often what was read before has become about something else."""
+        """How often an earlier transcript has come to be of something else."""
         self.calls: list[ProviderCall] = []
         """Of the recognisers that were asked."""
         self._recogniser = recogniser
@@ -68,7 +68,7 @@ class Reading:
         """When the words of this revision are too late; None until somebody asks for them."""
 
     def revise(self) -> None:
-        """What was read so far is about something else."""
+        """The transcript so far is of something else."""
         self.revision += 1
         self._read_by = None
 

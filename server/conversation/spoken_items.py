@@ -5,7 +5,7 @@ import logging
 from server.conversation.clip_transcription import ClipGone
 from server.conversation.memory import Conversation, Entry
 from server.conversation.recognition import Outcome
-from server.conversation.utterance import Utterance, WordNews, WordsCame, WordsRead, WordsSettled
+from server.conversation.utterance import Utterance, WordNews, WordsCame, WordsSettled, WordsTranscribed
 from server.domain import events as ev
 from server.domain.session_parts import ClientEvents, Tasks
 from server.domain.values import ConfigInForce
@@ -48,9 +48,9 @@ class SpokenItems:
         self._add(item_id)
         self.tell_words(item_id, Transcript(""), (end_ms - start_ms) / 1000)
 
-    def read(self, utterance: Utterance) -> None:
-        """Have it read in the background."""
-        self._tasks.start(self._read, utterance)
+    def transcribe(self, utterance: Utterance) -> None:
+        """Have it transcribed in the background."""
+        self._tasks.start(self._transcribe, utterance)
 
     def tell_delta(self, item_id: str, delta: str, content_index: int = 0) -> None:
         """More of an item's words are certain."""
@@ -74,7 +74,7 @@ class SpokenItems:
                 self.tell_delta(utterance.item_id, delta)
             case WordsSettled(outcome=outcome):
                 self._settle(utterance, outcome)
-            case WordsRead():
+            case WordsTranscribed():
                 pass  # it may go on
 
     def _settle(self, utterance: Utterance, outcome: Outcome) -> None:
@@ -92,7 +92,7 @@ class SpokenItems:
         self._client.put(ev.ItemAdded(item, previous))
         self._client.put(ev.ItemDone(item, previous))
 
-    async def _read(self, utterance: Utterance) -> None:
+    async def _transcribe(self, utterance: Utterance) -> None:
         try:
             await utterance.final()
         except ProviderError:

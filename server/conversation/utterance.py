@@ -1,7 +1,7 @@
 """One utterance of the person: audio going into a recognition, and its words, as often as they are asked for.
 
-An utterance may seem to be over and then go on. While it is paused its words can be read (`final`), and audio
-that comes is kept aside, so that the reading stays true; `resume` takes it all in and forgets the reading. Once it has
+An utterance may seem to be over and then go on. While it is paused it can be transcribed (`final`), and audio
+that comes is kept aside, so that the transcript stays true; `resume` takes it all in and forgets it. Once it has
 ended, its words are told once, with the transcript or with what went wrong, to all who listen. Whoever asks for its
 words, and however often: they have one deadline, after which they cannot be had.
 """
@@ -27,8 +27,8 @@ class WordsCame:
 
 
 @dataclass(frozen=True, slots=True)
-class WordsRead:
-    """All that was said up to now was read, and may yet go on."""
+class WordsTranscribed:
+    """All that was said up to now was transcribed, and may yet go on."""
 
     outcome: Outcome
 
@@ -40,11 +40,11 @@ class WordsSettled:
     outcome: Outcome
 
 
-WordNews = WordsCame | WordsRead | WordsSettled
+WordNews = WordsCame | WordsTranscribed | WordsSettled
 
 
 class WordListener(Protocol):
-    """Who is told of words. Plain calls."""
+    """Is told of the words of utterances. Plain calls."""
 
     def hear_words(self, utterance: "Utterance", news: WordNews) -> None:
         """There is news of the words of an utterance."""
@@ -79,7 +79,7 @@ class Utterance:
         self.partial = ""
         """What the recogniser makes of it so far."""
         self.transcribed_ms = 0
-        """How much of it was read while it went on."""
+        """How much of it was transcribed while it went on."""
         self._listener = listener
         self._stable_chars = 0
         self._sound = RecentSound(recogniser.rate_hz)
@@ -123,7 +123,7 @@ class Utterance:
         return self._lock.locked()
 
     def pause(self) -> None:
-        """The person may have finished: what is read from now on is what was said up to here."""
+        """The person may have finished: what is transcribed from now on is what was said up to here."""
         assert self._state is _State.OPEN
         self._state = _State.PAUSED
         self.reading.revise()
@@ -139,7 +139,7 @@ class Utterance:
         self._kept.clear()
 
     def end(self) -> None:
-        """Nothing more will be said in it. What was read in its last pause is what it says."""
+        """Nothing more will be said in it. What was transcribed in its last pause is what it says."""
         assert self._state in (_State.OPEN, _State.PAUSED)
         self._state = _State.ENDED
         self._kept.clear()
@@ -155,7 +155,7 @@ class Utterance:
         async with self._lock:
             if self._state is _State.SETTLED:
                 return self.outcome if isinstance(self.outcome, Transcript) else Transcript(text="")
-            outcome = self.outcome or await self._read()
+            outcome = self.outcome or await self._transcribe()
         if isinstance(outcome, ProviderError):
             raise outcome
         return outcome
@@ -164,7 +164,7 @@ class Utterance:
         """Let go of the recogniser; what is not known by now never will be."""
         self._recognition.close()
 
-    async def _read(self) -> Outcome:
+    async def _transcribe(self) -> Outcome:
         revision, length_ms = self.reading.revision, self.duration_ms
         outcome = await self.reading.words()
         if revision != self.reading.revision:
@@ -173,10 +173,10 @@ class Utterance:
             case _State.OPEN:
                 self.transcribed_ms = length_ms
                 self.partial = outcome.text if isinstance(outcome, Transcript) else self.partial
-                self._listener.hear_words(self, WordsRead(outcome))
+                self._listener.hear_words(self, WordsTranscribed(outcome))
             case _State.PAUSED:
                 self.outcome = outcome
-                self._listener.hear_words(self, WordsRead(outcome))
+                self._listener.hear_words(self, WordsTranscribed(outcome))
             case _State.ENDED:
                 self._settle(outcome)
             case _State.SETTLED:

@@ -34,7 +34,7 @@ class Utterances:
         return tuple(self._unsettled.values())
 
     def forget(self, utterance: Utterance) -> None:
-        """It was none."""
+        """It was no utterance: nobody spoke."""
         self._unsettled.pop(utterance.item_id, None)
         utterance.close()
 

@@ -49,7 +49,7 @@ class FrameMemory:
 
     @property
     def used_bytes(self) -> int:
-        """What is promised."""
+        """How many bytes are promised to frames that are under way."""
         return sum(claim.size_bytes for claim in self._claims)
 
     def claim(self, on_evicted: Callable[[], None], now: float) -> Claim | None:

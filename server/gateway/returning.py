@@ -36,19 +36,19 @@ HISTORY_LOST = 4410
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ResumeClaim:
     """What a client shows that comes back."""
 
     last_seq: int
     token: str
 
 
-def resume_claim(headers: Headers) -> Claim | None:
+def resume_claim(headers: Headers) -> ResumeClaim | None:
     """What the client shows, if it comes back; a claim that cannot be read is one that nobody grants."""
     for offer in offered_subprotocols(headers):
         if offer.startswith(PREFIX):
             read = _CLAIM.fullmatch(offer)
-            return Claim(int(read[1]), read[2]) if read else Claim(0, "")
+            return ResumeClaim(int(read[1]), read[2]) if read else ResumeClaim(0, "")
     return None
 
 
@@ -104,7 +104,7 @@ class Returns:
                     await self._store.take(key, self._now())
 
     async def attach(
-        self, claim: Claim, holder: str | None, wire_of: Callable[[Callable[[], None]], Wire]
+        self, claim: ResumeClaim, holder: str | None, wire_of: Callable[[Callable[[], None]], Wire]
     ) -> tuple[Session, Wire]:
         """Attach a session to the wire of `wire_of`, which is given what to call when the client says something.
 

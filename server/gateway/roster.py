@@ -19,7 +19,7 @@ GOODBYE_S = 5.0
 
 
 class Roster:
-    """Who is in."""
+    """The live sessions of one process."""
 
     def __init__(self, max_sessions: int, returns: Returns) -> None:
         self.returns = returns

@@ -23,7 +23,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Orders(Protocol[T_co]):
+class OrderReader(Protocol[T_co]):
     """What clients order, as the dialect has it whose secrets these are."""
 
     def opened_by(self, body: bytes) -> tuple[T_co, float]:
@@ -37,7 +37,7 @@ class SharedSecrets(Generic[T]):
         self,
         secrets: ClientSecrets[T],
         store: Store,
-        orders: Orders[T],
+        orders: OrderReader[T],
         now: Callable[[], float],
         unix_time_s: Callable[[], float],
     ) -> None:

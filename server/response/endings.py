@@ -5,7 +5,7 @@ import logging
 from server.domain.errors import ClientError
 from server.domain.values import ResponseReason, ResponseStatus
 from server.response.context import ResponseContext
-from server.response.events import Outcome
+from server.response.events import ResponseOutcome
 from server.response.lifecycle import HELD, LifecycleEvent, LifecycleState
 from server.response.output import ResponseOutput
 from server.response.pipeline_run import PipelineRun
@@ -23,7 +23,7 @@ BLOCKED = ("x_guard", "blocked")
 
 
 class Endings:
-    """Of one response."""
+    """The ways in which one response can end."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class Endings:
         reason: ResponseReason | None = None,
         *,
         error: ClientError | None = None,
-    ) -> Outcome:
+    ) -> ResponseOutcome:
         """An end of it that is not the pipeline's own."""
-        return Outcome(status, reason, error, self._output.usage)
+        return ResponseOutcome(status, reason, error, self._output.usage)
 
-    async def end(self, outcome: Outcome) -> None:
+    async def end(self, outcome: ResponseOutcome) -> None:
         """Tell the end, once all that was said has left."""
         stream = self._output.streams.current
         self._output.feed(LifecycleEvent.GUARD_PASSED)

@@ -41,7 +41,7 @@ class Calling:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ResponseOutcome:
     """How an answer went."""
 
     status: ResponseStatus
@@ -150,7 +150,7 @@ class ResponseEvents:
         if self.entry is not None:
             _keep_spoken(self.entry)
 
-    def end(self, outcome: Outcome) -> tuple[PlacedCall, ...]:
+    def end(self, outcome: ResponseOutcome) -> tuple[PlacedCall, ...]:
         """Tell how the response went. The MCP calls are yet to be followed."""
         items = [*self._broken_off]
         if self.entry is not None:

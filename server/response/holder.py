@@ -13,7 +13,7 @@ class FloorHolder:
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The words of the answer that has the floor."""
         return "" if self.answer is None else self.answer.text
 
     @property

@@ -96,7 +96,7 @@ class LifecycleCommand(StrEnum):
     SAY_NOW = "say now"
     """Have the message begin with saying that it takes a moment."""
     LET_OUT = "let out"
-    """Open the stream."""
+    """Open the output stream."""
     END_MESSAGE = "end message"
     """Tell the end of the message where its voice has ended."""
     RENEW = "renew"

@@ -14,7 +14,7 @@ from server.domain.values import Response
 from server.response.background import BackgroundWork
 from server.response.context import ResponseContext
 from server.response.early_calls import EarlyCalls
-from server.response.events import Outcome, ResponseEvents
+from server.response.events import ResponseEvents, ResponseOutcome
 from server.response.lifecycle import (
     HELD,
     OVER,
@@ -80,7 +80,7 @@ class ResponseOutput:
         """Whether the client knows of the response, and has not been told of its end."""
         return self.lifecycle.state in TOLD
 
-    def feed(self, event: LifecycleEvent, outcome: Outcome | None = None) -> None:
+    def feed(self, event: LifecycleEvent, outcome: ResponseOutcome | None = None) -> None:
         """Tell the lifecycle what happened and do what it says; `outcome` is how it went, of what may be the end."""
         try:
             commands = self.lifecycle.feed(event, frozenset(self._facts(outcome)))
@@ -112,7 +112,7 @@ class ResponseOutput:
         await self.streams.heard_out()
         self.feed(LifecycleEvent.BROKEN_OFF)
 
-    def _facts(self, outcome: Outcome | None) -> Iterator[LifecycleFact]:
+    def _facts(self, outcome: ResponseOutcome | None) -> Iterator[LifecycleFact]:
         if self._question.requested:
             yield LifecycleFact.REQUESTED
         if self.events.entry is not None:
@@ -122,7 +122,7 @@ class ResponseOutput:
         if outcome is not None and (outcome.status == "failed" or outcome.calls):
             yield LifecycleFact.TO_TELL
 
-    def _do(self, command: LifecycleCommand, outcome: Outcome | None) -> None:
+    def _do(self, command: LifecycleCommand, outcome: ResponseOutcome | None) -> None:
         events, stream = self.events, self.streams.current
         match command:
             case LifecycleCommand.ANNOUNCE:
@@ -188,7 +188,7 @@ class ResponseOutput:
         if entry is not None and not entry.is_told:  # else they had finished, but want no answer yet
             conversation.delete(entry.id)
 
-    def _end(self, outcome: Outcome, *, is_told: bool) -> None:
+    def _end(self, outcome: ResponseOutcome, *, is_told: bool) -> None:
         self._timeline.end(outcome.status)
         if is_told:
             self._timeline.response_id = self.events.response.id

@@ -13,7 +13,7 @@ from server.turntaking.question import Question
 
 
 class Waiting(StrEnum):
-    """What waits."""
+    """What waits for an answer."""
 
     NOTHING = "nothing"
     TURN = "turn"
@@ -35,7 +35,7 @@ class Happening(StrEnum):
 
 
 class Deed(StrEnum):
-    """What to do."""
+    """What to do with what waits."""
 
     NOTHING = "nothing"
     KEEP_TURN = "keep turn"
@@ -50,7 +50,7 @@ class Deed(StrEnum):
     FORGET_TURN = "forget turn"
 
 
-class Row(NamedTuple):
+class PendingRow(NamedTuple):
     """Where a happening leads, and what to do."""
 
     next: Waiting
@@ -59,35 +59,35 @@ class Row(NamedTuple):
 
 _W, _H, _D = Waiting, Happening, Deed
 
-TABLE: dict[Waiting, dict[Happening, Row]] = {
+TABLE: dict[Waiting, dict[Happening, PendingRow]] = {
     _W.NOTHING: {
-        _H.TURN_CAME: Row(_W.TURN, _D.KEEP_TURN),
-        _H.REQUEST_CAME: Row(_W.REQUEST, _D.ANNOUNCE),
-        _H.TAKEN: Row(_W.NOTHING),
-        _H.SILENCED: Row(_W.NOTHING),
-        _H.ANSWERED: Row(_W.NOTHING),
+        _H.TURN_CAME: PendingRow(_W.TURN, _D.KEEP_TURN),
+        _H.REQUEST_CAME: PendingRow(_W.REQUEST, _D.ANNOUNCE),
+        _H.TAKEN: PendingRow(_W.NOTHING),
+        _H.SILENCED: PendingRow(_W.NOTHING),
+        _H.ANSWERED: PendingRow(_W.NOTHING),
     },
     _W.TURN: {
-        _H.TURN_CAME: Row(_W.TURN, _D.KEEP_TURN),
-        _H.REQUEST_CAME: Row(_W.BOTH, _D.ANNOUNCE),
-        _H.TAKEN: Row(_W.NOTHING, _D.START_TURN),
-        _H.SILENCED: Row(_W.TURN),
-        _H.ANSWERED: Row(_W.NOTHING, _D.FORGET_TURN),
+        _H.TURN_CAME: PendingRow(_W.TURN, _D.KEEP_TURN),
+        _H.REQUEST_CAME: PendingRow(_W.BOTH, _D.ANNOUNCE),
+        _H.TAKEN: PendingRow(_W.NOTHING, _D.START_TURN),
+        _H.SILENCED: PendingRow(_W.TURN),
+        _H.ANSWERED: PendingRow(_W.NOTHING, _D.FORGET_TURN),
     },
     _W.REQUEST: {
-        _H.TURN_CAME: Row(_W.BOTH, _D.KEEP_TURN),
-        _H.REQUEST_CAME: Row(_W.REQUEST, _D.REFUSE),
-        _H.TAKEN: Row(_W.NOTHING, _D.START_REQUEST),
-        _H.SILENCED: Row(_W.NOTHING, _D.END_REQUEST),
-        _H.ANSWERED: Row(_W.REQUEST),
+        _H.TURN_CAME: PendingRow(_W.BOTH, _D.KEEP_TURN),
+        _H.REQUEST_CAME: PendingRow(_W.REQUEST, _D.REFUSE),
+        _H.TAKEN: PendingRow(_W.NOTHING, _D.START_REQUEST),
+        _H.SILENCED: PendingRow(_W.NOTHING, _D.END_REQUEST),
+        _H.ANSWERED: PendingRow(_W.REQUEST),
     },
     _W.BOTH: {
-        _H.TURN_CAME: Row(_W.BOTH, _D.KEEP_TURN),
-        _H.REQUEST_CAME: Row(_W.BOTH, _D.REFUSE),
+        _H.TURN_CAME: PendingRow(_W.BOTH, _D.KEEP_TURN),
+        _H.REQUEST_CAME: PendingRow(_W.BOTH, _D.REFUSE),
         # The response to a request about the conversation settles the turn as well; one about other things does not.
-        _H.TAKEN: Row(_W.TURN, _D.START_REQUEST),
-        _H.SILENCED: Row(_W.TURN, _D.END_REQUEST),
-        _H.ANSWERED: Row(_W.REQUEST, _D.FORGET_TURN),
+        _H.TAKEN: PendingRow(_W.TURN, _D.START_REQUEST),
+        _H.SILENCED: PendingRow(_W.TURN, _D.END_REQUEST),
+        _H.ANSWERED: PendingRow(_W.REQUEST, _D.FORGET_TURN),
     },
 }
 

@@ -8,7 +8,7 @@ from server.conversation.history import messages
 from server.domain.values import ResponseReason
 from server.response.background import BackgroundWork
 from server.response.context import ResponseContext
-from server.response.events import Outcome
+from server.response.events import ResponseOutcome
 from server.response.gated_tools import gated
 from server.response.lifecycle import LifecycleEvent
 from server.response.output import ResponseOutput
@@ -65,7 +65,7 @@ class PipelineRun:
         pipelines = self._context.pipelines
         return pipelines.voice if self._output.events.response.modality == "audio" else pipelines.text
 
-    async def run(self) -> Outcome:
+    async def run(self) -> ResponseOutcome:
         """Run it, and say how it went. Raises StageFailed, PipelineCancelled, Undecided, TooLong, and ClientError for a
         conversation that is too long."""
         context, calls = self._context, self._output.calls
@@ -147,14 +147,14 @@ class PipelineRun:
             raise StageFailed((answered or agents or ("agent",))[-1], f"it {lack}", {}, results)
         return outcome
 
-    def _outcome_of(self, agent: AgentOutcome) -> Outcome:
+    def _outcome_of(self, agent: AgentOutcome) -> ResponseOutcome:
         uses = [use for use in agent.tool_calls if isinstance(use, ToolUse)]
         self._timeline.tool_errors += [use.result.error for use in uses if use.result.error]
         cut_by = _CUT_BY.get(agent.finish_reason)
         self._output.usage = agent.usage
         if self._output.events.entry is not None:
             self._output.events.entry.expects = self._expects(agent.expects)
-        return Outcome(
+        return ResponseOutcome(
             "incomplete" if cut_by else "completed",
             cut_by,
             usage=agent.usage,

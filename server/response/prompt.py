@@ -83,7 +83,7 @@ async def hear_clips(about: Conversation, clip_s: float) -> bool:
 def prompt_of(
     question: Question, about: Conversation, config: SessionConfig, context: ResponseContext
 ) -> Prompt:
-    """What `question` asks about the conversation `about`; with clips that have not been read it can only fail.
+    """What `question` asks about the conversation `about`; with clips that have not been transcribed it can only fail.
 
     Raises ClientError when the conversation is too long and may not be cut.
     """
@@ -111,7 +111,7 @@ def prompt_of(
             UNGUARDED: tuple(entry.text for entry in before),
         },
     )
-    # Words that are still to be read would be judged unread.
+    # Words that are still to come would be judged unheard.
     judged = before if asked is None or typed == "" else (*before, asked)
     return Prompt(
         snapshot, asked, judged, _unheard(about, open_entries, context.deadlines.clip_s) or utterance

@@ -16,7 +16,7 @@ from server.session.tasks import SessionTasks
 
 @dataclass(frozen=True, slots=True)
 class SessionBase:
-    """Of one session."""
+    """What the parts of one session share."""
 
     session_id: str
     owner: str

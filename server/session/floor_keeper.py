@@ -153,7 +153,7 @@ class FloorKeeper:
                 assert happened.question is not None, "what waits is a question"
                 context.requests.keep(happened.question)
                 if happened.question.utterance is not None:
-                    context.spoken.read(happened.question.utterance)
+                    context.spoken.transcribe(happened.question.utterance)
             case FloorCommand.REFUSE:
                 context.requests.refuse(happened)
             case FloorCommand.TELL_CLEARED:

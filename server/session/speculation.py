@@ -28,7 +28,7 @@ class Speculation:
         self._began_at = now
 
     def commit(self, now: float) -> None:
-        """It is wanted."""
+        """The prepared answer is wanted."""
         if self._began_at is None:
             return
         if now > self._began_at:
@@ -39,6 +39,6 @@ class Speculation:
         self._began_at = None
 
     def drop(self) -> None:
-        """It is not."""
+        """The prepared answer is not wanted."""
         self.dropped += 1
         self._began_at = None

@@ -30,7 +30,7 @@ _INTERRUPTED_BY: dict[ResponseReason | None, InterruptedBy] = {
 
 
 class Observer(Protocol):
-    """Whoever counts what happens in all sessions."""
+    """Counts what happens in all sessions."""
 
     def turn_ended(self, timeline: Timeline) -> None:
         """A turn is over."""
@@ -49,22 +49,22 @@ class Observer(Protocol):
 
 
 class NoObserver:
-    """Nobody counts."""
+    """Counts nothing, for sessions outside of a server."""
 
     def turn_ended(self, timeline: Timeline) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def answer_dropped(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def problem(self, code: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def impossible_event(self, state: State, event: FloorEvent) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def session_ended(self, close_code: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class TurnReports:

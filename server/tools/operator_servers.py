@@ -31,7 +31,7 @@ _LEAST_WAIT_S, _MOST_WAIT_S = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class OperatorServer:
-    """One of them."""
+    """One server of the operator's."""
 
     name: str
     """Stands before the names of its tools: `shop__buy`."""

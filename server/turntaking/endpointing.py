@@ -29,7 +29,7 @@ from stages.ports import Expects
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PauseLimits:
     """The least and the longest silence that may end a turn. Raises StageSettingsError if there is no wait
     between them."""
 
@@ -50,17 +50,17 @@ class Limits:
             )
 
 
-EAGERNESS: Mapping[str, Limits] = {
-    "low": Limits(600, 2_400),
-    "medium": Limits(320, 1_240),
-    "high": Limits(200, 800),
-    "auto": Limits(320, 1_240),
+EAGERNESS: Mapping[str, PauseLimits] = {
+    "low": PauseLimits(600, 2_400),
+    "medium": PauseLimits(320, 1_240),
+    "high": PauseLimits(200, 800),
+    "auto": PauseLimits(320, 1_240),
 }
 """The limits for each eagerness of semantic turn detection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PauseEvidence:
     """What is known about a pause; every field may be missing."""
 
     text: str | None = None
@@ -113,8 +113,8 @@ Measured 128 ms after the end of 74 sentences and of 48 parts of them: 0.9 and m
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much silence there must be after a text that looks like this: shares of the way from `Limits.min_ms` to
-    `Limits.max_ms`."""
+    """How much silence there must be after a text that looks like this: shares of the way from `PauseLimits.min_ms` to
+    `PauseLimits.max_ms`."""
 
     unheard: float
     """The model has said nothing, or not yet."""
@@ -147,7 +147,7 @@ _TYPICAL_PAUSE_MS = 400.0
 _LEAST_STRETCH, _MOST_STRETCH = 0.75, 1.5
 
 
-def silence_ms(evidence: Evidence, limits: Limits) -> int:
+def silence_ms(evidence: PauseEvidence, limits: PauseLimits) -> int:
     """How much silence, counted from the last voiced sample, is to end this turn."""
     share = SHARES[look_of(evidence.text, evidence.expects)].at(evidence.finished)
     pause_ms = _TYPICAL_PAUSE_MS if evidence.pause_ms is None else evidence.pause_ms

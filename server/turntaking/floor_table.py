@@ -15,7 +15,7 @@ class State(StrEnum):
     LISTENING = "listening"
     """Nobody: the server waits for the person."""
     HEARING = "hearing"
-    """The person."""
+    """The person has the floor."""
     ENDING = "ending"
     """The person has paused; an answer is being prepared, unheard, in case that was all."""
     THINKING = "thinking"

@@ -42,7 +42,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused:
-    """The person may have stopped: what they said so far can be read."""
+    """The person may have stopped: what they said so far can be transcribed."""
 
     utterance: Utterance
     voice_ended_ms: int
@@ -58,21 +58,21 @@ class SoundPaused:
 
 @dataclass(frozen=True, slots=True)
 class SpeechWentOn:
-    """They had not."""
+    """The person had not stopped: speech goes on after a pause."""
 
     utterance: Utterance
     pause_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechStopped:
+class SpeechOver:
     """The person has stopped; the utterance is whole."""
 
     utterance: Utterance
     audio_end_ms: int
 
 
-SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechStopped
+SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechOver
 
 
 class SessionEar:
@@ -170,7 +170,7 @@ class Hearing(SessionEar):
                 start_ms, onset_ms = samples_to_ms(start, SPEECH_HZ), samples_to_ms(onset, SPEECH_HZ)
                 yield SpeechBegan(self.current, start_ms, onset_ms)
             case SpeechEnded(end_sample=end):
-                yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+                yield SpeechOver(self._take(), samples_to_ms(end, SPEECH_HZ))
             case SoftEnd(last_voiced_sample=last) if self.current is not None:
                 self._voice_ended_ms = samples_to_ms(last, SPEECH_HZ)
                 self.current.pause()

@@ -54,14 +54,14 @@ ECHO_WORDS = 3
 _WORD = re.compile(r"[a-z0-9'-]+")
 
 
-class Verdict(StrEnum):
+class OverlapVerdict(StrEnum):
     """What is to be done about the sound."""
 
     WAIT = "wait"
     HOLD = "hold"
     """Hold the voice until more is known."""
-    READ = "read"
-    """The same, and have what there is of it read now."""
+    TRANSCRIBE = "transcribe"
+    """The same, and have what there is of it transcribed now."""
     INTERRUPT = "interrupt"
     DISMISS = "dismiss"
 
@@ -71,10 +71,10 @@ class InterruptionPolicy:
     """When a sound made during an answer interrupts it."""
 
     min_sound_ms: int = 96
-    """Voice of less holds no word: it is dismissed unread, and all it has done is to lower the answer's voice."""
+    """Voice of less holds no word: it is dismissed without a transcript, and has only lowered the answer's voice."""
     hold_after_ms: int = 300
     min_duration_ms: int = 800
-    """Voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""
+    """Voice that lasts so long is transcribed at once; if that takes as long again, it interrupts without its words."""
     min_words: int = 1
     """Words that interrupt; with more than one, voice alone never does."""
     protect_ms: int = 0
@@ -84,7 +84,7 @@ class InterruptionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class OverlapEvidence:
     """What is known of the sound by now."""
 
     lasted_ms: int
@@ -92,27 +92,27 @@ class Evidence:
     text: str = ""
     """What has been recognised of it."""
     transcribed_ms: int = 0
-    """How much of the sound `text` is a reading of; 0 while there is none but what the captions say."""
+    """How much of the sound `text` is the transcript of; 0 while there is none but what the captions say."""
     is_over: bool = False
     """The sound has paused, and `text` is all that was said in it."""
 
 
-def judge(evidence: Evidence, policy: InterruptionPolicy, answer: str = "") -> Verdict:
+def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "") -> OverlapVerdict:
     """What the sound is. `answer` is the text that the agent is speaking."""
     words = words_of(evidence.text)
     if not words:
-        return Verdict.DISMISS if evidence.is_over else _judge_voice(evidence, policy)
+        return OverlapVerdict.DISMISS if evidence.is_over else _judge_voice(evidence, policy)
     if is_echo(words, answer):
-        return Verdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
+        return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     line = " ".join(words)
     if _any_of(policy.commands).match(line):
-        return Verdict.INTERRUPT
+        return OverlapVerdict.INTERRUPT
     if not evidence.is_over and line in " ".join(words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
     contents = _any_of(policy.backchannels).sub("", line).split()
     if len(contents) >= policy.min_words:
-        return Verdict.INTERRUPT
-    return Verdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
+        return OverlapVerdict.INTERRUPT
+    return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
 
 
 def is_echo(words: list[str], answer: str) -> bool:
@@ -129,16 +129,24 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-def _judge_voice(evidence: Evidence, policy: InterruptionPolicy) -> Verdict:
+def _judge_voice(evidence: OverlapEvidence, policy: InterruptionPolicy) -> OverlapVerdict:
     """A sound of which no words are known, or which has none: noise sounds like a voice to some detectors."""
-    unread_ms = evidence.lasted_ms - evidence.transcribed_ms
-    if policy.min_words <= 1 and not evidence.transcribed_ms and unread_ms >= 2 * policy.min_duration_ms:
-        return Verdict.INTERRUPT
-    return Verdict.READ if unread_ms >= policy.min_duration_ms else _wait_or_hold(evidence, policy)
+    untranscribed_ms = evidence.lasted_ms - evidence.transcribed_ms
+    if (
+        policy.min_words <= 1
+        and not evidence.transcribed_ms
+        and untranscribed_ms >= 2 * policy.min_duration_ms
+    ):
+        return OverlapVerdict.INTERRUPT
+    return (
+        OverlapVerdict.TRANSCRIBE
+        if untranscribed_ms >= policy.min_duration_ms
+        else _wait_or_hold(evidence, policy)
+    )
 
 
-def _wait_or_hold(evidence: Evidence, policy: InterruptionPolicy) -> Verdict:
-    return Verdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else Verdict.WAIT
+def _wait_or_hold(evidence: OverlapEvidence, policy: InterruptionPolicy) -> OverlapVerdict:
+    return OverlapVerdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else OverlapVerdict.WAIT
 
 
 @cache

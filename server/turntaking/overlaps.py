@@ -1,6 +1,6 @@
 """Sounds that the person makes during an answer, until it is known whether they interrupt it.
 
-Several may wait at once: while the words of one are still being read, the next may begin. The oldest that
+Several may wait at once: while one is still being transcribed, the next may begin. The oldest that
 interrupts takes the floor and becomes a turn, what came before it is forgotten, what came after it is judged over
 the answer to that turn. When the last of them has been dismissed, the answer gets its floor back.
 """
@@ -20,7 +20,7 @@ from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing, SpeechBegan
 from server.turntaking.inbox import FloorInbox
-from server.turntaking.interruption import Evidence, InterruptionPolicy, Verdict, judge
+from server.turntaking.interruption import InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
 from stages.ports import EndOfTurnModel
 
 
@@ -57,7 +57,7 @@ class SpeechContext:
 
 @dataclass(slots=True)
 class Overlap:
-    """One such sound."""
+    """A sound that the person makes during a response."""
 
     began: SpeechBegan
     lasted_ms: int = 0
@@ -113,26 +113,26 @@ class Overlaps:
             heard_ms = self._hearing.position_ms - self._hearing.silence_ms
             overlap.lasted_ms = heard_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
-        evidence = Evidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
+        evidence = OverlapEvidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
         verdict = judge(evidence, self._context.policy, self._context.answer.text)
-        if verdict in (Verdict.HOLD, Verdict.READ):
+        if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):
             overlap.goes_on = True
             self._context.feed(Happened(FloorEvent.SPEECH_PERSISTED))
         match verdict:
-            case Verdict.READ if not utterance.is_being_transcribed:
-                self._context.spoken.read(utterance)
-            case Verdict.INTERRUPT:
+            case OverlapVerdict.TRANSCRIBE if not utterance.is_being_transcribed:
+                self._context.spoken.transcribe(utterance)
+            case OverlapVerdict.INTERRUPT:
                 self.take_floor(overlap)
-            case Verdict.DISMISS:
+            case OverlapVerdict.DISMISS:
                 self._dismiss(overlap)
 
     def pause(self, overlap: Overlap, voice_ended_ms: int) -> None:
-        """It has paused: it may be all, and is read then; unless it is too short for a word and just ends soon."""
+        """It has paused, and may be all: it is transcribed, unless it is too short for a word and just ends soon."""
         overlap.lasted_ms = voice_ended_ms - overlap.began.onset_ms
         if self._is_short(overlap):
             self._hearing.confirm_after(_SHORT_ENDS_AFTER_MS)
         else:
-            self._context.spoken.read(overlap.utterance)
+            self._context.spoken.transcribe(overlap.utterance)
 
     def end(self, overlap: Overlap, end_ms: int) -> None:
         """The detector has heard its end; its words decide, if it is long enough to have any."""
@@ -142,10 +142,10 @@ class Overlaps:
             return
         if not overlap.utterance.is_paused:  # it was too long for a pause
             overlap.utterance.pause()
-            self._context.spoken.read(overlap.utterance)
+            self._context.spoken.transcribe(overlap.utterance)
 
     def take_floor(self, overlap: Overlap) -> None:
-        """It interrupts."""
+        """Let the overlap interrupt the response."""
         while self._waiting[0] is not overlap:
             self._hearing.forget(self._waiting.pop(0).utterance)
         if not overlap.is_told:

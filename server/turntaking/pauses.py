@@ -5,7 +5,7 @@ from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.domain.values import ConfigInForce
 from server.domain.voice_events import EndedBy
-from server.turntaking.endpointing import EAGERNESS, Evidence, Pauses, silence_ms
+from server.turntaking.endpointing import EAGERNESS, PauseEvidence, Pauses, silence_ms
 from server.turntaking.hearing import Hearing
 from stages.ports import EndOfTurnModel
 
@@ -65,7 +65,7 @@ class PauseLength:
             return  # it is over, or forgotten, and its words have come too late to matter
         if detection is None or not self.is_semantic:
             return
-        evidence = Evidence(
+        evidence = PauseEvidence(
             text=utterance.text or None,
             expects=expected(self._conversation),
             finished=self._finished,

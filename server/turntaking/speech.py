@@ -3,11 +3,11 @@
 Theory of operation
 -------------------
 Speech while nobody answers opens a turn, and a pause in it lets the floor prepare an answer. With semantic turn
-detection, what has been read of the words by then decides how long the pause must last to be the end
-(`server.turntaking.pauses`); every new reading decides anew.
+detection, what has been transcribed by then decides how long the pause must last to be the end
+(`server.turntaking.pauses`); every new transcript decides anew.
 
 Speech during an answer is an *overlap*. Clients that can lower and hold the voice are asked to, until `judge`
-has made up its mind by what is known: how long the sound lasts, and its words as far as they are read. If it
+has made up its mind by what is known: how long the sound lasts, and its words as far as they are transcribed. If it
 interrupts, it becomes a turn, with all of its audio; if it does not, it is forgotten. For other clients every
 overlap of an answer that can be heard is an interruption, as their protocol has it; while there is nothing to hear yet,
 a cough or a door must not cost the answer, and words are waited for.
@@ -23,8 +23,8 @@ from server.turntaking.hearing import (
     SoundPaused,
     SpeechBegan,
     SpeechEvent,
+    SpeechOver,
     SpeechPaused,
-    SpeechStopped,
     SpeechWentOn,
 )
 from server.turntaking.overlaps import Overlap, Overlaps, SpeechContext
@@ -62,7 +62,7 @@ class Speech:
                 self._pause.went_on(pause_ms)
                 if overlap is None:
                     self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))
-            case SpeechStopped(utterance=utterance, audio_end_ms=end_ms):
+            case SpeechOver(utterance=utterance, audio_end_ms=end_ms):
                 self.ended_by = self._pause.decided_by
                 if overlap is not None:
                     self._overlaps.end(overlap, end_ms)
@@ -149,7 +149,7 @@ class Speech:
             self._note(utterance)
 
     def _note(self, utterance: Utterance) -> None:
-        self._context.spoken.read(utterance)
+        self._context.spoken.transcribe(utterance)
         self.gone()
 
     def _catch_up(self, overlap: Overlap) -> None:

@@ -29,8 +29,8 @@ from server.turntaking.hearing import (
     SoundPaused,
     SpeechBegan,
     SpeechEvent,
+    SpeechOver,
     SpeechPaused,
-    SpeechStopped,
     SpeechWentOn,
 )
 from server.turntaking.stream_hearing import AGAIN_MS, LONGEST_MS, StreamHearing
@@ -129,7 +129,7 @@ class TurnHearing(StreamHearing):
                     yield from self._resumed(self.current, samples_to_ms(pause, SPEECH_HZ))
             case SpeechEnded(end_sample=end):
                 if self.current is not None:
-                    yield SpeechStopped(self._take(), samples_to_ms(end, SPEECH_HZ))
+                    yield SpeechOver(self._take(), samples_to_ms(end, SPEECH_HZ))
             case _:
                 if isinstance(heard, SpeechStarted):
                     self._start_sample, self._resumed_sample = heard.start_sample, None
@@ -209,13 +209,15 @@ class TurnHearing(StreamHearing):
                 owner.add(transcript, began)
             return
         if current.is_paused and owner.text != transcript.text:
-            yield from self._resumed(current, self.silence_ms)  # what was read in the pause was not all
+            yield from self._resumed(
+                current, self.silence_ms
+            )  # what was transcribed in the pause was not all
         if self.current is not current:
             return
         owner.know(transcript, began)
         if is_certain:
             self._turn_began_sample = None
-            yield SpeechStopped(self._take(), self.position_ms)
+            yield SpeechOver(self._take(), self.position_ms)
             yield from self._goes_on()
         elif not current.is_paused:
             current.pause()
@@ -268,7 +270,7 @@ class TurnHearing(StreamHearing):
         if owner is not None:
             owner.fail_over(self._utterances.recogniser)
         if self.current is not None and not self._manual and not self._listener.is_speaking:
-            yield SpeechStopped(self._take(), self.position_ms)  # nobody else would end it
+            yield SpeechOver(self._take(), self.position_ms)  # nobody else would end it
 
 
 def _has_words(owner: ToldRecognition | None) -> bool:

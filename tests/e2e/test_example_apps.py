@@ -12,7 +12,7 @@ import pytest
 
 from server.cli.targets import find_server
 from server.client.client import WIRE_HZ, RealtimeClient
-from server.voice_server import Listening
+from server.voice_server import ListeningServer
 from stageflow.tools import ToolCall
 from stages.testing.contracts import check_synthesiser
 from stages.testing.fakes import Said, ScriptedModel
@@ -45,7 +45,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def listening(name: str, **providers: Any) -> AsyncIterator[Listening]:
+async def listening(name: str, **providers: Any) -> AsyncIterator[ListeningServer]:
     app = await anyio.to_thread.run_sync(find_server, str(EXAMPLES / f"{name}.py"))
     async with app.replace(**providers).listening(port=0, **CHEAP) as server:
         yield server
@@ -86,7 +86,7 @@ async def test_an_agent_of_one_s_own() -> None:
         assert said == ["Say something, and I count the words.", "That was 3 words."]
 
 
-async def answered(server: Listening, model: ScriptedModel, *texts: str, greets: bool = False) -> None:
+async def answered(server: ListeningServer, model: ScriptedModel, *texts: str, greets: bool = False) -> None:
     async with RealtimeClient(server.url) as client:
         if greets:
             await client.receive_until("response.done")

@@ -10,9 +10,9 @@ from server.turntaking.endpointing import (
     EAGERNESS,
     PROBABILITIES,
     SHARES,
-    Evidence,
-    Limits,
     Look,
+    PauseEvidence,
+    PauseLimits,
     Pauses,
     look_of,
     silence_ms,
@@ -20,7 +20,7 @@ from server.turntaking.endpointing import (
 from stages.errors import StageSettingsError
 from stages.ports import Expects
 
-LIMITS = Limits(300, 1_300)
+LIMITS = PauseLimits(300, 1_300)
 """So that a share is a number of milliseconds."""
 
 FREE, YES_NO, NUMBER, PHONE, EMAIL = Expects
@@ -92,26 +92,26 @@ def test_looks_to_somebody_who_expects_an_answer(expects: Expects, text: str, lo
 @pytest.mark.parametrize(
     ("evidence", "wait_ms"),
     [
-        (Evidence("It is done.", finished=0.99), 300),
-        (Evidence("It is done.", finished=0.935), 425),
-        (Evidence("It is done."), 600),
-        (Evidence("It is done.", finished=0.7), 600),
-        (Evidence("It is done.", finished=0.0), 700),
-        (Evidence(), 700),
-        (Evidence(finished=0.97), 450),
-        (Evidence("It is"), 750),
-        (Evidence("It is", finished=0.97), 650),
-        (Evidence("2 9 3 4"), 1_100),
-        (Evidence("It is the"), 1_200),
-        (Evidence("It is the", finished=0.0), 1_300),
-        (Evidence("Yes", expects=YES_NO), 300),
-        (Evidence("It is", pause_ms=200), 638),
-        (Evidence("It is", pause_ms=800), 975),
-        (Evidence("It is done.", finished=1.0, pause_ms=2_000), 300),
-        (Evidence("It is the", pause_ms=2_000), 1_300),
+        (PauseEvidence("It is done.", finished=0.99), 300),
+        (PauseEvidence("It is done.", finished=0.935), 425),
+        (PauseEvidence("It is done."), 600),
+        (PauseEvidence("It is done.", finished=0.7), 600),
+        (PauseEvidence("It is done.", finished=0.0), 700),
+        (PauseEvidence(), 700),
+        (PauseEvidence(finished=0.97), 450),
+        (PauseEvidence("It is"), 750),
+        (PauseEvidence("It is", finished=0.97), 650),
+        (PauseEvidence("2 9 3 4"), 1_100),
+        (PauseEvidence("It is the"), 1_200),
+        (PauseEvidence("It is the", finished=0.0), 1_300),
+        (PauseEvidence("Yes", expects=YES_NO), 300),
+        (PauseEvidence("It is", pause_ms=200), 638),
+        (PauseEvidence("It is", pause_ms=800), 975),
+        (PauseEvidence("It is done.", finished=1.0, pause_ms=2_000), 300),
+        (PauseEvidence("It is the", pause_ms=2_000), 1_300),
     ],
 )
-def test_waits(evidence: Evidence, wait_ms: int) -> None:
+def test_waits(evidence: PauseEvidence, wait_ms: int) -> None:
     assert silence_ms(evidence, LIMITS) == wait_ms
 
 
@@ -132,14 +132,14 @@ def test_the_more_eager_the_shorter() -> None:
     low, medium, high = (EAGERNESS[name] for name in ("low", "medium", "high"))
     assert EAGERNESS["auto"] == medium
     for text in (None, "It is done.", "It is", "It is the"):
-        waits = [silence_ms(Evidence(text), limits) for limits in (high, medium, low)]
+        waits = [silence_ms(PauseEvidence(text), limits) for limits in (high, medium, low)]
         assert waits == sorted(set(waits))
 
 
 @pytest.mark.parametrize(("min_ms", "max_ms"), [(39, 100), (500, 499), (100, 10_001)])
 def test_limits_without_a_wait_between_them_are_refused(min_ms: int, max_ms: int) -> None:
     with pytest.raises(StageSettingsError, match=f"min_ms is {min_ms} and max_ms is {max_ms}"):
-        Limits(min_ms, max_ms)
+        PauseLimits(min_ms, max_ms)
 
 
 def test_pauses_are_averaged_with_the_newest_first() -> None:
@@ -153,7 +153,7 @@ def test_pauses_are_averaged_with_the_newest_first() -> None:
 
 
 evidences = st.builds(
-    Evidence,
+    PauseEvidence,
     text=st.none()
     | st.text(max_size=40)
     | st.sampled_from(["Yes.", "and", "1 2 3 4", "It is done", "Well,"]),
@@ -161,16 +161,20 @@ evidences = st.builds(
     finished=st.none() | st.floats(0, 1),
     pause_ms=st.none() | st.floats(0, 10_000),
 )
-limits = st.tuples(st.integers(40, 10_000), st.integers(40, 10_000)).map(lambda pair: Limits(*sorted(pair)))
+limits = st.tuples(st.integers(40, 10_000), st.integers(40, 10_000)).map(
+    lambda pair: PauseLimits(*sorted(pair))
+)
 
 
 @given(evidences, limits)
-def test_a_wait_keeps_its_limits(evidence: Evidence, limits: Limits) -> None:
+def test_a_wait_keeps_its_limits(evidence: PauseEvidence, limits: PauseLimits) -> None:
     assert limits.min_ms <= silence_ms(evidence, limits) <= limits.max_ms
 
 
 @given(evidences, limits, st.floats(0, 1), st.floats(0, 1))
-def test_the_surer_the_model_the_shorter(evidence: Evidence, limits: Limits, one: float, two: float) -> None:
+def test_the_surer_the_model_the_shorter(
+    evidence: PauseEvidence, limits: PauseLimits, one: float, two: float
+) -> None:
     less, more = sorted((one, two))
     waits = [silence_ms(replace(evidence, finished=finished), limits) for finished in (more, less)]
     assert waits == sorted(waits)
@@ -178,7 +182,7 @@ def test_the_surer_the_model_the_shorter(evidence: Evidence, limits: Limits, one
 
 @given(evidences, limits, st.floats(0, 10_000), st.floats(0, 10_000))
 def test_the_longer_somebody_pauses_the_longer(
-    evidence: Evidence, limits: Limits, one: float, two: float
+    evidence: PauseEvidence, limits: PauseLimits, one: float, two: float
 ) -> None:
     waits = [silence_ms(replace(evidence, pause_ms=pause), limits) for pause in sorted((one, two))]
     assert waits == sorted(waits)
