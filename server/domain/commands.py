@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting, Item, ResponseOptions, SessionConfig
-from server.domain.voice_events import Ping, Played
+from server.domain.voice_events import VoiceCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,7 @@ Order = (
     | CreateResponse
     | CancelResponse
     | ClearOutput
-    | Played
-    | Ping
+    | VoiceCommand
 )
 """Everything but audio."""
 

@@ -142,6 +142,9 @@ class TurnTimed:
     """The calls that were made for it, in their order."""
 
 
+VoiceCommand = Played | Ping
+"""What only clients that play the voice themselves say, beside what all say."""
+
 VoiceEvent = (
     Pong
     | VoicesOffered

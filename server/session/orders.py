@@ -1,13 +1,14 @@
 """What a session does at its client's word: every command of the domain, obeyed with plain calls."""
 
 import logging
+from typing import assert_never
 
 from server.conversation.items import ItemCommand, obey_item_command
 from server.domain import commands as cmd
 from server.domain import events as ev
 from server.domain.errors import ClientError
 from server.domain.mcp_tools import Approval
-from server.domain.voice_events import Ping, Played, Pong
+from server.domain.voice_events import Ping, Played, Pong, VoiceCommand
 from server.session.answering import Answering
 from server.session.base import SessionBase
 from server.session.listening import Listening
@@ -35,9 +36,10 @@ class Orders:
             self._obey_noted(command)
             return
         try:
+            if isinstance(command, VoiceCommand):
+                self._obey_voice_command(command)
+                return
             match command:
-                case Played() | Ping():
-                    self._obey_player(command)
                 case cmd.CommitAudio():
                     self._listening.microphone.commit()
                 case cmd.ClearAudio():
@@ -65,11 +67,14 @@ class Orders:
                 log.warning("the client was told: %s", problem.message, extra=fields)
                 self.complain(problem)
 
-    def _obey_player(self, command: Played | Ping) -> None:
-        if isinstance(command, Ping):
-            self._base.outbound.put(Pong())
-        else:
-            self._answering.playback.report(command)
+    def _obey_voice_command(self, command: VoiceCommand) -> None:
+        match command:
+            case Ping():
+                self._base.outbound.put(Pong())
+            case Played():
+                self._answering.playback.report(command)
+            case _:
+                assert_never(command)
 
     def _obey_item(self, command: ItemCommand) -> None:
         approval = command.item.detail if isinstance(command, cmd.AddItem) else None
