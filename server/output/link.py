@@ -8,6 +8,7 @@ A client that says good-bye is not waited for. All that a session sends and rece
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 import anyio
 
@@ -34,6 +35,13 @@ class HistoryLost(Exception):
     """Frames that a client has missed are not kept any more, or never were."""
 
 
+class LinkWatcher(Protocol):
+    """Has to know whether a client is there."""
+
+    def link_moved(self) -> None:
+        """The state has changed."""
+
+
 class Link:
     """The connection that a session has now, as a `Wire`."""
 
@@ -51,8 +59,7 @@ class Link:
         self.wire = wire
         """The one there is, or the last there was."""
         self._grace_s = grace_s
-        self.on_moved: Callable[[], None] = lambda: None
-        """Called when the state has changed."""
+        self.watcher: LinkWatcher | None = None
         self._may_wait = may_wait
         self._ring = ReplayRing()
         self.unsent: deque[Frame] = deque()
@@ -193,4 +200,5 @@ class Link:
             self._sending.cancel()
         self._changed.set()
         self._changed = anyio.Event()
-        self.on_moved()
+        if self.watcher is not None:
+            self.watcher.link_moved()

@@ -3,7 +3,7 @@
 Bound to its output: a stage that outlives its run speaks to nobody.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 from audio.codecs import encode
 from audio.resample import Resampler
@@ -20,6 +20,13 @@ from stages.chunks import decode_chunk
 from stages.ports import WordTime
 
 
+class Messages(Protocol):
+    """Knows the message that is being said."""
+
+    def begin_message(self) -> Entry:
+        """The message; made with its first token or sample."""
+
+
 class Delivery:
     """The streams of an answer through one output."""
 
@@ -27,15 +34,14 @@ class Delivery:
         self,
         output: OutputStream,
         events: ResponseEvents,
-        begin: Callable[[], Entry],
+        messages: Messages,
         timeline: Timeline,
         limits: RunLimits,
         context: ResponseContext,
     ) -> None:
-        """`begin` returns the message that is being said, and makes it with its first token or sample."""
         self.output = output
         self._events = events
-        self._begin = begin
+        self._messages = messages
         self._timeline = timeline
         self._limits = limits
         self._context = context
@@ -48,7 +54,7 @@ class Delivery:
         if token and self.output.state is not StreamState.SHUT:
             self._timeline.mark("first_token", self._context.now())
             self._context.alive(self._timeline.run)
-            entry = self._begin()
+            entry = self._messages.begin_message()
             entry.generated += token
             if not entry.spoken:
                 await self.output.event(ResponseText(self._events.response, entry.id, token))
@@ -72,7 +78,7 @@ class Delivery:
         samples, rate_hz = decode_chunk(data, format)
         if not len(samples) and self._events.entry is None:
             return  # the end of speech that has not begun
-        entry = self._begin()
+        entry = self._messages.begin_message()
         wire = self._voice_at(rate_hz).process(samples, last=is_final)
         times = tuple(_at_rate(word, rate_hz, entry.rate_hz) for word in words)
         told = grow(self._events.pieces, len(wire), text=text, words=times, is_final=is_final)
@@ -84,7 +90,7 @@ class Delivery:
 
     def say_now(self, prepared: Prepared) -> None:
         """Have the message, of which nothing has a sound yet, begin with a sentence that is spoken already."""
-        events, entry = self._events, self._begin()
+        events, entry = self._events, self._messages.begin_message()
         samples, chunks = on_wire(prepared, events.response.config.output_format)
         text = f"{prepared.text} "
         entry.generated = text + entry.generated

@@ -63,7 +63,7 @@ class ResponseOutput:
         """What the language model has counted."""
         self.streams = ResponseStreams(
             self.events,
-            self.begin_message,
+            self,
             timeline,
             context,
             limits=limits,

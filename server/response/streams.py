@@ -1,11 +1,8 @@
 """The output streams of one response, one after the other: mostly one, and another for what is said instead or next."""
 
-from collections.abc import Callable
-
-from server.conversation.memory import Entry
 from server.output.outbound import OutputStream
 from server.response.context import ResponseContext
-from server.response.delivery import Delivery
+from server.response.delivery import Delivery, Messages
 from server.response.events import ResponseEvents
 from server.response.run_limits import RunLimits
 from server.telemetry.timeline import Timeline
@@ -17,16 +14,15 @@ class ResponseStreams:
     def __init__(
         self,
         events: ResponseEvents,
-        begin: Callable[[], Entry],
+        messages: Messages,
         timeline: Timeline,
         context: ResponseContext,
         *,
         limits: RunLimits,
         is_out_of_band: bool,
     ) -> None:
-        """`begin` returns the message that is being said, and makes it with its first token or sample."""
         self._events = events
-        self._begin = begin
+        self._messages = messages
         self._timeline = timeline
         self._context = context
         self._limits = limits
@@ -87,7 +83,7 @@ class ResponseStreams:
             else outbound.output(format, self._became_audible)
         )
         stream.begins_at = self._silent_until
-        return Delivery(stream, self._events, self._begin, self._timeline, self._limits, self._context)
+        return Delivery(stream, self._events, self._messages, self._timeline, self._limits, self._context)
 
     def _became_audible(self) -> None:
         self._timeline.mark("first_audio", self._context.now())

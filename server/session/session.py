@@ -82,7 +82,7 @@ class Session:
         """What preparing answers in pauses has brought."""
         self._lifetime = Lifetime(base.now(), services.limits.max_session_s, services.limits.max_idle_s)
         self._writer = self._new_writer(dialect)
-        base.link.on_moved = Absence(self._listening.floor, base).link_moved
+        base.link.watcher = Absence(self._listening.floor, base)
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
             base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()

@@ -4,8 +4,9 @@ With turn detection on, the detector's speech makes the utterances; with it off 
 that is appended is one utterance until the client commits it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
@@ -75,14 +76,21 @@ class SpeechOver:
 SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechOver
 
 
+class SpeechListener(Protocol):
+    """Decides what to do about what is heard."""
+
+    def heard(self, event: SpeechEvent) -> None:
+        """The person has begun, paused, gone on or stopped."""
+
+
 class SessionEar:
     """What is asked and told of a session's listener while it listens."""
 
     _listener: Listener
     _voice_ended_ms: int | None
 
-    def listen(self, obey: Callable[[SpeechEvent], None]) -> None:
-        """What to do about events that come between two pushes."""
+    def listen(self, listener: SpeechListener) -> None:
+        """Who is told of events that come between two pushes."""
 
     def flush(self) -> None:
         """The events of a push have been obeyed."""

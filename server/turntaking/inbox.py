@@ -4,11 +4,11 @@ Made before all who feed it and before the one who consumes it, so that none of 
 cannot be seen from here: who feeds an event says what happened, and never chooses it by the state.
 """
 
+from collections import deque
 from typing import Protocol
 
 from server.turntaking.floor import Floor, RunId
 from server.turntaking.happened import Happened
-from server.turntaking.in_order import InOrder
 
 
 class FloorConsumer(Protocol):
@@ -26,7 +26,9 @@ class FloorInbox:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._events = InOrder(self._take_in)
+        self._waiting: deque[Happened] = deque()
+        """Bounded by what taking one in brings about: empty when none is being taken in."""
+        self._is_taking_in = False
         self._consumer: FloorConsumer | None = None
 
     def serve(self, consumer: FloorConsumer) -> None:
@@ -34,12 +36,14 @@ class FloorInbox:
         self._consumer = consumer
 
     def feed(self, happened: Happened) -> None:
-        """Tell the floor what happened and have done what it says, without an await in between; what happens by that,
-        too.
+        """Tell the floor what happened and have done what it says, without an await in between; and then what happened
+        by that, never one within another.
 
-        Raises ClientError when the client asked for what cannot be had now.
+        Raises ClientError when the client asked for what cannot be had now, once all has been taken in.
         """
-        self._events.take(happened)
+        self._waiting.append(happened)
+        if not self._is_taking_in:
+            self._take_in_all()
 
     def look_again(self) -> None:
         """There is something to say as soon as nobody speaks."""
@@ -53,8 +57,15 @@ class FloorInbox:
     @property
     def is_waiting(self) -> bool:
         """Whether something else has happened that has not been taken in."""
-        return self._events.is_waiting
+        return bool(self._waiting)
 
-    def _take_in(self, happened: Happened) -> None:
+    def _take_in_all(self) -> None:
         assert self._consumer is not None, "nothing happens before somebody obeys"
-        self._consumer.take_in(happened)
+        self._is_taking_in = True
+        try:
+            while self._waiting:
+                self._consumer.take_in(self._waiting.popleft())
+        finally:
+            self._is_taking_in = False
+            if self._waiting:
+                self._take_in_all()  # one has failed: that is no reason to forget the others

@@ -15,7 +15,7 @@ class Microphone:
         self._hearing = hearing
         self._speech = speech
         self._outbound = outbound
-        hearing.listen(speech.heard)
+        hearing.listen(speech)
 
     def push(self, data: bytes) -> None:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""

@@ -1,6 +1,6 @@
 """Hearing whose audio all goes to one stream of a recogniser that finds the ends of turns, until that fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from audio.vad import Vad
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
-from server.turntaking.hearing import Hearing, SpeechEvent
+from server.turntaking.hearing import Hearing, SpeechEvent, SpeechListener
 from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
 
 AGAIN_MS = 10_000
@@ -43,14 +43,14 @@ class StreamHearing(Hearing):
         self._base_sample = 0
         """Where the stream begins on the session's clock."""
         self._failed_ms = 0
-        self._obey: Callable[[SpeechEvent], None] = lambda event: None
+        self._speech_listener: SpeechListener | None = None
         super().__init__(utterances, vad, config, **options)
         self._listener.on_audio = self._arrived.append
         self._open_stream()
 
-    def listen(self, obey: Callable[[SpeechEvent], None]) -> None:
-        """What to do about what the recogniser says."""
-        self._obey = obey
+    def listen(self, listener: SpeechListener) -> None:
+        """Who is told of what the recogniser says."""
+        self._speech_listener = listener
 
     def flush(self) -> None:
         """Give the recogniser the audio of the push: what it says at once comes after what the detector said."""
@@ -81,7 +81,8 @@ class StreamHearing(Hearing):
 
     def _on_turn(self, event: TurnEvent) -> None:
         for told in self._told(event):
-            self._obey(told)
+            if self._speech_listener is not None:
+                self._speech_listener.heard(told)
 
     def _told(self, event: TurnEvent) -> Iterator[SpeechEvent]:
         """What an event of the recogniser's means."""
