@@ -1,5 +1,6 @@
 """Whatever is late or hangs, the person is told aloud, in time, and by a voice that needs nobody."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from server.domain.deadlines import Deadlines
 from server.response.prepared import Prepared, prepare
+from stageflow import Pipeline, StageContext, StageKind, StageOutput
 from stages.agent import AgentLimits
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
@@ -65,6 +67,23 @@ def test_a_guard_that_hangs_is_told_of_and_lets_nothing_out() -> None:
     assert done_at(stage) < 16
 
 
+class HungRouter:
+    """Never says whose the answer is, or fails after a while."""
+
+    name, kind = "router", StageKind.ROUTE
+
+    def __init__(self, fails_after_s: float = 3600.0) -> None:
+        self._fails_after_s = fails_after_s
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        await anyio.sleep(self._fails_after_s)
+        return StageOutput.fail("no route")
+
+
+def routed_by(router: HungRouter) -> Callable[[Pipeline], Pipeline]:
+    return lambda pipeline: pipeline.replace("router", router)
+
+
 def first_audio_at(stage: Stage) -> float:
     return next(at for at, event in stage.wire.seen if event["type"] == AUDIO)
 
@@ -74,6 +93,38 @@ def test_a_guard_that_hangs_beside_a_quick_model_is_filled_in_for_with_nothing_o
     assert first_audio_at(stage) < 3.0
     assert said(stage) == [FILLER, APOLOGY]
     assert "Secret" not in str(stage.wire.events())
+    check_trace(stage.wire.events())
+
+
+async def speak_and_hear(stage: Stage) -> None:
+    await speak(stage, 1.0)
+    await stage.wire.until(DONE)
+    stage.wire.say("input_audio_buffer.clear")
+
+
+@pytest.mark.parametrize("begins", [ask, speak_and_hear])
+def test_a_router_that_hangs_is_filled_in_for_and_apologised_for(begins: Any) -> None:
+    stage = play(lambda: AheadStage("Never said.", hook=routed_by(HungRouter())), begins)
+    turn_at = next(
+        (at for at, event in stage.wire.seen if event["type"] == "input_audio_buffer.speech_stopped"), 0.0
+    )
+    assert first_audio_at(stage) - turn_at < 3.0
+    assert (done(stage)["status"], said(stage)) == ("failed", [FILLER, APOLOGY])
+    assert done_at(stage) - turn_at < 20
+    assert not stage.model.requests
+    check_trace(stage.wire.events())
+
+
+def test_a_router_that_fails_late_is_apologised_for_and_the_next_question_is_answered() -> None:
+    async def story(stage: Stage) -> None:
+        await ask(stage)
+        await ask(stage)
+        await stage.wire.until(DONE, 2)
+
+    stage = play(lambda: AheadStage(hook=routed_by(HungRouter(fails_after_s=6.0))), story)
+    ends = [event["response"]["status"] for event in stage.wire.events() if event["type"] == DONE]
+    assert ends == ["failed", "failed"]
+    assert first_audio_at(stage) < 3.0
     check_trace(stage.wire.events())
 
 
