@@ -41,24 +41,26 @@ def chosen(
 ) -> Conversation | None:
     """What a response is to be about, if not the conversation: items, and ids of items in it.
 
-    Raises ClientError for an item that is not there or is there twice.
+    Raises ClientError for an item that is not there or is there twice, and for what came of a call that is not.
     """
     if context is None:
         return None
     about = Conversation(trusts_client=conversation.trusts_client)
-    for item in context:
+    for number, item in enumerate(context):
+        param = f"response.input[{number}]"
         if isinstance(item, Item):
-            about.add(clips.entry(item, in_conversation=False))
+            check_output(item, about, f"{param}.call_id")
+            about.add(clips.entry(item, in_conversation=False), param=f"{param}.id")
         else:
-            about.add(conversation.get(item, code="invalid_value"))
+            about.add(conversation.get(item, code="invalid_value", param=f"{param}.id"), param=f"{param}.id")
     return about
 
 
-def check_output(item: Item, conversation: Conversation) -> None:
-    """Raises ClientError for what came of a call that nobody has made."""
+def check_output(item: Item, conversation: Conversation, param: str = "item.call_id") -> None:
+    """Raises ClientError, for the field `param`, for what came of a call that nobody has made."""
     if item.kind == "output" and not conversation.has_call(item.call_id):
         raise ClientError(
             "invalid_tool_call_id",
             f"Tool call ID {item.call_id!r} not found in conversation.",
-            param="item.call_id",
+            param=param,
         )

@@ -156,17 +156,24 @@ class Conversation:
         """Id of the newest entry."""
         return self._entries[-1].id if self._entries else None
 
-    def add(self, entry: Entry, after: str | None = None) -> str | None:
+    def add(self, entry: Entry, after: str | None = None, *, param: str = "item.id") -> str | None:
         """Insert behind the entry `after` ("root": at the front; None: at the end) and return the id before
         it, as the client knows the conversation: what is only prepared will be told behind what is there.
 
-        Raises ClientError when `after` does not exist, the id is taken, or the client has written too much.
+        Raises ClientError when `after` does not exist, the id is taken (which the client has said in the field
+        `param`), or the client has written too much.
         """
         if self._find(entry.id) is not None:
             raise ClientError(
-                "invalid_value", f"item id {entry.id!r} is already in the conversation", param="item.id"
+                "invalid_value", f"item id {entry.id!r} is already in the conversation", param=param
             )
-        index = len(self._entries) if after is None else 0 if after == "root" else self._index(after) + 1
+        index = (
+            len(self._entries)
+            if after is None
+            else 0
+            if after == "root"
+            else self._index(after, param="previous_item_id") + 1
+        )
         if entry.by_client:
             self._written[entry.id] = self._checked_chars(entry)
         self._entries.insert(index, entry)
@@ -185,9 +192,11 @@ class Conversation:
         index = self._find(item_id)
         return self._told_before(index) if index else None
 
-    def get(self, item_id: str, *, code: str = "item_retrieve_invalid_item_id") -> Entry:
-        """The entry, or ClientError with `code`."""
-        return self._entries[self._index(item_id, code=code)]
+    def get(
+        self, item_id: str, *, code: str = "item_retrieve_invalid_item_id", param: str = "item_id"
+    ) -> Entry:
+        """The entry, or ClientError with `code` for the field `param`."""
+        return self._entries[self._index(item_id, code=code, param=param)]
 
     def find(self, item_id: str) -> Entry | None:
         """The entry, or None."""
@@ -252,12 +261,10 @@ class Conversation:
                 return index
         return None
 
-    def _index(self, item_id: str, *, code: str = "invalid_value") -> int:
+    def _index(self, item_id: str, *, code: str = "invalid_value", param: str = "item_id") -> int:
         index = self._find(item_id)
         if index is None:
-            raise ClientError(
-                code, f"Item with item_id {item_id!r} is not in the conversation", param="item_id"
-            )
+            raise ClientError(code, f"Item with item_id {item_id!r} is not in the conversation", param=param)
         return index
 
 

@@ -145,6 +145,8 @@ class Hearing(SessionEar):
         self.current: Utterance | None = None
         """The utterance that is going on."""
         self._voice_ended_ms: int | None = None
+        self._undetected: Utterance | None = None
+        """What the detector had found when it was switched off: the client has been told that it began."""
         self._manual = config.turn_detection is None
         self._listener = Listener(config.input_format, vad, self._endpointing(config))
 
@@ -157,6 +159,8 @@ class Hearing(SessionEar):
         manual, self._manual = self._manual, config.turn_detection is None
         if manual and not self._manual:
             self._drop()  # what was appended and never committed is no utterance of the detector's
+        elif self._manual and not manual:
+            self._undetected = self.current
 
     def push(self, data: bytes) -> Iterator[SpeechEvent]:
         """Hear more audio in the session's input format, cut anywhere. The hot path.
@@ -203,6 +207,8 @@ class Hearing(SessionEar):
                     self._extend(samples)
                 case SpeechEnded(end_sample=end):
                     ended_ms = samples_to_ms(end, SPEECH_HZ)
+        if self.current is not None and self.current is self._undetected:
+            ended_ms = self.position_ms
         length_ms = self.current.duration_ms if self.current else 0
         # Speech that the detector has found is long enough by its own measure.
         if ended_ms is None and length_ms < MIN_COMMIT_MS:

@@ -6,8 +6,10 @@ its own. Every other frame goes through a pydantic model: unknown keys are ignor
 right type.
 """
 
+import re
 from collections.abc import Iterator
 
+from pydantic import JsonValue
 from pydantic_core import from_json
 
 from audio.formats import AudioFormat
@@ -40,10 +42,7 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
         if "\\" in frame and frame.count("\\") > _MANY_ESCAPES:
             message = f"The frame has more than {_MANY_ESCAPES} characters that are escaped with a backslash."
             raise ClientError("invalid_event", message)
-    try:
-        event = from_json(frame, allow_inf_nan=False, cache_strings="keys")
-    except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
-        raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
+    event = _parsed(frame, limits)
     if not isinstance(event, dict):
         raise ClientError("invalid_event", "The frame is not a JSON object.")
     if len(frame) > limits.max_command_chars and event.get("type") != APPEND:
@@ -51,6 +50,38 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
         if chars > limits.max_command_chars:
             raise _too_long(chars, limits, event_ref(event))
     return event
+
+
+def _parsed(frame: str, limits: RealtimeLimits) -> JsonValue:
+    try:
+        return from_json(frame, allow_inf_nan=False, cache_strings="keys")
+    except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
+        whole = _whole(frame) if len(frame) <= limits.max_command_chars else frame
+        if whole == frame:
+            raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
+    return _parsed(whole, limits)
+
+
+_SURROGATE = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?")
+_MANY_SURROGATES = 8192
+
+
+def _whole(frame: str) -> str:
+    """The frame with U+FFFD for each half of a surrogate pair: what JavaScript makes of half an emoji."""
+    if frame.count(r"\ud") + frame.count(r"\uD") > _MANY_SURROGATES:
+        return frame
+    return _SURROGATE.sub(_mended, frame)
+
+
+def _mended(found: re.Match[str]) -> str:
+    first, second = found.groups()
+    before = found.start()
+    while before and found.string[before - 1] == "\\":
+        before -= 1
+    is_literal = (found.start() - before) % 2 == 1  # its backslash is escaped
+    if is_literal or (first[1] in "89abAB" and second):
+        return found[0]
+    return r"\ufffd" * (2 if second else 1)
 
 
 def _clips(event: RawEvent) -> Iterator[str]:
