@@ -136,7 +136,8 @@ class Session:
         finally:
             self._listening.microphone.close()
             base.outbound.flush()
-            log.info("%s", self.speculation.line(), extra={"session": self.id})
+            if self.speculation.started:
+                log.info("%s", self.speculation.line(), extra={"session": self.id})
         await base.closing.say_goodbye(self._writer)
         services.observer.session_ended(self.close_code)
 

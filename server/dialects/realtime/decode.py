@@ -8,8 +8,8 @@ right type.
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from pydantic import JsonValue
 from pydantic_core import from_json
 
 from audio.formats import AudioFormat
@@ -52,7 +52,7 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
     return event
 
 
-def _parsed(frame: str, limits: RealtimeLimits) -> JsonValue:
+def _parsed(frame: str, limits: RealtimeLimits) -> Any:
     try:
         return from_json(frame, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
