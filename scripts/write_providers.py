@@ -31,6 +31,11 @@ and whether keys are there. A provider is chosen by `use` in the table of its ki
 variable such as `STAGEFLOW_VOICE_STT`; its settings stand beside `use`, or are variables such as
 `STAGEFLOW_VOICE_STT__DEEPGRAM__MODEL`. A secret may also be in a file that `<setting>_file` names. How to bring one of
 your own: [extend.md](extend.md).
+
+Complete setups: [local](examples/local.toml), where nothing leaves your machines, and [hosted](examples/hosted.toml).
+
+Several names are a chain ([extend.md](extend.md)). How they do, on a running server:
+`stageflow-voice providers --url http://127.0.0.1:8080`.
 """
 
 

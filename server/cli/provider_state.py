@@ -45,7 +45,7 @@ def fetch(url: str, api_key: str | None) -> str:
     address = urlsplit(url if "://" in url else f"http://{url}")
     scheme = {"ws": "http", "wss": "https"}.get(address.scheme, address.scheme)
     if scheme not in ("http", "https") or not address.netloc:
-        raise ProviderFault([f"--url: {url!r} is no address of a server, such as http://127.0.0.1:8765"])
+        raise ProviderFault([f"--url: {url!r} is no address of a server, such as http://127.0.0.1:8080"])
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{scheme}://{address.netloc}/metrics", headers=headers)
     try:

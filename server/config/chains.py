@@ -21,6 +21,8 @@ class ConfiguredChain(Configured):
     """Providers of which the next takes over when one fails."""
 
     links: tuple[Configured, ...]
+    hedge: bool = False
+    """Whether the next is asked beside one that is later than it usually is."""
 
     @property
     def parts(self) -> tuple[Configured, ...]:
@@ -34,7 +36,9 @@ class ConfiguredChain(Configured):
 
     def make(self) -> Any:
         """Load all of them. May block."""
-        return self.provider.made_by.of({link.provider.name: link.make() for link in self.links})  # type: ignore[attr-defined]
+        made = {link.provider.name: link.make() for link in self.links}
+        options = {"hedge": True} if self.hedge else {}
+        return self.provider.made_by.of(made, **options)  # type: ignore[attr-defined]
 
 
 def names_in(use: str) -> tuple[str, ...]:
@@ -59,7 +63,7 @@ def chain_of(
     if faults:
         return None, tuple(faults)
     provider = Provider(kind, ",".join(names), _MADE_BY[kind], "a chain")
-    return ConfiguredChain(provider, NoSettings(), {}, tuple(links)), ()
+    return ConfiguredChain(provider, NoSettings(), {}, tuple(links), table.get("hedge") is True), ()
 
 
 def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> Iterator[str]:
@@ -67,8 +71,12 @@ def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> It
         yield f"{kind}: has no chain, as {', '.join(_MADE_BY)} may have: name one provider"
     if len({*names}) != len(names):
         yield f"{kind}: {','.join(names)!r} names a provider twice"
+    if "hedge" in table and kind != "llm":
+        yield f"{kind}.hedge: only language models are asked side by side"
+    elif not isinstance(table.get("hedge", False), bool):
+        yield f"{kind}.hedge: is true or false"
     for key in table:
-        if key != "use" and key not in names:
+        if key not in ("use", "hedge") and key not in names:
             yield f"{kind}.{key}: in a chain a setting is in the table of its provider, such as [{kind}.{names[0]}]"
 
 

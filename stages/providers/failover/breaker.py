@@ -57,6 +57,10 @@ class CircuitBreaker:
         self._failures = 0
         self._pause_s = PAUSE_S
 
+    def took(self, first_s: float) -> None:
+        """A call's first result took so long, or longer."""
+        self._first_s.append(first_s)
+
     def failed(self, now: float, *, lasting: bool = False, retry_after_s: float | None = None) -> None:
         """A call failed; `lasting` if the next one will as well. `retry_after_s` is what the provider asked for."""
         self._failures += 1
@@ -66,6 +70,10 @@ class CircuitBreaker:
             return
         self.state = BreakerState.OPEN
         self._asks_again_at = now + max(self._pause_s, retry_after_s or 0.0)
+
+    def usual_s(self, least_calls: int) -> float | None:
+        """The time that 95 of 100 of its last calls kept to; None before so many calls."""
+        return self.first_result_s(0.95) if len(self._first_s) >= least_calls else None
 
     def first_result_s(self, share: float) -> float | None:
         """The time to the first result that this share of the last calls kept to; None before the first."""

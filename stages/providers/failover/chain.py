@@ -16,6 +16,7 @@ from stages.errors import ErrorKind, ProviderError, UnspeakableText
 from stages.ports import HasSessions
 from stages.providers.calls import ProviderCall
 from stages.providers.failover.breaker import BreakerState, CircuitBreaker
+from stages.providers.failover.hedge import LEAST_CALLS, LEAST_S, HedgeBudget
 
 P = TypeVar("P")
 
@@ -87,12 +88,18 @@ class Attempt(Generic[P]):
             self.link.breaker.succeeded(anyio.current_time() - self._began_at)
             self._began_at = None
 
-    def begins(self) -> ProviderCall:
+    def begins(self, *, is_hedge: bool = False) -> ProviderCall:
         """The provider is asked now, maybe later than when it was chosen, and maybe once more."""
         self._began_at = anyio.current_time()
-        self.call = ProviderCall((self.link.kind, self.link.name))
+        self.call = ProviderCall((self.link.kind, self.link.name), is_hedge=is_hedge)
         self.call.begins()
         return self.call
+
+    def was_late(self) -> None:
+        """Another had the first result: so long it took at least, which is no failure."""
+        if self._began_at is not None:
+            self.link.breaker.took(anyio.current_time() - self._began_at)
+            self._began_at = None
 
     def failed(self, error: ProviderError) -> None:
         """It failed, or was too late."""
@@ -109,15 +116,33 @@ class Attempt(Generic[P]):
 class Chain(Generic[P]):
     """Providers of one kind, the first choice first."""
 
-    def __init__(self, links: Sequence[Link[P]]) -> None:
+    def __init__(self, links: Sequence[Link[P]], budget: HedgeBudget | None = None) -> None:
         self.links = tuple(links)
+        self.budget = budget
+        """Of hedges; None where there are to be none."""
 
     @classmethod
-    def of(cls, kind: str, providers: Mapping[str, P]) -> "Chain[P]":
-        """A chain of providers by their names."""
+    def of(cls, kind: str, providers: Mapping[str, P], *, hedge: bool = False) -> "Chain[P]":
+        """A chain of providers by their names. `hedge`: the next is asked beside one that is late."""
         links = [Link(kind, name, provider, CircuitBreaker()) for name, provider in providers.items()]
         _LINKS.update(links)
-        return cls(links)
+        return cls(links, HedgeBudget() if hedge else None)
+
+    def hedge_after_s(self, attempt: Attempt[P]) -> float | None:
+        """When a call is later than the provider usually is; None where no other is to be asked for that."""
+        usual_s = attempt.link.breaker.usual_s(LEAST_CALLS)
+        if self.budget is None or attempt.is_last or usual_s is None:
+            return None
+        self.budget.called()
+        return max(LEAST_S, usual_s)
+
+    def hedge(self, attempt: Attempt[P]) -> Attempt[P] | None:
+        """A try of the next beside one that is late, if there is one and it can be afforded. It has begun."""
+        other = self.other_than(attempt)
+        if other is None or self.budget is None or not self.budget.spend():
+            return None
+        other.begins(is_hedge=True)
+        return other
 
     def attempts(self) -> Iterator[Attempt[P]]:
         """One after the other, for as long as each fails. Those that are left alone for now come last: to ask them is
@@ -132,7 +157,8 @@ class Chain(Generic[P]):
 
     async def opened(self, stack: AsyncExitStack) -> "Chain[P]":
         """The same for one session, with those opened that keep something open."""
-        return Chain([replace(link, provider=await _opened(stack, link.provider)) for link in self.links])
+        links = [replace(link, provider=await _opened(stack, link.provider)) for link in self.links]
+        return Chain(links, self.budget)
 
     async def close(self) -> None:
         """Close those that can be closed, by their plain or async `close`."""

@@ -163,3 +163,42 @@ async def test_all_of_a_chain_are_loaded_opened_and_closed() -> None:
             events = [event async for event in opened.model.stream(())]
             assert isinstance(events[-1], Finished)
     assert Closable.closed == 1
+
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+KEYS = ("DEEPGRAM_API_KEY", "OPENAI_API_KEY", "ELEVENLABS_API_KEY")
+
+
+@pytest.mark.parametrize("name", ["local", "hosted"])
+def test_the_complete_setups_of_the_documents_can_be_made(
+    name: str, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for key in KEYS if name == "hosted" else ():
+        environment.setenv(key, "a-key")
+    secret = tmp_path / "secret"
+    secret.write_text("a-key")
+    text = (EXAMPLES / f"{name}.toml").read_text("utf-8").replace("/run/secrets/groq", str(secret))
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text, "utf-8")
+    configuration = load_configuration(path=path, env_file=None)
+    assert {*configuration.choice.providers} >= {"stt", "llm", "tts", "vad"}
+    assert configuration.crew.agents[0].greeting
+    for kind, chosen in configuration.choice.providers.items():
+        local = [part for part in chosen.parts if part.provider.name == "embedded"]
+        if kind in ("llm", "tts") and not local:
+            assert chosen.make() is not None
+
+
+def test_hedging_is_a_setting_of_a_chain_of_models(environment: pytest.MonkeyPatch) -> None:
+    table: dict[str, object] = {"use": "echo,other", "hedge": True}
+    other = f"{HERE}:EchoModel"
+    table["use"] = f"echo,{other}"
+    choice = chosen({"llm": table}, llm=f"echo,{other}")
+    assert not choice.faults
+    made = choice.providers["llm"].make()
+    assert isinstance(made, FailoverModel)
+    assert made.hedges
+    [fault] = chosen({"tts": {"use": "scripted,b", "hedge": True}}, tts="scripted,b").faults[:1]
+    assert "tts.hedge: only language models" in fault
+    faults = chosen({"llm": {**table, "hedge": "yes"}}, llm=f"echo,{other}").faults
+    assert faults == ("llm.hedge: is true or false",)

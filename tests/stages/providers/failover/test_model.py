@@ -2,6 +2,7 @@
 
 import logging
 
+import anyio
 import pytest
 
 from stageflow.context import Message
@@ -104,4 +105,72 @@ async def test_it_is_a_language_model() -> None:
     bad = ScriptedModel(Said("", conduct=FAILS))
     model = FailoverModel.of({"bad": bad, "good": ScriptedModel("At your service, always.")})
     await check_language_model(model)
+    await check_sessions(model, check_language_model)
+
+
+def hedging(*seconds: float, rival_s: float = 0.1) -> tuple[FailoverModel, ScriptedModel]:
+    """A chain of two that hedges; the first takes so long for each of its answers."""
+    first = ScriptedModel(*(Said("First.", conduct=Conduct(delay_s=one)) for one in seconds))
+    second = ScriptedModel(Said("Second.", conduct=Conduct(delay_s=rival_s)))
+    return FailoverModel.of({"first": first, "second": second}, hedge=True), second
+
+
+async def answers(model: FailoverModel, times: int) -> tuple[list[str], float]:
+    """What a session is answered, and how long the last answer took."""
+    async with model.session() as session:
+        given = [await answer(session) for _ in range(times - 1)]
+        began = virtual_loop().time()
+        return [*given, await answer(session)], virtual_loop().time() - began
+
+
+@virtual
+async def test_the_next_is_asked_beside_one_that_is_later_than_it_usually_is() -> None:
+    model, second = hedging(*[0.3] * 10, 2.0)
+    given, took_s = await answers(model, 11)
+    assert given == ["First."] * 10 + ["Second."]
+    assert took_s == pytest.approx(0.3 + 0.1)
+    assert len(second.requests) == 1
+    assert link_statistics()["llm", "first"].p95_s == pytest.approx(0.4), "its lateness counts"
+
+
+@virtual
+async def test_the_first_may_still_win_and_no_word_is_said_twice() -> None:
+    model, second = hedging(*[0.3] * 10, 0.5, rival_s=5.0)
+    given, took_s = await answers(model, 11)
+    assert given[-1] == "First."
+    assert took_s == pytest.approx(0.5)
+    assert len(second.requests) == 1
+
+
+@virtual
+async def test_hedges_have_a_budget_and_wait_until_it_is_known_what_is_usual() -> None:
+    model, second = hedging(*[0.3] * 9, *[1.0] * 40, rival_s=5.0)
+    await answers(model, 49)
+    assert 1 <= len(second.requests) <= 1 + 49 * 0.1 + 1
+
+
+@virtual
+async def test_where_nobody_asked_for_it_nobody_is_asked_twice() -> None:
+    first = ScriptedModel(*(Said("First.", conduct=Conduct(delay_s=one)) for one in [0.3] * 10 + [2.0]))
+    second = ScriptedModel("Second.")
+    given, _ = await answers(FailoverModel.of({"first": first, "second": second}), 11)
+    assert given == ["First."] * 11
+    assert not second.requests
+
+
+@virtual
+async def test_whoever_leaves_in_the_middle_of_a_race_leaves_nothing_behind() -> None:
+    model, second = hedging(*[0.3] * 10, 2.5, rival_s=2.5)
+    async with model.session() as session:
+        for _ in range(10):
+            await answer(session)
+        with anyio.move_on_after(1.0):
+            await answer(session)
+        assert len(second.requests) == 1
+    assert virtual_loop().time() == pytest.approx(10 * 0.3 + 1.0)
+
+
+@virtual
+async def test_a_hedged_chain_is_a_language_model() -> None:
+    model, _ = hedging(0.0)
     await check_sessions(model, check_language_model)
