@@ -2,6 +2,7 @@
 silence after an interruption."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
@@ -14,9 +15,10 @@ STOPPED = "input_audio_buffer.speech_stopped"
 CREATED = "response.created"
 AUDIO = "response.output_audio.delta"
 DONE = "response.done"
+FIRST_AUDIO = "first audio"
 STEPS = {
     "response.output_audio_transcript.delta": "first token",
-    AUDIO: "first audio",
+    AUDIO: FIRST_AUDIO,
     DONE: "all sent",
 }
 
@@ -37,33 +39,56 @@ def voiced_s(samples: Samples, rate_hz: int) -> list[tuple[float, float]]:
     return list(zip(begins, ends, strict=True))
 
 
-def waterfall(received: Sequence[Received], ends_s: Sequence[float]) -> list[str]:
-    """The steps of each answer to something said, a line each; `ends_s` is when stretches of voice had been sent."""
-    turns = list(_turns(received))
-    lines: list[str] = []
-    for number, (stop, response_id) in enumerate(turns, 1):
-        which = f"answer {number} of {len(turns)}" if len(turns) > 1 else "the answer"
-        voiced = [end_s for end_s in ends_s if end_s <= stop.at_s]
-        since = "the last voiced sample was sent" if voiced else "the server heard the end of the turn"
-        own = [seen for seen in received if _is_of(seen, response_id)]
-        steps = {"end of turn": stop, "transcript": _transcript(received, stop)}
-        steps |= {
-            name: next((seen for seen in own if seen.type == type), None) for type, name in STEPS.items()
-        }
-        lines += [f"{which}, since {since}:", *_lines(steps, max(voiced, default=stop.at_s))]
-    return lines
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One answer, and how long each of its steps took."""
+
+    since: str
+    """What the times count from: `voice`, the last voiced sample; `turn`, its end as the server heard it; or `text`."""
+    ms: dict[str, float]
+    """When each step that happened was over."""
+
+    @property
+    def wait_ms(self) -> float | None:
+        """How long it was waited for: until its first audio, None where there was none."""
+        return self.ms.get(FIRST_AUDIO)
 
 
-def waits_ms(received: Sequence[Received], ends_s: Sequence[float]) -> list[float]:
-    """How long each answer with a sound was waited for: to its first audio, since what `waterfall` counts from."""
-    waits = []
+_SINCE = {
+    "voice": "the last voiced sample was sent",
+    "turn": "the server heard the end of the turn",
+    "text": "the text was sent",
+}
+
+
+def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[Turn]:
+    """The answers to what was said; `ends_s` is when stretches of voice had been sent."""
+    turns = []
     for stop, response_id in _turns(received):
-        since_s = max((end_s for end_s in ends_s if end_s <= stop.at_s), default=stop.at_s)
-        audio = (seen for seen in received if seen.type == AUDIO and _is_of(seen, response_id))
-        first = next(audio, None)
-        if first is not None:
-            waits.append((first.at_s - since_s) * 1000)
-    return waits
+        voiced = [end_s for end_s in ends_s if end_s <= stop.at_s]
+        steps = {"end of turn": stop, "transcript": _transcript(received, stop)}
+        steps |= _steps_of(received, response_id)
+        since = "voice" if voiced else "turn"
+        turns.append(Turn(since, _since(steps, max(voiced, default=stop.at_s))))
+    return turns
+
+
+def written_turns(received: Sequence[Received], asked_s: Sequence[float]) -> list[Turn]:
+    """The answers to what was typed, at these times, each after the answer before it."""
+    created = [seen for seen in received if seen.type == CREATED]
+    return [
+        Turn("text", _since(_steps_of(received, seen.event["response"]["id"]), at_s))
+        for at_s, seen in zip(asked_s, created, strict=False)
+    ]
+
+
+def in_words(turns: Sequence[Turn]) -> list[str]:
+    """For people, a line a step."""
+    lines: list[str] = []
+    for number, turn in enumerate(turns, 1):
+        which = f"answer {number} of {len(turns)}" if len(turns) > 1 else "the answer"
+        lines += [f"{which}, since {_SINCE[turn.since]}:", *_lines(turn.ms)]
+    return lines
 
 
 def interruption(received: Sequence[Received], voiced_at_s: float) -> list[str]:
@@ -79,7 +104,7 @@ def interruption(received: Sequence[Received], voiced_at_s: float) -> list[str]:
     }
     return [
         "the interrupted answer, since the first voiced sample of the interruption was sent:",
-        *_lines(steps, voiced_at_s),
+        *_lines(_since(steps, voiced_at_s)),
     ]
 
 
@@ -101,12 +126,17 @@ def _transcript(received: Sequence[Received], stop: Received) -> Received | None
     )
 
 
-def _lines(steps: Mapping[str, Received | None], since_s: float) -> list[str]:
-    return [
-        f"  {name:<12}{(seen.at_s - since_s) * 1000:6.0f} ms"
-        for name, seen in steps.items()
-        if seen is not None
-    ]
+def _steps_of(received: Sequence[Received], response_id: str) -> dict[str, Received | None]:
+    own = [seen for seen in received if _is_of(seen, response_id)]
+    return {name: next((seen for seen in own if seen.type == type), None) for type, name in STEPS.items()}
+
+
+def _since(steps: Mapping[str, Received | None], since_s: float) -> dict[str, float]:
+    return {name: round((seen.at_s - since_s) * 1000, 1) for name, seen in steps.items() if seen is not None}
+
+
+def _lines(ms: Mapping[str, float]) -> list[str]:
+    return [f"  {name:<12}{took_ms:6.0f} ms" for name, took_ms in ms.items()]
 
 
 def _is_of(seen: Received, response_id: str) -> bool:

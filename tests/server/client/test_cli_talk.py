@@ -1,5 +1,6 @@
 """`stageflow-voice talk` says what is missing and what to do before the first word, and what a conversation took."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 import numpy as np
 import pytest
+import soundfile
 
 from audio.files import read_audio, write_wav
 from server.__main__ import main
@@ -49,7 +51,7 @@ def test_what_the_microphone_needs_is_named(fault: str, remedy: str, tmp_path: P
 
 
 def test_what_goes_with_a_file_alone_is_refused_without_one() -> None:
-    assert "--out and --barge-in-after go with an audio file" in talk("--barge-in-after", "800ms")
+    assert "--barge-in-after goes with an audio file or --text" in talk("--barge-in-after", "800ms")
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
@@ -172,6 +174,63 @@ async def test_an_answer_that_is_waited_for_too_long_is_a_failure(max_wait: str,
     said = done.stdout.decode()
     assert done.returncode == code, said
     assert ("too slow: an answer began after" in said) == bool(code)
+
+
+async def test_a_text_is_answered_without_a_sound_card_and_everything_is_kept(tmp_path: Path) -> None:
+    out, record, transcript = (tmp_path / name for name in ("out.wav", "both.wav", "said.txt"))
+    async with live_server() as server:
+        words = [
+            *TALK,
+            "--url",
+            f"127.0.0.1:{server.port}",
+            "--json",
+            "--text",
+            "good morning",
+            "--text",
+            "hello",
+        ]
+        kept = ["--out", str(out), "--record", str(record), "--transcript", str(transcript)]
+        done = await anyio.run_process([*words, *kept], check=False)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, told
+    assert [(line["who"], line["text"]) for line in told if line["type"] == "said"] == [
+        ("you", "good morning"),
+        ("agent", "You said: good morning"),
+        ("you", "hello"),
+        ("agent", "You said: hello"),
+    ]
+    turns = [line for line in told if line["type"] == "turn"]
+    assert [turn["since"] for turn in turns] == ["text", "text"]
+    assert all(turn["wait_ms"] > 0 for turn in turns)
+    assert told[-1]["type"] == "end"
+    assert told[-1]["ok"]
+    text = await anyio.Path(transcript).read_text()
+    assert text.splitlines()[1] == "agent: You said: good morning"
+
+    def channels() -> tuple[int, int, int]:
+        both = soundfile.info(record)
+        return soundfile.info(out).frames, both.channels, both.frames
+
+    answer, sides, length = await anyio.to_thread.run_sync(channels)
+    assert answer == round(told[-1]["answer_s"] * 24_000)
+    assert sides == 2
+    assert length >= answer
+
+
+async def test_both_sides_of_a_recording_are_kept_in_two_channels(tmp_path: Path) -> None:
+    record = tmp_path / "both.wav"
+    async with live_server(EchoModel("Yes. ")) as server:
+        done = await anyio.run_process(
+            [*TALK, CLIP, "--url", server.url, "--record", str(record)], check=False
+        )
+    assert done.returncode == 0, done.stdout.decode()
+
+    def first_sounds() -> list[int]:
+        both, _ = soundfile.read(record, dtype="int16")
+        return [int(np.flatnonzero(np.abs(side) > 500)[0]) for side in both.T]
+
+    person, agent = await anyio.to_thread.run_sync(first_sounds)
+    assert person < agent, "the answer lies behind the question"
 
 
 def test_the_help_names_what_is_taken_when_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:

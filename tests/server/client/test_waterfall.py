@@ -6,7 +6,7 @@ import pytest
 
 from audio.formats import SPEECH_HZ
 from server.client.client import Received
-from server.client.waterfall import interruption, voiced_s, waterfall
+from server.client.waterfall import in_words, interruption, turns_of, voiced_s, written_turns
 from tests.support.audio_maker import join, silence, voice
 
 TRANSCRIPT = "conversation.item.input_audio_transcription.completed"
@@ -28,6 +28,17 @@ def turn(at_ms: int, answer: str, chunks: int, status: str = "completed") -> lis
         *(seen(at_ms + 30 + 100 * chunk, "response.output_audio.delta", **own) for chunk in range(chunks)),
         seen(at_ms + 100 * chunks, "response.done", response={"id": answer, "status": status}),
     ]
+
+
+def waterfall(received: list[Received], ends_s: list[float]) -> list[str]:
+    return in_words(turns_of(received, ends_s))
+
+
+def test_answers_to_what_was_typed_are_told_from_when_it_was_sent() -> None:
+    received = turn(100, "a", 3) + turn(1000, "b", 7)
+    first, second = written_turns(received, [10.0, 10.9])
+    assert (first.since, first.wait_ms, second.wait_ms) == ("text", 130, 130)
+    assert in_words([first])[0] == "the answer, since the text was sent:"
 
 
 def test_each_step_of_the_answer_is_told_from_the_last_voiced_sample() -> None:
