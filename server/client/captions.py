@@ -1,6 +1,7 @@
 """What was said, as lines of a terminal: the newest line changes while somebody speaks, the lines above it stay."""
 
 from collections.abc import Callable
+from enum import Enum
 from unicodedata import category
 
 _CLEAR = "\r\x1b[K"
@@ -11,14 +12,23 @@ _UNSHOWN = {"Cc", "Cs"}
 """Control characters, and halves of characters. What joins or directs letters is left in."""
 
 
+class _Newest(Enum):
+    """What the newest line is."""
+
+    STAYS = 0
+    CAPTION = 1
+    """It changes while somebody speaks."""
+    STATUS = 2
+    """It gives way to anything that is said."""
+
+
 class Captions:
     """Both sides' words. Without `columns` only complete lines are written: for files and pipes."""
 
     def __init__(self, write: Callable[[str], object], columns: int | None = None) -> None:
         self._write = write
         self._columns = columns
-        self._is_open = False
-        """Whether the newest line may still change."""
+        self._newest = _Newest.STAYS
 
     def changes(self, who: str, text: str) -> None:
         """Somebody is speaking, and this is known of it so far."""
@@ -28,7 +38,14 @@ class Captions:
         text = _on_one_line(text)
         shown = text if len(text) <= room else "…" + text[len(text) - room + 1 :]
         self._write(f"{_CLEAR}{who:>{_INDENT - 2}}: {shown}")
-        self._is_open = True
+        self._newest = _Newest.CAPTION
+
+    def status(self, text: str) -> None:
+        """How things are while nobody says anything."""
+        if self._columns is None or self._newest is _Newest.CAPTION:
+            return
+        self._write(f"{_CLEAR}{'':{_INDENT}}{text[: self._columns - _INDENT - 1]}")
+        self._newest = _Newest.STATUS
 
     def stays(self, who: str, text: str) -> None:
         """This has been said."""
@@ -40,13 +57,13 @@ class Captions:
 
     def end(self) -> None:
         """Leave the terminal as it was found."""
-        if self._is_open:
+        if self._newest is not _Newest.STAYS:
             self._write("\n")
-            self._is_open = False
+            self._newest = _Newest.STAYS
 
     def _line(self, text: str) -> None:
-        self._write(f"{_CLEAR if self._is_open else ''}{text}\n")
-        self._is_open = False
+        self._write(f"{'' if self._newest is _Newest.STAYS else _CLEAR}{text}\n")
+        self._newest = _Newest.STAYS
 
 
 def _on_one_line(text: str) -> str:

@@ -8,6 +8,7 @@ microphone's is full after two seconds, and the person is told how much was lost
 import asyncio
 import json
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from audio.formats import Samples
 from server.client.address import named_url, unreachable
 from server.client.call import Call
 from server.client.captions import Captions
+from server.client.keys import HELP, Key, Keys, typed
+from server.client.panel import Panel
 from server.client.resuming import ResumingConnection
 from server.client.sound import Sound
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
@@ -31,6 +34,9 @@ from server.domain.errors import ServerError
 
 TICK_S = 0.02
 LONGEST_FRAME_S = 0.06
+MOST_ORDERS = 256
+"""Of what was typed and not yet sent; a line is sent within 20 ms."""
+
 CLOSE_S = 2.0
 """How long saying good-bye may take."""
 
@@ -57,7 +63,11 @@ async def converse(wish: Wish, captions: Captions) -> int:
     """Talk until Ctrl-C (0), or until the server or the sound is gone (1). Raises ServerError when it cannot begin."""
     async with _sound(wish) as sound, _connection(wish, captions) as connection:
         talk = _Talk(connection, sound, captions)
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with (
+            typed(talk.take) as is_terminal,
+            anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+        ):
+            talk.begin(is_terminal=is_terminal)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(talk.listen, tasks.cancel_scope)
                 tasks.start_soon(talk.speak, tasks.cancel_scope)
@@ -80,8 +90,39 @@ class _Talk:
         self._sent_samples = 0
         sound.captured.skip_to(sound.captured.written)  # what was said while there was no server
         self._told_lost_samples = sound.lost_samples
+        self._panel = Panel()
+        self._keys = Keys(is_terminal=False)
+        self._orders: deque[Mapping[str, object]] = deque(maxlen=MOST_ORDERS)
+        """Events that keys and typed lines have made, until they are sent."""
+
+    def begin(self, *, is_terminal: bool) -> None:
+        """Say what there is."""
+        sound, captions = self._sound, self._captions
+        self._keys = Keys(is_terminal=is_terminal)
         captions.note(f"microphone: {sound.microphone.name}, loudspeaker: {sound.speaker.name}; Ctrl-C ends")
         captions.note(ECHO_WARNING)
+        if is_terminal:
+            captions.note(HELP)
+
+    def take(self, text: str) -> None:
+        """Something was typed."""
+        for typed_now in self._keys.feed(text):
+            match typed_now:
+                case Key.MUTE:
+                    self._panel.is_muted = not self._panel.is_muted
+                case Key.INTERRUPT:
+                    self._orders.append({"type": "output_audio_buffer.clear"})
+                case Key.HELP:
+                    self._captions.note(HELP)
+                case str():
+                    self._captions.stays("you", typed_now)
+                    content = [{"type": "input_text", "text": typed_now}]
+                    item = {"type": "message", "role": "user", "content": content}
+                    clear = {"type": "output_audio_buffer.clear"}
+                    add = {"type": "conversation.item.create", "item": item}
+                    self._orders.extend((clear, add, {"type": "response.create"}))
+        if self._keys.typing:
+            self._captions.changes("you", self._keys.typing)
 
     async def listen(self, over: anyio.CancelScope) -> None:
         """Take what the server says, until it closes."""
@@ -90,7 +131,9 @@ class _Talk:
                 if isinstance(message, bytes):
                     self._call.hear(message)
                 else:
-                    self._call.obey(json.loads(message))
+                    event = json.loads(message)
+                    self._call.obey(event)
+                    self._panel.note(event)
         code, reason = self._connection.socket.close_code, self._connection.socket.close_reason
         self._captions.note(f"the server has closed: {code} {reason or ''}".rstrip())
         over.cancel()
@@ -102,11 +145,15 @@ class _Talk:
             await self._send(_session(self._sound))
             while self._sound.is_running:
                 while count := self._sound.captured.take(block):
-                    await self._send_audio(block[:count])
+                    await self._send_audio(self._panel.heard(block[:count]))
+                while self._orders:
+                    await self._send(self._orders.popleft())
                 report = self._call.move(self._now())
                 if report is not None:
                     await self._send(report)
                 self._tell_lost()
+                if not self._keys.typing and self._panel.is_due(self._now()):
+                    self._captions.status(self._panel.line)
                 await anyio.sleep(TICK_S)
             self._captions.note("the microphone or the loudspeaker is gone")
             over.cancel()

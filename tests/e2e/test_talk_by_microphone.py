@@ -171,6 +171,18 @@ async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_t
             assert await complaint(talking.process) == ""
 
 
+async def test_a_line_that_is_typed_while_talking_is_answered(tmp_path: Path) -> None:
+    async with live_server() as server, sound_card(tmp_path) as card:
+        async with talk("--url", server.url, ALSA_CONFIG_PATH=str(card.config)) as talking:
+            await talking.until_said("Ctrl-C ends", "headphones")
+            assert talking.process.stdin is not None
+            await talking.process.stdin.send(b"good morning\n")
+            await talking.until_said("you: good morning", "agent: You said: good morning")
+            talking.process.send_signal(signal.SIGINT)
+            assert await talking.ended() == 0
+            assert await complaint(talking.process) == ""
+
+
 async def test_a_server_that_stops_ends_it_and_it_says_so(tmp_path: Path) -> None:
     async with sound_card(tmp_path) as card, AsyncExitStack() as stack:
         async with live_server() as server:
