@@ -71,6 +71,10 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "soniox_turns": BuiltIn("stages.providers.soniox.turns:SonioxTurns"),
         "speechmatics": BuiltIn("stages.providers.speechmatics:Speechmatics"),
         "speechmatics_turns": BuiltIn("stages.providers.speechmatics_turns:SpeechmaticsTurns"),
+        "faster_whisper": BuiltIn(
+            "stages.providers.faster_whisper:FasterWhisper", "faster-whisper", ("faster_whisper",)
+        ),
+        "sherpa_onnx": BuiltIn("stages.providers.sherpa_onnx:SherpaOnnx", "sherpa", ("sherpa_onnx",)),
         "wyoming": BuiltIn("stages.providers.wyoming.stt:WyomingRecogniser", "wyoming", ("wyoming",)),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },

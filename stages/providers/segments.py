@@ -48,9 +48,9 @@ class WholeUtterance:
     async def final(self) -> Transcript:
         """The text of everything pushed so far, by one request, or none if nothing was added or heard since."""
         audio = self._audio()
-        if self._read is not None and _is_quiet(audio[self._read[0] :]):
+        if self._read is not None and is_quiet(audio[self._read[0] :]):
             return self._read[1]
-        if len(audio) < ms_to_samples(LEAST_MS, self._rate_hz) or _is_quiet(audio):
+        if len(audio) < ms_to_samples(LEAST_MS, self._rate_hz) or is_quiet(audio):
             return Transcript("", self._hints.language or "en", no_speech=1.0)
         transcript = await self._transcribe(audio, self._hints, self._tell)
         self._read = (len(audio), transcript)
@@ -71,5 +71,6 @@ class WholeUtterance:
         return self._stretches[0]
 
 
-def _is_quiet(samples: Samples) -> bool:
+def is_quiet(samples: Samples) -> bool:
+    """Whether nobody speaks in it, however one listens."""
     return int(np.abs(samples.astype(np.int32)).max(initial=0)) < _QUIET
