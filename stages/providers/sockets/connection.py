@@ -107,6 +107,13 @@ class _Connect(connect):
         return exc
 
 
+@dataclass(slots=True)
+class _Sent:
+    """When something was sent last."""
+
+    at: float
+
+
 class ProviderSocket:
     """A connection that mends itself. Belongs to the loop; one task runs `run`."""
 
@@ -204,7 +211,9 @@ class ProviderSocket:
         async with anyio.create_task_group() as tasks:
             if not self.endpoint.speaks_first:
                 self._open(ready_at)
-            tasks.start_soon(self._write, client)
+            sent = _Sent(anyio.current_time())
+            tasks.start_soon(self._write, client, sent)
+            tasks.start_soon(self._keep, client, sent)
             try:
                 while True:
                     message = await client.recv()
@@ -267,16 +276,27 @@ class ProviderSocket:
             # Only its type: the text of some errors names the address. (An import fails for a proxy of another kind.)
             raise fault(endpoint.service, ErrorKind.NETWORK, type(error).__name__) from None
 
-    async def _write(self, client: ClientConnection) -> None:
+    async def _write(self, client: ClientConnection, sent: "_Sent") -> None:
         try:
             while True:
                 while self._outbox:
                     await client.send(self._outbox.popleft())
+                sent.at = anyio.current_time()
                 self._wake = anyio.Event()
-                with anyio.move_on_after(self.endpoint.keep_alive_s) as idle:
-                    await self._wake.wait()
-                is_due = idle.cancelled_caught and self.state is SocketState.OPEN
-                if is_due and (keep_alive := self.keep_alive()) is not None:
+                await self._wake.wait()
+        except ConnectionClosed:
+            pass  # the reader says why
+
+    async def _keep(self, client: ClientConnection, sent: "_Sent") -> None:
+        """Keep the connection while nothing is sent. One timer at a time, and none a message."""
+        keep_s = self.endpoint.keep_alive_s
+        try:
+            while True:
+                await anyio.sleep_until(sent.at + keep_s)
+                if anyio.current_time() < sent.at + keep_s:
+                    continue
+                sent.at = anyio.current_time()
+                if self.state is SocketState.OPEN and (keep_alive := self.keep_alive()) is not None:
                     await client.send(keep_alive)
         except ConnectionClosed:
             pass  # the reader says why

@@ -92,14 +92,17 @@ GOOD: dict[str, Callable[[], Any]] = {
 }
 
 
-def told(kind: str, fault: str, *, chained: bool, dialect: Any = realtime) -> Stage:
-    """A spoken turn with that fault, and another after it."""
+def told(
+    kind: str, fault: str, *, chained: bool, second: str | None = None, dialect: Any = realtime
+) -> Stage:
+    """A spoken turn with that fault, alone or before another, which may have a fault of its own."""
 
     def stage_of() -> Stage:
         made: dict[str, Any] = {one: make() for one, make in GOOD.items()}
         made[kind] = faulty(kind, fault)
+        other = GOOD[kind]() if second is None else faulty(kind, second)
         if chained:
-            made[kind] = CHAINS[kind].of({"first": made[kind], "second": GOOD[kind]()})  # type: ignore[attr-defined]
+            made[kind] = CHAINS[kind].of({"first": made[kind], "second": other})  # type: ignore[attr-defined]
         return Stage(
             recogniser=made["stt"], chat=made["llm"], speaker=made["tts"], prepared=PREPARED, dialect=dialect
         )
@@ -159,6 +162,16 @@ def test_before_another_that_one_answers_and_no_word_is_said_twice(kind: str, fa
     assert parts == (APOLOGY if (kind, fault) == ("llm", "cut") else ANSWER)
     begins_s = begun_s(stage, parts)
     assert begins_s <= LATE[kind] + TIME_ON_TOP_S + FILLER_S
+    check_trace(stage.wire.events())
+
+
+@pytest.mark.parametrize(("first", "second"), [("refused", "hangs"), ("hangs", "500"), ("401", "garbage")])
+@pytest.mark.parametrize("kind", ["llm", "tts", "stt"])
+def test_where_all_fail_the_apology_is_heard_in_time(kind: str, first: str, second: str) -> None:
+    stage = told(kind, first, chained=True, second=second)
+    assert said(stage).removeprefix(FILLER).strip() == APOLOGY
+    assert first_audio_s(stage) <= WAITS.audible_s + TIME_ON_TOP_S
+    assert begun_s(stage, APOLOGY) <= DEADLINES[kind] + TIME_ON_TOP_S
     check_trace(stage.wire.events())
 
 
