@@ -12,6 +12,7 @@ from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
 from server.turntaking.hearing import Hearing, SpeechEvent, SpeechListener
 from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
+from stages.providers.calls import label_alike
 
 AGAIN_MS = 10_000
 """Of audio, from the failure of a stream to the next."""
@@ -34,6 +35,7 @@ class StreamHearing(Hearing):
     ) -> None:
         """As `Hearing`, whose `utterances` are heard by their own recogniser when `turns` fails."""
         self._turns = turns
+        label_alike(self, turns)  # as the recogniser of its utterances
         self.rate_hz = turns.rate_hz
         """The sample rate of the stream."""
         self._config = config

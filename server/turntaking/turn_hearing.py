@@ -51,6 +51,7 @@ from stages.ports import (
     TurnResumed,
     TurnsFailed,
 )
+from stages.providers.calls import label_alike, label_of
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,11 @@ UNHEARD_MS = 1500
 def hearing_with(recogniser: Recogniser) -> Callable[..., Hearing]:
     """Makes what a session hears with, which is up to who finds the ends of turns."""
     turns = recogniser.turns if isinstance(recogniser, OwnsTurns) else None
-    return Hearing if turns is None else partial(TurnHearing, turns)
+    if turns is None:
+        return Hearing
+    if label_of(turns) is None:
+        label_alike(turns, recogniser)
+    return partial(TurnHearing, turns)
 
 
 class TurnHearing(StreamHearing):

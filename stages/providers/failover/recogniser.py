@@ -21,6 +21,7 @@ from stages.ports import (
     Transcript,
     TurnRecogniser,
 )
+from stages.providers.calls import label
 from stages.providers.cut_turns import as_recogniser
 from stages.providers.failover.chain import Attempt, Chain, common_languages
 from stages.providers.failover.turns import WatchedTurns
@@ -67,7 +68,11 @@ class FailoverRecogniser:
         """The first one, where it finds the ends of turns."""
         first = self._chain.links[0]
         found = first.provider.turns if isinstance(first.provider, OwnsTurns) else None
-        return None if found is None else WatchedTurns(found, first)
+        if found is None:
+            return None
+        watched = WatchedTurns(found, first)
+        label(watched, first.kind, first.name)
+        return watched
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["FailoverRecogniser"]:

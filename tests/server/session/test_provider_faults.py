@@ -9,11 +9,13 @@ import pytest
 from server.domain.deadlines import Deadlines
 from server.response.prepared import Prepared, prepare
 from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderRejected
-from stages.ports import Speech
+from stages.ports import Speech, Transcript, TurnBegan, TurnHeard, TurnOver
+from stages.providers.cut_turns import as_recogniser
 from stages.providers.failover import model as models
 from stages.providers.failover import recogniser as recognisers
 from stages.providers.failover import voice as voices
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
+from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.stage import Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
 from tests.support.virtual_time import run_virtual
@@ -194,4 +196,25 @@ def test_who_was_asked_and_what_went_wrong_is_told_with_the_times_of_the_turn() 
     assert [(use["provider"], use["error"]) for use in metrics["providers"]] == [
         ("first", "timeout"),
         ("second", None),
+    ]
+
+
+def test_a_recogniser_that_finds_the_ends_of_turns_is_told_of_too() -> None:
+    over = At(1.5, TurnOver(Transcript(HEARD), 24_000))
+    script = (At(0.3, TurnBegan(4_800)), At(0.8, TurnHeard("hello")), over)
+
+    def stage_of() -> Stage:
+        chain = recognisers.FailoverRecogniser.of(
+            {"theirs": as_recogniser(ScriptedTurns(*script)), "ours": ScriptedRecogniser("wrong")}
+        )
+        return Stage(ANSWER, recogniser=chain, dialect=voice_v1, prepared=PREPARED)
+
+    async def story(stage: Stage) -> None:
+        await speak(stage, SPEECH_S, SILENCE_S)
+        await stage.wire.until("x_metrics")
+
+    stage = play(stage_of, story)
+    metrics = next(event for event in stage.wire.events() if event["type"] == "x_metrics")
+    assert [(use["kind"], use["provider"], use["error"]) for use in metrics["providers"]] == [
+        ("stt", "theirs", None)
     ]
