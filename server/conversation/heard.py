@@ -82,6 +82,17 @@ def heard_text(pieces: Sequence[SpokenPiece], played_samples: int) -> str:
     return heard.rstrip()
 
 
+def said_between(pieces: Sequence[SpokenPiece], start_sample: int, end_sample: int) -> str:
+    """The words of which some audio lies between the two places."""
+    found = ""
+    for piece in pieces:
+        for word in piece.words or piece.whole().words:
+            starts, ends = (piece.start_sample + at for at in (word.start_sample, word.end_sample))
+            if starts < end_sample and ends > start_sample:
+                found += word.text
+    return found
+
+
 def _complete(pieces: list[SpokenPiece]) -> tuple[WordTime, ...]:
     if not pieces:
         return ()

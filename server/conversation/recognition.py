@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
@@ -61,6 +62,8 @@ class Reading:
         """How often an earlier transcript has come to be of something else."""
         self.calls: list[ProviderCall] = []
         """Of the recognisers that were asked."""
+        self.sift: Callable[[Transcript], Transcript] = lambda found: found
+        """What is left of what was recognised, as far as the person said it."""
         self._recogniser = recogniser
         self._recognition = recognition
         self._patience_s = patience_s
@@ -81,7 +84,7 @@ class Reading:
                 with anyio.CancelScope(deadline=self._read_by):
                     found = await self._recognition.final()
                     call.first()
-                    return replace(found, text=found.text.strip())
+                    return self.sift(replace(found, text=found.text.strip()))
                 late = f"the recogniser took longer than {self._patience_s:g} s for an utterance"
                 raise ProviderTimeout(late, kind=ErrorKind.TIMEOUT)
         except ProviderError as error:

@@ -1,7 +1,9 @@
 """Who has the floor, or last had it: the response that the person hears, or heard last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.conversation.heard import SpokenPiece
 from server.response.run import ResponseRun
 
 
@@ -14,7 +16,15 @@ class FloorHolder:
     @property
     def text(self) -> str:
         """The words of the answer that has the floor."""
-        return "" if self.answer is None else self.answer.text
+        said = None if self.answer is None else self.answer.said
+        return "" if said is None else said.generated
+
+    @property
+    def spoken(self) -> tuple[Sequence[SpokenPiece], int]:
+        """Its words with their places, and the samples of a second."""
+        if self.answer is None or (said := self.answer.said) is None:
+            return (), 1
+        return said.pieces, self.answer.output.rate_hz
 
     @property
     def heard_ms(self) -> int:

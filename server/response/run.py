@@ -13,6 +13,7 @@ the same way: a small pipeline that only speaks.
 
 import anyio
 
+from server.conversation.memory import Entry
 from server.domain.errors import ClientError
 from server.domain.values import Response, ResponseReason, SessionConfig
 from server.output.outbound import OutputStream
@@ -79,10 +80,9 @@ class ResponseRun:
         return None if entry is None else entry.id
 
     @property
-    def text(self) -> str:
-        """What has been said, or is about to be."""
-        entry = self._output.events.entry or self._output.events.first
-        return "" if entry is None else entry.generated
+    def said(self) -> Entry | None:
+        """The message that is being said, or was said first; None before there is one."""
+        return self._output.events.entry or self._output.events.first
 
     @property
     def is_unheard(self) -> bool:

@@ -88,6 +88,8 @@ class SessionEar:
 
     _listener: Listener
     _voice_ended_ms: int | None
+    _agent_until_ms: int | None = -1
+    """Until when the agent was audible; None while it is, -1 before it ever was."""
 
     def listen(self, listener: SpeechListener) -> None:
         """Who is told of events that come between two pushes."""
@@ -106,7 +108,18 @@ class SessionEar:
 
     def set_agent_audible(self, is_audible: bool) -> None:
         """While the agent can be heard, the detector must be surer of what it hears."""
+        if is_audible:
+            self._agent_until_ms = None
+        elif self.agent_quiet_ms == 0:
+            self._agent_until_ms = self.position_ms
         self._listener.set_agent_audible(is_audible)
+
+    @property
+    def agent_quiet_ms(self) -> int | None:
+        """How much audio has come since the agent was audible: 0 while it is, None before it ever was."""
+        if self._agent_until_ms is None:
+            return 0
+        return None if self._agent_until_ms < 0 else self.position_ms - self._agent_until_ms
 
     @property
     def is_speaking(self) -> bool:

@@ -6,44 +6,13 @@ Before there are words, only how long the voice has lasted counts.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cache
 
-BACKCHANNELS = (
-    *("mhm", "mm", "mmm", "hm", "hmm", "uh-huh", "uhuh", "huh", "uh", "um", "ah", "oh", "aha", "wow"),
-    *(
-        "okay",
-        "ok",
-        "yeah",
-        "yep",
-        "yup",
-        "yes",
-        "right",
-        "sure",
-        "alright",
-        "really",
-        "exactly",
-        "absolutely",
-    ),
-    *("good", "great", "nice", "cool", "interesting", "i see", "got it", "of course", "go on", "all right"),
-)
-"""Words with which a listener encourages a speaker; the interjections of English conversation studies."""
-
-TAKE_THE_FLOOR = (
-    "stop",
-    "wait",
-    "no",
-    "hold on",
-    "hang on",
-    "shut up",
-    "cancel",
-    "enough",
-    "excuse me",
-    "quiet",
-)
-"""How an utterance begins that wants silence, whatever comes after it."""
+from server.turntaking.listener_words import BACKCHANNELS, TAKE_THE_FLOOR, is_hum
 
 ECHO_SHARE = 0.66
 """Of the words heard, how many must be the agent's own, in order, to be its echo."""
@@ -51,7 +20,13 @@ ECHO_SHARE = 0.66
 ECHO_WORDS = 3
 """Fewer words than these may be the person's by chance."""
 
-_WORD = re.compile(r"[a-z0-9'-]+")
+ECHO_LETTERS = 0.75
+"""Of the letters heard, how many must be the agent's own, in order, where the words were misheard."""
+
+FEW_WORDS_LETTERS = 0.8
+"""The same for one or two words, within those that were audible at that moment."""
+
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
 
 class OverlapVerdict(StrEnum):
@@ -64,6 +39,14 @@ class OverlapVerdict(StrEnum):
     """The same, and have what there is of it transcribed now."""
     INTERRUPT = "interrupt"
     DISMISS = "dismiss"
+
+
+class Loudness(StrEnum):
+    """Whose level a sound has."""
+
+    UNKNOWN = "unknown"
+    ECHO = "echo"
+    PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +78,9 @@ class OverlapEvidence:
     """How much of the sound `text` is the transcript of; 0 while there is none but what the captions say."""
     is_over: bool = False
     """The sound has paused, and `text` is all that was said in it."""
+    audible: str = ""
+    """What of the answer could be heard while it lasted, where that is known."""
+    loudness: Loudness = Loudness.UNKNOWN
 
 
 def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "") -> OverlapVerdict:
@@ -102,26 +88,49 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     words = words_of(evidence.text)
     if not words:
         return OverlapVerdict.DISMISS if evidence.is_over else _judge_voice(evidence, policy)
-    if is_echo(words, answer):
+    audible = words_of(evidence.audible)
+    own = is_echo(words, audible, evidence.loudness) if audible else is_echo(words, words_of(answer))
+    if own:
         return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     line = " ".join(words)
     if _any_of(policy.commands).match(line):
         return OverlapVerdict.INTERRUPT
-    if not evidence.is_over and line in " ".join(words_of(answer)):
+    if not evidence.is_over and line in " ".join(audible or words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
-    contents = _any_of(policy.backchannels).sub("", line).split()
+    contents = [word for word in _any_of(policy.backchannels).sub("", line).split() if not is_hum(word)]
     if len(contents) >= policy.min_words:
         return OverlapVerdict.INTERRUPT
     return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
 
 
-def is_echo(words: list[str], answer: str) -> bool:
-    """Whether `words` are the agent's own, heard through the microphone."""
-    if len(words) < ECHO_WORDS:
+def is_echo(words: Sequence[str], audible: Sequence[str], loudness: Loudness | None = None) -> bool:
+    """Whether `words` are the agent's own, heard through the microphone.
+
+    `audible` are those that could be heard at that moment if `loudness` is given, otherwise all of the answer: then
+    one or two words tell nothing.
+    """
+    if not words or not audible:
         return False
-    spoken = words_of(answer)
-    blocks = SequenceMatcher(None, spoken, words, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks) >= ECHO_SHARE * len(words)
+    if len(words) < ECHO_WORDS:
+        if loudness is None or loudness is Loudness.PERSON:
+            return False
+        return any(
+            _letters_in("".join(audible[at : at + len(words) + 1]), "".join(words)) >= FEW_WORDS_LETTERS
+            for at in range(len(audible))
+        )
+    blocks = SequenceMatcher(None, audible, words, autojunk=False).get_matching_blocks()
+    matched = sum(block.size for block in blocks)
+    beyond = len(words) - max((block.b + block.size for block in blocks if block.size), default=0)
+    if matched >= ECHO_SHARE * len(words) and beyond < ECHO_WORDS:
+        return True
+    return loudness is not None and _letters_in("".join(audible), "".join(words)) >= ECHO_LETTERS
+
+
+def _letters_in(said: str, heard: str) -> float:
+    """Share of the letters heard that are in what was said, in order, two or more in a row."""
+    blocks = SequenceMatcher(None, said, heard, autojunk=False).get_matching_blocks()
+    least = min(2, len(heard))
+    return sum(block.size for block in blocks if block.size >= least) / len(heard)
 
 
 def words_of(text: str) -> list[str]:
@@ -131,6 +140,8 @@ def words_of(text: str) -> list[str]:
 
 def _judge_voice(evidence: OverlapEvidence, policy: InterruptionPolicy) -> OverlapVerdict:
     """A sound of which no words are known, or which has none: noise sounds like a voice to some detectors."""
+    if evidence.loudness is Loudness.ECHO:
+        return OverlapVerdict.WAIT  # its words will tell: a voice that stops at each of its echoes stutters
     untranscribed_ms = evidence.lasted_ms - evidence.transcribed_ms
     if (
         policy.min_words <= 1
@@ -146,6 +157,8 @@ def _judge_voice(evidence: OverlapEvidence, policy: InterruptionPolicy) -> Overl
 
 
 def _wait_or_hold(evidence: OverlapEvidence, policy: InterruptionPolicy) -> OverlapVerdict:
+    if evidence.loudness is Loudness.ECHO:
+        return OverlapVerdict.WAIT
     return OverlapVerdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else OverlapVerdict.WAIT
 
 

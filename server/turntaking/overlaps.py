@@ -7,7 +7,6 @@ the answer to that turn. When the last of them has been dismissed, the answer ge
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from server.conversation.memory import Conversation
 from server.conversation.spoken_items import SpokenItems
@@ -16,24 +15,13 @@ from server.domain import events as ev
 from server.domain.values import ConfigInForce
 from server.domain.voice_events import EndedBy
 from server.output.outbound import Outbound
+from server.turntaking.echo import EchoEar, HeardVoice
 from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing, SpeechBegan
 from server.turntaking.inbox import FloorInbox
 from server.turntaking.interruption import InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
 from stages.ports import EndOfTurnModel
-
-
-class HeardAnswer(Protocol):
-    """The answer that is being said, if any."""
-
-    @property
-    def text(self) -> str:
-        """What the agent is saying."""
-
-    @property
-    def heard_ms(self) -> int:
-        """How much of it has been heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +33,7 @@ class SpeechContext:
     spoken: SpokenItems
     conversation: Conversation
     config: ConfigInForce
-    answer: HeardAnswer
+    answer: HeardVoice
     end_of_turn: EndOfTurnModel | None
     policy: InterruptionPolicy
     holds_voice: bool
@@ -84,10 +72,15 @@ class Overlaps:
     """The sounds that wait for a verdict, oldest first; only the newest may still be going on."""
 
     def __init__(
-        self, hearing: Hearing, context: SpeechContext, become_turn: Callable[[Overlap], None]
+        self,
+        hearing: Hearing,
+        context: SpeechContext,
+        echo: EchoEar,
+        become_turn: Callable[[Overlap], None],
     ) -> None:
         """`become_turn` is called with an overlap that has, or can have, the floor."""
         self._hearing = hearing
+        self._echo = echo
         self._context = context
         self._become_turn = become_turn
         self._waiting: list[Overlap] = []
@@ -113,7 +106,14 @@ class Overlaps:
             heard_ms = self._hearing.position_ms - self._hearing.silence_ms
             overlap.lasted_ms = heard_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
-        evidence = OverlapEvidence(overlap.lasted_ms, utterance.text, utterance.transcribed_ms, is_over)
+        evidence = OverlapEvidence(
+            overlap.lasted_ms,
+            utterance.text,
+            utterance.transcribed_ms,
+            is_over,
+            self._echo.audible(utterance) if utterance.text else "",
+            self._echo.loudness(utterance),
+        )
         verdict = judge(evidence, self._context.policy, self._context.answer.text)
         if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):
             overlap.goes_on = True

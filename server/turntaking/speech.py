@@ -16,6 +16,7 @@ a cough or a door must not cost the answer, and words are waited for.
 from server.conversation.utterance import Utterance, WordNews, WordsSettled
 from server.domain import events as ev
 from server.domain.voice_events import EndedBy
+from server.turntaking.echo import EchoEar
 from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import (
@@ -39,7 +40,8 @@ class Speech:
         self._context = context
         self.ended_by: EndedBy = "client"
         """What ended the newest utterance that is over."""
-        self._overlaps = Overlaps(hearing, context, self._catch_up)
+        self._echo = EchoEar(context.answer, hearing)
+        self._overlaps = Overlaps(hearing, context, self._echo, self._catch_up)
         self._pause = PauseLength(hearing, context.conversation, context.config, context.end_of_turn)
         self._untold: Utterance | None = None
         """Speech in a protected part of an answer: the client sees it as one that was committed by hand."""
@@ -125,10 +127,11 @@ class Speech:
 
     def _began(self, heard: SpeechBegan) -> None:
         context, detection = self._context, self._context.config.detection
+        self._echo.began(heard.utterance, heard.onset_ms)
         held = {
             Fact.UNINTERRUPTIBLE: detection is not None and not detection.interrupt_response,
             Fact.PROTECTED: context.answer.heard_ms < context.policy.protect_ms,
-            Fact.HOLDS_VOICE: context.holds_voice,
+            Fact.HOLDS_VOICE: context.holds_voice or self._echo.is_known,
         }
         facts = frozenset(fact for fact, holds in held.items() if holds)
         context.feed(Happened(FloorEvent.SPEECH_STARTED, facts, sound=heard))

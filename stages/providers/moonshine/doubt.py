@@ -1,11 +1,12 @@
 """Which readings of Moonshine's are doubtful, and which of several to believe. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.providers.moonshine.decode import Hypothesis
-from stages.providers.whisper.text import Reading, says_one_thing
+from stages.providers.whisper.text import Reading, bare, says_one_thing
 
 DOUBTFUL = -0.7
 """Mean log probability of a token. Chosen, not measured."""
@@ -14,6 +15,8 @@ _LETTERS_PER_S = 3.0
 """Fewer for each second of voice: something is missing. Chosen, not measured."""
 _VOICE_S = 0.2
 """So much voice may be a word."""
+_MOST_LETTERS_PER_S = 15.0
+"""More for each second of voice were not said. Chosen, not measured."""
 _DIGIT_LETTERS = 4
 """What a digit counts: "seven" has five, "two" three."""
 
@@ -25,6 +28,8 @@ class Opinion:
     reading: Reading
     is_complete: bool
     """Its words are as many as there is voice for."""
+    is_possible: bool = True
+    """Its words are no more than there is voice for."""
 
     @classmethod
     def of(cls, hypothesis: Hypothesis, text: str, voice_s: float) -> "Opinion":
@@ -36,7 +41,12 @@ class Opinion:
             tokens=len(hypothesis.tokens),
             ran_away=not hypothesis.is_ended or says_one_thing(text),
         )
-        return cls(reading, voice_s < _VOICE_S or spoken_letters(text) >= _LETTERS_PER_S * voice_s)
+        letters = spoken_letters(text)
+        return cls(
+            reading,
+            voice_s < _VOICE_S or letters >= _LETTERS_PER_S * voice_s,
+            letters <= _MOST_LETTERS_PER_S * voice_s,
+        )
 
     @property
     def is_doubtful(self) -> bool:
@@ -45,8 +55,19 @@ class Opinion:
 
 
 def best_of(opinions: Sequence[Opinion]) -> Opinion:
-    """The one to believe: complete and out of no loop if there is such a one, then the most probable."""
-    return max(opinions, key=lambda it: (not it.reading.ran_away, it.is_complete, it.reading.log_probability))
+    """The one to believe: complete and out of no loop if there is such a one, then the most probable.
+
+    What is read twice as one thing said again and again, and may have been by the length of the voice, is no loop:
+    people say "no, no, no".
+    """
+    times = Counter(bare(it.reading.text) for it in opinions)
+
+    def is_loop(it: Opinion) -> bool:
+        return it.reading.ran_away and not (
+            times[bare(it.reading.text)] > 1 and it.is_possible and says_one_thing(it.reading.text)
+        )
+
+    return max(opinions, key=lambda it: (not is_loop(it), it.is_complete, it.reading.log_probability))
 
 
 def joined(parts: Sequence[Opinion]) -> Opinion:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
-from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, voice_v1
+from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, realtime, speak, voice_v1
 from tests.support.virtual_time import run_virtual
 
 VoiceStage = partial(Stage, dialect=voice_v1)
@@ -411,3 +411,43 @@ def test_a_short_sound_over_an_answer_that_the_client_commits_is_its_turn(silenc
     assert "input_audio_buffer.speech_stopped" in kinds[started:]
     assert "input_audio_buffer.committed" in kinds[started:]
     assert kinds.count("response.done") >= 1
+
+
+# --- the agent's own voice in the microphone ----------------------------------------------------------------
+
+OPEN_ALL_DAY = "We are open all day long. " * 12
+
+
+async def speak_voice_v1(stage: Stage, seconds: float) -> None:
+    await Microphone(stage.wire).speak(seconds)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "audio", "say", "interruptions"),
+    [(voice_v1, AUDIO, speak_voice_v1, 0), (realtime, "response.output_audio.delta", speak, 1)],
+)
+def test_its_own_voice_neither_interrupts_an_answer_nor_becomes_a_turn(
+    dialect: Any, audio: str, say: Any, interruptions: int
+) -> None:
+    """Who cannot hold the voice is interrupted by the first echo, and by no other."""
+
+    async def story(stage: Stage) -> None:
+        for answers in (1, 2):
+            stage.ask("talk")
+            await stage.wire.until(audio, 4)
+            for _ in range(5):
+                if (
+                    stage.wire.types().count("response.done") < answers
+                ):  # where nothing is said nothing comes back
+                    await say(stage, 0.8)
+            await stage.wire.until("response.done")
+            await anyio.sleep(25)
+
+    stage = play(lambda: Stage(OPEN_ALL_DAY, heard=Heard("open all day"), dialect=dialect), story)
+    types = stage.wire.types()
+    started = [kind for kind in types if kind == "input_audio_buffer.speech_started"]
+    assert types.count("response.created") == 2
+    assert [e["response"]["status"] for e in stage.wire.events() if e["type"] == "response.done"].count(
+        "cancelled"
+    ) == interruptions
+    assert started or dialect is voice_v1

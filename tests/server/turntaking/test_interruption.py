@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.turntaking.interruption import (
-    BACKCHANNELS,
-    TAKE_THE_FLOOR,
     InterruptionPolicy,
+    Loudness,
     OverlapEvidence,
     OverlapVerdict,
     judge,
 )
+from server.turntaking.listener_words import BACKCHANNELS, TAKE_THE_FLOOR, WORDS
 
 POLICY = InterruptionPolicy()
 ANSWER = "Your table for four people is booked for eight tonight. Shall I send you a reminder?"
@@ -102,3 +102,87 @@ def test_more_of_a_sound_is_never_less_of_an_interruption(first_ms: int, more_ms
     before = judge(OverlapEvidence(first_ms, text), POLICY, ANSWER)
     after = judge(OverlapEvidence(first_ms + more_ms, text), POLICY, ANSWER)
     assert order.index(after) >= order.index(before)
+
+
+# --- hums, and words by language --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mm", "MMMM", "Mama,", "Mm-hmm.", "Mhm mhm", "Hmmm", "Uh-huh", "Uhm", "Ehm", "Aha", "Ooh", "Eh, huh?", "Huh?",
+        "Ahh, okay",
+    ],
+)  # fmt: skip
+def test_a_hum_never_takes_the_floor_however_it_is_written(text: str) -> None:
+    assert judge(OverlapEvidence(500, text, 500, is_over=True), POLICY, ANSWER) is OverlapVerdict.DISMISS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mom called", "Hummus", "Ham", "Hello?", "Him", "No", "Mhm, no", "Uh, stop", "Um, what about Monday?", "Ohio",
+        "Him, please",
+    ],
+)  # fmt: skip
+def test_words_that_look_like_hums_take_it(text: str) -> None:
+    assert judge(OverlapEvidence(500, text, 500, is_over=True), POLICY, ANSWER) is OverlapVerdict.INTERRUPT
+
+
+OTHERS = {
+    "de": (
+        ["Ja, genau.", "Mhm, alles klar", "Ach so."],
+        ["Moment, bitte", "Nein", "Stopp!", "Ja, aber morgen"],
+    ),
+    "es": (["Sí, claro.", "Ajá, de acuerdo"], ["¡Espera!", "No", "Un momento", "Sí, pero mañana"]),
+    "fr": (["Oui, d'accord.", "Très bien, voilà"], ["Attendez", "Non merci", "Arrête", "Oui, mais demain"]),
+    "it": (["Sì, va bene.", "Ho capito, certo"], ["Aspetta", "No", "Un attimo", "Sì, ma domani"]),
+}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_other_languages_have_their_own_words(code: str) -> None:
+    policy = InterruptionPolicy(backchannels=WORDS[code].backchannels, commands=WORDS[code].commands)
+    encouraging, interrupting = OTHERS[code]
+    for text in encouraging:
+        assert judge(OverlapEvidence(500, text, 500, is_over=True), policy, "") is OverlapVerdict.DISMISS, (
+            text
+        )
+    for text in interrupting:
+        assert judge(OverlapEvidence(500, text, 500, is_over=True), policy, "") is OverlapVerdict.INTERRUPT, (
+            text
+        )
+
+
+# --- echoes, by what was audible ---------------------------------------------------------------------------
+
+
+AUDIBLE = "your table for four people is booked"
+
+
+@pytest.mark.parametrize(
+    ("text", "loudness", "verdict"),
+    [
+        ("four people is", Loudness.UNKNOWN, OverlapVerdict.DISMISS),
+        ("for people's book", Loudness.UNKNOWN, OverlapVerdict.DISMISS),  # misheard, as echoes are
+        ("table", Loudness.UNKNOWN, OverlapVerdict.DISMISS),
+        ("for four", Loudness.ECHO, OverlapVerdict.DISMISS),
+        ("four", Loudness.PERSON, OverlapVerdict.INTERRUPT),  # they say it again
+        ("tonight", Loudness.ECHO, OverlapVerdict.INTERRUPT),  # of the answer, but not of this moment
+        ("a reminder please", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
+        ("table for four people no wait stop it", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
+        ("stop", Loudness.ECHO, OverlapVerdict.INTERRUPT),
+        ("no", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
+    ],
+)
+def test_an_echo_is_what_was_audible_at_that_moment(
+    text: str, loudness: Loudness, verdict: OverlapVerdict
+) -> None:
+    evidence = OverlapEvidence(900, text, 900, is_over=True, audible=AUDIBLE, loudness=loudness)
+    assert judge(evidence, POLICY, ANSWER) is verdict
+
+
+def test_a_sound_as_loud_as_the_echo_does_not_hold_the_voice_before_it_has_words() -> None:
+    assert judge(OverlapEvidence(3000, loudness=Loudness.ECHO), POLICY, ANSWER) is OverlapVerdict.WAIT
+    few = OverlapEvidence(3000, "four people", audible=AUDIBLE, loudness=Loudness.ECHO)
+    assert judge(few, POLICY) is OverlapVerdict.WAIT

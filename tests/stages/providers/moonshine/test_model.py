@@ -80,6 +80,18 @@ def test_a_doubtful_answer_is_read_again_with_other_silence(doubtful: tuple[str,
     assert engine.lengths_ms[0] != engine.lengths_ms[1]
 
 
+def test_who_says_no_three_times_is_believed_when_it_is_read_so_twice() -> None:
+    engine = ScriptedEngine(("No, no, no.", -0.1, True), ("", -0.6, False), ("No no no", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(voice(800))) in ("No, no, no.", "No no no")
+
+
+def test_one_short_word_is_not_believed_to_be_three() -> None:
+    engine = ScriptedEngine(("Wednesday, Wednesday, Wednesday", -0.1, True), ("Wednesday", -0.3, True))
+    assert text_of(MoonshineModel(engine).transcribe(voice(600))) == "Wednesday"
+    loop = ScriptedEngine(*[("Wednesday, Wednesday, Wednesday", -0.1, True)] * 2, ("Wednesday", -0.4, True))
+    assert text_of(MoonshineModel(loop).transcribe(voice(600))) == "Wednesday"
+
+
 def test_what_stays_doubtful_is_read_in_parts() -> None:
     """Far fewer words than there is voice, however it is read as a whole."""
     engine = ScriptedEngine(

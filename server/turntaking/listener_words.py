@@ -1,0 +1,84 @@
+"""What listeners say without wanting to speak, and what they say to stop the speaker, by language.
+
+Hums are told by their pattern, because recognisers write them in many ways: "Mhm", "Mm-hmm", "MMMM", "Mama" for a
+hummed "mm-mm". Everything is data, and pure.
+"""
+
+import re
+from dataclasses import dataclass
+
+_HUM = re.compile(
+    r"(?:"
+    r"[hm]*m+[hm]*|m+[aeu]?h+[aeu]*m+|m[-\u2019']?h?m+(?:[-\u2019']h?m+)*"  # mm, hmm, mhm, mm-hmm
+    r"|(?:u+h+m*|u+m+|e+r+m*|e+h+m*|a+h+|o+h+|hu+h+|hm+)(?:[-\u2019'](?:hu+h+|hm+|u+h+|m+|o+h+|a+h+))*"  # uh-huh, um
+    r"|u+h+u+h*|a+h?a+|a+ha+|o+ho+|e+he+|mama|mam|mum"
+    r")"
+)
+"""One word that is hummed. "Mama" and "Mum" are what a hummed "mm-mm" is read as; nobody calls the agent so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerWords:
+    """Of one language."""
+
+    backchannels: tuple[str, ...]
+    """With which a listener encourages a speaker."""
+    commands: tuple[str, ...]
+    """How an utterance begins that wants silence, whatever comes after it."""
+
+
+WORDS = {
+    "en": ListenerWords(
+        (
+            "mhm", "mm", "mmm", "hm", "hmm", "uh-huh", "uhuh", "huh", "uh", "um", "ah", "oh", "aha", "wow", "okay",
+            "ok", "yeah", "yep", "yup", "yes", "right", "sure", "alright", "really", "exactly", "absolutely", "good",
+            "great", "nice", "cool", "interesting", "i see", "got it", "of course", "go on", "all right",
+            "makes sense", "fair enough", "that's right", "true", "indeed", "fine",
+        ),
+        (
+            "stop", "wait", "no", "hold on", "hang on", "shut up", "cancel", "enough", "excuse me", "quiet", "pause",
+            "never mind", "one moment", "just a moment", "hey",
+        ),
+    ),
+    "es": ListenerWords(
+        (
+            "sí", "si", "ya", "vale", "claro", "ajá", "aja", "bueno", "bien", "muy bien", "perfecto", "exacto", "eso",
+            "de acuerdo", "entiendo", "ah", "oh", "okay", "ok", "okey", "anda", "genial", "por supuesto",
+        ),
+        ("para", "pare", "espera", "espere", "un momento", "no", "alto", "basta", "cállate", "silencio", "perdón",
+         "perdona", "perdone", "cancela", "stop"),
+    ),
+    "fr": ListenerWords(
+        (
+            "oui", "ouais", "mouais", "d'accord", "ok", "okay", "bien", "très bien", "ah", "oh", "ah bon", "bon",
+            "voilà", "exactement", "je vois", "bien sûr", "parfait", "super", "c'est ça", "tout à fait", "hein",
+        ),
+        ("stop", "arrête", "arrêtez", "attends", "attendez", "non", "un instant", "un moment", "une seconde", "pardon",
+         "excusez-moi", "excuse-moi", "silence", "tais-toi", "taisez-vous", "annule", "annulez", "assez"),
+    ),
+    "de": ListenerWords(
+        (
+            "ja", "jaja", "jo", "genau", "okay", "ok", "gut", "sehr gut", "klar", "alles klar", "stimmt", "richtig",
+            "ach so", "achso", "aha", "ah", "oh", "ach", "super", "prima", "verstehe", "ich verstehe", "natürlich",
+            "echt", "tatsächlich", "schön", "so", "eben",
+        ),
+        ("stopp", "stop", "halt", "warte", "warten", "moment", "einen moment", "nein", "nee", "ruhe", "still", "leise",
+         "entschuldigung", "abbrechen", "abbruch", "genug", "sei still", "schluss"),
+    ),
+    "it": ListenerWords(
+        (
+            "sì", "si", "già", "va bene", "bene", "molto bene", "certo", "ok", "okay", "esatto", "esattamente",
+            "d'accordo", "capisco", "ho capito", "perfetto", "ah", "oh", "ecco", "giusto", "ottimo", "davvero",
+        ),
+        ("fermo", "ferma", "fermati", "si fermi", "aspetta", "aspetti", "un momento", "un attimo", "no", "basta",
+         "zitto", "zitta", "silenzio", "scusa", "scusi", "annulla", "stop"),
+    ),
+}  # fmt: skip
+
+BACKCHANNELS = WORDS["en"].backchannels
+TAKE_THE_FLOOR = WORDS["en"].commands
+
+
+def is_hum(word: str) -> bool:
+    """Whether a word, in lower case, is hummed."""
+    return _HUM.fullmatch(word) is not None

@@ -1,0 +1,140 @@
+"""The agent's own voice in the microphone: told by when its words were audible, and by how loud it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from audio.levels import loud_dbfs
+from server.conversation.heard import SpokenPiece
+from server.conversation.utterance import Utterance, WordNews
+from server.turntaking.echo import EchoEar, Levels
+from server.turntaking.interruption import Loudness
+from stages.ports import Transcript, WordTime
+from stages.testing.fakes import Heard, ScriptedRecogniser
+from tests.support.audio_maker import dbfs, voice
+
+HZ = 24_000
+SAID = "Your table for four people is booked for eight tonight."
+
+
+@dataclass
+class Answer:
+    """Speaks a word every 400 ms; the person hears it up to `heard_ms`."""
+
+    text: str = SAID
+    heard_ms: int = 0
+
+    @property
+    def spoken(self) -> tuple[Sequence[SpokenPiece], int]:
+        step = HZ * 400 // 1000
+        words = tuple(
+            WordTime(word + " ", at * step, (at + 1) * step) for at, word in enumerate(self.text.split())
+        )
+        return [SpokenPiece(self.text, 0, step * len(words), words)], HZ
+
+
+@dataclass
+class Clock:
+    """What the ear is asked."""
+
+    position_ms: int = 10_000
+    agent_quiet_ms: int | None = 0
+
+
+class Nobody:
+    """Is told of words."""
+
+    def hear_words(self, utterance: Utterance, news: WordNews) -> None:
+        """Forget it."""
+
+
+@dataclass
+class Scene:
+    """An ear, and sounds that it hears."""
+
+    answer: Answer = field(default_factory=Answer)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.ear = EchoEar(self.answer, self.clock)
+
+    def sound(self, ms: int, dbfs: float = -30.0) -> Utterance:
+        utterance = Utterance("item", ScriptedRecogniser(Heard("")), Nobody())
+        utterance.push(voice(ms, dbfs))
+        self.ear.began(utterance, self.clock.position_ms)
+        return utterance
+
+    def words_left(self, text: str, heard_ms: int, ms: int = 800, dbfs: float = -30.0) -> str:
+        self.answer.heard_ms = heard_ms
+        return self.sound(ms, dbfs).reading.sift(Transcript(text)).text
+
+
+def test_only_what_was_audible_just_then_is_compared() -> None:
+    scene = Scene()
+    assert scene.words_left("for four people", 1000) == ""
+    assert scene.words_left("for eight tonight", 1000) == "for eight tonight"
+    assert scene.words_left("Eight tonight", 3200) == ""
+
+
+def test_numbers_are_compared_as_they_are_spoken() -> None:
+    scene = Scene(Answer("It costs $12.50 for 4 people."))
+    assert scene.words_left("twelve dollars fifty for four", 900, ms=1500) == ""
+
+
+def test_long_after_the_answer_it_is_the_person_who_says_so() -> None:
+    scene = Scene(clock=Clock(agent_quiet_ms=1500))
+    assert scene.words_left("booked for eight tonight", 4000) == "booked for eight tonight"
+    assert Scene(clock=Clock(agent_quiet_ms=None)).words_left("for four people", 1000) == "for four people"
+
+
+def test_the_end_of_an_answer_comes_back_a_little_later() -> None:
+    scene = Scene(clock=Clock(agent_quiet_ms=300))
+    assert scene.words_left("for eight tonight", 4000) == ""
+
+
+def test_who_repeats_a_word_at_their_own_level_is_heard() -> None:
+    scene = Scene()
+    scene.clock.agent_quiet_ms = None
+    scene.words_left("I would like a table", 0, dbfs=-25)
+    scene.clock.agent_quiet_ms = 0
+    assert scene.words_left("eight", 3200, ms=400, dbfs=-25) == "eight"
+    assert scene.words_left("eight", 3200, ms=400, dbfs=-45) == ""
+    assert scene.ear.is_known
+
+
+def test_an_echo_is_learnt_and_then_known_by_its_level() -> None:
+    assert not Scene().ear.is_known
+    scene = Scene()
+    scene.words_left("for four people", 1000, dbfs=-42)
+    assert scene.ear.is_known
+    assert scene.ear.loudness(scene.sound(400, -42)) is Loudness.ECHO
+    assert scene.ear.loudness(scene.sound(400, -20)) is Loudness.PERSON
+
+
+@pytest.mark.parametrize(
+    ("person", "echo", "sound", "found"),
+    [
+        (None, None, -30, Loudness.UNKNOWN),
+        (None, -40, -36, Loudness.ECHO),
+        (None, -40, -30, Loudness.PERSON),
+        (-25, None, -40, Loudness.UNKNOWN),
+        (-25, None, -30, Loudness.PERSON),
+        (-25, -45, -38, Loudness.ECHO),
+        (-25, -45, -30, Loudness.PERSON),
+        (-25, -28, -28, Loudness.UNKNOWN),
+        (-40, -25, -25, Loudness.UNKNOWN),
+    ],
+)
+def test_levels(person: float | None, echo: float | None, sound: float, found: Loudness) -> None:
+    levels = Levels()
+    levels.person, levels.echo = person, echo
+    assert levels.like(sound) is found
+
+
+def test_the_level_of_speech_is_that_of_its_loud_part() -> None:
+    speech = np.concatenate([voice(600, -20), np.zeros(16_000, np.int16)])
+    assert abs(loud_dbfs(speech) - dbfs(voice(600, -20))) < 4
+    assert loud_dbfs(np.zeros(100, np.int16)) == -np.inf
+    assert loud_dbfs(np.zeros(1000, np.int16)) == -np.inf
