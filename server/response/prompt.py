@@ -95,7 +95,8 @@ def prompt_of(
         asked = about.find(utterance.item_id)
         told = messages(about, upto=last_id)
     else:
-        asked = open_entries[-1] if open_entries else None
+        with_words = (entry for entry in reversed(open_entries) if entry.text)
+        asked = next(with_words, open_entries[-1] if open_entries else None)
         told = messages(about, without=asked.id if asked else None)
         typed = asked.text if asked else ""
     before = tuple(entry for entry in unguarded(about, last_id) if entry is not asked and entry.text)

@@ -7,7 +7,7 @@ task, which runs the pipeline (`server.response.run`).
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.conversation.spoken_items import SpokenItems
 from server.domain.values import ConfigInForce, ResponseReason
@@ -74,7 +74,7 @@ class FloorKeeper:
         self._holder = context.holder
         context.inbox.serve(self)
         self._cut: Question | None = None
-        """What the person had asked when a sound cut off the answer, of which nothing had been heard."""
+        """What had been asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
 
     def tick(self, now: float) -> None:
@@ -193,8 +193,8 @@ class FloorKeeper:
 
     def _flush(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         reports, was_whole = self._context.reports, answer.timeline.status is not None
-        if reason == "turn_detected" and answer.is_unheard and answer.question.response is None:
-            self._cut = answer.question
+        if reason == "turn_detected":
+            self._cut = self._cut_off(answer) or self._cut
         answer.interrupt(reason)
         if self._context.floor.state is not State.CLOSED:
             reports.interrupted(answer, reason)
@@ -202,6 +202,15 @@ class FloorKeeper:
             reports.left(answer, with_all_of_it=was_whole)
         if reason is not None:
             self._context.requests.silence(reason)
+
+    def _cut_off(self, answer: ResponseRun) -> Question | None:
+        """The question that the person's sound leaves unanswered, if that turns out to be no words."""
+        request = self._context.requests.pending.request
+        if request is not None and request.answers_turns and self._context.config.wants_response:
+            return replace(
+                request, response=None, is_told=False
+            )  # its response is over; another will be made
+        return answer.question if answer.is_unheard and answer.question.response is None else None
 
     def _start(self, asked: Question | None, now: float) -> None:
         context = self._context

@@ -7,11 +7,13 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.support.stage import LONG, Stage, play, speech
+from stages.testing.fakes import Heard
+from tests.support.stage import LONG, Stage, play, speak, speech
 from tests.support.trace_checker import check_trace
 
 ADD, CREATE, DONE = "conversation.item.create", "response.create", "response.done"
 TEXT = ["text"]
+MANUAL = {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}}
 TOOLS = [{"type": "function", "name": "look", "parameters": {}}]
 
 
@@ -179,3 +181,40 @@ def test_an_answer_that_is_deleted_while_it_is_spoken_is_spoken_to_its_end_and_f
     said = [(m.role, m.content) for m in stage.model.requests[-1].messages if m.role != "system"]
     assert said == [("user", "hi"), ("user", "again")]
     check_trace(stage.wire.events())
+
+
+@pytest.mark.parametrize("heard", ["", "wait please"])
+@pytest.mark.parametrize("seconds", [0.2, 1.0])
+def test_a_request_that_a_sound_without_words_cancels_is_answered_after_all(
+    heard: str, seconds: float
+) -> None:
+    """It waited for the end of the last answer; words would have been answered instead of it, and it with them."""
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hi")
+        await stage.wire.until(DONE)
+        stage.wire.say(ADD, item=typed("and tomorrow?"))
+        stage.wire.say(CREATE)
+        await speak(stage, seconds)
+        await anyio.sleep(20)
+
+    stage = play(lambda: Stage(LONG, "Fine.", "Too much.", heard=Heard(heard)), story)
+    ends = [event["response"] for event in stage.wire.events() if event["type"] == DONE]
+    assert [end["status"] for end in ends] == ["completed", "cancelled", "completed"]
+    asked = [m.content for m in stage.model.requests[-1].messages if m.role == "user"]
+    assert asked == ["hi", "and tomorrow?", *([heard] if heard else [])]
+    check_trace(stage.wire.events())
+
+
+def test_it_is_not_where_the_client_alone_asks_for_answers() -> None:
+    async def story(stage: Stage) -> None:
+        stage.wire.say("session.update", session=MANUAL)
+        stage.ask("hi")
+        await stage.wire.until(DONE)
+        stage.wire.say(CREATE)
+        await speak(stage, 1.0)
+        await anyio.sleep(20)
+
+    stage = play(lambda: Stage(LONG, "Never.", heard=Heard("")), story)
+    ends = [event["response"]["status"] for event in stage.wire.events() if event["type"] == DONE]
+    assert ends == ["completed", "cancelled"]
