@@ -89,6 +89,7 @@ class Reception:
             self.hosting,
             pinned,
             Ids(),
+            connection.request.path,
         )
         dialect = route.make(opening)
         if self.roster.unready is Unready.FULL:  # while it drains, nobody gets through the door

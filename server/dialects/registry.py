@@ -53,6 +53,8 @@ class Opening:
     """What the client secret fixes that opened the session; never where a key is needed."""
     ids: Ids = field(default_factory=Ids)
     """Where the session's ids come from."""
+    address: str = ""
+    """What the client has opened the session with: the path, and the query."""
 
 
 def _same(config: SessionConfig, target: str) -> SessionConfig:
@@ -96,7 +98,12 @@ class DialectTable:
 def _realtime(opening: Opening) -> RealtimeDialect:
     limits = RealtimeLimits(max_clips_s=opening.max_clips_s, hosting=opening.hosting)
     return RealtimeDialect(
-        opening.config, limits, pinned=opening.pinned, abilities=opening.abilities, ids=opening.ids
+        opening.config,
+        limits,
+        pinned=opening.pinned,
+        abilities=opening.abilities,
+        ids=opening.ids,
+        address=opening.address,
     )
 
 

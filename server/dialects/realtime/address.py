@@ -1,12 +1,33 @@
 """What the address of a Realtime session says: where it is, and with what the session begins."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
 from urllib.parse import parse_qs, urlsplit
 
-from server.domain.values import SessionConfig
+from server.domain.values import IgnoredSetting, SessionConfig
+
+MAX_UNUSED = 10
+"""Names in one address that its client is told of."""
 
 REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 """Where sessions are opened; the second and third for clients that build the address their own way."""
+
+
+_INTENTS = ("conversation", "transcription")
+_KNOWN = ("model", "intent")
+
+
+def unused(target: str) -> Iterator[IgnoredSetting]:
+    """What the query of the address asks for and changes nothing."""
+    for name, values in islice(parse_qs(urlsplit(target).query).items(), MAX_UNUSED):
+        if name not in _KNOWN:
+            near = get_close_matches(name, _KNOWN, 1, 0.6)
+            advice = f"did you mean {near[0]!r}?" if near else "settings go into session.update"
+            yield IgnoredSetting(f"?{name[:64]}", f"is not known in the address, and ignored; {advice}")
+        elif name == "intent" and values[0] not in _INTENTS:
+            yield IgnoredSetting("?intent", f"{values[0][:64]!r} is not known, only {' and '.join(_INTENTS)}")
 
 
 def addressed(config: SessionConfig, target: str) -> SessionConfig:

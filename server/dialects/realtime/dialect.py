@@ -56,9 +56,11 @@ class RealtimeDialect:
         pinned: Pinned | None = None,
         abilities: Abilities | None = None,
         ids: Ids | None = None,
+        address: str = "",
     ) -> None:
         """`pinned` is what a client secret fixes of the session; its settings are the defaults then. Without
-        `abilities` no wish is beyond the server. What has no id yet gets one of `ids`, the session's."""
+        `abilities` no wish is beyond the server. What has no id yet gets one of `ids`, the session's. `address` is
+        what the session was opened with, query and all."""
         pinned = pinned or Pinned(WireSession(defaults))
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
@@ -69,7 +71,7 @@ class RealtimeDialect:
         self._updates = 0
         self._unknown = UnknownKeys()
         self._ignored = IgnoredSettings(abilities or Abilities())
-        self.ignored = self._ignored.at_start(self._session.config)
+        self.ignored = self._ignored.at_start(self._session.config, address)
         """What of the address that opened the session changes nothing."""
         self._ids = ids or Ids()
         self._encoder = RealtimeEncoder(self._ids)

@@ -8,6 +8,7 @@ makes the session another than was asked for (a language that is not understood)
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from server.dialects.realtime.address import unused
 from server.dialects.realtime.fields import (
     InputPart,
     Json,
@@ -50,9 +51,9 @@ class IgnoredSettings:
         self._abilities = abilities
         self._told: set[IgnoredSetting] = set()
 
-    def at_start(self, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
+    def at_start(self, config: SessionConfig, address: str) -> tuple[IgnoredSetting, ...]:
         """What of the address that opened the session changes nothing."""
-        return self._new(_of_model("model", config.model))
+        return self._new((*_of_model("model", config.model), *unused(address)))
 
     def of_session(self, part: SessionPart, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
         """What of an update changes nothing and was not told yet; `config` is what holds after it."""

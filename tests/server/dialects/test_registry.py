@@ -89,3 +89,25 @@ def test_a_client_secret_fixes_the_session_and_what_changes_nothing_is_known(rou
     dialect = route.make(Opening(SessionConfig(), Abilities(), pinned=pinned))
     assert dialect.config.instructions == "Be brief."
     assert [setting.param for setting in dialect.ignored] == ["model"]
+
+
+@pytest.mark.parametrize("route", BUILT_IN)
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("", {}),
+        ("?model=default&intent=transcription", {}),
+        ("?modle=concierge", {"?modle": "'model'"}),
+        ("?voice=alloy&language=de", {"?voice": "session.update", "?language": "session.update"}),
+        ("?intent=dictation", {"?intent": "transcription"}),
+        ("?" + "&".join(f"key{n}=1" for n in range(100)), dict.fromkeys((f"?key{n}" for n in range(10)), "")),
+        ("?model=concierge", {"model": "concierge"}),
+    ],
+)
+def test_what_the_query_of_an_address_asks_for_in_vain_is_known(
+    route: Route, query: str, told: dict[str, str]
+) -> None:
+    address = f"/v1/realtime{query}"
+    dialect = route.make(Opening(route.defaults(SessionConfig(), address), address=address))
+    assert [setting.param for setting in dialect.ignored] == list(told)
+    assert all(advice in one.message for one, advice in zip(dialect.ignored, told.values(), strict=True))
