@@ -42,7 +42,10 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
         if "\\" in frame and frame.count("\\") > _MANY_ESCAPES:
             message = f"The frame has more than {_MANY_ESCAPES} characters that are escaped with a backslash."
             raise ClientError("invalid_event", message)
-    event = _parsed(frame, limits)
+    try:
+        event = json_of(frame, limits.max_command_chars)
+    except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
+        raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
     if not isinstance(event, dict):
         raise ClientError("invalid_event", "The frame is not a JSON object.")
     if len(frame) > limits.max_command_chars and event.get("type") != APPEND:
@@ -52,14 +55,16 @@ def read_event(frame: str | bytes, limits: RealtimeLimits) -> RawEvent:
     return event
 
 
-def _parsed(frame: str, limits: RealtimeLimits) -> Any:
+def json_of(text: str, max_chars: int) -> Any:
+    """A JSON text as a value; one of at most `max_chars` may have halves of surrogate pairs. Raises ValueError, or
+    TypeError for a text that cannot be UTF-8."""
     try:
-        return from_json(frame, allow_inf_nan=False, cache_strings="keys")
-    except (ValueError, TypeError) as error:  # TypeError: half a surrogate pair cannot be UTF-8
-        whole = _whole(frame) if len(frame) <= limits.max_command_chars else frame
-        if whole == frame:
-            raise ClientError("invalid_event", f"The frame is not JSON: {error}.") from None
-    return _parsed(whole, limits)
+        return from_json(text, allow_inf_nan=False, cache_strings="keys")
+    except (ValueError, TypeError):
+        whole = _whole(text) if len(text) <= max_chars else text
+        if whole == text:
+            raise
+    return json_of(whole, max_chars)
 
 
 _SURROGATE = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?")

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from pydantic import Field
-from pydantic_core import from_json
 
 from server.dialects.realtime.commands import RawEvent, check_choice, checked
+from server.dialects.realtime.decode import json_of
 from server.dialects.realtime.fields import Json, Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.locks import LOCKABLE, Pinned
@@ -105,7 +105,7 @@ def _object(body: bytes) -> RawEvent:
     if not body.strip():
         return {}
     try:
-        event = from_json(body, allow_inf_nan=False)
+        event = json_of(body.decode(), len(body))
     except ValueError as error:
         raise ClientError("invalid_json", f"The body is not JSON: {error}.") from None
     if not isinstance(event, dict):

@@ -111,6 +111,11 @@ def test_the_answer_shows_the_session_that_the_secret_opens() -> None:
     assert session["instructions"] == "Be kind."
 
 
+def test_an_order_with_half_an_emoji_is_read() -> None:
+    found = read_order(b'{"session": {"instructions": "Smile \\ud83d"}}', DEFAULTS)
+    assert found.pinned.session.config.instructions == "Smile \ufffd"
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
