@@ -194,7 +194,7 @@ class FloorKeeper:
     def _flush(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         reports, was_whole = self._context.reports, answer.timeline.status is not None
         if reason == "turn_detected":
-            self._cut = self._cut_off(answer) or self._cut
+            self._cut = _cut_off(answer, self._context) or self._cut
         answer.interrupt(reason)
         if self._context.floor.state is not State.CLOSED:
             reports.interrupted(answer, reason)
@@ -202,15 +202,6 @@ class FloorKeeper:
             reports.left(answer, with_all_of_it=was_whole)
         if reason is not None:
             self._context.requests.silence(reason)
-
-    def _cut_off(self, answer: ResponseRun) -> Question | None:
-        """The question that the person's sound leaves unanswered, if that turns out to be no words."""
-        request = self._context.requests.pending.request
-        if request is not None and request.answers_turns and self._context.config.wants_response:
-            return replace(
-                request, response=None, is_told=False
-            )  # its response is over; another will be made
-        return answer.question if answer.is_unheard and answer.question.response is None else None
 
     def _start(self, asked: Question | None, now: float) -> None:
         context = self._context
@@ -257,3 +248,11 @@ class FloorKeeper:
         if self._context.announcements and is_idle:
             question = Question(say=self._context.announcements.next(), ended_by="server")
             self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
+
+
+def _cut_off(answer: ResponseRun, context: KeeperContext) -> Question | None:
+    """The question that a sound of the person's leaves unanswered, if that turns out to be no words."""
+    request = context.requests.pending.request
+    if request is not None and request.answers_turns and context.config.wants_response:
+        return replace(request, response=None, is_told=False)  # its response is over; another will be made
+    return answer.question if answer.is_unheard and answer.question.response is None else None
