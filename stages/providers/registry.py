@@ -92,6 +92,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "elevenlabs": BuiltIn("stages.providers.elevenlabs.voice:ElevenLabsVoice"),
         "soniox": BuiltIn("stages.providers.soniox.tts:SonioxVoice"),
         "inworld": BuiltIn("stages.providers.inworld:InworldVoice"),
+        "rime": BuiltIn("stages.providers.rime:RimeVoice"),
         "wyoming": BuiltIn("stages.providers.wyoming.tts:WyomingVoice", "wyoming", ("wyoming",)),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },

@@ -46,7 +46,9 @@ class FailoverVoice:
     async def session(self) -> AsyncIterator["FailoverVoice"]:
         """The same for one session."""
         async with AsyncExitStack() as stack:
-            yield FailoverVoice(await self._chain.opened(stack), self._late_s)
+            session = FailoverVoice(await self._chain.opened(stack), self._late_s)
+            session.capabilities = self.capabilities  # a session's view of a voice need not tell them
+            yield session
 
     async def close(self) -> None:
         """Close those that can be closed."""

@@ -23,7 +23,7 @@ import numpy as np
 from audio.codecs import Decoder
 from audio.formats import AudioFormat, Encoding, Samples
 from stages.errors import ErrorKind, ProviderError
-from stages.ports import Speech, SpokenUtterance, VoiceOption
+from stages.ports import Speech, SpokenUtterance, SynthesiserCapabilities, VoiceOption
 from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.pool import SocketPool, session_pool
@@ -262,6 +262,7 @@ class SocketVoice:
         self._numbers = count(1)
         self.rate_hz = service.rate_hz
         self.voices: Sequence[VoiceOption] = service.voices
+        self.capabilities = SynthesiserCapabilities(speed=service.has_speed, languages=("*",))
 
     @asynccontextmanager
     async def utterance(

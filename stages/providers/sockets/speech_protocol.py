@@ -105,3 +105,5 @@ class SpeakingService:
     """How long audio may take that is due."""
     closing_s: float = 2.0
     """How long the confirmation of a cancel may take."""
+    has_speed: bool = True
+    """Whether an answer may be spoken faster or slower."""

@@ -64,3 +64,9 @@ async def test_without_word_times_a_whole_piece_is_the_next_one_s() -> None:
         async with FailoverVoice.of(chain).session() as voice:
             speeches = await speak(voice, *PIECES)
     assert said(sound(speeches), rate_hz=RATE_HZ) == "".join(PIECES)
+
+
+async def test_what_a_voice_speaks_is_known_in_a_session_too() -> None:
+    async with eleven_labs_first(Faults()) as voice:
+        assert voice.capabilities.languages == ("*",)
+        assert voice.capabilities.word_times
