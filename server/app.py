@@ -24,11 +24,12 @@ from server.dialects.realtime.secrets import SecretOrders, render_secret
 from server.dialects.registry import DIALECTS, DialectTable
 from server.first_use import make_ready
 from server.gateway.admission import Admission
+from server.gateway.backstage import Unready
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection
 from server.gateway.frame_memory import FrameMemory
-from server.gateway.http import DoorRules, FrontDoor, Unready
+from server.gateway.http import DoorRules, FrontDoor
 from server.gateway.meter import IntakeLimits
 from server.gateway.returning import Returns
 from server.gateway.roster import Roster
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class App:
-    """One server process: its door, and its live sessions. Implements `server.gateway.http.Backstage`."""
+    """One server process: its door, and its live sessions. Implements `server.gateway.backstage.Backstage`."""
 
     certificate: Certificate | None = None
     """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""

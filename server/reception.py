@@ -20,9 +20,10 @@ from server.domain.ids import Ids
 from server.domain.values import ResumeOffer
 from server.domain.wire import Dialect, ResumableDialect, Wire
 from server.gateway.admission import Admission, QuotaOfKey, Visitor
+from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import presented_key
-from server.gateway.http import FrontDoor, Unready, path_of
+from server.gateway.http import FrontDoor, path_of
 from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, resume_claim
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets

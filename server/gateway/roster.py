@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import anyio
 
 from server.domain.errors import SessionOver
-from server.gateway.http import Unready
+from server.gateway.backstage import Unready
 from server.gateway.returning import Returns
 from server.session.session import Session
 

@@ -10,7 +10,7 @@ from audio.resample import Resampler
 from server.conversation.heard import grow
 from server.conversation.memory import Entry
 from server.domain.events import ResponseText
-from server.output.outbound import OutputStream, StreamState
+from server.output.stream import OutputStream, StreamState
 from server.response.context import ResponseContext
 from server.response.events import ResponseEvents
 from server.response.prepared import Prepared, on_wire

@@ -23,8 +23,9 @@ from server.domain.events import (
 from server.domain.ids import Ids
 from server.domain.mcp_tools import ApprovalRequest, McpCall, McpTool
 from server.domain.values import Item, ItemStatus, Response, ResponseReason, ResponseStatus
-from server.output.outbound import Outbound, OutputStream, StreamState
+from server.output.outbound import Outbound
 from server.output.shown_words import ShownWords
+from server.output.stream import OutputStream, StreamState
 from server.tools.mcp_calls import PlacedCall, RunningCall
 from stageflow.tools import ToolCall
 from stages.ports import Usage

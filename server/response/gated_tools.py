@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from server.conversation.own_calls import OwnCalls, as_text
-from server.output.outbound import OutputStream, StreamState
+from server.output.stream import OutputStream, StreamState
 from stageflow.tools import Tool, ToolRegistry
 
 log = logging.getLogger(__name__)

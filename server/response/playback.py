@@ -15,7 +15,8 @@ from server.conversation.memory import Conversation, cut
 from server.domain.voice_events import Played
 from server.output.line import Line
 from server.output.link import Link
-from server.output.outbound import Outbound, StreamState
+from server.output.outbound import Outbound
+from server.output.stream import StreamState
 from server.response.holder import FloorHolder
 from server.response.run import ResponseRun
 

@@ -16,7 +16,7 @@ import anyio
 from server.conversation.memory import Entry
 from server.domain.errors import ClientError
 from server.domain.values import Response, ResponseReason, SessionConfig
-from server.output.outbound import OutputStream
+from server.output.stream import OutputStream
 from server.response.background import BackgroundWork
 from server.response.context import ResponseContext
 from server.response.endings import Endings

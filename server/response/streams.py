@@ -1,6 +1,6 @@
 """The output streams of one response, one after the other: mostly one, and another for what is said instead or next."""
 
-from server.output.outbound import OutputStream
+from server.output.stream import OutputStream
 from server.response.context import ResponseContext
 from server.response.delivery import Delivery, Messages
 from server.response.events import ResponseEvents

@@ -3,7 +3,7 @@
 The microphone is silent then, and nothing ends a turn: neither audio that does not come, nor a person who is not heard.
 """
 
-from server.output.outbound import OutputStream, StreamState
+from server.output.stream import OutputStream, StreamState
 from server.session.base import SessionBase
 from server.turntaking.floor import Floor
 

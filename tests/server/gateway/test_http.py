@@ -26,8 +26,9 @@ from server.domain.errors import ClientError
 from server.domain.events import Event, SessionStarted
 from server.domain.values import Response
 from server.gateway.admission import Admission, Quotas
+from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
-from server.gateway.http import DoorRules, FrontDoor, PlainRequest, Unready
+from server.gateway.http import DoorRules, FrontDoor, PlainRequest
 from server.gateway.meter import IntakeLimits
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault

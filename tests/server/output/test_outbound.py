@@ -7,7 +7,8 @@ from audio.formats import AudioFormat
 from server.domain.events import ResponseAudio
 from server.domain.values import Response
 from server.output.audio_queue import BATCH_MS
-from server.output.outbound import Outbound, OutputStream
+from server.output.outbound import Outbound
+from server.output.stream import OutputStream
 from tests.support.virtual_time import virtual, virtual_loop
 
 FORMAT = AudioFormat()

@@ -8,7 +8,8 @@ import pytest
 from audio.formats import AudioFormat
 from server.conversation.memory import Conversation, Entry
 from server.conversation.own_calls import OwnCalls
-from server.output.outbound import Outbound, OutputStream
+from server.output.outbound import Outbound
+from server.output.stream import OutputStream
 from server.response.gated_tools import gated
 from stageflow.context import ContextSnapshot
 from stageflow.core import StageContext, StageKind, StageOutput
