@@ -22,7 +22,7 @@ from audio.formats import AudioFormat
 from server.domain.events import Event
 from server.domain.loop_share import LoopShare
 from server.domain.voice_events import VoiceFlushed, VoiceHeld
-from server.output.stream import OutputStream
+from server.output.stream import OutputStream, due_at
 from server.output.weight import weight_bytes
 
 STEPS_A_TURN = 8
@@ -116,7 +116,7 @@ class Outbound:
         if self._events:
             return now
         if self._output is not None and self._output.has_audio:
-            due = self._output.due(now)
+            due = due_at(self._output, now)
             return due if due <= now else math.ceil(due / TICK_S) * TICK_S
         return None
 

@@ -171,11 +171,6 @@ class OutputStream:
         """Whether audio waits to be taken."""
         return self.state is StreamState.OPEN and not self._audio.is_empty and not self.pacer.is_paused
 
-    def due(self, now: float) -> float:
-        """When it is worth while to `take` again; only while it has audio."""
-        due = self.pacer.next_due(now, self._audio.worth_samples)
-        return max(now if due is None else due, self.begins_at)
-
     def take(self, now: float) -> ResponseAudio | ResponseText | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
@@ -197,3 +192,9 @@ class OutputStream:
             on_audible()
         duration_s = samples / self.rate_hz
         return ResponseAudio(stretch.response, stretch.item_id, data, self.epoch, offset_samples, duration_s)
+
+
+def due_at(stream: OutputStream, now: float) -> float:
+    """When it is worth while to `take` again; only while it has audio."""
+    due = stream.pacer.next_due(now, stream._audio.worth_samples)  # noqa: SLF001  # of this module
+    return max(now if due is None else due, stream.begins_at)
