@@ -143,11 +143,12 @@ class App:
 
     async def watch(self) -> None:
         """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._reception.sources.warm_up)
-            tasks.start_soon(LoopWatch().watch)
-            tasks.start_soon(self._reception.admission.keep_seats)
-            await self._metrics.watch()
+        with self._reception.tasks.watching():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._reception.sources.warm_up)
+                tasks.start_soon(LoopWatch().watch)
+                tasks.start_soon(self._reception.admission.keep_seats)
+                await self._metrics.watch()
 
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it."""

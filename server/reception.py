@@ -5,7 +5,7 @@ What the server speaks where is a table of dialects; what a session is made of i
 
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from websockets.asyncio.server import ServerConnection
@@ -31,6 +31,7 @@ from server.gateway.socket_wire import SocketWire
 from server.session.resumption import ResumePass
 from server.session.session import Session
 from server.telemetry.logs import about
+from server.telemetry.task_watch import TaskWatch
 from server.tools.mcp_policy import McpPolicy
 from stages.runtime.lines import calls_of
 
@@ -50,6 +51,7 @@ class Reception:
     dialects: DialectTable
     hosting: McpPolicy
     """Which servers of tools a client may name."""
+    tasks: TaskWatch = field(default_factory=TaskWatch)
 
     async def converse(self, connection: ServerConnection) -> None:
         """Serve one connection until it is over; for `websockets.serve`."""
@@ -123,7 +125,7 @@ class Reception:
             for setting in dialect.ignored:
                 log.info("%s: %s", setting.param, setting.message)
             try:
-                with self.roster.has(session), calls_of(session.id):
+                with self.roster.has(session), calls_of(session.id), self.tasks.session():
                     await session.run()
             finally:
                 log.info("session ended", extra={"close_code": session.close_code})

@@ -1,12 +1,14 @@
 """What an operator composes: agents, the routes that lead to them, their tools. Written in a file or in Python."""
 
 import importlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial, wraps
 from typing import Any, TypeVar, overload
 
+import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.config.guarding import GuardRule, rule_faults
@@ -14,12 +16,12 @@ from server.config.tool_servers import ToolServer, server_faults
 from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
-from stageflow.tools import Effect, Tool, ToolFunction
+from stageflow.tools import Effect, Tool
 from stages.ports import Expects
 from stages.providers.registry import ProviderFault, find_provider, known_names
 from stages.text.matching import faults as match_faults
 
-F = TypeVar("F", bound=ToolFunction)
+F = TypeVar("F", bound=Callable[..., object])
 
 DEFAULT_AGENT = "assistant"
 
@@ -82,11 +84,11 @@ def tool(*, effect: Effect = ..., timeout_s: float = ...) -> Callable[[F], F]: .
 def tool(
     function: F | None = None, *, effect: Effect = "irreversible", timeout_s: float = 10.0
 ) -> F | Callable[[F], F]:
-    """Mark an async function as a tool, and say what a call of it does to the world: `none`, `idempotent` or
-    `irreversible`. The function stays what it is. Raises ToolDeclarationError."""
+    """Mark a function as a tool, and say what a call of it does to the world: `none`, `idempotent` or `irreversible`.
+    The function stays what it is; one that is not async is called in a thread. Raises ToolDeclarationError."""
 
     def mark(marked: F) -> F:
-        marked.__tool__ = Tool.of(marked, effect=effect, timeout_s=timeout_s)  # type: ignore[attr-defined]
+        marked.__tool__ = Tool.of(in_thread(marked), effect=effect, timeout_s=timeout_s)  # type: ignore[attr-defined]
         return marked
 
     return mark if function is None else mark(function)
@@ -210,7 +212,7 @@ def as_tool(one: Any) -> Tool:
     if not callable(one):
         raise ValueError(f"{one!r} is no function")
     try:
-        return Tool.of(one)
+        return Tool.of(in_thread(one))
     except ToolDeclarationError:
         raise
     except Exception as error:  # whatever pydantic makes of annotations that are no types
@@ -219,6 +221,20 @@ def as_tool(one: Any) -> Tool:
         raise ValueError(
             f"tool {name!r} cannot be told to a model ({why}): use str, int, float, bool, lists, dicts, enums or models"
         ) from error
+
+
+@cache
+def in_thread(function: Any) -> Any:
+    """An async function as it is; another as one that calls it in a thread, where it may block. When that is cancelled
+    the call goes on there, and nobody waits for it."""
+    if inspect.iscoroutinefunction(function) or not inspect.isfunction(function):
+        return function
+
+    @wraps(function)
+    async def call(*values: Any, **named: Any) -> Any:
+        return await anyio.to_thread.run_sync(partial(function, *values, **named), abandon_on_cancel=True)
+
+    return call
 
 
 def imported(path: str) -> Any:

@@ -1,6 +1,6 @@
 """Says in the log who holds the event loop: a plug-in that blocks it is named, with the line where it does.
 
-A thread looks every 50 ms whether the loop has gone round since. Where it has not in three looks, all sessions wait,
+A thread looks every 40 ms whether the loop has gone round since. Where it has not in three looks, all sessions wait,
 and what the loop's thread is at is what they wait for.
 """
 
@@ -8,13 +8,13 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from types import FrameType
+from types import CodeType, FrameType
 
 import anyio
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 0.05
+BEAT_S = 0.04
 _MISSED_BEATS = 3
 """So many looks in a row without a beat of the loop are no accident."""
 _QUIET_BEATS = 1200
@@ -76,8 +76,18 @@ def place_of(frame: FrameType) -> str:
         if package not in _THEIRS:
             entered = one
     found = entered or innermost
-    code = found.f_code
-    return f"{found.f_globals.get('__name__', '?')}.{code.co_qualname} ({code.co_filename}:{found.f_lineno})"
+    return place_in(str(found.f_globals.get("__name__", "?")), found.f_code, found.f_lineno)
+
+
+def place_in(module: str, code: CodeType, line: int) -> str:
+    """A line of code, as `module.function (file:line)`."""
+    return f"{module}.{code.co_qualname} ({code.co_filename}:{line})"
+
+
+def is_foreign(module: str) -> bool | None:
+    """Whether a module is somebody else's, and not ours; None for one of Python or of the loop."""
+    package = module.partition(".")[0]
+    return None if package in _THEIRS else package not in _OURS
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -11,6 +11,7 @@ from server.__main__ import main
 from server.config.configuration import Configuration, file_path, load_configuration
 from server.domain.errors import ConfigError
 from server.voice_server import VoiceServer
+from stageflow.tools import ToolCall, ToolRegistry
 
 CHEAP = """
 [stt]
@@ -70,7 +71,7 @@ def faults(text: str) -> list[str]:
         (CHEAP + "[[routes]]\nagent = 'assistant'\npatterns = ['(']", "routes.assistant: "),
         (CHEAP + "[[agents]]\nllm = 'ecko'", "agents.assistant.llm: llm 'ecko' is not built in"),
         (CHEAP + "[tools]\nfunctions = ['nowhere:book']", "tools.functions: nowhere:book: cannot import 'nowhere'"),
-        (CHEAP + "[tools]\nfunctions = ['os.path:join']", "tools.functions: tool 'join' must be an `async def`"),
+        (CHEAP + "[tools]\nfunctions = ['os.path:join']", "tools.functions: tool 'join': parameter 'a' needs"),
         (CHEAP + "[pipeline]\nhook = 'os:nothing'", "pipeline.hook: os:nothing: 'os' has no 'nothing'"),
         (CHEAP.replace("echo", "ecko"), "llm 'ecko' is not built in"),
         (CHEAP.replace('"echo"', '["echo", 3]'), "stageflow-voice.toml: llm.use: Input should be a valid string"),
@@ -236,6 +237,18 @@ def test_an_address_that_is_none_is_named() -> None:
         fault
         == "stageflow-voice.toml: llm.base_url: is no address; write one that begins with http:// or https://"
     )
+
+
+def test_a_tool_that_is_not_async_runs_in_a_thread(environment: pytest.MonkeyPatch) -> None:
+    Path("thread_of_a_test.py").write_text(
+        "import threading\ndef where(day: str) -> str:\n    'Where it runs.'\n"
+        "    return f'{day} {threading.current_thread() is threading.main_thread()}'\n"
+    )
+    environment.syspath_prepend(str(Path.cwd()))
+    path = "['thread_of_a_test:where']"
+    (made,) = load(CHEAP + f"[tools]\nfunctions = {path}\n[[agents]]\ntools = {path}").crew.tools
+    result = anyio.run(ToolRegistry([made]).execute, ToolCall("1", "where", {"day": "today"}))
+    assert (result.ok, result.text) == (True, "today False")
 
 
 APP = """

@@ -51,5 +51,5 @@ async def test_a_plug_in_that_blocks_the_loop_is_named(tmp_path: Path) -> None:
     finally:
         logger.removeHandler(ear)
     (told,) = ear.texts
-    assert "held for 150 ms or more" in told
+    assert "held for 120 ms or more" in told
     assert f"acme_stt.listen ({tmp_path / 'acme_stt.py'}:3)" in told

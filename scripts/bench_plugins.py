@@ -1,0 +1,272 @@
+"""What plug-ins cost a server: at its start, and when one of them misbehaves; behind `scripts/bench-plugins`.
+
+Twenty packages are laid out as an installer lays them out, with entry points, each slow to import, so that one that is
+imported without being asked for shows. The neighbours are those of `scripts/bench_neighbours.py`; the plug-in answers
+in one session more, once a second, with the fault that it is given.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from subprocess import PIPE, STDOUT
+from subprocess import run as run_process
+from tempfile import TemporaryDirectory
+
+import anyio
+from bench_neighbours import MEASURED_S, NEIGHBOURS, WARM_UP_S, command, neighbour
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+TIMES = 7
+PACKAGES = 20
+PROVIDER = '''
+import time
+{slow}
+from stages.testing.fakes import EchoModel, ScriptedVoice
+
+
+class Model(EchoModel):
+    """An installed model."""
+
+
+class Voice(ScriptedVoice):
+    """An installed voice."""
+'''
+MISBEHAVING = '''
+import asyncio
+import os
+import time
+
+from server import tool
+from stageflow import StageOutput
+from stages.ports import Finished, TextDelta
+from stageflow.tools import ToolCall
+from stages.testing.fakes import EchoModel
+
+FAULT = os.environ.get("FAULT", "")
+PLACE = os.environ.get("PLACE", "")
+
+
+def misbehave(place):
+    if place != PLACE:
+        return
+    if FAULT == "raises":
+        raise KeyError("of the plug-in")
+    if FAULT == "blocks":
+        time.sleep(0.2)
+    if FAULT == "leaks":
+        asyncio.create_task(asyncio.sleep(3600))
+
+
+class Model(EchoModel):
+    """Answers, or calls a tool first."""
+
+    async def stream(self, messages, *, tools=(), tool_choice="auto", max_tokens=None):
+        misbehave("provider")
+        if PLACE in ("tool", "thread") and messages[-1].role == "user":
+            yield ToolCall("call_1", "in_thread" if PLACE == "thread" else "on_loop", "{}")
+            yield Finished("tool_calls")
+            return
+        yield TextDelta("Well.")
+        yield Finished()
+
+
+@tool(effect="none")
+async def on_loop() -> str:
+    """A tool."""
+    misbehave("tool")
+    return "done"
+
+
+@tool(effect="none")
+def in_thread() -> str:
+    """The same, not async."""
+    misbehave("thread")
+    return "done"
+
+
+async def stage(ctx):
+    misbehave("stage")
+    return StageOutput.ok(seen=True)
+
+
+def edit(pipeline):
+    return pipeline.insert("of_the_plug_in", stage, ("stt", "agent"), optional=True)
+'''
+CHEAP = '[stt]\nuse = "scripted"\n[vad]\nuse = "webrtc"\n[end_of_turn]\nuse = "none"\n[server]\nport = 0\n'
+WITHOUT = CHEAP + '[llm]\nuse = "echo"\n[tts]\nuse = "scripted"\n'
+CHOSEN = CHEAP + '[llm]\nuse = "acme1"\n[tts]\nuse = "acme2"\n'
+PLUGGED = (
+    CHEAP
+    + '[tts]\nuse = "scripted"\n[llm]\nuse = "misbehaving:Model"\n[pipeline]\nhook = "misbehaving:edit"\n'
+    + '[tools]\nfunctions = ["misbehaving:on_loop", "misbehaving:in_thread"]\n'
+)
+
+
+def lay_out(folder: Path) -> None:
+    """Twenty installed packages."""
+    for number in range(1, PACKAGES + 1):
+        slow = "" if number <= 2 else "time.sleep(1)"
+        (folder / f"acme_{number}.py").write_text(PROVIDER.format(slow=slow))
+        info = folder / f"acme_{number}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-{number}\nVersion: 1.0\n")
+        lines = [f"[stageflow_voice.llm]\nacme{number} = acme_{number}:Model"]
+        lines += [f"[stageflow_voice.tts]\nacme{number} = acme_{number}:Voice"]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+def environment(folder: Path | None = None, **more: str) -> dict[str, str]:
+    """That of a server without settings but these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STAGEFLOW_VOICE_")}
+    return {**kept, **({"PYTHONPATH": str(folder)} if folder else {}), **more}
+
+
+def ms(action: Callable[[], object]) -> float:
+    """How long it takes."""
+    began = time.perf_counter()
+    action()
+    return (time.perf_counter() - began) * 1000
+
+
+# --- the start --------------------------------------------------------------------------------------------------------
+
+
+def python(code: str) -> None:
+    """A Python that runs so much, and ends."""
+    run_process([sys.executable, "-c", code], check=True, env=environment())
+
+
+async def ready_ms(config: Path, folder: Path | None) -> float:
+    """From the start of the process until it says that it listens."""
+    began = time.perf_counter()
+    words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
+    async with await anyio.open_process(
+        words, stdout=PIPE, stderr=STDOUT, env=environment(folder)
+    ) as process:
+        assert process.stdout is not None
+        told = b""
+        while b"listening on" not in told:
+            told += await process.stdout.receive()
+        took_ms = (time.perf_counter() - began) * 1000
+        process.kill()
+    return took_ms
+
+
+async def start(folder: Path) -> None:
+    """Import, and start with and without plug-ins, in turns."""
+    bare_ms = [ms(partial(python, "pass")) for _ in range(TIMES)]
+    import_ms = [ms(partial(python, "import server")) for _ in range(TIMES)]
+    print(f"import server: {median(import_ms) - median(bare_ms):.0f} ms (300 allowed)", flush=True)
+    without, chosen = folder / "without.toml", folder / "chosen.toml"
+    without.write_text(WITHOUT)
+    chosen.write_text(CHOSEN)
+    none_ms, all_ms = list[float](), list[float]()
+    for _ in range(TIMES):
+        none_ms.append(await ready_ms(without, None))
+        all_ms.append(await ready_ms(chosen, folder))
+    print(f"ready without plug-ins: {median(none_ms):.0f} ms (1500 allowed)")
+    more_ms = min(all_ms) - min(none_ms)
+    print(
+        f"{PACKAGES} installed, 2 chosen: {more_ms:+.0f} ms (20 allowed; of the quickest of {TIMES} starts)",
+        flush=True,
+    )
+
+
+# --- the neighbours ---------------------------------------------------------------------------------------------------
+
+FAULTS: Mapping[str, tuple[str, str]] = {
+    f"{place} {fault}": (place, fault)
+    for place in ("provider", "stage", "tool", "thread")
+    for fault in ("raises", "blocks", "leaks")
+    if (place, fault) != ("thread", "leaks")
+}
+"""Where, and what: `thread` is a tool that is not async."""
+
+
+async def ask(url: str) -> None:
+    """Sessions of a few answers each, one after the other: a task is left behind when its session is over."""
+    with suppress(ConnectionClosed, OSError, ExceptionGroup):
+        while True:
+            async with connect(url, compression=None) as connection:
+                for _ in range(2):
+                    part = {"type": "input_text", "text": "hello"}
+                    item = {"type": "message", "role": "user", "content": [part]}
+                    await connection.send(command("conversation.item.create", item=item))
+                    await connection.send(command("response.create"))
+                    while '"response.done"' not in str(await connection.recv()):
+                        pass
+                    await anyio.sleep(1.0)
+
+
+async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], list[float], bool]:
+    """What neighbours waited before and beside the plug-in, and whether the log names it."""
+    config = folder / "plugged.toml"
+    config.write_text(PLUGGED)
+    log, waits_ms = folder / f"{place}-{fault}.log", list[float]()
+    words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
+    with log.open("wb") as output:
+        process = await anyio.open_process(
+            words, stdout=output, stderr=output, env=environment(folder, PLACE=place, FAULT=fault)
+        )
+    async with process:
+        while b"listening on" not in log.read_bytes():  # noqa: ASYNC110  # another process writes it
+            await anyio.sleep(0.05)
+        url = (
+            "ws://" + log.read_text().partition("listening on http://")[2].partition("/")[0] + "/v1/realtime"
+        )
+        async with anyio.create_task_group() as tasks:
+            for _ in range(NEIGHBOURS):
+                await tasks.start(neighbour, url, waits_ms)
+            await anyio.sleep(WARM_UP_S)
+            waits_ms.clear()
+            await anyio.sleep(MEASURED_S)
+            before = waits_ms.copy()
+            tasks.start_soon(ask, url)
+            await anyio.sleep(WARM_UP_S)
+            waits_ms.clear()
+            await anyio.sleep(2 * MEASURED_S)
+            beside = waits_ms.copy()
+            tasks.cancel_scope.cancel()
+        process.kill()
+    named = any(
+        "misbehaving" in line
+        for line in log.read_text().splitlines()
+        if "loading" not in line and "agent:" not in line
+    )
+    return before, beside, named
+
+
+async def neighbours(folder: Path, names: list[str]) -> None:
+    """Measure each fault and print a table."""
+    (folder / "misbehaving.py").write_text(MISBEHAVING)
+    print("| plug-in | p50 before ms | p99 | p50 beside | p99 | p99 more | named in the log |")
+    print("| --- " * 7 + "|")
+    for name in names:
+        before, beside, named = await measure(folder, *FAULTS[name])
+        (a50, a99), (b50, b99) = (
+            (cuts[49], cuts[98])
+            for cuts in (quantiles(w, n=100, method="inclusive") for w in (before, beside))
+        )
+        more, told = f"{b99 - a99:+.1f}", "yes" if named else "no"
+        print(f"| {name} | {a50:.1f} | {a99:.1f} | {b50:.1f} | {b99:.1f} | {more} | {told} |", flush=True)
+
+
+async def main(words: list[str]) -> None:
+    """Measure what is asked for."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        lay_out(folder)
+        if words[:1] in ([], ["start"]):
+            await start(folder)
+        if words[:1] in ([], ["neighbours"]):
+            await neighbours(folder, words[1:] or list(FAULTS))
+
+
+if __name__ == "__main__":
+    anyio.run(main, sys.argv[1:], backend_options={"use_uvloop": True})
