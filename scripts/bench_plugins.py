@@ -234,11 +234,8 @@ async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], li
             beside = waits_ms.copy()
             tasks.cancel_scope.cancel()
         process.kill()
-    named = any(
-        "misbehaving" in line
-        for line in log.read_text().splitlines()
-        if "loading" not in line and "agent:" not in line
-    )
+    complaints = [line for line in log.read_text().splitlines() if " WARNING " in line or " ERROR " in line]
+    named = any("misbehaving" in line for line in complaints)
     return before, beside, named
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any, TypedDict, Unpack
 
@@ -82,15 +83,15 @@ async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
     empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
     empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
     cases = {
-        "as given": _fault_of(stage, situation),
-        "without ports": _fault_of(stage, {**situation, "ports": None}, StageflowError),
-        "with empty input": _fault_of(stage, empty, StageflowError),
-        "cancelled": _fault_of_cancelling(stage, situation),
+        "as given": partial(_fault_of, stage, situation),
+        "without ports": partial(_fault_of, stage, {**situation, "ports": None}, StageflowError),
+        "with empty input": partial(_fault_of, stage, empty, StageflowError),
+        "cancelled": partial(_fault_of_cancelling, stage, situation),
     }
     faults: list[str] = []
     for case, found in cases.items():
         before = asyncio.all_tasks()
-        if fault := await found:
+        if fault := await found():
             faults.append(f"{case}: {fault}")
         if left := sorted(task.get_name() for task in asyncio.all_tasks() - before if not task.done()):
             faults.append(f"{case}: it leaves {len(left)} tasks behind: {', '.join(left)}")

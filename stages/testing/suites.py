@@ -22,7 +22,6 @@ import anyio
 
 from audio.formats import Samples
 from stageflow.pipeline import Pipeline
-from stageflow.testing import check_stage
 from stages.contract import check_pipeline
 from stages.errors import ProviderError
 from stages.providers.registry import Kind
@@ -30,6 +29,7 @@ from stages.testing.kit import Check, Terms, fault_of, opened
 from stages.testing.model_checks import GREETING, model_checks
 from stages.testing.recogniser_checks import Said, hear, recogniser_checks
 from stages.testing.session_contracts import turn_checks, utterance_checks
+from stages.testing.stage_checks import stage_checks
 from stages.testing.voice_checks import SENTENCE, voice_checks
 
 log = logging.getLogger(__name__)
@@ -202,21 +202,32 @@ class StageContract:
     """Of a stage. A subclass has `stage`, and in `situation` what it finds (`stageflow.testing.Situation`)."""
 
     situation: Mapping[str, Any] = {}
+    deadline_s: float = 30.0
+    secrets: Sequence[str] = ()
+    """Values that may show nowhere: keys that `stage` is made with."""
 
     def stage(self) -> Any:
         """A fresh stage."""
         raise NotImplementedError(f"{type(self).__name__} has no `stage` that makes what is to be tested")
 
     def check_names(self) -> list[str]:
-        """There is one, which finds all that is wrong."""
-        return ["keeps_the_rules"]
+        """Those of `stage_checks`."""
+        return [check.name for check in stage_checks({})]
 
     def test_contract(self, check: str) -> None:
-        """It ends by itself, says what is missing, and ends at once when it is cancelled."""
-        anyio.run(self._keeps_the_rules)
+        """One test for each check."""
+        fault = anyio.run(self.fault_of, check)
+        assert not fault, fault
 
-    async def _keeps_the_rules(self) -> None:
-        await check_stage(self.stage(), **self.situation)
+    async def fault_of(self, name: str) -> str:
+        """What is wrong with the stage in the check of this name; empty if nothing is."""
+        checks = stage_checks(self.situation, tuple(self.secrets))
+        check = next(check for check in checks if check.name == name)
+        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets))
+
+    @asynccontextmanager
+    async def _made(self) -> AsyncIterator[Any]:
+        yield self.stage()
 
 
 class PipelineContract:

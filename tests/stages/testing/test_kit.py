@@ -9,8 +9,11 @@ import pytest
 
 from stages.providers.registry import Kind
 from stages.testing.kit import Terms, fault_of, opened
-from stages.testing.suites import checks_for, unreachable_check
+from stages.testing.suites import StageContract, checks_for, unreachable_check
 from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice
+from tests.stages.testing.stage_mutants import FAULTS as STAGE_FAULTS
+from tests.stages.testing.stage_mutants import SITUATION
+from tests.stages.testing.stage_mutants import Faulty as FaultyStage
 
 KINDS: dict[type[Faulty], Kind] = {Recogniser: "stt", Model: "llm", Voice: "tts"}
 TERMS = Terms(deadline_s=5.0, secrets=(KEY,))
@@ -53,6 +56,42 @@ def test_every_mutant_is_found(adapter: type[Faulty], fault: str) -> None:
     assert found, f"a {adapter.__name__} that {fault} passes"
     if fault in DOWN:
         assert [*found] == ["unreachable"]
+
+
+class OfStage(StageContract):
+    """The contract of the stage with a fault."""
+
+    situation = SITUATION
+    secrets = (KEY,)
+    deadline_s = 3.0
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+
+    def stage(self) -> FaultyStage:
+        return FaultyStage(self.fault)
+
+    async def first_fault(self) -> str:
+        for name in self.check_names():
+            if fault := await self.fault_of(name):
+                return f"{name}: {fault}"
+        return ""
+
+
+def test_a_stage_that_is_right_passes() -> None:
+    assert not anyio.run(OfStage().first_fault)
+
+
+@pytest.mark.parametrize("fault", STAGE_FAULTS)
+def test_every_mutant_of_a_stage_is_found(fault: str) -> None:
+    found = anyio.run(OfStage(fault).first_fault)
+    assert found, f"a stage that {fault} passes"
+    assert KEY not in found
+
+
+def test_there_are_twenty_mutants_of_each_kind() -> None:
+    for faults in (*FAULTS.values(), STAGE_FAULTS):
+        assert len({*faults}) >= 20
 
 
 def test_a_secret_is_not_shown_by_the_kit_either() -> None:

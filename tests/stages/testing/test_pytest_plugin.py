@@ -66,7 +66,7 @@ def test_one_test_a_check(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
     for name in ("answers", "cancel", "tools", "unreachable"):
         assert f"PASSED test_acme.py::TestEcho::test_contract[{name}]" in ran.stdout, ran.stdout
-    assert "PASSED test_acme.py::TestUpper::test_contract[keeps_the_rules]" in ran.stdout
+    assert "PASSED test_acme.py::TestUpper::test_contract[rules]" in ran.stdout
     assert "PASSED test_acme.py::TestStandard::test_contract[can_be_served]" in ran.stdout
     assert "FAILED test_acme.py::TestWithoutVoice::test_contract[can_be_served]" in ran.stdout
     assert "FAILED test_acme.py::TestStubborn::test_contract[cancel]" in ran.stdout
