@@ -76,6 +76,17 @@ class Model(EchoModel):
         yield Finished()
 
 
+class Apart(Model):
+    """The same, on an event loop of its own."""
+
+    apart = True
+
+    async def stream(self, messages, *, tools=(), tool_choice="auto", max_tokens=None):
+        misbehave("apart")
+        yield TextDelta("Well.")
+        yield Finished()
+
+
 @tool(effect="none")
 async def on_loop() -> str:
     """A tool."""
@@ -103,7 +114,7 @@ WITHOUT = CHEAP + '[llm]\nuse = "echo"\n[tts]\nuse = "scripted"\n'
 CHOSEN = CHEAP + '[llm]\nuse = "acme1"\n[tts]\nuse = "acme2"\n'
 PLUGGED = (
     CHEAP
-    + '[tts]\nuse = "scripted"\n[llm]\nuse = "misbehaving:Model"\n[pipeline]\nhook = "misbehaving:edit"\n'
+    + '[tts]\nuse = "scripted"\n[llm]\nuse = "misbehaving:MODEL"\n[pipeline]\nhook = "misbehaving:edit"\n'
     + '[tools]\nfunctions = ["misbehaving:on_loop", "misbehaving:in_thread"]\n'
 )
 
@@ -182,11 +193,11 @@ async def start(folder: Path) -> None:
 
 FAULTS: Mapping[str, tuple[str, str]] = {
     f"{place} {fault}": (place, fault)
-    for place in ("provider", "stage", "tool", "thread")
+    for place in ("provider", "stage", "tool", "apart", "thread")
     for fault in ("raises", "blocks", "leaks")
-    if (place, fault) != ("thread", "leaks")
+    if place not in ("apart", "thread") or fault == "blocks"
 }
-"""Where, and what: `thread` is a tool that is not async."""
+"""Where, and what: `thread` is a tool that is not async, `apart` a provider on an event loop of its own."""
 
 
 async def ask(url: str) -> None:
@@ -207,7 +218,7 @@ async def ask(url: str) -> None:
 async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], list[float], bool]:
     """What neighbours waited before and beside the plug-in, and whether the log names it."""
     config = folder / "plugged.toml"
-    config.write_text(PLUGGED)
+    config.write_text(PLUGGED.replace("MODEL", "Apart" if place == "apart" else "Model"))
     log, waits_ms = folder / f"{place}-{fault}.log", list[float]()
     words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
     with log.open("wb") as output:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import partial
 from math import inf
 from typing import Any, TypedDict, Unpack
 
@@ -83,10 +82,10 @@ async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
     empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
     empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
     cases = {
-        "as given": partial(_fault_of, stage, situation),
-        "without ports": partial(_fault_of, stage, {**situation, "ports": None}, StageflowError),
-        "with empty input": partial(_fault_of, stage, empty, StageflowError),
-        "cancelled": partial(_fault_of_cancelling, stage, situation),
+        "as given": lambda: _fault_of(stage, situation),
+        "without ports": lambda: _fault_of(stage, {**situation, "ports": None}, StageflowError),
+        "with empty input": lambda: _fault_of(stage, empty, StageflowError),
+        "cancelled": lambda: _fault_of_cancelling(stage, situation),
     }
     faults: list[str] = []
     for case, found in cases.items():

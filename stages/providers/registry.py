@@ -15,7 +15,7 @@ A provider is a class with
 
 and is made by `from_settings(settings)` if it has that, otherwise by calling the class with its settings. Making it may
 block (it loads models), so it happens in a thread; it must not start a task. Extra: one that must be closed has
-`close()`, plain or async.
+`close()`, plain or async; one that says `apart = True` runs on an event loop of its own, where it may block.
 """
 
 import difflib
@@ -163,7 +163,12 @@ class Provider:
     def make(self, settings: BaseModel) -> Any:
         """Load it. May block."""
         make = getattr(self.made_by, "from_settings", self.made_by)
-        return make() if self.settings is NoSettings and make is self.made_by else make(settings)
+        made = make() if self.settings is NoSettings and make is self.made_by else make(settings)
+        if not getattr(self.made_by, "apart", False):
+            return made
+        from stages.providers.apart import APART
+
+        return APART[self.kind](made)
 
 
 def find_provider(kind: Kind, name: str) -> Provider:
@@ -263,6 +268,15 @@ def _missing_methods(kind: Kind, name: str, found: object) -> Iterator[str]:
             yield f"{kind} {name!r} has no {wanted}, which `stages.ports` asks for"
 
 
+def _apart_faults(kind: Kind, what: str, found: type) -> Iterator[str]:
+    """What cannot run on an event loop of its own."""
+    if kind not in _CAPABILITIES:
+        yield f"{what} says `apart`, as {', '.join(_CAPABILITIES)} may: leave it out"
+    for method in ("session", "utterance", "open_turns", "session_tools"):
+        if hasattr(found, method):
+            yield f"{what} says `apart`, which does not go with `{method}`: leave one of them out"
+
+
 def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
     what = f"{kind} {name!r}"
     interface = getattr(found, "interface", None)
@@ -274,6 +288,8 @@ def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
         getattr(found, "capabilities", None), declared
     ):
         yield f"{what} declares no `capabilities = {declared.__name__}(...)`"
+    if getattr(found, "apart", False):
+        yield from _apart_faults(kind, what, found)
     settings = getattr(found, "Settings", NoSettings)
     if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
         yield f"{what}: its `Settings` is not a pydantic model"

@@ -1,0 +1,135 @@
+"""A provider on an event loop of its own keeps its contract, and when it blocks, nobody waits but who asked it."""
+
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import pytest
+
+from stages.errors import ProviderError
+from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, TextDelta
+from stages.providers.apart import ModelApart, RecogniserApart, VoiceApart
+from stages.providers.configured import configure
+from stages.providers.registry import ProviderFault, provider_of
+from stages.testing import ModelContract, RecogniserContract, VoiceContract
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+
+
+class TestModel(ModelContract):
+    def provider(self) -> Any:
+        return ModelApart(EchoModel())
+
+
+class TestVoice(VoiceContract):
+    def provider(self) -> Any:
+        return VoiceApart(ScriptedVoice())
+
+
+class TestRecogniser(RecogniserContract):
+    says = "Hello there."
+
+    def provider(self) -> Any:
+        return RecogniserApart(ScriptedRecogniser("Hello there."))
+
+    def speech(self) -> Any:
+        return np.random.default_rng(1).integers(-8_000, 8_000, 32_000, dtype=np.int16)
+
+
+class Blocking:
+    """Blocks until it is let go."""
+
+    interface = 1
+    apart = True
+    capabilities = ModelCapabilities(tools=False)
+
+    def __init__(self) -> None:
+        self.blocks, self.let_go = threading.Event(), threading.Event()
+        self.given = 0
+
+    async def stream(self, messages: Any, **options: Any) -> AsyncGenerator[Any, None]:
+        self.blocks.set()
+        assert self.let_go.wait(30)
+        for _ in range(100):
+            self.given += 1
+            yield TextDelta("word ")
+        if not messages:
+            raise ProviderError("nothing to answer")
+        yield Finished()
+
+
+@asynccontextmanager
+async def blocking() -> AsyncIterator[tuple[Any, Blocking]]:
+    made, faults = configure(provider_of("llm", Blocking), {}, {})
+    assert made is not None, faults
+    provider = await anyio.to_thread.run_sync(made.make)
+    try:
+        yield provider, provider._inner  # noqa: SLF001  # to let it go
+    finally:
+        provider._inner.let_go.set()  # noqa: SLF001
+        await provider.close()
+        await provider.close()
+
+
+async def words_of(provider: Any, messages: Any = ("hello",)) -> int:
+    async with aclosing(provider.stream(messages)) as events:
+        return len([event async for event in events])
+
+
+async def test_our_loop_goes_on_while_it_blocks() -> None:
+    async with blocking() as (provider, inner), anyio.create_task_group() as tasks:
+        tasks.start_soon(words_of, provider)
+        await anyio.to_thread.run_sync(inner.blocks.wait)
+        assert inner.given == 0
+        inner.let_go.set()  # which nobody could do if it held our loop
+    assert inner.given == 100
+
+
+async def test_who_is_cancelled_does_not_wait_for_it() -> None:
+    async with blocking() as (provider, inner):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(words_of, provider)
+            await anyio.to_thread.run_sync(inner.blocks.wait)
+            tasks.cancel_scope.cancel()
+        assert not inner.let_go.is_set()
+    assert inner.given <= 1
+
+
+async def test_it_gives_no_more_than_is_wanted_and_what_it_raises_comes_over() -> None:
+    async with blocking() as (provider, inner):
+        inner.let_go.set()
+        async with aclosing(provider.stream(["hello"])) as events:
+            await anext(events)
+            await anyio.sleep(0.05)
+            assert 1 <= inner.given <= 12
+        assert await words_of(provider) == 101
+        with pytest.raises(ProviderError, match="nothing to answer"):
+            await words_of(provider, ())
+
+
+def test_what_does_not_go_with_it_is_named() -> None:
+    class WithSession(Blocking):
+        def session(self) -> None: ...
+
+    with pytest.raises(ProviderFault, match="says `apart`, which does not go with `session`"):
+        provider_of("llm", WithSession)
+
+
+async def test_what_a_recogniser_raises_is_told_by_final() -> None:
+    class Deaf:
+        capabilities = RecogniserCapabilities()
+        rate_hz = 16_000
+
+        def open(self, *_: Any, **__: Any) -> Any:
+            raise ProviderError("no ears")
+
+    provider = RecogniserApart(Deaf())
+    utterance = provider.open()
+    utterance.push(np.zeros(160, np.int16))
+    with pytest.raises(ProviderError, match="no ears"):
+        await utterance.final()
+    utterance.close()
+    await provider.close()
