@@ -139,7 +139,7 @@ def test_where_settings_come_from(module: str, tmp_path: Path) -> None:
     assert configured is not None
     assert configured.make().settings.key.get_secret_value() == "s3cret"
     assert configured.origins == {"url": "file", "key": str(secret)}
-    own = "STAGEFLOW_VOICE_STT__MINE_STT:MINE__URL"
+    own = "STAGEFLOW_VOICE_STT__MINE_STT_MINE__URL"
     configured, _ = configure(provider, {"url": "ws://file"}, {own: "ws://variable", "MINE_KEY": "k"})
     assert configured is not None
     assert configured.make().settings.url == "ws://variable"
