@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 from typing import Any, TypedDict, Unpack
 
@@ -81,7 +81,7 @@ async def check_stage(stage: AnyStage, **situation: Unpack[Situation]) -> None:
     empty: Situation = {**situation, "snapshot": ContextSnapshot()}
     empty["inputs"] = {name: {} for name in situation.get("inputs") or {}}
     empty["streams"] = dict.fromkeys(situation.get("streams") or {}, ())
-    cases = {
+    cases: dict[str, Callable[[], Awaitable[str]]] = {
         "as given": lambda: _fault_of(stage, situation),
         "without ports": lambda: _fault_of(stage, {**situation, "ports": None}, StageflowError),
         "with empty input": lambda: _fault_of(stage, empty, StageflowError),
