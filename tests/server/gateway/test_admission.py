@@ -18,11 +18,16 @@ FAR, OTHER = "198.51.100.1", "203.0.113.9"
 class Door:
     """An admission whose clock is set by hand."""
 
-    def __init__(self, of_keys: dict[str, KeyLimits] | None = None, **quotas: int | None) -> None:
+    def __init__(
+        self,
+        of_keys: dict[str, KeyLimits] | None = None,
+        store: MemoryStore | None = None,
+        **quotas: int | None,
+    ) -> None:
         self.now = 0.0
         self.admission = Admission(
             Quotas.model_validate(quotas),
-            MemoryStore(),
+            store or MemoryStore(),
             refusals=Metrics(lambda: 0),
             now=lambda: self.now,
             of_keys=of_keys or {},
@@ -190,3 +195,13 @@ async def test_a_key_has_audio_of_its_own() -> None:
     assert await door.admission.spend_audio(TILL, 3600.0) == 0.0
     assert await door.admission.spend_audio(TILL, 1.0) > 0.0
     assert await door.admission.spend_audio(Visitor(FAR), 1e9) == 0.0
+
+
+async def test_nodes_that_share_a_store_count_a_key_together() -> None:
+    store, limits = MemoryStore(), {holder_of("shop-key"): KeyLimits(sessions=2, audio_s_per_hour=60)}
+    one, two = (Door(limits, store) for _ in range(2))
+    assert await one.admission.admit(SHOP, "a") is None
+    assert await two.admission.admit(OF_SHOP, "b") is None
+    assert told(await two.admission.admit(SHOP, "c")) == (429, "session_quota_reached", "5")
+    assert await one.admission.spend_audio(SHOP, 60.0) == 0.0
+    assert await two.admission.spend_audio(SHOP, 5.0) == pytest.approx(300.0)

@@ -6,6 +6,7 @@ import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
+from server.gateway.admission import HOLDER_CHARS, holder_of
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.shared_secrets import SharedSecrets
 
@@ -63,6 +64,18 @@ async def test_another_node_learns_what_one_has_made() -> None:
     await one.share()
     await two.learn(value)
     assert two.find(value) == b'{"x": "\xff"}'
+
+
+async def test_all_nodes_know_whose_key_a_secret_was_ordered_with() -> None:
+    nodes = Nodes()
+    one, two = nodes.node(), nodes.node()
+    value = one.mint(b"{}", "shop-key")
+    await one.share()
+    await two.learn(value)
+    owners = [node.owner_of(value) for node in (one, two)]
+    assert owners[0] == owners[1]
+    assert (owners[0] or "")[:HOLDER_CHARS] == holder_of("shop-key")
+    assert one.owner_of("ek_unknown") is None
 
 
 async def test_it_is_valid_everywhere_as_long_as_it_was_ordered() -> None:
