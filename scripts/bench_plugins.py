@@ -226,7 +226,7 @@ async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], li
             words, stdout=output, stderr=output, env=environment(folder, PLACE=place, FAULT=fault)
         )
     async with process:
-        while b"listening on" not in log.read_bytes():  # noqa: ASYNC110  # another process writes it
+        while b"/v1/realtime\n" not in log.read_bytes():  # noqa: ASYNC110  # another process writes it
             await anyio.sleep(0.05)
         url = (
             "ws://" + log.read_text().partition("listening on http://")[2].partition("/")[0] + "/v1/realtime"

@@ -162,7 +162,7 @@ def with_limits(**limits: int) -> Door:
     """What the shop has, while everybody else has what the quotas say."""
     shop = KeyLimits.model_validate(limits)
     quotas = {"sessions_per_key": 2, "responses_per_min_per_key": 2, "audio_s_per_hour_per_key": 3600}
-    return Door({holder_of("shop-key"): shop}, **quotas)
+    return Door({holder_of("shop-key"): shop}, None, **quotas)
 
 
 async def test_a_key_has_sessions_of_its_own_with_those_of_its_secrets() -> None:
