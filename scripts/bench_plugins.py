@@ -246,7 +246,7 @@ async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], li
             tasks.cancel_scope.cancel()
         process.kill()
     complaints = [line for line in log.read_text().splitlines() if " WARNING " in line or " ERROR " in line]
-    named = any("misbehaving" in line for line in complaints)
+    named = any("misbehaving" in line or "of_the_plug_in" in line for line in complaints)
     return before, beside, named
 
 

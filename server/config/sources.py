@@ -117,6 +117,11 @@ class SessionSources:
         except (ProviderError, TimeoutError) as error:
             log.warning("the voice could not speak ahead, and does so when asked: %s", error)
             return self
+        except Exception as error:  # somebody else's: what it raises must not end the server
+            kind = type(self.providers.voice)
+            name = f"{kind.__module__}.{kind.__qualname__}"
+            log.warning("the voice %s raises what is no ProviderError", name, exc_info=error)
+            return self
         return replace(self, services=replace(self.services, pipelines=replace(pipelines, prepared=prepared)))
 
     async def warm_up(self) -> None:

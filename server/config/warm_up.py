@@ -32,6 +32,9 @@ async def warm_up(models: Iterable[LanguageModel]) -> None:
             log.warning("the language model does not answer: %s", error)
         except TimeoutError:
             log.warning("the language model has not answered within %g s", WARM_UP_S)
+        except Exception as error:  # somebody else's: what it raises must not end the server
+            name = f"{type(model).__module__}.{type(model).__qualname__}"
+            log.warning("the language model %s raises what is no ProviderError", name, exc_info=error)
 
 
 async def _ask(model: LanguageModel) -> None:

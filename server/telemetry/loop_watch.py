@@ -55,8 +55,8 @@ class LoopWatch:
             if missed == _MISSED_BEATS and (frame := sys._current_frames().get(self._loop_thread)):  # noqa: SLF001
                 self._tell(place_of(frame), look)
 
-    def _tell(self, place: str, look: int) -> None:
-        if look - self._told.get(place, -_QUIET_BEATS) < _QUIET_BEATS:
+    def _tell(self, place: str | None, look: int) -> None:
+        if place is None or look - self._told.get(place, -_QUIET_BEATS) < _QUIET_BEATS:
             return
         self._told[place] = look
         held_ms = 1000 * BEAT_S * _MISSED_BEATS
@@ -65,16 +65,20 @@ class LoopWatch:
         )
 
 
-def place_of(frame: FrameType) -> str:
-    """Where somebody else's code was entered, as `module.function (file:line)`; without any, where ours is."""
-    innermost, entered = frame, None
+def place_of(frame: FrameType) -> str | None:
+    """Where somebody else's code was entered, as `module.function (file:line)`; without any, where ours is. None where
+    the loop only waits: then it was not held, but the machine had others to serve."""
+    innermost, entered, is_ours = frame, None, False
     for one in _outwards(frame):
         module = str(one.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
-        if package in _OURS or module in _LOOP:
+        is_ours = package in _OURS
+        if is_ours or module in _LOOP:
             break
         if package not in _THEIRS:
             entered = one
+    if entered is None and not is_ours:
+        return None
     found = entered or innermost
     return place_in(str(found.f_globals.get("__name__", "?")), found.f_code, found.f_lineno)
 

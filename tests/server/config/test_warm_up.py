@@ -1,5 +1,7 @@
 """Models are asked once at the start; what is wrong with one is told and costs nobody anything."""
 
+from typing import Any
+
 import pytest
 
 from server.config import warm_up as module
@@ -30,3 +32,17 @@ async def test_a_model_that_hangs_is_told_of(
     monkeypatch.setattr(module, "WARM_UP_S", 0.01)
     await warm_up([ScriptedModel(Said("Hm.", conduct=Conduct(hangs=True)))])
     assert "has not answered within 0.01 s" in caplog.text
+
+
+async def test_a_model_that_raises_anything_is_named_and_ends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Acme(ScriptedModel):
+        def stream(self, *_: Any, **__: Any) -> Any:
+            raise KeyError("of the plug-in")
+
+    well = ScriptedModel("Hello.")
+    await warm_up([Acme("Hello."), well])
+    assert "test_warm_up" in caplog.text
+    assert "Acme raises what is no ProviderError" in caplog.text
+    assert len(well.requests) == 1

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import anyio
 
-from server.telemetry.loop_watch import LoopWatch
+from server.telemetry.loop_watch import LoopWatch, place_of
 
 BLOCKING = """
 async def listen(wait):
@@ -53,3 +53,10 @@ async def test_a_plug_in_that_blocks_the_loop_is_named(tmp_path: Path) -> None:
     (told,) = ear.texts
     assert "held for 120 ms or more" in told
     assert f"acme_stt.listen ({tmp_path / 'acme_stt.py'}:3)" in told
+
+
+def test_a_loop_that_only_waits_is_held_by_nobody() -> None:
+    """The machine had others to serve: what is innermost then is the loop itself."""
+    module = ModuleType("asyncio.runners")
+    exec("import sys\ndef run():\n    return sys._getframe()", module.__dict__)
+    assert place_of(module.run()) is None
