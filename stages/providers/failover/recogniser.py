@@ -141,27 +141,34 @@ class _FailoverRecognition:
             self._hearing = None
 
     async def _agreed(self, transcript: Transcript) -> Transcript:
-        """The transcript; where it is empty, what the next one hears, if that hears anything."""
-        other = self._chain.other_than(self._attempt)
-        if any(map(str.isalnum, transcript.text)) or other is None or not self._is_worth_asking():
+        """The transcript; where it is empty, what the next one hears, if that hears anything. Cancel-safe."""
+        if any(map(str.isalnum, transcript.text)) or not self._is_worth_asking():
             return transcript
+        other = self._chain.other_than(self._attempt)
         hearing: _Hearing | None = None
         try:
-            hearing = self._opened(other)
-            second = await self._ask(hearing, other)
+            if other is not None:
+                hearing = self._opened(other)
+                second = await self._ask(hearing, other)
+                if any(map(str.isalnum, second.text)):
+                    self._goes_on(other, hearing)
+                    hearing = None
+                    return second
         except ProviderError as error:
-            other.failed(error)
-            second = transcript
-        if hearing is not None and any(map(str.isalnum, second.text)):
-            self._attempt.failed(ProviderError("it heard nothing", kind=ErrorKind.PROTOCOL))
-            self._chain.tell(self._attempt, other)
-            self._let_go()
-            self._attempt, self._hearing = other, hearing
-            return second
-        if hearing is not None:
-            hearing.recognition.close()
+            if other is not None:
+                other.failed(error)
+        finally:
+            if hearing is not None:
+                hearing.recognition.close()
         self._silent_s = self._heard.duration_s
         return transcript
+
+    def _goes_on(self, other: Attempt[Recogniser], hearing: "_Hearing") -> None:
+        """Another has heard words where the present one heard none."""
+        self._attempt.failed(ProviderError("it heard nothing", kind=ErrorKind.PROTOCOL))
+        self._chain.tell(self._attempt, other)
+        self._let_go()
+        self._attempt, self._hearing = other, hearing
 
     def _is_worth_asking(self) -> bool:
         return self._heard.duration_s >= self._silent_s + WORTH_ASKING_S

@@ -30,10 +30,12 @@ class Counting(ScriptedRecogniser):
     """Counts what is pushed."""
 
     heard_samples = 0
+    open_ones = 0
 
     def open(
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> Recognition:
+        self.open_ones += 1
         return Counted(self, super().open(on_partial, hints=hints))
 
 
@@ -43,7 +45,11 @@ class Counted:
     def __init__(self, owner: Counting, recognition: Recognition) -> None:
         self._owner = owner
         self._recognition = recognition
-        self.final, self.close = recognition.final, recognition.close
+        self.final = recognition.final
+
+    def close(self) -> None:
+        self._owner.open_ones -= 1
+        self._recognition.close()
 
     def push(self, samples: Samples) -> None:
         self._owner.heard_samples += len(samples)
@@ -106,6 +112,18 @@ async def test_a_short_noise_is_the_first_one_s_alone() -> None:
     recognition.push(NOISE[: len(NOISE) // 4])
     assert (await recognition.final()).text == ""
     assert following.heard_samples == 0
+    recognition.close()
+
+
+@virtual
+async def test_a_second_opinion_that_is_not_waited_for_leaves_nothing_open() -> None:
+    following = Counting(Heard("Hello.", conduct=HANGS))
+    recogniser = FailoverRecogniser.of({"deaf": ScriptedRecogniser(""), "next": following})
+    recognition = recogniser.open()
+    recognition.push(NOISE)
+    with anyio.move_on_after(1.0):
+        await recognition.final()
+    assert following.open_ones == 0
     recognition.close()
 
 
