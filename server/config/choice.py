@@ -30,7 +30,9 @@ _OWN: Mapping[tuple[Kind, str], Mapping[str, str]] = {
     ("stt", "embedded"): {"threads": "model_threads"},
     ("stt", "moonshine"): {"threads": "model_threads"},
     ("stt", "whisper"): {"threads": "model_threads"},
+    ("stt", "whisper_base"): {"threads": "model_threads", "language": "language"},
     ("tts", "embedded"): {"threads": "model_threads"},
+    ("tts", "pico"): {"language": "language"},
     ("vad", "webrtc"): {"mode": "vad_mode"},
     ("llm", "demo"): {"booking_db": "booking_db"},
     ("llm", "openai"): {

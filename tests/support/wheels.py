@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.runtime.models import Member, Model
@@ -15,14 +16,20 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def make_wheel(directory: Path, *, package: str = "tiny-model", version: str = "1.0") -> Path:
-    """A wheel that pip accepts, with `FILES` as data and a module that must never be imported."""
+def make_wheel(
+    directory: Path,
+    *,
+    package: str = "tiny-model",
+    version: str = "1.0",
+    files: Mapping[str, bytes] = FILES,
+) -> Path:
+    """A wheel that pip accepts, with `files` as data and a module that must never be imported."""
     directory.mkdir(parents=True, exist_ok=True)
     module = package.replace("-", "_")
     wheel = directory / f"{module}-{version}-py3-none-any.whl"
     info = f"{module}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, data in FILES.items():
+        for name, data in files.items():
             archive.writestr(f"{module}/data/{name}", data)
         archive.writestr(f"{module}/__init__.py", "raise SystemExit('the code of a model package ran')")
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
@@ -31,7 +38,13 @@ def make_wheel(directory: Path, *, package: str = "tiny-model", version: str = "
     return wheel
 
 
-def model_for(wheel: Path, *, package: str = "tiny-model", name: str = "tiny") -> Model:
+def model_for(
+    wheel: Path,
+    *,
+    package: str = "tiny-model",
+    name: str = "tiny",
+    files: Mapping[str, bytes] = FILES,
+) -> Model:
     """The lock entry of a wheel of `make_wheel`."""
     module, version = wheel.name.split("-")[:2]
     data = wheel.read_bytes()
@@ -47,7 +60,7 @@ def model_for(wheel: Path, *, package: str = "tiny-model", name: str = "tiny") -
         wheel_sha256=sha256(data),
         wheel_bytes=len(data),
         members=tuple(
-            Member(f"{module}/data/{file}", sha256(content), len(content)) for file, content in FILES.items()
+            Member(f"{module}/data/{file}", sha256(content), len(content)) for file, content in files.items()
         ),
         override=OVERRIDE,
     )

@@ -52,10 +52,12 @@ class WhisperModel:
         self._engine = engine
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int) -> Self:
-        """Load and warm up. Blocks for 0.5 s. Raises ModelFileError if the files or the library do not do."""
+    def load(cls, directory: Path, *, threads: int, language: str | None = None) -> Self:
+        """Load and warm up; `language` for a model of several. Blocks for 0.5 s.
+
+        Raises ModelFileError if the files or the library do not do."""
         try:
-            engine = _Ctranslate2(directory, threads)
+            engine = _Ctranslate2(directory, threads, language)
         except ImportError as error:
             raise ModelFileError(
                 f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[whisper]'`"
@@ -115,9 +117,10 @@ class WhisperModel:
 
 
 class _Ctranslate2:
-    def __init__(self, directory: Path, threads: int) -> None:
+    def __init__(self, directory: Path, threads: int, language: str | None = None) -> None:
         import ctranslate2
 
+        self._prompt = _PROMPT if language is None else [*_PROMPT, f"<|{language}|>", "<|transcribe|>"]
         self._as_view = ctranslate2.StorageView.from_array
         self._model = ctranslate2.models.Whisper(
             str(directory), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
@@ -129,7 +132,7 @@ class _Ctranslate2:
     def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
         result = self._model.generate(
             encoded,
-            [_PROMPT],
+            [self._prompt],
             beam_size=1,
             max_length=2
             * max_tokens,  # CTranslate2 allows half of what it is told, as Whisper's own decoder does

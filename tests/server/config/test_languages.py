@@ -1,0 +1,68 @@
+"""One setting for a language: the parts that speak it, and what the server says and listens for in it."""
+
+import pytest
+
+from server.config.choice import choose
+from server.config.languages import PHRASES
+from server.config.settings import load_settings
+from server.domain.errors import ConfigError
+from server.turntaking.endpointing import Look, look_of
+from server.turntaking.listener_words import WORDS
+from stages.ports import Expects
+from stages.text.languages import CODES
+
+
+def test_each_language_has_phrases_and_listener_words() -> None:
+    assert set(PHRASES) == set(WORDS) == set(CODES)
+    for phrases in PHRASES.values():
+        assert all((phrases.name, phrases.refusal, phrases.apology, phrases.filler, phrases.instructions))
+
+
+@pytest.mark.parametrize(("asked", "code"), [("de", "de"), ("es-MX", "es"), ("FR", "fr")])
+def test_a_language_brings_the_parts_that_speak_it(asked: str, code: str) -> None:
+    settings = load_settings({"language": asked}, env_file=None)
+    assert (settings.language, settings.stt, settings.tts) == (code, "whisper_base", "pico")
+    assert settings.guard_refusal == PHRASES[code].refusal
+    assert settings.instructions == PHRASES[code].instructions
+    chosen = choose(settings, env_file=None)
+    assert chosen.faults == ()
+    assert chosen.providers["stt"].settings.model_dump()["language"] == code
+    assert chosen.providers["tts"].settings.model_dump()["language"] == code
+
+
+def test_english_stays_as_it_was() -> None:
+    settings = load_settings({}, env_file=None)
+    assert (settings.language, settings.stt, settings.tts) == ("en", "embedded", "embedded")
+
+
+def test_what_is_named_stays() -> None:
+    settings = load_settings({"language": "it", "tts": "scripted", "guard_refusal": "Mai."}, env_file=None)
+    assert (settings.stt, settings.tts, settings.guard_refusal) == ("whisper_base", "scripted", "Mai.")
+
+
+def test_a_language_that_is_not_spoken_is_refused_with_a_list() -> None:
+    with pytest.raises(
+        ConfigError, match=r"LANGUAGE: 'pt' cannot be spoken here: choose from en \(English\), es \(Spanish\)"
+    ):
+        load_settings({"language": "pt"}, env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "look"),
+    [
+        ("Ich möchte einen Tisch für", Look.TRAILING),
+        ("Quisiera una mesa para", Look.TRAILING),
+        ("Je voudrais une table pour", Look.TRAILING),
+        ("Vorrei un tavolo perché", Look.TRAILING),
+        ("Ich möchte einen Tisch für vier.", Look.ENDED),
+        ("null eins sieben sechs", Look.SPELLING),
+        ("cero uno dos tres", Look.SPELLING),
+    ],
+)
+def test_the_ends_of_turns_know_the_words_that_promise_more(text: str, look: Look) -> None:
+    assert look_of(text) is look
+
+
+@pytest.mark.parametrize("text", ["Ja, genau.", "Sí, claro.", "Oui, merci.", "Sì, certo."])
+def test_an_answer_to_a_yes_or_no_is_known(text: str) -> None:
+    assert look_of(text, Expects.YES_NO) is Look.ANSWERED
