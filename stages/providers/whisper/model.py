@@ -9,6 +9,7 @@ what is long is read in pieces (`whisper_segments`).
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
+from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, speech_span
 from stages.providers.whisper.segments import LONGEST_SAMPLES, Segment, next_stretch, read_on
 from stages.providers.whisper.text import NO_SPEECH, Reading, read, token_limit
 from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
@@ -25,6 +27,8 @@ MODEL_NAME = "whisper-tiny.en"
 
 _PAD_S = 2.0
 _RETRY_PAD_S = 8.0
+_LOST_TAIL_S = 1.0
+"""A voice that is heard so long after the end of a hypothesis has said more than is in it."""
 _WINDOW_S = 30.0
 _PROMPT = ["<|startoftranscript|>"]
 """And nothing more, so that it writes time stamps, without which it loops more often."""
@@ -97,10 +101,26 @@ class WhisperModel:
     def _read_twice(self, speech: Samples, keep_going: Callable[[], bool]) -> Reading | None:
         """What is said, with a second try if the first is doubtful."""
         reading = self.read(speech, pad_s=_PAD_S, keep_going=keep_going)
+        if reading is not None and reading.text and not reading.is_doubtful:
+            return self._read_on(speech, reading, keep_going)
         if reading is None or reading.no_speech > NO_SPEECH or not reading.is_doubtful:
             return reading
         again = self.read(speech, pad_s=_RETRY_PAD_S, keep_going=keep_going)
         return None if again is None else reading.better_of(again)
+
+    def _read_on(self, speech: Samples, reading: Reading, keep_going: Callable[[], bool]) -> Reading | None:
+        """The reading with what was said after it: some end with the first pause, although a voice goes on."""
+        end_s = reading.end_s
+        span = speech_span(frame_levels(speech))
+        if end_s is None or span is None or span[1] * FRAME_SAMPLES / SPEECH_HZ <= end_s + _LOST_TAIL_S:
+            return reading
+        rest = speech[int(end_s * SPEECH_HZ) :]
+        tail = self.read(rest, pad_s=_PAD_S, keep_going=keep_going)
+        if tail is None:
+            return None
+        if not tail.text or tail.ran_away or tail.no_speech > NO_SPEECH:
+            return reading
+        return replace(reading, text=f"{reading.text} {tail.text}", tokens=reading.tokens + tail.tokens)
 
     def read(
         self, speech: Samples, *, pad_s: float, keep_going: Callable[[], bool] = lambda: True

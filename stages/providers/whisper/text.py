@@ -46,6 +46,9 @@ class Reading:
     """It was cut off in a loop that did not begin with its first word, its stamps lie after the audio, or it
     says everything twice; so much of it may be wrong, or said once."""
 
+    end_s: float | None = None
+    """Where its last stamp lies, if it has one after its text."""
+
     @property
     def is_doubtful(self) -> bool:
         """Whether another try, with more silence after the speech, is worth its time."""
@@ -69,7 +72,7 @@ def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_prob
     if count < token_limit(duration_s):
         text = text_of(tokens)
         doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None or says_one_thing(text)
-        return Reading(text, no_speech, log_probability, count, ran_away=doubtful)
+        return Reading(text, no_speech, log_probability, count, ran_away=doubtful, end_s=_last_end_s(tokens))
     ended = _until_end(tokens, duration_s)
     text = text_of(tokens if ended is None else ended)
     first_pass = without_loop(text) or (text if ended is not None else None)
@@ -131,6 +134,12 @@ def _until_end(tokens: Sequence[str], duration_s: float) -> Sequence[str] | None
         if end_s >= duration_s - _END_MARGIN_S:
             return tokens[:place]
     return None
+
+
+def _last_end_s(tokens: Sequence[str]) -> float | None:
+    """The stamp that ends the last segment; stamps come in pairs."""
+    stamps = [_seconds(token) for token in tokens if _is_special(token) and _seconds(token) >= 0]
+    return stamps[-1] if stamps and len(stamps) % 2 == 0 else None
 
 
 def _squeezed(tokens: Sequence[str]) -> Sequence[str]:

@@ -76,6 +76,26 @@ def test_a_doubtful_answer_is_tried_again_with_more_silence_and_the_better_is_ta
         assert engine.frames == [400, 1000]
 
 
+def test_what_was_said_long_after_the_end_of_a_hypothesis_is_read_on() -> None:
+    spoken = np.concatenate([voice(2000), silence(600), voice(1800)])
+    engine = ScriptedEngine(("<|0.00|> Ġfirst <|2.00|>", -0.2, 0.1), ("<|0.00|> Ġthen <|2.00|>", -0.2, 0.1))
+    assert text_of(WhisperModel(engine).transcribe(spoken)) == "first then"
+    assert len(engine.frames) == 2
+
+
+@pytest.mark.parametrize("tail", [("Ġyou", -0.2, 0.9), ("Ġno Ġno Ġno", -0.2, 0.1)], ids=["noise", "loop"])
+def test_nothing_is_made_of_a_sound_that_is_no_more_speech(tail: tuple[str, float, float]) -> None:
+    spoken = np.concatenate([voice(2000), silence(600), voice(1800)])
+    engine = ScriptedEngine(("<|0.00|> Ġfirst <|2.00|>", -0.2, 0.1), tail)
+    assert text_of(WhisperModel(engine).transcribe(spoken)) == "first"
+
+
+def test_a_hypothesis_that_reaches_the_end_is_not_read_on() -> None:
+    engine = ScriptedEngine(("<|0.00|> Ġfirst <|2.00|>", -0.2, 0.1))
+    assert text_of(WhisperModel(engine).transcribe(voice(2300))) == "first"
+    assert len(engine.frames) == 1
+
+
 def test_what_is_no_speech_is_no_text_and_not_tried_again() -> None:
     engine = ScriptedEngine(("Ġyou", -2.0, 0.9))
     segments = WhisperModel(engine).transcribe(voice(2000))
