@@ -49,7 +49,7 @@ class Engine(Protocol):
 class WhisperModel:
     """The loaded model; its one method blocks and is called by one thread."""
 
-    partial_every_samples = int(0.8 * SPEECH_HZ)
+    partial_every_samples = early_partial_samples = int(0.8 * SPEECH_HZ)
     longest_samples = LONGEST_SAMPLES
 
     def __init__(self, engine: Engine) -> None:

@@ -32,12 +32,16 @@ from stages.runtime.worker import Job, Worker
 
 FINAL, PARTIAL = 0, 1
 
+EARLY_S = 2.0
+
 
 class StretchModel(Protocol):
     """A model that reads an utterance in stretches, such as `WhisperModel`."""
 
     partial_every_samples: int
     """So much new audio is worth another partial reading."""
+    early_partial_samples: int
+    """The same in the first `EARLY_S` of an utterance: two readings must agree before a caption is certain."""
     longest_samples: int
     """So much is read in one piece."""
 
@@ -105,7 +109,7 @@ class EmbeddedRecognition:
         self._recogniser = recogniser
         self._on_partial = on_partial
         self._stretches: list[Samples] = []
-        self._new_samples = 0
+        self._new_samples = self._samples = 0
         self._job: Job[list[Segment] | None] | None = None
         self._last_words: Sequence[str] = ()
         self._stable = ""
@@ -116,7 +120,12 @@ class EmbeddedRecognition:
         """More audio; now and then this starts a partial reading."""
         self._stretches.append(samples)
         self._new_samples += len(samples)
-        enough = self._new_samples >= self._recogniser.model.partial_every_samples
+        self._samples += len(samples)
+        model = self._recogniser.model
+        is_early = self._samples < EARLY_S * SPEECH_HZ
+        enough = self._new_samples >= (
+            model.early_partial_samples if is_early else model.partial_every_samples
+        )
         if self._on_partial is not None and enough and self._job is None:
             self._read_partly()
 

@@ -9,7 +9,7 @@ import anyio.to_thread
 import numpy as np
 import pytest
 
-from audio.formats import SPEECH_HZ, Samples
+from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ProviderBusy, ProviderError
 from stages.ports import Partial
 from stages.providers.whisper.model import WhisperModel
@@ -105,6 +105,24 @@ async def test_partials_come_while_one_speaks_and_grow_into_the_final(engine: Co
         Partial("one two three", stable="one"),
         Partial("one two three four", stable="one two three"),
     ]
+
+
+async def test_captions_come_sooner_while_an_utterance_is_young(engine: CountingEngine) -> None:
+    partials: list[Partial] = []
+    pushed_ms: list[int] = []
+    async with recognising(engine) as recogniser:
+        recogniser.model.early_partial_samples = ms_to_samples(240, SPEECH_HZ)
+        utterance = recogniser.open(partials.append)
+        speech = voice(4000)
+        for start in range(0, len(speech), FRAME):
+            utterance.push(speech[start : start + FRAME])
+            await settle(recogniser)
+            if len(partials) > len(pushed_ms):
+                pushed_ms.append((start + FRAME) * 1000 // SPEECH_HZ)
+        utterance.close()
+    waits_ms = np.diff([0, *pushed_ms])
+    assert max(waits_ms[: list(np.cumsum(waits_ms) > 1900).index(True)]) <= 260
+    assert waits_ms[-1] >= 800
 
 
 async def test_a_word_that_is_found_late_shifts_no_stable_word(engine: CountingEngine) -> None:
