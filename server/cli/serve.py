@@ -29,7 +29,7 @@ from server.config.model_variables import adopt_model_variables
 from server.config.providers import ROLES, Providers
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
-from server.first_use import set_aside
+from server.first_use import give_memory_back, set_aside
 from server.gateway.binding import in_url, try_to_bind
 from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
@@ -110,6 +110,7 @@ async def _serve(
     greet: Callable[[Settings, int], None] | None,
 ) -> None:
     settings = configuration.settings
+    give_memory_back()
     await try_to_bind(settings.listen_host, settings.port)
     async with serving(configuration, _say) as listening:
         app = listening.app
