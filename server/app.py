@@ -159,7 +159,8 @@ class App:
     def health(self) -> Mapping[str, object]:
         """What `/healthz` tells, now."""
         providers = dict(zip(ROLES.values(), self._reception.sources.providers.names, strict=True))
-        return {"status": "ok", "sessions": len(self._roster), "providers": providers}
+        agents = [agent.name for agent in self._reception.sources.crew.agents]
+        return {"status": "ok", "sessions": len(self._roster), "providers": providers, "agents": agents}
 
     def unready(self) -> Unready | None:
         """Why no session can be opened now; None when one can."""

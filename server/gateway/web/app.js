@@ -2,10 +2,11 @@
 
 import { countTurn, showParts, showSummary, summary } from "./details.js";
 import { makeRoom, showDock, showKeyboard } from "./dock.js";
-import { actionOf, hintOf, lineOf } from "./hints.js";
+import { actionOf, hintOf, isLost, lineOf } from "./hints.js";
 import { keepKey, keptKey, takeKey } from "./link.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
+import { offerPreviews } from "./preview.js";
 import { keepAwake } from "./phone.js";
 import { chosenSession, isHeldToTalk, listDevices, loudness, offerVoices, openSettings } from "./settings.js";
 import { showInTab } from "./tab.js";
@@ -46,7 +47,10 @@ const ON = {
     orb.cut();
   },
   level: (levels) => orb.hear(levels),
-  voices: offerVoices,
+  voices: (voices) => {
+    offerVoices(voices);
+    offerPreviews(voices, { apiKey: keptKey(), speakerId: find("speakers").value }, () => voice);
+  },
   metrics: ({ ms }) => countTurn(ms),
   line: (line) => {
     find("line").textContent = lineOf(line);
@@ -96,6 +100,7 @@ function show() {
   const isOff = isFatalShown();
   find("status").textContent = isOff ? "Not connected" : title;
   find("hint").textContent = isOff ? "" : hint;
+  find("line").hidden = isLost(state);
   orb.show({ state, microphone, action: actionOf({ state, microphone }) });
   showDock({ state, microphone, isLive: voice !== null });
   showInTab(state, isOff ? "Not connected" : title);

@@ -29,5 +29,7 @@ export async function showParts() {
     const place = find(`part-${role}`);
     if (place) place.textContent = name;
   }
+  find("part-agents").textContent = (health.agents ?? []).join(", ");
+  find("part-agents-row").hidden = !(health.agents?.length > 1);
   find("parts").hidden = false;
 }

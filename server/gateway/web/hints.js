@@ -53,6 +53,9 @@ export function hintOf({ state, microphone, retry, isAsking, isHeld }) {
   return { title, hint };
 }
 
+/** Whether there is no line of which anything else could be said. @param {string} state */
+export const isLost = (state) => state === "stalled" || state === "reconnecting";
+
 /** What is to be said of the line, if anything. @param {{isSlow: boolean, isSaving: boolean, roundTripMs: number | null}} line */
 export function lineOf({ isSlow, isSaving, roundTripMs }) {
   if (!isSlow) return isSaving ? "The line was slow: telephone quality, until it has been good for a while." : "";

@@ -16,8 +16,14 @@ export class Transcript {
     this.explain = explain;
     this.lines = new Map();
     this.isAtEnd = true;
-    list.addEventListener("scroll", () => (this.isAtEnd = this.isNearEnd()));
-    new ResizeObserver(() => this.isAtEnd && this.scroll()).observe(list); // a keyboard comes, a phone is turned
+    this.size = "";
+    list.addEventListener("scroll", () => {
+      if (this.size === sizeOf(list)) this.isAtEnd = this.isNearEnd(); // or it was not a person who scrolled
+    });
+    new ResizeObserver(() => {
+      this.size = sizeOf(list); // a keyboard comes, a phone is turned
+      if (this.isAtEnd) this.scroll();
+    }).observe(list);
   }
 
   /** @param {{id: string, role: "person" | "agent", text: string, rest: string, status: string}} caption */
@@ -97,4 +103,8 @@ export class Transcript {
   scroll() {
     this.list.scrollTop = this.list.scrollHeight;
   }
+}
+
+function sizeOf({ clientWidth, clientHeight }) {
+  return `${clientWidth} ${clientHeight}`;
 }

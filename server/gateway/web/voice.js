@@ -11,7 +11,7 @@
  * The events of `voice-client.js` are its events too, and `client` is that of the conversation that runs, or null.
  */
 
-import { actionOf, hintOf, lineOf, microphoneKey } from "./hints.js";
+import { actionOf, hintOf, isLost, lineOf, microphoneKey } from "./hints.js";
 import { MESSAGES } from "./messages.js";
 import { Orb } from "./orb.js";
 import { sessionOf } from "./choices.js";
@@ -146,7 +146,7 @@ export class StageflowVoice extends HTMLElement {
     const { state, microphone } = this.now;
     const { title, hint } = hintOf({ ...this.now, isAsking: this.client?.options.microphone });
     this.find("#status").textContent = title;
-    this.find("#hint").textContent = this.line || hint;
+    this.find("#hint").textContent = (!isLost(state) && this.line) || hint;
     this.orb.show({ state, microphone, action: actionOf(this.now) });
     const { action, label } = microphoneKey(this.now);
     Object.assign(this.find("#mute"), { hidden: !["mute", "unmute"].includes(action), textContent: label });
