@@ -30,7 +30,7 @@ from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection
 from server.gateway.frame_memory import FrameMemory
 from server.gateway.http import DoorRules, FrontDoor
-from server.gateway.meter import IntakeLimits
+from server.gateway.meter import PING_S, IntakeLimits
 from server.gateway.returning import Returns
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
@@ -126,7 +126,7 @@ class App:
                 max_size=limits.max_frame_bytes,
                 open_timeout=5,
                 close_timeout=2,
-                ping_interval=20,
+                ping_interval=PING_S,
                 ping_timeout=None,  # the guard knows whether a pong could have come
                 server_header=None,
                 create_connection=GuardedConnection.with_limits(intake, memory),

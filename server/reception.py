@@ -24,6 +24,7 @@ from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import presented_key
 from server.gateway.http import FrontDoor, path_of
+from server.gateway.meter import RESUMABLE_SILENCE_S
 from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, resume_claim
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
@@ -73,6 +74,7 @@ class Reception:
             await connection.close(refusal.close_code, refusal.reason)
             self.admission.count(refusal.close_code, "not_resumed")
             return
+        connection.expect_life(RESUMABLE_SILENCE_S)
         log.info("session resumed", extra={"session": session.id})
         await before.close(TAKEN_OVER, "another connection has taken over")
         await connection.wait_closed()
@@ -103,6 +105,7 @@ class Reception:
             ticket, offer = ResumePass(), None
             if returns.grace_s and isinstance(dialect, ResumableDialect):
                 offer = ResumeOffer(ticket.offer(), returns.grace_s)
+                connection.expect_life(RESUMABLE_SILENCE_S)
             session = Session(
                 wire,
                 dialect,

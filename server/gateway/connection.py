@@ -80,7 +80,8 @@ class GuardedConnection(ServerConnection):
         self._meter = Meter(self.limits, self.loop.time())
         self._large = LargeMessage(self.memory, partial(self._give_up, POLICY_VIOLATION, TOO_LONG_ON_ITS_WAY))
         self._intake = Intake(self, self._parse, self._meter, self._large, self.share)
-        self._silence_timer = self.loop.call_later(self.limits.silence_s, self._check_silence)
+        self._silence_s = self.limits.silence_s
+        self._silence_timer = self.loop.call_later(self._silence_s, self._check_silence)
         self._abort_timer: asyncio.TimerHandle | None = None
         _keep_little_in_the_kernel(transport)
         self.recv_messages.pause = self._intake.session_is_full
@@ -97,6 +98,12 @@ class GuardedConnection(ServerConnection):
                     self.transport.pause_reading()
             case _:
                 self._intake.take(data)
+
+    def expect_life(self, silence_s: float) -> None:
+        """Give a client up that has been silent for so long, if that is shorter than the limit: it can come back."""
+        self._silence_s = min(silence_s, self.limits.silence_s)
+        self._silence_timer.cancel()
+        self._check_silence()
 
     @property
     def ended_with(self) -> int | None:
@@ -187,11 +194,11 @@ class GuardedConnection(ServerConnection):
         now, intake = self.loop.time(), self._intake
         if intake.state is not IntakeState.OPEN:
             intake.heard_at = now
-        left_s = intake.heard_at + self.limits.silence_s - now
+        left_s = intake.heard_at + self._silence_s - now
         if left_s <= 0 and self.protocol.state is OPEN:
             self._give_up(INTERNAL_ERROR, "keepalive ping timeout")
         else:
-            again_s = left_s if left_s > 0 else self.limits.silence_s
+            again_s = left_s if left_s > 0 else self._silence_s
             self._silence_timer = self.loop.call_later(again_s, self._check_silence)
 
     def _give_up(self, code: int, reason: str) -> None:

@@ -19,6 +19,13 @@ STEP_BYTES = 64 << 10
 """Parsed in one turn of the loop, at the same cost: 85 frames, a millisecond."""
 
 
+PING_S = 4.0
+"""How often a client is asked whether it is there."""
+
+RESUMABLE_SILENCE_S = 10.0
+"""After so long without a byte a client is gone that can come back to its session; two pings were lost by then."""
+
+
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
     """How much one client may send. 24 kHz PCM in base64 JSON at 50 frames a second is 70 kB/s, 110 with its frames."""

@@ -316,6 +316,19 @@ async def test_a_client_that_says_nothing_at_all_is_closed() -> None:
     assert dead.was_closed_with(1011, "keepalive ping timeout")
 
 
+async def test_a_client_that_can_come_back_is_given_up_sooner() -> None:
+    class Impatient(Echo):
+        async def __call__(self, connection: ServerConnection) -> None:
+            assert isinstance(connection, GuardedConnection)
+            connection.expect_life(0.3)
+            await super().__call__(connection)
+
+    async with serving(Impatient(), IntakeLimits()) as url, Hostile.connected(url) as dead:
+        with anyio.fail_after(20):
+            await dead.listen()
+    assert dead.was_closed_with(1011, "keepalive ping timeout")
+
+
 async def test_large_frames_take_turns_for_the_memory_and_all_arrive() -> None:
     size, memory = 1 << 20, FrameMemory(2 << 20, 1 << 20)
     arrived = list[int]()
