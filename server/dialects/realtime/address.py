@@ -16,7 +16,8 @@ REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 
 
 _INTENTS = ("conversation", "transcription")
-_KNOWN = ("model", "intent")
+_KNOWN = ("model", "intent", "sid")
+"""The last is a name by which a load balancer finds the node of a session again; it means nothing here."""
 
 
 def unused(target: str) -> Iterator[IgnoredSetting]:

@@ -98,6 +98,7 @@ def test_a_client_secret_fixes_the_session_and_what_changes_nothing_is_known(rou
         ("", {}),
         ("?model=default&intent=transcription", {}),
         ("?modle=concierge", {"?modle": "'model'"}),
+        ("?sid=any-name", {}),
         ("?voice=alloy&language=de", {"?voice": "session.update", "?language": "session.update"}),
         ("?intent=dictation", {"?intent": "transcription"}),
         ("?" + "&".join(f"key{n}=1" for n in range(100)), dict.fromkeys((f"?key{n}" for n in range(10)), "")),
