@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
 
 from tests.support.virtual_time import tasks_left
 
@@ -32,6 +33,20 @@ loaded once for a module, and those of the event loop, which is closed after the
 
 FAREWELL_S = 1.0
 """How long a thread that has been told to end may take."""
+
+
+# How long an example takes depends on how busy the machine is, so it is no reason to fail.
+settings.register_profile("on a busy machine", settings(), deadline=None)
+settings.load_profile("on a busy machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Do not measure the coverage of tests that run the same lines a hundred times: it doubles what they cost."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) or item.get_closest_marker(
+            "models"
+        ):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)

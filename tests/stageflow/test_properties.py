@@ -36,7 +36,7 @@ STATUS = {"ok": "ok", "skip": "skip", "cancel": "cancel", "fail": "fail", "raise
 STAGE_ENDS = {"stage.completed", "stage.skipped", "stage.failed", "stage.cancelled"}
 RUN_ENDS = {"pipeline.completed", "pipeline.failed", "pipeline.cancelled"}
 
-profile = settings(max_examples=150, deadline=None, derandomize=True)
+profile = settings(max_examples=150, derandomize=True)
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ def requests_over(draw: st.DrawFn) -> Story:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(requests_over())
 def test_every_request_ends_in_one_way_that_is_told(story: Story) -> None:
     told = perform(story)
@@ -325,13 +325,13 @@ def test_a_turn_behind_an_answer_that_may_not_be_interrupted_is_answered_when_th
     assert told.context[-1] == ("assistant", "Very well.")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conversations())
 def test_any_conversation_keeps_the_rules(story: Story) -> None:
     keeps_the_rules(story, perform(story))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(conversations(), conversations())
 def test_two_conversations_on_one_loop_keep_the_rules_and_go_as_they_go_alone(
     one: Story, other: Story

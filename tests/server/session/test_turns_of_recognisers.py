@@ -58,7 +58,7 @@ def heard_words(events: list[dict[str, Any]]) -> list[str]:
     commits=st.lists(st.floats(0.5, 9), max_size=1),
     holds_voice=st.booleans(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_word_is_answered_twice(
     script: tuple[At, ...], says: list[tuple[float, float]], commits: list[float], holds_voice: bool
 ) -> None:
@@ -81,7 +81,7 @@ def test_no_word_is_answered_twice(
 
 
 @given(script=scripts())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_word_of_a_turn_that_has_ended_is_lost_while_nobody_answers(script: tuple[At, ...]) -> None:
     ends = [at.event.transcript.text for at in script if isinstance(at.event, TurnOver)]
     told = perform(asking(Story(until_s=30.0, turns=script), create_response=False))

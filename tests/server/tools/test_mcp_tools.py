@@ -667,7 +667,7 @@ def check_calls(messages: Sequence[Message]) -> None:
     assert not wanted
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(SAID, min_size=1, max_size=4), SOUNDS, st.floats(0.0, 3.0), st.booleans())
 def test_whenever_people_speak_no_result_is_lost(
     script: list[str | Said], sounds: list[tuple[float, float]], takes_s: float, needs_approval: bool

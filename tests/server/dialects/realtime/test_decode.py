@@ -260,7 +260,7 @@ def answer(dialect: RealtimeDialect, frame: str | bytes) -> list[str | bytes]:
     return []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(FRAMES, min_size=1, max_size=3))
 def test_any_frame_is_a_command_or_a_client_error(frames: list[str | bytes]) -> None:
     dialect = RealtimeDialect(SessionConfig())
@@ -269,7 +269,7 @@ def test_any_frame_is_a_command_or_a_client_error(frames: list[str | bytes]) -> 
             assert json.loads(told)["type"] in ("error", "session.updated")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000))
 def test_any_audio_comes_out_as_it_went_in(data: bytes) -> None:
     assert decoded(append(base64_of(data))) == AppendAudio(data)

@@ -93,7 +93,7 @@ def test_there_is_always_a_cut() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3000), st.floats(-80, -5))
-@settings(max_examples=50, derandomize=True, deadline=None)
+@settings(max_examples=50, derandomize=True)
 def test_a_span_lies_in_the_audio_and_begins_and_ends_loud(seed: int, ms: int, dbfs: float) -> None:
     samples = white_noise(ms, dbfs, seed)
     levels = frame_levels(samples)

@@ -69,7 +69,7 @@ def test_what_is_longer_is_cut_in_a_pause() -> None:
 
 
 @given(st.integers(15_001, 50_000), st.integers(0, 1000))
-@settings(max_examples=15, derandomize=True, deadline=None)
+@settings(max_examples=15, derandomize=True)
 def test_pieces_lie_end_to_end_and_none_is_too_long(ms: int, seed: int) -> None:
     samples = white_noise(ms, -30, seed)
     segments = read_all(samples)
