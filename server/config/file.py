@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -38,8 +39,10 @@ _ELSEWHERE = {
 }  # fmt: skip
 """Settings that are in other tables than `[server]`."""
 
+_KINDS = ("stt", "llm", "tts", "vad", "end_of_turn")
+
 _PLACES = {
-    **{kind: f"{kind}.use" for kind in ("stt", "llm", "tts", "vad", "end_of_turn")},
+    **{kind: f"{kind}.use" for kind in _KINDS},
     "guard_words": "guard.words",
     "guard_patterns": "guard.patterns",
     "guard_refusal": "guard.refusal",
@@ -114,6 +117,16 @@ class ProviderTable(BaseModel):
         return joined(use)
 
 
+def _written_out(table: object) -> object:
+    """The table of a provider whose name alone is written: `stt = "deepgram"` says as much as a table with `use`."""
+    return {"use": table} if isinstance(table, str | list) else table
+
+
+_Provider = Annotated[
+    ProviderTable, BeforeValidator(_written_out, json_schema_input_type=ProviderTable | str | list[str])
+]
+
+
 class GuardTable(BaseModel):
     """What is not answered, and what is said instead."""
 
@@ -157,11 +170,11 @@ class Tables(BaseModel):
     model_config = _STRICT
 
     server: ServerTable = Field(default_factory=ServerTable)
-    stt: ProviderTable | None = None
-    llm: ProviderTable | None = None
-    tts: ProviderTable | None = None
-    vad: ProviderTable | None = None
-    end_of_turn: ProviderTable | None = None
+    stt: _Provider | None = None
+    llm: _Provider | None = None
+    tts: _Provider | None = None
+    vad: _Provider | None = None
+    end_of_turn: _Provider | None = None
     agents: tuple[Agent, ...] = ()
     routes: tuple[Route, ...] = ()
     guard: GuardTable = GuardTable()
@@ -201,6 +214,7 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         return FileContent(path), (f"{path}: is not TOML: {error}",)
     faults = list[str]()
+    raw |= {kind: _written_out(raw[kind]) for kind in _KINDS if kind in raw}
     _read_secrets(raw, path, faults)
     try:
         tables = Tables.model_validate(raw)
@@ -243,11 +257,7 @@ def _remove(table: Any, path: Sequence[Any]) -> None:
 
 
 def _content(path: Path, tables: Tables) -> FileContent:
-    providers = {
-        kind: table.model_dump()
-        for kind in ("stt", "llm", "tts", "vad", "end_of_turn")
-        if (table := getattr(tables, kind)) is not None
-    }
+    providers = {kind: table.model_dump() for kind in _KINDS if (table := getattr(tables, kind)) is not None}
     settings: dict[str, Any] = {name: getattr(tables.server, name) for name in tables.server.model_fields_set}
     settings |= {kind: table["use"] for kind, table in providers.items()}
     guard = tables.guard.model_fields_set - {"rules"}

@@ -47,9 +47,20 @@ def faults(text: str) -> list[str]:
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
 
 
+def test_a_provider_may_be_a_line() -> None:
+    short = load(
+        'stt = "scripted"\nllm = "echo"\ntts = ["scripted", "embedded"]\nvad = "webrtc"\nend_of_turn = "none"'
+    )
+    long = load(CHEAP.replace('[tts]\nuse = "scripted"', '[tts]\nuse = ["scripted", "embedded"]'))
+    assert short.settings.model_dump() == long.settings.model_dump()
+    assert short.settings.tts == "scripted,embedded"
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ('stt = 3', "stageflow-voice.toml: stt: Input should be a valid dictionary"),
+        ('llm = "ecko"', "llm 'ecko' is not built in"),
         ("[server", "stageflow-voice.toml: is not TOML: "),
         (CHEAP + "[server]\nprot = 80", "stageflow-voice.toml: server.prot: is no key; did you mean 'port'?"),
         (CHEAP + "[server]\nport = 'many'", "stageflow-voice.toml: server.port: Input should be a valid integer"),
