@@ -69,7 +69,12 @@ def package(module: str, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in BUILT_IN[kind]])
 def test_what_is_built_in_is_complete(kind: Kind, name: str) -> None:
-    provider = find_provider(kind, name)
+    try:
+        provider = find_provider(kind, name)
+    except ProviderFault as fault:
+        if "which is not installed: `scripts/setup " in str(fault):
+            pytest.skip(str(fault))
+        raise
     assert provider.origin == "built in"
     assert provider.about.endswith(".")
     assert (provider.capabilities is not None) == (kind in ("stt", "llm", "tts"))
