@@ -40,6 +40,7 @@ from server.gateway.intake import Intake, IntakeState
 from server.gateway.large_message import LargeMessage
 from server.gateway.meter import IntakeLimits, Meter
 from server.gateway.request_body import RequestBody
+from server.gateway.silence_watch import SilenceWatch
 
 ABNORMAL = 1006
 """Nobody said good-bye."""
@@ -80,8 +81,8 @@ class GuardedConnection(ServerConnection):
         self._meter = Meter(self.limits, self.loop.time())
         self._large = LargeMessage(self.memory, partial(self._give_up, POLICY_VIOLATION, TOO_LONG_ON_ITS_WAY))
         self._intake = Intake(self, self._parse, self._meter, self._large, self.share)
-        self._silence_s = self.limits.silence_s
-        self._silence_timer = self.loop.call_later(self._silence_s, self._check_silence)
+        lost = partial(self._give_up, INTERNAL_ERROR, "keepalive ping timeout")
+        self._silence = SilenceWatch(self.loop, self._intake, self.limits.silence_s, lost)
         self._abort_timer: asyncio.TimerHandle | None = None
         _keep_little_in_the_kernel(transport)
         self.recv_messages.pause = self._intake.session_is_full
@@ -101,9 +102,7 @@ class GuardedConnection(ServerConnection):
 
     def expect_life(self, silence_s: float) -> None:
         """Give a client up that has been silent for so long, if that is shorter than the limit: it can come back."""
-        self._silence_s = min(silence_s, self.limits.silence_s)
-        self._silence_timer.cancel()
-        self._check_silence()
+        self._silence.shorten(silence_s)
 
     @property
     def ended_with(self) -> int | None:
@@ -170,7 +169,7 @@ class GuardedConnection(ServerConnection):
         """Leave no timer behind."""
         self._intake.stop()
         self._large.release()
-        self._silence_timer.cancel()
+        self._silence.stop()
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
@@ -189,19 +188,9 @@ class GuardedConnection(ServerConnection):
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _check_silence(self) -> None:
-        """Whether the client is still there, as far as we would know: it may be that we have not read."""
-        now, intake = self.loop.time(), self._intake
-        if intake.state is not IntakeState.OPEN:
-            intake.heard_at = now
-        left_s = intake.heard_at + self._silence_s - now
-        if left_s <= 0 and self.protocol.state is OPEN:
-            self._give_up(INTERNAL_ERROR, "keepalive ping timeout")
-        else:
-            again_s = left_s if left_s > 0 else self._silence_s
-            self._silence_timer = self.loop.call_later(again_s, self._check_silence)
-
     def _give_up(self, code: int, reason: str) -> None:
+        if self.protocol.state is not OPEN:
+            return
         self._intake.stop()
         self.protocol.fail(code, reason)
         self.send_data()
