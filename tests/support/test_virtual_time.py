@@ -1,9 +1,12 @@
 """Virtual time: jumps, order, exactness, and hangs that are found."""
 
+import asyncio
+import math
+
 import anyio
 import pytest
 
-from tests.support.virtual_time import StalledError, run_virtual, virtual
+from tests.support.virtual_time import StalledError, run_virtual, virtual, virtual_loop
 
 
 @virtual
@@ -26,6 +29,25 @@ async def test_timers_go_off_in_order() -> None:
         tasks.start_soon(note, "early", 0.5)
         tasks.start_soon(note, "middle", 1.0)
     assert seen == [("early", 0.5), ("middle", 1.0), ("late", 2.0)]
+
+
+@virtual
+async def test_who_waits_for_a_time_has_it_when_woken() -> None:
+    """Two who were woken a little too early, and waited again, would wake each other for ever."""
+    due_s = 5.0
+
+    async def wait(turns: int) -> None:
+        await anyio.sleep(math.nextafter(due_s, 0.0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while virtual_loop().time() < due_s:
+            assert virtual_loop().turns < 100
+            await asyncio.sleep(due_s - virtual_loop().time())
+        assert virtual_loop().time() == due_s
+
+    async with anyio.create_task_group() as tasks:
+        for turns in range(2):
+            tasks.start_soon(wait, turns)
 
 
 @virtual

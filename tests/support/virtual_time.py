@@ -9,6 +9,7 @@ would last for ever: that raises StalledError at once. Threads and sockets canno
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
@@ -57,6 +58,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+
+    @property
+    def _clock_resolution(self) -> float:
+        """How much too early a timer may ring: not at all. It would be set again, and the time would never come.
+
+        The loop rings what is set for less than this from now, so the least number that counts is needed.
+        """
+        return math.ulp(self._jumping.now_s)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, value: float) -> None:
+        """That of the system's clock, which the loop sets, is not ours."""
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
