@@ -207,7 +207,8 @@ def check_pipeline(pipeline: Pipeline) -> tuple[str, ...]:
         found += _unspoken(specs)
     for spec in pipeline.stages:
         found += (
-            f"stage {spec.name!r} {fault}" for fault in (*_holds_up(spec, specs), *_unread(spec, specs))
+            f"stage {spec.name!r} {fault}"
+            for fault in (*_fails_open(spec), *_holds_up(spec, specs), *_unread(spec, specs))
         )
     return tuple(found)
 
@@ -234,6 +235,12 @@ def _unspoken(specs: Mapping[str, StageSpec]) -> Iterator[str]:
                 f"the stream of agent {spec.name!r} {lack}, so that what it says is not spoken: "
                 f"add {spec.name!r} to the streams of {TTS!r}, or of a stage that {TTS!r} reads"
             )
+
+
+def _fails_open(spec: StageSpec) -> Iterator[str]:
+    """Guards whose failure nobody would notice."""
+    if spec.kind is StageKind.GUARD and spec.optional:
+        yield "is a guard, and what it could not judge would be heard: leave optional=True out"
 
 
 def _holds_up(spec: StageSpec, specs: Mapping[str, StageSpec]) -> Iterator[str]:

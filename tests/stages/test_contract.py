@@ -62,6 +62,10 @@ FAULTY: dict[str, tuple[Callable[[Pipeline], Pipeline], tuple[str, ...]]] = {
         lambda p: p.with_stage("count", does, StageKind.WORK, streams=("agent",)),
         ("stage 'count' is of kind WORK and reads the stream of 'agent'", "dependencies=('agent',)"),
     ),
+    "a guard that may fail": (
+        lambda p: p.insert("judge", does, ("stt", "agent"), StageKind.GUARD, optional=True),
+        ("stage 'judge' is a guard", "leave optional=True out"),
+    ),
     "an unknown dependency": (
         lambda p: p.with_stage("late", does, dependencies=("nobody",)),
         ("depends on 'nobody', which is not in the pipeline",),
