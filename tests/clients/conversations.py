@@ -37,13 +37,13 @@ from tests.support.wire_tap import WireTap, wire_tap
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / ".venv-clients"
-DEADLINES_S = {"talk": 45, "tool": 15}
-"""A call of a tool takes 1 to 5 s; a client that has to wait for what it misses waits for longer than 15."""
+DEADLINE_S = 150
+"""For what hangs: most of a conversation is spent on starting the program, and that depends on the machine."""
 HARMLESS = {"response_cancel_not_active"}
 """LiveKit cancels whatever speech interrupts, although it asked the server to; it expects this error."""
 PRINTS_WIRE = "STAGEFLOW_CLIENTS_WIRE" in os.environ
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ async def converse(client: Client, scene: str, clip: Path) -> Report:
         async with live_server(StockAgent(), **certificate.settings()) as server:
             url = f"wss://127.0.0.1:{server.port}/v1/realtime"
             trust = {"NODE_EXTRA_CA_CERTS": str(certificate.cert_file)}
-            report = await run([*command, url, str(clip)], DEADLINES_S[scene], trust)
+            report = await run([*command, url, str(clip)], trust)
     else:
         async with live_server(StockAgent()) as server, wire_tap(server.port) as tap:
             try:
-                report = await run([*command, tap.url, str(clip)], DEADLINES_S[scene])
+                report = await run([*command, tap.url, str(clip)])
             finally:
                 if PRINTS_WIRE:
                     show(tap)
@@ -143,11 +143,9 @@ async def converse(client: Client, scene: str, clip: Path) -> Report:
     return report
 
 
-async def run(
-    command: list[str], deadline_s: float, environment: Mapping[str, str] = MappingProxyType({})
-) -> Report:
+async def run(command: list[str], environment: Mapping[str, str] = MappingProxyType({})) -> Report:
     """What a program reports."""
-    with anyio.fail_after(deadline_s):
+    with anyio.fail_after(DEADLINE_S):
         done = await anyio.run_process(command, check=False, env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr.decode()
     sys.stderr.write(done.stderr.decode())
@@ -193,7 +191,7 @@ async def test_its_hosted_tools_are_listed_approved_of_and_called(clip: Path) ->
     async with mcp_server() as shop, live_server(model, None, servers, mcp_servers=(shop.url,)) as server:
         async with wire_tap(server.port) as tap:
             command = [*client.command(), "hosted", tap.url, str(clip)]
-            report = await run(command, DEADLINES_S["tool"], {"MCP_URL": shop.url})
+            report = await run(command, {"MCP_URL": shop.url})
     check_trace(tap.calls[0].events(), ended=False)
     assert report.errors == []
     assert (report.said, report.tool) == (["One moment.", "There are seven.", "It is yours."], "bought shoes")
@@ -212,7 +210,7 @@ async def test_what_the_documentation_says_of_it_runs_as_it_stands(client: Clien
     tls = certificate.settings() if client.wants_tls else {}
     async with live_server(None, **tls) as server:
         await anyio.Path(program).write_text(code.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}"))
-        with anyio.fail_after(DEADLINES_S["talk"]):
+        with anyio.fail_after(DEADLINE_S):
             trust = {"NODE_EXTRA_CA_CERTS": str(certificate.cert_file)}
             done = await anyio.run_process(
                 [command[0], str(program)], check=False, env={**os.environ, **trust}

@@ -14,7 +14,7 @@ from server.client.client import RealtimeClient
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 SPOKEN = "response.output_audio_transcript.done"
 

@@ -9,7 +9,7 @@ from tests.support.live_server import ask, live_server
 from tests.support.stage import voiced
 from tests.support.trace_checker import check_trace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
 ROME = ToolCall("call_0", "weather", '{"city": "Rome"}')

@@ -17,7 +17,7 @@ from tests.support.audio_maker import SPEECH_DIR, clip
 from tests.support.live_server import live_server, neighbour
 from tests.support.trace_checker import check_trace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 

@@ -38,7 +38,7 @@ AFTERNOON = datetime(2026, 11, 25, 15, 30, tzinfo=UTC)
 """Some times of day are misheard whoever says them ("4:30" as "for 30"), so it is always the same."""
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
-pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.models]
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
 from tests.support.virtual_time import tasks_left
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 OF_A_SESSION = (Session, ResponseRun, Conversation, Outbound, Utterance, Run)
 

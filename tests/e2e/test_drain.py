@@ -11,7 +11,7 @@ from tests.support.live_server import ask
 from tests.support.served import Served, served
 from tests.support.trace_checker import check_trace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 STOPPING = {
     "error": {

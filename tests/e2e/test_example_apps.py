@@ -20,7 +20,7 @@ from tests.support.live_server import ask
 from tests.support.snippets import ROOT
 from tests.support.stage import voiced
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 EXAMPLES = ROOT / "docs" / "examples"
 CHEAP: dict[str, Any] = {

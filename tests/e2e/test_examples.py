@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.test_conversation import server
 from tests.support.snippets import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.models]
 
 EXAMPLES = ROOT / "docs" / "examples"
 

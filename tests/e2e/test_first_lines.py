@@ -10,7 +10,7 @@ from anyio.streams.text import TextReceiveStream
 
 from tests.support.served import SCRIPTED
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 async def hint(**settings: str) -> str:

@@ -19,7 +19,7 @@ from stages.testing.servers.coded import CodedWords, said
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.serving import serving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 QUESTION = "What time is it in Reykjavik?"
 RATE_HZ = 24_000

@@ -18,7 +18,7 @@ from tests.support.live_server import ask, live_server
 from tests.support.mcp_server import mcp_server
 from tests.support.trace_checker import check_trace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 STOCK = ToolCall("call_0", "stock", '{"what": "shoes"}')
 BUY = ToolCall("call_0", "buy", '{"what": "shoes"}')

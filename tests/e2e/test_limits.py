@@ -23,7 +23,7 @@ from tests.support.live_server import ask, live_server, neighbour
 from tests.support.stage import voiced
 from tests.support.trace_checker import check_trace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 def frame(type: str, **fields: Any) -> str:

@@ -13,7 +13,7 @@ from server.client.client import RealtimeClient
 from tests.support.live_server import ask
 from tests.support.nodes import KEY, Nodes, three_nodes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 
 async def talk(client: RealtimeClient, text: str = "one two three") -> None:

@@ -32,7 +32,7 @@ from tests.support.stock_agent import ANSWER, CITY, TOOL, StockAgent
 from tests.support.trace_checker import check_trace
 from tests.support.wire_tap import wire_tap
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 WIRE_HZ = 24_000
 FRAME = WIRE_HZ // 50

@@ -16,7 +16,7 @@ from stages.testing.fakes import Said, ScriptedModel, ScriptedRecogniser, Script
 from tests.support.live_server import ask
 from tests.support.mcp_server import mcp_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 STOCK = ToolCall("call_0", "shop__stock", '{"what": "shoes"}')
 

@@ -28,7 +28,7 @@ from server.domain.values import IgnoredSetting, SessionConfig
 from stages.testing.fakes import ScriptedVoice
 from tests.support.live_server import LiveServer, ask, live_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 QUESTION = Path(__file__).parents[2] / "docs" / "examples" / "question.wav"
 ANSWER = "You said: hello there"

@@ -19,7 +19,7 @@ from tests.support.live_server import LiveServer, ask, live_server
 from tests.support.snippets import ROOT
 from tests.support.stage import voiced
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 PATIENCE_S = 60
 PREPARED = 2

@@ -25,7 +25,7 @@ from tests.e2e.test_own_stages import (
     Tools,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.models]
 
 
 @dataclass

@@ -11,7 +11,7 @@ from stageflow.tools import Tool
 from stages.testing.fakes import ScriptedModel, ScriptedVoice
 from tests.support.live_server import ask, live_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 class ConnectingModel(ScriptedModel):

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.live_server import LiveServer, live_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 FAR, OTHER, KEY = "198.51.100.1", "203.0.113.9", "k-0123456789abcdef"
 

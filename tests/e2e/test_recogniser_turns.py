@@ -19,7 +19,7 @@ from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.serving import serving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(40)]
+pytestmark = pytest.mark.e2e
 
 WORDS = "zero one two three four five six seven eight nine ten eleven"
 RATE_HZ = 24_000

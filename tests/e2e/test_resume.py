@@ -27,7 +27,7 @@ CUTS = int(os.environ.get("RESUME_CUTS", "60"))
 CALLS = 6
 """At once."""
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + 2 * CUTS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * CUTS)]
 
 
 def random_cuts(chance: random.Random) -> Callable[[], Cut]:

@@ -29,7 +29,6 @@ from tests.support.wire_tap import TappedCall, wire_tap
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
     pytest.mark.skipif(
         not HAS_PORTAUDIO, reason="NO PORTAUDIO: the microphone is not tested; apt-get install libportaudio2"
     ),

@@ -19,7 +19,7 @@ from stageflow.tools import ToolCall
 from stages.testing.fakes import EchoModel, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(autouse=True)

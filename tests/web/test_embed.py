@@ -18,7 +18,6 @@ from tests.web.axe import violations
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
     pytest.mark.skipif(
         CHROMIUM is None, reason="NO CHROMIUM: the page is not tested; apt-get install chromium"
     ),

@@ -8,7 +8,6 @@ from tests.web.talking import EAR, WORDS, begin, check_words
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
     pytest.mark.skipif(
         FIREFOX is None, reason="NO FIREFOX: the page is not tested in it; apt-get install firefox-esr"
     ),

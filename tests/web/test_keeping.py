@@ -17,7 +17,6 @@ from tests.web.talking import begin, lines, write
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
     pytest.mark.skipif(
         CHROMIUM is None, reason="NO CHROMIUM: the page is not tested; apt-get install chromium"
     ),

@@ -70,4 +70,4 @@ async def main() -> None:
     print(json.dumps(report))
 
 
-asyncio.run(asyncio.wait_for(main(), 40))
+asyncio.run(asyncio.wait_for(main(), 120))

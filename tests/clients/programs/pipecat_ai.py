@@ -128,4 +128,4 @@ async def main() -> None:
 
 logger.remove()
 logger.add(sys.stderr, level="WARNING")
-asyncio.run(asyncio.wait_for(main(), 40))
+asyncio.run(asyncio.wait_for(main(), 120))

@@ -11,7 +11,6 @@ from server.__main__ import main
 
 
 @pytest.mark.parametrize("kind", ["stt", "tts", "llm", "stage", "tools"])
-@pytest.mark.timeout(120)
 def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     assert main(["new", kind, "acme_one", "--into", str(tmp_path)]) == 0
     folder = tmp_path / "stageflow-voice-acme-one"

@@ -6,8 +6,6 @@ import pytest
 
 from server.__main__ import main
 
-pytestmark = pytest.mark.timeout(120)
-
 SLOW_STEPS = '''
 """A voice that holds the loop, and tells its key."""
 

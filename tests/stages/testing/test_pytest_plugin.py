@@ -5,8 +5,6 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pytest
-
 TESTS = """
 from contextlib import asynccontextmanager
 
@@ -59,7 +57,6 @@ def test_pytest_finds_it() -> None:
     )
 
 
-@pytest.mark.timeout(120)
 def test_one_test_a_check(tmp_path: Path) -> None:
     (tmp_path / "test_acme.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_acme.py"]

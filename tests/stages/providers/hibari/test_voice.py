@@ -22,8 +22,6 @@ from stages.runtime.worker import Worker
 from stages.testing.contracts import check_synthesiser
 from tests.support.audio_maker import dbfs
 
-pytestmark = pytest.mark.timeout(30)
-
 
 async def speeches(voice: EmbeddedVoice, text: str, speed: float = 1.0) -> list[Speech]:
     async with aclosing(voice.stream(text, speed=speed)) as speech:
