@@ -3,6 +3,7 @@
 Its sentences begin and end in silence, which is cut, and are louder than speech should be: a gain sees to that.
 """
 
+import re
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, Literal, Self
@@ -108,6 +109,11 @@ class PicoVoice:
         return quantise(spoken[found].astype(np.float32) * 10 ** (_GAIN_DB / 20))
 
 
+_LONG_WORD = re.compile(r"\S{40}(?=\S)")
+"""The engine reads past its own buffer in a word of 200 bytes, and may then compute for ever, holding the GIL."""
+
+
 def _plain(sentence: str) -> str:
-    """Without what the engine takes for its own markup, or ends at."""
-    return sentence.replace("<", " ").replace(">", " ").replace("\0", " ").replace("\\", " ").strip()
+    """Without what the engine takes for its own markup, or ends at; long words in pieces."""
+    text = sentence.replace("<", " ").replace(">", " ").replace("\0", " ").replace("\\", " ").strip()
+    return _LONG_WORD.sub(r"\g<0> ", text)

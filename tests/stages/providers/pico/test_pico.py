@@ -1,6 +1,9 @@
 """Pico's voices, and Whisper base that hears them: each language there and back."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +64,27 @@ def test_every_language_of_the_texts_has_a_voice_and_is_recognised() -> None:
 
 async def test_it_keeps_the_contract_of_a_voice(voice: PicoVoice) -> None:
     await check_synthesiser(voice)
+
+
+SPEAK_ODD_WORDS = """
+from stages.providers.pico.voice import PicoSettings, PicoVoice
+voice = PicoVoice.from_settings(PicoSettings(language="de"))
+for letter in "xé1ß.ж漢-":
+    voice._speak(letter * 300, 1.0)
+    voice._speak("Hallo " + letter * 99 + " Welt", 1.0)
+voice.close()
+"""
+
+
+@pytest.mark.parametrize("fill", [1, 85, 127, 255])
+def test_no_word_is_too_long_whatever_lies_behind_its_end(fill: int) -> None:
+    """The engine reads what it has not written; this fills it. In a process that can be killed: it may hold the GIL."""
+    subprocess.run(
+        [sys.executable, "-c", SPEAK_ODD_WORDS],
+        env={**os.environ, "MALLOC_PERTURB_": str(fill)},
+        timeout=120,
+        check=True,
+    )
 
 
 async def test_it_is_as_loud_as_speech_and_begins_at_once(voice: PicoVoice) -> None:
