@@ -40,15 +40,6 @@ settings.register_profile("on a busy machine", settings(), deadline=None)
 settings.load_profile("on a busy machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Do not measure the coverage of tests that run the same lines a hundred times: it doubles what they cost."""
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) or item.get_closest_marker(
-            "models"
-        ):
-            item.add_marker("no_cover")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_blocking() -> Iterator[BlockBuster]:
     """A blocking call of ours on a running loop raises `blockbuster.BlockingError`."""
