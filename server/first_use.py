@@ -46,7 +46,7 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 def give_memory_back() -> None:
     """Have large pieces of memory go back to the system when they are let go of, instead of being kept for their like;
     to be called before anything is loaded. With the embedded models a server takes 45 MB less. Only glibc can."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # TypeError: Windows has no such library
         allocator = ctypes.CDLL(None)
         allocator.mallopt(_ARENA_MAX, 2)
         allocator.mallopt(_MMAP_THRESHOLD, 1 << 20)
@@ -54,5 +54,5 @@ def give_memory_back() -> None:
 
 def _trim() -> None:
     """Give the system back what loading the models has left free. Where the C library cannot, it stays."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # TypeError: Windows has no such library
         ctypes.CDLL(None).malloc_trim(0)
