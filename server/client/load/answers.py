@@ -44,6 +44,8 @@ class Answer:
     flushed_s: float | None = None
     played: list[Samples] = field(default_factory=list)
     """What left the loudspeaker, where that is kept."""
+    packets: list[tuple[float, float]] = field(default_factory=list)
+    """When each packet came, and how many ms were waiting to be played then; where the audio is kept."""
 
 
 class Answers:
@@ -71,8 +73,10 @@ class Answers:
         self._answers.append(answer)
         return answer
 
-    def add(self, answer: Answer, audio: Audio, place: int, now_s: float) -> None:
-        """The next packet of an answer lies at this place of the ring."""
+    def add(self, answer: Answer, audio: Audio, place: int, now_s: float, waiting: int) -> None:
+        """The next packet of an answer lies at this place of the ring, where so many samples wait to be played."""
+        if self._keeps_audio:
+            answer.packets.append((now_s, waiting * 1000 / self._rate_hz))
         if answer.item_id != audio.item_id:
             answer.item_id, answer.item_at = audio.item_id, place
         if answer.sounded_s is None:

@@ -15,7 +15,7 @@ from server.client.load.script import Scenario
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Target, Trouble, Wire
+from server.client.load.wire import Mark, Target, Trouble, Wire
 
 _TROUBLES = 20
 
@@ -91,6 +91,8 @@ class Caller:
         for sound in sounds:
             if isinstance(sound, Trouble):
                 self._complain(sound.message)
+            elif isinstance(sound, Mark):
+                self._book.mark(sound.name, now_s)
             else:
                 self.ear.take(sound, now_s)
 

@@ -65,30 +65,6 @@ def points(values: Sequence[Point], unit: str, title: str, mark_x: float | None 
     return _frame(title, "".join(parts), (0, last), top, unit)
 
 
-def spans(
-    rows: Sequence[tuple[str, Sequence[tuple[float, float, str]]]], first: float, last: float, title: str
-) -> str:
-    """Rows of stretches of time in seconds, each of a class: who spoke when."""
-    height = len(rows) * 26 + _TOP + _BOTTOM
-    parts = []
-    for number, (name, stretches) in enumerate(rows):
-        y = _TOP + number * 26
-        parts.append(f'<text class="row" x="0" y="{y + 15}">{escape(name)}</text>')
-        for start, stop, kind in stretches:
-            left, right = _x(start, first, last), _x(stop, first, last)
-            said = escape(f"{start:.2f} to {stop:.2f} s")
-            parts.append(
-                f'<rect class="{escape(kind)}" x="{left:.1f}" y="{y}" width="{max(1.5, right - left):.1f}" height="20">'
-                f"<title>{said}</title></rect>"
-            )
-    labels = (
-        f'<text x="{_LEFT}" y="{height - 8}">{first:.1f} s</text>'
-        f'<text class="end" x="{WIDTH - _RIGHT}" y="{height - 8}">{last:.1f} s</text>'
-    )
-    body = "".join(parts) + labels
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{body}</svg>'
-
-
 def _frame(title: str, body: str, x_range: tuple[float, float], top: float, unit: str) -> str:
     base = HEIGHT - _BOTTOM
     axes = (

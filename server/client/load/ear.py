@@ -118,7 +118,7 @@ class Ear:
         if not self.ring.write(audio.samples):
             self.overflows += 1
             return
-        self.answers.add(answer, audio, place, now_s)
+        self.answers.add(answer, audio, place, now_s, self.ring.waiting)
         self._begin(now_s, answer)
 
     def _begin(self, now_s: float, answer: Answer) -> None:

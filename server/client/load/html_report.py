@@ -1,11 +1,15 @@
 """A report as one page without network or script: charts, the worst turns to listen to, all figures. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 
-from server.client.load.charts import Point, histogram, points, spans
+from server.client.load.charts import Point, histogram, points
 from server.client.load.figures import COUNTS, LATENCIES
 from server.client.load.report import Report, StepReport, TurnReport, shown_ms
+from server.client.load.timelines import timeline
+
+_DRAWN = 60
+"""So many turns of a load are drawn besides the worst."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--soft:#5b6b7b;--rule:#d5dde5;--bar:#3b78c2;--good:#1e8757;
@@ -17,7 +21,7 @@ font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.4rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6em 0 .4em}
 h3{font-size:1rem;margin:1em 0 .2em}p{margin:.3em 0}.soft{color:var(--soft)}.held,.good{color:var(--good)}
 .broken,.bad{color:var(--bad)}.invalid{color:var(--warn)}.verdict{font-size:1.2rem;font-weight:600}
-.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr))}
+.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));align-items:start}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px;min-width:0}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{padding:4px 8px;text-align:right;
@@ -29,8 +33,10 @@ svg text{fill:var(--soft);font-size:13px}
 .line{fill:none;stroke:var(--bar);
 stroke-width:2}line.good,line.bad{stroke:currentColor;stroke-width:2}circle.good,circle.bad{fill:currentColor}
 .mark{stroke:var(--warn);stroke-width:2;stroke-dasharray:5 4}rect.said{fill:var(--bar)}rect.heard{fill:var(--good)}
-rect.wait{fill:var(--rule)}audio{width:100%;height:36px}
-@media(max-width:560px){svg text{font-size:20px}}
+rect.wait{fill:var(--rule)}polygon.waiting{fill:var(--bar);opacity:.55}.tick.line{stroke-width:1.5}
+.tick.mark{stroke-dasharray:none;stroke-width:3}td.value{white-space:normal}summary{cursor:pointer;margin:1em 0}
+audio{width:100%;height:36px}
+@media(max-width:560px){svg text{font-size:20px}th,td{padding:4px 3px}table{font-size:.82rem}.card{padding:10px}}
 """
 
 
@@ -85,6 +91,7 @@ def _loads(report: Report) -> str:
         broken = [one.objective for one in step.verdicts if not one.holds]
         state = "invalid" if step.invalid else "broken" if broken else "held"
         cells = [
+            f'<span class="{state}">{state}</span>',
             f"{step.counts['turns']:g}",
             shown_ms(v2v, 50),
             shown_ms(v2v, 95),
@@ -95,12 +102,10 @@ def _loads(report: Report) -> str:
             *(f"{step.counts[name]:g}" for name in ("gaps", "missed", "lost", "refused")),
         ]
         cells.append(f"{step.generator['cpu']:.0%}")
-        rows.append(
-            f"<tr><td>{escape(step.load)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}"
-            f'<td class="{state}">{state}</td></tr>'
-        )
+        rows.append(f"<tr><td>{escape(step.load)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     names = (
         "load",
+        "",
         "turns",
         "v2v p50",
         "p95",
@@ -110,8 +115,7 @@ def _loads(report: Report) -> str:
         "missed",
         "lost",
         "refused",
-        "CPU",
-        "",
+        "generator CPU",
     )
     return _table(names, rows)
 
@@ -140,14 +144,23 @@ def _step(step: StepReport) -> Iterator[str]:
     for name, title in (("v2v", "Voice to voice"), ("barge_stop", "Interruption to silence")):
         if (latency := step.latencies.get(name)) is not None:
             chart = histogram(latency.histogram, 50, "ms", title)
-            yield f'<div class="card"><h3>{title}, ms (n={latency.n})</h3>{chart}</div>'
-    yield f'<div class="card"><h3>Gaps over time, ms each</h3>{_gaps(step)}</div>'
-    yield f'<div class="card"><h3>Latencies, ms</h3>{_latencies(step)}</div>'
-    yield f'<div class="card"><h3>Counts</h3>{_counts(step)}</div>'
+            yield _card(f"{title}, ms (n={latency.n})", chart)
+    yield _card("Latencies, ms", _latencies(step))
+    yield _card("Gaps over time, ms each", _gaps(step))
+    yield _card("Counts", _counts(step))
+    yield _card("The generator: whether these figures can be trusted", _generator(step))
     yield "</div>"
     if step.worst:
         yield "<h3>The turns that were waited for longest</h3>"
-        yield '<div class="grid">' + "".join(map(_worst, step.worst)) + "</div>"
+        yield '<div class="grid">' + "".join(map(_turn, step.worst)) + "</div>"
+    drawn = [turn for turn in step.turns if turn.packets][-_DRAWN:]
+    if drawn:
+        yield f"<details><summary>The newest {len(drawn)} turns, drawn</summary>"
+        yield '<div class="grid">' + "".join(map(_turn, drawn)) + "</div></details>"
+
+
+def _card(title: str, body: str) -> str:
+    return f'<div class="card"><h3>{escape(title)}</h3>{body}</div>'
 
 
 def _gaps(step: StepReport) -> str:
@@ -164,38 +177,44 @@ def _latencies(step: StepReport) -> str:
 
 
 def _counts(step: StepReport) -> str:
-    generator = step.generator
-    counts = {**{name: f"{count:g}" for name, count in step.counts.items()}}
+    """What there was; what there was none of goes into one line."""
+    counts = {name: f"{count:g}" for name, count in step.counts.items() if count}
     counts |= {f"discarded: {reason}": str(count) for reason, count in step.discarded.items()}
     counts |= {f"the server says: {said}": str(count) for said, count in step.troubles.items()}
     counts |= {f"lost or refused: {why}": str(count) for why, count in step.whys.items()}
-    counts["frames sent late, p99 and max"] = (
-        f"{generator['send_late_p99_ms']:g}, {generator['send_late_max_ms']:.0f} ms of {generator['frames']:g}"
+    none = ", ".join(name for name, count in step.counts.items() if not count)
+    return _pairs(counts) + (f'<p class="soft">none: {none}</p>' if none else "")
+
+
+def _generator(step: StepReport) -> str:
+    told = step.generator
+    return _pairs(
+        {
+            "frames sent": f"{told['frames']:.0f}, {told['realtime_ratio']:.1%} of those due",
+            "frames sent late, p50, p99, max": f"{told['send_late_p50_ms']:g}, {told['send_late_p99_ms']:g}, "
+            f"{told['send_late_max_ms']:.0f} ms",
+            "lag of its loop, p50, p99, max": f"{told['loop_lag_p50_ms']:g}, {told['loop_lag_p99_ms']:g}, "
+            f"{told['loop_lag_max_ms']:.0f} ms",
+            "of a core": f"{told['cpu']:.0%}",
+        }
     )
-    counts["lag of the loop, p99 and max"] = (
-        f"{generator['loop_lag_p99_ms']:g}, {generator['loop_lag_max_ms']:.0f} ms"
-    )
+
+
+def _pairs(facts: Mapping[str, str]) -> str:
     rows = [
-        f'<tr><td class="text">{escape(name)}</td><td>{value}</td></tr>' for name, value in counts.items()
+        f'<tr><td class="text">{escape(name)}</td><td class="value">{escape(value)}</td></tr>'
+        for name, value in facts.items()
     ]
     return _table(("", ""), rows)
 
 
-def _worst(turn: TurnReport) -> str:
-    heard_s = turn.said_to_s + (turn.v2v_ms or 0.0) / 1000
-    ends_s = heard_s + (turn.answer_ms or 0.0) / 1000
-    rows = [
-        ("said", [(turn.said_from_s, turn.said_to_s, "said")]),
-        ("waited", [(turn.said_to_s, heard_s, "wait")] if heard_s > turn.said_to_s else []),
-        ("heard", [(heard_s, ends_s, "heard")]),
-    ]
-    chart = spans(rows, turn.said_from_s, max(ends_s, turn.said_to_s), "who spoke when")
+def _turn(turn: TurnReport) -> str:
     audio = ""
     if turn.audio_wav_base64:
         audio = f'<audio controls preload="none" src="data:audio/wav;base64,{turn.audio_wav_base64}"></audio>'
     gaps = f", gaps {', '.join(f'{ms:.0f}' for ms in turn.gaps_ms)} ms" if turn.gaps_ms else ""
-    said = f"{turn.v2v_ms or 0:.0f} ms: {turn.scenario}, step {turn.step}, call {turn.call}{gaps}"
-    return f'<div class="card"><h3>{escape(said)}</h3>{chart}{audio}</div>'
+    took = turn.outcome if turn.v2v_ms is None else f"{turn.v2v_ms:.0f} ms"
+    return _card(f"{took}: {turn.scenario}, step {turn.step}, call {turn.call}{gaps}", timeline(turn) + audio)
 
 
 def _meanings() -> str:

@@ -18,6 +18,9 @@ from server.client.load.turns import CallRecord, Turn
 
 _BINS_MS = 50
 _MOST_TURNS = 2_000
+_DRAWN_TURNS = 200
+"""Of so many a load, the newest, the packets are kept, so that they can be drawn."""
+
 _MOST_AUDIO_S = 20.0
 
 
@@ -65,6 +68,11 @@ class TurnReport(_Model):
     stop_ms: float | None
     answer_ms: float | None
     gaps_ms: list[float]
+    packets: list[tuple[float, float]] = []
+    """When each packet of the answer came, and how many ms were waiting to be played then; of the turns that are
+    drawn."""
+    marks: list[tuple[float, str]] = []
+    """What the server told meanwhile, and when."""
     audio_wav_base64: str | None = None
     """What was heard, of the worst turns."""
 
@@ -152,8 +160,9 @@ def step_report(
         verdicts=verdicts,
         generator=_generator(audit),
         invalid=list(audit.faults(limits)),
-        turns=[_turn(turn) for turn in turns[-_MOST_TURNS:]],
-        worst=[_turn(turn, with_audio=True) for turn in run.worst],
+        turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-_DRAWN_TURNS]]
+        + [_turn(turn, is_drawn=True) for turn in turns[-_DRAWN_TURNS:]],
+        worst=[_turn(turn, is_drawn=True, with_audio=True) for turn in run.worst],
     )
 
 
@@ -213,7 +222,7 @@ def _latency(one: Distribution) -> LatencyReport:
     )
 
 
-def _turn(turn: Turn, *, with_audio: bool = False) -> TurnReport:
+def _turn(turn: Turn, *, is_drawn: bool = False, with_audio: bool = False) -> TurnReport:
     audio = None
     if with_audio and turn.audio is not None and turn.rate_hz:
         kept = turn.audio[: int(_MOST_AUDIO_S * turn.rate_hz)]
@@ -232,6 +241,8 @@ def _turn(turn: Turn, *, with_audio: bool = False) -> TurnReport:
         stop_ms=_round(turn.stop_ms),
         answer_ms=_round(turn.answer_ms),
         gaps_ms=[round(ms, 1) for ms in turn.gaps_ms],
+        packets=[(round(at_s, 3), round(ms)) for at_s, ms in turn.packets] if is_drawn else [],
+        marks=[(round(at_s, 3), name) for at_s, name in turn.marks] if is_drawn else [],
         audio_wav_base64=audio,
     )
 

@@ -209,7 +209,7 @@ class Runner:
         began_s = record.connected_s or 0.0
         record.ended_s = _now() - self._zero_s
         for turn in record.turns:
-            turn.said_s = (turn.said_s[0] + began_s, turn.said_s[1] + began_s)
+            turn.shift(began_s)
         self.so_far.keep_worst(record)
 
     async def _look_after(self, watch: Callable[[Run], object]) -> None:

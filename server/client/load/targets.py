@@ -9,11 +9,18 @@ import numpy as np
 import pybase64
 
 from audio.formats import RATES_HZ, Samples
-from server.client.load.wire import Audio, Order, Sound, Target, TargetError, Trouble, Wire
+from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
 from server.dialects.voice.frames import HEADER_BYTES, WRAP, Stream, pack_frame, unpack_frame
 
 VOICE = "voice.v1"
 _FLUSHED_BY = ("input_audio_buffer.speech_started", "output_audio_buffer.cleared")
+_MARKS = {
+    "input_audio_buffer.speech_started": "speech started",
+    "input_audio_buffer.speech_stopped": "speech stopped",
+    "input_audio_buffer.committed": "turn ended",
+    "response.created": "answer begun",
+    "response.done": "answer done",
+}
 _ORDERS = {
     "response.output_audio.done": Order.ITEM_ENDS,
     "response.done": Order.ANSWER_ENDS,
@@ -65,6 +72,10 @@ class Realtime(Target):
         return (json.dumps({**cut, "audio_end_ms": end_ms}),)
 
     def _obey(self, event: Mapping[str, Any]) -> Sequence[Sound]:
+        mark = _MARKS.get(event["type"])
+        return (*self._orders(event), *([] if mark is None else [Mark(mark)]))
+
+    def _orders(self, event: Mapping[str, Any]) -> Sequence[Sound]:
         if event["type"] in _FLUSHED_BY:
             self._flushed_id = self._response_id
             return (Order.FLUSH,)
@@ -111,7 +122,7 @@ class Voice(Realtime):
         told = {"type": "x_playback", "item_id": item_id, "played_samples": played_samples}
         return (json.dumps({**told, "underruns": underruns}),) if item_id else ()
 
-    def _obey(self, event: Mapping[str, Any]) -> Sequence[Sound]:
+    def _orders(self, event: Mapping[str, Any]) -> Sequence[Sound]:
         match event:
             case {"type": "x_flush", "epoch": int(epoch)}:
                 self._epoch = epoch
@@ -121,7 +132,7 @@ class Voice(Realtime):
                 return ()
             case {"type": type} if type in _FLUSHED_BY:
                 return ()  # the server says itself what is flushed
-        return super()._obey(event)
+        return super()._orders(event)
 
 
 class Pcm(Target):

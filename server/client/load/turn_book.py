@@ -1,10 +1,14 @@
 """Keeps a caller's record: which turn was answered by what, how soon, and what belongs to none. Pure."""
 
+from collections import deque
+
 import numpy as np
 
 from server.client.load.answers import Answer
 from server.client.load.ear import Ear
 from server.client.load.turns import CallRecord, Kind, Outcome, Turn
+
+_MARKS = 64
 
 
 class TurnBook:
@@ -22,6 +26,11 @@ class TurnBook:
         """The last turn that was answered, until its answer has been heard."""
         self._pending: Turn | None = None
         """The newest turn, which may not have been recorded yet."""
+        self._marks: deque[tuple[float, str]] = deque(maxlen=_MARKS)
+
+    def mark(self, name: str, now_s: float) -> None:
+        """The server tells where it stands."""
+        self._marks.append((now_s, name))
 
     def begin(self, number: int, kind: Kind, began_s: float, ended_s: float) -> Turn:
         """A turn for the step of this number, which was said between these times; nothing is recorded yet."""
@@ -87,6 +96,9 @@ class TurnBook:
             turn, answer = self._kept
             if answer.heard_s is not None and answer.last_heard_s is not None:
                 turn.answer_ms = (answer.last_heard_s - answer.heard_s) * 1000
+                ends_s = answer.last_heard_s
+                turn.marks = [one for one in self._marks if turn.said_s[0] <= one[0] <= ends_s]
+            turn.packets = answer.packets
             turn.was_cut = answer.flushed_s is not None
             if self._keeps_audio and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz

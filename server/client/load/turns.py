@@ -62,6 +62,17 @@ class Turn:
     """What was heard, where that is kept."""
     rate_hz: int = 0
 
+    packets: list[tuple[float, float]] = field(default_factory=list)
+    """When each packet of the answer came, and how many ms of it were waiting then, where the audio is kept."""
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    """What the server told of the turn meanwhile, and when."""
+
+    def shift(self, seconds: float) -> None:
+        """Make times of a call times of the run: the call began so late."""
+        self.said_s = (self.said_s[0] + seconds, self.said_s[1] + seconds)
+        self.packets = [(at_s + seconds, ms) for at_s, ms in self.packets]
+        self.marks = [(at_s + seconds, name) for at_s, name in self.marks]
+
     @property
     def gaps_ms(self) -> list[float]:
         """Of these silences, those that are long enough to be called gaps."""

@@ -41,7 +41,14 @@ class Trouble:
     message: str
 
 
-Sound: TypeAlias = Audio | Order | Trouble
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The server tells where it stands; nothing is to be played or thrown away for it."""
+
+    name: str
+
+
+Sound: TypeAlias = Audio | Order | Trouble | Mark
 
 
 class TargetError(ServerError):

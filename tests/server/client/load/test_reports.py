@@ -13,11 +13,14 @@ from server.client.load.calibration import measure_in_process
 from server.client.load.comparison import ComparisonError, compare, read_report
 from server.client.load.html_report import html
 from server.client.load.objectives import read_objectives
+from server.client.load.reference import Conduct
 from server.client.load.report import Report, bars_report, schema, step_report, whole_report
 from server.client.load.runner import Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
+from server.client.load.timelines import timeline
 from server.client.load.turns import CallRecord, Ending, Kind, Turn
+from tests.server.client.load.booth import SAY, call, scenario
 
 NAME = '<script>alert("x")</script>'
 
@@ -34,8 +37,8 @@ def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0) -> Run:
         ending = Ending.LOST if number < lost else Ending.DONE
         calls.append(CallRecord(number, NAME, 0.0, 0.0, 5.0, ending, "1006" if number < lost else "", [turn]))
     whole = Run(calls=calls, lasted_s=20.0)
-    for call in calls:
-        whole.keep_worst(call)
+    for record in calls:
+        whole.keep_worst(record)
     return whole
 
 
@@ -113,6 +116,23 @@ def test_the_page_needs_no_network_and_runs_nothing() -> None:
     assert {source.split(",")[0] for source in page.sources} == {"data:audio/wav;base64"}
     assert page.tags.count("audio") == 20
     assert page.tags.count("svg") >= 2 + 1 + 20
+
+
+def test_a_turn_is_drawn_with_its_packets_its_marks_and_what_waited() -> None:
+    record = call(scenario(SAY), Conduct(answer_ms=400, gaps=((200, 60),)), keeps_audio=True)
+    (turn,) = record.turns
+    turn.shift(10.0)
+    step = step_report("1 caller", 1, Run(calls=[record]), (), since_s=0.0, limits=Limits())
+    (told,) = step.turns
+    assert [name for _, name in told.marks] == ["answer done"]
+    assert len(told.packets) == 20
+    assert told.packets[0][0] == pytest.approx(turn.said_s[1] + 0.5, abs=0.002)
+    assert max(ms for _, ms in told.packets) == pytest.approx(200, abs=21)
+    drawn = timeline(told)
+    assert drawn.count('class="tick line"') == 20
+    assert "answer done, +0.76 s" in drawn
+    assert "up to 200 ms" in drawn
+    assert "drawn</summary>" in html(report(Run(calls=[record])))
 
 
 def test_junit_has_a_case_an_objective() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from audio.formats import Samples
 from server.client.load.targets import Pcm, Realtime, Voice, find_target
-from server.client.load.wire import Audio, Order, Sound, Target, TargetError, Trouble, Wire
+from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 
 
@@ -47,7 +47,7 @@ def test_voice_drops_frames_of_an_epoch_that_was_flushed() -> None:
     assert target.hear(json.dumps({"type": "x_flush", "epoch": 1})) == (Order.FLUSH,)
     assert target.hear(old) == ()
     assert len(audio(target.hear(new))) == 480
-    assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == ()
+    assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == (Mark("speech started"),)
 
 
 def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> None:
@@ -56,7 +56,8 @@ def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> 
     data = json.loads(sent)["audio"]
     delta = {"type": "response.output_audio.delta", "response_id": "r1", "item_id": "i1", "delta": data}
     assert np.array_equal(audio(target.hear(json.dumps(delta))), FRAME)
-    assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == (Order.FLUSH,)
+    started = json.dumps({"type": "input_audio_buffer.speech_started"})
+    assert target.hear(started) == (Order.FLUSH, Mark("speech started"))
     assert target.hear(json.dumps(delta)) == ()
     assert len(target.hear(json.dumps({**delta, "response_id": "r2"}))) == 1
     (told,) = target.heard("i1", 12_000, underruns=0, is_cut=True)

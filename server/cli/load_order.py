@@ -1,0 +1,129 @@
+"""The arguments of `stageflow-voice load`, checked: what is to be measured, by which voice, on what machine."""
+
+import argparse
+import math
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import anyio
+
+from audio.formats import Samples
+from server.client.address import session_url
+from server.client.load.arrivals import Arrivals
+from server.client.load.audit import Limits
+from server.client.load.measurement import Order, closed_load
+from server.client.load.objectives import read_objectives
+from server.client.load.runner import Load
+from server.client.load.scenario_file import Speak, read_mix
+from server.client.load.script import DEFAULT_MIX
+from server.client.load.search import Search
+from server.client.load.targets import find_target
+from server.domain.errors import ServerError
+from stages.errors import StagesError
+
+CALLERS = 5
+
+
+def read_order(arguments: argparse.Namespace) -> Order:
+    """Everything that can be known beforehand. Raises ServerError."""
+    if arguments.target is None:
+        raise ServerError("name the server, such as ws://127.0.0.1:8080 (see --help)")
+    url = _url(arguments.target)
+    target = find_target(arguments.protocol) if arguments.protocol else None
+    mix = read_mix(arguments.scenario) if arguments.scenario else DEFAULT_MIX
+    seed = mix.seed if arguments.seed is None else arguments.seed
+    written = arguments.search or arguments.objectives
+    objectives = read_objectives([written] if written else [*mix.objectives, "turns>0"])
+    _check_numbers(arguments)
+    _check_places(arguments)
+    return Order(
+        url,
+        target,
+        arguments.api_key,
+        mix.model_copy(update={"seed": seed}),
+        arguments.scenario.parent if arguments.scenario else Path(),
+        objectives,
+        arguments.duration,
+        seed,
+        () if arguments.search else (_load(arguments, seed),),
+        Search(first=arguments.callers or 1, most=arguments.most) if arguments.search else None,
+        not arguments.no_calibration,
+        Limits().scaled(arguments.late_limit),
+        _environment(),
+    )
+
+
+def _url(text: str) -> str:
+    try:
+        return session_url(text)
+    except ServerError as error:
+        raise ServerError(str(error).removeprefix("--url: ")) from error
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    faults = [
+        (
+            arguments.callers is not None and not 1 <= arguments.callers <= 10_000,
+            "--callers: from 1 to 10000",
+        ),
+        (not 1 <= arguments.most <= 10_000, "--most: from 1 to 10000"),
+        (not (1 <= arguments.duration <= 86_400), "--duration: from 1 to 86400 seconds"),
+        (not (0 <= arguments.gate < math.inf), "--gate: per cent, 0 or more"),
+        (not (0 <= arguments.late_limit <= 10_000), "--late-limit: from 0 to 10000 ms"),
+        (arguments.callers is not None and arguments.arrivals is not None, "either --callers or --arrivals"),
+        (arguments.search is not None and arguments.arrivals is not None, "either --search or --arrivals"),
+        (
+            arguments.search is not None and arguments.objectives is not None,
+            "--search names the objectives itself",
+        ),
+    ]
+    if wrong := [message for is_wrong, message in faults if is_wrong]:
+        raise ServerError("\n".join(wrong))
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """That there is somewhere to write to, before anything is measured."""
+    for path in (arguments.html, arguments.json_path, arguments.junit, arguments.markdown):
+        if path is not None and (
+            not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK)
+        ):
+            raise ServerError(f"{path}: it cannot be written there; name a file in a folder that there is")
+
+
+def _load(arguments: argparse.Namespace, seed: int) -> Load:
+    if arguments.arrivals:
+        times_s = Arrivals.read(arguments.arrivals).times_s(arguments.duration, seed)
+        return Load(arguments.duration, times_s=tuple(times_s))
+    return closed_load(arguments.callers or CALLERS, arguments.duration)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "stageflow-voice": metadata.version("stageflow-voice"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    }
+
+
+def embedded_voice() -> Speak | None:
+    """The embedded voice, if it is installed."""
+    try:
+        from stages.providers.hibari.engine import HibariEngine  # noqa: F401  # the voice imports it late
+        from stages.providers.hibari.voice import EmbeddedVoice, VoiceModelSettings
+
+        voice = EmbeddedVoice.from_settings(VoiceModelSettings(threads=1))
+    except (ImportError, StagesError):
+        return None
+
+    async def collect(text: str) -> list[Samples]:
+        return [speech.samples async for speech in voice.stream(text)]
+
+    def speak(text: str) -> tuple[Samples, int]:
+        import numpy as np
+
+        return np.concatenate(anyio.run(collect, text)), voice.rate_hz
+
+    return speak

@@ -1,0 +1,158 @@
+"""A whole measurement: protocol, sounds, the reference agent, every load or a search, and the report of it all."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from server.client.load.audit import Limits
+from server.client.load.calibration import measure_in_process, measure_over_socket
+from server.client.load.mouth import Voicebox
+from server.client.load.objectives import Objective
+from server.client.load.report import (
+    Report,
+    StepReport,
+    bars_report,
+    step_report,
+    whole_report,
+    worst_calls,
+)
+from server.client.load.runner import Load, Place, Run, Runner, probe
+from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
+from server.client.load.script import Mix
+from server.client.load.search import Search
+from server.client.load.targets import target_name
+from server.client.load.wire import Target
+from server.domain.errors import ServerError
+
+RAMP_S_PER_CALLER = 0.05
+MOST_RAMP_S = 5.0
+PROGRESS_S = 5
+FIRST_PROGRESS_S = (1, 2, 3)
+
+
+class UnreachableError(ServerError):
+    """Nobody is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured, checked."""
+
+    url: str
+    target: type[Target] | None
+    """None: what the server takes."""
+    api_key: str | None
+    mix: Mix
+    folder: Path
+    """Where the scenario's recordings are."""
+    objectives: tuple[Objective, ...]
+    duration_s: float
+    seed: int
+    loads: tuple[Load, ...] = ()
+    search: Search | None = None
+    calibrates: bool = True
+    limits: Limits = field(default_factory=Limits)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Measurement:
+    """One of them. `run` returns a report also when it is interrupted."""
+
+    def __init__(
+        self, order: Order, find_voice: Callable[[], Speak | None], say: Callable[[str], object]
+    ) -> None:
+        """`find_voice` gives the voice for texts, if there is one; `say` is told how things go, a line each."""
+        self._order = order
+        self._find_voice = find_voice
+        self._say = say
+        self._steps: list[StepReport] = []
+        self._calibration: dict[str, dict[str, object]] = {}
+
+    async def run(self) -> Report:
+        """Everything, until it is done or Ctrl-C. Raises UnreachableError, ScenarioError."""
+        order = self._order
+        try:
+            place = await probe(
+                Place(order.url, order.target, order.api_key) if order.target else None,
+                order.url,
+                order.api_key,
+            )
+        except ServerError as error:
+            raise UnreachableError(str(error)) from error
+        speak = await anyio.to_thread.run_sync(self._find_voice) if needs_voice(order.mix) else None
+        voicebox = await anyio.to_thread.run_sync(make_voicebox, order.mix, place.target, speak, order.folder)
+        is_interrupted = await self._until_interrupted(place, voicebox)
+        return whole_report(
+            self._steps,
+            order.search,
+            target=order.url,
+            protocol=target_name(place.target),
+            seed=order.seed,
+            environment=order.environment,
+            calibration=self._calibration,
+            interrupted=is_interrupted,
+        )
+
+    async def _until_interrupted(self, place: Place, voicebox: Voicebox) -> bool:
+        """Measure, and tell whether Ctrl-C came before the end."""
+        is_interrupted = False
+        async with anyio.create_task_group() as tasks:
+
+            async def work() -> None:
+                await self._measure(place, voicebox)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(work)
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                await anext(signals)
+                is_interrupted = True
+                tasks.cancel_scope.cancel()
+        return is_interrupted
+
+    async def _measure(self, place: Place, voicebox: Voicebox) -> None:
+        order, search = self._order, self._order.search
+        if order.calibrates:
+            self._say("measuring the reference agent")
+            in_process = await anyio.to_thread.run_sync(measure_in_process)
+            self._calibration["in process"] = dict(bars_report(in_process))
+            self._calibration["over a socket"] = dict(bars_report(await measure_over_socket()))
+        for load in order.loads:
+            await self._step(place, voicebox, load)
+        while search is not None and (callers := search.next()) is not None:
+            report = await self._step(place, voicebox, closed_load(callers, order.duration_s))
+            broken = [one.objective for one in report.verdicts if not one.holds]
+            search.took(callers, broken, is_valid=not report.invalid)
+
+    async def _step(self, place: Place, voicebox: Voicebox, load: Load) -> StepReport:
+        """One load. What was measured is reported also when it is cancelled."""
+        order = self._order
+        name = f"{load.callers} callers" if load.callers else f"{len(load.times_s)} arrivals"
+        self._say(f"{name} for {load.duration_s:g} s at {order.url} ({target_name(place.target)})")
+        runner = Runner(place, order.mix, voicebox, load, order.seed)
+        try:
+            await runner.run(self._watch)
+        finally:
+            report = step_report(
+                name,
+                load.callers or None,
+                runner.so_far,
+                order.objectives,
+                since_s=load.ramp_s,
+                limits=order.limits,
+            )
+            self._steps.append(report)
+        return report
+
+    def _watch(self, so_far: Run) -> None:
+        if round(so_far.lasted_s) in FIRST_PROGRESS_S or round(so_far.lasted_s) % PROGRESS_S == 0:
+            self._say(f"{so_far.lasted_s:4.0f} s: {so_far.talking} calls, {worst_calls(so_far.calls)}")
+
+
+def closed_load(callers: int, duration_s: float) -> Load:
+    """So many callers at a time, who begin one after another."""
+    return Load(
+        duration_s, callers=callers, ramp_s=min(MOST_RAMP_S, duration_s / 4, callers * RAMP_S_PER_CALLER)
+    )
