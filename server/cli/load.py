@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", help="the server, such as ws://127.0.0.1:8080")
     parser.add_argument("scenario", nargs="?", type=Path, help="a YAML file; without one, a mix of questions")
     parser.add_argument(
-        "--protocol", help="realtime, voice.v1, pcm, pcm:16000 or module:Class (default: what is taken)"
+        "--protocol",
+        help="realtime, voice.v1, pcm, pcm:16000, pipecat or module:Class (default: what is taken)",
     )
     parser.add_argument("--api-key", help="the server's key, if it wants one")
     load = parser.add_argument_group("how much")

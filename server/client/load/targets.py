@@ -9,6 +9,7 @@ import numpy as np
 import pybase64
 
 from audio.formats import RATES_HZ, Samples
+from server.client.load.pipecat import Pipecat
 from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
 from server.dialects.voice.frames import HEADER_BYTES, WRAP, Stream, pack_frame, unpack_frame
 
@@ -150,20 +151,22 @@ class Pcm(Target):
         return (Audio(np.frombuffer(message, "<i2")),) if isinstance(message, bytes) and message else ()
 
 
-IN_THE_BOX: Mapping[str, type[Target]] = {"realtime": Realtime, VOICE: Voice, "pcm": Pcm}
+IN_THE_BOX: Mapping[str, type[Target]] = {"realtime": Realtime, VOICE: Voice, "pcm": Pcm, "pipecat": Pipecat}
+_WITH_RATES = ("pcm", "pipecat")
 
 
 def find_target(name: str) -> type[Target]:
-    """The class of a protocol: `realtime`, `voice.v1`, `pcm`, `pcm:16000`, or `module:Class`. Raises TargetError."""
+    """The class of a protocol: `realtime`, `voice.v1`, `pcm`, `pcm:16000`, `pipecat`, `pipecat:24000`, or
+    `module:Class`. Raises TargetError."""
     if name in IN_THE_BOX:
         return IN_THE_BOX[name]
     module, colon, attribute = name.partition(":")
-    if module == "pcm" and colon:
-        return _pcm_at(attribute)
+    if module in _WITH_RATES and colon:
+        return _at_rate(module, attribute)
     known = ", ".join(IN_THE_BOX)
     if not (module and attribute):
         raise TargetError(
-            f"--protocol: there is no {name!r}; choose from {known}, pcm:RATE, or name module:Class"
+            f"--protocol: there is no {name!r}; choose from {known}, pcm:RATE, pipecat:RATE, or name module:Class"
         )
     return _load(name, module, attribute)
 
@@ -173,10 +176,10 @@ def target_name(target: type[Target]) -> str:
     return next((name for name, known in IN_THE_BOX.items() if known is target), target.__name__)
 
 
-def _pcm_at(rate: str) -> type[Target]:
+def _at_rate(name: str, rate: str) -> type[Target]:
     if not rate.isdecimal() or int(rate) not in RATES_HZ:
-        raise TargetError(f"--protocol: pcm:{rate} is no rate; use one of {', '.join(map(str, RATES_HZ))}")
-    return type(f"Pcm{rate}", (Pcm,), {"rate_hz": int(rate)})
+        raise TargetError(f"--protocol: {name}:{rate} is no rate; use one of {', '.join(map(str, RATES_HZ))}")
+    return type(f"{name.capitalize()}{rate}", (IN_THE_BOX[name],), {"rate_hz": int(rate)})
 
 
 def _load(name: str, module: str, attribute: str) -> type[Target]:
