@@ -5,7 +5,8 @@ import sys
 
 from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
-from stages.runtime.model_fetch import fetch, megabytes, usual
+from stages.runtime.model_download import megabytes
+from stages.runtime.model_fetch import fetch, usual
 from stages.runtime.models import ModelStore, State
 
 

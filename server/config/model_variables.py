@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic_settings import DotEnvSettingsSource
 
 from server.config.settings import Settings
-from stages.runtime.models import CACHE_VARIABLE, WHEELS_VARIABLE, load_lock
+from stages.runtime.model_lock import WHEELS_VARIABLE, load_lock
+from stages.runtime.models import CACHE_VARIABLE
 
 
 def adopt_model_variables(

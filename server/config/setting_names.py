@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stages.providers.registry import KINDS
-from stages.runtime.models import CACHE_VARIABLE, WHEELS_VARIABLE, load_lock
+from stages.runtime.model_lock import WHEELS_VARIABLE, load_lock
+from stages.runtime.models import CACHE_VARIABLE
 
 FILE_VARIABLE = "STAGEFLOW_VOICE_CONFIG"
 """Where the configuration file is."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stages.errors import ModelFileError
-from stages.runtime.models import Model, sha256_of, write_made
+from stages.runtime.model_lock import Model
+from stages.runtime.models import sha256_of, write_made
 
 CONVERSIONS = Path(__file__).with_name("conversions")
 TIMEOUT_S = 1200.0
@@ -33,9 +34,9 @@ def convert(model: Model, directory: Path, environment: Mapping[str, str]) -> No
         program = str(CONVERSIONS / f"{model.conversion}.py")
         own = dict(environment) | {"PYTHONPATH": tools, "PYTHONDONTWRITEBYTECODE": "1"}
         _run(model, "converting it", [sys.executable, program, str(directory)], own)
-    products = {product.name for product in model.products}
+    used = {file.name for file in model.files}
     for member in model.members:
-        if member.name not in products:
+        if member.name not in used:
             (directory / member.name).unlink()
     for product in model.products:
         _check(model, directory / product.name, product.sha256)

@@ -1,9 +1,8 @@
 """Where the embedded models' files lie, and whether they are what the lock file says.
 
-`models.lock.toml` names every model, the wheel it comes in and the hash of each file; `stages.runtime.model_fetch`
-brings the files into the cache. Nothing is loaded from a directory that has not passed here. Hashing it all
-on every start would cost as much as loading it, so a directory that was checked gets a marker (`.verified`)
-with size, modification time and hash of each file, which is believed as long as those still hold.
+`stages.runtime.model_fetch` brings the files into the cache. Nothing is loaded from a directory that has not passed
+here. Hashing it all on every start would cost as much as loading it, so a directory that was checked gets a marker
+(`.verified`) with size, modification time and hash of each file, which is believed as long as those still hold.
 """
 
 import contextlib
@@ -11,123 +10,18 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from stages.errors import ModelFileError
+from stages.runtime.model_lock import WHEELS_VARIABLE, Model, load_lock
 
-LOCK_FILE = Path(__file__).with_name("models.lock.toml")
 CACHE_VARIABLE = "STAGEFLOW_VOICE_MODELS_DIR"
-WHEELS_VARIABLE = "STAGEFLOW_VOICE_WHEELS"
 MARKER = ".verified"
 MADE = "made.json"
 """In the directory of a converted model: the hash of each product whose bytes depend on the machine."""
-
-# --- what the lock file says ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One file inside a wheel, and what it must be."""
-
-    path: str
-    sha256: str
-    """Empty for a product that each machine makes in bytes of its own; the conversion tries it instead."""
-    size_bytes: int
-    of: str | None = None
-    """The package that holds it, if not the model's first."""
-
-    @property
-    def name(self) -> str:
-        """The file's own name, under which it lies in the model's directory."""
-        return self.path.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel with members of a model."""
-
-    package: str
-    version: str
-    wheel: str
-    wheel_sha256: str
-    wheel_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One entry of the lock file; its fields are explained there."""
-
-    name: str
-    purpose: str
-    licence: str
-    upstream: str
-    source: Literal["wheel", "installed"]
-    package: str
-    version: str
-    wheel: str
-    wheel_sha256: str
-    wheel_bytes: int
-    members: tuple[Member, ...]
-    override: str | None = None
-    on_request: bool = False
-    conversion: str | None = None
-    tools: tuple[str, ...] = ()
-    products: tuple[Member, ...] = ()
-    """What the conversion makes; without one, the members are used as they are."""
-    revision: int = 0
-    """How often the conversion has been changed; each has a directory of its own."""
-    beside: tuple[Wheel, ...] = ()
-    """Other wheels that hold members."""
-
-    @property
-    def wheels(self) -> tuple[Wheel, ...]:
-        """All wheels that hold members."""
-        first = Wheel(self.package, self.version, self.wheel, self.wheel_sha256, self.wheel_bytes)
-        return (first, *self.beside)
-
-    @property
-    def files(self) -> tuple[Member, ...]:
-        """What must lie in the model's directory."""
-        return self.products or self.members
-
-    @property
-    def size_bytes(self) -> int:
-        """What its files take on disk."""
-        return sum(file.size_bytes for file in self.files)
-
-    @property
-    def way_out(self) -> str:
-        """What to do when the files are missing or wrong; ends every error about this model."""
-        if self.source == "installed":
-            return f"Install it: pip install --force-reinstall {self.package}=={self.version}"
-        names = ", ".join(file.name for file in self.files)
-        wheels = " and ".join(f"{one.wheel} (sha256 {one.wheel_sha256})" for one in self.wheels)
-        own = f"; or set {self.override}=/dir to your own directory with {names}" if self.override else ""
-        return (
-            f"Ways out: `stageflow-voice models fetch {self.name}`; or put {wheels} "
-            f"into a directory and set {WHEELS_VARIABLE}=/dir before fetching{own}."
-        )
-
-
-def load_lock(path: Path = LOCK_FILE) -> dict[str, Model]:
-    """The models of a lock file by name, in its order."""
-    with path.open("rb") as file:
-        entries = tomllib.load(file)["model"]
-    models = {}
-    for entry in entries:
-        members, products = (
-            tuple(Member(**member) for member in entry.pop(key, ())) for key in ("members", "products")
-        )
-        tools = tuple(entry.pop("tools", ()))
-        beside = tuple(Wheel(**wheel) for wheel in entry.pop("beside", ()))
-        models[entry["name"]] = Model(members=members, products=products, tools=tools, beside=beside, **entry)
-    return models
-
 
 # --- what is on the disk --------------------------------------------------------------------------------
 

@@ -1,11 +1,14 @@
 """Makes small wheels and the lock entries that fit them, so that fetching is tested without a network."""
 
 import hashlib
+import io
+import json
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.runtime.models import Member, Model
+from stages.runtime.model_lock import Member, Model
 
 FILES = {"model.bin": b"weights " * 1000, "vocab.txt": b"one\ntwo\n"}
 OVERRIDE = "TINY_DIR"
@@ -64,3 +67,30 @@ def model_for(
         ),
         override=OVERRIDE,
     )
+
+
+def make_npm_package(directory: Path, *, package: str = "tiny-voices", version: str = "2.0.0") -> Path:
+    """What `npm pack` makes of a package with `FILES` in a folder `data`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{package}-{version}.tgz"
+    manifest = json.dumps({"name": package, "version": version}).encode()
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in {"package.json": manifest, **{f"data/{one}": FILES[one] for one in FILES}}.items():
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def model_of_npm(path: Path) -> Model:
+    """The lock entry of a package of `make_npm_package`: one of its files under another name."""
+    package, _, version = path.name.removesuffix(".tgz").rpartition("-")
+    data = path.read_bytes()
+    members = (
+        Member("package/data/vocab.txt", sha256(FILES["vocab.txt"]), len(FILES["vocab.txt"])),
+        Member(
+            "package/data/model.bin", sha256(FILES["model.bin"]), len(FILES["model.bin"]), kept_as="voice.bin"
+        ),
+    )
+    about = ("tiny", "tests", "MIT", "made here", "wheel")
+    return Model(*about, package, version, path.name, sha256(data), len(data), members)  # type: ignore[arg-type]

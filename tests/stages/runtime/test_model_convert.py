@@ -10,7 +10,8 @@ from stages.errors import ModelFileError
 from stages.runtime import model_convert
 from stages.runtime.model_convert import missing_tools
 from stages.runtime.model_fetch import fetch
-from stages.runtime.models import Member, ModelStore, State, Wheel
+from stages.runtime.model_lock import Member, Wheel
+from stages.runtime.models import ModelStore, State
 from tests.support.wheels import FILES, make_wheel, model_for, sha256
 
 PROGRAM = """

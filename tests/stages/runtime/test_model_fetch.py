@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from stages.errors import ModelFileError
-from stages.runtime.model_fetch import fetch, platform_of
-from stages.runtime.models import Model, ModelStore, State
+from stages.runtime.model_download import platform_of
+from stages.runtime.model_fetch import fetch
+from stages.runtime.model_lock import Model
+from stages.runtime.models import ModelStore, State
 from tests.support.wheels import FILES, make_wheel, model_for
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from stages.errors import ModelFileError
 from stages.runtime.model_fetch import fetch
-from stages.runtime.models import MARKER, Member, ModelStore, State, load_lock
+from stages.runtime.model_lock import Member, load_lock
+from stages.runtime.models import MARKER, ModelStore, State
 from tests.support.wheels import FILES, OVERRIDE, make_wheel, model_for, sha256
 
 
@@ -30,8 +31,8 @@ def a_full_store(tmp_path: Path) -> ModelStore:
 def test_the_lock_file_names_every_model_completely() -> None:
     models = load_lock()
     assert list(models) == [
-        "moonshine-base-en", "whisper-tiny.en", "whisper-base", "minilm-l6-v2", "hibari-heart", "silero-vad",
-        "smart-turn",
+        "moonshine-base-en", "whisper-tiny.en", "whisper-base", "kokoro", "minilm-l6-v2", "hibari-heart",
+        "silero-vad", "smart-turn",
     ]  # fmt: skip
     for model in models.values():
         assert model.wheel.startswith(f"{model.package.replace('-', '_')}-{model.version}-")
