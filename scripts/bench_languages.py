@@ -1,4 +1,4 @@
-"""Each language there and back: sentences spoken by its voice and read by its recogniser, and what that costs."""
+"""Each language there and back: sentences spoken by its voices and read by its recogniser, and what that costs."""
 
 import re
 import time
@@ -8,6 +8,9 @@ import numpy as np
 import soxr
 
 from audio.formats import SPEECH_HZ, Samples
+from stages.ports import Synthesiser
+from stages.providers.kokoro.voice import KokoroVoice
+from stages.providers.kokoro.voices import LANGUAGES as OF_KOKORO
 from stages.providers.pico.voice import PicoSettings, PicoVoice
 from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
 from stages.runtime.models import model_dir
@@ -78,28 +81,35 @@ SENTENCES = {
 }
 
 
+KOKORO = {"en": ("af_heart", "am_michael", "bf_emma", "bm_george"), "es": ("ef_dora", "em_alex")}
+"""Those of its voices that are measured."""
+
+
 def plain(text: str, language: str) -> str:
     """As it is spoken, without marks."""
     return " ".join(re.findall(r"[\w']+", speakable(text, language).casefold()))
 
 
-async def say(voice: PicoVoice, text: str) -> Samples:
+async def say(voice: Synthesiser, name: str | None, text: str) -> Samples:
     """All of its audio, at the recogniser's rate."""
-    spoken = np.concatenate([speech.samples async for speech in voice.stream(text)])
+    spoken = np.concatenate([speech.samples async for speech in voice.stream(text, voice=name)])
     heard: Samples = soxr.resample(spoken, voice.rate_hz, SPEECH_HZ)
     return heard
 
 
-def measure(language: str, sentences: tuple[str, ...]) -> str:
+def measure(
+    language: str, sentences: tuple[str, ...], voice: PicoVoice | KokoroVoice, name: str | None = None
+) -> str:
     """A line of the table; prints what was misread."""
     recogniser = MultilingualRecogniser.in_language(model_dir(MODEL_NAME), language)
-    voice = PicoVoice.from_settings(PicoSettings(language=language))  # type: ignore[arg-type]
     said, heard, hearing_s, speaking_s = [], [], 0.0, 0.0
+    sounding_s = 0.0
     try:
         for sentence in sentences:
             began = time.process_time()
-            samples = anyio.run(say, voice, sentence)
+            samples = anyio.run(say, voice, name, sentence)
             spoken = time.process_time()
+            sounding_s += len(samples) / SPEECH_HZ
             segments = recogniser.model.transcribe(samples) or []
             speaking_s, hearing_s = speaking_s + spoken - began, hearing_s + time.process_time() - spoken
             text = " ".join(segment.reading.text for segment in segments if segment.reading.text)
@@ -108,17 +118,24 @@ def measure(language: str, sentences: tuple[str, ...]) -> str:
             if said[-1] != heard[-1]:
                 print(f"   {sentence} -> {text}")
     finally:
-        voice.close()
         recogniser.close()
     found = word_errors(said, heard)
     each = f"{hearing_s / len(said):.2f} s / {speaking_s / len(said):.2f} s"
-    return f"{language}: {100 * found.rate:.1f} % of {found.words}, heard / spoken {each}"
+    rate = f"{speaking_s / sounding_s:.3f} s for a second of sound"
+    return f"{language}, {name or 'Pico'}: {100 * found.rate:.1f} % of {found.words}, heard / spoken {each}, {rate}"
 
 
 def main() -> None:
-    """Print a line a language."""
+    """Print a line for each voice: of Pico in each language, and some of Kokoro's."""
     for language, sentences in SENTENCES.items():
-        print(measure(language, sentences), flush=True)
+        pico = PicoVoice.from_settings(PicoSettings(language=language))  # type: ignore[arg-type]
+        print(measure(language, sentences, pico), flush=True)
+        pico.close()
+    for language, names in KOKORO.items():
+        kokoro = KokoroVoice.load(model_dir("kokoro"), language, OF_KOKORO[language])
+        for name in names:
+            print(measure(language, SENTENCES[language], kokoro, name), flush=True)
+        kokoro.close()
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from audio.framing import Framer
 from audio.resample import Resampler
 from audio.vad import Vad, WebRtcVad
 from server.turntaking.hearing import FIRST_SIGN_MS
-from stages.providers.hibari.voice import RATE_HZ as VOICE_HZ
 from stages.providers.hibari.voice import EmbeddedVoice
+from stages.providers.phonetic import RATE_HZ as VOICE_HZ
 from stages.providers.silero import SileroModel
 from stages.providers.smart_turn import SmartTurnModel
 from stages.providers.whisper.model import MODEL_NAME, WhisperModel

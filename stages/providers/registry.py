@@ -89,6 +89,9 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     },
     "tts": {
         "embedded": BuiltIn("stages.providers.hibari.voice:EmbeddedVoice", "embedded", ("hibari",)),
+        "kokoro": BuiltIn(
+            "stages.providers.kokoro.voice:KokoroVoice", "kokoro", ("onnxruntime", "hibari", "piper_plus_g2p")
+        ),
         "pico": BuiltIn("stages.providers.pico.voice:PicoVoice", "languages", ("py_nanotts",)),
         "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
         "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),

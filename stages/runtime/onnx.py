@@ -18,6 +18,9 @@ _ERRORS_ONLY = 3
 """onnxruntime's log level; its warnings are about the makers' graphs, which nobody here can mend."""
 
 
+_NOTHING = 4
+
+
 class OnnxSession(Protocol):
     """The part of `onnxruntime.InferenceSession` that is used. May run on several threads at once."""
 
@@ -25,8 +28,26 @@ class OnnxSession(Protocol):
         """All outputs of the graph, in its order."""
 
 
-def open_session(name: str, path: Path, *, threads: int = 1) -> OnnxSession:
-    """The model `name` of the lock file, loaded from `path`. Raises ModelFileError."""
+class StoppableSession(OnnxSession, Protocol):
+    """One whose runs can be ended."""
+
+    def run(self, outputs: None, inputs: dict[str, Array], options: object = None) -> list[Array]:
+        """As above; `options` are of `run_options`."""
+
+
+class RunOptions(Protocol):
+    """The part of `onnxruntime.RunOptions` that is used."""
+
+    log_severity_level: int
+    terminate: bool
+    """Set to True by any thread, it has the run fail within some milliseconds."""
+
+
+def open_session(name: str, path: Path, *, threads: int = 1, tensor: str = "") -> StoppableSession:
+    """The model `name` of the lock file, loaded from `path`. `tensor` within it is one more output.
+
+    Raises ModelFileError.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -36,9 +57,32 @@ def open_session(name: str, path: Path, *, threads: int = 1) -> OnnxSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     try:
-        session: OnnxSession = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+        model = with_output(path.read_bytes(), tensor) if tensor else str(path)
+        session: StoppableSession = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's have no root of their own
         raise ModelFileError(f"{name}: cannot load {path}: {error}") from error
     return session
+
+
+def run_options() -> RunOptions:
+    """For one run, by which it can be ended."""
+    import onnxruntime
+
+    options: RunOptions = onnxruntime.RunOptions()
+    options.log_severity_level = _NOTHING  # that it was ended is no error
+    return options
+
+
+def with_output(model: bytes, tensor: str) -> bytes:
+    """An ONNX file with one more output.
+
+    Protobuf messages that are joined are one message, whose lists are joined: here that of `graph.output`.
+    """
+    return model + _field(7, _field(12, _field(1, tensor.encode())))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """One field of a protobuf message that is a message, or text, of fewer than 128 bytes."""
+    return bytes((number << 3 | 2, len(data))) + data

@@ -5,28 +5,19 @@ network is opened with that decision as one more output; phonemes and the making
 The lock file pins the network, and with it the name of the tensor.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from stages.errors import ModelFileError
-
-Floats: TypeAlias = npt.NDArray[np.float32]
+from stages.providers.phonetic import Clip, Floats
+from stages.runtime.onnx import with_output
 
 _DURATIONS = "/Cast_32_output_0"
 _DURATION_SAMPLES = 600
 """What the network counts durations in: two of its frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """Raw sound, `float32[n]`. Character i of the phonemes lies between samples `bounds[i]` and `bounds[i + 1]`."""
-
-    samples: Floats
-    bounds: tuple[int, ...]
 
 
 class Engine(Protocol):
@@ -50,7 +41,7 @@ class HibariEngine:
 
             # What hibari calls a path it hands to onnxruntime as it is, and that takes bytes as well.
             self._hibari: Any = Hibari(
-                model=_with_output(model.read_bytes(), _DURATIONS), threads=threads, g2p=_Words(G2P())
+                model=with_output(model.read_bytes(), _DURATIONS), threads=threads, g2p=Words(G2P())
             )
             self._synth: Any = dsp.synth
         except ImportError as error:
@@ -83,7 +74,7 @@ class HibariEngine:
         return tuple(bound * _DURATION_SAMPLES for bound in bounds)
 
 
-class _Words:
+class Words:
     """hibari's pronunciation of words, without its reading of numbers and abbreviations: it is given words, and would
     make "number" of a "no" at the end of a sentence."""
 
@@ -93,16 +84,3 @@ class _Words:
     def __call__(self, text: str) -> str:
         phonemes: str = self._g2p(" ".join(text.replace("’", "'").split()), normalize_text=False)
         return phonemes
-
-
-def _with_output(model: bytes, tensor: str) -> bytes:
-    """An ONNX file with one more output.
-
-    Protobuf messages that are joined are one message, whose lists are joined: here that of `graph.output`.
-    """
-    return model + _field(7, _field(12, _field(1, tensor.encode())))
-
-
-def _field(number: int, data: bytes) -> bytes:
-    """One field of a protobuf message that is a message, or text, of fewer than 128 bytes."""
-    return bytes((number << 3 | 2, len(data))) + data

@@ -29,7 +29,7 @@ def npm_registry(package: Path) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            address = f"http://127.0.0.1:{self.server.server_address[1]}/{package.name}"
+            address = f"http://{self.headers['Host']}/{package.name}"
             dist = {"tarball": address, "integrity": integrity}
             index = {"name": name, "versions": {version: {"name": name, "version": version, "dist": dist}}}
             body = data if self.path.endswith(".tgz") else json.dumps(index).encode()
@@ -45,7 +45,7 @@ def npm_registry(package: Path) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            yield f"http://127.0.0.1:{server.server_port}/"
         finally:
             server.shutdown()
             thread.join()

@@ -15,8 +15,8 @@ from audio.formats import Samples
 from audio.levels import FULL_SCALE, sounding
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, WordTime
-from stages.providers.hibari.engine import Clip
-from stages.providers.hibari.voice import RATE_HZ, EmbeddedVoice
+from stages.providers.hibari.voice import EmbeddedVoice
+from stages.providers.phonetic import RATE_HZ, Clip
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 from stages.testing.contracts import check_synthesiser

@@ -1,0 +1,64 @@
+"""Kokoro's phonemes of a text: hibari's pronunciation of English, and the rules of piper-plus-g2p for Spanish.
+
+Kokoro knows the alphabet of misaki, which writes affricates and diphthongs as one letter, with the stress right before
+the vowel. hibari writes it too.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from stages.errors import ModelFileError
+
+Phonemize = Callable[[str], str]
+"""Of one sentence."""
+
+_SPANISH = {"t\u0283": "\u02a7", "d\u0292": "\u02a4", "ts": "\u02a6", "rr": "r"}
+"""What piper-plus-g2p writes otherwise than Kokoro has learnt it."""
+
+
+def phonemizer(voice: str) -> Phonemize:
+    """Of the voice of this name. Loads what it needs when it is first asked for. Raises ModelFileError."""
+    try:
+        return _spanish() if voice.startswith("e") else _english(british=voice.startswith("b"))
+    except ImportError as error:
+        raise ModelFileError(
+            f"kokoro: {error}; the voice needs `pip install 'stageflow-voice[kokoro]'`"
+        ) from error
+
+
+@cache
+def _english(british: bool) -> Phonemize:
+    from hibari.g2p import G2P
+
+    from stages.providers.hibari.engine import Words
+
+    return Words(G2P(british=british))
+
+
+@cache
+def _spanish() -> Phonemize:
+    logging.getLogger("piper_plus_g2p.registry").setLevel(logging.CRITICAL)  # what other languages lack
+    from piper_plus_g2p.spanish import SpanishPhonemizer
+
+    rules: Any = SpanishPhonemizer()
+
+    def phonemes(text: str) -> str:
+        found = "".join(rules.phonemize(text))
+        for written, learnt in _SPANISH.items():
+            found = found.replace(written, learnt)
+        return found
+
+    return phonemes
+
+
+def in_pieces(phonemes: str, most: int) -> list[str]:
+    """Phonemes of at most `most` characters each, cut between words where there are any."""
+    pieces = []
+    while len(phonemes) > most:
+        cut = phonemes.rfind(" ", 1, most + 1)
+        cut = cut if cut > 0 else most
+        pieces.append(phonemes[:cut].strip())
+        phonemes = phonemes[cut:].strip()
+    return [*pieces, phonemes] if phonemes else pieces
