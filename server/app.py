@@ -7,6 +7,7 @@ The command `serve` loads the models, opens the port and runs until it is told t
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from time import time as unix_time_s  # noqa: TID251 - the one place where a wall clock comes in
 
@@ -158,9 +159,15 @@ class App:
 
     def health(self) -> Mapping[str, object]:
         """What `/healthz` tells, now."""
-        providers = dict(zip(ROLES.values(), self._reception.sources.providers.names, strict=True))
-        agents = [agent.name for agent in self._reception.sources.crew.agents]
-        return {"status": "ok", "sessions": len(self._roster), "providers": providers, "agents": agents}
+        sources = self._reception.sources
+        return {
+            "status": "ok",
+            "sessions": len(self._roster),
+            "providers": dict(zip(ROLES.values(), sources.providers.names, strict=True)),
+            "agents": sources.abilities.agents,
+            "voices": [asdict(voice) for voice in sources.services.voices],
+            "languages": sources.abilities.languages,
+        }
 
     def unready(self) -> Unready | None:
         """Why no session can be opened now; None when one can."""

@@ -49,6 +49,8 @@ CLIENT_TOOLS, TOOL_CHOICE = "client_tools", "tool_choice"
 
 PREVIOUS_ROUTE = "route"
 """Metadata: the conversation's last route."""
+NAMED_ROUTE = "named_route"
+"""Metadata: the one that the client has named; where there is one of that name, it takes the default's place."""
 UNGUARDED = "unguarded"
 """Metadata: a tuple of texts that the person said before, and no guard has judged yet."""
 

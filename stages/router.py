@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from stageflow.core import StageContext, StageKind, StageOutput
-from stages.contract import PREVIOUS_ROUTE, ROUTER, STT, TEXT
+from stages.contract import NAMED_ROUTE, PREVIOUS_ROUTE, ROUTER, STT, TEXT
 from stages.errors import StageSettingsError
 from stages.text.matching import Matcher, Readings, faults, is_dear
 
@@ -37,9 +37,9 @@ class Route:
 class RouterStage:
     """Picks the route that most keywords and patterns speak for; among equals the previous one, or the first.
 
-    When none does, the turn stays on the previous route, if there is one, or takes the default. The output is
-    `route`, `confidence` (the share of the evidence that speaks for it, one half for staying, zero for the
-    default) and `why` (of what was said it holds configured words only).
+    When none does, the turn stays on the previous route, if there is one, or takes the one that the client has named,
+    or the default. The output is `route`, `confidence` (the share of the evidence that speaks for it, one half for
+    staying, zero for the default) and `why` (of what was said it holds configured words only).
     """
 
     name = ROUTER
@@ -78,6 +78,9 @@ class RouterStage:
             return StageOutput.ok(route=route, confidence=len(evidence[route]) / total, why=why)
         if previous in self._sticky:
             return StageOutput.ok(route=previous, confidence=_STAYS, why="stays on the previous route")
+        named = ctx.snapshot.metadata.get(NAMED_ROUTE)
+        if named in evidence:
+            return StageOutput.ok(route=named, confidence=0.0, why="named by the client")
         return StageOutput.ok(route=self._default, confidence=0.0, why="default")
 
 

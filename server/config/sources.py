@@ -86,7 +86,8 @@ class SessionSources:
         voices = tuple(voice.name for voice in self.providers.voice.voices)
         recogniser = self.providers.recogniser
         owns_turns = isinstance(recogniser, OwnsTurns) and recogniser.turns is not None
-        return Abilities(self.providers.languages, voices, owns_turns)
+        agents = tuple(agent.name for agent in self.crew.agents)
+        return Abilities(self.providers.languages, voices, owns_turns, agents)
 
     def services_of(self, providers: Providers) -> Services:
         """The services of one session, for which these providers have been opened."""

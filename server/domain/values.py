@@ -116,6 +116,8 @@ class Abilities:
     """The names of its voices; empty where any name will do."""
     owns_turns: bool = False
     """Whether the recogniser finds the ends of turns itself."""
+    agents: tuple[str, ...] = ()
+    """The names of those who answer."""
 
 
 @dataclass(frozen=True, slots=True)

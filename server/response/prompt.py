@@ -23,6 +23,7 @@ from stageflow.context import ContextSnapshot, Message
 from stages.contract import (
     CLIENT_TOOLS,
     MAX_TOKENS,
+    NAMED_ROUTE,
     PREVIOUS_ROUTE,
     SPEED,
     TOOL_CHOICE,
@@ -109,6 +110,7 @@ def prompt_of(
         user_id=context.user_id,
         metadata={
             PREVIOUS_ROUTE: last_route(context.conversation),
+            NAMED_ROUTE: config.model,
             UNGUARDED: tuple(entry.text for entry in before),
         },
     )

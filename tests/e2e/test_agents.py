@@ -20,11 +20,11 @@ SPOKEN = "response.output_audio_transcript.done"
 
 
 @asynccontextmanager
-async def talking(voice: ScriptedVoice, **parts: Any) -> AsyncIterator[RealtimeClient]:
+async def talking(voice: ScriptedVoice, query: str = "", **parts: Any) -> AsyncIterator[RealtimeClient]:
     app = VoiceServer(
         stt=ScriptedRecogniser(), llm=EchoModel(), tts=voice, vad="webrtc", end_of_turn="none", **parts
     )
-    async with app.listening(port=0) as server, RealtimeClient(server.url) as client:
+    async with app.listening(port=0) as server, RealtimeClient(server.url + query) as client:
         yield client
 
 
@@ -56,6 +56,19 @@ async def test_each_agent_speaks_with_its_voice_and_a_route_may_name_another() -
     assert asked["You said: Where is the boss?"] == "high"
     broken = [request.voice for request in voice.requests if request.text == "You said: It is broken."]
     assert broken == ["high", "low"], "the client's choice goes before the agent's"
+
+
+async def test_a_client_names_the_agent_that_answers_until_another_is_asked_for() -> None:
+    voice = ScriptedVoice()
+    routes = (
+        Route(agent="sales", keywords=("price",), default=True),
+        Route(agent="support", keywords=("broken",), sticky=False),
+    )
+    async with talking(voice, "?model=support", agents=AGENTS[:2], routes=routes) as client:
+        for text in ("Hello.", "What is the price?"):
+            await said(client, text)
+    asked = {request.text: request.voice for request in voice.requests if "You said" in request.text}
+    assert asked == {"You said: Hello.": "high", "You said: What is the price?": "low"}
 
 
 async def test_rules_of_a_guard_each_have_their_own_way(

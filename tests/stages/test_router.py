@@ -45,6 +45,13 @@ async def test_among_equals_the_previous_route_wins_or_else_the_first() -> None:
     assert (await route("table, invoice", route="billing"))["route"] == "billing"
 
 
+async def test_the_one_that_the_client_has_named_takes_the_place_of_the_default() -> None:
+    assert (await route("hello", named_route="bookings"))["route"] == "bookings"
+    assert (await route("hello", named_route="nobody"))["route"] == "general"
+    assert (await route("a refund", named_route="bookings"))["route"] == "billing"
+    assert (await route("thanks", named_route="bookings", route="billing"))["route"] == "billing"
+
+
 async def test_without_evidence_it_stays() -> None:
     assert await route("yes please", route="billing") == {
         "route": "billing",

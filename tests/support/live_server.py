@@ -74,6 +74,7 @@ async def live_server(
     pipeline: Any = None,  # a PipelineHook; any, so that a table of settings may be spread beside it
     db: Any = None,
     dialects: Any = DIALECTS,  # a DialectTable
+    crew: Any = None,  # a Crew
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said, and waits for no client that is gone unless
@@ -91,7 +92,7 @@ async def live_server(
         tool_servers=tool_servers,
         db=db,
     )
-    async with App(chosen, providers, Crew(hook=pipeline), dialects).listening() as server:
+    async with App(chosen, providers, crew or Crew(hook=pipeline), dialects).listening() as server:
         yield LiveServer(server.sockets[0].getsockname()[1], voice)
 
 

@@ -19,6 +19,8 @@ test("choices become parts of the session", () => {
     },
   });
   assert.deepEqual(sessionOf({ turns: "hold" }), { audio: { input: { turn_detection: null } } });
+  assert.deepEqual(sessionOf({ voice: "", speed: "1" }, "voice"), { audio: { output: { voice: "default" } } }, "taken back");
+  assert.deepEqual(sessionOf({ voice: "", speed: "1" }, "speed"), { audio: { output: { speed: 1 } } });
   assert.throws(() => sessionOf({ tools: "[" }), SyntaxError);
 });
 

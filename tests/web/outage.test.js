@@ -110,7 +110,7 @@ test("what was never sent is given back at the end", () => {
 test("nobody is asked to speak without a microphone", () => {
   const hint = (state, microphone) => hintOf({ state, microphone }).hint;
   assert.equal(hint("listening", "on"), "Just speak.");
-  assert.equal(hint("listening", "muted"), "You are muted.");
+  assert.equal(hint("listening", "muted"), "Unmute the microphone to be heard.");
   assert.equal(hint("listening", "off"), "Type below, or turn the microphone on.");
   for (const state of ["idle", "listening", "closed"]) assert.match(hint(state, "impossible"), /https or localhost/);
   assert.equal(hintOf({ state: "listening", microphone: "off" }).title, "Ready");

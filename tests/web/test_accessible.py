@@ -84,13 +84,16 @@ async def test_what_is_to_be_done_about_a_problem_can_be_pressed_on_every_screen
 
 async def test_a_voice_is_heard_before_it_is_chosen(silence: Path) -> None:
     async with live_server() as server, browser(microphone=silence) as page:
-        await begin(page, server.port)
-        await page.wait_for("document.querySelectorAll('#previews button').length === 2")
-        await page.evaluate("document.querySelectorAll('#previews button')[1].click()")
-        await page.wait_for("document.getElementById('preview-note').textContent === 'high speaks.'")
-        await server.until_sessions(1)
-        assert server.voice.requests[-1].voice == "high"
-        assert await page.evaluate("document.getElementById('voices').value") == "low"
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        for is_talking in (False, True):
+            if is_talking:
+                await begin(page, server.port)
+            await page.wait_for("document.querySelectorAll('#previews button').length === 2")
+            await page.evaluate("document.querySelectorAll('#previews button')[1].click()")
+            await page.wait_for("document.getElementById('preview-note').textContent === 'high speaks.'")
+            await server.until_sessions(int(is_talking))
+            assert server.voice.requests[-1].voice == "high"
+            assert await page.evaluate("document.getElementById('voices').value") == ""
         await page.wait_for("document.getElementById('mic').dataset.microphone === 'on'")
         assert await page.evaluate("document.getElementById('part-agents-row').hidden"), "one is no list"
         assert page.complaints == []

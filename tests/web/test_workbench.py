@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audio.files import write_wav
+from server.config.agents import Agent, Crew, Route
 from stageflow.tools import ToolCall
 from stages.providers.mcp_client import McpServers
 from stages.testing.fakes import Said, ScriptedModel
@@ -72,6 +73,30 @@ async def test_a_link_opens_the_page_with_what_was_chosen(silence: Path) -> None
         await choose(page, "choose-language", "en")
         assert "language=en" in await page.evaluate("location.hash")
         assert (await page.evaluate("asked.at(-1)"))["audio"]["input"]["transcription"]["language"] == "en"
+        assert page.complaints == []
+
+
+async def test_an_agent_of_the_server_is_chosen_and_in_the_link(silence: Path) -> None:
+    agents = (Agent(name="sales", voice="low"), Agent(name="support", voice="high"))
+    crew = Crew(agents, (Route(agent="sales", default=True), Route(agent="support", keywords=("broken",))))
+    field = "document.getElementById('choose-agent')"
+    async with live_server(crew=crew) as server, browser(microphone=silence) as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        await page.wait_for("!document.getElementById('agent-choice').hidden")
+        assert await page.evaluate(f"[...{field}.options].map(({{ value }}) => value)") == [
+            "",
+            "sales",
+            "support",
+        ]
+        await choose(page, "choose-agent", "support")
+        link = await page.evaluate("location.href")
+        assert link.endswith("#agent=support")
+        await page.call("Page.reload")
+        await page.wait_for(f"document.readyState === 'complete' && {field}.value === 'support'")
+        await page.click("#talk")
+        await write(page, "hello")
+        await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
+        assert server.voice.requests[-1].voice == "high"
         assert page.complaints == []
 
 

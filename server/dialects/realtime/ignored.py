@@ -53,7 +53,7 @@ class IgnoredSettings:
 
     def at_start(self, config: SessionConfig, address: str) -> tuple[IgnoredSetting, ...]:
         """What of the address that opened the session changes nothing."""
-        return self._new((*_of_model("model", config.model), *unused(address)))
+        return self._new((*self._of_model("model", config.model), *unused(address)))
 
     def of_session(self, part: SessionPart, config: SessionConfig) -> tuple[IgnoredSetting, ...]:
         """What of an update changes nothing and was not told yet; `config` is what holds after it."""
@@ -63,7 +63,7 @@ class IgnoredSettings:
         """What of the order of a client secret changes nothing; `config` is what a session of it begins with."""
         language = self._language(part)
         found = (
-            *_of_model("session.model", part.model),
+            *self._of_model("session.model", part.model),
             *_of_session(part, config, self._abilities),
             *((language,) if language else ()),
         )
@@ -83,6 +83,12 @@ class IgnoredSettings:
         found = _of_response(response, self._abilities.voices) if isinstance(response, dict) else ()
         return self._error(found, ref)
 
+    def _of_model(self, param: str, model: object) -> Iterator[IgnoredSetting]:
+        if isinstance(model, str) and model not in (DEFAULT, *self._abilities.agents):
+            yield IgnoredSetting(
+                param, f"{_short(model)} is not a name of this server's, its default answers"
+            )
+
     def _new(self, found: Iterable[IgnoredSetting]) -> tuple[IgnoredSetting, ...]:
         new = tuple(setting for setting in found if setting not in self._told)
         self._told.update(new[: _MAX_TOLD - len(self._told)])
@@ -97,11 +103,6 @@ class IgnoredSettings:
 
 
 _MAX_TOLD = 100
-
-
-def _of_model(param: str, model: object) -> Iterator[IgnoredSetting]:
-    if isinstance(model, str) and model != DEFAULT:
-        yield IgnoredSetting(param, f"{_short(model)} is not a name of this server's, its default answers")
 
 
 def _of_session(part: SessionPart, config: SessionConfig, able: Abilities) -> Iterator[IgnoredSetting]:

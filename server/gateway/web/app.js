@@ -8,7 +8,7 @@ import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
 import { offerPreviews } from "./preview.js";
 import { keepAwake } from "./phone.js";
-import { chosenSession, isHeldToTalk, listDevices, loudness, offerVoices, openSettings } from "./settings.js";
+import { address, chosenSession, isHeldToTalk, listDevices, loudness, offerAgents, offerLanguages, offerVoices, openSettings } from "./settings.js";
 import { showInTab } from "./tab.js";
 import { Transcript } from "./transcript.js";
 import { askForApproval } from "./approvals.js";
@@ -47,10 +47,7 @@ const ON = {
     orb.cut();
   },
   level: (levels) => orb.hear(levels),
-  voices: (voices) => {
-    offerVoices(voices);
-    offerPreviews(voices, { apiKey: keptKey(), speakerId: find("speakers").value }, () => voice);
-  },
+  voices: showVoices,
   metrics: ({ ms }) => countTurn(ms),
   line: (line) => {
     find("line").textContent = lineOf(line);
@@ -135,7 +132,7 @@ async function start({ byVoice = true } = {}) {
     apiKey: keptKey(),
   };
   try {
-    await connect("v1/realtime", { ...chosen, microphone: byVoice && microphone !== "impossible", prepare });
+    await connect(address(), { ...chosen, microphone: byVoice && microphone !== "impossible", prepare });
     voice?.speaker?.turn(loudness());
     if (isHeldToTalk()) voice?.mute(true);
   } catch (error) {
@@ -222,11 +219,26 @@ for (const [button, dialog] of [["open-settings", "settings"], ["devices", "devi
     find(dialog).showModal();
   });
 }
+find("open-keys").addEventListener("click", KEYS["?"]);
 find("microphones").addEventListener("change", ({ target }) => voice?.startMicrophone(target.value));
 find("speakers").addEventListener("change", ({ target }) => voice?.chooseSpeaker(target.value));
+
+function showVoices(voices) {
+  offerVoices(voices);
+  offerPreviews(voices, () => ({ apiKey: keptKey(), speakerId: find("speakers").value }), () => voice);
+}
+
+/** What there is to choose from, before anything has begun. */
+async function showOffers() {
+  const { agents = [], voices = [], languages = [] } = await showParts();
+  offerAgents(agents);
+  offerLanguages(languages);
+  if (!voice) showVoices(voices); // otherwise the session has told
+}
+
 openSettings((name) => {
   if (name === "loudness") voice?.speaker?.turn(loudness());
-  else voice?.configure(chosenSession());
+  else if (name !== "agent") voice?.configure(chosenSession(name));
   if (name === "turns") voice?.mute(isHeldToTalk());
 });
 holdToTalk(find("talk"), () => (isHeldToTalk() && microphone !== "off" ? voice : null));
@@ -235,6 +247,6 @@ navigator.mediaDevices?.addEventListener("devicechange", () => listDevices(voice
 takeKey();
 addEventListener("hashchange", takeKey);
 show();
-showParts();
+showOffers();
 listDevices();
 setInterval(showSummary, 500);

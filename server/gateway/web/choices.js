@@ -1,7 +1,7 @@
 /** What a person may choose of a session, as fields, as a part of Realtime's session object, and as a link. Pure. */
 
 /** Each choice as the link has it. Empty: the server's own. */
-export const NAMES = ["instructions", "voice", "language", "speed", "turns", "tools", "loudness"];
+export const NAMES = ["agent", "instructions", "voice", "language", "speed", "turns", "tools", "loudness"];
 
 /** How turns end; `usual` takes a choice back. */
 const TURNS = {
@@ -14,15 +14,18 @@ const TURNS = {
 
 /**
  * @param {Record<string, string>} chosen
+ * @param {string} [changed] the name of what was chosen just now: the server hears of it also where it was taken back
  * @returns {object} fields of the session object; only what was chosen
  * @throws {SyntaxError} where the tools are no JSON
  */
-export function sessionOf({ instructions, voice, language, speed, turns, tools }) {
+export function sessionOf({ instructions, voice, language, speed, turns, tools }, changed) {
   const input = {
     ...(language ? { transcription: { model: "default", language } } : {}),
     ...(turns in TURNS ? { turn_detection: TURNS[turns] } : {}),
   };
-  const output = { ...(voice ? { voice } : {}), ...(speed && speed !== "1" ? { speed: Number(speed) } : {}) };
+  const named = voice || (changed === "voice" ? "default" : "");
+  const isPaced = speed && (speed !== "1" || changed === "speed");
+  const output = { ...(named ? { voice: named } : {}), ...(isPaced ? { speed: Number(speed) } : {}) };
   const audio = { ...(hasKeys(input) ? { input } : {}), ...(hasKeys(output) ? { output } : {}) };
   return {
     ...(instructions?.trim() ? { instructions } : {}),

@@ -21,10 +21,10 @@ export function showSummary() {
   find("sum-time").textContent = summary.time;
 }
 
-/** Say plainly what is behind the port. */
+/** Say plainly what is behind the port. @returns {Promise<object>} what the server tells of itself */
 export async function showParts() {
   const health = await fetch("healthz").then((answer) => answer.json()).catch(() => ({}));
-  if (!health.providers) return;
+  if (!health.providers) return health;
   for (const [role, name] of Object.entries(health.providers)) {
     const place = find(`part-${role}`);
     if (place) place.textContent = name;
@@ -32,4 +32,5 @@ export async function showParts() {
   find("part-agents").textContent = (health.agents ?? []).join(", ");
   find("part-agents-row").hidden = !(health.agents?.length > 1);
   find("parts").hidden = false;
+  return health;
 }

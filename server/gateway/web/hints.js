@@ -49,7 +49,7 @@ export function hintOf({ state, microphone, retry, isAsking, isHeld }) {
   }
   if (state === "speaking" && microphone !== "on") return { title, hint: "Press the circle to interrupt." };
   if (isHeld && state === "listening") return { title: "Ready", hint: "Hold the circle, or the space bar, and speak." };
-  if (state === "listening" && microphone === "muted") return { title, hint: "You are muted." };
+  if (state === "listening" && microphone === "muted") return { title: "Muted", hint: "Unmute the microphone to be heard." };
   return { title, hint };
 }
 

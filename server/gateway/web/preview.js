@@ -12,7 +12,7 @@ let playing = null;
  * A button for each voice of the server's.
  *
  * @param {{name: string}[]} voices
- * @param {object} options as `connect` takes them
+ * @param {() => object} options as `connect` takes them, when it is called
  * @param {() => import("./voice-client.js").VoiceClient | null} talking the client of the conversation, which is deaf meanwhile
  */
 export function offerPreviews(voices, options, talking) {
@@ -20,7 +20,7 @@ export function offerPreviews(voices, options, talking) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "pill", textContent: `▶ ${name}` });
     button.setAttribute("aria-label", `Hear ${name}`);
-    button.addEventListener("click", () => play(name, options, talking()));
+    button.addEventListener("click", () => play(name, options(), talking()));
     return button;
   });
   find("previews").replaceChildren(...buttons);

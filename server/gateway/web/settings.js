@@ -27,11 +27,25 @@ function fill(select, devices, current) {
 
 /** Show the server's voices; one is no choice. @param {{name: string, description: string}[]} voices */
 export function offerVoices(voices) {
-  const kept = keptVoice();
   const texts = voices.map(({ name, description }) => [name, description].filter(Boolean).join(", "));
-  find("voices").replaceChildren(...voices.map(({ name }, i) => new Option(texts[i], name)));
-  find("voices").value = (voices.find(({ name }) => name === kept) ?? voices[0])?.name;
+  offer(find("voices"), voices.map(({ name }, i) => new Option(texts[i], name)), keptVoice());
   find("voice-choice").hidden = voices.length < 2;
+}
+
+/** Show the server's agents; one is no choice. @param {string[]} agents */
+export function offerAgents(agents) {
+  offer(field("agent"), agents.map((name) => new Option(name)), choicesOf(location.hash).agent);
+  find("agent-choice").hidden = agents.length < 2;
+}
+
+/** Name the languages that the server understands. @param {string[]} languages */
+export function offerLanguages(languages) {
+  find("languages").replaceChildren(...languages.map((name) => new Option(name)));
+}
+
+function offer(select, options, kept = "") {
+  select.replaceChildren(new Option("as the server decides", ""), ...options);
+  select.value = options.some(({ value }) => value === kept) ? kept : "";
 }
 
 /** The link says which; otherwise this browser remembers one. */
@@ -41,24 +55,32 @@ function keptVoice() {
 
 function chosen() {
   const all = Object.fromEntries(NAMES.map((name) => [name, field(name).value]));
-  return { ...all, voice: find("voices").value || keptVoice() };
+  if (!find("voices").options.length) all.voice = keptVoice(); // not yet known, or no choice
+  if (!field("agent").value && field("agent").options.length === 1) all.agent = choicesOf(location.hash).agent ?? "";
+  return all;
 }
 
 /** The part of a session that holds what was chosen. Tools that are no JSON are left out, and the field says so. */
-export function chosenSession() {
+export function chosenSession(changed) {
   const all = chosen();
   try {
     find("choose-tools").setCustomValidity("");
-    return sessionOf(all);
+    return sessionOf(all, changed);
   } catch (error) {
     find("choose-tools").setCustomValidity(`This is no JSON: ${error.message}`);
-    return sessionOf({ ...all, tools: "" });
+    return sessionOf({ ...all, tools: "" }, changed);
   }
 }
 
 /** Whether the person says when a turn begins and ends, by holding a key or the circle. */
 export function isHeldToTalk() {
   return field("turns").value === "hold";
+}
+
+/** Where a conversation with the chosen agent is opened. */
+export function address() {
+  const { agent = "" } = chosen();
+  return agent ? `v1/realtime?model=${encodeURIComponent(agent)}` : "v1/realtime";
 }
 
 /** How loud the agent is, 0 to 1.5. */
@@ -70,22 +92,20 @@ export function loudness() {
 export function openSettings(changed) {
   const given = choicesOf(location.hash);
   for (const name of NAMES) {
-    if (given[name] && name !== "voice") field(name).value = given[name];
+    if (given[name] && !["voice", "agent"].includes(name)) field(name).value = given[name];
     field(name).addEventListener("change", () => {
       if (name === "voice") localStorage.setItem(VOICE, field(name).value);
-      history.replaceState(null, "", `${location.pathname}${location.search}${hashOf(linked())}`);
+      history.replaceState(null, "", `${location.pathname}${location.search}${hashOf(chosen())}`);
       changed(name);
     });
   }
+  for (const name of ["speed", "loudness"]) {
+    const tell = () => (find(`told-${name}`).textContent = `${Math.round(field(name).value * 100)} %`);
+    field(name).addEventListener("input", tell);
+    tell();
+  }
   find("copy-link").addEventListener("click", async () => {
-    await copy(`${location.origin}${location.pathname}${hashOf(linked())}`);
+    await copy(`${location.origin}${location.pathname}${hashOf(chosen())}`);
     find("link-note").textContent = "Copied: whoever opens it talks with the same settings.";
   });
-}
-
-/** What the address shall hold: a voice that is the server's first says nothing. */
-function linked() {
-  const { options, selectedIndex, value } = find("voices");
-  const voice = options.length ? (selectedIndex > 0 ? value : "") : keptVoice();
-  return { ...chosen(), voice };
 }

@@ -281,6 +281,9 @@ def test_the_name_of_a_model_in_the_address_is_shown_as_ignored() -> None:
     assert [setting["param"] for setting in json.loads(frame)["session"]["x_ignored"]] == ["model"]
     (frame,) = dialect().encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
     assert "x_ignored" not in json.loads(frame)["session"]
+    theirs = RealtimeDialect(SessionConfig(model="support"), abilities=Abilities(agents=("sales", "support")))
+    (frame,) = theirs.encode(SessionStarted("sess_1", "conv_1", SessionConfig(), 1))
+    assert "x_ignored" not in json.loads(frame)["session"], "it is the name of an agent"
 
 
 def test_a_session_obeys_the_rest_says_so_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
