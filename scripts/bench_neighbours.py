@@ -32,7 +32,7 @@ from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 
 NEIGHBOURS = 10
 FRAME_S, FRAME_SAMPLES = 0.02, 480
-WARM_UP_S, MEASURED_S = 1.0, 5.0
+WARM_UP_S, MEASURED_S, AGAIN_S = 1.0, 5.0, 0.2
 NOISE = np.random.default_rng(1)
 
 
@@ -180,9 +180,11 @@ ATTACKS: Mapping[str, Callable[[str], Awaitable[None]]] = {
 
 
 async def attack(name: str, url: str) -> None:
-    """Attack until killed; what the server makes of the attacker is no matter here."""
-    with suppress(ConnectionClosed, OSError, ExceptionGroup):
-        await ATTACKS[name](url)
+    """Attack until killed, and again whenever the server has ended it."""
+    while True:
+        with suppress(ConnectionClosed, OSError, ExceptionGroup):
+            await ATTACKS[name](url)
+        await anyio.sleep(AGAIN_S)
 
 
 async def measure(name: str) -> tuple[list[float], list[float]]:
