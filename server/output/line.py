@@ -9,12 +9,16 @@ from collections import deque
 MAX_REMEMBERED = 64
 """Frames looked back at: some seconds of speech."""
 
+STALL_S = 0.5
+"""Audio that has waited so long for the network was held up by it."""
+
 
 class Line:
     """What has lately been sent to one client."""
 
     def __init__(self) -> None:
         self._sent: deque[tuple[float, int]] = deque(maxlen=MAX_REMEMBERED)
+        self._same_stall_until_s = 0.0
 
     def sent(self, size_bytes: int, now: float) -> None:
         """So many bytes were handed to the system at `now`."""
@@ -29,3 +33,11 @@ class Line:
             unsent_bytes -= size_bytes
             since = at
         return now - since
+
+    def stalls(self, unsent_bytes: int, now: float) -> bool:
+        """Whether a stall has begun: what goes on of one that was told is the same."""
+        if self.waited_s(unsent_bytes, now) < STALL_S:
+            return False
+        is_new = now >= self._same_stall_until_s
+        self._same_stall_until_s = now + STALL_S
+        return is_new

@@ -30,10 +30,6 @@ DECAY = 0.9
 """The same for an answer that has been played without one, down to where it began."""
 
 
-STALL_S = 0.5
-"""Audio that has waited so long for the network was held up by it."""
-
-
 class Lead:
     """How far ahead of playout this client is sent its audio, in milliseconds. Pure."""
 
@@ -69,8 +65,6 @@ class Playback:
         self._is_reported = is_reported
         self._now = now
         self._line = Line()
-        self._held_up_until_s = 0.0
-        """Before that, what is held up is the same stall."""
         self._conversation = conversation
         self._outbound = outbound
         most_ms = REPORTED_MOST_MS if is_reported else LEAD_MS_LIMITS[1]
@@ -79,9 +73,11 @@ class Playback:
         self._underruns_before = 0
         """The same when the last answer was over."""
         self._flushed_id: str | None = None
+        self._has_complained = False
 
     def report(self, played: Played) -> None:
-        """Take what the client says."""
+        """Take what the client says. Raises ClientError the first time that it speaks of an item that there is not:
+        reports come ten times a second."""
         answer, now = self._holder.answer, self._now()
         if (
             answer is not None
@@ -99,6 +95,9 @@ class Playback:
             entry = self._conversation.find(played.item_id)
             if entry is not None:
                 cut(entry, played.samples)
+        elif not self._has_complained and self._conversation.find(played.item_id) is None:
+            self._has_complained = True
+            self._conversation.get(played.item_id, code="item_playback_invalid_item_id")
 
     def audio_left(self, size_bytes: int) -> None:
         """A frame of audio was handed to the socket."""
@@ -106,12 +105,9 @@ class Playback:
             return
         now = self._now()
         self._line.sent(size_bytes, now)
-        waited_s = self._line.waited_s(self._link.unsent_bytes, now)
-        if waited_s >= STALL_S:
-            if now >= self._held_up_until_s:
-                self._underruns += 1
-                self._lengthen(self._holder.answer)
-            self._held_up_until_s = now + STALL_S
+        if self._line.stalls(self._link.unsent_bytes, now):
+            self._underruns += 1
+            self._lengthen(self._holder.answer)
 
     def over(self, answer: ResponseRun) -> None:
         """The answer has been played, or was thrown away: what is still said of it is about the past."""

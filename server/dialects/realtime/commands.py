@@ -300,9 +300,11 @@ MODELS: Mapping[str, type[BaseModel]] = {
 KNOWN_TYPES = (UPDATE, APPEND, *_SIMPLE, *_BY_SESSION)
 
 
-def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits, ids: Ids) -> Order | Noted:
+def to_command(
+    event: RawEvent, config: SessionConfig, limits: RealtimeLimits, ids: Ids, beside: Sequence[str] = ()
+) -> Order | Noted:
     """Any event but `session.update` and append as a command. `config` is what the session has now, and what the
-    client gives no id gets one of `ids`."""
+    client gives no id gets one of `ids`. A client that errs is told the types that it may use `beside` these, too."""
     kind = event.get("type")
     if isinstance(kind, str) and kind in _SIMPLE:
         return _SIMPLE[kind](event)
@@ -313,7 +315,7 @@ def to_command(event: RawEvent, config: SessionConfig, limits: RealtimeLimits, i
         raise ClientError("missing_required_parameter", "type: is required", param="type", ref=ref)
     if not isinstance(kind, str):
         raise ClientError("invalid_type", "type: must be text", param="type", ref=ref)
-    known = f"use one of {', '.join(KNOWN_TYPES)}"
+    known = f"use one of {', '.join((*KNOWN_TYPES, *beside))}"
     if kind in RENAMED:
         known = f"it is a name of the beta shape, and now it is {RENAMED[kind]}"
     message = f"type: {kind[:64]!r} is not known; {known}"

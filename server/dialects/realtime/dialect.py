@@ -5,6 +5,7 @@ says into commands, `encode` turns events into what it is told, `session` is the
 object of both. Images are not for this server: they are left out of their items, and an error says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
@@ -84,8 +85,9 @@ class RealtimeDialect:
         """One frame as a JSON object; raises ClientError where there is none."""
         return read_event(frame, self._limits)
 
-    def command(self, event: RawEvent) -> Command | Noted:
-        """A JSON object as a command; raises ClientError, with the client's event id, where there is none."""
+    def command(self, event: RawEvent, beside: Sequence[str] = ()) -> Command | Noted:
+        """A JSON object as a command; raises ClientError, with the client's event id, where there is none. `beside`:
+        see `to_command`."""
         kind, ref = event.get("type"), event_ref(event)
         if kind == APPEND:
             heard = append_audio(event, self._limits, self._session.config.input_format)
@@ -97,7 +99,7 @@ class RealtimeDialect:
             command = self._configure(event, part)
             problems.append(self._ignored.of_language(part, ref))
         else:
-            command = to_command(event, self._session.config, self._limits, self._ids)
+            command = to_command(event, self._session.config, self._limits, self._ids, beside)
             self._locks.check_command(command, event)
             if kind == CREATE_RESPONSE:
                 problems.append(self._ignored.of_response(event.get("response"), ref))

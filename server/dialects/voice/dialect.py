@@ -77,7 +77,7 @@ class VoiceDialect:
             return self._realtime.with_unknown(played, event, _PlaybackPart)
         if kind == PING:
             return self._realtime.with_unknown(Ping(event_ref(event)), event, Part)
-        command = self._realtime.command(event)
+        command = self._realtime.command(event, (PLAYBACK, PING))
         if isinstance(command, AppendAudio):
             self._count(command.data)
         return command

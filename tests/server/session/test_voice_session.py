@@ -275,9 +275,8 @@ def test_without_reports_the_estimate_cannot_know_that_it_started_late() -> None
     assert len(remembered(stage).split()) == words_in(3 * 24_000)
 
 
-def test_reports_of_other_items_and_of_the_impossible_change_nothing() -> None:
+def test_reports_of_the_impossible_change_nothing() -> None:
     async def story(stage: Stage) -> None:
-        stage.wire.say("x_playback", item_id="item_nobody_knows", played_samples=1)
         stage.ask("hello")
         item = (await stage.wire.until("response.output_item.added"))["item"]["id"]
         stage.wire.say("x_playback", item_id=item, played_samples=4_000_000_000, underruns=0)
@@ -286,6 +285,19 @@ def test_reports_of_other_items_and_of_the_impossible_change_nothing() -> None:
 
     stage = play(lambda: VoiceStage("Hello to you."), story)
     assert "error" not in stage.wire.types()
+
+
+def test_of_reports_on_items_that_there_are_not_the_first_is_answered() -> None:
+    async def story(stage: Stage) -> None:
+        for _ in range(3):
+            stage.wire.say("x_playback", item_id="item_nobody_knows", played_samples=1, event_id="mine")
+        error = (await stage.wire.until("error"))["error"]
+        assert (error["code"], error["param"]) == ("item_playback_invalid_item_id", "item_id")
+        assert error["event_id"] == "mine"
+        stage.ask("hello")
+        await stage.wire.until("x_metrics")
+
+    assert play(lambda: VoiceStage("Hello to you."), story).wire.types().count("error") == 1
 
 
 # --- the report of a turn ---------------------------------------------------------------------------------

@@ -230,3 +230,9 @@ def test_a_ping_and_its_answer() -> None:
     assert json.loads(frame)["type"] == "x_pong"
     with pytest.raises(ClientError):
         RealtimeDialect(SessionConfig()).decode('{"type": "x_ping"}')
+
+
+def test_whoever_misspells_a_type_is_told_those_of_this_dialect_too() -> None:
+    message = refused(dialect(), json.dumps({"type": "x_playbck"})).message
+    assert "x_playback, x_ping" in message
+    assert "response.create" in message
