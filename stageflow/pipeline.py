@@ -148,13 +148,13 @@ class PipelineGraph:
 
         Raises PipelineCancelled, StageFailed, StageTimeout or DeadlineExceeded, with the partial results. Cancel-safe:
         however this ends, nothing of the run is left; who is cancelled and does not end in a second is brought down.
-        `on_end` is called with each stage and its output as it ends, or is skipped; what it raises fails the run, where
-        a sink that raises is only logged.
-        """
+        `on_end` is called with each stage and its output as it ends, or is skipped; what it raises fails the run."""
         if isinstance(snapshot, StageContext):
             given, snapshot = snapshot, snapshot.snapshot
             event_sink = given.config.get("event_sink") if event_sink is None else event_sink
             config, ports = {**given.config, **(config or {})}, given.ports if ports is None else ports
+        if not isinstance(deadline_s, int | float | None):
+            raise StageUsageError(f"deadline_s is {deadline_s!r}; it must be a number of seconds")
         own = {key: value for key, value in (config or {}).items() if key not in FILLED}
         settings = freeze_items(own, StageUsageError, "the run's config")
         run = Run(self._nodes, snapshot, StagePorts.of(ports), settings, checked_sink(event_sink), on_end)

@@ -6,7 +6,7 @@ No wire format appears here. `ref` is what the client calls the command by, and 
 from dataclasses import dataclass, field
 
 from server.domain.errors import ClientError
-from server.domain.values import IgnoredSetting, Item, ResponseOptions, SessionConfig
+from server.domain.values import Clip, IgnoredSetting, Item, ResponseOptions, SessionConfig
 from server.domain.voice_events import VoiceCommand
 
 
@@ -132,3 +132,15 @@ class Noted:
     def ref(self) -> str | None:
         """What the client calls the command by."""
         return self.command.ref
+
+
+def clips_of(order: Order) -> list[Clip]:
+    """The recorded speech that a command brings, in its items."""
+    match order:
+        case AddItem(item=item):
+            items = [item]
+        case CreateResponse(options=options):
+            items = [item for item in options.context or () if not isinstance(item, str)]
+        case _:
+            return []
+    return [part.clip for item in items for part in item.parts if part.clip is not None]

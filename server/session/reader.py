@@ -79,10 +79,8 @@ class Reader:
             self._allowance.check(order, self._writer.sent_bytes, self._base.now())
             if isinstance(order, cmd.CreateResponse):
                 await self._quota.check_response()
-            if isinstance(order, cmd.AddItem):
-                clips = [part.clip for part in order.item.parts if part.clip is not None]
-                if clips:
-                    await self._bought.buy_clips(sum(clip.duration_s for clip in clips))
+            if clips := cmd.clips_of(order):
+                await self._bought.buy_clips(sum(clip.duration_s for clip in clips))
         except ClientError as error:
             error.ref = error.ref or command.ref
             raise

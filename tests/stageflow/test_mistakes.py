@@ -478,3 +478,16 @@ async def test_a_result_of_a_stage_that_is_not_there() -> None:
         results.data("b")
     assert results["a"].status is StageStatus.SKIP
     assert anyio.current_time() == 0
+
+
+async def test_a_deadline_that_is_no_number_is_refused_before_anything_runs() -> None:
+    ran: list[str] = []
+
+    async def note(ctx: StageContext) -> Returned:
+        ran.append(ctx.stage)
+        return {}
+
+    graph = Pipeline().with_stage("one", Do(note)).build()
+    with pytest.raises(StageUsageError, match="deadline_s is '1'; it must be a number of seconds"):
+        await graph.run(ContextSnapshot(), deadline_s="1")  # type: ignore[arg-type]
+    assert not ran

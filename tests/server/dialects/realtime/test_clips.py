@@ -9,7 +9,7 @@ import pytest
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
-from server.domain.commands import AddItem, CreateResponse
+from server.domain.commands import AddItem, CommitAudio, CreateResponse, clips_of
 from server.domain.errors import ClientError
 from server.domain.events import (
     ItemAdded,
@@ -85,6 +85,16 @@ def test_a_response_may_be_about_a_clip() -> None:
     (item,) = command.options.context
     assert isinstance(item, Item)
     assert item.parts[0].clip == Clip(AUDIO, AudioFormat())
+
+
+@pytest.mark.parametrize("type", ["conversation.item.create", "response.create"])
+def test_the_clips_of_a_command_are_known_wherever_they_stand(type: str) -> None:
+    message = creation(typed("What is this?"), clip(base64_of(AUDIO)), clip(base64_of(AUDIO)))
+    event = message if type == message["type"] else {"type": type, "response": {"input": [message["item"]]}}
+    command = RealtimeDialect(SessionConfig()).decode(json.dumps(event))
+    assert isinstance(command, AddItem | CreateResponse)
+    assert clips_of(command) == [Clip(AUDIO, AudioFormat())] * 2
+    assert clips_of(CreateResponse()) == clips_of(CommitAudio()) == []
 
 
 @pytest.mark.parametrize(
