@@ -484,7 +484,7 @@ async def test_a_deadline_that_is_no_number_is_refused_before_anything_runs() ->
     ran: list[str] = []
 
     async def note(ctx: StageContext) -> Returned:
-        ran.append(ctx.stage)
+        ran.append("one")
         return {}
 
     graph = Pipeline().with_stage("one", Do(note)).build()
