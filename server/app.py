@@ -23,12 +23,14 @@ from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.secrets import SecretOrders, render_secret
 from server.dialects.registry import DIALECTS, DialectTable
+from server.domain.ids import new_id
 from server.first_use import make_ready
 from server.gateway.admission import Admission
 from server.gateway.backstage import Unready
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection
+from server.gateway.conversations import Conversations
 from server.gateway.frame_memory import FrameMemory
 from server.gateway.http import DoorRules, FrontDoor
 from server.gateway.meter import PING_S, IntakeLimits
@@ -80,7 +82,10 @@ class App:
         keys = tuple(key.get_secret_value() for key in settings.api_keys)
         rules = DoorRules(keys, settings.allowed_origins, settings.trusted_networks())
         door = FrontDoor(rules, self, self._secrets, admission, dialects)
-        self._reception = Reception(sources, door, admission, roster, self._secrets, dialects, hosting)
+        self._conversations = conversations = _conversations(settings, store)
+        self._reception = Reception(
+            sources, door, admission, roster, self._secrets, dialects, hosting, conversations
+        )
 
     def _sources_of(self, settings: Settings, providers: Providers, crew: Crew) -> SessionSources:
         returns = self._roster.returns
@@ -149,6 +154,7 @@ class App:
                 tasks.start_soon(self._reception.sources.warm_up)
                 tasks.start_soon(LoopWatch().watch)
                 tasks.start_soon(self._reception.admission.keep_seats)
+                tasks.start_soon(self._conversations.run)
                 await self._metrics.watch()
 
     async def drain(self) -> None:
@@ -189,6 +195,13 @@ class App:
             params = ", ".join(setting.param for setting in order.ignored)
             log.info("settings of a client secret that change nothing: %s", params)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
+
+
+def _conversations(settings: Settings, store: Store) -> Conversations:
+    node = "" if store_state(store) is None else new_id("node")
+    return Conversations(
+        store, node, keep_s=settings.keep_s, lease_s=settings.limits.max_session_s, now=anyio.current_time
+    )
 
 
 def _returns(settings: Settings, store: Store) -> Returns:

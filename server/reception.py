@@ -10,6 +10,7 @@ from functools import partial
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
@@ -17,26 +18,30 @@ from server.dialects.registry import DialectTable, OpenedBy, Opening, SessionDia
 from server.domain.errors import ClientError
 from server.domain.events import Problem
 from server.domain.ids import Ids
-from server.domain.values import ResumeOffer
+from server.domain.values import IgnoredSetting, ResumeOffer
 from server.domain.wire import Dialect, ResumableDialect, Wire
 from server.gateway.admission import Admission, QuotaOfKey, Visitor
 from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
+from server.gateway.conversations import Conversations
 from server.gateway.handshake import presented_key
 from server.gateway.http import FrontDoor, path_of
 from server.gateway.meter import RESUMABLE_SILENCE_S
-from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, resume_claim
+from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, earlier_session, resume_claim
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
 from server.session.resumption import ResumePass
 from server.session.session import Session
+from server.session.snapshot import Snapshot
 from server.telemetry.logs import about
 from server.telemetry.task_watch import TaskWatch
 from server.tools.mcp_policy import McpPolicy
 from stages.runtime.lines import calls_of
 
 log = logging.getLogger(__name__)
+
+NOT_KEPT = "no such session is kept, or another key opened it; this one begins anew"
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Reception:
     dialects: DialectTable
     hosting: McpPolicy
     """Which servers of tools a client may name."""
+    conversations: Conversations
     tasks: TaskWatch = field(default_factory=TaskWatch)
 
     async def converse(self, connection: ServerConnection) -> None:
@@ -87,6 +93,7 @@ class Reception:
         assert route is not None, "the door lets nobody in who speaks nothing"
         by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
         pinned = self.secrets.find(key) if by_secret else None
+        snapshot, not_honoured = await self._earlier(connection.request, visitor)
         opening = Opening(
             route.defaults(sources.session_config, connection.request.path),
             sources.abilities,
@@ -95,6 +102,7 @@ class Reception:
             pinned,
             Ids(),
             connection.request.path,
+            not_honoured,
         )
         dialect = route.make(opening)
         if self.roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
@@ -115,12 +123,28 @@ class Reception:
                 None if name is None else f"key {name}",
                 opening.ids,
                 offer,
+                snapshot,
             )
+            await kept.enter_async_context(self.conversations.kept(session, visitor.owner or ""))
             if offer is not None and isinstance(dialect, ResumableDialect):
                 await kept.enter_async_context(
                     returns.keep(session, dialect, ticket, offer.token, visitor.holder)
                 )
             await self._run_session(session, dialect, name if pinned is None else "client-secret")
+
+    async def _earlier(
+        self, request: Request, visitor: Visitor
+    ) -> tuple[Snapshot | None, tuple[IgnoredSetting, ...]]:
+        """What was said in the session that the client wants to go on with, if it names one; or what to tell it."""
+        session_id = earlier_session(request.path, request.headers)
+        if session_id is None:
+            return None, ()
+        snapshot = await self.conversations.find(session_id, visitor.owner or "")
+        if snapshot is not None:
+            log.info("an earlier session goes on", extra={"session": session_id})
+            return snapshot, ()
+        self.admission.count(404, "session_not_kept")
+        return None, (IgnoredSetting("session_id", NOT_KEPT),)
 
     async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:
         with about(session=session.id, key=key_name):

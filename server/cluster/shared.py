@@ -5,6 +5,7 @@ written cannot be read. One call in a while tries whether it is back; no call wa
 """
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -20,6 +21,9 @@ DEADLINE_S = 0.25
 
 RETRY_S = 1.0
 """Between two tries of a store that is lost."""
+
+MARKED_S = 3600.0
+"""How long a store remembers that a node has been there, if that does not come back."""
 
 T = TypeVar("T")
 
@@ -48,6 +52,8 @@ class SharedStore:
     ) -> None:
         """`failures` are what the remote store raises when it cannot be reached; `now` is the loop's clock."""
         self.state = StoreState.REACHED
+        self.returns = 0
+        """How often it may have lost what it had."""
         self._remote = remote
         self._memory = MemoryStore()
         self._failures: tuple[type[Exception], ...] = (*failures, OSError, TimeoutError)
@@ -86,9 +92,12 @@ class SharedStore:
     async def watch(self) -> None:
         """Look now and then whether the remote store answers, so that its loss and its return are noticed by
         a node that has nothing to ask. Returns only when cancelled."""
+        mark = f"watch:{secrets.token_hex(8)}"
         while True:
+            if await self._ask(lambda store: store.take(mark, self._now())) is None:
+                self.returns += 1  # perhaps it was away for less than a look, and has lost what it had
+            await self._ask(lambda store: store.write(mark, b"1", MARKED_S, self._now()))
             await anyio.sleep(RETRY_S)
-            await self._ask(lambda store: store.read("watch", self._now()))
 
     async def close(self) -> None:
         """Close the connections to the remote store."""
@@ -127,3 +136,8 @@ class SharedStore:
 def store_state(store: Store) -> StoreState | None:
     """Whether a store that nodes share answers; None for one that is of this node alone."""
     return store.state if isinstance(store, SharedStore) else None
+
+
+def store_returns(store: Store) -> int:
+    """How often a store that nodes share may have lost what it had."""
+    return store.returns if isinstance(store, SharedStore) else 0

@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     when audio has waited for the network."""
     resume_grace_s: float = Field(30.0, ge=0.0, le=600.0)
     """How long a session of `voice.v1` waits for its client to come back when the line is lost; 0: not at all."""
+    keep_s: float = Field(300.0, ge=0.0, le=86_400.0)
+    """How long what was said is kept when a session is over, for a client that opens another with its id; 0: not at
+    all."""
     output_chunk_ms: int = Field(100, ge=20, le=200)
     interruption: Interruption = Interruption()
     deadlines: Waits = Waits()

@@ -55,6 +55,8 @@ class Opening:
     """Where the session's ids come from."""
     address: str = ""
     """What the client has opened the session with: the path, and the query."""
+    not_honoured: tuple[IgnoredSetting, ...] = ()
+    """What of that changes nothing, beside what the dialect finds."""
 
 
 def _same(config: SessionConfig, target: str) -> SessionConfig:
@@ -97,7 +99,7 @@ class DialectTable:
 
 def _realtime(opening: Opening) -> RealtimeDialect:
     limits = RealtimeLimits(max_clips_s=opening.max_clips_s, hosting=opening.hosting)
-    return RealtimeDialect(
+    dialect = RealtimeDialect(
         opening.config,
         limits,
         pinned=opening.pinned,
@@ -105,6 +107,8 @@ def _realtime(opening: Opening) -> RealtimeDialect:
         ids=opening.ids,
         address=opening.address,
     )
+    dialect.ignored = (*dialect.ignored, *opening.not_honoured)
+    return dialect
 
 
 def _voice(opening: Opening) -> VoiceDialect:

@@ -31,6 +31,8 @@ class SessionStarted:
     """When the session's time is up, in Unix seconds."""
     resume: ResumeOffer | None = None
     """How the client may come back over another connection, if it may."""
+    restored: tuple[str, ...] = ()
+    """The items of the earlier session that goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class Ids:
     def __init__(self, chance: Callable[[int], int] = secrets.randbelow) -> None:
         """`chance(n)` is a number from 0 to below n; without it nobody can guess one."""
         self._chance = chance
-        self._told = 0
+        self.told = 0
+        """How many events have an id."""
 
     def new(self, prefix: str) -> str:
         """`new("item")` -> `item_5T1q...`: 21 base-62 characters, 125 bits."""
@@ -28,8 +29,8 @@ class Ids:
 
     def new_event(self) -> str:
         """The id of the next thing that a client of the session is told: `event_1`, `event_2`, and so on."""
-        self._told += 1
-        return f"event_{self._told}"
+        self.told += 1
+        return f"event_{self.told}"
 
 
 new_id = Ids().new

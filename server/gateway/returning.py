@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 from websockets.datastructures import Headers
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = "x-resume."
 _CLAIM = re.compile(r"x-resume\.(\d{1,15})\.([A-Za-z0-9_-]{1,128})")
+
+MAX_ID_CHARS = 128
 
 NOT_RESUMED = 4404
 TAKEN_OVER = 4409
@@ -50,6 +53,12 @@ def resume_claim(headers: Headers) -> ResumeClaim | None:
             read = _CLAIM.fullmatch(offer)
             return ResumeClaim(int(read[1]), read[2]) if read else ResumeClaim(0, "")
     return None
+
+
+def earlier_session(target: str, headers: Headers) -> str | None:
+    """The id of the session that a client which opens another wants to go on with: `?session_id=…`, or the header."""
+    named = parse_qs(urlsplit(target).query).get("session_id", headers.get_all("x-session-id"))
+    return named[0][:MAX_ID_CHARS] if named else None
 
 
 class NotResumed(SessionOver):

@@ -5,7 +5,18 @@ from typing import Protocol
 
 import anyio
 
-from server.domain.events import Event, ResponseAudio
+from server.domain.events import (
+    Event,
+    ItemDeleted,
+    ItemDone,
+    ItemTruncated,
+    ResponseAudio,
+    ResponseEnded,
+    ResponseStarted,
+    SessionConfigured,
+    TranscriptFinal,
+)
+from server.domain.voice_events import TurnEnded, WordsTimed
 from server.domain.wire import Dialect, WireClosed
 from server.output.link import Link
 from server.output.outbound import Outbound
@@ -16,6 +27,20 @@ EVENTS_A_STEP = 4
 
 SPARE_S = 1.0
 """How long a client may be without audio, beyond the lead that it was given."""
+
+
+WORTH_KEEPING = (
+    ItemDone,
+    ItemDeleted,
+    ItemTruncated,
+    TranscriptFinal,
+    ResponseStarted,
+    ResponseEnded,
+    SessionConfigured,
+    WordsTimed,
+    TurnEnded,
+)
+"""Events after which a session that is to go on elsewhere would be another."""
 
 
 class _ReadsTooSlowly(Exception):
@@ -66,6 +91,11 @@ class Writer:
         self.sent_bytes = 0
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
         self._playout = playout
+        self._changed: Callable[[], None] = lambda: None
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when the client was told of what is worth keeping."""
+        self._changed = changed
 
     async def run(self) -> str | None:
         """Send until the connection is over (None), or the client reads too slowly: what it has not read."""
@@ -92,6 +122,8 @@ class Writer:
                 await self._link.send(frame)
         if isinstance(event, ResponseAudio):
             self._playout.audio_left(self.sent_bytes - before_bytes)
+        elif isinstance(event, WORTH_KEEPING):
+            self._changed()
 
     @property
     def _allowed_unread_s(self) -> float:

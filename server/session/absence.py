@@ -3,6 +3,8 @@
 The microphone is silent then, and nothing ends a turn: neither audio that does not come, nor a person who is not heard.
 """
 
+from collections.abc import Callable
+
 from server.output.stream import OutputStream, StreamState
 from server.session.base import SessionBase
 from server.turntaking.floor import Floor
@@ -17,9 +19,15 @@ class Absence:
         self._since: float | None = None
         self._held: OutputStream | None = None
         """Whose playout was held because nobody is there."""
+        self._changed: Callable[[], None] = lambda: None
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when the client goes, and when it is back."""
+        self._changed = changed
 
     def link_moved(self) -> None:
         """The link has changed its state."""
+        self._changed()
         if self._base.link.is_attached:
             self._end()
             self._base.outbound.wake()

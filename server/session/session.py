@@ -38,6 +38,7 @@ from server.session.listening import listening_of
 from server.session.orders import Orders
 from server.session.reader import Reader
 from server.session.services import Services
+from server.session.snapshot import Snapshot, snapshot_of, take_in
 from server.session.tasks import SessionTasks
 from server.session.timekeeper import Timekeeper
 from server.turntaking.floor_table import FloorEvent
@@ -60,10 +61,11 @@ class Session:
         owner: str | None = None,
         ids: Ids | None = None,
         offer: ResumeOffer | None = None,
+        restored: Snapshot | None = None,
     ) -> None:
         """`quota` is the share of its key; without one it has as much as it likes. What is done for good is done for
         `owner`; without one, for the session alone. `ids` are the dialect's too. `offer` is how its client may come
-        back."""
+        back. With what was `restored` an earlier session goes on under its id."""
         self._base = base = _base_of(
             wire,
             dialect,
@@ -72,8 +74,10 @@ class Session:
             owner,
             ids or Ids(),
             services.grace_s if offer is None else offer.grace_s,
+            restored,
         )
         self._offer = offer
+        self._restored = restored
         self.id = base.session_id
         self.link = base.link
         self._listening = listening_of(base)
@@ -82,7 +86,7 @@ class Session:
         """What preparing answers in pauses has brought."""
         self._lifetime = Lifetime(base.now(), services.limits.max_session_s, services.limits.max_idle_s)
         self._writer = self._new_writer(dialect)
-        base.link.watcher = Absence(self._listening.floor, base)
+        base.link.watcher = self._absence = Absence(self._listening.floor, base)
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
             base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()
@@ -109,6 +113,15 @@ class Session:
             playout=self._answering.playback,
         )
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever a snapshot of it would be another."""
+        self._writer.watch(changed)
+        self._absence.watch(changed)
+
+    def snapshot(self) -> Snapshot:
+        """What is worth keeping of it."""
+        return snapshot_of(self._base, self._listening)
+
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
         return history.messages(self._base.conversation)
@@ -119,14 +132,18 @@ class Session:
         config = base.config.current
         self._lifetime.begin(base.now())
         expires_at_s = int(services.unix_time_s()) + services.limits.max_session_s
-        base.outbound.put(ev.SessionStarted(self.id, base.ids.new("conv"), config, expires_at_s, self._offer))
+        known = () if self._restored is None else tuple(item.id for item in self._restored.items)
+        conversation_id = base.ids.new("conv")
+        base.outbound.put(
+            ev.SessionStarted(self.id, conversation_id, config, expires_at_s, self._offer, known)
+        )
         base.outbound.put(VoicesOffered(services.voices))
         try:
             async with anyio.create_task_group() as tasks:
                 base.tasks.open(tasks)
                 tasks.start_soon(self._write)
                 self._answering.mcp.configure(config.mcp)
-                if services.greeting and config.purpose == "realtime":
+                if services.greeting and config.purpose == "realtime" and not known:
                     self._answering.announcements.add(services.greeting)
                 await self._reader.run()
                 self.feed(Happened(FloorEvent.GONE))
@@ -174,8 +191,9 @@ def _base_of(
     owner: str | None,
     ids: Ids,
     grace_s: float,
+    restored: Snapshot | None,
 ) -> SessionBase:
-    session_id, limits = ids.new("sess"), services.limits
+    session_id, limits = restored.session_id if restored else ids.new("sess"), services.limits
     tasks, link = SessionTasks(session_id), Link(wire, grace_s, services.may_wait)
     closing = Closing(tasks, link)
     outbound = Outbound(
@@ -189,6 +207,8 @@ def _base_of(
     conversation = Conversation(
         limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items, ids=ids
     )
+    if restored is not None:
+        take_in(restored, conversation)
     return SessionBase(
         session_id=session_id,
         owner=owner or session_id,

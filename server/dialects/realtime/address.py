@@ -16,8 +16,9 @@ REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 
 
 _INTENTS = ("conversation", "transcription")
-_KNOWN = ("model", "intent", "sid")
-"""The last is a name by which a load balancer finds the node of a session again; it means nothing here."""
+_KNOWN = ("model", "intent", "sid", "session_id")
+"""`sid` is a name by which a load balancer finds the node of a session again; it means nothing here. `session_id` is
+that of an earlier session which goes on: see `server.gateway.returning`."""
 
 
 def unused(target: str) -> Iterator[IgnoredSetting]:

@@ -59,7 +59,8 @@ class RealtimeEncoder:
             case SessionStarted():
                 self._session_id, self._expires_at_s = event.session_id, event.expires_at_s
                 self._conversation_id = event.conversation_id
-                bodies = [("session.created", self._session(session, event.config, ignored))]
+                body = self._session(session, event.config, ignored, event.restored)
+                bodies = [("session.created", body)]
             case SessionConfigured():
                 bodies = [("session.updated", self._session(session, event.config, event.ignored))]
             case ResponseStarted():
@@ -73,11 +74,17 @@ class RealtimeEncoder:
         return [self.frame(kind, fields) for kind, fields in bodies]
 
     def _session(
-        self, session: WireSession, config: SessionConfig, ignored: Sequence[IgnoredSetting]
+        self,
+        session: WireSession,
+        config: SessionConfig,
+        ignored: Sequence[IgnoredSetting],
+        restored: Sequence[str] = (),
     ) -> Json:
         shown = render_session(session, config, self._session_id, self._expires_at_s)
         if ignored:
             shown["x_ignored"] = [asdict(setting) for setting in ignored]
+        if restored:
+            shown["x_restored"] = list(restored)
         return {"session": shown}
 
     def _ended(self, event: ResponseEnded) -> Json:

@@ -1,0 +1,141 @@
+"""The conversations of this process, as the store keeps them: while their sessions live, and for a while after.
+
+A session that changes is written down within half a second, by one task for all of them, and once more when it is over.
+A store that only this process has would be lost with it, so there a session is written down at its end alone. What is
+kept is found by the id of its session, which nobody can guess, and given to whoever shows the key that opened it.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import anyio
+
+from server.cluster.shared import store_returns
+from server.cluster.store import Store
+from server.domain.errors import SessionOver
+from server.session.session import Session
+from server.session.snapshot import Snapshot, read_snapshot, write_snapshot
+
+log = logging.getLogger(__name__)
+
+SAVED_EVERY_S = 0.5
+"""At most, each session; a change waits no longer than that."""
+
+TAKEN_OVER = 4409
+
+
+@dataclass(slots=True)
+class Live:
+    """A session of this process, and how it is kept."""
+
+    session: Session
+    owner: str
+    keeps: Callable[[], str] = lambda: ""
+    """What its dialect keeps, if its client can come back."""
+    is_gone: bool = False
+    """Whether another node, or another session, has gone on with it."""
+
+    def snapshot(self, node: str) -> Snapshot:
+        """It is of this node, or of none."""
+        return replace(self.session.snapshot(), owner=self.owner, node=node, dialect=self.keeps())
+
+
+class Conversations:
+    """Of one process. `now` is the store's clock."""
+
+    def __init__(
+        self, store: Store, node: str, *, keep_s: float, lease_s: float, now: Callable[[], float]
+    ) -> None:
+        """`keep_s` is how long one is kept when its session is over, `lease_s` how long a session may live. `node` is
+        the name of this one among those that share the store; "" where it has its store alone."""
+        self.node = node
+        self._store = store
+        self._keep_s = keep_s
+        self._lease_s = lease_s + keep_s
+        self._now = now
+        self.live: dict[str, Live] = {}
+        self._changed = dict[str, Live]()
+        self._wake = anyio.Event()
+
+    @asynccontextmanager
+    async def kept(
+        self, session: Session, owner: str, keeps: Callable[[], str] = lambda: ""
+    ) -> AsyncIterator[None]:
+        """The session lives within; what was said is kept for a while when it is over."""
+        live = self.live[session.id] = Live(session, owner, keeps)
+        if self.node:
+            session.watch(lambda: self._note(live))
+            self._note(live)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                if self._keep_s and not live.is_gone:
+                    await self._write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
+            self._changed.pop(session.id, None)
+            if self.live.get(session.id) is live:
+                del self.live[session.id]
+
+    async def find(self, session_id: str, owner: str) -> Snapshot | None:
+        """What was said in that session, if the owner is the one who opened it; nobody else gets it again, and if it is
+        a session of this process it is over."""
+        live = self.live.get(session_id)
+        if live is not None:
+            return self.take_over(live) if _is_same(live.owner, owner) else None
+        snapshot = await self.read(session_id)
+        return snapshot if snapshot is not None and _is_same(snapshot.owner, owner) else None
+
+    def take_over(self, live: Live) -> Snapshot:
+        """End a session of this process, with which another goes on from what is returned."""
+        live.is_gone = True
+        self._changed.pop(live.session.id, None)
+        del self.live[live.session.id]
+        snapshot = live.snapshot("")
+        live.session.end(SessionOver(TAKEN_OVER, "another connection has taken over"))
+        return snapshot
+
+    async def read(self, session_id: str) -> Snapshot | None:
+        """What the store has of a session."""
+        data = await self._store.read(_key(session_id), self._now())
+        return None if data is None else read_snapshot(data)
+
+    async def save(self, live: Live) -> None:
+        """Write a session down now."""
+        self._changed.pop(live.session.id, None)
+        await self._write(live.snapshot(self.node), self._lease_s)
+
+    async def run(self) -> None:
+        """Write down what changes. Returns only when cancelled."""
+        if not self.node:
+            return
+        returns = store_returns(self._store)
+        while True:
+            with anyio.move_on_after(SAVED_EVERY_S):
+                await self._wake.wait()
+            if returns != (returns := store_returns(self._store)):
+                self._changed |= self.live  # it may have lost what it had
+            self._wake = anyio.Event()
+            for live in tuple(self._changed.values()):
+                if live.session.id in self._changed:
+                    await self.save(live)
+            await anyio.sleep(SAVED_EVERY_S)
+
+    def _note(self, live: Live) -> None:
+        if not live.is_gone:
+            self._changed[live.session.id] = live
+            self._wake.set()
+
+    async def _write(self, snapshot: Snapshot, lease_s: float) -> None:
+        await self._store.write(_key(snapshot.session_id), write_snapshot(snapshot), lease_s, self._now())
+
+
+def _key(session_id: str) -> str:
+    return f"conversation:{hashlib.sha256(session_id.encode(errors='replace')).hexdigest()}"
+
+
+def _is_same(owner: str, other: str) -> bool:
+    return hmac.compare_digest(owner.encode(), other.encode())

@@ -1,0 +1,154 @@
+"""What is kept of a session beyond its connection, and beyond its process: what was said, and where it stands.
+
+Small, without audio, and whole: any node can go on with it. A sentence that was being said is said again from the last
+word that was heard, which is why its words and their places are in it; what the person was saying is sent again by the
+client, from the place in its microphone up to which the words are known.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from server.conversation.kept_items import KeptItem, entries_of, kept_items
+from server.conversation.memory import Conversation, cut
+from server.domain.errors import ClientError
+from server.session.base import SessionBase
+from server.session.listening import Listening
+from server.turntaking.floor_table import State
+
+log = logging.getLogger(__name__)
+
+MAX_SNAPSHOT_BYTES = 256 << 10
+"""An hour of talk; of more the oldest items are left out."""
+
+SURE_SILENCE_MS = 500
+"""A voice that began so lately may not have been noticed yet."""
+
+_ANSWERING = (State.THINKING, State.HESITATING, State.SPEAKING, State.DUCKED, State.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """An answer that has not been played to its end."""
+
+    response_id: str = ""
+    """Of a response whose end the client has not been told of."""
+    item_id: str = ""
+    """Of its message, once it has begun."""
+    played_samples: int = 0
+    """How much of that has been heard, as far as is known."""
+    say: str | None = None
+    """The text, if it was fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One session, at one moment."""
+
+    session_id: str
+    items: tuple[KeptItem, ...] = ()
+    told_from: str | None = None
+    owner: str = ""
+    """By whose key it was opened."""
+    node: str = ""
+    """Which node has it; "" when it is over."""
+    ends_at_unix_s: int = 0
+    dialect: str = ""
+    """What its dialect keeps, of a session whose client can come back."""
+    told_events: int = 0
+    """How many events the client was told."""
+    received_events: int = 0
+    """How many text frames of the client have arrived."""
+    answer: OpenAnswer | None = None
+    missed: tuple[str, ...] = ()
+    """Events that the client was sent and has not got."""
+
+
+_ADAPTER = TypeAdapter(Snapshot)
+
+
+def write_snapshot(snapshot: Snapshot) -> bytes:
+    """The snapshot as it is kept, in MAX_SNAPSHOT_BYTES at most."""
+    while len(data := _ADAPTER.dump_json(snapshot, exclude_defaults=True)) > MAX_SNAPSHOT_BYTES:
+        if not snapshot.items:
+            snapshot = replace(snapshot, missed=(), dialect="", answer=None)
+            continue
+        snapshot = replace(snapshot, items=snapshot.items[1 + len(snapshot.items) // 4 :])
+    return data
+
+
+def read_snapshot(data: bytes) -> Snapshot | None:
+    """What was kept; None for what another version of the server has written, and this one cannot read."""
+    try:
+        return _ADAPTER.validate_json(data)
+    except ValidationError:
+        return None
+
+
+def snapshot_of(base: SessionBase, listening: Listening) -> Snapshot:
+    """The session now, but for what those know who keep it."""
+    unsettled = _unsettled(listening)
+    answer = _open_answer(base, listening, unsettled)
+    unsaid = {
+        entry.id
+        for entry in base.conversation
+        if entry.role == "assistant" and not entry.is_told and entry.own is None
+    }
+    return Snapshot(
+        base.session_id,
+        kept_items(base.conversation, unsettled | unsaid),
+        base.conversation.told_from,
+        told_events=base.ids.told,
+        received_events=base.link.received_events,
+        answer=answer,
+    )
+
+
+def take_in(snapshot: Snapshot, conversation: Conversation) -> None:
+    """Have the conversation begin with what was kept, as far as it fits; what was being said is cut where it was
+    heard."""
+    answer = snapshot.answer or OpenAnswer()
+    for entry in entries_of(snapshot.items):
+        if entry.status == "in_progress":
+            entry.status = "incomplete"
+            cut(entry, answer.played_samples if entry.id == answer.item_id else 0)
+        try:
+            conversation.add(entry)
+        except ClientError as error:
+            log.warning("an item of the earlier session is left out: %s", error.message)
+    conversation.told_from = snapshot.told_from
+
+
+def unsettled_ms(listening: Listening) -> int:
+    """How much of the newest audio holds what the person says, or said, and is in no snapshot."""
+    hearing = listening.hearing
+    current_ms = 0 if hearing.current is None else hearing.current.duration_ms
+    waiting_ms = sum(utterance.duration_ms + SURE_SILENCE_MS for utterance in listening.utterances.earlier())
+    if current_ms or waiting_ms:
+        return current_ms + waiting_ms
+    return min(SURE_SILENCE_MS, hearing.silence_ms)
+
+
+def _unsettled(listening: Listening) -> set[str]:
+    """Items of the person's whose words are not known yet."""
+    spoken = listening.utterances.earlier()
+    current = listening.hearing.current
+    return {utterance.item_id for utterance in (spoken if current is None else (*spoken, current))}
+
+
+def _open_answer(base: SessionBase, listening: Listening, unsettled: Collection[str]) -> OpenAnswer | None:
+    answer = base.holder.answer
+    if answer is None or listening.floor.state not in _ANSWERING:
+        return None
+    asked = answer.question.utterance
+    if asked is not None and asked.item_id in unsettled and not answer.is_announced:
+        return None  # it will be heard once more
+    entry = answer.said
+    return OpenAnswer(
+        answer.response_id if answer.is_announced else "",
+        entry.id if entry is not None and entry.is_told else "",
+        answer.heard_ms * answer.output.rate_hz // 1000,
+        answer.question.say,
+    )

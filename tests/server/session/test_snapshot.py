@@ -1,0 +1,111 @@
+"""A snapshot is written and read again as it was, and is never too large."""
+
+from dataclasses import replace
+
+import pytest
+
+from server.conversation import history
+from server.conversation.heard import SpokenPiece
+from server.conversation.kept_items import entries_of, kept_items
+from server.conversation.memory import Conversation, Entry, OwnCall
+from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, McpCall, ToolListing
+from server.domain.values import Part
+from server.session.snapshot import (
+    MAX_SNAPSHOT_BYTES,
+    OpenAnswer,
+    Snapshot,
+    read_snapshot,
+    take_in,
+    write_snapshot,
+)
+from stageflow.tools import ToolCall
+from stages.ports import Expects, ServerTool, WordTime
+
+WORDS = (WordTime("It ", 0, 4), WordTime("is ", 4, 8), WordTime("noon.", 8, 20))
+
+
+def conversation() -> Conversation:
+    said = Conversation()
+    asked = Entry("asked", "user", "what time is it", spoken=True, guard="passed", route="clock")
+    pieces = (SpokenPiece("It is noon.", 0, 20, WORDS), SpokenPiece(" Or so.", 20, 30))
+    answer = Entry(
+        "answer", "assistant", "It is noon. Or so.", "It is noon.", True, "incomplete", pieces, 8000, 20
+    )
+    for entry in (
+        asked,
+        answer,
+        Entry("own", "assistant", kind="call", is_told=False),
+        Entry("mcp", "assistant", "{}", kind="call", call_id="c", name="t", detail=McpCall("tools", "out")),
+        Entry("bad", "assistant", kind="call", detail=McpCall("tools", error=CallError("http", "gone", 404))),
+        Entry("list", "assistant", kind="listing", detail=ToolListing("tools", (ServerTool("t"),))),
+        Entry("may", "assistant", kind="approval_request", detail=ApprovalRequest("tools")),
+        Entry("yes", "user", kind="approval", detail=Approval("may", True)),
+        Entry("typed", "user", "two parts", parts=(Part("two"), Part("parts", spoken=True)), by_client=True),
+        Entry("last", "assistant", "And you?", spoken=True, expects=Expects.YES_NO),
+    ):
+        said.add(entry)
+    said.get("own").own = OwnCall(ToolCall("c1", "look", {"where": "up"}), answer, 3, asked, "a cloud")
+    return said
+
+
+def test_a_conversation_is_the_same_when_it_was_kept() -> None:
+    before, after = conversation(), Conversation()
+    snapshot = Snapshot("sess_1", kept_items(before), told_events=7, answer=OpenAnswer("resp", "open", 5))
+    read = read_snapshot(write_snapshot(snapshot))
+    assert read == snapshot
+    take_in(read, after)
+    assert history.messages(after) == history.messages(before)
+    assert [entry.item() for entry in after] == [entry.item() for entry in before]
+    own = after.get("own").own
+    assert own is not None
+    assert own.within is after.get("answer")
+    assert own.asked is after.get("asked")
+
+
+def test_a_spoken_answer_can_be_cut_after_it_was_kept() -> None:
+    after = Conversation()
+    take_in(Snapshot("sess_1", kept_items(conversation())), after)
+    after.truncate("answer", 5)
+    assert after.get("answer").heard == "It is noon. Or"
+
+
+def test_what_was_being_said_is_cut_where_it_was_heard() -> None:
+    said, after = Conversation(), Conversation()
+    pieces = [SpokenPiece("It is noon.", 0, 20, WORDS)]
+    said.add(Entry("open", "assistant", "It is noon. Or", None, True, "in_progress", pieces, 8000))
+    take_in(Snapshot("sess_1", kept_items(said), answer=OpenAnswer("resp", "open", 8)), after)
+    open_entry = after.get("open")
+    assert (open_entry.heard, open_entry.status) == ("It is", "incomplete")
+
+
+def test_of_what_refers_to_an_item_that_is_gone_the_rest_is_kept() -> None:
+    entries = entries_of(kept_items(conversation(), {"answer"}))
+    own = next(entry.own for entry in entries if entry.own)
+    assert own.within is None
+
+
+def test_the_oldest_items_are_left_out_of_what_would_be_too_large() -> None:
+    said = Conversation()
+    for number in range(300):
+        said.add(Entry(f"item_{number}", "user", "x" * 2000))
+    data = write_snapshot(Snapshot("sess_1", kept_items(said)))
+    assert len(data) <= MAX_SNAPSHOT_BYTES
+    read = read_snapshot(data)
+    assert read is not None
+    assert read.items[-1].id == "item_299"
+    assert len(read.items) > 50
+
+
+def test_what_is_too_large_but_for_its_items_is_written_without() -> None:
+    data = write_snapshot(Snapshot("sess_1", missed=("x" * MAX_SNAPSHOT_BYTES,), dialect="d"))
+    assert read_snapshot(data) == Snapshot("sess_1")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"session_id": 1}', b'{"session_id": "s", "items": [{}]}'])
+def test_what_this_version_cannot_read_is_nothing(data: bytes) -> None:
+    assert read_snapshot(data) is None
+
+
+def test_a_snapshot_of_a_later_version_can_be_read() -> None:
+    data = write_snapshot(Snapshot("sess_1"))
+    assert read_snapshot(data[:-1] + b',"new":1}') == replace(Snapshot("sess_1"))
