@@ -39,6 +39,7 @@ class Opinion:
             no_speech=0.0 if text else 1.0,
             log_probability=hypothesis.log_probability,
             tokens=len(hypothesis.tokens),
+            written=hypothesis.tokens,
             ran_away=not hypothesis.is_ended or says_one_thing(text),
         )
         letters = spoken_letters(text)

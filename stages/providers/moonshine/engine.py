@@ -4,6 +4,7 @@ The decoder has one input for each layer's memory of the tokens so far, and one 
 is made in the first step, and given again in all others.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,20 @@ class MoonshineEngine:
         self._value = onnxruntime.OrtValue.ortvalue_from_numpy
         self._memories = [entry for entry in self._decoder.get_inputs() if "past" in entry.name]
 
-    def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
-        """What is said in `float32[n]` at 16 kHz."""
+    def read(
+        self,
+        wave: Floats,
+        most_tokens: int,
+        guess: Sequence[int] = (),
+        keep_going: Callable[[], bool] = lambda: True,
+    ) -> Hypothesis | None:
+        """What is said in `float32[n]` at 16 kHz; `guess` are the tokens that are to be expected. None if `keep_going`,
+        asked before each step, says no."""
         heard = self._encoder.run(None, {"input_values": wave[None]})[0]
-        return decode(_Steps(self._decoder, self._value, self._memories, heard).step, most_tokens)
+        if not keep_going():
+            return None
+        decoder = _Steps(self._decoder, self._value, self._memories, heard)
+        return decode(decoder, most_tokens, guess[: most_tokens - 1], keep_going)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
@@ -66,7 +77,7 @@ def _options(onnxruntime: Any, threads: int) -> Any:
 
 
 class _Steps:
-    """One reading: the decoder with its memories."""
+    """One reading: the decoder with its memories; a `Decoder`."""
 
     def __init__(self, decoder: Any, value: Any, memories: Any, heard: Floats) -> None:
         self._decoder = decoder
@@ -80,16 +91,33 @@ class _Steps:
         self._inputs["encoder_hidden_states"] = value(np.ascontiguousarray(heard))
         self._inputs["use_cache_branch"] = value(np.array([False]))
 
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        """As `Decoder.begin`; the view of the speech stays as it is from now on."""
+        scores = self._run(tokens)
+        self._remembered = [name for name in self._remembered if ".encoder." not in name]
+        self._inputs["use_cache_branch"] = self._value(np.array([True]))
+        return scores
+
     def step(self, token: int) -> Floats:
-        """The logits of what follows `token`."""
-        self._inputs["input_ids"] = self._value(np.array([[token]], np.int64))
+        """As `Decoder.step`."""
+        scores: Floats = self._run([token])[-1]
+        return scores
+
+    def keep(self, count: int) -> None:
+        """As `Decoder.keep`."""
+        for name in map(_as_input, self._remembered):
+            memory = self._inputs[name].numpy()
+            if memory.shape[2] > count:
+                self._inputs[name] = self._value(np.ascontiguousarray(memory[:, :, :count]))
+
+    def _run(self, tokens: Sequence[int]) -> Floats:
+        self._inputs["input_ids"] = self._value(np.array([tokens], np.int64))
         logits, *memories = self._decoder.run_with_ort_values([self._logits, *self._remembered], self._inputs)
         for name, memory in zip(self._remembered, memories, strict=True):
-            self._inputs[name.replace("present", "past_key_values")] = memory
-        if (
-            len(self._remembered) == len(self._inputs) - 3
-        ):  # the view of the speech stays as it is from now on
-            self._remembered = [name for name in self._remembered if ".encoder." not in name]
-            self._inputs["use_cache_branch"] = self._value(np.array([True]))
-        scores: Floats = logits.numpy()[0, -1]
+            self._inputs[_as_input(name)] = memory
+        scores: Floats = logits.numpy()[0]
         return scores
+
+
+def _as_input(output: str) -> str:
+    return output.replace("present", "past_key_values")

@@ -44,8 +44,10 @@ NOTHING = Reading("", no_speech=1.0)
 class Engine(Protocol):
     """The two networks, as `MoonshineEngine` runs them."""
 
-    def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
-        """What is said in `float32[n]` at 16 kHz."""
+    def read(
+        self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
+    ) -> Hypothesis | None:
+        """As `MoonshineEngine.read`."""
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
@@ -75,47 +77,70 @@ class MoonshineModel:
         known: Sequence[Segment] = (),
         most: float = math.inf,
     ) -> list[Segment] | None:
-        """The text of `int16[n]` at 16 kHz, as `WhisperModel.transcribe` has it. Raises ProviderError."""
+        """The text of `int16[n]` at 16 kHz, as `WhisperModel.transcribe` has it; `keep_going` is asked between tokens.
+        Raises ProviderError."""
+        starts = (0, *(segment.stretch.end_sample for segment in known))
+        guesses = {start: segment.reading.written for start, segment in zip(starts, known, strict=False)}
+
+        def read(start: int) -> Segment | None:
+            return self._read_segment(samples, start, guesses.get(start, ()), keep_going)
+
         try:
-            return read_on(
-                known,
-                samples,
-                most,
-                lambda start: self._read_segment(samples, start, keep_going),
-                self.longest_samples,
-            )
+            return read_on(known, samples, most, read, self.longest_samples)
         except Exception as error:  # onnxruntime's have no root of their own
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
 
-    def _read_segment(self, samples: Samples, start: int, keep_going: Callable[[], bool]) -> Segment | None:
+    def _read_segment(
+        self, samples: Samples, start: int, guess: Sequence[int], keep_going: Callable[[], bool]
+    ) -> Segment | None:
         stretch = next_stretch(samples, start, self.longest_samples)
         if stretch.heard_from == stretch.heard_to:
             return Segment(stretch, NOTHING)
         opinions = []
-        for opinion in self._opinions(samples[stretch.heard_from : stretch.heard_to]):
-            if not keep_going():
+        for opinion in self._opinions(samples[stretch.heard_from : stretch.heard_to], guess, keep_going):
+            if opinion is None or not keep_going():
                 return None
             opinions.append(opinion)
             if not opinion.is_doubtful:
                 break
         return Segment(stretch, best_of(opinions).reading)
 
-    def _opinions(self, speech: Samples) -> Iterator[Opinion]:
-        """One reading after the other, each in another way. Never raises StopIteration before the first."""
+    def _opinions(
+        self, speech: Samples, guess: Sequence[int], keep_going: Callable[[], bool]
+    ) -> Iterator[Opinion | None]:
+        """One reading after the other, each in another way; None is the last, if not to go on."""
         wave = at_level(speech)
         for before_ms, after_ms in _AROUND_MS:
-            yield self._opinion(wave, before_ms, after_ms)
+            yield self._opinion(wave, before_ms, after_ms, guess, keep_going)
         edges = [0, *pauses(speech, _PART_PAUSE_MS), len(wave)]
         if len(edges) > 2:
             before_ms, after_ms = _AROUND_MS[0]
-            parts = [self._opinion(wave[start:end], before_ms, after_ms) for start, end in pairwise(edges)]
+            parts = []
+            for first, last in pairwise(edges):
+                part = self._opinion(wave[first:last], before_ms, after_ms, (), keep_going)
+                if part is None:
+                    yield None
+                    return
+                parts.append(part)
             yield joined(parts)
 
-    def _opinion(self, wave: Floats, before_ms: int, after_ms: int) -> Opinion:
+    def _opinion(
+        self,
+        wave: Floats,
+        before_ms: int,
+        after_ms: int,
+        guess: Sequence[int],
+        keep_going: Callable[[], bool],
+    ) -> Opinion | None:
         around = [np.zeros(ms_to_samples(ms, SPEECH_HZ), np.float32) for ms in (before_ms, after_ms)]
         hypothesis = self._engine.read(
-            np.concatenate([around[0], wave, around[1]]), token_limit(len(wave) / SPEECH_HZ)
+            np.concatenate([around[0], wave, around[1]]),
+            token_limit(len(wave) / SPEECH_HZ),
+            guess,
+            keep_going,
         )
+        if hypothesis is None:
+            return None
         return Opinion.of(hypothesis, self._engine.text(hypothesis), voiced_s(wave))
 
 

@@ -48,6 +48,8 @@ class Reading:
 
     end_s: float | None = None
     """Where its last stamp lies, if it has one after its text."""
+    written: tuple[int, ...] = ()
+    """The tokens themselves, where the next reading of the same speech can make use of them."""
 
     @property
     def is_doubtful(self) -> bool:

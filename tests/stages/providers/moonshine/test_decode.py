@@ -1,47 +1,92 @@
-"""Greedy decoding by a script: it ends at the end, at the limit, and out of a loop after a few rounds."""
+"""Greedy decoding by a script: it ends at the end, at the limit, and out of a loop after a few rounds; a guess saves
+steps and changes no token."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from stages.providers.moonshine.decode import END, START, decode, loop_period, token_limit
+from stages.providers.moonshine.decode import END, START, Hypothesis, decode, loop_period, token_limit
 from stages.runtime.onnx import Floats
 
 
-def saying(tokens: Sequence[int]) -> tuple[Callable[[int], Floats], list[int]]:
-    """A decoder that says `tokens`, and what it was given."""
-    given: list[int] = []
+class Saying:
+    """A decoder that says `tokens` as long as it was given them so far, and `given`, what it remembers to have been
+    given; it is lost, and says 49, after anything else."""
 
-    def step(token: int) -> Floats:
-        given.append(token)
+    def __init__(self, tokens: Sequence[int]) -> None:
+        self.tokens = list(tokens)
+        self.given: list[int] = []
+        self.steps = 0
+
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        return np.stack([self.step(token) for token in tokens])
+
+    def step(self, token: int) -> Floats:
+        self.steps += 1
+        self.given.append(token)
         logits = np.zeros(50, np.float32)
-        logits[tokens[min(len(given), len(tokens)) - 1]] = 9.0
+        at = len(self.given) - 1
+        is_lost = self.given[1:] != self.tokens[:at]
+        logits[49 if is_lost else self.tokens[min(at, len(self.tokens) - 1)]] = 9.0
         return logits
 
-    return step, given
+    def keep(self, count: int) -> None:
+        del self.given[count:]
+
+
+def decoded(decoder: Saying, limit: int, guess: Sequence[int] = ()) -> Hypothesis:
+    found = decode(decoder, limit, guess)
+    assert found is not None
+    return found
 
 
 def test_it_ends_at_the_end_and_each_token_is_the_next_steps_input() -> None:
-    step, given = saying([5, 6, 7, END])
-    found = decode(step, 20)
+    decoder = Saying([5, 6, 7, END])
+    found = decoded(decoder, 20)
     assert (found.tokens, found.is_ended) == ((5, 6, 7), True)
-    assert given == [START, 5, 6, 7]
+    assert decoder.given == [START, 5, 6, 7]
     assert -0.02 < found.log_probability < 0
 
 
 def test_the_limit_is_not_an_end() -> None:
-    step, given = saying(range(5, 40))
-    found = decode(step, 8)
-    assert (found.tokens, found.is_ended, len(given)) == (tuple(range(5, 13)), False, 8)
+    decoder = Saying(range(5, 40))
+    found = decoded(decoder, 8)
+    assert (found.tokens, found.is_ended, len(decoder.given)) == (tuple(range(5, 13)), False, 8)
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [(5, 6, 7), (5, 6), (5, 9, 7), (9,), (5, 6, 7, 8, 9), (5, 6, 7, 8, 5, 5, 5, 5)],
+    ids=["right", "short", "wrong in the middle", "wrong", "long", "too long"],
+)
+def test_a_guess_changes_no_token(guess: Sequence[int]) -> None:
+    decoder = Saying([5, 6, 7, 8, END])
+    plain, found = decoded(Saying([5, 6, 7, 8, END]), 20), decoded(decoder, 20, guess)
+    assert (found.tokens, found.is_ended) == (plain.tokens, True)
+    assert found.log_probability == pytest.approx(plain.log_probability, abs=1e-6)
+
+
+def test_what_was_guessed_rightly_costs_no_step_of_its_own() -> None:
+    guess = (5, 6, 4)
+    decoder = Saying([5, 6, 7, 8, END])
+    decoded(decoder, 20, guess)
+    assert decoder.steps - len((START, *guess)) == 2  # of the 7 and the 8; the 4 was wrong
+
+
+def test_who_is_told_to_stop_stops_between_two_steps() -> None:
+    left = [True, True]
+    decoder = Saying(range(5, 40))
+    assert decode(decoder, 20, keep_going=lambda: bool(left) and left.pop()) is None
+    assert len(decoder.given) == 3
 
 
 @pytest.mark.parametrize("period", [[7], [7, 8], [7, 8, 9, 10]])
 def test_of_a_loop_one_round_is_left(period: list[int]) -> None:
-    step, given = saying([5, 6, *period * 30])
-    found = decode(step, 100)
+    decoder = Saying([5, 6, *period * 30])
+    found = decoded(decoder, 100)
     assert (found.tokens, found.is_ended) == ((5, 6, *period), False)
-    assert len(given) < 25
+    assert len(decoder.given) < 25
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Moonshine from samples to text: what it does with answers by script, and what it hears by real speech."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +46,13 @@ class ScriptedEngine:
     def __init__(self, *answers: tuple[str, float, bool]) -> None:
         self.answers = answers or (("yes", -0.1, True),)
         self.lengths_ms: list[int] = []
+        self.guesses: list[tuple[int, ...]] = []
 
-    def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
+    def read(
+        self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
+    ) -> Hypothesis | None:
         self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
+        self.guesses.append(tuple(guess))
         at = min(len(self.lengths_ms), len(self.answers)) - 1
         _, log_probability, is_ended = self.answers[at]
         return Hypothesis((at,), log_probability, is_ended)
@@ -108,6 +112,15 @@ def test_who_is_told_to_stop_stops_before_the_next_reading() -> None:
     assert len(engine.lengths_ms) == 2
 
 
+def test_what_was_read_before_is_the_guess_of_the_next_reading() -> None:
+    engine = ScriptedEngine(("yes", -0.1, True), ("yes please", -0.1, True))
+    model, spoken = MoonshineModel(engine), voice(1500)
+    early = model.transcribe(spoken[: SPEECH_HZ // 2])
+    assert early is not None
+    model.transcribe(spoken, known=early)
+    assert engine.guesses == [(), (0,)]
+
+
 def test_silence_costs_nothing() -> None:
     engine = ScriptedEngine()
     assert text_of(MoonshineModel(engine).transcribe(silence(3000))) == ""
@@ -124,7 +137,9 @@ def test_speech_comes_to_the_model_at_one_level(gain_db: int) -> None:
 
 def test_an_engine_that_fails_is_a_provider_error() -> None:
     class Failing(ScriptedEngine):
-        def read(self, wave: Floats, most_tokens: int) -> Hypothesis:
+        def read(
+            self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
+        ) -> Hypothesis | None:
             raise RuntimeError("out of memory")
 
     with pytest.raises(ProviderError, match="the embedded recogniser failed: out of memory"):
@@ -158,6 +173,17 @@ def test_few_words_of_recorded_speech_are_wrong(model: MoonshineModel) -> None:
         assert found.errors <= max(1, CLIP_WER * found.words), (one.file, heard[one.file])
     total = word_errors([c.transcript for c in SHORT_CLIPS], [heard[c.file] for c in SHORT_CLIPS])
     assert total.rate <= CORPUS_WER, total
+
+
+@pytest.mark.models
+def test_a_reading_with_a_guess_is_the_same_in_fewer_steps(model: MoonshineModel) -> None:
+    speech = clip("librivox_0870").read()
+    early = model.transcribe(speech[: 6 * SPEECH_HZ])
+    assert early is not None
+    plain, guessed = model.transcribe(speech), model.transcribe(speech, known=early)
+    assert text_of(guessed) == text_of(plain)
+    assert guessed is not None
+    assert len(guessed[0].reading.written) > len(early[0].reading.written) > 15
 
 
 @pytest.mark.models
