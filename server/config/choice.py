@@ -19,7 +19,7 @@ NONE = "none"
 """The name that stands for no provider, where one may be left out."""
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "vad", "end_of_turn")
-"""The kinds of which a session has one provider each, in the order in which they are loaded."""
+"""The kinds of which a session has one provider each."""
 
 MAY_BE_NONE: frozenset[Kind] = frozenset({"end_of_turn"})
 

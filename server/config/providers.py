@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
+import anyio
 import anyio.to_thread
 
 from audio.formats import SPEECH_HZ
@@ -23,6 +24,7 @@ from stages.providers.registry import Kind
 from stages.providers.resampled import at_rate
 
 T = TypeVar("T")
+K = TypeVar("K", bound=str)
 
 ROLES: Mapping[Kind, str] = {"stt": "recogniser", "llm": "agent", "tts": "voice"}
 """What the three providers that people hear of are, in the order of `Providers.names`."""
@@ -110,13 +112,11 @@ async def load_providers(
     async with AsyncExitStack() as stack:
         names = (title_of("stt", choice), title_of("llm", choice), title_of("tts", choice))
         report("loading " + ", ".join(names))
-        made = dict[Kind, Any](choice.given)
-        for kind, chosen in choice.providers.items():
-            made[kind] = _labelled(await load(stack, chosen.make), chosen)
-        of_agents = {
-            name: _labelled(await load(stack, model.make), model) if isinstance(model, Configured) else model
-            for name, model in (models or {}).items()
-        }
+        made = dict[Kind, Any](choice.given) | await _loaded(stack, choice.providers)
+        of_agents = dict[str, Any](models or {})
+        of_agents |= await _loaded(
+            stack, {name: one for name, one in of_agents.items() if isinstance(one, Configured)}
+        )
         recogniser = at_rate(as_recogniser(made["stt"]), SPEECH_HZ)
         label_alike(recogniser, made["stt"])
         made["stt"] = recogniser
@@ -132,6 +132,26 @@ async def load_providers(
             of_agents,
             await load(stack, lambda: _tool_servers(settings)),
         )
+
+
+async def _loaded(stack: AsyncExitStack, chosen: Mapping[K, Configured]) -> dict[K, Any]:
+    """All of them, made at once: models are read with more than one core. Raises what the first of them raised, when
+    the others are made, too."""
+    made, failed = dict[K, Any](), dict[K, Exception]()
+
+    async def make(name: K, one: Configured) -> None:
+        try:
+            made[name] = _labelled(await load(stack, one.make), one)
+        except Exception as error:  # noqa: BLE001  # raised below, where it is known which was the first
+            failed[name] = error
+
+    async with anyio.create_task_group() as tasks:
+        for name, one in chosen.items():
+            tasks.start_soon(make, name, one)
+    for name in chosen:
+        if name in failed:
+            raise failed[name]
+    return made
 
 
 async def load(stack: AsyncExitStack, make: Callable[[], T]) -> T:

@@ -13,17 +13,18 @@ _MARKS = ("<s>", "</s>", "<unk>")
 
 def read_vocabulary(data: bytes) -> tuple[bytes, ...]:
     """The bytes of each token. Raises ModelFileError if the file ends within one."""
-    tokens, at = [], 0
-    while at < len(data):
+    tokens, at, size = [], 0, len(data)
+    while at < size:
         length = data[at]
         at += 1
-        if length >= _TWO_BYTES and at < len(data):
+        if length >= _TWO_BYTES and at < size:
             length += data[at] * _TWO_BYTES - _TWO_BYTES
             at += 1
-        if at + length > len(data):
+        end = at + length
+        if end > size:
             raise ModelFileError("moonshine-base-en: the vocabulary ends within a token")
-        tokens.append(data[at : at + length])
-        at += length
+        tokens.append(data[at:end])
+        at = end
     return tuple(tokens)
 
 
