@@ -1,20 +1,16 @@
 """The error of every figure: the reference agent, whose delays are known, measured in process and over a socket."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import anyio
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
 from server.client.load.caller import Caller, Manner
 from server.client.load.mouth import Voicebox
+from server.client.load.place import Place
 from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
-from server.client.load.runner import Load, Place, Runner
+from server.client.load.reference_server import reference_server
+from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix
-from server.client.load.targets import VOICE, Voice
+from server.client.load.targets import Voice
 from server.client.load.theatre import hold_call
 from server.client.load.turns import CallRecord, Turn
 from server.client.load.utterance import hush, prepare
@@ -94,42 +90,6 @@ def compare(turns: Sequence[Turn]) -> Bars:
         _bar([ms - gap_ms for turn in whole for ms in turn.gaps_ms]),
         sum(bool(turn.gaps_ms) for turn in whole) / len(whole) if whole else 0.0,
     )
-
-
-@asynccontextmanager
-async def reference_server(conduct: Conduct) -> AsyncIterator[str]:
-    """The agent behind a socket of this machine; gives its address."""
-
-    async def hold(connection: ServerConnection) -> None:
-        agent, changed = ReferenceAgent(conduct), anyio.Event()
-
-        async def speak() -> None:
-            with suppress(ConnectionClosed):  # which the loop below finds too
-                await speak_until_closed()
-
-        async def speak_until_closed() -> None:
-            nonlocal changed
-            while not agent.hangs_up:
-                changed = anyio.Event()
-                due_s = agent.due_s()
-                with anyio.CancelScope(deadline=due_s if due_s is not None else float("inf")):
-                    await changed.wait()
-                for message in agent.send(anyio.current_time()):
-                    await connection.send(message)
-            await connection.close(1011, "the agent has hung up")
-
-        with suppress(ConnectionClosed):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(speak)
-                async for message in connection:
-                    before = agent.due_s()
-                    agent.take(message, anyio.current_time())
-                    if agent.due_s() != before:
-                        changed.set()
-                tasks.cancel_scope.cancel()
-
-    async with serve(hold, "127.0.0.1", 0, compression=None, subprotocols=[Subprotocol(VOICE)]) as server:
-        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
 
 
 def _bar(errors_ms: Sequence[float]) -> Bar | None:

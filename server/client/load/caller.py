@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.client.load.ear import Ear
+from server.client.load.line import Line
 from server.client.load.mouth import Mouth, Voicebox
 from server.client.load.performance import Performance, Wish
 from server.client.load.script import Scenario
+from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Mark, Target, Trouble, Wire
+from server.client.load.wire import Mark, Target, ToolCall, Trouble, Wire
 
 _TROUBLES = 20
 
@@ -47,7 +49,10 @@ class Caller:
         self._frame_samples = target.rate_hz * FRAME_MS // 1000
         self._book = TurnBook(record, self.ear, rate_hz=target.rate_hz, keeps_audio=manner.keeps_audio)
         chance = random.Random(f"{manner.seed} {record.number}")  # a seed gives the same call
-        self._performance = Performance(target, scenario, self._mouth, self.ear, self._book, chance)
+        self._tools = ToolDesk(target, scenario.tools)
+        self._performance = Performance(
+            target, scenario, self._mouth, self.ear, self._book, chance, self._tools.called
+        )
         self._steps = self._performance.steps()
         self.is_done = False
 
@@ -57,9 +62,9 @@ class Caller:
         return self._performance.wish
 
     @property
-    def reads_from_s(self) -> float:
-        """Until then nothing is to be taken from the socket."""
-        return self._performance.reads_from_s
+    def line(self) -> Line:
+        """What is to be done to the connection meanwhile."""
+        return self._performance.line
 
     def due_s(self) -> float:
         """When the next frame is to be sent."""
@@ -72,6 +77,7 @@ class Caller:
         if not self.is_done:
             self.is_done = next(self._steps, self) is self
         sent, self._performance.outbox = self._performance.outbox, []
+        sent.extend(self._tools.due(now_s))
         at = self._mouth.sent_frames * self._frame_samples
         sent.append(self._target.stamp(self._mouth.next_frame(), at))
         report = self.ear.report(now_s)
@@ -93,6 +99,10 @@ class Caller:
                 self._complain(sound.message)
             elif isinstance(sound, Mark):
                 self._book.mark(sound.name, now_s)
+            elif isinstance(sound, ToolCall):
+                self._book.mark(f"calls {sound.name}", now_s)
+                if (wrong := self._tools.take(sound, now_s)) is not None:
+                    self._complain(wrong)
             else:
                 self.ear.take(sound, now_s)
 
@@ -104,6 +114,12 @@ class Caller:
         """The call ends before its script: what was being waited for says nothing."""
         if not self.is_done:
             self._book.abandon(reason)
+
+    def line_ended(self) -> bool:
+        """The server, or the network, has ended the call. Tells whether the script wanted it to."""
+        is_expected = self.line.may_end
+        self._book.line_ended(is_expected=is_expected)
+        return is_expected
 
     def _complain(self, message: str) -> None:
         if len(self.record.troubles) < _TROUBLES:

@@ -11,6 +11,7 @@ from server.client.load.audit import Limits
 from server.client.load.calibration import measure_in_process, measure_over_socket
 from server.client.load.mouth import Voicebox
 from server.client.load.objectives import Objective
+from server.client.load.place import Place, probe
 from server.client.load.report import (
     Report,
     StepReport,
@@ -19,7 +20,8 @@ from server.client.load.report import (
     whole_report,
     worst_calls,
 )
-from server.client.load.runner import Load, Place, Run, Runner, probe
+from server.client.load.run import Run
+from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
 from server.client.load.script import Mix
 from server.client.load.search import Search

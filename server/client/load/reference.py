@@ -61,6 +61,12 @@ class Conduct:
     speaks_nonsense: bool = False
     """A message that is no JSON with each answer."""
     hangs_up_after_answers: int | None = None
+    calls_tool: str | None = None
+    """It wants this tool called before each answer."""
+    resumes: bool = False
+    """Its sessions outlive their connections."""
+    missed_frames: int = 0
+    """So many frames are left out when a caller comes back; less than 0, so many come again."""
     tail_after_flush_ms: int = 0
     """So much more of an answer that was flushed, as if it were new."""
 
@@ -78,6 +84,12 @@ class ReferenceAgent:
         self._answered = 0
         self._answer_ends_s = -1.0
         self._answer = self._make_answer()
+        self._sent: list[Wire] = []
+        """All that was sent, if the session is to be resumed."""
+        self._heard_events = 0
+        self._heard_samples = 0
+        if conduct.resumes:
+            self._put(0.0, _event("session.created", x_resume={"token": "token", "grace_ms": 30_000}))
         self.hangs_up = False
         """Whether the connection is to be broken."""
 
@@ -90,6 +102,8 @@ class ReferenceAgent:
         due: list[Wire] = []
         while self._queue and self._queue[0][0] <= now_s + 1e-9:
             due.append(heapq.heappop(self._queue)[2])
+        if self._conduct.resumes:
+            self._sent += due
         last = self._conduct.hangs_up_after_answers
         self.hangs_up = last is not None and self._answered >= last and not self._queue
         return due
@@ -97,8 +111,12 @@ class ReferenceAgent:
     def take(self, message: Wire, now_s: float) -> None:
         """A message of the caller's, which has come now."""
         if isinstance(message, str):
+            self._heard_events += 1
+            if json.loads(message)["type"] == "response.create":
+                self._say(now_s + self._conduct.answer_after_ms / 1000)
             return
         samples = np.frombuffer(unpack_frame(message).data, "<i2")
+        self._heard_samples += len(samples)
         loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > self._conduct.hears_above)
         began_s = now_s - len(samples) / RATE_HZ
         if len(loud):
@@ -106,6 +124,17 @@ class ReferenceAgent:
                 self._begin(began_s + int(loud[0]) / RATE_HZ)
             self._last_voiced_s = began_s + (int(loud[-1]) + 1) / RATE_HZ
         self._judge(now_s)
+
+    def resume(self, seq: int) -> Sequence[Wire]:
+        """A caller is back that has got so many frames: what it has missed."""
+        told = {"received_events": self._heard_events, "microphone_offset": self._heard_samples}
+        way_back = {"token": "token", "grace_ms": 30_000}
+        untold = max(0, self._conduct.missed_frames - len(self._sent[seq:]))
+        self._queue = heapq.nsmallest(len(self._queue), self._queue)[untold:]
+        return (
+            _event("x_resumed", resume=way_back, **told),
+            *self._sent[seq + self._conduct.missed_frames :],
+        )
 
     def _begin(self, onset_s: float) -> None:
         self._voice_began_s = onset_s
@@ -125,7 +154,7 @@ class ReferenceAgent:
         if now_s - ended_s >= conduct.end_silence_ms / 1000:
             self._voice_began_s = self._last_voiced_s = None
             if not speaks and conduct.answers and conduct.early_after_ms is None:
-                self._say(ended_s + conduct.answer_after_ms / 1000)
+                self._answer_or_call(ended_s + conduct.answer_after_ms / 1000)
 
     def _stop(self, at_s: float) -> None:
         """Whatever was to come after that does not."""
@@ -141,6 +170,14 @@ class ReferenceAgent:
             self._put(at_s, _event("response.done", response={"status": "cancelled"}))
 
     # --- its answers ------------------------------------------------------------------------------------------------
+
+    def _answer_or_call(self, at_s: float) -> None:
+        if self._conduct.calls_tool is None:
+            self._say(at_s)
+            return
+        call = {"call_id": "call", "name": self._conduct.calls_tool, "arguments": "{}"}
+        self._put(at_s, _event("response.function_call_arguments.done", **call))
+        self._put(at_s, _event("response.done", response={"status": "completed"}))
 
     def _say(self, at_s: float) -> None:
         conduct, self._answered = self._conduct, self._answered + 1

@@ -12,7 +12,7 @@ from server.client.load.audit import Audit, Limits
 from server.client.load.calibration import Bar, Bars
 from server.client.load.figures import PERCENTILES, Distribution, reckon
 from server.client.load.objectives import Objective, judge
-from server.client.load.runner import Run
+from server.client.load.run import Run
 from server.client.load.search import Search
 from server.client.load.turns import CallRecord, Turn
 

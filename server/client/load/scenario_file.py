@@ -12,8 +12,8 @@ from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.load.mouth import Voicebox
 from server.client.load.objectives import ObjectivesError, read_objectives
-from server.client.load.script import Backchannel, BargeIn, Mix, Noise, Over, Say, Step, Typed
-from server.client.load.utterance import Utterance, hush, join, noise, prepare
+from server.client.load.script import Backchannel, BargeIn, Mix, Music, Noise, Over, Resume, Say, Step, Typed
+from server.client.load.utterance import Utterance, hush, join, music, noise, prepare
 from server.client.load.wire import Target, TargetError
 from server.domain.errors import ServerError
 
@@ -89,6 +89,11 @@ def make_voicebox(mix: Mix, target: type[Target], speak: Speak | None, folder: P
             continue
         if utterance is not None:
             steps[scenario, number] = utterance
+    for one in mix.scenarios:
+        try:
+            target().declare(one.tools)
+        except TargetError as error:
+            faults.append(f"{one.name}: tools: {error}")
     if faults:
         raise ScenarioError("\n".join(dict.fromkeys(faults)))
     return Voicebox(hush(target, mix.seed), steps)
@@ -130,10 +135,18 @@ class _Maker:
     def make(self, step: Step, number: int) -> Utterance | None:
         if isinstance(step, Typed):
             self._target().typed(step.type)
-        if isinstance(step, Noise):
-            rate_hz = self._target.rate_hz
-            sound = noise(rate_hz, step.noise_ms, step.level_dbfs, self._seed + number)
-            return prepare(self._target, sound, rate_hz)
+        if isinstance(step, Resume) and not self._target.can_resume:
+            raise TargetError(
+                f"{self._target.__name__} has no way back to a session; `resume` needs voice.v1"
+            )
+        if isinstance(step, Noise | Music):
+            rate_hz, seed, level_dbfs = self._target.rate_hz, self._seed + number, step.level_dbfs
+            made = (
+                noise(rate_hz, step.noise_ms, level_dbfs, seed)
+                if isinstance(step, Noise)
+                else music(rate_hz, step.music_ms, level_dbfs, seed)
+            )
+            return prepare(self._target, made, rate_hz)
         spoken = _spoken(step)
         if spoken is None:
             return None

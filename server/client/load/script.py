@@ -26,7 +26,12 @@ class _Voiced(_Strict):
         return self
 
 
-class Say(_Voiced):
+class _Asking(_Strict):
+    calls: str | None = None
+    """The client tool that is to be called before the answer."""
+
+
+class Say(_Voiced, _Asking):
     """Say something, and wait until the answer to it is heard."""
 
     expect: Literal["respond", "nothing"] | None = "respond"
@@ -56,13 +61,24 @@ class Backchannel(_Strict):
     within_ms: Ms = 1_500
 
 
-class Noise(_Strict):
-    """White noise for so many ms, and then silence for `within_ms`, in which nothing is to be answered."""
+class _NoSpeech(_Strict):
+    """A sound that is none, and then silence for `within_ms`, in which nothing is to be answered."""
 
-    noise_ms: Annotated[int, Field(ge=20, le=60_000)]
     level_dbfs: float = Field(-35.0, ge=-90.0, le=0.0)
     expect: Literal["nothing"] | None = "nothing"
     within_ms: Ms = 1_500
+
+
+class Noise(_NoSpeech):
+    """White noise for so many ms."""
+
+    noise_ms: Annotated[int, Field(ge=20, le=60_000)]
+
+
+class Music(_NoSpeech):
+    """Chords and a melody for so many ms."""
+
+    music_ms: Annotated[int, Field(ge=20, le=60_000)]
 
 
 class Silence(_Strict):
@@ -72,7 +88,7 @@ class Silence(_Strict):
     expect: Literal["nothing"] | None = None
 
 
-class Typed(_Strict):
+class Typed(_Asking):
     """Something is written instead of said."""
 
     type: str = Field(min_length=1, max_length=10_000)
@@ -98,15 +114,41 @@ class Cut(_Strict):
     cut: Literal[True]
 
 
+class Outage(_Strict):
+    """The connection is cut so long after the answer began to be heard, and opened again so long after that."""
+
+    after_ms: Ms = 500
+    away_ms: Annotated[int, Field(ge=0, le=60_000)] = 300
+
+
+class Resume(_Strict):
+    """Lose the connection in the middle of an answer, and come back: the answer is to go on where it was."""
+
+    resume: Outage
+    expect: Literal["resumed"] = "resumed"
+    within_ms: Ms = 5_000
+
+
+class HalfOpen(_Strict):
+    """The network carries nothing for so many ms, either way, and says nothing of it; then it brings all at once."""
+
+    half_open_ms: Annotated[int, Field(ge=20, le=120_000)]
+    expect: Literal["kept", "closed"] = "kept"
+    within_ms: Ms = 1_000
+
+
 _VERBS: dict[str, type[BaseModel]] = {
     "say": Say,
     "file": Say,
     "barge_in": BargeIn,
     "backchannel": Backchannel,
     "noise_ms": Noise,
+    "music_ms": Music,
     "silence_ms": Silence,
     "type": Typed,
     "read_slowly_ms": ReadSlowly,
+    "resume": Resume,
+    "half_open_ms": HalfOpen,
     "hang_up": HangUp,
     "cut": Cut,
 }
@@ -127,9 +169,12 @@ Step = Annotated[
     | Annotated[BargeIn, Tag("barge_in")]
     | Annotated[Backchannel, Tag("backchannel")]
     | Annotated[Noise, Tag("noise_ms")]
+    | Annotated[Music, Tag("music_ms")]
     | Annotated[Silence, Tag("silence_ms")]
     | Annotated[Typed, Tag("type")]
     | Annotated[ReadSlowly, Tag("read_slowly_ms")]
+    | Annotated[Resume, Tag("resume")]
+    | Annotated[HalfOpen, Tag("half_open_ms")]
     | Annotated[HangUp, Tag("hang_up")]
     | Annotated[Cut, Tag("cut")],
     Discriminator(
@@ -140,12 +185,23 @@ Step = Annotated[
 ]
 
 
+class Tool(_Strict):
+    """A function that the caller declares, and whose result it sends so long after it was called."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str = Field("", max_length=1_000)
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    result: str = Field("done", max_length=10_000)
+    after_ms: Ms = 0
+
+
 class Scenario(_Strict):
     """One conversation. Of several, each is chosen as often as its weight says."""
 
     name: str = Field(min_length=1, max_length=100)
     weight: float = Field(1.0, gt=0, le=1e6)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
+    tools: tuple[Tool, ...] = Field((), max_length=32)
     think_ms: tuple[Ms, Ms] = (300, 1_200)
     """Least and most silence after an answer, before the next is said."""
 
@@ -160,15 +216,33 @@ class Scenario(_Strict):
     def _something_to_talk_over(self) -> "Scenario":
         for number, step in enumerate(self.steps):
             before = self.steps[number - 1] if number else None
-            if not isinstance(step, BargeIn | Backchannel):
+            if not isinstance(step, BargeIn | Backchannel | Resume):
                 continue
             answered = isinstance(before, Say | Typed) and before.expect == "respond"
-            goes_on = isinstance(before, Backchannel) or (isinstance(before, BargeIn) and before.answered)
+            goes_on = isinstance(before, Backchannel | Resume) or (
+                isinstance(before, BargeIn) and before.answered
+            )
             if not (answered or goes_on):
                 raise ValueError(
-                    f"step {number + 1} talks over an answer, but the step before it expects none"
+                    f"step {number + 1} is in the middle of an answer, but the step before it expects none"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _tools_that_there_are(self) -> "Scenario":
+        names = [tool.name for tool in self.tools]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two tools are called {twice[0]!r}")
+        for number, step in enumerate(self.steps):
+            calls = step.calls if isinstance(step, Say | Typed) else None
+            if calls is not None and calls not in names:
+                raise ValueError(f"step {number + 1}: there is no tool {calls!r} among `tools`")
+        return self
+
+    @property
+    def loses_its_line(self) -> bool:
+        """Whether the caller is to come back when its line is lost."""
+        return any(isinstance(step, Resume | HalfOpen) for step in self.steps)
 
 
 class Mix(_Strict):

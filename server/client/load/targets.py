@@ -10,7 +10,8 @@ import pybase64
 
 from audio.formats import RATES_HZ, Samples
 from server.client.load.pipecat import Pipecat
-from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
+from server.client.load.script import Tool
+from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, ToolCall, Trouble, Wire
 from server.dialects.voice.frames import HEADER_BYTES, WRAP, Stream, pack_frame, unpack_frame
 
 VOICE = "voice.v1"
@@ -54,6 +55,22 @@ class Realtime(Target):
         create = {"type": "conversation.item.create", "item": item}
         return json.dumps(create), json.dumps({"type": "response.create"})
 
+    def declare(self, tools: Sequence[Tool]) -> Sequence[Wire]:
+        """A `session.update` with them."""
+        if not tools:
+            return ()
+        declared = [
+            {"type": "function"} | tool.model_dump(include={"name", "description", "parameters"})
+            for tool in tools
+        ]
+        return (json.dumps({"type": "session.update", "session": {"type": "realtime", "tools": declared}}),)
+
+    def tool_result(self, call_id: str, result: str) -> Sequence[Wire]:
+        """An item with it, and the request to go on."""
+        item = {"type": "function_call_output", "call_id": call_id, "output": result}
+        create = {"type": "conversation.item.create", "item": item}
+        return json.dumps(create), json.dumps({"type": "response.create"})
+
     def hear(self, message: Wire) -> Sequence[Sound]:
         """What one event means; most mean nothing to a listener."""
         event = json.loads(message)
@@ -84,6 +101,8 @@ class Realtime(Target):
             return (Trouble(str(event["error"].get("message"))),)
         if event["type"] == "response.done" and event["response"]["status"] == "failed":
             return Trouble("an answer failed"), Order.ANSWER_ENDS
+        if event["type"] == "response.function_call_arguments.done":
+            return (ToolCall(event["call_id"], event["name"]),)
         order = _ORDERS.get(event["type"])
         return () if order is None else (order,)
 
@@ -92,6 +111,7 @@ class Voice(Realtime):
     """`voice.v1`: the same events, audio in binary frames, flushed by epoch, and told what was heard."""
 
     subprotocols: ClassVar[tuple[str, ...]] = (VOICE,)
+    can_resume: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()

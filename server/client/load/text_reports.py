@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from server.client.load.comparison import Change
 from server.client.load.report import BarReport, Report, StepReport, shown_ms
 
-_SHOWN = ("v2v", "typed", "first_packet", "leading_silence", "barge_stop", "duck")
+_SHOWN = ("v2v", "typed", "first_packet", "leading_silence", "barge_stop", "duck", "resume", "outage_silence")
 _COUNTS = (
     "gaps",
     "missed",
@@ -14,6 +14,8 @@ _COUNTS = (
     "false_stops",
     "false_answers",
     "early",
+    "not_resumed",
+    "tools_missed",
     "extra_answers",
     "errors",
     "lost",

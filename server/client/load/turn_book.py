@@ -87,9 +87,20 @@ class TurnBook:
     def abandon(self, reason: str) -> None:
         """The call ends before its script: what was being waited for says nothing."""
         pending = self._pending
-        if pending is not None and not any(turn is pending for turn in self.record.turns):
+        if pending is not None and not self._is_recorded(pending):
             pending.outcome, pending.reason = Outcome.DISCARDED, reason
             self.add(pending)
+
+    def line_ended(self, *, is_expected: bool) -> None:
+        """The server, or the network, has ended the call; while the script cut the line, that is what became of it."""
+        pending = self._pending
+        if pending is not None and pending.kind is Kind.LINE and not self._is_recorded(pending):
+            if not is_expected:
+                pending.outcome, pending.reason = Outcome.MISSED, "the session is gone"
+            self.add(pending)
+
+    def _is_recorded(self, turn: Turn) -> bool:
+        return any(known is turn for known in self.record.turns)
 
     def _keep(self) -> None:
         if self._kept is not None:

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     STOP = "stop"
     IGNORE = "ignore"
     NOTHING = "nothing"
+    LINE = "line"
+    """The connection is lost, or falls silent."""
 
 
 class Outcome(StrEnum):
@@ -51,6 +53,12 @@ class Turn:
     stop_ms: float | None = None
     """From the first voiced sample of the interruption to the last sound of the answer."""
     duck_ms: float | None = None
+    resume_ms: float | None = None
+    """From the first byte to a server that can be reached again until what was missed is there."""
+    outage_silence_ms: float | None = None
+    """Silence in the answer meanwhile."""
+    has_missed_tool: bool = False
+    """The tool that was expected was not called."""
     is_early: bool = False
     """The answer began before the person had ended."""
     dry_ms: list[float] = field(default_factory=list)

@@ -69,6 +69,25 @@ def noise(rate_hz: int, ms: int, level_dbfs: float, seed: int) -> Samples:
     return quantise(np.random.default_rng(seed).normal(0.0, scale, rate_hz * ms // 1000))
 
 
+def music(rate_hz: int, ms: int, level_dbfs: float, seed: int) -> Samples:
+    """Chords of a random scale with a melody above them, two beats a second, `int16[n]`."""
+    chance = np.random.default_rng(seed)
+    count, beat = rate_hz * ms // 1000, rate_hz // 2
+    wave = np.zeros(-(-count // beat) * beat)
+    root_hz = 110.0 * 2 ** (chance.integers(12) / 12)
+    times_s = np.arange(beat) / rate_hz
+    envelope = np.minimum(1.0, times_s / 0.01) * np.exp(-2.0 * times_s)
+    for start in range(0, len(wave), beat):
+        degree = int(chance.choice((0, 5, 7, 9)))
+        steps = (degree, degree + 4, degree + 7, degree + 12 + int(chance.choice((0, 2, 4, 7, 9))))
+        for step in steps:
+            for harmonic in (1, 2, 3):
+                hz = root_hz * harmonic * 2 ** (step / 12)
+                wave[start : start + beat] += np.sin(2 * np.pi * hz * times_s) * envelope / harmonic
+    level = np.sqrt(np.mean(wave**2))
+    return quantise(wave[:count] / level * FULL_SCALE * 10 ** (level_dbfs / 20))
+
+
 def join(parts: Sequence[Samples | int], rate_hz: int) -> Samples:
     """Samples one after another; a number is a pause of so many ms."""
     pieces = [np.zeros(rate_hz * part // 1000, np.int16) if isinstance(part, int) else part for part in parts]

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
 from audio.formats import Samples
+from server.client.load.script import Tool
 from server.domain.errors import ServerError
 
 Wire: TypeAlias = str | bytes
@@ -48,7 +49,15 @@ class Mark:
     name: str
 
 
-Sound: TypeAlias = Audio | Order | Trouble | Mark
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The server wants a tool of the caller's to be called."""
+
+    call_id: str
+    name: str
+
+
+Sound: TypeAlias = Audio | Order | Trouble | Mark | ToolCall
 
 
 class TargetError(ServerError):
@@ -65,6 +74,19 @@ class Target:
     rate_hz: ClassVar[int] = 24_000
     tells_ends: ClassVar[bool] = True
     """Whether the protocol says when an answer ends. If not, a second without audio ends it."""
+
+    can_resume: ClassVar[bool] = False
+    """Whether a session whose connection is lost goes on over another."""
+
+    def declare(self, tools: Sequence[Tool]) -> Sequence[Wire]:
+        """What is sent at first to declare tools. Raises TargetError where none can be."""
+        if tools:
+            raise TargetError(f"{type(self).__name__} knows no tools; they need realtime or voice.v1")
+        return ()
+
+    def tool_result(self, call_id: str, result: str) -> Sequence[Wire]:
+        """What is sent when a tool has its result."""
+        raise TargetError(f"{type(self).__name__} knows no tools")
 
     def opening(self) -> Sequence[Wire]:
         """What is sent before the first sample."""

@@ -9,7 +9,7 @@ from server.client.load.script import Scenario
 from server.client.load.targets import Voice
 from server.client.load.theatre import hold_call
 from server.client.load.turns import CallRecord
-from server.client.load.utterance import hush, join, noise, prepare
+from server.client.load.utterance import hush, join, music, noise, prepare
 
 WORDS = {"question": join([tone(700), 200, tone(333)], RATE_HZ), "mhm": tone(150), "stop": tone(900)}
 
@@ -30,6 +30,9 @@ def voicebox(*scenarios: Scenario) -> Voicebox:
                 steps[one.name, number] = prepare(Voice, WORDS[said], RATE_HZ)
             elif "noise_ms" in told:
                 sound = noise(RATE_HZ, told["noise_ms"], told["level_dbfs"], number)
+                steps[one.name, number] = prepare(Voice, sound, RATE_HZ)
+            elif "music_ms" in told:
+                sound = music(RATE_HZ, told["music_ms"], told["level_dbfs"], number)
                 steps[one.name, number] = prepare(Voice, sound, RATE_HZ)
     return Voicebox(hush(Voice, 1), steps)
 

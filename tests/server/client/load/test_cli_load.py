@@ -13,8 +13,8 @@ import pytest
 
 from audio.files import write_wav
 from server.__main__ import main
-from server.client.load.calibration import reference_server
 from server.client.load.reference import Conduct, tone
+from server.client.load.reference_server import reference_server
 from server.client.load.report import Report
 
 SCENARIO = """

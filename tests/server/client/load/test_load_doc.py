@@ -13,7 +13,7 @@ def test_the_scenario_of_the_document_is_one(tmp_path: Path) -> None:
     (written,) = re.findall(r"```yaml scenario\n(.*?)```", DOC.read_text(), re.DOTALL)
     (tmp_path / "mix.yaml").write_text(written)
     mix = read_mix(tmp_path / "mix.yaml")
-    assert len(mix.scenarios[0].steps) == 9
+    assert len(mix.scenarios[0].steps) == 13
     assert read_objectives(mix.objectives)
 
 

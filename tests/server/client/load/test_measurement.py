@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from server.client.load.calibration import reference_server
 from server.client.load.html_report import html
 from server.client.load.measurement import Measurement, Order
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
+from server.client.load.reference_server import reference_server
 from server.client.load.runner import Load
 from server.client.load.script import Mix
 from server.client.load.text_reports import table

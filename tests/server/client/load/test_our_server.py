@@ -6,7 +6,8 @@ import anyio.to_thread
 import pytest
 
 from server.client.load.figures import reckon
-from server.client.load.runner import Load, Place, Runner
+from server.client.load.place import Place
+from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import check_mix, make_voicebox
 from server.client.load.targets import Realtime, Voice
 from server.client.load.turns import Kind, Outcome

@@ -14,8 +14,9 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from server.client.load.mouth import Voicebox
 from server.client.load.pipecat import Pipecat, audio_frame, message_frame, text_frame
+from server.client.load.place import Place
 from server.client.load.reference import tone
-from server.client.load.runner import Load, Place, Runner
+from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix
 from server.client.load.targets import find_target
 from server.client.load.turns import Outcome

@@ -15,7 +15,7 @@ from server.client.load.html_report import html
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
 from server.client.load.report import Report, bars_report, schema, step_report, whole_report
-from server.client.load.runner import Run
+from server.client.load.run import Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
 from server.client.load.timelines import timeline

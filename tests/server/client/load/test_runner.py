@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
-from server.client.load.calibration import Bars, measure_in_process, reference_server
+from server.client.load.calibration import Bars, measure_in_process
+from server.client.load.place import Place, probe
 from server.client.load.reference import Conduct
-from server.client.load.runner import Load, Place, Run, Runner, probe
+from server.client.load.reference_server import reference_server
+from server.client.load.run import Run
+from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import Voice
 from server.client.load.turns import Ending, Outcome

@@ -20,6 +20,7 @@ scenarios:
   - name: everything
     weight: 2
     think_ms: [100, 200]
+    tools: [{name: clock, result: noon}]
     steps:
       - say: ["I would like", 700, "a table"]
       - file: question.wav
@@ -30,6 +31,12 @@ scenarios:
         expect: nothing
       - type: "hello"
       - read_slowly_ms: 2000
+      - music_ms: 500
+      - half_open_ms: 3000
+        expect: closed
+      - say: "what time is it"
+        calls: clock
+      - resume: {after_ms: 300, away_ms: 100}
       - say: "and then"
         expect: null
       - hang_up: true
@@ -48,7 +55,7 @@ def test_a_scenario_file_is_read(tmp_path: Path) -> None:
     write_wav(tmp_path / "question.wav", tone(500), 24_000)
     mix = read_mix(path)
     kinds = [type(step) for step in mix.scenarios[0].steps]
-    assert (kinds[0], kinds[2], kinds[7], kinds[9]) == (Say, BargeIn, ReadSlowly, HangUp)
+    assert (kinds[0], kinds[2], kinds[7], kinds[-1]) == (Say, BargeIn, ReadSlowly, HangUp)
     assert isinstance(mix.scenarios[1].steps[1], Cut)
     assert needs_voice(mix)
     box = make_voicebox(mix, Voice, speak, tmp_path)
@@ -71,6 +78,9 @@ scenarios:
         within_ms: fast
       - barge_in: {after_ms: 10}
       - noise_ms: 5
+      - half_open_ms: 1
+      - resume: {away: 1}
+      - music_ms: long
   - name: b
     think_ms: [9, 1]
     steps: []
@@ -91,6 +101,9 @@ def test_all_faults_are_named_at_once_with_their_places(tmp_path: Path) -> None:
         "scenarios.1.steps.2.within_ms",
         "scenarios.1.steps.3.barge_in",
         "scenarios.1.steps.4.noise_ms",
+        "scenarios.1.steps.5.half_open_ms",
+        "scenarios.1.steps.6.resume.away",
+        "scenarios.1.steps.7.music_ms",
         "scenarios.2.steps",
         "scenarios.2.think_ms",
         "objectives",
@@ -104,7 +117,10 @@ def test_all_faults_are_named_at_once_with_their_places(tmp_path: Path) -> None:
         ("- a list", "must be a mapping"),
         ("scenarios: [", "no YAML"),
         ("\x00", "no YAML"),
-        ("scenarios: [{name: a, steps: [{barge_in: {say: x}}]}]", "talks over an answer"),
+        ("scenarios: [{name: a, steps: [{barge_in: {say: x}}]}]", "in the middle of an answer"),
+        ("scenarios: [{name: a, steps: [{resume: {after_ms: 1}}]}]", "in the middle of an answer"),
+        ("scenarios: [{name: a, steps: [{say: x, calls: clock}]}]", "no tool 'clock'"),
+        ("scenarios: [{name: a, tools: [{name: t}, {name: t}], steps: [{cut: true}]}]", "two tools"),
         ("scenarios: [{name: a, steps: [{cut: true}]}, {name: a, steps: [{cut: true}]}]", "two scenarios"),
         ("scenarios: [{name: a, steps: [{say: x, file: y}]}]", "either `say` or `file`"),
         ("!!python/object/apply:os.system ['true']", "no YAML"),
@@ -129,14 +145,20 @@ def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path: Path) -> None:
 def test_all_sounds_that_cannot_be_made_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_text("no sound")
     steps = [{"file": "none.wav"}, {"file": "noise.wav"}, {"say": "hello"}, {"type": "hello"}]
-    mix = check_mix({"scenarios": [{"name": "a", "steps": steps}]}, "mix")
+    steps += [{"file": "none.wav"}, {"resume": {}}]
+    mix = check_mix({"scenarios": [{"name": "a", "tools": [{"name": "t"}], "steps": steps}]}, "mix")
     with pytest.raises(ScenarioError) as error:
         make_voicebox(mix, Pcm, None, tmp_path)
     lines = str(error.value).splitlines()
-    assert [line.split(": ")[1] for line in lines] == ["step 1", "step 2", "step 3", "step 4"]
+    assert [line.split(": ")[1] for line in lines] == [
+        *(f"step {number}" for number in range(1, 7)),
+        "tools",
+    ]
     assert "none.wav" in lines[0]
     assert "embedded voice" in lines[2]
     assert "audio alone" in lines[3]
+    assert "needs voice.v1" in lines[5]
+    assert "knows no tools" in lines[6]
 
 
 def test_the_mix_without_a_scenario_needs_a_voice_and_nothing_else() -> None:
