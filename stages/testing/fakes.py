@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Self, TypeVar
 
 import anyio
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
@@ -38,6 +37,7 @@ from stages.ports import (
     VoiceOption,
     WordTime,
 )
+from stages.testing.tones import MAX_LETTERS, marked, word_tone
 
 T = TypeVar("T")
 
@@ -319,13 +319,6 @@ async def _tell(
 
 # --- text to speech -----------------------------------------------------------------------------------------
 
-_LETTER_MS = 70
-_PAUSE_MS = 60
-_MAX_LETTERS = 16
-_FADE_MS = 5
-_LOWEST_HZ = 180.0
-_AMPLITUDE = 0.2 * 32_767
-
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
@@ -337,18 +330,19 @@ class SpeechRequest:
 
 
 class ScriptedVoiceSettings(BaseModel):
-    """How late a scripted voice is."""
+    """How late a scripted voice is, and how it sounds."""
 
     model_config = ConfigDict(extra="forbid")
 
     first_audio_ms: float = Field(0, ge=0, le=60_000, description="from a piece of text to its first audio")
+    marks: bool = Field(False, description="each word tells in its sound which it is, for `load` to hear")
 
 
 class ScriptedVoice:
     """Speaks a tone for each word: the longer the word, the longer and higher the tone. One result a word.
 
-    A word of n letters lasts 70 n + 60 ms at speed 1, the end of it silent. The script is of conducts alone. It has
-    two voices.
+    A word of n letters lasts 70 n + 60 ms at speed 1, the end of it silent; with `marks` each says which it is
+    (`audio.marks`). The script is of conducts alone. It has two voices.
     """
 
     interface = 1
@@ -361,17 +355,18 @@ class ScriptedVoice:
         VoiceOption("high", "the same tones an octave higher"),
     )
 
-    def __init__(self, *script: Conduct, rate_hz: int = 24_000) -> None:
+    def __init__(self, *script: Conduct, rate_hz: int = 24_000, marks: bool = False) -> None:
         self._script = _Script(script or (Conduct(),))
+        self._marks = marks
         self._rate_hz = rate_hz
         self.requests: deque[SpeechRequest] = deque(maxlen=16)
         """The newest requests."""
-        self._tones = {letters: _tone(letters, 1.0, rate_hz) for letters in range(1, _MAX_LETTERS + 1)}
+        self._tones = {letters: word_tone(letters, 1.0, rate_hz) for letters in range(1, MAX_LETTERS + 1)}
 
     @classmethod
     def from_settings(cls, settings: ScriptedVoiceSettings) -> Self:
         """A voice of this speed."""
-        return cls(Conduct(delay_s=settings.first_audio_ms / 1000))
+        return cls(Conduct(delay_s=settings.first_audio_ms / 1000), marks=settings.marks)
 
     @property
     def rate_hz(self) -> int:
@@ -386,24 +381,16 @@ class ScriptedVoice:
         self.requests.append(SpeechRequest(text, voice, speed))
         conduct = self._script.next()
         at = 0
-        for given, word in enumerate(_SPOKEN_WORD.findall(text)):
+        words = _SPOKEN_WORD.findall(text)
+        for given, word in enumerate(words):
             await conduct.before(given)
-            letters = min(len(word), _MAX_LETTERS)
+            letters = min(len(word), MAX_LETTERS)
             is_usual = speed == octave == 1
-            tone = self._tones[letters] if is_usual else _tone(letters, speed, self._rate_hz, octave)
+            tone = self._tones[letters] if is_usual else word_tone(letters, speed, self._rate_hz, octave)
+            if self._marks:
+                tone = marked(
+                    tone, word, given, is_last=given == len(words) - 1, rate_hz=self._rate_hz, speed=speed
+                )
             yield Speech(tone, (WordTime(word, at, at + len(tone)),))
             at += len(tone)
         await conduct.at_end()
-
-
-def _tone(letters: int, speed: float, rate_hz: int, octave: int = 1) -> Samples:
-    voiced = ms_to_samples(_LETTER_MS * letters / speed, rate_hz)
-    fade = min(ms_to_samples(_FADE_MS, rate_hz), voiced // 2)
-    time_s = np.arange(voiced) / rate_hz
-    level = np.minimum(1.0, np.minimum(np.arange(voiced), np.arange(voiced)[::-1]) / max(fade, 1))
-    wave = np.sin(2 * np.pi * octave * (_LOWEST_HZ + 20.0 * letters) * time_s) * level * _AMPLITUDE
-    tone = np.concatenate(
-        [wave.astype(np.int16), np.zeros(ms_to_samples(_PAUSE_MS / speed, rate_hz), np.int16)]
-    )
-    tone.setflags(write=False)
-    return tone

@@ -72,7 +72,8 @@ class Caller:
 
     def tick(self) -> Sequence[Wire]:
         """The next frame is due. What is to be sent now, in order."""
-        now_s = self._performance.now_s = self.due_s()
+        now_s = self.due_s()
+        self._performance.at(now_s)
         self.ear.advance(now_s)
         if not self.is_done:
             self.is_done = next(self._steps, self) is self

@@ -54,6 +54,11 @@ COUNTS: Mapping[str, str] = {
     "early": "answers that began before the person had ended",
     "not_resumed": "lines that were cut or fell silent, and did not come back or end as expected",
     "tools_missed": "turns without the call of the tool that was expected",
+    "words": "words that were heard, of a voice that marks them",
+    "words_lost": "of those, words that are missing",
+    "words_doubled": "words that came twice, or besides those that were expected",
+    "words_cut": "words that ended, or were broken, in their middle",
+    "foreign_words": "names of other callers",
     "errors": "complaints of the server",
     "lost": "calls that the server or the network ended",
     "refused": "calls that did not begin",
@@ -119,8 +124,8 @@ class Figures:
 
     def value(self, name: str) -> float | None:
         """A figure by name, such as `v2v_p95`, `v2v_max`, `v2v_mean`, `v2v_n` or `gaps`. Raises KeyError."""
-        if name in self.counts:
-            return self.counts[name]
+        if name in COUNTS:
+            return self.counts.get(name)
         latency, _, which = name.rpartition("_")
         distribution = self.latencies[latency]
         match which:
@@ -178,8 +183,23 @@ def _counts(
         "early": sum(turn.is_early for turn in kept),
         "not_resumed": outcomes(Outcome.MISSED, Kind.LINE),
         "tools_missed": sum(turn.has_missed_tool for turn in kept),
+        **_word_counts(kept),
         "errors": sum(len(call.troubles) for call in calls),
         "lost": sum(call.ending is Ending.LOST for call in calls),
         "refused": sum(call.ending is Ending.REFUSED for call in calls),
         "discarded": sum(reasons.values()),
+    }
+
+
+def _word_counts(turns: Sequence[Turn]) -> dict[str, float]:
+    """Nothing where no voice marks its words: a figure of nought would say that it was looked at."""
+    words = [turn.words for turn in turns if turn.words is not None]
+    if not words:
+        return {}
+    return {
+        "words": sum(one.heard for one in words),
+        "words_lost": sum(one.lost for one in words),
+        "words_doubled": sum(one.doubled for one in words),
+        "words_cut": sum(one.cut for one in words),
+        "foreign_words": sum(one.foreign for one in words),
     }

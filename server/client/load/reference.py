@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from audio.formats import Samples
+from audio.marks import words_of
+from server.client.load.reference_voice import speak
 from server.client.load.wire import Wire
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 
@@ -40,7 +42,15 @@ class Conduct:
     """Voice shorter than this is no interruption."""
     hears_above: int = 1_000
     """Samples louder than this are voice."""
+    says: tuple[str, ...] = ()
+    """The words of each answer, marked; without any it is a tone of `answer_ms`."""
+    echoes: bool = False
+    """What was written is the answer, its words marked."""
     # --- faults
+    lost_word: int | None = None
+    """The word of this place is left out; so with the others."""
+    doubled_word: int | None = None
+    cut_word: int | None = None
     leading_silence_ms: int = 0
     gaps: tuple[tuple[int, int], ...] = ()
     """At which ms of an answer nothing comes, and for how long it is silent."""
@@ -71,49 +81,75 @@ class Conduct:
     """So much more of an answer that was flushed, as if it were new."""
 
 
+class _Outbox:
+    """What is to be sent, in the order of time."""
+
+    def __init__(self, *, keeps_sent: bool) -> None:
+        self._queue: list[tuple[float, int, Wire]] = []
+        self._number = count()
+        self._sent: list[Wire] = []
+        self._keeps_sent = keeps_sent
+
+    def put(self, at_s: float, message: Wire) -> None:
+        heapq.heappush(self._queue, (at_s, next(self._number), message))
+
+    def due_s(self) -> float | None:
+        return self._queue[0][0] if self._queue else None
+
+    def take(self, now_s: float) -> list[Wire]:
+        due: list[Wire] = []
+        while self._queue and self._queue[0][0] <= now_s + 1e-9:
+            due.append(heapq.heappop(self._queue)[2])
+        if self._keeps_sent:
+            self._sent += due
+        return due
+
+    def drop_from(self, at_s: float) -> None:
+        self._queue = [entry for entry in self._queue if entry[0] < at_s]
+        heapq.heapify(self._queue)
+
+    def missed(self, seq: int, *, leaves_out: int) -> list[Wire]:
+        """What was sent after so many frames; of it, and of what is to be sent, so many frames are left out."""
+        untold = max(0, leaves_out - len(self._sent[seq:]))
+        self._queue = heapq.nsmallest(len(self._queue), self._queue)[untold:]
+        return self._sent[seq + leaves_out :]
+
+
 class ReferenceAgent:
     """One session."""
 
     def __init__(self, conduct: Conduct) -> None:
         self._conduct = conduct
-        self._queue: list[tuple[float, int, Wire]] = []
-        self._number = count()
+        self._outbox = _Outbox(keeps_sent=conduct.resumes)
         self._epoch = 0
         self._voice_began_s: float | None = None
         self._last_voiced_s: float | None = None
         self._answered = 0
         self._answer_ends_s = -1.0
-        self._answer = self._make_answer()
-        self._sent: list[Wire] = []
-        """All that was sent, if the session is to be resumed."""
+        self._answer = _make_answer(conduct, conduct.says)
         self._heard_events = 0
         self._heard_samples = 0
         if conduct.resumes:
-            self._put(0.0, _event("session.created", x_resume={"token": "token", "grace_ms": 30_000}))
+            self._outbox.put(0.0, _event("session.created", x_resume={"token": "token", "grace_ms": 30_000}))
         self.hangs_up = False
         """Whether the connection is to be broken."""
 
     def due_s(self) -> float | None:
         """When it wants to send next."""
-        return self._queue[0][0] if self._queue else None
+        return self._outbox.due_s()
 
     def send(self, now_s: float) -> Sequence[Wire]:
         """What is due."""
-        due: list[Wire] = []
-        while self._queue and self._queue[0][0] <= now_s + 1e-9:
-            due.append(heapq.heappop(self._queue)[2])
-        if self._conduct.resumes:
-            self._sent += due
+        due = self._outbox.take(now_s)
         last = self._conduct.hangs_up_after_answers
-        self.hangs_up = last is not None and self._answered >= last and not self._queue
+        self.hangs_up = last is not None and self._answered >= last and self._outbox.due_s() is None
         return due
 
     def take(self, message: Wire, now_s: float) -> None:
         """A message of the caller's, which has come now."""
         if isinstance(message, str):
             self._heard_events += 1
-            if json.loads(message)["type"] == "response.create":
-                self._say(now_s + self._conduct.answer_after_ms / 1000)
+            self._obey(json.loads(message), now_s)
             return
         samples = np.frombuffer(unpack_frame(message).data, "<i2")
         self._heard_samples += len(samples)
@@ -125,16 +161,21 @@ class ReferenceAgent:
             self._last_voiced_s = began_s + (int(loud[-1]) + 1) / RATE_HZ
         self._judge(now_s)
 
+    def _obey(self, event: dict[str, Any], now_s: float) -> None:
+        match event:
+            case {"type": "conversation.item.create", "item": {"content": [{"text": str(text)}]}}:
+                self._answer = (
+                    _make_answer(self._conduct, words_of(text)) if self._conduct.echoes else self._answer
+                )
+            case {"type": "response.create"}:
+                self._say(now_s + self._conduct.answer_after_ms / 1000)
+
     def resume(self, seq: int) -> Sequence[Wire]:
         """A caller is back that has got so many frames: what it has missed."""
         told = {"received_events": self._heard_events, "microphone_offset": self._heard_samples}
         way_back = {"token": "token", "grace_ms": 30_000}
-        untold = max(0, self._conduct.missed_frames - len(self._sent[seq:]))
-        self._queue = heapq.nsmallest(len(self._queue), self._queue)[untold:]
-        return (
-            _event("x_resumed", resume=way_back, **told),
-            *self._sent[seq + self._conduct.missed_frames :],
-        )
+        missed = self._outbox.missed(seq, leaves_out=self._conduct.missed_frames)
+        return (_event("x_resumed", resume=way_back, **told), *missed)
 
     def _begin(self, onset_s: float) -> None:
         self._voice_began_s = onset_s
@@ -158,16 +199,15 @@ class ReferenceAgent:
 
     def _stop(self, at_s: float) -> None:
         """Whatever was to come after that does not."""
-        self._queue = [entry for entry in self._queue if entry[0] < at_s]
-        heapq.heapify(self._queue)
+        self._outbox.drop_from(at_s)
         self._epoch += 1
         self._answer_ends_s = -1.0
-        self._put(at_s, _event("x_flush", epoch=self._epoch))
-        self._put(at_s, _event("response.done", response={"status": "cancelled"}))
+        self._outbox.put(at_s, _event("x_flush", epoch=self._epoch))
+        self._outbox.put(at_s, _event("response.done", response={"status": "cancelled"}))
         tail = self._conduct.tail_after_flush_ms * RATE_HZ // 1000
         if tail:
             self._put_audio(at_s, self._answer[:tail], 0)
-            self._put(at_s, _event("response.done", response={"status": "cancelled"}))
+            self._outbox.put(at_s, _event("response.done", response={"status": "cancelled"}))
 
     # --- its answers ------------------------------------------------------------------------------------------------
 
@@ -176,15 +216,15 @@ class ReferenceAgent:
             self._say(at_s)
             return
         call = {"call_id": "call", "name": self._conduct.calls_tool, "arguments": "{}"}
-        self._put(at_s, _event("response.function_call_arguments.done", **call))
-        self._put(at_s, _event("response.done", response={"status": "completed"}))
+        self._outbox.put(at_s, _event("response.function_call_arguments.done", **call))
+        self._outbox.put(at_s, _event("response.done", response={"status": "completed"}))
 
     def _say(self, at_s: float) -> None:
         conduct, self._answered = self._conduct, self._answered + 1
         if conduct.complains:
-            self._put(at_s, _event("error", error={"message": conduct.complains}))
+            self._outbox.put(at_s, _event("error", error={"message": conduct.complains}))
         if conduct.speaks_nonsense:
-            self._put(at_s, "{not JSON")
+            self._outbox.put(at_s, "{not JSON")
         ends_s = self._say_once(at_s)
         if conduct.extra_after_ms is not None:
             ends_s = self._say_once(ends_s + conduct.extra_after_ms / 1000)
@@ -192,25 +232,19 @@ class ReferenceAgent:
 
     def _say_once(self, at_s: float) -> float:
         """One answer. Tells when its last sample is heard."""
-        self._put(
+        self._outbox.put(
             at_s,
             _event("response.output_item.added", item={"type": "message", "id": f"item_{self._answered}"}),
         )
         last_s, late_ms = at_s, 0
-        for start_ms, stop_ms in self._stretches():
+        for start_ms, stop_ms in _stretches(len(self._answer), [at for at, _ in self._conduct.gaps]):
             last_s = at_s + (start_ms + late_ms) / 1000
             piece = self._answer[start_ms * RATE_HZ // 1000 : stop_ms * RATE_HZ // 1000]
             last_s = self._put_audio(last_s, piece, start_ms * RATE_HZ // 1000)
             late_ms += sum(ms for at, ms in self._conduct.gaps if at == stop_ms)
-        self._put(last_s, _event("response.output_audio.done"))
-        self._put(last_s, _event("response.done", response={"status": "completed"}))
+        self._outbox.put(last_s, _event("response.output_audio.done"))
+        self._outbox.put(last_s, _event("response.done", response={"status": "completed"}))
         return at_s + len(self._answer) / RATE_HZ + late_ms / 1000
-
-    def _stretches(self) -> Iterator[tuple[int, int]]:
-        """What of the answer, in ms, comes between two gaps."""
-        whole = len(self._answer) * 1000 // RATE_HZ
-        bounds = [0, *(at for at, _ in self._conduct.gaps if at < whole), whole]
-        yield from pairwise(bounds)
 
     def _put_audio(self, at_s: float, samples: Samples, offset: int) -> float:
         """Frames of it: at once as far as the lead goes, and then in time. Tells when the last is sent."""
@@ -219,24 +253,8 @@ class ReferenceAgent:
             ahead_ms = start * 1000 / RATE_HZ - conduct.lead_ms
             due_s = at_s + max(0.0, ahead_ms) / 1000 / conduct.pace
             data = samples[start : start + FRAME_SAMPLES].astype("<i2").tobytes()
-            self._put(due_s, pack_frame(Stream.ANSWER, self._epoch, offset + start, data))
+            self._outbox.put(due_s, pack_frame(Stream.ANSWER, self._epoch, offset + start, data))
         return due_s
-
-    def _put(self, at_s: float, message: Wire) -> None:
-        heapq.heappush(self._queue, (at_s, next(self._number), message))
-
-    def _make_answer(self) -> Samples:
-        conduct = self._conduct
-        wave = tone(conduct.answer_ms, conduct.loudness)
-        middle = len(wave) // 2
-        lost, doubled = (ms * RATE_HZ // 1000 for ms in (conduct.lost_ms, conduct.doubled_ms))
-        parts = [
-            np.zeros(conduct.leading_silence_ms * RATE_HZ // 1000, np.int16),
-            wave[:middle],
-            wave[middle : middle + doubled],
-            wave[middle + lost :],
-        ]
-        return np.concatenate(parts)
 
 
 def tone(ms: int, loudness: int = 8_000) -> Samples:
@@ -244,6 +262,28 @@ def tone(ms: int, loudness: int = 8_000) -> Samples:
     times = np.arange(ms * RATE_HZ // 1000)
     half = RATE_HZ // _TONE_HZ // 2
     return np.where(times // half % 2 == 0, loudness, -loudness).astype(np.int16)
+
+
+def _make_answer(conduct: Conduct, words: Sequence[str]) -> Samples:
+    if words:
+        lost_word, doubled_word, cut_word = conduct.lost_word, conduct.doubled_word, conduct.cut_word
+        return speak(words, RATE_HZ, conduct.loudness, lost=lost_word, doubled=doubled_word, cut=cut_word)
+    wave = tone(conduct.answer_ms, conduct.loudness)
+    middle = len(wave) // 2
+    lost, doubled = (ms * RATE_HZ // 1000 for ms in (conduct.lost_ms, conduct.doubled_ms))
+    parts = [
+        np.zeros(conduct.leading_silence_ms * RATE_HZ // 1000, np.int16),
+        wave[:middle],
+        wave[middle : middle + doubled],
+        wave[middle + lost :],
+    ]
+    return np.concatenate(parts)
+
+
+def _stretches(samples: int, gaps_at_ms: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """What of the answer, in ms, comes between two gaps."""
+    whole = samples * 1000 // RATE_HZ
+    yield from pairwise([0, *(at for at in gaps_at_ms if at < whole), whole])
 
 
 def _event(type: str, **fields: Any) -> str:

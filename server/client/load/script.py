@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 Ms = Annotated[int, Field(ge=0, le=600_000)]
 Part: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)] | Ms
-Expectation = Literal["respond", "stop", "ignore", "nothing"]
+CALLER = "{caller}"
+"""Stands in what is typed, and in what is heard, for the name of the caller, a word that no other caller has."""
 
 
 class _Strict(BaseModel):
@@ -23,12 +24,16 @@ class _Voiced(_Strict):
     def _one_of_both(self) -> "_Voiced":
         if (self.say is None) == (self.file is None):
             raise ValueError("needs either `say` or `file`")
+        if CALLER in str(self.say):
+            raise ValueError(f"all callers say the same: {CALLER} can only be in `type` and `hears`")
         return self
 
 
 class _Asking(_Strict):
     calls: str | None = None
     """The client tool that is to be called before the answer."""
+    hears: str | None = Field(None, min_length=1, max_length=10_000)
+    """The words of the answer, where the voice marks them; `{caller}` is a name that each caller has alone."""
 
 
 class Say(_Voiced, _Asking):

@@ -42,7 +42,7 @@ class Talk:
         self._held: list[Wire] = []
         """What was said while the line carried nothing."""
         self._resuming = (
-            ResumingConnection(connection, self._connect_again, caller.line.changed) if comes_back else None
+            ResumingConnection(connection, self._connect_again, self._line_changed) if comes_back else None
         )
         self._connection: ClientConnection | ResumingConnection = self._resuming or connection
         self._first = connection
@@ -102,6 +102,11 @@ class Talk:
             if not self._socket.transport.is_closing():
                 self._socket.transport.resume_reading()
         return messages
+
+    def _line_changed(self, return_s: float | None) -> None:
+        """The time for which the script wants the caller to be away is none of coming back."""
+        tried_s = _now() - self._away_until_s
+        self._caller.line.changed(None if return_s is None else min(return_s, tried_s))
 
     async def _connect_again(self, also: Sequence[str]) -> ClientConnection:
         await anyio.sleep_until(self._away_until_s)

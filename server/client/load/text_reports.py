@@ -17,6 +17,11 @@ _COUNTS = (
     "not_resumed",
     "tools_missed",
     "extra_answers",
+    "words",
+    "words_lost",
+    "words_doubled",
+    "words_cut",
+    "foreign_words",
     "errors",
     "lost",
     "refused",
@@ -104,7 +109,7 @@ def _step(step: StepReport) -> Iterator[str]:
             cells = "".join(f"{shown_ms(one, percent):>8}" for percent in (50, 90, 95, 99, 100))
             yield f"  {name:<16}{one.n:>6}{cells}"
     yield "  " + ", ".join(
-        f"{name} {step.counts[name]:g}" for name in _COUNTS if step.counts[name] or name == "gaps"
+        f"{name} {step.counts.get(name, 0):g}" for name in _COUNTS if step.counts.get(name) or name == "gaps"
     )
     for what, counts in (("discarded", step.discarded), ("the server says", step.troubles), ("", step.whys)):
         for reason, count in counts.items():

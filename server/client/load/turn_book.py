@@ -7,6 +7,7 @@ import numpy as np
 from server.client.load.answers import Answer
 from server.client.load.ear import Ear
 from server.client.load.turns import CallRecord, Kind, Outcome, Turn
+from server.client.load.words import hear_words
 
 _MARKS = 64
 
@@ -113,6 +114,14 @@ class TurnBook:
             turn.was_cut = answer.flushed_s is not None
             if self._keeps_audio and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz
+                number = self.record.number if turn.says_name else None
+                turn.words = hear_words(
+                    turn.audio,
+                    turn.rate_hz,
+                    was_cut=turn.was_cut,
+                    expected=turn.expected_words,
+                    number=number,
+                )
             self._kept = None
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from audio.formats import Samples
+from server.client.load.words import WordsHeard
 
 GAP_MS = 15.0
 """Silence in the middle of an answer, because nothing had come, from which it is called a gap."""
@@ -59,6 +60,11 @@ class Turn:
     """Silence in the answer meanwhile."""
     has_missed_tool: bool = False
     """The tool that was expected was not called."""
+    expected_words: str | None = None
+    says_name: bool = False
+    """Whether what was said or expected has the caller's name."""
+    words: WordsHeard | None = None
+    """What was heard of the words, where they are marked."""
     is_early: bool = False
     """The answer began before the person had ended."""
     dry_ms: list[float] = field(default_factory=list)

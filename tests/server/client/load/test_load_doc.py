@@ -5,16 +5,25 @@ from pathlib import Path
 
 from server.client.load.objectives import read_objectives
 from server.client.load.scenario_file import read_mix
+from server.client.load.script import Mix
 
 DOC = Path(__file__).parents[4] / "docs" / "load.md"
 
 
-def test_the_scenario_of_the_document_is_one(tmp_path: Path) -> None:
-    (written,) = re.findall(r"```yaml scenario\n(.*?)```", DOC.read_text(), re.DOTALL)
-    (tmp_path / "mix.yaml").write_text(written)
-    mix = read_mix(tmp_path / "mix.yaml")
+def written(folder: Path) -> list[Mix]:
+    """The scenario files of the document."""
+    mixes = []
+    for text in re.findall(r"```yaml scenario\n(.*?)```", DOC.read_text(), re.DOTALL):
+        (folder / "mix.yaml").write_text(text)
+        mixes.append(read_mix(folder / "mix.yaml"))
+    return mixes
+
+
+def test_the_scenarios_of_the_document_are_some(tmp_path: Path) -> None:
+    mix = written(tmp_path)[0]
     assert len(mix.scenarios[0].steps) == 13
     assert read_objectives(mix.objectives)
+    assert len(written(tmp_path)) == 2
 
 
 def test_the_objectives_of_the_commands_can_be_read() -> None:

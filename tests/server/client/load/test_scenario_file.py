@@ -1,6 +1,7 @@
 """Scenario files: what can be written, all faults at once, and the sounds that are made of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_all_faults_are_named_at_once_with_their_places(tmp_path: Path) -> None:
         ("scenarios: [{name: a, steps: [{barge_in: {say: x}}]}]", "in the middle of an answer"),
         ("scenarios: [{name: a, steps: [{resume: {after_ms: 1}}]}]", "in the middle of an answer"),
         ("scenarios: [{name: a, steps: [{say: x, calls: clock}]}]", "no tool 'clock'"),
+        ("scenarios: [{name: a, steps: [{say: 'I am {caller}'}]}]", "all callers say the same"),
         ("scenarios: [{name: a, tools: [{name: t}, {name: t}], steps: [{cut: true}]}]", "two tools"),
         ("scenarios: [{name: a, steps: [{cut: true}]}, {name: a, steps: [{cut: true}]}]", "two scenarios"),
         ("scenarios: [{name: a, steps: [{say: x, file: y}]}]", "either `say` or `file`"),
@@ -145,8 +147,8 @@ def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path: Path) -> None:
 def test_all_sounds_that_cannot_be_made_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_text("no sound")
     steps = [{"file": "none.wav"}, {"file": "noise.wav"}, {"say": "hello"}, {"type": "hello"}]
-    steps += [{"file": "none.wav"}, {"resume": {}}]
-    mix = check_mix({"scenarios": [{"name": "a", "tools": [{"name": "t"}], "steps": steps}]}, "mix")
+    more: list[Any] = [{"file": "none.wav"}, {"resume": {}}]
+    mix = check_mix({"scenarios": [{"name": "a", "tools": [{"name": "t"}], "steps": [*steps, *more]}]}, "mix")
     with pytest.raises(ScenarioError) as error:
         make_voicebox(mix, Pcm, None, tmp_path)
     lines = str(error.value).splitlines()

@@ -1,5 +1,7 @@
 """What callers do besides talking: each step holds with the reference agent, and breaks with one that is at fault."""
 
+from typing import Any
+
 import anyio
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from server.client.load.turns import CallRecord, Ending, Kind, Outcome
 from server.client.load.utterance import music
 from tests.server.client.load.booth import SAY, call, scenario, voicebox
 
-QUICK = {"answer_after_ms": 350, "end_silence_ms": 250}
+QUICK: dict[str, Any] = {"answer_after_ms": 350, "end_silence_ms": 250}
 TOOL = {"name": "clock", "result": "noon", "after_ms": 100}
 
 

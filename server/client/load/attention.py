@@ -1,0 +1,67 @@
+"""What a caller waits for while it listens: an answer, its middle, its end. Pure: a wait goes on with every frame."""
+
+from collections.abc import Generator, Iterator
+
+from server.client.load.answers import Answer
+from server.client.load.ear import Ear
+from server.client.load.mouth import FRAME_S
+from server.client.load.turn_book import TurnBook
+from server.client.load.turns import Kind
+
+SETTLE_S = 60.0
+"""The longest answer that is heard out."""
+
+QUIET_S = 0.5
+"""An answer that was cut is silent when no sound of it was heard for so long."""
+
+
+class Attention:
+    """One caller's. All waits are generators that are asked once a frame, at `now_s`."""
+
+    def __init__(self, ear: Ear, book: TurnBook) -> None:
+        self._ear = ear
+        self._book = book
+        self.now_s = 0.0
+        """When the frame is due that comes next; set by the caller."""
+
+    def middle_of_answer(
+        self, number: int, kind: Kind, after_ms: int
+    ) -> Generator[None, None, Answer | None]:
+        """So long after an answer began to be heard. Gives it, or None and tells why."""
+        answer = self._ear.newest
+        if answer is None or answer.heard_s is None:
+            self._book.discard(number, kind, self.now_s, "no answer to talk over")
+            return None
+        while self.now_s < answer.heard_s + after_ms / 1000 + FRAME_S:
+            yield
+        if self.is_over(answer):
+            self._book.discard(number, kind, self.now_s, "the answer had ended before")
+            return None
+        return answer
+
+    def hear_out(self) -> Iterator[None]:
+        """Until there is nothing more to hear."""
+        until_s = self.now_s + SETTLE_S
+        while not self._ear.is_quiet and self.now_s < until_s:
+            yield
+        self._book.settle()
+
+    def pass_time(self, seconds: float) -> Iterator[None]:
+        """So long."""
+        until_s = self.now_s + seconds
+        while self.now_s < until_s - 1e-9:
+            yield
+
+    def answer_since(self, began_s: float) -> Answer | None:
+        """The first answer that came and was heard after the person began to speak."""
+        for answer in self._ear.answers:
+            if answer.heard_s is not None and answer.heard_s > began_s and answer.arrived_s > began_s:
+                return answer
+        return None
+
+    def is_over(self, answer: Answer) -> bool:
+        """Whether no more of it will be heard: it was cut, or all of it was heard."""
+        if answer.last_heard_s is not None and self.now_s - answer.last_heard_s < QUIET_S:
+            return False
+        newer = answer is not self._ear.newest
+        return answer.flushed_s is not None or newer or self._ear.is_quiet
