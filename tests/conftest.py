@@ -12,7 +12,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
-from tests.support.virtual_time import tasks_left
+from stages.testing.virtual_time import tasks_left
 
 SCANNED = ("server", "stages", "stageflow", "audio")
 """Packages whose calls must not block a running event loop."""

@@ -28,7 +28,7 @@ from stages.ports import Finished, ModelEvent, Remind, ToolChoice
 from stages.testing.fakes import Conduct, Said, ScriptedModel
 from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
-from tests.support.virtual_time import tasks_left
+from stages.testing.virtual_time import tasks_left
 
 pytestmark = pytest.mark.e2e
 

@@ -43,7 +43,7 @@ from stageflow import (
 )
 from stageflow.core import StageCall
 from tests.stageflow.doubles import Log, Returned, collects, gives, raises, returns, sends
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 user = contextvars.ContextVar("user", default="nobody")

@@ -10,7 +10,7 @@ import pytest
 from stageflow import LLMPorts, StageArtifact, StageContext, StageOutput
 from stageflow.testing import CollectingEventSink, check_stage, create_test_context, run_stage
 from tests.stageflow.doubles import Do, Returned, collects, sends
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 async def keeps_the_rules(ctx: StageContext) -> Returned:

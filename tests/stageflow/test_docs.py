@@ -15,7 +15,7 @@ import pytest
 
 from stageflow import CollectingEventSink, ContextSnapshot, PipelineCancelled, StageFailed
 from tests.support.snippets import ROOT, snippets
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 DOCUMENT = snippets("docs/stageflow.md")
 

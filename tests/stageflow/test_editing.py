@@ -6,7 +6,7 @@ import pytest
 
 from stageflow import OTHERWISE, Pipeline, PipelineBuildError, StageContext, StageKind, StageOutput
 from tests.stageflow.doubles import Do, Returned, collects, gives, sends
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 async def shouts(ctx: StageContext) -> Returned:

@@ -26,7 +26,7 @@ from stageflow import (
 )
 from stageflow.pilot import GRACE_S
 from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns, sends
-from tests.support.virtual_time import run_virtual, virtual
+from stages.testing.virtual_time import run_virtual, virtual
 
 NOTHING = ContextSnapshot(pipeline_run_id="run-1")
 ROUTE = StageKind.ROUTE

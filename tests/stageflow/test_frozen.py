@@ -24,7 +24,7 @@ from stageflow import (
     StageUsageError,
 )
 from tests.stageflow.doubles import Do, Returned, collects, gives, raises, sends
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 

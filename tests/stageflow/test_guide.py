@@ -39,7 +39,7 @@ from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports
 from tests.stageflow.doubles import Do, Returned, returns
 from tests.support.snippets import Snippet, snippets
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 GUIDE = snippets("docs/guide/building-stages.md")
 

@@ -25,7 +25,7 @@ from stageflow import (
 from stageflow.pilot import GRACE_S
 from stageflow.streams import CAPACITY
 from tests.stageflow.doubles import Do, Log, Returned, collects, gives, raises, returns, sends
-from tests.support.virtual_time import run_virtual, virtual
+from stages.testing.virtual_time import run_virtual, virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 GUARD, ROUTE = StageKind.GUARD, StageKind.ROUTE

@@ -26,7 +26,7 @@ from stageflow import (
     UndeclaredDependencyError,
 )
 from tests.stageflow.doubles import Do, Returned, collects, gives, returns, sends
-from tests.support.virtual_time import run_virtual, virtual
+from stages.testing.virtual_time import run_virtual, virtual
 
 AGENT, GUARD, ROUTE = StageKind.AGENT, StageKind.GUARD, StageKind.ROUTE
 

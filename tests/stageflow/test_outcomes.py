@@ -30,7 +30,7 @@ from stageflow import (
     TimeoutInterceptor,
 )
 from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns
-from tests.support.virtual_time import run_virtual, virtual
+from stages.testing.virtual_time import run_virtual, virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 

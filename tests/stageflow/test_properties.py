@@ -28,7 +28,7 @@ from stageflow import (
     StageStatus,
 )
 from tests.stageflow.doubles import Do, Returned, gives
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 Outcome = Literal["ok", "skip", "cancel", "fail", "raise"]

@@ -23,7 +23,7 @@ from stageflow import (
 )
 from stageflow.streams import CAPACITY
 from tests.stageflow.doubles import Do, Returned, collects, gives, raises, returns, sends
-from tests.support.virtual_time import run_virtual, virtual
+from stages.testing.virtual_time import run_virtual, virtual
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 AGENT, ROUTE = StageKind.AGENT, StageKind.ROUTE

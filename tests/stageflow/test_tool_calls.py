@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from stageflow import Tool, ToolCall, ToolDeclarationError, ToolRegistry
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 async def add(a: int, b: Annotated[int, Field(ge=0)] = 1) -> int:

@@ -28,7 +28,7 @@ from stageflow import (
 )
 from stageflow.stages.ports import CorePorts
 from tests.stageflow.doubles import Do, Returned
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 FULL = ContextSnapshot(
     input_text="Hi.",

@@ -2,7 +2,7 @@
 
 from stageflow.tools import ToolCall, ToolRegistry
 from stages.client_tools import ToolTurn
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 async def add(a: int, b: int = 1) -> int:

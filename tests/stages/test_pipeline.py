@@ -28,7 +28,7 @@ from stages.testing.fakes import (
 )
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 PATIENCE_S = 20.0
 BLOCK_SPAM = GuardPolicy((GuardRule("adverts", words=("spam",)),))

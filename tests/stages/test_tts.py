@@ -19,7 +19,7 @@ from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, Utterance
 from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 PATIENCE_S = 20.0
 """More than anything here takes, so that a test that would hang fails instead."""

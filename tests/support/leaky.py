@@ -13,7 +13,7 @@ import anyio
 
 from audio.files import read_audio
 from audio.formats import Samples
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 _kept: list[object] = []
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "ps_goforward.wav"

@@ -8,13 +8,14 @@ import base64
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio
 import numpy as np
 
 from audio.formats import Samples
-from audio.vad import WebRtcVad
+from audio.vad import Vad, WebRtcVad
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.dialect import VoiceDialect
@@ -25,6 +26,9 @@ from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
+from server.journal.door import Door
+from server.journal.seams import DoorModel, DoorRecogniser, DoorTurnEnds, DoorVad, door_tool, door_voice
+from server.journal.wires import DoorWire
 from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
 from server.response.prepared import Prepared
@@ -52,7 +56,7 @@ from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.tts import TtsStage
-from tests.support.virtual_time import run_virtual, virtual_loop
+from stages.testing.virtual_time import run_virtual, virtual_loop
 
 LONG = "One two three four five six seven eight nine ten. " * 6
 
@@ -136,7 +140,7 @@ class QueueWire:
 
     async def send(self, frame: str | bytes) -> None:
         event = {"type": AUDIO, **unpack_frame(frame)._asdict()} if isinstance(frame, bytes) else None
-        self.seen.append((virtual_loop().time(), event or json.loads(frame)))
+        self.seen.append((asyncio.get_running_loop().time(), event or json.loads(frame)))
         self._has_seen.set()
 
     async def close(self, code: int, reason: str) -> None:
@@ -228,15 +232,24 @@ class Stage:
         grace_s: float = 0.0,
         ids: Ids | None = None,
         share: LoopShare | None = None,
+        door: Door | None = None,
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
         self.speaker = ScriptedVoice(voice)
-        speaker = speaker or self.speaker
+        speaker, chat = speaker or self.speaker, chat or self.model
+        recogniser, wire = recogniser or ScriptedRecogniser(heard), self.wire
+        new_vad: Callable[[], Vad] = WebRtcVad
+        if door is not None:
+            speaker, chat = door_voice(door, speaker), DoorModel(door, chat)
+            recogniser, new_vad = DoorRecogniser(door, recogniser), partial(DoorVad, door, WebRtcVad)
+            end_of_turn = None if end_of_turn is None else DoorTurnEnds(door, end_of_turn)
+            tools = tuple(door_tool(door, tool) for tool in tools)
+            wire = DoorWire(door, 0, self.wire)
         rules = (GuardRule("blocked", blocked),) if blocked else ()
         stages = VoicePipelineConfig(
             tuple(
-                AgentProfile(route.name, chat or self.model, f"You are the {route.name}.") for route in routes
+                AgentProfile(route.name, chat, f"You are the {route.name}.") for route in routes
             ),
             routes,
             policy=GuardPolicy(rules, "I must not."),
@@ -250,8 +263,8 @@ class Stage:
             voice_pipeline = answered_by(agent, speaker)
         services = Services(
             unreported_lead_ms=unreported_lead_ms,
-            recogniser=recogniser or ScriptedRecogniser(heard),
-            new_vad=WebRtcVad,
+            recogniser=recogniser,
+            new_vad=new_vad,
             pipelines=Pipelines(
                 voice=voice_pipeline,
                 text=live.text,
@@ -272,7 +285,7 @@ class Stage:
             grace_s=grace_s,
             share=share or LoopShare(STEPS_A_TURN),
         )
-        self.session = Session(self.wire, dialect(config), services, config, ids=ids)
+        self.session = Session(wire, dialect(config), services, config, ids=ids if door is None else door.ids)
         self.loop_turns = 0
         """How often the loop went round while the story was told."""
 

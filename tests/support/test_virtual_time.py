@@ -6,7 +6,7 @@ import math
 import anyio
 import pytest
 
-from tests.support.virtual_time import StalledError, run_virtual, virtual, virtual_loop
+from stages.testing.virtual_time import StalledError, run_virtual, virtual, virtual_loop
 
 
 @virtual

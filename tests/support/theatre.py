@@ -8,6 +8,7 @@ their times, and knows of them what lies in the audio that it has been given. `T
 read, compared and kept as a golden trace.
 """
 
+import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from pybase64 import b64encode_as_string
 
 from audio.formats import SPEECH_HZ, Samples
 from server.domain.values import SessionConfig, TurnDetection
+from server.journal.door import Door
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.tools import Tool
 from stages.errors import ProviderError
@@ -30,7 +32,7 @@ from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1
-from tests.support.virtual_time import run_virtual, virtual_loop
+from stages.testing.virtual_time import run_virtual
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02
@@ -133,14 +135,14 @@ AUDIO = ("response.output_audio.delta", AUDIO_FRAME)
 
 def perform(story: Story) -> Told:
     """Play the story."""
-    return _told(play(partial(_stage, story), partial(_tell, story)))
+    return _told(play(partial(stage_of, story), partial(tell, story)))
 
 
 def perform_both(one: Story, other: Story) -> tuple[Told, Told]:
     """Play two stories at once, on one loop."""
 
     async def main() -> tuple[Stage, Stage]:
-        stages = _stage(one), _stage(other)
+        stages = stage_of(one), stage_of(other)
         async with anyio.create_task_group() as tasks:
             for story, stage in zip((one, other), stages, strict=True):
                 tasks.start_soon(_converse, story, stage)
@@ -153,11 +155,11 @@ def perform_both(one: Story, other: Story) -> tuple[Told, Told]:
 async def _converse(story: Story, stage: Stage) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stage.session.run)
-        await _tell(story, stage)
+        await tell(story, stage)
         stage.wire.hang_up()
 
 
-def _stage(story: Story) -> Stage:
+def stage_of(story: Story, door: Door | None = None) -> Stage:
     answers = (_timed(answer, story) for answer in story.answers)
     return Stage(
         *answers,
@@ -170,6 +172,7 @@ def _stage(story: Story) -> Stage:
         config=story.config,
         dialect=voice_v1 if story.holds_voice else realtime,
         unreported_lead_ms=400,  # the same times whichever client it is
+        door=door,
     )
 
 
@@ -184,7 +187,7 @@ def _timed(answer: str | Said, story: Story) -> Said:
     return Said(answer, conduct=Conduct(delay_s=story.model_s, gap_s=0.02, hangs=story.model_hangs, after=1))
 
 
-async def _tell(story: Story, stage: Stage) -> None:
+async def tell(story: Story, stage: Stage) -> None:
     async with anyio.create_task_group() as tasks:
         for deed in story.does:
             tasks.start_soon(_do, stage, deed)
@@ -282,7 +285,7 @@ class _PromptedRecognition:
         self._told = ""
 
     def push(self, samples: Samples) -> None:
-        self._to_s = virtual_loop().time()
+        self._to_s = asyncio.get_running_loop().time()
         if self._from_s is None:
             self._from_s = self._to_s - len(samples) / SPEECH_HZ
             self._ahead = [timed for timed in self._ahead if timed[0] > self._from_s - 0.1]

@@ -9,7 +9,7 @@ from stages.providers.calls import ProviderCall
 from stages.providers.failover.model import FailoverModel
 from stages.providers.registry import ProviderFault
 from stages.testing.fakes import Conduct, Said, ScriptedModel
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 @virtual

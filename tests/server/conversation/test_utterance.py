@@ -10,7 +10,7 @@ from stages.errors import ProviderTimeout
 from stages.ports import Transcript
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
 from tests.support.stage import Stage, play, speak, speech
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 HANGS = Heard("hello there", conduct=Conduct(hangs=True))
 

@@ -10,7 +10,7 @@ from server.domain.errors import ClientError
 from server.gateway.admission import LEASE_S, RENEWED_S, Admission, KeyLimits, Quotas, Visitor, holder_of
 from server.gateway.pages import Page
 from server.telemetry.metrics import Metrics
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 FAR, OTHER = "198.51.100.1", "203.0.113.9"
 

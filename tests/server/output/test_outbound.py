@@ -9,7 +9,7 @@ from server.domain.values import Response
 from server.output.audio_queue import BATCH_MS
 from server.output.outbound import Outbound
 from server.output.stream import OutputStream
-from tests.support.virtual_time import virtual, virtual_loop
+from stages.testing.virtual_time import virtual, virtual_loop
 
 FORMAT = AudioFormat()
 SAMPLES_A_MS = FORMAT.rate_hz // 1000

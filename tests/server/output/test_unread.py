@@ -16,7 +16,7 @@ from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.unread import UnreadPlayout
 from server.output.writer import Writer
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 BYTES_PER_S = 48_000
 MAX_UNREAD_S = 2.5

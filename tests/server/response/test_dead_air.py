@@ -16,7 +16,7 @@ from stages.errors import ProviderBusy, ProviderError, ProviderRejected
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
 from tests.support.stage import SlowGuard, Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 DONE, AUDIO = "response.done", "response.output_audio.delta"
 APOLOGY = "Sorry, something went wrong on my side. Please say that again."

@@ -18,7 +18,7 @@ from stageflow.pipeline import Pipeline, StageFailed
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from tests.support.stage import Stage, play
 from tests.support.trace_checker import check_trace
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 OK = StageOutput.ok()
 

@@ -18,7 +18,7 @@ from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRe
 from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.stage import Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 AUDIO, DONE = "response.output_audio.delta", "response.done"
 HEARD, ANSWER = "hello there", "Your table for four is booked."

@@ -8,7 +8,7 @@ from stages.errors import ProviderError
 from stages.testing.fakes import Conduct, Said
 from tests.support.stage import LONG, SlowGuard, Stage, play, speak
 from tests.support.trace_checker import check_trace
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 
 def test_a_spoken_turn_is_answered_and_the_trace_is_in_order() -> None:

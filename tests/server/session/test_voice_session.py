@@ -10,7 +10,7 @@ import pytest
 
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
 from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, realtime, speak, voice_v1
-from tests.support.virtual_time import run_virtual
+from stages.testing.virtual_time import run_virtual
 
 VoiceStage = partial(Stage, dialect=voice_v1)
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from server.telemetry.task_watch import FAREWELL_S, TaskWatch
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 LEAKING = """
 import asyncio

@@ -15,7 +15,7 @@ from stages.providers.calls import (
     noting,
     provider_figures,
 )
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 class Provider:

@@ -21,7 +21,7 @@ from stages.providers.cut_turns import as_recogniser
 from stages.providers.resampled import at_rate
 from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import ScriptedRecogniser
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 SECOND = np.full(SPEECH_HZ, 1000, np.int16)
 

@@ -21,7 +21,7 @@ from stages.testing.fakes import (
     ScriptedVoice,
 )
 from tests.support.listener import speak_into
-from tests.support.virtual_time import virtual
+from stages.testing.virtual_time import virtual
 
 
 def ask(text: str) -> tuple[Message, ...]:

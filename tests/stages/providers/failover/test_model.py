@@ -14,7 +14,7 @@ from stages.providers.failover.model import LATE_S, FailoverModel
 from stages.testing.contracts import check_language_model
 from stages.testing.fakes import Conduct, Said, ScriptedModel
 from stages.testing.session_contracts import check_sessions
-from tests.support.virtual_time import virtual, virtual_loop
+from stages.testing.virtual_time import virtual, virtual_loop
 
 HELLO = (Message(role="user", content="Hello."),)
 FAILS, HANGS = Conduct(fails=ProviderError), Conduct(hangs=True)

@@ -14,7 +14,7 @@ from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
 from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
 from stages.testing.session_contracts import check_sessions
-from tests.support.virtual_time import virtual, virtual_loop
+from stages.testing.virtual_time import virtual, virtual_loop
 
 NOISE = np.random.default_rng(1).integers(-3000, 3000, 24_000).astype(np.int16)
 FAILS, HANGS = Conduct(fails=ProviderError), Conduct(hangs=True)

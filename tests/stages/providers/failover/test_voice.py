@@ -13,7 +13,7 @@ from stages.providers.failover.position import Heard, resume_at
 from stages.providers.failover.voice import LATE_S, FailoverVoice
 from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.testing.session_contracts import check_sessions, check_utterances
-from tests.support.virtual_time import virtual, virtual_loop
+from stages.testing.virtual_time import virtual, virtual_loop
 
 PIECES = ("One two three four.", " Five six seven.", " Eight nine.")
 WORDS = ["One", "two", "three", "four.", "Five", "six", "seven.", "Eight", "nine."]

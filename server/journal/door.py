@@ -1,0 +1,305 @@
+"""The door of a session: what is asked of the outside goes out here, and what comes of it comes in, in one order.
+
+Theory of operation
+-------------------
+Whatever the session waits for is an *errand* with a number, counted in the order in which the session begins them. What
+comes of it are *arrivals*: a value, a failure, the end. An arrival does not go to whoever waits as soon as it is there,
+but at the begin of the loop's next turn, in the order of arrival; so its turn and its place in the order are all that
+has to be written down, and letting it in there again is the same.
+
+What the session reads at once, such as how many bytes wait in a socket, is counted by a key, and written down when it
+differs from the time before. Calls that give nothing (`live`) are made where there is somebody to be called.
+
+A session that withdraws from an errand waits for its end, as it would wait for the provider that is to stop.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+
+from server.domain.ids import Ids
+from server.journal.loops import FOLLOWED, FollowedLoop
+from server.turntaking.floor import ImpossibleEvent
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """What an arrival is."""
+
+    VALUE = "value"
+    ERROR = "error"
+    """The last of its errand."""
+    END = "end"
+    """The last of its errand, of which nothing more comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What has come of an errand."""
+
+    kind: Kind
+    value: Any = None
+
+
+@dataclass(slots=True)
+class _Inbox:
+    tell: Callable[[Any], None] | None = None
+    """Who is told of each value; nobody waits for those."""
+    on_end: Callable[[], object] | None = None
+    """Called when an errand ends that should go on."""
+    arrived: deque[Arrival] = field(default_factory=deque)
+    waiting: asyncio.Future[None] | None = None
+
+
+class Door(ABC):
+    """One session's. `Recording` and `Replaying` are its two kinds."""
+
+    def __init__(self, loop: FollowedLoop, ids: Ids) -> None:
+        self.loop = loop
+        self.ids = ids
+        """The session's."""
+        self._errands = 0
+        self._tasks = 0
+        self._inboxes: dict[int, _Inbox] = {}
+        self._to_do: deque[Callable[[], object]] = deque()
+        self._idle: asyncio.Future[None] | None = None
+
+    async def run(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run the session: all that begins in here is followed. To be called in the turn in which the door was made,
+        or later."""
+        before = FOLLOWED.set(self)  # type: ignore[arg-type]  # each kind is a Follower
+        try:
+            async with anyio.create_task_group() as own:
+                own.start_soon(self._let_in)
+                begun = self.open("begin")
+                self.begin(begun)
+                await self.next(begun)
+                await run()
+                own.cancel_scope.cancel()
+        finally:
+            FOLLOWED.reset(before)
+
+    # --- errands, as the session has them ----------------------------------------------------------------------
+
+    def open(self, what: str, tell: Callable[[Any], None] | None = None) -> int:
+        """Begin an errand, of which `tell` is told each value, or else `next` gives the arrivals."""
+        number, self._errands = self._errands, self._errands + 1
+        self._inboxes[number] = _Inbox(tell)
+        self.asked(number, what)
+        return number
+
+    def close(self, number: int) -> None:
+        """Take nothing more of an errand. May be called twice."""
+        self._inboxes.pop(number, None)
+
+    async def next(self, number: int) -> Arrival:
+        """The next arrival. Cancel-safe."""
+        inbox = self._inboxes[number]
+        while not inbox.arrived:
+            inbox.waiting = self.loop.create_future()
+            try:
+                await inbox.waiting
+            finally:
+                inbox.waiting = None
+        return inbox.arrived.popleft()
+
+    async def call(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What comes of `work`, which is done outside. Raises what that raises. Cancel-safe: ends the work."""
+        number = self.open(what)
+        self.start(number, work)
+        arrival: Arrival | None = None
+        try:
+            arrival = await self.next(number)
+        finally:
+            if arrival is None:
+                self.stop(number)
+                with anyio.CancelScope(shield=True):
+                    await self.next(number)  # whatever it is, it is the last
+            self.close(number)
+        if arrival.kind is Kind.ERROR:
+            raise arrival.value
+        value: T = arrival.value
+        return value
+
+    async def stream(self, what: str, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+        """What a generator outside gives, asked for item by item. Closing this one closes that."""
+        number, is_over = self.open(what), False
+        self.start_stream(number, begin)
+        try:
+            while True:
+                self.ask(number)
+                arrival = await self.next(number)
+                is_over = arrival.kind is not Kind.VALUE
+                if arrival.kind is Kind.ERROR:
+                    raise arrival.value
+                if is_over:
+                    return
+                yield arrival.value
+        finally:
+            if not is_over:
+                self.stop(number)
+                await self._until_over(number)
+            self.close(number)
+
+    @asynccontextmanager
+    async def context_of(
+        self, what: str, enter: Callable[[], AbstractAsyncContextManager[Any]], *, is_vital: bool = False
+    ) -> AsyncIterator[int]:
+        """A context outside, for as long as the block lasts; `live_value` of the number is what it has given. One that
+        is vital cancels the block when it ends by itself, and its failure is raised."""
+        number, last = self.open(what), Arrival(Kind.VALUE)
+        self.start_context(number, enter)
+        try:
+            last = await self.next(number)
+            if last.kind is Kind.ERROR:
+                raise last.value
+            with anyio.CancelScope() as scope:
+                if is_vital:
+                    self._inboxes[number].on_end = scope.cancel
+                yield number
+            if scope.cancelled_caught:
+                last = await self._until_over(number)
+                if last.kind is Kind.ERROR:
+                    raise last.value
+        finally:
+            if last.kind is Kind.VALUE:
+                self.leave(number)
+                await self._until_over(number)
+            self.close(number)
+
+    async def _until_over(self, number: int) -> Arrival:
+        with anyio.CancelScope(shield=True):
+            while (arrival := await self.next(number)).kind is Kind.VALUE:
+                pass
+        return arrival
+
+    # --- what is let in ------------------------------------------------------------------------------------------
+
+    def arrive(self, number: int, arrival: Arrival) -> None:
+        """Let it in; only at the begin of a turn. What nobody waits for any more is dropped."""
+        inbox = self._inboxes.get(number)
+        if inbox is None:
+            return
+        if inbox.tell is not None:
+            self.do(partial(self._tell, number, arrival.value))
+            return
+        inbox.arrived.append(arrival)
+        _wake(inbox.waiting)
+        if arrival.kind is not Kind.VALUE and inbox.on_end is not None:
+            self.do(inbox.on_end)
+
+    def do(self, act: Callable[[], object]) -> None:
+        """Have a task of the session do it in this turn; only at its begin."""
+        self._to_do.append(act)
+        _wake(self._idle)
+
+    async def _let_in(self) -> None:
+        """In a task, because what is called may be in need of one."""
+        while True:
+            while self._to_do:
+                try:
+                    self._to_do.popleft()()
+                except ImpossibleEvent:
+                    raise
+                except Exception:
+                    log.exception("what was told to the session failed")
+            self._idle = self.loop.create_future()
+            await self._idle
+
+    def _tell(self, number: int, value: Any) -> None:
+        inbox = self._inboxes.get(number)
+        if inbox is not None and inbox.tell is not None:
+            inbox.tell(value)
+
+    def next_task(self) -> int:
+        """See `Follower`."""
+        self._tasks += 1
+        return self._tasks
+
+    # --- what the two kinds do differently -----------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def is_live(self) -> bool:
+        """Whether there is somebody beyond."""
+
+    @abstractmethod
+    def begin(self, number: int) -> None:
+        """Have the errand come with which the session begins."""
+
+    @abstractmethod
+    def asked(self, number: int, what: str) -> None:
+        """The session has begun an errand."""
+
+    @abstractmethod
+    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """Have the work done: one arrival."""
+
+    @abstractmethod
+    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        """Begin a stream: a value for each `ask`, and one end or error."""
+
+    @abstractmethod
+    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """Enter a context: a value, and when it is left one end or error."""
+
+    @abstractmethod
+    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Receive: a value for each `ask`."""
+
+    @abstractmethod
+    def report(self, number: int, value: Any) -> None:
+        """Something beyond tells a value of an errand, in whatever task it runs."""
+
+    @abstractmethod
+    def ask(self, number: int) -> None:
+        """Have the next value come."""
+
+    @abstractmethod
+    def stop(self, number: int) -> None:
+        """Have an errand end that has not."""
+
+    @abstractmethod
+    def leave(self, number: int) -> None:
+        """Leave a context."""
+
+    @abstractmethod
+    def live_value(self, number: int) -> Any:
+        """What a context has given; None where nobody is beyond."""
+
+    @abstractmethod
+    def live(self, work: Callable[[], T]) -> T | None:
+        """Do what gives nothing to the session. What it raises is the session's, and written down."""
+
+    @abstractmethod
+    def read(self, key: str, look: Callable[[], T]) -> T:
+        """What `look` gives now, which is plain data."""
+
+    @abstractmethod
+    def score(self, look: Callable[[], float]) -> float:
+        """A detector's score of the next frame."""
+
+    @abstractmethod
+    def told(self, wire: int, frame: str | bytes) -> None:
+        """The session sends a frame."""
+
+    @abstractmethod
+    def reminder(self, tell: Callable[[float, str], Callable[[], None]]) -> Callable[[float, str], Callable[[], None]]:
+        """What a tool outside may call as `Remind`."""
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

@@ -1,0 +1,230 @@
+"""The file of one recorded session: a line that names the format, then records, compressed as they come.
+
+A record is two lengths (little-endian u32), JSON, and the bytes that the JSON refers to. What a file that was cut off
+still holds can be read. One thread writes the files of all sessions, and encodes: the event loop only hands over.
+"""
+
+import json
+import logging
+import queue
+import struct
+import threading
+import zlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from server.domain.errors import ServerError
+from server.journal import records as rec
+from server.journal.codec import Packer, UnknownValue, unpack
+from server.journal.door import Kind
+from server.journal.frames import kept
+
+log = logging.getLogger(__name__)
+
+MAGIC = b"stageflow-voice journal 1\n"
+_LENGTHS = struct.Struct("<II")
+_RECORDS = {one.__name__: one for one in (rec.Asked, rec.Came, rec.Deed, rec.Told, rec.Over, rec.Numbers, rec.Read, rec.Raised)}
+_OVERHEAD_BYTES = 48
+MAX_WAITING_BYTES = 64 << 20
+"""Of all sessions, between the loop and the disk."""
+_CLOSE_S = 5.0
+
+
+class JournalError(ServerError):
+    """A file that is no journal, or cannot be replayed here; the message says why."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """What a file holds, for `replaying`."""
+
+    setup: dict[str, Any]
+    """What the session was made of, as `server.journal.setup` has it."""
+    times_s: "array[float]" = field(default_factory=lambda: array("d"))
+    """When each turn began, by the recorded loop's clock."""
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    came: list[rec.Came | rec.Deed] = field(default_factory=list)
+    asked: list[rec.Asked] = field(default_factory=list)
+    told: list[rec.Told] = field(default_factory=list)
+    reads: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+    raised: dict[int, Exception] = field(default_factory=dict)
+    how: str = "cut off"
+    """How it ended: `over`, or why there is no more."""
+
+    @property
+    def turns(self) -> int:
+        """How many there are of which everything is known."""
+        return len(self.times_s) if self.how == "over" else max(0, len(self.times_s) - 1)
+
+
+class Writer:
+    """The thread. Made when the first session is recorded."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[SessionFile, Any, int] | None] = queue.SimpleQueue()
+        self.waiting_bytes = 0
+        """A little wrong at times: two threads count."""
+        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._thread.start()
+
+    def put(self, file: "SessionFile", record: Any, size_bytes: int) -> None:
+        """Have it written. Never waits."""
+        self.waiting_bytes += size_bytes
+        self._queue.put((file, record, size_bytes))
+
+    def close(self) -> None:
+        """Write what waits, and end. Blocks."""
+        self._queue.put(None)
+        self._thread.join(_CLOSE_S)
+
+    def _serve(self) -> None:
+        while (item := self._queue.get()) is not None:
+            file, record, size_bytes = item
+            file.write(record)
+            self.waiting_bytes -= size_bytes
+
+
+class SessionFile:
+    """Where the records of one session go, up to so many bytes. Implements `server.journal.recording.Sink`."""
+
+    def __init__(self, path: Path, writer: Writer, max_bytes: int) -> None:
+        self._path = path
+        self._writer = writer
+        self._left_bytes = max_bytes
+        self.refused = ""
+        """Why no more is taken; empty as long as it is."""
+        self._file: BinaryIO | None = None
+        self._compress = zlib.compressobj(1)
+
+    def begin(self, setup: dict[str, Any]) -> None:
+        """The first record."""
+        self._writer.put(self, setup, 0)
+
+    def put(self, record: rec.Record | rec.Numbers | rec.Read | rec.Raised, size_bytes: int) -> None:
+        """See `Sink`."""
+        if self.refused:
+            return
+        self._left_bytes -= size_bytes + _OVERHEAD_BYTES
+        if self._left_bytes < 0:
+            self._refuse("the recording is as large as it may be")
+        elif self._writer.waiting_bytes > MAX_WAITING_BYTES:
+            self._refuse("the disk does not keep up")
+        else:
+            self._writer.put(self, record, size_bytes)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._writer.put(self, None, 0)
+
+    def _refuse(self, why: str) -> None:
+        self.refused = why
+        log.warning("%s: %s; what comes is not recorded, and the session goes on", self._path.name, why)
+        self._writer.put(self, rec.Over(0, why), 0)
+
+    # --- in the thread -------------------------------------------------------------------------------------------
+
+    def write(self, record: Any) -> None:
+        """Encode it and write it; never raises."""
+        try:
+            if record is None:
+                self._end()
+                return
+            if self._file is None:
+                self._file = open(self._path, "xb")
+                self._path.chmod(0o600)
+                self._file.write(MAGIC)
+            self._file.write(self._compress.compress(encode(record)))
+        except (OSError, UnknownValue, ValueError) as error:
+            if not self.refused:
+                self.refused = str(error)
+                log.warning("%s cannot be recorded any more: %s", self._path.name, error)
+
+    def _end(self) -> None:
+        if self._file is not None:
+            self._file.write(self._compress.flush())
+            self._file.close()
+            self._file = None
+
+
+def encode(record: Any) -> bytes:
+    """One record as bytes. Raises UnknownValue."""
+    packer = Packer()
+    if isinstance(record, dict):
+        packed = {"is": "Setup", "setup": packer.pack(record)}
+    else:
+        if isinstance(record, rec.Told):
+            record = rec.Told(record.turn, record.wire, kept(record.frame))
+        if isinstance(record, rec.Came):
+            record = rec.Came(record.turn, record.number, record.kind.value, record.value)  # type: ignore[arg-type]
+        packed = {one.name: packer.pack(getattr(record, one.name)) for one in fields(record)}
+        packed["is"] = type(record).__name__
+    text = json.dumps(packed, separators=(",", ":")).encode()
+    return _LENGTHS.pack(len(text), len(packer.blob)) + text + packer.blob
+
+
+def read_journal(path: Path) -> Journal:
+    """All that a file holds. Blocks. Raises JournalError."""
+    try:
+        with path.open("rb") as file:
+            if file.readline(64) != MAGIC:
+                raise JournalError(f"{path} is not a recording of this version")
+            return _gathered(_records(_plain(file)), path)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error}") from None
+    except (KeyError, TypeError, ValueError, UnknownValue, zlib.error) as error:
+        raise JournalError(f"{path} cannot be understood: {type(error).__name__}: {error}") from error
+
+
+def _plain(file: BinaryIO) -> Iterator[bytes]:
+    expand = zlib.decompressobj()
+    while piece := file.read(1 << 20):
+        yield expand.decompress(piece)
+
+
+def _records(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        at = 0
+        while len(held) - at >= _LENGTHS.size:
+            text_bytes, blob_bytes = _LENGTHS.unpack_from(held, at)
+            text_at = at + _LENGTHS.size
+            end = text_at + text_bytes + blob_bytes
+            if len(held) < end:
+                break
+            packed = json.loads(bytes(held[text_at : text_at + text_bytes]))
+            blob = bytes(held[text_at + text_bytes : end])
+            yield {name: unpack(value, blob) for name, value in packed.items()}
+            at = end
+        del held[:at]
+
+
+def _gathered(records: Iterator[dict[str, Any]], path: Path) -> Journal:
+    first = next(records, None)
+    if first is None or first.pop("is") != "Setup":
+        raise JournalError(f"{path} does not say what its session was made of")
+    journal = Journal(first["setup"])
+    for named in records:
+        record: Any = _RECORDS[named.pop("is")](**named)
+        match record:
+            case rec.Came():
+                record.kind = Kind(record.kind)
+                journal.came.append(record)
+            case rec.Deed():
+                journal.came.append(record)
+            case rec.Asked():
+                journal.asked.append(record)
+            case rec.Told():
+                journal.told.append(record)
+            case rec.Numbers():
+                (journal.times_s if record.name == "turns" else journal.scores).frombytes(record.data)
+            case rec.Read():
+                journal.reads.setdefault(record.key, []).append((record.count, record.value))
+            case rec.Raised():
+                journal.raised[record.count] = record.error
+            case rec.Over():
+                journal.how = record.how
+    return journal
