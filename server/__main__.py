@@ -10,6 +10,7 @@ from stages.errors import StagesError
 COMMANDS = {
     "serve": "run the voice agent server",
     "talk": "talk to a running server, by microphone or with an audio file",
+    "replay": "run a recorded session again, and say whether it goes as it went",
     "config": "check or show the configuration, or print the schema of its file",
     "providers": "list what there is to hear, answer and speak, or show one with its settings",
     "load": "call a server many times at once, and say what the callers heard",

@@ -38,6 +38,7 @@ from server.gateway.returning import Returns
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.tls import Certificate
+from server.journal.recorder import Recorder
 from server.reception import Reception
 from server.telemetry.loop_watch import LoopWatch
 from server.telemetry.metrics import Metrics
@@ -122,6 +123,9 @@ class App:
         await anyio.to_thread.run_sync(make_ready, sources.providers.voice.rate_hz, own_tools)
         await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
+        if settings.record.dir is not None:
+            self._reception.recorder = recorder = Recorder(settings.record)
+            await recorder.prepare()
         try:
             listener = await serve(
                 self._reception.converse,
@@ -146,6 +150,8 @@ class App:
                 yield server
             finally:
                 await self._roster.end()
+                if self._reception.recorder is not None:
+                    await self._reception.recorder.close()
 
     async def watch(self) -> None:
         """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""

@@ -31,6 +31,8 @@ from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, earlie
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
+from server.journal.recorder import Recorder, SeededIds
+from server.journal.setup import Beginning, Live
 from server.session.resumption import ResumePass
 from server.session.session import Session
 from server.session.snapshot import Snapshot
@@ -59,6 +61,8 @@ class Reception:
     """Which servers of tools a client may name."""
     conversations: Conversations
     tasks: TaskWatch = field(default_factory=TaskWatch)
+    recorder: Recorder | None = None
+    """Who records new sessions, if somebody does."""
 
     async def converse(self, connection: ServerConnection) -> None:
         """Serve one connection until it is over; for `websockets.serve`."""
@@ -94,13 +98,14 @@ class Reception:
         by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
         pinned = self.secrets.find(key) if by_secret else None
         snapshot, not_honoured = await self._earlier(connection.request, visitor)
+        recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
         opening = Opening(
             route.defaults(sources.session_config, connection.request.path),
             sources.abilities,
             sources.settings.limits.max_utterance_s,
             self.hosting,
             pinned,
-            Ids(),
+            Ids() if recorder is None else SeededIds(),
             connection.request.path,
             not_honoured,
         )
@@ -114,17 +119,18 @@ class Reception:
             if returns.grace_s and isinstance(dialect, ResumableDialect):
                 offer = ResumeOffer(ticket.offer(), returns.grace_s)
                 connection.expect_life(RESUMABLE_SILENCE_S)
-            session = Session(
-                wire,
-                dialect,
-                sources.services_of(providers),
-                dialect.config,
-                QuotaOfKey(self.admission, visitor),
-                None if name is None else f"key {name}",
-                opening.ids,
-                offer,
-                snapshot,
-            )
+            quota = QuotaOfKey(self.admission, visitor)
+            owner = None if name is None else f"key {name}"
+            if recorder is None:
+                services = sources.services_of(providers)
+                session = Session(
+                    wire, dialect, services, dialect.config, quota, owner, opening.ids, offer, snapshot
+                )
+            else:
+                path = path_of(connection.request.path)
+                beginning = Beginning(path, connection.subprotocol, opening, owner, offer, snapshot)
+                live = Live(wire, dialect, providers, quota)
+                session = await kept.enter_async_context(recorder.session(sources, beginning, live))
             await kept.enter_async_context(self.conversations.kept(session, visitor.owner or ""))
             if offer is not None and isinstance(dialect, ResumableDialect):
                 await kept.enter_async_context(

@@ -31,6 +31,7 @@ from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.first_use import give_memory_back, set_aside
 from server.gateway.binding import in_url, try_to_bind
+from server.journal.loops import FollowedLoop
 from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
 from server.telemetry.logs import log_to
@@ -63,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let a phone in this network talk: makes a key and a certificate, and prints the address as a QR code",
     )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="record every session there, with all that is said: for `stageflow-voice replay`",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser of this machine")
 
 
@@ -73,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     put_here_on_path()
     server = find_server(arguments.target) if arguments.target else VoiceServer()
     overrides = {"host": arguments.host, "port": arguments.port}
+    if arguments.record is not None:
+        os.environ["STAGEFLOW_VOICE_RECORD__DIR"] = str(arguments.record)
     lan = None
     if arguments.lan:
         lan = lan_of(server.configure({"port": arguments.port}).settings)
@@ -99,7 +108,9 @@ def serve(
     with _OUTPUT:
         personal, secrets = settings.log_personal, configuration.secrets()
         log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
-        options = {"use_uvloop": sys.platform != "win32"}
+        options: dict[str, Any] = {"use_uvloop": sys.platform != "win32"}
+        if settings.record.dir is not None:
+            options = {"loop_factory": FollowedLoop}
         configure = partial(server.configure, overrides)
         anyio.run(_serve, configuration, configure, greet, backend_options=options)
 

@@ -28,6 +28,7 @@ from pydantic_settings import (
 from server.cluster.opening import store_fault
 from server.config.keys import key_faults, limited_key_faults
 from server.config.languages import PHRASES, language_faults, with_language
+from server.config.recording import RecordingRules
 from server.config.setting_names import name_faults
 from server.domain.errors import ConfigError
 from server.domain.limits import Limits
@@ -183,6 +184,7 @@ class Settings(BaseSettings):
     interruption: Interruption = Interruption()
     deadlines: Waits = Waits()
     limits: Limits = Limits()
+    record: RecordingRules = RecordingRules()
     quotas: Quotas = Quotas()
     keys: Mapping[str, KeyLimits] = Field(default_factory=dict)
     """By name, as in `key_names`: keys that may have more or less than others."""

@@ -131,7 +131,7 @@ class Returns:
             session = kept.session
             greeting = kept.dialect.resumed(ResumeOffer(token, self.grace_s), session.link.received_events)
             try:
-                before = session.link.attach(wire_of(kept.ticket.confirm), claim.last_seq, greeting)
+                before = await session.attach(wire_of(kept.ticket.confirm), claim.last_seq, greeting)
             except WireClosed:
                 raise _refused() from None
             except HistoryLost:

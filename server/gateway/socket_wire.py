@@ -43,6 +43,10 @@ class SocketWire:
             self._on_heard = None
         return frame
 
+    def send_now(self, frame: str | bytes) -> bool:
+        """Send it at once if nothing is in its way; if not (False), `send` waits, or says what is wrong."""
+        return self._connection.send_now(frame)
+
     async def send(self, frame: str | bytes) -> None:
         if self._connection.send_now(frame):
             return

@@ -16,17 +16,30 @@ from audio import formats
 from server.dialects.realtime import locks, session
 from server.domain import errors as domain_errors
 from server.domain import limits, mcp_tools, values
-from server.output.link import HistoryLost
 from server.domain.wire import WireClosed
+from server.output.link import HistoryLost
 from server.response import prepared
 from server.tools import mcp_policy
 from stageflow import context, tools
 from stages import errors, ports
+from stages.client_tools import client_tool
 
 _MODULES: tuple[ModuleType, ...] = (
     ports, tools, context, formats, values, mcp_tools, limits, prepared, mcp_policy, locks, session,
 )  # fmt: skip
-_KEPT = ("kind", "retry_after_s", "code", "is_http", "message", "param", "type", "ref", "close_code", "reason", "error")
+_KEPT = (
+    "kind",
+    "retry_after_s",
+    "code",
+    "is_http",
+    "message",
+    "param",
+    "type",
+    "ref",
+    "close_code",
+    "reason",
+    "error",
+)
 """What errors have beside their text."""
 
 
@@ -36,22 +49,26 @@ class UnknownValue(Exception):
 
 @cache
 def _classes() -> Mapping[str, type[Any]]:
-    found = {}
-    for module in _MODULES:
-        for name, one in vars(module).items():
-            if isinstance(one, type) and (dataclasses.is_dataclass(one) or issubclass(one, Enum)):
-                found[name] = one
+    found = {
+        name: one
+        for module in _MODULES
+        for name, one in vars(module).items()
+        if isinstance(one, type) and (dataclasses.is_dataclass(one) or issubclass(one, Enum))
+    }
     return found | {"ErrorKind": errors.ErrorKind}
 
 
 @cache
 def _errors() -> Mapping[str, type[Exception]]:
     found: dict[str, type[Exception]] = {
-        one.__name__: one for one in (HistoryLost, WireClosed, ValueError, TypeError, RuntimeError, TimeoutError)
+        one.__name__: one
+        for one in (HistoryLost, WireClosed, ValueError, TypeError, RuntimeError, TimeoutError)
     }
     for module in (errors, domain_errors):
         found |= {
-            name: one for name, one in vars(module).items() if isinstance(one, type) and issubclass(one, Exception)
+            name: one
+            for name, one in vars(module).items()
+            if isinstance(one, type) and issubclass(one, Exception)
         }
     return found
 
@@ -76,12 +93,15 @@ class Packer:
             if isinstance(value, kinds):
                 return {"$": tag, **say(value)}
         if dataclasses.is_dataclass(value) and type(value).__name__ in _classes():
-            named = {one.name: self.pack(getattr(value, one.name)) for one in dataclasses.fields(value) if one.init}
+            named = {
+                one.name: self.pack(getattr(value, one.name)) for one in dataclasses.fields(value) if one.init
+            }
             return {"$": "data", "c": type(value).__name__, "v": named}
         raise UnknownValue(f"{type(value).__module__}.{type(value).__qualname__}")
 
     def _ways(self) -> tuple[tuple[Any, str, Callable[[Any], dict[str, Any]]], ...]:
         return (
+            (tools.Tool, "tool", self._tool),
             (Enum, "enum", lambda one: {"c": type(one).__name__, "v": one.value}),
             ((bytes, bytearray), "bytes", self._bytes),
             (np.ndarray, "array", lambda one: {"t": one.dtype.str, **self._bytes(one.tobytes())}),
@@ -93,6 +113,10 @@ class Packer:
             (bool, "bool", lambda one: {"v": bool(one)}),
             (str, "str", lambda one: {"v": str(one)}),
         )
+
+    def _tool(self, tool: tools.Tool) -> dict[str, Any]:
+        """One of the client's: it is never run here."""
+        return {"v": [self.pack(one) for one in (tool.name, tool.description, tool.parameters)]}
 
     def _bytes(self, value: bytes) -> dict[str, Any]:
         at = len(self.blob)
@@ -111,15 +135,12 @@ def unpack(value: Any, blob: bytes) -> Any:
         return [unpack(one, blob) for one in value]
     if not isinstance(value, dict):
         return value
-    match value["$"]:
-        case "data" | "enum" | "error":
-            return _made(value, blob)
-        case "bytes":
-            return blob[value["at"] : value["at"] + value["n"]]
-        case "array":
-            return np.frombuffer(blob[value["at"] : value["at"] + value["n"]], dtype=value["t"]).copy()
-        case "number":
-            return np.dtype(value["t"]).type(value["v"])
+    tag = value["$"]
+    if tag in ("data", "enum", "error", "tool"):
+        return _made(value, blob)
+    if tag in ("bytes", "array", "number"):
+        return _numbers(value, blob)
+    match tag:
         case "tuple":
             return tuple(unpack(one, blob) for one in value["v"])
         case "set":
@@ -128,11 +149,19 @@ def unpack(value: Any, blob: bytes) -> Any:
             return {unpack(k, blob): unpack(v, blob) for k, v in value["v"]}
         case "bool" | "str":
             return value["v"]
-        case tag:
-            raise UnknownValue(str(tag))
+    raise UnknownValue(str(tag))
+
+
+def _numbers(value: Any, blob: bytes) -> Any:
+    if value["$"] == "number":
+        return np.dtype(value["t"]).type(value["v"])
+    data = blob[value["at"] : value["at"] + value["n"]]
+    return data if value["$"] == "bytes" else np.frombuffer(data, dtype=value["t"]).copy()
 
 
 def _made(value: Any, blob: bytes) -> Any:
+    if value["$"] == "tool":
+        return client_tool(*(unpack(one, blob) for one in value["v"]))
     name = value["c"]
     if value["$"] == "error":
         kind = _errors().get(name)

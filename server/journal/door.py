@@ -15,20 +15,20 @@ A session that withdraws from an errand waits for its end, as it would wait for 
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 
 from server.domain.ids import Ids
 from server.journal.loops import FOLLOWED, FollowedLoop
 from server.turntaking.floor import ImpossibleEvent
+from stages.ports import Remind
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +63,82 @@ class _Inbox:
     waiting: asyncio.Future[None] | None = None
 
 
-class Door(ABC):
-    """One session's. `Recording` and `Replaying` are its two kinds."""
+class Beyond(Protocol):
+    """Who does the errands of a session; each is known by its number."""
 
-    def __init__(self, loop: FollowedLoop, ids: Ids) -> None:
+    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """Have the work done: one arrival."""
+
+    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        """Begin a stream: a value for each `ask`, and one end or error."""
+
+    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """Enter a context: a value, and when it is left one end or error."""
+
+    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Receive: a value for each `ask`."""
+
+    def report(self, number: int, value: Any) -> None:
+        """Something tells a value of an errand, in whatever task it runs."""
+
+    def ask(self, number: int) -> None:
+        """Have the next value come."""
+
+    def stop(self, number: int) -> None:
+        """Have an errand end that has not."""
+
+    def leave(self, number: int) -> None:
+        """Leave a context."""
+
+    def value(self, number: int) -> Any:
+        """What a context has given; None where nobody is."""
+
+
+class Notes(Protocol):
+    """What is written down of a session, or was."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is somebody beyond."""
+
+    def open_to(self, door: "Door") -> None:
+        """This is whose notes they are. Called once, in the turn in which the door is made."""
+
+    def turn_begins(self, number: int, now: float) -> None:
+        """See `Follower`."""
+
+    def deliver(self, number: int, now: float) -> None:
+        """See `Follower`."""
+
+    def asked(self, number: int, what: str) -> None:
+        """The session has begun an errand."""
+
+    def told(self, wire: int, frame: str | bytes) -> None:
+        """The session sends a frame."""
+
+    def live(self, work: Callable[[], T]) -> T | None:
+        """Do what gives nothing to the session. What it raises is the session's, and written down."""
+
+    def read(self, key: str, look: Callable[[], T]) -> T:
+        """What `look` gives now, which is plain data."""
+
+    def score(self, look: Callable[[], float]) -> float:
+        """A detector's score of the next frame."""
+
+    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+        """Have somebody outside do something to the session: at the begin of the next turn."""
+
+    def reminder(self, tell: Remind) -> Remind:
+        """What a tool outside may call in place of the session's own."""
+
+
+class Door:
+    """One session's. Implements `server.journal.loops.Follower`."""
+
+    def __init__(self, loop: FollowedLoop, ids: Ids, beyond: Beyond, notes: Notes) -> None:
         self.loop = loop
+        self.beyond = beyond
+        self.notes = notes
         self.ids = ids
         """The session's."""
         self._errands = 0
@@ -75,17 +146,21 @@ class Door(ABC):
         self._inboxes: dict[int, _Inbox] = {}
         self._to_do: deque[Callable[[], object]] = deque()
         self._idle: asyncio.Future[None] | None = None
+        self.deeds: dict[str, Callable[..., object]] = {}
+        """What others may do to the session, by name: what a replay does in their place."""
+        self.on_finish: list[Callable[[], None]] = []
+        """For those who wait for something to be let in, when nothing is any more."""
+
+        notes.open_to(self)
 
     async def run(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run the session: all that begins in here is followed. To be called in the turn in which the door was made,
         or later."""
-        before = FOLLOWED.set(self)  # type: ignore[arg-type]  # each kind is a Follower
+        before = FOLLOWED.set(self)
         try:
             async with anyio.create_task_group() as own:
                 own.start_soon(self._let_in)
-                begun = self.open("begin")
-                self.begin(begun)
-                await self.next(begun)
+                await self.call("begin", _nothing)
                 await run()
                 own.cancel_scope.cancel()
         finally:
@@ -97,7 +172,7 @@ class Door(ABC):
         """Begin an errand, of which `tell` is told each value, or else `next` gives the arrivals."""
         number, self._errands = self._errands, self._errands + 1
         self._inboxes[number] = _Inbox(tell)
-        self.asked(number, what)
+        self.notes.asked(number, what)
         return number
 
     def close(self, number: int) -> None:
@@ -118,13 +193,13 @@ class Door(ABC):
     async def call(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
         """What comes of `work`, which is done outside. Raises what that raises. Cancel-safe: ends the work."""
         number = self.open(what)
-        self.start(number, work)
+        self.beyond.start(number, work)
         arrival: Arrival | None = None
         try:
             arrival = await self.next(number)
         finally:
             if arrival is None:
-                self.stop(number)
+                self.beyond.stop(number)
                 with anyio.CancelScope(shield=True):
                     await self.next(number)  # whatever it is, it is the last
             self.close(number)
@@ -133,13 +208,15 @@ class Door(ABC):
         value: T = arrival.value
         return value
 
-    async def stream(self, what: str, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+    async def stream(
+        self, what: str, begin: Callable[[], AsyncGenerator[T, None]]
+    ) -> AsyncGenerator[T, None]:
         """What a generator outside gives, asked for item by item. Closing this one closes that."""
         number, is_over = self.open(what), False
-        self.start_stream(number, begin)
+        self.beyond.start_stream(number, begin)
         try:
             while True:
-                self.ask(number)
+                self.beyond.ask(number)
                 arrival = await self.next(number)
                 is_over = arrival.kind is not Kind.VALUE
                 if arrival.kind is Kind.ERROR:
@@ -149,7 +226,7 @@ class Door(ABC):
                 yield arrival.value
         finally:
             if not is_over:
-                self.stop(number)
+                self.beyond.stop(number)
                 await self._until_over(number)
             self.close(number)
 
@@ -157,10 +234,10 @@ class Door(ABC):
     async def context_of(
         self, what: str, enter: Callable[[], AbstractAsyncContextManager[Any]], *, is_vital: bool = False
     ) -> AsyncIterator[int]:
-        """A context outside, for as long as the block lasts; `live_value` of the number is what it has given. One that
-        is vital cancels the block when it ends by itself, and its failure is raised."""
+        """A context outside, for as long as the block lasts; `beyond.value` of its number is what it has given. One
+        that is vital cancels the block when it ends by itself, and its failure is raised."""
         number, last = self.open(what), Arrival(Kind.VALUE)
-        self.start_context(number, enter)
+        self.beyond.start_context(number, enter)
         try:
             last = await self.next(number)
             if last.kind is Kind.ERROR:
@@ -175,7 +252,7 @@ class Door(ABC):
                     raise last.value
         finally:
             if last.kind is Kind.VALUE:
-                self.leave(number)
+                self.beyond.leave(number)
                 await self._until_over(number)
             self.close(number)
 
@@ -193,7 +270,7 @@ class Door(ABC):
         if inbox is None:
             return
         if inbox.tell is not None:
-            self.do(partial(self._tell, number, arrival.value))
+            self.do(partial(_tell, self._inboxes, number, arrival.value))
             return
         inbox.arrived.append(arrival)
         _wake(inbox.waiting)
@@ -218,88 +295,30 @@ class Door(ABC):
             self._idle = self.loop.create_future()
             await self._idle
 
-    def _tell(self, number: int, value: Any) -> None:
-        inbox = self._inboxes.get(number)
-        if inbox is not None and inbox.tell is not None:
-            inbox.tell(value)
-
     def next_task(self) -> int:
         """See `Follower`."""
         self._tasks += 1
         return self._tasks
 
-    # --- what the two kinds do differently -----------------------------------------------------------------------
+    def turn_begins(self, number: int, now: float) -> None:
+        """See `Follower`."""
+        self.notes.turn_begins(number, now)
 
-    @property
-    @abstractmethod
-    def is_live(self) -> bool:
-        """Whether there is somebody beyond."""
+    def deliver(self, number: int, now: float) -> None:
+        """See `Follower`."""
+        self.notes.deliver(number, now)
 
-    @abstractmethod
-    def begin(self, number: int) -> None:
-        """Have the errand come with which the session begins."""
 
-    @abstractmethod
-    def asked(self, number: int, what: str) -> None:
-        """The session has begun an errand."""
-
-    @abstractmethod
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
-        """Have the work done: one arrival."""
-
-    @abstractmethod
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
-        """Begin a stream: a value for each `ask`, and one end or error."""
-
-    @abstractmethod
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
-        """Enter a context: a value, and when it is left one end or error."""
-
-    @abstractmethod
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
-        """Receive: a value for each `ask`."""
-
-    @abstractmethod
-    def report(self, number: int, value: Any) -> None:
-        """Something beyond tells a value of an errand, in whatever task it runs."""
-
-    @abstractmethod
-    def ask(self, number: int) -> None:
-        """Have the next value come."""
-
-    @abstractmethod
-    def stop(self, number: int) -> None:
-        """Have an errand end that has not."""
-
-    @abstractmethod
-    def leave(self, number: int) -> None:
-        """Leave a context."""
-
-    @abstractmethod
-    def live_value(self, number: int) -> Any:
-        """What a context has given; None where nobody is beyond."""
-
-    @abstractmethod
-    def live(self, work: Callable[[], T]) -> T | None:
-        """Do what gives nothing to the session. What it raises is the session's, and written down."""
-
-    @abstractmethod
-    def read(self, key: str, look: Callable[[], T]) -> T:
-        """What `look` gives now, which is plain data."""
-
-    @abstractmethod
-    def score(self, look: Callable[[], float]) -> float:
-        """A detector's score of the next frame."""
-
-    @abstractmethod
-    def told(self, wire: int, frame: str | bytes) -> None:
-        """The session sends a frame."""
-
-    @abstractmethod
-    def reminder(self, tell: Callable[[float, str], Callable[[], None]]) -> Callable[[float, str], Callable[[], None]]:
-        """What a tool outside may call as `Remind`."""
+def _tell(inboxes: dict[int, _Inbox], number: int, value: Any) -> None:
+    inbox = inboxes.get(number)
+    if inbox is not None and inbox.tell is not None:
+        inbox.tell(value)
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:
     if waiting is not None and not waiting.done():
         waiting.set_result(None)
+
+
+async def _nothing() -> None:
+    """The first errand: a turn in which the session begins, whatever went before."""

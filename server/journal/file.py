@@ -6,6 +6,7 @@ still holds can be read. One thread writes the files of all sessions, and encode
 
 import json
 import logging
+import os
 import queue
 import struct
 import threading
@@ -26,7 +27,10 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"stageflow-voice journal 1\n"
 _LENGTHS = struct.Struct("<II")
-_RECORDS = {one.__name__: one for one in (rec.Asked, rec.Came, rec.Deed, rec.Told, rec.Over, rec.Numbers, rec.Read, rec.Raised)}
+_RECORDS = {
+    one.__name__: one
+    for one in (rec.Asked, rec.Came, rec.Deed, rec.Told, rec.Over, rec.Numbers, rec.Read, rec.Raised)
+}
 _OVERHEAD_BYTES = 48
 MAX_WAITING_BYTES = 64 << 20
 """Of all sessions, between the loop and the disk."""
@@ -103,7 +107,7 @@ class SessionFile:
         """The first record."""
         self._writer.put(self, setup, 0)
 
-    def put(self, record: rec.Record | rec.Numbers | rec.Read | rec.Raised, size_bytes: int) -> None:
+    def put(self, record: rec.Entry, size_bytes: int) -> None:
         """See `Sink`."""
         if self.refused:
             return
@@ -133,8 +137,8 @@ class SessionFile:
                 self._end()
                 return
             if self._file is None:
-                self._file = open(self._path, "xb")
-                self._path.chmod(0o600)
+                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                self._file = os.fdopen(handle, "wb")
                 self._file.write(MAGIC)
             self._file.write(self._compress.compress(encode(record)))
         except (OSError, UnknownValue, ValueError) as error:
@@ -208,23 +212,26 @@ def _gathered(records: Iterator[dict[str, Any]], path: Path) -> Journal:
         raise JournalError(f"{path} does not say what its session was made of")
     journal = Journal(first["setup"])
     for named in records:
-        record: Any = _RECORDS[named.pop("is")](**named)
-        match record:
-            case rec.Came():
-                record.kind = Kind(record.kind)
-                journal.came.append(record)
-            case rec.Deed():
-                journal.came.append(record)
-            case rec.Asked():
-                journal.asked.append(record)
-            case rec.Told():
-                journal.told.append(record)
-            case rec.Numbers():
-                (journal.times_s if record.name == "turns" else journal.scores).frombytes(record.data)
-            case rec.Read():
-                journal.reads.setdefault(record.key, []).append((record.count, record.value))
-            case rec.Raised():
-                journal.raised[record.count] = record.error
-            case rec.Over():
-                journal.how = record.how
+        _add(journal, _RECORDS[named.pop("is")](**named))
     return journal
+
+
+def _add(journal: Journal, record: Any) -> None:
+    match record:
+        case rec.Came():
+            record.kind = Kind(record.kind)
+            journal.came.append(record)
+        case rec.Deed():
+            journal.came.append(record)
+        case rec.Asked():
+            journal.asked.append(record)
+        case rec.Told():
+            journal.told.append(record)
+        case rec.Numbers():
+            (journal.times_s if record.name == "turns" else journal.scores).frombytes(record.data)
+        case rec.Read():
+            journal.reads.setdefault(record.key, []).append((record.count, record.value))
+        case rec.Raised():
+            journal.raised[record.count] = record.error
+        case rec.Over():
+            journal.how = record.how

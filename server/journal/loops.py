@@ -16,7 +16,7 @@ import heapq
 import math
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, ContextVar
 from itertools import repeat
 from typing import Any, Protocol
@@ -157,9 +157,7 @@ class _Task(asyncio.Task[Any]):
     __eq__ = object.__eq__
 
 
-def _new_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
-) -> asyncio.Task[Any]:
+def _new_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     return _Task(coroutine, loop=loop, **options)
 
 

@@ -80,6 +80,9 @@ class Raised:
     error: Exception
 
 
+Entry = Record | Numbers | Read | Raised
+
+
 def weight_bytes(value: Any) -> int:
     """About what a value weighs: what is long in it."""
     match value:

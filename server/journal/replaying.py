@@ -1,4 +1,4 @@
-"""A door with a record beyond it: lets in what was let in then, and keeps what the session says for comparison."""
+"""Runs a session again: lets in what was let in then, and keeps what the session says for comparison."""
 
 import asyncio
 from bisect import bisect_right
@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from server.domain.ids import Ids
 from server.journal import records as rec
+from server.journal.chance import seeded
+from server.journal.comparing import first_difference, first_other_errand
 from server.journal.door import Arrival, Door
 from server.journal.file import Journal
 from server.journal.frames import kept
-from server.journal.chance import seeded
 from server.journal.loops import FollowedLoop, RecordedClock, RecordOver
-from server.session.session import Session
+from stages.ports import Remind
 
 T = TypeVar("T")
 
@@ -23,14 +24,45 @@ _FAREWELL_TURNS = 10_000
 """Of the loop, for a session that the record leaves in the middle."""
 
 
-class Replaying(Door):
-    """The door of a session that is replayed. Implements `server.journal.loops.Follower`."""
+class NoErrands:
+    """Nobody is beyond. Implements `server.journal.door.Beyond`."""
+
+    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """See `Beyond`."""
+
+    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        """See `Beyond`."""
+
+    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """See `Beyond`."""
+
+    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+        """See `Beyond`."""
+
+    def report(self, number: int, value: Any) -> None:
+        """See `Beyond`."""
+
+    def ask(self, number: int) -> None:
+        """See `Beyond`."""
+
+    def stop(self, number: int) -> None:
+        """See `Beyond`."""
+
+    def leave(self, number: int) -> None:
+        """See `Beyond`."""
+
+    def value(self, number: int) -> Any:
+        """See `Beyond`."""
+        return None
+
+
+class Recalled:
+    """What was written down of a session that runs again. Implements `server.journal.door.Notes`."""
 
     is_live = False
 
-    def __init__(self, loop: FollowedLoop, ids: Ids, journal: Journal) -> None:
-        """Made in the first turn of the loop."""
-        super().__init__(loop, ids)
+    def __init__(self, loop: FollowedLoop, journal: Journal) -> None:
+        self._loop = loop
         self._journal = journal
         self._turn = 0
         self._came = iter(journal.came)
@@ -41,9 +73,12 @@ class Replaying(Door):
         self.said: list[rec.Told] = []
         """What the session has sent, as records have it."""
         self.begun: list[rec.Asked] = []
-        self.deeds: dict[str, Callable[..., object]] = {}
-        """What is to be done for each name of a deed."""
-        loop.expect(self)
+        self._door: Door | None = None
+
+    def open_to(self, door: Door) -> None:
+        """See `Notes`."""
+        self._door = door
+        self._loop.expect(door)
 
     # --- turns ---------------------------------------------------------------------------------------------------
 
@@ -52,89 +87,60 @@ class Replaying(Door):
 
     def deliver(self, number: int, now: float) -> None:
         """See `Follower`."""
+        assert self._door is not None, "turns are told to a door"
+        door = self._door
         self._turn += 1
-        self.loop.expect(self)
+        self._loop.expect(door)
         while (record := self._next) is not None and record.turn <= self._turn:
             self._next = next(self._came, None)
             if isinstance(record, rec.Came):
-                self.arrive(record.number, Arrival(record.kind, record.value))
+                door.arrive(record.number, Arrival(record.kind, record.value))
             else:
-                self.do(partial(self.deeds[record.name], *record.arguments))
-
-    # --- errands: nobody is beyond --------------------------------------------------------------------------------
-
-    def begin(self, number: int) -> None:
-        """See `Door`."""
+                door.do(partial(door.deeds[record.name], *record.arguments))
 
     def asked(self, number: int, what: str) -> None:
-        """See `Door`."""
+        """See `Notes`."""
         self.begun.append(rec.Asked(self._turn, number, what))
-
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
-        """See `Door`."""
-
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
-        """See `Door`."""
-
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
-        """See `Door`."""
-
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
-        """See `Door`."""
-
-    def report(self, number: int, value: Any) -> None:
-        """See `Door`."""
-
-    def ask(self, number: int) -> None:
-        """See `Door`."""
-
-    def stop(self, number: int) -> None:
-        """See `Door`."""
-
-    def leave(self, number: int) -> None:
-        """See `Door`."""
-
-    def live_value(self, number: int) -> Any:
-        """See `Door`."""
-        return None
 
     # --- what is done and read at once -----------------------------------------------------------------------------
 
     def live(self, work: Callable[[], T]) -> T | None:
-        """See `Door`."""
+        """See `Notes`."""
         number, self._lives = self._lives, self._lives + 1
         if (error := self._journal.raised.get(number)) is not None:
             raise error
         return None
 
     def read(self, key: str, look: Callable[[], T]) -> T:
-        """See `Door`."""
+        """See `Notes`."""
         count = self._reads.get(key, 0)
         self._reads[key] = count + 1
         changes = self._journal.reads.get(key, [])
         place = bisect_right(changes, count, key=lambda change: change[0])
-        value: T = changes[place - 1][1] if place else None
-        return value
+        value: Any = changes[place - 1][1] if place else None
+        return value  # type: ignore[no-any-return]  # what was read then
 
     def score(self, look: Callable[[], float]) -> float:
-        """See `Door`."""
+        """See `Notes`."""
         return next(self._scores, 0.0)
 
     def told(self, wire: int, frame: str | bytes) -> None:
-        """See `Door`."""
+        """See `Notes`."""
         self.said.append(rec.Told(self._turn, wire, kept(frame)))
 
-    def reminder(
-        self, tell: Callable[[float, str], Callable[[], None]]
-    ) -> Callable[[float, str], Callable[[], None]]:
-        """See `Door`."""
+    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+        """See `Notes`."""
+
+    def reminder(self, tell: Remind) -> Remind:
+        """See `Notes`."""
         taken_back = dict[int, Callable[[], None]]()
 
         def remind(number: int, delay_s: float, text: str) -> None:
             taken_back[number] = tell(delay_s, text)
 
-        self.deeds["remind"] = remind
-        self.deeds["take back"] = lambda number: taken_back[number]()
+        assert self._door is not None, "tools are a session's, which has a door"
+        self._door.deeds["remind"] = remind
+        self._door.deeds["take back"] = lambda number: taken_back[number]()
         return lambda delay_s, text: lambda: None
 
 
@@ -147,16 +153,25 @@ class Replayed:
     """What the session has sent, as `journal.told` has what it sent then."""
     begun: list[rec.Asked]
 
+    @property
+    def differences(self) -> list[str]:
+        """What to print of the first difference; nothing if there is none."""
+        journal = self.journal
+        lines = first_difference(journal.told, self.said, journal.times_s)
+        if lines:
+            lines.append(first_other_errand(journal.asked, self.begun, journal.times_s))
+        return [line for line in lines if line]
 
-def replay(journal: Journal, new_session: Callable[[Door], Session]) -> Replayed:
-    """Run the session again, as far as the record goes. Blocks; needs a thread without a running loop."""
+
+def replay(journal: Journal, converse: Callable[[Door], Awaitable[None]]) -> Replayed:
+    """Run the session again, which `converse` makes at once and runs, as far as the record goes. Blocks; needs a
+    thread without a running loop."""
     clock = RecordedClock(journal.times_s[: journal.turns])
-    loop, doors = FollowedLoop(clock), list[Replaying]()
+    loop = FollowedLoop(clock)
+    notes = Recalled(loop, journal)
 
     async def main() -> None:
-        door = Replaying(loop, Ids(seeded(journal.setup["seed"])), journal)
-        doors.append(door)
-        await door.run(new_session(door).run)
+        await converse(Door(loop, Ids(seeded(journal.setup["seed"])), NoErrands(), notes))
 
     asyncio.set_event_loop(loop)
     task = loop.create_task(main())
@@ -165,8 +180,7 @@ def replay(journal: Journal, new_session: Callable[[Door], Session]) -> Replayed
             loop.run_until_complete(task)
     finally:
         _abandon(loop, clock, task)
-    (door,) = doors
-    return Replayed(journal, door.said, door.begun)
+    return Replayed(journal, notes.said, notes.begun)
 
 
 def _abandon(loop: FollowedLoop, clock: RecordedClock, task: asyncio.Task[None]) -> None:

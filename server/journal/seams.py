@@ -4,10 +4,8 @@ Each takes the real one, or None in a replay. What they are besides their protoc
 the door as well, so a replay needs nothing but the record.
 """
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -50,12 +48,12 @@ class _Fed:
         self._live = live
 
     def push(self, samples: Samples) -> None:
-        self._door.live(lambda: self._live and self._live.push(samples))
+        self._door.notes.live(lambda: self._live and self._live.push(samples))
 
     def close(self) -> None:
         if self._number is not None:
             self._door.close(self._number)
-        self._door.live(lambda: self._live and self._live.close())
+        self._door.notes.live(lambda: self._live and self._live.close())
 
 
 class DoorRecognition(_Fed):
@@ -73,7 +71,7 @@ class DoorTurnStream(_Fed):
     """Implements `TurnStream`."""
 
     def end_turn(self) -> None:
-        self._door.live(lambda: self._live and self._live.end_turn())
+        self._door.notes.live(lambda: self._live and self._live.end_turn())
 
 
 class DoorRecogniser:
@@ -82,8 +80,8 @@ class DoorRecogniser:
     def __init__(self, door: Door, recogniser: Recogniser | None) -> None:
         self._door = door
         self._recogniser: Any = recogniser
-        self.rate_hz: int = door.read("recogniser.rate_hz", lambda: self._recogniser.rate_hz)
-        owns = door.read(
+        self.rate_hz: int = door.notes.read("recogniser.rate_hz", lambda: self._recogniser.rate_hz)
+        owns = door.notes.read(
             "recogniser.turns", lambda: getattr(self._recogniser, "turns", None) is not None
         )
         self.turns: TurnRecogniser | None = DoorTurns(door, self._turns) if owns else None
@@ -92,7 +90,7 @@ class DoorRecogniser:
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> DoorRecognition:
         number, tell = _inward(self._door, "recogniser: partials", on_partial)
-        live = self._door.live(lambda: self._recogniser and self._recogniser.open(tell, hints=hints))
+        live = self._door.notes.live(lambda: self._recogniser and self._recogniser.open(tell, hints=hints))
         return DoorRecognition(self._door, number, live)
 
     def _turns(self) -> TurnRecogniser | None:
@@ -106,14 +104,14 @@ class DoorTurns:
     def __init__(self, door: Door, turns: Callable[[], TurnRecogniser | None]) -> None:
         self._door = door
         self._turns = turns
-        self.rate_hz: int = door.read("turns.rate_hz", lambda: getattr(turns(), "rate_hz", 0))
+        self.rate_hz: int = door.notes.read("turns.rate_hz", lambda: getattr(turns(), "rate_hz", 0))
 
     def open_turns(
         self, on_event: Callable[[TurnEvent], None], *, hints: SpeechHints = SpeechHints()
     ) -> TurnStream:
         number, tell = _inward(self._door, "recogniser: turns", on_event)
         turns = self._turns()
-        live = self._door.live(lambda: turns and tell and turns.open_turns(tell, hints=hints))
+        live = self._door.notes.live(lambda: turns and tell and turns.open_turns(tell, hints=hints))
         return DoorTurnStream(self._door, number, live)
 
 
@@ -122,12 +120,12 @@ class DoorVad:
 
     def __init__(self, door: Door, new: Callable[[], Vad]) -> None:
         self._door = door
-        self._vad: Any = door.live(new) if door.is_live else None
-        self.rate_hz: int = door.read("vad.rate_hz", lambda: self._vad.rate_hz)
-        self.frame_samples: int = door.read("vad.frame_samples", lambda: self._vad.frame_samples)
+        self._vad: Any = door.notes.live(new) if door.notes.is_live else None
+        self.rate_hz: int = door.notes.read("vad.rate_hz", lambda: self._vad.rate_hz)
+        self.frame_samples: int = door.notes.read("vad.frame_samples", lambda: self._vad.frame_samples)
 
     def score(self, frame: Samples) -> float:
-        return self._door.score(lambda: self._vad.score(frame))
+        return self._door.notes.score(lambda: self._vad.score(frame))
 
     def reset(self) -> None:
         if self._vad is not None:
@@ -143,7 +141,9 @@ class DoorTurnEnds:
 
     def open(self, on_probability: Callable[[float], None]) -> TurnQuestions:
         number, tell = _inward(self._door, "end of turn", on_probability)
-        return DoorQuestions(self._door, number, self._door.live(lambda: self._model and self._model.open(tell)))
+        return DoorQuestions(
+            self._door, number, self._door.notes.live(lambda: self._model and self._model.open(tell))
+        )
 
 
 class DoorQuestions:
@@ -155,15 +155,15 @@ class DoorQuestions:
         self._live = live
 
     def ask(self, samples: Samples) -> None:
-        self._door.live(lambda: self._live and self._live.ask(samples))
+        self._door.notes.live(lambda: self._live and self._live.ask(samples))
 
     def drop(self) -> None:
-        self._door.live(lambda: self._live and self._live.drop())
+        self._door.notes.live(lambda: self._live and self._live.drop())
 
     def close(self) -> None:
         if self._number is not None:
             self._door.close(self._number)
-        self._door.live(lambda: self._live and self._live.close())
+        self._door.notes.live(lambda: self._live and self._live.close())
 
 
 class DoorModel:
@@ -192,8 +192,10 @@ class _DoorVoice:
     def __init__(self, door: Door, voice: Any) -> None:
         self._door = door
         self._voice = voice
-        self.rate_hz: int = door.read("voice.rate_hz", lambda: self._voice.rate_hz)
-        self.voices: Sequence[VoiceOption] = door.read("voice.voices", lambda: tuple(self._voice.voices))
+        self.rate_hz: int = door.notes.read("voice.rate_hz", lambda: self._voice.rate_hz)
+        self.voices: Sequence[VoiceOption] = door.notes.read(
+            "voice.voices", lambda: tuple(self._voice.voices)
+        )
 
 
 class DoorPieceVoice(_DoorVoice):
@@ -226,11 +228,11 @@ class DoorUtterance:
 
     def __init__(self, door: Door, number: int) -> None:
         self._door = door
-        self._live: Any = door.live_value(number)
+        self._live: Any = door.beyond.value(number)
 
     @property
     def waiting_chars(self) -> int:
-        return int(self._door.read("voice.waiting_chars", lambda: self._live.waiting_chars))
+        return int(self._door.notes.read("voice.waiting_chars", lambda: self._live.waiting_chars))
 
     async def push(self, text: str) -> None:
         await self._door.call("voice: push", lambda: self._live.push(text))
@@ -239,7 +241,7 @@ class DoorUtterance:
         await self._door.call("voice: finish", lambda: self._live.finish())
 
     def cancel(self) -> None:
-        self._door.live(lambda: self._live and self._live.cancel())
+        self._door.notes.live(lambda: self._live and self._live.cancel())
 
     def audio(self) -> AsyncGenerator[Speech, None]:
         return self._door.stream("voice: audio", lambda: self._live.audio())
@@ -247,27 +249,8 @@ class DoorUtterance:
 
 def door_voice(door: Door, voice: Synthesiser | UtteranceSynthesiser | None) -> Any:
     """The voice as what it is: one that opens utterances, or one that speaks piece by piece."""
-    opens = door.read("voice.opens_utterances", lambda: hasattr(voice, "utterance"))
+    opens = door.notes.read("voice.opens_utterances", lambda: hasattr(voice, "utterance"))
     return (DoorUtteranceVoice if opens else DoorPieceVoice)(door, voice)
-
-
-def door_tool(door: Door, tool: Tool) -> Tool:
-    """A tool that runs outside, and whose arguments are validated there."""
-
-    async def function(**arguments: Any) -> object:
-        return await door.call(f"tool {tool.name}", lambda: _as_text(tool.function(**arguments)))
-
-    def validate(arguments: Mapping[str, object]) -> Mapping[str, object]:
-        valid = door.live(lambda: tool.validate(arguments) if tool.validate else arguments)
-        return valid or {}
-
-    return replace(tool, function=function, validate=validate)
-
-
-async def _as_text(result: Awaitable[object]) -> str:
-    """What `ToolRegistry` makes of a result, since a record holds no objects of others."""
-    value = await result
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class DoorToolServers:
@@ -293,7 +276,7 @@ class DoorConnection:
 
     def __init__(self, door: Door, number: int) -> None:
         self._door = door
-        self._live: ToolConnection = door.live_value(number)
+        self._live: ToolConnection = door.beyond.value(number)
 
     async def tools(self) -> tuple[ServerTool, ...]:
         return await self._door.call("tools: list", lambda: self._live.tools())
@@ -309,4 +292,4 @@ def _inward(
     if tell is None:
         return None, None
     number = door.open(what, tell)
-    return number, partial(door.report, number)
+    return number, partial(door.beyond.report, number)

@@ -22,7 +22,7 @@ class DoorWire:
         self._send_now: Callable[[Any], bool] | None = getattr(wire, "send_now", None)
 
     def _read(self, name: str) -> Any:
-        return self._door.read(f"{self._number}.{name}", lambda: getattr(self.wire, name))
+        return self._door.notes.read(f"{self._number}.{name}", lambda: getattr(self.wire, name))
 
     @property
     def latency_s(self) -> float:
@@ -46,10 +46,10 @@ class DoorWire:
             return None
         if not self._is_pumping:
             self._is_pumping = True
-            self._door.start_pump(self._frames, self._receive)
+            self._door.beyond.start_pump(self._frames, self._receive)
         if not self._is_asked:
             self._is_asked = True
-            self._door.ask(self._frames)
+            self._door.beyond.ask(self._frames)
         arrival = await self._door.next(self._frames)
         self._is_asked = False
         frame: str | bytes | None = arrival.value if arrival.kind is Kind.VALUE else None
@@ -57,12 +57,12 @@ class DoorWire:
         return frame
 
     async def send(self, frame: str | bytes) -> None:
-        self._door.told(self._number, frame)
-        if not self._door.read(f"{self._number}.sent", partial(self._sends_now, frame)):
+        self._door.notes.told(self._number, frame)
+        if not self._door.notes.read(f"{self._number}.sent", partial(self._sends_now, frame)):
             await self._door.call("send", partial(self._send, frame))
 
     async def close(self, code: int, reason: str) -> None:
-        self._door.told(self._number, f"close {code} {reason}".rstrip())
+        self._door.notes.told(self._number, f"close {code} {reason}".rstrip())
         await self._door.call("close", partial(self._close, code, reason))
 
     # --- beyond the door -------------------------------------------------------------------------------------------
@@ -81,5 +81,3 @@ class DoorWire:
     async def _close(self, code: int, reason: str) -> None:
         assert self.wire is not None, "nothing is beyond the door of a replay"
         await self.wire.close(code, reason)
-
-

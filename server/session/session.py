@@ -158,6 +158,10 @@ class Session:
         await base.closing.say_goodbye(self._writer)
         services.observer.session_ended(self.close_code)
 
+    async def attach(self, wire: Wire, last_seq: int | None, greeting: str | None) -> Wire:
+        """Go on over another connection; see `Link.attach`."""
+        return self.link.attach(wire, last_seq, greeting)
+
     async def _write(self) -> None:
         # None: the reader learns that the client is gone.
         while (why := await self._writer.run()) is not None:

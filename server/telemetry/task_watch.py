@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -41,7 +42,7 @@ class TaskWatch:
         """The running loop tells of its tasks within."""
         loop = asyncio.get_running_loop()
         before = loop.get_task_factory()
-        loop.set_task_factory(_noting)
+        loop.set_task_factory(partial(_noting, before or _task))
         try:
             yield
         finally:
@@ -69,9 +70,13 @@ class TaskWatch:
             log.warning("a task outlives its session; who began it should end it: %s", place)
 
 
-def _noting(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-    """Make a task, as loops do, and note who began it."""
-    task = asyncio.Task(coroutine, loop=loop, **options)
+def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def _noting(make: Any, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """Make a task, as the loop does, and note who began it."""
+    task: asyncio.Task[Any] = make(loop, coroutine, **options)
     if (noted := _NOTED.get()) is not None and (begun := _beginner()) is not None:
         noted[task] = begun
     return task

@@ -26,9 +26,9 @@ from stages.demo.booking import TableBook
 from stages.demo.skills import build_skills
 from stages.ports import Finished, ModelEvent, Remind, ToolChoice
 from stages.testing.fakes import Conduct, Said, ScriptedModel
+from stages.testing.virtual_time import tasks_left
 from tests.support.live_server import LONG, LiveServer, ask, live_server
 from tests.support.stage import voiced
-from stages.testing.virtual_time import tasks_left
 
 pytestmark = pytest.mark.e2e
 

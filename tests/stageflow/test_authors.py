@@ -42,8 +42,8 @@ from stageflow import (
     TimeoutInterceptor,
 )
 from stageflow.core import StageCall
-from tests.stageflow.doubles import Log, Returned, collects, gives, raises, returns, sends
 from stages.testing.virtual_time import virtual
+from tests.stageflow.doubles import Log, Returned, collects, gives, raises, returns, sends
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 user = contextvars.ContextVar("user", default="nobody")

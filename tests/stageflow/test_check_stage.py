@@ -9,8 +9,8 @@ import pytest
 
 from stageflow import LLMPorts, StageArtifact, StageContext, StageOutput
 from stageflow.testing import CollectingEventSink, check_stage, create_test_context, run_stage
-from tests.stageflow.doubles import Do, Returned, collects, sends
 from stages.testing.virtual_time import virtual
+from tests.stageflow.doubles import Do, Returned, collects, sends
 
 
 async def keeps_the_rules(ctx: StageContext) -> Returned:

@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from stageflow import CollectingEventSink, ContextSnapshot, PipelineCancelled, StageFailed
-from tests.support.snippets import ROOT, snippets
 from stages.testing.virtual_time import virtual
+from tests.support.snippets import ROOT, snippets
 
 DOCUMENT = snippets("docs/stageflow.md")
 

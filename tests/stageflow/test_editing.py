@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from stageflow import OTHERWISE, Pipeline, PipelineBuildError, StageContext, StageKind, StageOutput
-from tests.stageflow.doubles import Do, Returned, collects, gives, sends
 from stages.testing.virtual_time import virtual
+from tests.stageflow.doubles import Do, Returned, collects, gives, sends
 
 
 async def shouts(ctx: StageContext) -> Returned:

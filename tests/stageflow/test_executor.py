@@ -25,8 +25,8 @@ from stageflow import (
     StageTimeout,
 )
 from stageflow.pilot import GRACE_S
-from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns, sends
 from stages.testing.virtual_time import run_virtual, virtual
+from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns, sends
 
 NOTHING = ContextSnapshot(pipeline_run_id="run-1")
 ROUTE = StageKind.ROUTE

@@ -23,8 +23,8 @@ from stageflow import (
     StageOutput,
     StageUsageError,
 )
-from tests.stageflow.doubles import Do, Returned, collects, gives, raises, sends
 from stages.testing.virtual_time import virtual
+from tests.stageflow.doubles import Do, Returned, collects, gives, raises, sends
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 

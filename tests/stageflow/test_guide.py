@@ -37,9 +37,9 @@ from stageflow import (
 )
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import Ports
+from stages.testing.virtual_time import virtual
 from tests.stageflow.doubles import Do, Returned, returns
 from tests.support.snippets import Snippet, snippets
-from stages.testing.virtual_time import virtual
 
 GUIDE = snippets("docs/guide/building-stages.md")
 

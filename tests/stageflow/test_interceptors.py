@@ -19,8 +19,8 @@ from stageflow import (
     StageOutput,
     TracingInterceptor,
 )
-from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns
 from stages.testing.virtual_time import run_virtual, virtual
+from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 

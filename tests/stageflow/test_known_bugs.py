@@ -24,8 +24,8 @@ from stageflow import (
 )
 from stageflow.pilot import GRACE_S
 from stageflow.streams import CAPACITY
-from tests.stageflow.doubles import Do, Log, Returned, collects, gives, raises, returns, sends
 from stages.testing.virtual_time import run_virtual, virtual
+from tests.stageflow.doubles import Do, Log, Returned, collects, gives, raises, returns, sends
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 GUARD, ROUTE = StageKind.GUARD, StageKind.ROUTE

@@ -25,8 +25,8 @@ from stageflow import (
     StreamError,
     UndeclaredDependencyError,
 )
-from tests.stageflow.doubles import Do, Returned, collects, gives, returns, sends
 from stages.testing.virtual_time import run_virtual, virtual
+from tests.stageflow.doubles import Do, Returned, collects, gives, returns, sends
 
 AGENT, GUARD, ROUTE = StageKind.AGENT, StageKind.GUARD, StageKind.ROUTE
 

@@ -27,8 +27,8 @@ from stageflow import (
     StageOutput,
     StageStatus,
 )
-from tests.stageflow.doubles import Do, Returned, gives
 from stages.testing.virtual_time import run_virtual
+from tests.stageflow.doubles import Do, Returned, gives
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 Outcome = Literal["ok", "skip", "cancel", "fail", "raise"]

@@ -22,8 +22,8 @@ from stageflow import (
     StageStatus,
 )
 from stageflow.streams import CAPACITY
-from tests.stageflow.doubles import Do, Returned, collects, gives, raises, returns, sends
 from stages.testing.virtual_time import run_virtual, virtual
+from tests.stageflow.doubles import Do, Returned, collects, gives, raises, returns, sends
 
 FACTS = ContextSnapshot(pipeline_run_id="run-1")
 AGENT, ROUTE = StageKind.AGENT, StageKind.ROUTE

@@ -27,8 +27,8 @@ from stageflow import (
     create_stage_inputs,
 )
 from stageflow.stages.ports import CorePorts
-from tests.stageflow.doubles import Do, Returned
 from stages.testing.virtual_time import virtual
+from tests.stageflow.doubles import Do, Returned
 
 FULL = ContextSnapshot(
     input_text="Hi.",

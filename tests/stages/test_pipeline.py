@@ -26,9 +26,9 @@ from stages.testing.fakes import (
     ScriptedRecogniser,
     ScriptedVoice,
 )
+from stages.testing.virtual_time import virtual
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
-from stages.testing.virtual_time import virtual
 
 PATIENCE_S = 20.0
 BLOCK_SPAM = GuardPolicy((GuardRule("adverts", words=("spam",)),))

@@ -17,9 +17,9 @@ from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderBusy
 from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, UtteranceSynthesiser
 from stages.testing.fakes import Conduct, ScriptedVoice
+from stages.testing.virtual_time import virtual
 from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
-from stages.testing.virtual_time import virtual
 
 PATIENCE_S = 20.0
 """More than anything here takes, so that a test that would hang fails instead."""

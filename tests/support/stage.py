@@ -25,9 +25,10 @@ from server.domain.ids import Ids
 from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
 from server.domain.values import SessionConfig
-from server.domain.wire import Dialect
+from server.domain.wire import Dialect, Wire
 from server.journal.door import Door
-from server.journal.seams import DoorModel, DoorRecogniser, DoorTurnEnds, DoorVad, door_tool, door_voice
+from server.journal.seams import DoorModel, DoorRecogniser, DoorTurnEnds, DoorVad, door_voice
+from server.journal.tools import door_tools
 from server.journal.wires import DoorWire
 from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
@@ -55,8 +56,8 @@ from stages.ports import EndOfTurnModel, LanguageModel, Recogniser, ToolServers
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
-from stages.tts import TtsStage
 from stages.testing.virtual_time import run_virtual, virtual_loop
+from stages.tts import TtsStage
 
 LONG = "One two three four five six seven eight nine ten. " * 6
 
@@ -238,19 +239,18 @@ class Stage:
         self.model = ScriptedModel(*answers)
         self.speaker = ScriptedVoice(voice)
         speaker, chat = speaker or self.speaker, chat or self.model
-        recogniser, wire = recogniser or ScriptedRecogniser(heard), self.wire
+        recogniser = recogniser or ScriptedRecogniser(heard)
+        wire: Wire = self.wire
         new_vad: Callable[[], Vad] = WebRtcVad
         if door is not None:
             speaker, chat = door_voice(door, speaker), DoorModel(door, chat)
             recogniser, new_vad = DoorRecogniser(door, recogniser), partial(DoorVad, door, WebRtcVad)
             end_of_turn = None if end_of_turn is None else DoorTurnEnds(door, end_of_turn)
-            tools = tuple(door_tool(door, tool) for tool in tools)
+            tools = door_tools(door, "crew", partial(tuple[Tool, ...], tools))
             wire = DoorWire(door, 0, self.wire)
         rules = (GuardRule("blocked", blocked),) if blocked else ()
         stages = VoicePipelineConfig(
-            tuple(
-                AgentProfile(route.name, chat, f"You are the {route.name}.") for route in routes
-            ),
+            tuple(AgentProfile(route.name, chat, f"You are the {route.name}.") for route in routes),
             routes,
             policy=GuardPolicy(rules, "I must not."),
         )

@@ -29,10 +29,10 @@ from stages.errors import ProviderError
 from stages.ports import Partial, SpeechHints, Transcript
 from stages.testing.fakes import Conduct, Said, ScriptedTurnEnds
 from stages.testing.turn_fakes import At, ScriptedTurns
+from stages.testing.virtual_time import run_virtual
 from tests.support.audio_maker import clip, pink_noise, tone, voice
 from tests.support.stage import AUDIO as AUDIO_FRAME
 from tests.support.stage import Stage, play, realtime, voice_v1
-from stages.testing.virtual_time import run_virtual
 
 WIRE_HZ = 24_000
 FRAME_S = 0.02

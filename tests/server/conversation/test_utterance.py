@@ -9,8 +9,8 @@ from server.conversation.utterance import Utterance, WordNews, WordsSettled
 from stages.errors import ProviderTimeout
 from stages.ports import Transcript
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
-from tests.support.stage import Stage, play, speak, speech
 from stages.testing.virtual_time import virtual
+from tests.support.stage import Stage, play, speak, speech
 
 HANGS = Heard("hello there", conduct=Conduct(hangs=True))
 

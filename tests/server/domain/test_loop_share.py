@@ -7,8 +7,8 @@ import anyio
 from server.domain.loop_share import LoopShare
 from server.output.outbound import STEPS_A_TURN
 from stageflow.core import StageContext, StageKind, StageOutput
-from tests.support.stage import Stage
 from stages.testing.virtual_time import run_virtual, virtual_loop
+from tests.support.stage import Stage
 
 
 def test_only_so_many_steps_are_taken_in_a_turn_and_nobody_is_left_behind() -> None:

@@ -14,9 +14,9 @@ from stageflow import Pipeline, StageContext, StageKind, StageOutput
 from stages.agent import AgentLimits
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
+from stages.testing.virtual_time import run_virtual
 from tests.support.stage import SlowGuard, Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
-from stages.testing.virtual_time import run_virtual
 
 DONE, AUDIO = "response.done", "response.output_audio.delta"
 APOLOGY = "Sorry, something went wrong on my side. Please say that again."

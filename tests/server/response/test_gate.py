@@ -16,9 +16,9 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.graph import StageSpec
 from stageflow.pipeline import Pipeline, StageFailed
 from stageflow.tools import Tool, ToolCall, ToolRegistry
+from stages.testing.virtual_time import virtual
 from tests.support.stage import Stage, play
 from tests.support.trace_checker import check_trace
-from stages.testing.virtual_time import virtual
 
 OK = StageOutput.ok()
 

@@ -13,8 +13,8 @@ from audio.formats import AudioFormat, Encoding
 from server.domain.values import SessionConfig, TurnDetection
 from server.session.audio_pace import SLICE_S, AudioPace, bytes_per_s, slices
 from server.session.reader import FRAMES_A_TURN
-from tests.support.stage import Stage, play, speak, voiced
 from stages.testing.virtual_time import virtual_loop
+from tests.support.stage import Stage, play, speak, voiced
 
 TELEPHONE = AudioFormat(Encoding.PCMU, 8_000)
 FORMATS = (AudioFormat(), AudioFormat(Encoding.PCM16, 48_000), TELEPHONE)

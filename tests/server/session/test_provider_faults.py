@@ -16,9 +16,9 @@ from stages.providers.failover import recogniser as recognisers
 from stages.providers.failover import voice as voices
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from stages.testing.turn_fakes import At, ScriptedTurns
+from stages.testing.virtual_time import run_virtual
 from tests.support.stage import Stage, play, realtime, speak, voice_v1
 from tests.support.trace_checker import check_trace
-from stages.testing.virtual_time import run_virtual
 
 AUDIO, DONE = "response.output_audio.delta", "response.done"
 HEARD, ANSWER = "hello there", "Your table for four is booked."

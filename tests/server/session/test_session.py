@@ -6,9 +6,9 @@ import pytest
 from stageflow.tools import Tool, ToolCall
 from stages.errors import ProviderError
 from stages.testing.fakes import Conduct, Said
+from stages.testing.virtual_time import run_virtual
 from tests.support.stage import LONG, SlowGuard, Stage, play, speak
 from tests.support.trace_checker import check_trace
-from stages.testing.virtual_time import run_virtual
 
 
 def test_a_spoken_turn_is_answered_and_the_trace_is_in_order() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stages.testing.fakes import Conduct, Heard, Said, ScriptedRecogniser
-from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, realtime, speak, voice_v1
 from stages.testing.virtual_time import run_virtual
+from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, realtime, speak, voice_v1
 
 VoiceStage = partial(Stage, dialect=voice_v1)
 

@@ -20,8 +20,8 @@ from stages.testing.fakes import (
     ScriptedRecogniser,
     ScriptedVoice,
 )
-from tests.support.listener import speak_into
 from stages.testing.virtual_time import virtual
+from tests.support.listener import speak_into
 
 
 def ask(text: str) -> tuple[Message, ...]:

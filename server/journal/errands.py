@@ -1,0 +1,124 @@
+"""Does the errands of a session that is recorded, in tasks of its own: the session's tasks never run a provider."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from contextvars import copy_context
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from server.journal.door import Arrival, Kind
+from server.journal.loops import FOLLOWED
+
+
+class LiveErrands:
+    """Implements `server.journal.door.Beyond`."""
+
+    def __init__(self, group: TaskGroup, post: Callable[[int, Arrival], None]) -> None:
+        """`post` is told of what comes of an errand, and when it comes."""
+        self._group = group
+        self._post = post
+        self._scopes: dict[int, anyio.CancelScope] = {}
+        self._asked: dict[int, anyio.Semaphore] = {}
+        self._left: dict[int, anyio.Event] = {}
+        self._values: dict[int, Any] = {}
+
+    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """See `Beyond`."""
+
+        async def once() -> None:
+            self._post(number, Arrival(Kind.VALUE, await work()))
+
+        self._begin(number, once)
+
+    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        """See `Beyond`."""
+        asked = self._asked[number] = anyio.Semaphore(0)
+
+        async def pass_on() -> None:
+            async with aclosing(begin()) as items:
+                await asked.acquire()
+                async for item in items:
+                    self._post(number, Arrival(Kind.VALUE, item))
+                    await asked.acquire()
+            self._post(number, Arrival(Kind.END))
+
+        self._begin(number, pass_on)
+
+    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """See `Beyond`."""
+        left = self._left[number] = anyio.Event()
+
+        async def hold() -> None:
+            async with enter() as value:
+                self._values[number] = value
+                self._post(number, Arrival(Kind.VALUE))
+                await left.wait()
+            self._post(number, Arrival(Kind.END))
+
+        self._begin(number, hold)
+
+    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+        """See `Beyond`."""
+        asked = self._asked[number] = anyio.Semaphore(0)
+
+        async def pump() -> None:
+            frame: Any = b""
+            while frame is not None:
+                await asked.acquire()
+                frame = await receive()
+                self._post(number, Arrival(Kind.VALUE, frame))
+
+        self._begin(number, pump)
+
+    def _begin(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
+        scope = self._scopes[number] = anyio.CancelScope()
+
+        async def contained() -> None:
+            try:
+                with scope:
+                    await work()
+                if scope.cancelled_caught:
+                    self._post(number, Arrival(Kind.END))
+            except Exception as error:  # noqa: BLE001  # the session's, whatever it is
+                self._post(number, Arrival(Kind.ERROR, _alone(error)))
+            finally:
+                for held in (self._scopes, self._asked, self._left, self._values):
+                    held.pop(number, None)
+
+        outside = copy_context()
+        outside.run(FOLLOWED.set, None)
+        outside.run(self._group.start_soon, contained)
+
+    def report(self, number: int, value: Any) -> None:
+        """See `Beyond`."""
+        self._post(number, Arrival(Kind.VALUE, value))
+
+    def ask(self, number: int) -> None:
+        """See `Beyond`."""
+        if (asked := self._asked.get(number)) is not None:
+            asked.release()
+
+    def stop(self, number: int) -> None:
+        """See `Beyond`."""
+        if (scope := self._scopes.get(number)) is not None:
+            scope.cancel()
+
+    def leave(self, number: int) -> None:
+        """See `Beyond`."""
+        if (left := self._left.get(number)) is not None:
+            left.set()
+        if number not in self._values:  # it has not been entered
+            self.stop(number)
+
+    def value(self, number: int) -> Any:
+        """See `Beyond`."""
+        return self._values.get(number)
+
+
+def _alone(error: Exception) -> Exception:
+    """What a task group has wrapped, if it is one."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,222 @@
+"""What a session was made of, written down so that it can be made again: without providers, keys and secrets.
+
+Of the settings only those are kept that a session's answers depend on (`_KEPT`). What an operator has composed in
+Python cannot be written down: of tools their descriptions are, and a replay runs none; a pipeline's hook is named, and
+whoever replays has to bring it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from server.config.agents import Agent, Crew, Route
+from server.config.guarding import GuardRule
+from server.config.providers import Providers
+from server.config.settings import Interruption, Settings, Waits
+from server.config.sources import SessionSources
+from server.dialects.registry import DIALECTS, DialectTable, Opening, SessionDialect
+from server.domain.limits import Limits
+from server.domain.values import ResumeOffer
+from server.domain.wire import Wire
+from server.journal.door import Door
+from server.journal.file import JournalError
+from server.journal.seams import (
+    DoorModel,
+    DoorRecogniser,
+    DoorToolServers,
+    DoorTurnEnds,
+    DoorVad,
+    door_voice,
+)
+from server.journal.sessions import DoorSession, Made
+from server.journal.tools import door_model, door_tools
+from server.session.key_quota import KeyQuota
+from server.session.services import Services
+from server.session.turn_reports import NoObserver
+from stageflow.pipeline import Pipeline
+from stages.providers.calls import label_alike
+
+_KEPT = (
+    "language",
+    "instructions",
+    "turn_detection",
+    "eagerness",
+    "silence_duration_ms",
+    "lead_ms",
+    "unreported_lead_ms",
+    "output_chunk_ms",
+    "guard_words",
+    "guard_patterns",
+    "guard_max_chars",
+    "guard_refusal",
+    "confirmed_tools",
+)
+_GROUPS: Mapping[str, Callable[..., Any]] = {
+    "interruption": Interruption,
+    "deadlines": Waits,
+    "limits": Limits,
+}
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a session came to be."""
+
+    path: str
+    subprotocol: str | None
+    opening: Opening
+    owner: str | None = None
+    offer: ResumeOffer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What stands beyond the door of a session that is recorded."""
+
+    wire: Wire
+    dialect: SessionDialect
+    providers: Providers
+    quota: KeyQuota
+
+
+def setup_of(sources: SessionSources, beginning: Beginning, seed: bytes) -> dict[str, Any]:
+    """What is written down of a session."""
+    settings, crew, opening = sources.settings, sources.crew, beginning.opening
+    hook = crew.hook
+    return {
+        "format": _FORMAT,
+        "seed": seed,
+        "settings": {name: getattr(settings, name) for name in _KEPT}
+        | {name: getattr(settings, name).model_dump() for name in _GROUPS},
+        "agents": [agent.model_dump(mode="json", exclude={"llm", "tools"}) for agent in crew.agents],
+        "own_models": sorted(sources.providers.models),
+        "routes": [route.model_dump(mode="json") for route in crew.routes],
+        "guard": [rule.model_dump(mode="json") for rule in crew.guard],
+        "tool_names": {name: sorted(names) for name, names in crew.tool_names.items()},
+        "hook": None if hook is None else f"{hook.__module__}:{getattr(hook, '__qualname__', '')}",
+        "prepared": dict(sources.services.pipelines.prepared),
+        "providers": list(sources.providers.names),
+        "languages": sources.providers.languages,
+        "has_end_of_turn": sources.providers.end_of_turn is not None,
+        "has_tool_servers": sources.providers.tool_servers is not None,
+        "path": beginning.path,
+        "subprotocol": beginning.subprotocol,
+        "address": opening.address,
+        "config": opening.config,
+        "abilities": opening.abilities,
+        "max_clips_s": opening.max_clips_s,
+        "hosting": opening.hosting,
+        "pinned": opening.pinned,
+        "owner": beginning.owner,
+        "offer": None if beginning.offer is None else [beginning.offer.token, beginning.offer.grace_s],
+    }
+
+
+def make_session(
+    door: Door,
+    setup: Mapping[str, Any],
+    sources: SessionSources | None = None,
+    live: Live | None = None,
+    *,
+    dialects: DialectTable = DIALECTS,
+    hook: Callable[[Pipeline], Pipeline] | None = None,
+) -> DoorSession:
+    """The session of a setup: with what is live beyond the door, or in a replay without. Raises JournalError."""
+    if setup["format"] != _FORMAT:
+        raise JournalError(f"this recording is of another version ({setup['format']})")
+    if setup["hook"] is not None and hook is None and sources is None:
+        raise JournalError(f"the pipeline was edited by {setup['hook']}: name the server that has it (--app)")
+    dialect = _dialect(door, setup, dialects) if live is None else live.dialect
+    made = Made(
+        dialect,
+        _services(door, setup, sources, live, hook),
+        None if live is None else live.wire,
+        None if live is None else live.quota,
+        setup["owner"],
+        None if setup["offer"] is None else ResumeOffer(*setup["offer"]),
+    )
+    return DoorSession(door, made)
+
+
+def _dialect(door: Door, setup: Mapping[str, Any], dialects: DialectTable) -> SessionDialect:
+    route = dialects.find(setup["path"], setup["subprotocol"])
+    if route is None:
+        raise JournalError(f"nothing is spoken here at {setup['path']} ({setup['subprotocol']})")
+    opening = Opening(
+        setup["config"],
+        setup["abilities"],
+        setup["max_clips_s"],
+        setup["hosting"],
+        setup["pinned"],
+        door.ids,
+        setup["address"],
+    )
+    return route.make(opening)
+
+
+def _services(
+    door: Door, setup: Mapping[str, Any], sources: SessionSources | None, live: Live | None, hook: Any
+) -> Services:
+    crew = _crew(door, setup, sources, hook)
+    providers = _providers(door, setup, None if live is None else live.providers)
+    settings = _settings(setup["settings"]) if sources is None else sources.settings
+    beyond: Any = None if sources is None else sources.services
+    of_process = {
+        "unix_time_s": lambda: door.notes.read("unix_time_s", lambda: beyond.unix_time_s()),
+        "may_wait": lambda: door.notes.read("may_wait", lambda: beyond.may_wait()),
+        "observer": NoObserver() if sources is None else sources.services.observer,
+    }
+    services = SessionSources.of(settings, providers, crew, **of_process).services
+    return replace(services, pipelines=replace(services.pipelines, prepared=setup["prepared"]))
+
+
+def _settings(kept: Mapping[str, Any]) -> Settings:
+    groups = {name: make(**kept[name]) for name, make in _GROUPS.items()}
+    return Settings.model_construct(**{**kept, **groups})
+
+
+def _crew(door: Door, setup: Mapping[str, Any], sources: SessionSources | None, hook: Any) -> Crew:
+    tools = door_tools(door, "crew", lambda: () if sources is None else sources.crew.tools)
+    if sources is not None:
+        return replace(sources.crew, tools=tools)
+    return Crew(
+        tuple(Agent(**agent) for agent in setup["agents"]),
+        tuple(Route(**route) for route in setup["routes"]),
+        tools,
+        {name: frozenset(names) for name, names in setup["tool_names"].items()},
+        hook,
+        tuple(GuardRule(**rule) for rule in setup["guard"]),
+    )
+
+
+def _providers(door: Door, setup: Mapping[str, Any], live: Providers | None) -> Providers:
+    """The session's providers, seen through its door."""
+    models = {
+        name: DoorModel(door, None if live is None else live.models[name], f"model of {name}")
+        for name in setup["own_models"]
+    }
+    beyond: Any = live
+    providers = Providers(
+        DoorRecogniser(door, None if live is None else live.recogniser),
+        door_model(door, None if live is None else live.model),
+        door_voice(door, None if live is None else live.voice),
+        tuple(setup["providers"]),
+        DoorTurnEnds(door, None if live is None else live.end_of_turn) if setup["has_end_of_turn"] else None,
+        partial(DoorVad, door, lambda: beyond.detector()),
+        setup["languages"],
+        models,
+        DoorToolServers(door, None if live is None else live.tool_servers)
+        if setup["has_tool_servers"]
+        else None,
+        lambda: door_tools(door, "operator", lambda: beyond.operator_tools()),
+        None if live is None else live.db,
+    )
+    if live is not None:  # calls are counted as those of the providers
+        label_alike(providers.recogniser, live.recogniser)
+        label_alike(providers.model, live.model)
+        label_alike(providers.voice, live.voice)
+        for name, model in live.models.items():
+            label_alike(models[name], model)
+    return providers
