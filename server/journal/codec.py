@@ -4,7 +4,7 @@ Nothing but what is listed here is ever made of a file, so that one from a stran
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from types import ModuleType
@@ -13,20 +13,35 @@ from typing import Any
 import numpy as np
 
 from audio import formats
+from server.conversation import kept_items
 from server.dialects.realtime import locks, session
 from server.domain import errors as domain_errors
 from server.domain import limits, mcp_tools, values
 from server.domain.wire import WireClosed
 from server.output.link import HistoryLost
 from server.response import prepared
+from server.session import snapshot
 from server.tools import mcp_policy
 from stageflow import context, tools
 from stages import errors, ports
 from stages.client_tools import client_tool
 
 _MODULES: tuple[ModuleType, ...] = (
-    ports, tools, context, formats, values, mcp_tools, limits, prepared, mcp_policy, locks, session,
-)  # fmt: skip
+    ports,
+    tools,
+    context,
+    formats,
+    values,
+    mcp_tools,
+    limits,
+    prepared,
+    mcp_policy,
+    locks,
+    session,
+    snapshot,
+    kept_items,
+)
+"""What is in them may be made of a file."""
 _KEPT = (
     "kind",
     "retry_after_s",
@@ -92,6 +107,8 @@ class Packer:
         for kinds, tag, say in self._ways():
             if isinstance(value, kinds):
                 return {"$": tag, **say(value)}
+        if isinstance(value, Sequence):
+            return [self.pack(one) for one in value]
         if dataclasses.is_dataclass(value) and type(value).__name__ in _classes():
             named = {
                 one.name: self.pack(getattr(value, one.name)) for one in dataclasses.fields(value) if one.init

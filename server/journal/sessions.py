@@ -15,6 +15,7 @@ from server.journal.wires import DoorWire
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.session import Session
+from server.session.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Made:
     quota: KeyQuota | None = None
     owner: str | None = None
     offer: ResumeOffer | None = None
+    restored: Snapshot | None = None
 
 
 class DoorSession(Session):
@@ -38,7 +40,9 @@ class DoorSession(Session):
         quota = DoorQuota(door, made.quota)
         wire = DoorWire(door, 0, made.wire)
         config = made.dialect.config
-        super().__init__(wire, made.dialect, made.services, config, quota, made.owner, door.ids, made.offer)
+        super().__init__(
+            wire, made.dialect, made.services, config, quota, made.owner, door.ids, made.offer, made.restored
+        )
         door.deeds["attach"] = self._attach_recorded
         door.deeds["end"] = super().end
 

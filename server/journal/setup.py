@@ -33,6 +33,7 @@ from server.journal.sessions import DoorSession, Made
 from server.journal.tools import door_model, door_tools
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
+from server.session.snapshot import Snapshot
 from server.session.turn_reports import NoObserver
 from stageflow.pipeline import Pipeline
 from stages.providers.calls import label_alike
@@ -69,6 +70,8 @@ class Beginning:
     opening: Opening
     owner: str | None = None
     offer: ResumeOffer | None = None
+    restored: Snapshot | None = None
+    """An earlier session that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def setup_of(sources: SessionSources, beginning: Beginning, seed: bytes) -> dict
         "max_clips_s": opening.max_clips_s,
         "hosting": opening.hosting,
         "pinned": opening.pinned,
+        "not_honoured": opening.not_honoured,
+        "restored": beginning.restored,
         "owner": beginning.owner,
         "offer": None if beginning.offer is None else [beginning.offer.token, beginning.offer.grace_s],
     }
@@ -136,6 +141,7 @@ def make_session(
         None if live is None else live.quota,
         setup["owner"],
         None if setup["offer"] is None else ResumeOffer(*setup["offer"]),
+        setup["restored"],
     )
     return DoorSession(door, made)
 
@@ -152,6 +158,7 @@ def _dialect(door: Door, setup: Mapping[str, Any], dialects: DialectTable) -> Se
         setup["pinned"],
         door.ids,
         setup["address"],
+        setup["not_honoured"],
     )
     return route.make(opening)
 
