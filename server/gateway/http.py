@@ -125,7 +125,9 @@ class FrontDoor:
             return error_page(404, "not_found", "There is nothing here; sessions are at /v1/realtime.")
         if request.method not in ("GET", "HEAD"):
             return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
-        return self._tell_status(request) if path in _STATUS_PATHS else file_page(path, request.headers)
+        if path in _STATUS_PATHS:
+            return self._tell_status(request)
+        return file_page(path, request.headers, urlsplit(request.target).query)
 
     async def _answer(self, connection: ServerConnection, request: PlainRequest) -> Page | None:
         """What `decide` says, within the quotas; whoever is refused is counted."""

@@ -8,7 +8,7 @@ import { replayPage } from "./replay.js";
 const find = (id) => document.getElementById(id);
 const TOLD_MS = 2500;
 
-export let recording = new Recording();
+let recording = new Recording();
 let minutes = new Minutes();
 let beganMs = 0;
 let timer = 0;
@@ -28,6 +28,9 @@ export function keep(client) {
     find("keep").hidden = false;
   });
 }
+
+/** Both sides' sound of the newest conversation. */
+export const recorded = () => recording;
 
 /** Milliseconds since the conversation began, as the recording has them. */
 export const sinceBegin = now;

@@ -1,6 +1,6 @@
 /** The turns beside the conversation: press a line, and its turn explains itself; a strip of all waits; both sides' waves. */
 
-import { keep, recording, sinceBegin } from "./keeping.js";
+import { keep, recorded, sinceBegin } from "./keeping.js";
 import { accountOf, percentile, Turns } from "./turns.js";
 import { barsOf, renderBars } from "./waterfall.js";
 import { drawWaves } from "./waves.js";
@@ -46,6 +46,7 @@ function pause() {
 }
 
 function showWaves() {
+  const recording = recorded();
   find("time-line").hidden = recording.seconds < 1;
   if (!document.hidden && !find("time-line").hidden) drawWaves(find("waves"), recording, turns.marks);
 }
