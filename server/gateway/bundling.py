@@ -6,7 +6,7 @@ with `@import "x.css";` get what they name.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 _IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"\./([\w.-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
@@ -18,7 +18,9 @@ _CSS_IMPORT = re.compile(r'^@import "([\w.-]+)";\n', re.MULTILINE)
 def bundle(entry: str, sources: Mapping[str, str]) -> str:
     """One module that does and exports what `entry` does, with all that it imports; comments on lines of their own are
     left out. Raises ValueError for a form that is not understood and for modules that import each other in a circle."""
-    parts = [_wrapped(name, sources[name]) for name in _in_order(entry, sources, ())]
+    order: list[str] = []
+    _visit(entry, sources, order, ())
+    parts = [_wrapped(name, sources[name]) for name in order]
     names = ", ".join(_exports(sources[entry]))
     return "".join(parts) + (f"export const {{ {names} }} = {_variable(entry)};\n" if names else "")
 
@@ -28,15 +30,15 @@ def bundle_styles(entry: str, sources: Mapping[str, str]) -> str:
     return _CSS_IMPORT.sub(lambda match: bundle_styles(match[1], sources), sources[entry])
 
 
-def _in_order(name: str, sources: Mapping[str, str], above: tuple[str, ...]) -> Iterator[str]:
-    """The module and all that it needs, each once and after what it needs."""
+def _visit(name: str, sources: Mapping[str, str], order: list[str], above: tuple[str, ...]) -> None:
+    """Put the module and all that it needs into `order`, each once and after what it needs."""
     if name in above:
-        raise ValueError(f"{' imports '.join((*above, name))}")
-    seen: dict[str, None] = {}
+        raise ValueError(" imports ".join((*above, name)))
+    if name in order:
+        return
     for match in _IMPORT.finditer(sources[name]):
-        seen.update(dict.fromkeys(_in_order(match[2], sources, (*above, name))))
-    yield from seen
-    yield name
+        _visit(match[2], sources, order, (*above, name))
+    order.append(name)
 
 
 def _wrapped(name: str, source: str) -> str:

@@ -16,6 +16,7 @@ export class Transcript {
     this.explain = explain;
     this.lines = new Map();
     this.isAtEnd = true;
+    this.frame = 0; // in which it scrolls
     this.size = "";
     list.addEventListener("scroll", () => {
       if (this.size === sizeOf(list)) this.isAtEnd = this.isNearEnd(); // or it was not a person who scrolled
@@ -34,7 +35,6 @@ export class Transcript {
     if (isEmpty) return this.remove(id);
     const line = this.lines.get(id) ?? this.add(id, role);
     if (line.dataset.status === status && !isOpen) return;
-    const isNearEnd = this.isNearEnd();
     line.dataset.status = status;
     const [, words] = line.children;
     words.classList.toggle("waiting", !text && !rest);
@@ -42,7 +42,7 @@ export class Transcript {
     words.lastChild.textContent = status === "partial" ? rest : "";
     if (status === "interrupted") this.mark(words, text ? "– cut short" : "cut short");
     if (!isOpen) this.announce(`${WHO[role]}: ${text}`);
-    if (isNearEnd) this.scroll();
+    if (this.isAtEnd) this.scroll();
   }
 
   /** A line between two conversations. */
@@ -77,10 +77,17 @@ export class Transcript {
       words.addEventListener("click", () => getSelection().isCollapsed && this.explain(id));
     }
     line.append(who, words);
+    line.dataset.id = id;
     this.list.append(line);
     this.lines.set(id, line);
-    if (this.list.children.length > KEPT) this.list.firstElementChild.remove();
+    if (this.list.children.length > KEPT) this.forget(this.list.firstElementChild);
     return line;
+  }
+
+  /** A line that nobody scrolls back to. */
+  forget(line) {
+    this.lines.delete(line.dataset.id);
+    line.remove();
   }
 
   remove(id) {
@@ -100,8 +107,13 @@ export class Transcript {
     return scrollHeight - scrollTop - clientHeight < 120;
   }
 
+  /** Show the end, with the next frame: laying out the list after each word would keep a long one busy. */
   scroll() {
-    this.list.scrollTop = this.list.scrollHeight;
+    this.isAtEnd = true;
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.list.scrollTop = this.list.scrollHeight;
+    });
   }
 }
 

@@ -30,7 +30,9 @@ export function explain(client) {
       const whole = texts.get(id) ?? text;
       const turn = turns.cut({ id, text, rest: whole.slice(text.length) }, sinceBegin());
       if (turn) changed(turn);
-    } else if (rest) texts.set(id, text + rest);
+    }
+    if (rest) texts.set(id, text + rest);
+    else if (status !== "partial") texts.delete(id);
   });
   client.addEventListener("state", ({ detail }) => (detail.state === "closed" ? pause() : go()));
 }

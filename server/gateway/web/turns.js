@@ -5,6 +5,7 @@
 
 const TOOL_KINDS = new Set(["function_call", "mcp_call", "mcp_approval_request"]);
 const KEPT = 500;
+const OPEN = 64; // responses of which something may still be told
 
 export class Turns {
   constructor() {
@@ -28,6 +29,7 @@ export class Turns {
     if (!isNext) this.list.push(turn);
     if (this.list.length > KEPT) this.list.shift();
     this.open.set(response.id, turn);
+    if (this.open.size > OPEN) this.open.delete(this.open.keys().next().value);
     return turn;
   }
 

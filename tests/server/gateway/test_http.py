@@ -340,14 +340,13 @@ def test_what_a_page_loads_is_one_file_of_a_kind_and_is_kept_for_good() -> None:
     for path, most in (("/", 2), ("/connect.html", 2)):
         names = re.findall(
             r'<(?:link|script)[^>]* (?:src|href)="([\w-]+\.(?:js|css)[^"]*)"',
-            answer("GET", path).body.decode(),
+            str(answer("GET", path).body),
         )
         assert len(names) == most
         for name in names:
             page = answer("GET", f"/{name}")
             assert "immutable" in dict(page.headers)["Cache-Control"], "its name changes with it"
-            assert b"\nimport" not in page.body
-            assert b"@import" not in page.body
+            assert not re.search(r"(?<=\\n)@?import ", str(page.body))
     assert dict(answer("GET", "/app.js?v=old").headers)["Cache-Control"] == "no-cache"
     assert dict(answer("GET", "/voice.js").headers)["Cache-Control"] == "no-cache"
 
