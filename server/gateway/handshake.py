@@ -12,6 +12,7 @@ foreign page gets in by a DNS name that was pointed at us afterwards.
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -85,6 +86,22 @@ def is_host_trusted(headers: Headers, allowed: Sequence[str]) -> bool:
     known = {_origin(origin)[1] for origin in allowed}
     names = [_host(value, "http")[0] for value in headers.get_all("Host")]
     return all(name is not None and (is_local(name) or _is_address(name) or name in known) for name in names)
+
+
+def is_https(headers: Headers) -> bool:
+    """Whether the client has come over TLS that somebody before us has taken off.
+
+    Proxies say so. Where none does, a browser lets it be seen: it says `Sec-Fetch-Mode` over TLS only, or to its own
+    machine.
+    """
+    told = ",".join(headers.get_all("X-Forwarded-Proto")) or ",".join(
+        re.findall(r'proto="?(\w+)', ",".join(headers.get_all("Forwarded")), re.IGNORECASE)
+    )
+    if told:
+        return told.split(",")[0].strip().lower() == "https"
+    names = [_host(value, "http")[0] for value in headers.get_all("Host")]
+    is_elsewhere = bool(names) and all(name is not None and not is_local(name) for name in names)
+    return is_elsewhere and "Sec-Fetch-Mode" in headers
 
 
 def is_local(host: str) -> bool:

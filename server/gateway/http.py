@@ -24,6 +24,7 @@ from server.gateway.backstage import Backstage, Secrets, Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
     is_host_trusted,
+    is_https,
     is_key_accepted,
     is_origin_allowed,
     offered_subprotocols,
@@ -63,6 +64,8 @@ class PlainRequest:
     body: bytes = b""
     fault: BodyFault | None = None
     """Why the body could not be read."""
+    is_encrypted: bool = False
+    """Whether it came over TLS of our own."""
 
     @property
     def path(self) -> str:
@@ -93,7 +96,8 @@ class FrontDoor:
         body, fault = b"", None
         if isinstance(connection, GuardedConnection):
             body, fault = connection.request_body.body, connection.request_body.fault
-        plain = PlainRequest(request.method, request.path, request.headers, body, fault)
+        is_encrypted = connection.transport.get_extra_info("sslcontext") is not None
+        plain = PlainRequest(request.method, request.path, request.headers, body, fault, is_encrypted)
         page = await self._answer(connection, plain)
         return None if page is None else respond(connection, page, with_body=plain.method != "HEAD")
 
@@ -127,7 +131,8 @@ class FrontDoor:
             return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))
         if path in _STATUS_PATHS:
             return self._tell_status(request)
-        return file_page(path, request.headers, urlsplit(request.target).query)
+        is_secure = request.is_encrypted or is_https(request.headers)
+        return file_page(path, request.headers, urlsplit(request.target).query, is_secure=is_secure)
 
     async def _answer(self, connection: ServerConnection, request: PlainRequest) -> Page | None:
         """What `decide` says, within the quotas; whoever is refused is counted."""

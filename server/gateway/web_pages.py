@@ -60,11 +60,11 @@ def built(files: Mapping[str, WebFile]) -> Mapping[str, WebFile]:
 FILES = built(read_files(resources.files("server.gateway") / "web"))
 
 
-def file_page(path: str, asked: Headers, query: str = "") -> Page:
+def file_page(path: str, asked: Headers, query: str = "", *, is_secure: bool = False) -> Page:
     """The file at `path`, one of `FILES` or "/"; without its body for a client that has it already. With a `query`
-    that names its version a browser may keep it for good."""
+    that names its version a browser may keep it for good; `is_secure` is whether it has come over TLS."""
     path = _INDEX if path == "/" else path
-    file = _connect_page(asked) if path == _CONNECT else FILES[path]
+    file = _connect_page(asked, is_secure=is_secure) if path == _CONNECT else FILES[path]
     is_named = parse_qs(query).get("v") == [file.version]
     headers = [("Cache-Control", _FOREVER if is_named else _EACH_TIME), ("ETag", file.etag)]
     if path.endswith(_SHARED):
@@ -81,11 +81,11 @@ def file_page(path: str, asked: Headers, query: str = "") -> Page:
     return Page(200, body, file.content_type, tuple(headers), _POLICY)
 
 
-def _connect_page(headers: Headers) -> WebFile:
+def _connect_page(headers: Headers, *, is_secure: bool) -> WebFile:
     """The page for people who write clients, with the address under which they see us in its examples."""
     hosts = headers.get_all("Host")
     host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
-    secure = "s" if headers.get_all("X-Forwarded-Proto") == ["https"] else ""
+    secure = b"s" if is_secure else b""
     page = FILES[_CONNECT]
-    body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure.encode())
+    body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure)
     return WebFile(body, page.content_type)

@@ -54,6 +54,8 @@ async def test_the_printed_address_is_all_that_a_phone_needs(tmp_path: Path) -> 
             )
             assert await page.evaluate("isSecureContext")
             assert await page.evaluate("location.hash") == "", "the key stays in no history"
+            examples = await page.evaluate("fetch('connect.html').then((answer) => answer.text())")
+            assert f"<pre>wss://{address}:" in examples
             await page.click("#talk")
             await page.wait_for("document.getElementById('talk').dataset.state === 'listening'")
         with anyio.fail_after(10):
