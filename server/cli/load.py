@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="realtime, voice.v1, pcm, pcm:16000, pipecat or module:Class (default: what is taken)",
     )
     parser.add_argument("--api-key", help="the server's key, if it wants one")
+    parser.add_argument(
+        "--metrics",
+        metavar="URL",
+        help="where the server tells of itself (default: its /metrics, if it has them)",
+    )
     load = parser.add_argument_group("how much")
     load.add_argument(
         "--callers", type=int, help=f"so many at a time, one call after another (default: {CALLERS})"

@@ -50,6 +50,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
         () if arguments.search else (_load(arguments, seed),),
         Search(first=arguments.callers or 1, most=arguments.most) if arguments.search else None,
         not arguments.no_calibration,
+        arguments.metrics,
         Limits().scaled(arguments.late_limit),
         _environment(),
     )

@@ -6,6 +6,7 @@ from html import escape
 from server.client.load.charts import Point, histogram, points
 from server.client.load.figures import COUNTS, LATENCIES
 from server.client.load.report import Report, StepReport, TurnReport, shown_ms
+from server.client.load.server_side import ServerFigures
 from server.client.load.timelines import timeline
 
 _DRAWN = 60
@@ -149,6 +150,8 @@ def _step(step: StepReport) -> Iterator[str]:
     yield _card("Gaps over time, ms each", _gaps(step))
     yield _card("Counts", _counts(step))
     yield _card("The generator: whether these figures can be trusted", _generator(step))
+    if step.server is not None:
+        yield _card("The server, by its own account", _server(step.server))
     yield "</div>"
     if step.worst:
         yield "<h3>The turns that were waited for longest</h3>"
@@ -198,6 +201,28 @@ def _generator(step: StepReport) -> str:
             "of a core": f"{told['cpu']:.0%}",
         }
     )
+
+
+def _server(server: ServerFigures) -> str:
+    told = {
+        "of a core": None if server.cpu is None else f"{server.cpu:.0%}",
+        "memory, at most": None if server.memory_mb is None else f"{server.memory_mb:.0f} MB",
+        "sessions, at most": None if server.sessions is None else str(server.sessions),
+        "lag of its loop, mean": None
+        if server.loop_lag_mean_ms is None
+        else f"{server.loop_lag_mean_ms:g} ms",
+        "lag of its loop, p99": None
+        if server.loop_lag_p99_ms is None
+        else f"up to {server.loop_lag_p99_ms:g} ms",
+        **{f"waited for {worker}, at most": str(most) for worker, most in server.waiting.items()},
+        "first audio, mean": None if server.first_audio_ms is None else f"{server.first_audio_ms:.0f} ms",
+    }
+    for one in server.stages:
+        share = "" if one.share is None else f", {one.share:.0%} of that"
+        told[f"{one.stage}, {one.provider}, to its first result"] = (
+            f"{one.mean_ms:.0f} ms{share} (n={one.calls})"
+        )
+    return _pairs({name: value for name, value in told.items() if value is not None})
 
 
 def _pairs(facts: Mapping[str, str]) -> str:

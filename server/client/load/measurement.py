@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -25,6 +27,7 @@ from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
 from server.client.load.script import Mix
 from server.client.load.search import Search
+from server.client.load.server_side import Page, ServerSide, fetch_page, metrics_url
 from server.client.load.targets import target_name
 from server.client.load.wire import Target
 from server.domain.errors import ServerError
@@ -32,6 +35,7 @@ from server.domain.errors import ServerError
 RAMP_S_PER_CALLER = 0.05
 MOST_RAMP_S = 5.0
 PROGRESS_S = 5
+LOOK_S = 2.0
 FIRST_PROGRESS_S = (1, 2, 3)
 
 
@@ -56,6 +60,8 @@ class Order:
     loads: tuple[Load, ...] = ()
     search: Search | None = None
     calibrates: bool = True
+    metrics_url: str | None = None
+    """Where the server tells of itself; None: where servers do by custom, if this one does."""
     limits: Limits = field(default_factory=Limits)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +77,7 @@ class Measurement:
         self._find_voice = find_voice
         self._say = say
         self._steps: list[StepReport] = []
+        self._has_metrics = True
         self._calibration: dict[str, dict[str, object]] = {}
 
     async def run(self) -> Report:
@@ -84,6 +91,7 @@ class Measurement:
             )
         except ServerError as error:
             raise UnreachableError(str(error)) from error
+        await self._find_metrics()
         speak = await anyio.to_thread.run_sync(self._find_voice) if needs_voice(order.mix) else None
         voicebox = await anyio.to_thread.run_sync(make_voicebox, order.mix, place.target, speak, order.folder)
         is_interrupted = await self._until_interrupted(place, voicebox)
@@ -133,9 +141,13 @@ class Measurement:
         order = self._order
         name = f"{load.callers} callers" if load.callers else f"{len(load.times_s)} arrivals"
         self._say(f"{name} for {load.duration_s:g} s at {order.url} ({target_name(place.target)})")
-        runner = Runner(place, order.mix, voicebox, load, order.seed)
+        runner, server = Runner(place, order.mix, voicebox, load, order.seed), ServerSide()
         try:
-            await runner.run(self._watch)
+            async with anyio.create_task_group() as tasks:
+                if self._has_metrics:
+                    tasks.start_soon(self._look_at_the_server, server)
+                await runner.run(self._watch)
+                tasks.cancel_scope.cancel()
         finally:
             report = step_report(
                 name,
@@ -144,9 +156,31 @@ class Measurement:
                 order.objectives,
                 since_s=load.ramp_s,
                 limits=order.limits,
+                server=server.figures(),
             )
             self._steps.append(report)
         return report
+
+    async def _find_metrics(self) -> None:
+        """Whether the server tells of itself. Raises UnreachableError where it was said that it does."""
+        try:
+            await self._fetch()
+        except ServerError as error:
+            if self._order.metrics_url is not None:
+                raise UnreachableError(f"--metrics: {error}") from error
+            self._has_metrics = False
+
+    async def _fetch(self) -> Page:
+        url = self._order.metrics_url or metrics_url(self._order.url)
+        fetch = partial(fetch_page, url, self._order.api_key)
+        return await anyio.to_thread.run_sync(fetch, abandon_on_cancel=True)
+
+    async def _look_at_the_server(self, server: ServerSide) -> None:
+        """Every two seconds, until cancelled. A page that does not come is one less."""
+        while True:
+            with suppress(ServerError):
+                server.take(await self._fetch(), anyio.current_time())
+            await anyio.sleep(LOOK_S)
 
     def _watch(self, so_far: Run) -> None:
         if round(so_far.lasted_s) in FIRST_PROGRESS_S or round(so_far.lasted_s) % PROGRESS_S == 0:

@@ -14,6 +14,7 @@ from server.client.load.figures import PERCENTILES, Distribution, reckon
 from server.client.load.objectives import Objective, judge
 from server.client.load.run import Run
 from server.client.load.search import Search
+from server.client.load.server_side import ServerFigures
 from server.client.load.turns import CallRecord, Turn
 
 _BINS_MS = 50
@@ -95,6 +96,8 @@ class StepReport(_Model):
     generator: dict[str, float]
     invalid: list[str]
     """Why the generator's figures cannot be trusted; empty if they can."""
+    server: ServerFigures | None = None
+    """What the server said of itself meanwhile."""
     turns: list[TurnReport]
     worst: list[TurnReport]
 
@@ -138,6 +141,7 @@ def step_report(
     *,
     since_s: float,
     limits: Limits,
+    server: ServerFigures | None = None,
 ) -> StepReport:
     """One load."""
     figures, audit = reckon(run.calls, since_s), run.audit()
@@ -160,6 +164,7 @@ def step_report(
         verdicts=verdicts,
         generator=_generator(audit),
         invalid=list(audit.faults(limits)),
+        server=server,
         turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-_DRAWN_TURNS]]
         + [_turn(turn, is_drawn=True) for turn in turns[-_DRAWN_TURNS:]],
         worst=[_turn(turn, is_drawn=True, with_audio=True) for turn in run.worst],

@@ -120,11 +120,31 @@ def _step(step: StepReport) -> Iterator[str]:
         f"max {generator['send_late_max_ms']:.0f} ms; loop lag p99 {generator['loop_lag_p99_ms']:g} ms; "
         f"CPU {generator['cpu']:.0%}"
     )
+    yield from _server(step)
     for said in (
         *(f"broken: {one}" for one in _broken(step)),
         *(f"invalid: {fault}" for fault in step.invalid),
     ):
         yield f"  {said}"
+
+
+def _server(step: StepReport) -> Iterator[str]:
+    """What the server said of itself."""
+    if (server := step.server) is None:
+        return
+    facts = [
+        "" if server.cpu is None else f"CPU {server.cpu:.0%}",
+        "" if server.memory_mb is None else f"{server.memory_mb:.0f} MB",
+        "" if server.sessions is None else f"{server.sessions} sessions",
+        "" if server.loop_lag_p99_ms is None else f"loop lag p99 up to {server.loop_lag_p99_ms:g} ms",
+        *(f"{most} waiting for {worker}" for worker, most in server.waiting.items() if most),
+    ]
+    yield f"  server: {', '.join(fact for fact in facts if fact)}"
+    if server.first_audio_ms is not None:
+        stages = ", ".join(
+            f"{one.stage} {one.mean_ms:.0f} ms ({one.share or 0:.0%})" for one in server.stages
+        )
+        yield f"  server: first audio after {server.first_audio_ms:.0f} ms on average; {stages}"
 
 
 def _broken(step: StepReport) -> Iterator[str]:

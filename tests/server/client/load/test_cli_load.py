@@ -198,6 +198,14 @@ def test_nobody_there_ends_with_4(folder: Path, capsys: pytest.CaptureFixture[st
     assert "no server at" in capsys.readouterr().err
 
 
+def test_metrics_that_are_not_where_they_were_said_to_be_end_with_4(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", "--metrics", "http://127.0.0.1:9/metrics"]) == 4
+    assert "--metrics: no metrics at http://127.0.0.1:9/metrics" in capsys.readouterr().err
+
+
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"]["steps"]

@@ -1,0 +1,141 @@
+"""What a server says of itself, from the pages of its `/metrics`: ours, another's, and what is none."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from server.client.load.audit import Limits
+from server.client.load.html_report import html
+from server.client.load.report import step_report, whole_report
+from server.client.load.run import Run
+from server.client.load.server_side import ServerSide, fetch_page, metrics_url, read_page
+from server.client.load.text_reports import table
+from server.domain.errors import ServerError
+from server.telemetry.metrics import Metrics
+
+BEFORE = """
+process_cpu_seconds_total 10.0
+process_resident_memory_bytes 1e+08
+stageflow_voice_sessions 1.0
+stageflow_voice_worker_waiting{worker="voice"} 0.0
+stageflow_voice_first_audio_seconds_count 2
+stageflow_voice_first_audio_seconds_sum 9.0
+"""
+AFTER = """
+# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.
+process_cpu_seconds_total 14.0
+process_resident_memory_bytes 1.5e+08
+stageflow_voice_sessions 5.0
+stageflow_voice_worker_waiting{worker="voice"} 2.0
+stageflow_voice_first_audio_seconds_count 12
+stageflow_voice_first_audio_seconds_sum 17.0
+stageflow_voice_provider_first_byte_seconds_count{kind="tts",provider="b"} 10.0
+stageflow_voice_provider_first_byte_seconds_sum{kind="tts",provider="b"} 2.0
+stageflow_voice_provider_first_byte_seconds_count{kind="stt",provider="a"} 10.0
+stageflow_voice_provider_first_byte_seconds_sum{kind="stt",provider="a"} 4.0
+stageflow_voice_loop_lag_seconds_bucket{le="0.005"} 98.0
+stageflow_voice_loop_lag_seconds_bucket{le="0.01"} 99.0
+stageflow_voice_loop_lag_seconds_bucket{le="+Inf"} 100.0
+stageflow_voice_loop_lag_seconds_count 100
+stageflow_voice_loop_lag_seconds_sum 0.2
+"""
+
+
+def seen(*pages: str) -> ServerSide:
+    side = ServerSide()
+    for number, page in enumerate(pages):
+        side.take(read_page(page), 10.0 * number)
+    return side
+
+
+def test_what_grew_between_two_pages_is_what_the_load_did() -> None:
+    figures = seen(
+        BEFORE, AFTER, BEFORE.replace("10.0", "14.0").replace("_count 2", "_count 12").replace("9.0", "17.0")
+    ).figures()
+    assert figures is not None
+    assert (figures.cpu, figures.memory_mb, figures.sessions, figures.waiting) == (
+        0.4,
+        150.0,
+        5,
+        {"voice": 2},
+    )
+    told = seen(BEFORE, AFTER).figures()
+    assert told is not None
+    assert (told.first_audio_ms, told.loop_lag_mean_ms, told.loop_lag_p99_ms) == (800.0, 2.0, 10.0)
+    assert [(one.stage, one.mean_ms, one.share, one.calls) for one in told.stages] == [
+        ("stt", 400.0, 0.5, 10),
+        ("tts", 200.0, 0.25, 10),
+    ]
+
+
+def test_it_stands_beside_what_the_callers_heard() -> None:
+    step = step_report(
+        "5 callers", 5, Run(), (), since_s=0, limits=Limits(), server=seen(BEFORE, AFTER).figures()
+    )
+    report = whole_report(
+        [step], None, target="ws://host", protocol="pcm", seed=1, environment={}, calibration={}
+    )
+    said = table(report)
+    assert "server: CPU 40%, 150 MB, 5 sessions, loop lag p99 up to 10 ms, 2 waiting for voice" in said
+    assert "first audio after 800 ms on average; stt 400 ms (50%), tts 200 ms (25%)" in said
+    assert "The server, by its own account" in html(report)
+
+
+def test_our_server_has_the_names_that_are_looked_for() -> None:
+    names = {name for name, _ in read_page(Metrics(lambda: 3).page())}
+    assert {"stageflow_voice_sessions", "stageflow_voice_loop_lag_seconds_count"} <= names
+    assert "stageflow_voice_first_audio_seconds_sum" in names
+
+
+def test_another_server_tells_what_all_tell() -> None:
+    figures = seen(
+        "process_cpu_seconds_total 1.0\nother_total 3\n", "process_cpu_seconds_total 3.0\n"
+    ).figures()
+    assert figures is not None
+    assert (figures.cpu, figures.sessions, figures.first_audio_ms, figures.stages) == (0.2, None, None, [])
+    assert ServerSide().figures() is None
+
+
+@contextmanager
+def page(status: int, body: str) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.server_address[1]}/v1/realtime"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, "", "HTTP 401"),
+        (200, "<html>", "none that are known"),
+        (200, "process_cpu_seconds_total x", "no metrics at"),
+    ],
+)
+def test_what_is_no_page_is_said(status: int, body: str, said: str) -> None:
+    with page(status, body) as url, pytest.raises(ServerError, match=said):
+        fetch_page(metrics_url(url), None)
+
+
+def test_the_page_is_fetched_from_where_it_is_by_custom() -> None:
+    with page(200, AFTER) as url:
+        assert fetch_page(metrics_url(url), "key")[("stageflow_voice_sessions", ())] == 5.0
+    with pytest.raises(ServerError, match="no metrics at"):
+        fetch_page(metrics_url(url), None)
+    assert metrics_url("wss://host:1/v1/realtime?a=b") == "https://host:1/metrics"
