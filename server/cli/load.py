@@ -6,28 +6,33 @@ there.
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 
-from server.cli.load_order import CALLERS, embedded_voice, read_order
+from server.cli.load_order import CALLERS, embedded_voice, read_order, split_address
 from server.client.load.audit import Limits
 from server.client.load.comparison import Change, compare, read_report
+from server.client.load.fleet import KEY_VARIABLE
 from server.client.load.html_report import html
 from server.client.load.measurement import Measurement, UnreachableError
 from server.client.load.report import Report, schema
 from server.client.load.text_reports import junit, markdown, table
+from server.client.load.worker import worker
 from server.domain.errors import ServerError
 from stages.errors import StagesError
 
+_BACKEND = {"use_uvloop": sys.platform != "win32"}
 HELD, BROKEN, USAGE, INVALID, UNREACHABLE = range(5)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whom to call, with what, how often, and where to keep what was heard."""
-    parser.add_argument("target", nargs="?", help="the server, such as ws://127.0.0.1:8080")
+    parser.add_argument("target", nargs="?", help="the server, such as ws://127.0.0.1:8080, or `worker`")
     parser.add_argument("scenario", nargs="?", type=Path, help="a YAML file; without one, a mix of questions")
     parser.add_argument(
         "--protocol",
@@ -56,6 +61,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", type=float, default=30.0, help="seconds of each load (default: %(default)g)"
     )
     load.add_argument("--seed", type=int, help="of everything that is drawn (default: the scenario's)")
+    _several_arguments(parser)
+    _judging_arguments(parser)
+    _report_arguments(parser)
+
+
+def _several_arguments(parser: argparse.ArgumentParser) -> None:
+    several = parser.add_argument_group("several processes, and several machines")
+    several.add_argument(
+        "--processes", type=int, default=1, help="so many make the calls (default: %(default)s)"
+    )
+    several.add_argument(
+        "--workers",
+        metavar="HOST:PORT,...",
+        help="these make the calls: `stageflow-voice load worker`, on other machines",
+    )
+    several.add_argument(
+        "--worker-key",
+        default=os.environ.get(KEY_VARIABLE),
+        help=f"what a worker wants to be told (default: {KEY_VARIABLE} of the environment)",
+    )
+    several.add_argument(
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:9300", help="of a worker (default: %(default)s)"
+    )
+    several.add_argument("--once", action="store_true", help="a worker ends with its first controller")
+
+
+def _judging_arguments(parser: argparse.ArgumentParser) -> None:
     judging = parser.add_argument_group("what must hold")
     judging.add_argument(
         "--objectives", help='instead of those of the scenario: "v2v_p95<1200,gaps=0,missed=0"'
@@ -76,6 +108,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     judging.add_argument(
         "--no-calibration", action="store_true", help="do not measure the reference agent first"
     )
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("reports")
     out.add_argument("--html", type=Path, default=Path("load-report.html"), help="(default: %(default)s)")
     out.add_argument("--json", type=Path, dest="json_path", help="all figures; `--schema` prints its schema")
@@ -90,9 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(schema(), indent=2))
         return HELD
     try:
+        if arguments.target == "worker":
+            return _work(arguments)
         order, before = read_order(arguments), arguments.compare and read_report(arguments.compare)
         measurement = Measurement(order, embedded_voice, _say)
-        report = anyio.run(measurement.run, backend_options={"use_uvloop": sys.platform != "win32"})
+        report = anyio.run(measurement.run, backend_options=_BACKEND)
     except (ServerError, StagesError) as error:
         _complain(error)
         return UNREACHABLE if isinstance(error, UnreachableError) else USAGE
@@ -102,6 +139,33 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {change.figure}: {change.before:g} → {change.now:g}, {change.said}")
     _write(arguments, report, changes)
     return _code(report, changes)
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    """Make calls for controllers, until Ctrl-C. Raises ServerError."""
+    host, port = split_address("--listen", arguments.listen)
+    key = arguments.worker_key
+    if key is None and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ServerError(
+            f"--listen {arguments.listen}: whoever reaches it may have it call anybody; set --worker-key"
+        )
+    anyio.run(_serve_controllers, host, port, key, arguments.once, backend_options=_BACKEND)
+    return HELD
+
+
+async def _serve_controllers(host: str, port: int, key: str | None, is_once: bool) -> None:
+    try:
+        async with worker(host, port, key) as (bound, gone), anyio.create_task_group() as tasks:
+            shown = f"[{host}]" if ":" in host else host
+            print(f"listening on {shown}:{bound}", flush=True)
+            if is_once:
+                await gone.wait()
+            else:
+                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    await anext(signals)
+            tasks.cancel_scope.cancel()
+    except OSError as error:
+        raise ServerError(f"--listen {host}:{port}: {error.strerror or error}") from error
 
 
 def _code(report: Report, changes: Sequence[Change]) -> int:

@@ -24,6 +24,7 @@ from server.domain.errors import ServerError
 from stages.errors import StagesError
 
 CALLERS = 5
+MOST_PORT = 65_535
 
 
 def read_order(arguments: argparse.Namespace) -> Order:
@@ -39,21 +40,43 @@ def read_order(arguments: argparse.Namespace) -> Order:
     _check_numbers(arguments)
     _check_places(arguments)
     return Order(
-        url,
-        target,
-        arguments.api_key,
-        mix.model_copy(update={"seed": seed}),
-        arguments.scenario.parent if arguments.scenario else Path(),
-        objectives,
-        arguments.duration,
-        seed,
-        () if arguments.search else (_load(arguments, seed),),
-        Search(first=arguments.callers or 1, most=arguments.most) if arguments.search else None,
-        not arguments.no_calibration,
-        arguments.metrics,
-        Limits().scaled(arguments.late_limit),
-        _environment(),
+        url=url,
+        target=target,
+        api_key=arguments.api_key,
+        mix=mix.model_copy(update={"seed": seed}),
+        folder=arguments.scenario.parent if arguments.scenario else Path(),
+        objectives=objectives,
+        duration_s=arguments.duration,
+        seed=seed,
+        loads=() if arguments.search else (_load(arguments, seed),),
+        search=Search(first=arguments.callers or 1, most=arguments.most) if arguments.search else None,
+        protocol=arguments.protocol,
+        processes=arguments.processes,
+        workers=_workers(arguments.workers),
+        worker_key=arguments.worker_key,
+        calibrates=not arguments.no_calibration,
+        metrics_url=arguments.metrics,
+        limits=Limits().scaled(arguments.late_limit),
+        environment=_environment(),
     )
+
+
+def _workers(written: str | None) -> tuple[str, ...]:
+    """`host:port,host:port`. Raises ServerError."""
+    addresses = [part.strip() for part in (written or "").split(",") if part.strip()]
+    for address in addresses:
+        split_address("--workers", address)
+    if written is not None and not addresses:
+        raise ServerError("--workers: name them, as host:port,host:port")
+    return tuple(dict.fromkeys(addresses))
+
+
+def split_address(option: str, written: str) -> tuple[str, int]:
+    """`host:port`, or `[::1]:port`. Raises ServerError."""
+    host, colon, port = written.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) <= MOST_PORT):
+        raise ServerError(f"{option}: {written!r} is no host:port")
+    return host.strip("[]"), int(port)
 
 
 def _url(text: str) -> str:
@@ -69,6 +92,8 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
             arguments.callers is not None and not 1 <= arguments.callers <= 10_000,
             "--callers: from 1 to 10000",
         ),
+        (not 1 <= arguments.processes <= 256, "--processes: from 1 to 256"),
+        (arguments.processes > 1 and arguments.workers is not None, "either --processes or --workers"),
         (not 1 <= arguments.most <= 10_000, "--most: from 1 to 10000"),
         (not (1 <= arguments.duration <= 86_400), "--duration: from 1 to 86400 seconds"),
         (not (0 <= arguments.gate < math.inf), "--gate: per cent, 0 or more"),

@@ -1,5 +1,6 @@
 """Whether the generator itself kept up: if not, its figures say nothing of the server, and the run is invalid. Pure."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +70,28 @@ class Audit:
     loop_lag_p99_ms: float
     loop_lag_max_ms: float
     cpu: float
-    """Share of one core."""
+    """Share of one core, of the process that used the most."""
     realtime_ratio: float
     """Of the frames that were due, so many were sent."""
+
+    @classmethod
+    def of_all(cls, audits: Sequence["Audit"]) -> "Audit":
+        """Of several generators, each figure of the one that did worst; frames are added."""
+
+        def worst(read: Callable[["Audit"], float]) -> float:
+            return max(map(read, audits), default=0.0)
+
+        return cls(
+            sum(one.frames for one in audits),
+            worst(lambda one: one.send_late_p50_ms),
+            worst(lambda one: one.send_late_p99_ms),
+            worst(lambda one: one.send_late_max_ms),
+            worst(lambda one: one.loop_lag_p50_ms),
+            worst(lambda one: one.loop_lag_p99_ms),
+            worst(lambda one: one.loop_lag_max_ms),
+            worst(lambda one: one.cpu),
+            min((one.realtime_ratio for one in audits), default=1.0),
+        )
 
     def faults(self, limits: Limits) -> tuple[str, ...]:
         """Why the run is invalid; empty if it is not."""

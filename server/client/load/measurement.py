@@ -6,11 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 
 from server.client.load.audit import Limits
 from server.client.load.calibration import measure_in_process, measure_over_socket
+from server.client.load.fleet import Fleet, WorkerError, connected, spawned
+from server.client.load.jobs import Job, make_job
 from server.client.load.mouth import Voicebox
 from server.client.load.objectives import Objective
 from server.client.load.place import Place, probe
@@ -20,9 +23,8 @@ from server.client.load.report import (
     bars_report,
     step_report,
     whole_report,
-    worst_calls,
 )
-from server.client.load.run import Run
+from server.client.load.run import Findings, Progress
 from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
 from server.client.load.script import Mix
@@ -59,6 +61,12 @@ class Order:
     seed: int
     loads: tuple[Load, ...] = ()
     search: Search | None = None
+    protocol: str | None = None
+    """The name of `target`, as it was given."""
+    processes: int = 1
+    workers: tuple[str, ...] = ()
+    """Instead of this process these, as `host:port`."""
+    worker_key: str | None = None
     calibrates: bool = True
     metrics_url: str | None = None
     """Where the server tells of itself; None: where servers do by custom, if this one does."""
@@ -78,6 +86,7 @@ class Measurement:
         self._say = say
         self._steps: list[StepReport] = []
         self._has_metrics = True
+        self._fleet: Fleet | None = None
         self._calibration: dict[str, dict[str, object]] = {}
 
     async def run(self) -> Report:
@@ -94,7 +103,7 @@ class Measurement:
         await self._find_metrics()
         speak = await anyio.to_thread.run_sync(self._find_voice) if needs_voice(order.mix) else None
         voicebox = await anyio.to_thread.run_sync(make_voicebox, order.mix, place.target, speak, order.folder)
-        is_interrupted = await self._until_interrupted(place, voicebox)
+        is_interrupted = await self._with_fleet(place, voicebox)
         return whole_report(
             self._steps,
             order.search,
@@ -105,6 +114,17 @@ class Measurement:
             calibration=self._calibration,
             interrupted=is_interrupted,
         )
+
+    async def _with_fleet(self, place: Place, voicebox: Voicebox) -> bool:
+        order = self._order
+        if not order.workers and order.processes == 1:
+            return await self._until_interrupted(place, voicebox)
+        fleet = connected(order.workers, order.worker_key) if order.workers else spawned(order.processes)
+        try:
+            async with fleet as self._fleet:
+                return await self._until_interrupted(place, voicebox)
+        except WorkerError as error:
+            raise UnreachableError(str(error)) from error
 
     async def _until_interrupted(self, place: Place, voicebox: Voicebox) -> bool:
         """Measure, and tell whether Ctrl-C came before the end."""
@@ -141,18 +161,18 @@ class Measurement:
         order = self._order
         name = f"{load.callers} callers" if load.callers else f"{len(load.times_s)} arrivals"
         self._say(f"{name} for {load.duration_s:g} s at {order.url} ({target_name(place.target)})")
-        runner, server = Runner(place, order.mix, voicebox, load, order.seed), ServerSide()
+        crew, server = self._crew(place, voicebox, load), ServerSide()
         try:
             async with anyio.create_task_group() as tasks:
                 if self._has_metrics:
                     tasks.start_soon(self._look_at_the_server, server)
-                await runner.run(self._watch)
+                await crew.run()
                 tasks.cancel_scope.cancel()
         finally:
             report = step_report(
                 name,
                 load.callers or None,
-                runner.so_far,
+                crew.findings,
                 order.objectives,
                 since_s=load.ramp_s,
                 limits=order.limits,
@@ -182,9 +202,57 @@ class Measurement:
                 server.take(await self._fetch(), anyio.current_time())
             await anyio.sleep(LOOK_S)
 
-    def _watch(self, so_far: Run) -> None:
-        if round(so_far.lasted_s) in FIRST_PROGRESS_S or round(so_far.lasted_s) % PROGRESS_S == 0:
-            self._say(f"{so_far.lasted_s:4.0f} s: {so_far.talking} calls, {worst_calls(so_far.calls)}")
+    def _crew(self, place: Place, voicebox: Voicebox, load: Load) -> "_Crew":
+        order = self._order
+        if self._fleet is None:
+            return _Alone(Runner(place, order.mix, voicebox, load, order.seed), self._watch)
+        protocol = order.protocol or target_name(place.target)
+        job = make_job(place, protocol, order.mix, voicebox, load, order.seed)
+        return _Together(self._fleet, job, self._watch)
+
+    def _watch(self, progress: Progress) -> None:
+        if round(progress.lasted_s) in FIRST_PROGRESS_S or round(progress.lasted_s) % PROGRESS_S == 0:
+            self._say(f"{progress.lasted_s:4.0f} s: {progress}")
+
+
+class _Crew(Protocol):
+    """Whoever makes the calls of one load."""
+
+    @property
+    def findings(self) -> Findings: ...
+
+    async def run(self) -> None: ...
+
+
+class _Alone:
+    """This process."""
+
+    def __init__(self, runner: Runner, watch: Callable[[Progress], object]) -> None:
+        self._runner = runner
+        self._watch = watch
+
+    @property
+    def findings(self) -> Findings:
+        return self._runner.so_far.findings()
+
+    async def run(self) -> None:
+        await self._runner.run(lambda so_far: self._watch(so_far.progress()))
+
+
+class _Together:
+    """Several others."""
+
+    def __init__(self, fleet: Fleet, job: Job, watch: Callable[[Progress], object]) -> None:
+        self._fleet = fleet
+        self._job = job
+        self._watch = watch
+
+    @property
+    def findings(self) -> Findings:
+        return self._fleet.findings
+
+    async def run(self) -> None:
+        await self._fleet.run(self._job, self._watch)
 
 
 def closed_load(callers: int, duration_s: float) -> Load:

@@ -12,10 +12,10 @@ from server.client.load.audit import Audit, Limits
 from server.client.load.calibration import Bar, Bars
 from server.client.load.figures import PERCENTILES, Distribution, reckon
 from server.client.load.objectives import Objective, judge
-from server.client.load.run import Run
+from server.client.load.run import Findings
 from server.client.load.search import Search
 from server.client.load.server_side import ServerFigures
-from server.client.load.turns import CallRecord, Turn
+from server.client.load.turns import Turn
 
 _BINS_MS = 50
 _MOST_TURNS = 2_000
@@ -136,7 +136,7 @@ def schema() -> dict[str, Any]:
 def step_report(
     load: str,
     callers: int | None,
-    run: Run,
+    run: Findings,
     objectives: Sequence[Objective],
     *,
     since_s: float,
@@ -144,7 +144,7 @@ def step_report(
     server: ServerFigures | None = None,
 ) -> StepReport:
     """One load."""
-    figures, audit = reckon(run.calls, since_s), run.audit()
+    figures, audit = reckon(run.calls, since_s), run.audit
     verdicts = [
         VerdictReport(objective=str(one.objective), value=_round(one.value), holds=one.holds)
         for one in judge(figures, objectives)
@@ -163,7 +163,7 @@ def step_report(
         whys=_count(call.why for call in run.calls if call.why),
         verdicts=verdicts,
         generator=_generator(audit),
-        invalid=list(audit.faults(limits)),
+        invalid=[*audit.faults(limits), *run.faults],
         server=server,
         turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-_DRAWN_TURNS]]
         + [_turn(turn, is_drawn=True) for turn in turns[-_DRAWN_TURNS:]],
@@ -190,16 +190,6 @@ def bars_report(bars: Bars | None) -> dict[str, BarReport | None]:
         return {}
     found: Mapping[str, Bar | None] = {"v2v": bars.answer, "barge_stop": bars.stop, "gaps": bars.gap}
     return {name: None if bar is None else BarReport(**asdict(bar)) for name, bar in found.items()}
-
-
-def worst_calls(calls: Sequence[CallRecord]) -> str:
-    """The worst figures so far, for a line of progress."""
-    figures = reckon(calls)
-    v2v = figures.latencies["v2v"]
-    said = {name: int(figures.counts[name]) for name in ("gaps", "missed", "lost", "refused")}
-    parts = [f"{count} {name}" for name, count in said.items() if count]
-    slowest = f"slowest {v2v.most:.0f} ms" if v2v.most is not None else "none answered yet"
-    return ", ".join([f"{int(figures.counts['turns'])} turns", slowest, *parts])
 
 
 def shown_ms(latency: LatencyReport | None, percent: int) -> str:

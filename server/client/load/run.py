@@ -1,18 +1,78 @@
-"""What has happened in a run so far: its calls, and how the generator did. Pure."""
+"""What has happened in a run, here or in several processes: its calls, and how the generator did. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from server.client.load.audit import Audit, Lateness
+from server.client.load.figures import reckon
 from server.client.load.turns import CallRecord, Turn
 
 WORST = 10
 """Turns whose audio is kept."""
 
+_TOLD = ("gaps", "missed", "lost", "refused")
+
+
+@dataclass(slots=True)
+class Findings:
+    """All that is known of a run when it is over."""
+
+    calls: list[CallRecord]
+    lasted_s: float
+    audit: Audit
+    faults: tuple[str, ...] = ()
+    """Why it says nothing, besides what the audit finds."""
+
+    @property
+    def worst(self) -> list[Turn]:
+        """The turns that were waited for longest, of those that were answered; the last first."""
+        return worst_of([turn for call in self.calls for turn in call.turns])
+
+    @classmethod
+    def of_all(cls, parts: Sequence["Findings"]) -> "Findings":
+        """Of several processes, as if it had been one."""
+        calls = sorted((call for part in parts for call in part.calls), key=lambda call: call.number)
+        return cls(
+            calls,
+            max((part.lasted_s for part in parts), default=0.0),
+            Audit.of_all([part.audit for part in parts]),
+            tuple(fault for part in parts for fault in part.faults),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run goes."""
+
+    lasted_s: float
+    talking: int
+    turns: int
+    slowest_ms: float | None
+    counts: dict[str, int]
+    """Of what is not to be, as far as there was any."""
+
+    @classmethod
+    def of_all(cls, parts: Sequence["Progress"]) -> "Progress":
+        """Of several processes together."""
+        slowest = [part.slowest_ms for part in parts if part.slowest_ms is not None]
+        return cls(
+            max((part.lasted_s for part in parts), default=0.0),
+            sum(part.talking for part in parts),
+            sum(part.turns for part in parts),
+            max(slowest, default=None),
+            {name: sum(part.counts.get(name, 0) for part in parts) for name in _TOLD},
+        )
+
+    def __str__(self) -> str:
+        slowest = "none answered yet" if self.slowest_ms is None else f"slowest {self.slowest_ms:.0f} ms"
+        worst = [f"{count} {name}" for name, count in self.counts.items() if count]
+        return ", ".join([f"{self.talking} calls, {self.turns} turns", slowest, *worst])
+
 
 @dataclass(slots=True)
 class Run:
-    """What has happened so far."""
+    """What has happened so far in this process."""
 
     calls: list[CallRecord] = field(default_factory=list)
     talking: int = 0
@@ -33,11 +93,33 @@ class Run:
             late.n / self.due_frames if self.due_frames else 1.0,
         )  # fmt: skip
 
+    def findings(self) -> Findings:
+        """What is known by now."""
+        return Findings(self.calls, self.lasted_s, self.audit())
+
+    def progress(self) -> Progress:
+        """How it goes."""
+        figures = reckon(self.calls)
+        counts = {name: int(figures.counts[name]) for name in _TOLD}
+        slowest_ms = figures.latencies["v2v"].most
+        return Progress(self.lasted_s, self.talking, figures.turns, slowest_ms, counts)
+
     def keep_worst(self, call: CallRecord) -> None:
         """Keep the audio of the ten turns that were waited for longest, and of no others."""
-        found = sorted([*self.worst, *call.turns], key=lambda turn: turn.v2v_ms or -inf, reverse=True)
-        self.worst = [turn for turn in found if turn.v2v_ms is not None][:WORST]
-        kept = {id(turn) for turn in self.worst}
-        for turn in found:
-            if id(turn) not in kept:
-                turn.audio = None
+        found = [*self.worst, *call.turns]
+        self.worst = worst_of(found)
+        drop_audio(found, self.worst)
+
+
+def worst_of(turns: Sequence[Turn]) -> list[Turn]:
+    """The ten that were waited for longest."""
+    found = sorted(turns, key=lambda turn: turn.v2v_ms or -inf, reverse=True)
+    return [turn for turn in found if turn.v2v_ms is not None][:WORST]
+
+
+def drop_audio(turns: Sequence[Turn], kept: Sequence[Turn]) -> None:
+    """Keep the audio of these alone."""
+    ids = {id(turn) for turn in kept}
+    for turn in turns:
+        if id(turn) not in ids:
+            turn.audio = None

@@ -24,6 +24,9 @@ __all__ = ["Load", "Place", "Run", "Runner"]
 RETRY_S = 0.5
 """Pause of a caller that was refused."""
 
+FEW = 50
+"""Of more callers than these each tenth keeps what it hears, and listens for words: that costs."""
+
 LAG_STEP_S = 0.02
 
 
@@ -36,6 +39,9 @@ class Load:
     times_s: tuple[float, ...] = ()
     ramp_s: float = 0.0
     """In which the callers begin, evenly."""
+    share: tuple[int, int] = (0, 1)
+    """Of so many processes the one of this number: it makes each so-manieth call. All calls are the same however many
+    processes there are."""
 
 
 class Runner:
@@ -47,7 +53,6 @@ class Runner:
         self._voicebox = voicebox
         self._load = load
         self._seed = seed
-        self._numbers = count()
         self._zero_s = 0.0
         self.so_far = Run()
 
@@ -68,22 +73,23 @@ class Runner:
     async def _start_all(self) -> None:
         load = self._load
         async with anyio.create_task_group() as calls:
-            for number in range(load.callers):
-                calls.start_soon(self._keep_calling, load.ramp_s * number / load.callers)
-            for due_s in load.times_s:
+            first, step = load.share
+            for number in range(first, load.callers, step):
+                calls.start_soon(self._keep_calling, number)
+            for number, due_s in list(enumerate(load.times_s))[first::step]:
                 await anyio.sleep_until(self._zero_s + due_s)
-                calls.start_soon(self._call, due_s)
+                calls.start_soon(self._call, number, due_s)
 
-    async def _keep_calling(self, first_s: float) -> None:
+    async def _keep_calling(self, caller: int) -> None:
         """One caller of the closed model: one call after another."""
-        await anyio.sleep_until(self._zero_s + first_s)
-        while True:
-            record = await self._call(_now() - self._zero_s)
+        callers = self._load.callers
+        await anyio.sleep_until(self._zero_s + self._load.ramp_s * caller / callers)
+        for number in count(caller, callers):
+            record = await self._call(number, _now() - self._zero_s)
             if record.ending in (Ending.REFUSED, Ending.LOST):
                 await anyio.sleep(RETRY_S)
 
-    async def _call(self, intended_s: float) -> CallRecord:
-        number = next(self._numbers)
+    async def _call(self, number: int, intended_s: float) -> CallRecord:
         scenario = choose(self._mix, number, self._seed)
         record = CallRecord(number, scenario.name, intended_s)
         self.so_far.calls.append(record)
@@ -93,7 +99,8 @@ class Runner:
             record.ending, record.why = Ending.REFUSED, str(unreachable(self._place.url, error))
             return record
         record.connected_s = _now() - self._zero_s
-        manner = Manner(self._mix.prebuffer_ms, self._load.callers <= 50 or number % 10 == 0, self._seed)
+        is_canary = max(self._load.callers, len(self._load.times_s)) <= FEW or number % 10 == 0
+        manner = Manner(self._mix.prebuffer_ms, is_canary, self._seed)
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
         comes_back = self._place.target.can_resume and scenario.loses_its_line
         talk = Talk(connection, self._place, caller, self.so_far, comes_back=comes_back)

@@ -177,6 +177,7 @@ def fetch_page(url: str, api_key: str | None) -> Page:
         with urllib.request.urlopen(request, timeout=_FETCH_S) as response:
             page = read_page(response.read(_MOST_BYTES).decode(errors="replace"))
     except urllib.error.HTTPError as error:
+        error.close()
         raise ServerError(f"no metrics at {url}: HTTP {error.code}") from error
     except (OSError, ValueError) as error:
         raise ServerError(f"no metrics at {url}: {error}") from error

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+import pybase64
+from pydantic import PlainSerializer, PlainValidator
 
 from audio.formats import Samples
 from server.client.load.words import WordsHeard
@@ -32,6 +37,19 @@ class Outcome(StrEnum):
     """Something was heard, or fell silent, that should not have."""
     DISCARDED = "discarded"
     """Nothing can be said; `reason` says why."""
+
+
+def _write_audio(samples: Samples | None) -> str | None:
+    return None if samples is None else pybase64.b64encode(samples.astype("<i2").tobytes()).decode()
+
+
+def _read_audio(written: Any) -> Samples | None:
+    """Samples, or base64 of them. Raises ValueError."""
+    if isinstance(written, str):
+        return np.frombuffer(pybase64.b64decode(written, validate=True), "<i2")
+    if written is None or isinstance(written, np.ndarray):
+        return written
+    raise ValueError("must be base64")
 
 
 @dataclass(slots=True)
@@ -72,7 +90,7 @@ class Turn:
     answer_ms: float | None = None
     """From its first to its last sound."""
     was_cut: bool = False
-    audio: Samples | None = None
+    audio: Annotated[Samples | None, PlainValidator(_read_audio), PlainSerializer(_write_audio)] = None
     """What was heard, where that is kept."""
     rate_hz: int = 0
 

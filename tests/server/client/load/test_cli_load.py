@@ -133,6 +133,14 @@ def test_worse_than_before_ends_with_1(folder: Path) -> None:
         assert main(["load", url, "mix.yaml", *LAX, *slow, "--compare", "old.json"]) == 1
 
 
+def test_several_processes_make_the_calls_of_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, "--processes", "2", "--json", "r.json"]) == 0
+    report = Report.model_validate_json((folder / "r.json").read_bytes())
+    assert {turn.call % 2 for turn in report.steps[0].turns} == {0, 1}
+    assert "all objectives held" in capsys.readouterr().out
+
+
 def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search = ["--search", "gaps=0,turns>0", "--most", "2"]
     arguments = [word for word in LAX if word not in ("--callers", "2")]
@@ -155,6 +163,11 @@ def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.Capt
         ([NOBODY, "mix.yaml", "--duration", "nan"], "--duration: from 1"),
         ([NOBODY, "mix.yaml", "--callers", "2", "--arrivals", "poisson:1"], "either --callers or --arrivals"),
         ([NOBODY, "mix.yaml", "--compare", "none.json"], "--compare none.json: No such file"),
+        ([NOBODY, "mix.yaml", "--processes", "0"], "--processes: from 1"),
+        ([NOBODY, "mix.yaml", "--workers", "host"], "--workers: 'host' is no host:port"),
+        ([NOBODY, "mix.yaml", "--workers", "h:1", "--processes", "2"], "either --processes or --workers"),
+        (["worker", "--listen", "nowhere"], "--listen: 'nowhere' is no host:port"),
+        (["worker", "--listen", "0.0.0.0:0"], "set --worker-key"),
         ([NOBODY, "mix.yaml", "--html", "nowhere/r.html"], "nowhere/r.html: it cannot be written"),
     ],
 )
@@ -196,6 +209,12 @@ def test_who_cannot_be_reached_ends_with_4(
 def test_nobody_there_ends_with_4(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", NOBODY, "mix.yaml"]) == 4
     assert "no server at" in capsys.readouterr().err
+
+
+def test_workers_that_are_not_there_end_with_4(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *LAX, "--workers", "127.0.0.1:9"]) == 4
+    assert "no worker at 127.0.0.1:9" in capsys.readouterr().err
 
 
 def test_metrics_that_are_not_where_they_were_said_to_be_end_with_4(

@@ -45,7 +45,9 @@ def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0) -> Run:
 def report(*runs: Run, search: Search | None = None, limits: Limits = Limits()) -> Report:  # noqa: B008  # frozen
     objectives = read_objectives(["v2v_p95<1000,gaps=0,lost=0"])
     steps = [
-        step_report(f"{10 * number} callers", 10 * number, one, objectives, since_s=0.0, limits=limits)
+        step_report(
+            f"{10 * number} callers", 10 * number, one.findings(), objectives, since_s=0.0, limits=limits
+        )
         for number, one in enumerate(runs, 1)
     ]
     return whole_report(
@@ -122,7 +124,7 @@ def test_a_turn_is_drawn_with_its_packets_its_marks_and_what_waited() -> None:
     record = call(scenario(SAY), Conduct(answer_ms=400, gaps=((200, 60),)), keeps_audio=True)
     (turn,) = record.turns
     turn.shift(10.0)
-    step = step_report("1 caller", 1, Run(calls=[record]), (), since_s=0.0, limits=Limits())
+    step = step_report("1 caller", 1, Run(calls=[record]).findings(), (), since_s=0.0, limits=Limits())
     (told,) = step.turns
     assert [name for _, name in told.marks] == ["answer done"]
     assert len(told.packets) == 20

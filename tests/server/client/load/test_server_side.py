@@ -73,7 +73,7 @@ def test_what_grew_between_two_pages_is_what_the_load_did() -> None:
 
 def test_it_stands_beside_what_the_callers_heard() -> None:
     step = step_report(
-        "5 callers", 5, Run(), (), since_s=0, limits=Limits(), server=seen(BEFORE, AFTER).figures()
+        "5 callers", 5, Run().findings(), (), since_s=0, limits=Limits(), server=seen(BEFORE, AFTER).figures()
     )
     report = whole_report(
         [step], None, target="ws://host", protocol="pcm", seed=1, environment={}, calibration={}

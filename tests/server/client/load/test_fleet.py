@@ -1,0 +1,165 @@
+"""Several processes under one controller: the same calls as from one, and what they found as if it were one's."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+import numpy as np
+import pytest
+
+from server.client.load.audit import Audit
+from server.client.load.fleet import Fleet, WorkerError, connected
+from server.client.load.jobs import FROM_WORKER, Done, make_job
+from server.client.load.place import Place
+from server.client.load.reference import Conduct
+from server.client.load.reference_server import reference_server
+from server.client.load.run import Findings, Progress
+from server.client.load.runner import Load, Runner
+from server.client.load.script import Mix
+from server.client.load.targets import Voice
+from server.client.load.turns import CallRecord
+from server.client.load.worker import worker
+from tests.server.client.load.booth import SAY, call, scenario, voicebox
+
+QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
+MIX = Mix(
+    seed=3,
+    scenarios=(
+        scenario({"silence_ms": 60}, SAY, {"hang_up": True}, think_ms=(0, 200)),
+        scenario({"noise_ms": 200}, {"hang_up": True}, name="noise"),
+    ),
+)
+LOAD = Load(3.0, times_s=(0.0, 0.1, 0.2, 0.3, 0.4))
+
+
+@asynccontextmanager
+async def workers(count: int, key: str | None = None) -> AsyncIterator[list[str]]:
+    """Workers in this process, behind sockets."""
+    if count == 0:
+        yield []
+        return
+    async with worker("127.0.0.1", 0, key) as (port, _), workers(count - 1, key) as others:
+        yield [f"127.0.0.1:{port}", *others]
+
+
+def ignore(_: Progress) -> None:
+    """What is told meanwhile."""
+
+
+def said(calls: list[CallRecord]) -> list[tuple[object, ...]]:
+    """Which calls there were, and at which sample of each something was said first."""
+    return [
+        (one.number, one.scenario, one.ending, round(one.turns[0].said_s[0] - (one.connected_s or 0), 6))
+        for one in sorted(calls, key=lambda one: one.number)
+    ]
+
+
+async def test_the_calls_are_the_same_however_many_processes_make_them() -> None:
+    box = voicebox(*MIX.scenarios)
+    async with reference_server(QUICK) as url, workers(2) as addresses, connected(addresses, None) as fleet:
+        place = Place(url, Voice)
+        alone = Runner(place, MIX, box, LOAD, seed=3)
+        job = make_job(place, "voice.v1", MIX, box, LOAD, seed=3)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(alone.run)
+            tasks.start_soon(fleet.run, job, ignore)
+        found = fleet.findings
+    assert said(found.calls) == said(alone.so_far.calls)
+    assert len({one.scenario for one in found.calls}) == 2
+    assert found.faults == ()
+    assert found.audit.frames > 100
+    assert len(job.sounds) == 2
+    for key, utterance in job.voicebox().steps.items():
+        assert np.array_equal(utterance.samples, box.steps[key].samples)
+        assert utterance.voiced_s == box.steps[key].voiced_s
+
+
+async def test_what_was_found_by_then_is_told_when_the_load_is_cancelled() -> None:
+    mix = Mix(scenarios=(scenario({"silence_ms": 60_000}),))
+    told: list[Progress] = []
+    async with reference_server(QUICK) as url, workers(2) as addresses, connected(addresses, None) as fleet:
+        job = make_job(
+            Place(url, Voice), "voice.v1", mix, voicebox(*mix.scenarios), Load(3600, callers=3), seed=1
+        )
+        with anyio.CancelScope() as scope:
+
+            def stop(progress: Progress) -> None:
+                told.append(progress)
+                if progress.talking == 3:
+                    scope.cancel()
+
+            await fleet.run(job, stop)
+        assert [one.number for one in fleet.findings.calls] == [0, 1, 2]
+    assert told[-1].talking == 3
+
+
+async def test_a_worker_that_is_gone_makes_the_run_invalid() -> None:
+    mix = Mix(scenarios=(scenario({"silence_ms": 300}),))
+    leaves = anyio.Event()
+    async with AsyncExitStack() as others, reference_server(QUICK) as url, workers(1) as staying:
+        addresses = [*staying, *await others.enter_async_context(workers(1))]
+        async with connected(addresses, None) as fleet, anyio.create_task_group() as tasks:
+
+            async def leave() -> None:
+                await leaves.wait()
+                await others.aclose()
+
+            tasks.start_soon(leave)
+            load = Load(2.5, callers=2)
+            job = make_job(Place(url, Voice), "voice.v1", mix, voicebox(*mix.scenarios), load, seed=1)
+            await fleet.run(job, lambda _: leaves.set())
+        found = fleet.findings
+    assert [fault.split(":")[0] for fault in found.faults] == ["the worker 127.0.0.1"]
+    assert {one.number % 2 for one in found.calls} == {0}
+
+
+async def test_workers_that_cannot_be_had_are_named() -> None:
+    async with workers(1, "secret") as (address,):
+        with pytest.raises(WorkerError, match=r"no worker at .*401"):
+            async with connected([address], "wrong"):
+                pass
+        async with connected([address], "secret"):
+            with pytest.raises(WorkerError, match=r"no worker at .*503"):
+                async with connected([address], "secret"):
+                    pass
+    with pytest.raises(WorkerError, match="start one with"):
+        async with connected([address], None):
+            pass
+
+
+async def test_a_worker_says_what_it_cannot_do_and_serves_on() -> None:
+    box = voicebox(*MIX.scenarios)
+    async with reference_server(QUICK) as url, workers(1) as addresses, connected(addresses, None) as fleet:
+        job = make_job(Place(url, Voice), "nowhere:Target", MIX, box, Load(1.0, callers=1), seed=1)
+        with pytest.raises(WorkerError, match="cannot do this: --protocol nowhere:Target"):
+            await fleet.run(job, ignore)
+        await fleet.run(job.model_copy(update={"protocol": "voice.v1"}), ignore)
+        assert fleet.findings.calls
+
+
+def test_findings_survive_the_way() -> None:
+    record = call(scenario(SAY, SAY), keeps_audio=True)
+    audit = Audit(10, 0.1, 2.0, 3.0, 0.1, 0.5, 0.9, 0.4, 1.0)
+    sent = Done(findings=Findings([record], 12.5, audit))
+    got = FROM_WORKER.validate_json(sent.model_dump_json())
+    assert isinstance(got, Done)
+    assert (got.findings.audit, got.findings.lasted_s) == (audit, 12.5)
+    (back,) = got.findings.calls
+    for turn, again in zip(record.turns, back.turns, strict=True):
+        assert np.array_equal(turn.audio, again.audio)  # type: ignore[arg-type]
+        turn.audio = again.audio = None
+    assert back == record
+
+
+def test_several_audits_are_as_bad_as_the_worst_and_progress_is_added() -> None:
+    good, bad = (
+        Audit(10, 0.1, 2.0, 3.0, 0.1, 0.5, 0.9, 0.4, 1.0),
+        Audit(20, 0.2, 1.0, 9.0, 0.1, 0.5, 0.8, 0.9, 0.7),
+    )
+    assert Audit.of_all([good, bad]) == Audit(30, 0.2, 2.0, 9.0, 0.1, 0.5, 0.9, 0.9, 0.7)
+    both = Progress.of_all([Progress(2.0, 3, 4, None, {"gaps": 1}), Progress(3.0, 1, 2, 700.0, {"gaps": 2})])
+    assert str(both) == "4 calls, 6 turns, slowest 700 ms, 3 gaps"
+
+
+def test_a_fleet_of_nobody_has_found_nothing() -> None:
+    assert Fleet({}).findings.calls == []
