@@ -16,8 +16,8 @@ from audio.formats import Samples
 from server.app import App
 from server.client.client import RealtimeClient
 from server.config.choice import choose
+from server.config.environment import load_settings
 from server.config.providers import load_providers
-from server.config.settings import load_settings
 from stages.testing.fakes import ScriptedModel
 
 HZ = 24_000

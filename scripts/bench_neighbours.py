@@ -21,8 +21,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from server.app import App
+from server.config.environment import load_settings
 from server.config.providers import Providers
-from server.config.settings import load_settings
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import Stream, pack_frame
 from server.first_use import set_aside

@@ -30,8 +30,8 @@ from websockets.exceptions import ConnectionClosed
 from audio.files import read_audio
 from audio.resample import Resampler
 from server.app import App
+from server.config.environment import load_settings
 from server.config.providers import Providers
-from server.config.settings import load_settings
 from stages.testing.fakes import ScriptedModel, ScriptedRecogniser, ScriptedVoice
 
 QUESTION = Path(__file__).parents[1] / "tests" / "data" / "speech" / "cards_002.wav"

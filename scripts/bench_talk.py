@@ -19,8 +19,8 @@ from audio.resample import Resampler
 from audio.vad import WebRtcVad
 from server.app import App
 from server.client.client import RealtimeClient
+from server.config.environment import load_settings
 from server.config.providers import load_providers
-from server.config.settings import load_settings
 from server.turntaking.endpointing import EAGERNESS
 
 SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"

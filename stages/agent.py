@@ -14,11 +14,8 @@ A tool never leaves silence for ever: it has a deadline, and running late, faili
 result that the model can read and speak about.
 """
 
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
 
 import anyio
 
@@ -26,12 +23,12 @@ from stageflow.context import Message
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.stages.inputs import UndeclaredDependencyError
 from stageflow.tools import Tool, ToolCall, ToolRegistry, ToolResult
+from stages.agent_profile import AgentLimits, AgentProfile, ToolUse
 from stages.client_tools import Toolbox
 from stages.contract import (
     AGENT,
     CALLED,
     CLIENT_TOOLS,
-    ENRICHMENTS,
     HEARD_UNTIL,
     MAX_TOKENS,
     ROUTE,
@@ -41,11 +38,11 @@ from stages.contract import (
     TOOL_CHOICE,
     AgentOutcome,
 )
+from stages.enrichments import enrichments
 from stages.errors import ProviderError, ProviderRejected, StageSettingsError
 from stages.patience import failed, within, within_hearing
 from stages.ports import (
     NOTHING_SAID,
-    Expects,
     Finished,
     LanguageModel,
     ModelEvent,
@@ -58,55 +55,6 @@ from stages.text.whole import WholePieces
 
 _RETRY_S = 1.0
 """With less time left than this, a request is not made again."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentProfile:
-    """One agent that a route can lead to."""
-
-    name: str
-    model: LanguageModel | None = None
-    """Its own model; without one it is the run's `llm_provider` port."""
-    instructions: str = ""
-    tools: ToolRegistry | None = None
-    """Its own tools, for sessions that bring none in their `tool_registry` port."""
-    max_tokens: int | None = None
-    may_be_silent: bool = False
-    """Whether an empty answer is an answer. If not, it is a failure: the person waits for one."""
-    tool_names: frozenset[str] | None = None
-    """Of the tools that there are, those that it may call, a name with `*` at its end for all that begin so; all if not
-    given."""
-    expects: Expects | None = None
-    """What kind of answer it asks for, unless its model says so."""
-
-    def may_call(self, name: str) -> bool:
-        """Whether a tool of this name is among its own."""
-        if self.tool_names is None or name in self.tool_names:
-            return True
-        return any(one.endswith("*") and name.startswith(one[:-1]) for one in self.tool_names)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolUse:
-    """A tool that was called, and what came of it."""
-
-    call: ToolCall
-    result: ToolResult
-
-
-@dataclass(frozen=True, slots=True)
-class AgentLimits:
-    """How long a turn may take, in seconds of waiting for the model or for a tool."""
-
-    first_token_s: float = 10.0
-    """To the first sign of each request, one retry included, and from each thought to the next sign."""
-    gap_s: float = 5.0
-    """To the next token, once all that was said has been heard; where nobody listens, `first_token_s` counts."""
-    answer_s: float = 60.0
-    """For all requests of the turn together."""
-    tool_s: float = 15.0
-    """For one call, whatever the tool itself allows."""
-    tool_rounds: int = 4
 
 
 class AgentStage:
@@ -208,7 +156,7 @@ class _Answer:
         raise AssertionError("the last round returns")
 
     def _question(self, words_of: str) -> list[Message]:
-        told = (self._profile.instructions, _enrichments(self._ctx))
+        told = (self._profile.instructions, enrichments(self._ctx))
         messages = [Message(role="system", content=text) for text in told if text]
         messages += self._ctx.snapshot.messages
         words = self._ctx.inputs.require_from(words_of, TEXT)
@@ -340,22 +288,6 @@ def _has_route(ctx: StageContext, router: str) -> bool:
         return ctx.inputs.get_from(router, ROUTE) is not None
     except UndeclaredDependencyError:
         return False
-
-
-def _enrichments(ctx: StageContext) -> str:
-    """What is known beside the conversation, for the model; empty if nothing."""
-    found: dict[str, Any] = {}
-    for key in ENRICHMENTS:
-        if value := ctx.inputs.get(key) or getattr(ctx.snapshot, key):
-            found[key] = value
-    lines = [
-        f"{key}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in found.items()
-    ]
-    return "\n".join(["What is known, as data:", *lines]) if lines else ""
-
-
-def _plain(value: object) -> object:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def _message(result: ToolResult) -> Message:

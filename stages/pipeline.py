@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.graph import StageSpec, upstream
 from stageflow.pipeline import Pipeline, PipelineGraph
-from stages.agent import AgentLimits, AgentProfile, AgentStage
+from stages.agent import AgentStage
+from stages.agent_profile import AgentLimits, AgentProfile
 from stages.contract import AGENT, GUARD, ROUTER, STT, TTS, check_pipeline, in_stream_before, roles_of
 from stages.errors import StageSettingsError
 from stages.guard import GuardPolicy, GuardStage

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic_settings import DotEnvSettingsSource
 
 from server.config.chains import chain_of, names_in
+from server.config.environment import read_settings
 from server.config.file import FileContent, read_file
-from server.config.settings import PREFIX, Settings, read_settings
+from server.config.settings import PREFIX, Settings
 from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured, configure
 from stages.providers.registry import Kind, ProviderFault, find_provider

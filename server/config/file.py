@@ -24,8 +24,9 @@ from pydantic import (
 
 from server.config.agents import Agent, Composition, Route
 from server.config.guarding import GuardRule
-from server.config.settings import Interruption, Settings, Waits
+from server.config.settings import Settings
 from server.config.tool_servers import ToolServer
+from server.config.waits import Interruption, Waits
 from server.domain.limits import Limits
 from server.gateway.admission import KeyLimits, Quotas
 

@@ -6,7 +6,7 @@ from typing import Any
 from server.config.agents import Agent, Crew
 from server.config.settings import Settings
 from stageflow.errors import StageflowError
-from stages.agent import AgentLimits, AgentProfile
+from stages.agent_profile import AgentLimits, AgentProfile
 from stages.errors import StagesError
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import LivePipelines, VoicePipelineConfig, live_pipelines, standard_pipeline

@@ -12,7 +12,8 @@ import anyio.to_thread
 from audio.formats import SPEECH_HZ
 from audio.vad import Vad, WebRtcVad
 from server.config.choice import Choice, choose
-from server.config.settings import Settings, unusable
+from server.config.environment import unusable
+from server.config.settings import Settings
 from server.tools.mcp_policy import SETTING
 from stageflow.tools import Tool
 from stages.errors import ProviderRejected

@@ -1,36 +1,28 @@
-"""Environment in, one frozen object out, or one error that names every wrong variable at once.
+"""Everything an operator may set, in one frozen object that refuses what does not fit together.
 
 Every field is the variable `STAGEFLOW_VOICE_<FIELD>`; lists are separated by commas. A `.env` file in the
-working directory is read too, the environment wins. The keys of chat models keep the names that everybody
-uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
+working directory is read too, the environment wins (`server.config.environment`). The keys of chat models keep the
+names that everybody uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
 """
 
 import ipaddress
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
-    InitSettingsSource,
     NoDecode,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from server.cluster.opening import store_fault
 from server.config.keys import key_faults, limited_key_faults
 from server.config.languages import PHRASES, language_faults, with_language
 from server.config.recording import RecordingRules
-from server.config.setting_names import name_faults
-from server.domain.errors import ConfigError
+from server.config.waits import Interruption, Waits
 from server.domain.limits import Limits
 from server.gateway.addresses import Network, read_networks
 from server.gateway.admission import KeyLimits, Quotas
@@ -44,61 +36,6 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Words separated by commas in the environment."""
-
-
-class Interruption(BaseModel):
-    """When speech over an answer interrupts it, for clients that can hold the voice (`voice.v1`). To others any speech
-    does, but in the part that is protected."""
-
-    model_config = ConfigDict(frozen=True)
-
-    min_sound_ms: int = Field(96, ge=0, le=1_000)
-    """Voice of less is no word: it lowers the answer's voice for a moment and is dismissed unread."""
-    hold_after_ms: int = Field(300, ge=0, le=10_000)
-    """A sound that lasts so long holds the voice until it is known what it is."""
-    min_duration_ms: int = Field(800, ge=100, le=10_000)
-    """A voice that lasts so long is read at once; if that takes as long again, it interrupts unread."""
-    min_words: int = Field(1, ge=1, le=20)
-    """Words that interrupt, "mhm" and the like not counted; with more than one, voice alone never does."""
-    protect_ms: int = Field(0, ge=0, le=600_000)
-    """The first part of each answer, in which speech is kept and answered afterwards."""
-
-
-class Waits(BaseModel):
-    """How long the server waits for what, in seconds (`server.domain.deadlines`). What comes too late is told."""
-
-    model_config = ConfigDict(frozen=True)
-
-    recognise_s: float = Field(10.0, ge=0.5, le=120.0)
-    decide_s: float = Field(10.0, ge=0.5, le=120.0)
-    """For a guard or a router."""
-    first_token_s: float = Field(10.0, ge=0.5, le=600.0)
-    """For the first sign of a chat model, thoughts included; a slow local model wants more."""
-    token_gap_s: float = Field(5.0, ge=0.5, le=600.0)
-    """For its next token, once all that has been said is played out."""
-    answer_s: float = Field(120.0, ge=1.0, le=3600.0)
-    """For all that it takes for one answer; how long the listener listens does not count."""
-    voice_s: float = Field(5.0, ge=0.5, le=120.0)
-    audible_s: float = Field(2.5, ge=0.5, le=60.0)
-    """To something that can be heard after the end of a turn: then the server says that it takes a moment."""
-    think_s: float = Field(30.0, ge=1.0, le=3600.0)
-    """For an answer that cannot be heard yet, from one sign of life to the next."""
-    speak_s: float = Field(75.0, ge=5.0, le=3600.0)
-    """Of speech in one answer, which is cut there."""
-    write_s: float = Field(300.0, ge=5.0, le=3600.0)
-    """For an answer that is never heard."""
-    out_of_band_s: float = Field(60.0, ge=1.0, le=3600.0)
-    """For a response in text beside the conversation."""
-    overlap_s: float = Field(5.0, ge=0.5, le=60.0)
-    """For the verdict on a sound made during an answer; it then was no interruption."""
-    stall_s: float = Field(2.0, ge=0.5, le=60.0)
-    """For the next audio of a client in the middle of speech; what was said by then is all there is."""
-    clip_s: float = Field(20.0, ge=0.5, le=600.0)
-    """For the words of recorded clips in messages."""
-    mcp_call_s: float = Field(20.0, ge=0.5, le=600.0)
-    """For what comes of a call of an MCP tool."""
-    work_s: float = Field(30.0, ge=0.5, le=3600.0)
-    """For a WORK stage, which runs beside the answer."""
 
 
 class Settings(BaseSettings):
@@ -319,111 +256,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def load_settings(
-    overrides: Mapping[str, Any] | None = None, env_file: Path | None = Path(".env")
-) -> Settings:
-    """The settings from the environment, with the command line's `overrides` on top.
-
-    Raises ConfigError with one line for each wrong variable, and for each that is none.
-    """
-    settings, faults = read_settings(overrides or {}, env_file)
-    if settings is None or faults:
-        raise unusable(faults)
-    return settings
-
-
-def unusable(faults: Iterable[str]) -> ConfigError:
-    """The error of a configuration with these faults, a line each."""
-    return ConfigError("the configuration cannot be used:\n" + "\n".join(f"  {line}" for line in faults))
-
-
-def read_settings(
-    overrides: Mapping[str, Any],
-    env_file: Path | None = Path(".env"),
-    beneath: Mapping[str, Any] = MappingProxyType({}),
-    place_of: Callable[[str], str] | None = None,
-) -> tuple[Settings | None, list[str]]:
-    """The settings, or None, and every fault: a line each.
-
-    What is `beneath` counts where neither `overrides` nor the environment say anything; `place_of` says for a field of
-    it where it was written.
-    """
-    given = {key: value for key, value in overrides.items() if value is not None}
-    names = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
-    faults = name_faults(names, Settings.model_fields, PREFIX)
-    told = {
-        field
-        for field in beneath
-        if field not in given and (PREFIX + field).upper() not in map(str.upper, names)
-    }
-
-    def place(field: str) -> str:
-        return place_of(field) if place_of and field in told else variable_of(field)
-
-    make = _above(beneath) if beneath else Settings
-    settings = None
-    try:
-        settings = make(_env_file=env_file, **given)
-    except ValidationError as error:
-        faults += _lines(error, place) + _faults_beside(
-            error, partial(make, _env_file=env_file), given, place
-        )
-    except SettingsError as error:  # JSON that is none: pydantic-settings stops at the first
-        field = re.search(r'field "(\w+)"', str(error))
-        faults.append(f"{PREFIX + field[1].upper() if field else 'a variable'}: not JSON")
-    return settings, faults
-
-
-def variable_of(field: str) -> str:
-    """The variable that sets a field."""
-    alias = Settings.model_fields[field].validation_alias if field in Settings.model_fields else None
-    return alias if isinstance(alias, str) else field if field.isupper() else PREFIX + field.upper()
-
-
-def _above(beneath: Mapping[str, Any]) -> type[Settings]:
-    """Settings whose last source is this."""
-
-    class Above(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
-        ) -> tuple[Any, ...]:
-            return (*sources, *named.values(), InitSettingsSource(settings_cls, init_kwargs=dict(beneath)))
-
-    return Above
-
-
-def _faults_beside(
-    error: ValidationError,
-    make: Callable[..., Settings],
-    given: Mapping[str, Any],
-    place: Callable[[str], str],
-) -> list[str]:
-    """What our own checks across fields find, which are not made while single fields are wrong."""
-    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
-    if not wrong:
-        return []
-    fields = {name: field for name, field in Settings.model_fields.items() if name in wrong}
-    try:
-        make(**{**given, **{name: fields[name].default for name in fields}})
-    except ValidationError as beside:
-        return [line for line in _lines(beside, place) if line not in _lines(error, place)]
-    return []
-
-
-def _lines(error: ValidationError, place: Callable[[str], str]) -> list[str]:
-    lines = []
-    for fault in error.errors(include_url=False):
-        if not fault["loc"]:  # our own checks across fields: each line names its field already
-            for line in fault["msg"].removeprefix("Value error, ").splitlines():
-                field, _, rest = line.partition(":")
-                lines.append(f"{place(field)}:{rest}")
-            continue
-        field, *parts = map(str, fault["loc"])
-        variable = "__".join([place(field), *(part.upper() for part in parts)])
-        hidden = "KEY" in variable.upper() or isinstance(fault["input"], dict)
-        shown = "" if hidden else f" (got {fault['input']!r})"
-        lines.append(f"{variable}: {fault['msg']}{shown}")
-    return lines

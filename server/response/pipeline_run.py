@@ -23,7 +23,7 @@ from stageflow.context import ContextSnapshot
 from stageflow.pipeline import PipelineGraph, PipelineResults, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolRegistry
-from stages.agent import ToolUse
+from stages.agent_profile import ToolUse
 from stages.contract import HEARD_UNTIL, AgentOutcome, roles_of
 from stages.errors import StageSettingsError
 from stages.ports import Expects

@@ -15,8 +15,9 @@ from audio.formats import SPEECH_HZ, Samples
 from audio.resample import Resampler
 from server.app import App
 from server.client.client import WIRE_HZ, RealtimeClient
+from server.config.environment import load_settings
 from server.config.providers import Providers, load_providers
-from server.config.settings import Settings, load_settings
+from server.config.settings import Settings
 from stages.demo.agent import DemoAgent
 from stages.testing.wer import word_error_rate
 from tests.support.live_server import ask

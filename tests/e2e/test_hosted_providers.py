@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from audio.resample import Resampler
 from server.app import App
 from server.client.client import RealtimeClient
+from server.config.environment import load_settings
 from server.config.providers import Providers
-from server.config.settings import load_settings
 from stages.providers.deepgram.aura import AuraSettings, DeepgramAura
 from stages.providers.deepgram.nova import DeepgramNova, NovaSettings
 from stages.testing.fakes import EchoModel

@@ -139,7 +139,7 @@ async def test_without_the_sdk_the_remedy_is_named() -> None:
     program = (
         "import sys; sys.modules['mcp'] = None\n"
         "from server.config.providers import load_providers\n"
-        "from server.config.settings import load_settings\n"
+        "from server.config.environment import load_settings\n"
         "import anyio\n"
         "async def main():\n"
         "    given = dict(stt='scripted', agent='scripted', tts='scripted', vad='webrtc', end_of_turn='none')\n"

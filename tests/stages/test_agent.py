@@ -10,7 +10,8 @@ from stageflow.context import ContextSnapshot, Message
 from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.testing import run_stage
 from stageflow.tools import Tool, ToolCall, ToolRegistry
-from stages.agent import AgentLimits, AgentProfile, AgentStage, ToolUse
+from stages.agent import AgentStage
+from stages.agent_profile import AgentLimits, AgentProfile, ToolUse
 from stages.client_tools import client_tool
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.live import LiveStages

@@ -8,7 +8,8 @@ import pytest
 
 from stageflow import ContextSnapshot, Message, Stage, StagePorts, Tool, ToolCall, ToolRegistry
 from stageflow.testing import check_stage, run_stage
-from stages.agent import AgentProfile, AgentStage
+from stages.agent import AgentStage
+from stages.agent_profile import AgentProfile
 from stages.errors import ProviderBusy
 from stages.guard import GuardPolicy, GuardRule, GuardStage
 from stages.router import Route, RouterStage

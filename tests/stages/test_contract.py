@@ -7,7 +7,7 @@ import pytest
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineCancelled, PipelineResults
 from stageflow.tools import ToolCall
-from stages.agent import AgentProfile
+from stages.agent_profile import AgentProfile
 from stages.contract import AgentOutcome, Stop, check_pipeline, roles_of
 from stages.errors import StageSettingsError
 from stages.pipeline import VoicePipelineConfig, live_pipelines, standard_pipeline

@@ -10,7 +10,8 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.errors import PipelineCancelled, StageFailed
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool, ToolCall, ToolRegistry
-from stages.agent import AgentLimits, AgentProfile, AgentStage
+from stages.agent import AgentStage
+from stages.agent_profile import AgentLimits, AgentProfile
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.guard import GuardPolicy, GuardRule, GuardStage
 from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline, live_pipelines

@@ -15,8 +15,8 @@ import anyio.to_thread
 from server.app import App
 from server.client.client import RealtimeClient
 from server.config.agents import Crew
+from server.config.environment import load_settings
 from server.config.providers import Providers
-from server.config.settings import load_settings
 from server.dialects.registry import DIALECTS
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice

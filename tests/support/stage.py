@@ -43,7 +43,8 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
-from stages.agent import AgentProfile, AgentStage
+from stages.agent import AgentStage
+from stages.agent_profile import AgentProfile
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
     PipelineHook,

@@ -13,8 +13,8 @@ from audio.formats import Samples
 from audio.resample import Resampler
 from server.app import App
 from server.client.client import RealtimeClient
+from server.config.environment import load_settings
 from server.config.providers import load_providers
-from server.config.settings import load_settings
 from stages.testing.fakes import ScriptedVoice
 from tests.support.browser import CHROMIUM, browser
 from tests.support.live_server import LONG, live_server

@@ -20,16 +20,9 @@ from stageflow.tools import Tool
 from stages.errors import ErrorKind, ProviderError
 from stages.ports import ModelCapabilities, ModelEvent, OneTool, ToolChoice
 from stages.providers.openai.answer import Answer
+from stages.providers.openai.bodies import DONE, events_of, is_framed
 from stages.providers.openai.fitting import LIMIT_NAMES, Fit, LimitName
-from stages.providers.openai.http import (
-    DONE,
-    SILENCE_S,
-    Refusal,
-    Server,
-    ServerSettings,
-    events_of,
-    is_framed,
-)
+from stages.providers.openai.http import SILENCE_S, Refusal, Server, ServerSettings
 from stages.providers.sockets.faults import fault
 
 if TYPE_CHECKING:

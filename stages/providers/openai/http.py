@@ -4,15 +4,16 @@ The requests are the `openai` package's; the answers are read here, since many s
 than its types say. What a server says of a failure is passed on, whatever shape it has, but never a key.
 """
 
-import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from stages.errors import ErrorKind, ProviderError
+from stages.providers.openai.refusals import fault_of, kind_by_name, kind_of, wait_of, words_of
 from stages.providers.sockets.faults import fault
 from stages.text.whole import whole_values
 
@@ -27,28 +28,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 _CONNECT_S = 10.0
 _KEEP_CONNECTION_S = 60.0
-_MOST_BYTES_OF_FAULT = 65_536
-_MOST_CHARS_OF_FAULT = 500
 _MOST_BYTES_OF_WARMING = 1_000_000
 _NO_KEY = "no-key"
-_DRAIN_S = 0.05
-_LINE_BYTES = 4_000_000
-_BY_STATUS: Mapping[int, ErrorKind] = {
-    401: ErrorKind.AUTH,
-    402: ErrorKind.QUOTA,
-    403: ErrorKind.AUTH,
-    408: ErrorKind.SERVER,
-    409: ErrorKind.SERVER,
-    425: ErrorKind.SERVER,
-}
-_BY_NAME: Mapping[str, ErrorKind] = {
-    "insufficient_quota": ErrorKind.QUOTA,
-    "invalid_api_key": ErrorKind.AUTH,
-    "model_not_found": ErrorKind.BAD_REQUEST,
-    "context_length_exceeded": ErrorKind.BAD_REQUEST,
-}
-"""Codes in the middle of a stream; any other may be mended by another try."""
-
 
 _UNSENDABLE = "the key has characters that cannot be sent in a header"
 
@@ -195,25 +176,18 @@ class Server:
                     path, cast_to=httpx2.Response, options=options, stream=is_stream
                 )
             else:
+                send = partial(
+                    self._client.post,
+                    path,
+                    cast_to=httpx2.Response,
+                    files=files,
+                    options=options,
+                    stream=is_stream,
+                )
                 try:
-                    response = await self._client.post(
-                        path,
-                        cast_to=httpx2.Response,
-                        body=body,
-                        files=files,
-                        options=options,
-                        stream=is_stream,
-                    )
+                    response = await send(body=body)
                 except UnicodeEncodeError:  # half a character, which some server has sent us
-                    body = whole_values(body)
-                    response = await self._client.post(
-                        path,
-                        cast_to=httpx2.Response,
-                        body=body,
-                        files=files,
-                        options=options,
-                        stream=is_stream,
-                    )
+                    response = await send(body=whole_values(body))
             assert isinstance(response, httpx2.Response)
             async with aclosing(response):
                 yield response
@@ -221,8 +195,8 @@ class Server:
     async def _check(self, response: "httpx2.Response") -> None:
         """Raises Refusal. It comes before the package reads what is refused, which it would do without a limit."""
         if not response.is_success:
-            words = self._safe(await _fault_of(response))
-            raise Refusal(response.status_code, words, _wait_of(response))
+            words = self._safe(await fault_of(response))
+            raise Refusal(response.status_code, words, wait_of(response))
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -247,7 +221,7 @@ class Server:
 
     def meaning_of(self, refusal: Refusal) -> ProviderError:
         """What a refusal means to whoever asked: Rejected is what would be refused again."""
-        kind = _kind_of(refusal.status, refusal.words)
+        kind = kind_of(refusal.status, refusal.words)
         return fault(self.name, kind, str(refusal), retry_after_s=refusal.retry_after_s)
 
     def fault_in(self, chunk: object) -> ProviderError | None:
@@ -262,129 +236,10 @@ class Server:
         codes = [said.get(key) for key in ("code", "status", "type")] if isinstance(said, Mapping) else []
         code = next(filter(None, codes), None)
         words = self._safe(words_of(said))
-        kind = _kind_of(code, words) if isinstance(code, int) else _kind_by_name(str(code))
+        kind = kind_of(code, words) if isinstance(code, int) else kind_by_name(str(code))
         return fault(self.name, kind, words)
 
     def _safe(self, words: str) -> str:
         for secret in self._secrets:
             words = words.replace(secret, "***")
         return words
-
-
-def _kind_of(status: int, words: str) -> ErrorKind:
-    """The kind of error that an HTTP status is; a quota that is used up is no rush that passes."""
-    if status == 429:
-        return ErrorKind.QUOTA if "insufficient_quota" in words else ErrorKind.RATE
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return ErrorKind.BAD_REQUEST if 400 <= status < 500 else ErrorKind.SERVER
-
-
-def _kind_by_name(code: str) -> ErrorKind:
-    if "rate_limit" in code or "overloaded" in code:
-        return ErrorKind.RATE
-    return _BY_NAME.get(code, ErrorKind.SERVER)
-
-
-def words_of(fault: object) -> str:
-    """What a server says went wrong: `{"error": ...}`, `{"detail": ...}`, `{"message": ...}`, or any text."""
-    if isinstance(fault, Mapping):
-        for key in ("error", "detail", "message", "msg"):
-            if inner := fault.get(key):
-                code = fault.get("code")
-                words = words_of(inner)
-                return f"{words} ({code})" if isinstance(code, str) and code not in words else words
-        fault = json.dumps(fault, ensure_ascii=False)
-    elif isinstance(fault, list):
-        fault = json.dumps(fault, ensure_ascii=False)
-    return " ".join(str(fault).split())[:_MOST_CHARS_OF_FAULT]
-
-
-async def _fault_of(response: "httpx2.Response") -> str:
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _MOST_BYTES_OF_FAULT:
-            break
-    text = body.decode("utf-8", "replace")
-    try:
-        return words_of(json.loads(text))
-    except ValueError:
-        return words_of(text)
-
-
-def _wait_of(response: "httpx2.Response") -> float | None:
-    try:
-        return max(0.0, float(response.headers["retry-after"]))
-    except (KeyError, ValueError):  # a date is as good as none
-        return None
-
-
-# --- bodies -------------------------------------------------------------------------------------------------
-
-DONE = "[DONE]"
-
-
-class EventLines:
-    """The data of server-sent events, out of bytes that are cut anywhere. Pure.
-
-    Each `data:` line counts as one event, and so does a bare line of JSON: some servers forget the empty line
-    between two, some the prefix. Comments and names of events are passed over.
-    """
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def push(self, piece: bytes) -> list[str]:
-        """The data that is complete by now. Raises ProviderError at a line that has no end."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        if len(self._rest) > _LINE_BYTES:
-            raise ProviderError(f"the server sent a line of more than {_LINE_BYTES} bytes")
-        return [data for line in lines if (data := _data_of(line))]
-
-    def flush(self) -> list[str]:
-        """What a last line without an end holds."""
-        data, self._rest = _data_of(self._rest), b""
-        return [data] if data else []
-
-
-def _data_of(line: bytes) -> str:
-    text = line.decode("utf-8", "replace").lstrip("\ufeff").strip()
-    if text.startswith("data:"):
-        return text.removeprefix("data:").strip()
-    return text if text.startswith("{") else ""
-
-
-async def events_of(response: "httpx2.Response") -> AsyncGenerator[str, None]:
-    """The data of each event, `[DONE]` included, after which nothing counts. A plain JSON answer is one event."""
-    if (
-        "json" in response.headers.get("content-type", "")
-        and "stream" not in response.headers["content-type"]
-    ):
-        whole = (await response.aread()).decode("utf-8", "replace")
-        yield " ".join(whole.split("\n"))
-        return
-    lines = EventLines()
-    pieces = response.aiter_bytes()
-    async for piece in pieces:
-        for data in lines.push(piece):
-            if data == DONE:
-                # To the end of the body, if it is there: then the connection can be used again.
-                with anyio.move_on_after(_DRAIN_S):
-                    async for _ in pieces:
-                        pass
-                yield data
-                return
-            yield data
-    for data in lines.flush():
-        yield data
-
-
-def is_framed(response: "httpx2.Response") -> bool:
-    """Whether the end of a response's body is told apart from a connection that was lost."""
-    headers = response.headers
-    return (
-        "chunked" in headers.get("transfer-encoding", "")
-        or "content-length" in headers
-        or response.http_version not in ("HTTP/1.0", "HTTP/1.1")
-    )

@@ -23,7 +23,8 @@ from stages.ports import (
     ToolChoice,
     Usage,
 )
-from stages.providers.openai.http import DONE, Refusal, Server, ServerSettings, events_of
+from stages.providers.openai.bodies import DONE, events_of
+from stages.providers.openai.http import Refusal, Server, ServerSettings
 from stages.providers.sockets.faults import fault
 
 

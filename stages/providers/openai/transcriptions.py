@@ -16,7 +16,8 @@ from audio.files import encode_wav
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
-from stages.providers.openai.http import DONE, Refusal, Server, ServerSettings, events_of
+from stages.providers.openai.bodies import DONE, events_of
+from stages.providers.openai.http import Refusal, Server, ServerSettings
 from stages.providers.segments import WholeUtterance
 from stages.providers.sockets.faults import fault
 

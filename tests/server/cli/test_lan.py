@@ -8,7 +8,8 @@ import segno
 from cryptography import x509
 
 from server.cli.lan import CERT_NAME, KEY_NAME, greeting, local_url, prepare, qr_code
-from server.config.settings import Settings, load_settings
+from server.config.environment import load_settings
+from server.config.settings import Settings
 
 ADDRESS = "192.0.2.7"
 

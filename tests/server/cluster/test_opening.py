@@ -5,7 +5,7 @@ import pytest
 from server.cluster.opening import open_store, store_fault
 from server.cluster.shared import SharedStore, StoreState
 from server.cluster.store import MemoryStore
-from server.config.settings import load_settings
+from server.config.environment import load_settings
 from server.domain.errors import ConfigError
 from tests.support.store_server import free_port, store_server
 

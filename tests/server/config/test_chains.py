@@ -10,8 +10,8 @@ import pytest
 from server.__main__ import main
 from server.config.choice import Choice, choose
 from server.config.configuration import load_configuration
+from server.config.environment import load_settings
 from server.config.providers import load_providers, title_of
-from server.config.settings import load_settings
 from server.domain.errors import ConfigError
 from stages.ports import Finished, ModelCapabilities, SynthesiserCapabilities
 from stages.providers.failover.model import FailoverModel

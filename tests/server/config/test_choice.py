@@ -5,8 +5,8 @@ import os
 import pytest
 
 from server.config.choice import choose
+from server.config.environment import load_settings
 from server.config.providers import title_of
-from server.config.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

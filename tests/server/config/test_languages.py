@@ -3,8 +3,8 @@
 import pytest
 
 from server.config.choice import choose
+from server.config.environment import load_settings
 from server.config.languages import PHRASES
-from server.config.settings import load_settings
 from server.domain.errors import ConfigError
 from server.turntaking.endpointing import Look, look_of
 from server.turntaking.listener_words import WORDS

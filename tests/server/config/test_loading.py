@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from server.config.choice import Choice
+from server.config.environment import load_settings
 from server.config.providers import load_providers
-from server.config.settings import load_settings
 from stages.errors import ModelFileError
 from stages.providers.configured import Configured
 from stages.providers.registry import Kind, NoSettings, Provider

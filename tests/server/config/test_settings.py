@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from server.config.environment import load_settings
 from server.config.model_variables import adopt_model_variables
-from server.config.settings import load_settings
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ConfigError
 from server.turntaking.interruption import InterruptionPolicy

@@ -11,7 +11,7 @@ import pytest
 from server.domain.deadlines import Deadlines
 from server.response.prepared import Prepared, prepare
 from stageflow import Pipeline, StageContext, StageKind, StageOutput
-from stages.agent import AgentLimits
+from stages.agent_profile import AgentLimits
 from stages.errors import ProviderBusy, ProviderError, ProviderRejected
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
 from stages.testing.virtual_time import run_virtual

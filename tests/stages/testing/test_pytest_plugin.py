@@ -9,7 +9,7 @@ TESTS = """
 from contextlib import asynccontextmanager
 
 from stageflow import StageOutput, StageKind
-from stages.agent import AgentProfile
+from stages.agent_profile import AgentProfile
 from stages.pipeline import VoicePipelineConfig, standard_pipeline
 from stages.testing import ModelContract, PipelineContract, StageContract, VoiceContract
 from stages.testing.fakes import Conduct, EchoModel, ScriptedVoice

@@ -17,7 +17,7 @@ import soxr
 from audio.formats import SPEECH_HZ, Samples
 from audio.levels import loud_dbfs
 from server.config.choice import choose
-from server.config.settings import load_settings
+from server.config.environment import load_settings
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, VoiceOption
 from stages.providers.kokoro.engine import MODEL_NAME, KokoroEngine
