@@ -64,7 +64,7 @@ def test_a_variable_names_a_chain(environment: pytest.MonkeyPatch) -> None:
     assert choice.faults == ()
     chain = choice.providers["tts"]
     assert [part.provider.name for part in chain.parts] == ["scripted", f"{HERE}:Other"]
-    assert chain.parts[0].settings.model_dump() == {"first_audio_ms": 50}
+    assert chain.parts[0].settings.model_dump()["first_audio_ms"] == 50
     assert chain.capabilities == SynthesiserCapabilities(languages=("de",))
     assert title_of("tts", choice) == "scripted tones, else scripted tones"
 
