@@ -13,8 +13,9 @@ from typing import Any
 from server.config.agents import Agent, Crew, Route
 from server.config.guarding import GuardRule
 from server.config.providers import Providers
-from server.config.settings import Interruption, Settings, Waits
+from server.config.settings import Settings
 from server.config.sources import SessionSources
+from server.config.waits import Interruption, Waits
 from server.dialects.registry import DIALECTS, DialectTable, Opening, SessionDialect
 from server.domain.limits import Limits
 from server.domain.values import ResumeOffer
