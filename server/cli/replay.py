@@ -6,10 +6,8 @@ Nobody is asked: what the providers said, when, comes from the recording. No too
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
 
-from server.cli.targets import find_server, put_here_on_path
-from server.journal.again import replay_file
+from server.cli.replayed import replay_file
 from server.journal.file import read_journal
 from server.journal.replaying import Replayed
 from server.journal.tracing import timeline
@@ -46,17 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     logging.disable()  # what a session logs belongs to its server
     try:
-        return _told(replay_file(arguments.file, _hook(arguments.app)))
+        return _told(replay_file(arguments.file, arguments.app))
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _hook(app: str | None) -> Any:
-    """How the pipeline was edited."""
-    if app is None:
-        return None
-    put_here_on_path()
-    return find_server(app).configure().crew.hook
 
 
 def _told(result: Replayed) -> int:

@@ -12,7 +12,7 @@ import struct
 import threading
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,6 +100,7 @@ class SessionFile:
         self._left_bytes = max_bytes
         self.refused = ""
         """Why no more is taken; empty as long as it is."""
+        self.rest: Callable[[], list[rec.Numbers]] = list
         self._file: BinaryIO | None = None
         self._compress = zlib.compressobj(1)
 
@@ -113,9 +114,9 @@ class SessionFile:
             return
         self._left_bytes -= size_bytes + _OVERHEAD_BYTES
         if self._left_bytes < 0:
-            self._refuse("the recording is as large as it may be")
+            self._refuse(record, "the recording is as large as it may be")
         elif self._writer.waiting_bytes > MAX_WAITING_BYTES:
-            self._refuse("the disk does not keep up")
+            self._refuse(record, "the disk does not keep up")
         else:
             self._writer.put(self, record, size_bytes)
 
@@ -123,10 +124,12 @@ class SessionFile:
         """Nothing more comes."""
         self._writer.put(self, None, 0)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, record: rec.Entry, why: str) -> None:
         self.refused = why
         log.warning("%s: %s; what comes is not recorded, and the session goes on", self._path.name, why)
-        self._writer.put(self, rec.Over(0, why), 0)
+        held = [record] if isinstance(record, rec.Numbers) else []
+        for last in (*held, *self.rest(), rec.Over(0, why)):
+            self._writer.put(self, last, 0)
 
     # --- in the thread -------------------------------------------------------------------------------------------
 
@@ -213,6 +216,9 @@ def _gathered(records: Iterator[dict[str, Any]], path: Path) -> Journal:
     journal = Journal(first["setup"])
     for named in records:
         _add(journal, _RECORDS[named.pop("is")](**named))
+    # Of the last turn of a file that was cut off not everything is there.
+    journal.told = [told for told in journal.told if told.turn < journal.turns]
+    journal.asked = [asked for asked in journal.asked if asked.turn < journal.turns]
     return journal
 
 

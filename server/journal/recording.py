@@ -26,6 +26,9 @@ _UNSEEN = object()
 class Sink(Protocol):
     """Where records go."""
 
+    rest: Callable[[], list[rec.Numbers]]
+    """Gives what is to be written besides before no more is taken."""
+
     def put(self, record: rec.Entry, size_bytes: int) -> None:
         """Write it down some time, in order. Never waits, never raises."""
 
@@ -47,6 +50,7 @@ class Written:
         self._lives = 0
         self._reminders = 0
         self._door: Door | None = None
+        sink.rest = self.rest
 
     def open_to(self, door: Door) -> None:
         """See `Notes`."""
@@ -55,7 +59,7 @@ class Written:
 
     def finish(self, how: str) -> None:
         """The session is over; what is not written down yet is handed over."""
-        self._flush()
+        _hand_over(self._sink, self.rest())
         self._sink.put(rec.Over(self._turns - 1, how), 0)
 
     # --- turns ---------------------------------------------------------------------------------------------------
@@ -68,7 +72,7 @@ class Written:
         self._turns += 1
         self._times.append(now)
         if len(self._times) >= _TIMES_AT_ONCE:
-            self._flush()
+            _hand_over(self._sink, self.rest())
 
     def deliver(self, number: int, now: float) -> None:
         """See `Follower`."""
@@ -79,11 +83,14 @@ class Written:
             self._sink.put(record, size_bytes)
             let_in()
 
-    def _flush(self) -> None:
+    def rest(self) -> list[rec.Numbers]:
+        """What has been counted and not handed over."""
+        rest = []
         for name, numbers in (("turns", self._times), ("scores", self._scores)):
             if numbers:
-                self._sink.put(rec.Numbers(name, numbers.tobytes()), 8 * len(numbers))
+                rest.append(rec.Numbers(name, numbers.tobytes()))
                 del numbers[:]
+        return rest
 
     def post(self, number: int, arrival: Arrival) -> None:
         """Let it in at the begin of the next turn."""
@@ -155,6 +162,11 @@ class Written:
             return take_back
 
         return remind
+
+
+def _hand_over(sink: Sink, several: list[rec.Numbers]) -> None:
+    for numbers in several:
+        sink.put(numbers, len(numbers.data))
 
 
 @asynccontextmanager

@@ -1,21 +1,24 @@
 """Runs a session again: lets in what was let in then, and keeps what the session says for comparison."""
 
 import asyncio
+import json
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from server.domain.ids import Ids
 from server.journal import records as rec
+from server.journal.answers import Answers, Faults, NoErrands
 from server.journal.chance import seeded
-from server.journal.comparing import first_difference, first_other_errand
-from server.journal.door import Arrival, Door
+from server.journal.comparing import first_difference, first_other_errand, seconds
+from server.journal.door import Door
 from server.journal.file import Journal
 from server.journal.frames import kept
 from server.journal.loops import FollowedLoop, RecordedClock, RecordOver
+from server.journal.tracing import timeline
 from stages.ports import Remind
 
 T = TypeVar("T")
@@ -24,46 +27,15 @@ _FAREWELL_TURNS = 10_000
 """Of the loop, for a session that the record leaves in the middle."""
 
 
-class NoErrands:
-    """Nobody is beyond. Implements `server.journal.door.Beyond`."""
-
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
-        """See `Beyond`."""
-
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
-        """See `Beyond`."""
-
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
-        """See `Beyond`."""
-
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
-        """See `Beyond`."""
-
-    def report(self, number: int, value: Any) -> None:
-        """See `Beyond`."""
-
-    def ask(self, number: int) -> None:
-        """See `Beyond`."""
-
-    def stop(self, number: int) -> None:
-        """See `Beyond`."""
-
-    def leave(self, number: int) -> None:
-        """See `Beyond`."""
-
-    def value(self, number: int) -> Any:
-        """See `Beyond`."""
-        return None
-
-
 class Recalled:
     """What was written down of a session that runs again. Implements `server.journal.door.Notes`."""
 
     is_live = False
 
-    def __init__(self, loop: FollowedLoop, journal: Journal) -> None:
+    def __init__(self, loop: FollowedLoop, journal: Journal, answers: Answers) -> None:
         self._loop = loop
         self._journal = journal
+        self._answers = answers
         self._turn = 0
         self._came = iter(journal.came)
         self._next = next(self._came, None)
@@ -91,16 +63,20 @@ class Recalled:
         door = self._door
         self._turn += 1
         self._loop.expect(door)
+        for late in self._answers.late():
+            door.arrive(*late)
         while (record := self._next) is not None and record.turn <= self._turn:
             self._next = next(self._came, None)
             if isinstance(record, rec.Came):
-                door.arrive(record.number, Arrival(record.kind, record.value))
+                for came in self._answers.came(record):
+                    door.arrive(*came)
             else:
                 door.do(partial(door.deeds[record.name], *record.arguments))
 
     def asked(self, number: int, what: str) -> None:
         """See `Notes`."""
         self.begun.append(rec.Asked(self._turn, number, what))
+        self._answers.asked(number, what)
 
     # --- what is done and read at once -----------------------------------------------------------------------------
 
@@ -162,16 +138,34 @@ class Replayed:
             lines.append(first_other_errand(journal.asked, self.begun, journal.times_s))
         return [line for line in lines if line]
 
+    @property
+    def events(self) -> list[tuple[float, dict[str, Any]]]:
+        """What the session said now: the seconds since it began, and the event. Audio in frames of its own is left
+        out, and in events there is a digest in its place."""
+        return [
+            (seconds(told.turn, self.journal.times_s), json.loads(told.frame))
+            for told in self.said
+            if str(told.frame).startswith("{")
+        ]
 
-def replay(journal: Journal, converse: Callable[[Door], Awaitable[None]]) -> Replayed:
-    """Run the session again, which `converse` makes at once and runs, as far as the record goes. Blocks; needs a
-    thread without a running loop."""
+    @property
+    def lines(self) -> list[str]:
+        """The session as a timeline in words: what it was given then, and what it said now."""
+        return list(timeline(replace(self.journal, told=self.said)))
+
+
+def replay(
+    journal: Journal, converse: Callable[[Door], Awaitable[None]], faults: Faults | None = None
+) -> Replayed:
+    """Run the session again, which `converse` makes at once and runs, as far as the record goes, or with `faults` of
+    its providers. Blocks; needs a thread without a running loop."""
     clock = RecordedClock(journal.times_s[: journal.turns])
     loop = FollowedLoop(clock)
-    notes = Recalled(loop, journal)
+    answers = Answers(journal, faults or {})
+    notes = Recalled(loop, journal, answers)
 
     async def main() -> None:
-        await converse(Door(loop, Ids(seeded(journal.setup["seed"])), NoErrands(), notes))
+        await converse(Door(loop, Ids(seeded(journal.setup["seed"])), NoErrands(answers), notes))
 
     asyncio.set_event_loop(loop)
     task = loop.create_task(main())
