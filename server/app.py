@@ -34,6 +34,7 @@ from server.gateway.conversations import Conversations
 from server.gateway.frame_memory import FrameMemory
 from server.gateway.http import DoorRules, FrontDoor
 from server.gateway.meter import PING_S, IntakeLimits
+from server.gateway.moves import Moves
 from server.gateway.returning import Returns
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
@@ -83,9 +84,10 @@ class App:
         keys = tuple(key.get_secret_value() for key in settings.api_keys)
         rules = DoorRules(keys, settings.allowed_origins, settings.trusted_networks())
         door = FrontDoor(rules, self, self._secrets, admission, dialects)
-        self._conversations = conversations = _conversations(settings, store)
+        conversations = _conversations(settings, store, roster.returns.node)
+        moves = Moves(store, conversations, roster.returns, anyio.current_time)
         self._reception = Reception(
-            sources, door, admission, roster, self._secrets, dialects, hosting, conversations
+            sources, door, admission, roster, self._secrets, dialects, hosting, conversations, moves
         )
 
     def _sources_of(self, settings: Settings, providers: Providers, crew: Crew) -> SessionSources:
@@ -160,12 +162,15 @@ class App:
                 tasks.start_soon(self._reception.sources.warm_up)
                 tasks.start_soon(LoopWatch().watch)
                 tasks.start_soon(self._reception.admission.keep_seats)
-                tasks.start_soon(self._conversations.run)
+                tasks.start_soon(self._reception.conversations.run, self._roster.returns.publish_again)
+                tasks.start_soon(self._reception.moves.run)
                 await self._metrics.watch()
 
     async def drain(self) -> None:
-        """Refuse new sessions, and wait for those that run, as long as the settings have it."""
-        await self._roster.drain(self._reception.sources.settings.drain_s)
+        """Refuse new sessions, and wait for those that run, as long as the settings have it; where nodes share a store
+        they are sent to another one."""
+        may_move = store_state(self._store) is not None
+        await self._roster.drain(self._reception.sources.settings.drain_s, may_move=may_move)
 
     # --- what the door asks --------------------------------------------------------------------------------
 
@@ -203,8 +208,7 @@ class App:
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
 
 
-def _conversations(settings: Settings, store: Store) -> Conversations:
-    node = "" if store_state(store) is None else new_id("node")
+def _conversations(settings: Settings, store: Store, node: str) -> Conversations:
     return Conversations(
         store, node, keep_s=settings.keep_s, lease_s=settings.limits.max_session_s, now=anyio.current_time
     )
@@ -212,4 +216,5 @@ def _conversations(settings: Settings, store: Store) -> Conversations:
 
 def _returns(settings: Settings, store: Store) -> Returns:
     lease_s = settings.limits.max_session_s + settings.resume_grace_s
-    return Returns(store, grace_s=settings.resume_grace_s, lease_s=lease_s, now=anyio.current_time)
+    node = "" if store_state(store) is None else new_id("node")
+    return Returns(store, node=node, grace_s=settings.resume_grace_s, lease_s=lease_s, now=anyio.current_time)

@@ -5,7 +5,7 @@ What the server speaks where is a table of dialects; what a session is made of i
 
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from websockets.asyncio.server import ServerConnection
@@ -27,12 +27,21 @@ from server.gateway.conversations import Conversations
 from server.gateway.handshake import presented_key
 from server.gateway.http import FrontDoor, path_of
 from server.gateway.meter import RESUMABLE_SILENCE_S
-from server.gateway.returning import TAKEN_OVER, NotResumed, ResumeClaim, earlier_session, resume_claim
+from server.gateway.moves import Moves
+from server.gateway.returning import (
+    TAKEN_OVER,
+    NotResumed,
+    ResumeClaim,
+    earlier_session,
+    not_resumed,
+    resume_claim,
+)
 from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
 from server.journal.recorder import Recorder, SeededIds
 from server.journal.setup import Beginning, Live
+from server.session.going_on import greet
 from server.session.resumption import ResumePass
 from server.session.session import Session
 from server.session.snapshot import Snapshot
@@ -44,6 +53,41 @@ from stages.runtime.lines import calls_of
 log = logging.getLogger(__name__)
 
 NOT_KEPT = "no such session is kept, or another key opened it; this one begins anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The session that a connection goes on with, and which is not of this process; without one it begins anew."""
+
+    snapshot: Snapshot | None = None
+    claim: ResumeClaim | None = None
+    """By which the client has come back, if it takes the session for the same one."""
+
+    def restore(self, dialect: Dialect, ids: Ids) -> None:
+        """Have the dialect go on where that of the session has ended. Raises NotResumed."""
+        if self.claim is None or self.snapshot is None:
+            return
+        if not isinstance(dialect, ResumableDialect):
+            raise not_resumed()
+        try:
+            dialect.restore(self.snapshot.dialect)
+        except ValueError as error:
+            log.warning("what the other node has kept is not to be had: %s", error)
+            raise not_resumed() from error
+        ids.told = self.snapshot.told_events
+        if self.snapshot.missed is None:
+            ids.told = max(ids.told, self.claim.last_seq)  # it may have been told more than was written down
+
+    def go_on(
+        self, session: Session, dialect: ResumableDialect, ticket: ResumePass, offer: ResumeOffer
+    ) -> str | None:
+        """Greet the client that has come back; returns the token that it has shown."""
+        if self.claim is None or self.snapshot is None:
+            return None
+        ticket.show(self.claim.token)
+        received, missed = self.snapshot.received_events, self.snapshot.missed or ()
+        greet(session.link, self.claim.last_seq, received, dialect.resumed(offer, received), missed)
+        return self.claim.token
 
 
 @dataclass(slots=True)
@@ -60,6 +104,7 @@ class Reception:
     hosting: McpPolicy
     """Which servers of tools a client may name."""
     conversations: Conversations
+    moves: Moves
     tasks: TaskWatch = field(default_factory=TaskWatch)
     recorder: Recorder | None = None
     """Who records new sessions, if somebody does."""
@@ -69,88 +114,104 @@ class Reception:
         assert isinstance(connection, GuardedConnection), "`listening` asks for nothing else"
         headers = connection.request.headers if connection.request else Headers()
         visitor = self.door.visitor(connection, headers)
-        if (claim := resume_claim(headers)) is not None:
-            await self._resume(connection, visitor, claim)
-            return
-        async with self.admission.seated(visitor, str(connection.id)):
-            await self._open_session(connection, visitor)
-
-    async def _resume(self, connection: GuardedConnection, visitor: Visitor, claim: ResumeClaim) -> None:
-        """Give a session to the connection, for as long as it lasts, or close it and say why not."""
         try:
-            wire_of = partial(SocketWire, connection)
-            session, before = await self.roster.returns.attach(claim, visitor.holder, wire_of)
+            earlier = Earlier()
+            if (claim := resume_claim(headers)) is not None:
+                snapshot = await self._resume(connection, visitor, claim)
+                if snapshot is None:
+                    return
+                earlier = Earlier(snapshot, claim)
+            async with self.admission.seated(visitor, str(connection.id)):
+                await self._open_session(connection, visitor, earlier)
         except NotResumed as refusal:
             await connection.close(refusal.close_code, refusal.reason)
             self.admission.count(refusal.close_code, "not_resumed")
-            return
+
+    async def _resume(
+        self, connection: GuardedConnection, visitor: Visitor, claim: ResumeClaim
+    ) -> Snapshot | None:
+        """Give a session to the connection, for as long as it lasts; or, if it was another node's, return what it has
+        left. Raises NotResumed."""
+        returns = self.roster.returns
+        ticket = await returns.elsewhere(claim.token, visitor.holder)
+        if ticket is not None:
+            return await self.moves.fetch(claim, ticket)
+        wire_of = partial(SocketWire, connection)
+        session, before = await returns.attach(claim, visitor.holder, wire_of)
         connection.expect_life(RESUMABLE_SILENCE_S)
         log.info("session resumed", extra={"session": session.id})
         await before.close(TAKEN_OVER, "another connection has taken over")
         await connection.wait_closed()
+        return None
 
-    async def _open_session(self, connection: GuardedConnection, visitor: Visitor) -> None:
+    async def _open_session(self, connection: GuardedConnection, visitor: Visitor, earlier: Earlier) -> None:
         assert connection.request is not None, "there was a handshake"
-        wire, sources, returns = SocketWire(connection), self.sources, self.roster.returns
-        key = presented_key(connection.request.headers)
-        route = self.dialects.find(path_of(connection.request.path), connection.subprotocol)
+        ticket, offer = ResumePass(), None
+        wire, sources, returns = SocketWire(connection, ticket.confirm), self.sources, self.roster.returns
+        key, path = presented_key(connection.request.headers), connection.request.path
+        route = self.dialects.find(path_of(path), connection.subprotocol)
         assert route is not None, "the door lets nobody in who speaks nothing"
-        by_secret = route.opened_by is OpenedBy.KEY_OR_SECRET
-        pinned = self.secrets.find(key) if by_secret else None
-        snapshot, not_honoured = await self._earlier(connection.request, visitor)
+        pinned = self.secrets.find(key) if route.opened_by is OpenedBy.KEY_OR_SECRET else None
+        not_honoured: tuple[IgnoredSetting, ...] = ()
         recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
+        if earlier.claim is None:
+            earlier, not_honoured = await self._earlier(connection.request, visitor)
+        else:
+            recorder = None  # what another node has begun is not all there
         opening = Opening(
-            route.defaults(sources.session_config, connection.request.path),
+            route.defaults(sources.session_config, path),
             sources.abilities,
             sources.settings.limits.max_utterance_s,
             self.hosting,
             pinned,
             Ids() if recorder is None else SeededIds(),
-            connection.request.path,
+            path,
             not_honoured,
         )
         dialect = route.make(opening)
-        if self.roster.unready is Unready.FULL:  # while it drains, nobody gets through the door
+        earlier.restore(dialect, opening.ids)
+        is_full = self.roster.unready is Unready.FULL  # while it drains, nobody gets through the door
+        if is_full and earlier.claim is None:
             await _refuse(wire, dialect, sources.settings.limits.max_sessions)
             return
         name = sources.key_name(key)
         async with sources.providers.of_session() as providers, AsyncExitStack() as kept:
-            ticket, offer = ResumePass(), None
             if returns.grace_s and isinstance(dialect, ResumableDialect):
                 offer = ResumeOffer(ticket.offer(), returns.grace_s)
                 connection.expect_life(RESUMABLE_SILENCE_S)
-            quota = QuotaOfKey(self.admission, visitor)
+            live = Live(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
             owner = None if name is None else f"key {name}"
+            beginning = Beginning(
+                path_of(path), connection.subprotocol, opening, owner, offer, earlier.snapshot
+            )
             if recorder is None:
-                services = sources.services_of(providers)
-                session = Session(
-                    wire, dialect, services, dialect.config, quota, owner, opening.ids, offer, snapshot
-                )
+                session = _session_of(sources, beginning, live)
             else:
-                path = path_of(connection.request.path)
-                beginning = Beginning(path, connection.subprotocol, opening, owner, offer, snapshot)
-                live = Live(wire, dialect, providers, quota)
                 session = await kept.enter_async_context(recorder.session(sources, beginning, live))
-            await kept.enter_async_context(self.conversations.kept(session, visitor.owner or ""))
             if offer is not None and isinstance(dialect, ResumableDialect):
+                shown = earlier.go_on(session, dialect, ticket, offer)
                 await kept.enter_async_context(
-                    returns.keep(session, dialect, ticket, offer.token, visitor.holder)
+                    returns.keep(session, dialect, ticket, offer.token, visitor.holder, shown)
                 )
+                conversation = self.conversations.kept(session, visitor.owner or "", dialect.keep)
+            else:
+                conversation = self.conversations.kept(session, visitor.owner or "")
+            await kept.enter_async_context(conversation)
             await self._run_session(session, dialect, name if pinned is None else "client-secret")
 
     async def _earlier(
         self, request: Request, visitor: Visitor
-    ) -> tuple[Snapshot | None, tuple[IgnoredSetting, ...]]:
+    ) -> tuple[Earlier, tuple[IgnoredSetting, ...]]:
         """What was said in the session that the client wants to go on with, if it names one; or what to tell it."""
         session_id = earlier_session(request.path, request.headers)
         if session_id is None:
-            return None, ()
-        snapshot = await self.conversations.find(session_id, visitor.owner or "")
+            return Earlier(), ()
+        snapshot = await self.moves.find(session_id, visitor.owner or "")
         if snapshot is not None:
             log.info("an earlier session goes on", extra={"session": session_id})
-            return snapshot, ()
+            return Earlier(replace(snapshot, dialect="")), ()
         self.admission.count(404, "session_not_kept")
-        return None, (IgnoredSetting("session_id", NOT_KEPT),)
+        return Earlier(), (IgnoredSetting("session_id", NOT_KEPT),)
 
     async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:
         with about(session=session.id, key=key_name):
@@ -162,6 +223,20 @@ class Reception:
                     await session.run()
             finally:
                 log.info("session ended", extra={"close_code": session.close_code})
+
+
+def _session_of(sources: SessionSources, beginning: Beginning, live: Live) -> Session:
+    return Session(
+        live.wire,
+        live.dialect,
+        sources.services_of(live.providers),
+        live.dialect.config,
+        live.quota,
+        beginning.owner,
+        beginning.opening.ids,
+        beginning.offer,
+        beginning.restored,
+    )
 
 
 async def _refuse(wire: Wire, dialect: Dialect, limit: int) -> None:

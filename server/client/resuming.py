@@ -19,7 +19,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from server.dialects.voice.frames import unpack_frame
 
-LOST = frozenset({1006, 1011, 1012, 1014, 4408})
+LEFT = 4000
+"""Our own: the line is left, and not the session."""
+
+LOST = frozenset({1006, 1011, 1012, 1014, 4408, LEFT})
 """Close codes after which coming back helps; all others are answers."""
 
 KEPT_EVENTS, KEPT_AUDIO = 1024, 2500
@@ -27,6 +30,7 @@ KEPT_EVENTS, KEPT_AUDIO = 1024, 2500
 
 FIRST_WAIT_S, MOST_WAIT_S = 0.1, 4.0
 _PREFIX = "x-resume."
+_MOVE = '{"type":"x_move"'
 
 Frame = str | bytes
 Connect = Callable[[Sequence[str]], Awaitable[ClientConnection]]
@@ -135,8 +139,11 @@ class ResumingConnection:
                     raise
                 continue
             self.last_seq += 1
-            if self._comes_back and self._token is None and isinstance(frame, str):
-                self._learn(json.loads(frame).get("x_resume"))
+            if self._comes_back and isinstance(frame, str):
+                if self._token is None:
+                    self._learn(json.loads(frame).get("x_resume"))
+                elif frame.startswith(_MOVE):
+                    await self.socket.close(LEFT)  # it is about to stop; another socket leads to another node
             return frame
 
     async def send(self, frame: Frame) -> None:

@@ -7,6 +7,7 @@ written cannot be read. One call in a while tries whether it is back; no call wa
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -21,6 +22,9 @@ DEADLINE_S = 0.25
 
 RETRY_S = 1.0
 """Between two tries of a store that is lost."""
+
+CATCH_UP_S = 3.0
+"""How long the nodes may take to tell a store that was lost what they have."""
 
 MARKED_S = 3600.0
 """How long a store remembers that a node has been there, if that does not come back."""
@@ -59,6 +63,7 @@ class SharedStore:
         self._failures: tuple[type[Exception], ...] = (*failures, OSError, TimeoutError)
         self._now = now
         self._try_at = 0.0
+        self._behind_until = 0.0
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -89,6 +94,17 @@ class SharedStore:
         kept = await self._memory.take(key, now)
         return found if found is not None else kept
 
+    async def tell(self, mailbox: str, message: bytes) -> bool:
+        """See `Store.tell`. While the store is lost nobody is heard."""
+        return await self._ask(lambda store: store.tell(mailbox, message))
+
+    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+        """See `Store.listen`."""
+        while True:
+            with suppress(*self._failures):
+                await self._remote.listen(mailbox, heard)
+            await anyio.sleep(RETRY_S)
+
     async def watch(self) -> None:
         """Look now and then whether the remote store answers, so that its loss and its return are noticed by
         a node that has nothing to ask. Returns only when cancelled."""
@@ -96,6 +112,7 @@ class SharedStore:
         while True:
             if await self._ask(lambda store: store.take(mark, self._now())) is None:
                 self.returns += 1  # perhaps it was away for less than a look, and has lost what it had
+                self._behind_until = self._now() + CATCH_UP_S
             await self._ask(lambda store: store.write(mark, b"1", MARKED_S, self._now()))
             await anyio.sleep(RETRY_S)
 
@@ -120,6 +137,11 @@ class SharedStore:
                 self.state = StoreState.LOST
         return self._reach(answer)
 
+    @property
+    def may_be_behind(self) -> bool:
+        """Whether it may not have what the nodes have told it: it is lost, or was until a moment ago."""
+        return self.state is not StoreState.REACHED or self._now() < self._behind_until
+
     def _lose(self, error: Exception) -> None:
         if self.state is StoreState.REACHED:
             log.warning("the shared store is lost: this node counts alone until it is back: %s", error)
@@ -141,3 +163,8 @@ def store_state(store: Store) -> StoreState | None:
 def store_returns(store: Store) -> int:
     """How often a store that nodes share may have lost what it had."""
     return store.returns if isinstance(store, SharedStore) else 0
+
+
+def may_be_behind(store: Store) -> bool:
+    """Whether a store that nodes share may not have what other nodes have told it."""
+    return isinstance(store, SharedStore) and store.may_be_behind

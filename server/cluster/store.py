@@ -5,9 +5,11 @@ which it will be full again, of a place its holder and the end of its lease, of 
 pure; `now` is any clock in seconds that those who share the store agree on. A store with a clock of its own uses that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+import anyio
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class Store(Protocol):
 
     async def take(self, key: str, now: float) -> bytes | None:
         """The same, and nobody gets it again: of several that ask at once, one."""
+
+    async def tell(self, mailbox: str, message: bytes) -> bool:
+        """Hand a short message to whoever listens there now, which nobody keeps: whether anybody does."""
+
+    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+        """Have every message heard that is told there from now on. Returns only when cancelled."""
 
 
 def check_size(key: str, value: bytes) -> None:
@@ -164,6 +172,7 @@ class MemoryStore:
     def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger or Ledger()
         self._values = Values()
+        self._listeners: dict[str, Callable[[bytes], None]] = {}
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -188,3 +197,18 @@ class MemoryStore:
     async def take(self, key: str, now: float) -> bytes | None:
         """See `Store.take`."""
         return self._values.take(key, now)
+
+    async def tell(self, mailbox: str, message: bytes) -> bool:
+        """See `Store.tell`."""
+        heard = self._listeners.get(mailbox)
+        if heard is not None:
+            heard(message)
+        return heard is not None
+
+    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+        """See `Store.listen`."""
+        self._listeners[mailbox] = heard
+        try:
+            await anyio.sleep_forever()
+        finally:
+            del self._listeners[mailbox]

@@ -6,6 +6,7 @@ on theirs. No key lives longer than what it stands for. `TTL`s are rounded up to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from server.cluster.store import Budget, check_size
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 """Of the addresses of such a store; those that end in s are encrypted."""
+
+LISTEN_S = 5.0
+"""How long one look for a message may last."""
 
 _PREFIX = "stageflow-voice:"
 
@@ -117,6 +121,19 @@ class ValkeyStore:
         """See `Store.take`."""
         value = await self._client.getdel(_PREFIX + key)
         return value if isinstance(value, bytes) else None
+
+    async def tell(self, mailbox: str, message: bytes) -> bool:
+        """See `Store.tell`."""
+        return bool(await self._client.publish(_PREFIX + mailbox, message))
+
+    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+        """See `Store.listen`. Raises as the others do."""
+        async with self._client.pubsub(ignore_subscribe_messages=True) as line:
+            await line.subscribe(_PREFIX + mailbox)
+            while True:
+                message = await line.get_message(timeout=LISTEN_S)
+                if message is not None:
+                    heard(message["data"])
 
     async def close(self) -> None:
         """Close every connection."""

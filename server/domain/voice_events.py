@@ -44,6 +44,14 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveAsked:
+    """The node is about to stop: come back over another connection, which leads to another node."""
+
+    time_left_ms: int
+    """Until the session is over here."""
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceHeld:
     """Lower the voice that is being played, hold it where it is, or go on as before."""
 
@@ -147,6 +155,7 @@ VoiceCommand = Played | Ping
 
 VoiceEvent = (
     Pong
+    | MoveAsked
     | VoicesOffered
     | VoiceHeld
     | VoiceFlushed

@@ -61,3 +61,9 @@ class ResumableDialect(Dialect, Protocol):
     def resumed(self, offer: ResumeOffer, received_events: int) -> str:
         """The frame that greets a client that has come back; it does not count. So many text frames of the client have
         arrived, and it may come back again by `offer`."""
+
+    def keep(self, unsettled_ms: int) -> str:
+        """What another dialect of its kind needs to go on; of the microphone, all but the newest `unsettled_ms`."""
+
+    def restore(self, kept: str) -> None:
+        """Go on where another has ended, before anything else. Raises ValueError for what it has not kept."""

@@ -1,14 +1,15 @@
 """The conversations of this process, as the store keeps them: while their sessions live, and for a while after.
 
-A session that changes is written down within half a second, by one task for all of them, and once more when it is over.
-A store that only this process has would be lost with it, so there a session is written down at its end alone. What is
-kept is found by the id of its session, which nobody can guess, and given to whoever shows the key that opened it.
+A session that changes is written down within a fifth of a second, by one task for all of them, and once more when it is
+over. A store that only this process has would be lost with it, so there a session is written down at its end alone.
+What is kept is found by the id of its session, which nobody can guess, and given to whoever shows the key that opened
+it.
 """
 
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ from server.session.snapshot import Snapshot, read_snapshot, write_snapshot
 
 log = logging.getLogger(__name__)
 
-SAVED_EVERY_S = 0.5
+SAVED_EVERY_S = 0.2
 """At most, each session; a change waits no longer than that."""
 
 TAKEN_OVER = 4409
@@ -34,14 +35,15 @@ class Live:
 
     session: Session
     owner: str
-    keeps: Callable[[], str] = lambda: ""
+    keeps: Callable[[int], str] = lambda unsettled_ms: ""
     """What its dialect keeps, if its client can come back."""
     is_gone: bool = False
     """Whether another node, or another session, has gone on with it."""
 
-    def snapshot(self, node: str) -> Snapshot:
-        """It is of this node, or of none."""
-        return replace(self.session.snapshot(), owner=self.owner, node=node, dialect=self.keeps())
+    def snapshot(self, node: str, last_seq: int | None = None) -> Snapshot:
+        """It is of this node, or of none; see `Session.snapshot`."""
+        snapshot = self.session.snapshot(last_seq)
+        return replace(snapshot, owner=self.owner, node=node, dialect=self.keeps(snapshot.unsettled_ms))
 
 
 class Conversations:
@@ -63,7 +65,7 @@ class Conversations:
 
     @asynccontextmanager
     async def kept(
-        self, session: Session, owner: str, keeps: Callable[[], str] = lambda: ""
+        self, session: Session, owner: str, keeps: Callable[[int], str] = lambda unsettled_ms: ""
     ) -> AsyncIterator[None]:
         """The session lives within; what was said is kept for a while when it is over."""
         live = self.live[session.id] = Live(session, owner, keeps)
@@ -75,7 +77,7 @@ class Conversations:
         finally:
             with anyio.CancelScope(shield=True):
                 if self._keep_s and not live.is_gone:
-                    await self._write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
+                    await self.write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
             self._changed.pop(session.id, None)
             if self.live.get(session.id) is live:
                 del self.live[session.id]
@@ -89,12 +91,12 @@ class Conversations:
         snapshot = await self.read(session_id)
         return snapshot if snapshot is not None and _is_same(snapshot.owner, owner) else None
 
-    def take_over(self, live: Live) -> Snapshot:
-        """End a session of this process, with which another goes on from what is returned."""
+    def take_over(self, live: Live, last_seq: int | None = None) -> Snapshot:
+        """End a session of this process, with which another goes on from what is returned; see `Session.snapshot`."""
         live.is_gone = True
         self._changed.pop(live.session.id, None)
         del self.live[live.session.id]
-        snapshot = live.snapshot("")
+        snapshot = live.snapshot("", last_seq)
         live.session.end(SessionOver(TAKEN_OVER, "another connection has taken over"))
         return snapshot
 
@@ -106,10 +108,11 @@ class Conversations:
     async def save(self, live: Live) -> None:
         """Write a session down now."""
         self._changed.pop(live.session.id, None)
-        await self._write(live.snapshot(self.node), self._lease_s)
+        await self.write(live.snapshot(self.node))
 
-    async def run(self) -> None:
-        """Write down what changes. Returns only when cancelled."""
+    async def run(self, on_return: Callable[[], Awaitable[None]]) -> None:
+        """Write down what changes, and after `on_return` everything when the store may have lost it. Returns only when
+        cancelled."""
         if not self.node:
             return
         returns = store_returns(self._store)
@@ -117,7 +120,8 @@ class Conversations:
             with anyio.move_on_after(SAVED_EVERY_S):
                 await self._wake.wait()
             if returns != (returns := store_returns(self._store)):
-                self._changed |= self.live  # it may have lost what it had
+                await on_return()
+                self._changed |= self.live
             self._wake = anyio.Event()
             for live in tuple(self._changed.values()):
                 if live.session.id in self._changed:
@@ -129,8 +133,11 @@ class Conversations:
             self._changed[live.session.id] = live
             self._wake.set()
 
-    async def _write(self, snapshot: Snapshot, lease_s: float) -> None:
-        await self._store.write(_key(snapshot.session_id), write_snapshot(snapshot), lease_s, self._now())
+    async def write(self, snapshot: Snapshot, lease_s: float | None = None) -> None:
+        """Have the store keep it, without a `lease_s` as long as a session may live."""
+        await self._store.write(
+            _key(snapshot.session_id), write_snapshot(snapshot), lease_s or self._lease_s, self._now()
+        )
 
 
 def _key(session_id: str) -> str:

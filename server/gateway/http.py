@@ -193,7 +193,11 @@ class FrontDoor:
                 "beta_api_shape_disabled",
                 "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
             )
-        return None if resume_claim(headers) is not None else _NOT_NOW.get(self._backstage.unready())
+        unready = self._backstage.unready()
+        if resume_claim(headers) is None:
+            return _NOT_NOW.get(unready)
+        # Where there are other nodes, one of them is to have the session.
+        return _STOPPING if unready is Unready.DRAINING and self._backstage.store() is not None else None
 
     def _is_origin_allowed(self, request: PlainRequest) -> bool:
         rules = self._rules

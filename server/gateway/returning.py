@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 from websockets.datastructures import Headers
 
+from server.cluster.shared import may_be_behind
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.values import ResumeOffer
@@ -36,6 +37,8 @@ MAX_ID_CHARS = 128
 NOT_RESUMED = 4404
 TAKEN_OVER = 4409
 HISTORY_LOST = 4410
+TRY_AGAIN = 1012
+"""The store is not what it was; in a moment it will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,19 @@ class NotResumed(SessionOver):
     """The connection is closed with this; the session, if there is one, is as it was."""
 
 
-def _refused() -> NotResumed:
+def not_resumed() -> NotResumed:
+    """There is nothing for that token."""
     return NotResumed(NOT_RESUMED, "there is no such session to resume, or the token is used up or not yours")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the store knows of a token."""
+
+    session_id: str
+    owner: str
+    node: str
+    """Which node has the session."""
 
 
 @dataclass(slots=True)
@@ -84,8 +98,11 @@ class _Kept:
 class Returns:
     """The sessions of this process whose clients may come back. `now` is the store's clock."""
 
-    def __init__(self, store: Store, *, grace_s: float, lease_s: float, now: Callable[[], float]) -> None:
-        """`lease_s` is how long a session may live."""
+    def __init__(
+        self, store: Store, *, node: str = "", grace_s: float, lease_s: float, now: Callable[[], float]
+    ) -> None:
+        """`lease_s` is how long a session may live. `node` is the name of this one among those that share the store."""
+        self.node = node
         self._store = store
         self.grace_s = grace_s
         self._lease_s = lease_s
@@ -99,18 +116,62 @@ class Returns:
 
     @asynccontextmanager
     async def keep(
-        self, session: Session, dialect: ResumableDialect, ticket: ResumePass, token: str, holder: str | None
+        self,
+        session: Session,
+        dialect: ResumableDialect,
+        ticket: ResumePass,
+        token: str,
+        holder: str | None,
+        shown: str | None = None,
     ) -> AsyncIterator[None]:
-        """Its client may come back within, with the key whose `holder` it is."""
+        """Its client may come back within, with the key whose `holder` it is; by the token that it has `shown`, too."""
         kept = self._kept[session.id] = _Kept(session, dialect, holder or "", ticket)
         try:
-            await self._publish(kept, token)
+            for good in filter(None, (shown, token)):
+                await self._publish(kept, good, shown)
             yield
         finally:
-            del self._kept[session.id]
+            if self._kept.get(session.id) is kept:
+                del self._kept[session.id]
             with anyio.CancelScope(shield=True):
                 for key in kept.token_keys:
                     await self._store.take(key, self._now())
+
+    def forget(self, session_id: str) -> None:
+        """Another node goes on with that session; its tokens are that node's."""
+        kept = self._kept.pop(session_id, None)
+        if kept is not None:
+            kept.token_keys.clear()
+
+    def accepts(self, session_id: str, digest: str) -> bool:
+        """Whether what a client has shown elsewhere, known by its digest, opens that session of this process."""
+        kept = self._kept.get(session_id)
+        return kept is not None and kept.ticket.accept_digest(digest)
+
+    async def take(self, token: str) -> bool:
+        """Take the token out of the store: of several that ask at once, one does."""
+        return await self._store.take(_key(token), self._now()) is not None
+
+    async def publish_again(self) -> None:
+        """Have a store that may have lost it know all of this once more."""
+        for kept in tuple(self._kept.values()):
+            for key in tuple(kept.token_keys):
+                await self._store.write(key, self._written(kept), self._lease_s, self._now())
+
+    async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
+        """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
+        value = await self._store.read(_key(token), self._now())
+        if value is None:
+            if may_be_behind(self._store):
+                raise NotResumed(TRY_AGAIN, "the store of the nodes is lost: try again")
+            raise not_resumed()
+        read = json.loads(value)
+        ticket = Ticket(read["session"], read["owner"], read.get("node", ""))
+        if ticket.session_id in self._kept or ticket.node == self.node:
+            return None
+        if not hmac.compare_digest(ticket.owner, holder or ""):
+            raise not_resumed()
+        return ticket
 
     async def attach(
         self, claim: ResumeClaim, holder: str | None, wire_of: Callable[[Callable[[], None]], Wire]
@@ -121,11 +182,11 @@ class Returns:
         """
         kept = await self._find(claim.token)
         if kept is None:
-            raise _refused()
+            raise not_resumed()
         async with kept.returning:
             is_owner = hmac.compare_digest(kept.owner, holder or "")
             if not is_owner or not kept.ticket.accept(claim.token):
-                raise _refused()
+                raise not_resumed()
             token = kept.ticket.offer()
             await self._publish(kept, token, claim.token)
             session = kept.session
@@ -133,7 +194,7 @@ class Returns:
             try:
                 before = await session.attach(wire_of(kept.ticket.confirm), claim.last_seq, greeting)
             except WireClosed:
-                raise _refused() from None
+                raise not_resumed() from None
             except HistoryLost:
                 over = NotResumed(HISTORY_LOST, "what was missed is not kept any more")
                 session.end(over)
@@ -146,13 +207,15 @@ class Returns:
 
     async def _publish(self, kept: _Kept, token: str, shown: str | None = None) -> None:
         """Have the store know the session by a token, beside the one that was shown, and by no other."""
-        value = json.dumps({"session": kept.session.id, "owner": kept.owner}).encode()
         good = {_key(token)} if shown is None else {_key(token), _key(shown)}
         for key in [key for key in kept.token_keys if key not in good]:
             await self._store.take(key, self._now())
             kept.token_keys.remove(key)
         kept.token_keys.append(_key(token))
-        await self._store.write(_key(token), value, self._lease_s, self._now())
+        await self._store.write(_key(token), self._written(kept), self._lease_s, self._now())
+
+    def _written(self, kept: _Kept) -> bytes:
+        return json.dumps({"session": kept.session.id, "owner": kept.owner, "node": self.node}).encode()
 
 
 def _key(token: str) -> str:

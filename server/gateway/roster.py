@@ -6,6 +6,7 @@ told that it is over (`end`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 import anyio
 
@@ -13,6 +14,10 @@ from server.domain.errors import SessionOver
 from server.gateway.backstage import Unready
 from server.gateway.returning import Returns
 from server.session.session import Session
+
+LOOK_S = 0.1
+MOST_A_LOOK = 10
+"""Sessions that are sent to other nodes between two looks at them: a hundred in a second."""
 
 GOODBYE_S = 5.0
 """How long all sessions together may take to say good-bye."""
@@ -49,11 +54,23 @@ class Roster:
             self._sessions.discard(session)
             self._idle.set()
 
-    async def drain(self, patience_s: float) -> None:
-        """Take no more sessions, and return when the last one is over, or patience is. Cancel-safe."""
+    async def drain(self, patience_s: float, *, may_move: bool = False) -> None:
+        """Take no more sessions, and return when the last one is over, or patience is. With `may_move` each is sent to
+        another node at the end of its turn. Cancel-safe."""
         self._is_draining = True
-        with anyio.move_on_after(patience_s):
+        with anyio.move_on_after(patience_s) as scope:
+            asked = set[Session]()
+            while may_move and self._sessions:
+                self._send_away(asked, scope.deadline - anyio.current_time())
+                await anyio.sleep(LOOK_S)
             await self._until_empty()
+
+    def _send_away(self, asked: set[Session], time_left_s: float) -> None:
+        """A few at a time: who is sent away comes to the others at once."""
+        ready = (session for session in self._sessions - asked if session.may_leave)
+        for session in islice(ready, MOST_A_LOOK):
+            session.leave(time_left_s)
+            asked.add(session)
 
     async def end(self) -> None:
         """End every session with 1001, and return when they are gone."""

@@ -45,6 +45,7 @@ class DoorSession(Session):
         )
         door.deeds["attach"] = self._attach_recorded
         door.deeds["end"] = super().end
+        door.deeds["leave"] = super().leave
 
     async def run(self) -> None:
         """See `Session.run`."""
@@ -53,6 +54,10 @@ class DoorSession(Session):
     def end(self, over: SessionOver) -> None:
         """See `Session.end`: at the begin of the next turn."""
         self._door.notes.deed("end", [over], partial(super().end, over))
+
+    def leave(self, time_left_s: float) -> None:
+        """See `Session.leave`: at the begin of the next turn."""
+        self._door.notes.deed("leave", [time_left_s], partial(super().leave, time_left_s))
 
     async def attach(self, wire: Wire, last_seq: int | None, greeting: str | None) -> Wire:
         """See `Session.attach`."""

@@ -61,7 +61,8 @@ class Link:
         self._grace_s = grace_s
         self.watcher: LinkWatcher | None = None
         self._may_wait = may_wait
-        self._ring = ReplayRing()
+        self.ring = ReplayRing()
+        """What was lately sent."""
         self.unsent: deque[Frame] = deque()
         """Frames for the connection that it has not been handed."""
         self._changed = anyio.Event()
@@ -81,7 +82,7 @@ class Link:
         if self.state is LinkState.OVER:
             raise WireClosed
         if last_seq is not None:
-            missed = self._ring.after(last_seq)
+            missed = self.ring.after(last_seq)
             if missed is None:
                 raise HistoryLost
             self.unsent = deque(missed)
@@ -159,7 +160,7 @@ class Link:
     async def send(self, frame: Frame) -> None:
         """Hand one frame to the connection, or keep it for the next one. Raises WireClosed when none is waited for."""
         if self._grace_s:
-            self._ring.append(frame, anyio.current_time())
+            self.ring.append(frame, anyio.current_time())
         self.unsent.append(frame)
         await self.catch_up()
 
@@ -190,7 +191,7 @@ class Link:
     async def close(self, code: int, reason: str) -> None:
         """Close for good; never raises."""
         self._move(LinkState.OVER)
-        self._ring.clear()
+        self.ring.clear()
         await self.wire.close(code, reason)
 
     def _move(self, state: LinkState) -> None:

@@ -111,6 +111,13 @@ class Outbound:
             return event
         return None if self._output is None else self._output.take(now)
 
+    def drain(self) -> list[Event]:
+        """All events that wait; the audio stays where it is."""
+        events = list(self._events)
+        self._events.clear()
+        self._unsent_bytes = 0
+        return events
+
     def next_due(self, now: float) -> float | None:
         """When `take` will have something; None: not before something is put."""
         if self._events:

@@ -97,6 +97,16 @@ class Writer:
         """Have `changed` called when the client was told of what is worth keeping."""
         self._changed = changed
 
+    def unsent(self, last_seq: int) -> tuple[str, ...] | None:
+        """The events after frame `last_seq`, those that wait too, without audio; None when not all are kept."""
+        frames = self._link.ring.after(last_seq)
+        if frames is None:
+            return None
+        missed = [frame for frame in frames if isinstance(frame, str)]
+        for event in self._outbound.drain():
+            missed += [frame for frame in self._dialect.encode(event) if isinstance(frame, str)]
+        return tuple(missed)
+
     async def run(self) -> str | None:
         """Send until the connection is over (None), or the client reads too slowly: what it has not read."""
         try:

@@ -109,6 +109,10 @@ class Playback:
             self._underruns += 1
             self._lengthen(self._holder.answer)
 
+    def flushed(self, item_id: str) -> None:
+        """The client has thrown this message away, and will say how much of it was heard."""
+        self._flushed_id = item_id
+
     def over(self, answer: ResponseRun) -> None:
         """The answer has been played, or was thrown away: what is still said of it is about the past."""
         self._flushed_id = answer.item_id if answer.output.state is StreamState.SHUT else None

@@ -4,10 +4,26 @@ The microphone is silent then, and nothing ends a turn: neither audio that does 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from server.output.link import LinkWatcher
 from server.output.stream import OutputStream, StreamState
 from server.session.base import SessionBase
 from server.turntaking.floor import Floor
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBeside:
+    """Has `changed` called beside another watcher."""
+
+    watcher: LinkWatcher | None
+    changed: Callable[[], None]
+
+    def link_moved(self) -> None:
+        """See `LinkWatcher.link_moved`."""
+        if self.watcher is not None:
+            self.watcher.link_moved()
+        self.changed()
 
 
 class Absence:
@@ -19,15 +35,9 @@ class Absence:
         self._since: float | None = None
         self._held: OutputStream | None = None
         """Whose playout was held because nobody is there."""
-        self._changed: Callable[[], None] = lambda: None
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called when the client goes, and when it is back."""
-        self._changed = changed
 
     def link_moved(self) -> None:
         """The link has changed its state."""
-        self._changed()
         if self._base.link.is_attached:
             self._end()
             self._base.outbound.wake()

@@ -13,6 +13,7 @@ through the floor's inbox. Whose turn it is decides the floor (`server.turntakin
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 
@@ -22,23 +23,24 @@ from server.domain import events as ev
 from server.domain.errors import SessionOver
 from server.domain.ids import Ids
 from server.domain.values import ConfigInForce, ResumeOffer, SessionConfig
-from server.domain.voice_events import VoicesOffered
+from server.domain.voice_events import MoveAsked, VoicesOffered
 from server.domain.wire import Dialect, Wire
 from server.output.link import Link
 from server.output.outbound import Outbound
 from server.output.writer import Writer
 from server.response.holder import FloorHolder
-from server.session.absence import Absence
+from server.session.absence import Absence, WatchedBeside
 from server.session.answering import answering_of
 from server.session.base import SessionBase
 from server.session.closing import Closing
+from server.session.going_on import go_on
 from server.session.key_quota import KeyQuota, NoQuota
 from server.session.lifetime import Lifetime
 from server.session.listening import listening_of
 from server.session.orders import Orders
 from server.session.reader import Reader
 from server.session.services import Services
-from server.session.snapshot import Snapshot, snapshot_of, take_in
+from server.session.snapshot import Snapshot, is_at_rest, snapshot_of, take_in
 from server.session.tasks import SessionTasks
 from server.session.timekeeper import Timekeeper
 from server.turntaking.floor_table import FloorEvent
@@ -78,6 +80,7 @@ class Session:
         )
         self._offer = offer
         self._restored = restored
+        self._expires_at_s = 0
         self.id = base.session_id
         self.link = base.link
         self._listening = listening_of(base)
@@ -86,7 +89,7 @@ class Session:
         """What preparing answers in pauses has brought."""
         self._lifetime = Lifetime(base.now(), services.limits.max_session_s, services.limits.max_idle_s)
         self._writer = self._new_writer(dialect)
-        base.link.watcher = self._absence = Absence(self._listening.floor, base)
+        base.link.watcher = Absence(self._listening.floor, base)
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
             base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()
@@ -116,11 +119,14 @@ class Session:
     def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever a snapshot of it would be another."""
         self._writer.watch(changed)
-        self._absence.watch(changed)
+        self.link.watcher = WatchedBeside(self.link.watcher, changed)
 
-    def snapshot(self) -> Snapshot:
-        """What is worth keeping of it."""
-        return snapshot_of(self._base, self._listening)
+    def snapshot(self, last_seq: int | None = None) -> Snapshot:
+        """What is worth keeping of it. With `last_seq` it is handed over: what the client has not got beyond that frame
+        is in it as far as it is kept, and is not sent any more."""
+        missed = None if last_seq is None else self._writer.unsent(last_seq)
+        snapshot = snapshot_of(self._base, self._listening, self._answering.requests.pending)
+        return replace(snapshot, ends_at_unix_s=self._expires_at_s, missed=missed)
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""
@@ -129,21 +135,16 @@ class Session:
     async def run(self) -> None:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         base, services = self._base, self._base.services
-        config = base.config.current
-        self._lifetime.begin(base.now())
-        expires_at_s = int(services.unix_time_s()) + services.limits.max_session_s
-        known = () if self._restored is None else tuple(item.id for item in self._restored.items)
-        conversation_id = base.ids.new("conv")
-        base.outbound.put(
-            ev.SessionStarted(self.id, conversation_id, config, expires_at_s, self._offer, known)
-        )
-        base.outbound.put(VoicesOffered(services.voices))
+        restored = self._restored
+        self._begin()
         try:
             async with anyio.create_task_group() as tasks:
                 base.tasks.open(tasks)
                 tasks.start_soon(self._write)
-                self._answering.mcp.configure(config.mcp)
-                if services.greeting and config.purpose == "realtime" and not known:
+                self._answering.mcp.configure(base.config.current.mcp)
+                if restored is not None and restored.is_moving:
+                    go_on(restored, base, self._listening, self._answering)
+                elif services.greeting and base.config.current.purpose == "realtime" and not restored:
                     self._answering.announcements.add(services.greeting)
                 await self._reader.run()
                 self.feed(Happened(FloorEvent.GONE))
@@ -162,12 +163,40 @@ class Session:
         """Go on over another connection; see `Link.attach`."""
         return self.link.attach(wire, last_seq, greeting)
 
+    def _begin(self) -> None:
+        """Tell the client, unless it has the session already."""
+        base, services, restored = self._base, self._base.services, self._restored
+        now, unix_time_s = base.now(), int(services.unix_time_s())
+        self._lifetime.begin(now)
+        self._expires_at_s = unix_time_s + services.limits.max_session_s
+        if restored is not None and restored.is_moving:
+            self._lifetime.begins_at = now - max(0, self._expires_at_s - restored.ends_at_unix_s)
+            self._expires_at_s = restored.ends_at_unix_s
+            return
+        known = () if restored is None else tuple(item.id for item in restored.items)
+        conversation_id, config = base.ids.new("conv"), base.config.current
+        started = ev.SessionStarted(self.id, conversation_id, config, self._expires_at_s, self._offer, known)
+        base.outbound.put(started)
+        base.outbound.put(VoicesOffered(services.voices))
+
     async def _write(self) -> None:
         # None: the reader learns that the client is gone.
         while (why := await self._writer.run()) is not None:
             if not await self._base.closing.drop_slow_consumer(why):
                 self._base.closing.end_slow_consumer(why)
                 return
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether the client is there, and no turn is going on that would be cut."""
+        return self.link.is_attached and is_at_rest(self._base, self._listening)
+
+    def leave(self, time_left_s: float) -> None:
+        """Send the client to another node, or end the session with 1001 where it cannot move with its client."""
+        if self._offer is None:
+            self.end(SessionOver(1001, "the server is stopping"))
+        else:
+            self._base.outbound.put(MoveAsked(int(time_left_s * 1000)))
 
     def end(self, over: SessionOver) -> None:
         """End the session now, telling the client why. The first reason stands."""

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from server.conversation.kept_items import KeptItem, entries_of, kept_items
 from server.conversation.memory import Conversation, cut
 from server.domain.errors import ClientError
+from server.response.pending import Pending
 from server.session.base import SessionBase
 from server.session.listening import Listening
 from server.turntaking.floor_table import State
@@ -39,6 +40,8 @@ class OpenAnswer:
     """Of its message, once it has begun."""
     played_samples: int = 0
     """How much of that has been heard, as far as is known."""
+    asks: bool = False
+    """Whether it is to what was said, and can be asked for anew."""
     say: str | None = None
     """The text, if it was fixed."""
 
@@ -57,13 +60,24 @@ class Snapshot:
     ends_at_unix_s: int = 0
     dialect: str = ""
     """What its dialect keeps, of a session whose client can come back."""
+    unsettled_ms: int = 0
+    """How much of the newest audio holds words of the person's that are not in it."""
+    epoch: int = 0
+    """How often output was thrown away."""
     told_events: int = 0
     """How many events the client was told."""
     received_events: int = 0
     """How many text frames of the client have arrived."""
     answer: OpenAnswer | None = None
-    missed: tuple[str, ...] = ()
-    """Events that the client was sent and has not got."""
+    waits: str | None = None
+    """The response, told of already, that a question waits for behind that answer; "" for a turn that has none yet."""
+    missed: tuple[str, ...] | None = None
+    """Events that the client was sent and has not got; None where nobody knows."""
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the same session goes on, of which its client knows; otherwise another has what was said in it."""
+        return bool(self.dialect)
 
 
 _ADAPTER = TypeAdapter(Snapshot)
@@ -73,7 +87,7 @@ def write_snapshot(snapshot: Snapshot) -> bytes:
     """The snapshot as it is kept, in MAX_SNAPSHOT_BYTES at most."""
     while len(data := _ADAPTER.dump_json(snapshot, exclude_defaults=True)) > MAX_SNAPSHOT_BYTES:
         if not snapshot.items:
-            snapshot = replace(snapshot, missed=(), dialect="", answer=None)
+            snapshot = replace(snapshot, missed=None, dialect="", answer=None)
             continue
         snapshot = replace(snapshot, items=snapshot.items[1 + len(snapshot.items) // 4 :])
     return data
@@ -87,7 +101,7 @@ def read_snapshot(data: bytes) -> Snapshot | None:
         return None
 
 
-def snapshot_of(base: SessionBase, listening: Listening) -> Snapshot:
+def snapshot_of(base: SessionBase, listening: Listening, pending: Pending) -> Snapshot:
     """The session now, but for what those know who keep it."""
     unsettled = _unsettled(listening)
     answer = _open_answer(base, listening, unsettled)
@@ -100,9 +114,12 @@ def snapshot_of(base: SessionBase, listening: Listening) -> Snapshot:
         base.session_id,
         kept_items(base.conversation, unsettled | unsaid),
         base.conversation.told_from,
+        unsettled_ms=_unsettled_ms(listening),
+        epoch=base.outbound.epoch,
         told_events=base.ids.told,
         received_events=base.link.received_events,
         answer=answer,
+        waits=_waiting(pending) if answer is not None else None,
     )
 
 
@@ -121,8 +138,13 @@ def take_in(snapshot: Snapshot, conversation: Conversation) -> None:
     conversation.told_from = snapshot.told_from
 
 
-def unsettled_ms(listening: Listening) -> int:
-    """How much of the newest audio holds what the person says, or said, and is in no snapshot."""
+def is_at_rest(base: SessionBase, listening: Listening) -> bool:
+    """Whether nobody speaks, and nothing waits to be said or to be understood."""
+    is_free = listening.floor.state is State.LISTENING and not listening.inbox.is_waiting
+    return is_free and not _unsettled(listening) and base.outbound.next_due(base.now()) is None
+
+
+def _unsettled_ms(listening: Listening) -> int:
     hearing = listening.hearing
     current_ms = 0 if hearing.current is None else hearing.current.duration_ms
     waiting_ms = sum(utterance.duration_ms + SURE_SILENCE_MS for utterance in listening.utterances.earlier())
@@ -138,6 +160,13 @@ def _unsettled(listening: Listening) -> set[str]:
     return {utterance.item_id for utterance in (spoken if current is None else (*spoken, current))}
 
 
+def _waiting(pending: Pending) -> str | None:
+    if not pending:
+        return None
+    request = pending.request
+    return request.response.id if request is not None and request.response is not None else ""
+
+
 def _open_answer(base: SessionBase, listening: Listening, unsettled: Collection[str]) -> OpenAnswer | None:
     answer = base.holder.answer
     if answer is None or listening.floor.state not in _ANSWERING:
@@ -150,5 +179,6 @@ def _open_answer(base: SessionBase, listening: Listening, unsettled: Collection[
         answer.response_id if answer.is_announced else "",
         entry.id if entry is not None and entry.is_told else "",
         answer.heard_ms * answer.output.rate_hz // 1000,
+        answer.question.answers_turns,
         answer.question.say,
     )

@@ -121,6 +121,18 @@ class RealtimeDialect:
         """An event that Realtime does not have, for a dialect that builds on this one."""
         return self._encoder.frame(kind, fields)
 
+    def keep(self) -> Json:
+        """What another dialect of its kind needs to go on; no header of a server of tools is in it."""
+        return self._encoder.keep(self._session)
+
+    def restore(self, kept: Json) -> None:
+        """Go on where another has ended. Raises ValueError for what it has not kept, or may not be."""
+        session = self._encoder.restore(kept)
+        try:
+            self._configure({"type": UPDATE}, session_part({"type": UPDATE, "session": session}))
+        except ClientError as error:
+            raise ValueError(error.message) from error
+
     @property
     def config(self) -> SessionConfig:
         """What the client has configured."""

@@ -30,6 +30,9 @@ from server.domain.values import IgnoredSetting, SessionConfig
 
 _NO_LIMITS: Body = ("rate_limits.updated", {"rate_limits": []})
 
+_GIVEN_BY_SERVER = ("id", "object", "expires_at", "model")
+"""What a client reads in its session, and cannot set."""
+
 _DELTA = {"audio": "response.output_audio_transcript.delta", "text": "response.output_text.delta"}
 
 
@@ -95,6 +98,20 @@ class RealtimeEncoder:
             "output": [render_item(item) for item in event.items],
             "usage": render_usage(event.usage),
         }
+
+    def keep(self, session: WireSession) -> Json:
+        """Who the session is, and its settings."""
+        shown = render_session(session, session.config, self._session_id, self._expires_at_s)
+        return {"session": shown, "conversation_id": self._conversation_id}
+
+    def restore(self, kept: Json) -> Json:
+        """Be that session; returns its settings, as a client would give them."""
+        shown = kept["session"]
+        if not isinstance(shown, dict):
+            raise ValueError("no session was kept")
+        self._session_id, self._expires_at_s = str(shown["id"]), int(str(shown["expires_at"]))
+        self._conversation_id = str(kept["conversation_id"])
+        return {name: value for name, value in shown.items() if name not in _GIVEN_BY_SERVER}
 
     def frame(self, kind: str, fields: Json) -> str:
         """One event of the type `kind`, with the next id."""

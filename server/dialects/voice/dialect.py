@@ -8,7 +8,7 @@ there (`x_ping`, `x_pong`). docs/protocol.md describes it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import assert_never
 
@@ -29,6 +29,7 @@ from server.domain.events import Event, ResponseAudio, SessionStarted
 from server.domain.values import IgnoredSetting, ResumeOffer, SessionConfig
 from server.domain.voice_events import (
     ArtifactMade,
+    MoveAsked,
     Ping,
     Played,
     Pong,
@@ -64,6 +65,8 @@ class VoiceDialect:
         self._came_samples = 0
         self._came_part_bytes = 0
         """Of a sample that a base64 append has cut."""
+        self._has_moved = False
+        """Whether another node had the session, and the client has not been told."""
 
     def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError where there is none."""
@@ -103,7 +106,24 @@ class VoiceDialect:
             "received_events": received_events,
             "microphone_offset": self._came_samples % WRAP,
         }
+        if self._has_moved:
+            body["moved"] = True
+        self._has_moved = False
         return json.dumps(body)
+
+    def keep(self, unsettled_ms: int) -> str:
+        """See `ResumableDialect.keep`."""
+        unsettled = unsettled_ms * self._format.rate_hz // 1000
+        return json.dumps(
+            {"realtime": self._realtime.keep(), "came_samples": max(0, self._came_samples - unsettled)}
+        )
+
+    def restore(self, kept: str) -> None:
+        """See `ResumableDialect.restore`."""
+        read = json.loads(kept)
+        self._realtime.restore(read["realtime"])
+        self._came_samples = int(read["came_samples"])
+        self._has_moved = True
 
     def _microphone(self, frame: bytes) -> AppendAudio:
         stream, epoch, offset_samples, data = unpack_frame(frame)
@@ -155,6 +175,14 @@ class VoiceDialect:
         return self._realtime.config.input_format
 
 
+_NAMES: Mapping[type[VoiceEvent], str] = {
+    MoveAsked: "x_move",
+    VoicesOffered: "x_voices",
+    WordsTimed: "x_words",
+    TurnEnded: "x_turn",
+}
+
+
 def _body(event: VoiceEvent) -> Body:
     """The type of an event that Realtime does not have, and its fields."""
     match event:
@@ -164,12 +192,8 @@ def _body(event: VoiceEvent) -> Body:
             return f"x_{event.how}", {}
         case VoiceFlushed():
             return "x_flush", {"epoch": event.epoch % WRAP}
-        case VoicesOffered():
-            return "x_voices", asdict(event)
-        case WordsTimed():
-            return "x_words", asdict(event)
-        case TurnEnded():
-            return "x_turn", asdict(event)
+        case MoveAsked() | VoicesOffered() | WordsTimed() | TurnEnded():
+            return _NAMES[type(event)], asdict(event)
         case TurnTimed():
             return "x_metrics", {**asdict(event), "ms": {**event.ms}}
         case StageEventTold():

@@ -151,6 +151,7 @@ export class Connection extends EventTarget {
     this.resumption.got(event);
     if (event === null) return this.tell("audio", data);
     if (event.type === "session.created") this.hadSession = true;
+    if (event.type === "x_move" && this.resumption.canResume) this.open(); // another socket leads to another node
     this.tell("event", event);
   }
 

@@ -20,6 +20,7 @@ from server.domain.events import Event, ResponseAudio
 from server.domain.values import Response, SessionConfig
 from server.domain.voice_events import (
     ArtifactMade,
+    MoveAsked,
     Pong,
     ProviderUse,
     StageEventTold,
@@ -42,6 +43,7 @@ BLOCKS = re.findall(r"^```(\w+) (\w+)\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULT
 VOICE: tuple[Event, ...] = (
     VoicesOffered((VoiceOption("heart", "American English, a woman"),)),
     Pong(),
+    MoveAsked(28_000),
     VoiceHeld("duck"),
     VoiceHeld("pause"),
     VoiceHeld("resume"),

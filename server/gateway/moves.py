@@ -1,0 +1,133 @@
+"""Sessions that change their node: how one node asks another for a session whose client has come to it.
+
+The nodes talk by the store, in short messages that nobody keeps. A node that lives ends its session, writes down what
+it was about to the last word, and says so. Of one that does not answer what it last wrote down is taken. The ticket of
+the session is taken out of the store by whoever goes on with it, so that of two there is one; a node that was only slow
+finds then that its session is not its own any more, and ends it.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from server.cluster.store import Store
+from server.domain.errors import SessionOver
+from server.domain.ids import new_id
+from server.gateway.conversations import TAKEN_OVER, Conversations
+from server.gateway.returning import HISTORY_LOST, NotResumed, ResumeClaim, Returns, Ticket, not_resumed
+from server.session.resumption import token_digest
+from server.session.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+ANSWERED_S = 1.0
+"""How long a node has to hand a session over before it is taken for dead."""
+
+MAX_AT_ONCE = 256
+"""Sessions that a node hands over at once; who asks for more takes what was last written down."""
+
+Message = dict[str, Any]
+
+
+class Moves:
+    """Of one node. `now` is the store's clock."""
+
+    def __init__(
+        self, store: Store, conversations: Conversations, returns: Returns, now: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._conversations = conversations
+        self._returns = returns
+        self._now = now
+        self._calls: dict[str, tuple[anyio.Event, Message]] = {}
+        self._under_way = 0
+
+    async def run(self) -> None:
+        """Hear what other nodes ask. Returns only when cancelled."""
+        node = self._conversations.node
+        if not node:
+            return
+        async with anyio.create_task_group() as tasks:
+            await self._store.listen(_mailbox(node), lambda data: self._heard(data, tasks))
+
+    async def fetch(self, claim: ResumeClaim, ticket: Ticket) -> Snapshot:
+        """The session of a client that has come back to this node, as its own one has left it. Raises NotResumed."""
+        call = {"session": ticket.session_id, "token": token_digest(claim.token), "last_seq": claim.last_seq}
+        answer = await self._ask(ticket.node, call)
+        if answer is not None and not answer["done"]:
+            raise not_resumed()
+        is_first = await self._returns.take(claim.token)
+        snapshot = await self._conversations.read(ticket.session_id) if is_first else None
+        if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
+            raise not_resumed()
+        if answer is not None and answer.get("lost"):
+            raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
+        how = "was handed over" if answer is not None else "goes on where its node was last heard of"
+        log.info("the session %s", how, extra={"session": ticket.session_id})
+        return snapshot if answer is not None else replace(snapshot, missed=None)
+
+    async def find(self, session_id: str, owner: str) -> Snapshot | None:
+        """The same for a client that opens another session, and names the one before; None where there is none."""
+        snapshot = await self._conversations.find(session_id, owner)
+        if snapshot is None or snapshot.node in ("", self._conversations.node):
+            return snapshot
+        await self._ask(snapshot.node, {"session": session_id})
+        return await self._conversations.read(session_id) or snapshot
+
+    async def _ask(self, node: str, call: Message) -> Message | None:
+        """What the node says; None when it is dead, or as good as that."""
+        number, answered = new_id("call"), anyio.Event()
+        self._calls[number] = answered, {}
+        try:
+            message = call | {"call": number, "from": self._conversations.node}
+            if await self._store.tell(_mailbox(node), json.dumps(message).encode()):
+                with anyio.move_on_after(ANSWERED_S):
+                    await answered.wait()
+            return self._calls[number][1] or None
+        finally:
+            del self._calls[number]
+
+    def _heard(self, data: bytes, tasks: TaskGroup) -> None:
+        message = json.loads(data)
+        if "session" in message:
+            if self._under_way < MAX_AT_ONCE:
+                tasks.start_soon(self._answer, message)
+        elif (waiting := self._calls.get(message["call"])) is not None:
+            waiting[1].update(message)
+            waiting[0].set()
+
+    async def _answer(self, call: Message) -> None:
+        self._under_way += 1
+        try:
+            told = await self._hand_over(call) | {"call": call["call"]}
+            await self._store.tell(_mailbox(call["from"]), json.dumps(told).encode())
+        finally:
+            self._under_way -= 1
+
+    async def _hand_over(self, call: Message) -> Message:
+        conversations = self._conversations
+        live = conversations.live.get(call["session"])
+        if live is None:
+            return {"done": False}
+        written = await conversations.read(call["session"])
+        if live.is_gone or (written is not None and written.node != conversations.node):
+            live.is_gone = True  # another node has gone on with it while this one could not be heard
+            self._returns.forget(live.session.id)
+            live.session.end(SessionOver(TAKEN_OVER, "another node has taken over"))
+            return {"done": False}
+        token = call.get("token")
+        if token is not None and not self._returns.accepts(live.session.id, token):
+            return {"done": False}
+        self._returns.forget(live.session.id)
+        snapshot = conversations.take_over(live, call.get("last_seq"))
+        await conversations.write(replace(snapshot, node=conversations.node))
+        return {"done": True, "lost": token is not None and snapshot.missed is None}
+
+
+def _mailbox(node: str) -> str:
+    return f"node:{node}"

@@ -1,0 +1,99 @@
+"""How a session goes on that another node has begun: the client learns what became of the answer, and hears its rest.
+
+The client has the answer's sound in its buffer, and says how much of it was heard as soon as it is back. Then what was
+not heard is said by a new voice, from the next word on; of what nobody has heard anything, the question is asked anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from server.conversation.memory import Entry
+from server.domain import events as ev
+from server.domain.values import Response
+from server.output.link import Link
+from server.session.answering import Answering
+from server.session.base import SessionBase
+from server.session.listening import Listening
+from server.session.snapshot import OpenAnswer, Snapshot
+from server.turntaking.floor_table import FloorEvent, State
+from server.turntaking.happened import Happened
+from server.turntaking.question import Question
+
+HEARD_WITHIN_S = 0.5
+"""How long the client has to say how much of the answer was heard."""
+
+EPOCHS_APART = 16
+"""The node before may have thrown output away since it was last heard of, and not as often."""
+
+
+def greet(link: Link, last_seq: int, received_events: int, greeting: str, missed: Sequence[str]) -> None:
+    """Begin where another node has ended: so many frames were sent before, and so many events received. First comes
+    the `greeting`, which is not numbered, and then the events that the client has `missed`."""
+    link.ring.last_seq, link.received_events = last_seq, received_events
+    for frame in missed:
+        link.ring.append(frame, anyio.current_time())
+    link.unsent.extend((greeting, *missed))
+
+
+def go_on(snapshot: Snapshot, base: SessionBase, listening: Listening, answering: Answering) -> None:
+    """Take up what the other node was about. The session has begun, and its client is there."""
+    base.outbound.epoch = snapshot.epoch + EPOCHS_APART
+    answer = snapshot.answer
+    if answer is None:
+        return
+    base.outbound.flush()
+    entry = base.conversation.find(answer.item_id)
+    if answer.response_id:
+        _end_response(answer.response_id, entry, base)
+    if snapshot.waits:
+        _end_response(snapshot.waits, None, base)
+    if answer.asks or answer.say is not None or snapshot.waits is not None:
+        written = next((item.generated for item in snapshot.items if item.id == answer.item_id), "")
+        answering.playback.flushed(answer.item_id)
+        asks_next = snapshot.waits is not None
+        base.tasks.start(_answer_on, answer, written, asks_next, base, listening, answering)
+
+
+def _end_response(response_id: str, entry: Entry | None, base: SessionBase) -> None:
+    config, items = base.config.current, []
+    response = Response(response_id, config.modality, config=config)
+    if entry is not None:
+        items.append(replace(entry.item(), text=entry.generated))
+        base.outbound.put(
+            ev.ResponseItemEnded(response, items[0], base.conversation.previous_id(items[0].id))
+        )
+    base.outbound.put(ev.ResponseEnded(response, "cancelled", items=tuple(items)))
+
+
+async def _answer_on(
+    answer: OpenAnswer,
+    written: str,
+    asks_next: bool,
+    base: SessionBase,
+    listening: Listening,
+    answering: Answering,
+) -> None:
+    await anyio.sleep(HEARD_WITHIN_S)
+    if listening.floor.state is not State.LISTENING:
+        return  # the person was faster: the answer was interrupted
+    rest = _rest(answer, written, base)
+    if rest:
+        answering.announcements.add(rest)
+    if asks_next or (rest is None and answer.asks):
+        question = Question(ended_by="server", requested=True)
+        listening.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
+
+
+def _rest(answer: OpenAnswer, written: str, base: SessionBase) -> str | None:
+    """What of the answer is still to be said; None where nothing of it was heard, and it is to be made anew."""
+    entry = base.conversation.find(answer.item_id)
+    if entry is not None and entry.text.strip():
+        rest = written[len(entry.text) :].strip()
+        entry.generated, entry.heard = entry.text, None  # nobody has interrupted it
+        return rest
+    if entry is not None:
+        base.conversation.delete(entry.id)
+        base.outbound.put(ev.ItemDeleted(entry.id))
+    return answer.say

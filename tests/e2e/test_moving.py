@@ -1,0 +1,112 @@
+"""A conversation goes on at another node: what was said is there, and the rest of the answer is heard."""
+
+import anyio
+import pytest
+
+from server.client.client import AUDIO_FRAME
+from stages.testing.fakes import ScriptedModel
+from tests.support.live_server import ask
+from tests.support.two_nodes import Caller, two_nodes
+
+pytestmark = pytest.mark.e2e
+
+
+COUNT = "One two three four five six seven eight."
+
+
+def event_ids(client: Caller) -> list[str]:
+    return [event["event_id"] for event in client.call.events() if event["type"] != AUDIO_FRAME]
+
+
+async def test_a_client_that_comes_to_another_node_loses_no_event_and_no_word() -> None:
+    model = ScriptedModel("It is noon.", "You asked for the time.")
+    async with two_nodes(model) as nodes, Caller(nodes.urls[0]) as client:
+        session = (await client.receive_until("session.created")).event["session"]
+        await ask(client, "what time is it", "text")
+        await client.receive_until("response.done")
+        await client.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
+        client.lead_to(nodes.urls[1])
+        updated = await client.receive_until("session.updated")
+        assert updated.event["session"]["id"] == session["id"]
+        await ask(client, "what did I ask", "text")
+        await client.receive_until("response.done")
+        told = [message.content for message in model.requests[-1].messages]
+        assert told[-3:] == ["what time is it", "It is noon.", "what did I ask"]
+        assert event_ids(client) == [f"event_{n}" for n in range(1, len(event_ids(client)) + 1)]
+        assert len(client.line.returns_s) == 1
+        client.lead_to(nodes.urls[0])
+        await client.send("x_ping")
+        await client.receive_until("x_pong")
+
+
+async def test_an_answer_goes_on_at_the_other_node_with_the_word_after_the_last_that_was_heard() -> None:
+    async with two_nodes(ScriptedModel(COUNT)) as nodes, Caller(nodes.urls[0]) as client:
+        await ask(client, "count")
+        item_id = (await client.receive_until("response.output_item.added")).event["item"]["id"]
+        for _ in range(8):
+            await client.receive_until(AUDIO_FRAME)
+        heard = client.call.words(item_id)[:2]
+        client.lead_to(nodes.urls[1])
+        await client.send("x_playback", item_id=item_id, played_samples=heard[-1].end_sample)
+        done = (await client.receive_until("response.done")).event["response"]
+        assert done["status"] == "cancelled"
+        last = (await client.receive_until("response.done")).event["response"]
+        assert last["status"] == "completed"
+        rest = last["output"][0]["content"][0]["transcript"]
+        before = "".join(word.text for word in heard)
+        assert (before.strip() + " " + rest.strip()).split() == COUNT.split()
+        types = [event["type"] for event in client.call.events()]
+        assert types.index("x_flush") < types.index("response.done")
+
+
+async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turns() -> None:
+    async with (
+        two_nodes(ScriptedModel(COUNT), drain_s=20.0) as nodes,
+        Caller(nodes.urls[0]) as client,
+        Caller(nodes.urls[0], voice=False) as stock,
+        anyio.create_task_group() as tasks,
+    ):
+        for one in (client, stock):
+            await ask(one, "count")
+            await one.receive_until("response.created")
+        client.find_at(nodes.urls[1])
+        tasks.start_soon(nodes.apps[0].drain)
+        for one in (client, stock):
+            done = (await one.receive_until("response.done")).event["response"]
+            assert done["status"] == "completed", "no turn is cut"
+        asked = await client.receive_until("x_move")
+        assert 0 < asked.event["time_left_ms"] <= 20_000
+        while await stock.receive() is not None:
+            pass
+        assert (stock.close_code, stock.call.count("x_move")) == (1001, 0)
+        await ask(client, "and once more")
+        await client.receive_until("response.done")
+        assert event_ids(client) == [f"event_{n}" for n in range(1, len(event_ids(client)) + 1)]
+        assert client.call.count("error") == 0
+
+
+async def test_a_stock_client_goes_on_at_the_other_node_by_the_id_of_its_session() -> None:
+    async with two_nodes(ScriptedModel("It is noon.")) as nodes, Caller(nodes.urls[0], voice=False) as first:
+        session_id = (await first.receive_until("session.created")).event["session"]["id"]
+        await ask(first, "what time is it", "text")
+        await first.receive_until("response.done")
+        async with Caller(f"{nodes.urls[1]}?session_id={session_id}", voice=False) as second:
+            session = (await second.receive_until("session.created")).event["session"]
+            assert (session["id"], len(session["x_restored"])) == (session_id, 2)
+            while await first.receive() is not None:
+                pass
+            assert first.close_code == 4409
+
+
+async def test_a_store_that_was_lost_learns_what_it_has_missed() -> None:
+    async with two_nodes(ScriptedModel("It is noon.")) as nodes, Caller(nodes.urls[0]) as client:
+        await client.receive_until("session.created")
+        await nodes.store.stop()
+        await ask(client, "what time is it", "text")
+        await client.receive_until("response.done")
+        client.lead_to(nodes.urls[1])  # where nobody knows it, until the store is back
+        await nodes.store.start()
+        await ask(client, "and now", "text")
+        await client.receive_until("response.done")
+        assert client.call.count("session.created") == 1
+        assert client.call.count("response.done") == 2
