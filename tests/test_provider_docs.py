@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.config.file import Tables
+from server.config.tables import Tables
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,9 +14,9 @@ from server.cli.targets import find_server, put_here_on_path
 from server.config.choice import variables
 from server.config.configuration import Configuration
 from server.config.environment import variable_of
-from server.config.file import Tables
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
+from server.config.tables import Tables
 from server.voice_server import VoiceServer
 from stages.providers.configured import Configured
 

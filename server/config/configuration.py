@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from server.config.agents import Agent, Composition, Crew, assemble, without_faults
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.environment import read_settings, unusable, variable_of
-from server.config.file import FILE_NAME, FileContent, joined, read_file
+from server.config.file import FILE_NAME, FileContent, read_file
 from server.config.pipeline import pipeline_faults
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
+from server.config.tables import joined
 from stages.providers.configured import Configured
 from stages.providers.registry import Kind, ProviderFault, object_faults, provider_of
 

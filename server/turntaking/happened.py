@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from server.turntaking.floor import NO_FACTS, RunId
 from server.turntaking.floor_table import Fact, FloorEvent
-from server.turntaking.hearing import SpeechBegan
 from server.turntaking.question import Question
+from server.turntaking.speech_events import SpeechBegan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ that is appended is one utterance until the client commits it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
@@ -18,6 +17,14 @@ from server.conversation.utterances import Utterances
 from server.domain.errors import ClientError
 from server.domain.values import SessionConfig, TurnDetection
 from server.turntaking.endpointing import EAGERNESS
+from server.turntaking.speech_events import (
+    SpeechBegan,
+    SpeechEvent,
+    SpeechListener,
+    SpeechOver,
+    SpeechPaused,
+    SpeechWentOn,
+)
 
 MIN_COMMIT_MS = 100
 """The shortest audio that a client may commit, as the protocol's reference server has it."""
@@ -29,58 +36,6 @@ two soft ends for a sentence with one pause in it, so that hardly any answer is 
 
 FIRST_SIGN_MS = 32
 """Voice that is enough to lower an answer's: one window of Silero's detector."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    """The person has begun to speak."""
-
-    utterance: Utterance
-    audio_start_ms: int
-    onset_ms: int
-    """Where the voice began; the audio begins before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechPaused:
-    """The person may have stopped: what they said so far can be transcribed."""
-
-    utterance: Utterance
-    voice_ended_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SoundPaused:
-    """A sound has paused of which a recogniser that finds the ends of turns has said nothing: it may have no words."""
-
-    utterance: Utterance
-    voice_ended_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechWentOn:
-    """The person had not stopped: speech goes on after a pause."""
-
-    utterance: Utterance
-    pause_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechOver:
-    """The person has stopped; the utterance is whole."""
-
-    utterance: Utterance
-    audio_end_ms: int
-
-
-SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechOver
-
-
-class SpeechListener(Protocol):
-    """Decides what to do about what is heard."""
-
-    def heard(self, event: SpeechEvent) -> None:
-        """The person has begun, paused, gone on or stopped."""
 
 
 class SessionEar:

@@ -18,9 +18,10 @@ from server.output.outbound import Outbound
 from server.turntaking.echo import EchoEar, HeardVoice
 from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
-from server.turntaking.hearing import Hearing, SpeechBegan
+from server.turntaking.hearing import Hearing
 from server.turntaking.inbox import FloorInbox
 from server.turntaking.interruption import InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
+from server.turntaking.speech_events import SpeechBegan
 from stages.ports import EndOfTurnModel
 
 

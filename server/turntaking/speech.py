@@ -19,8 +19,11 @@ from server.domain.voice_events import EndedBy
 from server.turntaking.echo import EchoEar
 from server.turntaking.floor_table import Fact, FloorCommand, FloorEvent
 from server.turntaking.happened import Happened
-from server.turntaking.hearing import (
-    Hearing,
+from server.turntaking.hearing import Hearing
+from server.turntaking.overlaps import Overlap, Overlaps, SpeechContext
+from server.turntaking.pauses import PauseLength
+from server.turntaking.question import Question
+from server.turntaking.speech_events import (
     SoundPaused,
     SpeechBegan,
     SpeechEvent,
@@ -28,9 +31,6 @@ from server.turntaking.hearing import (
     SpeechPaused,
     SpeechWentOn,
 )
-from server.turntaking.overlaps import Overlap, Overlaps, SpeechContext
-from server.turntaking.pauses import PauseLength
-from server.turntaking.question import Question
 
 
 class Speech:

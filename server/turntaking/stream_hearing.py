@@ -10,7 +10,8 @@ from audio.vad import Vad
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
-from server.turntaking.hearing import Hearing, SpeechEvent, SpeechListener
+from server.turntaking.hearing import Hearing
+from server.turntaking.speech_events import SpeechEvent, SpeechListener
 from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
 from stages.providers.calls import label_alike
 

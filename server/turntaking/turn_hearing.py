@@ -24,8 +24,8 @@ from audio.vad import Vad
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
-from server.turntaking.hearing import (
-    Hearing,
+from server.turntaking.hearing import Hearing
+from server.turntaking.speech_events import (
     SoundPaused,
     SpeechBegan,
     SpeechEvent,

@@ -14,7 +14,8 @@ from pydantic_core import from_json
 
 from audio.formats import AudioFormat
 from server.dialects.realtime.audio import from_base64
-from server.dialects.realtime.commands import APPEND, RawEvent, event_ref
+from server.dialects.realtime.checking import RawEvent, event_ref
+from server.dialects.realtime.commands import APPEND
 from server.dialects.realtime.limits import RealtimeLimits
 from server.domain.commands import AppendAudio
 from server.domain.errors import ClientError

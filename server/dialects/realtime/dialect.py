@@ -10,14 +10,13 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
+from server.dialects.realtime.checking import RawEvent, event_ref
 from server.dialects.realtime.commands import (
     APPEND,
     CREATE_RESPONSE,
     MODELS,
     UPDATE,
-    RawEvent,
     check_choice,
-    event_ref,
     noted,
     session_part,
     to_command,

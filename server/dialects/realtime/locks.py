@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from server.dialects.realtime.commands import RawEvent, event_ref
+from server.dialects.realtime.checking import RawEvent, event_ref
 from server.dialects.realtime.fields import Json
 from server.dialects.realtime.session import WireSession, render_session
 from server.domain.commands import AddItem, Command, CreateResponse, Noted

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.dialects.realtime.commands import RawEvent, check_choice, checked
+from server.dialects.realtime.checking import RawEvent, checked
+from server.dialects.realtime.commands import check_choice
 from server.dialects.realtime.decode import json_of
 from server.dialects.realtime.fields import Json, Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings

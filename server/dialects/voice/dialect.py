@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audio.formats import AudioFormat
 from server.dialects.realtime.bodies import Body
-from server.dialects.realtime.commands import checked, event_ref
+from server.dialects.realtime.checking import checked, event_ref
 from server.dialects.realtime.decode import too_much_audio
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.fields import Json, Part
