@@ -11,8 +11,8 @@ from server.app import App
 from server.client.client import RealtimeClient
 from server.cluster.opening import open_store
 from server.config.agents import Crew
+from server.config.environment import load_settings
 from server.config.providers import Providers
-from server.config.settings import load_settings
 from stages.ports import LanguageModel
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.store_server import StoreServer, store_server
