@@ -29,6 +29,8 @@ class ToolDesk:
 
     def due(self, now_s: float) -> list[Wire]:
         """The results that are to be sent now."""
+        if not self._waiting:
+            return []
         ready = [one for one in self._waiting if one[0] <= now_s]
         for one in ready:
             self._waiting.remove(one)
