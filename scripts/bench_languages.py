@@ -101,7 +101,7 @@ def measure(
     language: str, sentences: tuple[str, ...], voice: PicoVoice | KokoroVoice, name: str | None = None
 ) -> str:
     """A line of the table; prints what was misread."""
-    recogniser = MultilingualRecogniser.in_language(model_dir(MODEL_NAME), language)
+    recogniser = MultilingualRecogniser.of_languages(model_dir(MODEL_NAME), [language])
     said, heard, hearing_s, speaking_s = [], [], 0.0, 0.0
     sounding_s = 0.0
     try:
@@ -128,11 +128,11 @@ def measure(
 def main() -> None:
     """Print a line for each voice: of Pico in each language, and some of Kokoro's."""
     for language, sentences in SENTENCES.items():
-        pico = PicoVoice.from_settings(PicoSettings(language=language))  # type: ignore[arg-type]
+        pico = PicoVoice.from_settings(PicoSettings(language=(language,)))  # type: ignore[arg-type]
         print(measure(language, sentences, pico), flush=True)
         pico.close()
     for language, names in KOKORO.items():
-        kokoro = KokoroVoice.load(model_dir("kokoro"), language, OF_KOKORO[language])
+        kokoro = KokoroVoice.load(model_dir("kokoro"), {language: OF_KOKORO[language]})
         for name in names:
             print(measure(language, SENTENCES[language], kokoro, name), flush=True)
         kokoro.close()

@@ -44,7 +44,7 @@ HEARD_UNTIL = "heard_until"
 """Configuration: a function that says until when all that was said is heard, as the loop counts time."""
 UNPROMPTED = "unprompted"
 """Configuration: a turn without words goes on, for the agent to speak first."""
-VOICE, SPEED, MAX_TOKENS = "voice", "speed", "max_tokens"
+VOICE, SPEED, MAX_TOKENS, LANGUAGE = "voice", "speed", "max_tokens", "language"
 CLIENT_TOOLS, TOOL_CHOICE = "client_tools", "tool_choice"
 
 PREVIOUS_ROUTE = "route"

@@ -6,8 +6,8 @@ before it has let the words pass. It fails closed: whatever it does not expect, 
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
@@ -15,7 +15,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
-from stages.contract import GUARD, STT, TEXT, UNGUARDED
+from stages.contract import GUARD, LANGUAGE, STT, TEXT, UNGUARDED
 from stages.errors import StageSettingsError
 from stages.text.matching import Matcher, Readings, faults, is_dear
 
@@ -61,6 +61,8 @@ class GuardPolicy:
     max_chars: int = 4_000
     """A longer text is blocked where there are rules: nobody speaks so long in one turn, and looking through takes
     time. Without rules there is nothing to look for, and a text may be of any length."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """The refusal in each language in which something may be said, where it is another."""
 
     def __post_init__(self) -> None:
         found = list(self._faults())
@@ -115,20 +117,21 @@ class GuardStage:
             before = ctx.snapshot.metadata.get(UNGUARDED, ())
             if not isinstance(before, tuple):
                 return self._block(UNDECIDED, f"{UNGUARDED} is {type(before).__name__} instead of a tuple")
-            return await self._judge((*before, text))
+            spoken = ctx.config.get(LANGUAGE) or ctx.inputs.get_from(self._words, LANGUAGE, default="")
+            return await self._judge((*before, text), self._policy.refusals.get(str(spoken)))
         except Exception as error:  # noqa: BLE001 -- fail closed: whatever this is, the words were not checked
             return self._block(UNDECIDED, f"{type(error).__name__} in the guard")
 
-    async def _judge(self, texts: Sequence[str]) -> StageOutput:
+    async def _judge(self, texts: Sequence[str], refusal: str | None) -> StageOutput:
         if not self._rules:
             return await self._passed(texts)
         limit = self._policy.max_chars
         long = tuple(place for place, text in enumerate(texts) if len(text) > limit)
         rule = await self._broken(self._rules, [text for text in texts if len(text) <= limit])
         if rule is not None:
-            return self._block(rule.category, "matched a rule", rule.refusal)
+            return self._block(rule.category, "matched a rule", rule.refusal or refusal)
         if long:
-            return self._block(TOO_LONG, f"more than {limit} characters", texts=long)
+            return self._block(TOO_LONG, f"more than {limit} characters", refusal, texts=long)
         return await self._passed(texts)
 
     async def _passed(self, texts: Sequence[str]) -> StageOutput:

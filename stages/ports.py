@@ -49,8 +49,7 @@ class Expects(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What has been heard of an utterance that is still going on. `text` starts with `stable`, which will
-    not change."""
+    """What has been heard of an utterance that goes on. `text` starts with `stable`, which will not change."""
 
     text: str
     stable: str = ""
@@ -90,7 +89,8 @@ class SpeechHints:
     language: str | None = None
     """The language that is spoken, as in "de"; None when it is not known."""
     phrases: tuple[str, ...] = ()
-    """Words that are likely to be said, such as names."""
+    last_language: str | None = None
+    """Words that are likely to be said, such as names; what was spoken last, where it is not known what comes."""
 
 
 @dataclass(frozen=True, slots=True)

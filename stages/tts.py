@@ -22,7 +22,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from audio.formats import samples_to_ms
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.chunks import AudioSink, pcm16
-from stages.contract import AGENT, ROUTE, ROUTER, SPEED, TTS, VOICE
+from stages.contract import AGENT, LANGUAGE, ROUTE, ROUTER, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
 from stages.patience import failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
@@ -116,7 +116,7 @@ class TtsStage:
             self._settings,
             voice=ctx.config.get(VOICE) or self._voice_of_route(ctx) or self._settings.voice,
             speed=ctx.config.get(SPEED) or self._settings.speed,
-            language=ctx.config.get("language") or self._settings.language,
+            language=ctx.config.get(LANGUAGE) or self._settings.language,
         )
         voice = ctx.ports.audio.tts_provider or self._voice or ctx.require_port("tts_provider")
         tokens = _joined([ctx.inputs.stream(source) for source in self._sources])

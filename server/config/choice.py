@@ -34,6 +34,7 @@ _OWN: Mapping[tuple[Kind, str], Mapping[str, str]] = {
     ("stt", "whisper_base"): {"threads": "model_threads", "language": "language"},
     ("tts", "embedded"): {"threads": "model_threads"},
     ("tts", "pico"): {"language": "language"},
+    ("tts", "by_language"): {"threads": "model_threads", "language": "language"},
     ("tts", "kokoro"): {"threads": "model_threads", "language": "language"},
     ("vad", "webrtc"): {"mode": "vad_mode"},
     ("llm", "demo"): {"booking_db": "booking_db"},

@@ -1,9 +1,10 @@
 """What the server says by itself in each language that it can be set to, and with which parts it speaks it. Data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.text.languages import CODES
+from stages.text.languages.chosen import language_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,41 @@ PHRASES: Mapping[str, Phrases] = {
 PARTS: Mapping[str, str] = {"stt": "whisper_base", "tts": "pico"}
 """The embedded parts for every language but English, by kind."""
 
+PARTS_OF_SEVERAL: Mapping[str, str] = {**PARTS, "tts": "by_language"}
 
-def language_faults(code: str) -> list[str]:
-    """What is wrong with a language that somebody asks for."""
-    if code in CODES:
-        return []
+
+def language_faults(codes: Sequence[str]) -> list[str]:
+    """What is wrong with the languages that somebody asks for."""
     known = ", ".join(f"{code} ({PHRASES[code].name})" for code in CODES)
-    return [f"language: {code!r} cannot be spoken here: choose from {known}"]
+    if not codes:
+        return [f"language: there must be one: choose from {known}"]
+    return [
+        f"language: {code!r} cannot be spoken here: choose from {known}"
+        for code in codes
+        if code not in CODES
+    ]
 
 
 def with_language(data: Mapping[str, object]) -> dict[str, object]:
-    """Settings with what goes with their language, where they say nothing else themselves."""
-    code = str(data.get("language", "en")).split("-")[0].casefold()
-    if code == "en" or code not in CODES:
+    """Settings with what goes with their languages, where they say nothing else themselves."""
+    given = language_codes(data.get("language", "en"))
+    if not isinstance(given, tuple):
         return dict(data)
-    phrases = PHRASES[code]
-    usual = {**PARTS, "guard_refusal": phrases.refusal, "instructions": phrases.instructions}
-    return {**usual, **data, "language": code}
+    codes = tuple(dict.fromkeys(code.split("-")[0].casefold() for code in given))
+    if not codes or codes == ("en",) or not set(codes) <= set(CODES):
+        return {**data, "language": codes}
+    phrases = PHRASES[codes[0]]
+    usual: dict[str, object] = {"guard_refusal": phrases.refusal, "instructions": phrases.instructions}
+    if len(codes) > 1:
+        names = " or ".join(PHRASES[code].name for code in codes)
+        usual["instructions"] = (
+            f"{phrases.instructions} Answer in the language in which you are spoken to: {names}."
+        )
+    return {**(PARTS if len(codes) == 1 else PARTS_OF_SEVERAL), **usual, **data, "language": codes}
+
+
+def refusals(codes: Sequence[str], configured: str) -> dict[str, str]:
+    """What the guard's refusal is in each language, unless another than the usual one is configured."""
+    if configured != PHRASES[codes[0]].refusal:
+        return {}
+    return {code: PHRASES[code].refusal for code in codes}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.config.agents import Agent, Crew
+from server.config.languages import refusals
 from server.config.settings import Settings
 from stageflow.errors import StageflowError
 from stages.agent_profile import AgentLimits, AgentProfile
@@ -34,7 +35,12 @@ def build_pipelines(
             for route in crew.routes
         ),
         crew.default_agent,
-        policy=GuardPolicy(_rules(settings, crew), settings.guard_refusal, settings.guard_max_chars),
+        policy=GuardPolicy(
+            _rules(settings, crew),
+            settings.guard_refusal,
+            settings.guard_max_chars,
+            refusals(settings.language, settings.guard_refusal),
+        ),
         agent_limits=AgentLimits(
             first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
         ),

@@ -63,9 +63,9 @@ class Settings(BaseSettings):
     log_personal: bool = False
     """Whether the log may hold what people said: messages of exceptions, and of servers that are asked."""
 
-    language: str = "en"
-    """What is spoken: en, es, fr, de or it. Another than English has the embedded parts for it unless others are named,
-    and what the server says and listens for by itself is in it."""
+    language: Words = ("en",)
+    """What is spoken: en, es, fr, de, it, or several of them. Others than English alone have embedded parts for them
+    unless others are named, and what the server says and listens for by itself is in them."""
     stt: str = "embedded"
     """The recogniser by its name, as all providers: built in, a package's entry point, or `module:Class`."""
     llm: str | None = None

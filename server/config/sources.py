@@ -1,7 +1,7 @@
 """What new sessions are made of: the settings, providers and agents in use, and the services that come of them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -60,7 +60,10 @@ class SessionSources:
             limits=settings.limits,
             deadlines=Deadlines(**settings.deadlines.model_dump()),
             voices=tuple(providers.voice.voices),
-            interruption=_interruption(settings),
+            interruption=_interruption(settings, settings.language),
+            interruption_in={code: _interruption(settings, [code]) for code in settings.language},
+            languages=settings.language,
+            recognised=providers.languages,
             lead_ms=settings.lead_ms,
             unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
@@ -87,7 +90,9 @@ class SessionSources:
         recogniser = self.providers.recogniser
         owns_turns = isinstance(recogniser, OwnsTurns) and recogniser.turns is not None
         agents = tuple(agent.name for agent in self.crew.agents)
-        return Abilities(self.providers.languages, voices, owns_turns, agents)
+        spoken = self.settings.language
+        languages = spoken if len(spoken) > 1 else self.providers.languages
+        return Abilities(languages, voices, owns_turns, agents)
 
     def services_of(self, providers: Providers) -> Services:
         """The services of one session, for which these providers have been opened."""
@@ -116,7 +121,7 @@ class SessionSources:
         pipelines = self.services.pipelines
         try:
             async with self.providers.of_session() as providers:
-                prepared = await prepare(providers.voice, (pipelines.apology, pipelines.filler), PREPARE_S)
+                prepared = await prepare(providers.voice, pipelines.own_words(), PREPARE_S)
         except (ProviderError, TimeoutError) as error:
             log.warning("the voice could not speak ahead, and does so when asked: %s", error)
             return self
@@ -153,10 +158,13 @@ def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> Stag
     )
 
 
-def _interruption(settings: Settings) -> InterruptionPolicy:
-    words = WORDS[settings.language]
+def _interruption(settings: Settings, languages: Sequence[str]) -> InterruptionPolicy:
+    """With what people say in any of these languages."""
+    words = [WORDS[code] for code in languages]
     return InterruptionPolicy(
-        **settings.interruption.model_dump(), backchannels=words.backchannels, commands=words.commands
+        **settings.interruption.model_dump(),
+        backchannels=tuple(word for spoken in words for word in spoken.backchannels),
+        commands=tuple(word for spoken in words for word in spoken.commands),
     )
 
 
@@ -170,8 +178,8 @@ def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipeline
         text=live.text,
         work=live.work,
         refusal=settings.guard_refusal,
-        apology=PHRASES[settings.language].apology,
-        filler=PHRASES[settings.language].filler,
+        apologies={code: PHRASES[code].apology for code in settings.language},
+        fillers={code: PHRASES[code].filler for code in settings.language},
         say=build_say_pipeline(providers.voice, voice_settings(settings, crew)),
         say_text=build_say_pipeline(None),
     )

@@ -12,7 +12,7 @@ from audio.intake import Intake
 from server.conversation.recognition import Outcome
 from server.domain.values import Clip
 from stages.errors import ProviderError, ProviderTimeout
-from stages.ports import Recogniser, Transcript
+from stages.ports import Recogniser, SpeechHints, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,14 @@ class ClipTranscription:
         recogniser: Recogniser,
         on_known: Callable[[Outcome], None],
         limit_s: float,
+        hints: SpeechHints = SpeechHints(),
     ) -> None:
         """`on_known` is called once, unless the clip is dropped before; `limit_s` is how long it may take."""
         self.duration_s = clip.duration_s
         self.outcome: Outcome | None = None
         """What was said, or what went wrong; None until it is known."""
         self._clip = clip
+        self._hints = hints
         self._recogniser = recogniser
         self._on_known = on_known
         self._limit_s = limit_s
@@ -73,7 +75,7 @@ class ClipTranscription:
         self._clip = replace(self._clip, data=b"")
 
     async def _transcribe(self) -> Outcome:
-        recognition = self._recogniser.open()
+        recognition = self._recogniser.open(hints=self._hints)
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + self._limit_s) as self._scope:
                 for samples in _decoded(self._clip):

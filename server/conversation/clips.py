@@ -6,7 +6,7 @@ Whoever needs the words at once, an answer, need not wait for its turn: it trans
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
@@ -15,7 +15,7 @@ from server.conversation.spoken_items import SpokenItems
 from server.domain.errors import ClientError
 from server.domain.session_parts import Tasks
 from server.domain.values import Clip, Item
-from stages.ports import Recogniser, Transcript
+from stages.ports import Recogniser, SpeechHints, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,10 @@ class Clips:
         max_waiting_s: float,
         clip_s: float,
         tasks: Tasks,
+        hints: Callable[[], SpeechHints] = SpeechHints,
     ) -> None:
-        """`clip_s` is how long the words of one may take."""
+        """`clip_s` is how long the words of one may take; `hints` gives what is known of the next one."""
+        self._hints = hints
         self._session_id = session_id
         self._recogniser = recogniser
         self._spoken = spoken
@@ -97,7 +99,7 @@ class Clips:
                 self._spoken.tell_delta(entry.id, text, index)
                 self._spoken.tell_words(entry.id, outcome, clip_s, index)
 
-        return ClipTranscription(clip, self._recogniser, know, self._clip_s)
+        return ClipTranscription(clip, self._recogniser, know, self._clip_s, self._hints())
 
 
 def _counted_s(clips: Iterable[ClipTranscription]) -> float:

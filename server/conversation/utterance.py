@@ -15,7 +15,7 @@ import anyio
 from audio.formats import Samples
 from server.conversation.recognition import Outcome, Reading, RecentSound
 from stages.errors import ProviderError
-from stages.ports import Partial, Recogniser, Transcript
+from stages.ports import Partial, Recogniser, SpeechHints, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Utterance:
         listener: WordListener,
         *,
         patience_s: float = 10.0,
+        hints: SpeechHints = SpeechHints(),
     ) -> None:
         """`patience_s` is how long the recogniser may take from when its words are first asked for."""
         self.item_id = item_id
@@ -83,7 +84,7 @@ class Utterance:
         self._listener = listener
         self._stable_chars = 0
         self._sound = RecentSound(recogniser.rate_hz)
-        self._recognition = recogniser.open(self._came)
+        self._recognition = recogniser.open(self._came, hints=hints)
         self.reading = Reading(self._recognition, patience_s, recogniser)
         """How its words are come by."""
         self._kept: list[Samples] = []

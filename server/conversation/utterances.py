@@ -1,15 +1,24 @@
 """The utterances of one session: opened, kept until their words are known, and let go of with it."""
 
+from collections.abc import Callable
+
 from server.conversation.utterance import Utterance, WordListener, WordNews, WordsSettled
 from server.domain.ids import Ids
-from stages.ports import Recogniser
+from stages.ports import Recogniser, SpeechHints
 
 
 class Utterances:
     """Opens utterances, and takes what is recognised of each straight to all who need it. Plain calls."""
 
-    def __init__(self, recogniser: Recogniser, ids: Ids, recognise_s: float) -> None:
-        """`recognise_s` is how long the words of one may take."""
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        ids: Ids,
+        recognise_s: float,
+        hints: Callable[[], SpeechHints] = SpeechHints,
+    ) -> None:
+        """`recognise_s` is how long the words of one may take; `hints` gives what is known of the next one."""
+        self._hints = hints
         self.recogniser = recogniser
         self._ids = ids
         self._recognise_s = recognise_s
@@ -23,7 +32,9 @@ class Utterances:
     def open(self, recogniser: Recogniser | None = None) -> Utterance:
         """The person has begun to speak; `recogniser` hears it, if not the usual one."""
         hears = recogniser or self.recogniser
-        return Utterance(self._ids.new("item"), hears, self, patience_s=self._recognise_s)
+        return Utterance(
+            self._ids.new("item"), hears, self, patience_s=self._recognise_s, hints=self._hints()
+        )
 
     def over(self, utterance: Utterance) -> None:
         """The person has stopped; its words are still to come."""

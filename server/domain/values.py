@@ -67,6 +67,8 @@ class SessionConfig:
     turn_detection: TurnDetection | None = TurnDetection()
     transcription: bool = False
     """Whether the client wants to see what was recognised."""
+    language: str | None = None
+    """What the client says is spoken, as in "es" or "es-MX"."""
     max_output_tokens: int | None = None
     tools: tuple[Tool, ...] = ()
     """The client's own, which it runs itself; the server's are none of its business."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
+from server.conversation.session_language import SessionLanguage
 from server.conversation.utterances import Utterances
 from server.domain.deadlines import Deadlines
 from server.domain.mcp_tools import Offer
@@ -36,11 +37,23 @@ class Pipelines:
     """WORK stages of the answers' pipeline, which run beside them."""
     refusal: str = REFUSAL
     """What is said when a guard blocks and has no words of its own."""
-    apology: str = "Sorry, something went wrong on my side. Please say that again."
-    filler: str = "One moment, please."
-    """What is said when an answer takes long, if it is `prepared`."""
+    apologies: Mapping[str, str] = field(
+        default_factory=lambda: {"en": "Sorry, something went wrong on my side. Please say that again."}
+    )
+    """By language, what is said when there is no answer."""
+    fillers: Mapping[str, str] = field(default_factory=lambda: {"en": "One moment, please."})
+    """By language, what is said when an answer takes long, if it is `prepared`."""
     prepared: Mapping[str, Prepared] = field(default_factory=dict)
     """Texts that are spoken already."""
+
+    def own_words(self) -> tuple[str, ...]:
+        """All that is said without a model."""
+        return (*self.apologies.values(), *self.fillers.values())
+
+    @property
+    def has_filler(self) -> bool:
+        """Whether something can be said when an answer takes long."""
+        return all(filler in self.prepared for filler in self.fillers.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,7 @@ class ResponseContext:
 
     session_id: str
     pipelines: Pipelines
+    language: SessionLanguage
     conversation: Conversation
     outbound: Outbound
     ports: StagePorts
@@ -70,6 +84,16 @@ class ResponseContext:
     """Whose session it is, if it has somebody's key."""
     raises_impossible: bool = False
     """Whether an impossible event of a response is raised (in tests), or logged and ignored."""
+
+    @property
+    def apology(self) -> str:
+        """What is said now when there is no answer."""
+        return self.pipelines.apologies[self.language.code]
+
+    @property
+    def filler(self) -> str:
+        """What is said now when an answer takes long."""
+        return self.pipelines.fillers[self.language.code]
 
     def alive(self, run: RunId) -> None:
         """A run gives a sign of life."""

@@ -98,7 +98,7 @@ class Endings:
         else:
             await self._output.break_off()
         try:
-            await self._pipeline.say(self._context.pipelines.apology)
+            await self._pipeline.say(self._context.apology)
         except (StageFailed, PipelineCancelled) as again:
             why = line_of(again) if isinstance(again, StageFailed) else "it was given up"
             log.error(

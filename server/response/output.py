@@ -164,8 +164,8 @@ class ResponseOutput:
                 self._undo()
 
     def _fill(self, *, is_first: bool) -> None:
-        pipelines, now = self._context.pipelines, self._context.now()
-        prepared, format = pipelines.prepared[pipelines.filler], self.events.response.config.output_format
+        context, format = self._context, self.events.response.config.output_format
+        prepared, now = context.pipelines.prepared[context.filler], context.now()
         if not is_first:
             self.streams.delivery.say_now(prepared)
             return

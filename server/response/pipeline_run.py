@@ -85,7 +85,7 @@ class PipelineRun:
                 prompt.snapshot,
                 ports=ports,
                 config={
-                    **run_config(self._question, self._config, calls.offered),
+                    **run_config(self._question, self._config, calls.offered, context.language.chosen),
                     HEARD_UNTIL: self._heard_until if is_spoken else None,
                 },
                 event_sink=watch,
@@ -107,7 +107,7 @@ class PipelineRun:
         await graph.run(
             ContextSnapshot(input_text=text, session_id=self._context.session_id),
             ports=self._ports(None),
-            config=run_config(self._question, self._config, {}),
+            config=run_config(self._question, self._config, {}, self._context.language.chosen),
         )
 
     def _ports(self, watch: RunWatch | None) -> StagePorts:

@@ -22,6 +22,7 @@ from server.turntaking.question import Question
 from stageflow.context import ContextSnapshot, Message
 from stages.contract import (
     CLIENT_TOOLS,
+    LANGUAGE,
     MAX_TOKENS,
     NAMED_ROUTE,
     PREVIOUS_ROUTE,
@@ -126,9 +127,13 @@ def _instructions_tokens(config: SessionConfig) -> int:
     return tokens_of(config.instructions) + sum(tools)
 
 
-def run_config(question: Question, config: SessionConfig, offer: Offer) -> dict[str, object]:
-    """What the stages read of the session's configuration; `offer` are the MCP tools that there are."""
+def run_config(
+    question: Question, config: SessionConfig, offer: Offer, language: str | None
+) -> dict[str, object]:
+    """What the stages read of the session's configuration; `offer` are the MCP tools that there are, `language` is what
+    the client has chosen."""
     return {
+        LANGUAGE: language,
         VOICE: None if config.voice == "default" else config.voice,
         SPEED: config.speed,
         MAX_TOKENS: config.max_output_tokens,

@@ -101,8 +101,7 @@ class ResponseRun:
 
     def fill(self) -> None:
         """Say that it takes a moment, unless there is something to say already, or nobody listens."""
-        pipelines = self._context.pipelines
-        if pipelines.filler in pipelines.prepared and self.is_spoken and self.question.say is None:
+        if self._context.pipelines.has_filler and self.is_spoken and self.question.say is None:
             self._output.feed(LifecycleEvent.KEPT_WAITING)
 
     def drop(self) -> None:

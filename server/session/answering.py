@@ -74,6 +74,7 @@ def _response_context(
     return ResponseContext(
         session_id=base.session_id,
         pipelines=services.pipelines,
+        language=listening.language,
         conversation=base.conversation,
         outbound=base.outbound,
         ports=services.new_ports(announcements.remind, base.owner),

@@ -161,7 +161,7 @@ class FloorKeeper:
 
     def _apologise(self) -> None:
         if self._holder.answer is not None and self._holder.answer.is_spoken:  # who reads has been told
-            self._context.announcements.add(self._context.of_responses.pipelines.apology)
+            self._context.announcements.add(self._context.of_responses.apology)
 
     def _do_answer(
         self, answer: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from server.conversation.clips import Clips
+from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterances import Utterances
 from server.session.base import SessionBase
@@ -20,6 +21,7 @@ from server.turntaking.turn_hearing import hearing_with
 class Listening:
     """Of one session, each part made of those before it."""
 
+    language: SessionLanguage
     floor: Floor
     inbox: FloorInbox
     spoken: SpokenItems
@@ -36,6 +38,7 @@ def listening_of(base: SessionBase) -> Listening:
     floor = Floor(floor_limits(services))
     inbox = FloorInbox(floor)
     spoken = SpokenItems(base.session_id, base.conversation, base.outbound, config, tasks)
+    language = SessionLanguage(config, services.languages, services.recognised)
     clips = Clips(
         base.session_id,
         services.recogniser,
@@ -43,8 +46,12 @@ def listening_of(base: SessionBase) -> Listening:
         max_waiting_s=services.limits.max_waiting_clips_s,
         clip_s=services.deadlines.clip_s,
         tasks=tasks,
+        hints=language.hints,
     )
-    utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s)
+    utterances = Utterances(
+        services.recogniser, base.ids, services.deadlines.recognise_s, hints=language.hints
+    )
+    utterances.tell(language)
     utterances.tell(spoken)
     hearing = hearing_with(services.recogniser)(
         utterances,
@@ -61,10 +68,12 @@ def listening_of(base: SessionBase) -> Listening:
         config=config,
         answer=base.holder,
         end_of_turn=services.end_of_turn,
-        policy=services.interruption,
+        interruption=services.interruption,
+        interruption_in=services.interruption_in,
+        language=language,
         holds_voice=base.holds_voice,
     )
     speech = Speech(hearing, context)
     utterances.tell(speech)
     microphone = Microphone(hearing, speech, base.outbound)
-    return Listening(floor, inbox, spoken, clips, utterances, hearing, speech, microphone)
+    return Listening(language, floor, inbox, spoken, clips, utterances, hearing, speech, microphone)

@@ -1,6 +1,6 @@
 """What all sessions of a process share; `server.app` puts it together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -38,6 +38,12 @@ class Services:
     """Tools of the server's that run only when the person has said yes to it."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     interruption: InterruptionPolicy = field(default_factory=InterruptionPolicy)
+    interruption_in: Mapping[str, InterruptionPolicy] = field(default_factory=dict)
+    """The same in each of the `languages`."""
+    languages: tuple[str, ...] = ("en",)
+    """That are spoken, the usual one first."""
+    recognised: tuple[str, ...] = ("*",)
+    """What the recogniser knows; "*" is any."""
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     """For clients that report what they have played."""
@@ -62,7 +68,7 @@ def floor_limits(services: Services) -> FloorLimits:
     """How long the waits of a session's floor may last."""
     deadlines, pipelines = services.deadlines, services.pipelines
     return FloorLimits(
-        audible_s=deadlines.audible_s if pipelines.filler in pipelines.prepared else None,
+        audible_s=deadlines.audible_s if pipelines.has_filler else None,
         think_s=deadlines.think_s,
         write_s=deadlines.write_s,
         overlap_s=deadlines.overlap_s,

@@ -5,10 +5,11 @@ interrupts takes the floor and becomes a turn, what came before it is forgotten,
 the answer to that turn. When the last of them has been dismissed, the answer gets its floor back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from server.conversation.memory import Conversation
+from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterance import Utterance
 from server.domain import events as ev
@@ -36,8 +37,15 @@ class SpeechContext:
     config: ConfigInForce
     answer: HeardVoice
     end_of_turn: EndOfTurnModel | None
-    policy: InterruptionPolicy
+    interruption: InterruptionPolicy
+    interruption_in: Mapping[str, InterruptionPolicy]
+    language: SessionLanguage
     holds_voice: bool
+
+    @property
+    def policy(self) -> InterruptionPolicy:
+        """Of the language that the client has chosen, or of all."""
+        return self.interruption_in.get(self.language.chosen or "", self.interruption)
 
     def feed(self, happened: Happened) -> None:
         """Tell the floor what happened."""

@@ -92,6 +92,9 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "kokoro": BuiltIn(
             "stages.providers.kokoro.voice:KokoroVoice", "kokoro", ("onnxruntime", "hibari", "piper_plus_g2p")
         ),
+        "by_language": BuiltIn(
+            "stages.providers.by_language:LanguageVoices", "languages", ("hibari", "py_nanotts")
+        ),
         "pico": BuiltIn("stages.providers.pico.voice:PicoVoice", "languages", ("py_nanotts",)),
         "deepgram": BuiltIn("stages.providers.deepgram.aura:DeepgramAura"),
         "openai": BuiltIn("stages.providers.openai.speech:OpenAIVoice"),

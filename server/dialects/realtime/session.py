@@ -155,7 +155,7 @@ def _merge_input(session: WireSession, part: InputPart, defaults: SessionConfig)
     if "transcription" in present:
         wanted = part.transcription
         hints = {**session.transcription, **wanted.model_dump(exclude_unset=True)} if wanted else {}
-        config = replace(config, transcription=wanted is not None)
+        config = replace(config, transcription=wanted is not None, language=hints.get("language"))
         session = replace(session, transcription=hints)
     if "noise_reduction" in present:
         noise = part.noise_reduction.model_dump(exclude_unset=True) if part.noise_reduction else None

@@ -6,12 +6,12 @@ cannot keep up is refused; and a sentence that is not wanted any more is broken 
 
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
@@ -21,6 +21,7 @@ from stages.providers.phonetic import RATE_HZ, Pronunciation, sentences
 from stages.runtime.models import model_dir
 from stages.runtime.onnx import RunOptions
 from stages.runtime.worker import Worker
+from stages.text.languages.chosen import language_codes
 from stages.text.speakable import speakable
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,18 @@ _TRIAL = {"en": "Your table for four is booked.", "es": "Su mesa para cuatro est
 _FIRST, _LATER = 0, 1
 
 
+OfLanguages = Mapping[str, tuple[VoiceOption, ...]]
+"""Voices by language; the first of each is its default."""
+
+
 class KokoroSettings(BaseModel):
     """What may be configured of it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    language: Literal["en", "es"] = Field("en", description="what is spoken")
+    language: Annotated[tuple[Literal["en", "es"], ...], BeforeValidator(language_codes)] = Field(
+        ("en",), min_length=1, description="what is spoken: one language, or both"
+    )
     voice: str | None = Field(None, description="the voice that speaks unless a session asks for another")
     threads: int = Field(1, ge=1, le=64, description="threads that one sentence may use")
     too_slow: Literal["refuse", "warn"] = Field(
@@ -55,7 +62,7 @@ class KokoroVoice:
     """Kokoro-82M on this machine's CPU: 28 English and 3 Spanish voices, where the CPU keeps up."""
 
     interface = 1
-    title = "Kokoro in {language} (embedded)"
+    title = "Kokoro (embedded)"
     capabilities = SynthesiserCapabilities(word_times=True, languages=tuple(LANGUAGES))
     Settings = KokoroSettings
 
@@ -63,37 +70,36 @@ class KokoroVoice:
     voices = tuple(voice for voices in LANGUAGES.values() for voice in voices)
     """Of all languages; a loaded one has its own."""
 
-    def __init__(
-        self, engine: Engine, worker: Worker, language: str, voices: tuple[VoiceOption, ...]
-    ) -> None:
-        """`voices` are all of this language, the default first."""
+    def __init__(self, engine: Engine, worker: Worker, voices: OfLanguages) -> None:
         self._engine = engine
         self._worker = worker
-        self._language = language
-        self.voices = voices
-        self.capabilities = SynthesiserCapabilities(word_times=True, languages=(language,))
+        self.voices = tuple(voice for spoken in voices.values() for voice in spoken)
+        self.voice_languages = {voice.name: code for code, spoken in voices.items() for voice in spoken}
+        """What each voice speaks."""
+        self.capabilities = SynthesiserCapabilities(word_times=True, languages=tuple(voices))
 
     @classmethod
     def from_settings(cls, settings: KokoroSettings) -> Self:
         """Load it from the store and measure it; blocks for some seconds. Raises ModelFileError."""
-        voices = LANGUAGES[settings.language]
-        chosen = settings.voice or voices[0].name
-        if chosen not in {voice.name for voice in voices}:
-            there = ", ".join(voice.name for voice in voices)
+        voices: OfLanguages = {code: LANGUAGES[code] for code in settings.language}
+        there = [voice.name for spoken in voices.values() for voice in spoken]
+        if settings.voice is not None and settings.voice not in there:
+            languages, names = ", ".join(voices), ", ".join(there)
             raise ModelFileError(
-                f"kokoro: voice {chosen!r} is none of {settings.language!r}: choose from {there}"
+                f"kokoro: voice {settings.voice!r} does not speak {languages}: choose from {names}"
             )
-        voices = tuple(sorted(voices, key=lambda voice: voice.name != chosen))
-        made = cls.load(model_dir(MODEL_NAME), settings.language, voices, threads=settings.threads)
+        first: OfLanguages = {
+            code: tuple(sorted(spoken, key=lambda one: one.name != settings.voice))
+            for code, spoken in voices.items()
+        }
+        made = cls.load(model_dir(MODEL_NAME), first, threads=settings.threads)
         judge(made.measure(), settings.too_slow)
         return made
 
     @classmethod
-    def load(
-        cls, directory: Path, language: str, voices: tuple[VoiceOption, ...], *, threads: int = 1
-    ) -> Self:
+    def load(cls, directory: Path, voices: OfLanguages, *, threads: int = 1) -> Self:
         """Load the network and the voices in `directory`. Blocks for 1 s. Raises ModelFileError."""
-        return cls(KokoroEngine(directory, threads), Worker("voice"), language, voices)
+        return cls(KokoroEngine(directory, threads), Worker("voice"), voices)
 
     def measure(self) -> float:
         """Speak a sentence: seconds of CPU for a second of sound. Blocks. Raises ModelFileError.
@@ -103,7 +109,8 @@ class KokoroVoice:
         """
         began = time.thread_time()
         try:
-            speech = self._speak(_TRIAL[self._language], self.voices[0].name, 1.0, self._engine.new_stop())
+            name = self.voices[0].name
+            speech = self._speak(_TRIAL[self.voice_languages[name]], name, 1.0, self._engine.new_stop())
         except ProviderError as error:
             raise ModelFileError(f"kokoro: {error}") from error
         return (time.thread_time() - began) * RATE_HZ / max(len(speech.samples), 1)
@@ -119,12 +126,11 @@ class KokoroVoice:
 
         Raises ProviderError. Cancel-safe: a sentence that waits is not spoken, a running one is broken off.
         """
-        known = {option.name for option in self.voices}
-        name = voice if voice in known else self.voices[0].name
+        name = voice if voice in self.voice_languages else self.voices[0].name
         stop = self._engine.new_stop()
         priority, at = _FIRST, 0
         try:
-            for sentence in sentences(speakable(text, self._language)):
+            for sentence in sentences(speakable(text, self.voice_languages[name])):
                 speak = partial(self._speak, sentence, name, speed, stop)
                 speech = await self._worker.run(speak, priority=priority)
                 if len(speech.samples):

@@ -1,12 +1,12 @@
-"""SVOX Pico as a voice: 16 kHz speech in one of five languages, a sentence at a time on one thread for all sessions.
+"""SVOX Pico as a voice: 16 kHz speech in five languages, a sentence at a time on one thread for all sessions.
 
 Its sentences begin and end in silence, which is cut, and are louder than speech should be: a gain sees to that.
 """
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from audio.levels import quantise, sounding
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
 from stages.runtime.worker import Worker
+from stages.text.languages.chosen import Codes
 from stages.text.sentences import Sentences
 from stages.text.speakable import speakable
 
@@ -39,14 +40,14 @@ class PicoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    language: Literal["en", "es", "fr", "de", "it"] = Field("en", description="what is spoken")
+    language: Codes = Field(("en",), min_length=1, description="what is spoken: one language, or several")
 
 
 class PicoVoice:
     """SVOX Pico on this machine's CPU: a synthetic voice in English, Spanish, French, German or Italian."""
 
     interface = 1
-    title = "Pico in {language} (embedded)"
+    title = "Pico (embedded)"
     capabilities = SynthesiserCapabilities(languages=tuple(VOICES))
     Settings = PicoSettings
 
@@ -54,14 +55,14 @@ class PicoVoice:
     voices = tuple(VoiceOption(name, about) for name, about in VOICES.values())
     """Of all languages; a loaded one has its own."""
 
-    def __init__(self, engine: Any, language: str, worker: Worker) -> None:
+    def __init__(self, engine: Any, languages: Sequence[str], worker: Worker) -> None:
         """`engine` is a `py_nanotts.NanoTTS`."""
         self._engine = engine
-        self._language = language
-        self._name, about = VOICES[language]
         self._worker = worker
-        self.voices = (VoiceOption(self._name, about),)
-        self.capabilities = SynthesiserCapabilities(languages=(language,))
+        self.voices = tuple(VoiceOption(*VOICES[language]) for language in languages)
+        self.voice_languages = {VOICES[language][0]: language for language in languages}
+        """What each voice speaks."""
+        self.capabilities = SynthesiserCapabilities(languages=tuple(languages))
 
     @classmethod
     def from_settings(cls, settings: PicoSettings) -> Self:
@@ -70,7 +71,7 @@ class PicoVoice:
             from py_nanotts import NanoTTS
 
             voice = cls(NanoTTS(), settings.language, Worker("voice"))
-            voice._speak("Eins, zwei.", 1.0)
+            voice._speak("Eins, zwei.", voice.voices[0].name, 1.0)
         except (ImportError, ProviderError) as error:
             raise ModelFileError(
                 f"pico: {error}; the voice needs `pip install 'stageflow-voice[languages]'`"
@@ -84,24 +85,26 @@ class PicoVoice:
     async def stream(
         self, text: str, *, voice: str | None = None, speed: float = 1.0
     ) -> AsyncGenerator[Speech, None]:
-        """The audio of `text`, a sentence at a time. `voice` is ignored: there is one a language.
+        """The audio of `text`, a sentence at a time; an unknown voice is that of the first language.
 
         Raises ProviderError. Cancel-safe: a sentence that waits is not spoken, a running one is dropped.
         """
         cut = Sentences()
         priority = _FIRST
-        for sentence in (*cut.push(speakable(text, self._language)), *cut.flush()):
+        name = voice if voice in self.voice_languages else self.voices[0].name
+        for sentence in (*cut.push(speakable(text, self.voice_languages[name])), *cut.flush()):
             if any(map(str.isalnum, sentence)):
-                samples = await self._worker.run(partial(self._speak, sentence, speed), priority=priority)
+                speak = partial(self._speak, sentence, name, speed)
+                samples = await self._worker.run(speak, priority=priority)
                 if len(samples):
                     yield Speech(samples)
                     priority = _LATER
 
-    def _speak(self, sentence: str, speed: float) -> Samples:
+    def _speak(self, sentence: str, name: str, speed: float) -> Samples:
         """For the worker."""
         allowed = min(max(speed, SLOWEST), FASTEST)
         try:
-            data = self._engine.speak(_plain(sentence), voice=self._name, speed=allowed)
+            data = self._engine.speak(_plain(sentence), voice=name, speed=allowed)
         except Exception as error:  # the engine's have no root of their own
             raise ProviderError(f"the embedded voice failed: {error}") from error
         spoken = np.frombuffer(data, "<i2")

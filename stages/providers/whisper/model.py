@@ -8,7 +8,8 @@ what is long is read in pieces (`whisper_segments`).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -29,6 +30,8 @@ _PAD_S = 2.0
 _RETRY_PAD_S = 8.0
 _LOST_TAIL_S = 1.0
 """A voice that is heard so long after the end of a hypothesis has said more than is in it."""
+_NAMED_BY_S = 6.0
+"""So much sound says in which language it is."""
 _WINDOW_S = 30.0
 _PROMPT = ["<|startoftranscript|>"]
 """And nothing more, so that it writes time stamps, without which it loops more often."""
@@ -46,6 +49,13 @@ class Engine(Protocol):
         """Tokens, mean log probability, probability of no speech."""
 
 
+class MultilingualEngine(Engine, Protocol):
+    """A model of several languages."""
+
+    def languages_of(self, encoded: Any) -> Mapping[str, float]:
+        """The probability of each language."""
+
+
 class WhisperModel:
     """The loaded model; its one method blocks and is called by one thread."""
 
@@ -56,21 +66,22 @@ class WhisperModel:
         self._engine = engine
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int, language: str | None = None) -> Self:
-        """Load and warm up; `language` for a model of several. Blocks for 0.5 s.
+    def load(cls, directory: Path, *, threads: int) -> Self:
+        """Load and warm up. Blocks for 0.5 s. Raises ModelFileError if the files or the library do not do."""
+        model = cls(cls._loaded(directory, threads))
+        model.read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
+        return model
 
-        Raises ModelFileError if the files or the library do not do."""
+    @classmethod
+    def _loaded(cls, directory: Path, threads: int) -> "_Ctranslate2":
         try:
-            engine = _Ctranslate2(directory, threads, language)
+            return _Ctranslate2(directory, threads)
         except ImportError as error:
             raise ModelFileError(
                 f"{MODEL_NAME}: {error}; the recogniser needs `pip install 'stageflow-voice[whisper]'`"
             ) from error
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
-        model = cls(engine)
-        model.read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
-        return model
 
     def transcribe(
         self,
@@ -136,15 +147,49 @@ class WhisperModel:
         return read(tokens, duration_s, no_speech=no_speech, log_probability=log_probability)
 
 
+class MultilingualModel(WhisperModel):
+    """A model of several languages, told which of them is spoken."""
+
+    def __init__(self, engine: MultilingualEngine) -> None:
+        super().__init__(engine)
+        self._multilingual = engine
+
+    @classmethod
+    def load_languages(cls, directory: Path, languages: Sequence[str], *, threads: int) -> dict[str, Self]:
+        """By language, models that share their weights. Blocks for a second. Raises ModelFileError as `load` does."""
+        engine = cls._loaded(directory, threads)
+        made = {code: cls(engine.speaking(code)) for code in languages}
+        next(iter(made.values())).read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
+        return made
+
+    def languages_of(self, samples: Samples) -> Mapping[str, float]:
+        """How probable each language is by the first seconds of `int16[n]` at 16 kHz. Raises ProviderError."""
+        first = samples[: int(_NAMED_BY_S * SPEECH_HZ)]
+        frames = int((len(first) / SPEECH_HZ + _PAD_S) * FRAMES_PER_S) // 2 * 2
+        try:
+            return self._multilingual.languages_of(self._engine.encode(log_mel(first, frames)))
+        except (RuntimeError, ValueError) as error:
+            raise ProviderError(f"the embedded recogniser failed: {error}") from error
+
+
 class _Ctranslate2:
-    def __init__(self, directory: Path, threads: int, language: str | None = None) -> None:
+    def __init__(self, directory: Path, threads: int) -> None:
         import ctranslate2
 
-        self._prompt = _PROMPT if language is None else [*_PROMPT, f"<|{language}|>", "<|transcribe|>"]
+        self.prompt = _PROMPT
         self._as_view = ctranslate2.StorageView.from_array
         self._model = ctranslate2.models.Whisper(
             str(directory), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
         )
+
+    def speaking(self, language: str) -> "_Ctranslate2":
+        """The same model, told what is spoken."""
+        other = copy(self)
+        other.prompt = [*_PROMPT, f"<|{language}|>", "<|transcribe|>"]
+        return other
+
+    def languages_of(self, encoded: Any) -> Mapping[str, float]:
+        return {token.strip("<|>"): share for token, share in self._model.detect_language(encoded)[0]}
 
     def encode(self, features: Floats) -> Any:
         return self._model.encode(self._as_view(features[None]))
@@ -152,7 +197,7 @@ class _Ctranslate2:
     def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
         result = self._model.generate(
             encoded,
-            [self._prompt],
+            [self.prompt],
             beam_size=1,
             max_length=2
             * max_tokens,  # CTranslate2 allows half of what it is told, as Whisper's own decoder does

@@ -1,47 +1,60 @@
-"""Whisper base as a recogniser of one language of several; the same short windows as for English."""
+"""Whisper base as a recogniser of one or several languages; the same short windows as for English."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field
 
-from stages.ports import RecogniserCapabilities
-from stages.providers.whisper.model import WhisperModel
-from stages.providers.whisper.recogniser import EmbeddedRecogniser, RecogniserSettings
+from stages.ports import Partial, RecogniserCapabilities, SpeechHints
+from stages.providers.whisper.languages import LanguageReader, Models
+from stages.providers.whisper.model import MultilingualModel
+from stages.providers.whisper.recogniser import EmbeddedRecogniser, EmbeddedRecognition, RecogniserSettings
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
+from stages.text.languages import CODES
+from stages.text.languages.chosen import Codes
 
 MODEL_NAME = "whisper-base"
 """In the lock file."""
-
-LANGUAGES = ("en", "es", "fr", "de", "it")
-"""That were tried."""
 
 
 class MultilingualSettings(RecogniserSettings):
     """What may be configured of it."""
 
-    language: Literal["en", "es", "fr", "de", "it"] = Field("en", description="what is spoken")
+    language: Codes = Field(("en",), min_length=1, description="what is spoken: one language, or several")
 
 
 class MultilingualRecogniser(EmbeddedRecogniser):
-    """Whisper base on this machine's CPU: English, Spanish, French, German or Italian."""
+    """Whisper base on this machine's CPU: English, Spanish, French, German, Italian, or several of them."""
 
-    title = "Whisper base in {language} (embedded)"
-    capabilities = RecogniserCapabilities(partials=True, languages=LANGUAGES)
+    title = "Whisper base (embedded)"
+    capabilities = RecogniserCapabilities(partials=True, languages=CODES)
     Settings = MultilingualSettings
+
+    def __init__(self, models: Models, worker: Worker) -> None:
+        super().__init__(next(iter(models.values())), worker)
+        self._models = models
+        self.language = next(iter(models))
+        self.capabilities = RecogniserCapabilities(partials=True, languages=tuple(models))
 
     @classmethod
     def from_settings(cls, settings: RecogniserSettings) -> Self:
         """Load the model from the store; blocks. Raises ModelFileError."""
         assert isinstance(settings, MultilingualSettings), "made with its own settings"
-        return cls.in_language(model_dir(MODEL_NAME), settings.language, threads=settings.threads)
+        return cls.of_languages(model_dir(MODEL_NAME), settings.language, threads=settings.threads)
 
     @classmethod
-    def in_language(cls, directory: Path, language: str, *, threads: int = 1) -> Self:
+    def of_languages(cls, directory: Path, languages: Sequence[str], *, threads: int = 1) -> Self:
         """Load the model in `directory`; blocks for about a second. Raises ModelFileError."""
-        model = WhisperModel.load(directory, threads=threads, language=language)
-        made = cls(model, Worker("recogniser"))
-        made.language = language
-        made.capabilities = RecogniserCapabilities(partials=True, languages=(language,))
-        return made
+        return cls(
+            MultilingualModel.load_languages(directory, languages, threads=threads), Worker("recogniser")
+        )
+
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> EmbeddedRecognition:
+        """Begin an utterance, in the language of the hints if it is one of its own."""
+        wanted = (hints.language or "").replace("_", "-").partition("-")[0].lower()
+        models = {wanted: self._models[wanted]} if wanted in self._models else self._models
+        return EmbeddedRecognition(self, on_partial, LanguageReader(models, hints.last_language))

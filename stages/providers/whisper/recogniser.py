@@ -105,8 +105,15 @@ class EmbeddedRecogniser:
 class EmbeddedRecognition:
     """One utterance."""
 
-    def __init__(self, recogniser: EmbeddedRecogniser, on_partial: Callable[[Partial], None] | None) -> None:
+    def __init__(
+        self,
+        recogniser: EmbeddedRecogniser,
+        on_partial: Callable[[Partial], None] | None,
+        model: StretchModel | None = None,
+    ) -> None:
+        """`model` reads it, if not the recogniser's; it may have a `language` of its own."""
         self._recogniser = recogniser
+        self._model = model or recogniser.model
         self._on_partial = on_partial
         self._stretches: list[Samples] = []
         self._new_samples = self._samples = 0
@@ -121,7 +128,7 @@ class EmbeddedRecognition:
         self._stretches.append(samples)
         self._new_samples += len(samples)
         self._samples += len(samples)
-        model = self._recogniser.model
+        model = self._model
         is_early = self._samples < EARLY_S * SPEECH_HZ
         enough = self._new_samples >= (
             model.early_partial_samples if is_early else model.partial_every_samples
@@ -137,12 +144,14 @@ class EmbeddedRecognition:
         """
         self._drop_partial()
         audio = self._audio()
-        longest = self._recogniser.model.longest_samples
+        longest = self._model.longest_samples
         known = still_valid(self._newest, audio, longest)
         while not is_whole(known, audio):
             segments = await self._recogniser.worker.run(lambda: self._read(audio, most=1), priority=FINAL)
             known = segments or []
-        return replace(_transcript(known), language=self._recogniser.language)
+        return replace(
+            _transcript(known), language=getattr(self._model, "language", self._recogniser.language)
+        )
 
     def close(self) -> None:
         """Let go; no partial is reported afterwards."""
@@ -163,7 +172,7 @@ class EmbeddedRecognition:
         if load.waiting or load.running:
             return  # somebody waits for a final: captions can wait
         audio = self._audio()
-        if is_whole(still_valid(self._newest, audio, self._recogniser.model.longest_samples), audio):
+        if is_whole(still_valid(self._newest, audio, self._model.longest_samples), audio):
             return  # there is nothing new to tell
 
         def read() -> list[Segment] | None:
@@ -178,7 +187,7 @@ class EmbeddedRecognition:
         self, audio: Samples, keep_going: Callable[[], bool] = lambda: True, most: float = math.inf
     ) -> list[Segment] | None:
         """Read what is not known yet, `most` pieces of it, and remember it. On the worker's thread."""
-        segments = self._recogniser.model.transcribe(audio, keep_going, self._newest, most)
+        segments = self._model.transcribe(audio, keep_going, self._newest, most)
         if segments is not None:
             self._newest = tuple(segments)
         return segments

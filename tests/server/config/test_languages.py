@@ -4,7 +4,7 @@ import pytest
 
 from server.config.choice import choose
 from server.config.environment import load_settings
-from server.config.languages import PHRASES
+from server.config.languages import PHRASES, refusals
 from server.domain.errors import ConfigError
 from server.turntaking.endpointing import Look, look_of
 from server.turntaking.listener_words import WORDS
@@ -21,18 +21,20 @@ def test_each_language_has_phrases_and_listener_words() -> None:
 @pytest.mark.parametrize(("asked", "code"), [("de", "de"), ("es-MX", "es"), ("FR", "fr")])
 def test_a_language_brings_the_parts_that_speak_it(asked: str, code: str) -> None:
     settings = load_settings({"language": asked}, env_file=None)
-    assert (settings.language, settings.stt, settings.tts) == (code, "whisper_base", "pico")
+    assert settings.language == (code,)
+    assert (settings.stt, settings.tts) == ("whisper_base", "pico")
     assert settings.guard_refusal == PHRASES[code].refusal
     assert settings.instructions == PHRASES[code].instructions
     chosen = choose(settings, env_file=None)
     assert chosen.faults == ()
-    assert chosen.providers["stt"].settings.model_dump()["language"] == code
-    assert chosen.providers["tts"].settings.model_dump()["language"] == code
+    assert chosen.providers["stt"].settings.model_dump()["language"] == (code,)
+    assert chosen.providers["tts"].settings.model_dump()["language"] == (code,)
 
 
 def test_english_stays_as_it_was() -> None:
     settings = load_settings({}, env_file=None)
-    assert (settings.language, settings.stt, settings.tts) == ("en", "embedded", "embedded")
+    assert settings.language == ("en",)
+    assert (settings.stt, settings.tts) == ("embedded", "embedded")
 
 
 def test_what_is_named_stays() -> None:
@@ -66,3 +68,30 @@ def test_the_ends_of_turns_know_the_words_that_promise_more(text: str, look: Loo
 @pytest.mark.parametrize("text", ["Ja, genau.", "Sí, claro.", "Oui, merci.", "Sì, certo."])
 def test_an_answer_to_a_yes_or_no_is_known(text: str) -> None:
     assert look_of(text, Expects.YES_NO) is Look.ANSWERED
+
+
+def test_several_languages_have_a_recogniser_and_voices_for_all() -> None:
+    settings = load_settings({"language": "en, es-MX"}, env_file=None)
+    assert settings == load_settings({"language": ["en", "es"]}, env_file=None)
+    assert settings.language == ("en", "es")
+    assert (settings.stt, settings.tts) == ("whisper_base", "by_language")
+    assert settings.instructions.endswith(
+        "Answer in the language in which you are spoken to: English or Spanish."
+    )
+    chosen = choose(settings, env_file=None)
+    assert chosen.faults == ()
+    for kind in ("stt", "tts"):
+        assert chosen.providers[kind].settings.model_dump()["language"] == ("en", "es")
+
+
+def test_each_of_several_languages_is_checked() -> None:
+    with pytest.raises(ConfigError, match=r"LANGUAGE: 'pt' cannot be spoken here"):
+        load_settings({"language": ["en", "pt"]}, env_file=None)
+    with pytest.raises(ConfigError, match=r"LANGUAGE: there must be one: choose from en \(English\)"):
+        load_settings({"language": " , "}, env_file=None)
+
+
+def test_the_refusal_is_in_each_language_unless_one_is_configured() -> None:
+    usual = PHRASES["en"].refusal
+    assert refusals(("en", "es"), usual) == {"en": usual, "es": PHRASES["es"].refusal}
+    assert refusals(("en", "es"), "Never.") == {}

@@ -92,7 +92,7 @@ class ToneEngine:
 
 @asynccontextmanager
 async def speaking(engine: Any) -> AsyncIterator[KokoroVoice]:
-    voice = KokoroVoice(engine, Worker("voice"), "en", TWO)
+    voice = KokoroVoice(engine, Worker("voice"), {"en": TWO})
     try:
         yield voice
     finally:
@@ -171,16 +171,16 @@ def test_the_language_of_the_server_is_its_own() -> None:
     settings = load_settings({"language": "es", "tts": "kokoro"}, env_file=None)
     chosen = choose(settings, env_file=None)
     assert chosen.faults == ()
-    assert chosen.providers["tts"].settings.model_dump()["language"] == "es"
+    assert chosen.providers["tts"].settings.model_dump()["language"] == ("es",)
     chosen = choose(load_settings({"language": "de", "tts": "kokoro"}, env_file=None), env_file=None)
     assert any("language" in fault and "'en' or 'es'" in fault for fault in chosen.faults), chosen.faults
 
 
 def test_a_voice_of_another_language_is_refused_with_a_list() -> None:
     with pytest.raises(
-        ModelFileError, match=r"'af_heart' is none of 'es': choose from ef_dora, em_alex, em_santa"
+        ModelFileError, match=r"'af_heart' does not speak es: choose from ef_dora, em_alex, em_santa"
     ):
-        KokoroVoice.from_settings(KokoroSettings(language="es", voice="af_heart"))
+        KokoroVoice.from_settings(KokoroSettings(language=("es",), voice="af_heart"))
 
 
 # --- phonemes -------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def engine() -> KokoroEngine:
 @pytest.fixture
 def voice(engine: KokoroEngine, request: pytest.FixtureRequest) -> Iterator[KokoroVoice]:
     language = getattr(request, "param", "en")
-    voice = KokoroVoice(engine, Worker("voice"), language, LANGUAGES[language])
+    voice = KokoroVoice(engine, Worker("voice"), {language: LANGUAGES[language]})
     yield voice
     voice.close()
 
@@ -233,7 +233,7 @@ async def test_what_it_says_is_heard(voice: KokoroVoice) -> None:
     spoken = await say(voice, SENTENCES[language])
     assert -26 < loud_dbfs(spoken) < -10
     recogniser = await anyio.to_thread.run_sync(
-        lambda: MultilingualRecogniser.in_language(directory_of(WHISPER_BASE), language)
+        lambda: MultilingualRecogniser.of_languages(directory_of(WHISPER_BASE), [language])
     )
     try:
         recognition = recogniser.open()

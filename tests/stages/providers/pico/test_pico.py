@@ -17,7 +17,7 @@ from audio.formats import SPEECH_HZ, Samples
 from audio.levels import loud_dbfs
 from stages.errors import ModelFileError
 from stages.providers.pico.voice import VOICES, PicoSettings, PicoVoice
-from stages.providers.whisper.multilingual import LANGUAGES, MODEL_NAME, MultilingualRecogniser
+from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
 from stages.runtime.models import ModelStore, State, model_dir
 from stages.testing.contracts import check_synthesiser
 from stages.testing.wer import word_errors
@@ -45,7 +45,7 @@ async def say(voice: PicoVoice, text: str) -> Samples:
 
 @pytest.fixture
 def voice(request: pytest.FixtureRequest) -> Iterator[PicoVoice]:
-    voice = PicoVoice.from_settings(PicoSettings(language=getattr(request, "param", "de")))
+    voice = PicoVoice.from_settings(PicoSettings(language=(getattr(request, "param", "de"),)))
     yield voice
     voice.close()
 
@@ -59,7 +59,7 @@ def whisper_base() -> Path:
 
 
 def test_every_language_of_the_texts_has_a_voice_and_is_recognised() -> None:
-    assert tuple(VOICES) == CODES == LANGUAGES
+    assert tuple(VOICES) == CODES == MultilingualRecogniser.capabilities.languages
 
 
 async def test_it_keeps_the_contract_of_a_voice(voice: PicoVoice) -> None:
@@ -68,10 +68,10 @@ async def test_it_keeps_the_contract_of_a_voice(voice: PicoVoice) -> None:
 
 SPEAK_ODD_WORDS = """
 from stages.providers.pico.voice import PicoSettings, PicoVoice
-voice = PicoVoice.from_settings(PicoSettings(language="de"))
+voice = PicoVoice.from_settings(PicoSettings(language=["de"]))
 for letter in "xé1ß.ж漢-":
-    voice._speak(letter * 300, 1.0)
-    voice._speak("Hallo " + letter * 99 + " Welt", 1.0)
+    voice._speak(letter * 300, "de-DE", 1.0)
+    voice._speak("Hallo " + letter * 99 + " Welt", "de-DE", 1.0)
 voice.close()
 """
 
@@ -105,7 +105,7 @@ async def test_its_numbers_are_in_its_language(voice: PicoVoice) -> None:
 async def test_what_it_says_is_heard(voice: PicoVoice, whisper_base: Path) -> None:
     language = next(code for code, (name, _) in VOICES.items() if name == voice.voices[0].name)
     recogniser = await anyio.to_thread.run_sync(
-        lambda: MultilingualRecogniser.in_language(whisper_base, language)
+        lambda: MultilingualRecogniser.of_languages(whisper_base, [language])
     )
     try:
         recognition = recogniser.open()
