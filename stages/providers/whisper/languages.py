@@ -1,7 +1,8 @@
 """Whisper for several languages: each utterance is read in the one that is known, or that it seems to be in.
 
-The model names the language by the first seconds of sound, and is unsure of the shortest. Where it is, the utterance
-is read in the two likeliest languages, and what was read decides: by how sure the reading is, and by its words.
+The model names the language by the first seconds of sound. Where it is unsure, the utterance is read in the two
+likeliest languages, and what was read decides: by how sure the reading is, and by its words. Of a word or two it is
+wrong half of the time, and sure of it: those are in the language that was spoken before.
 """
 
 import math
@@ -16,8 +17,8 @@ SURE = 0.85
 """A language that is so probable among those that are spoken here is it."""
 DECIDED_SAMPLES = 2 * SPEECH_HZ
 """Of an utterance of so much the language does not change any more."""
-_LAST, _LAST_IF_SHORT = 3.0, 30.0
-"""So many times as probable is the language that was spoken before; the sound of a word or two says little."""
+_LAST = 3.0
+"""So many times as probable is the language that was spoken before."""
 _WORDS = 0.3
 """What words of the language itself are worth, as log probability."""
 
@@ -58,9 +59,10 @@ class LanguageReader:
 
     def _likely(self, samples: Samples) -> list[str]:
         """The language, or the two that it may be."""
+        if self._last is not None and len(samples) < DECIDED_SAMPLES:
+            return [self._last]
         found = next(iter(self._models.values())).languages_of(samples)
-        last = _LAST if len(samples) >= DECIDED_SAMPLES else _LAST_IF_SHORT
-        odds = {code: found.get(code, 0.0) * (last if code == self._last else 1.0) for code in self._models}
+        odds = {code: found.get(code, 0.0) * (_LAST if code == self._last else 1.0) for code in self._models}
         total = sum(odds.values())
         first, second = sorted(odds, key=lambda code: odds[code], reverse=True)[:2]
         return [first] if not total or odds[first] >= SURE * total else [first, second]

@@ -78,7 +78,7 @@ def test_a_language_that_is_not_spoken_here_does_not_count() -> None:
 
 
 def test_a_word_or_two_are_in_the_language_that_was_spoken_before() -> None:
-    odds = {"en": 0.8, "es": 0.2}
+    odds = {"en": 0.99, "es": 0.01}
     reader = LanguageReader(models(odds, EVEN, []), last="es")
     reader.transcribe(SHORT)
     assert reader.language == "es"
