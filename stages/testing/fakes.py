@@ -132,6 +132,8 @@ class ScriptedRecogniser:
         self._script = _Script([Heard(entry) if isinstance(entry, str) else entry for entry in entries])
         self._rate_hz = rate_hz
         self._word_samples = ms_to_samples(word_ms, rate_hz)
+        self.hints: list[SpeechHints] = []
+        """What it was told of each utterance."""
 
     @classmethod
     def from_settings(cls, settings: ScriptedRecogniserSettings) -> Self:
@@ -148,6 +150,7 @@ class ScriptedRecogniser:
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> Recognition:
         """Begin an utterance; it takes the next entry of the script."""
+        self.hints.append(hints)
         return _ScriptedRecognition(self._script.next(), self._word_samples, on_partial)
 
 

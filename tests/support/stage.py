@@ -16,6 +16,7 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.vad import Vad, WebRtcVad
+from server.config.languages import PHRASES
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.voice.dialect import VoiceDialect
@@ -235,6 +236,7 @@ class Stage:
         ids: Ids | None = None,
         share: LoopShare | None = None,
         door: Door | None = None,
+        languages: tuple[str, ...] = ("en",),
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -253,7 +255,9 @@ class Stage:
         stages = VoicePipelineConfig(
             tuple(AgentProfile(route.name, chat, f"You are the {route.name}.") for route in routes),
             routes,
-            policy=GuardPolicy(rules, "I must not."),
+            policy=GuardPolicy(
+                rules, "I must not.", refusals={code: PHRASES[code].refusal for code in languages[1:]}
+            ),
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
         live = live_pipelines(standard_pipeline(stages, speaker), hook)
@@ -273,7 +277,10 @@ class Stage:
                 say=build_say_pipeline(speaker),
                 say_text=build_say_pipeline(None),
                 prepared=prepared or {},
+                apologies={code: PHRASES[code].apology for code in languages},
+                fillers={code: PHRASES[code].filler for code in languages},
             ),
+            languages=languages,
             deadlines=deadlines,
             new_ports=lambda remind, owner: ports,
             limits=Limits(max_session_s=3600, max_idle_s=3600),
