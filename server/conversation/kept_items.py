@@ -60,9 +60,11 @@ class KeptItem:
     """Of one that was: characters and samples of each piece."""
 
 
-def kept_items(conversation: Conversation, without: Collection[str] = ()) -> tuple[KeptItem, ...]:
-    """The conversation's entries, but for those with the ids `without`."""
-    return tuple(_kept(entry) for entry in conversation if entry.id not in without)
+def kept_items(
+    conversation: Conversation, without: Collection[str] = (), playing: str = ""
+) -> tuple[KeptItem, ...]:
+    """The conversation's entries, but for those with the ids `without`; `playing` is the id of what is being heard."""
+    return tuple(_kept(entry, entry.id == playing) for entry in conversation if entry.id not in without)
 
 
 def entries_of(items: Iterable[KeptItem]) -> list[Entry]:
@@ -81,8 +83,8 @@ def entries_of(items: Iterable[KeptItem]) -> list[Entry]:
     return list(entries.values())
 
 
-def _kept(entry: Entry) -> KeptItem:
-    is_open, detail = entry.status == "in_progress", entry.detail
+def _kept(entry: Entry, is_playing: bool) -> KeptItem:
+    is_open, detail = is_playing or entry.status == "in_progress", entry.detail
     return KeptItem(
         entry.id,
         entry.role,

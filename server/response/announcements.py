@@ -25,6 +25,11 @@ class Announcements:
     def __bool__(self) -> bool:
         return bool(self._texts)
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """What is still to be said, the next first."""
+        return tuple(self._texts)
+
     def add(self, text: str) -> None:
         """Say `text` as soon as nobody speaks."""
         self._texts.append(text)

@@ -7,11 +7,31 @@ from server.conversation.heard import SpokenPiece
 from server.response.run import ResponseRun
 
 
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """An answer that has not been played to its end, for those who take it up."""
+
+    response_id: str = ""
+    """Of a response whose end the client has not been told of."""
+    item_id: str = ""
+    """Of its message, once it has begun."""
+    played_samples: int = 0
+    """How much of that has been heard, as far as is known."""
+    asks: bool = False
+    """Whether it is to what was said, and can be asked for anew."""
+    say: str | None = None
+    """The text, if it was fixed."""
+    asks_next: bool = False
+    """Whether a question waits behind it."""
+
+
 @dataclass(slots=True)
 class FloorHolder:
     """Of one session; the keeper of the floor sets it."""
 
     answer: ResponseRun | None = None
+    owed: OpenAnswer | None = None
+    """What another node has begun to say, until this one goes on with it."""
 
     @property
     def text(self) -> str:

@@ -13,10 +13,11 @@ from server.conversation.memory import Entry
 from server.domain import events as ev
 from server.domain.values import Response
 from server.output.link import Link
+from server.response.holder import OpenAnswer
 from server.session.answering import Answering
 from server.session.base import SessionBase
 from server.session.listening import Listening
-from server.session.snapshot import OpenAnswer, Snapshot
+from server.session.snapshot import Snapshot
 from server.turntaking.floor_table import FloorEvent, State
 from server.turntaking.happened import Happened
 from server.turntaking.question import Question
@@ -40,20 +41,19 @@ def greet(link: Link, last_seq: int, received_events: int, greeting: str, missed
 def go_on(snapshot: Snapshot, base: SessionBase, listening: Listening, answering: Answering) -> None:
     """Take up what the other node was about. The session has begun, and its client is there."""
     base.outbound.epoch = snapshot.epoch + EPOCHS_APART
-    answer = snapshot.answer
-    if answer is None:
-        return
-    base.outbound.flush()
+    answer = snapshot.answer or OpenAnswer()
+    if snapshot.answer is not None:
+        base.outbound.flush()
     entry = base.conversation.find(answer.item_id)
     if answer.response_id:
         _end_response(answer.response_id, entry, base)
     if snapshot.waits:
         _end_response(snapshot.waits, None, base)
-    if answer.asks or answer.say is not None or snapshot.waits is not None:
-        written = next((item.generated for item in snapshot.items if item.id == answer.item_id), "")
+    owed = replace(answer, response_id="", asks_next=snapshot.waits is not None)
+    if owed.asks or owed.asks_next or owed.say is not None:
+        base.holder.owed = owed
         answering.playback.flushed(answer.item_id)
-        asks_next = snapshot.waits is not None
-        base.tasks.start(_answer_on, answer, written, asks_next, base, listening, answering)
+    base.tasks.start(_answer_on, snapshot.says, base, listening, answering)
 
 
 def _end_response(response_id: str, entry: Entry | None, base: SessionBase) -> None:
@@ -68,32 +68,29 @@ def _end_response(response_id: str, entry: Entry | None, base: SessionBase) -> N
 
 
 async def _answer_on(
-    answer: OpenAnswer,
-    written: str,
-    asks_next: bool,
-    base: SessionBase,
-    listening: Listening,
-    answering: Answering,
+    says: tuple[str, ...], base: SessionBase, listening: Listening, answering: Answering
 ) -> None:
-    await anyio.sleep(HEARD_WITHIN_S)
-    if listening.floor.state is not State.LISTENING:
-        return  # the person was faster: the answer was interrupted
-    rest = _rest(answer, written, base)
-    if rest:
-        answering.announcements.add(rest)
-    if asks_next or (rest is None and answer.asks):
+    if base.holder.owed is not None:
+        await anyio.sleep(HEARD_WITHIN_S)
+    owed, base.holder.owed = base.holder.owed or OpenAnswer(), None
+    is_free = listening.floor.state is State.LISTENING  # or the person was faster, and has interrupted it
+    rest = _rest(owed, base) if is_free else None
+    for text in (rest, *says):
+        if text:
+            answering.announcements.add(text)
+    if is_free and (owed.asks_next or (rest is None and owed.asks)):
         question = Question(ended_by="server", requested=True)
         listening.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
 
-def _rest(answer: OpenAnswer, written: str, base: SessionBase) -> str | None:
+def _rest(owed: OpenAnswer, base: SessionBase) -> str | None:
     """What of the answer is still to be said; None where nothing of it was heard, and it is to be made anew."""
-    entry = base.conversation.find(answer.item_id)
+    entry = base.conversation.find(owed.item_id)
     if entry is not None and entry.text.strip():
-        rest = written[len(entry.text) :].strip()
+        rest = entry.generated[len(entry.text) :].strip()
         entry.generated, entry.heard = entry.text, None  # nobody has interrupted it
         return rest
     if entry is not None:
         base.conversation.delete(entry.id)
         base.outbound.put(ev.ItemDeleted(entry.id))
-    return answer.say
+    return owed.say

@@ -39,6 +39,8 @@ class Reader:
         quota: KeyQuota,
     ) -> None:
         limits = base.services.limits
+        self.is_at_event = False
+        """Whether the newest event that was received has not been obeyed yet."""
         self._base = base
         self._dialect = dialect
         self._listening = listening
@@ -53,7 +55,7 @@ class Reader:
     async def run(self) -> None:
         """Read until the client is gone. Cancel-safe."""
         frames = 0
-        while (frame := await self._base.link.receive()) is not None:
+        while (frame := await self._next()) is not None:
             frames += 1
             if not frames % FRAMES_A_TURN:
                 await checkpoint()  # `receive` does not wait while there are frames
@@ -72,6 +74,12 @@ class Reader:
                     self._orders.obey(command)
             except ClientError as error:
                 self._orders.complain(error)
+
+    async def _next(self) -> str | bytes | None:
+        self.is_at_event = False
+        frame = await self._base.link.receive()
+        self.is_at_event = isinstance(frame, str)
+        return frame
 
     async def _allow(self, command: cmd.Order | cmd.Noted) -> None:
         order = command.command if isinstance(command, cmd.Noted) else command

@@ -125,8 +125,12 @@ class Session:
         """What is worth keeping of it. With `last_seq` it is handed over: what the client has not got beyond that frame
         is in it as far as it is kept, and is not sent any more."""
         missed = None if last_seq is None else self._writer.unsent(last_seq)
-        snapshot = snapshot_of(self._base, self._listening, self._answering.requests.pending)
-        return replace(snapshot, ends_at_unix_s=self._expires_at_s, missed=missed)
+        answering = self._answering
+        snapshot = snapshot_of(
+            self._base, self._listening, answering.requests.pending, answering.announcements
+        )
+        obeyed = snapshot.received_events - self._reader.is_at_event
+        return replace(snapshot, received_events=obeyed, ends_at_unix_s=self._expires_at_s, missed=missed)
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from server.conversation.kept_items import KeptItem, entries_of, kept_items
 from server.conversation.memory import Conversation, cut
 from server.domain.errors import ClientError
+from server.response.announcements import Announcements
+from server.response.holder import OpenAnswer
 from server.response.pending import Pending
 from server.session.base import SessionBase
 from server.session.listening import Listening
@@ -28,22 +30,6 @@ SURE_SILENCE_MS = 500
 """A voice that began so lately may not have been noticed yet."""
 
 _ANSWERING = (State.THINKING, State.HESITATING, State.SPEAKING, State.DUCKED, State.PAUSED)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAnswer:
-    """An answer that has not been played to its end."""
-
-    response_id: str = ""
-    """Of a response whose end the client has not been told of."""
-    item_id: str = ""
-    """Of its message, once it has begun."""
-    played_samples: int = 0
-    """How much of that has been heard, as far as is known."""
-    asks: bool = False
-    """Whether it is to what was said, and can be asked for anew."""
-    say: str | None = None
-    """The text, if it was fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +57,8 @@ class Snapshot:
     answer: OpenAnswer | None = None
     waits: str | None = None
     """The response, told of already, that a question waits for behind that answer; "" for a turn that has none yet."""
+    says: tuple[str, ...] = ()
+    """What is to be said behind that."""
     missed: tuple[str, ...] | None = None
     """Events that the client was sent and has not got; None where nobody knows."""
 
@@ -101,10 +89,12 @@ def read_snapshot(data: bytes) -> Snapshot | None:
         return None
 
 
-def snapshot_of(base: SessionBase, listening: Listening, pending: Pending) -> Snapshot:
+def snapshot_of(
+    base: SessionBase, listening: Listening, pending: Pending, announcements: Announcements
+) -> Snapshot:
     """The session now, but for what those know who keep it."""
     unsettled = _unsettled(listening)
-    answer = _open_answer(base, listening, unsettled)
+    answer = base.holder.owed or _open_answer(base, listening, unsettled)
     unsaid = {
         entry.id
         for entry in base.conversation
@@ -112,14 +102,15 @@ def snapshot_of(base: SessionBase, listening: Listening, pending: Pending) -> Sn
     }
     return Snapshot(
         base.session_id,
-        kept_items(base.conversation, unsettled | unsaid),
+        kept_items(base.conversation, unsettled | unsaid, answer.item_id if answer is not None else ""),
         base.conversation.told_from,
         unsettled_ms=_unsettled_ms(listening),
         epoch=base.outbound.epoch,
         told_events=base.ids.told,
         received_events=base.link.received_events,
         answer=answer,
-        waits=_waiting(pending) if answer is not None else None,
+        waits=_waiting(pending, answer),
+        says=announcements.waiting,
     )
 
 
@@ -128,9 +119,10 @@ def take_in(snapshot: Snapshot, conversation: Conversation) -> None:
     heard."""
     answer = snapshot.answer or OpenAnswer()
     for entry in entries_of(snapshot.items):
+        if entry.id == answer.item_id:
+            cut(entry, answer.played_samples)
         if entry.status == "in_progress":
             entry.status = "incomplete"
-            cut(entry, answer.played_samples if entry.id == answer.item_id else 0)
         try:
             conversation.add(entry)
         except ClientError as error:
@@ -160,9 +152,9 @@ def _unsettled(listening: Listening) -> set[str]:
     return {utterance.item_id for utterance in (spoken if current is None else (*spoken, current))}
 
 
-def _waiting(pending: Pending) -> str | None:
-    if not pending:
-        return None
+def _waiting(pending: Pending, answer: OpenAnswer | None) -> str | None:
+    if answer is None or not pending:
+        return "" if answer is not None and answer.asks_next else None
     request = pending.request
     return request.response.id if request is not None and request.response is not None else ""
 

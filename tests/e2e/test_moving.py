@@ -1,6 +1,11 @@
 """A conversation goes on at another node: what was said is there, and the rest of the answer is heard."""
 
+import os
+import random
+import sys
+
 import anyio
+import numpy as np
 import pytest
 
 from server.client.client import AUDIO_FRAME
@@ -8,7 +13,13 @@ from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask
 from tests.support.two_nodes import Caller, two_nodes
 
-pytestmark = pytest.mark.e2e
+MOVES = int(os.environ.get("NODE_MOVES", "6"))
+"""As many as the test makes; `scripts/bench-resume` makes more."""
+
+CALLS = 4
+"""At once."""
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 5 * MOVES)]
 
 
 COUNT = "One two three four five six seven eight."
@@ -39,24 +50,31 @@ async def test_a_client_that_comes_to_another_node_loses_no_event_and_no_word() 
         await client.receive_until("x_pong")
 
 
-async def test_an_answer_goes_on_at_the_other_node_with_the_word_after_the_last_that_was_heard() -> None:
-    async with two_nodes(ScriptedModel(COUNT)) as nodes, Caller(nodes.urls[0]) as client:
+@pytest.mark.parametrize("is_told", [False, True], ids=["while it is made", "when all of it was told"])
+async def test_an_answer_goes_on_at_the_other_node_with_the_word_after_the_last_that_was_heard(
+    is_told: bool,
+) -> None:
+    lead = {"lead_ms": 1500} if is_told else {}
+    async with two_nodes(ScriptedModel(COUNT), **lead) as nodes, Caller(nodes.urls[0]) as client:
         await ask(client, "count")
         item_id = (await client.receive_until("response.output_item.added")).event["item"]["id"]
         for _ in range(8):
             await client.receive_until(AUDIO_FRAME)
+        if is_told:
+            await client.receive_until("response.done")
         heard = client.call.words(item_id)[:2]
         client.lead_to(nodes.urls[1])
         await client.send("x_playback", item_id=item_id, played_samples=heard[-1].end_sample)
-        done = (await client.receive_until("response.done")).event["response"]
-        assert done["status"] == "cancelled"
+        if not is_told:
+            done = (await client.receive_until("response.done")).event["response"]
+            assert done["status"] == "cancelled"
         last = (await client.receive_until("response.done")).event["response"]
         assert last["status"] == "completed"
         rest = last["output"][0]["content"][0]["transcript"]
         before = "".join(word.text for word in heard)
         assert (before.strip() + " " + rest.strip()).split() == COUNT.split()
         types = [event["type"] for event in client.call.events()]
-        assert types.index("x_flush") < types.index("response.done")
+        assert types.index("x_flush") < len(types) - types[::-1].index("response.done")
 
 
 async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turns() -> None:
@@ -110,3 +128,48 @@ async def test_a_store_that_was_lost_learns_what_it_has_missed() -> None:
         await client.receive_until("response.done")
         assert client.call.count("session.created") == 1
         assert client.call.count("response.done") == 2
+
+
+async def test_moves_at_random_lose_and_double_no_event() -> None:
+    chance = random.Random(20)
+    returns_s: list[float] = []
+    moved = 0
+
+    async def call(urls: tuple[str, str]) -> None:
+        nonlocal moved
+        async with Caller(urls[0]) as client, anyio.create_task_group() as tasks:
+            await client.receive_until("session.created")
+
+            async def wander() -> None:
+                nonlocal moved
+                while moved < MOVES:
+                    await anyio.sleep(chance.uniform(0.05, 0.8))
+                    moved += 1
+                    client.lead_to(urls[moved % 2])
+
+            tasks.start_soon(wander)
+            asked = 0
+            while moved < MOVES or not asked:
+                await ask(client, "one two three")
+                asked += 1
+                while (await client.receive_until("response.done")).event["response"][
+                    "status"
+                ] != "completed":
+                    pass
+            tasks.cancel_scope.cancel()
+            assert event_ids(client) == [f"event_{n}" for n in range(1, len(event_ids(client)) + 1)]
+            assert client.call.count("error") == 0
+            assert client.call.count("session.created") == 1
+            returns_s.extend(client.line.returns_s)
+
+    async with two_nodes() as nodes, anyio.create_task_group() as tasks:
+        for _ in range(CALLS):
+            tasks.start_soon(call, nodes.urls)
+    assert returns_s
+    if "NODE_MOVES" in os.environ:
+        ms = np.array(returns_s) * 1000
+        print(
+            f"moves={moved} resumed={len(ms)} lost=0 doubled=0 "
+            f"resume_ms p50={np.median(ms):.1f} p99={np.percentile(ms, 99):.1f} max={ms.max():.1f}",
+            file=sys.stderr,
+        )

@@ -10,9 +10,9 @@ from server.conversation.kept_items import entries_of, kept_items
 from server.conversation.memory import Conversation, Entry, OwnCall
 from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, McpCall, ToolListing
 from server.domain.values import Part
+from server.response.holder import OpenAnswer
 from server.session.snapshot import (
     MAX_SNAPSHOT_BYTES,
-    OpenAnswer,
     Snapshot,
     read_snapshot,
     take_in,
