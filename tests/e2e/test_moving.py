@@ -8,9 +8,11 @@ import anyio
 import numpy as np
 import pytest
 
-from server.client.client import AUDIO_FRAME
+from server.client.client import AUDIO_FRAME, WIRE_HZ
+from server.dialects.voice.frames import Stream, pack_frame
 from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask
+from tests.support.stage import voiced
 from tests.support.two_nodes import Caller, two_nodes
 
 MOVES = int(os.environ.get("NODE_MOVES", "6"))
@@ -173,3 +175,27 @@ async def test_moves_at_random_lose_and_double_no_event() -> None:
             f"resume_ms p50={np.median(ms):.1f} p99={np.percentile(ms, 99):.1f} max={ms.max():.1f}",
             file=sys.stderr,
         )
+
+
+async def test_what_the_person_was_saying_is_heard_whole_at_the_other_node() -> None:
+    sound = np.concatenate([voiced(1.6), np.zeros(WIRE_HZ, np.int16)])
+    frames = [sound[start : start + 480] for start in range(0, len(sound), 480)]
+    async with two_nodes(ScriptedModel("I see.")) as nodes, Caller(nodes.urls[0]) as client:
+        await client.show_transcripts()
+        await client.receive_until("session.updated")
+        async with anyio.create_task_group() as tasks:
+
+            async def speak() -> None:
+                for number, frame in enumerate(frames):
+                    await client.send_raw(pack_frame(Stream.MICROPHONE, 0, number * 480, frame.tobytes()))
+                    await anyio.sleep(0.02)
+                    if number == 40:
+                        client.lead_to(nodes.urls[1])
+
+            tasks.start_soon(speak)
+            heard = await client.receive_until("conversation.item.input_audio_transcription.completed")
+            await client.receive_until("response.done")
+        assert heard.event["transcript"] == "hello there"
+        assert 1.5 < heard.event["usage"]["seconds"] < 3
+        assert client.call.count("input_audio_buffer.committed") == 1
+        assert client.call.count("error") == 0
