@@ -11,7 +11,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -39,6 +39,8 @@ class Live:
     """What its dialect keeps, if its client can come back."""
     is_gone: bool = False
     """Whether another node, or another session, has gone on with it."""
+    writing: anyio.Lock = field(default_factory=anyio.Lock)
+    """So that what is written last is the newest."""
 
     def snapshot(self, node: str, last_seq: int | None = None) -> Snapshot:
         """It is of this node, or of none; see `Session.snapshot`."""
@@ -71,13 +73,14 @@ class Conversations:
         live = self.live[session.id] = Live(session, owner, keeps)
         if self.node:
             session.watch(lambda: self._note(live))
-            self._note(live)
         try:
+            if self.node:
+                await self.save(live)
             yield
         finally:
             with anyio.CancelScope(shield=True):
                 if self._keep_s and not live.is_gone:
-                    await self.write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
+                    await self._write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
             self._changed.pop(session.id, None)
             if self.live.get(session.id) is live:
                 del self.live[session.id]
@@ -106,9 +109,18 @@ class Conversations:
         return None if data is None else read_snapshot(data)
 
     async def save(self, live: Live) -> None:
-        """Write a session down now."""
+        """Write a session down now, unless somebody else has it."""
         self._changed.pop(live.session.id, None)
-        await self.write(live.snapshot(self.node))
+        async with live.writing:
+            if not live.is_gone:
+                await self._write(live.snapshot(self.node), self._lease_s)
+
+    async def hand_over(self, live: Live, last_seq: int | None) -> Snapshot:
+        """End a session of this process, and write down what another node needs to go on; see `Session.snapshot`."""
+        snapshot = replace(self.take_over(live, last_seq), node=self.node)
+        async with live.writing:
+            await self._write(snapshot, self._lease_s)
+        return snapshot
 
     async def run(self, on_return: Callable[[], Awaitable[None]]) -> None:
         """Write down what changes, and after `on_return` everything when the store may have lost it. Returns only when
@@ -133,11 +145,8 @@ class Conversations:
             self._changed[live.session.id] = live
             self._wake.set()
 
-    async def write(self, snapshot: Snapshot, lease_s: float | None = None) -> None:
-        """Have the store keep it, without a `lease_s` as long as a session may live."""
-        await self._store.write(
-            _key(snapshot.session_id), write_snapshot(snapshot), lease_s or self._lease_s, self._now()
-        )
+    async def _write(self, snapshot: Snapshot, lease_s: float) -> None:
+        await self._store.write(_key(snapshot.session_id), write_snapshot(snapshot), lease_s, self._now())
 
 
 def _key(session_id: str) -> str:

@@ -2,7 +2,7 @@
 
 The nodes talk by the store, in short messages that nobody keeps. A node that lives ends its session, writes down what
 it was about to the last word, and says so. Of one that does not answer what it last wrote down is taken. The ticket of
-the session is taken out of the store by whoever goes on with it, so that of two there is one; a node that was only slow
+the session is made out to whoever goes on with it, so that of two there is one; a node that was only slow
 finds then that its session is not its own any more, and ends it.
 """
 
@@ -19,7 +19,15 @@ from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
 from server.gateway.conversations import TAKEN_OVER, Conversations
-from server.gateway.returning import HISTORY_LOST, NotResumed, ResumeClaim, Returns, Ticket, not_resumed
+from server.gateway.returning import (
+    HISTORY_LOST,
+    NotResumed,
+    ResumeClaim,
+    Returns,
+    Ticket,
+    not_resumed,
+    try_again,
+)
 from server.session.resumption import token_digest
 from server.session.snapshot import Snapshot
 
@@ -60,9 +68,9 @@ class Moves:
         call = {"session": ticket.session_id, "token": token_digest(claim.token), "last_seq": claim.last_seq}
         answer = await self._ask(ticket.node, call)
         if answer is not None and not answer["done"]:
-            raise not_resumed()
-        is_first = await self._returns.take(claim.token)
-        snapshot = await self._conversations.read(ticket.session_id) if is_first else None
+            raise try_again() if answer.get("gone") else not_resumed()
+        await self._returns.switch(claim.token, ticket)
+        snapshot = await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
             raise not_resumed()
         if answer is not None and answer.get("lost"):
@@ -113,7 +121,7 @@ class Moves:
         conversations = self._conversations
         live = conversations.live.get(call["session"])
         if live is None:
-            return {"done": False}
+            return {"done": False, "gone": True}
         written = await conversations.read(call["session"])
         if live.is_gone or (written is not None and written.node != conversations.node):
             live.is_gone = True  # another node has gone on with it while this one could not be heard
@@ -124,8 +132,7 @@ class Moves:
         if token is not None and not self._returns.accepts(live.session.id, token):
             return {"done": False}
         self._returns.forget(live.session.id)
-        snapshot = conversations.take_over(live, call.get("last_seq"))
-        await conversations.write(replace(snapshot, node=conversations.node))
+        snapshot = await conversations.hand_over(live, call.get("last_seq"))
         return {"done": True, "lost": token is not None and snapshot.missed is None}
 
 

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -38,7 +38,9 @@ NOT_RESUMED = 4404
 TAKEN_OVER = 4409
 HISTORY_LOST = 4410
 TRY_AGAIN = 1012
-"""The store is not what it was; in a moment it will be."""
+
+SWITCH_S = 2.0
+"""How long a node that dies meanwhile keeps others from having the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ def not_resumed() -> NotResumed:
     return NotResumed(NOT_RESUMED, "there is no such session to resume, or the token is used up or not yours")
 
 
+def try_again() -> NotResumed:
+    """There may be something for that token in a moment."""
+    return NotResumed(TRY_AGAIN, "the session changes its node, or the store of the nodes is lost: try again")
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What the store knows of a token."""
@@ -81,6 +88,15 @@ class Ticket:
     owner: str
     node: str
     """Which node has the session."""
+
+
+def _write_ticket(ticket: Ticket) -> bytes:
+    return json.dumps({"session": ticket.session_id, "owner": ticket.owner, "node": ticket.node}).encode()
+
+
+def _read_ticket(value: bytes) -> Ticket:
+    read = json.loads(value)
+    return Ticket(read["session"], read["owner"], read.get("node", ""))
 
 
 @dataclass(slots=True)
@@ -148,9 +164,20 @@ class Returns:
         kept = self._kept.get(session_id)
         return kept is not None and kept.ticket.accept_digest(digest)
 
-    async def take(self, token: str) -> bool:
-        """Take the token out of the store: of several that ask at once, one does."""
-        return await self._store.take(_key(token), self._now()) is not None
+    async def switch(self, token: str, ticket: Ticket) -> None:
+        """Have the store say that the session is this node's: of several nodes that want it at once, one has it. Raises
+        NotResumed."""
+        lock = f"moving:{ticket.session_id}"
+        if await self._store.claim(lock, self.node, 1, SWITCH_S, self._now()):
+            raise try_again()
+        try:
+            value = await self._store.read(_key(token), self._now())
+            if value is None or _read_ticket(value) != ticket:
+                raise try_again()  # another node was faster
+            mine = replace(ticket, node=self.node)
+            await self._store.write(_key(token), _write_ticket(mine), self._lease_s, self._now())
+        finally:
+            await self._store.release(lock, self.node)
 
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
@@ -162,11 +189,8 @@ class Returns:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
         value = await self._store.read(_key(token), self._now())
         if value is None:
-            if may_be_behind(self._store):
-                raise NotResumed(TRY_AGAIN, "the store of the nodes is lost: try again")
-            raise not_resumed()
-        read = json.loads(value)
-        ticket = Ticket(read["session"], read["owner"], read.get("node", ""))
+            raise try_again() if may_be_behind(self._store) else not_resumed()
+        ticket = _read_ticket(value)
         if ticket.session_id in self._kept or ticket.node == self.node:
             return None
         if not hmac.compare_digest(ticket.owner, holder or ""):
@@ -181,8 +205,6 @@ class Returns:
         Returns the session and the wire that it had before, to be closed with TAKEN_OVER. Raises NotResumed.
         """
         kept = await self._find(claim.token)
-        if kept is None:
-            raise not_resumed()
         async with kept.returning:
             is_owner = hmac.compare_digest(kept.owner, holder or "")
             if not is_owner or not kept.ticket.accept(claim.token):
@@ -201,9 +223,14 @@ class Returns:
                 raise over from None
         return session, before
 
-    async def _find(self, token: str) -> _Kept | None:
+    async def _find(self, token: str) -> _Kept:
         value = await self._store.read(_key(token), self._now())
-        return None if value is None else self._kept.get(json.loads(value)["session"])
+        if value is None:
+            raise not_resumed()
+        kept = self._kept.get(_read_ticket(value).session_id)
+        if kept is None:
+            raise try_again()  # it is on its way from one node to another
+        return kept
 
     async def _publish(self, kept: _Kept, token: str, shown: str | None = None) -> None:
         """Have the store know the session by a token, beside the one that was shown, and by no other."""
@@ -215,7 +242,7 @@ class Returns:
         await self._store.write(_key(token), self._written(kept), self._lease_s, self._now())
 
     def _written(self, kept: _Kept) -> bytes:
-        return json.dumps({"session": kept.session.id, "owner": kept.owner, "node": self.node}).encode()
+        return _write_ticket(Ticket(kept.session.id, kept.owner, self.node))
 
 
 def _key(token: str) -> str:

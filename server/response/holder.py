@@ -21,8 +21,8 @@ class OpenAnswer:
     """Whether it is to what was said, and can be asked for anew."""
     say: str | None = None
     """The text, if it was fixed."""
-    asks_next: bool = False
-    """Whether a question waits behind it."""
+    waits: str | None = None
+    """The response, told of already, that a question waits for behind it; "" where it is a turn that has none yet."""
 
 
 @dataclass(slots=True)

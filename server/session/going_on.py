@@ -38,21 +38,23 @@ def greet(link: Link, last_seq: int, received_events: int, greeting: str, missed
     link.unsent.extend((greeting, *missed))
 
 
+def begin_owing(snapshot: Snapshot, base: SessionBase) -> None:
+    """Have the session, which has not begun, know what the other node was about: it may move again before it does."""
+    base.outbound.epoch = snapshot.epoch + EPOCHS_APART
+    base.holder.owed = snapshot.answer
+
+
 def go_on(snapshot: Snapshot, base: SessionBase, listening: Listening, answering: Answering) -> None:
     """Take up what the other node was about. The session has begun, and its client is there."""
-    base.outbound.epoch = snapshot.epoch + EPOCHS_APART
-    answer = snapshot.answer or OpenAnswer()
-    if snapshot.answer is not None:
+    owed = base.holder.owed
+    if owed is not None:
         base.outbound.flush()
-    entry = base.conversation.find(answer.item_id)
-    if answer.response_id:
-        _end_response(answer.response_id, entry, base)
-    if snapshot.waits:
-        _end_response(snapshot.waits, None, base)
-    owed = replace(answer, response_id="", asks_next=snapshot.waits is not None)
-    if owed.asks or owed.asks_next or owed.say is not None:
-        base.holder.owed = owed
-        answering.playback.flushed(answer.item_id)
+        if owed.response_id:
+            _end_response(owed.response_id, base.conversation.find(owed.item_id), base)
+        if owed.waits:
+            _end_response(owed.waits, None, base)
+        base.holder.owed = replace(owed, response_id="", waits=owed.waits and "")
+        answering.playback.flushed(owed.item_id)
     base.tasks.start(_answer_on, snapshot.says, base, listening, answering)
 
 
@@ -78,7 +80,7 @@ async def _answer_on(
     for text in (rest, *says):
         if text:
             answering.announcements.add(text)
-    if is_free and (owed.asks_next or (rest is None and owed.asks)):
+    if is_free and (owed.waits is not None or (rest is None and owed.asks)):
         question = Question(ended_by="server", requested=True)
         listening.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 

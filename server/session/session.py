@@ -33,7 +33,7 @@ from server.session.absence import Absence, WatchedBeside
 from server.session.answering import answering_of
 from server.session.base import SessionBase
 from server.session.closing import Closing
-from server.session.going_on import go_on
+from server.session.going_on import begin_owing, go_on
 from server.session.key_quota import KeyQuota, NoQuota
 from server.session.lifetime import Lifetime
 from server.session.listening import listening_of
@@ -78,6 +78,8 @@ class Session:
             services.grace_s if offer is None else offer.grace_s,
             restored,
         )
+        if restored is not None and restored.is_moving:
+            begin_owing(restored, base)
         self._offer = offer
         self._restored = restored
         self._expires_at_s = 0

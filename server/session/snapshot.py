@@ -55,8 +55,6 @@ class Snapshot:
     received_events: int = 0
     """How many text frames of the client have arrived."""
     answer: OpenAnswer | None = None
-    waits: str | None = None
-    """The response, told of already, that a question waits for behind that answer; "" for a turn that has none yet."""
     says: tuple[str, ...] = ()
     """What is to be said behind that."""
     missed: tuple[str, ...] | None = None
@@ -94,7 +92,7 @@ def snapshot_of(
 ) -> Snapshot:
     """The session now, but for what those know who keep it."""
     unsettled = _unsettled(listening)
-    answer = base.holder.owed or _open_answer(base, listening, unsettled)
+    answer = base.holder.owed or _open_answer(base, listening, pending, unsettled)
     unsaid = {
         entry.id
         for entry in base.conversation
@@ -109,7 +107,6 @@ def snapshot_of(
         told_events=base.ids.told,
         received_events=base.link.received_events,
         answer=answer,
-        waits=_waiting(pending, answer),
         says=announcements.waiting,
     )
 
@@ -152,14 +149,16 @@ def _unsettled(listening: Listening) -> set[str]:
     return {utterance.item_id for utterance in (spoken if current is None else (*spoken, current))}
 
 
-def _waiting(pending: Pending, answer: OpenAnswer | None) -> str | None:
-    if answer is None or not pending:
-        return "" if answer is not None and answer.asks_next else None
+def _waiting(pending: Pending) -> str | None:
+    if not pending:
+        return None
     request = pending.request
     return request.response.id if request is not None and request.response is not None else ""
 
 
-def _open_answer(base: SessionBase, listening: Listening, unsettled: Collection[str]) -> OpenAnswer | None:
+def _open_answer(
+    base: SessionBase, listening: Listening, pending: Pending, unsettled: Collection[str]
+) -> OpenAnswer | None:
     answer = base.holder.answer
     if answer is None or listening.floor.state not in _ANSWERING:
         return None
@@ -173,4 +172,5 @@ def _open_answer(base: SessionBase, listening: Listening, unsettled: Collection[
         answer.heard_ms * answer.output.rate_hz // 1000,
         answer.question.answers_turns,
         answer.question.say,
+        _waiting(pending),
     )

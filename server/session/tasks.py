@@ -31,10 +31,13 @@ class SessionTasks:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._group: TaskGroup | None = None
+        self._is_over = False
 
     def open(self, group: TaskGroup) -> None:
         """The session has begun; its tasks run in this group."""
         self._group = group
+        if self._is_over:
+            group.cancel_scope.cancel()
 
     def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Start what serves the session; should it fail, the session goes on."""
@@ -46,6 +49,7 @@ class SessionTasks:
         self._group.start_soon(work, *arguments)
 
     def cancel(self) -> None:
-        """End all of them, if the session has begun."""
+        """End all of them, and those that are started later."""
+        self._is_over = True
         if self._group is not None:
             self._group.cancel_scope.cancel()

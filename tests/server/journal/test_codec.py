@@ -9,7 +9,8 @@ import pytest
 from server.domain.errors import ClientError, SessionOver
 from server.domain.values import SessionConfig, TurnDetection
 from server.journal.codec import ForeignError, Packer, UnknownValue, unpack
-from server.session.snapshot import OpenAnswer, Snapshot
+from server.response.holder import OpenAnswer
+from server.session.snapshot import Snapshot
 from stageflow.tools import ToolCall
 from stages.client_tools import client_tool
 from stages.errors import ErrorKind, ProviderTimeout
