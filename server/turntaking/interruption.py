@@ -2,6 +2,7 @@
 
 Pure: `judge` is asked again whenever there is more evidence. Words decide where there are any: "stop" takes
 the floor at once, "mhm" never does, and the agent's own words coming back through the microphone are an echo.
+A hum that is read as a word is told by its sound: it is short, and the recogniser is not sure of the word.
 Before there are words, only how long the voice has lasted counts.
 """
 
@@ -25,6 +26,16 @@ ECHO_LETTERS = 0.75
 
 FEW_WORDS_LETTERS = 0.8
 """The same for one or two words, within those that were audible at that moment."""
+
+HUM_MS = 800
+"""No hum lasts longer."""
+
+HUM_WORDS = 2
+"""A hum is read as no more words than these."""
+
+UNCLEAR = -0.4
+"""Mean log probability of a token below which a word was hardly said. "Mhm", "mm" and "oh" of the embedded voice, which
+are read as "Homer", "Muller" and "Elf", have -0.42 to -0.74; of 167 single words read rightly three have less."""
 
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
@@ -81,6 +92,8 @@ class OverlapEvidence:
     audible: str = ""
     """What of the answer could be heard while it lasted, where that is known."""
     loudness: Loudness = Loudness.UNKNOWN
+    log_probability: float = 0.0
+    """Mean log probability of a token of `text`, where the recogniser tells it: that of what is over."""
 
 
 def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "") -> OverlapVerdict:
@@ -99,8 +112,19 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
     contents = [word for word in _any_of(policy.backchannels).sub("", line).split() if not is_hum(word)]
     if len(contents) >= policy.min_words:
+        if _may_be_hum(evidence, words):
+            return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
         return OverlapVerdict.INTERRUPT
     return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
+
+
+def _may_be_hum(evidence: OverlapEvidence, words: Sequence[str]) -> bool:
+    """Whether it is short and says no clear word; how clear the one word of a sound that goes on is, nobody knows."""
+    if evidence.lasted_ms >= HUM_MS:
+        return False
+    if evidence.is_over:
+        return len(words) <= HUM_WORDS and evidence.log_probability < UNCLEAR
+    return len(words) == 1
 
 
 def is_echo(words: Sequence[str], audible: Sequence[str], loudness: Loudness | None = None) -> bool:

@@ -30,8 +30,9 @@ class ListenerWords:
 WORDS = {
     "en": ListenerWords(
         (
-            "mhm", "mm", "mmm", "hm", "hmm", "uh-huh", "uhuh", "huh", "uh", "um", "ah", "oh", "aha", "wow", "okay",
-            "ok", "yeah", "yep", "yup", "yes", "right", "sure", "alright", "really", "exactly", "absolutely", "good",
+            "mhm", "mm", "mmm", "hm", "hmm", "uh-huh", "uhuh", "huh", "uh", "um", "ah", "oh", "aha", "wow", "well",
+            "okay", "ok", "yeah", "yep", "yup", "yes", "right", "sure", "alright", "really", "exactly", "absolutely",
+            "good",
             "great", "nice", "cool", "interesting", "i see", "got it", "of course", "go on", "all right",
             "makes sense", "fair enough", "that's right", "true", "indeed", "fine",
         ),

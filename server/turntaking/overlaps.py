@@ -21,9 +21,9 @@ from server.turntaking.floor_table import FloorEvent
 from server.turntaking.happened import Happened
 from server.turntaking.hearing import Hearing
 from server.turntaking.inbox import FloorInbox
-from server.turntaking.interruption import InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
+from server.turntaking.interruption import HUM_MS, InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
 from server.turntaking.speech_events import SpeechBegan
-from stages.ports import EndOfTurnModel
+from stages.ports import EndOfTurnModel, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,11 @@ class Overlaps:
 
     def weigh_newest(self) -> None:
         """More of it has been heard. The hot path: once there are words, how long it lasts only matters to a voice
-        that is not held yet."""
-        if self._waiting and not (self._waiting[-1].goes_on and self._waiting[-1].utterance.text):
-            self.weigh(self._waiting[-1])
+        that is not held yet, and to what is short enough for a hum."""
+        if self._waiting:
+            newest = self._waiting[-1]
+            if not (newest.goes_on and newest.utterance.text) or newest.lasted_ms < HUM_MS:
+                self.weigh(newest)
 
     def weigh(self, overlap: Overlap) -> None:
         """More is known of it."""
@@ -122,6 +124,7 @@ class Overlaps:
             is_over,
             self._echo.audible(utterance) if utterance.text else "",
             self._echo.loudness(utterance),
+            utterance.outcome.log_probability if isinstance(utterance.outcome, Transcript) else 0.0,
         )
         verdict = judge(evidence, self._context.policy, self._context.answer.text)
         if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):

@@ -1,5 +1,7 @@
 """What a sound made during an answer is taken for."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +129,33 @@ def test_a_hum_never_takes_the_floor_however_it_is_written(text: str) -> None:
 )  # fmt: skip
 def test_words_that_look_like_hums_take_it(text: str) -> None:
     assert judge(OverlapEvidence(500, text, 500, is_over=True), POLICY, ANSWER) is OverlapVerdict.INTERRUPT
+
+
+HUM = OverlapEvidence(500, "Homer,", 500, is_over=True, log_probability=-0.6)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict"),
+    [
+        (HUM, OverlapVerdict.DISMISS),
+        (replace(HUM, text="Eh, her?"), OverlapVerdict.DISMISS),
+        (replace(HUM, log_probability=-0.2), OverlapVerdict.INTERRUPT),  # somebody is called
+        (replace(HUM, lasted_ms=900), OverlapVerdict.INTERRUPT),  # so long nobody hums
+        (replace(HUM, text="Homer was here"), OverlapVerdict.INTERRUPT),
+        (replace(HUM, text="Stop", log_probability=-2.0), OverlapVerdict.INTERRUPT),
+        (replace(HUM, text="No,", log_probability=-2.0), OverlapVerdict.INTERRUPT),
+        (replace(HUM, is_over=False, log_probability=0.0), OverlapVerdict.HOLD),  # its word may be none
+        (replace(HUM, is_over=False, text="Wait"), OverlapVerdict.INTERRUPT),
+        (replace(HUM, is_over=False, lasted_ms=800), OverlapVerdict.INTERRUPT),
+    ],
+    ids=lambda it: (
+        f"{it.text} {it.lasted_ms} {it.log_probability}" if isinstance(it, OverlapEvidence) else it
+    ),
+)
+def test_a_short_sound_without_a_clear_word_is_a_hum(
+    evidence: OverlapEvidence, verdict: OverlapVerdict
+) -> None:
+    assert judge(evidence, POLICY, ANSWER) is verdict
 
 
 OTHERS = {
