@@ -1,4 +1,5 @@
-"""Voice to voice: how long a person waits after their last voiced sample, and where the time goes.
+"""Voice to voice: how long a person waits after their last voiced sample, and where the time goes; and when the first
+caption comes, after the first voiced sample.
 
 Starts a server with the embedded models and speaks each clip to it in real time over a real socket, one session a
 clip. The floor, in the same run, is the least silence that the server takes for an end: no answer can come sooner.
@@ -11,7 +12,7 @@ from statistics import quantiles
 
 import anyio
 
-from audio.endpoint import EndpointConfig, SpeechEnded
+from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
 from audio.files import read_audio
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
 from audio.listener import Listener
@@ -25,9 +26,11 @@ from server.turntaking.endpointing import EAGERNESS
 
 SPEECH = Path(__file__).parents[1] / "tests" / "data" / "speech"
 LONGEST_S = 8.0
+TRANSCRIPT = "conversation.item.input_audio_transcription.completed"
+CAPTION = "conversation.item.input_audio_transcription.delta"
 STEPS = {
     "input_audio_buffer.speech_stopped": "endpoint",
-    "conversation.item.input_audio_transcription.completed": "transcript",
+    TRANSCRIPT: "transcript",
     "response.output_audio_transcript.delta": "first token",
     "response.output_audio.delta": "first audio",
 }
@@ -35,11 +38,12 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording, and when its voice ends."""
+    """A recording, and when its voice begins and ends."""
 
     name: str
     samples: Samples
     rate_hz: int
+    first_voiced_s: float
     last_voiced_s: float
 
 
@@ -51,10 +55,11 @@ def read_clip(path: Path) -> Clip | None:
     heard = Resampler(rate_hz, SPEECH_HZ).process(samples, last=True)
     ear = Listener(AudioFormat(Encoding.PCM16, SPEECH_HZ), WebRtcVad(), EndpointConfig())
     events = ear.push(heard.astype("<i2").tobytes() + bytes(2 * SPEECH_HZ))
-    ends = [event for event in events if isinstance(event, SpeechEnded)]
-    return (
-        Clip(path.name, samples, rate_hz, ends[0].last_voiced_sample / SPEECH_HZ) if len(ends) == 1 else None
-    )
+    begins = [event.onset_sample for event in events if isinstance(event, SpeechStarted)]
+    ends = [event.last_voiced_sample for event in events if isinstance(event, SpeechEnded)]
+    if len(ends) != 1:
+        return None
+    return Clip(path.name, samples, rate_hz, begins[0] / SPEECH_HZ, ends[0] / SPEECH_HZ)
 
 
 async def wait_for_answer(url: str, clip: Clip) -> dict[str, float]:
@@ -71,7 +76,9 @@ async def wait_for_answer(url: str, clip: Clip) -> dict[str, float]:
         await client.receive_until("response.output_audio.delta")
         tasks.cancel_scope.cancel()
     ended_s = began_s + clip.last_voiced_s
-    return {name: (client.call.first(type).at_s - ended_s) * 1000 for type, name in STEPS.items()}
+    found = {name: (client.call.first(type).at_s - ended_s) * 1000 for type, name in STEPS.items()}
+    captions = [event.at_s for event in client.call.received if event.type in (CAPTION, TRANSCRIPT)]
+    return found | {"first caption": (captions[0] - began_s - clip.first_voiced_s) * 1000}
 
 
 async def main(paths: list[Path]) -> None:
@@ -94,6 +101,8 @@ async def main(paths: list[Path]) -> None:
     for name in STEPS.values():
         cuts = quantiles((row[name] for row in rows), n=20, method="inclusive")
         print(f"{name:<14}{cuts[9]:8.0f}{cuts[18]:8.0f}{cuts[9] / floor_ms:12.2f}")
+    cuts = quantiles((row["first caption"] for row in rows), n=20, method="inclusive")
+    print(f"first caption, ms after the first voiced sample: {cuts[9]:.0f} / {cuts[18]:.0f}")
 
 
 if __name__ == "__main__":

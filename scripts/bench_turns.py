@@ -1,7 +1,7 @@
 """Turn taking on recorded speech: false cut-offs, delays, false starts and barge-ins, as markdown tables.
 
 Runs in samples time: the endpointer hears each trial as fast as it can, and what a model finds out comes as many
-samples after the soft end as the model needed on this machine.
+samples after the soft end as the model needed of this machine's CPU.
 """
 
 import sys
@@ -23,10 +23,11 @@ from audio.resample import Resampler
 from audio.vad import Vad, WebRtcVad
 from server.turntaking.hearing import FIRST_SIGN_MS
 from stages.providers.hibari.voice import EmbeddedVoice
+from stages.providers.moonshine.engine import MODEL_NAME
+from stages.providers.moonshine.model import MoonshineModel
 from stages.providers.phonetic import RATE_HZ as VOICE_HZ
 from stages.providers.silero import SileroModel
 from stages.providers.smart_turn import SmartTurnModel
-from stages.providers.whisper.model import MODEL_NAME, WhisperModel
 from stages.runtime.models import model_dir
 from tests.support.audio_maker import brown_noise, clicks, join, pink_noise, silence, white_noise
 
@@ -143,7 +144,7 @@ def main(paths: Sequence[Path]) -> None:
     table("detector", VAD_COLUMNS, rows)
 
     witnesses = Witnesses(
-        WhisperModel.load(model_dir(MODEL_NAME), threads=1), SmartTurnModel.load(model_dir("smart-turn"))
+        MoonshineModel.load(model_dir(MODEL_NAME), threads=1), SmartTurnModel.load(model_dir("smart-turn"))
     )
     witnessed = ((False, True), (True, False), (True, True))
     ways = [

@@ -15,13 +15,16 @@ from audio.framing import Framer
 from audio.pause import Pause
 from server.turntaking.endpointing import EAGERNESS, PauseEvidence, silence_ms
 from stages.providers.smart_turn import SmartTurnModel
-from stages.providers.whisper.model import WhisperModel
+from stages.providers.whisper.recogniser import StretchModel
+from stages.providers.whisper.segments import Segment
 
 T = TypeVar("T")
 Place = tuple[str, int | None, int]
 
 CONFIG = EndpointConfig(soft_end_ms=60)
 LIMITS = EAGERNESS["auto"]
+CAPTION_BEFORE = SPEECH_HZ * 2 // 5
+"""So many samples before a soft end the newest caption was read, on average: a reading begins with what is known."""
 HOPEFUL_PAUSE_MS = 600
 """Pauses up to here should cut nobody off."""
 
@@ -48,7 +51,7 @@ def spread(values: Sequence[float]) -> str:
 class Witnesses:
     """The recogniser and the end-of-turn model, asked once about each place and remembered with what it took."""
 
-    recogniser: WhisperModel
+    recogniser: StretchModel
     turn_model: SmartTurnModel
     texts: dict[Place, tuple[int, str]] = field(default_factory=dict)
     verdicts: dict[Place, tuple[int, float]] = field(default_factory=dict)
@@ -58,7 +61,8 @@ class Witnesses:
         place = (trial.name, trial.snr_db, round(trial.place(at) / 1_000))
         heard = trial.samples[max(0, trial.began - 4_800) : at]
         if text and place not in self.texts:
-            self.texts[place] = timed(lambda: self._read(heard))
+            early = self.recogniser.transcribe(heard[:-CAPTION_BEFORE]) or ()
+            self.texts[place] = timed(lambda: self._read(heard, early))
         if model and place not in self.verdicts:
             self.verdicts[place] = timed(lambda: self.turn_model.probability(heard))
         finished = self.verdicts[place] if model else (0, None)
@@ -70,16 +74,16 @@ class Witnesses:
             (at + max(words[0], finished[0]), PauseEvidence(words[1], finished=finished[1])),
         ]
 
-    def _read(self, heard: Samples) -> str:
-        segments = self.recogniser.transcribe(heard) or ()
+    def _read(self, heard: Samples, early: Sequence[Segment]) -> str:
+        segments = self.recogniser.transcribe(heard, known=early) or ()
         return " ".join(segment.reading.text for segment in segments)
 
 
 def timed(call: Callable[[], T]) -> tuple[int, T]:
-    """How long a call took, in samples, and what it returned."""
-    began = time.perf_counter()
+    """How long a call took, in samples of CPU time so that a busy machine changes little, and what it returned."""
+    began = time.process_time()
     result = call()
-    return int((time.perf_counter() - began) * SPEECH_HZ), result
+    return int((time.process_time() - began) * SPEECH_HZ), result
 
 
 # --- one way to find ends ---------------------------------------------------------------------------------
