@@ -57,7 +57,7 @@ class MoonshineModel:
     """The loaded model; `transcribe` blocks and is called by one thread."""
 
     partial_every_samples = ms_to_samples(500, SPEECH_HZ)
-    early_partial_samples = ms_to_samples(240, SPEECH_HZ)
+    early_partial_samples = ms_to_samples(160, SPEECH_HZ)
     longest_samples = LONGEST_SAMPLES
 
     def __init__(self, engine: Engine) -> None:
