@@ -11,6 +11,11 @@ from stages.providers.whisper.text import Reading, bare, says_one_thing
 DOUBTFUL = -0.7
 """Mean log probability of a token. Chosen, not measured."""
 
+UNSURE = -0.25
+"""The same for a word or two by themselves, where no sentence helps."""
+_WORD_S = 1.0
+"""No more voice than this is a word or two."""
+
 _LETTERS_PER_S = 3.0
 """Fewer for each second of voice: something is missing. Chosen, not measured."""
 _VOICE_S = 0.2
@@ -30,6 +35,8 @@ class Opinion:
     """Its words are as many as there is voice for."""
     is_possible: bool = True
     """Its words are no more than there is voice for."""
+    is_word: bool = False
+    """There is voice for a word or two only."""
 
     @classmethod
     def of(cls, hypothesis: Hypothesis, text: str, voice_s: float) -> "Opinion":
@@ -47,7 +54,13 @@ class Opinion:
             reading,
             voice_s < _VOICE_S or letters >= _LETTERS_PER_S * voice_s,
             letters <= _MOST_LETTERS_PER_S * voice_s,
+            _VOICE_S <= voice_s <= _WORD_S,
         )
+
+    @property
+    def is_unsure_word(self) -> bool:
+        """Whether a second reading is worth its time if the word is over."""
+        return self.is_word and self.reading.log_probability < UNSURE
 
     @property
     def is_doubtful(self) -> bool:

@@ -84,6 +84,27 @@ def test_a_doubtful_answer_is_read_again_with_other_silence(doubtful: tuple[str,
     assert engine.lengths_ms[0] != engine.lengths_ms[1]
 
 
+def spoken_word() -> Samples:
+    return np.concatenate([voice(600), silence(200)])
+
+
+def test_of_a_word_that_is_a_little_improbable_the_more_probable_of_two_readings_counts() -> None:
+    engine = ScriptedEngine(("thirty of", -0.4, True), ("thirtieth", -0.2, True))
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "thirtieth"
+    engine = ScriptedEngine(("lima", -0.4, True), ("lemur", -0.6, True), ("no", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "lima"
+    assert len(engine.lengths_ms) == 2
+
+
+@pytest.mark.parametrize(
+    "spoken", [voice(600), np.concatenate([voice(1500), silence(200)])], ids=["cut", "long"]
+)
+def test_what_goes_on_or_is_a_sentence_is_read_once(spoken: Samples) -> None:
+    engine = ScriptedEngine(("thirty of", -0.4, True))
+    MoonshineModel(engine).transcribe(spoken)
+    assert len(engine.lengths_ms) == 1
+
+
 def test_who_says_no_three_times_is_believed_when_it_is_read_so_twice() -> None:
     engine = ScriptedEngine(("No, no, no.", -0.1, True), ("", -0.6, False), ("No no no", -0.1, True))
     assert text_of(MoonshineModel(engine).transcribe(voice(800))) in ("No, no, no.", "No no no")
