@@ -135,6 +135,17 @@ def test_recorded_speech_scores_where_it_is_loud(model: SileroModel) -> None:
 
 
 @pytest.mark.models
+@pytest.mark.parametrize("name", ["librivox_0870", "librivox_0880", "librivox_0930"])
+def test_the_first_word_of_a_voice_by_telephone_is_heard_like_a_loud_one(
+    model: SileroModel, name: str
+) -> None:
+    loud = np.concatenate([silence(500), clip(name).read()]).astype(float)
+    found, quiet = (scores(model.open(), quantise(loud * factor)) for factor in (1, 10 ** (-25 / 20)))
+    assert (quiet >= 0.5).sum() >= 0.85 * (found >= 0.5).sum() > 10
+    assert abs(int(np.argmax(quiet >= 0.5)) - int(np.argmax(found >= 0.5))) <= 3
+
+
+@pytest.mark.models
 @pytest.mark.parametrize(
     "noise",
     [
