@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
-from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.contract import GUARD, LANGUAGE, STT, TEXT, UNGUARDED
 from stages.errors import StageSettingsError
+from stages.runtime.threads import in_thread
 from stages.text.matching import Matcher, Readings, faults, is_dear
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class GuardStage:
             if not rules:
                 break
             dear = is_dear((matcher for _, matcher in rules), text)
-            place = await to_thread.run_sync(_first, rules, text) if dear else _first(rules, text)
+            place = await in_thread(_first, rules, text) if dear else _first(rules, text)
             if place is not None:
                 rules, broken = rules[:place], rules[place][0]
             chars += len(text)

@@ -7,11 +7,10 @@ for.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from anyio import to_thread
-
 from stageflow.core import StageContext, StageKind, StageOutput
 from stages.contract import NAMED_ROUTE, PREVIOUS_ROUTE, ROUTER, STT, TEXT
 from stages.errors import StageSettingsError
+from stages.runtime.threads import in_thread
 from stages.text.matching import Matcher, Readings, faults, is_dear
 
 _LOOKED_AT_CHARS = 10_000
@@ -62,7 +61,7 @@ class RouterStage:
         """Decide; waits only where there is much to look through."""
         text = str(ctx.inputs.get_from(self._words, TEXT, default=""))[:_LOOKED_AT_CHARS]
         dear = is_dear((matcher for _, matcher in self._routes), text)
-        evidence = await to_thread.run_sync(self._evidence, text) if dear else self._evidence(text)
+        evidence = await in_thread(self._evidence, text) if dear else self._evidence(text)
         return self._decide(ctx, evidence)
 
     def _evidence(self, text: str) -> Mapping[str, Sequence[str]]:

@@ -24,11 +24,13 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import anyio
+from anyio import to_thread
 
 from server.domain.ids import Ids
 from server.journal.loops import FOLLOWED, FollowedLoop
 from server.turntaking.floor import ImpossibleEvent
 from stages.ports import Remind
+from stages.runtime.threads import SENDER
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +158,7 @@ class Door:
     async def run(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run the session: all that begins in here is followed. To be called in the turn in which the door was made,
         or later."""
-        before = FOLLOWED.set(self)
+        before, sender = FOLLOWED.set(self), SENDER.set(partial(_send, self))
         try:
             async with anyio.create_task_group() as own:
                 own.start_soon(self._let_in)
@@ -165,6 +167,7 @@ class Door:
                 own.cancel_scope.cancel()
         finally:
             FOLLOWED.reset(before)
+            SENDER.reset(sender)
 
     # --- errands, as the session has them ----------------------------------------------------------------------
 
@@ -322,3 +325,14 @@ def _wake(waiting: asyncio.Future[None] | None) -> None:
 
 async def _nothing() -> None:
     """The first errand: a turn in which the session begins, whatever went before."""
+
+
+async def _send(door: Door, function: Callable[..., T], *arguments: Any) -> T:
+    """Have it done in a thread. What came of it is not written down, only when: it is the same every time."""
+    found = list[T]()
+
+    async def work() -> None:
+        found.append(await to_thread.run_sync(function, *arguments))
+
+    await door.call("thread", work)
+    return found[0] if found else function(*arguments)

@@ -204,7 +204,10 @@ def _records(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
                 break
             packed = json.loads(bytes(held[text_at : text_at + text_bytes]))
             blob = bytes(held[text_at + text_bytes : end])
-            yield {name: unpack(value, blob) for name, value in packed.items()}
+            yield {
+                name: unpack(value, blob) if isinstance(value, dict | list) else value
+                for name, value in packed.items()
+            }
             at = end
         del held[:at]
 

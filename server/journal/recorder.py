@@ -90,7 +90,7 @@ class Recorder:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, FollowedLoop), "checked when the recorder was made"
         self._files += 1
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}{SUFFIX}"
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._files:04d}-{secrets.token_hex(4)}{SUFFIX}"
         file = SessionFile(self._dir / name, self._writer, self._rules.max_session_bytes)
         setup = setup_of(sources, beginning, ids.seed)
         file.begin(setup)

@@ -42,16 +42,17 @@ async def hear(client: ClientConnection, type: str, seen: list[object] | None = 
                 return found
 
 
-async def ask(client: ClientConnection, text: str) -> None:
+async def ask(client: ClientConnection, text: str, modality: str = "audio") -> None:
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
     await client.send(json.dumps({"type": "conversation.item.create", "item": item}))
-    await client.send(json.dumps({"type": "response.create"}))
+    response = {"output_modalities": [modality]}
+    await client.send(json.dumps({"type": "response.create", "response": response}))
 
 
 async def type_and_speak(server: LiveServer) -> None:
     """A stock client that types, and one of voice.v1 that speaks, loses its line in the answer and comes back."""
     async with connect(server.url) as client:
-        await ask(client, "what is twelve times seven")
+        await ask(client, "what is twelve times seven? " * 8, "text")
         await hear(client, "response.done")
     voice = [Subprotocol("voice.v1")]
     async with connect(server.url, subprotocols=voice) as client:
@@ -69,7 +70,9 @@ async def type_and_speak(server: LiveServer) -> None:
 
 
 async def record(folder: Path, **rules: object) -> None:
-    async with live_server(resume_grace_s=30.0, record={"dir": folder, **rules}) as server:
+    # Such a pattern goes through a longer text in a thread.
+    guard = {"guard_patterns": ("(foo|bar|[a-z]{3}){300}zebra",)}
+    async with live_server(resume_grace_s=30.0, record={"dir": folder, **rules}, **guard) as server:
         await type_and_speak(server)
 
 
@@ -90,6 +93,7 @@ def test_they_go_as_they_went(recordings: list[Path], capsys: pytest.CaptureFixt
         assert main(["replay", "--trace", str(path)]) == 0
     printed = capsys.readouterr().out
     assert printed.count("the same, bit by bit") == 2
+    assert "thread: done" in printed
     assert "attach" in printed
     assert "server ▶ response.done" in printed
 

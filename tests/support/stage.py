@@ -28,7 +28,7 @@ from server.domain.loop_share import LoopShare
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect, Wire
 from server.journal.door import Door
-from server.journal.seams import DoorModel, DoorRecogniser, DoorTurnEnds, DoorVad, door_voice
+from server.journal.seams import DoorModel, DoorRecogniser, DoorToolServers, DoorTurnEnds, DoorVad, door_voice
 from server.journal.tools import door_tools
 from server.journal.wires import DoorWire
 from server.output.outbound import STEPS_A_TURN
@@ -251,6 +251,7 @@ class Stage:
             end_of_turn = None if end_of_turn is None else DoorTurnEnds(door, end_of_turn)
             tools = door_tools(door, "crew", partial(tuple[Tool, ...], tools))
             wire = DoorWire(door, 0, self.wire)
+            tool_servers = None if tool_servers is None else DoorToolServers(door, tool_servers)
         rules = (GuardRule("blocked", blocked),) if blocked else ()
         stages = VoicePipelineConfig(
             tuple(AgentProfile(route.name, chat, f"You are the {route.name}.") for route in routes),

@@ -1,0 +1,103 @@
+"""What stories of the microphone do not have: servers of tools that are lost, and voices with utterances."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.realtime.limits import RealtimeLimits
+from server.journal.door import Door
+from server.tools.mcp_policy import McpPolicy
+from stageflow.tools import Tool, ToolCall
+from stages.errors import ProviderError
+from stages.ports import SpokenUtterance
+from stages.providers.piecewise import open_utterance
+from stages.testing.fake_tools import ScriptedToolServer, ScriptedToolServers
+from stages.testing.fakes import Conduct, Said, ScriptedVoice
+from tests.support.recorded import goes_as_it_went, record_stage, replay_stage
+from tests.support.stage import LONG, Stage, speak
+
+SERVER = {
+    "type": "mcp",
+    "server_label": "shop",
+    "server_url": "http://tools/mcp",
+    "require_approval": "never",
+}
+
+
+async def stock(what: str) -> str:
+    """How many there are."""
+    if what == "hats":
+        raise ValueError("we have no hats")
+    return f"7 {what}"
+
+
+CALLS = tuple(ToolCall(f"call_{what}", "stock", {"what": what}) for what in ("shoes", "hats"))
+
+
+class SpeakingVoice:
+    """A voice that opens utterances."""
+
+    def __init__(self, conduct: Conduct) -> None:
+        self._voice = ScriptedVoice(conduct)
+        self.rate_hz = self._voice.rate_hz
+        self.voices = self._voice.voices
+
+    def utterance(self, **how: Any) -> AbstractAsyncContextManager[SpokenUtterance]:
+        return open_utterance(self._voice)
+
+
+async def buys(stage: Stage, is_lost: Callable[[], None] | None = None) -> None:
+    stage.wire.say("session.update", session={"type": "realtime", "tools": [SERVER]})
+    await stage.wire.until("mcp_list_tools.completed")
+    stage.ask("Are there shoes?", "text")
+    await anyio.sleep(0.5)
+    if is_lost is not None:
+        is_lost()
+    await anyio.sleep(5.0)
+    stage.wire.say("response.create", response={"output_modalities": ["text"]})
+    await anyio.sleep(10.0)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_tools_of_a_server(is_lost: bool, tmp_path: Path) -> None:
+    shop = ScriptedToolServer((Tool.of(stock, effect="none"),), Conduct(delay_s=0.2), Conduct(delay_s=0.7))
+
+    def stage_of(door: Door) -> Stage:
+        servers, limits = (
+            ScriptedToolServers(tools=shop),
+            RealtimeLimits(hosting=McpPolicy(("http://tools",))),
+        )
+        dialect = partial(RealtimeDialect, limits=limits, ids=door.ids)
+        return Stage(Said(calls=CALLS), "There are.", dialect=dialect, tool_servers=servers, door=door)
+
+    record_stage(stage_of, partial(buys, is_lost=shop.lose if is_lost else None), tmp_path / "a")
+    calls = len(shop.calls)
+    assert calls
+    replayed = replay_stage(stage_of, tmp_path / "a")
+    goes_as_it_went(replayed)
+    assert len(shop.calls) == calls, "a replay calls nothing"
+    assert any(event["type"].startswith("response.mcp_call") for _, event in replayed.events)
+
+
+async def is_interrupted(stage: Stage) -> None:
+    await speak(stage, 1.0)
+    await anyio.sleep(1.5)
+    await speak(stage, 1.0)
+    await anyio.sleep(5.0)
+
+
+@pytest.mark.parametrize(
+    "conduct", [Conduct(delay_s=0.1), Conduct(delay_s=0.1, stubborn_s=0.4), Conduct(fails=ProviderError)]
+)
+def test_a_voice_with_utterances(conduct: Conduct, tmp_path: Path) -> None:
+    def stage_of(door: Door) -> Stage:
+        return Stage(LONG, LONG, speaker=SpeakingVoice(conduct), door=door)
+
+    record_stage(stage_of, is_interrupted, tmp_path / "a")
+    goes_as_it_went(replay_stage(stage_of, tmp_path / "a"))
