@@ -84,6 +84,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
     "llm": {
         "openai": BuiltIn("stages.providers.openai.chat:OpenAIChatModel"),
         "openai_responses": BuiltIn("stages.providers.openai.responses:OpenAIResponsesModel"),
+        "local": BuiltIn("stages.providers.local_model.model:LocalModel", "local-model", ("unirt",)),
         "demo": BuiltIn("stages.demo.agent:DemoAgent", "embedded"),
         "echo": BuiltIn("stages.testing.fakes:EchoModel"),
     },

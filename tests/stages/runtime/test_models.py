@@ -31,8 +31,8 @@ def a_full_store(tmp_path: Path) -> ModelStore:
 def test_the_lock_file_names_every_model_completely() -> None:
     models = load_lock()
     assert list(models) == [
-        "moonshine-base-en", "whisper-tiny.en", "whisper-base", "kokoro", "minilm-l6-v2", "hibari-heart",
-        "silero-vad", "smart-turn",
+        "moonshine-base-en", "whisper-tiny.en", "whisper-base", "kokoro", "qwen-1.5b", "qwen-0.5b",
+        "minilm-l6-v2", "hibari-heart", "silero-vad", "smart-turn",
     ]  # fmt: skip
     for model in models.values():
         assert model.wheel.startswith(f"{model.package.replace('-', '_')}-{model.version}-")
