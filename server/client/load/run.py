@@ -1,12 +1,11 @@
 """What has happened in a run, here or in several processes: its calls, and how the generator did. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from server.client.load.audit import Audit, Lateness
-from server.client.load.figures import reckon
-from server.client.load.turns import CallRecord, Turn
+from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 
 WORST = 10
 """Turns whose audio is kept."""
@@ -45,11 +44,11 @@ class Findings:
 class Progress:
     """How a run goes."""
 
-    lasted_s: float
-    talking: int
-    turns: int
-    slowest_ms: float | None
-    counts: dict[str, int]
+    lasted_s: float = 0.0
+    talking: int = 0
+    turns: int = 0
+    slowest_ms: float | None = None
+    counts: dict[str, int] = field(default_factory=dict)
     """Of what is not to be, as far as there was any."""
 
     @classmethod
@@ -82,6 +81,20 @@ class Run:
     cpu_s: float = 0.0
     due_frames: int = 0
     worst: list[Turn] = field(default_factory=list)
+    _live: dict[int, CallRecord] = field(default_factory=dict)
+    _over: Progress = field(default_factory=Progress)
+    """Of the calls that are over: a long run is not counted anew each second."""
+
+    def began(self, call: CallRecord) -> None:
+        """A call begins."""
+        self.calls.append(call)
+        self._live[call.number] = call
+
+    def ended(self, call: CallRecord) -> None:
+        """It is over, or never came about."""
+        del self._live[call.number]
+        self._over = Progress.of_all([self._over, _progress_of(call)])
+        self._keep_worst(call)
 
     def audit(self) -> Audit:
         """What the generator did."""
@@ -99,16 +112,26 @@ class Run:
 
     def progress(self) -> Progress:
         """How it goes."""
-        figures = reckon(self.calls)
-        counts = {name: int(figures.counts[name]) for name in _TOLD}
-        slowest_ms = figures.latencies["v2v"].most
-        return Progress(self.lasted_s, self.talking, figures.turns, slowest_ms, counts)
+        known = Progress.of_all([self._over, *map(_progress_of, self._live.values())])
+        return replace(known, lasted_s=self.lasted_s, talking=self.talking)
 
-    def keep_worst(self, call: CallRecord) -> None:
+    def _keep_worst(self, call: CallRecord) -> None:
         """Keep the audio of the ten turns that were waited for longest, and of no others."""
         found = [*self.worst, *call.turns]
         self.worst = worst_of(found)
         drop_audio(found, self.worst)
+
+
+def _progress_of(call: CallRecord) -> Progress:
+    turns = [turn for turn in call.turns if turn.outcome is not Outcome.DISCARDED]
+    slowest = [turn.v2v_ms for turn in turns if turn.kind is Kind.RESPOND and turn.v2v_ms is not None]
+    counts = {
+        "gaps": sum(len(turn.gaps_ms) for turn in turns),
+        "missed": sum(turn.outcome is Outcome.MISSED for turn in turns),
+        "lost": int(call.ending is Ending.LOST),
+        "refused": int(call.ending is Ending.REFUSED),
+    }
+    return Progress(turns=len(turns), slowest_ms=max(slowest, default=None), counts=counts)
 
 
 def worst_of(turns: Sequence[Turn]) -> list[Turn]:

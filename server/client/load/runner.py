@@ -92,11 +92,12 @@ class Runner:
     async def _call(self, number: int, intended_s: float) -> CallRecord:
         scenario = choose(self._mix, number, self._seed)
         record = CallRecord(number, scenario.name, intended_s)
-        self.so_far.calls.append(record)
+        self.so_far.began(record)
         try:
             connection = await self._place.connect()
         except (OSError, WebSocketException) as error:
             record.ending, record.why = Ending.REFUSED, str(unreachable(self._place.url, error))
+            self.so_far.ended(record)
             return record
         record.connected_s = _now() - self._zero_s
         is_canary = max(self._load.callers, len(self._load.times_s)) <= FEW or number % 10 == 0
@@ -122,14 +123,16 @@ class Runner:
         record.ended_s = _now() - self._zero_s
         for turn in record.turns:
             turn.shift(began_s)
-        self.so_far.keep_worst(record)
+        self.so_far.ended(record)
 
     async def _look_after(self, watch: Callable[[Run], object]) -> None:
         """Measure the loop's lag, and tell how things are."""
+        woke_s = _now()
         for number in count(1):
-            due_s = _now() + LAG_STEP_S
+            due_s = woke_s + LAG_STEP_S  # also of what it takes to tell how things are
             await anyio.sleep_until(due_s)
-            self.so_far.lag.add(_now() - due_s)
+            woke_s = _now()
+            self.so_far.lag.add(woke_s - due_s)
             if number % round(1 / LAG_STEP_S) == 0:
                 self.so_far.lasted_s = _now() - self._zero_s
                 watch(self.so_far)

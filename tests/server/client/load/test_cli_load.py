@@ -26,7 +26,7 @@ scenarios:
 """
 NOBODY = "ws://127.0.0.1:9/"
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
-LAX = ["--no-calibration", "--late-limit", "10000", "--duration", "4", "--callers", "2"]
+LAX = ["--no-calibration", "--late-limit", "10000", "--duration", "3", "--callers", "2"]
 
 
 @pytest.fixture
@@ -135,7 +135,10 @@ def test_worse_than_before_ends_with_1(folder: Path) -> None:
 
 def test_several_processes_make_the_calls_of_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--processes", "2", "--json", "r.json"]) == 0
+        assert (
+            main(["load", url, "mix.yaml", *LAX, "--duration", "2.5", "--processes", "2", "--json", "r.json"])
+            == 0
+        )
     report = Report.model_validate_json((folder / "r.json").read_bytes())
     assert {turn.call % 2 for turn in report.steps[0].turns} == {0, 1}
     assert "all objectives held" in capsys.readouterr().out

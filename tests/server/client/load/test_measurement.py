@@ -1,10 +1,11 @@
 """A whole measurement: what it says meanwhile, and that it ends with a report however it ends."""
 
+import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
+from server.client.load.audit import Limits
 from server.client.load.html_report import html
 from server.client.load.measurement import Measurement, Order
 from server.client.load.objectives import read_objectives
@@ -25,14 +26,13 @@ def order(url: str, load: Load) -> Order:
     return Order(url, None, None, MIX, Path(), objectives, load.duration_s, 1, (load,), calibrates=False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interrupted_run_ends_with_a_report(number: signal.Signals) -> None:
+async def test_an_interrupted_run_ends_with_a_report() -> None:
     said: list[str] = []
 
     def interrupt_when_calls_go_on(line: str) -> None:
         said.append(line)
         if " calls, " in line:
-            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGINT)
 
     async with reference_server(QUICK) as url:
         measurement = Measurement(
@@ -43,3 +43,22 @@ async def test_an_interrupted_run_ends_with_a_report(number: signal.Signals) -> 
     assert (report.interrupted, report.steps[0].calls) == (True, 2)
     assert "(interrupted)" in table(report)
     assert "(interrupted)" in html(report)
+
+
+async def test_a_machine_that_stood_still_makes_the_run_invalid() -> None:
+    """As a laptop that was closed does, or a clock that jumps: what was due meanwhile was not sent."""
+    loop = asyncio.get_running_loop()
+
+    def stand_still(line: str) -> None:
+        if " calls, " in line:
+            until_s = loop.time() + 0.3
+            while loop.time() < until_s:
+                pass
+
+    async with reference_server(QUICK) as url:
+        limits = Limits(1e6, 1e6, loop_lag_max_ms=250.0, cpu=1e6, realtime_ratio=0.0)
+        one = replace(order(url, Load(1.4, callers=1)), limits=limits)
+        report = await Measurement(one, lambda: None, stand_still).run()
+    assert report.verdict == "invalid"
+    assert "stood still" in report.steps[0].invalid[0]
+    assert "invalid: the event loop, or the machine, stood still" in table(report)

@@ -36,9 +36,10 @@ def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0) -> Run:
         turn.audio, turn.rate_hz = np.zeros(2400, np.int16), 24_000
         ending = Ending.LOST if number < lost else Ending.DONE
         calls.append(CallRecord(number, NAME, 0.0, 0.0, 5.0, ending, "1006" if number < lost else "", [turn]))
-    whole = Run(calls=calls, lasted_s=20.0)
+    whole = Run(lasted_s=20.0)
     for record in calls:
-        whole.keep_worst(record)
+        whole.began(record)
+        whole.ended(record)
     return whole
 
 
