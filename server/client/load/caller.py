@@ -15,7 +15,7 @@ from server.client.load.performance import Performance, Wish
 from server.client.load.script import Scenario
 from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
-from server.client.load.turns import CallRecord
+from server.client.load.turns import CallRecord, Ending
 from server.client.load.utterance import FRAME_MS
 from server.client.load.wire import Mark, Target, ToolCall, Trouble, Wire
 
@@ -109,7 +109,7 @@ class Caller:
 
     def settle(self) -> None:
         """Keep what was heard since; also when the call ends in the middle of an answer."""
-        self._book.settle()
+        self._book.settle(ends_call=self.record.ending is not Ending.LOST)
 
     def abandon(self, reason: str) -> None:
         """The call ends before its script: what was being waited for says nothing."""

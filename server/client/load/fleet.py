@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from server.client.load.audit import Audit
 from server.client.load.jobs import FROM_WORKER, Done, Failed, Going, Job, Ready, Start, Stop
@@ -115,6 +115,10 @@ async def connected(addresses: Sequence[str], key: str | None) -> AsyncIterator[
                     ping_interval=None,
                 )
                 workers[address] = await stack.enter_async_context(opened)
+            except InvalidStatus as error:
+                raise WorkerError(
+                    f"the worker {address} refuses: {error.response.body.decode().strip()}"
+                ) from error
             except (OSError, ValueError, WebSocketException) as error:
                 start = "start one with `stageflow-voice load worker --listen HOST:PORT`"
                 raise WorkerError(f"no worker at {address} ({error}); {start}") from error

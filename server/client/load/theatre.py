@@ -9,11 +9,16 @@ _END_S = 3_600.0
 
 
 def hold_call(
-    caller: Caller, agent: ReferenceAgent, *, link_s: float = 0.0, until_s: float = _END_S
+    caller: Caller,
+    agent: ReferenceAgent,
+    *,
+    link_s: float = 0.0,
+    until_s: float = _END_S,
+    ends_with: Ending = Ending.DONE,
 ) -> CallRecord:
-    """The whole call; every message is `link_s` on its way."""
+    """The whole call, or what there is of it `until_s`; every message is `link_s` on its way."""
     record, told_s = caller.record, 0.0
-    record.connected_s, record.ending = 0.0, Ending.DONE
+    record.connected_s, record.ending = 0.0, ends_with
     while not caller.is_done and caller.due_s() < until_s:
         agent_s = agent.due_s()
         # A message that is late, because what it depends on was noticed late, is sent at once.

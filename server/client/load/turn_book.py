@@ -78,9 +78,9 @@ class TurnBook:
         self._kept = (turn, answer)
         self._claimed.append(answer)
 
-    def settle(self) -> None:
-        """Keep what was heard since; also when the call ends in the middle of an answer."""
-        self._keep()
+    def settle(self, *, ends_call: bool = False) -> None:
+        """Keep what was heard since. An answer in whose middle the caller `ends_call` is as if it had been cut."""
+        self._keep(ends_call=ends_call)
         known = [answer for answer in self._ear.answers if answer.heard_s is not None]
         self.record.extra_answers += sum(not any(a is b for b in self._claimed) for a in known)
         self._claimed = known
@@ -103,7 +103,7 @@ class TurnBook:
     def _is_recorded(self, turn: Turn) -> bool:
         return any(known is turn for known in self.record.turns)
 
-    def _keep(self) -> None:
+    def _keep(self, *, ends_call: bool = False) -> None:
         if self._kept is not None:
             turn, answer = self._kept
             if answer.heard_s is not None and answer.last_heard_s is not None:
@@ -111,7 +111,8 @@ class TurnBook:
                 ends_s = answer.last_heard_s
                 turn.marks = [one for one in self._marks if turn.said_s[0] <= one[0] <= ends_s]
             turn.packets = answer.packets
-            turn.was_cut = answer.flushed_s is not None
+            is_left = ends_call and answer is self._ear.newest and not self._ear.is_quiet
+            turn.was_cut = is_left or answer.flushed_s is not None
             if self._keeps_audio and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz
                 number = self.record.number if turn.says_name else None

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from audio.marks import name_of
+from server.client.load.caller import Caller, Manner
 from server.client.load.figures import reckon
 from server.client.load.objectives import judge, read_objectives
-from server.client.load.reference import RATE_HZ, Conduct
+from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent
 from server.client.load.reference_voice import speak
+from server.client.load.targets import Voice
+from server.client.load.theatre import hold_call
+from server.client.load.turns import CallRecord, Ending
 from server.client.load.words import WordsHeard, hear_words
 from stages.testing.fakes import ScriptedVoice
-from tests.server.client.load.booth import SAY, call, scenario
+from tests.server.client.load.booth import SAY, call, scenario, voicebox
 
 WORDS = ("we", "have", "a", "table", "for", "four", "at", "eight")
 TEXT = " ".join(WORDS)
@@ -62,6 +66,17 @@ def test_an_answer_that_was_interrupted_may_end_anywhere() -> None:
     counts = reckon([call(one, Conduct(says=WORDS), keeps_audio=True)]).counts
     assert 0 < counts["words"] < 8
     assert (counts["words_lost"], counts["words_doubled"], counts["words_cut"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("ending", "lost"), [(Ending.STOPPED, False), (Ending.LOST, True)])
+def test_only_the_server_loses_the_words_of_an_answer_that_is_broken_off(ending: Ending, lost: bool) -> None:
+    one, record = scenario(SAY), CallRecord(0, "test", 0.0)
+    caller = Caller(Voice(), one, voicebox(one), record, Manner(keeps_audio=True))
+    hold_call(caller, ReferenceAgent(Conduct(says=WORDS)), until_s=3.0, ends_with=ending)
+    (turn,) = record.turns
+    assert turn.words is not None
+    assert 0 < turn.words.heard < 8
+    assert (turn.words.lost > 0, turn.was_cut) == (lost, not lost)
 
 
 def test_a_pause_in_a_word_cuts_it() -> None:
