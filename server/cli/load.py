@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--callers", type=int, help=f"so many at a time, one call after another (default: {CALLERS})"
     )
     load.add_argument(
-        "--arrivals", help="new calls, however many there are: constant:2/s, poisson:2/s, ramp:0-5/s"
+        "--arrivals",
+        help="new calls, however many there are: constant:2/s, poisson:2/s, ramp:0-5/s, burst:20/5s",
     )
     load.add_argument(
         "--search", metavar="OBJECTIVES", help='the most callers with which this holds: "v2v_p95<1200,gaps=0"'

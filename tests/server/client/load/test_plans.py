@@ -28,8 +28,23 @@ def test_a_ramp_has_the_calls_of_its_average(written: str, count: int) -> None:
     assert list(times) == sorted(times)
 
 
+def test_a_burst_has_all_its_calls_at_once_and_again_and_again() -> None:
+    assert Arrivals.read("burst:3/2s").times_s(5, seed=1) == [0.0] * 3 + [2.0] * 3 + [4.0] * 3
+
+
 @pytest.mark.parametrize(
-    "written", ["often", "ramp:3", "constant:0", "poisson:-1", "constant:1-2", "constant:9999"]
+    "written",
+    [
+        "burst:0/1s",
+        "burst:2/0s",
+        "burst:3",
+        "often",
+        "ramp:3",
+        "constant:0",
+        "poisson:-1",
+        "constant:1-2",
+        "constant:9999",
+    ],
 )
 def test_arrivals_that_are_none_are_refused(written: str) -> None:
     with pytest.raises(ArrivalsError, match="--arrivals"):
