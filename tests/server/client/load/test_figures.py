@@ -5,6 +5,7 @@ import pytest
 from server.client.load.figures import COUNTS, Distribution, figure_names, needed, reckon
 from server.client.load.objectives import ObjectivesError, judge, read_objectives
 from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
+from server.client.load.words import WordsHeard
 
 
 def turn(v2v_ms: float | None, **fields: object) -> Turn:
@@ -69,7 +70,11 @@ def test_all_objectives_that_cannot_be_read_are_named_at_once() -> None:
 
 
 def test_every_figure_that_can_be_named_can_be_read() -> None:
-    figures = reckon([])
+    figures, marked = reckon([]), turn(100.0)
+    marked.words = WordsHeard(3)
     for name in figure_names():
         figures.value(name)
-    assert set(figures.counts) == set(COUNTS)
+    assert set(reckon(calls(marked)).counts) == set(COUNTS)
+    assert {name for name in COUNTS if figures.value(name) is None} == {
+        *("words", "words_lost", "words_doubled", "words_cut", "foreign_words")
+    }
