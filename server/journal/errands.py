@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
 from server.journal.door import Arrival, Kind
-from server.journal.loops import FOLLOWED
+from server.journal.loops import outside
 
 
 class LiveErrands:
@@ -87,9 +87,7 @@ class LiveErrands:
                 for held in (self._scopes, self._asked, self._left, self._values):
                     held.pop(number, None)
 
-        outside = copy_context()
-        outside.run(FOLLOWED.set, None)
-        outside.run(self._group.start_soon, contained)
+        outside(partial(self._group.start_soon, contained))
 
     def report(self, number: int, value: Any) -> None:
         """See `Beyond`."""

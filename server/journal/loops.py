@@ -17,15 +17,24 @@ import math
 import selectors
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 FOLLOWED: ContextVar["Follower | None"] = ContextVar("followed session", default=None)
 """Who follows the session that the code which runs belongs to."""
 
 _FOREVER_S = 24 * 3600
 """As long as the system may be made to wait; `anyio.sleep_forever` is a timer at infinity."""
+
+
+def outside(work: Callable[[], T]) -> T:
+    """Do it as what is no session's."""
+    context = copy_context()
+    context.run(FOLLOWED.set, None)
+    return context.run(work)
 
 
 class Follower(Protocol):

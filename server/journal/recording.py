@@ -4,7 +4,6 @@ from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from contextvars import copy_context
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +13,7 @@ from server.domain.ids import Ids
 from server.journal import records as rec
 from server.journal.door import Arrival, Door
 from server.journal.errands import LiveErrands
-from server.journal.loops import FOLLOWED, FollowedLoop
+from server.journal.loops import FollowedLoop, outside
 from stages.ports import Remind
 
 T = TypeVar("T")
@@ -117,10 +116,8 @@ class Written:
     def live(self, work: Callable[[], T]) -> T | None:
         """See `Notes`."""
         number, self._lives = self._lives, self._lives + 1
-        outside = copy_context()
-        outside.run(FOLLOWED.set, None)
         try:
-            return outside.run(work)
+            return outside(work)
         except Exception as error:
             self._sink.put(rec.Raised(number, error), 0)
             raise

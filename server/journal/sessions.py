@@ -11,6 +11,7 @@ from server.domain.errors import SessionOver
 from server.domain.values import ResumeOffer
 from server.domain.wire import Wire, WireClosed
 from server.journal.door import Door
+from server.journal.loops import outside
 from server.journal.wires import DoorWire
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
@@ -45,6 +46,7 @@ class DoorSession(Session):
         )
         door.deeds["attach"] = self._attach_recorded
         door.deeds["end"] = super().end
+        door.deeds["hand over"] = super().snapshot
         door.deeds["leave"] = super().leave
 
     async def run(self) -> None:
@@ -58,6 +60,16 @@ class DoorSession(Session):
     def leave(self, time_left_s: float) -> None:
         """See `Session.leave`: at the begin of the next turn."""
         self._door.notes.deed("leave", [time_left_s], partial(super().leave, time_left_s))
+
+    def snapshot(self, last_seq: int | None = None) -> Snapshot:
+        """See `Session.snapshot`. What it hands over is done by then, so a replay does it a moment later."""
+        if last_seq is not None:
+            self._door.notes.deed("hand over", [last_seq], _done_already)
+        return super().snapshot(last_seq)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See `Session.watch`: what follows from it is none of the session's."""
+        super().watch(partial(outside, changed))
 
     async def attach(self, wire: Wire, last_seq: int | None, greeting: str | None) -> Wire:
         """See `Session.attach`."""
@@ -85,6 +97,10 @@ class DoorSession(Session):
         done: asyncio.Future[Wire] = self._door.loop.create_future()
         self._attach(None, last_seq, greeting, done)
         done.exception()  # the client was told then
+
+
+def _done_already() -> None:
+    """Nothing is left to be done."""
 
 
 def _refuse(done: asyncio.Future[Wire]) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,23 @@ async def test_a_server_on_another_loop_says_that_it_cannot_record(tmp_path: Pat
     with pytest.raises(ConfigError, match="record"):
         async with live_server(record={"dir": tmp_path}):
             pass
+
+
+async def stopped(folder: Path) -> None:
+    """The server ends while a client is there."""
+    async with AsyncExitStack() as clients:
+        async with live_server(record={"dir": folder}) as server:
+            client = await clients.enter_async_context(connect(server.url))
+            await ask(client, "hello", "text")
+            await hear(client, "response.done")
+        with anyio.fail_after(60):
+            await client.wait_closed()
+        assert client.close_code == 1001
+
+
+def test_what_is_done_to_a_session_from_outside_is_replayed(tmp_path: Path) -> None:
+    on_followed_loop(stopped, tmp_path)
+    (path,) = tmp_path.iterdir()
+    replayed = replay_file(path)
+    assert replayed.differences == []
+    assert any("close 1001" in line for line in replayed.lines)

@@ -52,7 +52,7 @@ def test_a_story_is_replayed_bit_by_bit(name: str, tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=MORE or 8,
+    max_examples=MORE or 5,
     suppress_health_check=[HealthCheck.too_slow],
     deadline=None,
 )
