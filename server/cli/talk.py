@@ -11,40 +11,66 @@ import anyio
 
 from server.client.address import session_url
 from server.client.captions import Captions
-from server.client.recital import Plan, hold
+from server.client.keeping import check_place
+from server.client.plan import Plan
+from server.client.recital import hold
 from server.domain.errors import ServerError
+
+_EXAMPLES = """examples:
+  stageflow-voice talk                                         by microphone; Ctrl-C ends
+  stageflow-voice talk question.wav --out answer.wav           a file, and the answer to it
+  stageflow-voice talk *.wav --url host:port --max-wait 800ms  a smoke test: code 1 if one is not answered in time
+  stageflow-voice talk --text "What time is it?" --json        without any sound, for programs"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to say, to whom, and where to keep the answer."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument(
-        "audio", type=Path, nargs="?", help="an audio file, played in real time; without one, your microphone"
+        "audio",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="audio files, each played in real time when the one before is answered; without one, your microphone",
     )
     parser.add_argument(
         "--url", default="ws://127.0.0.1:8080/v1/realtime", help="the server (default: %(default)s)"
     )
-    parser.add_argument("--api-key", help="the server's key, if it wants one")
+    parser.add_argument("--api-key", metavar="KEY", help="the server's key, if it wants one")
     parser.add_argument(
         "--text", action="append", help="type this instead of speaking; may be given several times"
     )
-    file = parser.add_argument_group("with a file or a text")
-    file.add_argument("--out", type=Path, help="write the answer to this wav file, as it comes")
-    file.add_argument(
+    parser.add_argument(
         "--record",
         type=Path,
-        metavar="FILE",
+        metavar="WAV",
         help="write both sides to this wav file: you left, the agent right",
     )
-    file.add_argument("--transcript", type=Path, metavar="FILE", help="write what was said to this text file")
+    file = parser.add_argument_group("with a file or a text")
+    file.add_argument(
+        "--out", type=Path, metavar="WAV", help="write the answer to this wav file, as it comes"
+    )
+    file.add_argument("--transcript", type=Path, metavar="TXT", help="write what was said to this text file")
     file.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     file.add_argument(
-        "--barge-in-after", type=_ms, help="say it again so long after the answer begins: 800ms"
+        "--barge-in-after",
+        type=_ms,
+        metavar="TIME",
+        help="say each file again so long after its answer begins: 800ms",
     )
     file.add_argument(
-        "--timeout", type=float, default=30.0, help="seconds to wait for the answer (default: %(default)g)"
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how many seconds to wait for the answer (default: %(default)g)",
     )
     file.add_argument(
-        "--max-wait", type=_ms, metavar="TIME", help="fail when an answer takes longer to begin: 800ms, 1s"
+        "--max-wait",
+        type=_ms,
+        metavar="TIME",
+        help="end with code 1 when an answer takes longer to begin: 800ms, 1s",
     )
     live = parser.add_argument_group("with the microphone")
     live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
@@ -58,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     Raises ServerError when it cannot begin.
     """
     arguments.url = session_url(arguments.url)
-    if arguments.audio is not None and arguments.text:
+    if arguments.audio and arguments.text:
         raise ServerError("--text goes without an audio file: one of them is said")
     code = 1
     try:
-        by_microphone = arguments.audio is None and not arguments.text
+        by_microphone = not arguments.audio and not arguments.text
         code = _by_microphone(arguments) if by_microphone else anyio.run(hold, Plan.of(arguments), _say)
         sys.stdout.flush()
     except* BrokenPipeError:
@@ -78,7 +104,7 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
     from server.client.conversation import Wish, converse
     from server.client.sound import list_devices
 
-    for option in ("out", "barge_in_after", "record", "transcript", "max_wait"):
+    for option in ("out", "barge_in_after", "transcript", "max_wait"):
         if getattr(arguments, option) is not None:
             name = f"--{option.replace('_', '-')}"
             raise ServerError(
@@ -88,7 +114,11 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
         print(list_devices())
         return 0
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    wish = Wish(arguments.url, arguments.api_key, arguments.input_device, arguments.output_device)
+    if arguments.record is not None:
+        check_place("--record", arguments.record)
+    wish = Wish(
+        arguments.url, arguments.api_key, arguments.input_device, arguments.output_device, arguments.record
+    )
     return anyio.run(converse, wish, Captions(lambda text: print(text, end="", flush=True), columns))
 
 

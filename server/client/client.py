@@ -7,7 +7,7 @@ Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -109,17 +109,26 @@ class RealtimeClient:
     """One session with a server, as an async context manager."""
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, voice: bool = False, heartbeat_s: float = 5.0
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        voice: bool = False,
+        heartbeat_s: float = 5.0,
+        tell_line: Callable[[float | None], object] = lambda _: None,
     ) -> None:
         """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker; and it comes
-        back by itself when the line is lost, which it notices after two of the `heartbeat_s`, or sooner."""
+        back by itself when the line is lost, which it notices after two of the `heartbeat_s`, or sooner. It calls
+        `tell_line` then, as `ResumingConnection` does."""
         self._url = named_url(url) if voice else url
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
         self._is_voice = voice
         self._heartbeat_s = heartbeat_s if voice else 20.0
-        self.line = Line()
+        self.line = Line(tell=tell_line)
         self._connection: ResumingConnection
         self._pace = Pace()
+        self._reply_id = ""
+        """Of the response whose frames come."""
         self.call = Call()
 
     async def __aenter__(self) -> Self:
@@ -174,6 +183,8 @@ class RealtimeClient:
         event = self._take_audio(frame) if isinstance(frame, bytes) else json.loads(frame)
         seen = Received(anyio.current_time(), event)
         self.call.received.append(seen)
+        if seen.type == "response.created":
+            self._reply_id = seen.event["response"]["id"]
         if seen.type == "response.output_audio.delta":
             self.call.audio.append(np.frombuffer(base64.b64decode(seen.event["delta"]), dtype="<i2"))
         return seen
@@ -184,6 +195,7 @@ class RealtimeClient:
         self.call.audio.append(samples)
         return {
             "type": AUDIO_FRAME,
+            "response_id": self._reply_id,
             "epoch": epoch,
             "offset_samples": offset_samples,
             "samples": len(samples),

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -24,8 +25,10 @@ from audio.formats import Samples
 from server.client.address import named_url, unreachable
 from server.client.call import Call
 from server.client.captions import Captions
+from server.client.keeping import SoundFile, sound_file
 from server.client.keys import HELP, Key, Keys, typed
 from server.client.panel import Panel
+from server.client.recording import LiveRecording
 from server.client.resuming import ResumingConnection
 from server.client.sound import Sound
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
@@ -57,31 +60,41 @@ class Wish:
     api_key: str | None = None
     microphone: str | None = None
     speaker: str | None = None
+    record: Path | None = None
+    """Where both sides are written to."""
 
 
 async def converse(wish: Wish, captions: Captions) -> int:
     """Talk until Ctrl-C (0), or until the server or the sound is gone (1). Raises ServerError when it cannot begin."""
-    async with _sound(wish) as sound, _connection(wish, captions) as connection:
-        talk = _Talk(connection, sound, captions)
+    async with (
+        _recorded(wish.record) as file,
+        _sound(wish) as sound,
+        _connection(wish, captions) as connection,
+    ):
+        talk = _Talk(connection, sound, captions, file)
         with (
             typed(talk.take) as is_terminal,
             anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
         ):
             talk.begin(is_terminal=is_terminal)
+            code = 1
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(talk.listen, tasks.cancel_scope)
                 tasks.start_soon(talk.speak, tasks.cancel_scope)
                 await anext(signals)
                 captions.end()
                 tasks.cancel_scope.cancel()
-                return 0
-    return 1
+                code = 0
+        await talk.conclude()
+    return code
 
 
 class _Talk:
     """The two tasks. Whichever finds that it is over says so, and ends the other."""
 
-    def __init__(self, connection: ResumingConnection, sound: Sound, captions: Captions) -> None:
+    def __init__(
+        self, connection: ResumingConnection, sound: Sound, captions: Captions, file: SoundFile | None
+    ) -> None:
         self._connection = connection
         self._sound = sound
         self._captions = captions
@@ -94,6 +107,7 @@ class _Talk:
         self._keys = Keys(is_terminal=False)
         self._orders: deque[Mapping[str, object]] = deque(maxlen=MOST_ORDERS)
         """Events that keys and typed lines have made, until they are sent."""
+        self._recorder = None if file is None else LiveRecording(file, sound)
 
     def begin(self, *, is_terminal: bool) -> None:
         """Say what there is."""
@@ -145,7 +159,12 @@ class _Talk:
             await self._send(_session(self._sound))
             while self._sound.is_running:
                 while count := self._sound.captured.take(block):
-                    await self._send_audio(self._panel.heard(block[:count]))
+                    said = self._panel.heard(block[:count])
+                    if self._recorder is not None:
+                        self._recorder.person(said)
+                    await self._send_audio(said)
+                if self._recorder is not None:
+                    await self._recorder.write()
                 while self._orders:
                     await self._send(self._orders.popleft())
                 report = self._call.move(self._now())
@@ -157,6 +176,11 @@ class _Talk:
                 await anyio.sleep(TICK_S)
             self._captions.note("the microphone or the loudspeaker is gone")
             over.cancel()
+
+    async def conclude(self) -> None:
+        """Keep what is to be kept."""
+        if self._recorder is not None:
+            await self._recorder.write(all_of_it=True)
 
     async def _send(self, event: Mapping[str, object]) -> None:
         await self._connection.send(json.dumps(event))
@@ -192,6 +216,16 @@ def _session(sound: Sound) -> Mapping[str, object]:
             },
         },
     }
+
+
+@asynccontextmanager
+async def _recorded(path: Path | None) -> AsyncIterator[SoundFile | None]:
+    """The file for both sides, if there is to be one."""
+    if path is None:
+        yield None
+        return
+    async with sound_file("--record", path, LiveRecording.RATE_HZ, 2) as file:
+        yield file
 
 
 @asynccontextmanager

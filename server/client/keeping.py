@@ -1,9 +1,11 @@
 """What is kept of a conversation in files: the answer as it comes, both sides in two channels, and the words."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import numpy as np
 import soundfile
 
@@ -70,6 +72,16 @@ class BothSides:
 
     def _place(self, at_s: float) -> int:
         return max(0, round((at_s - self._since_s) * self._rate_hz))
+
+
+@asynccontextmanager
+async def sound_file(option: str, path: Path, rate_hz: int, channels: int) -> AsyncIterator[SoundFile]:
+    """A file that is complete afterwards. Raises ServerError where there can be none."""
+    file = await anyio.to_thread.run_sync(SoundFile, option, path, rate_hz, channels)
+    try:
+        yield file
+    finally:
+        file.close()
 
 
 def write_transcript(path: Path, lines: Sequence[tuple[str, str]]) -> None:

@@ -1,94 +1,25 @@
-"""A conversation without a microphone: a recording is played to the server in real time, or lines are typed to it."""
+"""A conversation without a microphone: recordings are played to the server in real time, or lines are typed to it."""
 
-import argparse
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 
 import anyio
 import anyio.to_thread
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from audio.errors import AudioFileError
-from audio.files import read_audio
-from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.address import unreachable
 from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient
 from server.client.exchange import Exchange
-from server.client.keeping import BothSides, SoundFile, check_place, write_transcript
+from server.client.keeping import BothSides, SoundFile, sound_file, write_transcript
+from server.client.plan import Plan, Speech
 from server.client.printing import Printer
-from server.client.waterfall import AUDIO, DONE, Turn, interruption, turns_of, voiced_s, written_turns
-from server.domain.errors import ServerError
+from server.client.waterfall import AUDIO, DONE, Turn, interruption, turns_of, written_turns
 
 STARTED = "input_audio_buffer.speech_started"
 
 SETTLE_S = 1.0
 """Silence after the recording, before it can be said that all is answered: the server may not have noticed its end."""
-
-
-@dataclass(slots=True)
-class Speech:
-    """A recording that is said, and when it was."""
-
-    samples: Samples
-    rate_hz: int
-    barge_in_after_ms: int | None
-    voiced_s: list[tuple[float, float]]
-    """Where voice begins and ends in the samples."""
-    interrupts: anyio.Event = field(default_factory=anyio.Event)
-    """Set when it is time to interrupt the answer."""
-    ends_s: list[float] = field(default_factory=list)
-    """When the last sample of each stretch of voice had been sent."""
-    interrupted_at_s: float | None = None
-    """When the first voiced sample of the interruption was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is said, to whom, and what is kept of it."""
-
-    url: str
-    api_key: str | None
-    speech: Speech | None
-    """None: `texts` are typed."""
-    texts: Sequence[str]
-    timeout_s: float
-    max_wait_ms: int | None
-    as_json: bool
-    out: Path | None
-    record: Path | None
-    transcript: Path | None
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> "Plan":
-        """As the command line has it. Blocks to read the recording. Raises ServerError."""
-        for option in ("out", "record", "transcript"):
-            if (path := getattr(arguments, option)) is not None:
-                check_place(f"--{option}", path)
-        return cls(
-            arguments.url,
-            arguments.api_key,
-            None if arguments.audio is None else _read(arguments.audio, arguments.barge_in_after),
-            arguments.text or (),
-            arguments.timeout,
-            arguments.max_wait,
-            arguments.json,
-            arguments.out,
-            arguments.record,
-            arguments.transcript,
-        )
-
-
-def _read(path: Path, barge_in_after_ms: int | None) -> Speech:
-    try:
-        samples, rate_hz = read_audio(path)
-    except AudioFileError as error:
-        raise ServerError(
-            f"{str(error).rstrip('.')}; name a recording, such as a WAV, FLAC, Ogg or MP3 file"
-        ) from error
-    return Speech(samples, rate_hz, barge_in_after_ms, voiced_s(samples, rate_hz))
 
 
 async def hold(plan: Plan, write: Callable[[str], object]) -> int:
@@ -99,23 +30,20 @@ async def hold(plan: Plan, write: Callable[[str], object]) -> int:
     async with AsyncExitStack() as stack:
         out = None
         if plan.out is not None:
-            out = await stack.enter_async_context(_sound_file("--out", plan.out, 1))
+            out = await stack.enter_async_context(sound_file("--out", plan.out, WIRE_HZ, 1))
+        printer = Printer(write, as_json=plan.as_json)
+
+        def tell_line(return_s: float | None) -> None:
+            printer.note("the line was lost: taking it up again" if return_s is None else "the line is back")
+
+        client = RealtimeClient(plan.url, api_key=plan.api_key, voice=True, tell_line=tell_line)
         try:
-            client = await stack.enter_async_context(RealtimeClient(plan.url, api_key=plan.api_key))
+            await stack.enter_async_context(client)
         except (OSError, WebSocketException) as error:
             raise unreachable(plan.url, error) from error
-        talk = _Talk(plan, client, Printer(write, as_json=plan.as_json), out)
+        talk = _Talk(plan, client, printer, out)
         is_open = await talk.hold()
     return 0 if await talk.conclude() and is_open else 1
-
-
-@asynccontextmanager
-async def _sound_file(option: str, path: Path, channels: int) -> AsyncIterator[SoundFile]:
-    file = await anyio.to_thread.run_sync(SoundFile, option, path, WIRE_HZ, channels)
-    try:
-        yield file
-    finally:
-        file.close()
 
 
 class _Talk:
@@ -131,21 +59,18 @@ class _Talk:
         self._asked_s: list[float] = []
         """When each text was sent."""
         self._sides = BothSides(WIRE_HZ, anyio.current_time())
+        self._saying: Speech | None = None
+        self._unanswered = len(plan.faults)
+        """Recordings."""
 
     async def hold(self) -> bool:
         """Speak and listen, until all is said and answered. Whether the server has not closed."""
-        plan, speech = self._plan, self._plan.speech
-        length_s = 0.0 if speech is None else len(speech.samples) / speech.rate_hz
-        with anyio.move_on_after(length_s + plan.timeout_s) as patience:
-            async with anyio.create_task_group() as tasks:
-                if speech is None:
-                    tasks.start_soon(self._write, tasks.cancel_scope)
-                else:
-                    tasks.start_soon(self._speak, speech, tasks.cancel_scope)
-                await self._listen()
-                tasks.cancel_scope.cancel()
-        if patience.cancelled_caught:
-            self._printer.note(f"no answer within {plan.timeout_s:g} s")
+        for fault in self._plan.faults:
+            self._printer.note(f"left out: {fault}")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._speak if self._plan.speeches else self._write, tasks.cancel_scope)
+            await self._listen()
+            tasks.cancel_scope.cancel()
         code = self._client.close_code
         if code is not None:
             self._printer.note(f"the server has closed: {code} {self._client.close_reason or ''}".rstrip())
@@ -158,18 +83,17 @@ class _Talk:
         if self._out is not None and len(heard):
             printer.note(f"answer: {len(heard) / WIRE_HZ:.1f} s in {plan.out}")
         if plan.record is not None:
-            async with _sound_file("--record", plan.record, 2) as file:
+            async with sound_file("--record", plan.record, WIRE_HZ, 2) as file:
                 await anyio.to_thread.run_sync(file.append, self._sides.samples())
         if plan.transcript is not None:
             await anyio.to_thread.run_sync(write_transcript, plan.transcript, printer.lines)
-        speech = plan.speech
-        turns = (
-            written_turns(received, self._asked_s) if speech is None else turns_of(received, speech.ends_s)
-        )
+        ends_s = [end_s for speech in plan.speeches for end_s in speech.ends_s]
+        turns = turns_of(received, ends_s) if plan.speeches else written_turns(received, self._asked_s)
         printer.turns(turns)
-        if speech is not None and speech.interrupted_at_s is not None:
-            printer.lines_of(interruption(received, speech.interrupted_at_s))
-        is_well = bool(len(heard)) and not self._is_too_slow(turns)
+        for speech in plan.speeches:
+            if speech.interrupted_at_s is not None:
+                printer.lines_of(interruption(received, speech.interrupted_at_s))
+        is_well = bool(len(heard)) and not self._is_too_slow(turns) and not self._unanswered
         printer.end(is_well=is_well, answer_s=len(heard) / WIRE_HZ)
         return is_well
 
@@ -186,7 +110,11 @@ class _Talk:
 
     async def _write(self, conversation: anyio.CancelScope) -> None:
         """Each text, when the one before it has been answered; that of the last one ends the conversation."""
-        with suppress(ConnectionClosed):  # which the listener tells
+        timeout_s = self._plan.timeout_s
+        with (
+            suppress(ConnectionClosed),
+            anyio.move_on_after(timeout_s) as patience,
+        ):  # the listener tells of the rest
             for text in self._plan.texts:
                 self._answered = anyio.Event()
                 self._printer.said("you", text)
@@ -197,23 +125,44 @@ class _Talk:
                 await self._client.send("response.create")
                 await self._answered.wait()
             conversation.cancel()
-
-    async def _speak(self, speech: Speech, conversation: anyio.CancelScope) -> None:
-        """The recording, silence, and once more the recording when it is time to interrupt; then silence until all is
-        answered, which ends the conversation."""
-        client = self._client
-        with suppress(ConnectionClosed):  # which the listener tells
-            await client.show_transcripts()
-            await self._say(speech)
-            if speech.barge_in_after_ms is not None:
-                while not speech.interrupts.is_set():
-                    await client.stay_silent(FRAME_MS / 1000)
-                began_s = await self._say(speech)
-                speech.interrupted_at_s = began_s + next((onset_s for onset_s, _ in speech.voiced_s), 0.0)
-            await client.stay_silent(SETTLE_S)
-            while not self._exchange.is_settled:
-                await client.stay_silent(FRAME_MS / 1000)
+        if patience.cancelled_caught:
+            self._give_up("")
             conversation.cancel()
+
+    async def _speak(self, conversation: anyio.CancelScope) -> None:
+        """Each recording, when the one before it has been answered or was waited for long enough; that ends the
+        conversation."""
+        speeches, timeout_s = self._plan.speeches, self._plan.timeout_s
+        with suppress(ConnectionClosed):  # which the listener tells
+            await self._client.show_transcripts()
+            for speech in speeches:
+                self._saying = speech
+                if len(speeches) > 1:
+                    self._printer.note(f"{speech.name}:")
+                with anyio.move_on_after(speech.length_s + timeout_s) as patience:
+                    await self._converse(speech)
+                if patience.cancelled_caught:
+                    self._give_up(f"{speech.name}: " if len(speeches) > 1 else "")
+            conversation.cancel()
+
+    async def _converse(self, speech: Speech) -> None:
+        """The recording, silence, and once more the recording when it is time to interrupt; then silence until all is
+        answered."""
+        client, before = self._client, self._exchange.answers
+        await self._say(speech)
+        if speech.barge_in_after_ms is not None:
+            while not speech.interrupts.is_set():
+                await client.stay_silent(FRAME_MS / 1000)
+            began_s = await self._say(speech)
+            speech.interrupted_at_s = began_s + next((onset_s for onset_s, _ in speech.voiced_s), 0.0)
+        await client.stay_silent(SETTLE_S)
+        while self._exchange.answers == before or not self._exchange.is_settled:
+            await client.stay_silent(FRAME_MS / 1000)
+
+    def _give_up(self, what: str) -> None:
+        """It was waited for long enough."""
+        self._unanswered += 1
+        self._printer.note(f"{what}no answer within {self._plan.timeout_s:g} s")
 
     async def _say(self, speech: Speech) -> float:
         """The recording once. Tells when it began."""
@@ -223,7 +172,7 @@ class _Talk:
         return began_s
 
     async def _listen(self) -> None:
-        client, speech = self._client, self._plan.speech
+        client = self._client
         async with anyio.create_task_group() as tasks:
 
             async def interrupt(speech: Speech, delay_ms: int) -> None:
@@ -238,15 +187,15 @@ class _Talk:
                     self._answered.set()
                 elif seen.type == STARTED:
                     self._sides.interrupted(seen.at_s)
-                if seen.type != AUDIO:
+                if seen.type not in AUDIO:
                     continue
                 samples = client.call.audio[-1]
                 self._sides.agent(samples, seen.at_s)
                 if self._out is not None:
                     await anyio.to_thread.run_sync(self._out.append, samples)
-                if (
-                    speech is not None
-                    and speech.barge_in_after_ms is not None
-                    and len(client.call.audio) == 1
-                ):
+                speech = self._saying
+                if speech is None or speech.is_answered:
+                    continue
+                speech.is_answered = True
+                if speech.barge_in_after_ms is not None:
                     tasks.start_soon(interrupt, speech, speech.barge_in_after_ms)

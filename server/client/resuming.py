@@ -81,6 +81,8 @@ class Line:
     """From when each was noticed until what was missed was there."""
     returns_s: list[float] = field(default_factory=list)
     """The same from the first byte to a server that could be reached."""
+    tell: Callable[[float | None], object] = lambda _: None
+    """Is called as `changed` is."""
     _lost_at_s: float = 0.0
 
     def changed(self, return_s: float | None) -> None:
@@ -90,6 +92,7 @@ class Line:
         else:
             self.outages_s.append(anyio.current_time() - self._lost_at_s)
             self.returns_s.append(return_s)
+        self.tell(return_s)
 
 
 class ResumingConnection:

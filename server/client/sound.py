@@ -76,6 +76,8 @@ class Sound:
         self.playing = PlayRing(speaker.rate_hz)
         self.lost_samples = 0
         """Of the microphone, because nobody took them in time."""
+        self.played: SampleRing | None = None
+        """All that goes to the loudspeaker, for who has put a ring here and takes it; what does not fit is left out."""
         self._streams: list[Any] = []
 
     @classmethod
@@ -136,6 +138,8 @@ class Sound:
         if not 0 <= late_s <= _LATEST_S:
             late_s = LATENCY_S
         self.playing.read(out[:, 0], self._now() + late_s)
+        if self.played is not None:
+            self.played.put(out[:, 0])
 
 
 def _find(sounddevice: Any, kind: Kind, wanted: str | None) -> Device:

@@ -8,18 +8,19 @@ from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
 from audio.listener import Listener
 from audio.resample import Resampler
-from server.client.client import Received
+from server.client.client import AUDIO_FRAME, Received
 from server.client.exchange import TRANSCRIBED
 
 STOPPED = "input_audio_buffer.speech_stopped"
 CREATED = "response.created"
-AUDIO = "response.output_audio.delta"
+AUDIO = frozenset({"response.output_audio.delta", AUDIO_FRAME})
+"""Sound of an answer, as Realtime and as voice.v1 have it."""
 DONE = "response.done"
 FIRST_AUDIO = "first audio"
 STEPS = {
-    "response.output_audio_transcript.delta": "first token",
-    AUDIO: FIRST_AUDIO,
-    DONE: "all sent",
+    "first token": frozenset({"response.output_audio_transcript.delta"}),
+    FIRST_AUDIO: AUDIO,
+    "all sent": frozenset({DONE}),
 }
 
 PAUSE_MS = 200
@@ -94,12 +95,12 @@ def in_words(turns: Sequence[Turn]) -> list[str]:
 def interruption(received: Sequence[Received], voiced_at_s: float) -> list[str]:
     """How long an answer went on after the voice that interrupts it; nothing if there was no answer. What had come
     before the voice has a negative time: audio is sent a tenth of a second at a time."""
-    audio = [seen for seen in received if seen.type == AUDIO and seen.at_s <= voiced_at_s]
+    audio = [seen for seen in received if seen.type in AUDIO and seen.at_s <= voiced_at_s]
     if not audio:
         return []
     old = [seen for seen in received if _is_of(seen, audio[-1].event["response_id"])]
     steps = {
-        "last audio": next((seen for seen in reversed(old) if seen.type == AUDIO), None),
+        "last audio": next((seen for seen in reversed(old) if seen.type in AUDIO), None),
         "all over": next((seen for seen in old if seen.type == DONE), None),
     }
     return [
@@ -128,7 +129,7 @@ def _transcript(received: Sequence[Received], stop: Received) -> Received | None
 
 def _steps_of(received: Sequence[Received], response_id: str) -> dict[str, Received | None]:
     own = [seen for seen in received if _is_of(seen, response_id)]
-    return {name: next((seen for seen in own if seen.type == type), None) for type, name in STEPS.items()}
+    return {name: next((seen for seen in own if seen.type in types), None) for name, types in STEPS.items()}
 
 
 def _since(steps: Mapping[str, Received | None], since_s: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -13,6 +14,7 @@ import anyio
 import anyio.to_thread
 import numpy as np
 import pytest
+import soundfile
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
@@ -114,12 +116,14 @@ def reports(call: TappedCall) -> dict[str, list[dict[str, Any]]]:
 
 async def test_a_voice_goes_in_and_the_answer_comes_out_until_somebody_talks_over_it(tmp_path: Path) -> None:
     clip = await hello()
+    record = tmp_path / "both.wav"
     async with (
         live_server(StockAgent()) as server,
         wire_tap(server.port) as tap,
         sound_card(tmp_path) as card,
     ):
-        async with talk("--url", tap.url, ALSA_CONFIG_PATH=str(card.config)) as talking:
+        words = ("--url", tap.url, "--record", str(record))
+        async with talk(*words, ALSA_CONFIG_PATH=str(card.config)) as talking:
             await talking.until_said("Ctrl-C ends", "headphones")
             card.say(clip)
             await talking.until_said("you: hello there")
@@ -138,6 +142,9 @@ async def test_a_voice_goes_in_and_the_answer_comes_out_until_somebody_talks_ove
     _, sent = sent_by(call)
     assert 0 < cut[-1]["played_samples"] < len(sent) * 0.7
     assert whole[-1]["played_samples"] == len(sent)
+    both, _ = await anyio.to_thread.run_sync(partial(soundfile.read, record, dtype="int16"))
+    person, agent = (np.flatnonzero(np.abs(side) > 500) for side in both.T)
+    assert person[0] < agent[0] < person[-1] < agent[-1], "each is where it was heard"
     assert has_been_played(card.played(silent_s), sent)
 
 

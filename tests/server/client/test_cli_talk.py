@@ -17,6 +17,7 @@ from server.__main__ import main
 from stages.testing.fakes import EchoModel
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
+from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.live_server import live_server
 
 NOBODY = "ws://127.0.0.1:1/"
@@ -164,6 +165,40 @@ async def test_a_recording_is_heard_to_its_end_and_every_wait_is_told(tmp_path: 
     )
     assert len(waits) == 2, said
     assert min(map(int, waits)) >= 100, "a turn cannot end with its last sample"
+
+
+async def test_several_recordings_are_each_answered_and_one_that_fails_is_named_at_the_end_too(
+    tmp_path: Path,
+) -> None:
+    def quiet_and_broken() -> list[str]:
+        rate_hz = 16_000
+        write_wav(tmp_path / "quiet.wav", np.zeros(rate_hz // 2, np.int16), rate_hz)
+        (tmp_path / "broken.wav").write_text("no sound")
+        return [str(tmp_path / "broken.wav"), CLIP, str(tmp_path / "quiet.wav"), CLIP]
+
+    files = await anyio.to_thread.run_sync(quiet_and_broken)
+    async with live_server(EchoModel("Yes. ")) as server:
+        words = [*TALK, *files, "--url", server.url, "--timeout", "5"]
+        done = await anyio.run_process(words, check=False)
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    assert said.startswith(f"left out: {tmp_path}/broken.wav: Format not recognised; name a recording")
+    assert said.count("agent: Yes.") == 2, said
+    assert "quiet.wav: no answer within 5 s\ncards_001.wav:\n" in said
+
+
+async def test_a_conversation_by_files_goes_on_when_the_line_was_lost() -> None:
+    async with (
+        live_server(EchoModel("Yes. "), resume_grace_s=20.0) as server,
+        cutting_proxy(server.port, lambda: None if proxy.cuts else Cut("up", 60_000, "reset")) as proxy,
+    ):
+        words = [*TALK, CLIP, "--url", f"127.0.0.1:{proxy.port}"]
+        done = await anyio.run_process(words, check=False)
+    said = done.stdout.decode()
+    assert done.returncode == 0, said
+    assert "the line was lost" in said
+    assert "the line is back" in said
+    assert said.count("agent: Yes.") == 1
 
 
 @pytest.mark.parametrize(("max_wait", "code"), [("1ms", 1), ("20s", 0)])
