@@ -141,6 +141,7 @@ export function percentile(waits, share) {
 const ENDINGS = {
   silence: "silence",
   semantic: "silence and what was said",
+  recogniser: "what you said, as the recogniser hears it",
   client: "you asked for the answer",
   stall: "the sound stopped coming",
   server: "the server spoke by itself",
