@@ -85,6 +85,7 @@ class State:
     """Runs before the page's own scripts."""
     starts: bool = True
     wait_s: float = 0.0
+    path: str = "/"
     host: str = "127.0.0.1"
     """By which the page is opened; none but this one has a microphone without TLS."""
 
@@ -123,6 +124,7 @@ STATES: Final = {
     "devices": State(OPEN.format("device-choice")),
     "events": State(BEGUN + "document.getElementById('open-events').click();", "thinking"),
     "keys": State(OPEN.format("keys"), "idle", starts=False),
+    "build": State(path="/connect.html"),
     "typed": State(
         "document.getElementById('text').value = 'A long line that one has typed, and that does not fit';"
     ),
@@ -135,17 +137,9 @@ async def photograph(page: Page, port: int, name: str, family: Sequence[str], fo
     await set_screen(page, family[0])
     added = await page.call("Page.addScriptToEvaluateOnNewDocument", source=state.before)
     await page.open("about:blank")
-    await page.open(f"http://{state.host}:{port}/")
-    if state.starts:
-        await page.click("#talk")
-    circle = "document.getElementById('talk').dataset.state"
-    await page.wait_for(f"{circle} !== 'idle' || {str(not state.starts).lower()}")
-    if state.shows != "connecting":
-        await page.wait_for(f"{circle} !== 'connecting'")
-    await anyio.sleep(AGAIN_S)
-    await page.evaluate(f"void (() => {{ {state.does} }})()")
-    await anyio.sleep(state.wait_s)
-    await page.wait_for(f"{circle} === {state.shows!r}")
+    await page.open(f"http://{state.host}:{port}{state.path}")
+    if state.path == "/":
+        await bring(page, state)
     for screen in family:
         await set_screen(page, screen)
         for scheme in ("light", "dark"):
@@ -154,6 +148,20 @@ async def photograph(page: Page, port: int, name: str, family: Sequence[str], fo
             await anyio.sleep(SETTLE_S)
             await page.screenshot(folder / f"{name.replace(' ', '-')}.{screen}.{scheme}.png")
     await page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+
+
+async def bring(page: Page, state: State) -> None:
+    """Have the page come into this state."""
+    circle = "document.getElementById('talk').dataset.state"
+    if state.starts:
+        await page.click("#talk")
+        await page.wait_for(f"{circle} !== 'idle'")
+    if state.shows != "connecting":
+        await page.wait_for(f"{circle} !== 'connecting'")
+    await anyio.sleep(AGAIN_S)
+    await page.evaluate(f"void (() => {{ {state.does} }})()")
+    await anyio.sleep(state.wait_s)
+    await page.wait_for(f"{circle} === {state.shows!r}")
 
 
 async def set_screen(page: Page, screen: str) -> None:
