@@ -91,15 +91,22 @@ async def test_the_examples_hold_a_conversation_in_a_page_of_another_origin(micr
         async with live_server(allowed_origins=(origin,)) as server:
             async with browser(*flags, microphone=microphone, script=LOGGED) as page:
                 tag = await example(page, server, "tag")
-                bodies.append(tag.replace("<stageflow-voice", '<stageflow-voice voice="high"'))
+                bodies.append(
+                    tag.replace("<stageflow-voice", '<stageflow-voice agent="support" voice="high"')
+                )
                 module = await example(page, server, "module")
                 await page.open(f"{origin}/")
                 await page.wait_for("customElements.get('stageflow-voice') !== undefined")
                 look = f"getComputedStyle({FIND}('.box'))"
                 assert await page.evaluate(f"{look}.backgroundColor") == "rgb(255, 250, 240)"
                 assert await page.evaluate(f"{look}.borderRadius") == "3px"
+                await page.evaluate(
+                    "document.querySelector('stageflow-voice')"
+                    ".addEventListener('session', ({ detail }) => (window.agent = detail.model))"
+                )
                 await page.evaluate(f"{FIND}('.circle').click()")
                 await page.wait_for(f"{LINES}.some((line) => line.includes('hello there'))")
+                assert await page.evaluate("window.agent") == "support"
                 await page.wait_for(f"{FIND}('.circle').dataset.state === 'listening'", 30)
                 await page.evaluate(f"{FIND}('#text').value = 'good morning'")
                 await page.evaluate(f"{FIND}('form').requestSubmit()")

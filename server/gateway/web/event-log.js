@@ -9,6 +9,7 @@ const KEPT = 5000;
 const SHOWN = 300;
 
 let events = [];
+let frame = 0; // with which the list is shown anew: an answer has hundreds of events
 
 /** @param {import("./voice-client.js").VoiceClient} client */
 export function logEvents(client) {
@@ -21,13 +22,14 @@ export function logEvents(client) {
 function note(way, event) {
   events.push({ ms: Math.round(sinceBegin()), way, event });
   if (events.length > KEPT) events.shift();
-  if (find("events").open) show();
+  if (find("events").open) frame ||= requestAnimationFrame(show);
 }
 
 /** One event a line, as JSON. */
 const asLines = (list) => list.map((one) => JSON.stringify(one)).join("\n") + "\n";
 
 function show() {
+  frame = 0;
   const found = filtered(events, find("event-filter").value);
   find("event-count").textContent = `${found.length} of ${events.length}`;
   const open = new Set([...find("event-list").querySelectorAll("details[open]")].map(({ dataset }) => dataset.at));

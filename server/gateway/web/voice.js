@@ -5,7 +5,7 @@
  *     <stageflow-voice></stageflow-voice>
  *
  * Attributes, read when a conversation begins: `server` (the address of its page; without one, where this file came from),
- * `key` (a client secret, `ek_…`, that the page's own server has ordered; needed where the server has keys), `voice`,
+ * `key` (a client secret, `ek_…`, that the page's own server has ordered; needed where the server has keys), `agent`, `voice`,
  * `instructions`, `language`. `docs/clients.md` has the custom properties that change how it looks.
  *
  * The events of `voice-client.js` are its events too, and `client` is that of the conversation that runs, or null.
@@ -79,7 +79,8 @@ export class StageflowVoice extends HTMLElement {
     if (this.client) return;
     this.find(".notice").hidden = true;
     const url = new URL("v1/realtime", this.server);
-    const { voice, instructions, language } = Object.fromEntries([...this.attributes].map(({ name, value }) => [name, value]));
+    const { agent, voice, instructions, language } = Object.fromEntries([...this.attributes].map(({ name, value }) => [name, value]));
+    if (agent) url.searchParams.set("model", agent);
     const session = sessionOf({ voice, instructions, language });
     const microphone = byVoice && this.now.microphone !== "impossible";
     const prepare = (client) => this.follow(client);
