@@ -18,6 +18,7 @@ from stages.testing.virtual_time import virtual
 from tests.support.snippets import ROOT, snippets
 
 DOCUMENT = snippets("docs/stageflow.md")
+PAGE = (ROOT / "docs/stageflow.md").read_text()
 
 TESTS = {
     "Composing pipelines": "test_the_stages_of_the_shop",
@@ -142,7 +143,7 @@ async def test_branches_are_joined(read: Read) -> None:
 @virtual
 async def test_all_faults_are_reported(read: Read) -> None:
     complaint = (await read())["complaint"]
-    assert f"```\n{complaint}\n```" in (ROOT / "docs/stageflow.md").read_text()
+    assert f"```\n{complaint}\n```" in PAGE
     assert "its routes are 'sales', 'support'" in complaint
 
 
