@@ -42,6 +42,7 @@ class Listener:
 
     __slots__ = (
         "_agent_is_audible",
+        "_by_level",
         "_endpointer",
         "_framer",
         "_intake",
@@ -64,6 +65,7 @@ class Listener:
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
         self._agent_is_audible = False
+        self._by_level = False
         self._pause = Pause()
         self._recent: deque[Samples] = deque()
         self.reconfigure(format, config)
@@ -78,13 +80,15 @@ class Listener:
         """Whether an utterance is going on; never with manual turns."""
         return self._endpointer is not None and self._endpointer.is_speaking
 
-    def confirm_after(self, ms: int) -> None:
+    def confirm_after(self, ms: int, *, by_level: bool = False) -> None:
         """End the utterance after this much silence, if it is not resumed; holds from the next push on.
 
-        See `Endpointer.confirm_after`. With manual turns it has no effect.
+        With `by_level` any sound that rises out of the pause resumes it: detectors miss single letters and digits. See
+        `Endpointer.confirm_after`. With manual turns it has no effect.
         """
         if self._endpointer is not None:
             self._endpointer.confirm_after(ms)
+            self._by_level = by_level
 
     def set_agent_audible(self, is_audible: bool) -> None:
         """Whether the agent can be heard: then what begins is a barge-in and has to be surer of itself."""
@@ -153,7 +157,8 @@ class Listener:
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""
         is_rising = endpointer.is_pausing and self._pause.hear(frame)
-        event = endpointer.push(self._vad.score(frame), len(frame), is_rising)
+        score = self._vad.score(frame)
+        event = endpointer.push(1.0 if is_rising and self._by_level else score, len(frame), is_rising)
         if event is None:
             if endpointer.is_speaking:
                 heard.append(SpeechAudio(frame))
@@ -167,6 +172,7 @@ class Listener:
         else:
             heard += (SpeechAudio(frame), event)
             self._pause.begin()
+            self._by_level = False
 
     def _drain(self, endpointer: Endpointer) -> Samples:
         """Take what the resampler and the framer hold back past the detector."""

@@ -160,6 +160,13 @@ def silence_ms(evidence: PauseEvidence, limits: PauseLimits) -> int:
     return min(limits.min_ms + round(beyond_ms), limits.max_ms)
 
 
+def is_read_out(evidence: PauseEvidence) -> bool:
+    """Whether letters or digits are under way or due, single ones of which a detector of speech may miss."""
+    look = look_of(evidence.text, evidence.expects)
+    is_due = look is Look.UNKNOWN and evidence.expects in (Expects.PHONE, Expects.EMAIL)
+    return look is Look.SPELLING or is_due
+
+
 # --- the look of a text ---------------------------------------------------------------------------------
 
 
@@ -179,6 +186,9 @@ _ALWAYS_MORE = _words(
 )
 """Articles, conjunctions, prepositions, possessives and fillers that end no sentence, except in a question."""
 
+_ANNOUNCED = _words("number code pin name password address email mail date birthday")
+"""What is told after "my … is"."""
+
 _ANSWERS = _words(
     "yes yeah yep yup no nope nah sure okay ok right correct exactly please thanks thank you of course "
     "not really absolutely definitely it is that's that right i do don't am did didn't "
@@ -195,6 +205,8 @@ _TIMES = {"double": 2, "triple": 3}
 _PHONE_DIGITS = 10
 _SPELT_DIGITS = 4
 """So many in a row are a number that is read out, not one that is said: a code, a card, a telephone."""
+_SINGLE_DIGITS = 3
+"""So many are, if they are words of their own."""
 
 _EMAIL = re.compile(r"\S+\s?(?:@|\bat\b)\s?\S+?\s?(?:\.|\bdot\b)\s?(?:com|org|net|edu|gov|io|[a-z]{2})[.!]?$")
 
@@ -209,7 +221,8 @@ def look_of(text: str | None, expects: Expects = Expects.FREE) -> Look:
         return _look_of_comma(words, expects)
     if stripped.endswith(("-", "–", "—", ":", ";", "…", "...")):
         return Look.TRAILING
-    if words[-1] in _ALWAYS_MORE and not stripped.endswith("?") and not _is_spelt(words):
+    is_open = words[-1] in _ALWAYS_MORE and not _is_spelt(words)
+    if (is_open or _announces(words)) and not stripped.endswith("?"):
         return Look.TRAILING
     return _look_of_answer(stripped, words, expects) or _look_of_sentence(stripped, words)
 
@@ -238,9 +251,15 @@ def _look_of_answer(text: str, words: list[str], expects: Expects) -> Look | Non
 
 
 def _look_of_sentence(text: str, words: list[str]) -> Look:
-    if _spelt_digits(words) >= _SPELT_DIGITS or _is_spelt(words):
+    are_single = [_spelt_digits([word]) for word in words[-_SINGLE_DIGITS:]] == [1] * _SINGLE_DIGITS
+    if are_single or _spelt_digits(words) >= _SPELT_DIGITS or _is_spelt(words):
         return Look.SPELLING
     return Look.ENDED if text.endswith((".", "?", "!")) else Look.OPEN
+
+
+def _announces(words: list[str]) -> bool:
+    """Whether they end with "my number is", and so on."""
+    return len(words) > 1 and words[-1] in ("is", "are") and words[-2] in _ANNOUNCED
 
 
 def _spelt_digits(words: list[str]) -> int:

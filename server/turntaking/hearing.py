@@ -57,9 +57,10 @@ class SessionEar:
         """Whether the recogniser finds the ends of turns."""
         return False
 
-    def confirm_after(self, silence_ms: int) -> None:
-        """End the utterance after so much silence, if the person does not go on; for this pause only."""
-        self._listener.confirm_after(silence_ms)
+    def confirm_after(self, silence_ms: int, *, by_level: bool = False) -> None:
+        """End the utterance after so much silence, if the person does not go on, with `by_level` by any sound; for this
+        pause only."""
+        self._listener.confirm_after(silence_ms, by_level=by_level)
 
     def set_agent_audible(self, is_audible: bool) -> None:
         """While the agent can be heard, the detector must be surer of what it hears."""

@@ -5,7 +5,7 @@ from server.conversation.memory import Conversation
 from server.conversation.utterance import Utterance
 from server.domain.values import ConfigInForce
 from server.domain.voice_events import EndedBy
-from server.turntaking.endpointing import EAGERNESS, PauseEvidence, Pauses, silence_ms
+from server.turntaking.endpointing import EAGERNESS, PauseEvidence, Pauses, is_read_out, silence_ms
 from server.turntaking.hearing import Hearing
 from stages.ports import EndOfTurnModel
 
@@ -71,7 +71,9 @@ class PauseLength:
             finished=self._finished,
             pause_ms=self._pauses.mean_ms,
         )
-        self._hearing.confirm_after(silence_ms(evidence, EAGERNESS[detection.eagerness]))
+        self._hearing.confirm_after(
+            silence_ms(evidence, EAGERNESS[detection.eagerness]), by_level=is_read_out(evidence)
+        )
 
     def close(self) -> None:
         """Let go of the end-of-turn model."""

@@ -351,6 +351,24 @@ def test_the_silence_to_wait_for_may_be_changed_in_the_pause() -> None:
     assert _events(_hear(listener, _wire(PAUSED[22_400:24_000], PCM16))) == [SpeechEnded(24_000, 20_800)]
 
 
+@pytest.mark.parametrize("by_level", [True, False])
+def test_what_the_detector_misses_resumes_an_utterance_where_its_level_counts(by_level: bool) -> None:
+    class MissesLetters(LoudnessVad):
+        is_deaf = False
+
+        def score(self, frame: Samples) -> float:
+            return 0.0 if self.is_deaf else super().score(frame)
+
+    vad = MissesLetters()
+    listener = Listener(PCM16, vad, EndpointConfig(soft_end_ms=60))
+    listener.push(join([silence(500), voice(500), silence(300)]).tobytes())
+    listener.confirm_after(1_200, by_level=by_level)
+    vad.is_deaf = True
+    heard = listener.push(join([silence(800), voice(200, seed=1), silence(300)]).tobytes())
+    kinds = [type(event) for event in heard if not isinstance(event, SpeechAudio)]
+    assert kinds == ([SpeechResumed, SoftEnd] if by_level else [SpeechEnded])
+
+
 def test_a_barge_in_has_to_last_longer() -> None:
     config = EndpointConfig(min_speech_ms=100, barge_in_min_speech_ms=300)
     listener = Listener(PCM16, LoudnessVad(), None)

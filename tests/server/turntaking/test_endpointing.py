@@ -14,6 +14,7 @@ from server.turntaking.endpointing import (
     PauseEvidence,
     PauseLimits,
     Pauses,
+    is_read_out,
     look_of,
     silence_ms,
 )
@@ -41,6 +42,13 @@ FREE, YES_NO, NUMBER, PHONE, EMAIL = Expects
         ("go forward ten meters", Look.OPEN),
         ("I need it by 5", Look.OPEN),
         ("Well,", Look.COMMA),
+        ("My number is.", Look.TRAILING),
+        ("Sure, the code is", Look.TRAILING),
+        ("What do you think the code is?", Look.ENDED),
+        ("I know what it is.", Look.ENDED),
+        ("Zero, seven, seven.", Look.SPELLING),
+        ("It's 4, 1, 5.", Look.SPELLING),
+        ("At 2, 30 or 45.", Look.ENDED),
         ("I would like to come tomorrow,", Look.COMMA),
         ("I would like to come and,", Look.TRAILING),
         ("It's two, nine,", Look.TRAILING),
@@ -120,6 +128,23 @@ def test_looks_to_somebody_who_expects_an_answer(expects: Expects, text: str, lo
 )
 def test_waits(evidence: PauseEvidence, wait_ms: int) -> None:
     assert silence_ms(evidence, LIMITS) == wait_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "expects", "is_due"),
+    [
+        ("M. A.", FREE, True),
+        ("It's 0 1 7 2", FREE, True),
+        ("It's 0172", PHONE, True),
+        (None, EMAIL, True),
+        (None, FREE, False),
+        ("555 0172 338", PHONE, False),
+        ("I'd like a table.", FREE, False),
+        ("I don't know.", PHONE, False),
+    ],
+)
+def test_letters_and_digits_are_waited_for(text: str | None, expects: Expects, is_due: bool) -> None:
+    assert is_read_out(PauseEvidence(text, expects)) is is_due
 
 
 def test_the_table_has_a_row_for_every_look() -> None:
