@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from server.conversation.heard import SpokenPiece
-from server.conversation.memory import Conversation, Entry, OwnCall, Verdict
+from server.conversation.memory import Entry, OwnCall, Verdict
 from server.domain.mcp_tools import Approval, ApprovalRequest, Detail, McpCall, ToolListing
 from server.domain.values import ItemKind, ItemStatus, Part, Role
 from stageflow.tools import ToolCall
@@ -61,10 +61,10 @@ class KeptItem:
 
 
 def kept_items(
-    conversation: Conversation, without: Collection[str] = (), playing: str = ""
+    entries: Iterable[Entry], without: Collection[str] = (), playing: str = ""
 ) -> tuple[KeptItem, ...]:
-    """The conversation's entries, but for those with the ids `without`; `playing` is the id of what is being heard."""
-    return tuple(_kept(entry, entry.id == playing) for entry in conversation if entry.id not in without)
+    """Entries of a conversation, but for those with the ids `without`; `playing` is the id of what is being heard."""
+    return tuple(_kept(entry, entry.id == playing) for entry in entries if entry.id not in without)
 
 
 def entries_of(items: Iterable[KeptItem]) -> list[Entry]:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 SAVED_EVERY_S = 0.2
 """At most, each session; a change waits no longer than that."""
 
+WORDS_EVERY_S = 2.0
+"""The same for one that is only another word of an answer: nearly always its text is known by then."""
+
 TAKEN_OVER = 4409
 
 
@@ -39,6 +43,7 @@ class Live:
     """What its dialect keeps, if its client can come back."""
     is_gone: bool = False
     """Whether another node, or another session, has gone on with it."""
+    saved_at: float = 0.0
     writing: anyio.Lock = field(default_factory=anyio.Lock)
     """So that what is written last is the newest."""
 
@@ -72,7 +77,7 @@ class Conversations:
         """The session lives within; what was said is kept for a while when it is over."""
         live = self.live[session.id] = Live(session, owner, keeps)
         if self.node:
-            session.watch(lambda: self._note(live))
+            session.watch(partial(self._note, live))
         try:
             if self.node:
                 await self.save(live)
@@ -111,6 +116,7 @@ class Conversations:
     async def save(self, live: Live) -> None:
         """Write a session down now, unless somebody else has it."""
         self._changed.pop(live.session.id, None)
+        live.saved_at = self._now()
         async with live.writing:
             if not live.is_gone:
                 await self._write(live.snapshot(self.node), self._lease_s)
@@ -140,8 +146,9 @@ class Conversations:
                     await self.save(live)
             await anyio.sleep(SAVED_EVERY_S)
 
-    def _note(self, live: Live) -> None:
-        if not live.is_gone:
+    def _note(self, live: Live, is_urgent: bool) -> None:
+        is_due = is_urgent or self._now() - live.saved_at >= WORDS_EVERY_S
+        if is_due and not live.is_gone:
             self._changed[live.session.id] = live
             self._wake.set()
 

@@ -91,10 +91,11 @@ class Writer:
         self.sent_bytes = 0
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
         self._playout = playout
-        self._changed: Callable[[], None] = lambda: None
+        self._changed: Callable[[bool], None] = lambda is_urgent: None
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called when the client was told of what is worth keeping."""
+    def watch(self, changed: Callable[[bool], None]) -> None:
+        """Have `changed` called when the client was told of what is worth keeping, and whether it is more than another
+        word of an answer."""
         self._changed = changed
 
     def unsent(self, last_seq: int) -> tuple[str, ...] | None:
@@ -133,7 +134,7 @@ class Writer:
         if isinstance(event, ResponseAudio):
             self._playout.audio_left(self.sent_bytes - before_bytes)
         elif isinstance(event, WORTH_KEEPING):
-            self._changed()
+            self._changed(not isinstance(event, WordsTimed))
 
     @property
     def _allowed_unread_s(self) -> float:

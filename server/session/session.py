@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import anyio
 
@@ -118,10 +119,10 @@ class Session:
             playout=self._answering.playback,
         )
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever a snapshot of it would be another."""
+    def watch(self, changed: Callable[[bool], None]) -> None:
+        """Have `changed` called whenever a snapshot of it would be another, and whether by more than a word."""
         self._writer.watch(changed)
-        self.link.watcher = WatchedBeside(self.link.watcher, changed)
+        self.link.watcher = WatchedBeside(self.link.watcher, partial(changed, True))
 
     def snapshot(self, last_seq: int | None = None) -> Snapshot:
         """What is worth keeping of it. With `last_seq` it is handed over: what the client has not got beyond that frame
