@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_KEPT_ITEMS = 200
 MAX_SNAPSHOT_BYTES = 256 << 10
-"""Half an hour of talk; of more the oldest items are left out. It is written again and again, which costs the loop a
-millisecond for so many."""
+"""Half an hour of talk; of more the oldest items are left out. It is written again and again, which takes the loop
+2.5 ms for so many."""
 
 SURE_SILENCE_MS = 500
 """A voice that began so lately may not have been noticed yet."""
