@@ -63,7 +63,8 @@ class SharedStore:
         self._failures: tuple[type[Exception], ...] = (*failures, OSError, TimeoutError)
         self._now = now
         self._try_at = 0.0
-        self._behind_until = 0.0
+        self.behind_until = 0.0
+        """Until then it may not have what the nodes have told it."""
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -111,8 +112,7 @@ class SharedStore:
         mark = f"watch:{secrets.token_hex(8)}"
         while True:
             if await self._ask(lambda store: store.take(mark, self._now())) is None:
-                self.returns += 1  # perhaps it was away for less than a look, and has lost what it had
-                self._behind_until = self._now() + CATCH_UP_S
+                self._count_return()  # perhaps it was away for less than a look, and has lost what it had
             await self._ask(lambda store: store.write(mark, b"1", MARKED_S, self._now()))
             await anyio.sleep(RETRY_S)
 
@@ -137,10 +137,9 @@ class SharedStore:
                 self.state = StoreState.LOST
         return self._reach(answer)
 
-    @property
-    def may_be_behind(self) -> bool:
-        """Whether it may not have what the nodes have told it: it is lost, or was until a moment ago."""
-        return self.state is not StoreState.REACHED or self._now() < self._behind_until
+    def _count_return(self) -> None:
+        self.returns += 1
+        self.behind_until = self._now() + CATCH_UP_S
 
     def _lose(self, error: Exception) -> None:
         if self.state is StoreState.REACHED:
@@ -150,6 +149,7 @@ class SharedStore:
 
     def _reach(self, answer: T) -> T:
         if self.state is StoreState.LOST:
+            self._count_return()  # what was written meanwhile is known to this node only
             log.warning("the shared store is back")
         self.state = StoreState.REACHED
         return answer
@@ -165,6 +165,8 @@ def store_returns(store: Store) -> int:
     return store.returns if isinstance(store, SharedStore) else 0
 
 
-def may_be_behind(store: Store) -> bool:
-    """Whether a store that nodes share may not have what other nodes have told it."""
-    return isinstance(store, SharedStore) and store.may_be_behind
+def may_be_behind(store: Store, now: float) -> bool:
+    """Whether a store that nodes share may not have what they have told it: it is lost, or was until a moment ago."""
+    if not isinstance(store, SharedStore):
+        return False
+    return store.state is not StoreState.REACHED or now < store.behind_until

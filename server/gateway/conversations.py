@@ -121,13 +121,6 @@ class Conversations:
             if not live.is_gone:
                 await self._write(live.snapshot(self.node), self._lease_s)
 
-    async def hand_over(self, live: Live, last_seq: int | None) -> Snapshot:
-        """End a session of this process, and write down what another node needs to go on; see `Session.snapshot`."""
-        snapshot = replace(self.take_over(live, last_seq), node=self.node)
-        async with live.writing:
-            await self._write(snapshot, self._lease_s)
-        return snapshot
-
     async def run(self, on_return: Callable[[], Awaitable[None]]) -> None:
         """Write down what changes, and after `on_return` everything when the store may have lost it. Returns only when
         cancelled."""

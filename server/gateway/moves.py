@@ -1,7 +1,7 @@
 """Sessions that change their node: how one node asks another for a session whose client has come to it.
 
-The nodes talk by the store, in short messages that nobody keeps. A node that lives ends its session, writes down what
-it was about to the last word, and says so. Of one that does not answer what it last wrote down is taken. The ticket of
+The nodes talk by the store, in messages that nobody keeps. A node that lives ends its session, and says what it was
+about to the last word. Of one that does not answer what it last wrote down is taken. The ticket of
 the session is made out to whoever goes on with it, so that of two there is one; a node that was only slow
 finds then that its session is not its own any more, and ends it.
 """
@@ -29,7 +29,7 @@ from server.gateway.returning import (
     try_again,
 )
 from server.session.resumption import token_digest
-from server.session.snapshot import Snapshot
+from server.session.snapshot import Snapshot, read_snapshot, write_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -70,22 +70,21 @@ class Moves:
         if answer is not None and not answer["done"]:
             raise try_again() if answer.get("gone") else not_resumed()
         await self._returns.switch(claim.token, ticket)
-        snapshot = await self._conversations.read(ticket.session_id)
+        snapshot = _left(answer) or await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
-            raise not_resumed()
-        if answer is not None and answer.get("lost"):
+            raise self._returns.not_found()
+        if answer is not None and snapshot.missed is None:
             raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
         how = "was handed over" if answer is not None else "goes on where its node was last heard of"
         log.info("the session %s", how, extra={"session": ticket.session_id})
-        return snapshot if answer is not None else replace(snapshot, missed=None)
+        return snapshot
 
     async def find(self, session_id: str, owner: str) -> Snapshot | None:
         """The same for a client that opens another session, and names the one before; None where there is none."""
         snapshot = await self._conversations.find(session_id, owner)
         if snapshot is None or snapshot.node in ("", self._conversations.node):
             return snapshot
-        await self._ask(snapshot.node, {"session": session_id})
-        return await self._conversations.read(session_id) or snapshot
+        return _left(await self._ask(snapshot.node, {"session": session_id})) or snapshot
 
     async def _ask(self, node: str, call: Message) -> Message | None:
         """What the node says; None when it is dead, or as good as that."""
@@ -132,8 +131,16 @@ class Moves:
         if token is not None and not self._returns.accepts(live.session.id, token):
             return {"done": False}
         self._returns.forget(live.session.id)
-        snapshot = await conversations.hand_over(live, call.get("last_seq"))
-        return {"done": True, "lost": token is not None and snapshot.missed is None}
+        async with live.writing:  # what was written before is not to overtake what the other node writes
+            snapshot = conversations.take_over(live, call.get("last_seq"))
+        snapshot = replace(snapshot, node=conversations.node)
+        return {"done": True, "left": write_snapshot(snapshot).decode()}
+
+
+def _left(answer: Message | None) -> Snapshot | None:
+    """What the node that has answered was about."""
+    left = None if answer is None else answer.get("left")
+    return None if left is None else read_snapshot(left.encode())
 
 
 def _mailbox(node: str) -> str:

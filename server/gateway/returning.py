@@ -164,6 +164,10 @@ class Returns:
         kept = self._kept.get(session_id)
         return kept is not None and kept.ticket.accept_digest(digest)
 
+    def not_found(self) -> NotResumed:
+        """What is told to a client of whose session the store has nothing."""
+        return try_again() if may_be_behind(self._store, self._now()) else not_resumed()
+
     async def switch(self, token: str, ticket: Ticket) -> None:
         """Have the store say that the session is this node's: of several nodes that want it at once, one has it. Raises
         NotResumed."""
@@ -189,7 +193,7 @@ class Returns:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
         value = await self._store.read(_key(token), self._now())
         if value is None:
-            raise try_again() if may_be_behind(self._store) else not_resumed()
+            raise self.not_found()
         ticket = _read_ticket(value)
         if ticket.session_id in self._kept or ticket.node == self.node:
             return None
