@@ -160,7 +160,10 @@ class FrontDoor:
         return page
 
     def _address(self, connection: ServerConnection, headers: Headers) -> str:
-        peer = connection.remote_address
+        try:
+            peer = connection.remote_address
+        except ValueError:  # uvloop's word for a client that has left while its request waited
+            peer = None
         return client_address(str(peer[0]) if peer else "", headers, self._rules.trusted_proxies)
 
     # --- sessions -----------------------------------------------------------------------------------------
