@@ -15,8 +15,10 @@ GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 class Line:
     """Where clients connect, and what becomes of what they say."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server_port: int) -> None:
         self.port = port
+        self.server_port = server_port
+        """Where connections lead that are made from now on."""
         self._died = anyio.Event()
         """Of the connections that there are now; those made after `die` have another one."""
         self._flows = anyio.Event()
@@ -47,10 +49,10 @@ class Line:
         for scope in self._scopes:
             scope.cancel()
 
-    async def carry(self, client: SocketStream, server_port: int) -> None:
+    async def carry(self, client: SocketStream) -> None:
         """Pass one connection on while the line lives, then keep it open in silence until its client leaves."""
         died = self._died
-        async with client, await anyio.connect_tcp("127.0.0.1", server_port) as server:
+        async with client, await anyio.connect_tcp("127.0.0.1", self.server_port) as server:
             async with anyio.create_task_group() as tasks:
                 self._scopes.add(tasks.cancel_scope)
                 try:
@@ -102,8 +104,8 @@ async def _pass_on(data: bytes | None, sink: SocketStream) -> None:
 async def dead_line(server_port: int) -> AsyncIterator[Line]:
     """Listen on a free port, and pass every connection on to the server's until `die`."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-        line = Line(listener.extra(SocketAttribute.local_port))
+        line = Line(listener.extra(SocketAttribute.local_port), server_port)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, lambda client: line.carry(client, server_port))
+            tasks.start_soon(listener.serve, line.carry)
             yield line
             tasks.cancel_scope.cancel()

@@ -38,10 +38,16 @@ class Caller(RealtimeClient):
 class TwoNodes:
     """Where they are."""
 
-    urls: tuple[str, str]
+    ports: tuple[int, int]
     apps: tuple[App, App]
     model: LanguageModel
     store: StoreServer
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        """Where sessions are."""
+        one, other = (f"ws://127.0.0.1:{port}/v1/realtime" for port in self.ports)
+        return one, other
 
 
 @asynccontextmanager
@@ -53,7 +59,7 @@ async def two_nodes(model: LanguageModel | None = None, **settings: object) -> A
         chosen = await anyio.to_thread.run_sync(
             lambda: load_settings({"port": 0, "resume_grace_s": 30.0, **settings}, env_file=None)
         )
-        urls: list[str] = []
+        ports: list[int] = []
         apps: list[App] = []
         for _ in range(2):
             shared = await stack.enter_async_context(open_store(store.url))
@@ -64,5 +70,5 @@ async def two_nodes(model: LanguageModel | None = None, **settings: object) -> A
             stack.callback(tasks.cancel_scope.cancel)
             tasks.start_soon(app.watch)
             apps.append(app)
-            urls.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime")
-        yield TwoNodes((urls[0], urls[1]), (apps[0], apps[1]), model, store)
+            ports.append(server.sockets[0].getsockname()[1])
+        yield TwoNodes((ports[0], ports[1]), (apps[0], apps[1]), model, store)

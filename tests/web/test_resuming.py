@@ -12,6 +12,7 @@ from audio.resample import Resampler
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LiveServer, live_server
+from tests.support.two_nodes import two_nodes
 from tests.web.talking import begin, lines, write
 
 pytestmark = [
@@ -131,6 +132,21 @@ async def test_on_a_line_with_a_third_of_a_second_each_way_nothing_is_made_of_it
                 f"{lines('agent')}.some((line) => line.includes('hello there'))", timeout_s=30
             )
             assert (await went_on(page, server))["sockets"] == 1
+
+
+async def test_a_node_that_stops_sends_the_page_to_another_which_goes_on() -> None:
+    async with two_nodes(drain_s=30.0) as nodes, dead_line(nodes.ports[0]) as line:
+        async with browser(script=WIRE) as page, anyio.create_task_group() as tasks:
+            await page.open(f"http://127.0.0.1:{line.port}/")
+            await write(page, "hello")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
+            line.server_port = nodes.ports[1]
+            tasks.start_soon(nodes.apps[0].drain)
+            await page.wait_for("wire.sockets === 2")
+            await write(page, "once more")
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('once more')")
+            assert await page.evaluate(BREAKS) == 0
+            assert await page.evaluate("wire.codes.length") == 0
 
 
 async def test_a_conversation_that_the_server_has_no_more_is_begun_anew_and_says_so() -> None:
