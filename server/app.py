@@ -166,6 +166,11 @@ class App:
                 tasks.start_soon(self._reception.moves.run)
                 await self._metrics.watch()
 
+    @property
+    def node(self) -> str:
+        """Its name among the nodes that share a store; "" where it is alone."""
+        return self._roster.returns.node
+
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it; where nodes share a store
         they are sent to another one."""

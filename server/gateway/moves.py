@@ -100,8 +100,13 @@ class Moves:
             del self._calls[number]
 
     def _heard(self, data: bytes, tasks: TaskGroup) -> None:
-        message = json.loads(data)
-        if "session" in message:
+        try:
+            message = json.loads(data)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict) or "call" not in message:
+            log.warning("%d bytes in the mailbox of this node mean nothing to it", len(data))
+        elif "session" in message:
             if self._under_way < MAX_AT_ONCE:
                 tasks.start_soon(self._answer, message)
         elif (waiting := self._calls.get(message["call"])) is not None:
@@ -113,6 +118,8 @@ class Moves:
         try:
             told = await self._hand_over(call) | {"call": call["call"]}
             await self._store.tell(_mailbox(call["from"]), json.dumps(told).encode())
+        except Exception:  # of one session; the node goes on
+            log.exception("a session could not be handed over")
         finally:
             self._under_way -= 1
 

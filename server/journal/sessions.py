@@ -67,9 +67,9 @@ class DoorSession(Session):
             self._door.notes.deed("hand over", [last_seq], _done_already)
         return super().snapshot(last_seq)
 
-    def watch(self, changed: Callable[[], None]) -> None:
+    def watch(self, changed: Callable[[bool], None]) -> None:
         """See `Session.watch`: what follows from it is none of the session's."""
-        super().watch(partial(outside, changed))
+        super().watch(lambda is_urgent: outside(partial(changed, is_urgent)))
 
     async def attach(self, wire: Wire, last_seq: int | None, greeting: str | None) -> Wire:
         """See `Session.attach`."""

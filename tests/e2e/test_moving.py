@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from server.client.client import AUDIO_FRAME, WIRE_HZ
+from server.cluster.opening import open_store
 from server.dialects.voice.frames import Stream, pack_frame
 from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask
@@ -199,3 +200,15 @@ async def test_what_the_person_was_saying_is_heard_whole_at_the_other_node() -> 
         assert 1.5 < heard.event["usage"]["seconds"] < 3
         assert client.call.count("input_audio_buffer.committed") == 1
         assert client.call.count("error") == 0
+
+
+async def test_nonsense_in_the_mailbox_of_a_node_harms_nobody() -> None:
+    async with two_nodes(ScriptedModel("It is noon.")) as nodes, Caller(nodes.urls[0]) as client:
+        await client.receive_until("session.created")
+        async with open_store(nodes.store.url) as store:
+            for node in nodes.apps:
+                for message in (b"{", b"[]", b'{"call": 1}', b'{"call": 1, "session": "sess_1"}'):
+                    assert await store.tell(f"node:{node.node}", message)
+        client.lead_to(nodes.urls[1])
+        await ask(client, "what time is it", "text")
+        await client.receive_until("response.done")
