@@ -35,7 +35,7 @@ _PLACES = {
     "guard_max_chars": "guard.max_chars",
     "mcp_servers": "tools.client_servers",
     "confirmed_tools": "tools.confirmed",
-    **{table: table for table in ("limits", "deadlines", "quotas", "keys", "interruption")},
+    **{table: table for table in ("limits", "deadlines", "quotas", "keys", "record", "interruption")},
 }
 """Where in the file a setting is that is not in `[server]`."""
 
@@ -118,7 +118,7 @@ def _content(path: Path, tables: Tables) -> FileContent:
             settings[setting] = getattr(tables.tools, name)
     if tables.keys:
         settings["keys"] = {name: own.model_dump(exclude_unset=True) for name, own in tables.keys.items()}
-    for name in ("limits", "deadlines", "quotas", "interruption"):
+    for name in ("limits", "deadlines", "quotas", "record", "interruption"):
         if name in tables.model_fields_set:
             settings[name] = getattr(tables, name).model_dump(exclude_unset=True)
     composition = Composition(

@@ -15,6 +15,7 @@ from pydantic import (
 
 from server.config.agents import Agent, Route
 from server.config.guarding import GuardRule
+from server.config.recording import RecordingRules
 from server.config.settings import Settings
 from server.config.tool_servers import ToolServer
 from server.config.waits import Interruption, Waits
@@ -23,8 +24,8 @@ from server.gateway.admission import KeyLimits, Quotas
 
 _ELSEWHERE = {
     "stt", "llm", "agent", "tts", "vad", "end_of_turn", "guard_words", "guard_patterns", "guard_refusal",
-    "guard_max_chars", "limits", "deadlines", "quotas", "keys", "interruption", "openai_api_key", "openai_base_url",
-    "openai_model", "booking_db", "vad_mode", "mcp_servers", "confirmed_tools",
+    "guard_max_chars", "limits", "deadlines", "quotas", "keys", "interruption", "record", "openai_api_key",
+    "openai_base_url", "openai_model", "booking_db", "vad_mode", "mcp_servers", "confirmed_tools",
 }  # fmt: skip
 """Settings that are in other tables than `[server]`."""
 
@@ -55,6 +56,12 @@ class WaitsTable(Waits):
 
 class QuotasTable(Quotas):
     """What one key may use."""
+
+    model_config = _STRICT
+
+
+class RecordTable(RecordingRules):
+    """Whether sessions are recorded."""
 
     model_config = _STRICT
 
@@ -158,6 +165,7 @@ class Tables(BaseModel):
     limits: LimitsTable = LimitsTable()
     deadlines: WaitsTable = WaitsTable()
     quotas: QuotasTable = QuotasTable()
+    record: RecordTable = RecordTable()
     keys: Mapping[str, KeyLimits] = Field(
         {}, description="by name, as in `key_names`: keys that may have more or less than others"
     )

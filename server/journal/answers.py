@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from server.journal import records as rec
-from server.journal.door import Arrival, Kind
+from server.journal.beyond import Arrival, Kind
 from server.journal.file import Journal
 from stages.errors import ProviderError
 
@@ -91,7 +91,7 @@ def _keys(journal: Journal) -> Iterator[tuple[int, Key]]:
 
 
 class NoErrands:
-    """Nobody is beyond. Implements `server.journal.door.Beyond`."""
+    """Nobody is beyond. Implements `server.journal.beyond.Beyond`."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers

@@ -8,12 +8,12 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from server.journal.door import Arrival, Kind
+from server.journal.beyond import Arrival, Kind
 from server.journal.loops import outside
 
 
 class LiveErrands:
-    """Implements `server.journal.door.Beyond`."""
+    """Implements `server.journal.beyond.Beyond`."""
 
     def __init__(self, group: TaskGroup, post: Callable[[int, Arrival], None]) -> None:
         """`post` is told of what comes of an errand, and when it comes."""

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 
 from server.domain.errors import ServerError
 from server.journal import records as rec
+from server.journal.beyond import Kind
 from server.journal.codec import Packer, UnknownValue, unpack
-from server.journal.door import Kind
 from server.journal.frames import kept
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import anyio
 
 from server.domain.ids import Ids
 from server.journal import records as rec
-from server.journal.door import Arrival, Door
+from server.journal.beyond import Arrival
+from server.journal.door import Door
 from server.journal.errands import LiveErrands
 from server.journal.loops import FollowedLoop, outside
 from stages.ports import Remind
@@ -33,7 +34,7 @@ class Sink(Protocol):
 
 
 class Written:
-    """What is written down of a session while it runs. Implements `server.journal.door.Notes`."""
+    """What is written down of a session while it runs. Implements `server.journal.beyond.Notes`."""
 
     is_live = True
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from server.journal.door import Kind
+from server.journal.beyond import Kind
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ _FAREWELL_TURNS = 10_000
 
 
 class Recalled:
-    """What was written down of a session that runs again. Implements `server.journal.door.Notes`."""
+    """What was written down of a session that runs again. Implements `server.journal.beyond.Notes`."""
 
     is_live = False
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from server.journal.beyond import Kind
 from server.journal.comparing import seconds
-from server.journal.door import Kind
 from server.journal.file import Journal
 from server.journal.records import Came, Deed, Told
 

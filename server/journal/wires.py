@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from server.domain.wire import Wire
-from server.journal.door import Door, Kind
+from server.journal.beyond import Kind
+from server.journal.door import Door
 
 
 class DoorWire:

@@ -47,6 +47,12 @@ def faults(text: str) -> list[str]:
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
 
 
+def test_sessions_are_recorded_where_the_file_says() -> None:
+    record = load(CHEAP + '[record]\ndir = "calls"\nmax_files = 3\n').settings.record
+    assert (record.dir, record.max_files) == (Path("calls"), 3)
+    assert load(CHEAP).settings.record.dir is None
+
+
 def test_a_provider_may_be_a_line() -> None:
     short = load(
         'stt = "scripted"\nllm = "echo"\ntts = ["scripted", "embedded"]\nvad = "webrtc"\nend_of_turn = "none"'

@@ -18,7 +18,7 @@ from tests.support.recorded import converse_on, goes_as_it_went, record_stage
 from tests.support.theatre import Story, stage_of, tell
 
 MORE = int(os.environ.get("REPLAYS", "0"))
-"""So many random conversations, and all stories."""
+"""So many random conversations, and all stories: `REPLAYS=200 scripts/test tests/server/journal --timeout 0`."""
 
 
 def record(story: Story, path: Path) -> None:

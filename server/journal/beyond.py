@@ -1,0 +1,101 @@
+"""What a session's door leads to: who does its errands, and what is written down of it, or was."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from stages.ports import Remind
+
+if TYPE_CHECKING:
+    from server.journal.door import Door
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """What an arrival is."""
+
+    VALUE = "value"
+    ERROR = "error"
+    """The last of its errand."""
+    END = "end"
+    """The last of its errand, of which nothing more comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What has come of an errand."""
+
+    kind: Kind
+    value: Any = None
+
+
+class Beyond(Protocol):
+    """Who does the errands of a session; each is known by its number."""
+
+    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """Have the work done: one arrival."""
+
+    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        """Begin a stream: a value for each `ask`, and one end or error."""
+
+    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """Enter a context: a value, and when it is left one end or error."""
+
+    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Receive: a value for each `ask`."""
+
+    def report(self, number: int, value: Any) -> None:
+        """Something tells a value of an errand, in whatever task it runs."""
+
+    def ask(self, number: int) -> None:
+        """Have the next value come."""
+
+    def stop(self, number: int) -> None:
+        """Have an errand end that has not."""
+
+    def leave(self, number: int) -> None:
+        """Leave a context."""
+
+    def value(self, number: int) -> Any:
+        """What a context has given; None where nobody is."""
+
+
+class Notes(Protocol):
+    """What is written down of a session, or was."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is somebody beyond."""
+
+    def open_to(self, door: "Door") -> None:
+        """This is whose notes they are. Called once, in the turn in which the door is made."""
+
+    def turn_begins(self, number: int, now: float) -> None:
+        """See `Follower`."""
+
+    def deliver(self, number: int, now: float) -> None:
+        """See `Follower`."""
+
+    def asked(self, number: int, what: str) -> None:
+        """The session has begun an errand."""
+
+    def told(self, wire: int, frame: str | bytes) -> None:
+        """The session sends a frame."""
+
+    def live(self, work: Callable[[], T]) -> T | None:
+        """Do what gives nothing to the session. What it raises is the session's, and written down."""
+
+    def read(self, key: str, look: Callable[[], T]) -> T:
+        """What `look` gives now, which is plain data."""
+
+    def score(self, look: Callable[[], float]) -> float:
+        """A detector's score of the next frame."""
+
+    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+        """Have somebody outside do something to the session: at the begin of the next turn."""
+
+    def reminder(self, tell: Remind) -> Remind:
+        """What a tool outside may call in place of the session's own."""
