@@ -16,7 +16,7 @@ from tests.support.live_server import ask
 from tests.support.stage import voiced
 from tests.support.two_nodes import Caller, two_nodes
 
-MOVES = int(os.environ.get("NODE_MOVES", "6"))
+MOVES = int(os.environ.get("NODE_MOVES", "4"))
 """As many as the test makes; `scripts/bench-resume` makes more."""
 
 CALLS = 4
@@ -82,7 +82,7 @@ async def test_an_answer_goes_on_at_the_other_node_with_the_word_after_the_last_
 
 async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turns() -> None:
     async with (
-        two_nodes(ScriptedModel(COUNT), drain_s=20.0) as nodes,
+        two_nodes(ScriptedModel("One two three."), drain_s=20.0) as nodes,
         Caller(nodes.urls[0]) as client,
         Caller(nodes.urls[0], voice=False) as stock,
         anyio.create_task_group() as tasks,

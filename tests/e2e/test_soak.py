@@ -14,7 +14,7 @@ import pytest
 from server.client.client import RealtimeClient
 from tests.support.live_server import LiveServer, ask, live_server
 
-SOAK_S = float(os.environ.get("SOAK_S", "2"))
+SOAK_S = float(os.environ.get("SOAK_S", "1"))
 """How long they come and go; `scripts/bench-resume soak` has minutes of it."""
 
 AT_ONCE = 6
