@@ -70,15 +70,15 @@ class LanguageReader:
     def _by_text(
         self, likely: Sequence[str], samples: Samples, keep_going: Callable[[], bool], most: float
     ) -> list[Segment] | None:
-        best, best_score, best_code = list[Segment](), -math.inf, likely[0]
+        readings = dict[str, list[Segment]]()
         for code in likely:
             read = self._models[code].transcribe(samples, keep_going, (), most)
             if read is None:
                 return None
-            if (score := _score(read, code)) > best_score:
-                best, best_score, best_code = read, score, code
-        self._take(best_code, samples)
-        return best
+            readings[code] = read
+        best = max(readings, key=lambda code: _score(readings[code], code))
+        self._take(best, samples)
+        return readings[best]
 
     def _take(self, code: str, samples: Samples) -> None:
         self.language = code

@@ -12,6 +12,7 @@ from stages.ports import SpeechHints
 from stages.providers.whisper.languages import LanguageReader
 from stages.providers.whisper.model import MultilingualModel
 from stages.providers.whisper.multilingual import MultilingualRecogniser
+from stages.providers.whisper.segments import is_whole
 from stages.runtime.worker import Worker
 
 
@@ -69,6 +70,17 @@ def test_what_is_uncertain_is_read_in_both_and_the_surer_reading_counts(
     reader.transcribe(LONG)
     assert reader.language == language
     assert len({*asked}) == 2
+
+
+def test_what_says_nothing_in_either_language_is_read_to_its_end() -> None:
+    asked = list[str]()
+    silent = {
+        code: MultilingualModel(Engine(("", -0.2), {"es": 0.5, "en": 0.5}, asked)) for code in ("en", "es")
+    }
+    read = LanguageReader(silent).transcribe(SHORT)
+    assert read is not None
+    assert is_whole(read, SHORT), "or it is asked for again and again"
+    assert [segment.reading.text for segment in read] == [""]
 
 
 def test_a_language_that_is_not_spoken_here_does_not_count() -> None:
