@@ -50,3 +50,10 @@ class SessionOver(ServerError):
 
 class ConfigError(ServerError):
     """Settings that cannot work; the message has one line for each of them."""
+
+
+def alone(error: Exception) -> Exception:
+    """What task groups have wrapped, if that is one error."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from server.domain.errors import alone
 from server.journal.beyond import Arrival, Kind
 from server.journal.loops import outside
 
@@ -82,7 +83,7 @@ class LiveErrands:
                 if scope.cancelled_caught:
                     self._post(number, Arrival(Kind.END))
             except Exception as error:  # noqa: BLE001  # the session's, whatever it is
-                self._post(number, Arrival(Kind.ERROR, _alone(error)))
+                self._post(number, Arrival(Kind.ERROR, alone(error)))
             finally:
                 for held in (self._scopes, self._asked, self._left, self._values):
                     held.pop(number, None)
@@ -113,10 +114,3 @@ class LiveErrands:
     def value(self, number: int) -> Any:
         """See `Beyond`."""
         return self._values.get(number)
-
-
-def _alone(error: Exception) -> Exception:
-    """What a task group has wrapped, if it is one."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -21,6 +21,8 @@ KEY_VARIABLE = "STAGEFLOW_VOICE_LOAD_KEY"
 _START_S = 30.0
 _END_S = 10.0
 """What a process has found is waited for so long after it was told to stop."""
+_SILENT_S = 60.0
+"""A worker tells each second how it goes. One that tells nothing for so long is gone, also with its connection open."""
 
 _LISTENS = "listening on "
 
@@ -32,9 +34,13 @@ class WorkerError(ServerError):
 class Fleet:
     """Workers that are connected. One load at a time."""
 
-    def __init__(self, workers: dict[str, ClientConnection]) -> None:
-        """By the names that are shown."""
+    def __init__(
+        self, workers: dict[str, ClientConnection], *, silent_s: float = _SILENT_S, end_s: float = _END_S
+    ) -> None:
+        """By the names that are shown. A worker is given up that tells nothing for `silent_s`, or that does not tell
+        within `end_s` of being stopped what it has found."""
         self._workers = workers
+        self._silent_s, self._end_s = silent_s, end_s
         self._progress: dict[str, Progress] = {}
         self._found: dict[str, Findings] = {}
 
@@ -49,19 +55,27 @@ class Fleet:
         names = list(self._workers)
         for number, name in enumerate(names):
             share = job.model_copy(update={"load": replace(job.load, share=(number, len(names)))})
-            await self._workers[name].send(share.model_dump_json())
+            await self._tell(name, share)
         for name in names:
             await self._expect_ready(name)
         for name in names:
-            await self._workers[name].send(Start().model_dump_json())
+            await self._tell(name, Start())
         try:
             async with anyio.create_task_group() as tasks:
                 for name in names:
                     tasks.start_soon(self._follow, name, watch)
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_END_S):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(self._end_s):
                 await self._stop()
+            for name in self._workers.keys() - self._found.keys():
+                self._give_up(name, f"it said nothing for {self._end_s:g} s after it was told to stop")
             raise
+
+    async def _tell(self, name: str, message: Job | Start) -> None:
+        try:
+            await self._workers[name].send(message.model_dump_json())
+        except ConnectionClosed as error:
+            raise WorkerError(f"the worker {name} is gone: {error}") from error
 
     async def _expect_ready(self, name: str) -> None:
         try:
@@ -84,14 +98,22 @@ class Fleet:
         """Until the worker is done."""
         try:
             while name not in self._found:
-                message = FROM_WORKER.validate_json(await self._workers[name].recv())
+                with anyio.fail_after(self._silent_s):
+                    message = FROM_WORKER.validate_json(await self._workers[name].recv())
                 if isinstance(message, Going):
                     self._note(name, message.progress, watch)
                 elif isinstance(message, Done):
                     self._found[name] = message.findings
+                elif isinstance(message, Failed):
+                    self._give_up(name, message.message)
+        except TimeoutError:
+            self._give_up(name, f"it said nothing for {self._silent_s:g} s")
         except (ConnectionClosed, ValueError) as error:
-            fault = f"the worker {name} is gone, and what it found with it: {error}"
-            self._found[name] = Findings([], 0.0, Audit.of_all([]), (fault,))
+            self._give_up(name, str(error))
+
+    def _give_up(self, name: str, why: str) -> None:
+        fault = f"the worker {name} is gone, and what it found with it: {why}"
+        self._found[name] = Findings([], 0.0, Audit.of_all([]), (fault,))
 
     def _note(self, name: str, progress: Progress, watch: Callable[[Progress], object]) -> None:
         self._progress[name] = progress

@@ -32,7 +32,7 @@ from server.client.load.search import Search
 from server.client.load.server_side import Page, ServerSide, fetch_page, metrics_url
 from server.client.load.targets import target_name
 from server.client.load.wire import Target
-from server.domain.errors import ServerError
+from server.domain.errors import ServerError, alone
 
 RAMP_S_PER_CALLER = 0.05
 MOST_RAMP_S = 5.0
@@ -123,8 +123,10 @@ class Measurement:
         try:
             async with fleet as self._fleet:
                 return await self._until_interrupted(place, voicebox)
-        except WorkerError as error:
-            raise UnreachableError(str(error)) from error
+        except (WorkerError, ExceptionGroup) as error:
+            if isinstance(wrong := alone(error), WorkerError):
+                raise UnreachableError(str(wrong)) from error
+            raise
 
     async def _until_interrupted(self, place: Place, voicebox: Voicebox) -> bool:
         """Measure, and tell whether Ctrl-C came before the end."""

@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from server.client.load.audit import Audit
 from server.client.load.fleet import Fleet, WorkerError, connected
-from server.client.load.jobs import FROM_WORKER, Done, make_job
+from server.client.load.jobs import FROM_WORKER, Done, Job, Ready, make_job
 from server.client.load.place import Place
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
@@ -140,6 +142,54 @@ async def test_a_worker_says_what_it_cannot_do_and_serves_on() -> None:
             await fleet.run(job, ignore)
         await fleet.run(job.model_copy(update={"protocol": "voice.v1"}), ignore)
         assert fleet.findings.calls
+
+
+@asynccontextmanager
+async def silent_worker(
+    *, silent_s: float = 60.0, end_s: float = 10.0
+) -> AsyncIterator[tuple[Fleet, Job, anyio.Event]]:
+    """A worker that begins, and then tells nothing; a job for it, and an event that is set when it has begun."""
+    started = anyio.Event()
+
+    async def hold(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.send(Ready().model_dump_json())
+        await connection.recv()
+        started.set()
+        await connection.wait_closed()
+
+    async with serve(hold, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}/") as connection:
+            job = make_job(
+                Place("ws://localhost", Voice), "voice.v1", MIX, voicebox(*MIX.scenarios), LOAD, seed=1
+            )
+            yield Fleet({"far": connection}, silent_s=silent_s, end_s=end_s), job, started
+
+
+async def test_a_worker_that_tells_nothing_any_more_is_given_up_and_named() -> None:
+    async with silent_worker(silent_s=0.1) as (fleet, job, _):
+        with anyio.fail_after(10):
+            await fleet.run(job, ignore)
+        assert [fault.split(" is gone")[0] for fault in fleet.findings.faults] == ["the worker far"]
+
+
+async def test_a_worker_that_does_not_tell_what_it_found_is_named_when_the_load_is_cancelled() -> None:
+    async with silent_worker(end_s=0.1) as (fleet, job, started), anyio.create_task_group() as tasks:
+        tasks.start_soon(fleet.run, job, ignore)
+        await started.wait()
+        tasks.cancel_scope.cancel()
+    assert fleet.findings.faults == (
+        "the worker far is gone, and what it found with it: it said nothing for 0.1 s after it was told to stop",
+    )
+
+
+async def test_a_worker_that_is_gone_before_a_load_is_named() -> None:
+    async with AsyncExitStack() as stack:
+        fleet, job, _ = await stack.enter_async_context(silent_worker())
+        await stack.aclose()
+        with pytest.raises(WorkerError, match="the worker far is gone"):
+            await fleet.run(job, ignore)
 
 
 def test_findings_survive_the_way() -> None:

@@ -5,15 +5,19 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from server.client.load.audit import Limits
 from server.client.load.html_report import html
-from server.client.load.measurement import Measurement, Order
+from server.client.load.measurement import Measurement, Order, UnreachableError
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
 from server.client.load.runner import Load
 from server.client.load.script import Mix
+from server.client.load.targets import Voice
 from server.client.load.text_reports import table
+from server.client.load.worker import worker
 from tests.server.client.load.booth import scenario
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
@@ -43,6 +47,18 @@ async def test_an_interrupted_run_ends_with_a_report() -> None:
     assert (report.interrupted, report.steps[0].calls) == (True, 2)
     assert "(interrupted)" in table(report)
     assert "(interrupted)" in html(report)
+
+
+async def test_a_worker_that_cannot_do_its_share_is_named() -> None:
+    async with reference_server(QUICK) as url, worker("127.0.0.1", 0, None) as (port, _):
+        one = replace(
+            order(url, Load(1.0, callers=1)),
+            target=Voice,
+            protocol="nowhere:Target",
+            workers=(f"127.0.0.1:{port}",),
+        )
+        with pytest.raises(UnreachableError, match=f"the worker 127.0.0.1:{port} cannot do this: --protocol"):
+            await Measurement(one, lambda: None, lambda _: None).run()
 
 
 async def test_a_machine_that_stood_still_makes_the_run_invalid() -> None:
