@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,9 @@ from server.client.keeping import check_place
 from server.client.plan import Plan
 from server.client.recital import hold
 from server.domain.errors import ServerError
+
+_BY_FILE_OR_TEXT = ("out", "barge_in_after", "transcript", "max_wait", "json")
+_BY_MICROPHONE = ("input_device", "output_device", "list_devices")
 
 _EXAMPLES = """examples:
   stageflow-voice talk                                         by microphone; Ctrl-C ends
@@ -86,9 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.url = session_url(arguments.url)
     if arguments.audio and arguments.text:
         raise ServerError("--text goes without an audio file: one of them is said")
+    by_microphone = not arguments.audio and not arguments.text
+    if by_microphone:
+        _refuse(arguments, _BY_FILE_OR_TEXT, "an audio file or --text; without one, your microphone is used")
+    else:
+        _refuse(arguments, _BY_MICROPHONE, "your microphone, which is not used with an audio file or --text")
+    if arguments.text:
+        _refuse(arguments, ("barge_in_after",), "an audio file: a text interrupts nobody")
     code = 1
     try:
-        by_microphone = not arguments.audio and not arguments.text
         code = _by_microphone(arguments) if by_microphone else anyio.run(hold, Plan.of(arguments), _say)
         sys.stdout.flush()
     except* BrokenPipeError:
@@ -104,12 +114,6 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
     from server.client.conversation import Wish, converse
     from server.client.sound import list_devices
 
-    for option in ("out", "barge_in_after", "transcript", "max_wait"):
-        if getattr(arguments, option) is not None:
-            name = f"--{option.replace('_', '-')}"
-            raise ServerError(
-                f"{name} goes with an audio file or --text; without one, your microphone is used"
-            )
     if arguments.list_devices:
         print(list_devices())
         return 0
@@ -120,6 +124,14 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
         arguments.url, arguments.api_key, arguments.input_device, arguments.output_device, arguments.record
     )
     return anyio.run(converse, wish, Captions(lambda text: print(text, end="", flush=True), columns))
+
+
+def _refuse(arguments: argparse.Namespace, options: Sequence[str], goes_with: str) -> None:
+    """Raises ServerError if one of these options was given."""
+    for option in options:
+        value = getattr(arguments, option)
+        if value is not None and value is not False:
+            raise ServerError(f"--{option.replace('_', '-')} goes with {goes_with}")
 
 
 def _ms(text: str) -> int:

@@ -51,8 +51,21 @@ def test_what_the_microphone_needs_is_named(fault: str, remedy: str, tmp_path: P
     assert remedy in talk(PYTHONPATH=str(tmp_path))
 
 
-def test_what_goes_with_a_file_alone_is_refused_without_one() -> None:
-    assert "--barge-in-after goes with an audio file or --text" in talk("--barge-in-after", "800ms")
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--barge-in-after", "800ms"), "--barge-in-after goes with an audio file or --text;"),
+        (("--json",), "--json goes with an audio file or --text;"),
+        (("--text", "hi", "--barge-in-after", "0ms"), "--barge-in-after goes with an audio file:"),
+        (("--text", "hi", "--input-device", "1"), "--input-device goes with your microphone,"),
+        ((CLIP, "--list-devices"), "--list-devices goes with your microphone,"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["talk", *words, "--url", "ws://127.0.0.1:1/"]) == 1
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
