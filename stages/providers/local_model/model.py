@@ -20,7 +20,7 @@ from stageflow.tools import Tool
 from stages.errors import ErrorKind, ProviderRejected
 from stages.ports import ModelCapabilities, ModelEvent, OneTool, ToolChoice
 from stages.providers.local_model.engine import Engine, Generated, UnirtEngine
-from stages.providers.local_model.prompt import CALL, END, prompt_of, schema_of
+from stages.providers.local_model.prompt import CALL, END, prompt_of, schema_of, without_oldest
 from stages.providers.openai.answer import Answer
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Job, Worker
@@ -28,8 +28,9 @@ from stages.runtime.worker import Job, Worker
 MOST_TOKENS = 512
 """Of an answer: it is spoken."""
 
-_MOST_CHARS_A_TOKEN = 4
-"""A prompt of more characters than would fit by this is refused before it is read."""
+_CHARS_A_TOKEN, _MOST_CHARS_A_TOKEN = 3, 4
+"""A prompt of more characters than fit by the first, beside an answer, loses its oldest turns; one that then still has
+more than would fit by the second is refused before it is read."""
 
 
 class LocalModelSettings(BaseModel):
@@ -53,6 +54,8 @@ class LocalModel:
         self._engine = engine
         self._worker = worker
         self._context_tokens = context_tokens
+        self._room_chars = (context_tokens - min(MOST_TOKENS, context_tokens // 4)) * _CHARS_A_TOKEN
+        """For a prompt beside its answer."""
 
     @classmethod
     def from_settings(cls, settings: LocalModelSettings) -> Self:
@@ -78,6 +81,9 @@ class LocalModel:
         offered = () if tool_choice == "none" else tools
         must_call = bool(offered) and (tool_choice == "required" or isinstance(tool_choice, OneTool))
         prompt = prompt_of(messages, offered)
+        room = self._room_chars
+        if len(prompt) > room:
+            prompt = prompt_of(without_oldest(messages, len(prompt) - room, room // 4), offered)
         limit = self._context_tokens * _MOST_CHARS_A_TOKEN
         if len(prompt) > limit:
             raise ProviderRejected(

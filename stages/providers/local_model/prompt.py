@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 
 from stageflow.context import Message
 from stageflow.tools import Tool
@@ -38,6 +39,17 @@ def prompt_of(messages: Sequence[Message], tools: Sequence[Tool]) -> str:
         told.append(Message(role="user", content=NOTHING_SAID))
     turns += [_turn(*_as_written(message)) for message in told]
     return "".join([*turns, "<|im_start|>assistant\n"])
+
+
+def without_oldest(messages: Sequence[Message], over_chars: int, step_chars: int) -> list[Message]:
+    """What is left of a conversation that is so many characters too long: what is the system's, and the newest turns,
+    the last one always. As much goes as makes up whole steps: so the next prompts begin alike, and are read quickly."""
+    told = [message for message in messages if message.role != "system"]
+    to_go = -(-over_chars // step_chars) * step_chars
+    begins = [place for place, message in enumerate(told) if message.role == "user"]
+    gone = list(accumulate((len(_turn(*_as_written(message))) for message in told), initial=0))
+    first = next((place for place in begins if gone[place] >= to_go), begins[-1] if begins else 0)
+    return [*(message for message in messages if message.role == "system"), *told[first:]]
 
 
 def schema_of(tools: Sequence[Tool], choice: ToolChoice) -> dict[str, object]:

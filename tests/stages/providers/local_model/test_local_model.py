@@ -4,6 +4,7 @@ answers, by the real one."""
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -143,6 +144,21 @@ async def test_a_conversation_that_is_too_long_is_refused_before_it_is_read() ->
         with pytest.raises(ProviderRejected, match="the local model takes 16384"):
             await events_of(model, [Message(role="user", content="word " * 20_000)])
     assert engine.prompts == []
+
+
+async def test_of_a_long_conversation_it_is_told_the_newest_turns_and_prompts_begin_alike() -> None:
+    engine, told = WordEngine(), [Message(role="system", content="Be kind.")]
+    async with answering(engine) as model:
+        for number in range(40):
+            told.append(Message(role="user", content=f"Question {number}: {'word ' * 100}"))
+            await events_of(model, told)
+            told.append(Message(role="assistant", content=f"Answer {number}."))
+    last = engine.prompts[-1]
+    assert last.startswith("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nQuestion 2")
+    assert "Question 39" in last
+    assert max(map(len, engine.prompts)) < (4096 - 512) * 3
+    grown = [later.startswith(before[: -len("assistant\n")]) for before, later in pairwise(engine.prompts)]
+    assert grown.count(False) <= 5, "most begin with all of the one before"
 
 
 async def test_what_fails_is_a_provider_error() -> None:
