@@ -1,10 +1,10 @@
 """Moonshine from samples to text: a blocking function whose cost goes with the length of the speech.
 
-What it needs is seen to here: speech at a level that it knows,
-a little silence on both sides, and a second opinion where the first is doubtful. Doubtful is what ran in circles, what
-says one thing again and again, what is improbable, and what has far fewer words than there is voice. Then it is read
-again with other silence around it, and at last in parts, cut at its pauses: numbers in groups are read whole that way.
-A word or two that are over and a little improbable are read twice, and the more probable reading counts.
+What it needs is seen to here: speech at a level that it knows, a little silence on both sides, and a second opinion
+where the first is doubtful. Doubtful is what ran in circles, what says one thing again and again, what is improbable,
+and what has far fewer words than there is voice. Then it is read again with other silence around it, and at last in
+parts, cut at its pauses: numbers in groups are read whole that way. A word or two that are over and a little improbable
+are read twice, and the more probable reading counts.
 """
 
 import math

@@ -1,10 +1,9 @@
 """The embedded recognisers: Whisper tiny.en, or another model that reads stretches, behind one worker thread that all
 sessions share.
 
-Finals overtake partials, and a partial that is under way makes room for them. A partial is a reading of the
-utterance so far, made about every 0.8 s of new audio, or as often as the model says, while the worker has nothing
-else to do; words on which
-two readings in a row agree are stable and never taken back.
+Finals overtake partials, and a partial that is under way makes room for them. A partial is a reading of the utterance
+so far, made as often as the model says while the worker has nothing else to do (Whisper: every 0.8 s of new audio);
+words on which two readings in a row agree are stable and never taken back.
 
 An utterance remembers its newest reading, so nothing is read twice: not the beginning of what is long, and
 nothing at all when only quiet was added since. A caller may therefore ask for the final as soon as the voice
