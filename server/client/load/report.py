@@ -12,16 +12,13 @@ from server.client.load.audit import Audit, Limits
 from server.client.load.calibration import Bar, Bars
 from server.client.load.figures import PERCENTILES, Distribution, reckon
 from server.client.load.objectives import Objective, judge
-from server.client.load.run import Findings
+from server.client.load.run import DRAWN, Findings
 from server.client.load.search import Search
 from server.client.load.server_side import ServerFigures
 from server.client.load.turns import Turn
 
 _BINS_MS = 50
 _MOST_TURNS = 2_000
-_DRAWN_TURNS = 200
-"""Of so many a load, the newest, the packets are kept, so that they can be drawn."""
-
 _MOST_AUDIO_S = 20.0
 
 
@@ -165,8 +162,8 @@ def step_report(
         generator=_generator(audit),
         invalid=[*audit.faults(limits), *run.faults],
         server=server,
-        turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-_DRAWN_TURNS]]
-        + [_turn(turn, is_drawn=True) for turn in turns[-_DRAWN_TURNS:]],
+        turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-DRAWN]]
+        + [_turn(turn, is_drawn=True) for turn in turns[-DRAWN:]],
         worst=[_turn(turn, is_drawn=True, with_audio=True) for turn in run.worst],
     )
 

@@ -9,6 +9,8 @@ from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 
 WORST = 10
 """Turns whose audio is kept."""
+DRAWN = 200
+"""The newest turns, whose packets and marks are kept, so that they can be drawn; those of the worst are, too."""
 
 _TOLD = ("gaps", "missed", "lost", "refused")
 
@@ -81,6 +83,7 @@ class Run:
     cpu_s: float = 0.0
     due_frames: int = 0
     worst: list[Turn] = field(default_factory=list)
+    _newest: list[Turn] = field(default_factory=list)
     _live: dict[int, CallRecord] = field(default_factory=dict)
     _over: Progress = field(default_factory=Progress)
     """Of the calls that are over: a long run is not counted anew each second."""
@@ -94,7 +97,7 @@ class Run:
         """It is over, or never came about."""
         del self._live[call.number]
         self._over = Progress.of_all([self._over, _progress_of(call)])
-        self._keep_worst(call)
+        self._keep_some(call)
 
     def audit(self) -> Audit:
         """What the generator did."""
@@ -115,11 +118,12 @@ class Run:
         known = Progress.of_all([self._over, *map(_progress_of, self._live.values())])
         return replace(known, lasted_s=self.lasted_s, talking=self.talking)
 
-    def _keep_worst(self, call: CallRecord) -> None:
-        """Keep the audio of the ten turns that were waited for longest, and of no others."""
-        found = [*self.worst, *call.turns]
-        self.worst = worst_of(found)
+    def _keep_some(self, call: CallRecord) -> None:
+        """Keep audio and packets of the turns that will be shown, and of no others: a run may be long."""
+        found, newest = [*self.worst, *call.turns], [*self._newest, *call.turns]
+        self.worst, self._newest = worst_of(found), newest[-DRAWN:]
         drop_audio(found, self.worst)
+        drop_packets([*found, *newest[:-DRAWN]], [*self.worst, *self._newest])
 
 
 def _progress_of(call: CallRecord) -> Progress:
@@ -146,3 +150,11 @@ def drop_audio(turns: Sequence[Turn], kept: Sequence[Turn]) -> None:
     for turn in turns:
         if id(turn) not in ids:
             turn.audio = None
+
+
+def drop_packets(turns: Sequence[Turn], kept: Sequence[Turn]) -> None:
+    """Keep the packets and marks of these alone."""
+    ids = {id(turn) for turn in kept}
+    for turn in turns:
+        if id(turn) not in ids:
+            turn.packets, turn.marks = [], []

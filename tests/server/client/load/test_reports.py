@@ -15,7 +15,7 @@ from server.client.load.html_report import html
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
 from server.client.load.report import Report, bars_report, schema, step_report, whole_report
-from server.client.load.run import Run
+from server.client.load.run import DRAWN, Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
 from server.client.load.timelines import timeline
@@ -119,6 +119,21 @@ def test_the_page_needs_no_network_and_runs_nothing() -> None:
     assert {source.split(",")[0] for source in page.sources} == {"data:audio/wav;base64"}
     assert page.tags.count("audio") == 20
     assert page.tags.count("svg") >= 2 + 1 + 20
+
+
+def test_a_long_run_keeps_the_packets_of_the_turns_that_are_drawn_and_of_no_others() -> None:
+    whole, turns = Run(lasted_s=20.0), []
+    for number in range(DRAWN + 50):
+        v2v_ms = 5_000.0 if number == 3 else 500.0 + number
+        turn = Turn(number, "long", 1, Kind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms)
+        turn.packets, turn.marks = [(number + 1.5, 200.0)], [(number + 1.4, "answer done")]
+        record = CallRecord(number, "long", 0.0, turns=[turn])
+        whole.began(record)
+        whole.ended(record)
+        turns.append(turn)
+    kept = [turn.call for turn in turns if turn.packets]
+    assert kept == [3, *range(50, DRAWN + 50)], "the one that was waited for longest, and the newest"
+    assert [turn.call for turn in turns if turn.marks] == kept
 
 
 def test_a_turn_is_drawn_with_its_packets_its_marks_and_what_waited() -> None:
