@@ -39,10 +39,10 @@ class Live:
 
     session: Session
     owner: str
-    keeps: Callable[[int], str] = lambda unsettled_ms: ""
+    keeps: Callable[[int], str] | None = None
     """What its dialect keeps, if its client can come back."""
     is_gone: bool = False
-    """Whether another node, or another session, has gone on with it."""
+    """Whether it is not to be written down any more: it is over, or somebody else has gone on with it."""
     saved_at: float = 0.0
     writing: anyio.Lock = field(default_factory=anyio.Lock)
     """So that what is written last is the newest."""
@@ -50,7 +50,8 @@ class Live:
     def snapshot(self, node: str, last_seq: int | None = None) -> Snapshot:
         """It is of this node, or of none; see `Session.snapshot`."""
         snapshot = self.session.snapshot(last_seq)
-        return replace(snapshot, owner=self.owner, node=node, dialect=self.keeps(snapshot.unsettled_ms))
+        dialect = "" if self.keeps is None else self.keeps(snapshot.unsettled_ms)
+        return replace(snapshot, owner=self.owner, node=node, dialect=dialect)
 
 
 class Conversations:
@@ -72,23 +73,38 @@ class Conversations:
 
     @asynccontextmanager
     async def kept(
-        self, session: Session, owner: str, keeps: Callable[[int], str] = lambda unsettled_ms: ""
+        self, session: Session, owner: str, keeps: Callable[[int], str] | None = None
     ) -> AsyncIterator[None]:
-        """The session lives within; what was said is kept for a while when it is over."""
+        """The session lives within; what was said is kept for a while when it is over. `keeps` is what its dialect
+        keeps, if its client can come back."""
         live = self.live[session.id] = Live(session, owner, keeps)
-        if self.node:
+        if self._is_written(live):
             session.watch(partial(self._note, live))
         try:
-            if self.node:
-                await self.save(live)
+            await self.save(live)
             yield
         finally:
-            with anyio.CancelScope(shield=True):
-                if self._keep_s and not live.is_gone:
-                    await self._write(replace(live.snapshot(""), dialect="", answer=None), self._keep_s)
             self._changed.pop(session.id, None)
+            with anyio.CancelScope(shield=True):
+                await self._end(live)
             if self.live.get(session.id) is live:
                 del self.live[session.id]
+
+    async def _end(self, live: Live) -> None:
+        async with live.writing:  # what is being written is not to come behind it
+            if live.is_gone:
+                return
+            live.is_gone = True
+            written = await self.read(live.session.id) if self._is_written(live) else None
+            if written is None or written.node in ("", self.node):  # else another node goes on with it
+                await self.close(replace(live.snapshot(""), answer=None))
+
+    async def close(self, snapshot: Snapshot) -> None:
+        """Keep what was said in a session that is over, as long as that is kept, and nothing else of it."""
+        if self._keep_s:
+            await self._write(replace(snapshot, node="", dialect="", missed=None), self._keep_s)
+        elif self.node:
+            await self._store.take(_key(snapshot.session_id), self._now())
 
     async def find(self, session_id: str, owner: str) -> Snapshot | None:
         """What was said in that session, if the owner is the one who opened it; nobody else gets it again, and if it is
@@ -114,8 +130,10 @@ class Conversations:
         return None if data is None else read_snapshot(data)
 
     async def save(self, live: Live) -> None:
-        """Write a session down now, unless somebody else has it."""
+        """Write a session down now, if such a session is, and unless somebody else has it."""
         self._changed.pop(live.session.id, None)
+        if not self._is_written(live):
+            return
         live.saved_at = self._now()
         async with live.writing:
             if not live.is_gone:
@@ -138,6 +156,10 @@ class Conversations:
                 if live.session.id in self._changed:
                     await self.save(live)
             await anyio.sleep(SAVED_EVERY_S)
+
+    def _is_written(self, live: Live) -> bool:
+        """Whether it is written down while it lives: others share the store, and may ask for what was said."""
+        return bool(self.node) and (self._keep_s > 0 or live.keeps is not None)
 
     def _note(self, live: Live, is_urgent: bool) -> None:
         is_due = is_urgent or self._now() - live.saved_at >= WORDS_EVERY_S
