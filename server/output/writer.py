@@ -1,5 +1,6 @@
 """The writer of a session: the only one to touch its socket, and the one who keeps its time in between."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -91,6 +92,8 @@ class Writer:
         self.sent_bytes = 0
         """Of all frames so far; of text its characters, which are nearly all ASCII."""
         self._playout = playout
+        self._rest: deque[str | bytes] = deque()
+        """Frames of the newest event that have not gone to the link."""
         self._changed: Callable[[bool], None] = lambda is_urgent: None
 
     def watch(self, changed: Callable[[bool], None]) -> None:
@@ -103,7 +106,7 @@ class Writer:
         frames = self._link.ring.after(last_seq)
         if frames is None:
             return None
-        missed = [frame for frame in frames if isinstance(frame, str)]
+        missed = [frame for frame in (*frames, *self._rest) if isinstance(frame, str)]
         for event in self._outbound.drain():
             missed += [frame for frame in self._dialect.encode(event) if isinstance(frame, str)]
         return tuple(missed)
@@ -121,20 +124,29 @@ class Writer:
 
     async def send(self, event: Event) -> None:
         """Send one event. Raises WireClosed."""
+        if self._rest:
+            await self._send_rest()
         before_bytes = self.sent_bytes
-        for frame in self._dialect.encode(event):
+        self._rest.extend(self._dialect.encode(event))
+        await self._send_rest(event.duration_s if isinstance(event, ResponseAudio) else 0.0)
+        if isinstance(event, ResponseAudio):
+            self._playout.audio_left(self.sent_bytes - before_bytes)
+        elif isinstance(event, WORTH_KEEPING):
+            self._changed(not isinstance(event, WordsTimed))
+
+    async def _send_rest(self, audio_s: float = 0.0) -> None:
+        """Send the frames that are made, of `audio_s` if it is audio. What is not sent when it is cancelled waits for
+        the next time."""
+        while self._rest:
+            frame = self._rest.popleft()
             self.sent_bytes += len(frame)
-            if isinstance(event, ResponseAudio):
-                self._unread.sent(self.sent_bytes, event.duration_s)
+            if audio_s:
+                self._unread.sent(self.sent_bytes, audio_s)
             if self._link.buffered_bytes:
                 await self._send_late(frame)
             else:
                 self._unread.seconds(self.sent_bytes - len(frame))
                 await self._link.send(frame)
-        if isinstance(event, ResponseAudio):
-            self._playout.audio_left(self.sent_bytes - before_bytes)
-        elif isinstance(event, WORTH_KEEPING):
-            self._changed(not isinstance(event, WordsTimed))
 
     @property
     def _allowed_unread_s(self) -> float:
@@ -170,6 +182,8 @@ class Writer:
                     continue
                 if self._link.unsent:
                     await self._link.catch_up()
+                if self._rest:
+                    await self._send_rest()
                 event = self._outbound.take(now)
                 if event is not None:
                     await self.send(event)
