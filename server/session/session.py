@@ -83,7 +83,7 @@ class Session:
             begin_owing(restored, base)
         self._offer = offer
         self._restored = restored
-        self._expires_at_s = 0
+        self._expires_at_s = _ends_at_unix_s(services, restored)
         self.id = base.session_id
         self.link = base.link
         self._listening = listening_of(base)
@@ -173,12 +173,10 @@ class Session:
     def _begin(self) -> None:
         """Tell the client, unless it has the session already."""
         base, services, restored = self._base, self._base.services, self._restored
-        now, unix_time_s = base.now(), int(services.unix_time_s())
+        now = base.now()
         self._lifetime.begin(now)
-        self._expires_at_s = unix_time_s + services.limits.max_session_s
         if restored is not None and restored.is_moving:
-            self._lifetime.begins_at = now - max(0, self._expires_at_s - restored.ends_at_unix_s)
-            self._expires_at_s = restored.ends_at_unix_s
+            self._lifetime.begins_at = now - max(0, _ends_at_unix_s(services, None) - self._expires_at_s)
             return
         known = () if restored is None else tuple(item.id for item in restored.items)
         conversation_id, config = base.ids.new("conv"), base.config.current
@@ -221,6 +219,13 @@ class Session:
     def remind(self, delay_s: float, text: str) -> Callable[[], None]:
         """Say `text` in `delay_s` seconds, or as soon as nobody speaks; see `Announcements.remind`."""
         return self._answering.announcements.remind(delay_s, text)
+
+
+def _ends_at_unix_s(services: Services, restored: Snapshot | None) -> int:
+    """When it has lived as long as it may: one that moves, since it began at the first of its nodes."""
+    if restored is not None and restored.is_moving:
+        return restored.ends_at_unix_s
+    return int(services.unix_time_s()) + services.limits.max_session_s
 
 
 def _base_of(

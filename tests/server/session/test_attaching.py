@@ -1,5 +1,7 @@
 """A session outlives its connection, if it is given the time."""
 
+import json
+
 import anyio
 import pytest
 
@@ -22,6 +24,21 @@ class BrokenWire(QueueWire):
         if len(self.seen) >= self.takes:
             raise WireClosed
         await super().send(frame)
+
+
+class FullWire(QueueWire):
+    """Takes nothing behind the first event of a type."""
+
+    buffered_bytes = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = ""
+
+    async def send(self, frame: str | bytes) -> None:
+        await super().send(frame)
+        if isinstance(frame, str) and json.loads(frame)["type"] == self.last:
+            await anyio.sleep_forever()
 
 
 def ids(*wires: QueueWire) -> list[str]:
@@ -131,3 +148,51 @@ def test_a_second_connection_takes_over_from_one_that_is_still_there() -> None:
     assert first.closed == (1000, "taken over")
     assert second.types().count("response.created") == 1
     assert "error" not in second.types()
+
+
+@pytest.mark.parametrize("how", ["handed over", "dropped"])
+def test_the_rest_of_an_event_that_the_line_did_not_take_is_not_lost(how: str) -> None:
+    """A response's end is two frames."""
+    first, full, second = QueueWire(), FullWire(), QueueWire()
+    full.last = "response.done"
+
+    async def story(stage: Stage) -> None:
+        nonlocal first
+        first = stage.wire
+        await first.until("x_voices")
+        stage.session.link.attach(full)
+        stage.wire = full
+        stage.ask("what time is it")
+        await full.until("response.done")
+        if how == "handed over":
+            missed = stage.session.snapshot(len(first.seen) + len(full.seen)).missed
+            assert missed is not None
+            assert [json.loads(frame)["type"] for frame in missed][:1] == ["rate_limits.updated"]
+        await anyio.sleep(30.0)
+        assert full.closed is not None, "it does not read"
+        stage.session.link.attach(second, len(first.seen) + len(full.seen))
+        stage.wire = second
+        if how == "dropped":
+            await second.until("rate_limits.updated")
+
+    play(lambda: Stage("It is noon.", dialect=voice_v1, grace_s=100.0), story)
+    if how == "dropped":
+        told = ids(first, full, second)
+        assert told == numbered(1, len(told))
+
+
+def test_a_session_that_has_not_begun_knows_already_when_its_time_is_over() -> None:
+    """Another node that goes on with it would end it at once."""
+    ends_at: list[int] = []
+
+    def stage_of() -> Stage:
+        stage = Stage("Hello.")
+        ends_at.append(stage.session.snapshot().ends_at_unix_s)
+        return stage
+
+    async def story(stage: Stage) -> None:
+        await stage.wire.until("session.created")
+        ends_at.append(stage.session.snapshot().ends_at_unix_s)
+
+    play(stage_of, story)
+    assert ends_at[0] == ends_at[1] > 0
