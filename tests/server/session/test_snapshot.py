@@ -96,9 +96,19 @@ def test_the_oldest_items_are_left_out_of_what_would_be_too_large() -> None:
     assert len(read.items) > 50
 
 
-def test_what_is_too_large_but_for_its_items_is_written_without() -> None:
-    data = write_snapshot(Snapshot("sess_1", missed=("x" * MAX_SNAPSHOT_BYTES,), dialect="d"))
-    assert read_snapshot(data) == Snapshot("sess_1")
+def test_what_was_missed_gives_way_to_what_was_said() -> None:
+    kept = Snapshot("sess_1", kept_items(conversation()), dialect="d")
+    data = write_snapshot(replace(kept, missed=("x" * MAX_SNAPSHOT_BYTES,)))
+    assert read_snapshot(data) == kept
+
+
+LARGE = "x" * MAX_SNAPSHOT_BYTES
+
+
+@pytest.mark.parametrize("large", [Snapshot("s", dialect=LARGE), Snapshot("s", dialect="d", says=(LARGE,))])
+def test_what_is_too_large_but_for_its_items_is_written_without(large: Snapshot) -> None:
+    data = write_snapshot(replace(large, owner="one", node="node_1"))
+    assert read_snapshot(data) == Snapshot("s", owner="one", node="node_1")
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"session_id": 1}', b'{"session_id": "s", "items": [{}]}'])
