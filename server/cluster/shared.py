@@ -82,6 +82,9 @@ class SharedStore:
     async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
         """See `Store.write`."""
         check_size(key, value)
+        await self._memory.take(
+            key, now
+        )  # of the time when the store was lost; it would outlive what is written now
         await self._ask(lambda store: store.write(key, value, lease_s, now))
 
     async def read(self, key: str, now: float) -> bytes | None:

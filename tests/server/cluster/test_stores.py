@@ -166,3 +166,30 @@ async def test_a_call_that_is_cancelled_while_it_tries_lets_the_next_one_try() -
         await store.read("k", NOW)
         assert state(store) is StoreState.REACHED
         await store.close()
+
+
+class FarStore(MemoryStore):
+    """A store that can be out of reach."""
+
+    is_lost = False
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        if self.is_lost:
+            raise OSError
+        await super().write(key, value, lease_s, now)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_came_after() -> None:
+    clock, far = Clock(), FarStore()
+    store = SharedStore(far, (), clock)
+    far.is_lost = True
+    await store.write("k", b"old", 3600, NOW)
+    assert await store.read("k", NOW) == b"old"
+    far.is_lost = False
+    clock.now += RETRY_S
+    await store.write("k", b"new", 60, NOW)
+    await far.take("k", NOW)  # another node
+    assert await store.read("k", NOW) is None
