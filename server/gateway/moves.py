@@ -67,13 +67,14 @@ class Moves:
         """The session of a client that has come back to this node, as its own one has left it. Raises NotResumed."""
         call = {"session": ticket.session_id, "token": token_digest(claim.token), "last_seq": claim.last_seq}
         answer = await self._ask(ticket.node, call)
-        if answer is not None and not answer["done"]:
+        if answer is not None and not answer.get("done"):
             raise try_again() if answer.get("gone") else not_resumed()
         await self._returns.switch(claim.token, ticket)
         snapshot = _left(answer) or await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
             raise self._returns.not_found()
         if answer is not None and snapshot.missed is None:
+            await self._conversations.close(snapshot)
             raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
         how = "was handed over" if answer is not None else "goes on where its node was last heard of"
         log.info("the session %s", how, extra={"session": ticket.session_id})
@@ -102,19 +103,19 @@ class Moves:
     def _heard(self, data: bytes, tasks: TaskGroup) -> None:
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
-        if not isinstance(message, dict) or "call" not in message:
+        if not isinstance(message, dict) or not isinstance(message.get("call"), str):
             log.warning("%d bytes in the mailbox of this node mean nothing to it", len(data))
         elif "session" in message:
             if self._under_way < MAX_AT_ONCE:
+                self._under_way += 1
                 tasks.start_soon(self._answer, message)
         elif (waiting := self._calls.get(message["call"])) is not None:
             waiting[1].update(message)
             waiting[0].set()
 
     async def _answer(self, call: Message) -> None:
-        self._under_way += 1
         try:
             told = await self._hand_over(call) | {"call": call["call"]}
             await self._store.tell(_mailbox(call["from"]), json.dumps(told).encode())
@@ -128,17 +129,19 @@ class Moves:
         live = conversations.live.get(call["session"])
         if live is None:
             return {"done": False, "gone": True}
-        written = await conversations.read(call["session"])
-        if live.is_gone or (written is not None and written.node != conversations.node):
-            live.is_gone = True  # another node has gone on with it while this one could not be heard
-            self._returns.forget(live.session.id)
-            live.session.end(SessionOver(TAKEN_OVER, "another node has taken over"))
-            return {"done": False}
-        token = call.get("token")
-        if token is not None and not self._returns.accepts(live.session.id, token):
-            return {"done": False}
-        self._returns.forget(live.session.id)
         async with live.writing:  # what was written before is not to overtake what the other node writes
+            written = await conversations.read(live.session.id)
+            if conversations.live.get(live.session.id) is not live:
+                return {"done": False, "gone": True}
+            if live.is_gone or (written is not None and written.node != conversations.node):
+                live.is_gone = True  # another node has gone on with it while this one could not be heard
+                self._returns.forget(live.session.id)
+                live.session.end(SessionOver(TAKEN_OVER, "another node has taken over"))
+                return {"done": False}
+            token = call.get("token")
+            if token is not None and not self._returns.accepts(live.session.id, token):
+                return {"done": False}
+            self._returns.forget(live.session.id)
             snapshot = conversations.take_over(live, call.get("last_seq"))
         snapshot = replace(snapshot, node=conversations.node)
         return {"done": True, "left": write_snapshot(snapshot).decode()}

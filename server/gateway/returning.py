@@ -20,6 +20,7 @@ from websockets.datastructures import Headers
 from server.cluster.shared import may_be_behind
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
+from server.domain.ids import new_id
 from server.domain.values import ResumeOffer
 from server.domain.wire import ResumableDialect, Wire, WireClosed
 from server.gateway.handshake import offered_subprotocols
@@ -169,25 +170,26 @@ class Returns:
         return try_again() if may_be_behind(self._store, self._now()) else not_resumed()
 
     async def switch(self, token: str, ticket: Ticket) -> None:
-        """Have the store say that the session is this node's: of several nodes that want it at once, one has it. Raises
-        NotResumed."""
-        lock = f"moving:{ticket.session_id}"
-        if await self._store.claim(lock, self.node, 1, SWITCH_S, self._now()):
+        """Have the store say that the session is this node's: of several connections that want it at once, to whichever
+        nodes, one has it. Raises NotResumed."""
+        lock, holder = f"moving:{ticket.session_id}", new_id("move")
+        if await self._store.claim(lock, holder, 1, SWITCH_S, self._now()):
             raise try_again()
         try:
             value = await self._store.read(_key(token), self._now())
             if value is None or _read_ticket(value) != ticket:
-                raise try_again()  # another node was faster
+                raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
             await self._store.write(_key(token), _write_ticket(mine), self._lease_s, self._now())
         finally:
-            await self._store.release(lock, self.node)
+            await self._store.release(lock, holder)
 
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
         for kept in tuple(self._kept.values()):
             for key in tuple(kept.token_keys):
-                await self._store.write(key, self._written(kept), self._lease_s, self._now())
+                if key in kept.token_keys:  # else another node has it meanwhile
+                    await self._store.write(key, self._written(kept), self._lease_s, self._now())
 
     async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""

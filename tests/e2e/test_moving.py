@@ -207,7 +207,14 @@ async def test_nonsense_in_the_mailbox_of_a_node_harms_nobody() -> None:
         await client.receive_until("session.created")
         async with open_store(nodes.store.url) as store:
             for node in nodes.apps:
-                for message in (b"{", b"[]", b'{"call": 1}', b'{"call": 1, "session": "sess_1"}'):
+                for message in (
+                    b"{",
+                    b"[" * 50_000,
+                    b"[]",
+                    b'{"call": 1}',
+                    b'{"call": []}',
+                    b'{"call": "1", "session": []}',
+                ):
                     assert await store.tell(f"node:{node.node}", message)
         client.lead_to(nodes.urls[1])
         await ask(client, "what time is it", "text")
