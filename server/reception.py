@@ -154,10 +154,10 @@ class Reception:
         pinned = self.secrets.find(key) if route.opened_by is OpenedBy.KEY_OR_SECRET else None
         not_honoured: tuple[IgnoredSetting, ...] = ()
         recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
-        if earlier.claim is None:
-            earlier, not_honoured = await self._earlier(connection.request, visitor)
-        else:
+        if earlier.claim is not None:
             recorder = None  # what another node has begun is not all there
+        elif not self._is_full:  # else the earlier session would end for nothing
+            earlier, not_honoured = await self._earlier(connection.request, visitor)
         opening = Opening(
             route.defaults(sources.session_config, path),
             sources.abilities,
@@ -170,8 +170,7 @@ class Reception:
         )
         dialect = route.make(opening)
         earlier.restore(dialect, opening.ids)
-        is_full = self.roster.unready is Unready.FULL  # while it drains, nobody gets through the door
-        if is_full and earlier.claim is None:
+        if self._is_full and earlier.snapshot is None:
             await _refuse(wire, dialect, sources.settings.limits.max_sessions)
             return
         name = sources.key_name(key)
@@ -198,6 +197,10 @@ class Reception:
                 conversation = self.conversations.kept(session, visitor.owner or "")
             await kept.enter_async_context(conversation)
             await self._run_session(session, dialect, name if pinned is None else "client-secret")
+
+    @property
+    def _is_full(self) -> bool:
+        return self.roster.unready is Unready.FULL  # while it drains, nobody gets through the door
 
     async def _earlier(
         self, request: Request, visitor: Visitor

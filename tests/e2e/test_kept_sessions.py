@@ -84,6 +84,19 @@ async def test_a_session_that_is_open_still_is_taken_over_with_a_client_secret_o
                 await answered(second, "and now")
 
 
+async def test_a_server_that_is_full_does_not_end_the_session_that_another_is_to_go_on_with() -> None:
+    async with (
+        live_server(ScriptedModel("It is noon."), limits={"max_sessions": 1}) as server,
+        RealtimeClient(server.url) as first,
+    ):
+        session_id = (await opened(first))["id"]
+        async with RealtimeClient(f"{server.url}?session_id={session_id}") as second:
+            while await second.receive() is not None:
+                pass
+            assert second.close_code == 1013
+        await answered(first, "what time is it")
+
+
 async def client_secret(port: int, key: str) -> str:
     def fetch() -> str:
         request = urllib.request.Request(
