@@ -4,7 +4,7 @@ A server that is to stop takes no more of them. Those that there are may go on f
 told that it is over (`end`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -54,14 +54,15 @@ class Roster:
             self._sessions.discard(session)
             self._idle.set()
 
-    async def drain(self, patience_s: float, *, may_move: bool = False) -> None:
-        """Take no more sessions, and return when the last one is over, or patience is. With `may_move` each is sent to
-        another node at the end of its turn. Cancel-safe."""
+    async def drain(self, patience_s: float, *, may_move: Callable[[], bool] | None = None) -> None:
+        """Take no more sessions, and return when the last one is over, or patience is. As long as they `may_move` each
+        is sent to another node at the end of its turn. Cancel-safe."""
         self._is_draining = True
         with anyio.move_on_after(patience_s) as scope:
             asked = set[Session]()
-            while may_move and self._sessions:
-                self._send_away(asked, scope.deadline - anyio.current_time())
+            while may_move is not None and self._sessions:
+                if may_move():
+                    self._send_away(asked, scope.deadline - anyio.current_time())
                 await anyio.sleep(LOOK_S)
             await self._until_empty()
 
