@@ -178,6 +178,7 @@ async def recording(loop: FollowedLoop, ids: Ids, sink: Sink) -> AsyncIterator[D
             how = "over"
         finally:
             notes.finish(how)
+            door.deeds.clear()  # nothing can be done to the session any more
             for give_up in door.on_finish:
                 give_up()
             group.cancel_scope.cancel()

@@ -73,12 +73,18 @@ class DoorSession(Session):
 
     async def attach(self, wire: Wire, last_seq: int | None, greeting: str | None) -> Wire:
         """See `Session.attach`."""
+        if not self._door.deeds:
+            raise WireClosed
         done: asyncio.Future[Wire] = self._door.loop.create_future()
+        refuse = partial(_refuse, done)
+        self._door.on_finish.append(refuse)
         self._door.notes.deed(
             "attach", [last_seq, greeting], partial(self._attach, wire, last_seq, greeting, done)
         )
-        self._door.on_finish.append(partial(_refuse, done))
-        return await done
+        try:
+            return await done
+        finally:
+            self._door.on_finish.remove(refuse)
 
     def _attach(
         self, wire: Wire | None, last_seq: int | None, greeting: str | None, done: asyncio.Future[Wire]

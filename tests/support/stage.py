@@ -294,6 +294,7 @@ class Stage:
             grace_s=grace_s,
             share=share or LoopShare(STEPS_A_TURN),
         )
+        self.services = services
         self.session = Session(wire, dialect(config), services, config, ids=ids if door is None else door.ids)
         self.loop_turns = 0
         """How often the loop went round while the story was told."""
