@@ -18,6 +18,7 @@ from server.cluster.shared import StoreState, store_state
 from server.cluster.store import MemoryStore, Store
 from server.config.agents import Crew
 from server.config.providers import ROLES, Providers
+from server.config.recording import RecordingRules
 from server.config.settings import Settings
 from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
@@ -117,19 +118,25 @@ class App:
 
         Raises ConfigError when it cannot be opened.
         """
-        sources, door = self._reception.sources, self._reception.door
-        settings, limits = sources.settings, sources.settings.limits
-        intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
-        memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
+        sources = self._reception.sources
+        settings = sources.settings
         own_tools = partial(sources.services.new_ports, lambda *_: lambda: None, "nobody")
         await anyio.to_thread.run_sync(make_ready, sources.providers.voice.rate_hz, own_tools)
         await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
-        if settings.record.dir is not None:
-            self._reception.recorder = recorder = Recorder(settings.record)
-            await recorder.prepare()
+        async with self._recorded(settings.record), await self._open_port(settings) as server:
+            try:
+                yield server
+            finally:
+                await self._roster.end()
+
+    async def _open_port(self, settings: Settings) -> Server:
+        """Raises ConfigError when it cannot be opened."""
+        limits, door = settings.limits, self._reception.door
+        intake = IntakeLimits(bytes_per_s=limits.max_bytes_per_s)
+        memory = FrameMemory(limits.max_large_frames_bytes, limits.max_frame_bytes)
         try:
-            listener = await serve(
+            return await serve(
                 self._reception.converse,
                 settings.listen_host,
                 settings.port,
@@ -147,13 +154,20 @@ class App:
             )
         except (OSError, UnicodeError) as error:
             raise cannot_bind(settings.listen_host, settings.port, error) from error
-        async with listener as server:
-            try:
-                yield server
-            finally:
-                await self._roster.end()
-                if self._reception.recorder is not None:
-                    await self._reception.recorder.close()
+
+    @asynccontextmanager
+    async def _recorded(self, rules: RecordingRules) -> AsyncIterator[None]:
+        """Sessions that are opened within are recorded, if the rules want it; they are over before it ends."""
+        if rules.dir is None:
+            yield
+            return
+        recorder = Recorder(rules)
+        await recorder.prepare()
+        self._reception.recorder = recorder
+        try:
+            yield
+        finally:
+            await recorder.close()
 
     async def watch(self) -> None:
         """Warm the language models up, and measure the process for `/metrics`. Returns only when cancelled."""
@@ -174,8 +188,11 @@ class App:
     async def drain(self) -> None:
         """Refuse new sessions, and wait for those that run, as long as the settings have it; where nodes share a store
         they are sent to another one."""
-        may_move = store_state(self._store) is not None
-        await self._roster.drain(self._reception.sources.settings.drain_s, may_move=may_move)
+        patience_s, store = self._reception.sources.settings.drain_s, self._store
+        if store_state(store) is None:
+            await self._roster.drain(patience_s)
+        else:  # without the store no other node could have them
+            await self._roster.drain(patience_s, may_move=lambda: store_state(store) is StoreState.REACHED)
 
     # --- what the door asks --------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from server.__main__ import main
 from server.cli.replayed import replay_file
+from server.cluster.store import MemoryStore
 from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ConfigError
 from server.journal.file import JournalError
@@ -180,10 +181,18 @@ async def test_a_server_on_another_loop_says_that_it_cannot_record(tmp_path: Pat
             pass
 
 
+class RemoteStore(MemoryStore):
+    """Takes its time, so that a session is over before it is kept."""
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        await anyio.sleep(0.1)
+        await super().write(key, value, lease_s, now)
+
+
 async def stopped(folder: Path) -> None:
     """The server ends while a client is there."""
     async with AsyncExitStack() as clients:
-        async with live_server(record={"dir": folder}) as server:
+        async with live_server(in_store=RemoteStore(), record={"dir": folder}) as server:
             client = await clients.enter_async_context(connect(server.url))
             await ask(client, "hello", "text")
             await hear(client, "response.done")
@@ -198,3 +207,4 @@ def test_what_is_done_to_a_session_from_outside_is_replayed(tmp_path: Path) -> N
     replayed = replay_file(path)
     assert replayed.differences == []
     assert any("close 1001" in line for line in replayed.lines)
+    assert replayed.journal.how == "over", "the file is written to its end"

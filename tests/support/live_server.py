@@ -75,6 +75,7 @@ async def live_server(
     db: Any = None,
     dialects: Any = DIALECTS,  # a DialectTable
     crew: Any = None,  # a Crew
+    in_store: Any = None,  # a Store
     **settings: object,
 ) -> AsyncIterator[LiveServer]:
     """A server on a free port that hears "hello there" in whatever is said, and waits for no client that is gone unless
@@ -92,7 +93,7 @@ async def live_server(
         tool_servers=tool_servers,
         db=db,
     )
-    async with App(chosen, providers, crew or Crew(hook=pipeline), dialects).listening() as server:
+    async with App(chosen, providers, crew or Crew(hook=pipeline), dialects, in_store).listening() as server:
         yield LiveServer(server.sockets[0].getsockname()[1], voice)
 
 
