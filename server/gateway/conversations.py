@@ -85,10 +85,12 @@ class Conversations:
             yield
         finally:
             self._changed.pop(session.id, None)
-            with anyio.CancelScope(shield=True):
-                await self._end(live)
-            if self.live.get(session.id) is live:
-                del self.live[session.id]
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._end(live)
+            finally:
+                if self.live.get(session.id) is live:
+                    del self.live[session.id]
 
     async def _end(self, live: Live) -> None:
         async with live.writing:  # what is being written is not to come behind it
@@ -154,8 +156,14 @@ class Conversations:
             self._wake = anyio.Event()
             for live in tuple(self._changed.values()):
                 if live.session.id in self._changed:
-                    await self.save(live)
+                    await self._save_if_possible(live)
             await anyio.sleep(SAVED_EVERY_S)
+
+    async def _save_if_possible(self, live: Live) -> None:
+        try:
+            await self.save(live)
+        except Exception:  # of one session; the node goes on
+            log.exception("a session could not be written down", extra={"session": live.session.id})
 
     def _is_written(self, live: Live) -> bool:
         """Whether it is written down while it lives: others share the store, and may ask for what was said."""

@@ -5,6 +5,7 @@ word that was heard, which is why its words and their places are in it; what the
 client, from the place in its microphone up to which the words are known.
 """
 
+import json
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from server.response.pending import Pending
 from server.session.base import SessionBase
 from server.session.listening import Listening
 from server.turntaking.floor_table import State
+from stages.text.whole import whole_values
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ _ADAPTER = TypeAdapter(Snapshot)
 
 def write_snapshot(snapshot: Snapshot) -> bytes:
     """The snapshot as it is kept, in MAX_SNAPSHOT_BYTES at most."""
-    while len(data := _ADAPTER.dump_json(snapshot, exclude_defaults=True)) > MAX_SNAPSHOT_BYTES:
+    while len(data := _as_json(snapshot)) > MAX_SNAPSHOT_BYTES:
         if sum(map(len, snapshot.missed or ())) > MAX_SNAPSHOT_BYTES // 2:
             snapshot = replace(snapshot, missed=None)
         elif snapshot.items:
@@ -81,6 +83,14 @@ def write_snapshot(snapshot: Snapshot) -> bytes:
         else:
             snapshot = Snapshot(snapshot.session_id, owner=snapshot.owner, node=snapshot.node)
     return data
+
+
+def _as_json(snapshot: Snapshot) -> bytes:
+    try:
+        return _ADAPTER.dump_json(snapshot, exclude_defaults=True)
+    except ValueError:  # a text of some tool's has half a character, which UTF-8 cannot hold
+        values = _ADAPTER.dump_python(snapshot, mode="json", exclude_defaults=True)
+        return json.dumps(whole_values(values)).encode()
 
 
 def read_snapshot(data: bytes) -> Snapshot | None:

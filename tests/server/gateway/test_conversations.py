@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import anyio
+import pytest
 
 from server.cluster.store import MemoryStore
 from server.gateway.conversations import Conversations
@@ -84,3 +85,41 @@ def test_a_node_that_was_only_slow_leaves_what_another_has_written() -> None:
         assert kept.node == "node_2"
 
     play(lambda: Stage("Hello."), story)
+
+
+def test_a_session_that_cannot_be_written_down_ends_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    faults: list[Exception] = []
+
+    def keeps_at_times(unsettled_ms: int) -> str:
+        if faults:
+            raise faults[0]
+        return "{}"
+
+    async def nothing() -> None:
+        pass
+
+    async def story(stage: Stage) -> None:
+        conversations = of_node(MemoryStore(), 300.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(conversations.run, nothing)
+            async with conversations.kept(stage.session, "owner", keeps_at_times):
+                faults.append(RuntimeError("it cannot be kept"))
+                stage.ask("what time is it", "text")
+                await stage.wire.until("response.done")
+                await anyio.sleep(1.0)
+                assert "could not be written down" in caplog.text
+                faults.clear()
+                stage.ask("and now", "text")
+                await anyio.sleep(1.0)
+                kept = await conversations.read(stage.session.id)
+                assert kept is not None
+                assert kept.items[-2].generated == "and now"
+                faults.append(RuntimeError("it cannot be kept"))
+                with pytest.raises(RuntimeError):
+                    async with conversations.kept(stage.session, "owner", keeps_at_times):
+                        pass
+                assert not conversations.live
+                faults.clear()
+            tasks.cancel_scope.cancel()
+
+    play(lambda: Stage("It is noon.", "Still noon."), story)

@@ -102,6 +102,17 @@ def test_what_was_missed_gives_way_to_what_was_said() -> None:
     assert read_snapshot(data) == kept
 
 
+def test_half_a_character_that_a_tool_has_given_is_kept_as_one_that_was_lost() -> None:
+    said = Conversation()
+    call = OwnCall(ToolCall("c1", "look", {"cut": "\ud83d\ude00"}), None, 0, None, "cut \ud83d")
+    said.add(Entry("own", "assistant", kind="call", own=call))
+    read = read_snapshot(write_snapshot(Snapshot("sess_1", kept_items(said))))
+    assert read is not None
+    own = read.items[0].own
+    assert own is not None
+    assert (own.arguments, own.result) == ({"cut": "\U0001f600"}, "cut \ufffd")
+
+
 LARGE = "x" * MAX_SNAPSHOT_BYTES
 
 
