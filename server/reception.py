@@ -71,7 +71,7 @@ class Earlier:
             raise not_resumed()
         try:
             dialect.restore(self.snapshot.dialect)
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:  # another version may have written it
             log.warning("what the other node has kept is not to be had: %s", error)
             raise not_resumed() from error
         ids.told = self.snapshot.told_events
