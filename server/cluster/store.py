@@ -70,6 +70,10 @@ def check_size(key: str, value: bytes) -> None:
         raise ValueError(f"{key} has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}")
 
 
+SWEPT_EVERY_S = 60.0
+"""How often what has expired, and nobody has asked for, is looked for when something is written."""
+
+
 class Values:
     """The values of one process. Bounded: beyond `max_bytes` what expires first is forgotten."""
 
@@ -77,10 +81,16 @@ class Values:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: dict[str, tuple[bytes, float]] = {}
+        self._swept_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
         """See `Store.write`."""
         check_size(key, value)
+        if now - self._swept_at >= SWEPT_EVERY_S:
+            self._sweep(now)
         self._drop(key)
         self._kept[key] = value, now + lease_s
         self._bytes += len(value)
@@ -104,6 +114,11 @@ class Values:
     def _drop(self, key: str) -> None:
         value, _ = self._kept.pop(key, (b"", 0.0))
         self._bytes -= len(value)
+
+    def _sweep(self, now: float) -> None:
+        self._swept_at = now
+        for key in [key for key, (_, until) in self._kept.items() if until <= now]:
+            self._drop(key)
 
     def _forget(self) -> None:
         for key in sorted(self._kept, key=lambda key: self._kept[key][1]):

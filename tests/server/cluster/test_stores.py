@@ -9,7 +9,7 @@ import redis.asyncio  # noqa: F401 - before there is a loop that it would block
 from redis.exceptions import RedisError
 
 from server.cluster.shared import RETRY_S, SharedStore, StoreState
-from server.cluster.store import MAX_VALUE_BYTES, Budget, MemoryStore, Store
+from server.cluster.store import MAX_VALUE_BYTES, SWEPT_EVERY_S, Budget, MemoryStore, Store, Values
 from server.cluster.valkey import ValkeyStore
 from tests.support.store_server import StoreServer, store_server
 
@@ -166,6 +166,15 @@ async def test_a_call_that_is_cancelled_while_it_tries_lets_the_next_one_try() -
         await store.read("k", NOW)
         assert state(store) is StoreState.REACHED
         await store.close()
+
+
+def test_what_nobody_asks_for_any_more_does_not_stay_in_memory() -> None:
+    values = Values()
+    values.write("said", b"words", 300.0, NOW)
+    values.write("other", b"", 3600.0, NOW + 299.0)
+    assert len(values) == 2
+    values.write("other", b"", 3600.0, NOW + 300.0 + SWEPT_EVERY_S)
+    assert len(values) == 1
 
 
 class FarStore(MemoryStore):
