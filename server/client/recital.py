@@ -109,25 +109,26 @@ class _Talk:
         return True
 
     async def _write(self, conversation: anyio.CancelScope) -> None:
-        """Each text, when the one before it has been answered; that of the last one ends the conversation."""
-        timeout_s = self._plan.timeout_s
-        with (
-            suppress(ConnectionClosed),
-            anyio.move_on_after(timeout_s) as patience,
-        ):  # the listener tells of the rest
+        """Each text, when the one before it has been answered; that of the last one, or none in time, ends the
+        conversation."""
+        with suppress(ConnectionClosed):  # the listener tells of it
             for text in self._plan.texts:
-                self._answered = anyio.Event()
-                self._printer.said("you", text)
-                content = [{"type": "input_text", "text": text}]
-                self._asked_s.append(anyio.current_time())
-                item = {"type": "message", "role": "user", "content": content}
-                await self._client.send("conversation.item.create", item=item)
-                await self._client.send("response.create")
-                await self._answered.wait()
+                with anyio.move_on_after(self._plan.timeout_s) as patience:
+                    await self._ask(text)
+                if patience.cancelled_caught:
+                    self._give_up("")
+                    break
             conversation.cancel()
-        if patience.cancelled_caught:
-            self._give_up("")
-            conversation.cancel()
+
+    async def _ask(self, text: str) -> None:
+        self._answered = anyio.Event()
+        self._printer.said("you", text)
+        content = [{"type": "input_text", "text": text}]
+        self._asked_s.append(anyio.current_time())
+        item = {"type": "message", "role": "user", "content": content}
+        await self._client.send("conversation.item.create", item=item)
+        await self._client.send("response.create")
+        await self._answered.wait()
 
     async def _speak(self, conversation: anyio.CancelScope) -> None:
         """Each recording, when the one before it has been answered or was waited for long enough; that ends the
