@@ -144,10 +144,10 @@ class SessionFile:
                 self._file = os.fdopen(handle, "wb")
                 self._file.write(MAGIC)
             self._file.write(self._compress.compress(encode(record)))
-        except (OSError, UnknownValue, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # of one session; the thread writes for the others too
             if not self.refused:
-                self.refused = str(error)
-                log.warning("%s cannot be recorded any more: %s", self._path.name, error)
+                self.refused = str(error) or type(error).__name__
+                log.warning("%s cannot be recorded any more: %s", self._path.name, self.refused)
 
     def _end(self) -> None:
         if self._file is not None:
