@@ -11,18 +11,26 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from server.client.load.jobs import TO_WORKER, Done, Failed, Going, Job, Ready, Start
+from server.client.load.jobs import TO_WORKER, Done, Failed, Going, Job, Ready, Start, Stop
 from server.client.load.run import Run
 from server.client.load.runner import Runner
 from server.domain.errors import ServerError
 
 MOST_BYTES = 1 << 28
 """All that is said in a mix, or all turns of a long run."""
+IDLE_S = 300.0
+"""A controller from which no job comes for so long is gone, also with its connection open: others may have the
+worker."""
 
 
 @asynccontextmanager
-async def worker(host: str, port: int, key: str | None) -> AsyncIterator[tuple[int, anyio.Event]]:
-    """Serve controllers, one at a time. Gives the port, and an event that is set when the first has gone."""
+async def worker(
+    host: str, port: int, key: str | None, *, idle_s: float = IDLE_S
+) -> AsyncIterator[tuple[int, anyio.Event]]:
+    """Serve controllers, one at a time, each until it goes or gives no job for `idle_s`.
+
+    Gives the port, and an event that is set when the first has gone.
+    """
     gone, lock = anyio.Event(), anyio.Lock()
 
     def check(connection: ServerConnection, request: Request) -> Response | None:
@@ -40,8 +48,8 @@ async def worker(host: str, port: int, key: str | None) -> AsyncIterator[tuple[i
     async def hold(connection: ServerConnection) -> None:
         async with lock:
             try:
-                with suppress(ConnectionClosed):
-                    await _Service(connection).serve()
+                with suppress(ConnectionClosed, TimeoutError):
+                    await _Service(connection, idle_s).serve()
             finally:
                 gone.set()
 
@@ -54,14 +62,15 @@ async def worker(host: str, port: int, key: str | None) -> AsyncIterator[tuple[i
 class _Service:
     """One controller's."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: ServerConnection, idle_s: float) -> None:
         self._connection = connection
+        self._idle_s = idle_s
 
     async def serve(self) -> None:
-        """One job after another. Raises ConnectionClosed when the controller goes."""
+        """One job after another. Raises ConnectionClosed when the controller goes, TimeoutError if nothing comes."""
         while True:
             try:
-                message = TO_WORKER.validate_json(await self._connection.recv())
+                message = await self._next()
                 if isinstance(message, Job):
                     await self._do(message)
             except (ServerError, ValidationError, ValueError) as error:
@@ -71,7 +80,7 @@ class _Service:
         voicebox = await anyio.to_thread.run_sync(job.voicebox)
         runner = Runner(job.place(), job.mix, voicebox, job.load, job.seed)
         await self._tell(Ready())
-        if not isinstance(TO_WORKER.validate_json(await self._connection.recv()), Start):
+        if not isinstance(await self._next(), Start):
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._report, runner.so_far, tasks.cancel_scope)
@@ -79,6 +88,10 @@ class _Service:
             await runner.run()
             tasks.cancel_scope.cancel()
         await self._tell(Done(findings=runner.so_far.findings()))
+
+    async def _next(self) -> Job | Start | Stop:
+        with anyio.fail_after(self._idle_s):
+            return TO_WORKER.validate_json(await self._connection.recv())
 
     async def _until_stopped(self, scope: anyio.CancelScope) -> None:
         """The controller says that it is enough, or is gone."""

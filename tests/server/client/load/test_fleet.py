@@ -167,6 +167,16 @@ async def silent_worker(
             yield Fleet({"far": connection}, silent_s=silent_s, end_s=end_s), job, started
 
 
+async def test_a_controller_that_gives_no_job_leaves_the_worker_to_others() -> None:
+    async with worker("127.0.0.1", 0, None, idle_s=0.1) as (port, gone):
+        async with connect(f"ws://127.0.0.1:{port}/") as silent:
+            with anyio.fail_after(20):
+                await silent.wait_closed()
+                await gone.wait()
+        async with connected([f"127.0.0.1:{port}"], None):
+            pass
+
+
 async def test_a_worker_that_tells_nothing_any_more_is_given_up_and_named() -> None:
     async with silent_worker(silent_s=0.1) as (fleet, job, _):
         with anyio.fail_after(10):
