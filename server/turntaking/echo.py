@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from audio.levels import loud_dbfs
 from server.conversation.heard import SpokenPiece, said_between
 from server.conversation.utterance import Utterance
-from server.turntaking.interruption import Loudness, is_echo, words_of
+from server.turntaking.interruption import ECHO_WORDS, Loudness, is_echo, words_of
 from stages.ports import Transcript
 from stages.text.speakable import speakable
 
@@ -161,9 +161,11 @@ class EchoEar:
             return found
         dbfs = loud_dbfs(sound)
         audible, words = self.audible(utterance), words_of(speakable(found.text))
-        if is_echo(words, words_of(audible), self.levels.like(dbfs)):
+        whose = self.levels.like(dbfs)
+        if is_echo(words, words_of(audible), whose):
             self.levels.heard_echo(dbfs)
             return replace(found, text="", no_speech=1.0, words=())
-        if not audible:
+        # A word or two as loud as an echo may be the rest of one, of which nobody knows any more that it was audible.
+        if not audible and (whose is not Loudness.ECHO or len(words) >= ECHO_WORDS):
             self.levels.heard_person(dbfs)
         return found

@@ -108,6 +108,8 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     line = " ".join(words)
     if _any_of(policy.commands).match(line):
         return OverlapVerdict.INTERRUPT
+    if evidence.loudness is Loudness.ECHO and len(words) < ECHO_WORDS:  # a piece of an echo, misheard
+        return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     if not evidence.is_over and line in " ".join(audible or words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
     contents = [word for word in _any_of(policy.backchannels).sub("", line).split() if not is_hum(word)]

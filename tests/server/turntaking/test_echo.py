@@ -113,6 +113,16 @@ def test_an_echo_is_learnt_and_then_known_by_its_level() -> None:
     assert scene.ear.loudness(scene.sound(400, -20)) is Loudness.PERSON
 
 
+def test_a_word_as_loud_as_the_echo_is_not_taken_for_the_level_of_the_person() -> None:
+    scene = Scene()
+    scene.words_left("for four people", 1000, dbfs=-42)
+    scene.clock.agent_quiet_ms = 1500
+    assert scene.words_left("One.", 4000, ms=400, dbfs=-41) == "One."
+    assert scene.ear.levels.person is None
+    scene.words_left("I would like a table", 4000, dbfs=-38)
+    assert scene.ear.levels.person == pytest.approx(-38, abs=4)  # that of its loud part
+
+
 @pytest.mark.parametrize(
     ("person", "echo", "sound", "found"),
     [

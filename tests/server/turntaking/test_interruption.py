@@ -197,7 +197,9 @@ AUDIBLE = "your table for four people is booked"
         ("table", Loudness.UNKNOWN, OverlapVerdict.DISMISS),
         ("for four", Loudness.ECHO, OverlapVerdict.DISMISS),
         ("four", Loudness.PERSON, OverlapVerdict.INTERRUPT),  # they say it again
-        ("tonight", Loudness.ECHO, OverlapVerdict.INTERRUPT),  # of the answer, but not of this moment
+        ("tonight", Loudness.ECHO, OverlapVerdict.DISMISS),  # a piece of an echo, misheard
+        ("tonight", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),  # of the answer, but not of this moment
+        ("a reminder please", Loudness.ECHO, OverlapVerdict.INTERRUPT),
         ("a reminder please", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
         ("table for four people no wait stop it", Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
         ("stop", Loudness.ECHO, OverlapVerdict.INTERRUPT),
