@@ -5,7 +5,7 @@ import gc
 import os
 import random
 import sys
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -72,13 +72,23 @@ async def come_and_go(server: LiveServer, seconds: float, chance: random.Random)
     return calls
 
 
+async def settled(before: Usage) -> Usage:
+    """What is used once it is no more than `before`, or in a while: a session is over before its socket has closed."""
+    usage = Usage.now()
+    with anyio.move_on_after(30):
+        while usage.files > before.files or usage.tasks > before.tasks:
+            await anyio.sleep(0.05)
+            usage = Usage.now()
+    return usage
+
+
 async def test_sessions_that_come_and_go_leave_nothing() -> None:
     chance = random.Random(5)
     async with live_server(resume_grace_s=30.0, keep_s=1.0) as server:
         await come_and_go(server, max(1.0, SOAK_S / 10), chance)
         before = Usage.now()
         calls = await come_and_go(server, SOAK_S, chance)
-        after = Usage.now()
+        after = await settled(before)
     if "SOAK_S" in os.environ:
         grown = f"{before.memory_bytes / 2**20:.1f}->{after.memory_bytes / 2**20:.1f}"
         print(
@@ -86,6 +96,6 @@ async def test_sessions_that_come_and_go_leave_nothing() -> None:
             f"files {before.files}->{after.files} tasks {before.tasks}->{after.tasks}",
             file=sys.stderr,
         )
-    memory_bytes, *counts = astuple(after)
-    assert counts == [before.files, before.tasks]
-    assert memory_bytes - before.memory_bytes < MAX_GROWTH_BYTES
+    assert after.files <= before.files
+    assert after.tasks <= before.tasks
+    assert after.memory_bytes - before.memory_bytes < MAX_GROWTH_BYTES
