@@ -163,6 +163,7 @@ class _Talk:
     def _give_up(self, what: str) -> None:
         """It was waited for long enough."""
         self._unanswered += 1
+        self._exchange.give_up()
         self._printer.note(f"{what}no answer within {self._plan.timeout_s:g} s")
 
     async def _say(self, speech: Speech) -> float:
@@ -196,6 +197,8 @@ class _Talk:
                     await anyio.to_thread.run_sync(self._out.append, samples)
                 speech = self._saying
                 if speech is None or speech.is_answered:
+                    continue
+                if not self._exchange.is_awaited(seen.event["response_id"]):
                     continue
                 speech.is_answered = True
                 if speech.barge_in_after_ms is not None:

@@ -52,6 +52,39 @@ def test_a_noise_without_words_is_owed_nothing() -> None:
     assert not settled_after(*turn, started("2"), stopped("2"), transcribed("2", "hello"))[-1]
 
 
+def given_up(*before: dict[str, Any]) -> Exchange:
+    """Somebody who has gone on after this."""
+    exchange = Exchange()
+    for event in before:
+        exchange.take(event)
+    exchange.give_up()
+    return exchange
+
+
+def test_a_late_answer_to_what_was_given_up_counts_for_nothing() -> None:
+    exchange = given_up(started("1"), stopped("1"))
+    for event in (started("2"), created("a"), stopped("2"), done("a")):
+        exchange.take(event)
+    assert (exchange.answers, exchange.is_settled, exchange.is_awaited("a")) == (0, False, False)
+    for event in (created("b"), done("b")):
+        exchange.take(event)
+    assert (exchange.answers, exchange.is_settled, exchange.is_awaited("b")) == (1, True, True)
+
+
+def test_an_answer_that_goes_on_for_too_long_counts_for_nothing_either() -> None:
+    exchange = given_up(started("1"), stopped("1"), created("a"))
+    for event in (started("2"), stopped("2"), done("a")):
+        exchange.take(event)
+    assert (exchange.answers, exchange.is_settled) == (0, False)
+
+
+def test_who_was_still_speaking_is_answered_after_all() -> None:
+    exchange = given_up(started("1"))
+    for event in (stopped("1"), created("a"), done("a")):
+        exchange.take(event)
+    assert exchange.is_settled
+
+
 def test_nothing_at_all_is_not_over() -> None:
     assert (
         settled_after({"type": "session.created"}, started("1"), stopped("1"), transcribed("1", ""))
