@@ -18,7 +18,7 @@ from server.client.recital import hold
 from server.domain.errors import ServerError
 
 _BY_FILE_OR_TEXT = ("out", "barge_in_after", "transcript", "max_wait", "json")
-_BY_MICROPHONE = ("input_device", "output_device", "list_devices")
+_BY_MICROPHONE = ("input_device", "output_device", "list_devices", "headphones")
 
 _EXAMPLES = """examples:
   stageflow-voice talk                                         by microphone; Ctrl-C ends
@@ -79,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     live = parser.add_argument_group("with the microphone")
     live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
     live.add_argument("--output-device", metavar="DEVICE", help="the same for the loudspeaker")
+    live.add_argument(
+        "--headphones", action="store_true", help="the microphone cannot hear the loudspeaker: cancel no echo"
+    )
     live.add_argument("--list-devices", action="store_true", help="show what there is, and end")
 
 
@@ -121,7 +124,12 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
     if arguments.record is not None:
         check_place("--record", arguments.record)
     wish = Wish(
-        arguments.url, arguments.api_key, arguments.input_device, arguments.output_device, arguments.record
+        arguments.url,
+        arguments.api_key,
+        arguments.input_device,
+        arguments.output_device,
+        arguments.record,
+        arguments.headphones,
     )
     return anyio.run(converse, wish, Captions(lambda text: print(text, end="", flush=True), columns))
 

@@ -1,14 +1,13 @@
 """Holds one conversation from a terminal: the socket, the sound, and the time between them.
 
-One task listens to the server. The other wakes every 20 ms, sends what the microphone has heard, and asks what the
-loudspeaker has played. Nothing is queued but in the rings, which are bounded: when the server does not read, the
-microphone's is full after two seconds, and the person is told how much was lost.
+One task listens to the server. Another wakes every 20 ms, takes what the microphone has heard, and asks what the
+loudspeaker has played; a third sends, so that the sound never waits for the line. What waits is bounded: when there is
+no room for more, the microphone's ring is full after two seconds, and the person is told how much was lost.
 """
 
 import asyncio
 import json
 import signal
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
@@ -25,8 +23,11 @@ from audio.formats import Samples
 from server.client.address import named_url, unreachable
 from server.client.call import Call
 from server.client.captions import Captions
+from server.client.echo import EchoCanceller
+from server.client.intake import Intake
 from server.client.keeping import SoundFile, sound_file
 from server.client.keys import HELP, Key, Keys, typed
+from server.client.outgoing import Frame, Outgoing
 from server.client.panel import Panel
 from server.client.recording import LiveRecording
 from server.client.resuming import ResumingConnection
@@ -36,19 +37,17 @@ from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ServerError
 
 TICK_S = 0.02
-LONGEST_FRAME_S = 0.06
-MOST_ORDERS = 256
-"""Of what was typed and not yet sent; a line is sent within 20 ms."""
 
 CLOSE_S = 2.0
 """How long saying good-bye may take."""
 
 PING_S, PONG_S = 2.0, 3.0
-"""The server is asked so often whether it is there, and called lost when it does not answer for so long."""
+"""The server is asked so often whether it is there, and called lost when it does not answer, or takes nothing, for so
+long."""
 
 ECHO_WARNING = (
-    "wear headphones: without them the agent hears, and interrupts, itself; "
-    "there is no echo cancellation here, the page in the browser has it"
+    "wear headphones: without them the agent hears, and interrupts, itself; echo cancellation needs the package "
+    "pywebrtc-audio, which is in `pip install 'stageflow-voice[mic]'`"
 )
 
 
@@ -62,6 +61,8 @@ class Wish:
     speaker: str | None = None
     record: Path | None = None
     """Where both sides are written to."""
+    headphones: bool = False
+    """Whether the microphone cannot hear the loudspeaker."""
 
 
 async def converse(wish: Wish, captions: Captions) -> int:
@@ -71,7 +72,7 @@ async def converse(wish: Wish, captions: Captions) -> int:
         _sound(wish) as sound,
         _connection(wish, captions) as connection,
     ):
-        talk = _Talk(connection, sound, captions, file)
+        talk = _Talk(connection, sound, captions, file, hears_itself=not wish.headphones)
         with (
             typed(talk.take) as is_terminal,
             anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
@@ -80,7 +81,8 @@ async def converse(wish: Wish, captions: Captions) -> int:
             code = 1
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(talk.listen, tasks.cancel_scope)
-                tasks.start_soon(talk.speak, tasks.cancel_scope)
+                tasks.start_soon(talk.hear, tasks.cancel_scope)
+                tasks.start_soon(talk.send)
                 await anext(signals)
                 captions.end()
                 tasks.cancel_scope.cancel()
@@ -90,10 +92,16 @@ async def converse(wish: Wish, captions: Captions) -> int:
 
 
 class _Talk:
-    """The two tasks. Whichever finds that it is over says so, and ends the other."""
+    """The three tasks. Whichever finds that it is over says so, and ends the others."""
 
     def __init__(
-        self, connection: ResumingConnection, sound: Sound, captions: Captions, file: SoundFile | None
+        self,
+        connection: ResumingConnection,
+        sound: Sound,
+        captions: Captions,
+        file: SoundFile | None,
+        *,
+        hears_itself: bool,
     ) -> None:
         self._connection = connection
         self._sound = sound
@@ -101,22 +109,28 @@ class _Talk:
         self._call = Call(sound.playing, captions)
         self._now = asyncio.get_running_loop().time
         self._sent_samples = 0
-        sound.captured.skip_to(sound.captured.written)  # what was said while there was no server
-        self._told_lost_samples = sound.lost_samples
         self._panel = Panel()
         self._keys = Keys(is_terminal=False)
-        self._orders: deque[Mapping[str, object]] = deque(maxlen=MOST_ORDERS)
-        """Events that keys and typed lines have made, until they are sent."""
-        self._recorder = None if file is None else LiveRecording(file, sound)
+        self._outgoing = Outgoing(self._send)
+        rates_hz = (sound.microphone.rate_hz, sound.speaker.rate_hz)
+        canceller = EchoCanceller.installed(*rates_hz) if hears_itself else None
+        if hears_itself and canceller is None:
+            self._echo = ECHO_WARNING
+        else:
+            self._echo = "echo is cancelled" if hears_itself else "nothing is done about echo"
+        said_hz = rates_hz[0] if canceller is None else canceller.RATE_HZ
+        self._recorder = None if file is None else LiveRecording(file, said_hz, rates_hz[1])
+        self._intake = Intake(sound, self._panel, canceller, self._recorder)
 
     def begin(self, *, is_terminal: bool) -> None:
         """Say what there is."""
         sound, captions = self._sound, self._captions
         self._keys = Keys(is_terminal=is_terminal)
         captions.note(f"microphone: {sound.microphone.name}, loudspeaker: {sound.speaker.name}; Ctrl-C ends")
-        captions.note(ECHO_WARNING)
+        captions.note(self._echo)
         if is_terminal:
             captions.note(HELP)
+        self._put(_session(self._intake.rate_hz, sound.speaker.rate_hz))
 
     def take(self, text: str) -> None:
         """Something was typed."""
@@ -125,16 +139,11 @@ class _Talk:
                 case Key.MUTE:
                     self._panel.is_muted = not self._panel.is_muted
                 case Key.INTERRUPT:
-                    self._orders.append({"type": "output_audio_buffer.clear"})
+                    self._put({"type": "output_audio_buffer.clear"})
                 case Key.HELP:
                     self._captions.note(HELP)
                 case str():
-                    self._captions.stays("you", typed_now)
-                    content = [{"type": "input_text", "text": typed_now}]
-                    item = {"type": "message", "role": "user", "content": content}
-                    clear = {"type": "output_audio_buffer.clear"}
-                    add = {"type": "conversation.item.create", "item": item}
-                    self._orders.extend((clear, add, {"type": "response.create"}))
+                    self._write(typed_now)
         if self._keys.typing:
             self._captions.changes("you", self._keys.typing)
 
@@ -152,55 +161,66 @@ class _Talk:
         self._captions.note(f"the server has closed: {code} {reason or ''}".rstrip())
         over.cancel()
 
-    async def speak(self, over: anyio.CancelScope) -> None:
-        """Send the microphone and the reports, until the sound is gone."""
-        block = np.zeros(int(self._sound.microphone.rate_hz * LONGEST_FRAME_S), np.int16)
-        with suppress(ConnectionClosed):  # which the listener tells
-            await self._send(_session(self._sound))
-            while self._sound.is_running:
-                while count := self._sound.captured.take(block):
-                    said = self._panel.heard(block[:count])
-                    if self._recorder is not None:
-                        self._recorder.person(said)
-                    await self._send_audio(said)
-                if self._recorder is not None:
-                    await self._recorder.write()
-                while self._orders:
-                    await self._send(self._orders.popleft())
+    async def hear(self, over: anyio.CancelScope) -> None:
+        """Take what the microphone hears and report what was played, until the sound is gone."""
+        while self._sound.is_running:
+            self._intake.follow()
+            if self._outgoing.has_room:
+                for said in self._intake.frames():
+                    self._put_audio(said)
+                if lost_s := self._intake.lost_s():
+                    self._captions.note(
+                        f"{lost_s:.1f} s of the microphone were lost: the server did not read"
+                    )
                 report = self._call.move(self._now())
                 if report is not None:
-                    await self._send(report)
-                self._tell_lost()
-                if not self._keys.typing and self._panel.is_due(self._now()):
-                    self._captions.status(self._panel.line)
-                await anyio.sleep(TICK_S)
-            self._captions.note("the microphone or the loudspeaker is gone")
-            over.cancel()
+                    self._put(report)
+            if self._recorder is not None:
+                await self._recorder.write()
+            if not self._keys.typing and self._panel.is_due(self._now()):
+                self._captions.status(self._panel.line)
+            await anyio.sleep(TICK_S)
+        self._captions.note("the microphone or the loudspeaker is gone")
+        over.cancel()
+
+    async def send(self) -> None:
+        """Send what is to be sent, until the session is over."""
+        with suppress(ConnectionClosed):  # which the listener tells
+            await self._outgoing.run()
 
     async def conclude(self) -> None:
         """Keep what is to be kept."""
         if self._recorder is not None:
             await self._recorder.write(all_of_it=True)
 
-    async def _send(self, event: Mapping[str, object]) -> None:
-        await self._connection.send(json.dumps(event))
+    def _write(self, text: str) -> None:
+        """A line was typed: it is the person's turn."""
+        if not self._outgoing.has_room:
+            self._captions.note(f"not sent, since the server does not read: {text}")
+            return
+        self._captions.stays("you", text)
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        self._put({"type": "output_audio_buffer.clear"})
+        self._put({"type": "conversation.item.create", "item": item})
+        self._put({"type": "response.create"})
 
-    async def _send_audio(self, samples: Samples) -> None:
+    def _put(self, event: Mapping[str, object]) -> None:
+        self._outgoing.put(json.dumps(event))
+
+    def _put_audio(self, samples: Samples) -> None:
         data = samples.astype("<i2").tobytes()
-        await self._connection.send(pack_frame(Stream.MICROPHONE, 0, self._sent_samples, data))
+        self._outgoing.put(pack_frame(Stream.MICROPHONE, 0, self._sent_samples, data))
         self._sent_samples += len(samples)
 
-    def _tell_lost(self) -> None:
-        """Say what the server will not have heard, once it can be sent again."""
-        lost = self._sound.lost_samples - self._told_lost_samples
-        if lost:
-            self._told_lost_samples += lost
-            self._captions.note(
-                f"{lost / self._sound.microphone.rate_hz:.1f} s of the microphone were lost: the server did not read"
-            )
+    async def _send(self, frame: Frame) -> None:
+        """To a line that takes nothing for too long it is as good as lost, which brings another."""
+        with anyio.move_on_after(PONG_S) as patience:
+            await self._connection.send(frame)
+        if patience.cancelled_caught:
+            self._connection.socket.transport.abort()
 
 
-def _session(sound: Sound) -> Mapping[str, object]:
+def _session(microphone_hz: int, speaker_hz: int) -> Mapping[str, object]:
     """What the server is to know before the first sample."""
 
     def pcm(rate_hz: int) -> Mapping[str, object]:
@@ -211,8 +231,8 @@ def _session(sound: Sound) -> Mapping[str, object]:
         "session": {
             "type": "realtime",
             "audio": {
-                "input": {"format": pcm(sound.microphone.rate_hz), "transcription": {"model": "default"}},
-                "output": {"format": pcm(sound.speaker.rate_hz)},
+                "input": {"format": pcm(microphone_hz), "transcription": {"model": "default"}},
+                "output": {"format": pcm(speaker_hz)},
             },
         },
     }

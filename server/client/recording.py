@@ -8,8 +8,6 @@ import numpy as np
 from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.keeping import SoundFile
-from server.client.sample_ring import SampleRing
-from server.client.sound import Sound
 
 
 class LiveRecording:
@@ -18,30 +16,23 @@ class LiveRecording:
     RATE_HZ: ClassVar = 24_000
     WRITTEN_S: ClassVar = 1.0
     """How much is written at once."""
-    KEPT_S: ClassVar = 2.0
-    """Of what is played, until the next look at it."""
 
-    def __init__(self, file: SoundFile, sound: Sound) -> None:
+    def __init__(self, file: SoundFile, person_hz: int, agent_hz: int) -> None:
         """`file` has two channels at `RATE_HZ`. Begins now."""
         self._file = file
-        self._sound = sound
-        self._played = sound.played = SampleRing(int(sound.speaker.rate_hz * self.KEPT_S))
-        self._lost_samples = sound.lost_samples
-        rates_hz = (sound.microphone.rate_hz, sound.speaker.rate_hz)
-        self._resamplers = tuple(Resampler(rate_hz, self.RATE_HZ) for rate_hz in rates_hz)
+        self._resamplers = tuple(Resampler(rate_hz, self.RATE_HZ) for rate_hz in (person_hz, agent_hz))
         self._sides = [np.zeros(0, np.int16), np.zeros(0, np.int16)]
 
     def person(self, samples: Samples) -> None:
-        """`int16[n]` as the microphone has it, after all that was said before."""
+        """`int16[n]` at the person's rate, after all that was said before."""
         self._add(0, samples)
+
+    def agent(self, samples: Samples) -> None:
+        """`int16[n]` at the agent's rate, after all that was played before."""
+        self._add(1, samples)
 
     async def write(self, *, all_of_it: bool = False) -> None:
         """Put into the file what both sides have, when it is worth it or with `all_of_it`."""
-        if lost := self._sound.lost_samples - self._lost_samples:
-            self._lost_samples += lost
-            self._add(0, np.zeros(lost, np.int16))
-        played = np.zeros(self._played.waiting, np.int16)
-        self._add(1, played[: self._played.take(played)])
         count = min(map(len, self._sides))
         if count == 0 or (count < self.WRITTEN_S * self.RATE_HZ and not all_of_it):
             return

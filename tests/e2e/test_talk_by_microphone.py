@@ -124,7 +124,7 @@ async def test_a_voice_goes_in_and_the_answer_comes_out_until_somebody_talks_ove
     ):
         words = ("--url", tap.url, "--record", str(record))
         async with talk(*words, ALSA_CONFIG_PATH=str(card.config)) as talking:
-            await talking.until_said("Ctrl-C ends", "headphones")
+            await talking.until_said("Ctrl-C ends", "echo is cancelled")
             card.say(clip)
             await talking.until_said("you: hello there")
             await card.until(lambda: not card.is_silent(for_s=0.1))
@@ -164,7 +164,7 @@ async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_t
     ):
         url = f"127.0.0.1:{line.port}"
         async with talk("--url", url, ALSA_CONFIG_PATH=str(card.config)) as talking:
-            await talking.until_said("Ctrl-C ends", "headphones")
+            await talking.until_said("Ctrl-C ends", "echo is cancelled")
             card.say(clip)
             await talking.until_said("you: hello there")
             await card.until(lambda: not card.is_silent(for_s=0.1))
@@ -180,7 +180,7 @@ async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_t
 async def test_a_line_that_is_typed_while_talking_is_answered(tmp_path: Path) -> None:
     async with live_server() as server, sound_card(tmp_path) as card:
         async with talk("--url", server.url, ALSA_CONFIG_PATH=str(card.config)) as talking:
-            await talking.until_said("Ctrl-C ends", "headphones")
+            await talking.until_said("Ctrl-C ends", "echo is cancelled")
             assert talking.process.stdin is not None
             await talking.process.stdin.send(b"good morning\n")
             await talking.until_said("you: good morning", "agent: You said: good morning")
