@@ -14,6 +14,7 @@ and delay none.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.graph import StageSpec, upstream
@@ -68,6 +69,16 @@ meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
+class StageWaits:
+    """How long an answer waits for a stage of somebody's own without a `timeout_s`, in seconds from when it begins."""
+
+    recognise_s: float = inf
+    """For one in the place of `stt`."""
+    prepare_s: float = inf
+    """For an ENRICH or TRANSFORM that reads no stream; the other stages have limits of their own."""
+
+
+@dataclass(frozen=True, slots=True)
 class LivePipelines:
     """What the server runs for a turn."""
 
@@ -98,7 +109,9 @@ def standard_pipeline(
     )
 
 
-def live_pipelines(pipeline: Pipeline, hook: PipelineHook | None = None) -> LivePipelines:
+def live_pipelines(
+    pipeline: Pipeline, hook: PipelineHook | None = None, waits: StageWaits = StageWaits()
+) -> LivePipelines:
     """The pipeline, edited by the hook and checked, as the server runs it. Raises StageSettingsError with all
     faults."""
     edited: object = pipeline if hook is None else hook(pipeline)
@@ -107,7 +120,7 @@ def live_pipelines(pipeline: Pipeline, hook: PipelineHook | None = None) -> Live
         raise StageSettingsError("the pipeline", [what])
     if found := check_pipeline(edited):
         raise StageSettingsError("the pipeline", found)
-    answering = _without_work(edited)
+    answering = _limited(_without_work(edited), waits)
     specs = {spec.name: spec for spec in answering.stages}
     feeds, producers = specs[TTS].streams, tuple(in_stream_before(specs, TTS))
     voice = _with_room(answering)
@@ -161,6 +174,21 @@ class _Shown:
 
 def _without_work(pipeline: Pipeline) -> Pipeline:
     return Pipeline(tuple(spec for spec in pipeline.stages if spec.kind is not StageKind.WORK))
+
+
+def _limited(pipeline: Pipeline, waits: StageWaits) -> Pipeline:
+    """With a limit for each stage that has none and could be waited for without end."""
+
+    def limited(spec: StageSpec) -> StageSpec:
+        is_plain = (
+            spec.kind in (StageKind.ENRICH, StageKind.TRANSFORM) and not spec.streams and spec.name != TTS
+        )
+        limit_s = waits.recognise_s if spec.name == STT else waits.prepare_s
+        if not is_plain or isinstance(spec.stage, SttStage) or spec.timeout_s is not None or limit_s == inf:
+            return spec
+        return replace(spec, timeout_s=limit_s)
+
+    return Pipeline(tuple(map(limited, pipeline.stages)))
 
 
 def _with_room(pipeline: Pipeline) -> Pipeline:

@@ -10,7 +10,13 @@ from stageflow.errors import StageflowError
 from stages.agent_profile import AgentLimits, AgentProfile
 from stages.errors import StagesError
 from stages.guard import GuardPolicy, GuardRule
-from stages.pipeline import LivePipelines, VoicePipelineConfig, live_pipelines, standard_pipeline
+from stages.pipeline import (
+    LivePipelines,
+    StageWaits,
+    VoicePipelineConfig,
+    live_pipelines,
+    standard_pipeline,
+)
 from stages.router import Route as StageRoute
 from stages.tts import Voice, VoiceSettings
 
@@ -45,7 +51,8 @@ def build_pipelines(
             first_token_s=waits.first_token_s, gap_s=waits.token_gap_s, answer_s=waits.answer_s
         ),
     )
-    return live_pipelines(standard_pipeline(config, voice, voice_settings(settings, crew)), crew.hook)
+    standard = standard_pipeline(config, voice, voice_settings(settings, crew))
+    return live_pipelines(standard, crew.hook, StageWaits(waits.recognise_s, waits.prepare_s))
 
 
 def pipeline_faults(settings: Settings, crew: Crew) -> list[str]:

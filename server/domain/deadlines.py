@@ -12,6 +12,8 @@ class Deadlines:
     """For the words of an utterance, once they are asked for; it then counts as not recognised."""
     decide_s: float = 10.0
     """For a guard or a router, from when it begins; the turn then fails."""
+    prepare_s: float = 5.0
+    """For any other stage that the answer waits for, from when it begins; one that is optional is then left out."""
     first_token_s: float = 10.0
     """For the first sign of a chat model, with one retry in it if it fails at once; thoughts are signs."""
     token_gap_s: float = 5.0

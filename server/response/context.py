@@ -95,9 +95,9 @@ class ResponseContext:
         """What is said now when an answer takes long."""
         return self.pipelines.fillers[self.language.code]
 
-    def alive(self, run: RunId) -> None:
+    def alive(self, run: RunId, now: float) -> None:
         """A run gives a sign of life."""
-        self.inbox.alive(run, self.now())
+        self.inbox.alive(run, now)
 
     def audible(self, run: RunId) -> None:
         """The first audio of a run leaves."""

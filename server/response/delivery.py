@@ -52,8 +52,10 @@ class Delivery:
         """Take the next piece of the answer's text."""
         await self._context.outbound.share.step()
         if token and self.output.state is not StreamState.SHUT:
-            self._timeline.mark("first_token", self._context.now())
-            self._context.alive(self._timeline.run)
+            now = self._context.now()
+            self._timeline.mark("first_token", now)
+            self._context.alive(self._timeline.run, now)
+            self._limits.lives(now)
             entry = self._messages.begin_message()
             entry.generated += token
             if not entry.spoken:

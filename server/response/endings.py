@@ -9,7 +9,7 @@ from server.response.events import ResponseOutcome
 from server.response.lifecycle import HELD, LifecycleEvent, LifecycleState
 from server.response.output import ResponseOutput
 from server.response.pipeline_run import PipelineRun
-from server.response.run_limits import Undecided
+from server.response.run_limits import Overdue
 from server.response.verdicts import Verdicts
 from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
@@ -82,8 +82,8 @@ class Endings:
         await self._pipeline.say(why.refusal)
         await self.end(self.outcome("completed"))
 
-    async def apologise(self, stage: str, line: str, failure: StageFailed | Undecided) -> None:
-        """A stage has failed, or has not decided."""
+    async def apologise(self, stage: str, line: str, failure: StageFailed | Overdue) -> None:
+        """A stage has failed, or has taken too long."""
         why = failure.error if isinstance(failure, StageFailed) else line
         fields = self._fields() | {"stage": stage, "pii.error": str(why)}
         self._timeline.failed_stage = stage

@@ -66,7 +66,7 @@ class PipelineRun:
         return pipelines.voice if self._output.events.response.modality == "audio" else pipelines.text
 
     async def run(self) -> ResponseOutcome:
-        """Run it, and say how it went. Raises StageFailed, PipelineCancelled, Undecided, TooLong, and ClientError for a
+        """Run it, and say how it went. Raises StageFailed, PipelineCancelled, Overdue, TooLong, and ClientError for a
         conversation that is too long."""
         context, calls = self._context, self._output.calls
         await hear_earlier(self._question, context, self._timeline.run.turn)
@@ -90,7 +90,8 @@ class PipelineRun:
                 },
                 event_sink=watch,
                 on_end=watch.ended,
-            )
+            ),
+            self._heard_until if is_spoken else None,
         )
         return self._outcome_of(self._agent_of(graph, results))
 

@@ -23,7 +23,7 @@ from server.response.endings import Endings
 from server.response.lifecycle import LifecycleEvent
 from server.response.output import ResponseOutput
 from server.response.pipeline_run import PipelineRun
-from server.response.run_limits import RunLimits, TooLong, Undecided
+from server.response.run_limits import Overdue, RunLimits, TooLong
 from server.response.verdicts import Verdicts
 from server.telemetry.failures import line_of
 from server.telemetry.timeline import Timeline
@@ -140,7 +140,7 @@ class ResponseRun:
                 await endings.decline(stop)
             except StageFailed as failure:
                 await endings.apologise(failure.stage, line_of(failure), failure)
-            except Undecided as late:
+            except Overdue as late:
                 await endings.apologise(late.stage, str(late), late)
             except ClientError as problem:
                 await endings.apologise_for(problem)

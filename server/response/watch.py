@@ -56,21 +56,23 @@ class RunWatch:
 
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
-        self._context.alive(self._output.run_id)
+        now = self._context.now()
+        self._context.alive(self._output.run_id, now)
+        self._limits.lives(now)
         if event.type == CALLED:
             self._output.calls.start(
                 event.data["calls"]
             )  # while the words before them are still being spoken
-        elif event.type == "stage.started" and event.data["stage"] in self._roles.deciders:
-            self._limits.decides(str(event.data["stage"]))
+        elif event.type == "stage.started":
+            stage = str(event.data["stage"])
+            self._limits.begins(stage, decides=stage in self._roles.deciders)
         elif event.type not in PRIVATE_EVENTS and not event.type.startswith(_LIFE):
             self.tell(event.stage or "", event.type, event.data)
 
     def ended(self, spec: StageSpec, output: StageOutput) -> None:
         """Take the end of a stage."""
         self.outputs[spec.name] = output
-        if spec.name in self._roles.deciders:
-            self._limits.decided(spec.name)
+        self._limits.ends(spec.name)
         if (
             spec.kind is StageKind.ROUTE
             and output.status is StageStatus.OK

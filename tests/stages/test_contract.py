@@ -10,7 +10,7 @@ from stageflow.tools import ToolCall
 from stages.agent_profile import AgentProfile
 from stages.contract import AgentOutcome, Stop, check_pipeline, roles_of
 from stages.errors import StageSettingsError
-from stages.pipeline import VoicePipelineConfig, live_pipelines, standard_pipeline
+from stages.pipeline import StageWaits, VoicePipelineConfig, live_pipelines, standard_pipeline
 from stages.ports import Usage
 from stages.router import Route
 from stages.testing.fakes import EchoModel, ScriptedVoice
@@ -119,6 +119,20 @@ def test_only_guards_that_do_not_stand_in_the_stream_are_waited_for() -> None:
     for graph in (live.voice, live.text):
         assert roles_of(graph).gate == {"guard", "beside", "behind"}
         assert roles_of(graph).deciders == {"guard", "router", "behind"}
+
+
+def test_the_stages_that_have_no_limit_of_their_own_are_given_one() -> None:
+    edited = (
+        standard()
+        .replace("stt", does)
+        .insert("look_up", does, ("stt", "agent"), StageKind.ENRICH)
+        .insert("reword", does, ("look_up", "agent"), timeout_s=1.0)
+        .insert("in line", does, ("agent", "tts"))
+    )
+    live = live_pipelines(edited, waits=StageWaits(recognise_s=10.0, prepare_s=5.0))
+    for graph in (live.voice, live.text):
+        limits = {spec.name: spec.timeout_s for spec in graph.stages if spec.timeout_s is not None}
+        assert limits == {"stt": 10.0, "look_up": 5.0, "reword": 1.0}
 
 
 CALL = ToolCall("1", "look")

@@ -49,6 +49,7 @@ from stages.agent_profile import AgentProfile
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
     PipelineHook,
+    StageWaits,
     VoicePipelineConfig,
     build_say_pipeline,
     live_pipelines,
@@ -261,7 +262,8 @@ class Stage:
             ),
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
-        live = live_pipelines(standard_pipeline(stages, speaker), hook)
+        waits = StageWaits(deadlines.recognise_s, deadlines.prepare_s)
+        live = live_pipelines(standard_pipeline(stages, speaker), hook, waits)
         voice_pipeline = live.voice
         if guard is not None:
             voice_pipeline = guarded_by(guard, stages, speaker)

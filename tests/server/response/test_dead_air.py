@@ -128,6 +128,72 @@ def test_a_router_that_fails_late_is_apologised_for_and_the_next_question_is_ans
     check_trace(stage.wire.events())
 
 
+async def hung(ctx: StageContext) -> None:
+    await anyio.sleep(3600.0)
+
+
+async def halts(ctx: StageContext) -> None:
+    text = ""
+    async for token in ctx.inputs.stream("agent"):
+        text += token
+        await ctx.stream.send(token)
+        if "Three" in text:
+            await anyio.sleep(3600.0)
+
+
+OwnStages = Callable[[Pipeline], Pipeline]
+
+
+def looked_up(*, optional: bool = False, timeout_s: float | None = None) -> OwnStages:
+    def hook(pipeline: Pipeline) -> Pipeline:
+        looking = pipeline.with_stage(
+            "look_up", hung, StageKind.ENRICH, ("stt",), optional=optional, timeout_s=timeout_s
+        )
+        return looking.rewire("agent", dependencies=("stt", "router", "look_up"))
+
+    return hook
+
+
+def beside(after: str) -> OwnStages:
+    return lambda pipeline: pipeline.with_stage("look_up", hung, StageKind.ENRICH, (after,), optional=True)
+
+
+@pytest.mark.parametrize("begins", [ask, speak_and_hear])
+@pytest.mark.parametrize(
+    ("hook", "status", "words", "by_s"),
+    [
+        (looked_up(), "failed", [FILLER, APOLOGY], 10.0),
+        (looked_up(optional=True), "completed", [FILLER, "Here it is."], 8.0),
+        (looked_up(optional=True, timeout_s=0.5), "completed", ["Here it is."], 2.0),
+        (beside("stt"), "completed", ["Here it is."], 6.0),
+        (beside("agent"), "completed", ["Here it is."], 6.0),
+        (lambda pipeline: pipeline.replace("stt", hung), "failed", [FILLER, APOLOGY], 15.0),
+    ],
+)
+def test_a_stage_of_ones_own_that_hangs_costs_seconds(
+    hook: OwnStages, status: str, words: list[str], by_s: float, begins: Any
+) -> None:
+    stage = play(lambda: AheadStage("Here it is.", hook=hook), begins)
+    turn_at = next(
+        (at for at, event in stage.wire.seen if event["type"] == "input_audio_buffer.speech_stopped"), 0.0
+    )
+    assert first_audio_at(stage) - turn_at < 3.0
+    assert (done(stage)["status"], said(stage)) == (status, words)
+    assert done_at(stage) - turn_at < by_s
+    check_trace(stage.wire.events())
+
+
+def test_a_stage_that_hangs_in_the_middle_of_what_is_said_is_apologised_for() -> None:
+    def halting(pipeline: Pipeline) -> Pipeline:
+        return pipeline.insert("halting", halts, ("agent", "tts"), StageKind.TRANSFORM)
+
+    limit_s = Deadlines().think_s
+    stage = play(lambda: AheadStage("One. Two. Three. Four.", hook=halting), ask)
+    assert (done(stage)["status"], said(stage)) == ("failed", ["One. Two. Three.", APOLOGY])
+    assert limit_s < done_at(stage) < limit_s + 6.0
+    check_trace(stage.wire.events())
+
+
 def test_what_was_held_behind_the_filler_is_told_after_it_when_the_guard_lets_it_pass() -> None:
     slow = SlowGuard(blocks=False, delay_s=6.0)
     stage = play(lambda: AheadStage("Here it is.", guard=slow), ask)
