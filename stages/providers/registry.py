@@ -79,6 +79,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         ),
         "sherpa_onnx": BuiltIn("stages.providers.sherpa_onnx:SherpaOnnx", "sherpa", ("sherpa_onnx",)),
         "wyoming": BuiltIn("stages.providers.wyoming.stt:WyomingRecogniser", "wyoming", ("wyoming",)),
+        "remote": BuiltIn("stages.providers.remote.stt:RemoteRecogniser"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedRecogniser"),
     },
     "llm": {
@@ -105,6 +106,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, BuiltIn]] = {
         "inworld": BuiltIn("stages.providers.inworld:InworldVoice"),
         "rime": BuiltIn("stages.providers.rime:RimeVoice"),
         "wyoming": BuiltIn("stages.providers.wyoming.tts:WyomingVoice", "wyoming", ("wyoming",)),
+        "remote": BuiltIn("stages.providers.remote.tts:RemoteVoice"),
         "scripted": BuiltIn("stages.testing.fakes:ScriptedVoice"),
     },
     "vad": {
