@@ -48,8 +48,8 @@ APART = " ".join(f"--ignore={path}" for path in ("tests/e2e", "tests/web", *RAND
 ENDINGS = [
     f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= {APART}",
     "coverage: report went on: report --fail-under=90",
-    f"random: tests went on: -m pytest -n 2 {' '.join(RANDOM)}",
     "sockets: tests went on: -m pytest tests/e2e tests/web",
+    f"random: tests went on: -m pytest -n 2 {' '.join(RANDOM)}",
     "clients: clients went on: ",
 ]
 
