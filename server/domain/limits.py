@@ -41,10 +41,10 @@ class Limits(BaseModel):
     send_timeout_s: float = Field(10.0, ge=0.1, le=60.0)
     """How long one frame may take to leave, at most, before the client counts as a slow consumer; half of it is
     always granted."""
-    max_unread_s: float = Field(2.5, ge=1.0, le=60.0)
-    """Audio of an answer that the client's network has not taken when it should have been played; beyond it the client
-    is closed as a slow consumer. A network that stalls for a second, and TCP's wait after it, are within it. With a
-    longer lead it is a second more than the lead."""
+    max_unread_s: float = Field(2.0, ge=1.0, le=60.0)
+    """Audio of an answer that the client's network has not taken, beyond the lead, when it should have been played: for
+    so long the client has had nothing to play. Then it is closed as a slow consumer. A network that stalls for a
+    second, and TCP's wait after it, are within it."""
     max_items: int = Field(1000, ge=10, le=100_000)
     """Entries of a conversation; the oldest go first."""
     max_context_tokens: int = Field(16_000, ge=500, le=2_000_000)

@@ -26,8 +26,8 @@ from server.output.unread import UnreadPlayout
 EVENTS_A_STEP = 4
 """Events that are sent, at most, before it is the turn of the others."""
 
-SPARE_S = 1.0
-"""How long a client may be without audio, beyond the lead that it was given."""
+LOOK_EVERY_S = 0.5
+"""Audio that may be sent before it is looked whether the network takes it: the system's buffer would hide a minute."""
 
 
 WORTH_KEEPING = (
@@ -80,7 +80,8 @@ class Writer:
         time: SessionTime,
         playout: Playout,
     ) -> None:
-        """`patience_s` is what one frame may take, `max_unread_s` what may be unread of an answer's audio."""
+        """`patience_s` is what one frame may take, `max_unread_s` what may be unread of an answer's audio, beyond the
+        lead."""
         self._link = link
         self._dialect = dialect
         self._outbound = outbound
@@ -142,29 +143,30 @@ class Writer:
             self.sent_bytes += len(frame)
             if audio_s:
                 self._unread.sent(self.sent_bytes, audio_s)
-            if self._link.buffered_bytes:
+            if self._unread.unlooked_s >= LOOK_EVERY_S or self._link.buffered_bytes:
                 await self._send_late(frame)
             else:
-                self._unread.seconds(self.sent_bytes - len(frame))
                 await self._link.send(frame)
 
     @property
     def _allowed_unread_s(self) -> float:
-        """Who is sent audio far ahead has something to play meanwhile: then a longer stall is no harm."""
-        return max(self._max_unread_s, self._outbound.lead_ms / 1000 + SPARE_S)
+        """Who is sent audio far ahead has something to play meanwhile. The lead may grow during a stall, and with it
+        what is sent and unread: so it ends after the same time."""
+        return self._max_unread_s + self._outbound.lead_ms / 1000
 
     async def _send_late(self, frame: str | bytes) -> None:
-        """Send a frame behind others that the socket has not taken.
+        """Send a frame that may be behind others which the network has not taken.
 
         While it waits, playout goes on: a second of waiting is another second that is unread.
         """
-        unread_s = self._unread.seconds(self.sent_bytes - len(frame) - self._link.buffered_bytes)
+        unread_s = self._unread.seconds(self.sent_bytes - len(frame) - self._link.unsent_bytes)
         if not unread_s:
             await self._link.send(frame)
             return
-        with anyio.move_on_after(max(0.0, self._allowed_unread_s - unread_s)) as scope:
+        left_s = self._allowed_unread_s - unread_s
+        with anyio.move_on_after(max(0.0, left_s)) as scope:
             await self._link.send(frame)
-        if scope.cancelled_caught:
+        if scope.cancelled_caught or left_s < 0.0:
             raise _ReadsTooSlowly
 
     async def _run_for_a_while(self) -> bool:
@@ -198,6 +200,7 @@ class Writer:
 
     async def _wait_for_client(self, until: float) -> None:
         """Nobody is there to send to: what is due waits, and the session's time goes on."""
+        self._unread = UnreadPlayout()  # another connection has taken nothing yet, and owes nothing
         await self._link.wait_for_another(until)
         await self._link.catch_up()
         self._time.tick(self._now())

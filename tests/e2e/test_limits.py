@@ -169,7 +169,6 @@ async def test_a_client_that_does_not_take_its_answer_is_closed_for_what_is_unre
             await lazy.send(frame("response.create"))
             await server.until_sessions(1)
         assert 'sessions_ended_total{code="4408"} 1.0' in await server.metrics("none")
-    # The limit is never less than the lead and a second.
     assert re.search(r"slow consumer: more than [\d.]+ s of the answer's audio are unread", caplog.text)
 
 

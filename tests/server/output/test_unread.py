@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from audio.formats import AudioFormat
+from audio.pacing import Pacer
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.voice.dialect import VoiceDialect
 from server.domain.events import AudioCleared
@@ -14,12 +15,13 @@ from server.domain.values import Response, SessionConfig
 from server.domain.wire import WireClosed
 from server.output.link import Link
 from server.output.outbound import Outbound
-from server.output.unread import UnreadPlayout
+from server.output.unread import MAX_PIECES, UnreadPlayout
 from server.output.writer import Writer
 from stages.testing.virtual_time import virtual
 
 BYTES_PER_S = 48_000
-MAX_UNREAD_S = 2.5
+MAX_UNREAD_S = 2.0
+LEAD_MS = 1500
 
 
 def test_audio_is_unread_until_the_socket_has_taken_it_whole() -> None:
@@ -31,16 +33,30 @@ def test_audio_is_unread_until_the_socket_has_taken_it_whole() -> None:
     assert unread.seconds(300) == 0.0
 
 
+def test_short_pieces_are_counted_together_and_only_so_many_are_remembered() -> None:
+    unread = UnreadPlayout()
+    for end_bytes in range(13):
+        unread.sent(end_bytes, 0.02)
+    assert unread.seconds(11) == pytest.approx(0.26)
+    assert unread.seconds(12) == 0.0
+    for end_bytes in range(1000):
+        unread.sent(end_bytes, 1.0)
+    assert unread.seconds(0) == MAX_PIECES
+
+
 class StallingWire:
-    """A connection with a small buffer, whose network takes nothing while it stalls."""
+    """A connection with a small buffer, whose network takes nothing while it stalls, and whose system takes
+    `SYSTEM_BYTES` all the same."""
 
     latency_s = 0.0
     close_code: int | None = None
-    unsent_bytes = 0
     BUFFER_BYTES = 24_000
+    SYSTEM_BYTES = 0
 
     def __init__(self) -> None:
-        self.buffered_bytes = 0
+        self.unsent_bytes = 0
+        self.pacer = Pacer(24_000)
+        """Of what is sent to it."""
         self.sent_bytes = 0
         self.is_closed = False
         self._flows = anyio.Event()
@@ -49,8 +65,12 @@ class StallingWire:
     def stall(self) -> None:
         self._flows = anyio.Event()
 
+    @property
+    def buffered_bytes(self) -> int:
+        return max(0, self.unsent_bytes - self.SYSTEM_BYTES)
+
     def flow(self) -> None:
-        self.buffered_bytes = 0
+        self.unsent_bytes = 0
         self._flows.set()
 
     def hang_up(self) -> None:
@@ -65,7 +85,7 @@ class StallingWire:
             raise WireClosed
         self.sent_bytes += len(frame)
         if not self._flows.is_set():
-            self.buffered_bytes += len(frame)
+            self.unsent_bytes += len(frame)
             if self.buffered_bytes > self.BUFFER_BYTES:
                 await self._flows.wait()
 
@@ -90,10 +110,13 @@ class Time:
 
 
 async def speak(
-    seconds: float, conduct: Callable[[StallingWire, Outbound], object], lead_ms: int = 1500
+    seconds: float,
+    conduct: Callable[[StallingWire, Outbound], object],
+    lead_ms: int = LEAD_MS,
+    wire: StallingWire | None = None,
 ) -> tuple[str | None, float]:
     """Speak to a client whose network does what `conduct` says; what the writer ended with, and when."""
-    wire = StallingWire()
+    wire = wire or StallingWire()
     outbound = Outbound(
         lead_ms=lead_ms,
         chunk_ms=100,
@@ -114,6 +137,7 @@ async def speak(
     )
     output = outbound.output(AudioFormat(), lambda: None)
     output.commit()
+    wire.pacer = output.pacer
     ended: list[tuple[str | None, float]] = []
 
     async def write() -> None:
@@ -149,17 +173,34 @@ def test_a_network_that_stalls_for_a_second_and_a_half_is_survived(at_s: float) 
     story()
 
 
+class Buffered(StallingWire):
+    SYSTEM_BYTES = 4 << 20
+
+
+@pytest.mark.parametrize("wire", [StallingWire, Buffered])
 @pytest.mark.parametrize("at_s", [0.0, 4.0])
-def test_a_client_that_stops_reading_is_found_out_by_its_unread_audio(at_s: float) -> None:
+@pytest.mark.parametrize("is_lead_lengthened", [False, True])
+def test_a_client_that_stops_reading_is_found_out_by_its_unread_audio(
+    at_s: float, wire: type[StallingWire], *, is_lead_lengthened: bool
+) -> None:
+    """Whatever the system takes for it, and however much more it is sent because it seems to run dry."""
+    more_ms = 1000 if is_lead_lengthened else 0
+
     async def conduct(wire: StallingWire, outbound: Outbound) -> None:
         await anyio.sleep(at_s)
         wire.stall()
+        await anyio.sleep(0.5)
+        outbound.lead_ms += more_ms
+        wire.pacer.set_lead_ms(outbound.lead_ms)
 
     @virtual
     async def story() -> None:
-        how, ended_at = await speak(60, conduct)
-        assert how == "more than 2.5 s of the answer's audio are unread"
-        assert at_s + 1.5 < ended_at < at_s + MAX_UNREAD_S + 0.5
+        how, ended_at = await speak(60, conduct, wire=wire())
+        assert (
+            how
+            == f"more than {(LEAD_MS + more_ms) / 1000 + MAX_UNREAD_S:g} s of the answer's audio are unread"
+        )
+        assert -0.25 < ended_at - (at_s + LEAD_MS / 1000 + MAX_UNREAD_S) < 1.1
 
     story()
 
@@ -184,7 +225,7 @@ def test_who_was_sent_audio_far_ahead_survives_a_longer_stall(stall_s: float, is
 def test_without_audio_a_frame_may_take_longer() -> None:
     async def conduct(wire: StallingWire, outbound: Outbound) -> None:
         wire.stall()
-        wire.buffered_bytes = wire.BUFFER_BYTES
+        wire.unsent_bytes = wire.BUFFER_BYTES
         outbound.put(AudioCleared())
 
     @virtual
