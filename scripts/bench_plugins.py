@@ -76,13 +76,13 @@ class Model(EchoModel):
         yield Finished()
 
 
-class Apart(Model):
-    """The same, on an event loop of its own."""
+class Here(Model):
+    """The same, on the event loop of all sessions."""
 
-    apart = True
+    apart = False
 
     async def stream(self, messages, *, tools=(), tool_choice="auto", max_tokens=None):
-        misbehave("apart")
+        misbehave("here")
         yield TextDelta("Well.")
         yield Finished()
 
@@ -193,11 +193,11 @@ async def start(folder: Path) -> None:
 
 FAULTS: Mapping[str, tuple[str, str]] = {
     f"{place} {fault}": (place, fault)
-    for place in ("provider", "stage", "tool", "apart", "thread")
+    for place in ("provider", "stage", "tool", "here", "thread")
     for fault in ("raises", "blocks", "leaks")
-    if place not in ("apart", "thread") or fault == "blocks"
+    if place not in ("here", "thread") or fault == "blocks"
 }
-"""Where, and what: `thread` is a tool that is not async, `apart` a provider on an event loop of its own."""
+"""Where, and what: `thread` is a tool that is not async, `here` a provider that says `apart = False`."""
 
 
 async def ask(url: str) -> None:
@@ -218,7 +218,7 @@ async def ask(url: str) -> None:
 async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], list[float], bool]:
     """What neighbours waited before and beside the plug-in, and whether the log names it."""
     config = folder / "plugged.toml"
-    config.write_text(PLUGGED.replace("MODEL", "Apart" if place == "apart" else "Model"))
+    config.write_text(PLUGGED.replace("MODEL", "Here" if place == "here" else "Model"))
     log, waits_ms = folder / f"{place}-{fault}.log", list[float]()
     words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
     with log.open("wb") as output:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from server.config.agents import Agent, Route, tool
+    from server.config.agents import Agent, Route
+    from server.config.functions import tool
     from server.config.guarding import GuardRule
     from server.config.tool_servers import ToolServer
     from server.voice_server import VoiceServer
@@ -19,7 +20,7 @@ _FROM = {
     "ToolServer": "server.config.tool_servers",
     "Route": "server.config.agents",
     "VoiceServer": "server.voice_server",
-    "tool": "server.config.agents",
+    "tool": "server.config.functions",
 }
 
 

@@ -24,6 +24,7 @@ from server.config.tool_servers import ToolServer
 from server.tools.operator_servers import OperatorServers
 from stageflow.tools import Tool
 from stages.providers.registry import Kind
+from stages.runtime.plug_in_loops import plug_ins_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
     """The server of this configuration with its port open. Raises ConfigError and ModelFileError."""
     settings = configuration.settings
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(plug_ins_apart())
         providers = await stack.enter_async_context(
             load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
         )

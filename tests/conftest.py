@@ -20,8 +20,8 @@ SCANNED = ("server", "stages", "stageflow", "audio")
 MAY_BLOCK = (
     # Imports the client; the server makes its providers on a thread, tests may make them on their loop.
     ("stages/providers/openai/http.py", "__init__"),
-    # A provider that says so blocks a loop of its own.
-    ("stages/providers/apart.py", "pump"),
+    # A plug-in may block a loop of its own.
+    ("stages/runtime/plug_in_loops.py", "pump"),
     # Tests read their recordings where they need them.
     ("tests/support/audio_maker.py", "read"),
 )

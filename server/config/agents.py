@@ -1,27 +1,23 @@
 """What an operator composes: agents, the routes that lead to them, their tools. Written in a file or in Python."""
 
-import importlib
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial, wraps
-from typing import Any, TypeVar, overload
+from functools import partial
+from typing import Any
 
-import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.config.functions import imported, tools_of
 from server.config.guarding import GuardRule, rule_faults
 from server.config.tool_servers import ToolServer, server_faults
 from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
-from stageflow.tools import Effect, Tool
+from stageflow.tools import Tool
 from stages.ports import Expects
-from stages.providers.registry import ProviderFault, find_provider, known_names
+from stages.providers.registry import ProviderFault
 from stages.text.matching import faults as match_faults
-
-F = TypeVar("F", bound=Callable[..., object])
 
 DEFAULT_AGENT = "assistant"
 
@@ -75,23 +71,6 @@ class Route(BaseModel):
     sticky: bool = Field(
         True, description="whether the conversation stays there until another agent is asked for"
     )
-
-
-@overload
-def tool(function: F) -> F: ...
-@overload
-def tool(*, effect: Effect = ..., timeout_s: float = ...) -> Callable[[F], F]: ...
-def tool(
-    function: F | None = None, *, effect: Effect = "irreversible", timeout_s: float = 10.0
-) -> F | Callable[[F], F]:
-    """Mark a function as a tool, and say what a call of it does to the world: `none`, `idempotent` or `irreversible`.
-    The function stays what it is; one that is not async is called in a thread. Raises ToolDeclarationError."""
-
-    def mark(marked: F) -> F:
-        marked.__tool__ = Tool.of(in_thread(marked), effect=effect, timeout_s=timeout_s)  # type: ignore[attr-defined]
-        return marked
-
-    return mark if function is None else mark(function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +155,7 @@ def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: 
             names.add(one)
             continue
         try:
-            found = _tools_of(one)
+            found = tools_of(one)
         except (ToolDeclarationError, StageUsageError, ProviderFault, ValueError) as error:
             faults.append(f"{place}: {error}")
             continue
@@ -187,68 +166,6 @@ def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: 
             tools.setdefault(made.name, made)
             names.add(made.name)
     return frozenset(names)
-
-
-def _tools_of(one: Any) -> tuple[Tool, ...]:
-    """One tool, or those of an installed package by its name."""
-    if isinstance(one, str) and one in known_names("tools"):
-        return tuple(find_provider("tools", one).made_by().tools())
-    return (as_tool(one),)
-
-
-def as_tool(one: Any) -> Tool:
-    """A tool from what an operator wrote. Raises ValueError and ToolDeclarationError, which say what is wrong."""
-    if isinstance(one, str):
-        if ":" not in one:
-            raise ValueError(
-                f"there is no tool {one!r}; name one of the server's, a server of tools, or write `module:function`"
-            )
-        one = imported(one)
-    if isinstance(one, Tool):
-        return one
-    marked = getattr(one, "__tool__", None)
-    if isinstance(marked, Tool):
-        return marked
-    if not callable(one):
-        raise ValueError(f"{one!r} is no function")
-    try:
-        return Tool.of(in_thread(one))
-    except ToolDeclarationError:
-        raise
-    except Exception as error:  # whatever pydantic makes of annotations that are no types
-        why = str(error).partition("\n")[0].partition(". ")[0]
-        name = getattr(one, "__name__", one)
-        raise ValueError(
-            f"tool {name!r} cannot be told to a model ({why}): use str, int, float, bool, lists, dicts, enums or models"
-        ) from error
-
-
-@cache
-def in_thread(function: Any) -> Any:
-    """An async function as it is; another as one that calls it in a thread, where it may block. When that is cancelled
-    the call goes on there, and nobody waits for it."""
-    if inspect.iscoroutinefunction(function) or not inspect.isfunction(function):
-        return function
-
-    @wraps(function)
-    async def call(*values: Any, **named: Any) -> Any:
-        return await anyio.to_thread.run_sync(partial(function, *values, **named), abandon_on_cancel=True)
-
-    return call
-
-
-def imported(path: str) -> Any:
-    """What `module:attribute` names. Raises ValueError, which says what is wrong."""
-    module, _, attribute = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:
-        raise ValueError(f"{path}: cannot import {module!r} ({error})") from error
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
-    if found is None:
-        raise ValueError(f"{path}: {module!r} has no {attribute!r}")
-    return found
 
 
 def _hook(wanted: Any, faults: list[str]) -> Callable[[Pipeline], Pipeline] | None:

@@ -1,12 +1,14 @@
 """The pipeline of a configuration: its stages with what the operator has set, edited by the operator's hook."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from server.config.agents import Agent, Crew
 from server.config.languages import refusals
 from server.config.settings import Settings
 from stageflow.errors import StageflowError
+from stageflow.pipeline import Pipeline
 from stages.agent_profile import AgentLimits, AgentProfile
 from stages.errors import StagesError
 from stages.guard import GuardPolicy, GuardRule
@@ -18,6 +20,7 @@ from stages.pipeline import (
     standard_pipeline,
 )
 from stages.router import Route as StageRoute
+from stages.stages_apart import stages_apart
 from stages.tts import Voice, VoiceSettings
 
 
@@ -52,7 +55,14 @@ def build_pipelines(
         ),
     )
     standard = standard_pipeline(config, voice, voice_settings(settings, crew))
-    return live_pipelines(standard, crew.hook, StageWaits(waits.recognise_s, waits.prepare_s))
+    hook = crew.hook and partial(_edited, crew.hook)
+    return live_pipelines(standard, hook, StageWaits(waits.recognise_s, waits.prepare_s))
+
+
+def _edited(hook: Any, pipeline: Pipeline) -> Any:
+    """What the hook makes of it, whose stages run apart."""
+    edited = hook(pipeline)
+    return stages_apart(edited) if isinstance(edited, Pipeline) else edited
 
 
 def pipeline_faults(settings: Settings, crew: Crew) -> list[str]:

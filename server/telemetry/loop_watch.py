@@ -1,7 +1,8 @@
 """Says in the log who holds the event loop: a plug-in that blocks it is named, with the line where it does.
 
 A thread looks every 40 ms whether the loop has gone round since. Where it has not in three looks, all sessions wait,
-and what the loop's thread is at is what they wait for.
+and what the loop's thread is at is what they wait for. It looks at the loops of plug-ins as well, where only those wait
+who have called the plug-in.
 """
 
 import logging
@@ -12,6 +13,8 @@ from types import CodeType, FrameType
 
 import anyio
 
+from stages.runtime.plug_in_loops import OURS, loops_apart
+
 log = logging.getLogger(__name__)
 
 BEAT_S = 0.04
@@ -20,7 +23,6 @@ _MISSED_BEATS = 3
 _QUIET_BEATS = 1200
 """After so many looks, a minute, the same place is told of again."""
 
-_OURS = frozenset({"server", "stages", "stageflow", "audio"})
 _THEIRS = frozenset({*sys.stdlib_module_names, "anyio", "uvloop"}) - {"__main__"}
 _LOOP = frozenset({"asyncio.runners", "asyncio.base_events", "asyncio.events"})
 """What is beyond them runs the loop, and is not run by it."""
@@ -52,17 +54,20 @@ class LoopWatch:
             look += 1
             missed = 0 if self._beats != seen else missed + 1
             seen = self._beats
-            if missed == _MISSED_BEATS and (frame := sys._current_frames().get(self._loop_thread)):  # noqa: SLF001
-                self._tell(place_of(frame), look)
+            if missed == _MISSED_BEATS:
+                self._tell("the event loop", "all sessions", self._loop_thread, look)
+            for loop in loops_apart():
+                if loop.missed_beats() == _MISSED_BEATS:
+                    self._tell(f"the event loop of {loop.name}", "its callers", loop.thread_id, look)
 
-    def _tell(self, place: str | None, look: int) -> None:
+    def _tell(self, loop: str, waiting: str, thread: int, look: int) -> None:
+        frame = sys._current_frames().get(thread)  # noqa: SLF001
+        place = place_of(frame) if frame else None
         if place is None or look - self._told.get(place, -_QUIET_BEATS) < _QUIET_BEATS:
             return
         self._told[place] = look
         held_ms = 1000 * BEAT_S * _MISSED_BEATS
-        log.warning(
-            "the event loop has been held for %.0f ms or more, and all sessions with it: %s", held_ms, place
-        )
+        log.warning("%s has been held for %.0f ms or more, and %s with it: %s", loop, held_ms, waiting, place)
 
 
 def place_of(frame: FrameType) -> str | None:
@@ -72,7 +77,7 @@ def place_of(frame: FrameType) -> str | None:
     for one in _outwards(frame):
         module = str(one.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
-        is_ours = package in _OURS
+        is_ours = package in OURS
         if is_ours or module in _LOOP:
             break
         if package not in _THEIRS:
@@ -91,7 +96,7 @@ def place_in(module: str, code: CodeType, line: int) -> str:
 def is_foreign(module: str) -> bool | None:
     """Whether a module is somebody else's, and not ours; None for one of Python or of the loop."""
     package = module.partition(".")[0]
-    return None if package in _THEIRS else package not in _OURS
+    return None if package in _THEIRS else package not in OURS
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

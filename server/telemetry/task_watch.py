@@ -57,17 +57,24 @@ class TaskWatch:
             yield
         finally:
             _NOTED.reset(token)
-            if any(not task.done() for task in noted):
+            # A plug-in's loop may note one more meanwhile.
+            if any(not task.done() for task in _all_of(noted)):
                 asyncio.get_running_loop().call_later(FAREWELL_S, self._look, noted)
 
     def _look(self, noted: "WeakKeyDictionary[asyncio.Task[Any], Begun]") -> None:
         now = asyncio.get_running_loop().time()
-        for task, begun in noted.items():
+        for task in _all_of(noted):
+            if (begun := noted.get(task)) is None:
+                continue
             place = place_in(*begun)
             if task.done() or now - self._told_at.get(place, -QUIET_S) < QUIET_S:
                 continue
             self._told_at[place] = now
             log.warning("a task outlives its session; who began it should end it: %s", place)
+
+
+def _all_of(noted: "WeakKeyDictionary[asyncio.Task[Any], Begun]") -> list[asyncio.Task[Any]]:
+    return [task for ref in noted.keyrefs() if (task := ref()) is not None]
 
 
 def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:

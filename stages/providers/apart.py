@@ -1,110 +1,21 @@
 """Runs a provider on an event loop of its own, in a thread: it may block there, and only those who asked it wait.
 
-A class says so by `apart = True`. Whatever it does after it was made, it does on that loop: a call of it is a task
-there, what it gives comes over in order, and no more of it than `AHEAD` items before they are wanted. Cancelling does
-not wait for a provider that blocks: what it still gives goes nowhere.
+A class of somebody else's runs so, unless it says `apart = False` or has what cannot. Whatever it does after it was
+made, it does on that loop.
 """
 
 import asyncio
 import inspect
-import threading
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from functools import partial
-from typing import Any, Generic, TypeVar
-
-import anyio.to_thread
+from typing import Any
 
 from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
-
-T = TypeVar("T")
-
-AHEAD = 8
-"""Items that a stream may give before they are wanted."""
-
-
-class Apart:
-    """An event loop in a thread, for one provider."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="provider apart", daemon=True)
-        self._thread.start()
-
-    def soon(self, call: Callable[..., object], *values: object) -> None:
-        """Call it there, after what was asked for before."""
-        self._loop.call_soon_threadsafe(call, *values)
-
-    async def of(self, made: Coroutine[Any, Any, T]) -> T:
-        """What comes of a coroutine there. Cancel-safe: it is cancelled there too, and not waited for."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
-
-    async def stream(self, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What an async generator gives there."""
-        passage = _Passage[T]()
-        pumped = asyncio.run_coroutine_threadsafe(passage.pump(begin), self._loop)
-        pumped.add_done_callback(lambda _: passage.arrived())
-        try:
-            is_over = False
-            while not is_over:
-                await passage.something()
-                is_over = pumped.done()  # and if so, all that it gave has come
-                while passage.waiting:
-                    yield passage.waiting.popleft()
-                    self.soon(passage.room.release)
-            pumped.result()
-        finally:
-            passage.is_left = True
-            pumped.cancel()
-
-    async def close(self, farewell: Coroutine[Any, Any, None]) -> None:
-        """Run this there as the last thing, and end the loop and its thread. May be called twice."""
-        if self._loop.is_closed():
-            farewell.close()
-            return
-        try:
-            await self.of(farewell)
-        finally:
-            self.soon(self._loop.stop)
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._thread.join)
-            self._loop.close()
-
-
-class _Passage(Generic[T]):
-    """Items on their way from the loop of a provider to ours."""
-
-    def __init__(self) -> None:
-        self.room = asyncio.Semaphore(AHEAD)
-        """Belongs to the other loop."""
-        self.is_left = False
-        self._ours = asyncio.get_running_loop()
-        self._came = asyncio.Event()
-        self.waiting = deque[T]()
-
-    async def pump(self, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
-        """There: take what the generator gives."""
-        async with aclosing(begin()) as items:
-            async for item in items:
-                await self.room.acquire()
-                if self.is_left:
-                    return
-                self.waiting.append(item)
-                self.arrived()
-
-    def arrived(self) -> None:
-        """There: something has come, or the end."""
-        with suppress(RuntimeError):  # ours is closed already
-            self._ours.call_soon_threadsafe(self._came.set)
-
-    async def something(self) -> None:
-        """Here: return when something has come since the last time, or the end."""
-        await self._came.wait()
-        self._came.clear()
+from stages.runtime.plug_in_loops import Apart
 
 
 async def _closed(provider: Any) -> None:
@@ -119,11 +30,11 @@ class _Provider:
     def __init__(self, provider: Any) -> None:
         self.capabilities = provider.capabilities
         self._inner = provider
-        self._apart = Apart()
+        self._apart = Apart(f"{type(provider).__module__}.{type(provider).__qualname__}")
 
     async def close(self) -> None:
         """Close the provider, and end the loop and its thread."""
-        await self._apart.close(_closed(self._inner))
+        await self._apart.close(partial(_closed, self._inner))
 
 
 class ModelApart(_Provider):

@@ -15,7 +15,8 @@ A provider is a class with
 
 and is made by `from_settings(settings)` if it has that, otherwise by calling the class with its settings. Making it may
 block (it loads models), so it happens in a thread; it must not start a task. Extra: one that must be closed has
-`close()`, plain or async; one that says `apart = True` runs on an event loop of its own, where it may block.
+`close()`, plain or async; one of somebody else's runs on an event loop of its own, where it may block, unless it says
+`apart = False` or has a method that cannot be called from another one (`session`, `utterance`, `open_turns`).
 """
 
 import difflib
@@ -33,6 +34,7 @@ from pydantic import BaseModel, ConfigDict
 
 from stages.errors import StagesError
 from stages.ports import INTERFACE, ModelCapabilities, RecogniserCapabilities, SynthesiserCapabilities
+from stages.providers.tied import apart_faults, goes_apart
 
 Kind = Literal["stt", "llm", "tts", "vad", "end_of_turn", "tools", "stage"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -177,7 +179,7 @@ class Provider:
         """Load it. May block."""
         make = getattr(self.made_by, "from_settings", self.made_by)
         made = make() if self.settings is NoSettings and make is self.made_by else make(settings)
-        if not getattr(self.made_by, "apart", False):
+        if not goes_apart(self.kind, self.made_by, made):
             return made
         from stages.providers.apart import APART
 
@@ -281,15 +283,6 @@ def _missing_methods(kind: Kind, name: str, found: object) -> Iterator[str]:
             yield f"{kind} {name!r} has no {wanted}, which `stages.ports` asks for"
 
 
-def _apart_faults(kind: Kind, what: str, found: type) -> Iterator[str]:
-    """What cannot run on an event loop of its own."""
-    if kind not in _CAPABILITIES:
-        yield f"{what} says `apart`, as {', '.join(_CAPABILITIES)} may: leave it out"
-    for method in ("session", "utterance", "open_turns", "session_tools"):
-        if hasattr(found, method):
-            yield f"{what} says `apart`, which does not go with `{method}`: leave one of them out"
-
-
 def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
     what = f"{kind} {name!r}"
     interface = getattr(found, "interface", None)
@@ -302,7 +295,7 @@ def _class_faults(kind: Kind, name: str, found: type) -> Iterator[str]:
     ):
         yield f"{what} declares no `capabilities = {declared.__name__}(...)`"
     if getattr(found, "apart", False):
-        yield from _apart_faults(kind, what, found)
+        yield from apart_faults(kind, what, found)
     settings = getattr(found, "Settings", NoSettings)
     if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
         yield f"{what}: its `Settings` is not a pydantic model"

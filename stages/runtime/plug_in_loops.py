@@ -1,0 +1,237 @@
+"""Event loops of their own for plug-ins: what blocks there keeps nobody waiting but those who asked it.
+
+Code of somebody else's that runs on the loop of all sessions can hold all of them. So what an operator adds runs apart
+where its interface permits: a call of it is a task on a loop in a thread, what it gives comes over in order, and no
+more of it than `AHEAD` items before they are wanted. Cancelling does not wait for a plug-in that blocks: what it still
+gives goes nowhere. The tools and stages of one top-level package share a loop, so they may share what is bound to one.
+"""
+
+import asyncio
+import functools
+import inspect
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any, Generic, TypeVar
+
+import anyio.to_thread
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+OURS = frozenset({"server", "stages", "stageflow", "audio"})
+"""Our packages; what is defined elsewhere is somebody else's."""
+AHEAD = 8
+"""Items that a stream may give before they are wanted."""
+FAREWELL_S = 2.0
+"""How long a loop may take to end; one that is blocked is left behind."""
+
+
+def runs_apart(one: object) -> bool:
+    """Whether a class, a function or an object is a plug-in's, which has not said `apart = False`."""
+    one = inspect.unwrap(one) if callable(one) else one
+    while isinstance(one, functools.partial):
+        one = one.func
+    return getattr(one, "apart", True) is not False and _package(one) not in OURS
+
+
+def _package(one: object) -> str:
+    module = one.__module__ if hasattr(one, "__qualname__") else type(one).__module__
+    return str(module).partition(".")[0]
+
+
+class Line:
+    """The way to an event loop from another one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.calls = 0
+        """In progress; only then it is of interest whether the loop goes round."""
+
+    def soon(self, call: Callable[..., object], *values: object) -> None:
+        """Call it there, after what was asked for before."""
+        self._loop.call_soon_threadsafe(call, *values)
+
+    async def of(self, made: Coroutine[Any, Any, T]) -> T:
+        """What comes of a coroutine there. Cancel-safe: it is cancelled there too, and not waited for."""
+        self._begin()
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
+        finally:
+            self.calls -= 1
+
+    def _begin(self) -> None:
+        self.calls += 1
+
+    async def stream(self, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+        """What an async generator gives there."""
+        passage = _Passage[T]()
+        pumped = asyncio.run_coroutine_threadsafe(passage.pump(begin), self._loop)
+        pumped.add_done_callback(lambda _: passage.arrived())
+        self._begin()
+        try:
+            is_over = False
+            while not is_over:
+                await passage.something()
+                is_over = pumped.done()  # and if so, all that it gave has come
+                while passage.waiting:
+                    yield passage.waiting.popleft()
+                    self.soon(passage.room.release)
+            pumped.result()
+        finally:
+            self.calls -= 1
+            passage.is_left = True
+            pumped.cancel()
+
+
+class Apart(Line):
+    """An event loop in a thread."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is whose it is."""
+        super().__init__(asyncio.new_event_loop())
+        self.name = name
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"loop of {name}", daemon=True)
+        self._thread.start()
+        self._unanswered = self._missed = 0
+        _RUNNING.append(self)
+
+    @property
+    def thread_id(self) -> int:
+        """Of the loop's thread."""
+        return self._thread.ident or 0
+
+    def _begin(self) -> None:
+        super()._begin()
+        # Tasks there are made as the calling loop makes its own, which may note who begins them.
+        self._loop.set_task_factory(asyncio.get_running_loop().get_task_factory())
+
+    def missed_beats(self) -> int:
+        """How often in a row it has been asked by this for a sign of life and has not given it; 0 while nothing is
+        called there. For one thread, at regular times."""
+        self._missed = self._missed + 1 if self._unanswered else 0
+        if self.calls and not self._unanswered:
+            self._unanswered = 1
+            with suppress(RuntimeError):  # it has just been closed
+                self.soon(self._answer)
+        return self._missed
+
+    def _answer(self) -> None:
+        self._unanswered = 0
+
+    async def close(self, farewell: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Run this there as the last thing, and end the loop and its thread. May be called twice."""
+        if self not in _RUNNING:
+            return
+        _RUNNING.remove(self)
+        try:
+            if farewell is not None:
+                with anyio.move_on_after(FAREWELL_S):
+                    await self.of(farewell())
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._end()
+
+    async def _end(self) -> None:
+        with anyio.move_on_after(FAREWELL_S):
+            await self.of(_without_tasks())
+        self.soon(self._loop.stop)
+        await anyio.to_thread.run_sync(self._thread.join, FAREWELL_S)
+        if self._thread.is_alive():
+            log.warning("%s still holds its event loop, and is left behind", self.name)
+        else:
+            self._loop.close()
+
+
+class _Passage(Generic[T]):
+    """Items on their way from the loop of a provider to ours."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(AHEAD)
+        """Belongs to the other loop."""
+        self.is_left = False
+        self._ours = asyncio.get_running_loop()
+        self._came = asyncio.Event()
+        self.waiting = deque[T]()
+
+    async def pump(self, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
+        """There: take what the generator gives."""
+        async with aclosing(begin()) as items:
+            async for item in items:
+                await self.room.acquire()
+                if self.is_left:
+                    return
+                self.waiting.append(item)
+                self.arrived()
+
+    def arrived(self) -> None:
+        """There: something has come, or the end."""
+        with suppress(RuntimeError):  # ours is closed already
+            self._ours.call_soon_threadsafe(self._came.set)
+
+    async def something(self) -> None:
+        """Here: return when something has come since the last time, or the end."""
+        await self._came.wait()
+        self._came.clear()
+
+
+async def _without_tasks() -> None:
+    """End what a plug-in has left on its loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.wait(left) if left else None
+
+
+# --- the loops of a process ---------------------------------------------------------------------------------------
+
+_RUNNING: list[Apart] = []
+_BY_PACKAGE: dict[str, Apart] = {}
+_servers = 0
+"""How many servers of this process have plug-ins run apart."""
+
+
+def loops_apart() -> Sequence[Apart]:
+    """All that run now, in any thread."""
+    return tuple(_RUNNING)
+
+
+@asynccontextmanager
+async def plug_ins_apart() -> AsyncIterator[None]:
+    """Tools and stages of plug-ins run apart within: on the same loop, however often the configuration is read anew."""
+    global _servers  # what a plug-in keeps in its module is bound to a loop, and there once a process
+    _servers += 1
+    try:
+        yield
+    finally:
+        _servers -= 1
+        if not _servers:
+            loops = [*_BY_PACKAGE.values()]
+            _BY_PACKAGE.clear()
+            for loop in loops:
+                await loop.close()
+
+
+def loop_of(one: object) -> Apart | None:
+    """Where a plug-in's function or object runs; None where it is to be called here."""
+    if not _servers:
+        return None
+    package = _package(inspect.unwrap(one) if callable(one) else one)
+    if package not in _BY_PACKAGE:
+        _BY_PACKAGE[package] = Apart(package)
+    return _BY_PACKAGE[package]
+
+
+def apart(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """An async function that runs apart while a server has plug-ins do that, and otherwise where it is called."""
+
+    @functools.wraps(function)
+    async def call(*values: Any, **named: Any) -> T:
+        loop = loop_of(function)
+        made = function(*values, **named)
+        return await (made if loop is None else loop.of(made))
+
+    return call

@@ -1,0 +1,199 @@
+"""Runs stages of plug-ins on an event loop of their own (`stages.runtime.plug_in_loops`), with what they are given.
+
+What a stage may use of the run belongs to the loop of all sessions: streams, `send_token` and the like, providers and
+tools of its ports. It finds something in their place there that asks over here and awaits the answer. What it only
+reads comes as it is, and so does what an operator has put into `db` and `extra`.
+"""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any, cast
+
+from stageflow.core import StageContext
+from stageflow.errors import StageUsageError
+from stageflow.events import show
+from stageflow.pipeline import Pipeline
+from stageflow.stages.ports import StagePorts
+from stageflow.streams import Channel, StreamWriter
+from stages.runtime.plug_in_loops import Line, loop_of, runs_apart
+
+_KEEPS_OPEN = frozenset({"open", "open_turns", "session", "utterance", "session_tools"})
+"""What of a provider gives something that lives on the loop of all sessions."""
+
+
+def stages_apart(pipeline: Pipeline) -> Pipeline:
+    """The pipeline with the stages of plug-ins on loops of their own, as far as they have not said `apart = False`.
+
+    What derives from a stage of ours, or holds one, stays: it has providers that live on the loop of all sessions."""
+    return Pipeline(
+        tuple(
+            replace(spec, stage=_apart(spec.stage)) if _may_leave(spec.stage) else spec
+            for spec in pipeline.stages
+        )
+    )
+
+
+def _may_leave(stage: Any) -> bool:
+    execute = inspect.unwrap(getattr(stage, "execute", stage))
+    if not runs_apart(stage) or not inspect.iscoroutinefunction(execute):
+        return False
+    bases = (stage if isinstance(stage, type) else type(stage)).__mro__
+    held = vars(stage).values() if hasattr(stage, "__dict__") else ()
+    return not any(_is_our_stage(one) for one in (*bases, *map(type, held)))
+
+
+def _is_our_stage(one: type) -> bool:
+    return one.__module__.partition(".")[0] == "stages" and hasattr(one, "execute")
+
+
+def _apart(stage: Any) -> Any:
+    """The same kind of stage: a class, an object with `execute`, or a function."""
+    if isinstance(stage, type):
+        execute = _there(stage, cast("Any", stage).execute)
+        return type(stage)(stage.__name__, (stage,), {"execute": execute, "__module__": stage.__module__})
+    return _StageApart(stage) if hasattr(stage, "execute") else _there(stage, stage)
+
+
+class _StageApart:
+    """A stage that all runs share."""
+
+    def __init__(self, stage: Any) -> None:
+        self._stage = stage
+        self.__name__ = type(stage).__name__
+        self.execute = _there(stage, stage.execute)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_stage":
+            raise AttributeError(name)
+        return getattr(self._stage, name)
+
+
+def _there(stage: Any, execute: Callable[..., Any]) -> Callable[..., Any]:
+    """The stage's function, or its method, on its loop; the context is its last argument."""
+
+    @functools.wraps(execute)
+    async def call(*given: Any) -> Any:
+        if (loop := loop_of(stage)) is None:
+            return await execute(*given)
+        here = Line(asyncio.get_running_loop())
+        return await loop.of(execute(*given[:-1], _from_there(given[-1], here)))
+
+    return call
+
+
+def _from_there(ctx: StageContext, here: Line) -> StageContext:
+    """A stage's context for use on another loop."""
+    streams = {name: cast("Channel", _Reading(one, here)) for name, one in ctx.inputs.streams.items()}
+    inputs = replace(ctx.inputs, ports=_ports(ctx.ports, here), streams=streams)
+    config = dict(ctx.config)
+    if (sink := config.get("event_sink")) is not None:
+        config["event_sink"] = _Sink(sink, here)
+    stream = cast("StreamWriter", _Sending(ctx.stream, here))
+    return replace(ctx, inputs=inputs, stream=stream, config=config)
+
+
+def _ports(ports: StagePorts, here: Line) -> StagePorts:
+    def over(part: Any) -> Any:
+        given = {field.name: getattr(part, field.name) for field in fields(part) if field.name != "db"}
+        return replace(part, **{name: _over(name, one, here) for name, one in given.items()})
+
+    return replace(ports, core=over(ports.core), llm=over(ports.llm), audio=over(ports.audio))
+
+
+def _over(name: str, port: Any, here: Line) -> Any:
+    """A port for use on another loop: a function that sends, or a service."""
+    if port is None or isinstance(port, str | int | float | bool):
+        return port
+    if inspect.isroutine(port) or isinstance(port, partial):
+        return _function(name, port, here)
+    return _Service(name, port, here)
+
+
+def _function(name: str, function: Any, here: Line) -> Any:
+    """A function of ours that may be called there: async, or one that gives an async iterator."""
+    called = name.rpartition(".")[2]
+    if called in _KEEPS_OPEN:
+        raise StageUsageError(
+            f"{name} cannot be used by a stage that runs on an event loop of its own: give the stage `apart = False`"
+        )
+
+    def call(*values: Any, **named: Any) -> Any:
+        if inspect.isasyncgenfunction(function):
+            return here.stream(partial(function, *values, **named))
+        made = function(*values, **named)
+        if inspect.isasyncgen(made):
+            return here.stream(lambda: cast("AsyncGenerator[Any, None]", made))
+        return here.of(made) if inspect.iscoroutine(made) else made
+
+    return call
+
+
+class _Service:
+    """A provider or the tools of a port."""
+
+    def __init__(self, name: str, service: Any, here: Line) -> None:
+        self._name, self._service, self._here = name, service, here
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = getattr(self._service, name)
+        return _function(f"{self._name}.{name}", found, self._here) if inspect.isroutine(found) else found
+
+
+class _Sink:
+    """Where events of the stage are shown."""
+
+    def __init__(self, sink: Any, here: Line) -> None:
+        self._sink, self._here = sink, here
+
+    def emit(self, event: object) -> None:
+        """Show it, after those before it and before the stage's end."""
+        self._here.soon(show, self._sink, event)
+
+
+class _Reading:
+    """A stream that the stage reads; stands in for its `Channel`."""
+
+    def __init__(self, channel: Channel, here: Line) -> None:
+        self._channel, self._here = channel, here
+        self._items: AsyncIterator[Any] | None = None
+
+    @property
+    def state(self) -> str:
+        """Where the stream stands."""
+        return self._channel.state
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._items = self._items or self._here.stream(partial(_items, self._channel))
+        return self._items
+
+
+async def _items(channel: Channel) -> Any:
+    async for item in channel:
+        yield item
+
+
+class _Sending:
+    """The stream that the stage sends; stands in for its `StreamWriter`."""
+
+    def __init__(self, stream: StreamWriter, here: Line) -> None:
+        self._stream, self._here = stream, here
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody reads it."""
+        return self._stream.wanted
+
+    @property
+    def sent(self) -> int:
+        """Items so far."""
+        return self._stream.sent
+
+    async def send(self, item: Any) -> None:
+        """Give every consumer the item, when the slowest has room."""
+        await self._here.of(self._stream.send(item))
