@@ -4,9 +4,11 @@ A scripted socket takes the server's place, so that each state stays for as long
 """
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,8 @@ import numpy as np
 
 from audio.files import write_wav
 from server.config.agents import Agent, Crew, Route
-from tests.support.browser import Page, browser
+from tests.support.browser import Page, Tab, browser
+from tests.support.firefox import FirefoxPage, firefox
 from tests.support.live_server import live_server
 
 SOCKET: Final = Path(__file__).parents[1] / "tests" / "web" / "scripted_socket.js"
@@ -24,6 +27,9 @@ CREW: Final = Crew(
     (Route(agent="reception", default=True), Route(agent="kitchen", keywords=("menu",))),
 )
 FOLDER: Final = "/tmp/photographs"
+SCHEMES: Final = ("light", "dark")
+PLAIN: Final = "plain.test"
+"""A name of this machine."""
 SETTLE_S: Final = 0.35
 AGAIN_S: Final = 0.7
 """So soon after another a press counts as a double click."""
@@ -105,8 +111,8 @@ STATES: Final = {
     "lost line": State(BEGUN + "scripted.accepts = false; scripted.socket.close(1006);", "reconnecting"),
     "refused microphone": State(before=REFUSED),
     "refused microphone later": State(BEGUN + 'scripted.answer("It is noted.");', before=REFUSED),
-    "plain http": State(starts=False, shows="idle", host="plain.test"),
-    "plain http later": State(BEGUN + 'scripted.answer("It is noted.");', host="plain.test"),
+    "plain http": State(starts=False, shows="idle", host=PLAIN),
+    "plain http later": State(BEGUN + 'scripted.answer("It is noted.");', host=PLAIN),
     "ended": State(
         BEGUN + 'scripted.answer("It is noted."); document.getElementById("end").click();', "closed"
     ),
@@ -131,26 +137,88 @@ STATES: Final = {
 }
 
 
-async def photograph(page: Page, port: int, name: str, family: Sequence[str], folder: Path) -> None:
+class Camera(ABC):
+    """A browser that can look like a desk or a phone, by day or by night."""
+
+    def __init__(self, page: Tab) -> None:
+        self.page = page
+
+    @abstractmethod
+    async def load(self, url: str, before: str) -> None:
+        """Open a page afresh; `before` runs before its own scripts."""
+
+    @abstractmethod
+    async def set_screen(self, screen: str) -> None:
+        """One of `SCREENS`."""
+
+    @abstractmethod
+    async def shoot(self, path: str) -> None:
+        """A picture in each of the schemes there are; `{}` in the path is for its name."""
+
+
+class Chromium(Camera):
+    """Light and dark in turn; phones with their touch."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self._page = page
+
+    async def load(self, url: str, before: str) -> None:
+        added = await self._page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        await self._page.open("about:blank")
+        await self._page.open(url)
+        await self._page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+
+    async def set_screen(self, screen: str) -> None:
+        width, height = SCREENS[screen]
+        is_phone = screen not in FAMILIES[0]
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+        await self._page.call("Emulation.setDeviceMetricsOverride", **size)
+        await self._page.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
+
+    async def shoot(self, path: str) -> None:
+        for scheme in SCHEMES:
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            await self._page.call("Emulation.setEmulatedMedia", features=features)
+            await anyio.sleep(SETTLE_S)
+            await self._page.screenshot(Path(path.format(scheme)))
+
+
+class Firefox(Camera):
+    """In the one scheme that it was started with."""
+
+    def __init__(self, page: FirefoxPage, scheme: str) -> None:
+        super().__init__(page)
+        self._page = page
+        self._scheme = scheme
+
+    async def load(self, url: str, before: str) -> None:
+        added = await self._page.call("script.addPreloadScript", functionDeclaration=f"() => {{{before}}}")
+        await self._page.open("about:blank")
+        await self._page.open(url)
+        await self._page.call("script.removePreloadScript", script=added["script"])
+
+    async def set_screen(self, screen: str) -> None:
+        await self._page.set_size(*SCREENS[screen])
+
+    async def shoot(self, path: str) -> None:
+        await anyio.sleep(SETTLE_S)
+        await self._page.screenshot(Path(path.format(self._scheme)))
+
+
+async def photograph(camera: Camera, port: int, name: str, family: Sequence[str], folder: Path) -> None:
     """One state, on screens that are alike."""
     state = STATES[name]
-    await set_screen(page, family[0])
-    added = await page.call("Page.addScriptToEvaluateOnNewDocument", source=state.before)
-    await page.open("about:blank")
-    await page.open(f"http://{state.host}:{port}{state.path}")
+    await camera.set_screen(family[0])
+    await camera.load(f"http://{state.host}:{port}{state.path}", state.before)
     if state.path == "/":
-        await bring(page, state)
+        await bring(camera.page, state)
     for screen in family:
-        await set_screen(page, screen)
-        for scheme in ("light", "dark"):
-            features = [{"name": "prefers-color-scheme", "value": scheme}]
-            await page.call("Emulation.setEmulatedMedia", features=features)
-            await anyio.sleep(SETTLE_S)
-            await page.screenshot(folder / f"{name.replace(' ', '-')}.{screen}.{scheme}.png")
-    await page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+        await camera.set_screen(screen)
+        await camera.shoot(str(folder / f"{name.replace(' ', '-')}.{screen}.{{}}.png"))
 
 
-async def bring(page: Page, state: State) -> None:
+async def bring(page: Tab, state: State) -> None:
     """Have the page come into this state."""
     circle = "document.getElementById('talk').dataset.state"
     if state.starts:
@@ -164,27 +232,30 @@ async def bring(page: Page, state: State) -> None:
     await page.wait_for(f"{circle} === {state.shows!r}")
 
 
-async def set_screen(page: Page, screen: str) -> None:
-    width, height = SCREENS[screen]
-    is_phone = screen not in FAMILIES[0]
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
-    await page.call("Emulation.setDeviceMetricsOverride", **size)
-    await page.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
-
-
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Page, int]]:
-    """A server for the page's files, and a browser whose microphone hears a hum."""
+async def chromium(folder: Path, script: str) -> AsyncIterator[Chromium]:
+    """One whose microphone hears a hum."""
     hum = folder / "hum.wav"
     wave = 1500 * np.sin(np.arange(600 * 48_000) * 2 * np.pi * 200 / 48_000)
     await anyio.to_thread.run_sync(write_wav, hum, wave.astype(np.int16), 48_000)
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(live_server(crew=CREW))
-        flag = "--host-resolver-rules=MAP plain.test 127.0.0.1"
-        script = await anyio.Path(SOCKET).read_text()
-        page = await stack.enter_async_context(browser(flag, microphone=hum, script=script))
-        yield page, server.port
+    async with browser(f"--host-resolver-rules=MAP {PLAIN} 127.0.0.1", microphone=hum, script=script) as page:
+        yield Chromium(page)
     hum.unlink()
+
+
+@asynccontextmanager
+async def firefoxes(script: str) -> AsyncIterator[Sequence[Firefox]]:
+    """One for each scheme."""
+    cameras = []
+    async with AsyncExitStack() as stack:
+        for content, scheme in enumerate(reversed(SCHEMES)):  # dark is 0, and light 1
+            wanted = {
+                "layout.css.prefers-color-scheme.content-override": content,
+                "network.dns.localDomains": PLAIN,
+            }
+            page = await stack.enter_async_context(firefox(script=script, preferences=wanted))
+            cameras.append(Firefox(page, scheme))
+        yield cameras
 
 
 def album(folder: Path) -> Iterator[str]:
@@ -197,16 +268,26 @@ def album(folder: Path) -> Iterator[str]:
             yield f"<a href='{path.name}'><img src='{path.name}' title='{path.name}'></a>"
 
 
-async def main(folder: Path, names: Sequence[str]) -> None:
+async def main(folder: Path, names: Sequence[str], *, by_firefox: bool) -> None:
     await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
-    async with opened(folder) as (page, port):
+    script = await anyio.Path(SOCKET).read_text()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(live_server(crew=CREW))
+        cameras: Sequence[Camera]
+        if by_firefox:
+            cameras = await stack.enter_async_context(firefoxes(script))
+        else:
+            cameras = [await stack.enter_async_context(chromium(folder, script))]
         for name in names or STATES:
             for family in FAMILIES:
-                await photograph(page, port, name, family, folder)
+                for camera in cameras:
+                    await photograph(camera, server.port, name, family, folder)
             print(name, flush=True)
     await anyio.Path(folder, "index.html").write_text("\n".join(album(folder)))
     print(folder / "index.html")
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1] if len(sys.argv) > 1 else FOLDER), sys.argv[2:])
+    words = [word for word in sys.argv[1:] if word != "--firefox"]
+    folder = Path(words[0] if words else FOLDER)
+    anyio.run(partial(main, folder, words[1:], by_firefox="--firefox" in sys.argv))

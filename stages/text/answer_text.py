@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from enum import Enum, auto
 
 from stages.text.called_text import calls_in
+from stages.text.markers import MARKER, begun_marker
 
 
 class Channel(Enum):
@@ -24,44 +25,16 @@ class Channel(Enum):
 
 Piece = tuple[Channel, str]
 
-_THOUGHT_TAGS = "think|thinking|thoughts?|reasoning|reason|reflection|scratchpad|analysis|seed:think"
-_CALL_TAGS = "tool_calls?|function_calls?|toolcall"
-_TAG_CHARS = 160
-"""A marker is never longer."""
-
-_MARKER = re.compile(
-    rf"""<(?P<shuts_thought>/?)(?P<thought>{_THOUGHT_TAGS})(?:\s[^][<>◁]{{0,120}})?>
-    |<(?P<shuts_details>/?)(?P<details>details)(?P<attributes>\s[^][<>◁]{{0,120}})?>
-    |(?P<bracket>\[/?THINK\]|◁/?think▷|<\|channel>|<channel\|>)
-    |<(?P<shuts_call>/?)(?P<call>{_CALL_TAGS})>
-    |(?P<function></function>|<function=[^][<>◁\s]{{1,80}}>)
-    |(?P<mistral>\[TOOL_CALLS\])
-    |<[|｜](?P<control>/?[^][<>◁|｜\s]{{1,40}})[|｜]>
-    |(?P<eos></s>|<eos>|<end_of_turn>)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_BEGUN = re.compile(  # what the end of a text may be if it is a marker in the making
-    r"(?:<[|｜][^][<>◁|｜\s]{0,40}[|｜]?|<channel\|?|</?[a-z_:]{0,14}|<(?:function=)[^][<>◁\s]{0,80}"
-    r"|</?(?:details|[a-z_:]{5,12})\s[^][<>◁]{0,120}|\[/?[A-Z_]{0,10}|◁/?[a-z]{0,5})\Z",
-    re.IGNORECASE,
-)
-_NAMES = (
-    *(
-        "think",
-        "thinking",
-        "thought",
-        "thoughts",
-        "reasoning",
-        "reason",
-        "reflection",
-        "scratchpad",
-        "analysis",
-    ),
-    *("seed:think", "details", "tool_call", "tool_calls", "function_call", "function_calls", "toolcall"),
-    *("function", "s", "eos", "end_of_turn", "channel"),
-)
-_OPENS_THOUGHT = {"think", "thinking", "begin_of_thought", "begin_of_thinking", "start_of_thinking"}
-_SHUTS_THOUGHT = {"/think", "/thinking", "end_of_thought", "end_of_thinking"}
+_OPENS_THOUGHT = {
+    "think",
+    "thinking",
+    "begin_of_thought",
+    "begin_of_thinking",
+    "start_of_thinking",
+    "start_thinking",
+}
+_SHUTS_THOUGHT = {"/think", "/thinking", "end_of_thought", "end_of_thinking", "end_thinking"}
+_OPENS_CALL = {"python_tag", "python_start", "start_action", "action_start"}
 _OPENS_HEADER = {"start", "channel", "im_start", "start_header_id", "constrain"}
 _SHUTS_HEADER = {"message", "end_header_id", "im_sep"}
 _TO = re.compile(r"\bto=([\w.:-]+)")
@@ -72,12 +45,19 @@ _THINKERS = tuple(
 )
 """How reasoning models begin to think, and hardly any answer does."""
 _ROLE = "assistant:"
-_BARE_CALL = re.compile(r"(?:\{|\[\s*\{|\[\s*\w[\w.]*\(|```(?:json|tool_call|tool_code)?\s*[{\[])")
+_BARE_CALL = re.compile(
+    r"(?:\{|\[\s*\{|\[\s*\w[\w.]*\(|```(?:json|tool_call|tool_code)?\s*[{\[]|```tool_code\s)"
+)
 _BARE_CALL_BEGUN = re.compile(r"(?:\[\s*|\[\s*\w[\w.]{0,60}|`{1,3}|```[a-z_]{0,9}\s*)\Z")
+_GLUED = "analysis"
+_GLUED_END = "assistantfinal"
+_GLUED_CALL = re.compile(r"to=(?:functions\.)?([\w.-]+)\s*(?:json|code)?\s*(\{.*)", re.DOTALL)
+"""A message of several channels of which a server has left the control tokens out, and nothing between the rest."""
 
 
 class _State(Enum):
     OPENING = auto()  # nothing has been said yet; white space here belongs to nothing
+    GLUED = auto()  # thoughts, until the last channel begins
     PRESUMED = auto()  # thoughts, if a closing tag comes; otherwise the answer
     SAYING = auto()
     THINKING = auto()
@@ -96,6 +76,8 @@ class AnswerText:
         self._held = ""  # what may yet become a marker
         self._kept = ""  # what is not decided yet, or belongs to an unfinished call or header
         self._is_first = True
+        self._last = ""
+        """The last letter that was said."""
         self.left_tag_out = False
         """Whether a thought was closed that had not been opened."""
 
@@ -108,11 +90,12 @@ class AnswerText:
         return [*self._read(self._held, at_end=True), *self._finish()]
 
     def _read(self, text: str, *, at_end: bool) -> Iterator[Piece]:
-        while match := _MARKER.search(text):
+        while match := MARKER.search(text):
             yield from self._take(text[: match.start()])
-            yield from self._mark(match)
+            if not match["around"]:
+                yield from self._mark(match)
             text = text[match.end() :]
-        self._held = "" if at_end else text[_begun_marker(text) :]
+        self._held = "" if at_end else text[begun_marker(text) :]
         yield from self._take(text[: len(text) - len(self._held)])
 
     def _take(self, text: str) -> Iterator[Piece]:
@@ -121,11 +104,19 @@ class AnswerText:
             return
         match self._state:
             case _State.SAYING:
+                self._last = text[-1]
                 yield Channel.SAID, text
             case _State.THINKING:
                 yield Channel.THOUGHT, text
             case _State.OPENING:
                 yield from self._open(text)
+            case _State.GLUED:
+                thought, end, rest = (self._kept + text).partition(_GLUED_END)
+                self._kept = thought
+                yield Channel.THOUGHT, ""
+                if end:
+                    yield from self._begin(_State.OPENING)
+                    yield from self._take(rest)
             case _State.HEADER:
                 head, newline, rest = text.partition("\n")
                 self._kept += head
@@ -137,22 +128,29 @@ class AnswerText:
                 yield Channel.THOUGHT, ""
 
     def _open(self, text: str) -> Iterator[Piece]:
-        text = self._kept = (self._kept + text).lstrip()
+        text = self._kept + text
+        gap = " " if self._last and not self._last.isspace() and text[:1].isspace() else ""
+        text = text.lstrip()
+        self._kept = gap + text
         low = text.lower()
         if low.startswith(_ROLE):
             self._kept = ""
             yield from self._open(text[len(_ROLE) :])
         elif self._is_first and low.startswith(_THINKERS):
             self._state = _State.PRESUMED
+        elif self._is_first and text.startswith(_GLUED) and text[len(_GLUED) :][:1].isalnum():
+            self._state = _State.GLUED
+            self._kept = ""
+            yield from self._take(text)
         elif self._tools and _BARE_CALL.match(text):
             self._state = _State.BARE_CALL
         elif not self._may_go_on(low):
             self._state, self._kept = _State.SAYING, ""
-            yield Channel.SAID, text
+            yield from self._take(gap + text)
 
     def _may_go_on(self, low: str) -> bool:
         """Whether the beginning of an answer may still turn out to be something else."""
-        starts = (_ROLE, *_THINKERS) if self._is_first else (_ROLE,)
+        starts = (_ROLE, _GLUED, *_THINKERS) if self._is_first else (_ROLE,)
         return (
             not low
             or any(start.startswith(low) for start in starts)
@@ -170,9 +168,9 @@ class AnswerText:
             yield from self._details(match)
         elif match["call"] or match["function"] or match["mistral"] or "tool" in control:
             yield from self._call(match, control)
-        elif control == "python_tag":
+        elif control in _OPENS_CALL:
             yield from self._begin(_State.CALLING)
-        elif control in _OPENS_HEADER:
+        elif control in _OPENS_HEADER or match["turn"]:
             if self._state is not _State.HEADER:
                 yield from self._begin(_State.HEADER)
             self._kept += " "
@@ -180,7 +178,7 @@ class AnswerText:
             yield from self._end_header()
         elif self._state is _State.THINKING:
             self._state = _State.OPENING
-        elif self._state is _State.CALLING:
+        elif self._state is _State.CALLING and self._kept.strip():
             yield from self._begin(_State.OPENING)
 
     def _think(self, *, opens: bool) -> Iterator[Piece]:
@@ -234,26 +232,13 @@ class AnswerText:
             return
         if self._state is _State.CALLING or (self._state is _State.BARE_CALL and self._are_calls(kept)):
             yield Channel.CALL, kept
+        elif self._state is _State.GLUED:
+            call = _GLUED_CALL.search(kept)
+            yield (Channel.CALL, f"{call[1]}\n{call[2]}") if call else (Channel.THOUGHT, kept)
         elif self._state is not _State.HEADER:
+            self._last = kept[-1]
             yield Channel.SAID, kept
 
     def _are_calls(self, text: str) -> bool:
         calls = calls_in(text)
         return bool(calls) and all(name in self._tools for name, _ in calls)
-
-
-def _begun_marker(text: str) -> int:
-    """Where the end of `text` begins that may be the beginning of a marker."""
-    start = max(text.rfind(sign, max(0, len(text) - _TAG_CHARS)) for sign in "<[◁")
-    if start < 0 or not _BEGUN.match(text, start):
-        return len(text)
-    tail = text[start:].lower()
-    if tail.startswith("["):
-        return (
-            start
-            if any(one.startswith(tail) for one in ("[think]", "[/think]", "[tool_calls]"))
-            else len(text)
-        )
-    name = re.split(r"[\s=]", tail.lstrip("<◁/"), maxsplit=1)[0]
-    is_known = tail[1:2] in ("|", "｜") or any(one.startswith(name) for one in (*_NAMES, "channel|"))
-    return start if is_known else len(text)

@@ -5,23 +5,38 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 Call = tuple[str, str]
 """A tool's name and its arguments, a JSON object as text."""
 
 _DECODER = json.JSONDecoder()
-_FUNCTION = re.compile(r"<function=([^<>\s]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^<>\s]+)>\n?(.*?)\n?(?:</parameter>|\Z)", re.DOTALL)
+NAMESPACES = "seed:|minimax:|steptml:|antml:|[|｜]DSML[|｜]"
+"""Of the tags in which some models write their calls."""
+
+_FUNCTION = re.compile(
+    rf"""<(?:{NAMESPACES})?(?:function=|(?:function|invoke)\s+name=")([^<>\s"]+)[^<>]*>
+        (.*?)(?:</(?:{NAMESPACES})?(?:function|invoke)>|\Z)""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
+)
+_PARAMETER = re.compile(
+    rf"""<(?:{NAMESPACES})?parameter(?:=|\s+name=")([^<>\s"]+)([^<>]*)>
+        \n?(.*?)\n?(?:</(?:{NAMESPACES})?parameter>|\Z)""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
+)
 _KEY_VALUE = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
-_NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?::\d+)?\s*(?:\[[A-Z_]+\]\w*\s*)*(?:```(?:json)?\s*)?(?=\{)")
+_NAMED = re.compile(
+    r"([A-Za-z_][\w.-]*)(?::\d+)?\s*(?:<\w{1,20}>\s*)?(?:\[[A-Z_]+\]\w*\s*)*(?:```(?:json)?\s*)?(?=\{)"
+)
+_FENCE = re.compile(r"\A```\w*\s*|\s*```\Z")
 _CODE = re.compile(r"\[?\s*[A-Za-z_][\w.]*\(")
 _CODE_CHARS = 20_000
 
 
 def calls_in(text: str) -> Sequence[Call]:
     """All calls that are written in `text`; none where it cannot be read as calls."""
-    text = text.strip()
+    text = _FENCE.sub("", text.strip())
     for read in (_xml_calls, _key_value_calls, _json_calls, _named_calls, _code_calls):
         if calls := list(read(text)):
             return calls
@@ -46,13 +61,12 @@ def several_objects(arguments: str) -> Sequence[str]:
 
 
 def _json_calls(text: str) -> Iterator[Call]:
-    text = re.sub(r"\A```\w*\s*|\s*```\Z", "", text)
     at = 0
     while at < len(text) and text[at] in "{[":
         try:
             value, at = _DECODER.raw_decode(text, at)
         except ValueError:
-            return
+            value, at = _nearly_json(text[at:]), len(text)
         for one in value if isinstance(value, list) else [value]:
             yield from _json_call(one)
         while at < len(text) and text[at] in " \t\r\n,;":
@@ -62,9 +76,12 @@ def _json_calls(text: str) -> Iterator[Call]:
 def _json_call(value: Any) -> Iterator[Call]:
     if not isinstance(value, dict):
         return
+    if isinstance(several := value.get("tool_calls"), list):
+        for one in several:
+            yield from _json_call(one)
     if isinstance(value.get("function"), dict):
         value = value["function"]
-    name = value.get("name")
+    name = next((value[key] for key in ("name", "tool_name", "function", "tool") if key in value), None)
     arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), None)
     if isinstance(name, str) and name and arguments is not None:
         yield name, arguments if isinstance(arguments, str) else _json(arguments)
@@ -85,7 +102,7 @@ def _xml_calls(text: str) -> Iterator[Call]:
     for name, inside in _FUNCTION.findall(text):
         parameters = _PARAMETER.findall(inside)
         if parameters:
-            yield name, _json({key: _value(value) for key, value in parameters})
+            yield name, _json({key: _parameter(value, more) for key, more, value in parameters})
         else:
             yield name, inside.strip() or "{}"
 
@@ -107,6 +124,8 @@ def _code_calls(text: str) -> Iterator[Call]:
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print" and len(node.args) == 1:
+            node = node.args[0]
         if not isinstance(node, ast.Call) or node.args:
             return
         try:
@@ -114,6 +133,21 @@ def _code_calls(text: str) -> Iterator[Call]:
             yield ast.unparse(node.func), _json(arguments)
         except (ValueError, TypeError):
             return
+
+
+def _nearly_json(text: str) -> object:
+    """What a model meant that writes JSON as Python does, or with the braces of its template doubled."""
+    text = text.rstrip("` \n")
+    for meant in (text, text[1:-1] if text.startswith("{{") and text.endswith("}}") else ""):
+        with suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+            return json.loads(meant)
+        with suppress(SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+            return ast.literal_eval(meant) if len(meant) <= _CODE_CHARS else None
+    return None
+
+
+def _parameter(text: str, attributes: str) -> object:
+    return text if 'string="true"' in attributes else _value(text)
 
 
 def _value(text: str) -> object:

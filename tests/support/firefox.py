@@ -1,12 +1,13 @@
 """A headless Firefox with a fake microphone, driven over WebDriver BiDi: the same tests can run in it as in Chromium.
 
-It needs no driver, as it speaks BiDi itself; six methods of it are enough.
+It needs no driver, as it speaks BiDi itself; a few methods of it are enough.
 """
 
+import base64
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -72,6 +73,16 @@ class FirefoxPage(Tab):
         """Go to a page and wait until it is there."""
         await self.call("browsingContext.navigate", context=self.context, url=url, wait="complete")
 
+    async def set_size(self, width: int, height: int) -> None:
+        """Of what the page is seen through, in its own pixels."""
+        size = {"width": width, "height": height}
+        await self.call("browsingContext.setViewport", context=self.context, viewport=size)
+
+    async def screenshot(self, path: Path) -> None:
+        """What it looks like, as a PNG."""
+        shot = await self.call("browsingContext.captureScreenshot", context=self.context)
+        await anyio.Path(path).write_bytes(base64.b64decode(shot["data"]))
+
     def _note(self, event: dict[str, Any]) -> None:
         entry = event.get("params", {})
         if event.get("method") == "log.entryAdded" and entry["level"] in ("warn", "error"):
@@ -79,13 +90,14 @@ class FirefoxPage(Tab):
 
 
 @asynccontextmanager
-async def firefox(*, script: str = "") -> AsyncIterator[FirefoxPage]:
+async def firefox(
+    *, script: str = "", preferences: Mapping[str, object] | None = None
+) -> AsyncIterator[FirefoxPage]:
     """A browser with one empty page, whose microphone hears a tone. `script` runs before any of the page's own."""
     assert FIREFOX is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        lines = [
-            f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in _PREFERENCES.items()
-        ]
+        wanted = _PREFERENCES | dict(preferences or {})
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in wanted.items()]
         await anyio.Path(home, "user.js").write_text("\n".join(lines))
         command = (FIREFOX, "--headless", "--no-remote", "--profile", home, "--remote-debugging-port=0")
         async with running(*command, "about:blank"):

@@ -30,7 +30,7 @@ CASES = [
     ("Sure. <think>wait</think>Done.", "Sure. Done."),
     ("<think>never ends", ""),
     ("<think a=1>x</think>y", "y"),
-    ("stray</think> end", "strayend"),
+    ("stray</think> end", "stray end"),
     ("Okay, the user greets.</think>Hello.", "Hello."),
     ("The user greets", "The user greets"),
     ("Okay, the users are many.", "Okay, the users are many."),
