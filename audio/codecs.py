@@ -59,6 +59,11 @@ class Decoder:
         self._carry = data[-cut_bytes:]
         return self._codec.decode(data[:-cut_bytes])
 
+    @property
+    def partial_bytes(self) -> int:
+        """Of the sample that waits for its other byte."""
+        return len(self._carry)
+
     def reset(self) -> None:
         """Forget half a sample: the next byte begins a new one."""
         self._carry = b""

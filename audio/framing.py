@@ -19,6 +19,11 @@ class Framer:
         self._frame_samples = frame_samples
         self._rest = b""
 
+    @property
+    def missing_samples(self) -> int:
+        """How many complete the next frame."""
+        return self._frame_samples - len(self._rest) // 2
+
     def push(self, samples: Samples) -> list[Samples]:
         """All frames, `int16[frame_samples]` each, that `samples` complete; often none."""
         if self._rest:

@@ -13,7 +13,7 @@ class Intake:
     """Decodes and resamples one stream, and counts it.
 
     Two counts, both in samples at 16 kHz: `emitted_samples` have been returned, `received_samples` have come
-    in and are ahead of the former by what the resampler holds back. A flush makes them equal.
+    in and are ahead of the former by what is held back. A flush makes them equal.
     """
 
     __slots__ = (
@@ -21,7 +21,9 @@ class Intake:
         "_carry",
         "_decoder",
         "_resampler",
-        "_wire_samples",
+        "_sample_bytes",
+        "_waiting",
+        "_wire_bytes",
         "emitted_samples",
         "format",
     )
@@ -29,27 +31,41 @@ class Intake:
     def __init__(self, format: AudioFormat) -> None:
         self.format = format
         self.emitted_samples = 0
+        self._sample_bytes = format.bytes_per_sample
         self._decoder = Decoder(format)
         self._resampler = Resampler(format.rate_hz, SPEECH_HZ)
         self._base_samples = 0
-        self._wire_samples = 0
+        self._wire_bytes = 0
+        """Since the base; half a sample that was not flushed included."""
+        self._waiting = b""
+        """Of the wire, not decoded yet."""
         self._carry = _NOTHING
 
     @property
     def received_samples(self) -> int:
         """The clock: how much audio has come in, at 16 kHz. Never goes back, whatever the format."""
-        return self._base_samples + self._wire_samples * SPEECH_HZ // self.format.rate_hz
+        wire_samples = self._wire_bytes // self._sample_bytes
+        return self._base_samples + wire_samples * SPEECH_HZ // self.format.rate_hz
 
     @property
     def received_ms(self) -> int:
         """The clock in whole milliseconds."""
         return samples_to_ms(self.received_samples, SPEECH_HZ)
 
-    def push(self, data: bytes) -> Samples:
-        """The `int16[n]` that these bytes bring forth, often none."""
-        decoded = self._decoder.decode(data)
-        self._wire_samples += len(decoded)
-        samples = self._resampler.process(decoded)
+    def push(self, data: bytes, worth_samples: int = 1) -> Samples:
+        """The `int16[n]` that these bytes and those before bring forth, often none.
+
+        What would be fewer than `worth_samples` waits for more bytes, undecoded: resampled in one go, they cost less.
+        """
+        self._wire_bytes += len(data)
+        waiting = self._waiting + data if self._waiting else data
+        if worth_samples > 1:
+            more = (self._decoder.partial_bytes + len(waiting)) // self._sample_bytes
+            if len(self._carry) + self._resampler.ready(more) < worth_samples:
+                self._waiting = waiting
+                return _NOTHING
+        self._waiting = b""
+        samples = self._resampler.process(self._decoder.decode(waiting))
         if len(self._carry):
             samples = np.concatenate((self._carry, samples))
             self._carry = _NOTHING
@@ -58,25 +74,38 @@ class Intake:
 
     def flush(self) -> Samples:
         """All that is still held back, `int16[n]`; only half a sample still waits for its other byte."""
+        self._settle()
         samples = np.concatenate((self._carry, self._resampler.process(_NOTHING, last=True)))
         self._carry = _NOTHING
         self.emitted_samples += len(samples)
         self._base_samples = self.emitted_samples
-        self._wire_samples = 0
+        self._wire_bytes %= self._sample_bytes
         return samples
 
     def drop_partial_sample(self) -> None:
         """Forget half a sample of the wire: the next byte begins a new one."""
+        self._settle()
         self._decoder.reset()
+        self._wire_bytes -= self._wire_bytes % self._sample_bytes
 
     def change_format(self, format: AudioFormat) -> None:
         """What comes next is in another format. Nothing is lost: what was held back leads the next push."""
         self.unread(self.flush())
         self.format = format
+        self._sample_bytes = format.bytes_per_sample
         self._decoder = Decoder(format)
         self._resampler = Resampler(format.rate_hz, SPEECH_HZ)
+        self._wire_bytes = 0  # half a sample of another format is none
 
     def unread(self, samples: Samples) -> None:
         """Give the last samples returned back: they lead the next push."""
         self.emitted_samples -= len(samples)
         self._carry = np.concatenate((samples, self._carry))
+
+    def _settle(self) -> None:
+        """Decode what waits."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, b""
+            self._carry = np.concatenate(
+                (self._carry, self._resampler.process(self._decoder.decode(waiting)))
+            )

@@ -98,12 +98,17 @@ class Listener:
 
     def push(self, data: bytes) -> list[Heard]:
         """What the next bytes from the client bring, in order. Any bytes, cut anywhere; never raises."""
-        samples = self._intake.push(data)
-        if self.on_audio is not None and len(samples):
-            self.on_audio(samples)
-        if self._endpointer is None:
-            return _audio(samples)
+        if self._endpointer is None or self.on_audio is not None:
+            samples = self._intake.push(data)
+            if self.on_audio is not None and len(samples):
+                self.on_audio(samples)
+            if self._endpointer is None:
+                return _audio(samples)
+        else:
+            samples = self._intake.push(data, self._framer.missing_samples)
         heard: list[Heard] = []
+        if not len(samples):
+            return heard
         for frame in self._framer.push(samples):
             self._hear(self._endpointer, frame, heard)
         return heard

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audio.codecs import encode
@@ -136,6 +136,41 @@ def test_any_cut_gives_the_same_utterances(data: st.DataObject, format: AudioFor
     cut = [h for piece in data.draw(cuts(len(wire))) for h in listener.push(wire[piece])]
     assert _events(cut) == _events(whole)
     assert np.array_equal(_audio(cut), _audio(whole))
+
+
+@settings(max_examples=30)
+@given(
+    sizes=st.lists(st.integers(301, 3_000), min_size=1, max_size=8),
+    turns=st.dictionaries(
+        st.integers(0, 60), st.sampled_from(["clear", "end", "manual", "detect"]), max_size=4
+    ),
+    format=st.sampled_from(FORMATS),
+)
+@example(sizes=[641, 639], turns={}, format=PCM16)
+def test_what_waits_to_be_decoded_makes_nothing_later(
+    sizes: list[int], turns: dict[int, str], format: AudioFormat
+) -> None:
+    wire, at, number = _wire(SPOKEN, format), 0, 0
+    ears = [Listener(format, LoudnessVad(), CONFIG) for _ in range(2)]
+    ears[1].on_audio = lambda _: None  # who is given all audio gets it at once
+    while at < len(wire):
+        size = sizes[number % len(sizes)]
+        came = [_told(ear.push(wire[at : at + size])) for ear in ears]
+        at, number = at + size, number + 1
+        for ear, told in zip(ears, came, strict=True):
+            match turns.get(number):
+                case "clear":
+                    ear.clear()
+                case "end":
+                    told += _told(ear.end_utterance())
+                case "manual" | "detect" as how:
+                    ear.reconfigure(format, CONFIG if how == "detect" else None)
+        assert came[0] == came[1]
+        assert ears[0].position_ms == ears[1].position_ms
+
+
+def _told(heard: Iterable[Heard]) -> list[object]:
+    return [one.samples.tolist() if isinstance(one, SpeechAudio) else one for one in heard]
 
 
 @given(wire=st.binary(max_size=3_000), format=st.sampled_from(FORMATS))
