@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="where the server tells of itself (default: its /metrics, if it has them)",
     )
+    parser.add_argument(
+        "--metrics-key",
+        metavar="KEY",
+        help="the key for --metrics (default: --api-key where it is the same server, none where it is another)",
+    )
     load = parser.add_argument_group("how much")
     load.add_argument(
         "--callers", type=int, help=f"so many at a time, one call after another (default: {CALLERS})"

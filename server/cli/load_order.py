@@ -56,6 +56,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
         worker_key=arguments.worker_key,
         calibrates=not arguments.no_calibration,
         metrics_url=arguments.metrics,
+        metrics_key=arguments.metrics_key,
         limits=Limits().scaled(arguments.late_limit),
         environment=_environment(),
     )
@@ -94,6 +95,10 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         ),
         (not 1 <= arguments.processes <= 256, "--processes: from 1 to 256"),
         (arguments.processes > 1 and arguments.workers is not None, "either --processes or --workers"),
+        (
+            arguments.metrics is not None and not arguments.metrics.startswith(("http://", "https://")),
+            "--metrics: an address that begins with http:// or https://",
+        ),
         (not 1 <= arguments.most <= 10_000, "--most: from 1 to 10000"),
         (not (1 <= arguments.duration <= 86_400), "--duration: from 1 to 86400 seconds"),
         (not (0 <= arguments.gate < math.inf), "--gate: per cent, 0 or more"),

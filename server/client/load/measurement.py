@@ -29,7 +29,7 @@ from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
 from server.client.load.script import Mix
 from server.client.load.search import Search
-from server.client.load.server_side import Page, ServerSide, fetch_page, metrics_url
+from server.client.load.server_side import Page, ServerSide, fetch_page, has_same_origin, metrics_url
 from server.client.load.targets import target_name
 from server.client.load.wire import Target
 from server.domain.errors import ServerError, alone
@@ -70,6 +70,8 @@ class Order:
     calibrates: bool = True
     metrics_url: str | None = None
     """Where the server tells of itself; None: where servers do by custom, if this one does."""
+    metrics_key: str | None = None
+    """The key there; None: that of the server, if it is the same."""
     limits: Limits = field(default_factory=Limits)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -193,8 +195,10 @@ class Measurement:
             self._has_metrics = False
 
     async def _fetch(self) -> Page:
-        url = self._order.metrics_url or metrics_url(self._order.url)
-        fetch = partial(fetch_page, url, self._order.api_key)
+        order, customary = self._order, metrics_url(self._order.url)
+        url = order.metrics_url or customary
+        key = order.metrics_key or (order.api_key if has_same_origin(url, customary) else None)
+        fetch = partial(fetch_page, url, key)
         return await anyio.to_thread.run_sync(fetch, abandon_on_cancel=True)
 
     async def _look_at_the_server(self, server: ServerSide) -> None:

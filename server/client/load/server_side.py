@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from server.domain.errors import ServerError
 
 _FETCH_S = 3.0
+_PORTS = {"http": 80, "https": 443}
 _MOST_BYTES = 1 << 22
 _OURS = "stageflow_voice_"
 _CPU, _MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
@@ -169,11 +170,25 @@ def metrics_url(url: str) -> str:
     return f"{parts.scheme.replace('ws', 'http', 1)}://{parts.netloc}/metrics"
 
 
-def fetch_page(url: str, api_key: str | None) -> Page:
-    """The page that is there now; blocks for some seconds at most. Raises ServerError that says why there is none."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+def has_same_origin(url: str, other: str) -> bool:
+    """Whether the two are of one server: scheme, host and port; never raises."""
     try:
-        request = urllib.request.Request(url, headers=headers)
+        one, another = urlsplit(url), urlsplit(other)
+        ports = [parts.port or _PORTS.get(parts.scheme) for parts in (one, another)]
+    except ValueError:
+        return False
+    return (one.scheme, one.hostname) == (another.scheme, another.hostname) and ports[0] == ports[1]
+
+
+def fetch_page(url: str, api_key: str | None) -> Page:
+    """The page that is there now; blocks for some seconds at most. Raises ServerError that says why there is none.
+
+    The key is for this server, and not for one that it names instead.
+    """
+    try:
+        request = urllib.request.Request(url)
+        if api_key:
+            request.add_unredirected_header("Authorization", f"Bearer {api_key}")
         with urllib.request.urlopen(request, timeout=_FETCH_S) as response:
             page = read_page(response.read(_MOST_BYTES).decode(errors="replace"))
     except urllib.error.HTTPError as error:

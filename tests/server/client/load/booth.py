@@ -1,5 +1,9 @@
 """A caller and the reference agent, ready for a call: voices are tones, everything is in samples."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from server.client.load.caller import Caller, Manner
@@ -54,3 +58,36 @@ TALKS = scenario(
     {"noise_ms": 800, "level_dbfs": -45},
     {"silence_ms": 1500, "expect": "nothing"},
 )
+
+
+@contextmanager
+def web_page(
+    status: int, body: bytes = b"", keys: list[str | None] | None = None, elsewhere: str = ""
+) -> Iterator[str]:
+    """A web server that answers everything like this, or names another page, and notes the keys it is shown."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if keys is not None:
+                keys.append(self.headers["Authorization"])
+            self.send_response(status)
+            if elsewhere:
+                self.send_header("Location", elsewhere)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,10 +1,8 @@
 """The command: each way in which it ends has a clear line and an exit code."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import anyio
@@ -16,6 +14,8 @@ from server.__main__ import main
 from server.client.load.reference import Conduct, tone
 from server.client.load.reference_server import reference_server
 from server.client.load.report import Report
+from server.client.load.server_side import metrics_url
+from tests.server.client.load.booth import web_page
 
 SCENARIO = """
 objectives: ["missed=0", "gaps=0", "lost=0", "errors=0"]
@@ -46,33 +46,6 @@ def agent(conduct: Conduct) -> Iterator[str]:
         portal.wrap_async_context_manager(reference_server(conduct)) as url,
     ):
         yield url
-
-
-@contextmanager
-def web_server(status: int, body: bytes = b"") -> Iterator[str]:
-    """Answers everything like this."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_a_run_that_holds_ends_with_0_and_writes_its_reports(
@@ -166,6 +139,10 @@ def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.Capt
         ([NOBODY, "mix.yaml", "--duration", "nan"], "--duration: from 1"),
         ([NOBODY, "mix.yaml", "--callers", "2", "--arrivals", "poisson:1"], "either --callers or --arrivals"),
         ([NOBODY, "mix.yaml", "--compare", "none.json"], "--compare none.json: No such file"),
+        (
+            [NOBODY, "mix.yaml", "--metrics", "file:///etc/hosts"],
+            "--metrics: an address that begins with http",
+        ),
         ([NOBODY, "mix.yaml", "--processes", "0"], "--processes: from 1"),
         ([NOBODY, "mix.yaml", "--workers", "host"], "--workers: 'host' is no host:port"),
         ([NOBODY, "mix.yaml", "--workers", "h:1", "--processes", "2"], "either --processes or --workers"),
@@ -204,7 +181,7 @@ def test_who_cannot_be_reached_ends_with_4(
     status: int, message: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = json.dumps({"error": {"message": message}}).encode() if message else b"hello"
-    with web_server(status, body) as url:
+    with web_page(status, body) as url:
         assert main(["load", url, "mix.yaml"]) == 4
     assert said in capsys.readouterr().err
 
@@ -226,6 +203,14 @@ def test_metrics_that_are_not_where_they_were_said_to_be_end_with_4(
     with agent(QUICK) as url:
         assert main(["load", url, "mix.yaml", "--metrics", "http://127.0.0.1:9/metrics"]) == 4
     assert "--metrics: no metrics at http://127.0.0.1:9/metrics" in capsys.readouterr().err
+
+
+def test_the_key_of_the_target_is_not_shown_to_another_server_that_has_metrics(folder: Path) -> None:
+    shown: list[str | None] = []
+    with agent(QUICK) as url, web_page(401, b"", shown) as other:
+        words = ["load", url, "mix.yaml", "--api-key", "secret", "--metrics", metrics_url(other)]
+        assert main(words) == main([*words, "--metrics-key", "its own"]) == 4
+    assert shown == [None, "Bearer its own"]
 
 
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

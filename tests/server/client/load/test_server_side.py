@@ -1,20 +1,16 @@
 """What a server says of itself, from the pages of its `/metrics`: ours, another's, and what is none."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
 from server.client.load.audit import Limits
 from server.client.load.html_report import html
 from server.client.load.report import step_report, whole_report
 from server.client.load.run import Run
-from server.client.load.server_side import ServerSide, fetch_page, metrics_url, read_page
+from server.client.load.server_side import ServerSide, fetch_page, has_same_origin, metrics_url, read_page
 from server.client.load.text_reports import table
 from server.domain.errors import ServerError
 from server.telemetry.metrics import Metrics
+from tests.server.client.load.booth import web_page
 
 BEFORE = """
 process_cpu_seconds_total 10.0
@@ -99,27 +95,6 @@ def test_another_server_tells_what_all_tell() -> None:
     assert ServerSide().figures() is None
 
 
-@contextmanager
-def page(status: int, body: str) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{server.server_address[1]}/v1/realtime"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
@@ -129,13 +104,36 @@ def page(status: int, body: str) -> Iterator[str]:
     ],
 )
 def test_what_is_no_page_is_said(status: int, body: str, said: str) -> None:
-    with page(status, body) as url, pytest.raises(ServerError, match=said):
+    with web_page(status, body.encode()) as url, pytest.raises(ServerError, match=said):
         fetch_page(metrics_url(url), None)
 
 
 def test_the_page_is_fetched_from_where_it_is_by_custom() -> None:
-    with page(200, AFTER) as url:
+    with web_page(200, AFTER.encode()) as url:
         assert fetch_page(metrics_url(url), "key")[("stageflow_voice_sessions", ())] == 5.0
     with pytest.raises(ServerError, match="no metrics at"):
         fetch_page(metrics_url(url), None)
     assert metrics_url("wss://host:1/v1/realtime?a=b") == "https://host:1/metrics"
+
+
+def test_the_key_is_for_the_server_that_is_asked_and_not_for_one_that_it_names_instead() -> None:
+    asked, named = list[str | None](), list[str | None]()
+    with web_page(200, AFTER.encode(), named) as other, web_page(302, b"", asked, metrics_url(other)) as url:
+        assert fetch_page(metrics_url(url), "key")
+    assert (asked, named) == (["Bearer key"], [None])
+
+
+@pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("https://host/other", True),
+        ("https://HOST:443/metrics", True),
+        ("http://host/metrics", False),
+        ("https://host:9090/metrics", False),
+        ("https://host.example/metrics", False),
+        ("https://host@example/metrics", False),
+        ("https://host:x/metrics", False),
+    ],
+)
+def test_a_key_is_for_one_scheme_host_and_port(url: str, is_same: bool) -> None:
+    assert has_same_origin(url, metrics_url("wss://host/v1/realtime")) is is_same
