@@ -6,7 +6,7 @@ whoever replays has to bring it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from server.config.waits import Interruption, Waits
 from server.dialects.registry import DIALECTS, DialectTable, Opening, SessionDialect
 from server.domain.limits import Limits
 from server.domain.values import ResumeOffer
+from server.domain.voice_events import ProviderUse
 from server.domain.wire import Wire
 from server.journal.door import Door
 from server.journal.file import JournalError
@@ -174,10 +175,17 @@ def _services(
     of_process = {
         "unix_time_s": lambda: door.notes.read("unix_time_s", lambda: beyond.unix_time_s()),
         "may_wait": lambda: door.notes.read("may_wait", lambda: beyond.may_wait()),
+        "uses": partial(_uses, door),
         "observer": NoObserver() if sources is None else sources.services.observer,
     }
     services = SessionSources.of(settings, providers, crew, **of_process).services
     return replace(services, pipelines=replace(services.pipelines, prepared=setup["prepared"]))
+
+
+def _uses(door: Door, found: tuple[ProviderUse, ...]) -> tuple[ProviderUse, ...]:
+    """As they were found beyond the door: providers, and chains of them, are not in a replay."""
+    calls = door.notes.read("uses", lambda: [list(astuple(use)) for use in found])
+    return tuple(ProviderUse(*call) for call in calls or ())
 
 
 def _settings(kept: Mapping[str, Any]) -> Settings:

@@ -40,7 +40,14 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
         base.conversation, outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
     )
     reports = TurnReports(
-        base.session_id, listening.hearing, outbound, playback, base.holder, services.observer, base.now
+        base.session_id,
+        listening.hearing,
+        outbound,
+        playback,
+        base.holder,
+        services.observer,
+        base.now,
+        services.uses,
     )
     listening.utterances.tell(reports)
     speculation = Speculation()

@@ -9,6 +9,7 @@ from audio.vad import Vad
 from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
+from server.domain.voice_events import ProviderUse
 from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
@@ -62,6 +63,8 @@ class Services:
     """What the outputs of all sessions have of a turn of the loop."""
     unix_time_s: Callable[[], float] = lambda: 0.0
     """The wall clock, read once a session, to tell the client when its time is up."""
+    uses: Callable[[tuple[ProviderUse, ...]], tuple[ProviderUse, ...]] = lambda found: found
+    """What a client is told of the calls that were made for a turn, of those that were found here."""
 
 
 def floor_limits(services: Services) -> FloorLimits:

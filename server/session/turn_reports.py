@@ -5,11 +5,12 @@ A turn is over when its answer has been played out, or was thrown away; it is to
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from server.conversation.utterance import Utterance, WordNews, WordsCame
 from server.domain.values import ResponseReason
-from server.domain.voice_events import EndedBy, InterruptedBy
+from server.domain.voice_events import EndedBy, InterruptedBy, ProviderUse
 from server.output.outbound import Outbound
 from server.response.holder import FloorHolder
 from server.response.playback import Playback
@@ -79,6 +80,7 @@ class TurnReports:
         holder: FloorHolder,
         observer: Observer,
         now: Callable[[], float],
+        uses: Callable[[tuple[ProviderUse, ...]], tuple[ProviderUse, ...]],
     ) -> None:
         self._session_id = session_id
         self._hearing = hearing
@@ -87,6 +89,7 @@ class TurnReports:
         self._holder = holder
         self._observer = observer
         self._now = now
+        self._uses = uses
         self._told = RunId(0, 0)
         """The newest run that is over."""
 
@@ -138,6 +141,7 @@ class TurnReports:
         self._playback.over(answer)
         if timeline.response_id is not None:  # a client is told of the turns that it knows of
             self._outbound.put(timeline.ended())
-            self._outbound.put(timeline.timed())
+            timed = timeline.timed()
+            self._outbound.put(replace(timed, providers=self._uses(timed.providers)))
         log.info("%s", timeline.line(), extra={"session": self._session_id, "turn": timeline.run.turn})
         self._observer.turn_ended(timeline)

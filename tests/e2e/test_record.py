@@ -22,6 +22,8 @@ from server.domain.errors import ConfigError
 from server.journal.file import JournalError
 from server.journal.loops import FollowedLoop
 from stages.errors import ProviderError
+from stages.providers.calls import label
+from stages.testing.fakes import ScriptedVoice
 from tests.support.live_server import LiveServer, live_server
 from tests.support.stage import voiced
 
@@ -68,13 +70,16 @@ async def type_and_speak(server: LiveServer) -> None:
         client.transport.abort()
     back = [*voice, Subprotocol(f"x-resume.{len(seen)}.{token}")]
     async with connect(server.url, subprotocols=back) as client:
-        await hear(client, "response.done")
+        told = await hear(client, "x_metrics")
+        assert [use["provider"] for use in told["providers"]] == ["scripted"]
 
 
 async def record(folder: Path, **rules: object) -> None:
     # Such a pattern goes through a longer text in a thread.
     guard = {"guard_patterns": ("(foo|bar|[a-z]{3}){300}zebra",)}
-    async with live_server(resume_grace_s=30.0, record={"dir": folder, **rules}, **guard) as server:
+    label(voice := ScriptedVoice(), "tts", "scripted")
+    saving = {"dir": folder, **rules}
+    async with live_server(None, voice, resume_grace_s=30.0, record=saving, **guard) as server:
         await type_and_speak(server)
 
 
@@ -133,6 +138,8 @@ from pathlib import Path
 
 import anyio
 from stages.errors import ProviderError
+from stages.providers.calls import label
+from stages.testing.fakes import ScriptedVoice
 
 
 def test_a_voice_that_fails(replay):
