@@ -1,5 +1,7 @@
 """German: "einundzwanzig", "sieben Uhr dreißig", "dritter Mai"."""
 
+import re
+
 from stages.text.languages.language import Language, Money
 
 _ONES = (
@@ -76,6 +78,47 @@ def _cents(whole: str, money: Money, cents: int) -> str:
     return f"{whole} {money.many} {cardinal(cents)}"
 
 
+_OF_THE = re.compile("am|im|vom|zum|dem|den|beim|ab|bis|seit|einem|einen|zur|ihrem|ihren")
+_THE = re.compile("der|die|das|diese[rs]?|jede[rs]?|eine|ihre")
+_NO_NOUNS = re.compile("Der|Die|Das|Ein|Eine|Uhr|Und|Oder|Ich|Sie|Er|Es|Wir")
+_NOUN = r"\s[A-ZÄÖÜ][a-zäöüß]"
+_ORDERED = "Mal|Platz|Stock|Etage|Klasse|Jahrhundert|Tag|Juli"
+_BEHIND_ARTICLES = "|".join(
+    rf"(?<=\b{article} {digits}\.)"
+    for article in (
+        "[Dd](?:er|ie|as|em|en)",
+        "[Zz]u[mr]",
+        "[Vv]om",
+        "[IiAa]m",
+        "[Dd]iese",
+        "[Jj]ede",
+        "[Jj]ede[rsnm]",
+    )
+    for digits in (r"\d", r"\d\d")
+)
+
+
+def _is_feminine(noun: str) -> bool:
+    return noun.endswith(("e", "ung", "heit", "keit", "ion", "tät", "schaft"))
+
+
+def _agreed(words: str, number: int, noun: str) -> str:
+    """ "ein Tisch", "eine Minute"."""
+    if number != 1 or not noun[0].isupper() or _NO_NOUNS.fullmatch(noun):
+        return words
+    return "eine" if _is_feminine(noun) else "ein"
+
+
+def _ordinal_form(words: str, _mark: str, front: str) -> str:
+    """ "im dritten", "die zweite", "ein dritter"."""
+    front = front.casefold()
+    return words + ("n" if _OF_THE.fullmatch(front) else "" if _THE.fullmatch(front) else "r")
+
+
+def _and_a_half(number: int) -> str:
+    return f"{_joined(number)}einhalb"
+
+
 LANGUAGE = Language(
     code="de",
     cardinal=cardinal,
@@ -86,8 +129,25 @@ LANGUAGE = Language(
     cents=_cents,
     decimal_comma=True,
     one=lambda noun: "eine" if noun.endswith("e") else "ein",
+    counted=lambda words: "ein" if words == "eins" else words,
+    agreed=_agreed,
+    ordinal_form=_ordinal_form,
+    ruler=lambda number: f"der {ordinal(number)}",
+    rulers=(
+        "Karl|Ludwig|Friedrich|Wilhelm|Heinrich|Otto|Franz|Leopold|Maximilian|Rudolf|Elisabeth|Johannes Paul|Paul|"
+        "Pius|Benedikt|Leo|Napoleon"
+    ),
+    half=lambda noun: "eine halbe" if _is_feminine(re.sub(r"\W", "", noun)) else "ein halber" if noun else "ein halb",
+    and_a_half=_and_a_half,
+    fractions={"1/3": "ein Drittel", "2/3": "zwei Drittel", "1/4": "ein Viertel", "3/4": "drei Viertel"},
+    days={
+        "Mo": "Montag", "Di": "Dienstag", "Mi": "Mittwoch", "Do": "Donnerstag", "Fr": "Freitag", "Sa": "Samstag",
+        "So": "Sonntag",
+    },
+    emergencies="112|911|110|116117",
+    numbered={"Art.": "Artikel", "Fig.": "Figur", "S.": "Seite", "km": "Kilometer", "Bd.": "Band"},
     words={
-        "point": "Komma", "minus": "minus", "plus": "plus", "to": "bis", "at": "at", "dot": "Punkt",
+        "point": "Komma", "minus": "minus", "plus": "plus", "to": "bis", "ratio": "zu", "at": "at", "dot": "Punkt",
         "slash": "Schrägstrich",
         "dash": "minus", "underscore": "Unterstrich", "times": "mal", "by": "mal", "divided": "geteilt durch",
         "power": "hoch", "number": "Nummer", "per": "pro", "over": "durch", "more": "mehr als", "less": "weniger als",
@@ -124,7 +184,8 @@ LANGUAGE = Language(
         "MHz": ("Megahertz", "Megahertz"), "GHz": ("Gigahertz", "Gigahertz"), "MB": ("Megabyte", "Megabyte"),
         "GB": ("Gigabyte", "Gigabyte"), "TB": ("Terabyte", "Terabyte"), "°C": ("Grad Celsius", "Grad Celsius"),
         "° C": ("Grad Celsius", "Grad Celsius"), "°": ("Grad", "Grad"), "%": ("Prozent", "Prozent"),
-        "‰": ("Promille", "Promille"), "m²": ("Quadratmeter", "Quadratmeter"), "km²": ("Quadratkilometer",) * 2,
+        "‰": ("Promille", "Promille"), "m²": ("Quadratmeter", "Quadratmeter"), "qm": ("Quadratmeter", "Quadratmeter"),
+        "km²": ("Quadratkilometer",) * 2,
         "cm²": ("Quadratzentimeter",) * 2, "m³": ("Kubikmeter", "Kubikmeter"), "cm³": ("Kubikzentimeter",) * 2,
         "ha": ("Hektar", "Hektar"), "kcal": ("Kilokalorie", "Kilokalorien"), "dB": ("Dezibel", "Dezibel"),
     },
@@ -136,14 +197,17 @@ LANGUAGE = Language(
     abbreviations={
         "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
-        "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "inkl.": "inklusive", "zzgl.": "zuzüglich",
+        "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "inkl.": "inklusive",
+        "MwSt.": "Mehrwertsteuer", "MwSt": "Mehrwertsteuer", "zzgl.": "zuzüglich",
         "Dr.": "Doktor", "Prof.": "Professor", "Hr.": "Herr", "Fr.": "Frau", "Nr.": "Nummer", "Tel.": "Telefon",
         "Str.": "Straße", "Hbf": "Hauptbahnhof", "St.": "Sankt", "vgl.": "vergleiche", "s.": "siehe", "S.": "Seite",
         "Abb.": "Abbildung", "Kap.": "Kapitel", "Bd.": "Band", "Mio.": "Millionen", "Mrd.": "Milliarden",
         "o. Ä.": "oder Ähnliches", "u. U.": "unter Umständen", "i. d. R.": "in der Regel", "max.": "maximal",
         "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
     },
-    ordinal_mark=r"\.(?=\s[A-Za-zÄÖÜäöü][a-zäöüß])(?<![0-9]{4}\.)(?=\s(?:Mal|Platz|Stock|Etage|Klasse|Jahrhundert|Tag|Juli))",
+    ordinal_mark=(
+        rf"\.(?:(?=\sbis\s(?:zum\s)?\d)|(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?={_NOUN})(?:{_BEHIND_ARTICLES}))"
+    ),
     scripts={
         "CYRILLIC": "etwas auf Kyrillisch", "GREEK": "etwas auf Griechisch", "ARABIC": "etwas auf Arabisch",
         "HEBREW": "etwas auf Hebräisch", "CJK": "etwas auf Chinesisch", "HIRAGANA": "etwas auf Japanisch",

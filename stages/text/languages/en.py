@@ -205,6 +205,7 @@ LANGUAGE = Language(
         "km/h": "kilometers per hour", "m/s": "meters per second", "N/A": "not available", "n/a": "not available",
         "24/7": "twenty four seven", "50/50": "fifty fifty", "9/11": "nine eleven",
     },
+    emergencies="911|112|999|988",
     ordinal_mark=r"(?:st|nd|rd|th)\b",
     scripts={
         "CYRILLIC": "something in Cyrillic", "GREEK": "something in Greek", "ARABIC": "something in Arabic",

@@ -1,5 +1,7 @@
 """Spanish: "veintiuno", "las siete y media" as "siete treinta", "tres de mayo"."""
 
+import re
+
 from stages.text.languages.language import Language, Money
 
 _ONES = (
@@ -64,6 +66,32 @@ def _cents(whole: str, money: Money, cents: int) -> str:
     return f"{whole} {money.one if whole in ('un', 'una') else money.many} con {cardinal(cents)}"
 
 
+_NO_NOUNS = re.compile(
+    "y|o|a|e|u|de|en|que|por|para|con|es|son|al|del|se|lo|los|las|más|menos|mas|sin|si|como|pues|antes"
+)
+
+
+def _is_feminine(noun: str) -> bool:
+    ends = ("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades")
+    return noun.endswith(ends) and not noun.endswith(("ma", "mas", "día", "días", "mapa", "mapas"))
+
+
+def _agreed(words: str, number: int, noun: str) -> str:
+    """ "veintiún años", "veintiuna mesas", "doscientas personas"."""
+    if not noun.islower() or _NO_NOUNS.fullmatch(noun) or (number != 1 and not noun.endswith("s")):
+        return words
+    if not _is_feminine(noun):
+        return _shortened(words)
+    words = words.replace("cientos", "cientas").replace("quinientos", "quinientas")
+    return f"{words[:-1]}a" if words.endswith("uno") else words
+
+
+def _ordinal_form(words: str, mark: str, _front: str) -> str:
+    if "r" in mark:
+        return words.removesuffix("o") if words.endswith(("primero", "tercero")) else words
+    return f"{words[:-1]}a" if "ª" in mark and words.endswith("o") else words
+
+
 LANGUAGE = Language(
     code="es",
     cardinal=cardinal,
@@ -75,6 +103,22 @@ LANGUAGE = Language(
     decimal_comma=True,
     one=lambda noun: "una" if noun.split()[0].endswith("a") else "un",
     counted=_shortened,
+    agreed=_agreed,
+    ordinal_form=_ordinal_form,
+    ruler=lambda number: ordinal(number) if number <= 10 else cardinal(number),
+    rulers="Felipe|Alfonso|Carlos|Fernando|Isabel|Juan|Juan Pablo|Enrique|Luis|Pío|Benedicto|León|Napoleón|Pedro|Jaime",
+    half=lambda noun: "media" if _is_feminine(re.sub(r"\W", "", noun)) else "medio",
+    and_a_half=lambda number: f"{cardinal(number)} y medio",
+    fractions={"1/3": "un tercio", "2/3": "dos tercios", "1/4": "un cuarto", "3/4": "tres cuartos"},
+    days={
+        "L": "lunes", "M": "martes", "X": "miércoles", "J": "jueves", "V": "viernes", "S": "sábado", "D": "domingo",
+        "lun": "lunes", "mar": "martes", "mié": "miércoles", "jue": "jueves", "vie": "viernes", "sáb": "sábado",
+        "dom": "domingo",
+    },
+    emergencies="112|911|091|061|062|080|016",
+    numbered={
+        "p.": "página", "pp.": "páginas", "art.": "artículo", "fig.": "figura", "vol.": "volumen", "km": "kilómetro",
+    },
     of_a_million="de",
     year_joint=" de ",
     words={
@@ -124,7 +168,7 @@ LANGUAGE = Language(
         "Avda.": "avenida", "Av.": "avenida", "C/": "calle", "aprox.": "aproximadamente", "máx.": "máximo",
         "mín.": "mínimo", "vs.": "contra", "cap.": "capítulo",
     },
-    ordinal_mark=r"(?:\.?[ºª])",
+    ordinal_mark=r"(?:\.?(?:[ºª]|er\b))",
     scripts={
         "CYRILLIC": "algo en cirílico", "GREEK": "algo en griego", "ARABIC": "algo en árabe", "CJK": "algo en chino",
         "HEBREW": "algo en hebreo", "HIRAGANA": "algo en japonés", "KATAKANA": "algo en japonés",

@@ -1,5 +1,7 @@
 """French: "vingt et un", "sept heures trente", "premier mai"."""
 
+import re
+
 from stages.text.languages.language import Language, Money
 
 _ONES = (
@@ -80,6 +82,33 @@ def _cents(whole: str, money: Money, cents: int) -> str:
     return f"{whole} {money.one if whole in ('un', 'une') else money.many} {cardinal(cents)}"
 
 
+_FEMININE = re.compile(
+    "table|personne|heure|minute|seconde|semaine|fois|page|place|chambre|nuit|question|ligne|adresse|rue|carte|clé|"
+    "porte|ville|livre|roupie|tonne|kilocalorie|couleur|voiture|réponse|chose|lettre|partie|demande|commande|tasse|"
+    "bouteille|cuillère|tranche|lampe|clef|langue|étape|photo|vidéo|pièce"
+)
+_FEMININE_ENDS = ("ée", "tion", "sion", "ette", "ure", "ance", "ence", "té")
+
+
+def _is_feminine(noun: str) -> bool:
+    noun = noun if noun == "fois" else noun.removesuffix("s")
+    return bool(_FEMININE.fullmatch(noun)) or noun.endswith(_FEMININE_ENDS)
+
+
+def _agreed(words: str, number: int, noun: str) -> str:
+    """ "une table", "vingt et une tables"."""
+    is_one = words == "un" or words.endswith(" et un")
+    return f"{words}e" if is_one and noun.islower() and _is_feminine(noun) else words
+
+
+def _ordinal_form(words: str, mark: str, _front: str) -> str:
+    return "première" if words == "premier" and mark in ("re", "ère") else words
+
+
+def _half(noun: str) -> str:
+    return f"{'une' if _is_feminine(re.sub('[^a-zé]', '', noun)) else 'un'} demi"
+
+
 LANGUAGE = Language(
     code="fr",
     cardinal=cardinal,
@@ -89,7 +118,20 @@ LANGUAGE = Language(
     clock=_clock,
     cents=_cents,
     decimal_comma=True,
-    one=lambda noun: "une" if noun in ("livre", "roupie", "tonne", "minute", "seconde", "kilocalorie") else "un",
+    one=lambda noun: "une" if _is_feminine(noun) else "un",
+    agreed=_agreed,
+    ordinal_form=_ordinal_form,
+    ruler=lambda number: "premier" if number == 1 else cardinal(number),
+    rulers="Louis|Henri|Charles|François|Napoléon|Philippe|Jean|Jean-Paul|Benoît|Élisabeth|Elizabeth|Léopold|Pie|Léon",
+    half=_half,
+    and_a_half=lambda number: f"{cardinal(number)} et demi",
+    fractions={"1/3": "un tiers", "2/3": "deux tiers", "1/4": "un quart", "3/4": "trois quarts"},
+    days={
+        "lun": "lundi", "mar": "mardi", "mer": "mercredi", "jeu": "jeudi", "ven": "vendredi", "sam": "samedi",
+        "dim": "dimanche",
+    },
+    numbered={"p.": "page", "pp.": "pages", "art.": "article", "fig.": "figure", "vol.": "volume", "km": "kilomètre"},
+    singular_below=2,
     of_a_million="de",
     words={
         "point": "virgule", "minus": "moins", "plus": "plus", "to": "à", "at": "arobase", "dot": "point",
@@ -132,17 +174,19 @@ LANGUAGE = Language(
     },
     scales={
         "mille": "mille", "millions": "millions", "million": "million", "milliards": "milliards",
-        "milliard": "milliard", "M": "millions", "Md": "milliards", "k": "mille",
+        "milliard": "milliard", "M": "millions", "Md": "milliards", "Mds": "milliards", "k": "mille",
     },
     abbreviations={
         "p. ex.": "par exemple", "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire", "etc.": "et cetera",
         "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
         "Dr": "docteur", "Pr": "professeur", "av.": "avenue", "bd": "boulevard", "n°": "numéro", "N°": "numéro",
+        "24h/24": "vingt-quatre heures sur vingt-quatre", "24/24": "vingt-quatre sur vingt-quatre",
+        "7j/7": "sept jours sur sept", "7/7": "sept sur sept", "24h/24h": "vingt-quatre heures sur vingt-quatre",
         "env.": "environ", "tél.": "téléphone", "Tél.": "téléphone", "vs": "contre", "chap.": "chapitre",
         "max.": "maximum", "min.": "minimum", "svp": "s'il vous plaît", "SVP": "s'il vous plaît", "St": "saint",
         "Ste": "sainte", "RDV": "rendez-vous", "rdv": "rendez-vous",
     },
-    ordinal_mark=r"(?:ère|er|ème|e)\b",
+    ordinal_mark=r"(?:ère|er|re|ème|nde?|e)\b",
     scripts={
         "CYRILLIC": "quelque chose en cyrillique", "GREEK": "quelque chose en grec", "CJK": "quelque chose en chinois",
         "ARABIC": "quelque chose en arabe", "HEBREW": "quelque chose en hébreu",

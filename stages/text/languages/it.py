@@ -1,5 +1,7 @@
 """Italian: "ventuno", "sette e trenta", "tre maggio"."""
 
+import re
+
 from stages.text.languages.language import Language, Money
 
 _ONES = (
@@ -61,6 +63,24 @@ def _cents(whole: str, money: Money, cents: int) -> str:
     return f"{whole} {money.one if whole in ('un', 'una') else money.many} e {cardinal(cents)}"
 
 
+_NO_NOUNS = re.compile(
+    "e|o|di|a|da|in|su|per|con|è|al|del|che|non|ma|se|la|il|lo|le|i|gli|un|una|più|meno|oppure|dopo|prima"
+)
+_ORDERED = "piano|posto|secolo|giorno|anno|grado|livello|capitolo|articolo|comma|turno|classificato"
+_UNO = re.compile(r"z|s[^aeiou]|gn|ps|x|y")
+
+
+def _one(noun: str) -> str:
+    if noun.endswith("a"):
+        return "un'" if noun[0] in "aeiou" else "una"
+    return "uno" if _UNO.match(noun) else "un"
+
+
+def _agreed(words: str, number: int, noun: str) -> str:
+    """ "un tavolo", "una mela", "uno studente"."""
+    return _one(noun) if number == 1 and noun.islower() and not _NO_NOUNS.fullmatch(noun) else words
+
+
 LANGUAGE = Language(
     code="it",
     cardinal=cardinal,
@@ -70,7 +90,25 @@ LANGUAGE = Language(
     clock=_clock,
     cents=_cents,
     decimal_comma=True,
-    one=lambda noun: "un'" if noun == "ora" else "una" if noun.endswith("a") else "un",
+    one=_one,
+    agreed=_agreed,
+    ordinal_form=lambda words, mark, _front: f"{words[:-1]}a" if "ª" in mark else words,
+    ruler=ordinal,
+    rulers=(
+        "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Federico|Filippo|Giovanni|Paolo|Benedetto|Pio|Leone|Napoleone|"
+        "Elisabetta|Francesco"
+    ),
+    half=lambda noun: "mezza" if re.sub(r"\W", "", noun).endswith("a") else "mezzo",
+    and_a_half=lambda number: f"{cardinal(number)} e mezzo",
+    fractions={"1/3": "un terzo", "2/3": "due terzi", "1/4": "un quarto", "3/4": "tre quarti"},
+    days={
+        "lun": "lunedì", "mar": "martedì", "mer": "mercoledì", "gio": "giovedì", "ven": "venerdì", "sab": "sabato",
+        "dom": "domenica",
+    },
+    emergencies="112|911|113|115|118",
+    numbered={
+        "p.": "pagina", "pp.": "pagine", "art.": "articolo", "fig.": "figura", "vol.": "volume", "km": "chilometro",
+    },
     of_a_million="di",
     words={
         "point": "virgola", "minus": "meno", "plus": "più", "to": "a", "at": "chiocciola", "dot": "punto",
@@ -108,7 +146,8 @@ LANGUAGE = Language(
         "kWh": ("chilowattora", "chilowattora"), "Hz": ("hertz", "hertz"), "MB": ("megabyte", "megabyte"),
         "GB": ("gigabyte", "gigabyte"), "TB": ("terabyte", "terabyte"), "°C": ("grado", "gradi"),
         "° C": ("grado", "gradi"), "°": ("grado", "gradi"), "%": ("per cento", "per cento"),
-        "m²": ("metro quadrato", "metri quadrati"), "km²": ("chilometro quadrato", "chilometri quadrati"),
+        "m²": ("metro quadrato", "metri quadrati"), "mq": ("metro quadrato", "metri quadrati"),
+        "km²": ("chilometro quadrato", "chilometri quadrati"),
         "m³": ("metro cubo", "metri cubi"), "ha": ("ettaro", "ettari"), "kcal": ("chilocaloria", "chilocalorie"),
         "dB": ("decibel", "decibel"),
     },
@@ -117,7 +156,10 @@ LANGUAGE = Language(
         "mln": "milioni", "mld": "miliardi", "k": "mila",
     },
     abbreviations={
-        "ad es.": "ad esempio", "p. es.": "per esempio", "p.es.": "per esempio", "ecc.": "eccetera", "etc.": "eccetera",
+        "ad es.": "ad esempio", "Ad es.": "Ad esempio", "mln": "milioni", "mld": "miliardi",
+        "Min.": "minimo", "Max.": "massimo", "Spett.": "spettabile", "Gent.ma": "gentilissima",
+        "Gent.mo": "gentilissimo", "p. es.": "per esempio", "p.es.": "per esempio",
+        "ecc.": "eccetera", "etc.": "eccetera",
         "Sig.": "signor", "sig.": "signor", "Sig.ra": "signora", "sig.ra": "signora",
         "Dott.": "dottor", "dott.": "dottor", "Dott.ssa": "dottoressa", "dott.ssa": "dottoressa", "Dr.": "dottor",
         "Prof.": "professor", "prof.": "professor", "Avv.": "avvocato", "Ing.": "ingegner", "n.": "numero",
@@ -125,7 +167,7 @@ LANGUAGE = Language(
         "cap.": "capitolo", "ca.": "circa", "max.": "massimo", "min.": "minimo", "P.zza": "piazza", "V.le": "viale",
         "C.so": "corso", "vs.": "contro",
     },
-    ordinal_mark=r"[°ºª](?= [a-z])",
+    ordinal_mark=rf"(?:[ºª]|°(?= (?:{_ORDERED})))",
     scripts={
         "CYRILLIC": "qualcosa in cirillico", "GREEK": "qualcosa in greco", "ARABIC": "qualcosa in arabo",
         "HEBREW": "qualcosa in ebraico", "CJK": "qualcosa in cinese", "HIRAGANA": "qualcosa in giapponese",

@@ -54,6 +54,28 @@ class Language:
     """The number one in front of a noun; "" where it is said as when one counts."""
     counted: Callable[[str], str] = str
     """A number in front of a noun, of the number as one counts."""
+    agreed: Callable[[str, int, str], str] = lambda words, number, noun: words
+    """A whole number in front of a noun that is no unit: its words, its value, and the noun."""
+    ordinal_form: Callable[[str, str, str], str] = lambda words, mark, front: words
+    """An ordinal as it is written: its words, the mark behind the number, and the word in front of it."""
+    ruler: Callable[[int], str] = str
+    """The number of a king: "catorce", "quatorze", "der vierzehnte"."""
+    rulers: str = ""
+    """A pattern of the names that have such numbers."""
+    half: Callable[[str], str] = str
+    """A half, in front of a word."""
+    and_a_half: Callable[[int], str] = str
+    """So many and a half."""
+    fractions: Mapping[str, str] = field(default_factory=dict)
+    """By how they are written: "3/4"; but for the half."""
+    days: Mapping[str, str] = field(default_factory=dict)
+    """By their abbreviations, without a dot."""
+    emergencies: str = "112|911"
+    """A pattern of the numbers for emergencies that are said digit by digit."""
+    numbered: Mapping[str, str] = field(default_factory=dict)
+    """Abbreviations in front of a number, with their dots."""
+    singular_below: int = 1
+    """A number with decimals that is less than this has its noun in the singular."""
     of_a_million: str = ""
     """What stands between millions and what they are millions of."""
     year_joint: str = " "

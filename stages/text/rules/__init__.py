@@ -3,7 +3,17 @@
 from functools import cache
 
 from stages.text.languages import CODES, language
-from stages.text.rules import abbreviations, addresses, dates, markup, names, quantities, scripts, signs
+from stages.text.rules import (
+    abbreviations,
+    addresses,
+    continental,
+    dates,
+    markup,
+    names,
+    quantities,
+    scripts,
+    signs,
+)
 from stages.text.rules.rule import Rule
 
 
@@ -21,6 +31,7 @@ def table(code: str, any_script: bool) -> tuple[Rule, ...]:
         *markup.rules(),
         *addresses.rules(own),
         *dates.rules(own),
+        *continental.rules(own),
         *names.rules(own),
         *abbreviations.rules(own),
         *signs.comparisons(own),

@@ -39,7 +39,7 @@ _RULERS = (
     "Francis|Gregory|Urban|Innocent|Mary|Anne|Harald|Carlos|Juan|Haakon|Margrethe|Wilhelm|Friedrich|Karl|Otto"
 )
 _RANK = "King|Queen|Pope|Emperor|Empress|Kaiser|Tsar|Tsarina|Czar|Saint|Prince|Duke"
-_NUMERAL = r"(?=[IVXL]{2})(?:L?X{0,3}|XL)(?:IX|IV|V?I{0,3})(?!\w)(?!['’]\w)"
+NUMERAL = r"(?=[IVXL]{2})(?:L?X{0,3}|XL)(?:IX|IV|V?I{0,3})(?!\w)(?!['’]\w)"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50}
 _SIMPLE_ENDS = re.compile(r"[\"'”’)\]*_]*(?:\s*$|\s+[\"'“‘(\[*_]*[A-Z])")
 
@@ -67,7 +67,7 @@ _DETERMINERS = frozenset(
 )
 
 
-def _value(numeral: str) -> int:
+def numeral_value(numeral: str) -> int:
     values = [_VALUES[letter] for letter in numeral]
     return sum(
         -value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True)
@@ -104,7 +104,7 @@ def _title_or_street(match: re.Match[str]) -> str:
 
 
 def _ordinal_name(language: Language, numeral: str) -> str:
-    return f" the {language.ordinal(_value(numeral))}"
+    return f" the {language.ordinal(numeral_value(numeral))}"
 
 
 def rules(language: Language) -> Iterator[Rule]:
@@ -135,7 +135,7 @@ def _english(language: Language) -> Iterator[Rule]:
         lambda m: f"{m[1]} {language.cardinal(1)}", "I",
     )  # fmt: skip
     yield rule(
-        rf"\b((?:{_RANK}) \w+|{_RULERS}) ({_NUMERAL}|(?:(?<=[a-z] )[VX](?!\w)(?![.'’]\w)))",
+        rf"\b((?:{_RANK}) \w+|{_RULERS}) ({NUMERAL}|(?:(?<=[a-z] )[VX](?!\w)(?![.'’]\w)))",
         lambda m: m[1] + _ordinal_name(language, m[2]), "IVX",
     )  # fmt: skip
     yield rule(
@@ -144,13 +144,13 @@ def _english(language: Language) -> Iterator[Rule]:
         lambda m: m[1] + _ordinal_name(language, "I"), "I",
     )  # fmt: skip
     yield rule(
-        rf"\b([A-Z][\w]*[a-z]|{_PARTS.lower()}) ({_NUMERAL})",
-        lambda m: f"{m[1]} {language.cardinal(_value(m[2]))}",
+        rf"\b([A-Z][\w]*[a-z]|{_PARTS.lower()}) ({NUMERAL})",
+        lambda m: f"{m[1]} {language.cardinal(numeral_value(m[2]))}",
         "IVX",
     )
     yield rule(
         rf"\b({_PARTS}) ([VX])(?=[.,:;)\]!?]|$|\s+[a-z])",
-        lambda m: f"{m[1]} {language.cardinal(_value(m[2]))}",
+        lambda m: f"{m[1]} {language.cardinal(numeral_value(m[2]))}",
         "VX",
     )
 

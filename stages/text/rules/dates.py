@@ -151,7 +151,13 @@ def rules(language: Language) -> Iterator[Rule]:
 def _day_first(language: Language, say: _Dates, months: str, day: str, year: str) -> Iterator[Rule]:
     """Dates and times of languages with a twenty-four-hour clock."""
     yield rule(rf"(?<![\d/.])(?P<swap>){day}[/.](?P<month>\d{{1,2}})[/.]{year}(?![\d/])", say.date, "/.")
-    dot = r"\." if language.code == "de" else r"(?:º|er)?"
+    yield rule(rf"(?<![\d/.-]){day}-(?P<month>\d{{1,2}})-(?P<year>(?:19|20)\d\d)(?![\d-])", say.date, "-")
+    if language.code == "de":
+        yield rule(rf"(?<![\d/.]){day}\.(?P<month>1[0-2]|0?[1-9])\.(?!\d)", say.date, ".")
+    else:
+        front = r"(?P<what>\b(?:[Ee]l|[Aa]l|[Dd]el|[Ll]e|[Dd]u|[Aa]u|[Ii]l|[Dd]al))"
+        yield rule(rf"{front} {day}/(?P<month>1[0-2]|0?[1-9])(?![\d/])", say.preceded, "/")
+    dot = r"\." if language.code == "de" else r"(?:[º°]|er)?"
     of = r"(?:de )?" if language.code == "es" else ""
     yield rule(
         rf"(?i)(?<![\w.,:/-]){day}{dot}\s{of}{months}(?!\w)(?: (?:de(?:l)? )?(?P<year>\d{{4}})(?!\w))?",
@@ -166,7 +172,7 @@ def _day_first(language: Language, say: _Dates, months: str, day: str, year: str
     )
     if language.code == "fr":
         yield rule(
-            r"(?<![\d:.])(?P<hour>\d{1,2}) ?h(?: ?(?P<minute>[0-5]\d))?(?!\w)(?P<half>)?", say.clock, "h"
+            r"(?<![\d:.])(?P<hour>\d{1,2}) ?h(?: ?(?P<minute>[0-5]\d))?(?![\w/])(?P<half>)?", say.clock, "h"
         )
     if language.code == "de":
         yield rule(r"(?<![\d:.])(?P<hour>\d{1,2})(?:\.(?P<minute>[0-5]\d))? Uhr\b(?P<half>)?", say.clock, "U")

@@ -4,21 +4,22 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language
-from stages.text.rules.rule import DIGIT, Rule, following, rule
+from stages.text.rules.rule import DIGIT, Rule, before, following, rule
 
 _CALLED = (
     "[Cc]all(?:s|ed|ing)?|[Dd]ial(?:s|ed|ing|ling)?|[Rr]ing|[Pp]hone|[Tt]ext(?:ing)?|[Cc]ontact|"
     "[Aa]ppele[zr]|[Cc]omposez|[Ll]lam[ea]r?|[Mm]ar(?:que|ca)|[Rr]ufe?(?:n Sie)?|[Ww]ähle?(?:n Sie)?|"
-    "[Cc]hiama(?:te|re)?|"
+    "[Cc]hiam(?:ate|are|[ai])|"
     "[Cc]omponi"
 )
-_AT = r"(?:(?:me|us|him|her|them|back|at) ){0,3}"
+_AT = r"(?:(?:me|us|him|her|them|back|at|le|el|al|il|la|die|den) ){0,3}"
 _THINGS = "people|persons|customers|clients|users|friends|numbers|men|women|times|of|more|other"
 _CODED = (
     "PIN|pin|code|Code|ZIP|zip|passcode|password|reference|booking|confirmation|ticket|account|extension|ext|"
     "verification code|PIN code|zip code|código|clave|código postal|code postal|Postleitzahl|PLZ|codice|CAP"
 )
-_EMERGENCIES = "911|112|999|988"
+_ALWAYS_CALLED = frozenset(("911", "112", "999", "988"))
+_ARTICLES = frozenset(("el", "il", "al", "le", "die", "der"))
 _COUNTED = re.compile(r"(?:people|persons|of|[a-z]{3,}s)\b(?<!is)(?<!was)(?<!has)(?<!this)(?<!services)")
 
 
@@ -37,18 +38,23 @@ class _Names:
 
     def emergency(self, match: re.Match[str]) -> str:
         """Digit by digit, unless things are counted."""
-        if match[0] != "911" and _COUNTED.match(following(match)):
+        after = following(match)
+        if match[0] != "911" and _COUNTED.match(after):
+            return self._language.cardinal(int(match[0]))
+        if match[0] not in _ALWAYS_CALLED and (
+            before(match).casefold() not in _ARTICLES or after[:1].isalpha()
+        ):
             return self._language.cardinal(int(match[0]))
         return self.spelt(match[0])
 
     def version(self, match: re.Match[str]) -> str:
         """Its numbers, with a point between them."""
-        point = f" {self._language.words['point']} "
-        return point.join(self.number(part) for part in match[0].split("."))
+        point = self._language.words["dot" if self._language.decimal_comma else "point"]
+        return f" {point} ".join(self.number(part) for part in match[0].split("."))
 
     def named_version(self, match: re.Match[str]) -> str:
         """ "version two point ten"."""
-        point = f" {self._language.words['point']} "
+        point = f" {self._language.words['dot' if self._language.decimal_comma else 'point']} "
         return match["what"] + point.join(map(self.number, match["digits"].split(".")))
 
     def number(self, digits: str) -> str:
@@ -76,6 +82,9 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?=[+\d])(?<![\d.,-])(?:\+?\d{1,3}[ .-])?\d{3}([ .-])\d{3}\1\d{4}(?!\d)", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-")
     yield rule(r"(?<![\d.,:/-])0\d{1,4}(?:[ /-]\d{2,8}){1,4}(?![\d.,:-]*\d)", say.digits, DIGIT)
+    if language.code == "es":
+        ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
+        yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
     yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-")
     yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")
@@ -91,12 +100,14 @@ def rules(language: Language) -> Iterator[Rule]:
         say.code,
         DIGIT,
     )
-    yield rule(rf"(?<![\w.,:$£€/-])(?:{_EMERGENCIES})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT)
+    yield rule(
+        rf"(?<![\w.,:$£€/-])(?:{language.emergencies})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT
+    )
     yield rule(r"(?<![\d.,:$£€-])(?:0\d{2,}|\d{7,}(?<!000))(?![\d.,:]*\d)", say.digits, DIGIT)
     # versions
     yield rule(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
     yield rule(r"(?<![A-Za-z])[vV](?=\d+\.)", "version ", DIGIT)
-    yield rule(r"\b(?P<what>[Vv]ersion )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
+    yield rule(r"\b(?P<what>[Vv]ersi(?:on|ón|one) )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
     # names with signs in them
     yield rule(r"\b([A-Z])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
     yield rule(r"\b([A-G])♭", r"\1 flat", "♭")

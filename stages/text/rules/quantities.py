@@ -11,7 +11,8 @@ _MINUS = r"(?<![\w)\]])[-−](?=[\d.$£€])"
 _AS_A_YEAR = re.compile(
     r"[a-z]{3,}(?<!s)s\b(?<!was)(?<!has)(?<!this)|(?:people|men|women|children|times|of)\b"
 )
-_LARGE = re.compile(r"ill|mio|ml[nd]|M|mrd", re.IGNORECASE)
+_NOUN = re.compile(r" ([^\W\d_]+)(?!\w)")
+_LARGE = re.compile(r"mil+[ioó]|[bt]r?il+[ioó]", re.IGNORECASE)
 """Scales from a million on."""
 _ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
 
@@ -76,17 +77,23 @@ class Quantities:
         whole, decimals = self.parts(text)
         noun = money.one if attributed else money.many
         if scale:
-            of = f"{self._language.of_a_million} " if _LARGE.search(scale) else ""
-            return f"{self.say(text)} {scale} {of.lstrip()}{noun}"
+            return f"{self.say(text)} {scale} {self._of(noun) if _LARGE.search(scale) else noun}"
         alone = int(whole) == 1
         said = self._language.one(money.one) if alone else ""
         said = said or self._language.counted(self.whole(whole))
         if not decimals.strip("0"):
-            of = f"{self._language.of_a_million} " if int(whole) and not int(whole) % 10**6 else ""
-            return f"{said} {of.lstrip()}{money.one if alone else noun}"
+            is_round = int(whole) and not int(whole) % 10**6
+            return f"{said} {self._of(noun) if is_round else money.one if alone else noun}"
         if money.cent and len(decimals) <= 2:
             return self._language.cents(said, money, int(decimals.ljust(2, "0")))
         return f"{self.say(text)} {money.many}"
+
+    def _of(self, noun: str) -> str:
+        """What there are millions of: "de euros", "d'euros"."""
+        of = self._language.of_a_million
+        if of == "de" and self._language.code == "fr" and noun[0] in "aeiou":
+            return f"d'{noun}"
+        return f"{of} {noun}".lstrip()
 
     def measure(self, text: str, unit: str, per: str = "", attributed: bool = False, scale: str = "") -> str:
         """ "fifty grams", "one liter per second"."""
@@ -97,7 +104,8 @@ class Quantities:
         said = self._language.one(one) if alone and unit not in "%‰" else ""
         said = said or (self.say(text) if decimals else self._language.counted(self.whole(whole)))
         rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
-        return f"{said}{scale} {one if alone or attributed else many}{rate}"
+        is_one = alone or attributed or (bool(decimals) and int(whole) < self._language.singular_below)
+        return f"{said}{scale} {one if is_one else many}{rate}"
 
     def plain(self, match: re.Match[str]) -> str:
         """A number that nothing is known of: a year, or a number; apart from letters around it."""
@@ -107,6 +115,9 @@ class Quantities:
             said = self._language.year(int(text))
         else:
             said = self.say(text)
+            noun = _NOUN.match(string, match.end())
+            if noun and text.isdigit():
+                said = self._language.agreed(said, int(text), noun[1])
         minus = f"{self._words['minus']} " if match["minus"] else ""
         start, end = match.span()
         front = " " if string[max(start - 1, 0) : start].isalpha() else ""
@@ -157,7 +168,9 @@ class _Said:
 
     def ordinal(self, match: re.Match[str]) -> str:
         """ "22nd"."""
-        return self._language.ordinal(int(match["n"].replace(",", "").replace(".", "")))
+        number = int(match["n"].replace(",", "").replace(".", ""))
+        mark = match[0][len(match["n"]) :]
+        return self._language.ordinal_form(self._language.ordinal(number), mark, before(match))
 
     def range(self, match: re.Match[str]) -> str:
         """ "9-5", "2010–2015"."""
@@ -179,6 +192,8 @@ def rules(language: Language) -> Iterator[Rule]:
     signs = alternatives(sign for sign in language.money if not sign[-1].isalpha() or sign == "Rs")
     codes = alternatives(sign for sign in language.money if sign[-1].isalpha() and sign != "Rs")
     words = [word for word in language.scales if len(word) > 2]
+    flat = r"(?:,[-–—]{1,2})?" if language.decimal_comma else ""
+    short = alternatives(word for word in language.scales if len(word) <= 2)
     scale = rf"(?:\s?(?P<scale>{alternatives(language.scales)})(?![\w]))?"
     per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
     any_sign = "".join({sign[-1] for sign in language.money})
@@ -189,22 +204,22 @@ def rules(language: Language) -> Iterator[Rule]:
         any_sign,
     )
     yield rule(
-        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){to})?{n}(?:\s(?P<scale>{alternatives(words)}))?"
-        rf"\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){to})?{n}{flat}"
+        rf"(?:\s?(?P<scale>{alternatives(words)}|(?:{short})(?=[€$£])))?\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
         said.money,
         any_sign,
     )
     yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€")
     yield rule(rf"(?<![\w])(?P<sign>{codes})\s?{n}{scale}(?![\w])", said.money, any_sign)
+    yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
     units = alternatives(language.units)
     many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
     yield rule(
-        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}{many}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
+        rf"(?=[-−\d])(?:(?<![\w.,])|(?<=\dx)){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}{many}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
         said.measure,
         DIGIT,
     )
     yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kM]|(?<=\.\d)B|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
-    yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
     yield rule(
         rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"
     )

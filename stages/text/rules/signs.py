@@ -16,6 +16,7 @@ def comparisons(language: Language) -> Iterator[Rule]:
     words = language.words
     if language.code == "en":
         yield from _english(language)
+    yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
     yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
@@ -23,7 +24,7 @@ def comparisons(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
     yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
     yield rule(r"\s?\^\s?(?=[\d\w(])", f" {words['power']} ", "^")
-    yield rule(r"(?<=\d):(?=\d)", f" {words['to']} ", ":")
+    yield rule(r"(?<=\d):(?=\d)", f" {words.get('ratio', words['to'])} ", ":")
     yield rule(r"\s?(?:>=|=>(?=\s?\d))\s?", f" {language.signs.get('≥', '')} ", ">")
     yield rule(r"\s?<=\s?", f" {language.signs.get('≤', '')} ", "<")
     yield rule(r"\s?(?:!=|=/=)\s?", f" {words['is not']} ", "=")

@@ -160,13 +160,41 @@ def test_a_short_sound_without_a_clear_word_is_a_hum(
 
 OTHERS = {
     "de": (
-        ["Ja, genau.", "Mhm, alles klar", "Ach so."],
+        ["Ja, genau.", "Mhm, alles klar", "Ach so.", "Ähm, ja", "Na klar!", "Ach ja, wirklich?"],
         ["Moment, bitte", "Nein", "Stopp!", "Ja, aber morgen"],
     ),
-    "es": (["Sí, claro.", "Ajá, de acuerdo"], ["¡Espera!", "No", "Un momento", "Sí, pero mañana"]),
-    "fr": (["Oui, d'accord.", "Très bien, voilà"], ["Attendez", "Non merci", "Arrête", "Oui, mais demain"]),
-    "it": (["Sì, va bene.", "Ho capito, certo"], ["Aspetta", "No", "Un attimo", "Sì, ma domani"]),
+    "es": (
+        ["Sí, claro.", "Ajá, de acuerdo", "Ya veo.", "Sí, sí, eso es"],
+        ["¡Espera!", "No", "Un momento", "Sí, pero mañana"],
+    ),
+    "fr": (
+        ["Oui, d'accord.", "Très bien, voilà", "Euh, oui", "Ah oui, je comprends."],
+        ["Attendez", "Non merci", "Arrête", "Oui, mais demain"],
+    ),
+    "it": (
+        ["Sì, va bene.", "Ho capito, certo", "Ehm, sì", "Infatti.", "Eh già"],
+        ["Aspetta", "No", "Un attimo", "Sì, ma domani"],
+    ),
 }
+
+
+STOPS = {
+    "en": "stop|wait|hold on|hang on|enough|excuse me|one moment",
+    "es": "para|para ya|espera|espere|un segundo|basta|detente|oiga|cállate",
+    "fr": "stop|arrête|arrêtez|attends|attendez|ça suffit|chut|une seconde|écoutez",
+    "de": "stopp|halt|warte|warten Sie|Moment|hör auf|eine Sekunde|Augenblick|Pause",
+    "it": "ferma|fermati|aspetta|aspetti|basta|smettila|un secondo|scusi|ascolta",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "stop"), [(code, stop) for code, all in STOPS.items() for stop in all.split("|")]
+)
+def test_who_wants_silence_gets_it_however_unsure_the_recogniser_is(code: str, stop: str) -> None:
+    policy = InterruptionPolicy(backchannels=WORDS[code].backchannels, commands=WORDS[code].commands)
+    unclear = OverlapEvidence(500, stop.title(), 500, is_over=True, log_probability=-2.0)
+    assert judge(unclear, policy, ANSWER) is OverlapVerdict.INTERRUPT
+    assert judge(replace(unclear, is_over=False), policy, ANSWER) is OverlapVerdict.INTERRUPT
 
 
 @pytest.mark.parametrize("code", OTHERS)

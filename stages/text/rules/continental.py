@@ -1,0 +1,108 @@
+"""What Spanish, French, German and Italian write otherwise than English: fractions, rulers, days, hours."""
+
+import re
+from collections.abc import Iterator
+
+from stages.text.languages.language import Language
+from stages.text.rules.abbreviations import NUMERAL, numeral_value
+from stages.text.rules.quantities import Quantities
+from stages.text.rules.rule import Rule, alternatives, following, rule
+
+_BARE_NUMERAL = r"[IVX]{2,}|[VX]"
+_CENTURY = "siglo|siglos|siècles?|secolo|Jahrhundert"
+
+
+class _Said:
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._quantities = Quantities(language)
+
+    def fraction(self, match: re.Match[str]) -> str:
+        """ "media taza", "tres cuartos", "eineinhalb"; of others "ten out of ten"."""
+        own, part = self._language, f"{match['a']}/{match['b']}"
+        if part == "1/2":
+            whole = match["whole"]
+            return own.and_a_half(int(whole)) if whole else own.half(following(match))
+        front = f"{own.cardinal(int(match['whole']))} {own.signs['&']} " if match["whole"] else ""
+        return front + own.fractions[part]
+
+    def rated(self, match: re.Match[str]) -> str:
+        """ "10/10"."""
+        said = self._language.cardinal(int(match["a"]))
+        return f"{said} {self._language.words['out of']} {said}"
+
+    def ruler(self, match: re.Match[str]) -> str:
+        """ "Felipe sexto", "Louis quatorze"."""
+        return f"{match[1]} {self._language.ruler(numeral_value(match[2]))}"
+
+    def numeral(self, match: re.Match[str]) -> str:
+        """ "capítulo cuatro"."""
+        return f"{match[1]} {self._language.cardinal(numeral_value(match[2]))}"
+
+    def century(self, match: re.Match[str]) -> str:
+        """ "vingt et unième"."""
+        return self._language.ordinal(numeral_value(match[1]))
+
+    def days(self, match: re.Match[str]) -> str:
+        """ "Montag bis Freitag"."""
+        days = self._language.days
+        return f"{days[match['from']]} {self._language.words['to']} {days[match['to']]}"
+
+    def dotted(self, match: re.Match[str]) -> str:
+        """ "alle 14.30"."""
+        return self._language.clock(int(match["hour"]), int(match["minute"]))
+
+    def parted(self, match: re.Match[str]) -> str:
+        """ "12€50", "1m80": the sign stands where the mark of the decimals would."""
+        if match["sign"] == "m":
+            metres = self._quantities.measure(match["n"], "m")
+            return f"{metres} {self._language.cardinal(int(match['rest']))}"
+        money = self._language.money[match["sign"]]
+        return self._quantities.amount(f"{match['n']},{match['rest']}", "", money)
+
+
+def rules(language: Language) -> Iterator[Rule]:
+    """None for English."""
+    if language.code == "en":
+        return
+    say = _Said(language)
+    parts = alternatives(("1/2", *language.fractions)).replace("/", "[/⁄]")
+    whole = r"(?:(?P<whole>\d{1,2}) )?"
+    yield rule(rf"(?<![\w./,]){whole}(?={parts})(?P<a>\d)[/⁄](?P<b>\d)(?![\w/]|[.,]\d)", say.fraction, "/⁄")
+    yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/")
+    yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£")
+    yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m")
+    yield rule(rf"\b({_CENTURY}) ({NUMERAL})", say.numeral, "IVXL")
+    yield rule(rf"(?<!\w)({_BARE_NUMERAL})(?:\.|e|ème|º|°)?(?= (?:{_CENTURY}))", say.century, "IVXL")
+    letters = "IVXL"
+    yield rule(rf"\b((?:{language.rulers}))\s({NUMERAL}|[VX](?![\w'’]))\.?(?!\w)", say.ruler, letters)
+    yield rule(rf"\b([A-ZÀ-Ü][\w]*[a-zà-ü]) ({NUMERAL})(?!\w|[.]? (?:{_CENTURY}))", say.numeral, letters)
+    days = alternatives(language.days)
+    until = rf"\.?\s?(?:[-–]|{language.words['to']})\s?"
+    yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)
+    if language.code in ("es", "it"):
+        front = r"(?:(?<=\blas )|(?<=lle )|(?<=\bore )|(?<=\ble ))"
+        yield rule(rf"{front}(?P<hour>[012]?\d)\.(?P<minute>[0-5]\d)(?![\d.]*\d)", say.dotted, ".")
+    short = alternatives(language.numbered)
+    yield rule(
+        rf"(?<![\w.])(?:{short}) ?(?=\d)",
+        lambda match: f"{language.numbered[match[0].strip()]} ",
+        "pfavsSATFkK",
+    )
+    yield from _german(language) if language.code == "de" else _italian() if language.code == "it" else ()
+
+
+def _german(language: Language) -> Iterator[Rule]:
+    say = language.cardinal
+    yield rule(r"(?<=[a-zäöüß])str\.(?= \d|\s*$|[,;])", "straße", ".")
+    yield rule(
+        r"(?<![\w.,])(\d{1,3})-?mal\b", lambda match: f"{language.counted(say(int(match[1])))}mal", "m"
+    )
+    yield rule(r"(?<![\w.,])([1-9]0)er\b", lambda match: f"{say(int(match[1]))}er", "e")
+
+
+def _italian() -> Iterator[Rule]:
+    yield rule(r"(?<![\w.])S\. ?(?=[AEIOU][a-z])", "Sant'", "S")
+    yield rule(r"(?<![\w.])S\. (?=[A-Z][a-z]+a\b)", "Santa ", "S")
+    yield rule(r"(?<![\w.])S\. (?=(?:Z|S[^aeiou])[a-z])", "Santo ", "S")
+    yield rule(r"(?<![\w.])S\. (?=[A-Z][a-z])", "San ", "S")
