@@ -11,6 +11,7 @@ _HUM = re.compile(
     r"(?:"
     r"[hm]*m+[hm]*|m+[aeu]?h+[aeu]*m+|m[-\u2019']?h?m+(?:[-\u2019']h?m+)*"  # mm, hmm, mhm, mm-hmm
     r"|(?:u+h+m*|u+m+|e+r+m*|e+h+m*|a+h+|o+h+|hu+h+|hm+)(?:[-\u2019'](?:hu+h+|hm+|u+h+|m+|o+h+|a+h+))*"  # uh-huh, um
+    r"|eu+h+|heu+|[äö]+h+m*|e+hm+"  # euh, heu, äh, ähm, öh, ehm
     r"|u+h+u+h*|a+h?a+|a+ha+|o+ho+|e+he+|mama|mam|mum"
     r")"
 )
@@ -44,35 +45,51 @@ WORDS = {
     "es": ListenerWords(
         (
             "sí", "si", "ya", "vale", "claro", "ajá", "aja", "bueno", "bien", "muy bien", "perfecto", "exacto", "eso",
-            "de acuerdo", "entiendo", "ah", "oh", "okay", "ok", "okey", "anda", "genial", "por supuesto",
+            "de acuerdo", "entiendo", "ah", "oh", "okay", "ok", "okey", "anda", "genial", "por supuesto", "ya veo",
+            "ah sí", "ah ya", "de verdad", "en serio", "eso es", "correcto", "qué bien", "pues", "comprendo",
         ),
         ("para", "pare", "espera", "espere", "un momento", "no", "alto", "basta", "cállate", "silencio", "perdón",
-         "perdona", "perdone", "cancela", "stop"),
+         "perdona", "perdone", "cancela", "stop", "un segundo", "para ya", "detente", "oye", "oiga", "cállese",
+         "espérate", "ya basta"),
     ),
     "fr": ListenerWords(
         (
             "oui", "ouais", "mouais", "d'accord", "ok", "okay", "bien", "très bien", "ah", "oh", "ah bon", "bon",
             "voilà", "exactement", "je vois", "bien sûr", "parfait", "super", "c'est ça", "tout à fait", "hein",
+            "c'est vrai",
+            "ah oui", "je comprends", "compris", "entendu", "effectivement", "absolument", "vraiment", "ben oui",
         ),
-        ("stop", "arrête", "arrêtez", "attends", "attendez", "non", "un instant", "un moment", "une seconde", "pardon",
-         "excusez-moi", "excuse-moi", "silence", "tais-toi", "taisez-vous", "annule", "annulez", "assez"),
+        ("stop", "arrête", "arrêtez", "attends", "attendez", "non", "un instant", "un moment", "une seconde",
+         "pardon",
+         "excusez-moi", "excuse-moi", "silence", "tais-toi", "taisez-vous", "annule", "annulez", "assez",
+         "ça suffit", "chut", "minute", "une minute", "deux secondes", "écoute",
+         "écoutez"),
     ),
     "de": ListenerWords(
         (
             "ja", "jaja", "jo", "genau", "okay", "ok", "gut", "sehr gut", "klar", "alles klar", "stimmt", "richtig",
             "ach so", "achso", "aha", "ah", "oh", "ach", "super", "prima", "verstehe", "ich verstehe", "natürlich",
-            "echt", "tatsächlich", "schön", "so", "eben",
+            "echt", "tatsächlich", "schön", "so", "eben", "ach ja", "na klar", "na gut", "wirklich", "absolut",
+            "toll",
+            "stimmt genau", "jawohl", "interessant", "in ordnung",
         ),
-        ("stopp", "stop", "halt", "warte", "warten", "moment", "einen moment", "nein", "nee", "ruhe", "still", "leise",
-         "entschuldigung", "abbrechen", "abbruch", "genug", "sei still", "schluss"),
+        ("stopp", "stop", "halt", "warte", "warten", "moment", "einen moment", "nein", "nee", "ruhe", "still",
+         "leise",
+         "entschuldigung", "abbrechen", "abbruch", "genug", "sei still", "schluss", "hör auf", "hören sie auf",
+         "aufhören", "augenblick", "einen augenblick",
+         "eine sekunde", "sekunde", "pause", "stoppen"),
     ),
     "it": ListenerWords(
         (
             "sì", "si", "già", "va bene", "bene", "molto bene", "certo", "ok", "okay", "esatto", "esattamente",
             "d'accordo", "capisco", "ho capito", "perfetto", "ah", "oh", "ecco", "giusto", "ottimo", "davvero",
+            "infatti", "certamente", "appunto", "ah sì", "eh già", "beh", "dai",
+            "interessante", "bello", "chiaro", "perfettamente",
         ),
         ("fermo", "ferma", "fermati", "si fermi", "aspetta", "aspetti", "un momento", "un attimo", "no", "basta",
-         "zitto", "zitta", "silenzio", "scusa", "scusi", "annulla", "stop"),
+         "zitto", "zitta", "silenzio", "scusa", "scusi", "annulla", "stop", "un secondo", "smettila", "smetti",
+         "la smetta", "alt", "ascolta", "ascolti", "un minuto",
+         "fermi"),
     ),
 }  # fmt: skip
 

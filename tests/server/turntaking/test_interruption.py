@@ -188,7 +188,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize(
-    ("code", "stop"), [(code, stop) for code, all in STOPS.items() for stop in all.split("|")]
+    ("code", "stop"), [(code, stop) for code, stops in STOPS.items() for stop in stops.split("|")]
 )
 def test_who_wants_silence_gets_it_however_unsure_the_recogniser_is(code: str, stop: str) -> None:
     policy = InterruptionPolicy(backchannels=WORDS[code].backchannels, commands=WORDS[code].commands)
