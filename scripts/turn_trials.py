@@ -74,6 +74,11 @@ def read_clip(path: Path) -> Clip | None:
         return None
     if rate_hz != SPEECH_HZ:
         samples = Resampler(rate_hz, SPEECH_HZ).process(samples, last=True)
+    return clip_of(path.stem, samples)
+
+
+def clip_of(name: str, samples: Samples, most_gaps: int = _GAPS) -> Clip | None:
+    """A sentence at 16 kHz with its widest gaps, if there is speech in it."""
     loud = _voiced(frame_levels(samples))
     voiced = np.flatnonzero(loud)
     if not len(voiced):
@@ -86,8 +91,8 @@ def read_clip(path: Path) -> Clip | None:
         for start, stop in zip(edges[::2], edges[1::2], strict=True)
         if stop - start >= _LEAST_GAP_FRAMES and start - first >= least and last - stop >= least
     ]
-    widest = sorted(sorted(quiet, key=lambda gap: gap[0] - gap[1])[:_GAPS])
-    return Clip(path.stem, samples, first * FRAME_SAMPLES, last * FRAME_SAMPLES, tuple(widest))
+    widest = sorted(sorted(quiet, key=lambda gap: gap[0] - gap[1])[:most_gaps])
+    return Clip(name, samples, first * FRAME_SAMPLES, last * FRAME_SAMPLES, tuple(widest))
 
 
 def _voiced(levels: Levels) -> npt.NDArray[np.bool_]:
@@ -105,13 +110,14 @@ def trials(clip: Clip, pauses_ms: tuple[int, ...] = PAUSES_MS) -> Iterator[Trial
     for snr_db in SNRS_DB:
         for start, stop in clip.gaps:
             for pause_ms in pauses_ms:
-                yield _trial(clip, pause_ms, snr_db, start * FRAME_SAMPLES, stop * FRAME_SAMPLES)
+                yield trial(clip, pause_ms, snr_db, start, stop)
         if not clip.gaps:
-            yield _trial(clip, 0, snr_db, clip.last, clip.last)
+            yield trial(clip, 0, snr_db, clip.last // FRAME_SAMPLES, clip.last // FRAME_SAMPLES)
 
 
-def _trial(clip: Clip, pause_ms: int, snr_db: int | None, start: int, stop: int) -> Trial:
-    """The gap from `start` to `stop` widened to `pause_ms` (or left, if it is wider)."""
+def trial(clip: Clip, pause_ms: int, snr_db: int | None, first_frame: int, last_frame: int) -> Trial:
+    """The gap between two frames widened to `pause_ms` (or left, if it is wider)."""
+    start, stop = first_frame * FRAME_SAMPLES, last_frame * FRAME_SAMPLES
     lead, tail = ms_to_samples(LEAD_MS, SPEECH_HZ), ms_to_samples(TAIL_MS, SPEECH_HZ)
     added = max(0, ms_to_samples(pause_ms, SPEECH_HZ) - (stop - start)) if pause_ms else 0
     middle = (start + stop) // 2
