@@ -24,6 +24,8 @@ class LinkState(StrEnum):
     """What a session has of its client."""
 
     ATTACHED = "attached"
+    LEAVING = "leaving"
+    """The same, but the client was told to come back over another: what it says over this one is not heard."""
     CLOSING = "closing"
     """Nothing can be sent any more; what the client sent before is still received."""
     DETACHED = "detached"
@@ -95,7 +97,7 @@ class Link:
 
     def detach(self) -> None:
         """Go on without a connection for the time being; when it lasts too long the session is over."""
-        if self.state in (LinkState.ATTACHED, LinkState.CLOSING):
+        if self.is_attached or self.state is LinkState.CLOSING:
             self._deadline = anyio.current_time() + self._grace_s
             self._move(LinkState.DETACHED if self._grace_s and self._may_wait() else LinkState.OVER)
 
@@ -113,7 +115,7 @@ class Link:
     @property
     def is_attached(self) -> bool:
         """Whether there is anybody to send to."""
-        return self.state is LinkState.ATTACHED
+        return self.state in (LinkState.ATTACHED, LinkState.LEAVING)
 
     @property
     def is_detached(self) -> bool:
@@ -160,6 +162,8 @@ class Link:
                 self._reader = None
             if self._grace_s and (wire is not self.wire or self.is_detached):
                 continue  # another has taken over, and who held this one says nothing any more
+            if frame is not None and self.state is LinkState.LEAVING:
+                continue  # its client says it again over the next one
             if isinstance(frame, str):
                 self.received_events += 1
             if frame is not None or not self._grace_s or wire.close_code in FAREWELLS:
@@ -187,7 +191,9 @@ class Link:
                         await wire.send(frame)
             except WireClosed:
                 unsent.appendleft(frame)  # of no use if another connection has been given its frames anew
-                if wire is self.wire:
+                if wire is self.wire and self.state is LinkState.LEAVING:
+                    self.detach()  # of what it said before nothing is waited for
+                elif wire is self.wire:
                     self._move(LinkState.CLOSING)
         if self.state is LinkState.OVER or (self.state is LinkState.CLOSING and not self._grace_s):
             raise WireClosed
@@ -215,3 +221,10 @@ class Link:
         self._changed = anyio.Event()
         if self.watcher is not None:
             self.watcher.link_moved()
+
+
+def stop_hearing(link: Link) -> None:
+    """Take nothing more of what comes over this connection: its client is told to come back over another, and says it
+    again there."""
+    if link.state is LinkState.ATTACHED:
+        link.state = LinkState.LEAVING  # who waits for a frame waits on

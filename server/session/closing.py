@@ -6,7 +6,7 @@ import anyio
 
 from server.domain.errors import SessionOver
 from server.domain.events import Problem
-from server.output.link import Link
+from server.output.link import Link, LinkState
 from server.output.writer import Writer
 from server.session.tasks import SessionTasks
 
@@ -15,9 +15,21 @@ log = logging.getLogger(__name__)
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
 
+LEFT_WITHIN_S = 2.0
+"""How long a client that is sent to another node may keep its connection."""
+
+COME_BACK = 1012
+
 SLOW_CONSUMER = 4408
 SLOW_DEADLINE_S = 0.2
 """The same to a client that does not read: there is no hope that it will hear it."""
+
+
+async def see_off(link: Link) -> None:
+    """Close the connection of a client that was told to leave, and has not: it comes back by another. Cancel-safe."""
+    await anyio.sleep(LEFT_WITHIN_S)
+    if link.state is LinkState.LEAVING:
+        await link.drop(COME_BACK, "the server is stopping: come back", CLOSE_DEADLINE_S)
 
 
 class Closing:

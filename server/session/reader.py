@@ -39,8 +39,8 @@ class Reader:
         quota: KeyQuota,
     ) -> None:
         limits = base.services.limits
-        self.is_at_event = False
-        """Whether the newest event that was received has not been obeyed yet."""
+        self._at: str | bytes | None = None
+        """The frame that was received and has not been obeyed yet."""
         self._base = base
         self._dialect = dialect
         self._listening = listening
@@ -76,10 +76,19 @@ class Reader:
                 self._orders.complain(error)
 
     async def _next(self) -> str | bytes | None:
-        self.is_at_event = False
-        frame = await self._base.link.receive()
-        self.is_at_event = isinstance(frame, str)
-        return frame
+        self._at = None
+        self._at = await self._base.link.receive()
+        return self._at
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a frame that was received and has not been obeyed yet."""
+        return self._at is not None
+
+    @property
+    def is_at_event(self) -> bool:
+        """The same for an event."""
+        return isinstance(self._at, str)
 
     async def _allow(self, command: cmd.Order | cmd.Noted) -> None:
         order = command.command if isinstance(command, cmd.Noted) else command

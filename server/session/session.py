@@ -26,14 +26,14 @@ from server.domain.ids import Ids
 from server.domain.values import ConfigInForce, ResumeOffer, SessionConfig
 from server.domain.voice_events import MoveAsked, VoicesOffered
 from server.domain.wire import Dialect, Wire
-from server.output.link import Link
+from server.output.link import Link, LinkState, stop_hearing
 from server.output.outbound import Outbound
 from server.output.writer import Writer
 from server.response.holder import FloorHolder
 from server.session.absence import Absence, WatchedBeside
 from server.session.answering import answering_of
 from server.session.base import SessionBase
-from server.session.closing import Closing
+from server.session.closing import Closing, see_off
 from server.session.going_on import begin_owing, go_on
 from server.session.key_quota import KeyQuota, NoQuota
 from server.session.lifetime import Lifetime
@@ -193,15 +193,19 @@ class Session:
 
     @property
     def may_leave(self) -> bool:
-        """Whether the client is there, and no turn is going on that would be cut."""
-        return self.link.is_attached and is_at_rest(self._base, self._listening)
+        """Whether the client is there and has not been sent away, and no turn is going on that would be cut."""
+        is_quiet = not self._reader.is_busy and is_at_rest(self._base, self._listening)
+        return self.link.state is LinkState.ATTACHED and is_quiet
 
     def leave(self, time_left_s: float) -> None:
-        """Send the client to another node, or end the session with 1001 where it cannot move with its client."""
+        """Send the client to another node, or end the session with 1001 where it cannot move with its client. What the
+        client says meanwhile is not heard here: it says that again where it goes."""
         if self._offer is None:
             self.end(SessionOver(1001, "the server is stopping"))
         else:
+            stop_hearing(self.link)
             self._base.outbound.put(MoveAsked(int(time_left_s * 1000)))
+            self._base.tasks.start(see_off, self.link)
 
     def end(self, over: SessionOver) -> None:
         """End the session now, telling the client why. The first reason stands."""

@@ -106,6 +106,23 @@ async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turn
         assert client.call.count("error") == 0
 
 
+async def test_a_question_that_crosses_with_the_word_to_move_is_answered_once_and_by_the_other_node() -> None:
+    async with two_nodes(drain_s=20.0) as nodes, Caller(nodes.urls[0]) as client:
+        await ask(client, "one")
+        await client.receive_until("response.done")
+        await client.receive_until("x_turn")
+        client.find_at(nodes.urls[1])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(nodes.apps[0].drain)
+            await anyio.sleep(1.0)  # it is told to move, and does not read it yet
+            await ask(client, "two")
+            await client.receive_until("response.created")
+            done = (await client.receive_until("response.done")).event["response"]
+        assert done["status"] == "completed"
+        assert [client.call.count(type) for type in ("response.created", "x_move", "error")] == [2, 1, 0]
+        assert event_ids(client) == [f"event_{n}" for n in range(1, len(event_ids(client)) + 1)]
+
+
 async def test_a_stock_client_goes_on_at_the_other_node_by_the_id_of_its_session() -> None:
     async with two_nodes(ScriptedModel("It is noon.")) as nodes, Caller(nodes.urls[0], voice=False) as first:
         session_id = (await first.receive_until("session.created")).event["session"]["id"]

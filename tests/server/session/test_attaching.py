@@ -6,6 +6,8 @@ import anyio
 import pytest
 
 from server.domain.wire import WireClosed
+from server.output.link import stop_hearing
+from server.session.closing import COME_BACK, see_off
 from stages.testing.fakes import Conduct, Said
 from tests.support.stage import AUDIO, LONG, QueueWire, Stage, play, realtime, voice_v1
 
@@ -196,3 +198,43 @@ def test_a_session_that_has_not_begun_knows_already_when_its_time_is_over() -> N
 
     play(stage_of, story)
     assert ends_at[0] == ends_at[1] > 0
+
+
+def test_what_a_client_says_that_was_sent_away_is_not_heard_and_the_line_is_closed_if_it_stays() -> None:
+    """It says it again over its next connection, and is answered once."""
+    second = QueueWire()
+
+    async def story(stage: Stage) -> None:
+        first, link = stage.wire, stage.session.link
+        await first.until("session.created")
+        stop_hearing(link)
+        stage.ask("what time is it")
+        await see_off(link)
+        assert (first.closed or (0, ""))[0] == COME_BACK
+        assert link.is_detached
+        assert link.received_events == 0
+        first.hang_up()
+        link.attach(second)
+        stage.wire = second
+        await anyio.sleep(0.5)
+        assert "response.created" not in second.types()
+        stage.ask("what time is it")
+        await second.until("response.done")
+
+    play(lambda: Stage("It is noon.", grace_s=GRACE_S), story)
+
+
+def test_a_client_that_has_come_back_by_then_is_not_sent_off_again() -> None:
+    async def story(stage: Stage) -> None:
+        first, second = stage.wire, QueueWire()
+        link = stage.session.link
+        await first.until("session.created")
+        stop_hearing(link)
+        stage.wire = second
+        link.attach(second)
+        await see_off(link)
+        assert second.closed is None
+        stage.ask("what time is it")
+        await second.until("response.done")
+
+    play(lambda: Stage("It is noon.", grace_s=GRACE_S), story)
