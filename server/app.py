@@ -128,7 +128,7 @@ class App:
             try:
                 yield server
             finally:
-                await self._roster.end()
+                await self._roster.end(self._reception.moves.leave_behind)
 
     async def _open_port(self, settings: Settings) -> Server:
         """Raises ConfigError when it cannot be opened."""

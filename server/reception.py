@@ -75,7 +75,7 @@ class Earlier:
             log.warning("what the other node has kept is not to be had: %s", error)
             raise not_resumed() from error
         ids.told = self.snapshot.told_events
-        if self.snapshot.missed is None:
+        if self.snapshot.missed(self.claim.last_seq) is None:
             ids.told = max(ids.told, self.claim.last_seq)  # it may have been told more than was written down
 
     def go_on(
@@ -85,8 +85,9 @@ class Earlier:
         if self.claim is None or self.snapshot is None:
             return None
         ticket.show(self.claim.token)
-        received, missed = self.snapshot.received_events, self.snapshot.missed or ()
-        greet(session.link, self.claim.last_seq, received, dialect.resumed(offer, received), missed)
+        last_seq, received = self.claim.last_seq, self.snapshot.received_events
+        missed = self.snapshot.missed(last_seq) or ()
+        greet(session.link, last_seq, received, dialect.resumed(offer, received), missed)
         return self.claim.token
 
 

@@ -19,6 +19,8 @@ import anyio
 from server.cluster.shared import store_returns
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
+from server.output.replay_ring import LATELY
+from server.session.closing import COME_BACK
 from server.session.session import Session
 from server.session.snapshot import Snapshot, read_snapshot, write_snapshot
 
@@ -104,7 +106,7 @@ class Conversations:
     async def close(self, snapshot: Snapshot) -> None:
         """Keep what was said in a session that is over, as long as that is kept, and nothing else of it."""
         if self._keep_s:
-            await self._write(replace(snapshot, node="", dialect="", missed=None), self._keep_s)
+            await self._write(replace(snapshot, node="", dialect="", sent=None), self._keep_s)
         elif self.node:
             await self._store.take(_key(snapshot.session_id), self._now())
 
@@ -119,12 +121,22 @@ class Conversations:
 
     def take_over(self, live: Live, last_seq: int | None = None) -> Snapshot:
         """End a session of this process, with which another goes on from what is returned; see `Session.snapshot`."""
-        live.is_gone = True
-        self._changed.pop(live.session.id, None)
-        del self.live[live.session.id]
+        self._let_go(live)
         snapshot = live.snapshot("", last_seq)
         live.session.end(SessionOver(TAKEN_OVER, "another connection has taken over"))
         return snapshot
+
+    async def leave(self, live: Live, grace_s: float) -> None:
+        """End a session of this process, and keep for `grace_s` what another node needs to go on with it."""
+        self._let_go(live)
+        snapshot = live.snapshot("", LATELY)
+        live.session.end(SessionOver(COME_BACK, "the server is stopping: come back"))
+        await self._write(snapshot, max(grace_s, self._keep_s))
+
+    def _let_go(self, live: Live) -> None:
+        live.is_gone = True
+        self._changed.pop(live.session.id, None)
+        del self.live[live.session.id]
 
     async def read(self, session_id: str) -> Snapshot | None:
         """What the store has of a session."""

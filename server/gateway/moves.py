@@ -15,10 +15,11 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from server.cluster.shared import StoreState, store_state
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
-from server.gateway.conversations import TAKEN_OVER, Conversations
+from server.gateway.conversations import TAKEN_OVER, Conversations, Live
 from server.gateway.returning import (
     HISTORY_LOST,
     NotResumed,
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 ANSWERED_S = 1.0
 """How long a node has to hand a session over before it is taken for dead."""
+
+LEFT_AT_ONCE = 8
+"""Sessions that a node that stops writes down at once."""
 
 MAX_AT_ONCE = 256
 """Sessions that a node hands over at once; who asks for more takes what was last written down."""
@@ -66,14 +70,15 @@ class Moves:
     async def fetch(self, claim: ResumeClaim, ticket: Ticket) -> Snapshot:
         """The session of a client that has come back to this node, as its own one has left it. Raises NotResumed."""
         call = {"session": ticket.session_id, "token": token_digest(claim.token), "last_seq": claim.last_seq}
-        answer = await self._ask(ticket.node, call)
+        answer = await self._ask(ticket.node, call) if ticket.node else None
         if answer is not None and not answer.get("done"):
             raise try_again() if answer.get("gone") else not_resumed()
         await self._returns.switch(claim.token, ticket)
         snapshot = _left(answer) or await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
             raise self._returns.not_found()
-        if answer is not None and snapshot.missed is None:
+        was_left = answer is not None or not ticket.node
+        if was_left and snapshot.missed(claim.last_seq) is None:
             await self._conversations.close(snapshot)
             raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
         how = "was handed over" if answer is not None else "goes on where its node was last heard of"
@@ -87,6 +92,31 @@ class Moves:
             return snapshot
         return _left(await self._ask(snapshot.node, {"session": session_id})) or snapshot
 
+    async def leave_behind(self) -> None:
+        """End the sessions whose clients may come back, and leave them to the nodes that these come to. Without a store
+        that the nodes share, or while it is lost, nothing happens."""
+        if store_state(self._store) is not StoreState.REACHED:
+            return
+        waiting = iter([live for live in self._conversations.live.values() if live.keeps is not None])
+
+        async def leave_some() -> None:
+            for live in waiting:
+                await self._leave(live)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(LEFT_AT_ONCE):
+                tasks.start_soon(leave_some)
+
+    async def _leave(self, live: Live) -> None:
+        try:
+            async with live.writing:  # what was written before is not to overtake what is left
+                if await self._is_mine(live):
+                    leaving = self._returns.forget(live.session.id)
+                    await self._conversations.leave(live, self._returns.grace_s)
+                    await self._returns.leave(leaving)
+        except Exception:  # of one session; the others are left
+            log.exception("a session could not be left to another node", extra={"session": live.session.id})
+
     async def _ask(self, node: str, call: Message) -> Message | None:
         """What the node says; None when it is dead, or as good as that."""
         number, answered = new_id("call"), anyio.Event()
@@ -99,6 +129,19 @@ class Moves:
             return self._calls[number][1] or None
         finally:
             del self._calls[number]
+
+    async def _is_mine(self, live: Live) -> bool:
+        """Whether this node has the session still. Of one that another has gone on with while this one could not be
+        heard it is the end here."""
+        written = await self._conversations.read(live.session.id)
+        if self._conversations.live.get(live.session.id) is not live:
+            return False
+        if not live.is_gone and (written is None or written.node == self._conversations.node):
+            return True
+        live.is_gone = True
+        self._returns.forget(live.session.id)
+        live.session.end(SessionOver(TAKEN_OVER, "another node has taken over"))
+        return False
 
     def _heard(self, data: bytes, tasks: TaskGroup) -> None:
         try:
@@ -130,14 +173,8 @@ class Moves:
         if live is None:
             return {"done": False, "gone": True}
         async with live.writing:  # what was written before is not to overtake what the other node writes
-            written = await conversations.read(live.session.id)
-            if conversations.live.get(live.session.id) is not live:
-                return {"done": False, "gone": True}
-            if live.is_gone or (written is not None and written.node != conversations.node):
-                live.is_gone = True  # another node has gone on with it while this one could not be heard
-                self._returns.forget(live.session.id)
-                live.session.end(SessionOver(TAKEN_OVER, "another node has taken over"))
-                return {"done": False}
+            if not await self._is_mine(live):
+                return {"done": False, "gone": conversations.live.get(live.session.id) is not live}
             token = call.get("token")
             if token is not None and not self._returns.accepts(live.session.id, token):
                 return {"done": False}

@@ -88,7 +88,7 @@ class Ticket:
     session_id: str
     owner: str
     node: str
-    """Which node has the session."""
+    """Which node has the session; "" for one that has left it to whoever its client comes to."""
 
 
 def _write_ticket(ticket: Ticket) -> bytes:
@@ -98,6 +98,15 @@ def _write_ticket(ticket: Ticket) -> bytes:
 def _read_ticket(value: bytes) -> Ticket:
     read = json.loads(value)
     return Ticket(read["session"], read["owner"], read.get("node", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A session that is not of this process any more."""
+
+    ticket: Ticket
+    token_keys: tuple[str, ...] = ()
+    """Under which the store knows it."""
 
 
 @dataclass(slots=True)
@@ -154,11 +163,18 @@ class Returns:
                 for key in kept.token_keys:
                     await self._store.take(key, self._now())
 
-    def forget(self, session_id: str) -> None:
-        """Another node goes on with that session; its tokens are that node's."""
+    def forget(self, session_id: str) -> Leaving:
+        """Another node goes on with that session; its tokens, which are returned, are that node's."""
         kept = self._kept.pop(session_id, None)
-        if kept is not None:
-            kept.token_keys.clear()
+        if kept is None:
+            return Leaving(Ticket(session_id, "", ""))
+        keys, kept.token_keys = tuple(kept.token_keys), []
+        return Leaving(Ticket(session_id, kept.owner, ""), keys)
+
+    async def leave(self, leaving: Leaving) -> None:
+        """Have whichever node its client comes to go on with a session that was forgotten here."""
+        for key in leaving.token_keys:
+            await self._store.write(key, _write_ticket(leaving.ticket), self.grace_s, self._now())
 
     def accepts(self, session_id: str, digest: str) -> bool:
         """Whether what a client has shown elsewhere, known by its digest, opens that session of this process."""

@@ -4,7 +4,7 @@ A server that is to stop takes no more of them. Those that there are may go on f
 told that it is over (`end`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -18,6 +18,9 @@ from server.session.session import Session
 LOOK_S = 0.1
 MOST_A_LOOK = 10
 """Sessions that are sent to other nodes between two looks at them: a hundred in a second."""
+
+LEAVING_S = 3.0
+"""How long it may take to write down, for other nodes, what they were about."""
 
 GOODBYE_S = 5.0
 """How long all sessions together may take to say good-bye."""
@@ -73,9 +76,13 @@ class Roster:
             session.leave(time_left_s)
             asked.add(session)
 
-    async def end(self) -> None:
-        """End every session with 1001, and return when they are gone."""
+    async def end(self, leave_behind: Callable[[], Awaitable[None]] | None = None) -> None:
+        """End every session with 1001, but for those that it can `leave_behind` for other nodes, and return when they
+        are gone."""
         self._is_draining = True
+        if leave_behind is not None:
+            with anyio.move_on_after(LEAVING_S, shield=True):
+                await leave_behind()
         for session in tuple(self._sessions):
             session.end(SessionOver(1001, "the server is stopping"))
         with anyio.move_on_after(GOODBYE_S, shield=True):

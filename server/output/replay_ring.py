@@ -5,6 +5,7 @@ them: so many seconds, and so many bytes. What is older is forgotten; who asks f
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 MAX_RING_BYTES = 2 << 20
 """Forty seconds of 24 kHz PCM."""
@@ -12,7 +13,33 @@ MAX_RING_BYTES = 2 << 20
 MAX_RING_S = 60.0
 """A line over which nothing comes any more, and nothing is refused, is noticed after 40 s."""
 
+LATELY = -1
+"""In place of a frame's number: the last that is not kept any more."""
+
 Frame = str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvents:
+    """The events that a client was lately sent, and those that waited to be; of audio there is none."""
+
+    after: int
+    """Frames up to this one are not among them."""
+    events: tuple[tuple[int, str], ...]
+    """Each with the number of its frame."""
+
+    def beyond(self, seq: int) -> tuple[str, ...] | None:
+        """Those that followed frame `seq`; None when some of them are not there."""
+        if seq < self.after:
+            return None
+        return tuple(frame for number, frame in self.events if number > seq)
+
+    def newest(self, max_chars: int) -> "SentEvents":
+        """The same without the oldest, in so many characters at most."""
+        chars, kept = 0, len(self.events)
+        while kept and (chars := chars + len(self.events[kept - 1][1])) <= max_chars:
+            kept -= 1
+        return SentEvents(self.events[kept - 1][0], self.events[kept:]) if kept else self
 
 
 class ReplayRing:
@@ -40,6 +67,11 @@ class ReplayRing:
         if not 0 <= missing <= len(self._frames):
             return None
         return [frame for _, frame in self._frames][len(self._frames) - missing :]
+
+    @property
+    def before(self) -> int:
+        """The number of the last frame that is not kept any more; 0 where all are."""
+        return self.last_seq - len(self._frames)
 
     def clear(self) -> None:
         """Nobody will ask any more."""

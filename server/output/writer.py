@@ -21,6 +21,7 @@ from server.domain.voice_events import TurnEnded, WordsTimed
 from server.domain.wire import Dialect, WireClosed
 from server.output.link import Link
 from server.output.outbound import Outbound
+from server.output.replay_ring import LATELY, SentEvents
 from server.output.unread import UnreadPlayout
 
 EVENTS_A_STEP = 4
@@ -102,15 +103,18 @@ class Writer:
         word of an answer."""
         self._changed = changed
 
-    def unsent(self, last_seq: int) -> tuple[str, ...] | None:
-        """The events after frame `last_seq`, those that wait too, without audio; None when not all are kept."""
-        frames = self._link.ring.after(last_seq)
+    def unsent(self, last_seq: int) -> SentEvents | None:
+        """The events after frame `last_seq` (or LATELY), and those that wait, which are sent to nobody any more; None
+        when not all are there."""
+        after = self._link.ring.before if last_seq == LATELY else last_seq
+        frames = self._link.ring.after(after)
         if frames is None:
             return None
-        missed = [frame for frame in (*frames, *self._rest) if isinstance(frame, str)]
+        frames += self._rest
         for event in self._outbound.drain():
-            missed += [frame for frame in self._dialect.encode(event) if isinstance(frame, str)]
-        return tuple(missed)
+            frames += self._dialect.encode(event)
+        numbered = enumerate(frames, after + 1)
+        return SentEvents(after, tuple((seq, frame) for seq, frame in numbered if isinstance(frame, str)))
 
     async def run(self) -> str | None:
         """Send until the connection is over (None), or the client reads too slowly: what it has not read."""

@@ -125,15 +125,15 @@ class Session:
         self.link.watcher = WatchedBeside(self.link.watcher, partial(changed, True))
 
     def snapshot(self, last_seq: int | None = None) -> Snapshot:
-        """What is worth keeping of it. With `last_seq` it is handed over: what the client has not got beyond that frame
-        is in it as far as it is kept, and is not sent any more."""
-        missed = None if last_seq is None else self._writer.unsent(last_seq)
+        """What is worth keeping of it. With `last_seq` it is handed over: what the client was sent beyond that frame is
+        in it, as far as it is kept, and what waits to be sent is not sent here any more."""
+        sent = None if last_seq is None else self._writer.unsent(last_seq)
         answering = self._answering
         snapshot = snapshot_of(
             self._base, self._listening, answering.requests.pending, answering.announcements
         )
         obeyed = snapshot.received_events - self._reader.is_at_event
-        return replace(snapshot, received_events=obeyed, ends_at_unix_s=self._expires_at_s, missed=missed)
+        return replace(snapshot, received_events=obeyed, ends_at_unix_s=self._expires_at_s, sent=sent)
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from server.conversation.kept_items import KeptItem, entries_of, kept_items
 from server.conversation.memory import Conversation, cut
 from server.domain.errors import ClientError
+from server.output.replay_ring import SentEvents
 from server.response.announcements import Announcements
 from server.response.holder import OpenAnswer
 from server.response.pending import Pending
@@ -27,8 +28,11 @@ log = logging.getLogger(__name__)
 
 MAX_KEPT_ITEMS = 200
 MAX_SNAPSHOT_BYTES = 256 << 10
-"""Half an hour of talk; of more the oldest items are left out, and what was missed if that alone is half of it. It is
-written again and again, which takes the loop 2.5 ms for so many."""
+"""Half an hour of talk; of more the oldest items are left out. It is written again and again, which takes the loop
+2.5 ms for so many."""
+
+MAX_SENT_CHARS = MAX_SNAPSHOT_BYTES // 4
+"""Of the events in one that is too large; the oldest are left out. As JSON within JSON they take more bytes."""
 
 SURE_SILENCE_MS = 500
 """A voice that began so lately may not have been noticed yet."""
@@ -61,8 +65,12 @@ class Snapshot:
     answer: OpenAnswer | None = None
     says: tuple[str, ...] = ()
     """What is to be said behind that."""
-    missed: tuple[str, ...] | None = None
-    """Events that the client was sent and has not got; None where nobody knows."""
+    sent: SentEvents | None = None
+    """Events that the client was sent and may not have got; None where nobody knows."""
+
+    def missed(self, last_seq: int) -> tuple[str, ...] | None:
+        """The events that a client has not got which has the frames up to that one; None where nobody knows."""
+        return None if self.sent is None else self.sent.beyond(last_seq)
 
     @property
     def is_moving(self) -> bool:
@@ -76,8 +84,8 @@ _ADAPTER = TypeAdapter(Snapshot)
 def write_snapshot(snapshot: Snapshot) -> bytes:
     """The snapshot as it is kept, in MAX_SNAPSHOT_BYTES at most."""
     while len(data := _as_json(snapshot)) > MAX_SNAPSHOT_BYTES:
-        if sum(map(len, snapshot.missed or ())) > MAX_SNAPSHOT_BYTES // 2:
-            snapshot = replace(snapshot, missed=None)
+        if snapshot.sent is not None and snapshot.sent != (shorter := snapshot.sent.newest(MAX_SENT_CHARS)):
+            snapshot = replace(snapshot, sent=shorter)
         elif snapshot.items:
             snapshot = replace(snapshot, items=snapshot.items[1 + len(snapshot.items) // 4 :])
         else:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -9,7 +11,9 @@ from websockets.exceptions import InvalidStatus
 from server.client.client import RealtimeClient
 from tests.support.live_server import ask
 from tests.support.served import Served, served
+from tests.support.store_server import store_server
 from tests.support.trace_checker import check_trace
+from tests.support.two_nodes import Caller
 
 pytestmark = pytest.mark.e2e
 
@@ -102,3 +106,49 @@ async def test_ctrl_c_or_a_second_signal_stops_it_at_once(signals: list[signal.S
         assert await client.receive() is None
         assert client.close_code == 1001
         assert await server.ended() == 0
+
+
+COUNT = "one two three four five six seven eight nine ten"
+
+
+@asynccontextmanager
+async def two_served() -> AsyncIterator[tuple[Served, Served]]:
+    """Two nodes in processes of their own, which give their sessions no time when they stop."""
+    async with store_server() as store:
+        shared = {"STORE": store.url, "DRAIN_S": "0", "RESUME_GRACE_S": "30"}
+        async with served(**shared) as one, served(**shared) as other:
+            yield one, other
+
+
+def lost_nothing(client: Caller) -> bool:
+    """It was told of every event, and of none twice; and its session is the one it began with."""
+    told = [event["event_id"] for event in client.call.events() if "event_id" in event]
+    is_whole = told == [f"event_{number}" for number in range(1, len(told) + 1)]
+    return is_whole and client.call.count("session.created") == 1 and client.call.count("error") == 0
+
+
+async def test_who_is_away_while_a_node_stops_and_who_is_just_answered_go_on_at_another() -> None:
+    async with two_served() as (one, other), Caller(one.url) as away, Caller(one.url) as spoken_to:
+        await ask(away, "what time is it", "text")
+        await away.receive_until("response.output_item.added")
+        away.vanish()  # and it does not look whether anybody is there before it is asked to
+        await ask(spoken_to, COUNT)
+        item_id = (await spoken_to.receive_until("response.output_item.added")).event["item"]["id"]
+        while len(spoken_to.call.words(item_id)) < 2:  # "You said:"
+            await spoken_to.receive()
+        one.process.send_signal(signal.SIGTERM)
+        assert await one.ended() == 0
+        for client in (away, spoken_to):
+            client.find_at(other.url)
+        heard = spoken_to.call.words(item_id)[1]
+        await spoken_to.send("x_playback", item_id=item_id, played_samples=heard.end_sample)
+        await is_answered(away)
+        await ask(away, "and now", "text")
+        await is_answered(away)
+        done = (await spoken_to.receive_until("response.done")).event["response"]
+        assert done["status"] == "cancelled"
+        done = (await spoken_to.receive_until("response.done")).event["response"]
+        assert done["status"] == "completed"
+        assert done["output"][0]["content"][0]["transcript"] == COUNT
+        assert lost_nothing(away)
+        assert lost_nothing(spoken_to)

@@ -167,7 +167,8 @@ def test_the_rest_of_an_event_that_the_line_did_not_take_is_not_lost(how: str) -
         stage.ask("what time is it")
         await full.until("response.done")
         if how == "handed over":
-            missed = stage.session.snapshot(len(first.seen) + len(full.seen)).missed
+            seen = len(first.seen) + len(full.seen)
+            missed = stage.session.snapshot(seen).missed(seen)
             assert missed is not None
             assert [json.loads(frame)["type"] for frame in missed][:1] == ["rate_limits.updated"]
         await anyio.sleep(30.0)

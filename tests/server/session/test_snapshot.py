@@ -10,8 +10,10 @@ from server.conversation.kept_items import entries_of, kept_items
 from server.conversation.memory import Conversation, Entry, OwnCall
 from server.domain.mcp_tools import Approval, ApprovalRequest, CallError, McpCall, ToolListing
 from server.domain.values import Part
+from server.output.replay_ring import SentEvents
 from server.response.holder import OpenAnswer
 from server.session.snapshot import (
+    MAX_SENT_CHARS,
     MAX_SNAPSHOT_BYTES,
     Snapshot,
     read_snapshot,
@@ -96,10 +98,19 @@ def test_the_oldest_items_are_left_out_of_what_would_be_too_large() -> None:
     assert len(read.items) > 50
 
 
-def test_what_was_missed_gives_way_to_what_was_said() -> None:
+def test_of_what_was_sent_the_oldest_gives_way_to_what_was_said() -> None:
     kept = Snapshot("sess_1", kept_items(conversation()), dialect="d")
-    data = write_snapshot(replace(kept, missed=("x" * MAX_SNAPSHOT_BYTES,)))
-    assert read_snapshot(data) == kept
+    long = "x" * (MAX_SENT_CHARS // 2)
+    sent = SentEvents(0, tuple((number, long) for number in (1, 2, 3, 4, 5, 6, 8, 9, 10)))
+    read = read_snapshot(write_snapshot(replace(kept, sent=sent)))
+    assert read == replace(kept, sent=SentEvents(8, ((9, long), (10, long))))
+    assert read.missed(8) == (long, long)
+    assert read.missed(9) == (long,)
+    assert read.missed(10) == ()
+    assert read.missed(7) is None, "the eighth is not there"
+    assert kept.missed(7) is None
+    none = read_snapshot(write_snapshot(replace(kept, sent=SentEvents(2, ((3, "x" * MAX_SNAPSHOT_BYTES),)))))
+    assert none == replace(kept, sent=SentEvents(3, ()))
 
 
 def test_half_a_character_that_a_tool_has_given_is_kept_as_one_that_was_lost() -> None:
