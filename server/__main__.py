@@ -9,6 +9,7 @@ from stages.errors import StagesError
 
 COMMANDS = {
     "serve": "run the voice agent server",
+    "drain": "have a server of this machine take no more sessions, send away those it has, and stop",
     "talk": "talk to a running server, by microphone or with an audio file",
     "replay": "run a recorded session again, and say whether it goes as it went",
     "config": "check or show the configuration, or print the schema of its file",

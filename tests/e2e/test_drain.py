@@ -2,9 +2,12 @@
 
 import json
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from subprocess import STDOUT
 
+import anyio
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -106,6 +109,42 @@ async def test_ctrl_c_or_a_second_signal_stops_it_at_once(signals: list[signal.S
         assert await client.receive() is None
         assert client.close_code == 1001
         assert await server.ended() == 0
+
+
+def drain(server: Served, *more: str) -> list[str]:
+    return [sys.executable, "-m", "server", "drain", f"http://127.0.0.1:{server.port}", *more]
+
+
+async def drained(server: Served, *more: str) -> tuple[int, str]:
+    """The code of `stageflow-voice drain`, and what it says."""
+    done = await anyio.run_process(drain(server, *more), check=False, stderr=STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+async def test_the_command_drains_a_server_waits_for_its_end_and_hurries_nobody() -> None:
+    async with served(DRAIN_S="30") as server:
+        pid = server.process.pid
+        begun = f"process {pid} takes no more sessions; it has 1\n"
+        async with RealtimeClient(server.url) as client:
+            await client.receive_until("session.created")
+            assert await drained(server) == (0, begun)
+            await server.until_said("no more sessions")
+            late = f"process {pid} has not ended yet; it has 1\n"
+            assert await drained(server, "--wait", "--timeout", "0") == (3, begun + late)
+            waiting = await anyio.open_process(drain(server, "--wait", "--pid", str(pid)))
+            assert waiting.stdout is not None
+            said = (await waiting.stdout.receive()).decode()
+            await ask(client, "and once more")
+            await is_answered(client)
+        async with waiting:
+            async for data in waiting.stdout:
+                said += data.decode()
+        assert waiting.returncode == 0
+        assert said.startswith(begun)
+        assert said.endswith(f"process {pid} has ended\n")
+        assert await server.ended() == 0
+        code, said = await drained(server)
+        assert (code, "cannot be reached" in said) == (1, True)
 
 
 COUNT = "one two three four five six seven eight nine ten"
