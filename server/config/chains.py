@@ -71,9 +71,7 @@ def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> It
         yield f"{kind}: has no chain, as {', '.join(_MADE_BY)} may have: name one provider"
     if len({*names}) != len(names):
         yield f"{kind}: {','.join(names)!r} names a provider twice"
-    if "hedge" in table and kind != "llm":
-        yield f"{kind}.hedge: only language models are asked side by side"
-    elif not isinstance(table.get("hedge", False), bool):
+    if not isinstance(table.get("hedge", False), bool):
         yield f"{kind}.hedge: is true or false"
     for key in table:
         if key not in ("use", "hedge") and key not in names:

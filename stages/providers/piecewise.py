@@ -78,7 +78,7 @@ class PiecewiseUtterance:
     async def audio(self) -> AsyncGenerator[Speech, None]:
         """The audio of all pieces."""
         at = chars = 0
-        async for piece in self._waiting:
+        while (piece := await self._next()) is not None:
             begins: int | None = chars
             if not self._is_told:
                 self._language = guess_language(piece) or self._language
@@ -92,3 +92,10 @@ class PiecewiseUtterance:
             chars += len(piece)
             self.waiting_chars -= len(piece)
             self._spoken.release()
+
+    async def _next(self) -> str | None:
+        """The next piece; None when there is none, or it was cancelled."""
+        try:
+            return await self._waiting.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            return None

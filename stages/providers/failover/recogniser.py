@@ -1,19 +1,16 @@
 """Recognisers as one: when the first fails, or is late, the next hears the utterance from its beginning."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from functools import partial
 
 import anyio
-import numpy as np
 
 from audio.formats import Samples
-from audio.resample import Resampler
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
 from stages.ports import (
     OwnsTurns,
-    Partial,
     Recogniser,
     RecogniserCapabilities,
     Recognition,
@@ -24,6 +21,8 @@ from stages.ports import (
 from stages.providers.calls import label
 from stages.providers.cut_turns import as_recogniser
 from stages.providers.failover.chain import Attempt, Chain, common_languages
+from stages.providers.failover.heard import HeardAudio, Hearing, OnPartial, Told
+from stages.providers.failover.race import Runner, first_of
 from stages.providers.failover.turns import WatchedTurns
 
 LATE_S = 3.0
@@ -31,11 +30,6 @@ LATE_S = 3.0
 
 WORTH_ASKING_S = 0.8
 """Of so much audio in which the first heard nothing, the next is asked: noise is mostly shorter."""
-
-REPLAY_S = 60.0
-"""How much of an utterance the next recogniser can hear: its newest audio."""
-
-OnPartial = Callable[[Partial], None]
 
 
 class FailoverRecogniser:
@@ -48,9 +42,11 @@ class FailoverRecogniser:
         """The sample rate that `push` expects; others hear it resampled."""
 
     @classmethod
-    def of(cls, providers: Mapping[str, Recogniser]) -> "FailoverRecogniser":
-        """Recognisers by their names, the first choice first."""
-        return cls(Chain.of("stt", {name: as_recogniser(one) for name, one in providers.items()}))
+    def of(cls, providers: Mapping[str, Recogniser], *, hedge: bool = False) -> "FailoverRecogniser":
+        """Recognisers by their names, the first choice first. `hedge`: the next hears what was said too where one is
+        later with its text than it usually is."""
+        recognisers = {name: as_recogniser(one) for name, one in providers.items()}
+        return cls(Chain.of("stt", recognisers, hedge=hedge))
 
     @staticmethod
     def common(several: Sequence[RecogniserCapabilities]) -> RecogniserCapabilities:
@@ -102,25 +98,28 @@ class _FailoverRecognition:
         self._rate_hz = rate_hz
         self._late_s = late_s
         self._hints = hints
-        self._heard = _Heard(rate_hz)
-        self._told = _Told(on_partial)
+        self._heard = HeardAudio(rate_hz)
+        self._told = Told(on_partial)
         self._attempts = chain.attempts()
         self._attempt = next(self._attempts)
-        self._hearing: _Hearing | None = None
+        self._hearing: Hearing | None = None
+        self._beside: Hearing | None = None
+        """Another that is asked at the same time."""
         self._silent_s = 0.0
         """How much of it, from its start, all agree that nothing is said in."""
-        self._try_open()
+        self._hearing = self._opened_or_failed(self._attempt)
 
     def push(self, samples: Samples) -> None:
         self._heard.append(samples)
-        if self._hearing is not None:
-            self._hearing.push(samples)
+        for hearing in (self._hearing, self._beside):
+            if hearing is not None:
+                hearing.push(samples)
 
     async def final(self) -> Transcript:
         while True:
             if self._hearing is not None:
                 try:
-                    return await self._agreed(await self._ask(self._hearing, self._attempt))
+                    return await self._agreed(await self._hedged(self._hearing, self._attempt))
                 except ProviderError as error:
                     self._attempt.failed(error)
             failure = self._attempt.error
@@ -129,11 +128,17 @@ class _FailoverRecognition:
             if following is None:
                 raise failure or ProviderError("no recogniser is left")
             self._attempt = following
-            self._try_open()
+            self._hearing = self._opened_or_failed(self._attempt)
 
     def close(self) -> None:
         self._told.close()
         self._let_go()
+        self._let_go_beside()
+
+    def _let_go_beside(self) -> None:
+        if self._beside is not None:
+            self._beside.recognition.close()
+            self._beside = None
 
     def _let_go(self) -> None:
         if self._hearing is not None:
@@ -145,116 +150,90 @@ class _FailoverRecognition:
         if any(map(str.isalnum, transcript.text)) or not self._is_worth_asking():
             return transcript
         other = self._chain.other_than(self._attempt)
-        hearing: _Hearing | None = None
         try:
             if other is not None:
-                hearing = self._opened(other)
-                second = await self._ask(hearing, other)
+                self._beside = self._opened(other)
+                second = await self._ask(self._beside, other)
                 if any(map(str.isalnum, second.text)):
-                    self._goes_on(other, hearing)
-                    hearing = None
+                    self._goes_on(other, self._beside)
                     return second
         except ProviderError as error:
             if other is not None:
                 other.failed(error)
         finally:
-            if hearing is not None:
-                hearing.recognition.close()
+            self._let_go_beside()
         self._silent_s = self._heard.duration_s
         return transcript
 
-    def _goes_on(self, other: Attempt[Recogniser], hearing: "_Hearing") -> None:
+    def _goes_on(self, other: Attempt[Recogniser], hearing: Hearing) -> None:
         """Another has heard words where the present one heard none."""
         self._attempt.failed(ProviderError("it heard nothing", kind=ErrorKind.PROTOCOL))
         self._chain.tell(self._attempt, other)
-        self._let_go()
-        self._attempt, self._hearing = other, hearing
+        self._attempt, self._hearing, self._beside = other, hearing, self._hearing
 
     def _is_worth_asking(self) -> bool:
         return self._heard.duration_s >= self._silent_s + WORTH_ASKING_S
 
-    async def _ask(self, hearing: "_Hearing", attempt: Attempt[Recogniser]) -> Transcript:
-        late_s = math.inf if attempt.is_last else self._late_s
+    async def _hedged(self, hearing: Hearing, first: Attempt[Recogniser]) -> Transcript:
+        """The text of the recogniser that was asked, or, where it is late, of whichever of two has it first."""
+        after_s = self._chain.hedge_after_s(first)
+        if after_s is None:
+            return await self._ask(hearing, first)
+        try:
+            async with anyio.create_task_group() as tasks:
+                ours = won = Runner(tasks, partial(self._ask, hearing, first))
+                with anyio.move_on_after(after_s):
+                    await ours.over()
+                other = None if ours.is_over else self._chain.hedge(first)
+                if other is not None and (beside := self._opened_or_failed(other)) is not None:
+                    self._beside = beside
+                    rival = Runner(tasks, partial(self._awaited, beside, other))
+                    won = await first_of(ours, rival)
+                    if rival.error is not None:
+                        other.failed(rival.error)
+                    if won is rival:
+                        self._is_overtaken(first, other, ours.error)
+                        self._hearing, self._beside = beside, hearing
+                await won.over()
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        finally:
+            self._let_go_beside()
+        return won.result()
+
+    def _is_overtaken(
+        self, first: Attempt[Recogniser], other: Attempt[Recogniser], error: ProviderError | None
+    ) -> None:
+        """The rest of the utterance is heard by another, which was quicker."""
+        if error is None:
+            first.was_late()
+        else:
+            first.failed(error)
+        self._chain.tell(first, other)
+        self._attempt = other
+
+    def _opened_or_failed(self, attempt: Attempt[Recogniser]) -> Hearing | None:
+        """Have the recogniser hear all that there is; one that cannot begin has failed."""
+        try:
+            return self._opened(attempt)
+        except ProviderError as error:
+            attempt.failed(error)
+            return None
+
+    async def _ask(self, hearing: Hearing, attempt: Attempt[Recogniser]) -> Transcript:
         attempt.begins()
+        return await self._awaited(hearing, attempt)
+
+    async def _awaited(self, hearing: Hearing, attempt: Attempt[Recogniser]) -> Transcript:
+        late_s = math.inf if attempt.is_last else self._late_s
         with anyio.move_on_after(late_s):
             transcript = await hearing.final()
             attempt.succeeded()
             return transcript
         raise ProviderTimeout(f"no text within {late_s:g} s", kind=ErrorKind.TIMEOUT)
 
-    def _try_open(self) -> None:
-        """Have the recogniser hear all that there is; one that cannot begin has failed, which `final` finds."""
-        try:
-            self._hearing = self._opened(self._attempt)
-        except ProviderError as error:
-            self._attempt.failed(error)
-
-    def _opened(self, attempt: Attempt[Recogniser]) -> "_Hearing":
-        hearing = _Hearing(attempt, self._rate_hz, self._told.report(), self._hints)
+    def _opened(self, attempt: Attempt[Recogniser]) -> Hearing:
+        hearing = Hearing(attempt, self._rate_hz, self._told.report(), self._hints)
         hearing.push(self._heard.audio())
         return hearing
-
-
-class _Hearing:
-    """One recogniser that hears the utterance, at its own rate."""
-
-    def __init__(
-        self, attempt: Attempt[Recogniser], rate_hz: int, report: OnPartial | None, hints: SpeechHints
-    ) -> None:
-        self.recognition = attempt.provider.open(report, hints=hints)
-        self._resampler = Resampler(rate_hz, attempt.provider.rate_hz)
-
-    def push(self, samples: Samples) -> None:
-        if len(resampled := self._resampler.process(samples)):
-            self.recognition.push(resampled)
-
-    async def final(self) -> Transcript:
-        return await self.recognition.final()
-
-
-class _Heard:
-    """The utterance's newest audio."""
-
-    def __init__(self, rate_hz: int) -> None:
-        self.duration_s = 0.0
-        """Of all that there was."""
-        self._rate_hz = rate_hz
-        self._most = int(REPLAY_S * rate_hz)
-        self._pieces: list[Samples] = []
-        self._kept = 0
-
-    def append(self, samples: Samples) -> None:
-        self._pieces.append(samples)
-        self._kept += len(samples)
-        self.duration_s += len(samples) / self._rate_hz
-        if self._kept > 2 * self._most:
-            self._pieces = [self.audio()]
-            self._kept = self._most
-
-    def audio(self) -> Samples:
-        """At most `REPLAY_S`."""
-        if not self._pieces:
-            return np.zeros(0, np.int16)
-        return np.concatenate(self._pieces)[-self._most :]
-
-
-class _Told:
-    """Hands partials on, and none of a later recogniser that contradicts what was told as stable."""
-
-    def __init__(self, on_partial: OnPartial | None) -> None:
-        self._on_partial = on_partial
-        self._stable = ""
-
-    def report(self) -> OnPartial | None:
-        return self._tell if self._on_partial is not None else None
-
-    def close(self) -> None:
-        self._on_partial = None
-
-    def _tell(self, partial: Partial) -> None:
-        if self._on_partial is None or not partial.text.startswith(self._stable):
-            return
-        if not partial.stable.startswith(self._stable):
-            partial = replace(partial, stable=self._stable)
-        self._stable = partial.stable
-        self._on_partial(partial)

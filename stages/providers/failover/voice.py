@@ -7,7 +7,8 @@ import anyio
 
 from stages.ports import SpokenUtterance, SynthesiserCapabilities
 from stages.providers.failover.chain import Chain, common_languages
-from stages.providers.failover.utterance import Choice, FailoverUtterance, Voice
+from stages.providers.failover.part import Choice, Voice
+from stages.providers.failover.utterance import FailoverUtterance
 
 LATE_S = 2.0
 """To the next audio of a text that a voice has been given."""
@@ -28,9 +29,10 @@ class FailoverVoice:
         self.capabilities = self.common([_capabilities(link.provider) for link in chain.links])
 
     @classmethod
-    def of(cls, providers: Mapping[str, Voice]) -> "FailoverVoice":
-        """Voices by their names, the first choice first."""
-        return cls(Chain.of("tts", providers))
+    def of(cls, providers: Mapping[str, Voice], *, hedge: bool = False) -> "FailoverVoice":
+        """Voices by their names, the first choice first. `hedge`: the next is given the text too where one is later
+        with its first sound than it usually is."""
+        return cls(Chain.of("tts", providers, hedge=hedge))
 
     @staticmethod
     def common(several: Sequence[SynthesiserCapabilities]) -> SynthesiserCapabilities:

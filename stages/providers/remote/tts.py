@@ -16,7 +16,7 @@ from stages.ports import SynthesiserCapabilities, VoiceOption, WordTime
 from stages.providers.calls import ProviderCall
 from stages.providers.failover.breaker import CircuitBreaker
 from stages.providers.failover.chain import Attempt, Chain, Link
-from stages.providers.failover.utterance import Voice
+from stages.providers.failover.part import Voice
 from stages.providers.failover.voice import FailoverVoice
 from stages.providers.remote.settings import NAME, RemoteSettings, check_hello
 from stages.providers.remote.wire import (

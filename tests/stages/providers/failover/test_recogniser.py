@@ -9,7 +9,7 @@ import pytest
 from audio.formats import Samples
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Partial, Recogniser, Recognition, SpeechHints
-from stages.providers.failover.chain import changes_over
+from stages.providers.failover.chain import changes_over, link_statistics
 from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
 from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
@@ -172,3 +172,87 @@ async def test_it_is_a_recogniser() -> None:
 
     await check(recogniser)
     await check_sessions(recogniser, check)
+
+
+def hedging(*seconds: float, rival: Heard) -> tuple[FailoverRecogniser, Counting]:
+    """A chain of two that hedges; the first takes so long for each of its texts."""
+    first = ScriptedRecogniser(*(Heard("First.", conduct=Conduct(delay_s=one)) for one in seconds))
+    second = Counting(rival)
+    return FailoverRecogniser.of({"usual": first, "second": second}, hedge=True), second
+
+
+async def texts(recogniser: Recogniser, times: int) -> tuple[list[str], float]:
+    """What is heard, and how long the last text took."""
+    heard = [await hear(recogniser) for _ in range(times - 1)]
+    began = virtual_loop().time()
+    return [*heard, await hear(recogniser)], virtual_loop().time() - began
+
+
+@virtual
+async def test_the_next_hears_it_too_where_one_is_later_than_it_usually_is() -> None:
+    recogniser, second = hedging(*[0.3] * 10, 2.0, rival=Heard("Second.", conduct=Conduct(delay_s=0.1)))
+    heard, took_s = await texts(recogniser, 11)
+    assert heard == ["First."] * 10 + ["Second."]
+    assert took_s == pytest.approx(0.3 + 0.1)
+    assert second.heard_samples == len(NOISE), "once, and all of it"
+    assert second.open_ones == 0
+    assert link_statistics()["stt", "usual"].p95_s == pytest.approx(0.4), "its lateness counts"
+
+
+@virtual
+async def test_the_first_may_still_be_first() -> None:
+    recogniser, second = hedging(*[0.3] * 10, 0.5, rival=Heard("Second.", conduct=Conduct(delay_s=5.0)))
+    heard, took_s = await texts(recogniser, 11)
+    assert heard[-1] == "First."
+    assert took_s == pytest.approx(0.5)
+    assert second.heard_samples == len(NOISE)
+    assert second.open_ones == 0
+
+
+@virtual
+async def test_where_the_one_asked_beside_it_fails_the_late_one_is_waited_for() -> None:
+    recogniser, second = hedging(*[0.3] * 10, 1.0, rival=Heard("", conduct=FAILS))
+    heard, took_s = await texts(recogniser, 11)
+    assert heard[-1] == "First."
+    assert took_s == pytest.approx(1.0)
+    assert second.open_ones == 0
+
+
+@virtual
+async def test_what_is_heard_while_both_are_asked_is_heard_by_both() -> None:
+    recogniser, second = hedging(*[0.3] * 10, 2.0, rival=Heard("Second.", conduct=Conduct(delay_s=0.5)))
+    await texts(recogniser, 10)
+    recognition = recogniser.open()
+    recognition.push(NOISE)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(recognition.final)
+        await anyio.sleep(0.4)
+        recognition.push(NOISE)
+    assert second.heard_samples == 2 * len(NOISE)
+    recognition.close()
+    assert second.open_ones == 0
+
+
+@virtual
+async def test_hedges_of_utterances_have_a_budget() -> None:
+    recogniser, second = hedging(
+        *[0.3] * 9, *[1.0] * 40, rival=Heard("Second.", conduct=Conduct(delay_s=2.0))
+    )
+    await texts(recogniser, 49)
+    assert 1 <= second.heard_samples / len(NOISE) <= 1 + 49 * 0.1 + 1
+
+
+@virtual
+async def test_whoever_stops_waiting_for_both_leaves_nothing_open() -> None:
+    recogniser, second = hedging(*[0.3] * 10, 2.5, rival=Heard("Second.", conduct=Conduct(delay_s=2.5)))
+    await texts(recogniser, 10)
+    with anyio.move_on_after(1.0):
+        await hear(recogniser)
+    assert second.heard_samples == len(NOISE)
+    assert second.open_ones == 0
+
+
+@virtual
+async def test_a_hedged_chain_is_a_recogniser() -> None:
+    recogniser, _ = hedging(0.0, rival=Heard("Second."))
+    await check_recogniser(recogniser, NOISE, "First.")

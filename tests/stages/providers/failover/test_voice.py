@@ -9,6 +9,7 @@ import pytest
 
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
+from stages.providers.failover.chain import link_statistics
 from stages.providers.failover.position import Heard, resume_at
 from stages.providers.failover.voice import LATE_S, FailoverVoice
 from stages.testing.fakes import Conduct, ScriptedVoice
@@ -160,5 +161,158 @@ def test_where_the_next_goes_on(heard: Heard, place: int) -> None:
 
 async def test_it_is_a_voice() -> None:
     voice = FailoverVoice.of({"first": ScriptedVoice(FAILS), "second": ScriptedVoice()})
+    await check_utterances(voice)
+    await check_sessions(voice, check_utterances)
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+@virtual
+async def test_an_answer_that_is_cancelled_before_its_first_word_ends_quietly(hedge: bool) -> None:
+    voice = FailoverVoice.of({"first": ScriptedVoice(), "second": ScriptedVoice()}, hedge=hedge)
+    async with voice.utterance() as utterance:
+        await anyio.sleep(1.0)
+        utterance.cancel()
+
+
+TEXT = "One two three four."
+
+
+class Noting(ScriptedVoice):
+    """Notes which texts it was asked for, and how many of them it is still at."""
+
+    def __init__(self, *script: Conduct) -> None:
+        super().__init__(*script)
+        self.texts: list[str] = []
+        self.open_ones = 0
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        self.texts.append(text)
+        self.open_ones += 1
+        try:
+            async with aclosing(super().stream(text, voice=voice, speed=speed)) as speeches:
+                async for speech in speeches:
+                    yield speech
+        finally:
+            self.open_ones -= 1
+
+
+def hedging(*conducts: Conduct, rival: Conduct) -> tuple[FailoverVoice, Noting, Noting]:
+    """A chain of two that hedges, of which the first has answered ten times within 0.3 s."""
+    first, second = Noting(*10 * [Conduct(delay_s=0.3)], *conducts), Noting(rival)
+    return FailoverVoice.of({"usual": first, "second": second}, hedge=True), first, second
+
+
+async def say(voice: FailoverVoice, *pieces: str) -> tuple[list[str], float | None]:
+    """The words of an answer, and when its first sound came."""
+    began, first_s = virtual_loop().time(), None
+    speeches = list[Speech]()
+    async with voice.utterance() as utterance, anyio.create_task_group() as tasks:
+
+        async def write() -> None:
+            for piece in pieces:
+                await utterance.push(piece)
+            await utterance.finish()
+
+        tasks.start_soon(write)
+        async with aclosing(utterance.audio()) as audio:
+            async for speech in audio:
+                if first_s is None and len(speech.samples):
+                    first_s = virtual_loop().time() - began
+                speeches.append(speech)
+        assert utterance.waiting_chars == 0
+    return words(speeches), first_s
+
+
+@virtual
+async def test_the_next_speaks_where_one_is_later_than_it_usually_is() -> None:
+    voice, first, second = hedging(Conduct(delay_s=1.5), rival=Conduct(delay_s=0.1))
+    for _ in range(10):
+        await say(voice, TEXT)
+    assert second.texts == []
+    spoken, first_s = await say(voice, *PIECES)
+    assert spoken == WORDS
+    assert first_s == pytest.approx(0.3 + 0.1)
+    assert " ".join(second.texts).split() == WORDS
+    assert (first.open_ones, second.open_ones) == (0, 0)
+    assert link_statistics()["tts", "usual"].p95_s == pytest.approx(0.4), "its lateness counts"
+
+
+@virtual
+async def test_a_late_voice_may_still_be_heard_first_and_no_word_is_spoken_twice() -> None:
+    voice, first, second = hedging(Conduct(delay_s=0.5), rival=Conduct(delay_s=1.0))
+    for _ in range(10):
+        await say(voice, TEXT)
+    spoken, first_s = await say(voice, *PIECES)
+    assert spoken == WORDS
+    assert first_s == pytest.approx(0.5)
+    assert second.texts == [PIECES[0]]
+    assert (first.open_ones, second.open_ones) == (0, 0)
+
+
+@virtual
+@pytest.mark.parametrize(("late", "rival"), [(1.0, FAILS), (1.0, HANGS)])
+async def test_where_the_voice_that_was_asked_beside_it_gives_nothing_the_late_one_speaks(
+    late: float, rival: Conduct
+) -> None:
+    voice, _, second = hedging(Conduct(delay_s=late), rival=rival)
+    for _ in range(10):
+        await say(voice, TEXT)
+    spoken, first_s = await say(voice, TEXT)
+    assert spoken == WORDS[:4]
+    assert first_s == pytest.approx(late)
+    assert second.open_ones == 0
+
+
+@virtual
+async def test_a_voice_that_fails_beside_another_is_not_waited_for() -> None:
+    late_and_broken = Conduct(delay_s=0.5, fails=ProviderError)
+    voice, _, second = hedging(late_and_broken, rival=Conduct(delay_s=0.6))
+    for _ in range(10):
+        await say(voice, TEXT)
+    spoken, first_s = await say(voice, TEXT)
+    assert spoken == WORDS[:4]
+    assert first_s == pytest.approx(0.3 + 0.6)
+    assert second.texts == [TEXT]
+
+
+@virtual
+async def test_the_voice_that_took_over_may_fail_as_well() -> None:
+    voice, _, _ = hedging(Conduct(delay_s=1.5), rival=Conduct(delay_s=0.1, fails=ProviderError, after=2))
+    for _ in range(10):
+        await say(voice, TEXT)
+    spoken, _ = await say(voice, TEXT)
+    assert spoken[:2] == WORDS[:2]
+    assert len(spoken) == len({*spoken})
+
+
+@virtual
+async def test_hedges_of_answers_have_a_budget_and_a_text_that_comes_late_is_not_the_voice_s_fault() -> None:
+    voice, _, second = hedging(*40 * [Conduct(delay_s=1.0)], rival=Conduct(delay_s=2.0))
+    for _ in range(10):
+        await say(voice, TEXT)
+    async with voice.utterance() as utterance:
+        await anyio.sleep(5.0)
+        utterance.cancel()
+    assert second.texts == []
+    for _ in range(39):
+        await say(voice, TEXT)
+    assert 1 <= len(second.texts) <= 1 + 50 * 0.1 + 1
+
+
+@virtual
+async def test_who_interrupts_two_voices_silences_both() -> None:
+    voice, first, second = hedging(Conduct(delay_s=1.5), rival=Conduct(delay_s=1.5))
+    for _ in range(10):
+        await say(voice, TEXT)
+    with anyio.move_on_after(1.0):
+        await say(voice, TEXT)
+    assert second.texts == [TEXT]
+    assert (first.open_ones, second.open_ones) == (0, 0)
+
+
+async def test_a_hedged_chain_is_a_voice() -> None:
+    voice, _, _ = hedging(rival=Conduct())
     await check_utterances(voice)
     await check_sessions(voice, check_utterances)
