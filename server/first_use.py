@@ -9,14 +9,14 @@ import gc
 from collections.abc import Callable
 from contextlib import suppress
 
-from audio.formats import RATES_HZ, SPEECH_HZ
-from audio.resample import Resampler
-from stages.text.languages import CODES, UNKNOWN
-from stages.text.rules import table
-
 
 def make_ready(voice_hz: int, session_tools: Callable[[], object]) -> None:
     """Make what sessions share: resamplers' weights, how texts are read, declarations of tools. For a thread."""
+    from audio.formats import RATES_HZ, SPEECH_HZ
+    from audio.resample import Resampler
+    from stages.text.languages import CODES, UNKNOWN
+    from stages.text.rules import table
+
     for rate_hz in RATES_HZ:
         Resampler(rate_hz, SPEECH_HZ)
         Resampler(voice_hz, rate_hz)

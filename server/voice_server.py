@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 
-from server.app import App
 from server.cluster.opening import open_store
 from server.config.agents import Agent, Composition, Crew, Route
 from server.config.configuration import Configuration, Parts, file_path, load_configuration
@@ -26,12 +28,15 @@ from stageflow.tools import Tool
 from stages.providers.registry import Kind
 from stages.runtime.plug_in_loops import plug_ins_apart
 
+if TYPE_CHECKING:
+    from server.app import App
+
 
 @dataclass(frozen=True, slots=True)
 class ListeningServer:
     """A server whose port is open."""
 
-    app: App
+    app: "App"
     configuration: Configuration
     providers: Providers
     port: int
@@ -124,13 +129,15 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
     settings = configuration.settings
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(plug_ins_apart())
-        providers = await stack.enter_async_context(
-            load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
-        )
+        loading = load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
+        async with anyio.create_task_group() as tasks:
+            # The rest of the server is imported while the models are read.
+            tasks.start_soon(anyio.to_thread.run_sync, partial(import_module, "server.app"))
+            providers = await stack.enter_async_context(loading)
         store = await stack.enter_async_context(open_store(settings.store))
         tools = await stack.enter_async_context(_operator_tools(configuration.crew))
         providers = replace(providers, operator_tools=tools)
-        app = App(settings, providers, configuration.crew, store=store)
+        app: App = import_module("server.app").App(settings, providers, configuration.crew, store=store)
         server = await stack.enter_async_context(app.listening())
         yield ListeningServer(app, configuration, providers, server.sockets[0].getsockname()[1])
 

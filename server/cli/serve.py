@@ -10,17 +10,15 @@ import logging
 import os
 import signal
 import sys
-import webbrowser
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from server.app import App
 from server.cli.lan import Lan, greeting, local_url
 from server.cli.lan import prepare as lan_of
 from server.cli.targets import find_server, put_here_on_path
@@ -31,11 +29,13 @@ from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.first_use import give_memory_back, set_aside
 from server.gateway.binding import in_url, try_to_bind
-from server.journal.loops import FollowedLoop
 from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
 from server.telemetry.logs import log_to
 from server.voice_server import VoiceServer, serving
+
+if TYPE_CHECKING:
+    from server.app import App
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,8 @@ def serve(
         log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
         options: dict[str, Any] = {"use_uvloop": sys.platform != "win32"}
         if settings.record.dir is not None:
+            from server.journal.loops import FollowedLoop
+
             options = {"loop_factory": FollowedLoop}
         configure = partial(server.configure, overrides)
         anyio.run(_serve, configuration, configure, greet, backend_options=options)
@@ -164,12 +166,14 @@ def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
     for line in greeting(lan, port) if lan is not None else ():
         _say(line)
     if opens:
+        import webbrowser
+
         url = local_url(settings, port, lan)
         if not webbrowser.open(url):
             _say(f"there is no browser to open here: go to {url}")
 
 
-async def _heed_signals(signals: AsyncIterator[signal.Signals], app: App, reloading: Reloading) -> None:
+async def _heed_signals(signals: AsyncIterator[signal.Signals], app: "App", reloading: Reloading) -> None:
     """Those that are no reason to stop. Returns only when cancelled."""
     async for number in signals:
         log.info("%s: nothing of a call changes", signal.Signals(number).name)
@@ -179,7 +183,7 @@ async def _heed_signals(signals: AsyncIterator[signal.Signals], app: App, reload
                 await anyio.to_thread.run_sync(app.certificate.refresh)
 
 
-async def _until_stopped(signals: AsyncIterator[signal.Signals], app: App, drain_s: float) -> None:
+async def _until_stopped(signals: AsyncIterator[signal.Signals], app: "App", drain_s: float) -> None:
     """Wait for a signal, and after SIGTERM for the sessions too, unless another signal comes."""
     if await anext(signals) is signal.SIGINT:
         return

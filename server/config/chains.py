@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from stages.providers.configured import Configured
-from stages.providers.failover.model import FailoverModel
-from stages.providers.failover.recogniser import FailoverRecogniser
-from stages.providers.failover.voice import FailoverVoice
 from stages.providers.registry import Kind, NoSettings, Provider
 
-_MADE_BY: Mapping[Kind, Any] = {"stt": FailoverRecogniser, "llm": FailoverModel, "tts": FailoverVoice}
+_MADE_BY: Mapping[Kind, tuple[str, str]] = {
+    "stt": ("recogniser", "FailoverRecogniser"),
+    "llm": ("model", "FailoverModel"),
+    "tts": ("voice", "FailoverVoice"),
+}
+"""Modules of `stages.providers.failover` and their classes: imported where there is a chain."""
 
 Find = Callable[[str, Mapping[str, object]], tuple[Configured | None, tuple[str, ...]]]
 """A provider by its name, with the settings of its own table; or every fault of it."""
@@ -62,8 +65,13 @@ def chain_of(
         faults += _clashes(kind, links)
     if faults:
         return None, tuple(faults)
-    provider = Provider(kind, ",".join(names), _MADE_BY[kind], "a chain")
+    provider = Provider(kind, ",".join(names), _made_by(kind), "a chain")
     return ConfiguredChain(provider, NoSettings(), {}, tuple(links), table.get("hedge") is True), ()
+
+
+def _made_by(kind: Kind) -> Any:
+    module, name = _MADE_BY[kind]
+    return getattr(import_module(f"stages.providers.failover.{module}"), name)
 
 
 def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> Iterator[str]:
@@ -84,5 +92,5 @@ def _clashes(kind: Kind, links: Sequence[Configured]) -> Iterator[str]:
         if hasattr(link.provider.made_by, "session_tools"):
             what = f"{kind}: {link.provider.name!r}"
             yield f"{what} brings tools of its own, which the others of a chain do not have: use it alone"
-    if not _MADE_BY[kind].common([link.capabilities for link in links]).languages:
+    if not _made_by(kind).common([link.capabilities for link in links]).languages:
         yield f"{kind}: there is no language that all of {', '.join(one.provider.name for one in links)} know"

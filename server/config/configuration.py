@@ -12,7 +12,6 @@ from server.config.agents import Agent, Composition, Crew, assemble, without_fau
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.environment import read_settings, unusable, variable_of
 from server.config.file import FILE_NAME, FileContent, read_file
-from server.config.pipeline import pipeline_faults
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.config.tables import joined
@@ -98,7 +97,12 @@ def load_configuration(
     found += [_placed(line, content) for line in choice.faults]
     crew, wrong_parts = assemble(parts.above(content.composition))
     found += wrong_parts
-    found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
+    if crew.hook is not None:
+        from server.config.pipeline import (
+            pipeline_faults,
+        )  # all stages, which are read beside the models else
+
+        found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
     if settings is None or found:
         raise unusable(dict.fromkeys(found))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolFunction, ToolRegistry
-from stages.demo.slots import find_yes_or_no, wants_out
+from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.plain import plain
 
 

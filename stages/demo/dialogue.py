@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from stages.demo.outcomes import after_tool
-from stages.demo.slots import find_duration_s, find_sum, find_time, find_yes_or_no, wants_out
+from stages.demo.slots import find_duration_s, find_sum, find_time
 from stages.demo.state import (
     EXPECTS,
     Action,
@@ -42,6 +42,7 @@ from stages.demo.tasks import (
     set_timer,
 )
 from stages.demo.wording import Said
+from stages.text.assent import find_yes_or_no, wants_out
 
 REPEATING = "I said: "
 """How a repetition begins, so that one of a repetition does not begin so twice."""

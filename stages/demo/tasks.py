@@ -17,11 +17,10 @@ from stages.demo.slots import (
     find_people,
     find_sum,
     find_time,
-    find_yes_or_no,
-    wants_out,
 )
 from stages.demo.state import CLOSES, OPENS, Action, Asked, Call, Draft, Heard, State, Surroundings, Task
 from stages.demo.wording import Said
+from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.phrases import say_date
 from stages.text.plain import plain
 

@@ -264,6 +264,50 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+NOT_AT_START = {
+    *(
+        "openai",
+        "httpx",
+        "mcp",
+        "redis",
+        "soundfile",
+        "sounddevice",
+        "webbrowser",
+        "onnxruntime",
+        "server.client",
+    ),
+    *(
+        "stages.demo",
+        "stages.providers.openai",
+        "stages.providers.remote",
+        "stages.testing",
+    ),
+}
+"""What the default configuration does without, or reads when its models are read."""
+BESIDE_THE_MODELS = {
+    "server.app",
+    "server.session",
+    "server.journal",
+    "stages.agent",
+    "stages.text.rules",
+    "prometheus_client",
+}
+
+
+@pytest.mark.parametrize(
+    ("read", "heavy", "most"),
+    [("server.cli.serve", NOT_AT_START | BESIDE_THE_MODELS, 600), ("server.app", NOT_AT_START, 860)],
+)
+def test_a_start_imports_little_before_the_models_and_nothing_in_vain(
+    read: str, heavy: set[str], most: int
+) -> None:
+    program = f"import sys, server.cli.serve, {read}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    found = done.stdout.split()
+    assert heavy.intersection(found) == set()
+    assert 400 < len(found) < most, "measured: 544, and 827 with the application"
+
+
 async def test_an_agent_speaks_with_its_voice() -> None:
     voice = ScriptedVoice()
     async with cheap(tts=voice, agents=[Agent(voice="high")]).listening(port=0) as server:

@@ -14,9 +14,8 @@ from stages.demo.slots import (
     find_people,
     find_sum,
     find_time,
-    find_yes_or_no,
-    wants_out,
 )
+from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.plain import plain
 
 MONDAY = date(2026, 11, 23)
