@@ -1,7 +1,8 @@
 """The whole configuration, from command line, environment and file: checked before anything is loaded, with all faults
 at once, or one object."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from server.config.file import FILE_NAME, FileContent, read_file
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.config.tables import joined
+from server.tools.operator_servers import prefix_of
 from stages.providers.configured import Configured
 from stages.providers.registry import Kind, ProviderFault, object_faults, provider_of
 
@@ -98,15 +100,32 @@ def load_configuration(
     crew, wrong_parts = assemble(parts.above(content.composition))
     found += wrong_parts
     if crew.hook is not None:
-        from server.config.pipeline import (
-            pipeline_faults,
-        )  # all stages, which are read beside the models else
+        from server.config.pipeline import pipeline_faults  # with all stages; without a hook they come later
 
         found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
+    if not wrong_parts:
+        found += _unconfirmed(known, crew, [*choice.providers.values(), *models.values()])
     if settings is None or found:
         raise unusable(dict.fromkeys(found))
     return Configuration(settings, choice, crew, models, content, overrides)
+
+
+def _unconfirmed(settings: Settings, crew: Crew, models: Sequence[Any]) -> Iterator[str]:
+    """Tools that are to be confirmed, and are not there: a misspelt one would run at once."""
+    if settings.mcp_servers or any(hasattr(_made_by(one), "session_tools") for one in models):
+        return  # these bring tools that are known when a session begins
+    prefixes = tuple(prefix_of(server.name) for server in crew.servers)
+    names = [tool.name for tool in crew.tools]
+    for name in settings.confirmed_tools or ():
+        if name not in names and not name.startswith(prefixes):
+            near = difflib.get_close_matches(name, names, n=1)
+            there = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
+            yield f"tools.confirmed: there is no tool {name!r}; {there}"
+
+
+def _made_by(one: Any) -> Any:
+    return one.provider.made_by if isinstance(one, Configured) else one
 
 
 def _sorted(

@@ -77,34 +77,34 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
             if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
-        composition = _right_part(raw, error.errors(include_url=False))
-        return FileContent(path, names, kinds, composition), tuple(faults)
+        right = _content(path, _right_part(raw, error.errors(include_url=False)))
+        settings, providers = {**right.settings, **names}, {**right.providers, **kinds}
+        return FileContent(path, settings, providers, right.composition), tuple(faults)
     return _content(path, tables), tuple(faults)
 
 
-def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Composition:
-    """What is composed in the tables that are right, or agents and routes that are but for keys that there are not:
-    their faults are told with those of the others."""
-    kept = {table: raw[table] for table in ("agents", "routes", "guard", "tools", "pipeline") if table in raw}
-    kept = copy.deepcopy(kept)
+def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Tables:
+    """The tables that are right, and those that are but for keys that there are not: what else is wrong with them is
+    told with the faults of the others."""
+    kept = copy.deepcopy({table: content for table, content in raw.items() if table in Tables.model_fields})
     wrong = set[str]()
     for fault in found:
         table, *path = fault["loc"]
-        if fault["type"] == "extra_forbidden" and table in ("agents", "routes") and path:
-            _remove(kept[table], path)
+        if fault["type"] == "extra_forbidden" and table in kept and path:
+            _remove(kept[table], path[:1] if (table, path[0]) == ("guard", "rules") else path)
         else:
             wrong.add(table)
     if wrong & {"agents", "routes"}:  # one makes no sense without the other
         wrong |= {"agents", "routes"}
-    tables = Tables.model_validate({table: content for table, content in kept.items() if table not in wrong})
-    return _content(Path(), tables).composition
+    return Tables.model_validate({table: content for table, content in kept.items() if table not in wrong})
 
 
 def _remove(table: Any, path: Sequence[Any]) -> None:
     """Take away the key at a path."""
     for part in path[:-1]:
         table = table[part]
-    del table[path[-1]]
+    if not isinstance(table, dict) or path[-1] in table:
+        del table[path[-1]]
 
 
 def _content(path: Path, tables: Tables) -> FileContent:
@@ -155,10 +155,15 @@ def _line(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = _keys_beside(parts[:-1])
         near = difflib.get_close_matches(parts[-1], known, n=1)
-        meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
-        return f"{key}: is no key; {meant}"
+        owners = [table for table in Tables.model_fields if parts[:-1] and parts[-1] in _keys_beside([table])]
+        elsewhere = f"it belongs into [{owners[0]}]" if owners else f"there are {', '.join(sorted(known))}"
+        return f"{key}: is no key; " + (f"did you mean {near[0]!r}?" if near else elsewhere)
     if fault["type"] == "missing":
         return f"{key}: is needed"
+    if fault["type"] == "tuple_type" and isinstance(fault["input"], dict):
+        return f"{key}: there may be several: write [[{key}]]"
+    if key in _KINDS:
+        return f"{key}: is a name, a list of names, or a table with `use`"
     hidden = "key" in key or isinstance(fault["input"], dict | list)
     return f"{key}: {fault['msg']}" + ("" if hidden else f" (got {fault['input']!r})")
 

@@ -65,13 +65,16 @@ def test_a_provider_may_be_a_line() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('stt = 3', "stageflow-voice.toml: stt: Input should be a valid dictionary"),
+        ('stt = 3', "stageflow-voice.toml: stt: is a name, a list of names, or a table with `use`"),
+        (CHEAP + "[routes]\nagent = 'a'", "stageflow-voice.toml: routes: there may be several: write [[routes]]"),
         ('llm = "ecko"', "llm 'ecko' is not built in"),
         ("[server", "stageflow-voice.toml: is not TOML: "),
         (CHEAP + "[server]\nprot = 80", "stageflow-voice.toml: server.prot: is no key; did you mean 'port'?"),
         (CHEAP + "[server]\nport = 'many'", "stageflow-voice.toml: server.port: Input should be a valid integer"),
         (CHEAP + "[limits]\nmax_sessions = 0", "stageflow-voice.toml: limits.max_sessions: "),
         (CHEAP + "[limits]\nmax_session = 1", "stageflow-voice.toml: limits.max_session: is no key; did you mean"),
+        (CHEAP + "[server]\nmax_sessions = 1", "server.max_sessions: is no key; it belongs into [limits]"),
+        (CHEAP + "[tools]\nconfirmed = ['toll']\n", "tools.confirmed: there is no tool 'toll'; there are none"),
         (CHEAP + "[gaurd]", "stageflow-voice.toml: gaurd: is no key; did you mean 'guard'?"),
         (CHEAP + "[guard]\npatterns = ['(']", "stageflow-voice.toml: guard.patterns: "),
         (CHEAP + "[[guard.rules]]\nname = 'a'\n", "guard.rules.a: has neither words nor patterns; add some"),
@@ -101,6 +104,19 @@ def test_a_provider_may_be_a_line() -> None:
 def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
     (fault,) = faults(text)
     assert line in fault
+
+
+def test_a_wrong_key_hides_no_other_fault_of_its_table() -> None:
+    wrong = "[guard]\npolcy = 'x'\npatterns = ['[a']\n[[guard.rules]]\nname = 'a'\n"
+    told = " ".join(faults(CHEAP + wrong + "[tools]\nconfirmd = 1\nfunctions = ['nowhere:book']\n"))
+    for fault in (
+        "guard.polcy: is no",
+        "guard.patterns: pattern '[a'",
+        "guard.rules.a: has neither",
+        "tools.confirmd",
+    ):
+        assert fault in told
+    assert "nowhere:book: cannot import" in told
 
 
 TOOLS = """
