@@ -1,6 +1,7 @@
 """The command line: picks the subcommand, turns what it raises into a message and an exit code."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -39,11 +40,15 @@ def main(argv: list[str] | None = None) -> int:
         subparsers.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code: int = import_module(f"server.cli.{arguments.command}").run(arguments)
+        sys.stdout.flush()
     except (ServerError, StagesError) as error:
         print(f"stageflow-voice: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read the output has enough of it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code
 
 

@@ -2,13 +2,14 @@
 one does what it must."""
 
 import argparse
+import difflib
 import os
 
 from server.cli import provider_check
 from server.cli.provider_state import fetch, lines_of
 from server.cli.targets import put_here_on_path
 from server.config.provider_pages import ProviderPage, pages
-from stages.providers.registry import KINDS, Kind, ProviderFault
+from stages.providers.registry import KINDS, Kind, ProviderFault, known_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     kinds: tuple[Kind, ...] = (arguments.kind,) if arguments.kind else KINDS
     found = [page for kind in kinds for page in pages(kind, os.environ, name)]
     if not found:
-        raise ProviderFault([f"there is no provider {name!r}; `stageflow-voice providers` lists them"])
+        known = [one for kind in kinds for one in known_names(kind)]
+        near = difflib.get_close_matches(name or "", known, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else "`stageflow-voice providers` lists them"
+        raise ProviderFault([f"there is no provider {name!r}; {meant}"])
     for page in found:
         _show(page) if name else print(_row(page))
     return 0

@@ -76,7 +76,7 @@ def _key_state(provider: Provider, fields: Mapping[str, FieldInfo], environment:
         present = next((variable for variable in variables if environment.get(variable)), None)
         if present:
             return f"key in {present}"
-        return f"no key ({variables[0]})" + ("" if info.is_required() else ", which may be")
+        return f"no key ({variables[0]})" + ("" if info.is_required() else ", not always needed")
     return "needs no key"
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
@@ -376,3 +378,17 @@ def test_providers_are_listed_and_shown(
     assert "prefix: str, default You said" in capsys.readouterr().out
     assert main(["providers", "nobody"]) == 1
     assert "of-ours" not in listed
+
+
+def test_a_provider_that_is_misspelt_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["providers", "deepgrm"]) == 1
+    assert "there is no provider 'deepgrm'; did you mean 'deepgram'?" in capsys.readouterr().err
+
+
+def test_who_reads_the_beginning_only_gets_no_traceback() -> None:
+    program = "import os, sys; from server.__main__ import main; os.close(0); sys.exit(main(['providers']))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, timeout=50)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
