@@ -128,7 +128,8 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
     """The server of this configuration with its port open. Raises ConfigError and ModelFileError."""
     settings = configuration.settings
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(plug_ins_apart())
+        if settings.record.dir is None:  # a replay has the loop of the session, and no other
+            await stack.enter_async_context(plug_ins_apart())
         loading = load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
         async with anyio.create_task_group() as tasks:
             # The rest of the server is imported while the models are read.

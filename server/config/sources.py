@@ -28,6 +28,7 @@ from stageflow.tools import ToolRegistry
 from stages.errors import ProviderError, StageSettingsError
 from stages.pipeline import build_say_pipeline
 from stages.ports import HasTools, LanguageModel, OwnsTurns, Remind
+from stages.runtime.plug_in_loops import path_of
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +127,9 @@ class SessionSources:
             log.warning("the voice could not speak ahead, and does so when asked: %s", error)
             return self
         except Exception as error:  # somebody else's: what it raises must not end the server
-            kind = type(self.providers.voice)
-            name = f"{kind.__module__}.{kind.__qualname__}"
-            log.warning("the voice %s raises what is no ProviderError", name, exc_info=error)
+            log.warning(
+                "the voice %s raises what is no ProviderError", path_of(self.providers.voice), exc_info=error
+            )
             return self
         return replace(self, services=replace(self.services, pipelines=replace(pipelines, prepared=prepared)))
 

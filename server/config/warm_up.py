@@ -13,6 +13,7 @@ import anyio
 from stageflow.context import Message
 from stages.errors import ProviderError
 from stages.ports import LanguageModel
+from stages.runtime.plug_in_loops import path_of
 
 WARM_UP_S = 120.0
 """A large model on a slow disk is there by then."""
@@ -33,7 +34,7 @@ async def warm_up(models: Iterable[LanguageModel]) -> None:
         except TimeoutError:
             log.warning("the language model has not answered within %g s", WARM_UP_S)
         except Exception as error:  # somebody else's: what it raises must not end the server
-            name = f"{type(model).__module__}.{type(model).__qualname__}"
+            name = path_of(model)
             log.warning("the language model %s raises what is no ProviderError", name, exc_info=error)
 
 

@@ -15,7 +15,7 @@ from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
-from stages.runtime.plug_in_loops import Apart
+from stages.runtime.plug_in_loops import Apart, path_of
 
 
 async def _closed(provider: Any) -> None:
@@ -30,7 +30,9 @@ class _Provider:
     def __init__(self, provider: Any) -> None:
         self.capabilities = provider.capabilities
         self._inner = provider
-        self._apart = Apart(f"{type(provider).__module__}.{type(provider).__qualname__}")
+        self.runs = provider
+        """What it is that runs apart."""
+        self._apart = Apart(path_of(provider))
 
     async def close(self) -> None:
         """Close the provider, and end the loop and its thread."""

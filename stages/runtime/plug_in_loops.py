@@ -43,6 +43,12 @@ def _package(one: object) -> str:
     return str(module).partition(".")[0]
 
 
+def path_of(provider: object) -> str:
+    """The class of a provider, or of the one that it runs apart, for people who read a log."""
+    kind = type(getattr(provider, "runs", provider))
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 class Line:
     """The way to an event loop from another one."""
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,6 +22,8 @@ from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ConfigError
 from server.journal.file import JournalError
 from server.journal.loops import FollowedLoop
+from server.voice_server import VoiceServer
+from stageflow import Pipeline, StageContext, StageOutput
 from stages.errors import ProviderError
 from stages.providers.calls import label
 from stages.testing.fakes import ScriptedVoice
@@ -215,3 +218,30 @@ def test_what_is_done_to_a_session_from_outside_is_replayed(tmp_path: Path) -> N
     assert replayed.differences == []
     assert any("close 1001" in line for line in replayed.lines)
     assert replayed.journal.how == "over", "the file is written to its end"
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_stages_run_on_the_loop_of_a_server_that_records_and_otherwise_beside_it(
+    tmp_path: Path, is_recorded: bool
+) -> None:
+    """A replay has no other loop to go by."""
+    ran_in = list[int]()
+
+    async def note(ctx: StageContext) -> StageOutput:
+        ran_in.append(threading.get_ident())
+        return StageOutput.ok()
+
+    def edit(pipeline: Pipeline) -> Pipeline:
+        return pipeline.insert("note", note, ("stt", "agent"))
+
+    async def answer_once() -> None:
+        app = VoiceServer(
+            stt="scripted", llm="echo", tts="scripted", vad="webrtc", end_of_turn="none", pipeline=edit
+        )
+        rules: dict[str, Any] = {"record": {"dir": tmp_path}} if is_recorded else {}
+        async with app.listening(port=0, **rules) as server, connect(server.url) as client:
+            await ask(client, "hello", "text")
+            await hear(client, "response.done")
+
+    on_followed_loop(answer_once)
+    assert [one == threading.get_ident() for one in ran_in] == [is_recorded]

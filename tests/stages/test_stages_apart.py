@@ -28,7 +28,7 @@ from stages.providers.apart import ModelApart
 from stages.providers.configured import configure
 from stages.providers.registry import provider_of
 from stages.router import Route, RouterStage
-from stages.runtime.plug_in_loops import loops_apart, plug_ins_apart, runs_apart
+from stages.runtime.plug_in_loops import loops_apart, path_of, plug_ins_apart, runs_apart
 from stages.stages_apart import stages_apart
 from stages.testing.fakes import EchoModel, ScriptedModel, ScriptedRecogniser
 
@@ -255,6 +255,7 @@ async def test_a_provider_runs_apart_if_it_is_a_plug_ins_and_can(made_by: type, 
     assert configured is not None
     made = configured.make()
     assert isinstance(made, ModelApart) is is_apart
+    assert path_of(made) == f"{made_by.__module__}.{made_by.__qualname__}"
     if is_apart:
         await made.close()
 
