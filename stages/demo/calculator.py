@@ -1,20 +1,16 @@
 """Sums as people say them, worked out exactly in decimal: + - * / ^ % and brackets, and nothing else. Pure.
 
-    sum     = product (("+" | "-") product)*        80 + 20% is 96, as on a pocket calculator
-    product = signed (("*" | "/" | "of") signed)*
-    signed  = ("-" | "+")* power
-    power   = percent ("^" signed)?
-    percent = (number | "(" sum ")") "%"*
-
-Everything is bounded: the text, its nesting, exponents and the size of what comes out.
+Python's parser reads them, and of what it finds only arithmetic is worked out. 80 + 20% is 96, as on a pocket
+calculator. The text, exponents and the size of what comes out are bounded.
 """
 
+import ast
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException, DivisionByZero, InvalidOperation, Overflow
 
 MAX_CHARS = 200
-MAX_NESTING = 20
 MAX_EXPONENT = 1000
 LARGEST = Decimal(10) ** 15
 """What is not smaller than this cannot be said aloud in a way that anybody would follow."""
@@ -26,8 +22,17 @@ _CONTEXT = Context(prec=60, Emax=2000, Emin=-2000, traps=[DivisionByZero, Invali
 _TRUSTED = Context(prec=50)
 """A third times three is one again: the last ten digits are rounding."""
 
-_SPELLINGS = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", ",": ""})
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)|(\*\*|[-+*/^%()]|of\b))", re.IGNORECASE)
+_SPELLINGS = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", ",": "", "^": "**"})
+_OF = re.compile(r"\bof\b", re.IGNORECASE)
+_SUM = re.compile(r"[-+*/%()\d.\s]+", re.ASCII)
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)\s*(%?)")
+_OPERATIONS: Mapping[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
+    ast.Add: _CONTEXT.add,
+    ast.Sub: _CONTEXT.subtract,
+    ast.Mult: _CONTEXT.multiply,
+    ast.Div: _CONTEXT.divide,
+    ast.Pow: _CONTEXT.power,
+}
 
 
 class CalculationError(ValueError):
@@ -46,9 +51,15 @@ def calculate(text: str) -> Answer:
     """Work out `text`, e.g. `(2 + 3) * 4` or `20% of 80`. Raises CalculationError."""
     if len(text) > MAX_CHARS:
         raise CalculationError(f"a sum may have {MAX_CHARS} characters, not {len(text)}")
-    parser = _Parser(_tokens(text.translate(_SPELLINGS)))
+    plain = _OF.sub("*", text.translate(_SPELLINGS))
+    if not _SUM.fullmatch(plain):
+        raise CalculationError("that is not a sum")
+    # A number as the list of its digits, so that it stays decimal; a percentage as a set of them.
+    code = _NUMBER.sub(lambda number: f"{{'{number[1]}'}}" if number[2] else f"['{number[1]}']", plain)
     try:
-        value = parser.whole()
+        value = _value(ast.parse(code.strip(), mode="eval").body)
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        raise CalculationError("that is not a sum") from error
     except DivisionByZero as error:
         raise CalculationError("nothing can be divided by zero") from error
     except DecimalException as error:
@@ -56,15 +67,25 @@ def calculate(text: str) -> Answer:
     return _rounded(value)
 
 
-def _tokens(text: str) -> list[str]:
-    tokens = []
-    at = 0
-    while match := _TOKEN.match(text, at):
-        tokens.append(match[1] or match[2].lower())
-        at = match.end()
-    if not tokens or text[at:].strip():
-        raise CalculationError(f"that is not a sum: {text[at:].strip() or 'nothing'}")
-    return tokens
+def _value(node: ast.expr) -> Decimal:
+    match node:
+        case ast.List(elts=[ast.Constant(value=str() as digits)]):
+            return _CONTEXT.create_decimal(digits)
+        case ast.Set(elts=[ast.Constant(value=str() as digits)]):
+            return _CONTEXT.divide(_CONTEXT.create_decimal(digits), Decimal(100))
+        case ast.UnaryOp(op=ast.USub()):
+            return _CONTEXT.minus(_value(node.operand))
+        case ast.UnaryOp(op=ast.UAdd()):
+            return _value(node.operand)
+        case ast.BinOp() if operation := _OPERATIONS.get(type(node.op)):
+            left, right = _value(node.left), _value(node.right)
+            if isinstance(node.right, ast.Set) and isinstance(node.op, ast.Add | ast.Sub):
+                right = _CONTEXT.multiply(left, right)
+            if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
+                raise CalculationError(f"I stop at the power of {MAX_EXPONENT}")
+            return operation(left, right)
+        case _:
+            raise CalculationError("that is not a sum")
 
 
 def _rounded(value: Decimal) -> Answer:
@@ -76,84 +97,3 @@ def _rounded(value: Decimal) -> Answer:
     digits = f"{shown:f}"
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return Answer(digits, shown == value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """A value, and whether it was said as a percentage and nothing more."""
-
-    value: Decimal
-    is_percentage: bool = False
-
-
-class _Parser:
-    """One sum on its way to a number, by recursive descent."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens = [*tokens, ""]
-        self._at = 0
-        self._depth = 0
-
-    def whole(self) -> Decimal:
-        value = self._sum()
-        if self._peek():
-            raise CalculationError(f"that is not a sum: {self._peek()} is one too many")
-        return value
-
-    def _peek(self) -> str:
-        return self._tokens[self._at]
-
-    def _take(self) -> str:
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _sum(self) -> Decimal:
-        value = self._product().value
-        while self._peek() in ("+", "-"):
-            add = _CONTEXT.add if self._take() == "+" else _CONTEXT.subtract
-            term = self._product()
-            value = add(value, _CONTEXT.multiply(value, term.value) if term.is_percentage else term.value)
-        return value
-
-    def _product(self) -> _Term:
-        term = self._signed()
-        while self._peek() in ("*", "/", "of"):
-            combine = _CONTEXT.divide if self._take() == "/" else _CONTEXT.multiply
-            term = _Term(combine(term.value, self._signed().value))
-        return term
-
-    def _signed(self) -> _Term:
-        self._depth += 1  # brackets and exponents both come back to here
-        if self._depth > MAX_NESTING:
-            raise CalculationError(f"I follow {MAX_NESTING} brackets at most")
-        negative = False
-        while self._peek() in ("+", "-"):
-            negative ^= self._take() == "-"
-        term = self._power()
-        self._depth -= 1
-        return _Term(_CONTEXT.minus(term.value)) if negative else term
-
-    def _power(self) -> _Term:
-        base = self._percent()
-        if self._peek() not in ("^", "**"):
-            return base
-        self._take()
-        exponent = self._signed().value
-        if abs(exponent) > MAX_EXPONENT:
-            raise CalculationError(f"I stop at the power of {MAX_EXPONENT}")
-        return _Term(_CONTEXT.power(base.value, exponent))
-
-    def _percent(self) -> _Term:
-        token = self._take()
-        if token == "(":
-            term = _Term(self._sum())
-            if self._take() != ")":
-                raise CalculationError("a bracket is left open")
-        elif token[:1].isdigit() or token[:1] == ".":
-            term = _Term(_CONTEXT.create_decimal(token))
-        else:
-            raise CalculationError(f"a number is missing {f'before {token}' if token else 'at the end'}")
-        while self._peek() == "%":
-            self._take()
-            term = _Term(_CONTEXT.divide(term.value, Decimal(100)), is_percentage=True)
-        return term
