@@ -9,15 +9,16 @@ from server.cli.targets import find_server, put_here_on_path
 from server.journal.answers import Faults
 from server.journal.door import Door
 from server.journal.file import read_journal
-from server.journal.replaying import Replayed, replay
+from server.journal.replaying import Replayed, no_collections, replay
 from server.journal.setup import make_session
 
 
 def replay_file(path: Path, app: str | None = None, faults: Faults | None = None) -> Replayed:
     """Run the session again. `app` (`module:app`) is the server that had it, if that edits its pipeline. With `faults`
     providers fail as they did not then. Blocks; in a thread without a running loop. Raises JournalError."""
-    journal = read_journal(path)
-    return replay(journal, partial(_converse, journal.setup, _hook(app)), faults)
+    with no_collections():
+        journal = read_journal(path)
+        return replay(journal, partial(_converse, journal.setup, _hook(app)), faults)
 
 
 def _hook(app: str | None) -> Any:

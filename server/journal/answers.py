@@ -39,6 +39,7 @@ class Answers:
         self._late: deque[tuple[int, Arrival]] = deque()
         """To be let in with the next turn."""
         self._then = dict(_keys(journal))
+        self._recorded = frozenset(self._then.values())
         self._to_come = Counter(
             self._then[came.number] for came in journal.came if isinstance(came, rec.Came)
         )
@@ -72,7 +73,7 @@ class Answers:
 
     def started(self, number: int) -> None:
         """The session waits for something to be done."""
-        if self._keys[number] not in self._then.values():
+        if self._keys[number] not in self._recorded:
             error = NotRecorded(f"{self._keys[number][0]}: not in the recording")
             self._late.append((number, Arrival(Kind.ERROR, error)))
 

@@ -202,12 +202,12 @@ def _records(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
             end = text_at + text_bytes + blob_bytes
             if len(held) < end:
                 break
-            packed = json.loads(bytes(held[text_at : text_at + text_bytes]))
+            record = json.loads(held[text_at : text_at + text_bytes].decode())
             blob = bytes(held[text_at + text_bytes : end])
-            yield {
-                name: unpack(value, blob) if isinstance(value, dict | list) else value
-                for name, value in packed.items()
-            }
+            for name, value in record.items():
+                if type(value) in (dict, list):
+                    record[name] = unpack(value, blob)
+            yield record
             at = end
         del held[:at]
 

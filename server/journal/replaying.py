@@ -1,10 +1,11 @@
 """Runs a session again: lets in what was let in then, and keeps what the session says for comparison."""
 
 import asyncio
+import gc
 import json
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -169,12 +170,25 @@ def replay(
 
     asyncio.set_event_loop(loop)
     task = loop.create_task(main())
-    try:
-        with suppress(RecordOver):
-            loop.run_until_complete(task)
-    finally:
-        _abandon(loop, clock, task)
+    with no_collections():
+        try:
+            with suppress(RecordOver):
+                loop.run_until_complete(task)
+        finally:
+            _abandon(loop, clock, task)
     return Replayed(journal, notes.said, notes.begun)
+
+
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """Without Python's search for cycles, which would go through all of the record again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _abandon(loop: FollowedLoop, clock: RecordedClock, task: asyncio.Task[None]) -> None:
