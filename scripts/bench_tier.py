@@ -18,6 +18,8 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import anyio.lowlevel
+
 from stages.ports import HasSessions
 from stages.providers.hibari.voice import EmbeddedVoice, VoiceModelSettings
 from stages.providers.moonshine.recogniser import MoonshineRecogniser
@@ -27,7 +29,7 @@ from stages.providers.remote.tts import RemoteVoice, RemoteVoiceSettings
 from stages.providers.whisper.recogniser import RecogniserSettings
 from tests.support.audio_maker import clips
 
-CLIPS = [clip.read() for clip in clips() if clip.seconds <= 3]
+CLIPS = [clip.read() for clip in clips() if clip.seconds <= 4]
 SENTENCES = (
     "The train leaves at noon.",
     "Your table is booked for four.",
@@ -35,7 +37,7 @@ SENTENCES = (
 ) * 3
 SESSIONS = 6
 """At once, for the throughput."""
-TURNS = 8
+TURNS = 6
 """Of each of them."""
 
 
@@ -44,6 +46,7 @@ def table_row(name: str, *figures: str) -> None:
 
 
 def ms(several: list[float]) -> str:
+    """Median and p95."""
     ordered = sorted(several)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
     return f"{1000 * statistics.median(ordered):.0f} / {1000 * p95:.0f}"
@@ -58,12 +61,13 @@ async def opened(provider: Any) -> Any:
         yield provider
 
 
-async def turn(recogniser: Any, samples: Any, *, paced: bool) -> float:
-    """Push an utterance, and how long its text took then."""
-    recognition = recogniser.open(lambda _: None)
+async def text_s(recogniser: Any, samples: Any) -> float:
+    """How long the text of an utterance takes that has been pushed."""
+    recognition = recogniser.open()
     for at in range(0, len(samples), 320):
         recognition.push(samples[at : at + 320])
-        await anyio.sleep(0.02 if paced else 0)
+        await anyio.lowlevel.checkpoint()
+    await anyio.sleep(0.1)
     began = anyio.current_time()
     await recognition.final()
     took = anyio.current_time() - began
@@ -71,7 +75,8 @@ async def turn(recogniser: Any, samples: Any, *, paced: bool) -> float:
     return took
 
 
-async def first_audio(voice: Any, text: str) -> float:
+async def first_audio_s(voice: Any, text: str) -> float:
+    """How long the first audio of an answer takes."""
     began = anyio.current_time()
     async with open_utterance(voice) as utterance, anyio.create_task_group() as tasks:
 
@@ -88,28 +93,34 @@ async def first_audio(voice: Any, text: str) -> float:
     return took
 
 
-async def measure(recogniser: Any, voice: Any) -> tuple[str, str, str]:
-    async with opened(recogniser) as ear, opened(voice) as mouth:
-        await turn(ear, CLIPS[0], paced=False)
-        await first_audio(mouth, SENTENCES[0])
-        finals = [await turn(ear, clip, paced=True) for clip in CLIPS]
-        firsts = [await first_audio(mouth, text) for text in SENTENCES]
-    done = 0
+async def compare(here: tuple[Any, Any], there: tuple[Any, Any]) -> list[str]:
+    """Latencies, in turns here and there, so that what else the machine does hits both; then the throughput there."""
+    texts, firsts = list[tuple[float, float]](), list[tuple[float, float]]()
+    async with opened(there[0]) as ear, opened(there[1]) as mouth:
+        for clip in (CLIPS[0], *CLIPS):
+            texts.append((await text_s(here[0], clip), await text_s(ear, clip)))
+        for text in (SENTENCES[0], *SENTENCES):
+            firsts.append((await first_audio_s(here[1], text), await first_audio_s(mouth, text)))
+    figures = list[str]()
+    for pairs in (texts[1:], firsts[1:]):
+        figures += [ms([b for _, b in pairs]), ms([b - a for a, b in pairs])]
+    return [*figures, f"{await throughput(there[0]):.1f}"]
+
+
+async def throughput(recogniser: Any) -> float:
+    """Turns a second, of several sessions at once."""
     async with AsyncExitStack() as stack:
         ears = [await stack.enter_async_context(opened(recogniser)) for _ in range(SESSIONS)]
         began = anyio.current_time()
 
         async def talk(ear: Any, number: int) -> None:
-            nonlocal done
             for count in range(TURNS):
-                await turn(ear, CLIPS[(number + count) % len(CLIPS)], paced=False)
-                done += 1
+                await text_s(ear, CLIPS[(number + count) % len(CLIPS)])
 
         async with anyio.create_task_group() as tasks:
             for number, ear in enumerate(ears):
                 tasks.start_soon(talk, ear, number)
-        rate = done / (anyio.current_time() - began)
-    return ms(finals), ms(firsts), f"{rate:.1f}"
+        return SESSIONS * TURNS / (anyio.current_time() - began)
 
 
 @contextmanager
@@ -121,7 +132,11 @@ def tier(*words: str) -> Iterator[tuple[str, str]]:
     mark = uuid4().hex
     command = [sys.executable, "-m", "stages.tier", "--cpus", "0.5", "--port", str(port), *words]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "BENCH_TIER": mark}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "BENCH_TIER": mark},
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -155,20 +170,21 @@ def remote(url: str) -> tuple[Any, Any]:
 
 def main() -> None:
     replicas = sys.argv[1:] or ["1", "2"]
-    table_row("engines", "text, ms: p50 / p95", "first audio, ms: p50 / p95", "turns a second", "MB")
-    table_row("---", "---", "---", "---", "---")
-    recogniser = MoonshineRecogniser.from_settings(RecogniserSettings())
-    voice = EmbeddedVoice.from_settings(VoiceModelSettings())
-    table_row("in this process", *anyio.run(measure, recogniser, voice), "")
-    recogniser.close()
-    voice.close()
+    table_row("engines", "text, ms", "added", "first audio, ms", "added", "turns a second", "MB")
+    table_row("---", "---", "---", "---", "---", "---", "---")
+    here = (
+        MoonshineRecogniser.from_settings(RecogniserSettings()),
+        EmbeddedVoice.from_settings(VoiceModelSettings()),
+    )
+    table_row("in this process", *anyio.run(compare, here, here), "")
     for name, words in (
         ("a tier of one process", ["--plain"]),
         *((f"Ray Serve, recognisers: {count}", ["--stt-replicas", count]) for count in replicas),
     ):
         with tier(*words) as (url, mark):
-            figures = anyio.run(measure, *remote(url))
-            table_row(name, *figures, megabytes(mark))
+            table_row(name, *anyio.run(compare, here, remote(url)), megabytes(mark))
+    for engine in here:
+        engine.close()
 
 
 if __name__ == "__main__":
