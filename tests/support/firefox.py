@@ -20,6 +20,9 @@ from tests.support.browser import START_S, PageError, Tab, running
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
+CALL_S = 60
+"""For one call; a browser that draws for longer does not come back."""
+
 _PREFERENCES = {
     "media.navigator.streams.fake": True,  # a microphone that hears a tone
     "media.navigator.permission.disabled": True,
@@ -44,16 +47,18 @@ class FirefoxPage(Tab):
         self.context = ""
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of BiDi."""
+        """Call a method of BiDi. Raises PageError where the browser says no, or nothing."""
         number = next(self._ids)
-        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
-        while True:
-            answer = json.loads(await self._connection.recv())
-            if answer.get("id") == number:
-                if answer["type"] == "error":
-                    raise PageError(f"{method}: {answer['message']}")
-                return dict(answer["result"])
-            self._note(answer)
+        with anyio.move_on_after(CALL_S):
+            await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+            while True:
+                answer = json.loads(await self._connection.recv())
+                if answer.get("id") == number:
+                    if answer["type"] == "error":
+                        raise PageError(f"{method}: {answer['message']}")
+                    return dict(answer["result"])
+                self._note(answer)
+        raise PageError(f"{method}: no answer within {CALL_S} s")
 
     async def evaluate(self, expression: str) -> Any:
         """What an expression comes to, awaited if it is a promise; as if the person had just clicked."""

@@ -9,6 +9,7 @@ import pytest
 from audio.formats import Samples
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Partial, Recogniser, Recognition, SpeechHints
+from stages.providers.calls import ProviderCall, noting
 from stages.providers.failover.chain import changes_over, link_statistics
 from stages.providers.failover.recogniser import LATE_S, FailoverRecogniser
 from stages.testing.contracts import check_recogniser
@@ -191,9 +192,12 @@ async def texts(recogniser: Recogniser, times: int) -> tuple[list[str], float]:
 @virtual
 async def test_the_next_hears_it_too_where_one_is_later_than_it_usually_is() -> None:
     recogniser, second = hedging(*[0.3] * 10, 2.0, rival=Heard("Second.", conduct=Conduct(delay_s=0.1)))
-    heard, took_s = await texts(recogniser, 11)
+    notes = list[ProviderCall]()
+    with noting(notes):
+        heard, took_s = await texts(recogniser, 11)
     assert heard == ["First."] * 10 + ["Second."]
     assert took_s == pytest.approx(0.3 + 0.1)
+    assert [(call.provider, call.is_hedge) for call in notes[-2:]] == [("usual", False), ("second", True)]
     assert second.heard_samples == len(NOISE), "once, and all of it"
     assert second.open_ones == 0
     assert link_statistics()["stt", "usual"].p95_s == pytest.approx(0.4), "its lateness counts"

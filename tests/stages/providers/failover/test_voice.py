@@ -9,6 +9,7 @@ import pytest
 
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
+from stages.providers.calls import ProviderCall, noting, provider_figures
 from stages.providers.failover.chain import link_statistics
 from stages.providers.failover.position import Heard, resume_at
 from stages.providers.failover.voice import LATE_S, FailoverVoice
@@ -231,9 +232,14 @@ async def test_the_next_speaks_where_one_is_later_than_it_usually_is() -> None:
     for _ in range(10):
         await say(voice, TEXT)
     assert second.texts == []
-    spoken, first_s = await say(voice, *PIECES)
+    notes = list[ProviderCall]()
+    hedges = provider_figures()["tts", "second"].hedges if ("tts", "second") in provider_figures() else 0
+    with noting(notes):
+        spoken, first_s = await say(voice, *PIECES)
     assert spoken == WORDS
     assert first_s == pytest.approx(0.3 + 0.1)
+    assert [(call.provider, call.is_hedge) for call in notes] == [("usual", False), ("second", True)]
+    assert provider_figures()["tts", "second"].hedges == hedges + 1
     assert " ".join(second.texts).split() == WORDS
     assert (first.open_ones, second.open_ones) == (0, 0)
     assert link_statistics()["tts", "usual"].p95_s == pytest.approx(0.4), "its lateness counts"
