@@ -112,10 +112,10 @@ async def _tell(
 ) -> AsyncGenerator[ModelEvent, None]:
     tokens = TOKEN.findall(said.text)
     told = tokens if max_tokens is None else tokens[:max_tokens]
-    results: list[ModelEvent] = [*map(TextDelta, told), *said.calls]
-    for given, result in enumerate(results):
+    # Each is made when it is given: a hundred long answers at once would be most of what the collector goes through.
+    for given, result in enumerate((*told, *said.calls)):
         await said.conduct.before(given)
-        yield result
+        yield TextDelta(result) if isinstance(result, str) else result
     await said.conduct.at_end()
     reason = said.reason or ("tool_calls" if said.calls else "stop")
     usage = Usage(sum(len(message.content.split()) for message in messages), len(told))
