@@ -103,7 +103,7 @@ class OutputStream:
             self._outlet.wake()  # else the writer knows when the next chunk is due, or that none may leave
         self._audio.put(Stretch(data, response, item_id, words))
 
-    def told_ahead(self, response: Response, previous_id: str) -> None:
+    def told_ahead(self, response: Response) -> None:
         """The client was told past this output, which is held, that the response was created, and of another message of
         it: what is held goes on from there."""
         held, self._held = self._held, []
@@ -112,7 +112,7 @@ class OutputStream:
                 case ResponseStarted():
                     pass
                 case ResponseItemStarted():
-                    self._held.append(replace(event, response=response, previous_item_id=previous_id))
+                    self._held.append(replace(event, response=response))
                 case _:
                     self._held.append(event)
         for stretch in self._audio.waiting:
@@ -122,12 +122,15 @@ class OutputStream:
         """Return when all audio has left, or the output is shut."""
         await self._audio.wait_empty()
 
-    def commit(self) -> None:
-        """Let out what is held, and what comes from now on."""
+    def commit(self, previous_id: Callable[[str], str | None] = lambda item_id: None) -> None:
+        """Let out what is held, and what comes from now on. `previous_id` says what is before an item by now: the
+        client may have changed the conversation meanwhile."""
         if self.state is not StreamState.HELD:
             return
         self.state = StreamState.OPEN
         for event in self._held:
+            if isinstance(event, ResponseItemStarted):
+                event = replace(event, previous_item_id=previous_id(event.item.id))
             self._outlet.put(event)
         self._held.clear()
         self.opened.set()

@@ -100,8 +100,9 @@ class ResponseEvents:
             self._outbound.put(ResponseText(self.response, entry.id, rest))
             self.shown.told += rest
 
-    def let_out(self) -> None:
-        """What was held has been told."""
+    def let_out(self, output: OutputStream) -> None:
+        """Tell what was held."""
+        output.commit(self._conversation.previous_id)
         if self.entry is not None:
             self.entry.is_told = True
 
@@ -130,7 +131,7 @@ class ResponseEvents:
         self._broken_off.append(self._end_message(entry, "completed"))
         self.first = entry
         self.response = replace(response, message_index=len(self._broken_off))
-        output.told_ahead(self.response, entry.id)
+        output.told_ahead(self.response)
 
     def remark(self, key: str, value: str) -> None:
         """Add to the response's metadata, for the events that are still to come."""

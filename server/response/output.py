@@ -135,8 +135,7 @@ class ResponseOutput:
             case LifecycleCommand.SAY_FIRST | LifecycleCommand.SAY_NOW:
                 self._fill(is_first=command is LifecycleCommand.SAY_FIRST)
             case LifecycleCommand.LET_OUT:
-                stream.commit()
-                events.let_out()
+                events.let_out(stream)
                 self._work.let_out()
             case LifecycleCommand.END_MESSAGE:
                 events.break_off()

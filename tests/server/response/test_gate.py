@@ -17,7 +17,7 @@ from stageflow.graph import StageSpec
 from stageflow.pipeline import Pipeline, StageFailed
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.testing.virtual_time import virtual
-from tests.support.stage import Stage, play
+from tests.support.stage import SlowGuard, Stage, play
 from tests.support.trace_checker import check_trace
 
 OK = StageOutput.ok()
@@ -127,3 +127,28 @@ async def test_what_a_tool_waits_for_at_the_gate_is_not_its_time() -> None:
         tasks.start_soon(let_out)
         result = await registry.execute(ToolCall("1", "book"))
     assert (result.ok, result.text) == (True, "booked")
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_what_was_held_is_told_behind_what_is_there_when_it_is_let_out(*, is_deleted: bool) -> None:
+    """The client may delete and insert meanwhile what is before it."""
+
+    async def story(stage: Stage) -> None:
+        first, second = (
+            {"id": name, "type": "message", "role": "user", "content": [{"type": "input_text", "text": name}]}
+            for name in ("asked", "more")
+        )
+        stage.wire.say("conversation.item.create", item=first)
+        stage.wire.say("response.create")
+        await anyio.sleep(0.3)
+        if is_deleted:
+            stage.wire.say("conversation.item.delete", item_id="asked")
+        else:
+            stage.wire.say("conversation.item.create", item=second, previous_item_id="asked")
+        await stage.wire.until("response.done")
+
+    stage = play(lambda: Stage("Fine.", guard=SlowGuard(blocks=False)), story)
+    check_trace(stage.wire.events())
+    *_, answer = (event for event in stage.wire.events() if event["type"] == "conversation.item.added")
+    assert answer["item"]["role"] == "assistant"
+    assert answer["previous_item_id"] == (None if is_deleted else "more")
