@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Interceptor(Protocol):
     """Around each attempt of a stage: `around`, or its simple form, hooks of which one may write only some."""
 
-    priority: int = 0  # the lower, the further out
+    priority: int = 0  # the lower, the further out; of the same, the one named first
 
     async def around(self, stage_name: str, ctx: StageContext, call: StageCall) -> StageOutput:
         """Return what `await call(ctx)` does, or another output. A cancellation is raised in here: let it go on."""
@@ -188,7 +188,7 @@ def attempt_of(
         return ctx.completed(output, getattr(one, "version", None))
 
     wrapped: StageCall = call
-    for interceptor in sorted(hooks, key=lambda each: getattr(each, "priority", 0), reverse=True):
+    for interceptor in sorted(hooks, key=lambda each: getattr(each, "priority", 0))[::-1]:
         if not isinstance(interceptor, TimeoutInterceptor | RetryInterceptor):
             wrapped = _around(name, wrapped, interceptor)
     return wrapped

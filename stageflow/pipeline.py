@@ -153,7 +153,7 @@ class PipelineGraph:
             given, snapshot = snapshot, snapshot.snapshot
             event_sink = given.config.get("event_sink") if event_sink is None else event_sink
             config, ports = {**given.config, **(config or {})}, given.ports if ports is None else ports
-        if not isinstance(deadline_s, int | float | None):
+        if not isinstance(deadline_s, int | float | None) or deadline_s != deadline_s:  # type: ignore[redundant-expr]
             raise StageUsageError(f"deadline_s is {deadline_s!r}; it must be a number of seconds")
         own = {key: value for key, value in (config or {}).items() if key not in FILLED}
         settings = freeze_items(own, StageUsageError, "the run's config")

@@ -210,7 +210,7 @@ def check_pipeline(pipeline: Pipeline) -> tuple[str, ...]:
     for spec in pipeline.stages:
         found += (
             f"stage {spec.name!r} {fault}"
-            for fault in (*_fails_open(spec), *_holds_up(spec, specs), *_unread(spec, specs))
+            for fault in (*_fails_open(spec, specs), *_holds_up(spec, specs), *_unread(spec, specs))
         )
     return tuple(found)
 
@@ -239,10 +239,17 @@ def _unspoken(specs: Mapping[str, StageSpec]) -> Iterator[str]:
             )
 
 
-def _fails_open(spec: StageSpec) -> Iterator[str]:
-    """Guards whose failure nobody would notice."""
-    if spec.kind is StageKind.GUARD and spec.optional:
+def _fails_open(spec: StageSpec, specs: Mapping[str, StageSpec]) -> Iterator[str]:
+    """Stages whose failure nobody would notice."""
+    if not spec.optional:
+        return
+    if spec.kind is StageKind.GUARD:
         yield "is a guard, and what it could not judge would be heard: leave optional=True out"
+    elif spec.name in (STT, TTS) or (TTS in specs and spec.name in in_stream_before(specs, TTS)):
+        yield (
+            "is one that every answer passes through, and what it failed to give would be missing from it without a "
+            "word: leave optional=True out"
+        )
 
 
 def _holds_up(spec: StageSpec, specs: Mapping[str, StageSpec]) -> Iterator[str]:

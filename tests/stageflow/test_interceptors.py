@@ -59,6 +59,14 @@ async def test_the_lowest_priority_is_outermost() -> None:
 
 
 @virtual
+async def test_of_the_same_priority_the_first_is_outermost() -> None:
+    notes: list[str] = []
+    first, inner, second = Noting("first", notes), Noting("inner", notes, 1), Noting("second", notes)
+    await Pipeline().with_stage("a", gives()).build(interceptors=(first, inner, second)).run(FACTS)
+    assert [note.split()[0] for note in notes] == ["first", "second", "inner", "inner", "second", "first"]
+
+
+@virtual
 async def test_an_error_passes_them_all_from_the_inside_out() -> None:
     notes: list[str] = []
     graph = Pipeline().with_stage("a", raises(ValueError("bad")))

@@ -1,5 +1,6 @@
 """Every mistake that an author of stages can make is answered with the stage, the thing and the remedy."""
 
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -480,7 +481,8 @@ async def test_a_result_of_a_stage_that_is_not_there() -> None:
     assert anyio.current_time() == 0
 
 
-async def test_a_deadline_that_is_no_number_is_refused_before_anything_runs() -> None:
+@pytest.mark.parametrize("deadline_s", ["1", math.nan])
+async def test_a_deadline_that_is_no_number_is_refused_before_anything_runs(deadline_s: Any) -> None:
     ran: list[str] = []
 
     async def note(ctx: StageContext) -> Returned:
@@ -488,6 +490,8 @@ async def test_a_deadline_that_is_no_number_is_refused_before_anything_runs() ->
         return {}
 
     graph = Pipeline().with_stage("one", Do(note)).build()
-    with pytest.raises(StageUsageError, match="deadline_s is '1'; it must be a number of seconds"):
-        await graph.run(ContextSnapshot(), deadline_s="1")  # type: ignore[arg-type]
+    with pytest.raises(
+        StageUsageError, match=f"deadline_s is {deadline_s!r}; it must be a number of seconds"
+    ):
+        await graph.run(ContextSnapshot(), deadline_s=deadline_s)
     assert not ran

@@ -66,6 +66,10 @@ FAULTY: dict[str, tuple[Callable[[Pipeline], Pipeline], tuple[str, ...]]] = {
         lambda p: p.insert("judge", does, ("stt", "agent"), StageKind.GUARD, optional=True),
         ("stage 'judge' is a guard", "leave optional=True out"),
     ),
+    "a filter that may fail": (
+        lambda p: p.insert("reword", does, ("agent", "tts"), optional=True),
+        ("stage 'reword' is one that every answer passes through", "leave optional=True out"),
+    ),
     "an unknown dependency": (
         lambda p: p.with_stage("late", does, dependencies=("nobody",)),
         ("depends on 'nobody', which is not in the pipeline",),
