@@ -103,7 +103,7 @@ def buffered_ms(stage: Stage) -> list[float]:
 
 
 def answered(*, delivers: tuple[bool, ...] = (True,)) -> list[list[float]]:
-    """The same for as many answers, to a client whose network delivers at once, or nothing at all."""
+    """The same for as many answers, to a client whose network delivers at once, or nothing for the first second."""
     heard: list[list[float]] = []
 
     async def story(stage: Stage) -> None:
@@ -111,6 +111,8 @@ def answered(*, delivers: tuple[bool, ...] = (True,)) -> list[list[float]]:
             stage.wire.unsent_bytes = 0 if does else 1 << 30
             stage.wire.seen.clear()
             stage.ask("talk")
+            await anyio.sleep(1.0)
+            stage.wire.unsent_bytes = 0
             await stage.wire.until("response.done")
             heard.append(buffered_ms(stage))
             await anyio.sleep(10)
