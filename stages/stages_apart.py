@@ -8,10 +8,10 @@ reads comes as it is, and so does what an operator has put into `db` and `extra`
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from stageflow.core import StageContext
 from stageflow.errors import StageUsageError
@@ -19,6 +19,7 @@ from stageflow.events import show
 from stageflow.pipeline import Pipeline
 from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
+from stages.runtime.arrivals import Arrivals
 from stages.runtime.plug_in_loops import Line, loop_of, runs_apart
 
 _KEEPS_OPEN = frozenset({"open", "open_turns", "session", "utterance", "session_tools"})
@@ -80,14 +81,19 @@ def _there(stage: Any, execute: Callable[..., Any]) -> Callable[..., Any]:
         if (loop := loop_of(stage)) is None:
             return await execute(*given)
         here = Line(asyncio.get_running_loop())
-        return await loop.of(execute(*given[:-1], _from_there(given[-1], here)))
+        readings = {name: _Reading(one, here) for name, one in given[-1].inputs.streams.items()}
+        try:
+            return await loop.of(execute(*given[:-1], _from_there(given[-1], here, readings)))
+        finally:
+            for reading in readings.values():
+                reading.leave()
 
     return call
 
 
-def _from_there(ctx: StageContext, here: Line) -> StageContext:
+def _from_there(ctx: StageContext, here: Line, readings: Mapping[str, "_Reading"]) -> StageContext:
     """A stage's context for use on another loop."""
-    streams = {name: cast("Channel", _Reading(one, here)) for name, one in ctx.inputs.streams.items()}
+    streams = {name: cast("Channel", one) for name, one in readings.items()}
     inputs = replace(ctx.inputs, ports=_ports(ctx.ports, here), streams=streams)
     config = dict(ctx.config)
     if (sink := config.get("event_sink")) is not None:
@@ -157,20 +163,38 @@ class _Sink:
 
 
 class _Reading:
-    """A stream that the stage reads; stands in for its `Channel`."""
+    """A stream that the stage reads; stands in for its `Channel`, and is as cancel-safe."""
 
     def __init__(self, channel: Channel, here: Line) -> None:
         self._channel, self._here = channel, here
-        self._items: AsyncIterator[Any] | None = None
+        self._arrivals: Arrivals[Any] | None = None
+        self._is_read = self._is_left = False
 
     @property
     def state(self) -> str:
-        """Where the stream stands."""
-        return self._channel.state
+        """Where the stream stands for who reads it: some of it may be on its way still."""
+        state = self._channel.state
+        return "closed" if state == "exhausted" and not self._is_read else state
 
-    def __aiter__(self) -> AsyncIterator[Any]:
-        self._items = self._items or self._here.stream(partial(_items, self._channel))
-        return self._items
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._is_left:  # by a task that the stage has left behind
+            raise StopAsyncIteration
+        if self._arrivals is None:
+            self._arrivals = self._here.arrivals(partial(_items, self._channel))
+        try:
+            return await anext(self._arrivals)
+        except StopAsyncIteration:
+            self._is_read = True
+            raise
+
+    def leave(self) -> None:
+        """The stage reads no more of it."""
+        self._is_left = True
+        if self._arrivals is not None:
+            self._arrivals.leave()
 
 
 async def _items(channel: Channel) -> Any:

@@ -21,7 +21,7 @@ MAY_BLOCK = (
     # Imports the client; the server makes its providers on a thread, tests may make them on their loop.
     ("stages/providers/openai/http.py", "__init__"),
     # A plug-in may block a loop of its own.
-    ("stages/runtime/plug_in_loops.py", "pump"),
+    ("stages/runtime/plug_in_loops.py", "_go_round"),
     # Tests read their recordings where they need them.
     ("tests/support/audio_maker.py", "read"),
 )

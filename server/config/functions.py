@@ -16,7 +16,7 @@ from stageflow.errors import ToolDeclarationError
 from stageflow.tools import Effect, Tool
 from stages.providers.registry import find_provider, known_names
 from stages.runtime.plug_in_loops import apart as runs_there
-from stages.runtime.plug_in_loops import runs_apart
+from stages.runtime.plug_in_loops import contained, runs_apart
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -99,7 +99,8 @@ def in_thread(function: Any) -> Any:
 
     @wraps(function)
     async def call(*values: Any, **named: Any) -> Any:
-        return await anyio.to_thread.run_sync(partial(function, *values, **named), abandon_on_cancel=True)
+        with contained():
+            return await anyio.to_thread.run_sync(partial(function, *values, **named), abandon_on_cancel=True)
 
     return call
 

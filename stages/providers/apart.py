@@ -67,6 +67,12 @@ class VoiceApart(_Provider):
         return voices
 
     @property
+    def voice_languages(self) -> Mapping[str, str]:
+        """The code of the language that each voice speaks, where a class says it."""
+        spoken: Mapping[str, str] = getattr(self._inner, "voice_languages", {})
+        return spoken
+
+    @property
     def rate_hz(self) -> int:
         """See `Synthesiser.rate_hz`."""
         return int(self._inner.rate_hz)

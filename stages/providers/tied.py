@@ -6,15 +6,15 @@ from stages.runtime.plug_in_loops import runs_apart
 
 KINDS = ("stt", "llm", "tts")
 """Whose calls can be made from another loop. A detector of speech is asked for each frame, and answers at once."""
-TIES = ("session", "utterance", "open_turns", "session_tools")
-"""Methods that give something which lives on the loop of all sessions."""
+TIES = ("session", "utterance", "open_turns", "turns", "session_tools")
+"""What gives something that lives on the loop of all sessions."""
 
 
 def goes_apart(kind: str, made_by: type, made: object) -> bool:
     """Whether the class says so; or, if it says nothing, whether what was made is a plug-in's and can."""
     said: bool | None = getattr(made_by, "apart", None)
     if said is None:
-        return kind in KINDS and runs_apart(made) and not _ties(type(made))
+        return kind in KINDS and runs_apart(made) and not _ties(made)
     return said
 
 
@@ -22,9 +22,9 @@ def apart_faults(kind: str, what: str, found: type) -> Iterator[str]:
     """Why a class that says `apart = True` cannot have that."""
     if kind not in KINDS:
         yield f"{what} says `apart`, as {', '.join(KINDS)} may: leave it out"
-    for method in _ties(found):
-        yield f"{what} says `apart`, which does not go with `{method}`: leave one of them out"
+    for name in _ties(found):
+        yield f"{what} says `apart`, which does not go with `{name}`: leave one of them out"
 
 
-def _ties(found: type) -> Sequence[str]:
+def _ties(found: object) -> Sequence[str]:
     return [name for name in TIES if hasattr(found, name)]

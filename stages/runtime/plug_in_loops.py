@@ -1,9 +1,9 @@
 """Event loops of their own for plug-ins: what blocks there keeps nobody waiting but those who asked it.
 
 Code of somebody else's that runs on the loop of all sessions can hold all of them. So what an operator adds runs apart
-where its interface permits: a call of it is a task on a loop in a thread, what it gives comes over in order, and no
-more of it than `AHEAD` items before they are wanted. Cancelling does not wait for a plug-in that blocks: what it still
-gives goes nowhere. The tools and stages of one top-level package share a loop, so they may share what is bound to one.
+where its interface permits: a call of it is a task on a loop in a thread, and what it gives comes over in order
+(`stages.runtime.arrivals`). Cancelling does not wait for a plug-in that blocks: what it still gives goes nowhere. The
+tools and stages of one top-level package share a loop, so they may share what is bound to one.
 """
 
 import asyncio
@@ -11,12 +11,20 @@ import functools
 import inspect
 import logging
 import threading
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
+
+from stages.runtime.arrivals import Arrivals
 
 T = TypeVar("T")
 
@@ -24,18 +32,18 @@ log = logging.getLogger(__name__)
 
 OURS = frozenset({"server", "stages", "stageflow", "audio"})
 """Our packages; what is defined elsewhere is somebody else's."""
-AHEAD = 8
-"""Items that a stream may give before they are wanted."""
 FAREWELL_S = 2.0
 """How long a loop may take to end; one that is blocked is left behind."""
 
 
 def runs_apart(one: object) -> bool:
     """Whether a class, a function or an object is a plug-in's, which has not said `apart = False`."""
-    one = inspect.unwrap(one) if callable(one) else one
-    while isinstance(one, functools.partial):
-        one = one.func
-    return getattr(one, "apart", True) is not False and _package(one) not in OURS
+    while getattr(one, "apart", True) is not False:  # of what is around it, or of what is in it
+        inner = one.func if isinstance(one, functools.partial) else getattr(one, "__wrapped__", None)
+        if inner is None or not callable(one):
+            return _package(one) not in OURS
+        one = inner
+    return False
 
 
 def _package(one: object) -> str:
@@ -65,7 +73,8 @@ class Line:
         """What comes of a coroutine there. Cancel-safe: it is cancelled there too, and not waited for."""
         self._begin()
         try:
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
+            with self._told():
+                return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
         finally:
             self.calls -= 1
 
@@ -74,23 +83,23 @@ class Line:
 
     async def stream(self, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
         """What an async generator gives there."""
-        passage = _Passage[T]()
-        pumped = asyncio.run_coroutine_threadsafe(passage.pump(begin), self._loop)
-        pumped.add_done_callback(lambda _: passage.arrived())
         self._begin()
+        arrivals = self.arrivals(begin)
         try:
-            is_over = False
-            while not is_over:
-                await passage.something()
-                is_over = pumped.done()  # and if so, all that it gave has come
-                while passage.waiting:
-                    yield passage.waiting.popleft()
-                    self.soon(passage.room.release)
-            pumped.result()
+            with self._told():
+                async for item in arrivals:
+                    yield item
         finally:
             self.calls -= 1
-            passage.is_left = True
-            pumped.cancel()
+            arrivals.leave()
+
+    def arrivals(self, begin: Callable[[], AsyncGenerator[T, None]]) -> "Arrivals[T]":
+        """What an async generator gives there, for who may be cancelled while he waits, and goes on."""
+        return Arrivals(self._loop, begin)
+
+    def _told(self) -> AbstractContextManager[None]:
+        """Around what is waited for: sees what goes wrong there."""
+        return nullcontext()
 
 
 class Apart(Line):
@@ -100,15 +109,40 @@ class Apart(Line):
         """`name` is whose it is."""
         super().__init__(asyncio.new_event_loop())
         self.name = name
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"loop of {name}", daemon=True)
+        self._thread = threading.Thread(target=self._go_round, name=f"loop of {name}", daemon=True)
         self._thread.start()
         self._unanswered = self._missed = 0
+        self._has_hinted = False
         _RUNNING.append(self)
 
     @property
     def thread_id(self) -> int:
         """Of the loop's thread."""
         return self._thread.ident or 0
+
+    def _go_round(self) -> None:
+        """Until it is stopped: `sys.exit` in a plug-in ends its call, and not the loop for those after it."""
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                log.warning("%s would end the process (%r); its caller is told", self.name, error)
+            else:
+                return
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with contained():
+                yield
+        except RuntimeError as error:
+            if not self._has_hinted and _is_of_another_loop(error):
+                self._has_hinted = True
+                log.error(
+                    "%s uses what was made on another event loop: make it where it is used, or say `apart = False`",
+                    self.name,
+                )
+            raise
 
     def _begin(self) -> None:
         super()._begin()
@@ -152,36 +186,21 @@ class Apart(Line):
             self._loop.close()
 
 
-class _Passage(Generic[T]):
-    """Items on their way from the loop of a provider to ours."""
+@contextmanager
+def contained() -> Iterator[None]:
+    """Around a call of a plug-in: what would end the process is an error of the call. Raises RuntimeError."""
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"it would have ended the process: {error!r}") from error
 
-    def __init__(self) -> None:
-        self.room = asyncio.Semaphore(AHEAD)
-        """Belongs to the other loop."""
-        self.is_left = False
-        self._ours = asyncio.get_running_loop()
-        self._came = asyncio.Event()
-        self.waiting = deque[T]()
 
-    async def pump(self, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
-        """There: take what the generator gives."""
-        async with aclosing(begin()) as items:
-            async for item in items:
-                await self.room.acquire()
-                if self.is_left:
-                    return
-                self.waiting.append(item)
-                self.arrived()
-
-    def arrived(self) -> None:
-        """There: something has come, or the end."""
-        with suppress(RuntimeError):  # ours is closed already
-            self._ours.call_soon_threadsafe(self._came.set)
-
-    async def something(self) -> None:
-        """Here: return when something has come since the last time, or the end."""
-        await self._came.wait()
-        self._came.clear()
+def _is_of_another_loop(error: BaseException | None) -> bool:
+    while error is not None:
+        if "different loop" in str(error) or "different event loop" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 async def _without_tasks() -> None:
@@ -190,6 +209,7 @@ async def _without_tasks() -> None:
     for task in left:
         task.cancel()
     await asyncio.wait(left) if left else None
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 # --- the loops of a process ---------------------------------------------------------------------------------------
@@ -217,8 +237,9 @@ async def plug_ins_apart() -> AsyncIterator[None]:
         if not _servers:
             loops = [*_BY_PACKAGE.values()]
             _BY_PACKAGE.clear()
-            for loop in loops:
-                await loop.close()
+            async with anyio.create_task_group() as tasks:
+                for loop in loops:
+                    tasks.start_soon(loop.close)
 
 
 def loop_of(one: object) -> Apart | None:

@@ -2,6 +2,7 @@
 it."""
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,7 +18,7 @@ from server.config.agents import Composition, assemble
 from server.config.functions import tool
 from server.telemetry.loop_watch import LoopWatch
 from server.telemetry.task_watch import FAREWELL_S, TaskWatch
-from stageflow import Pipeline, StageContext, StageKind, StageOutput
+from stageflow import Pipeline, RetryPolicy, StageContext, StageKind, StageOutput
 from stageflow.context import ContextSnapshot
 from stageflow.errors import StageFailed
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
@@ -172,6 +173,110 @@ async def test_a_stage_finds_apart_what_it_finds_here() -> None:
     assert here[2] == {"all": 30, "said": 4, "looked": "unknown_tool", "db": "theirs"}
 
 
+async def heard_by(reading: Any) -> list[Any]:
+    """What a stage reads of one that sends a word when it is asked for."""
+    asked = asyncio.Event()
+
+    async def slow(ctx: StageContext) -> StageOutput:
+        for word in ("one", "two"):
+            await asked.wait()
+            asked.clear()
+            await ctx.stream.send(word)
+        return StageOutput.ok()
+
+    async def send_token(_: str) -> None:
+        asked.set()
+
+    slow.apart = False  # type: ignore[attr-defined]
+    pipeline = Pipeline().with_stage("slow", slow)
+    pipeline = pipeline.with_stage("reading", reading, streams=("slow",), retry=RetryPolicy(max_attempts=2))
+    graph = stages_apart(pipeline).build()
+    results = await graph.run(ContextSnapshot(), ports=LLMPorts(send_token=send_token))
+    return list(results.data("reading")["heard"])
+
+
+@pytest.mark.parametrize("is_apart", [True, False])
+async def test_a_stage_that_waits_no_longer_for_an_item_gets_it_next_time(is_apart: bool) -> None:
+    async def reading(ctx: StageContext) -> StageOutput:
+        words, heard = ctx.inputs.stream("slow"), list[str]()
+        with anyio.move_on_after(0.01):  # nobody has asked for a word: it waits for good
+            heard.append(await anext(words))
+        await ctx.ports.send_token("")
+        heard.append(await anext(words))
+        assert not ctx.inputs.has_output("slow")  # its stream has not been read to the end
+        await ctx.ports.send_token("")
+        heard += [word async for word in words]
+        assert ctx.inputs.has_output("slow")
+        return StageOutput.ok(heard=heard)
+
+    reading.apart = is_apart  # type: ignore[attr-defined]
+    async with plug_ins_apart():
+        assert await heard_by(reading) == ["one", "two"]
+
+
+async def test_a_second_attempt_gets_what_the_first_waited_for() -> None:
+    attempts = list[int]()
+
+    async def reading(ctx: StageContext) -> StageOutput:
+        attempts.append(1)
+        words, heard = ctx.inputs.stream("slow"), list[str]()
+        if len(attempts) == 1:
+            with anyio.move_on_after(0.01):
+                await anext(words)
+            return StageOutput.retry("it took too long", after_s=0.0)
+        for _ in range(2):
+            await ctx.ports.send_token("")
+            heard.append(await anext(words))
+        return StageOutput.ok(heard=heard)
+
+    async with plug_ins_apart():
+        assert await heard_by(reading) == ["one", "two"]
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_plug_in_that_exits_costs_its_call(is_async: bool) -> None:
+    async def leave() -> str:
+        """Leave."""
+        raise SystemExit(3)
+
+    def leave_in_a_thread() -> str:
+        """Leave."""
+        raise SystemExit(3)
+
+    async def stay() -> str:
+        """Stay."""
+        return "still here"
+
+    async with plug_ins_apart():
+        crew, _ = assemble(Composition(tools=(leave if is_async else leave_in_a_thread, stay)))
+        registry = ToolRegistry(crew.tools)
+        left = await registry.execute(ToolCall("1", crew.tools[0].name))
+        stayed = await registry.execute(ToolCall("2", "stay"))
+    assert left.error == "exception"
+    assert "would have ended the process: SystemExit(3)" in left.text
+    assert stayed.text == "still here"
+
+
+async def test_who_uses_what_another_loop_has_made_is_told_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool = asyncio.Semaphore(0)
+    with anyio.move_on_after(0.01):
+        await pool.acquire()  # so it is bound to this loop
+
+    async def query() -> str:
+        """Query."""
+        await pool.acquire()
+        return ""
+
+    async with plug_ins_apart():
+        crew, _ = assemble(Composition(tools=(query,)))
+        result = await ToolRegistry(crew.tools).execute(ToolCall("1", "query"))
+    assert result.error == "exception"
+    assert "tests uses what was made on another event loop" in caplog.text
+    assert "`apart = False`" in caplog.text
+
+
 async def test_what_lives_on_our_loop_is_refused_there() -> None:
     async def opens(ctx: StageContext) -> StageOutput:
         ctx.ports.stt_provider.open()
@@ -224,7 +329,15 @@ def test_what_stays_on_our_loop() -> None:
         .with_stage("c", RouterStage((Route("a"),), "a"))
     )
     assert stages_apart(pipeline) == pipeline
+
+    async def inner() -> None: ...
+
+    @functools.wraps(inner)
+    async def around() -> None: ...
+
+    around.apart = False  # type: ignore[attr-defined]
     assert not runs_apart(here)
+    assert not runs_apart(around)
     assert not runs_apart(ScriptedModel)
 
 
@@ -247,8 +360,14 @@ class Keeping(Model):
     def session(self) -> Any: ...
 
 
+class OfTurns(Model):
+    def __init__(self) -> None:
+        self.turns = None
+
+
 @pytest.mark.parametrize(
-    ("made_by", "is_apart"), [(Model, True), (Here, False), (Keeping, False), (EchoModel, False)]
+    ("made_by", "is_apart"),
+    [(Model, True), (Here, False), (Keeping, False), (OfTurns, False), (EchoModel, False)],
 )
 async def test_a_provider_runs_apart_if_it_is_a_plug_ins_and_can(made_by: type, is_apart: bool) -> None:
     configured, _ = configure(provider_of("llm", made_by), {}, {})
