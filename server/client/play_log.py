@@ -1,6 +1,6 @@
 """When which samples leave the loudspeaker: the reader of a play ring notes it, the writer looks it up. Pure."""
 
-import numpy as np
+from array import array
 
 _NOTES = 1024
 """Blocks of 64 samples at 48 kHz in more than a second, which is later than any loudspeaker."""
@@ -15,9 +15,9 @@ class PlayLog:
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._noted = 0
-        self._starts_s = np.zeros(_NOTES)
-        self._places = np.zeros(_NOTES, np.int64)
-        self._counts = np.zeros(_NOTES, np.int64)
+        self._starts_s = array("d", bytes(8 * _NOTES))
+        self._places = array("q", bytes(8 * _NOTES))
+        self._counts = array("q", bytes(8 * _NOTES))
 
     def note(self, starts_s: float, place: int, count: int) -> None:
         """So many samples from this place on will be heard from `starts_s` on."""
@@ -33,5 +33,5 @@ class PlayLog:
             at = (self._noted - back) % _NOTES
             since_s = now_s - self._starts_s[at]
             if since_s >= 0:
-                return int(self._places[at] + min(self._counts[at], int(since_s * self._rate_hz + _ROUNDING)))
+                return self._places[at] + min(self._counts[at], int(since_s * self._rate_hz + _ROUNDING))
         return 0

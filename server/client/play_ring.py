@@ -47,7 +47,9 @@ class PlayRing:
     @property
     def waiting(self) -> int:
         """How many samples are still to be played."""
-        return max(0, self._ring.written - max(self._ring.taken, self._flush_to))
+        ring, flush_to = self._ring, self._flush_to
+        taken = ring.taken
+        return max(0, ring.written - (taken if taken > flush_to else flush_to))
 
     @property
     def cut_at(self) -> int | None:

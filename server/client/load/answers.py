@@ -93,12 +93,13 @@ class Answers:
         answer = self.at(place)
         if self._keeps_audio:
             answer.played.append(block.copy())
-        if max(int(block.max()), -int(block.min())) <= LOUD:
+        is_loud = (block > LOUD) | (block < -LOUD)
+        first = int(is_loud.argmax())
+        if not is_loud[first]:
             return
-        loud = np.flatnonzero(np.abs(block.astype(np.int32)) > LOUD)
         if answer.heard_s is None:
-            answer.heard_s = starts_s + int(loud[0]) / self._rate_hz
-        answer.last_heard_s = starts_s + (int(loud[-1]) + 1) / self._rate_hz
+            answer.heard_s = starts_s + first / self._rate_hz
+        answer.last_heard_s = starts_s + (len(block) - int(is_loud[::-1].argmax())) / self._rate_hz
 
     def at(self, place: int) -> Answer:
         """The answer to which a place of the ring belongs; there is one."""

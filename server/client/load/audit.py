@@ -1,5 +1,6 @@
 """Whether the generator itself kept up: if not, its figures say nothing of the server, and the run is invalid. Pure."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,25 +15,27 @@ class Lateness:
     """How late many things were, in steps of 0.1 ms, in bounded memory."""
 
     def __init__(self) -> None:
-        self._bins = np.zeros(_BINS, np.int64)
+        self._bins = array("q", bytes(8 * _BINS))
         self.most_ms = 0.0
 
     def add(self, seconds: float) -> None:
         """One of them."""
-        ms = max(0.0, seconds * 1000)
-        self.most_ms = max(self.most_ms, ms)
+        ms = seconds * 1000 if seconds > 0 else 0.0
+        if ms > self.most_ms:
+            self.most_ms = ms
         self._bins[min(_BINS - 1, int(ms / _STEP_MS))] += 1
 
     @property
     def n(self) -> int:
         """How many."""
-        return int(self._bins.sum())
+        return sum(self._bins)
 
     def percentile(self, percent: int) -> float:
         """In ms, by nearest rank; 0 of none."""
         if not self.n:
             return 0.0
-        at = int(np.searchsorted(np.cumsum(self._bins), self.n * percent / 100))
+        counts = np.cumsum(np.frombuffer(self._bins, np.int64))
+        at = int(np.searchsorted(counts, self.n * percent / 100))
         return round(min(at * _STEP_MS, self.most_ms), 1)
 
 

@@ -74,18 +74,21 @@ def measure_in_process() -> Bars:
 
 async def measure_over_socket() -> Bars:
     """A server of this machine, with some callers, for some seconds."""
-    async with reference_server(CONDUCT) as url:
+    late_s: list[float] = []
+    async with reference_server(CONDUCT, late_s=late_s) as url:
         load = Load(LASTS_S, callers=CALLERS, ramp_s=0.1)
         run = await Runner(Place(url, Voice), _MIX, _voicebox(), load, seed=1).run()
-    return compare([turn for call in run.calls for turn in call.turns])
+    late_ms = sum(late_s) / len(late_s) * 1000 if late_s else 0.0
+    return compare([turn for call in run.calls for turn in call.turns], late_ms)
 
 
-def compare(turns: Sequence[Turn]) -> Bars:
-    """What was measured, against what the agent did."""
-    stop_ms, (_, gap_ms) = CONDUCT.stop_after_ms or 0.0, CONDUCT.gaps[0]
+def compare(turns: Sequence[Turn], late_ms: float = 0.0) -> Bars:
+    """What was measured, against what the agent did, who was late by so much himself."""
+    stop_ms, (_, gap_ms) = (CONDUCT.stop_after_ms or 0.0) + late_ms, CONDUCT.gaps[0]
+    answer_ms = CONDUCT.answer_after_ms + late_ms
     whole = [turn for turn in turns if turn.answer_ms is not None and not turn.was_cut]
     return Bars(
-        _bar([turn.v2v_ms - CONDUCT.answer_after_ms for turn in turns if turn.v2v_ms is not None]),
+        _bar([turn.v2v_ms - answer_ms for turn in turns if turn.v2v_ms is not None]),
         _bar([turn.stop_ms - stop_ms for turn in turns if turn.stop_ms is not None]),
         _bar([ms - gap_ms for turn in whole for ms in turn.gaps_ms]),
         sum(bool(turn.gaps_ms) for turn in whole) / len(whole) if whole else 0.0,

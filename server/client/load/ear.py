@@ -20,6 +20,9 @@ DRY_MS = 1.0
 RING_S = 60.0
 """Many servers send a whole answer at once."""
 
+PLENTY_S = 30.0
+"""With more than that in the ring, it is looked at closely whether there is room."""
+
 UNTOLD_END_S = 1.0
 """A protocol that tells no ends has ended an answer when nothing has come for so long."""
 
@@ -72,10 +75,15 @@ class Ear:
 
     def take(self, sound: Audio | Order, now_s: float) -> None:
         """Something has come: audio, or an order to the player."""
-        self.advance(now_s)
         if isinstance(sound, Audio):
-            self._write(sound, now_s)
+            behind = int(now_s * self._rate_hz + _ROUNDING) - self._clock
+            if not (self._flow is _Flow.PLAYING and behind < self.ring.waiting < self._rate_hz * PLENTY_S):
+                self.advance(now_s)
+                behind = 0
+            # What is appended to what is being played changes nothing of what was heard before: that has time.
+            self._write(sound, now_s, behind)
             return
+        self.advance(now_s)
         last = self.newest
         match sound:
             case Order.ITEM_ENDS | Order.ANSWER_ENDS:
@@ -110,7 +118,7 @@ class Ear:
 
     # --- what comes ---------------------------------------------------------------------------------------------
 
-    def _write(self, audio: Audio, now_s: float) -> None:
+    def _write(self, audio: Audio, now_s: float, behind: int) -> None:
         answer, place = self.newest, self.ring.written
         if answer is None or answer.is_complete or answer.flushed_s is not None:
             answer = self.answers.begin(place, now_s)
@@ -118,7 +126,7 @@ class Ear:
         if not self.ring.write(audio.samples):
             self.overflows += 1
             return
-        self.answers.add(answer, audio, place, now_s, self.ring.waiting)
+        self.answers.add(answer, audio, place, now_s, self.ring.waiting - behind)
         self._begin(now_s, answer)
 
     def _begin(self, now_s: float, answer: Answer) -> None:

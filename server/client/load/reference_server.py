@@ -8,6 +8,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from server.client.load.clock import now
 from server.client.load.reference import Conduct, ReferenceAgent
 from server.client.load.targets import VOICE
 
@@ -19,9 +20,11 @@ _RESUME = "x-resume."
 
 
 @asynccontextmanager
-async def reference_server(conduct: Conduct, *, patience_s: float | None = None) -> AsyncIterator[str]:
+async def reference_server(
+    conduct: Conduct, *, patience_s: float | None = None, late_s: list[float] | None = None
+) -> AsyncIterator[str]:
     """Gives its address. A caller from whom nothing comes for `patience_s` is closed. Only the session that lost its
-    connection last can be resumed."""
+    connection last can be resumed. How late each of its messages was sent by itself is added to `late_s`."""
     lost: list[ReferenceAgent] = []
 
     async def hold(connection: ServerConnection) -> None:
@@ -35,7 +38,7 @@ async def reference_server(conduct: Conduct, *, patience_s: float | None = None)
             for message in agent.resume(int(wanted[0].split(".")[1])) if wanted else ():
                 await connection.send(message)
             async with anyio.create_task_group() as tasks:
-                session = _Session(connection, agent, patience_s)
+                session = _Session(connection, agent, patience_s, [] if late_s is None else late_s)
                 tasks.start_soon(session.speak)
                 await session.listen()
                 tasks.cancel_scope.cancel()
@@ -51,10 +54,17 @@ async def reference_server(conduct: Conduct, *, patience_s: float | None = None)
 class _Session:
     """One agent on one connection."""
 
-    def __init__(self, connection: ServerConnection, agent: ReferenceAgent, patience_s: float | None) -> None:
+    def __init__(
+        self,
+        connection: ServerConnection,
+        agent: ReferenceAgent,
+        patience_s: float | None,
+        late_s: list[float],
+    ) -> None:
         self._connection = connection
         self._agent = agent
         self._patience_s = patience_s
+        self._late_s = late_s
         self._changed = anyio.Event()
 
     async def speak(self) -> None:
@@ -65,7 +75,10 @@ class _Session:
                 due_s = self._agent.due_s()
                 with anyio.CancelScope(deadline=due_s if due_s is not None else float("inf")):
                     await self._changed.wait()
-                for message in self._agent.send(anyio.current_time()):
+                due_s, at_s = self._agent.due_s(), now()
+                if due_s is not None and due_s <= at_s:
+                    self._late_s.append(at_s - due_s)
+                for message in self._agent.send(at_s):
                     await self._connection.send(message)
             await self._connection.close(1011, "the agent has hung up")
 
@@ -79,7 +92,7 @@ class _Session:
             with anyio.move_on_after(self._patience_s):
                 message = await self._connection.recv()
                 before = self._agent.due_s()
-                self._agent.take(message, anyio.current_time())
+                self._agent.take(message, now())
                 if self._agent.due_s() != before:
                     self._changed.set()
                 continue

@@ -1,6 +1,5 @@
 """Runs calls: as many at a time as there are to be, or each at its time. Times are seconds since the run began."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from websockets.exceptions import WebSocketException
 from server.client.address import unreachable
 from server.client.load.arrivals import choose
 from server.client.load.caller import Caller, Manner
+from server.client.load.clock import now
 from server.client.load.mouth import Voicebox
 from server.client.load.place import CLOSE_S, Place
 from server.client.load.run import Run
@@ -27,7 +27,7 @@ RETRY_S = 0.5
 FEW = 50
 """Of more callers than these each tenth keeps what it hears, and listens for words: that costs."""
 
-LAG_STEP_S = 0.02
+LAG_STEP_S, WATCH_S = 0.02, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Runner:
 
     async def run(self, watch: Callable[[Run], object] = lambda _: None) -> Run:
         """All calls. `watch` is told once a second. Returns when the time is over, and no call goes on."""
-        self._zero_s, cpu_s = _now(), time.process_time()
+        self._zero_s, cpu_s = now(), time.process_time()
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._look_after, watch)
@@ -66,7 +66,7 @@ class Runner:
                     await self._start_all()
                 tasks.cancel_scope.cancel()
         finally:
-            self.so_far.lasted_s = _now() - self._zero_s
+            self.so_far.lasted_s = now() - self._zero_s
             self.so_far.cpu_s = time.process_time() - cpu_s
         return self.so_far
 
@@ -85,7 +85,7 @@ class Runner:
         callers = self._load.callers
         await anyio.sleep_until(self._zero_s + self._load.ramp_s * caller / callers)
         for number in count(caller, callers):
-            record = await self._call(number, _now() - self._zero_s)
+            record = await self._call(number, now() - self._zero_s)
             if record.ending in (Ending.REFUSED, Ending.LOST):
                 await anyio.sleep(RETRY_S)
 
@@ -99,7 +99,7 @@ class Runner:
             record.ending, record.why = Ending.REFUSED, str(unreachable(self._place.url, error))
             self.so_far.ended(record)
             return record
-        record.connected_s = _now() - self._zero_s
+        record.connected_s = now() - self._zero_s
         is_canary = max(self._load.callers, len(self._load.times_s)) <= FEW or number % 10 == 0
         manner = Manner(self._mix.prebuffer_ms, is_canary, self._seed)
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
@@ -120,23 +120,20 @@ class Runner:
         caller.settle()
         caller.abandon("the call had ended" if record.ending is Ending.LOST else "the run was over")
         began_s = record.connected_s or 0.0
-        record.ended_s = _now() - self._zero_s
+        record.ended_s = now() - self._zero_s
         for turn in record.turns:
             turn.shift(began_s)
         self.so_far.ended(record)
 
     async def _look_after(self, watch: Callable[[Run], object]) -> None:
         """Measure the loop's lag, and tell how things are."""
-        woke_s = _now()
-        for number in count(1):
+        woke_s = told_s = now()
+        while True:
             due_s = woke_s + LAG_STEP_S  # also of what it takes to tell how things are
             await anyio.sleep_until(due_s)
-            woke_s = _now()
+            woke_s = now()
             self.so_far.lag.add(woke_s - due_s)
-            if number % round(1 / LAG_STEP_S) == 0:
-                self.so_far.lasted_s = _now() - self._zero_s
+            if woke_s - told_s >= WATCH_S:
+                told_s = woke_s
+                self.so_far.lasted_s = now() - self._zero_s
                 watch(self.so_far)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

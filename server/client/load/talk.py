@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from server.client.load.caller import Caller
+from server.client.load.clock import now
 from server.client.load.mouth import FRAME_S
 from server.client.load.performance import Wish
 from server.client.load.place import Place
@@ -38,7 +39,7 @@ class Talk:
         self._place = place
         self._caller = caller
         self._run = run
-        self._zero_s = _now()
+        self._zero_s = now()
         self._away_until_s = 0.0
         self._held: list[Wire] = []
         """What was said while the line carried nothing."""
@@ -62,7 +63,7 @@ class Talk:
                     await self._speak()
                     tasks.cancel_scope.cancel()
         finally:
-            self._run.due_frames += int((_now() - began_s) / FRAME_S)
+            self._run.due_frames += int((now() - began_s) / FRAME_S)
         if caller.wish is Wish.CUT:
             self._socket.transport.abort()
 
@@ -75,17 +76,17 @@ class Talk:
         at_once = 0
         while not caller.is_done:
             due_s = self._zero_s + caller.due_s()
-            wait_s = due_s - _now()
+            wait_s = due_s - now()
             # Who is late catches up, as a microphone does, but starves nobody; asyncio's own pause costs the least.
             if wait_s > 0 or at_once == BURST:
                 at_once = 0
                 await asyncio.sleep(max(0.0, wait_s))
             at_once += 1
-            self._run.late.add(_now() - max(due_s, free_s))
+            self._run.late.add(now() - max(due_s, free_s))
             for message in self._over_the_line(caller.tick()):
                 if not self._send_at_once(message):
                     await self._connection.send(message)
-            free_s = _now()  # a server that does not read is no fault of ours
+            free_s = now()  # a server that does not read is no fault of ours
         caller.record.ending = _ENDINGS[caller.wish]
 
     def _send_at_once(self, message: Wire) -> bool:
@@ -108,7 +109,7 @@ class Talk:
         """What is to be sent of these now, after doing to the line what the script wants."""
         line, now_s = self._caller.line, self._caller.due_s()
         if (away_s := line.take_cut()) is not None:
-            self._away_until_s = _now() + away_s
+            self._away_until_s = now() + away_s
             self._socket.transport.abort()
         if now_s < line.dead_until_s:
             self._held.extend(messages)
@@ -123,7 +124,7 @@ class Talk:
 
     def _line_changed(self, return_s: float | None) -> None:
         """The time for which the script wants the caller to be away is none of coming back."""
-        tried_s = _now() - self._away_until_s
+        tried_s = now() - self._away_until_s
         self._caller.line.changed(None if return_s is None else min(return_s, tried_s))
 
     async def _connect_again(self, also: Sequence[str]) -> ClientConnection:
@@ -134,15 +135,11 @@ class Talk:
         caller, record = self._caller, self._caller.record
         with suppress(ConnectionClosed):
             async for message in self._connection:
-                caller.take(message, _now() - self._zero_s)
-                if (pause_s := self._zero_s + caller.line.reads_from_s - _now()) > 0:
+                caller.take(message, now() - self._zero_s)
+                if (pause_s := self._zero_s + caller.line.reads_from_s - now()) > 0:
                     await anyio.sleep(pause_s)
         if not caller.is_done:
             record.ending = Ending.CUT if caller.line_ended() else Ending.LOST
             code, reason = self._socket.close_code, self._socket.close_reason
             record.why = f"closed by the server with {code} {reason or ''}".rstrip()
         call.cancel()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

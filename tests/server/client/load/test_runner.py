@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.client.load.calibration import Bars, measure_in_process
+from server.client.load.calibration import Bar, Bars, compare, measure_in_process
 from server.client.load.place import Place, probe
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
@@ -12,23 +12,27 @@ from server.client.load.run import Run
 from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import Voice
-from server.client.load.turns import Ending, Outcome
+from server.client.load.turns import Ending, Kind, Outcome, Turn
 from server.domain.errors import ServerError
 from tests.server.client.load.booth import SAY, scenario, voicebox
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
 
 
-async def hold(one: Scenario, conduct: Conduct = QUICK, load: Load | None = None) -> Run:
+async def hold(
+    one: Scenario, conduct: Conduct = QUICK, load: Load | None = None, late_s: list[float] | None = None
+) -> Run:
     """Calls of this scenario, for some seconds."""
-    async with reference_server(conduct) as url:
+    async with reference_server(conduct, late_s=late_s) as url:
         mix = Mix(scenarios=(one,))
         runner = Runner(Place(url, Voice), mix, voicebox(one), load or Load(4.0, callers=2), seed=1)
         return await runner.run()
 
 
 async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
-    run = await hold(scenario(SAY, think_ms=(0, 0)))
+    late_s: list[float] = []
+    run = await hold(scenario(SAY, think_ms=(0, 0)), late_s=late_s)
+    assert min(late_s) >= 0
     done = [call for call in run.calls if call.ending is Ending.DONE]
     assert len(done) >= 2
     assert {turn.outcome for call in done for turn in call.turns} == {Outcome.HELD}
@@ -113,3 +117,8 @@ def test_the_error_in_process_is_less_than_two_milliseconds() -> None:
     assert bars.answer.spread_ms <= 5
     assert abs(bars.stop.bias_ms) + bars.stop.spread_ms <= 10
     assert bars.gaps_seen == 1.0
+
+
+def test_what_the_agent_itself_was_late_by_is_no_error_of_the_figures() -> None:
+    turns = [Turn(0, "one", 0, Kind.RESPOND, (0.0, 1.0), v2v_ms=405.0)]
+    assert [compare(turns, late_ms).answer for late_ms in (0.0, 4.0)] == [Bar(1, 5.0, 0.0), Bar(1, 1.0, 0.0)]
