@@ -39,6 +39,7 @@ from server.gateway.frame_memory import FINISH_S, FrameMemory
 from server.gateway.intake import Intake, IntakeState
 from server.gateway.large_message import LargeMessage
 from server.gateway.meter import IntakeLimits, Meter
+from server.gateway.next_message import NextMessage
 from server.gateway.request_body import RequestBody
 from server.gateway.silence_watch import SilenceWatch
 
@@ -78,6 +79,7 @@ class GuardedConnection(ServerConnection):
         self.request_body = RequestBody()
         """What came with the request, apart from its head."""
         self._has_ended = False
+        self._next = NextMessage()
         self._meter = Meter(self.limits, self.loop.time())
         self._large = LargeMessage(self.memory, partial(self._give_up, POLICY_VIOLATION, TOO_LONG_ON_ITS_WAY))
         self._intake = Intake(self, self._parse, self._meter, self._large, self.share)
@@ -127,16 +129,25 @@ class GuardedConnection(ServerConnection):
     def process_event(self, event: Event) -> None:
         """Count what the parser found, control frames included."""
         self._meter.frames += 1
-        super().process_event(event)
         if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
             return
+        if not self._next.offer(event):
+            super().process_event(event)
         if self._large.take(len(event.data), is_last=event.fin):
             self._intake.hold_large()
 
     async def recv(self, decode: bool | None = None) -> str | bytes:  # type: ignore[override]  # one of its three forms
         """The next message; whoever asks for it has dealt with the one before. Raises ConnectionClosed. Cancel-safe."""
-        if self._intake.state is IntakeState.LARGE and not len(self.recv_messages.frames):
+        queue, coming = self.recv_messages, self._next
+        has_any = bool(len(queue.frames)) or coming.is_there
+        if self._intake.state is IntakeState.LARGE and not has_any:
             self._intake.release_large()
+        if decode is None:
+            if not (has_any or queue.closed or len(queue.frames)):
+                await coming.wait()
+            if (message := coming.take()) is not None:
+                return message
         return await super().recv(decode)
 
     def send_now(self, frame: str | bytes) -> bool:
@@ -173,6 +184,7 @@ class GuardedConnection(ServerConnection):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
+        self._next.wake()
 
     def _take_request(self, data: bytes) -> None:
         head, rest = self.request_body.feed(data)

@@ -397,6 +397,20 @@ async def test_a_frame_may_come_in_any_pieces() -> None:
             assert await client.recv() == message
 
 
+async def test_whole_frames_parts_and_bytes_come_in_order_and_what_is_no_utf_8_ends_with_1007() -> None:
+    echo = Echo()
+    mixed = b"\x81\x81" + MASK + b"1" + b"\x01\x81" + MASK + b"2" + b"\x80\x81" + MASK + b"3"
+    mixed += b"\x82\x81" + MASK + b"4" + PING + b"\x81\x81" + MASK + b"5"
+    async with serving(echo, IntakeLimits()) as url, connect(url, compression=None) as client:
+        for data, expected in ((mixed, ["1", "23", b"4", "5"]), (b"\x81\x81" + MASK + b"6", ["6"])):
+            client.transport.write(data)
+            assert [await client.recv() for _ in expected] == expected
+        client.transport.write(b"\x81\x81" + MASK + b"\xff")
+        with pytest.raises(ConnectionClosed):
+            await client.recv()
+    assert client.close_code == 1007
+
+
 async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> None:
     echo = Echo()
     limits = IntakeLimits(bytes_per_s=100 * FRAME_COST_BYTES, burst_bytes=FRAME_COST_BYTES)

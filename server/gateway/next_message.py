@@ -1,0 +1,56 @@
+"""A message for whoever waits for one, past the library's queue of frames: the queue and its waits cost more than the
+message itself.
+
+Only while nothing is queued, and nobody has been handed a message that was not taken, so that all come in order.
+"""
+
+import asyncio
+
+from websockets.frames import Frame, Opcode
+
+
+class NextMessage:
+    """Of one connection, which has one reader."""
+
+    __slots__ = ("_message", "_waiter")
+
+    def __init__(self) -> None:
+        self._message: str | bytes | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a message was handed over and not taken yet."""
+        return self._message is not None
+
+    def offer(self, frame: Frame) -> bool:
+        """Hand over a data frame that is a whole message, if the reader waits; False: the frame is to be queued."""
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_result(None)
+        if not frame.fin:
+            return False
+        try:
+            self._message = str(frame.data, "utf-8") if frame.opcode is Opcode.TEXT else bytes(frame.data)
+        except UnicodeDecodeError:
+            return False  # the library says so to the client
+        return True
+
+    def wake(self) -> None:
+        """Have the reader look at the library's queue."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Until a message is there, or something is queued. Cancel-safe."""
+        assert self._waiter is None, "a connection has one reader"
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def take(self) -> str | bytes | None:
+        """The message that was handed over, if one was."""
+        message, self._message = self._message, None
+        return message

@@ -1,0 +1,45 @@
+"""A message goes to the reader that waits, and to the library's queue whenever it has to wait itself."""
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from websockets.frames import Frame, Opcode
+
+from server.gateway.next_message import NextMessage
+
+ONE, TWO = Frame(Opcode.TEXT, b"one"), Frame(Opcode.TEXT, b"two")
+
+
+async def test_one_message_is_handed_over_to_a_reader_that_waits() -> None:
+    coming = NextMessage()
+    assert not coming.offer(ONE)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(coming.wait)
+        await checkpoint()
+        assert coming.offer(ONE)
+        assert not coming.offer(TWO), "it has one: this is the next"
+    assert coming.take() == "one"
+    assert not coming.is_there
+
+
+@pytest.mark.parametrize(
+    "frame", [Frame(Opcode.TEXT, b"on", fin=False), Frame(Opcode.TEXT, b"\xff")], ids=["a part", "no UTF-8"]
+)
+async def test_a_reader_is_woken_for_what_only_the_library_can_read(frame: Frame) -> None:
+    coming = NextMessage()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(coming.wait)
+        await checkpoint()
+        assert not coming.offer(frame)
+    assert not coming.is_there
+
+
+async def test_a_reader_that_is_cancelled_leaves_the_message_to_the_next() -> None:
+    coming = NextMessage()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(coming.wait)
+        await checkpoint()
+        assert coming.offer(Frame(Opcode.BINARY, b"one"))
+        tasks.cancel_scope.cancel()
+    assert not coming.offer(TWO)
+    assert coming.take() == b"one"
