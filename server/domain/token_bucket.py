@@ -22,7 +22,10 @@ class TokenBucket:
 
     def level(self, now: float) -> float:
         """What is in it; below zero after more was taken than there was."""
-        return min(self._burst, self._level + (now - self._as_of) * self._per_s)
+        level = self._level + (now - self._as_of) * self._per_s
+        return (
+            level if level < self._burst else self._burst
+        )  # asked three times for each frame of a microphone
 
     def wait_s(self, now: float) -> float:
         """How long until there is something to spend; 0 for now."""

@@ -11,7 +11,7 @@ and nobody is closed for it.
 A client in real time has a full bucket: for its frames nothing waits, and nothing but an addition is done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from audio.formats import AudioFormat
 from server.domain.token_bucket import TokenBucket
@@ -55,11 +55,9 @@ def bytes_per_s(format: AudioFormat) -> int:
     return format.rate_hz * format.bytes_per_sample
 
 
-def slices(data: bytes, format: AudioFormat) -> Iterator[bytes]:
+def slices(data: bytes, format: AudioFormat) -> Iterable[bytes]:
     """`data` in pieces of `SLICE_S` at most; what is short comes back as it is."""
     size = int(bytes_per_s(format) * SLICE_S)
     if len(data) <= size:
-        yield data
-        return
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
+        return (data,)
+    return (data[start : start + size] for start in range(0, len(data), size))
