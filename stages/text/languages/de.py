@@ -82,6 +82,13 @@ _OF_THE = re.compile("am|im|vom|zum|dem|den|beim|ab|bis|seit|einem|einen|zur|ihr
 _THE = re.compile("der|die|das|diese[rs]?|jede[rs]?|eine|ihre")
 _NO_NOUNS = re.compile("Der|Die|Das|Ein|Eine|Uhr|Und|Oder|Ich|Sie|Er|Es|Wir")
 _NOUN = r"\s[A-ZÄÖÜ][a-zäöüß]"
+_OPENERS = (
+    "Aber|Alle|Also|Am|An|Auch|Auf|Bei|Bitte|Da|Damit|Danach|Dann|Das|Dazu|De[mnr]|Denn|Die|Diese?[mnrs]?|Doch|Dort|Drücken|"
+    "Du|Eine?[mnrs]?|Er|Es|Falls|Für|Gibt|Haben|Hat|Hier|Ich|Ihre?[mnrs]?|Im|In|Ist|Ja|Jede[mnrs]?|Jetzt|Kann|Können|"
+    "Meine?[mnrs]?|Mit|Möchten|Nach|Nein|Nun|Nur|Oder|Ohne|Sagen|Sie|Sind|So|Sonst|Um|Und|Uns|Unsere?[mnrs]?|Vielen|Von|Vor|"
+    "Wählen|Wann|Warten|Warum|Was|Weil|Welche[mnrs]?|Wenn|Wer|Wie|Wir|Wo|Zu|Zum|Zur|Zuerst"
+)
+"""Words with which a sentence begins, and hardly any that are nouns."""
 _ORDERED = "Mal|Platz|Stock|Etage|Klasse|Jahrhundert|Tag|Juli"
 _BEHIND_ARTICLES = "|".join(
     rf"(?<=\b{article} {digits}\.)"
@@ -131,6 +138,12 @@ LANGUAGE = Language(
     one=lambda noun: "eine" if noun.endswith("e") else "ein",
     counted=lambda words: "ein" if words == "eins" else words,
     agreed=_agreed,
+    labels=(
+        r"Option|Nummer|Nr\.|Schritt|Tür|Linie|Tisch|Zimmer|Raum|Saal|Seite|Stufe|Zone|Terminal|Gleis|"
+        "Bahnsteig|Gruppe|Phase|Teil|Typ|Etage|Reihe|Platz|Sitz|Kanal|Taste|Route|Kategorie|Etappe|Frage|"
+        "Punkt|Abschnitt|Tabelle|Abbildung|Kasse|Schalter|Tag|Kapitel|Artikel|Version|Bus|Zug|Ausgang|"
+        "Einheit|Lektion|Straße|Block|Haus|Halle|Modul|Band|Spur"
+    ),
     ordinal_form=_ordinal_form,
     ruler=lambda number: f"der {ordinal(number)}",
     rulers=(
@@ -206,7 +219,7 @@ LANGUAGE = Language(
         "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
     },
     ordinal_mark=(
-        rf"\.(?:(?=\sbis\s(?:zum\s)?\d)|(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?={_NOUN})(?:{_BEHIND_ARTICLES}))"
+        rf"\.(?:(?=\sbis\s(?:zum\s)?\d)|(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?={_NOUN})(?!\s(?:{_OPENERS})\b)(?:{_BEHIND_ARTICLES}))"
     ),
     scripts={
         "CYRILLIC": "etwas auf Kyrillisch", "GREEK": "etwas auf Griechisch", "ARABIC": "etwas auf Arabisch",

@@ -104,6 +104,12 @@ LANGUAGE = Language(
     one=lambda noun: "una" if noun.split()[0].endswith("a") else "un",
     counted=_shortened,
     agreed=_agreed,
+    labels=(
+        r"opción|número|n[ºo]\.?|paso|puerta|línea|mesa|habitación|sala|página|nivel|zona|terminal|andén|vía|"
+        "plataforma|grupo|fase|parte|tipo|planta|piso|fila|asiento|canal|tecla|ruta|categoría|etapa|pregunta|"
+        "punto|sección|tabla|figura|caja|ventanilla|día|capítulo|artículo|versión|autobús|tren|salida|unidad|"
+        "lección|calle|bloque|edificio|portal|módulo|tomo|apartado"
+    ),
     ordinal_form=_ordinal_form,
     ruler=lambda number: ordinal(number) if number <= 10 else cardinal(number),
     rulers="Felipe|Alfonso|Carlos|Fernando|Isabel|Juan|Juan Pablo|Enrique|Luis|Pío|Benedicto|León|Napoleón|Pedro|Jaime",

@@ -120,6 +120,12 @@ LANGUAGE = Language(
     decimal_comma=True,
     one=lambda noun: "une" if _is_feminine(noun) else "un",
     agreed=_agreed,
+    labels=(
+        "option|numéro|n°|étape|porte|ligne|table|chambre|salle|page|niveau|zone|terminal|quai|voie|groupe|"
+        "phase|partie|type|étage|rang|place|canal|touche|route|catégorie|question|point|section|tableau|"
+        "figure|caisse|guichet|jour|chapitre|article|version|bus|train|sortie|unité|leçon|rue|bloc|bâtiment|"
+        "module|tome|lot"
+    ),
     ordinal_form=_ordinal_form,
     ruler=lambda number: "premier" if number == 1 else cardinal(number),
     rulers="Louis|Henri|Charles|François|Napoléon|Philippe|Jean|Jean-Paul|Benoît|Élisabeth|Elizabeth|Léopold|Pie|Léon",

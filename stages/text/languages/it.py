@@ -92,6 +92,12 @@ LANGUAGE = Language(
     decimal_comma=True,
     one=_one,
     agreed=_agreed,
+    labels=(
+        r"opzione|numero|n\.|passo|porta|linea|tavolo|camera|stanza|sala|pagina|livello|zona|terminal|binario|"
+        "piattaforma|gruppo|fase|parte|tipo|piano|fila|posto|canale|tasto|percorso|categoria|tappa|domanda|"
+        "punto|sezione|tabella|figura|cassa|sportello|giorno|capitolo|articolo|versione|autobus|treno|uscita|"
+        "unità|lezione|via|blocco|edificio|modulo|volume"
+    ),
     ordinal_form=lambda words, mark, _front: f"{words[:-1]}a" if "ª" in mark else words,
     ruler=ordinal,
     rulers=(

@@ -56,6 +56,8 @@ class Language:
     """A number in front of a noun, of the number as one counts."""
     agreed: Callable[[str, int, str], str] = lambda words, number, noun: words
     """A whole number in front of a noun that is no unit: its words, its value, and the noun."""
+    labels: str = ""
+    """A pattern of nouns with a number as their name ("opción 1"), which does not agree with what comes behind it."""
     ordinal_form: Callable[[str, str, str], str] = lambda words, mark, front: words
     """An ordinal as it is written: its words, the mark behind the number, and the word in front of it."""
     ruler: Callable[[int], str] = str

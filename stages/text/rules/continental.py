@@ -78,7 +78,7 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(rf"\b((?:{language.rulers}))\s({NUMERAL}|[VX](?![\w'’]))\.?(?!\w)", say.ruler, letters)
     yield rule(rf"\b([A-ZÀ-Ü][\w]*[a-zà-ü]) ({NUMERAL})(?!\w|[.]? (?:{_CENTURY}))", say.numeral, letters)
     days = alternatives(language.days)
-    until = rf"\.?\s?(?:[-–]|{language.words['to']})\s?"
+    until = rf"\.?(?:\s?[-–]\s?|\s{language.words['to']}\s)"
     yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)
     if language.code in ("es", "it"):
         front = r"(?:(?<=\blas )|(?<=lle )|(?<=\bore )|(?<=\ble ))"

@@ -107,6 +107,10 @@ class Quantities:
         is_one = alone or attributed or (bool(decimals) and int(whole) < self._language.singular_below)
         return f"{said}{scale} {one if is_one else many}{rate}"
 
+    def _is_name(self, match: re.Match[str]) -> bool:
+        labels = self._language.labels
+        return bool(labels and re.search(rf"(?:^|\W)(?:{labels})$", before(match), re.IGNORECASE))
+
     def plain(self, match: re.Match[str]) -> str:
         """A number that nothing is known of: a year, or a number; apart from letters around it."""
         text, string = match["n"], match.string
@@ -116,7 +120,7 @@ class Quantities:
         else:
             said = self.say(text)
             noun = _NOUN.match(string, match.end())
-            if noun and text.isdigit():
+            if noun and text.isdigit() and not self._is_name(match):
                 said = self._language.agreed(said, int(text), noun[1])
         minus = f"{self._words['minus']} " if match["minus"] else ""
         start, end = match.span()
