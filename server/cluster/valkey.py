@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from server.cluster.store import Budget, check_size
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
 
 SCHEMES = ("valkey", "valkeys", "redis", "rediss")
 """Of the addresses of such a store; those that end in s are encrypted."""
 
-LISTEN_S = 5.0
-"""How long one look for a message may last."""
+LISTEN_S = 2.0
+"""How long nothing may be heard of the store before it is asked for life, and how long it may take to answer: many a
+network forgets a connection over which nothing goes, and tells nobody."""
 
 _PREFIX = "stageflow-voice:"
 
@@ -69,13 +73,14 @@ class ValkeyStore:
     Raises what its library raises when the store cannot be reached: see `server.cluster.shared`.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, listen_s: float = LISTEN_S) -> None:
         self._client = client
+        self._listen_s = listen_s
         self._spend: Any = client.register_script(_SPEND)
         self._claim: Any = client.register_script(_CLAIM)
 
     @classmethod
-    def at(cls, url: str, timeout_s: float) -> ValkeyStore:
+    def at(cls, url: str, timeout_s: float, listen_s: float = LISTEN_S) -> ValkeyStore:
         """The store at an address; connected to when first asked. Raises ImportError without the extra `cluster`."""
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
@@ -93,7 +98,7 @@ class ValkeyStore:
             client_name="stageflow-voice",
             driver_info=None,  # else each connection reads the library's version from disk
         )
-        return cls(client)
+        return cls(client, listen_s)
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -128,12 +133,25 @@ class ValkeyStore:
 
     async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
         """See `Store.listen`. Raises as the others do."""
-        async with self._client.pubsub(ignore_subscribe_messages=True) as line:
+        line: PubSub = self._client.pubsub(ignore_subscribe_messages=True)
+        try:
             await line.subscribe(_PREFIX + mailbox)
-            while True:
-                message = await line.get_message(timeout=LISTEN_S)
-                if message is not None:
-                    heard(message["data"])
+            await self._hear(line, heard)
+        finally:
+            with anyio.move_on_after(self._listen_s, shield=True):  # else its socket stays open
+                await line.aclose()
+
+    async def _hear(self, line: PubSub, heard: Callable[[bytes], None]) -> None:
+        is_asked = False
+        while True:
+            message = await line.get_message(timeout=self._listen_s)
+            if message is None and is_asked:
+                raise TimeoutError(f"nothing was heard of the store for {2 * self._listen_s:g} s")
+            is_asked = message is None
+            if message is None:
+                await line.ping()
+            elif message["type"] == "message":
+                heard(message["data"])
 
     async def close(self) -> None:
         """Close every connection."""

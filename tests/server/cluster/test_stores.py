@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from server.cluster.shared import RETRY_S, SharedStore, StoreState
 from server.cluster.store import MAX_VALUE_BYTES, SWEPT_EVERY_S, Budget, MemoryStore, Store, Values
 from server.cluster.valkey import ValkeyStore
+from tests.support.dead_line import dead_line
 from tests.support.store_server import StoreServer, store_server
 
 NOW = 0.0
@@ -202,3 +203,27 @@ async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_c
     await store.write("k", b"new", 60, NOW)
     await far.take("k", NOW)  # another node
     assert await store.read("k", NOW) is None
+
+
+async def test_a_mailbox_whose_connection_has_died_in_silence_is_listened_to_again() -> None:
+    heard: list[bytes] = []
+    async with store_server() as server, dead_line(server.port) as line:
+        other = ValkeyStore.at(server.url, timeout_s=5)
+        remote = ValkeyStore.at(f"valkey://127.0.0.1:{line.port}/0", timeout_s=5, listen_s=0.2)
+        node = SharedStore(remote, (RedisError,), anyio.current_time)
+
+        async def tell(message: bytes) -> None:
+            with anyio.fail_after(20):
+                while message not in heard:
+                    await other.tell("mailbox", message)
+                    await anyio.sleep(0.05)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(node.listen, "mailbox", heard.append)
+            await tell(b"before")
+            await anyio.sleep(0.5)  # nothing is said, and the connection is asked for life
+            line.die()
+            await tell(b"after")
+            tasks.cancel_scope.cancel()
+        await node.close()
+        await other.close()
