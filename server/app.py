@@ -178,6 +178,7 @@ class App:
                 tasks.start_soon(self._reception.admission.keep_seats)
                 tasks.start_soon(self._reception.conversations.run, self._roster.returns.publish_again)
                 tasks.start_soon(self._reception.moves.run)
+                tasks.start_soon(self._roster.returns.run)
                 await self._metrics.watch()
 
     @property

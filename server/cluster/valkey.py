@@ -139,7 +139,7 @@ class ValkeyStore:
             await self._hear(line, heard)
         finally:
             with anyio.move_on_after(self._listen_s, shield=True):  # else its socket stays open
-                await line.aclose()
+                await line.aclose()  # type: ignore[no-untyped-call]
 
     async def _hear(self, line: PubSub, heard: Callable[[bytes], None]) -> None:
         is_asked = False

@@ -73,7 +73,7 @@ class Moves:
         answer = await self._ask(ticket.node, call) if ticket.node else None
         if answer is not None and not answer.get("done"):
             raise try_again() if answer.get("gone") else not_resumed()
-        await self._returns.switch(claim.token, ticket)
+        await self._returns.switch(claim.token, ticket, is_here=answer is not None)
         snapshot = _left(answer) or await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
             raise self._returns.not_found()

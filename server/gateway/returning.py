@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -31,6 +32,7 @@ from server.session.session import Session
 log = logging.getLogger(__name__)
 
 PREFIX = "x-resume."
+_KEY = "resume:"
 _CLAIM = re.compile(r"x-resume\.(\d{1,15})\.([A-Za-z0-9_-]{1,128})")
 
 MAX_ID_CHARS = 128
@@ -120,6 +122,9 @@ class _Kept:
     returning: anyio.Lock = field(default_factory=anyio.Lock)
     """One at a time."""
 
+    def of_node(self, node: str) -> Ticket:
+        return Ticket(self.session.id, self.owner, node)
+
 
 class Returns:
     """The sessions of this process whose clients may come back. `now` is the store's clock."""
@@ -134,6 +139,9 @@ class Returns:
         self._lease_s = lease_s
         self._now = now
         self._kept: dict[str, _Kept] = {}
+        self._used_up: set[str] = set()
+        """Keys that the store is to forget."""
+        self._wake = anyio.Event()
 
     @property
     def detached(self) -> int:
@@ -152,6 +160,7 @@ class Returns:
     ) -> AsyncIterator[None]:
         """Its client may come back within, with the key whose `holder` it is; by the token that it has `shown`, too."""
         kept = self._kept[session.id] = _Kept(session, dialect, holder or "", ticket)
+        ticket.on_used_up = partial(self._use_up, kept)
         try:
             for good in filter(None, (shown, token)):
                 await self._publish(kept, good, shown)
@@ -163,13 +172,29 @@ class Returns:
                 for key in kept.token_keys:
                     await self._store.take(key, self._now())
 
+    def _use_up(self, kept: _Kept, digest: str) -> None:
+        key = _KEY + digest
+        if key in kept.token_keys:
+            kept.token_keys.remove(key)
+            self._used_up.add(key)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Have the store forget tokens that are used up, so that they are of no use when this node is dead either.
+        Returns only when cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            while self._used_up:
+                await self._store.take(self._used_up.pop(), self._now())
+
     def forget(self, session_id: str) -> Leaving:
         """Another node goes on with that session; its tokens, which are returned, are that node's."""
         kept = self._kept.pop(session_id, None)
         if kept is None:
             return Leaving(Ticket(session_id, "", ""))
         keys, kept.token_keys = tuple(kept.token_keys), []
-        return Leaving(Ticket(session_id, kept.owner, ""), keys)
+        return Leaving(kept.of_node(""), keys)
 
     async def leave(self, leaving: Leaving) -> None:
         """Have whichever node its client comes to go on with a session that was forgotten here."""
@@ -185,15 +210,18 @@ class Returns:
         """What is told to a client of whose session the store has nothing."""
         return try_again() if may_be_behind(self._store, self._now()) else not_resumed()
 
-    async def switch(self, token: str, ticket: Ticket) -> None:
+    async def switch(self, token: str, ticket: Ticket, *, is_here: bool = False) -> None:
         """Have the store say that the session is this node's: of several connections that want it at once, to whichever
-        nodes, one has it. Raises NotResumed."""
+        nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
+        have been lost meanwhile. Raises NotResumed."""
         lock, holder = f"moving:{ticket.session_id}", new_id("move")
         if await self._store.claim(lock, holder, 1, SWITCH_S, self._now()):
             raise try_again()
         try:
             value = await self._store.read(_key(token), self._now())
-            if value is None or _read_ticket(value) != ticket:
+            if value is None and is_here:
+                log.warning("the store was lost while a session moved", extra={"session": ticket.session_id})
+            elif value is None or _read_ticket(value) != ticket:
                 raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
             await self._store.write(_key(token), _write_ticket(mine), self._lease_s, self._now())
@@ -205,7 +233,9 @@ class Returns:
         for kept in tuple(self._kept.values()):
             for key in tuple(kept.token_keys):
                 if key in kept.token_keys:  # else another node has it meanwhile
-                    await self._store.write(key, self._written(kept), self._lease_s, self._now())
+                    await self._store.write(
+                        key, _write_ticket(kept.of_node(self.node)), self._lease_s, self._now()
+                    )
 
     async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
@@ -261,11 +291,10 @@ class Returns:
             await self._store.take(key, self._now())
             kept.token_keys.remove(key)
         kept.token_keys.append(_key(token))
-        await self._store.write(_key(token), self._written(kept), self._lease_s, self._now())
-
-    def _written(self, kept: _Kept) -> bytes:
-        return _write_ticket(Ticket(kept.session.id, kept.owner, self.node))
+        await self._store.write(
+            _key(token), _write_ticket(kept.of_node(self.node)), self._lease_s, self._now()
+        )
 
 
 def _key(token: str) -> str:
-    return f"resume:{token_digest(token)}"
+    return _KEY + token_digest(token)

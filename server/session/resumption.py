@@ -24,6 +24,8 @@ class ResumePass:
         self._new_token = new_token
         self._shown = ""
         self._offered = ""
+        self.on_used_up: Callable[[str], None] = lambda digest: None
+        """Is called with what a token was known by that nobody is let in with any more."""
 
     def offer(self) -> str:
         """A new token, in place of the last one that was offered."""
@@ -49,4 +51,6 @@ class ResumePass:
 
     def confirm(self) -> None:
         """The client has spoken over the new connection, and has the new token: what it has shown is used up."""
-        self._shown = ""
+        used_up, self._shown = self._shown, ""
+        if used_up:
+            self.on_used_up(used_up)

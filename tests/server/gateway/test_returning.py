@@ -3,11 +3,15 @@
 import json
 
 import anyio
+import pytest
 
 from server.cluster.store import MemoryStore
-from server.gateway.returning import TRY_AGAIN, NotResumed, Returns
-from server.session.resumption import token_digest
+from server.domain.values import SessionConfig
+from server.domain.wire import ResumableDialect
+from server.gateway.returning import TRY_AGAIN, NotResumed, ResumeClaim, Returns, Ticket
+from server.session.resumption import ResumePass, token_digest
 from stages.testing.virtual_time import run_virtual
+from tests.support.stage import QueueWire, Stage, play, voice_v1
 
 TOKEN, SESSION = "t" * 43, "sess_1"
 
@@ -42,3 +46,47 @@ def test_of_two_connections_to_one_node_that_come_for_the_session_of_a_dead_one_
         assert codes == [TRY_AGAIN]
 
     run_virtual(main)
+
+
+def test_a_session_that_was_handed_over_goes_on_although_the_store_has_lost_its_ticket() -> None:
+    async def main() -> None:
+        store, ticket = MemoryStore(), Ticket(SESSION, "", "node_1")
+        returns = Returns(store, node="node_2", grace_s=30, lease_s=60, now=lambda: 0.0)
+        with pytest.raises(NotResumed):
+            await returns.switch(TOKEN, ticket)
+        await returns.switch(TOKEN, ticket, is_here=True)
+        with pytest.raises(NotResumed):  # it is here now, and was another connection's
+            await returns.switch(TOKEN, ticket, is_here=True)
+
+    run_virtual(main)
+
+
+def test_a_token_that_is_used_up_opens_nothing_when_its_node_is_dead_either() -> None:
+    second = QueueWire()
+
+    async def story(stage: Stage) -> None:
+        store, ticket, dialect = MemoryStore(), ResumePass(), voice_v1(SessionConfig())
+        assert isinstance(dialect, ResumableDialect)
+        returns, other = (
+            Returns(store, node=node, grace_s=30, lease_s=60, now=anyio.current_time)
+            for node in ("node_1", "node_2")
+        )
+        await stage.wire.until("x_voices")
+        used = ticket.offer()
+        async with (
+            anyio.create_task_group() as tasks,
+            returns.keep(stage.session, dialect, ticket, used, None),
+        ):
+            tasks.start_soon(returns.run)
+            await returns.attach(ResumeClaim(len(stage.wire.seen), used), None, lambda heard: second)
+            stage.wire = second
+            greeting = await second.until("x_resumed")
+            assert await other.elsewhere(used, None) is not None, "the new one may be lost on its way"
+            ticket.confirm()
+            await anyio.sleep(0.1)
+            with pytest.raises(NotResumed):
+                await other.elsewhere(used, None)
+            assert await other.elsewhere(greeting["resume"]["token"], None) is not None
+            tasks.cancel_scope.cancel()
+
+    play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
