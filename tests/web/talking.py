@@ -29,7 +29,7 @@ WORDS = """
   const Socket = WebSocket;
   window.announced = [];  // all that screen readers are told
   window.words = [];    // all that the server says of the words of its first answer
-  window.reports = [];  // how much the page says has been heard of it, and what it shows at that moment
+  window.reports = [];  // how much the page says has been heard of it, what it shows then, and when it has drawn that
   window.WebSocket = class extends Socket {
     constructor(...all) {
       super(...all);
@@ -40,8 +40,12 @@ WORDS = """
     }
     send(data) {
       const event = typeof data === "string" ? JSON.parse(data) : {};
-      const shown = document.querySelector('[data-role="agent"] .words')?.firstChild.textContent;
-      if (event.type === "x_playback") reports.push([event.played_samples, shown]);
+      const shown = () => document.querySelector('[data-role="agent"] .words')?.firstChild.textContent ?? "";
+      if (event.type === "x_playback") {
+        const report = [event.played_samples, shown(), null];
+        reports.push(report);
+        requestAnimationFrame(() => requestAnimationFrame(() => (report[2] = shown())));
+      }
       super.send(data);
     }
   };
@@ -75,7 +79,7 @@ def shows(text: str) -> str:
 async def check_words(page: Tab, text: str) -> None:
     """Ask for an answer that says `text`, interrupt it, and hold what the page showed against what the server said."""
     await write(page, text)
-    await page.wait_for("reports.length > 12")
+    await page.wait_for("reports.length > 12 && reports[11][2] !== null")
     await page.click("#talk")
     await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
     words, reports = await page.evaluate("words"), await page.evaluate("reports")
@@ -86,8 +90,9 @@ async def check_words(page: Tab, text: str) -> None:
     def heard(key: str, played: int) -> str:
         return "".join(word["text"] for word in words if word[key] < played)
 
-    for played, shown in reports[:12]:
-        assert shown == heard("start_sample", played), played
+    for played, shown, drawn in reports[:12]:
+        assert heard("start_sample", played).startswith(shown), "nothing is shown before it is heard"
+        assert drawn.startswith(heard("start_sample", played)), "what is heard is shown with the next picture"
     assert kept == heard("end_sample", reports[-1][0] + 1)
     assert 0 < len(kept) < len(text)
     told = [line for line in await page.evaluate("announced") if line.startswith("Agent")]
