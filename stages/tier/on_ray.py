@@ -130,8 +130,9 @@ def _prepare(directory: Path, *, own: bool) -> None:
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(directory / "haproxy.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(directory),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(directory / "haproxy-state"),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # on a port that is open to the network
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),  # 8500, our own, if it is not told
     }
     if own:
         wanted["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # Ray's own ports are open to the network
