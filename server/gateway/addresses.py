@@ -6,6 +6,7 @@ the request on is a trusted proxy's.
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from websockets.datastructures import Headers
 
@@ -33,6 +34,7 @@ def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> s
     return "" if address is None else str(address)
 
 
+@lru_cache(maxsize=4096)  # asked for three times a connection
 def is_this_machine(address: str) -> bool:
     """Whether a client's address means this machine: itself, or a proxy on it that is not trusted to say more."""
     return address in ("", "::/64") or ipaddress.ip_network(address).is_loopback

@@ -258,7 +258,7 @@ class Admission:
         of_key = None if own is not None and not visitor.is_secret else of_key
         if visitor.holder is not None and of_key is not None:
             wanted.append((f"sessions:key:{visitor.holder}", of_key, "key"))
-        if visitor.has_address and quotas.sessions_per_address is not None:
+        if quotas.sessions_per_address is not None and visitor.has_address:
             wanted.append((f"sessions:address:{visitor.address}", quotas.sessions_per_address, "address"))
         return wanted
 
