@@ -62,8 +62,7 @@ class HeardWord:
     text: str
     start_ms: int
     end_ms: int
-    confidence: float | None = None
-    """0 to 1, or None when the recogniser does not say."""
+    confidence: float | None = None  # 0 to 1, or None when the recogniser does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,9 @@ class Transcript:
     """Mean natural log probability of a token; 0 when the recogniser does not say."""
     words: tuple[HeardWord, ...] = ()
     """Its words with their times, from recognisers that know them."""
-    confidence: float | None = None
-    """0 to 1, or None when the recogniser does not say."""
+    confidence: float | None = None  # 0 to 1, or None when the recogniser does not say
+    unclear_below: float | None = None
+    """A lower `log_probability` of a word or two means that they were hardly said; None where nobody has measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,6 @@ HUM_MS = 800
 HUM_WORDS = 2
 """A hum is read as no more words than these."""
 
-UNCLEAR = -0.4
-"""Mean log probability of a token below which a word was hardly said. "Mhm", "mm" and "oh" of the embedded voice, which
-are read as "Homer", "Muller" and "Elf", have -0.42 to -0.74; of 167 single words read rightly three have less."""
-
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
 
@@ -94,6 +90,8 @@ class OverlapEvidence:
     loudness: Loudness = Loudness.UNKNOWN
     log_probability: float = 0.0
     """Mean log probability of a token of `text`, where the recogniser tells it: that of what is over."""
+    unclear_below: float | None = None
+    """A lower one means that the word was hardly said, with this recogniser; None where it is not known."""
 
 
 def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "") -> OverlapVerdict:
@@ -125,7 +123,10 @@ def _may_be_hum(evidence: OverlapEvidence, words: Sequence[str]) -> bool:
     if evidence.lasted_ms >= HUM_MS:
         return False
     if evidence.is_over:
-        return len(words) <= HUM_WORDS and evidence.log_probability < UNCLEAR
+        unclear_below = evidence.unclear_below
+        return (
+            len(words) <= HUM_WORDS and unclear_below is not None and evidence.log_probability < unclear_below
+        )
     return len(words) == 1
 
 

@@ -117,6 +117,7 @@ class Overlaps:
             heard_ms = self._hearing.position_ms - self._hearing.silence_ms
             overlap.lasted_ms = heard_ms - overlap.began.onset_ms
         is_over = utterance.is_paused and utterance.outcome is not None
+        outcome = utterance.outcome if isinstance(utterance.outcome, Transcript) else None
         evidence = OverlapEvidence(
             overlap.lasted_ms,
             utterance.text,
@@ -124,7 +125,8 @@ class Overlaps:
             is_over,
             self._echo.audible(utterance) if utterance.text else "",
             self._echo.loudness(utterance),
-            utterance.outcome.log_probability if isinstance(utterance.outcome, Transcript) else 0.0,
+            outcome.log_probability if outcome else 0.0,
+            outcome.unclear_below if outcome else None,
         )
         verdict = judge(evidence, self._context.policy, self._context.answer.text)
         if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):

@@ -38,6 +38,9 @@ _AROUND_MS = ((200, 200), (200, 1000), (0, 0))
 """Silence before and after the speech, at the first try and at the next ones. Of 202 single words and letters the first
 reads 35 wrongly, the second 37, and the more probable of both 30."""
 
+UNCLEAR_BELOW = -0.4
+"""Mean log probability of a token below which a word was hardly said, by `scripts/bench_hums.py`."""
+
 _PART_PAUSE_MS = 240
 
 _OVER_FRAMES = 3
@@ -64,6 +67,7 @@ class MoonshineModel:
     partial_every_samples = ms_to_samples(500, SPEECH_HZ)
     early_partial_samples = ms_to_samples(160, SPEECH_HZ)
     longest_samples = LONGEST_SAMPLES
+    unclear_below = UNCLEAR_BELOW
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

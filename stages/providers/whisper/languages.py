@@ -32,6 +32,7 @@ class LanguageReader:
     partial_every_samples = MultilingualModel.partial_every_samples
     early_partial_samples = MultilingualModel.early_partial_samples
     longest_samples = LONGEST_SAMPLES
+    unclear_below = MultilingualModel.unclear_below
 
     def __init__(self, models: Models, last: str | None = None) -> None:
         """`last` is what was spoken before, if that is known."""

@@ -20,7 +20,7 @@ from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, speech_span
 from stages.providers.whisper.segments import LONGEST_SAMPLES, Segment, next_stretch, read_on
-from stages.providers.whisper.text import NO_SPEECH, Reading, read, token_limit
+from stages.providers.whisper.text import NO_SPEECH, UNCLEAR_BELOW, Reading, read, token_limit
 from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
 
 MODEL_NAME = "whisper-tiny.en"
@@ -61,6 +61,7 @@ class WhisperModel:
 
     partial_every_samples = early_partial_samples = int(0.8 * SPEECH_HZ)
     longest_samples = LONGEST_SAMPLES
+    unclear_below = UNCLEAR_BELOW
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

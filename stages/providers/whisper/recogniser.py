@@ -43,6 +43,8 @@ class StretchModel(Protocol):
     """The same in the first `EARLY_S` of an utterance: two readings must agree before a caption is certain."""
     longest_samples: int
     """So much is read in one piece."""
+    unclear_below: float
+    """As `Transcript` has it."""
 
     def transcribe(
         self,
@@ -149,7 +151,8 @@ class EmbeddedRecognition:
             segments = await self._recogniser.worker.run(lambda: self._read(audio, most=1), priority=FINAL)
             known = segments or []
         return replace(
-            _transcript(known), language=getattr(self._model, "language", self._recogniser.language)
+            _transcript(known, self._model.unclear_below),
+            language=getattr(self._model, "language", self._recogniser.language),
         )
 
     def close(self) -> None:
@@ -233,7 +236,7 @@ def _agreed(before: Sequence[str], now: Sequence[str]) -> list[str]:
     return agreed
 
 
-def _transcript(segments: Sequence[Segment]) -> Transcript:
+def _transcript(segments: Sequence[Segment], unclear_below: float | None = None) -> Transcript:
     readings = [segment.reading for segment in segments]
     if not readings:
         return Transcript("", no_speech=1.0)
@@ -241,4 +244,5 @@ def _transcript(segments: Sequence[Segment]) -> Transcript:
         " ".join(reading.text for reading in readings if reading.text),
         no_speech=min(reading.no_speech for reading in readings),
         log_probability=min(reading.log_probability for reading in readings),
+        unclear_below=unclear_below,
     )

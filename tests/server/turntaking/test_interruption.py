@@ -131,7 +131,7 @@ def test_words_that_look_like_hums_take_it(text: str) -> None:
     assert judge(OverlapEvidence(500, text, 500, is_over=True), POLICY, ANSWER) is OverlapVerdict.INTERRUPT
 
 
-HUM = OverlapEvidence(500, "Homer,", 500, is_over=True, log_probability=-0.6)
+HUM = OverlapEvidence(500, "Homer,", 500, is_over=True, log_probability=-0.6, unclear_below=-0.4)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,11 @@ HUM = OverlapEvidence(500, "Homer,", 500, is_over=True, log_probability=-0.6)
     [
         (HUM, OverlapVerdict.DISMISS),
         (replace(HUM, text="Eh, her?"), OverlapVerdict.DISMISS),
+        (
+            replace(HUM, unclear_below=-0.7),
+            OverlapVerdict.INTERRUPT,
+        ),  # another recogniser is this sure of words
+        (replace(HUM, unclear_below=None), OverlapVerdict.INTERRUPT),  # nobody knows how sure this one is
         (replace(HUM, log_probability=-0.2), OverlapVerdict.INTERRUPT),  # somebody is called
         (replace(HUM, lasted_ms=900), OverlapVerdict.INTERRUPT),  # so long nobody hums
         (replace(HUM, text="Homer was here"), OverlapVerdict.INTERRUPT),
@@ -192,7 +197,7 @@ STOPS = {
 )
 def test_who_wants_silence_gets_it_however_unsure_the_recogniser_is(code: str, stop: str) -> None:
     policy = InterruptionPolicy(backchannels=WORDS[code].backchannels, commands=WORDS[code].commands)
-    unclear = OverlapEvidence(500, stop.title(), 500, is_over=True, log_probability=-2.0)
+    unclear = OverlapEvidence(500, stop.title(), 500, is_over=True, log_probability=-2.0, unclear_below=-0.4)
     assert judge(unclear, policy, ANSWER) is OverlapVerdict.INTERRUPT
     assert judge(replace(unclear, is_over=False), policy, ANSWER) is OverlapVerdict.INTERRUPT
 

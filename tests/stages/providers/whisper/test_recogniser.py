@@ -12,6 +12,7 @@ import pytest
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ProviderBusy, ProviderError
 from stages.ports import Partial
+from stages.providers.moonshine.model import MoonshineModel
 from stages.providers.whisper.model import WhisperModel
 from stages.providers.whisper.recogniser import PARTIAL, EmbeddedRecogniser, EmbeddedRecognition
 from stages.providers.whisper.text import bare
@@ -99,7 +100,9 @@ async def test_partials_come_while_one_speaks_and_grow_into_the_final(engine: Co
     async with recognising(engine) as recogniser:
         utterance = recogniser.open(partials.append)
         await listen(recogniser, utterance, voice(3000))
-        assert (await utterance.final()).text == "one two three four five six"
+        final = await utterance.final()
+        assert final.text == "one two three four five six"
+        assert final.unclear_below == WhisperModel.unclear_below != MoonshineModel.unclear_below
     assert partials == [
         Partial("one"),
         Partial("one two three", stable="one"),
