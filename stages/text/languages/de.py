@@ -106,7 +106,9 @@ _BEHIND_ARTICLES = "|".join(
 
 
 def _is_feminine(noun: str) -> bool:
-    return noun.endswith(("e", "ung", "heit", "keit", "ion", "tät", "schaft"))
+    return noun in ("Person", "Nacht", "Nummer", "Stadt", "Zahl", "Mail", "Tür", "Frau") or noun.endswith(
+        ("e", "ung", "heit", "keit", "ion", "tät", "schaft")
+    )
 
 
 def _agreed(words: str, number: int, noun: str) -> str:
@@ -182,7 +184,8 @@ LANGUAGE = Language(
         "$": Money("Dollar", "Dollar", "Cent", "Cent"), "US$": Money("US-Dollar", "US-Dollar", "Cent", "Cent"),
         "USD": Money("US-Dollar", "US-Dollar", "Cent", "Cent"), "£": Money("Pfund", "Pfund", "Penny", "Pence"),
         "GBP": Money("Pfund", "Pfund", "Penny", "Pence"), "CHF": Money("Franken", "Franken", "Rappen", "Rappen"),
-        "¥": Money("Yen", "Yen"), "₹": Money("Rupie", "Rupien"), "₩": Money("Won", "Won"), "₽": Money("Rubel", "Rubel"),
+        "¥": Money("Yen", "Yen"), "₹": Money("Rupie", "Rupien"), "₩": Money("Won", "Won"), "₽": Money("Rubel",
+        "Rubel"),
         "₺": Money("Lira", "Lira"), "zł": Money("Złoty", "Złoty"),
     },
     units={
@@ -208,7 +211,8 @@ LANGUAGE = Language(
         "Mio": "Millionen", "Mrd": "Milliarden", "k": "tausend",
     },
     abbreviations={
-        "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
+        "z. Zt.": "zurzeit", "z.Zt.": "zurzeit", "z. B.": "zum Beispiel", "z.B.": "zum Beispiel",
+        "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
         "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "inkl.": "inklusive",
         "MwSt.": "Mehrwertsteuer", "MwSt": "Mehrwertsteuer", "zzgl.": "zuzüglich",

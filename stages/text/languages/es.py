@@ -5,7 +5,8 @@ import re
 from stages.text.languages.language import Language, Money
 
 _ONES = (
-    "cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce", "trece",
+    "cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce",
+        "trece",
     "catorce", "quince", "dieciséis", "diecisiete", "dieciocho", "diecinueve", "veinte", "veintiuno", "veintidós",
     "veintitrés", "veinticuatro", "veinticinco", "veintiséis", "veintisiete", "veintiocho", "veintinueve",
 )  # fmt: skip
@@ -92,6 +93,17 @@ def _ordinal_form(words: str, mark: str, _front: str) -> str:
     return f"{words[:-1]}a" if "ª" in mark and words.endswith("o") else words
 
 
+_SHORT_DAYS = {
+    "lun": "lunes",
+    "mar": "martes",
+    "mié": "miércoles",
+    "jue": "jueves",
+    "vie": "viernes",
+    "sáb": "sábado",
+    "dom": "domingo",
+}
+
+
 LANGUAGE = Language(
     code="es",
     cardinal=cardinal,
@@ -116,11 +128,8 @@ LANGUAGE = Language(
     half=lambda noun: "media" if _is_feminine(re.sub(r"\W", "", noun)) else "medio",
     and_a_half=lambda number: f"{cardinal(number)} y medio",
     fractions={"1/3": "un tercio", "2/3": "dos tercios", "1/4": "un cuarto", "3/4": "tres cuartos"},
-    days={
-        "L": "lunes", "M": "martes", "X": "miércoles", "J": "jueves", "V": "viernes", "S": "sábado", "D": "domingo",
-        "lun": "lunes", "mar": "martes", "mié": "miércoles", "jue": "jueves", "vie": "viernes", "sáb": "sábado",
-        "dom": "domingo",
-    },
+    days={"L": "lunes", "M": "martes", "X": "miércoles", "J": "jueves", "V": "viernes", "S": "sábado",
+        "D": "domingo", **_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     emergencies="112|911|091|061|062|080|016",
     numbered={
         "p.": "página", "pp.": "páginas", "art.": "artículo", "fig.": "figura", "vol.": "volumen", "km": "kilómetro",
@@ -141,12 +150,14 @@ LANGUAGE = Language(
         "&": "y", "²": "al cuadrado", "³": "al cubo", "π": "pi", "=": "igual a", "+": "más",
     },
     months=(
-        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre",
+        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
+        "noviembre",
         "diciembre",
     ),
     money={
         "€": Money("euro", "euros", "céntimo", "céntimos"), "EUR": Money("euro", "euros", "céntimo", "céntimos"),
-        "$": Money("dólar", "dólares", "centavo", "centavos"), "US$": Money("dólar", "dólares", "centavo", "centavos"),
+        "$": Money("dólar", "dólares", "centavo", "centavos"), "US$": Money("dólar", "dólares", "centavo",
+        "centavos"),
         "USD": Money("dólar", "dólares", "centavo", "centavos"), "£": Money("libra", "libras", "penique", "peniques"),
         "GBP": Money("libra", "libras", "penique", "peniques"), "¥": Money("yen", "yenes"),
         "₹": Money("rupia", "rupias"), "₩": Money("won", "wones"), "₽": Money("rublo", "rublos"),
@@ -167,7 +178,8 @@ LANGUAGE = Language(
     },
     scales={"mil": "mil", "millones": "millones", "millón": "millón", "M": "millones", "k": "mil"},
     abbreviations={
-        "p. ej.": "por ejemplo", "p.ej.": "por ejemplo", "etc.": "etcétera", "Sr.": "señor", "Sra.": "señora",
+        "Ref.": "referencia", "ref.": "referencia", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo",
+        "etc.": "etcétera", "Sr.": "señor", "Sra.": "señora",
         "Srta.": "señorita", "Dr.": "doctor", "Dra.": "doctora", "D.": "don", "Dña.": "doña", "Ud.": "usted",
         "Uds.": "ustedes", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número", "nº": "número",
         "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "teléfono", "Tel.": "teléfono",

@@ -102,11 +102,24 @@ def _agreed(words: str, number: int, noun: str) -> str:
 
 
 def _ordinal_form(words: str, mark: str, _front: str) -> str:
+    if mark.startswith("nd"):
+        return "seconde" if mark == "nde" else "second"
     return "première" if words == "premier" and mark in ("re", "ère") else words
 
 
 def _half(noun: str) -> str:
     return f"{'une' if _is_feminine(re.sub('[^a-zé]', '', noun)) else 'un'} demi"
+
+
+_SHORT_DAYS = {
+    "lun": "lundi",
+    "mar": "mardi",
+    "mer": "mercredi",
+    "jeu": "jeudi",
+    "ven": "vendredi",
+    "sam": "samedi",
+    "dim": "dimanche",
+}
 
 
 LANGUAGE = Language(
@@ -132,10 +145,7 @@ LANGUAGE = Language(
     half=_half,
     and_a_half=lambda number: f"{cardinal(number)} et demi",
     fractions={"1/3": "un tiers", "2/3": "deux tiers", "1/4": "un quart", "3/4": "trois quarts"},
-    days={
-        "lun": "lundi", "mar": "mardi", "mer": "mercredi", "jeu": "jeudi", "ven": "vendredi", "sam": "samedi",
-        "dim": "dimanche",
-    },
+    days={**_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     numbered={"p.": "page", "pp.": "pages", "art.": "article", "fig.": "figure", "vol.": "volume", "km": "kilomètre"},
     singular_below=2,
     of_a_million="de",
@@ -148,7 +158,8 @@ LANGUAGE = Language(
         "hashtag": "hashtag", "out of": "sur", "is not": "n'est pas égal à",
     },
     signs={
-        "%": "pour cent", "‰": "pour mille", "≈": "environ", "≤": "au plus", "≥": "au moins", "→": "vers", "−": "moins",
+        "%": "pour cent", "‰": "pour mille", "≈": "environ", "≤": "au plus", "≥": "au moins", "→": "vers",
+        "−": "moins",
         "÷": "divisé par", "×": "fois", "±": "plus ou moins", "≠": "différent de", "№": "numéro",
         "√": "racine carrée de", "∞": "infini", "½": "un demi", "¼": "un quart", "¾": "trois quarts", "°": "degrés",
         "&": "et", "²": "au carré", "³": "au cube", "π": "pi", "=": "égale", "+": "plus",
@@ -183,7 +194,8 @@ LANGUAGE = Language(
         "milliard": "milliard", "M": "millions", "Md": "milliards", "Mds": "milliards", "k": "mille",
     },
     abbreviations={
-        "p. ex.": "par exemple", "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire", "etc.": "et cetera",
+        "Réf.": "référence", "réf.": "référence", "p. ex.": "par exemple", "p.ex.": "par exemple",
+        "c.-à-d.": "c'est-à-dire", "etc.": "et cetera",
         "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
         "Dr": "docteur", "Pr": "professeur", "av.": "avenue", "bd": "boulevard", "n°": "numéro", "N°": "numéro",
         "24h/24": "vingt-quatre heures sur vingt-quatre", "24/24": "vingt-quatre sur vingt-quatre",
@@ -194,7 +206,8 @@ LANGUAGE = Language(
     },
     ordinal_mark=r"(?:ère|er|re|ème|nde?|e)\b",
     scripts={
-        "CYRILLIC": "quelque chose en cyrillique", "GREEK": "quelque chose en grec", "CJK": "quelque chose en chinois",
+        "CYRILLIC": "quelque chose en cyrillique", "GREEK": "quelque chose en grec",
+        "CJK": "quelque chose en chinois",
         "ARABIC": "quelque chose en arabe", "HEBREW": "quelque chose en hébreu",
         "HIRAGANA": "quelque chose en japonais", "KATAKANA": "quelque chose en japonais",
         "HANGUL": "quelque chose en coréen", "": "quelque chose dans une autre écriture",

@@ -81,6 +81,17 @@ def _agreed(words: str, number: int, noun: str) -> str:
     return _one(noun) if number == 1 and noun.islower() and not _NO_NOUNS.fullmatch(noun) else words
 
 
+_SHORT_DAYS = {
+    "lun": "lunedì",
+    "mar": "martedì",
+    "mer": "mercoledì",
+    "gio": "giovedì",
+    "ven": "venerdì",
+    "sab": "sabato",
+    "dom": "domenica",
+}
+
+
 LANGUAGE = Language(
     code="it",
     cardinal=cardinal,
@@ -107,10 +118,7 @@ LANGUAGE = Language(
     half=lambda noun: "mezza" if re.sub(r"\W", "", noun).endswith("a") else "mezzo",
     and_a_half=lambda number: f"{cardinal(number)} e mezzo",
     fractions={"1/3": "un terzo", "2/3": "due terzi", "1/4": "un quarto", "3/4": "tre quarti"},
-    days={
-        "lun": "lunedì", "mar": "martedì", "mer": "mercoledì", "gio": "giovedì", "ven": "venerdì", "sab": "sabato",
-        "dom": "domenica",
-    },
+    days={**_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     emergencies="112|911|113|115|118",
     numbered={
         "p.": "pagina", "pp.": "pagine", "art.": "articolo", "fig.": "figura", "vol.": "volume", "km": "chilometro",
@@ -140,7 +148,8 @@ LANGUAGE = Language(
         "US$": Money("dollaro", "dollari", "centesimo", "centesimi"),
         "USD": Money("dollaro", "dollari", "centesimo", "centesimi"), "£": Money("sterlina", "sterline"),
         "GBP": Money("sterlina", "sterline"), "CHF": Money("franco svizzero", "franchi svizzeri"),
-        "¥": Money("yen", "yen"), "₹": Money("rupia", "rupie"), "₩": Money("won", "won"), "₽": Money("rublo", "rubli"),
+        "¥": Money("yen", "yen"), "₹": Money("rupia", "rupie"), "₩": Money("won", "won"), "₽": Money("rublo",
+        "rubli"),
     },
     units={
         "g": ("grammo", "grammi"), "kg": ("chilo", "chili"), "mg": ("milligrammo", "milligrammi"),
@@ -162,7 +171,8 @@ LANGUAGE = Language(
         "mln": "milioni", "mld": "miliardi", "k": "mila",
     },
     abbreviations={
-        "ad es.": "ad esempio", "Ad es.": "Ad esempio", "mln": "milioni", "mld": "miliardi",
+        "Rif.": "riferimento", "rif.": "riferimento", "ad es.": "ad esempio", "Ad es.": "Ad esempio",
+        "mln": "milioni", "mld": "miliardi",
         "Min.": "minimo", "Max.": "massimo", "Spett.": "spettabile", "Gent.ma": "gentilissima",
         "Gent.mo": "gentilissimo", "p. es.": "per esempio", "p.es.": "per esempio",
         "ecc.": "eccetera", "etc.": "eccetera",

@@ -76,7 +76,7 @@ class Language:
     """A pattern of the numbers for emergencies that are said digit by digit."""
     numbered: Mapping[str, str] = field(default_factory=dict)
     """Abbreviations in front of a number, with their dots."""
-    singular_below: int = 1
+    singular_below: int = 0
     """A number with decimals that is less than this has its noun in the singular."""
     of_a_million: str = ""
     """What stands between millions and what they are millions of."""

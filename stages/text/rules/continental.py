@@ -9,6 +9,10 @@ from stages.text.rules.quantities import Quantities
 from stages.text.rules.rule import Rule, alternatives, following, rule
 
 _BARE_NUMERAL = r"[IVX]{2,}|[VX]"
+_PARTS = (
+    "[Cc]apítulo|[Tt]omo|[Aa]cto|[Tt]ítulo|[Cc]hapitre|[Tt]ome|[Aa]cte|[Tt]itre|[Pp]artie|Kapitel|Teil|Akt|[Cc]apitolo|"
+    "[Aa]tto|[Tt]itolo|[Vv]olume|[Vv]olumen"
+)
 _CENTURY = "siglo|siglos|siècles?|secolo|Jahrhundert"
 
 
@@ -43,10 +47,18 @@ class _Said:
         """ "vingt et unième"."""
         return self._language.ordinal(numeral_value(match[1]))
 
+    def war(self, match: re.Match[str]) -> str:
+        """ "segunda guerra"."""
+        return f"{self._language.ordinal(numeral_value(match[1]))[:-1]}a"
+
+    def short_century(self, match: re.Match[str]) -> str:
+        """ "s. XX"."""
+        return f"siglo {self._language.cardinal(numeral_value(match[1]))}"
+
     def days(self, match: re.Match[str]) -> str:
         """ "Montag bis Freitag"."""
-        days = self._language.days
-        return f"{days[match['from']]} {self._language.words['to']} {days[match['to']]}"
+        first, last = (self._language.days[short] for short in (match["from"], match["to"]))
+        return f"{first} {self._language.words['to']} {last}"
 
     def dotted(self, match: re.Match[str]) -> str:
         """ "alle 14.30"."""
@@ -75,11 +87,27 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(rf"\b({_CENTURY}) ({NUMERAL})", say.numeral, "IVXL")
     yield rule(rf"(?<!\w)({_BARE_NUMERAL})(?:\.|e|ème|º|°)?(?= (?:{_CENTURY}))", say.century, "IVXL")
     letters = "IVXL"
-    yield rule(rf"\b((?:{language.rulers}))\s({NUMERAL}|[VX](?![\w'’]))\.?(?!\w)", say.ruler, letters)
-    yield rule(rf"\b([A-ZÀ-Ü][\w]*[a-zà-ü]) ({NUMERAL})(?!\w|[.]? (?:{_CENTURY}))", say.numeral, letters)
+    yield rule(rf"\b({_PARTS}) ({NUMERAL}|[IVX](?![\w'’]))", say.numeral, letters)
+    if language.code in ("es", "it"):
+        yield rule(r"(?<!\w)(I{1,3})(?= [Gg]uerra)", say.war, letters)
+        yield rule(
+            rf"(?<!\w)s\. ({NUMERAL})",
+            lambda match: f"siglo {language.cardinal(numeral_value(match[1]))}",
+            letters,
+        )
+    yield rule(
+        rf"\b((?:{language.rulers}))\s({NUMERAL}|[IVX](?![\w'’]|er\b)|I(?=er\b))(?:er|\.)?(?!\w)",
+        say.ruler,
+        letters,
+    )
+    yield rule(
+        rf"\b([A-ZÀ-Ü][\w]*[a-zà-ü]) ({NUMERAL})(?!\w|[.]? (?:{_CENTURY}|[Gg]uerra))", say.numeral, letters
+    )
     days = alternatives(language.days)
     until = rf"\.?(?:\s?[-–]\s?|\s{language.words['to']}\s)"
     yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)
+    between = r"(?:(?<=\dh)|(?<=\d h)|(?<=h\d\d)|(?<=:\d\d)|(?<=Uhr))"
+    yield rule(rf"{between}\s?[-–]\s?(?=\d{{1,2}}(?::\d\d|\s?h|\s?Uhr))", f" {language.words['to']} ", "-–")
     if language.code in ("es", "it"):
         front = r"(?:(?<=\blas )|(?<=lle )|(?<=\bore )|(?<=\ble ))"
         yield rule(rf"{front}(?P<hour>[012]?\d)\.(?P<minute>[0-5]\d)(?![\d.]*\d)", say.dotted, ".")

@@ -102,7 +102,8 @@ class Quantities:
         whole, decimals = self.parts(text)
         alone = whole == "1" and not decimals and not scale
         said = self._language.one(one) if alone and unit not in "%‰" else ""
-        said = said or (self.say(text) if decimals else self._language.counted(self.whole(whole)))
+        is_share = unit in "%‰" and self._language.code == "es"  # "veintiuno por ciento"
+        said = said or (self.say(text) if decimals or is_share else self._language.counted(self.whole(whole)))
         rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
         is_one = alone or attributed or (bool(decimals) and int(whole) < self._language.singular_below)
         return f"{said}{scale} {one if is_one else many}{rate}"
@@ -209,7 +210,7 @@ def rules(language: Language) -> Iterator[Rule]:
     )
     yield rule(
         rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){to})?{n}{flat}"
-        rf"(?:\s?(?P<scale>{alternatives(words)}|(?:{short})(?=[€$£])))?\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
+        rf"(?:\s?(?P<scale>{alternatives(words)}|(?:{short})(?=[€$£]))(?:\s(?:di|de))?)?\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
         said.money,
         any_sign,
     )
