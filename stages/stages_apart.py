@@ -19,6 +19,7 @@ from stageflow.events import show
 from stageflow.pipeline import Pipeline
 from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
+from stageflow.tools import Tool
 from stages.runtime.arrivals import Arrivals
 from stages.runtime.plug_in_loops import Line, loop_of, runs_apart
 
@@ -122,7 +123,7 @@ def _over(name: str, port: Any, here: Line) -> Any:
 def _function(name: str, function: Any, here: Line) -> Any:
     """A function of ours that may be called there: async, or one that gives an async iterator."""
     called = name.rpartition(".")[2]
-    if called in _KEEPS_OPEN:
+    if called in _KEEPS_OPEN and called != name:
         raise StageUsageError(
             f"{name} cannot be used by a stage that runs on an event loop of its own: give the stage `apart = False`"
         )
@@ -133,9 +134,19 @@ def _function(name: str, function: Any, here: Line) -> Any:
         made = function(*values, **named)
         if inspect.isasyncgen(made):
             return here.stream(lambda: cast("AsyncGenerator[Any, None]", made))
-        return here.of(made) if inspect.iscoroutine(made) else made
+        return here.of(made) if inspect.iscoroutine(made) else _tools_over(made, here)
 
     return call
+
+
+def _tools_over(value: Any, here: Line) -> Any:
+    """Tools of ours, for an agent that puts them into a registry of its own, or calls them itself."""
+    if isinstance(value, tuple):
+        return tuple(_tools_over(one, here) for one in value)
+    if not isinstance(value, Tool):
+        return value
+    before = value.before and _function(value.name, value.before, here)
+    return replace(value, function=_function(value.name, value.function, here), before=before)
 
 
 class _Service:
@@ -148,7 +159,9 @@ class _Service:
         if name.startswith("__"):
             raise AttributeError(name)
         found = getattr(self._service, name)
-        return _function(f"{self._name}.{name}", found, self._here) if inspect.isroutine(found) else found
+        if inspect.isroutine(found):
+            return _function(f"{self._name}.{name}", found, self._here)
+        return _tools_over(found, self._here)
 
 
 class _Sink:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -23,7 +24,7 @@ from stageflow.context import ContextSnapshot
 from stageflow.errors import StageFailed
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.testing import CollectingEventSink
-from stageflow.tools import ToolCall, ToolRegistry
+from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.ports import ModelCapabilities
 from stages.providers.apart import ModelApart
 from stages.providers.configured import configure
@@ -286,6 +287,38 @@ async def test_what_lives_on_our_loop_is_refused_there() -> None:
     async with plug_ins_apart():
         with pytest.raises(StageFailed, match=r"stt_provider\.open cannot be used .* `apart = False`"):
             await graph.run(ContextSnapshot(), ports=AudioPorts(stt_provider=ScriptedRecogniser("a")))
+
+
+@pytest.mark.parametrize("way", ["by itself", "own registry"])
+async def test_an_agent_apart_runs_tools_where_they_belong(way: str) -> None:
+    opened, threads = asyncio.Event(), set[int]()
+
+    async def book() -> str:
+        """Book a table."""
+        threads.add(threading.get_ident())
+        return "booked"
+
+    async def agent(ctx: StageContext) -> StageOutput:
+        registry = ctx.ports.tool_registry
+        await ctx.ports.send_token("")  # lets the tool run, later
+        if way == "by itself":
+            tool = registry.get("book")
+            await tool.before()
+            return StageOutput.ok(said=await tool.function())
+        result = await ToolRegistry(registry.tools).execute(ToolCall("1", "book"))
+        return StageOutput.ok(said=result.text)
+
+    async def send_token(_: str) -> None:
+        asyncio.get_running_loop().call_later(0.01, opened.set)
+
+    tools = ToolRegistry((replace(Tool.of(book), before=opened.wait),))
+    graph = stages_apart(Pipeline().with_stage("agent", agent)).build()
+    async with plug_ins_apart():
+        results = await graph.run(
+            ContextSnapshot(), ports=LLMPorts(send_token=send_token, tool_registry=tools)
+        )
+    assert results.data("agent") == {"said": "booked"}
+    assert threads == {threading.get_ident()}
 
 
 async def test_who_is_cancelled_does_not_wait() -> None:
