@@ -94,7 +94,7 @@ def _find(name: str, wanted: Kind | None) -> tuple[Kind, Configured]:
 
 
 async def _examine(kind: Kind, configured: Configured, arguments: argparse.Namespace) -> list[Finding]:
-    provider = await anyio.to_thread.run_sync(configured.make)
+    provider = await anyio.to_thread.run_sync(configured.provider.make_itself, configured.settings)
     terms = Terms(arguments.deadline, _secrets(configured))
     try:
         async with _opens(provider)() as one:
@@ -104,7 +104,7 @@ async def _examine(kind: Kind, configured: Configured, arguments: argparse.Names
     finally:
         await close(provider)
     if (gone := _unreachable(configured)) is not None and (kind != "stt" or hasattr(one, "open")):
-        made = await anyio.to_thread.run_sync(gone.make)
+        made = await anyio.to_thread.run_sync(gone.provider.make_itself, gone.settings)
         findings.append(await _finding(_opens(made), unreachable_check(kind, said), terms))
         await close(made)
     return findings

@@ -105,7 +105,9 @@ def load_configuration(
         found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
     if not wrong_parts:
-        found += _unconfirmed(known, crew, [*choice.providers.values(), *models.values()])
+        found += _unconfirmed(
+            known, crew, [*choice.providers.values(), *choice.given.values(), *models.values()]
+        )
     if settings is None or found:
         raise unusable(dict.fromkeys(found))
     return Configuration(settings, choice, crew, models, content, overrides)

@@ -175,10 +175,14 @@ class Provider:
         """What it declares that it can do; None for kinds that declare nothing."""
         return getattr(self.made_by, "capabilities", None)
 
+    def make_itself(self, settings: BaseModel) -> Any:
+        """Load it, to be used on the loop of who asks, wherever it runs in a server. May block."""
+        make = getattr(self.made_by, "from_settings", self.made_by)
+        return make() if self.settings is NoSettings and make is self.made_by else make(settings)
+
     def make(self, settings: BaseModel) -> Any:
         """Load it. May block."""
-        make = getattr(self.made_by, "from_settings", self.made_by)
-        made = make() if self.settings is NoSettings and make is self.made_by else make(settings)
+        made = self.make_itself(settings)
         if not goes_apart(self.kind, self.made_by, made):
             return made
         from stages.providers.apart import APART

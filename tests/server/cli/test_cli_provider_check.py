@@ -113,3 +113,29 @@ def test_what_cannot_be_checked(
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
     assert main(["providers", *words]) == 1
     assert complaint in capsys.readouterr().err
+
+
+HERE = """
+import threading
+from stages.testing.fakes import EchoModel
+
+class Here(EchoModel):
+    "A model that wants to be asked on the loop of the check."
+
+    interface = 1
+
+    async def stream(self, messages, **options):
+        assert threading.current_thread() is threading.main_thread()
+        async for event in super().stream(messages, **options):
+            yield event
+"""
+
+
+def test_what_runs_apart_in_a_server_is_checked_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is apart, its callers do not wait for what it does when it is cancelled: nobody would find it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "here_of_test.py").write_text(HERE)
+    assert main(["providers", "check", "here_of_test:Here"]) == 0
