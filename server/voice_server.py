@@ -131,10 +131,16 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
         if settings.record.dir is None:  # a replay has the loop of the session, and no other
             await stack.enter_async_context(plug_ins_apart())
         loading = load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
+        failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
             # The rest of the server is imported while the models are read.
             tasks.start_soon(anyio.to_thread.run_sync, partial(import_module, "server.app"))
-            providers = await stack.enter_async_context(loading)
+            try:
+                providers = await stack.enter_async_context(loading)
+            except Exception as error:  # noqa: BLE001  # raised below, and not in a group
+                failed = error
+        if failed is not None:
+            raise failed
         store = await stack.enter_async_context(open_store(settings.store))
         tools = await stack.enter_async_context(_operator_tools(configuration.crew))
         providers = replace(providers, operator_tools=tools)

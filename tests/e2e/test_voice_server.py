@@ -16,6 +16,7 @@ from server import Agent, Route, VoiceServer, tool
 from server.client.client import RealtimeClient
 from server.domain.errors import ConfigError
 from stageflow.tools import ToolCall
+from stages.errors import ProviderRejected
 from stages.testing.fakes import EchoModel, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
 
@@ -262,6 +263,18 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert done.stdout.strip() == "[]"
+
+
+async def test_what_cannot_be_loaded_is_told_as_it_was_raised() -> None:
+    class Unloadable(EchoModel):
+        interface = 1
+
+        def __init__(self, *settings: object) -> None:
+            raise ProviderRejected("no such model")
+
+    with pytest.raises(ProviderRejected, match="no such model"):
+        async with cheap(llm=Unloadable).listening(port=0):
+            pass
 
 
 NOT_AT_START = {
