@@ -61,8 +61,12 @@ class ModelStore:
     ) -> "ModelStore":
         """The store that `STAGEFLOW_VOICE_*` variables ask for, by default in the user's cache directory."""
         models = load_lock() if models is None else models
-        home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-        cache = environment.get(CACHE_VARIABLE) or Path(home) / "stageflow-voice" / "models"
+        cache = environment.get(CACHE_VARIABLE)
+        if not cache:  # whoever says where needs no home: a container's user may have none
+            home = (
+                environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+            )
+            cache = str(Path(home) / "stageflow-voice" / "models")
         wheels = environment.get(WHEELS_VARIABLE)
         own = {
             name: Path(directory).expanduser()

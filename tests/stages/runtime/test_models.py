@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pwd
 from importlib.metadata import version
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def test_the_members_of_a_model_lie_in_one_directory_of_its_wheel() -> None:
 )
 def test_the_environment_chooses_the_cache(environment: dict[str, str], cache: str) -> None:
     assert ModelStore.from_environment(environment).cache == Path(cache)
+
+
+def test_who_says_where_the_models_are_needs_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user of a container whom its system does not know."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    assert ModelStore.from_environment({"STAGEFLOW_VOICE_MODELS_DIR": "/models"}).cache == Path("/models")
 
 
 def test_the_environment_chooses_wheels_and_own_directories() -> None:
