@@ -184,7 +184,8 @@ class _Speaking:
                         await self._hear(utterance)
         except BaseExceptionGroup as several:
             # One of them failed; the others, if they are in there at all, were a consequence.
-            raise several.exceptions[0] from None
+            first = several.exceptions[0]
+            raise first from first.__cause__  # which is in the log, of a stage that the voice reads
         await self._sink(b"", self._format, 0, True, text=self._text.rest())
         if self._pieces and not self._text.samples:
             raise ProviderError("the voice gave no audio for a text with words in it")

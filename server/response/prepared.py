@@ -64,7 +64,8 @@ async def _spoken(voice: Synthesiser | UtteranceSynthesiser, text: str) -> Prepa
                     words += speech.words
     except BaseExceptionGroup as several:
         # One of the two failed, and the other as a consequence.
-        raise several.exceptions[0] from None
+        first = several.exceptions[0]
+        raise first from first.__cause__
     samples = np.concatenate(pieces)
     ms = samples_to_ms(len(samples), voice.rate_hz)
     return Prepared(text, samples.tobytes(), pcm16(voice.rate_hz), ms, tuple(words))

@@ -3,6 +3,7 @@
 from functools import partial
 
 import anyio
+import pytest
 
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline
@@ -19,6 +20,23 @@ async def longer(ctx: StageContext) -> StageOutput:
     async for token in ctx.inputs.stream("agent"):
         await ctx.stream.send(token.replace("two", "two and a half"))
     return StageOutput.ok()
+
+
+async def broken(ctx: StageContext) -> StageOutput:
+    """Has a fault."""
+    async for token in ctx.inputs.stream("agent"):
+        await ctx.stream.send(token)
+        raise KeyError(token)
+    return StageOutput.ok()
+
+
+def test_the_log_says_where_a_stage_of_ones_own_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("count")
+        await stage.wire.until(DONE)
+
+    play(lambda: Stage(COUNT, hook=lambda one: one.insert("broken", broken, between=("agent", "tts"))), story)
+    assert "stage 'broken' failed: KeyError at test_own_pipelines.py:" in caplog.text
 
 
 def filtered(pipeline: Pipeline) -> Pipeline:
