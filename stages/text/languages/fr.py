@@ -83,7 +83,7 @@ def _cents(whole: str, money: Money, cents: int) -> str:
 
 
 _FEMININE = re.compile(
-    "table|personne|heure|minute|seconde|semaine|fois|page|place|chambre|nuit|question|ligne|adresse|rue|carte|clé|"
+    "table|personne|heure|minute|seconde|semaine|fois|page|place|chambre|nuit|question|ligne|adresse|carte|clé|"
     "porte|ville|livre|roupie|tonne|kilocalorie|couleur|voiture|réponse|chose|lettre|partie|demande|commande|tasse|"
     "bouteille|cuillère|tranche|lampe|clef|langue|étape|photo|vidéo|pièce"
 )

@@ -70,8 +70,13 @@ _ORDERED = "piano|posto|secolo|giorno|anno|grado|livello|capitolo|articolo|comma
 _UNO = re.compile(r"z|s[^aeiou]|gn|ps|x|y")
 
 
+_MASCULINE = re.compile(
+    "(?:problem|programm|sistem|tem|schem|clim|diplom|dramm|pigiam|panoram|diagramm|telegramm)a"
+)
+
+
 def _one(noun: str) -> str:
-    if noun.endswith("a"):
+    if noun.endswith("a") and not _MASCULINE.fullmatch(noun):
         return "un'" if noun[0] in "aeiou" else "una"
     return "uno" if _UNO.match(noun) else "un"
 
