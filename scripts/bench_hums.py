@@ -38,7 +38,7 @@ HUMS = (
     "Hmm, hmm.", "Mm, mm.", "Mhm, mhm.", "Ooh.", "Mm?",
 )  # fmt: skip
 SPEEDS = (0.8, 1.0, 1.25)
-THRESHOLDS = (-0.2, -0.3, -0.4, -0.5, -0.6, -0.7, -0.8, -1.0, -1.2)
+THRESHOLDS = (-0.2, -0.3, -0.4, -0.5, -0.6, -0.7, -0.8, -1.0, -1.2, -1.3, -1.4, -1.6)
 
 
 @dataclass(frozen=True)

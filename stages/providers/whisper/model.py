@@ -151,6 +151,9 @@ class WhisperModel:
 class MultilingualModel(WhisperModel):
     """A model of several languages, told which of them is spoken."""
 
+    unclear_below = -1.3
+    """Of Whisper base: it is less sure of single words than tiny.en."""
+
     def __init__(self, engine: MultilingualEngine) -> None:
         super().__init__(engine)
         self._multilingual = engine

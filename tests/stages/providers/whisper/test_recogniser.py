@@ -13,7 +13,7 @@ from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ProviderBusy, ProviderError
 from stages.ports import Partial
 from stages.providers.moonshine.model import MoonshineModel
-from stages.providers.whisper.model import WhisperModel
+from stages.providers.whisper.model import MultilingualModel, WhisperModel
 from stages.providers.whisper.recogniser import PARTIAL, EmbeddedRecogniser, EmbeddedRecognition
 from stages.providers.whisper.text import bare
 from stages.runtime.logmel import Floats
@@ -102,7 +102,8 @@ async def test_partials_come_while_one_speaks_and_grow_into_the_final(engine: Co
         await listen(recogniser, utterance, voice(3000))
         final = await utterance.final()
         assert final.text == "one two three four five six"
-        assert final.unclear_below == WhisperModel.unclear_below != MoonshineModel.unclear_below
+        assert final.unclear_below == WhisperModel.unclear_below
+        assert len({model.unclear_below for model in (WhisperModel, MultilingualModel, MoonshineModel)}) == 3
     assert partials == [
         Partial("one"),
         Partial("one two three", stable="one"),
