@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from server.cli.listening_process import owners_of, started
+from server.cli.listening_process import is_python, owners_of, started
+from server.config.settings import is_loopback
 from server.domain.errors import ServerError
 from server.gateway.backstage import Unready
 
@@ -58,8 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     base = _base(arguments.url)
     is_draining = _ask(base, "/readyz").get("status") == Unready.DRAINING
     sessions = _sessions(base)
-    pid: int = arguments.pid or _owner_of(base)
+    pid: int = _owner_of(base) if arguments.pid is None else arguments.pid
     began = started(pid)
+    if began is None:  # nor may a number below 1, which stands for a group of processes, or for all of them
+        raise NotDrained(f"there is no process {pid}")
     if not is_draining:
         try:
             os.kill(pid, signal.SIGTERM)
@@ -71,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     return anyio.run(_wait, base, pid, began, sessions, arguments.timeout)
 
 
-async def _wait(base: str, pid: int, began: str | None, sessions: int, timeout_s: float | None) -> int:
+async def _wait(base: str, pid: int, began: str, sessions: int, timeout_s: float | None) -> int:
     with anyio.move_on_after(timeout_s):
-        while began is not None and started(pid) == began:
+        while started(pid) == began:
             left = await anyio.to_thread.run_sync(_sessions_left, base)
             if left != sessions:
                 sessions = left
@@ -101,12 +105,28 @@ def _base(url: str) -> str:
 
 
 def _owner_of(base: str) -> int:
+    """The process that listens there. Whoever passes requests on to a server answers as that does, and is not it."""
     parts = urlsplit(base)
-    pids = owners_of(parts.port or (443 if parts.scheme == "https" else 80))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if not _is_here(parts.hostname or "", port):
+        raise NotDrained(f"{base} is not on this machine: drain it there")
+    pids = owners_of(port)
     if len(pids) != 1:
         found = "several processes listen" if pids else "no process of yours listens"
         raise NotDrained(f"{base}: {found} at that port of this machine: name it by --pid")
-    return pids.pop()
+    pid = pids.pop()
+    if not is_python(pid):
+        raise NotDrained(f"{base}: process {pid}, which listens there, is no server: name that by --pid")
+    return pid
+
+
+def _is_here(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=ASK_S) as line:
+            own, other = line.getsockname()[0], line.getpeername()[0]
+    except OSError as error:
+        raise NotDrained(f"{host}:{port} cannot be reached: {error}") from error
+    return own == other or is_loopback(other)
 
 
 def _sessions(base: str) -> int:

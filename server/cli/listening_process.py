@@ -26,6 +26,14 @@ def started(pid: int) -> str | None:
     return None if state in "ZX" else fields[18]
 
 
+def is_python(pid: int) -> bool:
+    """Whether that process is one of Python's, as far as this user may see."""
+    try:
+        return os.readlink(_PROC / str(pid) / "exe").rpartition("/")[2].startswith(("python", "pypy"))
+    except OSError:
+        return False
+
+
 def _listening(table: Path, port: int) -> set[str]:
     """The numbers of the sockets."""
     try:
