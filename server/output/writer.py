@@ -45,7 +45,7 @@ WORTH_KEEPING = (
 """Events after which a session that is to go on elsewhere would be another."""
 
 
-class _ReadsTooSlowly(Exception):
+class ReadsTooSlowly(Exception):
     """Too much of the answer's audio is unread."""
 
 
@@ -123,12 +123,12 @@ class Writer:
                 pass
         except WireClosed:
             return None
-        except _ReadsTooSlowly:
+        except ReadsTooSlowly:
             return f"more than {self._allowed_unread_s:g} s of the answer's audio are unread"
         return "the client does not read what it is sent"
 
     async def send(self, event: Event) -> None:
-        """Send one event. Raises WireClosed."""
+        """Send one event. Raises WireClosed and ReadsTooSlowly."""
         if self._rest:
             await self._send_rest()
         before_bytes = self.sent_bytes
@@ -171,7 +171,7 @@ class Writer:
         with anyio.move_on_after(max(0.0, left_s)) as scope:
             await self._link.send(frame)
         if scope.cancelled_caught or left_s < 0.0:
-            raise _ReadsTooSlowly
+            raise ReadsTooSlowly
 
     async def _run_for_a_while(self) -> bool:
         """Whether every frame has left in time.

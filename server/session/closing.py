@@ -1,19 +1,24 @@
 """Why a session ends, and how its client is told."""
 
 import logging
+from contextlib import suppress
 
 import anyio
 
 from server.domain.errors import SessionOver
 from server.domain.events import Problem
+from server.domain.wire import WireClosed
 from server.output.link import Link, LinkState
-from server.output.writer import Writer
+from server.output.writer import ReadsTooSlowly, Writer
 from server.session.tasks import SessionTasks
 
 log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE_S = 2.0
 """How long saying good-bye may take."""
+
+LAST_WORDS_S = 1.0
+"""How much of that it may take to say why; the rest is for the close."""
 
 LEFT_WITHIN_S = 2.0
 """How long a client that is sent to another node may keep its connection."""
@@ -65,10 +70,12 @@ class Closing:
         return self._over.close_code if self._over else self._link.wire.close_code or 1000
 
     async def say_goodbye(self, writer: Writer) -> None:
-        """Tell the client, and close the connection. Not cancelled; it takes no longer than `CLOSE_DEADLINE_S`."""
+        """Tell the client, and close the connection, also where the client cannot be told. Not cancelled; it takes no
+        longer than `CLOSE_DEADLINE_S`."""
         over = self._over or SessionOver(1000, "")
         deadline_s = SLOW_DEADLINE_S if over.close_code == SLOW_CONSUMER else CLOSE_DEADLINE_S
         with anyio.move_on_after(deadline_s, shield=True):
             if over.error is not None:
-                await writer.send(Problem(over.error))
+                with suppress(WireClosed, ReadsTooSlowly), anyio.move_on_after(LAST_WORDS_S):
+                    await writer.send(Problem(over.error))
             await self._link.close(over.close_code, over.reason)

@@ -5,9 +5,10 @@ import json
 import anyio
 import pytest
 
+from server.domain.errors import ClientError, SessionOver
 from server.domain.wire import WireClosed
 from server.output.link import stop_hearing
-from server.session.closing import COME_BACK, see_off
+from server.session.closing import CLOSE_DEADLINE_S, COME_BACK, see_off
 from stages.testing.fakes import Conduct, Said
 from tests.support.stage import AUDIO, LONG, QueueWire, Stage, play, realtime, voice_v1
 
@@ -239,3 +240,26 @@ def test_a_client_that_has_come_back_by_then_is_not_sent_off_again() -> None:
         await second.until("response.done")
 
     play(lambda: Stage("It is noon.", grace_s=GRACE_S), story)
+
+
+@pytest.mark.parametrize("wire", [BrokenWire(), FullWire()])
+def test_a_session_whose_client_cannot_be_told_why_it_is_over_is_closed_all_the_same(
+    wire: BrokenWire | FullWire,
+) -> None:
+    why = ClientError("session_idle", "nothing was said for an hour")
+
+    async def story(stage: Stage) -> None:
+        stage.wire = wire
+        stage.session.link.wire = wire
+        await wire.until("session.created")
+        if isinstance(wire, BrokenWire):
+            wire.takes = 0
+        else:
+            wire.last = "error"
+        stage.session.end(SessionOver(1001, "session idle", error=why))
+        await anyio.sleep(CLOSE_DEADLINE_S)
+        assert wire.closed == (1001, "session idle")
+        with pytest.raises(WireClosed):
+            await stage.session.attach(QueueWire(), None, None)
+
+    play(lambda: Stage("Hello."), story)
