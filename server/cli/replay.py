@@ -9,6 +9,7 @@ from pathlib import Path
 
 from server.cli.replayed import replay_file
 from server.journal.file import read_journal
+from server.journal.origin import other_origin
 from server.journal.replaying import Replayed
 from server.journal.tracing import timeline
 from server.journal.written_test import write_test
@@ -53,6 +54,8 @@ def _told(result: Replayed) -> int:
     journal = result.journal
     if lines := result.differences:
         print("\n".join(lines))
+        if origin := other_origin(journal.setup):
+            print(origin)
         return 1
     length_s = journal.times_s[journal.turns - 1] - journal.times_s[0] if journal.turns else 0.0
     print(f"the same, bit by bit: {len(journal.told)} frames in {length_s:.1f} s")

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from server.cli.targets import find_server, put_here_on_path
+from server.domain.errors import ServerError
 from server.journal.answers import Faults
 from server.journal.door import Door
-from server.journal.file import read_journal
+from server.journal.file import JournalError, read_journal
+from server.journal.origin import other_origin
 from server.journal.replaying import Replayed, no_collections, replay
 from server.journal.setup import make_session
 
@@ -18,7 +20,17 @@ def replay_file(path: Path, app: str | None = None, faults: Faults | None = None
     providers fail as they did not then. Blocks; in a thread without a running loop. Raises JournalError."""
     with no_collections():
         journal = read_journal(path)
-        return replay(journal, partial(_converse, journal.setup, _hook(app)), faults)
+        converse = partial(_converse, journal.setup, _hook(app))
+        try:
+            return replay(journal, converse, faults)
+        except ServerError:
+            raise
+        except Exception as error:  # a session raises nothing: the record does not fit this code
+            if origin := other_origin(journal.setup):
+                raise JournalError(
+                    f"{path} cannot be replayed: {origin}; {type(error).__name__}: {error}"
+                ) from error
+            raise
 
 
 def _hook(app: str | None) -> Any:

@@ -17,6 +17,7 @@ from server.domain.ids import Ids
 from server.journal.chance import SEED_BYTES, seeded
 from server.journal.file import SessionFile, Writer
 from server.journal.loops import FollowedLoop
+from server.journal.origin import code_version
 from server.journal.recording import recording
 from server.journal.sessions import DoorSession
 from server.journal.setup import Beginning, Live, make_session, setup_of
@@ -64,6 +65,7 @@ class Recorder:
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(self._dir, os.W_OK):
             raise PermissionError("no permission")
+        code_version()  # reads files, and is known to all sessions from now on
         return len(list(self._dir.glob(f"*{SUFFIX}")))
 
     async def close(self) -> None:

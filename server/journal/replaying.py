@@ -194,10 +194,12 @@ def no_collections() -> Iterator[None]:
 def _abandon(loop: FollowedLoop, clock: RecordedClock, task: asyncio.Task[None]) -> None:
     """End what the record has not ended."""
     clock.goes_on_for(_FAREWELL_TURNS)
-    task.cancel()
-    with suppress(RecordOver, asyncio.CancelledError):
-        loop.run_until_complete(task)
-    with suppress(RecordOver):
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    asyncio.set_event_loop(None)
-    loop.close()
+    try:
+        task.cancel()
+        with suppress(RecordOver, asyncio.CancelledError):
+            loop.run_until_complete(task)
+        with suppress(RecordOver):
+            loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

@@ -23,6 +23,7 @@ from server.domain.voice_events import ProviderUse
 from server.domain.wire import Wire
 from server.journal.door import Door
 from server.journal.file import JournalError
+from server.journal.origin import code_version
 from server.journal.seams import (
     DoorModel,
     DoorRecogniser,
@@ -92,6 +93,7 @@ def setup_of(sources: SessionSources, beginning: Beginning, seed: bytes) -> dict
     hook = crew.hook
     return {
         "format": _FORMAT,
+        "code": code_version(),
         "seed": seed,
         "settings": {name: getattr(settings, name) for name in _KEPT}
         | {name: getattr(settings, name).model_dump() for name in _GROUPS},
