@@ -159,7 +159,8 @@ class Admission:
         if await self._store.spend(key, self._wrong_keys, 1, now):
             return
         if wait_s := await self._store.spend(key, self._wrong_keys, 0, now):
-            log.warning("too many wrong keys from %s: it waits for %.0f s", address or "no address", wait_s)
+            seconds = math.ceil(wait_s)  # as its answers say
+            log.warning("too many wrong keys from %s: it waits for %d s", address or "no address", seconds)
 
     async def admit(self, visitor: Visitor, seat: str) -> Page | None:
         """Keep a place for the session that is being opened, under the name `seat`, or say why there is none."""

@@ -104,6 +104,16 @@ async def test_an_address_with_too_many_wrong_keys_waits(caplog: pytest.LogCaptu
     assert await door.admission.turned_away(FAR) is None
 
 
+async def test_a_wait_of_less_than_a_second_is_told_as_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    door = Door(wrong_keys_per_min=200)
+    for _ in range(200):
+        await door.admission.note_wrong_key(FAR)
+    assert told(await door.admission.turned_away(FAR)) == (429, "too_many_wrong_keys", "1")
+    assert [record.message for record in caplog.records] == [
+        f"too many wrong keys from {FAR}: it waits for 1 s"
+    ]
+
+
 async def test_this_machine_is_counted_but_never_locked_out() -> None:
     door = Door(wrong_keys_per_min=1, sessions_per_address=1)
     for seat in "abc":
