@@ -150,5 +150,5 @@ def _ask(base: str, path: str) -> dict[str, Any]:
             except ValueError:
                 told = None
     except (OSError, ValueError) as error:
-        raise NotDrained(f"{base} cannot be reached: {error}") from error
+        raise NotDrained(f"{base} cannot be reached: {getattr(error, 'reason', error)}") from error
     return told if isinstance(told, dict) else {}

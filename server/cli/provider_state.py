@@ -55,7 +55,8 @@ def fetch(url: str, api_key: str | None) -> str:
         needs = "; it wants a key: --api-key" if error.code == 401 else ""
         raise ProviderFault([f"--url: the server answered HTTP {error.code}{needs}"]) from error
     except (OSError, ValueError) as error:
-        raise ProviderFault([f"--url: {address.netloc} cannot be reached: {error}"]) from error
+        why = getattr(error, "reason", error)  # an URLError says `<urlopen error …>` around it
+        raise ProviderFault([f"--url: {address.netloc} cannot be reached: {why}"]) from error
 
 
 def lines_of(page: str) -> Iterator[str]:

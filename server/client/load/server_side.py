@@ -195,7 +195,7 @@ def fetch_page(url: str, api_key: str | None) -> Page:
         error.close()
         raise ServerError(f"no metrics at {url}: HTTP {error.code}") from error
     except (OSError, ValueError) as error:
-        raise ServerError(f"no metrics at {url}: {error}") from error
+        raise ServerError(f"no metrics at {url}: {getattr(error, 'reason', error)}") from error
     if not page:
         raise ServerError(f"no metrics at {url}: the page has none that are known")
     return page
