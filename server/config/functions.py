@@ -34,7 +34,8 @@ def tool(
 ) -> F | Callable[[F], F]:
     """Mark a function as a tool, and say what a call of it does to the world: `none`, `idempotent` or `irreversible`.
     The function stays what it is; one that is not async is called in a thread, another on an event loop beside that of
-    all sessions, unless `apart` is False. Raises ToolDeclarationError."""
+    all sessions, unless `apart` is False. A call fails after `timeout_s`, and in an answer after `AgentLimits.tool_s`
+    (15 s) at the latest. Raises ToolDeclarationError."""
 
     def mark(marked: F) -> F:
         marked.apart = apart  # type: ignore[attr-defined]  # what `runs_apart` asks for
