@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     try:
         choices = _choices(arguments)
-        _check(arguments.host, choices)
+        _check(arguments.host, None if arguments.plain else arguments.address, choices)
     except ProviderFault as fault:
         for line in fault.faults:
             print(f"models-tier: {line}", file=sys.stderr)
@@ -80,7 +80,7 @@ def _choices(arguments: argparse.Namespace) -> list[EngineChoice]:
     return choices
 
 
-def _check(host: str, choices: Sequence[EngineChoice]) -> None:
+def _check(host: str, address: str | None, choices: Sequence[EngineChoice]) -> None:
     """Raises ProviderFault with all that is wrong, before anything is started."""
     faults = list[str]()
     if not choices:
@@ -89,6 +89,9 @@ def _check(host: str, choices: Sequence[EngineChoice]) -> None:
         faults.append(
             f"--host {host} can be reached by others: set {KEY_VARIABLE} to a key, which they must have"
         )
+    if address is not None and not os.environ.get(KEY_VARIABLE):
+        # Where Serve runs already, it listens where it was told to then, whatever our host is.
+        faults.append(f"--address {address}: others can reach a cluster: set {KEY_VARIABLE} to a key")
     for choice in choices:
         if choice.use == "remote":
             faults.append(f"--{choice.kind} remote: the tier would ask a tier")

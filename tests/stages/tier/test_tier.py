@@ -198,6 +198,7 @@ async def test_a_provider_that_breaks_ends_its_own_stream() -> None:
         (["--stt", "remote", "--tts", "none"], "the tier would ask a tier"),
         (["--stt", "embeded", "--tts", "none"], "Did you mean 'embedded'?"),
         (["--host", "0.0.0.0"], "set MODEL_TIER_KEY"),
+        (["--address", "127.0.0.1:6379"], "set MODEL_TIER_KEY"),
         (["--stt", "soniox_turns", "--tts", "none"], "finds the ends of turns itself"),
         (["--config", "/nowhere.toml"], "--config: "),
     ],
