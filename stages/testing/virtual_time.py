@@ -12,7 +12,10 @@ import asyncio
 import math
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from functools import wraps
+from heapq import heappush
+from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -43,21 +46,53 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     now_s = 0.0
     turns = 0
+    next_s: Callable[[], float]
+    """When the next timer rings. Added up from waits, it would be a hair off, by how many others wait meanwhile."""
 
     def select(self, timeout: float | None = None) -> Any:
         self.turns += 1
         if timeout is None or timeout >= _FOREVER_S:
             raise StalledError("every task waits, and no timer is set")
-        self.now_s += max(timeout, 0.0)
+        if timeout > 0:
+            self.now_s = max(self.now_s, self.next_s())
         return []  # nothing can have happened outside; to ask the system costs more than a frame's journey is worth
+
+
+class _Timer(asyncio.TimerHandle):
+    """Rings after those that were set before it for the same time: a heap alone keeps no order among equals, and who
+    is first would depend on who else waits."""
+
+    __slots__ = ("_number",)
+    _scheduled: bool
+    _when: float
+
+    def __init__(self, number: int, *given: Any) -> None:
+        super().__init__(*given)
+        self._number = number
+
+    def __lt__(self, other: Any) -> bool:
+        return (self._when, self._number) < (other._when, other._number)
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An asyncio event loop in virtual time, which begins at zero seconds."""
 
+    _scheduled: list[_Timer]  # the loop's own heap
+
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        self._jumping.next_s = lambda: self._scheduled[0].when()
+        self._timers = count()
+
+    def call_at(  # type: ignore[override]  # the same, without the types of what is passed on
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Have a timer ring at this time, after all that were set for the same."""
+        timer = _Timer(next(self._timers), when, callback, args, self, context)
+        heappush(self._scheduled, timer)
+        timer._scheduled = True  # noqa: SLF001  # as the loop does, so that it counts those that are cancelled
+        return timer
 
     @property
     def _clock_resolution(self) -> float:

@@ -85,3 +85,30 @@ def test_errors_come_out_as_they_are() -> None:
 async def test_the_decorator_keeps_parameters(delay_s: int) -> None:
     await anyio.sleep(delay_s)
     assert anyio.current_time() == delay_s
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_timers_of_one_time_ring_in_the_order_in_which_they_were_set(others: int) -> None:
+    async def rung() -> list[int]:
+        loop, order = asyncio.get_running_loop(), list[int]()
+        for one in range(others):
+            loop.call_at(0.2 + one * 0.1, order.append, -1)
+        for one in range(9):
+            loop.call_at(6.68, order.append, one)
+            loop.call_at(7.0 + one, order.append, -1).cancel()
+        await anyio.sleep(10)
+        return [one for one in order if one >= 0]
+
+    assert run_virtual(rung) == [*range(9)]
+
+
+@pytest.mark.parametrize("others", [(), (0.06,)])
+def test_it_is_as_late_as_was_asked_for_whoever_else_waits(others: tuple[float, ...]) -> None:
+    async def time() -> float:
+        loop = asyncio.get_running_loop()
+        for at_s in others:
+            loop.call_at(at_s, int)
+        await anyio.sleep(0.87)
+        return loop.time()
+
+    assert run_virtual(time) == 0.87
