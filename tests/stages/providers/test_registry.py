@@ -26,6 +26,7 @@ from stages.ports import RecogniserCapabilities
 class Mine:
     """Hears nothing."""
     interface = 1
+    apart = False
     capabilities = RecogniserCapabilities()
     rate_hz = 16000
     class Settings(BaseModel):
