@@ -48,7 +48,7 @@ APART = " ".join(f"--ignore={path}" for path in ("tests/e2e", "tests/web", *RAND
 ENDINGS = [
     f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= {APART}",
     "coverage: report went on: report --fail-under=90",
-    "sockets: tests went on: -m pytest tests/e2e tests/web",
+    "sockets: tests went on: -m pytest -n 2 --dist loadfile tests/e2e tests/web",
     f"random: tests went on: -m pytest -n 2 {' '.join(RANDOM)}",
     "clients: clients went on: ",
 ]
