@@ -54,11 +54,11 @@ class ReplayRing:
         """Of the newest frame; 0 before the first."""
 
     def append(self, frame: Frame, now: float) -> None:
-        """The next frame was made at `now`."""
+        """The next frame was made at `now`; one that is larger than the ring is not kept, nor what was before it."""
         self.last_seq += 1
         self._frames.append((now, frame))
         self._bytes += len(frame)
-        while self._bytes > self._max_bytes or now - self._frames[0][0] > self._max_s:
+        while self._frames and (self._bytes > self._max_bytes or now - self._frames[0][0] > self._max_s):
             self._bytes -= len(self._frames.popleft()[1])
 
     def after(self, seq: int) -> list[Frame] | None:
