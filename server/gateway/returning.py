@@ -231,11 +231,10 @@ class Returns:
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
         for kept in tuple(self._kept.values()):
+            mine = _write_ticket(kept.of_node(self.node))
             for key in tuple(kept.token_keys):
                 if key in kept.token_keys:  # else another node has it meanwhile
-                    await self._store.write(
-                        key, _write_ticket(kept.of_node(self.node)), self._lease_s, self._now()
-                    )
+                    await self._store.write(key, mine, self._lease_s, self._now())
 
     async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
@@ -264,6 +263,8 @@ class Returns:
             token = kept.ticket.offer()
             await self._publish(kept, token, claim.token)
             session = kept.session
+            if self._kept.get(session.id) is not kept:
+                raise try_again()  # meanwhile it was left to another node, or is over
             greeting = kept.dialect.resumed(ResumeOffer(token, self.grace_s), session.link.received_events)
             try:
                 before = await session.attach(wire_of(kept.ticket.confirm), claim.last_seq, greeting)
@@ -291,9 +292,8 @@ class Returns:
             await self._store.take(key, self._now())
             kept.token_keys.remove(key)
         kept.token_keys.append(_key(token))
-        await self._store.write(
-            _key(token), _write_ticket(kept.of_node(self.node)), self._lease_s, self._now()
-        )
+        mine = _write_ticket(kept.of_node(self.node))
+        await self._store.write(_key(token), mine, self._lease_s, self._now())
 
 
 def _key(token: str) -> str:

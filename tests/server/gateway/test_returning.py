@@ -90,3 +90,36 @@ def test_a_token_that_is_used_up_opens_nothing_when_its_node_is_dead_either() ->
             tasks.cancel_scope.cancel()
 
     play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
+
+
+def test_who_comes_back_while_the_session_is_left_to_another_node_is_told_to_come_again() -> None:
+    class Leaving(MemoryStore):
+        """Leaves the session as soon as it is told of the token that is offered next."""
+
+        writes = 0
+
+        async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+            await super().write(key, value, lease_s, now)
+            self.writes += 1
+            if self.writes == 2:
+                await returns.leave(returns.forget(session_id))
+
+    store, session_id = Leaving(), ""
+    returns = Returns(store, node="node_1", grace_s=30, lease_s=60, now=anyio.current_time)
+
+    async def story(stage: Stage) -> None:
+        nonlocal session_id
+        session_id = stage.session.id
+        ticket, dialect, second = ResumePass(), voice_v1(SessionConfig()), QueueWire()
+        assert isinstance(dialect, ResumableDialect)
+        await stage.wire.until("x_voices")
+        shown = ticket.offer()
+        async with returns.keep(stage.session, dialect, ticket, shown, None):
+            with pytest.raises(NotResumed) as refused:
+                await returns.attach(ResumeClaim(len(stage.wire.seen), shown), None, lambda heard: second)
+            assert refused.value.close_code == TRY_AGAIN
+            assert second.seen == []
+            other = Returns(store, node="node_2", grace_s=30, lease_s=60, now=anyio.current_time)
+            assert await other.elsewhere(shown, None) == Ticket(session_id, "", "")
+
+    play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
