@@ -119,7 +119,11 @@ def _is_local(host: str) -> bool:
 
 def _run_plain(arguments: argparse.Namespace, choices: Sequence[EngineChoice]) -> int:
     engines: dict[str, Engine] = {choice.kind: Engine.load(choice) for choice in choices}
-    anyio.run(partial(_serve_plain, engines, arguments))
+    try:
+        anyio.run(partial(_serve_plain, engines, arguments))
+    except OSError as error:  # the port is taken, or the address is not ours
+        print(f"models-tier: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -164,13 +168,18 @@ def _run_on_ray(arguments: argparse.Namespace, choices: Sequence[EngineChoice]) 
     return 0
 
 
+def url_here(host: str, port: int) -> str:
+    """Where a tier that listens there is reached from this machine."""
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+
+
 def _introduce(host: str, port: int, kinds: Sequence[str]) -> None:
     """Say what to write into a server's file, as the tier itself tells it."""
-    here = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     key = os.environ.get(KEY_VARIABLE)
     print("models-tier: ready. In stageflow-voice.toml:")
     for kind in kinds:
-        url = f"ws://{here}:{port}"
+        url = url_here(host, port)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         with connect(f"{url}/v1/{kind}", additional_headers=headers, compression=None) as tier:
             hello = TIERS.validate_json(tier.recv())

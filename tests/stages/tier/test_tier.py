@@ -1,6 +1,7 @@
 """The tier by itself: who is let in, what it answers, what it does with what it does not understand."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from stages.errors import ProviderBusy
 from stages.providers.remote.stt import RemoteRecogniser, RemoteRecogniserSettings
 from stages.testing.fakes import ScriptedVoice
 from stages.testing.servers.coded import CodedWords
-from stages.tier.__main__ import main
+from stages.tier.__main__ import main, url_here
 from stages.tier.asgi import EngineApp, Event
 from stages.tier.engine import Engine, EngineChoice
 from stages.tier.plain import serving
@@ -212,3 +213,23 @@ def test_what_cannot_be_served_is_said_before_anything_starts(
     monkeypatch.delenv("MODEL_TIER_KEY", raising=False)
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--plain", "--stt", "scripted", "--tts", "none", "--port", port]) == 1
+    assert "models-tier: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "ws://127.0.0.1:8500"),
+        ("0.0.0.0", "ws://127.0.0.1:8500"),
+        ("::", "ws://127.0.0.1:8500"),
+        ("::1", "ws://[::1]:8500"),
+    ],
+)
+def test_where_it_is_reached_from_this_machine(host: str, url: str) -> None:
+    assert url_here(host, 8500) == url
