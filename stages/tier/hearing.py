@@ -7,11 +7,17 @@ from anyio.abc import TaskGroup
 
 from stages.errors import ErrorKind, ProviderError, ProviderRejected
 from stages.ports import Partial, Recogniser, Recognition
-from stages.providers.remote.wire import HEARERS, Close, Final, Guess, Heard, Listen, audio_of
+from stages.providers.remote.wire import (
+    HEARERS,
+    MAX_UTTERANCES,
+    Close,
+    Final,
+    Guess,
+    Heard,
+    Listen,
+    audio_of,
+)
 from stages.tier.outbox import Channel, Outbox, converse
-
-MAX_UTTERANCES = 8
-"""Open on one stream; a conversation has two at the most."""
 
 
 @dataclass(slots=True)

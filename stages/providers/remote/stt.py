@@ -5,7 +5,8 @@ Theory of operation
 A `HearingWire` is one session's connection and all utterances on it. The tier reads whole utterances and may be asked
 for the text again after more audio, as a recogniser in this process. When the connection is lost, as when a replica of
 the tier dies, the next one is sent every utterance that is open from its beginning, and the question that has no
-answer: whoever waits for a text waits a little longer, and gets the same text.
+answer: whoever waits for a text waits a little longer, and gets the same text. So it is with an utterance that is
+begun while the tier has as many as it takes: it is sent when another is over.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from stages.errors import ErrorKind, ProviderError
 from stages.ports import Partial, RecogniserCapabilities, SpeechHints, Transcript
 from stages.providers.remote.settings import NAME, RemoteSettings, check_hello
 from stages.providers.remote.wire import (
+    MAX_UTTERANCES,
     TIERS,
     Close,
     Drop,
@@ -113,30 +115,50 @@ class HearingWire:
         self.settings = settings
         self.socket = ProviderSocket(settings.endpoint("stt"), self)
         self._live: dict[int, RemoteRecognition] = {}
+        self._told: set[int] = set()
+        """Those of them that the tier has, or will have with the next connection; the others wait."""
         self._numbers = count(1)
 
     def begin(self, utterance: "RemoteRecognition") -> int:
-        """Hear this one too; gives its number."""
+        """Hear this one too, now or when another is over; gives its number."""
         self.socket.want()
         number = next(self._numbers)
         self._live[number] = utterance
+        if len(self._told) < MAX_UTTERANCES:
+            self._told.add(number)
         return number
 
     def end(self, number: int) -> None:
         """Be done with it, if it is not over."""
-        if self._live.pop(number, None) is not None:
-            self.tell(Close(id=number))
+        if self._live.pop(number, None) is None:
+            return
+        self.tell(Close(id=number))
+        self._told.discard(number)
+        waiting = next((number for number in self._live if number not in self._told), None)
+        if waiting is not None and len(self._told) < MAX_UTTERANCES:
+            self._told.add(waiting)
+            self.socket.send(*self._live[waiting].again())
+
+    def has_told(self, number: int) -> bool:
+        """Whether the utterance does not wait for others."""
+        return number in self._told
 
     def tell(self, message: Listen | Final | Drop | Close) -> None:
-        """Say it, or leave it to `greet`."""
-        self.socket.send(message.model_dump_json())
+        """Say it, or leave it to `greet`, or to the end of another utterance."""
+        if message.id in self._told:
+            self.socket.send(message.model_dump_json())
+
+    def hear(self, number: int, samples: Samples) -> None:
+        """The same for audio."""
+        if number in self._told and self.socket.state is SocketState.OPEN:
+            self.socket.send(audio_message(number, samples))
 
     # --- the socket's view ---
 
     def greet(self) -> Iterable[Message]:
-        """Every open utterance from its beginning, and the question without an answer."""
-        for utterance in self._live.values():
-            yield from utterance.again()
+        """Every utterance that does not wait, from its beginning, and the question without an answer."""
+        for number in sorted(self._told):
+            yield from self._live[number].again()
 
     def receive(self, message: Message) -> None:
         """Hand on what it says to the utterance that it is of, if that is still open."""
@@ -207,7 +229,8 @@ class RemoteRecognition:
                 wire.tell(Drop(id=self._number))
         if not self._answered.is_set():
             late = fault(NAME, ErrorKind.TIMEOUT, f"no text in {self._final_s:g} s")
-            wire.socket.give_up(late)
+            if wire.has_told(self._number):
+                wire.socket.give_up(late)
             raise late
         return self._result()
 
@@ -259,5 +282,4 @@ class RemoteRecognition:
 
     def _send(self, wire: HearingWire, samples: Samples) -> None:
         self._audio.push(samples)
-        if wire.socket.state is SocketState.OPEN:
-            wire.socket.send(audio_message(self._number, samples))
+        wire.hear(self._number, samples)

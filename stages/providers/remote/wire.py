@@ -25,6 +25,9 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_TEXT_CHARS = 20_000
 """Of one piece of text."""
 
+MAX_UTTERANCES = 8
+"""Open at a recogniser on one connection; a client that has more lets them wait."""
+
 _NUMBER = struct.Struct("<I")
 
 Number = Annotated[int, Field(ge=0, lt=1 << 32)]

@@ -14,7 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stages.errors import ProviderBusy
+from stages.ports import Recognition
 from stages.providers.remote.stt import RemoteRecogniser, RemoteRecogniserSettings
+from stages.providers.remote.wire import MAX_UTTERANCES
 from stages.testing.fakes import ScriptedVoice
 from stages.testing.servers.coded import CodedWords
 from stages.tier.__main__ import main, url_here
@@ -233,3 +235,22 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
 )
 def test_where_it_is_reached_from_this_machine(host: str, url: str) -> None:
     assert url_here(host, 8500) == url
+
+
+async def test_a_session_that_has_many_utterances_open_gets_the_text_of_each() -> None:
+    async with tier() as url:
+        recogniser = RemoteRecogniser(RemoteRecogniserSettings(url=url, api_key=SecretStr(KEY)))
+        async with recogniser.session() as hearing:
+            utterances = [hearing.open() for _ in range(MAX_UTTERANCES + 4)]
+            texts = list[str]()
+
+            async def read(utterance: Recognition) -> None:
+                texts.append((await utterance.final()).text)
+                utterance.close()
+
+            for utterance in utterances:
+                utterance.push(CODED.samples())
+            async with anyio.create_task_group() as tasks:
+                for utterance in utterances:
+                    tasks.start_soon(read, utterance)
+            assert texts == [SENTENCE] * len(utterances)
