@@ -104,7 +104,9 @@ class App:
 
     async def take(self, settings: Settings, providers: Providers, crew: Crew) -> None:
         """Have new sessions use these; running ones go on with theirs. Raises ConfigError, and then nothing changes."""
-        self._reception.sources = sources = self._sources_of(settings, providers, crew)
+        sources = self._sources_of(settings, providers, crew)
+        await anyio.to_thread.run_sync(partial(_own_tools, sources))
+        self._reception.sources = sources
         self._reception.admission.of_keys = sources.limits_of_keys()
         self._orders.defaults, self._orders.abilities = sources.session_config, sources.abilities
         await self._speak_ahead()
@@ -120,8 +122,9 @@ class App:
         """
         sources = self._reception.sources
         settings = sources.settings
-        own_tools = partial(sources.services.new_ports, lambda *_: lambda: None, "nobody")
-        await anyio.to_thread.run_sync(make_ready, sources.providers.voice.rate_hz, own_tools)
+        await anyio.to_thread.run_sync(
+            make_ready, sources.providers.voice.rate_hz, partial(_own_tools, sources)
+        )
         await self._speak_ahead()
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         async with self._recorded(settings.record), await self._open_port(settings) as server:
@@ -241,3 +244,8 @@ def _returns(settings: Settings, store: Store) -> Returns:
     lease_s = settings.limits.max_session_s + settings.resume_grace_s
     node = "" if store_state(store) is None else new_id("node")
     return Returns(store, node=node, grace_s=settings.resume_grace_s, lease_s=lease_s, now=anyio.current_time)
+
+
+def _own_tools(sources: SessionSources) -> None:
+    """Declare the tools of a session, which takes some milliseconds the first time. Raises ConfigError."""
+    sources.services.new_ports(lambda *_: lambda: None, "nobody")

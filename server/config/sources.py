@@ -22,7 +22,7 @@ from server.response.prepared import prepare
 from server.session.services import Services
 from server.turntaking.interruption import InterruptionPolicy
 from server.turntaking.listener_words import WORDS
-from stageflow.errors import PipelineBuildError
+from stageflow.errors import PipelineBuildError, ToolDeclarationError
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
 from stages.errors import ProviderError, StageSettingsError
@@ -148,12 +148,16 @@ def _confirmed(settings: Settings, model: LanguageModel) -> frozenset[str]:
 
 
 def _ports(providers: Providers, crew: Crew, remind: Remind, owner: str) -> StagePorts:
-    """What the runs of one session use, whose providers these are."""
+    """What the runs of one session use, whose providers these are. Raises ConfigError: two tools have one name."""
     model = providers.model
     theirs: Sequence[Tool] = ()
     if hasattr(model, "session_tools") and isinstance(model, HasTools):  # the second takes 50 µs
         theirs = model.session_tools(remind, owner).tools
-    tools = ToolRegistry([*crew.tools, *providers.operator_tools(), *theirs])
+    try:
+        tools = ToolRegistry([*crew.tools, *providers.operator_tools(), *theirs])
+    except ToolDeclarationError as error:
+        of_model = ", ".join(tool.name for tool in theirs)
+        raise ConfigError(f"{error}" + (f"; the model brings {of_model} itself" if theirs else "")) from error
     return StagePorts(
         core=CorePorts(db=providers.db),
         llm=LLMPorts(llm_provider=model, tool_registry=tools),
