@@ -3,7 +3,9 @@
 import argparse
 import keyword
 import re
+import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -59,5 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
         text = files("server.cli").joinpath("templates", template).read_text("utf-8")
         target.write_text(Template(text).substitute(words), "utf-8")
         print(target)
-    print(f"try it: cd {folder} && python -m pytest")
+    first = "" if find_spec("pytest") else ", when pytest is installed there"
+    print(f"try it: cd {folder} && {sys.executable} -m pytest{first}")
     return 0
