@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from audio.resample import Resampler
 from server.client.address import unreachable
-from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient
+from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.client.exchange import Exchange
 from server.client.keeping import BothSides, SoundFile, sound_file, write_transcript
 from server.client.plan import Plan, Speech
@@ -17,6 +17,7 @@ from server.client.printing import Printer
 from server.client.waterfall import AUDIO, DONE, Turn, interruption, turns_of, written_turns
 
 STARTED = "input_audio_buffer.speech_started"
+BUSY = "conversation_already_has_active_response"
 
 SETTLE_S = 1.0
 """Silence after the recording, before it can be said that all is answered: the server may not have noticed its end."""
@@ -58,6 +59,9 @@ class _Talk:
         self._answered = anyio.Event()
         self._asked_s: list[float] = []
         """When each text was sent."""
+        self._typed = 0
+        self._is_refused = False
+        """Whether the last text is answered only when what the server says by itself is over."""
         self._sides = BothSides(WIRE_HZ, anyio.current_time())
         self._saying: Speech | None = None
         self._unanswered = len(plan.faults)
@@ -121,14 +125,21 @@ class _Talk:
             conversation.cancel()
 
     async def _ask(self, text: str) -> None:
-        self._answered = anyio.Event()
+        """Type it, and wait for its answer. While the server speaks by itself, as when it greets, it answers nothing:
+        the text is taken back then, and typed again when that is over."""
         self._printer.said("you", text)
-        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
         self._asked_s.append(anyio.current_time())
-        item = {"type": "message", "role": "user", "content": content}
-        await self._client.send("conversation.item.create", item=item)
-        await self._client.send("response.create")
-        await self._answered.wait()
+        while True:
+            self._answered, self._is_refused = anyio.Event(), False
+            self._typed += 1
+            item_id, self._asked_s[-1] = f"typed_{self._typed}", anyio.current_time()
+            await self._client.send("conversation.item.create", item={"id": item_id, **item})
+            await self._client.send("response.create")
+            await self._answered.wait()
+            if not self._is_refused:
+                return
+            await self._client.send("conversation.item.delete", item_id=item_id)
 
     async def _speak(self, conversation: anyio.CancelScope) -> None:
         """Each recording, when the one before it has been answered or was waited for long enough; that ends the
@@ -173,6 +184,12 @@ class _Talk:
         self._sides.person(Resampler(speech.rate_hz, WIRE_HZ).process(speech.samples, last=True), began_s)
         return began_s
 
+    def _puts_off(self, seen: Received) -> bool:
+        """Whether the server says that the text comes while it speaks by itself."""
+        is_busy = seen.type == "error" and seen.event["error"].get("code") == BUSY
+        self._is_refused = self._is_refused or is_busy
+        return is_busy and bool(self._plan.texts)
+
     async def _listen(self) -> None:
         client = self._client
         async with anyio.create_task_group() as tasks:
@@ -184,17 +201,15 @@ class _Talk:
 
             while (seen := await client.receive()) is not None:
                 self._exchange.take(seen.event)
-                self._printer.take(seen)
+                if not self._puts_off(seen):
+                    self._printer.take(seen)
                 if seen.type == DONE:
                     self._answered.set()
                 elif seen.type == STARTED:
                     self._sides.interrupted(seen.at_s)
                 if seen.type not in AUDIO:
                     continue
-                samples = client.call.audio[-1]
-                self._sides.agent(samples, seen.at_s)
-                if self._out is not None:
-                    await anyio.to_thread.run_sync(self._out.append, samples)
+                await self._keep(seen)
                 speech = self._saying
                 if speech is None or speech.is_answered:
                     continue
@@ -203,3 +218,10 @@ class _Talk:
                 speech.is_answered = True
                 if speech.barge_in_after_ms is not None:
                     tasks.start_soon(interrupt, speech, speech.barge_in_after_ms)
+
+    async def _keep(self, seen: Received) -> None:
+        """A piece of an answer, for the files."""
+        samples = self._client.call.audio[-1]
+        self._sides.agent(samples, seen.at_s)
+        if self._out is not None:
+            await anyio.to_thread.run_sync(self._out.append, samples)

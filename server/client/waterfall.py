@@ -75,11 +75,13 @@ def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[Turn
 
 
 def written_turns(received: Sequence[Received], asked_s: Sequence[float]) -> list[Turn]:
-    """The answers to what was typed, at these times, each after the answer before it."""
+    """The answers to what was typed, at these times: the first that begins after each of them."""
     created = [seen for seen in received if seen.type == CREATED]
+    answers = [(at_s, next((seen for seen in created if seen.at_s >= at_s), None)) for at_s in asked_s]
     return [
         Turn("text", _since(_steps_of(received, seen.event["response"]["id"]), at_s))
-        for at_s, seen in zip(asked_s, created, strict=False)
+        for at_s, seen in answers
+        if seen is not None
     ]
 
 
