@@ -23,7 +23,8 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; exit code 0 for success, 1 for a failure that was explained, 2 for wrong usage."""
-    parser = argparse.ArgumentParser(prog="stageflow-voice", description=__doc__)
+    about = "a voice agent server that you run yourself, and what goes with it"
+    parser = argparse.ArgumentParser(prog="stageflow-voice", description=about)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     words = sys.argv[1:] if argv is None else argv
     wanted = next((word for word in words if word in COMMANDS), None)
