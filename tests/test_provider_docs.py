@@ -25,3 +25,8 @@ def test_configuration_in_the_documents_is_right(name: str) -> None:
         table = tomllib.loads(file)
         if "project" not in table:  # that of a package is not ours
             Tables.model_validate(table)
+            functions = table.get("tools", {}).get("functions", [])
+            for agent in table.get("agents", []):
+                functions = functions + agent.get("tools", [])
+            names = {function.rpartition(":")[2] for function in functions}
+            assert names >= set(table.get("tools", {}).get("confirmed", []))  # otherwise it is refused
