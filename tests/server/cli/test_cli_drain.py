@@ -53,7 +53,10 @@ def over() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize("pid", [-1, -os.getpid(), 0, over()])
+NO_PROCESSES = {"all": -1, "a group": -os.getpid(), "ours": 0, "over": over()}
+
+
+@pytest.mark.parametrize("pid", NO_PROCESSES.values(), ids=NO_PROCESSES)
 def test_a_number_that_is_no_process_is_signalled_to_nobody(
     pid: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
