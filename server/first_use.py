@@ -32,8 +32,15 @@ often as usual, so that it holds the loop half as long each time; through all ha
 for 10 ms with thirty sessions that speak. A session that has ended leaves it some 270 objects."""
 
 
+def pause_collector() -> None:
+    """Have the collector rest until `set_aside`: what is imported and loaded stays, and going through it takes a tenth
+    of the start."""
+    gc.disable()
+
+
 def set_aside() -> None:
     """Keep all that exists now out of the collector's sight; only while there is no session."""
+    gc.enable()
     gc.collect()
     _trim()
     gc.freeze()

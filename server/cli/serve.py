@@ -27,7 +27,7 @@ from server.config.model_variables import adopt_model_variables
 from server.config.providers import ROLES, Providers
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
-from server.first_use import give_memory_back, set_aside
+from server.first_use import give_memory_back, pause_collector, set_aside
 from server.gateway.binding import in_url, try_to_bind
 from server.reloading import Reloading
 from server.telemetry.line_writer import LineWriter
@@ -100,6 +100,7 @@ def serve(
 
     Raises ConfigError or ModelFileError before that.
     """
+    pause_collector()
     configuration = server.configure(overrides)
     settings = configuration.settings
     adopt_model_variables()

@@ -17,9 +17,13 @@ from tests.support.live_server import ask, live_server
 
 WITH_NOTHING_TO_DO = """
 import gc
+from server.first_use import pause_collector, set_aside
+pause_collector()
+collected = gc.get_stats()
 from server.app import App
-from server.first_use import set_aside
+assert gc.get_stats() == collected
 set_aside()
+assert gc.isenabled()
 print(len(gc.get_objects()))
 """
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stages.errors import ModelFileError
 from stages.providers.phonetic import Clip, Floats
+from stages.runtime.made_files import made_dir
 from stages.runtime.onnx import with_output
 
 _DURATIONS = "/Cast_32_output_0"
@@ -37,11 +38,14 @@ class HibariEngine:
         """Raises ModelFileError when hibari-tts or its model cannot be loaded."""
         try:
             from hibari import Hibari, dsp
-            from hibari.g2p import G2P
+
+            from stages.providers.hibari.dictionary import pronunciation
 
             # What hibari calls a path it hands to onnxruntime as it is, and that takes bytes as well.
             self._hibari: Any = Hibari(
-                model=with_output(model.read_bytes(), _DURATIONS), threads=threads, g2p=Words(G2P())
+                model=with_output(model.read_bytes(), _DURATIONS),
+                threads=threads,
+                g2p=Words(pronunciation(made_dir())),
             )
             self._synth: Any = dsp.synth
         except ImportError as error:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from stages.errors import ModelFileError
+from stages.runtime.made_files import made_dir
 
 Phonemize = Callable[[str], str]
 """Of one sentence."""
@@ -30,11 +31,10 @@ def phonemizer(voice: str) -> Phonemize:
 
 @cache
 def _english(british: bool) -> Phonemize:
-    from hibari.g2p import G2P
-
+    from stages.providers.hibari.dictionary import pronunciation
     from stages.providers.hibari.engine import Words
 
-    return Words(G2P(british=british))
+    return Words(pronunciation(made_dir(), british=british))
 
 
 @cache
