@@ -122,10 +122,10 @@ class App:
         """
         sources = self._reception.sources
         settings = sources.settings
-        await anyio.to_thread.run_sync(
-            make_ready, sources.providers.voice.rate_hz, partial(_own_tools, sources)
-        )
-        await self._speak_ahead()
+        await anyio.to_thread.run_sync(partial(_own_tools, sources))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, partial(make_ready, *_of_texts(sources)))
+            tasks.start_soon(self._speak_ahead)
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         async with self._recorded(settings.record), await self._open_port(settings) as server:
             try:
@@ -244,6 +244,13 @@ def _returns(settings: Settings, store: Store) -> Returns:
     lease_s = settings.limits.max_session_s + settings.resume_grace_s
     node = "" if store_state(store) is None else new_id("node")
     return Returns(store, node=node, grace_s=settings.resume_grace_s, lease_s=lease_s, now=anyio.current_time)
+
+
+def _of_texts(sources: SessionSources) -> tuple[int, set[str]]:
+    """The rate of the voice, and the languages in which a session may have its texts read."""
+    voice = sources.providers.voice
+    spoken = getattr(getattr(voice, "capabilities", None), "languages", ("*",))
+    return voice.rate_hz, {*spoken, *sources.abilities.languages}
 
 
 def _own_tools(sources: SessionSources) -> None:

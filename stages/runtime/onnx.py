@@ -1,16 +1,23 @@
 """Opens a model file in onnxruntime: one thread, no noise on stderr, and errors that name the way out.
 
-onnxruntime is imported here and nowhere else, when the first model is opened.
+onnxruntime is imported when the first model is opened. Before it runs a graph it rearranges it for the processor, which
+takes longer than to read it; what comes of that can be kept, so that it is done once.
 """
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from stages.errors import ModelFileError
+from stages.runtime.made_files import digest_of, forget, keep, made_dir
+
+T = TypeVar("T")
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -44,8 +51,11 @@ class RunOptions(Protocol):
     """Set to True by any thread, it has the run fail within some milliseconds."""
 
 
-def open_session(name: str, path: Path, *, threads: int = 1, tensor: str = "") -> StoppableSession:
-    """The model `name` of the lock file, loaded from `path`. `tensor` within it is one more output.
+def open_session(
+    name: str, path: Path, *, threads: int = 1, tensor: str = "", rearranged: bool = False
+) -> StoppableSession:
+    """The model `name` of the lock file, loaded from `path`. `tensor` within it is one more output; `rearranged` is
+    whether it is worth it to keep its graph as onnxruntime runs it.
 
     Raises ModelFileError.
     """
@@ -57,14 +67,59 @@ def open_session(name: str, path: Path, *, threads: int = 1, tensor: str = "") -
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    try:
-        model = with_output(path.read_bytes(), tensor) if tensor else str(path)
+
+    def open_it(model: bytes | str) -> StoppableSession:
         session: StoppableSession = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
+        return session
+
+    try:
+        if rearranged:
+            return open_rearranged(name, with_output(path.read_bytes(), tensor), open_it)
+        session = open_it(with_output(path.read_bytes(), tensor) if tensor else str(path))
     except Exception as error:  # onnxruntime's have no root of their own
         raise ModelFileError(f"{name}: cannot load {path}: {error}") from error
     return session
+
+
+def open_rearranged(name: str, model: bytes, open_it: Callable[[bytes | str], T]) -> T:
+    """What `open_it` makes of the ONNX file `model`. It is given a file with the graph as onnxruntime runs it on this
+    machine, which is made once, and again where it is broken; or `model` itself where none can be kept."""
+    import onnxruntime
+
+    kept = made_dir() / f"{name}-{digest_of([onnxruntime.__version__.encode(), _processor(), model])}.onnx"
+    if kept.is_file():
+        try:
+            return open_it(str(kept))
+        except Exception:  # noqa: BLE001  # onnxruntime's have no root of their own
+            forget(kept)
+    return open_it(str(kept) if keep(kept, partial(_rearrange, model)) else model)
+
+
+def _rearrange(model: bytes, path: Path) -> None:
+    """Write the graph as onnxruntime runs it here. Raises OSError, also for what is no model: who opens it will see."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _NOTHING
+    options.optimized_model_filepath = str(path)
+    try:
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's have no root of their own
+        raise OSError(f"cannot write {path}: {error}") from error
+
+
+def _processor() -> bytes:
+    """What a graph is rearranged for: another processor may want it otherwise."""
+    known = [platform.machine(), platform.processor()]
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        for line in lines:
+            if not line.strip():  # the next core
+                break
+            if line.startswith(("model name", "flags", "Features", "CPU part")):
+                known.append(line)
+    return "\n".join(known).encode()
 
 
 class FixedRun(Protocol):
@@ -114,10 +169,13 @@ def run_options() -> RunOptions:
 
 
 def with_output(model: bytes, tensor: str) -> bytes:
-    """An ONNX file with one more output.
+    """An ONNX file with one more output, `tensor`.
 
-    Protobuf messages that are joined are one message, whose lists are joined: here that of `graph.output`.
+    Protobuf messages that are joined are one message, whose lists are joined: here that of `graph.output`. Without a
+    name, the file as it is.
     """
+    if not tensor:
+        return model
     return model + _field(7, _field(12, _field(1, tensor.encode())))
 
 

@@ -30,15 +30,25 @@ print(len(gc.get_objects()))
 
 @pytest.mark.parametrize("code", [*CODES, "und"])
 def test_a_language_is_read_without_making_its_rules(code: str) -> None:
-    make_ready(24_000, lambda: None)
+    make_ready(24_000, ["*"])
     made = table.cache_info().misses
     speakable("It costs $5.20 at 3:40 PM.", code)
     assert table.cache_info().misses == made
 
 
+def test_only_languages_that_are_spoken_are_made() -> None:
+    table.cache_clear()
+    make_ready(24_000, ["de-AT"])
+    made = table.cache_info().misses
+    speakable("Es kostet 5,20 EUR.", "de")
+    assert table.cache_info().misses == made
+    speakable("Cuesta 5,20 EUR.", "es")
+    assert table.cache_info().misses > made
+
+
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_a_rate_of_the_wire_is_met_without_making_weights(rate_hz: int) -> None:
-    make_ready(24_000, lambda: None)
+    make_ready(24_000, [])
     made = resample._bank.cache_info().misses  # noqa: SLF001
     resample.Resampler(rate_hz, SPEECH_HZ)
     resample.Resampler(24_000, rate_hz)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stages.errors import ModelFileError
 from stages.providers.phonetic import Clip, Floats
 from stages.runtime.made_files import made_dir
-from stages.runtime.onnx import with_output
+from stages.runtime.onnx import open_rearranged, with_output
 
 _DURATIONS = "/Cast_32_output_0"
 _DURATION_SAMPLES = 600
@@ -41,11 +41,12 @@ class HibariEngine:
 
             from stages.providers.hibari.dictionary import pronunciation
 
+            words = Words(pronunciation(made_dir()))
             # What hibari calls a path it hands to onnxruntime as it is, and that takes bytes as well.
-            self._hibari: Any = Hibari(
-                model=with_output(model.read_bytes(), _DURATIONS),
-                threads=threads,
-                g2p=Words(pronunciation(made_dir())),
+            self._hibari: Any = open_rearranged(
+                "hibari-heart",
+                with_output(model.read_bytes(), _DURATIONS),
+                lambda network: Hibari(model=network, threads=threads, g2p=words),
             )
             self._synth: Any = dsp.synth
         except ImportError as error:
