@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection, Iterator
 from enum import Enum, auto
 
+from stages.text.acted_text import ANSWER, acts_in
 from stages.text.called_text import calls_in
-from stages.text.markers import MARKER, begun_marker
+from stages.text.markers import MARKER, Sense, begun_marker, sense_of
 
 
 class Channel(Enum):
@@ -25,18 +26,6 @@ class Channel(Enum):
 
 Piece = tuple[Channel, str]
 
-_OPENS_THOUGHT = {
-    "think",
-    "thinking",
-    "begin_of_thought",
-    "begin_of_thinking",
-    "start_of_thinking",
-    "start_thinking",
-}
-_SHUTS_THOUGHT = {"/think", "/thinking", "end_of_thought", "end_of_thinking", "end_thinking"}
-_OPENS_CALL = {"python_tag", "python_start", "start_action", "action_start"}
-_OPENS_HEADER = {"start", "channel", "im_start", "start_header_id", "constrain"}
-_SHUTS_HEADER = {"message", "end_header_id", "im_sep"}
 _TO = re.compile(r"\bto=([\w.:-]+)")
 _THINKERS = tuple(
     begin + subject
@@ -45,12 +34,15 @@ _THINKERS = tuple(
 )
 """How reasoning models begin to think, and hardly any answer does."""
 _ROLE = "assistant:"
+_THOUGHT = "thought:"
+"""Of a model that writes line by line what it thinks, what it does and what it answers."""
 _BARE_CALL = re.compile(
     r"(?:\{|\[\s*\{|\[\s*\w[\w.]*\(|```(?:json|tool_call|tool_code)?\s*[{\[]|```tool_code\s)"
 )
 _BARE_CALL_BEGUN = re.compile(r"(?:\[\s*|\[\s*\w[\w.]{0,60}|`{1,3}|```[a-z_]{0,9}\s*)\Z")
+_JSON_CALL = re.compile(r"(?:```\w*\s*)?\[?\s*\{")
 _GLUED = "analysis"
-_GLUED_END = "assistantfinal"
+_GLUED_END = re.compile("assistantfinal")
 _GLUED_CALL = re.compile(r"to=(?:functions\.)?([\w.-]+)\s*(?:json|code)?\s*(\{.*)", re.DOTALL)
 """A message of several channels of which a server has left the control tokens out, and nothing between the rest."""
 
@@ -63,7 +55,13 @@ class _State(Enum):
     THINKING = auto()
     HEADER = auto()  # between control tokens: whose message follows, and on which channel
     CALLING = auto()
+    REASONING = auto()  # thoughts, until a line says what is done or answered; otherwise the answer
+    ACTING = auto()  # a call in lines, to the end of the answer: whatever follows is made up
     BARE_CALL = auto()  # a call without any tag, if it turns out to be one
+
+
+_BEGINS = {Sense.CALL: _State.CALLING, Sense.RESULT: _State.THINKING}
+_KEPT = {Sense.QUOTE: "<escape>", Sense.ARGUMENTS: "\n"}
 
 
 class AnswerText:
@@ -75,6 +73,8 @@ class AnswerText:
         self._state = _State.PRESUMED if thinks_first else _State.OPENING
         self._held = ""  # what may yet become a marker
         self._kept = ""  # what is not decided yet, or belongs to an unfinished call or header
+        self._before = ""
+        """The letter in front of what was held back: a marker may want a space there."""
         self._is_first = True
         self._last = ""
         """The last letter that was said."""
@@ -90,13 +90,17 @@ class AnswerText:
         return [*self._read(self._held, at_end=True), *self._finish()]
 
     def _read(self, text: str, *, at_end: bool) -> Iterator[Piece]:
-        while match := MARKER.search(text):
-            yield from self._take(text[: match.start()])
-            if not match["around"]:
+        text, at = self._before + text, len(self._before)
+        while match := MARKER.search(text, at):
+            if self._state is not _State.ACTING:
+                yield from self._take(text[at : match.start()])
                 yield from self._mark(match)
-            text = text[match.end() :]
-        self._held = "" if at_end else text[begun_marker(text) :]
-        yield from self._take(text[: len(text) - len(self._held)])
+            else:
+                self._kept += text[at : match.end()]
+            text, at = text[match.end() :], 0
+        end = len(text) if at_end else max(at, begun_marker(text))
+        self._held, self._before = text[end:], text[:end][-1:]
+        yield from self._take(text[at:end])
 
     def _take(self, text: str) -> Iterator[Piece]:
         """Text without a marker in it."""
@@ -111,17 +115,14 @@ class AnswerText:
             case _State.OPENING:
                 yield from self._open(text)
             case _State.GLUED:
-                thought, end, rest = (self._kept + text).partition(_GLUED_END)
-                self._kept = thought
-                yield Channel.THOUGHT, ""
-                if end:
-                    yield from self._begin(_State.OPENING)
-                    yield from self._take(rest)
+                yield from self._think_until(_GLUED_END, text)
+            case _State.REASONING:
+                yield from self._think_until(ANSWER, text)
             case _State.HEADER:
                 head, newline, rest = text.partition("\n")
                 self._kept += head
                 if newline:
-                    yield from self._end_header()
+                    yield from self._header(ends=True)
                     yield from self._take(rest)
             case _:
                 self._kept += text
@@ -138,47 +139,52 @@ class AnswerText:
             yield from self._open(text[len(_ROLE) :])
         elif self._is_first and low.startswith(_THINKERS):
             self._state = _State.PRESUMED
+        elif self._is_first and low.startswith(_THOUGHT):
+            self._state, self._kept = _State.REASONING, ""
+            yield from self._take(gap + text)
         elif self._is_first and text.startswith(_GLUED) and text[len(_GLUED) :][:1].isalnum():
             self._state = _State.GLUED
             self._kept = ""
             yield from self._take(text)
         elif self._tools and _BARE_CALL.match(text):
             self._state = _State.BARE_CALL
-        elif not self._may_go_on(low):
+        elif not _may_go_on(low, self._tools, is_first=self._is_first):
             self._state, self._kept = _State.SAYING, ""
             yield from self._take(gap + text)
 
-    def _may_go_on(self, low: str) -> bool:
-        """Whether the beginning of an answer may still turn out to be something else."""
-        starts = (_ROLE, _GLUED, *_THINKERS) if self._is_first else (_ROLE,)
-        return (
-            not low
-            or any(start.startswith(low) for start in starts)
-            or bool(self._tools and _BARE_CALL_BEGUN.match(low))
-        )
+    def _think_until(self, end: re.Pattern[str], text: str) -> Iterator[Piece]:
+        self._kept += text
+        yield Channel.THOUGHT, ""
+        if found := end.search(self._kept):
+            rest = self._kept[found.end() :]
+            self._kept = self._kept[: found.start()]
+            yield from self._begin(_State.OPENING)
+            yield from self._take(rest)
 
-    def _mark(self, match: re.Match[str]) -> Iterator[Piece]:
+    def _mark(self, found: re.Match[str]) -> Iterator[Piece]:
         """A marker, which changes what the text after it is."""
-        control = (match["control"] or "").lower()
-        bracket = match["bracket"] or ""
-        if match["thought"] or bracket or control in _OPENS_THOUGHT | _SHUTS_THOUGHT:
-            shuts = match["shuts_thought"] or "/" in bracket or bracket == "<channel|>"
-            yield from self._think(opens=not (shuts or control in _SHUTS_THOUGHT))
-        elif match["details"]:
-            yield from self._details(match)
-        elif match["call"] or match["function"] or match["mistral"] or "tool" in control:
-            yield from self._call(match, control)
-        elif control in _OPENS_CALL:
-            yield from self._begin(_State.CALLING)
-        elif control in _OPENS_HEADER or match["turn"]:
-            if self._state is not _State.HEADER:
-                yield from self._begin(_State.HEADER)
-            self._kept += " "
-        elif control in _SHUTS_HEADER:
-            yield from self._end_header()
-        elif self._state is _State.THINKING:
-            self._state = _State.OPENING
-        elif self._state is _State.CALLING and self._kept.strip():
+        match sense_of(found):
+            case Sense.THOUGHT | Sense.THOUGHT_OVER as sense:
+                yield from self._think(opens=sense is Sense.THOUGHT)
+            case Sense.CALL_TAG | Sense.CALL_TAG_OVER as sense:
+                yield from self._call(found["function"] or "", shuts=sense is Sense.CALL_TAG_OVER)
+            case Sense.ACT:
+                yield from self._act(found)
+            case Sense.HEADER | Sense.HEADER_OVER as sense:
+                yield from self._header(ends=sense is Sense.HEADER_OVER)
+            case sense if sense in _BEGINS:
+                yield from self._begin(_BEGINS[sense])
+            case sense if sense in _KEPT:
+                self._kept += _KEPT[sense]
+            case Sense.PLAIN:
+                yield from self._take(found[0])
+            case Sense.DETAILS_OVER if self._state is not _State.THINKING:
+                yield from self._take(found[0])
+            case Sense.OVER | Sense.DETAILS_OVER:
+                yield from self._end()
+
+    def _end(self) -> Iterator[Piece]:
+        if self._state is _State.THINKING or (self._state is _State.CALLING and self._kept.strip()):
             yield from self._begin(_State.OPENING)
 
     def _think(self, *, opens: bool) -> Iterator[Piece]:
@@ -191,17 +197,7 @@ class AnswerText:
         self.left_tag_out = self.left_tag_out or self._state is not _State.THINKING
         yield from self._begin(_State.OPENING)
 
-    def _details(self, match: re.Match[str]) -> Iterator[Piece]:
-        if "reasoning" in (match["attributes"] or ""):
-            yield from self._begin(_State.THINKING)
-        elif match["shuts_details"] and self._state is _State.THINKING:
-            yield from self._begin(_State.OPENING)
-        else:
-            yield from self._take(match[0])
-
-    def _call(self, match: re.Match[str], control: str) -> Iterator[Piece]:
-        function = match["function"] or ""
-        shuts = match["shuts_call"] or control.startswith("/") or ("calls" in control and "end" in control)
+    def _call(self, function: str, *, shuts: bool) -> Iterator[Piece]:
         if self._state is not _State.CALLING:
             if not shuts and not function.startswith("</"):
                 yield from self._begin(_State.CALLING)
@@ -211,13 +207,27 @@ class AnswerText:
         else:
             self._kept += function or "\n"
 
+    def _act(self, found: re.Match[str]) -> Iterator[Piece]:
+        """`Action: run(s)` is no call if there is no such tool."""
+        if found["inline"] is not None and found["actor"] not in (*self._tools, "Finish"):
+            yield from self._take(found[0])
+        else:
+            yield from self._begin(_State.ACTING)
+            self._kept = found[0]
+
     def _begin(self, state: _State) -> Iterator[Piece]:
         """Go over to `state`; gives what was kept until now."""
+        if self._state is _State.REASONING:
+            self._state = _State.THINKING
         yield from self._finish()
         self._state, self._is_first = state, False
 
-    def _end_header(self) -> Iterator[Piece]:
-        if self._state is not _State.HEADER:
+    def _header(self, *, ends: bool) -> Iterator[Piece]:
+        if not ends:
+            if self._state is not _State.HEADER:
+                yield from self._begin(_State.HEADER)
+            self._kept += " "
+        if not ends or self._state is not _State.HEADER:
             return
         head, self._kept = self._kept, ""
         if to := _TO.search(head):
@@ -230,15 +240,38 @@ class AnswerText:
         kept, self._kept = self._kept, ""
         if not kept.strip():
             return
-        if self._state is _State.CALLING or (self._state is _State.BARE_CALL and self._are_calls(kept)):
-            yield Channel.CALL, kept
-        elif self._state is _State.GLUED:
-            call = _GLUED_CALL.search(kept)
-            yield (Channel.CALL, f"{call[1]}\n{call[2]}") if call else (Channel.THOUGHT, kept)
-        elif self._state is not _State.HEADER:
-            self._last = kept[-1]
-            yield Channel.SAID, kept
+        match self._state:
+            case _State.CALLING:
+                yield Channel.CALL, kept
+            case _State.BARE_CALL if _are_calls(kept, self._tools):
+                yield Channel.CALL, kept
+            case _State.ACTING:
+                calls, said = acts_in(kept)
+                written = [f'{{"name": "{name}", "arguments": {arguments}}}' for name, arguments in calls]
+                yield (Channel.SAID, said) if said else (Channel.CALL, " ".join(written))
+            case _State.GLUED:
+                call = _GLUED_CALL.search(kept)
+                yield (Channel.CALL, f"{call[1]}\n{call[2]}") if call else (Channel.THOUGHT, kept)
+            case _State.THINKING:
+                yield Channel.THOUGHT, kept
+            case _State.HEADER:
+                return
+            case _:
+                self._last = kept[-1]
+                yield Channel.SAID, kept
 
-    def _are_calls(self, text: str) -> bool:
-        calls = calls_in(text)
-        return bool(calls) and all(name in self._tools for name, _ in calls)
+
+def _may_go_on(low: str, tools: Collection[str], *, is_first: bool) -> bool:
+    """Whether the beginning of an answer may still turn out to be something else."""
+    starts = (_ROLE, _GLUED, _THOUGHT, *_THINKERS) if is_first else (_ROLE,)
+    return (
+        not low
+        or any(start.startswith(low) for start in starts)
+        or bool(tools and _BARE_CALL_BEGUN.match(low))
+    )
+
+
+def _are_calls(text: str, tools: Collection[str]) -> bool:
+    """Whether it is nothing but calls: of what was offered, or in a form that is no answer to anybody."""
+    calls = calls_in(text)
+    return bool(calls) and (_JSON_CALL.match(text) is not None or all(name in tools for name, _ in calls))

@@ -29,18 +29,40 @@ _KEY_VALUE = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value
 _NAMED = re.compile(
     r"([A-Za-z_][\w.-]*)(?::\d+)?\s*(?:<\w{1,20}>\s*)?(?:\[[A-Z_]+\]\w*\s*)*(?:```(?:json)?\s*)?(?=\{)"
 )
+_BARE_KEYS = re.compile(r"\bcall:\s*([\w.-]+)\s*(?=\{)")
+_ESCAPED = re.compile(r"<escape>(.*?)<escape>", re.DOTALL)
+_STRING_OR_KEY = re.compile(r'("(?:[^"\\]|\\.)*")|([{,]\s*)([A-Za-z_][\w-]*)\s*:')
+_TAGGED = re.compile(
+    r"<(?:tool_)?name>\s*([\w.-]+)\s*</(?:tool_)?name>\s*"
+    r"(?:<(arguments|parameters|input|tool_input)>(.*?)(?:</\2>|\Z))?",
+    re.DOTALL,
+)
 _FENCE = re.compile(r"\A```\w*\s*|\s*```\Z")
 _CODE = re.compile(r"\[?\s*[A-Za-z_][\w.]*\(")
 _CODE_CHARS = 20_000
+_NAME_KEYS = ("name", "tool_name", "function", "tool", "action")
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "action_input")
 
 
 def calls_in(text: str) -> Sequence[Call]:
     """All calls that are written in `text`; none where it cannot be read as calls."""
     text = _FENCE.sub("", text.strip())
-    for read in (_xml_calls, _key_value_calls, _json_calls, _named_calls, _code_calls):
+    for read in _READERS:
         if calls := list(read(text)):
             return calls
     return ()
+
+
+def whole_object(text: str) -> str | None:
+    """The arguments that `text` is, if it begins as an object does, or is empty."""
+    text = text.strip()
+    if text in ("", "None", "null"):
+        return "{}"
+    with suppress(ValueError):
+        value, _ = _DECODER.raw_decode(text)
+        return _json(value) if isinstance(value, dict) else None
+    value = _nearly_json(text) if text.startswith("{") else None
+    return _json(value) if isinstance(value, dict) else None
 
 
 def several_objects(arguments: str) -> Sequence[str]:
@@ -81,8 +103,8 @@ def _json_call(value: Any) -> Iterator[Call]:
             yield from _json_call(one)
     if isinstance(value.get("function"), dict):
         value = value["function"]
-    name = next((value[key] for key in ("name", "tool_name", "function", "tool") if key in value), None)
-    arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), None)
+    name = next((value[key] for key in _NAME_KEYS if key in value), None)
+    arguments = next((value[key] for key in _ARGUMENT_KEYS if key in value), None)
     if isinstance(name, str) and name and arguments is not None:
         yield name, arguments if isinstance(arguments, str) else _json(arguments)
 
@@ -112,6 +134,21 @@ def _key_value_calls(text: str) -> Iterator[Call]:
     name = text.partition("<arg_key>")[0].strip()
     if pairs and re.fullmatch(r"[\w.-]+", name):
         yield name, _json({key.strip(): _value(value) for key, value in pairs})
+
+
+def _bare_key_calls(text: str) -> Iterator[Call]:
+    """`call:name{key:<escape>text<escape>,other:1}`."""
+    for match in _BARE_KEYS.finditer(text):
+        given = _ESCAPED.sub(lambda string: _json(string[1]), text[match.end() :])
+        given = _STRING_OR_KEY.sub(lambda found: found[1] or f'{found[2]}"{found[3]}":', given)
+        with suppress(ValueError):
+            yield match[1], _json(_DECODER.raw_decode(given)[0])
+
+
+def _tagged_calls(text: str) -> Iterator[Call]:
+    """`<name>…</name><arguments>{…}</arguments>`."""
+    for name, _, given in _TAGGED.findall(text):
+        yield name, given.strip() or "{}"
 
 
 def _code_calls(text: str) -> Iterator[Call]:
@@ -159,3 +196,14 @@ def _value(text: str) -> object:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+_READERS = (
+    _xml_calls,
+    _key_value_calls,
+    _tagged_calls,
+    _json_calls,
+    _bare_key_calls,
+    _named_calls,
+    _code_calls,
+)

@@ -1,7 +1,7 @@
 """The calls of tools in one answer of a chat model, from the pieces of them that its server sends. Pure.
 
-A piece may have no index or id, another id each time, the name again, the arguments as an object, as JSON in JSON, or
-once more when they are complete; the same call may come as text too.
+A piece may have no index or id, another id each time, the name again or a part of it, the arguments as an object, as
+JSON in JSON, or once more when they are complete; the same call may come as text too.
 """
 
 import json
@@ -86,6 +86,8 @@ class Calls:
             self._calls.append(call)
         elif not name and written == call.arguments and _is_whole(written):
             return  # told once more, now that it is complete
+        elif name and (joined := self._joined(call, name)):
+            name = call.name = joined
         call.id, call.name = call.id or call_id, call.name or name
         call.arguments += written
 
@@ -105,8 +107,21 @@ class Calls:
         if not name:
             return last
         has_other_id = call_id is not None and last.id is not None and call_id != last.id
-        is_next = has_other_id or name != last.name or (bool(written) and _is_whole(last.arguments))
+        is_other = name != last.name and self._joined(last, name) is None
+        is_next = has_other_id or is_other or (bool(written) and _is_whole(last.arguments))
         return None if is_next and last.name else last
+
+    def _joined(self, call: _PartialCall, name: str) -> str | None:
+        """The name of which a call has had a part, with the next part; None if it is no part.
+
+        Some servers send a name by the token, and some all of it so far each time.
+        """
+        if not call.name or call.arguments:
+            return None
+        if name not in self._tools and any(tool.startswith(call.name + name) for tool in self._tools):
+            return call.name + name
+        is_longer = call.name not in self._tools and name != call.name and name.startswith(call.name)
+        return name if is_longer and any(tool.startswith(name) for tool in self._tools) else None
 
     def _offered(self, name: str) -> str:
         """The name that was offered, of one that its template has put something around: a namespace, a channel."""

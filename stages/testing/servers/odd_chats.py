@@ -35,6 +35,9 @@ _TURNS = {"start": "<start_of_turn>model\n", "end": "<end_of_turn>"}
 _FIRST, _REST = TEXT[:9], TEXT[9:]
 
 ODD_SAYING: Mapping[str, ChatMode] = {
+    "thought and answer in lines": _says(f"Thought: {SECRET}\nFinal Answer: {TEXT}"),
+    "no action": _says(f"Thought: {SECRET}\nAction: None\nAnswer: {TEXT}"),
+    "what a tool gave, made up": _says(f"✿RESULT✿: {SECRET}\n✿RETURN✿: {TEXT}"),
     "channels without tokens": _says(f"analysis{SECRET}assistantfinal{TEXT}"),
     "thought and response": _says(f"<think>{SECRET}</think>\n\n<response>\n{TEXT}</response>"),
     "thought and answer": _says(f"<think>{SECRET}</think>\n<answer>{TEXT}</answer>"),
@@ -75,7 +78,39 @@ ODD_SAYING: Mapping[str, ChatMode] = {
 _PARAMETERS = '<{0}parameter name="a">1</{0}parameter>\n<{0}parameter name="b">2</{0}parameter>\n'
 _INVOKED = f'<{{0}}invoke name="add">\n{_PARAMETERS}</{{0}}invoke>\n'
 
+_LINES = f"Action: add\nAction Input: {ARGUMENTS}"
+_OBJECT = f'{{"name": "add", "arguments": {ARGUMENTS}}}'
+
 ODD_CALLING: Mapping[str, ChatMode] = {
+    "text, in lines": _says(_LINES),
+    "text, in lines after a thought": _says(f"Thought: {SECRET}\n{_LINES}"),
+    "text, in lines, and made up what comes of it": _says(
+        f"{_LINES}\nObservation: 4\nThought: {SECRET}\nAction: add\nAction Input: {{}}\nFinal Answer: 4"
+    ),
+    "text, in bold lines": _says(f"**Action:** `add`\n**Action Input:** {ARGUMENTS}"),
+    "text, in lines, as code": _says("Action: add\nAction Input: a=1, b=2"),
+    "text, a tool in lines": _says(f"Tool: add\nArguments:\n```json\n{ARGUMENTS}\n```"),
+    "text, an action in a fence": _says(
+        f'Action:\n```json\n[{{"tool_name": "add", "parameters": {ARGUMENTS}}}]\n```'
+    ),
+    "text, an action and its input": _says(
+        f'Action:\n```\n{{"action": "add", "action_input": {ARGUMENTS}}}\n```\nObservation: 4'
+    ),
+    "in a line": _says("Action: add(a=1, b=2)"),
+    "text, between flowers": _says(f"✿FUNCTION✿: add\n✿ARGS✿: {ARGUMENTS}\n✿RESULT✿: {SECRET}"),
+    "text, bare keys": _says(
+        "<start_function_call>call:add{a:1,b:2}<end_function_call><start_function_response>"
+    ),
+    "text, bare keys in bars": _says("<|tool_call>call:add{a:1,b:2}<tool_call|>"),
+    "text, functools": _says(f"functools[{_OBJECT}]"),
+    "text, a request": _says(f"[TOOL_REQUEST]{_OBJECT}[END_TOOL_REQUEST]"),
+    "text, tags": _says(f"<tool_use>\n<name>add</name>\n<arguments>{ARGUMENTS}</arguments>\n</tool_use>"),
+    "a name in pieces": _sends(
+        call("", "a", index=0, id="x"), call("", "dd", index=0), call(ARGUMENTS, index=0), CALLS
+    ),
+    "a name that grows": _sends(
+        call("", "a", index=0, id="x"), call("", "ad", index=0), call(ARGUMENTS, "add", index=0), CALLS
+    ),
     "text, invoked": _says(f"<function_calls>\n{_INVOKED.format('')}</function_calls>"),
     "text, only invoked": _says(_INVOKED.format("")),
     "text, a namespace": _says(f"<minimax:tool_call>\n{_INVOKED.format('')}</minimax:tool_call>"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stages.testing.servers.chat import ARGUMENTS
 from stages.text.answer_text import AnswerText, Channel, Piece
-from stages.text.called_text import calls_in, several_objects
+from stages.text.called_text import Call, calls_in, several_objects
 
 
 def pieces(*deltas: str, tools: tuple[str, ...] = ("add",), thinks_first: bool = False) -> list[Piece]:
@@ -44,6 +44,19 @@ CASES = [
     ("<tool_call>no call at all</tool_call>Hello.", "Hello."),
     ("<|start|>assistant<|channel|>final<|message|>Hi<|end|>", "Hi"),
     ("assistant: Hi", "Hi"),
+    ("Action: we should go.", "Action: we should go."),
+    ("The motto is Action: add\nmilk", "The motto is Action: add\nmilk"),
+    ("Action: run(s) it", "Action: run(s) it"),
+    ("Tool: a hammer.\nFunction: to hit.", "Tool: a hammer.\nFunction: to hit."),
+    ("Thought: leadership matters.", "Thought: leadership matters."),
+    ("Thought: hm.\nAction: finish[x]\nAnswer: Hi", "Hi"),
+    ("Action: Finish[Good day.]", "Good day."),
+    ("Action: Final Answer\nAction Input: Hi", "Hi"),
+    ("Wait.\nAction: add\nAction Input: {}\nObservation: 3\nAnswer: 3", "Wait.\n"),
+    ("✿FUNCTION✿: add\n✿ARGS✿: {}\n✿RETURN✿: Hi", "Hi"),
+    ("A ✿ and ✿FLOWER✿", "A ✿ and ✿FLOWER✿"),
+    ("functools[0] and functools", "functools[0] and functools"),
+    ('functools[{"name": "add", "arguments": {}}]', ""),
     ("", ""),
 ]
 
@@ -93,6 +106,8 @@ def test_a_model_that_thinks_first_is_waited_for() -> None:
         ("Hello there.", []),
         ("{not json", []),
         ("[1, 2]", []),
+        ("call:add{a:<escape>b, c: {<escape>,d:[1]} call:now{}", ["add", "now"]),
+        ("<name>add</name><input>{}</input>", ["add"]),
     ],
 )
 def test_calls_in_a_text(text: str, calls: list[str]) -> None:
@@ -117,6 +132,26 @@ def test_arguments_of_several_calls(text: str, objects: int) -> None:
         assert list(several_objects(text)) == [text]
 
 
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        (f"Action: add\nAction Input: {ARGUMENTS}", [("add", ARGUMENTS)]),
+        ("Action: add\nAction Input: one and two", [("add", '{"input": "one and two"}')]),
+        ("Action: add\nAction Input:", [("add", "{}")]),
+        ("Action: add(a=1)\nAction: now()", [("add", '{"a": 1}'), ("now", "{}")]),
+        ("Action: search\nAction Input: {}", [("search", "{}")]),
+    ],
+)
+def test_calls_in_lines(text: str, calls: list[Call]) -> None:
+    assert list(calls_in(of(Channel.CALL, pieces(text, tools=("add", "now"))))) == calls
+
+
+def test_a_call_of_what_was_not_offered_is_not_read_aloud() -> None:
+    given = pieces('{"name": "take_away", "arguments": {}}')
+    assert of(Channel.SAID, given) == ""
+    assert [name for name, _ in calls_in(of(Channel.CALL, given))] == ["take_away"]
+
+
 FRAGMENTS = st.sampled_from(
     [
         *(
@@ -135,7 +170,8 @@ FRAGMENTS = st.sampled_from(
             "analysis",
         ),
         *("<|message|>", "[TOOL_CALLS]", "<tool_call>", "</tool_call>", "{", "the user ", "\n", "["),
-        *("<function=", "◁"),
+        *("<function=", "◁", "Action: add", "\nAction Input:", "Ac", "tion: ", "✿", "FUNCTION✿", "func"),
+        *("tools", "Thought: ", "\nAnswer:", "<|tool_call>", "<tool_call|>", "*", "Observation:"),
     ]
 )
 
