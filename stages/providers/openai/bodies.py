@@ -1,6 +1,6 @@
 """Bodies of answers: the data of server-sent events, out of bytes that are cut anywhere."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -60,15 +60,19 @@ async def events_of(response: "httpx2.Response") -> AsyncGenerator[str, None]:
     async for piece in pieces:
         for data in lines.push(piece):
             if data == DONE:
-                # To the end of the body, if it is there: then the connection can be used again.
-                with anyio.move_on_after(_DRAIN_S):
-                    async for _ in pieces:
-                        pass
+                await drained(pieces)
                 yield data
                 return
             yield data
     for data in lines.flush():
         yield data
+
+
+async def drained(rest: AsyncIterator[object]) -> None:
+    """To the end of a body, if it is there: then the connection can be used again."""
+    with anyio.move_on_after(_DRAIN_S):
+        async for _ in rest:
+            pass
 
 
 def is_framed(response: "httpx2.Response") -> bool:

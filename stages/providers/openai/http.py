@@ -117,7 +117,7 @@ class Server:
                 timeout=timeout,
                 limits=httpx2.Limits(max_keepalive_connections=64, keepalive_expiry=_KEEP_CONNECTION_S),
                 follow_redirects=False,
-                event_hooks={"response": [self._check]},
+                event_hooks={"request": [_joined], "response": [self._check]},
             ),
         )
 
@@ -243,3 +243,8 @@ class Server:
         for secret in self._secrets:
             words = words.replace(secret, "***")
         return words
+
+
+async def _joined(request: "httpx2.Request") -> None:
+    """Has a form sent in one piece, and not in one for each line of it."""
+    await request.aread()

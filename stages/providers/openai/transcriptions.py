@@ -16,7 +16,7 @@ from audio.files import encode_wav
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
-from stages.providers.openai.bodies import DONE, events_of
+from stages.providers.openai.bodies import DONE, drained, events_of
 from stages.providers.openai.http import Refusal, Server, ServerSettings
 from stages.providers.segments import WholeUtterance
 from stages.providers.sockets.faults import fault
@@ -149,6 +149,7 @@ class OpenAITranscriber:
                         text += str(event.get("delta") or "")
                         on_text(text)
                     case "transcript.text.done" | None if isinstance(event.get("text"), str):
+                        await drained(events)
                         return _transcript(event, language)
                     case _:
                         pass

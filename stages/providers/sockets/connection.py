@@ -32,6 +32,7 @@ from websockets.exceptions import (
 )
 
 from stages.errors import ErrorKind, ProviderError
+from stages.providers.sockets.changes import Changes
 from stages.providers.sockets.failures import Failures, RetryPolicy
 from stages.providers.sockets.faults import close_fault, fault, status_fault
 
@@ -127,7 +128,7 @@ class ProviderSocket:
         self._wire = wire
         self._failures = Failures(endpoint.retry)
         self._outbox: deque[Message] = deque()
-        self._wake = anyio.Event()
+        self._wake = Changes()
         self._scope = anyio.CancelScope()
         self._broken: list[ProviderError] = []
         """Why the present connection ends, the cause first."""
@@ -139,7 +140,7 @@ class ProviderSocket:
         if self.state is not SocketState.OPEN:
             return False
         self._outbox.extend(messages)
-        self._wake.set()
+        self._wake.tell()
         if len(self._outbox) > MAX_OUTBOX:
             self.give_up(fault(self.endpoint.service, ErrorKind.TIMEOUT, "it reads nothing any more"))
         return True
@@ -242,7 +243,7 @@ class ProviderSocket:
         ready_at.append(anyio.current_time())
         self.state = SocketState.OPEN
         self._outbox.extend(self._wire.greet())
-        self._wake.set()
+        self._wake.tell()
 
     async def _connected(self) -> ClientConnection:
         endpoint = self.endpoint
@@ -282,7 +283,6 @@ class ProviderSocket:
                 while self._outbox:
                     await client.send(self._outbox.popleft())
                 sent.at = anyio.current_time()
-                self._wake = anyio.Event()
                 await self._wake.wait()
         except ConnectionClosed:
             pass  # the reader says why

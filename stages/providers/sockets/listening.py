@@ -21,6 +21,7 @@ from audio.formats import Samples, samples_to_ms
 from audio.framing import Framer
 from stages.errors import ErrorKind, ProviderError
 from stages.ports import Partial, Recognition, SpeechHints, Transcript
+from stages.providers.sockets.changes import Changes
 from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.finalising import Finalising
@@ -81,7 +82,7 @@ class HearingLine:
         self._framer = Framer(service.rate_hz * _FRAME_MS // 1000)
         self._utterance: SocketRecognition | None = None
         self._drained_by = 0.0
-        self._changed = anyio.Event()
+        self._changed = Changes()
 
     # --- the pool's view ---
 
@@ -166,13 +167,13 @@ class HearingLine:
                         self._settle(self._replay.sample_at(event.end_s))
                 case _:
                     pass
-        self._change()
+        self._changed.tell()
 
     def lost(self, error: ProviderError, *, for_good: bool) -> None:
         """The audio is kept; only an end for good is told."""
         if self._utterance is None:
             self._finalising.forget()
-        self._change()
+        self._changed.tell()
 
     def _send(self, samples: Samples) -> None:
         self._replay.push(samples)
@@ -196,10 +197,6 @@ class HearingLine:
         error = fault(self._service.name, ErrorKind.TIMEOUT, f"no text in {self._service.final_s:g} s")
         self.socket.give_up(error)
         raise error
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 def _messages(said: Message | Sequence[Message]) -> Sequence[Message]:

@@ -2,11 +2,11 @@
 
 from collections import deque
 
-import anyio
 import numpy as np
 
 from audio.formats import Samples
 from stages.errors import ProviderError
+from stages.providers.sockets.changes import Changes
 
 
 class Sounds:
@@ -17,7 +17,7 @@ class Sounds:
         self._queue: deque[Samples | None] = deque()
         """None stands for the end of a piece of text."""
         self._end: ProviderError | bool = False
-        self._changed = anyio.Event()
+        self._changed = Changes()
         self.samples = self.taken_samples = self.taken_pieces = 0
         self.is_dropped = False
 
@@ -86,8 +86,7 @@ class Sounds:
 
     def wake(self) -> None:
         """Let whoever waits look again."""
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.tell()
 
     async def wait(self) -> None:
         """Until something changes. Cancel-safe."""

@@ -250,3 +250,18 @@ def test_samples_that_look_like_a_header_are_samples() -> None:
     assert pcm.push(b"Ixx").tobytes() == b"RIxx"
     with pytest.raises(ProviderError, match="without samples"):
         Pcm(24_000).push(b"RIFF\0\0\0\0WAVELIST\xff\xff\0\0")
+
+
+@pytest.mark.parametrize("answers", ["streamed", "json", "text"])
+async def test_one_connection_serves_many_utterances(answers: Any) -> None:
+    async with listener(AudioService(CODED, answers=answers)) as (recogniser, server):
+        for _ in range(3):
+            assert (await hear(recogniser, CODED.samples())).text == SENTENCE
+    assert server.connections == 1
+
+
+async def test_one_connection_serves_many_answers() -> None:
+    async with speaker(AudioService(CODED)) as (voice, server):
+        for _ in range(3):
+            assert await speak(voice, "Yes.")
+    assert server.connections == 1

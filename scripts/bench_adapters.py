@@ -1,0 +1,236 @@
+"""What providers' adapters cost the process that they run in: CPU of a turn and of a silent session, against their
+fakes in another process, beside bare clients of the same messages; and what many sessions leave behind."""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import (
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import anyio
+import uvloop
+from bare_client import Trace, Turn, bare, replay, traced
+from websockets.asyncio.server import serve
+
+from stageflow.context import Message
+from stages.ports import HasSessions, SpokenUtterance, TurnOver
+from stages.providers.piecewise import open_utterance
+from stages.testing.servers.coded import CodedWords
+from tests.support.adapters import ADAPTERS, Adapter
+from tests.support.hosted import SENTENCE, Told, frames
+
+ROUNDS, TURNS, WARM = 5, 20, 8
+FRAMES_A_PAUSE = 4
+"""Of 20 ms, after which the loop turns: what adapters send at once is 80 ms."""
+SPEECH = {rate: list(frames(CodedWords(SENTENCE, rate_hz=rate).samples(), rate)) for rate in (16_000, 24_000)}
+SAID = ("Good morning.", " How are you today?")
+
+
+# --- the other process --------------------------------------------------------------------------------------
+
+
+def key(adapter: Adapter) -> str:
+    return f"{adapter.kind} {adapter.name}"
+
+
+async def serve_all() -> None:
+    async with AsyncExitStack() as stack:
+        urls = {key(one): await stack.enter_async_context(one.served()) for one in ADAPTERS}
+        floor = await stack.enter_async_context(
+            serve(replay, "127.0.0.1", 0, compression=None, max_size=None)
+        )
+        port = next(iter(floor.sockets)).getsockname()[1]
+        print(json.dumps({**urls, "floor": f"ws://127.0.0.1:{port}"}), flush=True)
+        await asyncio.Event().wait()
+
+
+# --- a turn -------------------------------------------------------------------------------------------------
+
+
+async def hear(ear: Any) -> None:
+    recognition = ear.open(lambda partial: None)
+    try:
+        for number, frame in enumerate(SPEECH[ear.rate_hz]):
+            recognition.push(frame)
+            if number % FRAMES_A_PAUSE == 0:
+                await asyncio.sleep(0)
+        assert (await recognition.final()).text
+    finally:
+        recognition.close()
+
+
+async def say(voice: Any) -> None:
+    async def push(utterance: SpokenUtterance) -> None:
+        for piece in SAID:
+            await utterance.push(piece)
+        await utterance.finish()
+
+    async with open_utterance(voice) as utterance, anyio.create_task_group() as tasks:
+        tasks.start_soon(push, utterance)
+        async with aclosing(utterance.audio()) as audio:
+            assert [speech async for speech in audio]
+
+
+async def answer(model: Any) -> None:
+    async with aclosing(model.stream((Message(role="user", content="Hello."),))) as events:
+        assert [event async for event in events]
+
+
+class Turns:
+    """A recogniser that finds the ends of turns itself: a turn is speech and the silence after it."""
+
+    def __init__(self, ear: Any) -> None:
+        self._told = Told()
+        self._speech = SPEECH[ear.rate_hz]
+        self._stream = ear.open_turns(self._told)
+
+    async def __call__(self) -> None:
+        self._told.events.clear()
+        silence = [0 * self._speech[0]] * 50
+        for number, frame in enumerate([*self._speech, *silence]):
+            self._stream.push(frame)
+            if number % FRAMES_A_PAUSE == 0:
+                await asyncio.sleep(0)
+        await self._told.until(TurnOver)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@asynccontextmanager
+async def session(adapter: Adapter, url: str) -> AsyncIterator[Turn]:
+    provider = adapter.make(url)
+    try:
+        async with AsyncExitStack() as stack:
+            one = (
+                await stack.enter_async_context(provider.session())
+                if isinstance(provider, HasSessions)
+                else provider
+            )
+            if adapter.kind == "turns":
+                turns = Turns(one)
+                yield turns
+                turns.close()
+            else:
+                turn = {"stt": hear, "tts": say, "llm": answer}[adapter.kind]
+                yield lambda: turn(one)
+    finally:
+        if hasattr(provider, "close"):
+            await provider.close()
+
+
+# --- measuring ----------------------------------------------------------------------------------------------
+
+
+async def cpu_ms(turn: Turn) -> float:
+    began = time.process_time()
+    for _ in range(TURNS):
+        await turn()
+    return (time.process_time() - began) / TURNS * 1000
+
+
+async def cost(adapter: Adapter, urls: dict[str, str]) -> tuple[float, float | None]:
+    """Milliseconds of CPU a turn: the adapter's, and the bare client's.
+
+    Rounds alternate, and of each the best counts: other work of the machine only adds.
+    """
+    trace: Trace = []
+    requests: list[Any] = []
+    async with session(adapter, urls[key(adapter)]) as turn:
+        for _ in range(WARM):
+            await turn()
+        with traced(trace, requests):
+            await turn()
+            await asyncio.sleep(0.05)
+        async with bare(list(trace), requests, urls["floor"]) as same:
+            ours, floors = [], []
+            for _ in range(ROUNDS):
+                ours.append(await cpu_ms(turn))
+                if same is not None:
+                    floors.append(await cpu_ms(same))
+            return min(ours), min(floors) if floors else None
+
+
+async def idle_percent(adapter: Adapter, urls: dict[str, str], sessions: int, seconds: float) -> float:
+    """Of a core, by one session in which nothing is said."""
+    async with AsyncExitStack() as stack:
+        for _ in range(sessions):
+            await stack.enter_async_context(session(adapter, urls[key(adapter)]))
+        await asyncio.sleep(1)
+        began = time.process_time()
+        await asyncio.sleep(seconds)
+        return (time.process_time() - began) / seconds / sessions * 100
+
+
+async def left_behind(adapter: Adapter, urls: dict[str, str], sessions: int) -> tuple[int, int]:
+    """Tasks and files that are more after so many sessions with a turn each than before."""
+    async with session(adapter, urls[key(adapter)]) as turn:
+        await turn()
+    await asyncio.sleep(0.2)
+    before = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    for _ in range(sessions // 10):
+        async with AsyncExitStack() as stack:
+            turns = [await stack.enter_async_context(session(adapter, urls[key(adapter)])) for _ in range(10)]
+            async with anyio.create_task_group() as tasks:
+                for turn in turns:
+                    tasks.start_soon(turn)
+    await asyncio.sleep(0.5)
+    after = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    return after[0] - before[0], after[1] - before[1]
+
+
+async def main(options: argparse.Namespace, urls: dict[str, str]) -> None:
+    chosen = [one for one in ADAPTERS if not options.only or any(word in key(one) for word in options.only)]
+    if options.sessions:
+        print(f"| adapter | tasks left of {options.sessions} sessions | files |\n| --- | ---: | ---: |")
+        for adapter in chosen:
+            tasks, files = await left_behind(adapter, urls, options.sessions)
+            print(f"| {key(adapter)} | {tasks} | {files} |", flush=True)
+        return
+    print(
+        "| adapter | CPU a turn, ms | bare client | adapter's own |"
+        + (" idle, % of a core |" if options.idle else "")
+    )
+    print("| --- | ---: | ---: | ---: |" + (" ---: |" if options.idle else ""))
+    for adapter in chosen:
+        ours, floor = await cost(adapter, urls)
+        row = [f"{ours:.2f}"] + (["", ""] if floor is None else [f"{floor:.2f}", f"{ours - floor:.2f}"])
+        if options.idle:
+            row.append(f"{await idle_percent(adapter, urls, 20, options.idle):.3f}")
+        print(f"| {key(adapter)} | " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="parts of the names of adapters")
+    parser.add_argument(
+        "--idle", type=float, default=0, metavar="SECONDS", help="measure silent sessions too"
+    )
+    parser.add_argument(
+        "--sessions", type=int, default=0, help="count what so many sessions leave behind instead"
+    )
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        uvloop.run(serve_all())
+    else:
+        with subprocess.Popen(
+            [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
+        ) as services:
+            assert services.stdout is not None
+            try:
+                uvloop.run(main(given, json.loads(services.stdout.readline())))
+            finally:
+                services.kill()
