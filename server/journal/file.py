@@ -1,7 +1,8 @@
 """The file of one recorded session: a line that names the format, then records, compressed as they come.
 
-A record is two lengths (little-endian u32), JSON, and the bytes that the JSON refers to. What a file that was cut off
-still holds can be read. One thread writes the files of all sessions, and encodes: the event loop only hands over.
+A record is two lengths (little-endian u32), JSON, and the bytes that the JSON refers to; or, for a frame of the client,
+of which there are fifty a second, 0 and the length of what `_FRAME` begins. What a file that was cut off still holds
+can be read. One thread writes the files of all sessions, and encodes: the event loop only hands over.
 """
 
 import json
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"stageflow-voice journal 1\n"
 _LENGTHS = struct.Struct("<II")
+_FRAME = struct.Struct("<IIB")
+"""The turn, the errand's number, and whether the frame is text."""
 _RECORDS = {
     one.__name__: one
     for one in (rec.Asked, rec.Came, rec.Deed, rec.Told, rec.Over, rec.Numbers, rec.Read, rec.Raised)
@@ -158,6 +161,8 @@ class SessionFile:
 
 def encode(record: Any) -> bytes:
     """One record as bytes. Raises UnknownValue."""
+    if isinstance(record, rec.Came) and record.kind is Kind.VALUE and type(record.value) in (str, bytes):
+        return _frame(record)
     packer = Packer()
     if isinstance(record, dict):
         packed = {"is": "Setup", "setup": packer.pack(record)}
@@ -170,6 +175,13 @@ def encode(record: Any) -> bytes:
         packed["is"] = type(record).__name__
     text = json.dumps(packed, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(text), len(packer.blob)) + text + packer.blob
+
+
+def _frame(record: rec.Came) -> bytes:
+    is_text = type(record.value) is str
+    data = record.value.encode("utf-8", "surrogatepass") if is_text else record.value
+    head = _FRAME.pack(record.turn, record.number, is_text)
+    return _LENGTHS.pack(0, len(head) + len(data)) + head + data
 
 
 def read_journal(path: Path) -> Journal:
@@ -191,8 +203,9 @@ def _plain(file: BinaryIO) -> Iterator[bytes]:
         yield expand.decompress(piece)
 
 
-def _records(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    held = bytearray()
+def _records(pieces: Iterator[bytes]) -> Iterator[Any]:
+    """The setup, then records."""
+    held = b""
     for piece in pieces:
         held += piece
         at = 0
@@ -202,23 +215,34 @@ def _records(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
             end = text_at + text_bytes + blob_bytes
             if len(held) < end:
                 break
-            record = json.loads(held[text_at : text_at + text_bytes].decode())
-            blob = bytes(held[text_at + text_bytes : end])
-            for name, value in record.items():
-                if type(value) in (dict, list):
-                    record[name] = unpack(value, blob)
-            yield record
+            yield _record(held, text_at, text_bytes, end) if text_bytes else _came(held, text_at, end)
             at = end
-        del held[:at]
+        held = held[at:]
 
 
-def _gathered(records: Iterator[dict[str, Any]], path: Path) -> Journal:
-    first = next(records, None)
-    if first is None or first.pop("is") != "Setup":
+def _came(held: bytes, at: int, end: int) -> rec.Came:
+    turn, number, is_text = _FRAME.unpack_from(held, at)
+    data = held[at + _FRAME.size : end]
+    return rec.Came(turn, number, Kind.VALUE, data.decode("utf-8", "surrogatepass") if is_text else data)
+
+
+def _record(held: bytes, at: int, text_bytes: int, end: int) -> Any:
+    named = json.loads(held[at : at + text_bytes].decode())
+    blob = held[at + text_bytes : end]
+    for name, value in named.items():
+        if type(value) in (dict, list):
+            named[name] = unpack(value, blob)
+    kind = named.pop("is")
+    return named["setup"] if kind == "Setup" else _RECORDS[kind](**named)
+
+
+def _gathered(records: Iterator[Any], path: Path) -> Journal:
+    setup = next(records, None)
+    if not isinstance(setup, dict):
         raise JournalError(f"{path} does not say what its session was made of")
-    journal = Journal(first["setup"])
-    for named in records:
-        _add(journal, _RECORDS[named.pop("is")](**named))
+    journal = Journal(setup)
+    for record in records:
+        _add(journal, record)
     # Of the last turn of a file that was cut off not everything is there.
     journal.told = [told for told in journal.told if told.turn < journal.turns]
     journal.asked = [asked for asked in journal.asked if asked.turn < journal.turns]

@@ -16,9 +16,8 @@ import heapq
 import math
 import selectors
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
-from itertools import repeat
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -90,29 +89,6 @@ class VirtualClock:
         return [], self._now_s
 
 
-class RecordOver(Exception):
-    """There are no more turns in the record."""
-
-
-class RecordedClock:
-    """The times that a session's turns had."""
-
-    def __init__(self, times_s: Sequence[float]) -> None:
-        self._times_s: Iterator[float] = iter(times_s)
-        self._last_s = 0.0
-
-    def pass_turn(self, select: Callable[[float | None], Any], timeout_s: float | None) -> tuple[Any, float]:
-        """The next. Raises RecordOver behind the last."""
-        for now in self._times_s:
-            self._last_s = now
-            return [], now
-        raise RecordOver
-
-    def goes_on_for(self, turns: int) -> None:
-        """Have so many more turns, in no time, to end what goes on."""
-        self._times_s = repeat(self._last_s, turns)
-
-
 class _Turns(selectors.DefaultSelector):
     """The one place through which a loop goes once a turn."""
 
@@ -130,7 +106,7 @@ class _Turns(selectors.DefaultSelector):
         return found
 
 
-class _Timer(asyncio.TimerHandle):
+class Timer(asyncio.TimerHandle):
     """Of timers for the same time the one rings first that was set first."""
 
     __slots__ = ("follower", "number")
@@ -139,7 +115,7 @@ class _Timer(asyncio.TimerHandle):
     follower: Follower | None
 
     def __lt__(self, other: object) -> bool:
-        assert isinstance(other, _Timer)
+        assert isinstance(other, Timer)
         return (self.when(), self.number) < (other.when(), other.number)
 
     def _run(self) -> None:
@@ -238,8 +214,8 @@ class FollowedLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]  # of any callback
         self, when: float, callback: Callable[..., object], *arguments: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """As of any loop; see `_Timer`."""
-        timer = _Timer(when, callback, arguments, self, context)
+        """As of any loop; see `Timer`."""
+        timer = Timer(when, callback, arguments, self, context)
         timer.number = self._timers = self._timers + 1
         timer.follower = FOLLOWED.get() if context is None else context.get(FOLLOWED)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]  # typeshed does not know it

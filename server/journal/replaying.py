@@ -18,7 +18,7 @@ from server.journal.comparing import first_difference, first_other_errand, secon
 from server.journal.door import Door
 from server.journal.file import Journal
 from server.journal.frames import kept
-from server.journal.loops import FollowedLoop, RecordedClock, RecordOver
+from server.journal.replay_loop import RecordOver, ReplayLoop
 from server.journal.tracing import timeline
 from stages.ports import Remind
 
@@ -33,7 +33,7 @@ class Recalled:
 
     is_live = False
 
-    def __init__(self, loop: FollowedLoop, journal: Journal, answers: Answers) -> None:
+    def __init__(self, loop: ReplayLoop, journal: Journal, answers: Answers) -> None:
         self._loop = loop
         self._journal = journal
         self._answers = answers
@@ -63,7 +63,6 @@ class Recalled:
         assert self._door is not None, "turns are told to a door"
         door = self._door
         self._turn += 1
-        self._loop.expect(door)
         for late in self._answers.late():
             door.arrive(*late)
         while (record := self._next) is not None and record.turn <= self._turn:
@@ -160,8 +159,7 @@ def replay(
 ) -> Replayed:
     """Run the session again, which `converse` makes at once and runs, as far as the record goes, or with `faults` of
     its providers. Blocks; needs a thread without a running loop."""
-    clock = RecordedClock(journal.times_s[: journal.turns])
-    loop = FollowedLoop(clock)
+    loop = ReplayLoop(journal.times_s[: journal.turns])
     answers = Answers(journal, faults or {})
     notes = Recalled(loop, journal, answers)
 
@@ -175,7 +173,7 @@ def replay(
             with suppress(RecordOver):
                 loop.run_until_complete(task)
         finally:
-            _abandon(loop, clock, task)
+            _abandon(loop, task)
     return Replayed(journal, notes.said, notes.begun)
 
 
@@ -191,9 +189,9 @@ def no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _abandon(loop: FollowedLoop, clock: RecordedClock, task: asyncio.Task[None]) -> None:
+def _abandon(loop: ReplayLoop, task: asyncio.Task[None]) -> None:
     """End what the record has not ended."""
-    clock.goes_on_for(_FAREWELL_TURNS)
+    loop.goes_on_for(_FAREWELL_TURNS)
     try:
         task.cancel()
         with suppress(RecordOver, asyncio.CancelledError):
