@@ -25,6 +25,11 @@ class Framer:
         """How many complete the next frame."""
         return self._frame_samples - self._kept_samples
 
+    @property
+    def held_samples(self) -> int:
+        """How many are left over."""
+        return len(self._rest) // 2
+
     def push(self, samples: Samples) -> list[Samples]:
         """All frames, `int16[frame_samples]` each, that `samples` complete; often none."""
         if self._kept_samples + len(samples) < self._frame_samples:

@@ -52,6 +52,12 @@ class Intake:
         """The clock in whole milliseconds."""
         return samples_to_ms(self.received_samples, SPEECH_HZ)
 
+    @property
+    def ready_samples(self) -> int:
+        """How many a push of nothing would return, of what waits for more bytes."""
+        more = (self._decoder.partial_bytes + len(self._waiting)) // self._sample_bytes
+        return len(self._carry) + self._resampler.ready(more)
+
     def push(self, data: bytes, worth_samples: int = 1) -> Samples:
         """The `int16[n]` that these bytes and those before bring forth, often none.
 
@@ -69,6 +75,16 @@ class Intake:
         if len(self._carry):
             samples = np.concatenate((self._carry, samples))
             self._carry = _NOTHING
+        self.emitted_samples += len(samples)
+        return samples
+
+    def skip(self, kept_bytes: int) -> Samples:
+        """Of what waits for more bytes take all but the last `kept_bytes`: as many `int16[n]` as a push would return,
+        of which those that were not carried over are zeros."""
+        assert kept_bytes > 0, "for everything there is `push`"
+        old, self._waiting = self._waiting[:-kept_bytes], self._waiting[-kept_bytes:]
+        samples = self._resampler.process(self._decoder.decode(old), is_needed=False)
+        samples, self._carry = np.concatenate((self._carry, samples)), _NOTHING
         self.emitted_samples += len(samples)
         return samples
 

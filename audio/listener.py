@@ -170,14 +170,20 @@ class Listener:
             else:
                 self._recent.append(frame)
         elif isinstance(event, SpeechStarted):
-            from_start = endpointer.position - event.start_sample
-            spoken = np.concatenate((*self._recent, frame))[-from_start:]
-            heard += (event, SpeechAudio(spoken))
-            self._recent.clear()
+            self._start(endpointer, event, frame, heard)
         else:
             heard += (SpeechAudio(frame), event)
             self._pause.begin()
             self._by_level = False
+
+    def _start(
+        self, endpointer: Endpointer, event: SpeechStarted, frame: Samples, heard: list[Heard]
+    ) -> None:
+        """Speech has begun, and was noticed in this frame."""
+        from_start = endpointer.position - event.start_sample
+        spoken = np.concatenate((*self._recent, frame))[-from_start:]
+        heard += (event, SpeechAudio(spoken))
+        self._recent.clear()
 
     def _drain(self, endpointer: Endpointer) -> Samples:
         """Take what the resampler and the framer hold back past the detector."""

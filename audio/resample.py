@@ -160,8 +160,9 @@ class Resampler:
         bank = self._bank
         return samples if bank is None else bank.ready(self._received + samples) - self._emitted
 
-    def process(self, samples: Samples, last: bool = False) -> Samples:
-        """The `int16[m]` that `samples` bring forth, often none at first.
+    def process(self, samples: Samples, last: bool = False, *, is_needed: bool = True) -> Samples:
+        """The `int16[m]` that `samples` bring forth, often none at first; zeros in their place if it `is_needed` no
+        more than to know how many.
 
         `last` brings out what is still held back and makes the resampler ready for a new stream.
         """
@@ -182,7 +183,7 @@ class Resampler:
         if upto <= emitted:
             return np.empty(0, np.int16)
         history = known + bytes(2 * missing) if missing > 0 else known
-        if _SILENCE.startswith(history):
+        if not is_needed or _SILENCE.startswith(history):
             return np.zeros(upto - emitted, np.int16)
         resampled = _quantise(bank.compute(history, first, end - first))
         return resampled[emitted - first * group : upto - first * group]

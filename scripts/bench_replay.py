@@ -4,10 +4,10 @@ Ten minutes at 50 frames a second with forty questions, of which some are interr
 protocol, detector, floor, pipeline and pacing are the server's. CPU time, because neighbours do not count in it.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
+from statistics import median
 from subprocess import run
 from tempfile import TemporaryDirectory
 
@@ -17,9 +17,9 @@ from server.config.agents import Crew
 from server.config.environment import load_settings
 from server.config.providers import Providers
 from server.config.sources import SessionSources
+from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.registry import Opening
 from server.dialects.voice.dialect import VoiceDialect
-from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.voice.frames import SUBPROTOCOL
 from server.domain.ids import Ids
 from server.journal.chance import seeded
@@ -72,12 +72,33 @@ def record(story: Story, path: Path) -> None:
         writer.close()
 
 
+def replayed_s(path: Path) -> float:
+    """CPU seconds of the command, its start included."""
+    before = getrusage(RUSAGE_CHILDREN).ru_utime
+    run([sys.executable, "-m", "server", "replay", str(path)], check=True, capture_output=True)
+    return getrusage(RUSAGE_CHILDREN).ru_utime - before
+
+
+def started_s() -> float:
+    """CPU seconds until the command would begin."""
+    before = getrusage(RUSAGE_CHILDREN).ru_utime
+    run([sys.executable, "-c", "import server.cli.replay"], check=True)
+    return getrusage(RUSAGE_CHILDREN).ru_utime - before
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--keep", type=Path)
-    arguments = parser.parse_args()
-    path = arguments.keep
-    record(TEN_MINUTES, path)
+    """Record, replay a few times, and print a table."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ten-minutes.journal"
+        record(TEN_MINUTES, path)
+        size_mb = path.stat().st_size / 2**20
+        started = [started_s() for _ in range(RUNS)]
+        taken = [replayed_s(path) for _ in range(RUNS)]
+    print("| | least | median |")
+    print("| --- | --- | --- |")
+    print(f"| CPU s, with the start of Python | {min(taken):.2f} | {median(taken):.2f} |")
+    print(f"| of it the start | {min(started):.2f} | {median(started):.2f} |")
+    print(f"\n{TEN_MINUTES.until_s:.0f} s of conversation, {size_mb:.1f} MiB")
 
 
 if __name__ == "__main__":

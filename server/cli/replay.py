@@ -7,10 +7,10 @@ import argparse
 import logging
 from pathlib import Path
 
-from server.cli.replayed import replay_file
+from server.cli.replayed import replay_journal
 from server.journal.file import read_journal
 from server.journal.origin import other_origin
-from server.journal.replaying import Replayed
+from server.journal.replaying import Replayed, no_collections
 from server.journal.tracing import timeline
 from server.journal.written_test import write_test
 
@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 where the session goes as it went, 1 where not. Raises JournalError."""
+    with no_collections():  # the process ends with it
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     journal = read_journal(arguments.file)
     if arguments.trace:
         for line in timeline(journal):
@@ -45,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     logging.disable()  # what a session logs belongs to its server
     try:
-        return _told(replay_file(arguments.file, arguments.app))
+        return _told(replay_journal(journal, arguments.file, arguments.app))
     finally:
         logging.disable(logging.NOTSET)
 

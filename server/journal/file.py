@@ -179,7 +179,7 @@ def encode(record: Any) -> bytes:
 
 def _frame(record: rec.Came) -> bytes:
     is_text = type(record.value) is str
-    data = record.value.encode("utf-8", "surrogatepass") if is_text else record.value
+    data: bytes = record.value.encode("utf-8", "surrogatepass") if is_text else record.value
     head = _FRAME.pack(record.turn, record.number, is_text)
     return _LENGTHS.pack(0, len(head) + len(data)) + head + data
 

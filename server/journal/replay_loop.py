@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from itertools import repeat
 from typing import Any
 
-from server.journal.loops import Follower, FollowedLoop, Timer
+from server.journal.loops import FollowedLoop, Follower, Timer
 
 
 class RecordOver(Exception):
@@ -80,7 +80,7 @@ class ReplayLoop(FollowedLoop):
                 ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
-                handle._run()  # type: ignore[attr-defined]  # noqa: SLF001
+            if not handle._cancelled:  # noqa: SLF001
+                handle._run()  # noqa: SLF001
 
     _timer_cancelled_count: int

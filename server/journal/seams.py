@@ -120,6 +120,7 @@ class DoorVad:
 
     def __init__(self, door: Door, new: Callable[[], Vad]) -> None:
         self._door = door
+        self.wants_audio: bool = door.notes.is_live
         self._vad: Any = door.notes.live(new) if door.notes.is_live else None
         self.rate_hz: int = door.notes.read("vad.rate_hz", lambda: self._vad.rate_hz)
         self.frame_samples: int = door.notes.read("vad.frame_samples", lambda: self._vad.frame_samples)

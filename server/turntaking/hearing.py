@@ -11,6 +11,7 @@ from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, 
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Heard, Listener, SpeechAudio
+from audio.scored_listener import listener_for
 from audio.vad import Vad
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
@@ -117,7 +118,7 @@ class Hearing(SessionEar):
         self._undetected: Utterance | None = None
         """What the detector had found when it was switched off: the client has been told that it began."""
         self._manual = config.turn_detection is None
-        self._listener = Listener(config.input_format, vad, self._endpointing(config))
+        self._listener = listener_for(vad)(config.input_format, vad, self._endpointing(config))
 
     def configure(self, config: SessionConfig) -> None:
         """Hear by the new configuration from now on; the clock goes on.

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from server.__main__ import main
-from server.cli.replayed import replay_file
+from server.cli.replayed import replay_file, replay_journal
 from server.cluster.store import MemoryStore
 from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ConfigError
@@ -111,8 +111,8 @@ def test_they_go_as_they_went(recordings: list[Path], capsys: pytest.CaptureFixt
 def test_another_answer_is_shown_with_what_was_said_before(
     recordings: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replayed = partial(replay_file, faults={"model": ProviderError("gone")})
-    monkeypatch.setattr("server.cli.replay.replay_file", lambda path, app: replayed(path))
+    replayed = partial(replay_journal, faults={"model": ProviderError("gone")})
+    monkeypatch.setattr("server.cli.replay.replay_journal", replayed)
     assert main(["replay", str(recordings[0])]) == 1
     printed = capsys.readouterr().out
     assert "the session differs from its recording" in printed

@@ -113,13 +113,20 @@ def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> Cli
 # --- the hot path -----------------------------------------------------------------------------------------
 
 
+_LONG_AUDIO = 64 << 10
+"""Characters of base64 whose length is looked at before they are decoded."""
+
+
 def append_audio(event: RawEvent, limits: RealtimeLimits, format: AudioFormat) -> AppendAudio:
     """`input_audio_buffer.append` with its audio decoded. Raises ClientError with param "audio"."""
-    audio, ref = event.get("audio"), event_ref(event)
+    audio, ref = event.get("audio"), event.get("event_id")
+    if ref is not None:
+        ref = event_ref(event)
     if type(audio) is not str:
         code = "missing_required_parameter" if audio is None else "invalid_type"
         raise ClientError(code, "audio: must be base64 text", param="audio", ref=ref)
-    _check_length(len(audio) * 3 // 4 - 2, limits, format, ref)
+    if len(audio) > _LONG_AUDIO:
+        _check_length(len(audio) * 3 // 4 - 2, limits, format, ref)
     data = from_base64(audio, "audio", ref)
     _check_length(len(data), limits, format, ref)
     return AppendAudio(data, ref)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from server.journal.beyond import Kind
 from server.journal.file import SessionFile, Writer, read_journal
-from server.journal.records import Over, Read
+from server.journal.records import Came, Over, Read
 
 
 def deep(levels: int) -> list[object]:
@@ -31,3 +32,22 @@ def test_what_cannot_be_written_ends_the_recording_of_its_session_alone(
     assert bad.refused
     assert "bad cannot be recorded any more" in caplog.text
     assert read_journal(tmp_path / "good").how == "over"
+
+
+def test_frames_of_the_client_come_back_as_they_were(tmp_path: Path) -> None:
+    """Fifty a second: they have a form of their own in the file."""
+    came = [
+        Came(turn, 7, Kind.VALUE, frame)
+        for turn, frame in enumerate([b"\x00\xff" * 400, b"", '{"a": "\u00fc"}', "", "half \ud83d a pair"])
+    ]
+    end = Came(9, 7, Kind.END, None)
+    writer = Writer()
+    file = SessionFile(tmp_path / "a", writer, 1 << 20)
+    file.begin({"seed": b"1"})
+    for record in (*came, end, Over(9, "over")):
+        file.put(record, 0)
+    file.close()
+    writer.close()
+    journal = read_journal(tmp_path / "a")
+    assert journal.setup == {"seed": b"1"}
+    assert journal.came == [*came, end]
