@@ -41,7 +41,7 @@ from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
 from server.journal.recorder import Recorder, SeededIds
 from server.journal.setup import Beginning, Live
-from server.session.going_on import greet
+from server.session.going_on import greet_back, restore
 from server.session.resumption import ResumePass
 from server.session.session import Session
 from server.session.snapshot import Snapshot
@@ -63,6 +63,11 @@ class Earlier:
     claim: ResumeClaim | None = None
     """By which the client has come back, if it takes the session for the same one."""
 
+    @property
+    def last_seq(self) -> int | None:
+        """The last frame that the client has got, if it takes the session for the same one."""
+        return None if self.claim is None else self.claim.last_seq
+
     def restore(self, dialect: Dialect, ids: Ids) -> None:
         """Have the dialect go on where that of the session has ended. Raises NotResumed."""
         if self.claim is None or self.snapshot is None:
@@ -70,13 +75,10 @@ class Earlier:
         if not isinstance(dialect, ResumableDialect):
             raise not_resumed()
         try:
-            dialect.restore(self.snapshot.dialect)
+            restore(dialect, self.snapshot, self.claim.last_seq, ids)
         except (ValueError, KeyError, TypeError) as error:  # another version may have written it
             log.warning("what the other node has kept is not to be had: %s", error)
             raise not_resumed() from error
-        ids.told = self.snapshot.told_events
-        if self.snapshot.missed(self.claim.last_seq) is None:
-            ids.told = max(ids.told, self.claim.last_seq)  # it may have been told more than was written down
 
     def go_on(
         self, session: Session, dialect: ResumableDialect, ticket: ResumePass, offer: ResumeOffer
@@ -85,9 +87,7 @@ class Earlier:
         if self.claim is None or self.snapshot is None:
             return None
         ticket.show(self.claim.token)
-        last_seq, received = self.claim.last_seq, self.snapshot.received_events
-        missed = self.snapshot.missed(last_seq) or ()
-        greet(session.link, last_seq, received, dialect.resumed(offer, received), missed)
+        greet_back(session.link, dialect, self.snapshot, self.claim.last_seq, offer)
         return self.claim.token
 
 
@@ -155,9 +155,7 @@ class Reception:
         pinned = self.secrets.find(key) if route.opened_by is OpenedBy.KEY_OR_SECRET else None
         not_honoured: tuple[IgnoredSetting, ...] = ()
         recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
-        if earlier.claim is not None:
-            recorder = None  # what another node has begun is not all there
-        elif not self._is_full:  # else the earlier session would end for nothing
+        if earlier.claim is None and not self._is_full:  # else the earlier session would end for nothing
             earlier, not_honoured = await self._earlier(connection.request, visitor)
         opening = Opening(
             route.defaults(sources.session_config, path),
@@ -181,9 +179,8 @@ class Reception:
                 connection.expect_life(RESUMABLE_SILENCE_S)
             live = Live(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
             owner = None if name is None else f"key {name}"
-            beginning = Beginning(
-                path_of(path), connection.subprotocol, opening, owner, offer, earlier.snapshot
-            )
+            spoken = path_of(path), connection.subprotocol
+            beginning = Beginning(*spoken, opening, owner, offer, earlier.snapshot, earlier.last_seq)
             if recorder is None:
                 session = _session_of(sources, beginning, live)
             else:

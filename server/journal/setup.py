@@ -20,7 +20,7 @@ from server.dialects.registry import DIALECTS, DialectTable, Opening, SessionDia
 from server.domain.limits import Limits
 from server.domain.values import ResumeOffer
 from server.domain.voice_events import ProviderUse
-from server.domain.wire import Wire
+from server.domain.wire import ResumableDialect, Wire
 from server.journal.door import Door
 from server.journal.file import JournalError
 from server.journal.origin import code_version
@@ -34,6 +34,7 @@ from server.journal.seams import (
 )
 from server.journal.sessions import DoorSession, Made
 from server.journal.tools import door_model, door_tools
+from server.session.going_on import greet_back, restore
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.snapshot import Snapshot
@@ -75,6 +76,8 @@ class Beginning:
     offer: ResumeOffer | None = None
     restored: Snapshot | None = None
     """An earlier session that goes on."""
+    last_seq: int | None = None
+    """The last frame that its client has got, where another node has begun it and the client takes it for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def setup_of(sources: SessionSources, beginning: Beginning, seed: bytes) -> dict
         "pinned": opening.pinned,
         "not_honoured": opening.not_honoured,
         "restored": beginning.restored,
+        "last_seq": beginning.last_seq,
         "owner": beginning.owner,
         "offer": None if beginning.offer is None else [beginning.offer.token, beginning.offer.grace_s],
     }
@@ -138,16 +142,24 @@ def make_session(
     if setup["hook"] is not None and hook is None and sources is None:
         raise JournalError(f"the pipeline was edited by {setup['hook']}: name the server that has it (--app)")
     dialect = _dialect(door, setup, dialects) if live is None else live.dialect
+    offer = None if setup["offer"] is None else ResumeOffer(*setup["offer"])
+    last_seq, restored = setup.get("last_seq"), setup["restored"]
+    goes_on = live is None and last_seq is not None and isinstance(dialect, ResumableDialect)
+    if goes_on:
+        restore(dialect, restored, last_seq, door.ids)
     made = Made(
         dialect,
         _services(door, setup, sources, live, hook),
         None if live is None else live.wire,
         None if live is None else live.quota,
         setup["owner"],
-        None if setup["offer"] is None else ResumeOffer(*setup["offer"]),
-        setup["restored"],
+        offer,
+        restored,
     )
-    return DoorSession(door, made)
+    session = DoorSession(door, made)
+    if goes_on:
+        greet_back(session.link, dialect, restored, last_seq, offer)
+    return session
 
 
 def _dialect(door: Door, setup: Mapping[str, Any], dialects: DialectTable) -> SessionDialect:

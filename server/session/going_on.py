@@ -11,7 +11,9 @@ import anyio
 
 from server.conversation.memory import Entry
 from server.domain import events as ev
-from server.domain.values import Response
+from server.domain.ids import Ids
+from server.domain.values import Response, ResumeOffer
+from server.domain.wire import ResumableDialect
 from server.output.link import Link
 from server.response.holder import OpenAnswer
 from server.session.answering import Answering
@@ -27,6 +29,24 @@ HEARD_WITHIN_S = 0.5
 
 EPOCHS_APART = 16
 """The node before may have thrown output away since it was last heard of, and not as often."""
+
+
+def restore(dialect: ResumableDialect, snapshot: Snapshot, last_seq: int, ids: Ids) -> None:
+    """Have the dialect go on where that of the session has ended, whose client has the frames up to `last_seq`. Raises
+    ValueError, KeyError or TypeError for what it cannot read."""
+    dialect.restore(snapshot.dialect)
+    ids.told = snapshot.told_events
+    if snapshot.missed(last_seq) is None:
+        ids.told = max(ids.told, last_seq)  # it may have been told more than was written down
+
+
+def greet_back(
+    link: Link, dialect: ResumableDialect, snapshot: Snapshot, last_seq: int, offer: ResumeOffer
+) -> None:
+    """Greet the client of a session that another node has begun; see `greet`."""
+    received = snapshot.received_events
+    missed = snapshot.missed(last_seq) or ()
+    greet(link, last_seq, received, dialect.resumed(offer, received), missed)
 
 
 def greet(link: Link, last_seq: int, received_events: int, greeting: str, missed: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from server.__main__ import main
 from server.cli.replayed import replay_file, replay_journal
+from server.client.client import AUDIO_FRAME
 from server.cluster.store import MemoryStore
 from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ConfigError
@@ -28,7 +29,9 @@ from stages.errors import ProviderError
 from stages.providers.calls import label
 from stages.testing.fakes import ScriptedVoice
 from tests.support.live_server import LiveServer, live_server
+from tests.support.live_server import ask as ask_by
 from tests.support.stage import voiced
+from tests.support.two_nodes import Caller, two_nodes
 
 pytestmark = pytest.mark.e2e
 
@@ -218,6 +221,28 @@ def test_what_is_done_to_a_session_from_outside_is_replayed(tmp_path: Path) -> N
     assert replayed.differences == []
     assert any("close 1001" in line for line in replayed.lines)
     assert replayed.journal.how == "over", "the file is written to its end"
+
+
+async def moved(folder: Path) -> None:
+    """A client is led to another node in the middle of an answer, and asks something there."""
+    async with two_nodes(record={"dir": folder}) as nodes, Caller(nodes.urls[0]) as client:
+        await ask_by(client, "count from one to ten, please, and then back again")
+        await client.receive_until(AUDIO_FRAME)
+        client.lead_to(nodes.urls[1])
+        await client.receive_until("response.done")
+        await ask_by(client, "thank you")
+        await client.receive_until("response.done")
+
+
+def test_a_session_that_moves_is_recorded_at_both_nodes_and_replayed(tmp_path: Path) -> None:
+    on_followed_loop(moved, tmp_path)
+    both = [replay_file(path) for path in tmp_path.iterdir()]
+    first, second = sorted(both, key=lambda replayed: replayed.journal.setup["last_seq"] is not None)
+    for replayed in (first, second):
+        assert replayed.differences == []
+        assert replayed.journal.how == "over"
+    assert second.events[0][1]["type"] == "x_resumed"
+    assert "response.done" in [event["type"] for _, event in second.events]
 
 
 @pytest.mark.parametrize("is_recorded", [True, False])
