@@ -122,7 +122,8 @@ class Reception:
                 if snapshot is None:
                     return
                 earlier = Earlier(snapshot, claim)
-            async with self.admission.seated(visitor, str(connection.id)):
+            has_hung_up = partial(_has_hung_up, connection)
+            async with self.admission.seated(visitor, str(connection.id), has_hung_up):
                 await self._open_session(connection, visitor, earlier)
         except NotResumed as refusal:
             await connection.close(refusal.close_code, refusal.reason)
@@ -224,6 +225,10 @@ class Reception:
                     await session.run()
             finally:
                 log.info("session ended", extra={"close_code": session.close_code})
+
+
+def _has_hung_up(connection: GuardedConnection) -> bool:
+    return connection.ended_with is not None
 
 
 def _session_of(sources: SessionSources, beginning: Beginning, live: Live) -> Session:

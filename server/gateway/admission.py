@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
@@ -21,20 +22,12 @@ from server.domain.errors import ClientError
 from server.domain.loop_share import LoopShare
 from server.gateway.addresses import is_this_machine
 from server.gateway.pages import Page, error_page
+from server.gateway.seats import HANDSHAKE_S, LEASE_S, RENEWED_S, Seat, Seats
 
 log = logging.getLogger(__name__)
 
-_HANDSHAKE_S = 15.0
-"""How long a place is kept for a session that is being opened."""
-
 MAX_SECRET_S = 7200.0
 """The longest that a client secret is valid."""
-
-LEASE_S = 60.0
-"""How long a place is kept for a live session without being renewed: a node that dies holds it no longer."""
-
-RENEWED_S = 20.0
-"""How often that is done."""
 
 
 class Quotas(BaseModel):
@@ -140,7 +133,7 @@ class Admission:
         self._refusals = refusals
         self._now = now
         self._wrong_keys = Budget(quotas.wrong_keys_per_min, 60.0)
-        self._seats: dict[str, Visitor] = {}
+        self._seats = Seats[Visitor]()
         self._openings = LoopShare(1)
         """One session is opened in a turn of the loop."""
 
@@ -165,7 +158,8 @@ class Admission:
     async def admit(self, visitor: Visitor, seat: str) -> Page | None:
         """Keep a place for the session that is being opened, under the name `seat`, or say why there is none."""
         for place, places, whose in self._places(visitor):
-            if await self._store.claim(place, seat, places, _HANDSHAKE_S, self._now()):
+            claim = partial(self._store.claim, place, seat, places, HANDSHAKE_S, self._now())
+            if not await self._seats.claim(place, claim):
                 await self._leave(visitor, seat)
                 message = f"This {whose} has {places} sessions, which is the limit."
                 return _too_many("session_quota_reached", message, 5.0)
@@ -189,25 +183,27 @@ class Admission:
         return await self._store.claim(key, seat, openings, MAX_SECRET_S, self._now()) > 0
 
     @asynccontextmanager
-    async def seated(self, visitor: Visitor, seat: str) -> AsyncIterator[None]:
-        """The session is live within; its place is given back behind it."""
-        self._seats[seat] = visitor
-        try:
-            await self._renew(seat, visitor)
-            await self._openings.step()
-            yield
-        finally:
-            del self._seats[seat]
-            with anyio.CancelScope(shield=True):
-                await self._leave(visitor, seat)
+    async def seated(
+        self, visitor: Visitor, seat: str, has_hung_up: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[None]:
+        """The session is live within; its place is given back behind it. Whoever finds no place waits a moment for one
+        that `has_hung_up`."""
+        places = frozenset(place for place, _, _ in self._places(visitor))
+        with self._seats.has(seat, Seat(visitor, places, has_hung_up)):
+            try:
+                await self._renew(seat, visitor)
+                await self._openings.step()
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._leave(visitor, seat)
 
     async def keep_seats(self) -> None:
         """Renew the places of all live sessions, as long as the server runs. Returns only when cancelled."""
         while True:
             await anyio.sleep(RENEWED_S)
-            for seat, visitor in tuple(self._seats.items()):
-                if seat in self._seats:
-                    await self._renew(seat, visitor)
+            for seat, visitor in self._seats:
+                await self._renew(seat, visitor)
 
     async def _renew(self, seat: str, visitor: Visitor) -> None:
         for place, places, _ in self._places(visitor):

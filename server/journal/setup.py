@@ -143,9 +143,10 @@ def make_session(
         raise JournalError(f"the pipeline was edited by {setup['hook']}: name the server that has it (--app)")
     dialect = _dialect(door, setup, dialects) if live is None else live.dialect
     offer = None if setup["offer"] is None else ResumeOffer(*setup["offer"])
-    last_seq, restored = setup.get("last_seq"), setup["restored"]
-    goes_on = live is None and last_seq is not None and isinstance(dialect, ResumableDialect)
-    if goes_on:
+    last_seq: Any = setup.get("last_seq")
+    restored: Any = setup["restored"]
+    goes_on = live is None and last_seq is not None and offer is not None
+    if goes_on and isinstance(dialect, ResumableDialect):
         restore(dialect, restored, last_seq, door.ids)
     made = Made(
         dialect,
@@ -157,7 +158,7 @@ def make_session(
         restored,
     )
     session = DoorSession(door, made)
-    if goes_on:
+    if goes_on and isinstance(dialect, ResumableDialect) and offer is not None:
         greet_back(session.link, dialect, restored, last_seq, offer)
     return session
 

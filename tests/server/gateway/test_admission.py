@@ -3,12 +3,14 @@
 import json
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
-from server.gateway.admission import LEASE_S, RENEWED_S, Admission, KeyLimits, Quotas, Visitor, holder_of
+from server.gateway.admission import Admission, KeyLimits, Quotas, Visitor, holder_of
 from server.gateway.pages import Page
+from server.gateway.seats import FREED_WITHIN_S, LEASE_S, RENEWED_S
 from server.telemetry.metrics import Metrics
 from stages.testing.virtual_time import virtual
 
@@ -161,6 +163,38 @@ async def test_a_place_is_renewed_while_its_session_lives_and_free_soon_after_it
     assert await alive.admit(key, "c") is not None
     now[0] += LEASE_S
     assert await alive.admit(key, "c") is None
+
+
+@virtual
+async def test_who_calls_again_at_once_waits_for_the_place_of_a_session_that_has_hung_up() -> None:
+    door, key = Door(sessions_per_key=2), Visitor("127.0.0.1", "key")
+    ended_s, hung_up = [0.5, 9.0], [True, False]
+
+    async def session(number: int) -> None:
+        async with door.admission.seated(key, str(number), lambda: hung_up[number]):
+            await anyio.sleep(ended_s[number])
+
+    async def call(seat: str) -> None:
+        page = await door.admission.admit(key, seat)
+        came[seat] = page is None, anyio.current_time()
+
+    came = dict[str, tuple[bool, float]]()
+    async with anyio.create_task_group() as tasks:
+        for number in range(2):
+            assert await door.admission.admit(key, str(number)) is None
+            tasks.start_soon(session, number)
+        await anyio.sleep(0.1)
+        for seat in ("first", "second"):
+            tasks.start_soon(call, seat)
+            await anyio.lowlevel.checkpoint()
+        await anyio.sleep(2)
+        hung_up[1] = True  # and is long about it
+        tasks.start_soon(call, "third")
+    assert came == {
+        "second": (False, 0.1),  # one place is on its way back, and it has somebody
+        "first": (True, 0.5),
+        "third": (False, pytest.approx(2.1 + FREED_WITHIN_S)),
+    }
 
 
 SHOP = Visitor("127.0.0.1", "shop-key")
