@@ -1,7 +1,8 @@
 """How many words a recogniser got wrong, with spelling out of the way: what sounds the same counts as the same.
 
 Case and punctuation do not count, and numbers are compared digit by digit: "7:30 P.M." is "seven thirty pm", and
-"29340" is "two nine three four zero". "November 24" and "10:00 AM" are said like "November 24th" and "10 AM".
+"29340" is "two nine three four zero". "November 24" and "10:00 AM" are said like "November 24th" and "10 AM",
+and a word that is written in two is the same ("lower case", "good-bye").
 Contractions are other words than what they stand for.
 """
 
@@ -56,10 +57,16 @@ def word_error_rate(said: str, heard: str) -> float:
 
 
 def _word_errors(said: list[str], heard: list[str]) -> WordErrors:
-    """The edit distance: `row[n]` is that of the words of `said` so far to the first n of `heard`."""
-    row = list(range(len(heard) + 1))
-    for at, word in enumerate(said, 1):
-        above, row = row, [at]
+    """The edit distance: `rows[m][n]` is that of the first m words of `said` to the first n of `heard`."""
+    rows = [list(range(len(heard) + 1))]
+    for m, word in enumerate(said, 1):
+        row = [m]
         for n, other in enumerate(heard, 1):
-            row.append(min(above[n - 1] + (word != other), above[n] + 1, row[-1] + 1))
-    return WordErrors(row[-1], len(said))
+            least = min(rows[m - 1][n - 1] + (word != other), rows[m - 1][n] + 1, row[-1] + 1)
+            if n > 1 and word == heard[n - 2] + other:
+                least = min(least, rows[m - 1][n - 2])
+            if m > 1 and said[m - 2] + word == other:
+                least = min(least, rows[m - 2][n - 1])
+            row.append(least)
+        rows.append(row)
+    return WordErrors(rows[-1][-1], len(said))

@@ -24,8 +24,7 @@ _VALUES = (
     | {word: 10 * value for value, word in enumerate(_TENS, start=2)}
 )
 _RANK_VALUES = {word: value for value, word in enumerate(_RANKS, start=1)} | {
-    "twentieth": 20,
-    "thirtieth": 30,
+    f"{word.removesuffix('y')}ieth": 10 * value for value, word in enumerate(_TENS, start=2)
 }
 
 
@@ -46,7 +45,7 @@ MONTHS = (
 )  # fmt: skip
 _RANK = re.compile(
     rf"(?:(?<=the )|(?<=day )|(?<=\b)(?!(?:{_any(_TENS)} )?second\b(?! of)))"
-    rf"(?:\b({_any(_TENS)}) )?\b({_any((*_RANKS, 'twentieth', 'thirtieth'))})\b"
+    rf"(?:\b({_any(_TENS)}) )?\b({_any(tuple(_RANK_VALUES))})\b"
 )
 _RANK_SECOND = re.compile(rf"(?<=\b)({_any(MONTHS)} (?:the )?)((?:{_any(_TENS)} )?)second\b")
 

@@ -22,6 +22,7 @@ from stages.testing.wer import WordErrors, heard_words, word_error_rate, word_er
         ("All right.", "alright"),
         ("and mister john", "And Mr. John,"),
         ("rather cold hearted", "rather cold-hearted"),
+        ("the sixtieth and the ninety first", "The 60th and the 91st."),
     ],
 )
 def test_another_spelling_is_no_error(said: str, written: str) -> None:
@@ -37,6 +38,9 @@ def test_another_spelling_is_no_error(said: str, written: str) -> None:
         ("seven of clubs", "the seven of clubs", WordErrors(1, 3)),
         ("seven of clubs", "", WordErrors(3, 3)),
         ("29340", "29350", WordErrors(1, 5)),
+        ("lowercase x-ray, goodbye", "Lower case X ray. Good-bye!", WordErrors(0, 4)),
+        ("the under score", "The underscore", WordErrors(0, 3)),
+        ("zap", "a p", WordErrors(2, 1)),
         ("", "you", WordErrors(1, 0)),
         ("", "", WordErrors(0, 0)),
     ],
