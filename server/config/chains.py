@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, NoSettings, Provider
+from stages.providers.registry import Kind, NoSettings, Provider, ProviderFault, find_provider
 
 _MADE_BY: Mapping[Kind, tuple[str, str]] = {
     "stt": ("recogniser", "FailoverRecogniser"),
@@ -49,6 +50,20 @@ def names_in(use: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in use.split(","))
 
 
+def declared(kind: Kind, name: str) -> Any:
+    """What a provider, or the first of a chain, says that it can do, though its settings may be wrong: what does not go
+    with it is told with them. None of one that there is not."""
+    try:
+        return find_provider(kind, names_in(name)[0]).capabilities
+    except ProviderFault:
+        return None
+
+
+def owns_turns(able: Any) -> bool:
+    """Whether a recogniser that can do this finds the ends of turns."""
+    return isinstance(able, RecogniserCapabilities) and able.turns == "theirs"
+
+
 def chain_of(
     kind: Kind, names: Sequence[str], table: Mapping[str, object], find: Find
 ) -> tuple[Configured | None, tuple[str, ...]]:
@@ -81,6 +96,11 @@ def _faults(kind: Kind, names: Sequence[str], table: Mapping[str, object]) -> It
         yield f"{kind}: {','.join(names)!r} names a provider twice"
     if not isinstance(table.get("hedge", False), bool):
         yield f"{kind}.hedge: is true or false"
+    elif table.get("hedge") and owns_turns(declared(kind, names[0])):
+        yield (
+            f"{kind}.hedge: {names[0]!r} finds the ends of turns itself, so that no other can hear a turn beside it: "
+            f"put one that does not first in {kind}.use, or leave hedge out"
+        )
     for key in table:
         if key not in ("use", "hedge") and key not in names:
             yield f"{kind}.{key}: in a chain a setting is in the table of its provider, such as [{kind}.{names[0]}]"

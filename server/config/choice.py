@@ -8,11 +8,10 @@ from typing import Any
 
 from pydantic_settings import DotEnvSettingsSource
 
-from server.config.chains import chain_of, names_in
+from server.config.chains import chain_of, declared, names_in, owns_turns
 from server.config.environment import read_settings
 from server.config.file import FileContent, read_file
 from server.config.settings import PREFIX, Settings
-from stages.ports import RecogniserCapabilities
 from stages.providers.configured import Configured, configure
 from stages.providers.registry import Kind, ProviderFault, find_provider
 
@@ -73,7 +72,7 @@ def choose(
         if (
             kind == "end_of_turn"
             and "end_of_turn" not in settings.model_fields_set
-            and _owns_turns(able.get("stt"))
+            and owns_turns(able.get("stt"))
         ):
             continue  # it is there for recognisers that do not find the ends of turns themselves
         name = name_of(settings, kind)
@@ -81,7 +80,7 @@ def choose(
         faults += wrong
         if provider is not None:
             found[kind] = provider
-        able[kind] = provider.capabilities if provider is not None else _declared(kind, name)
+        able[kind] = provider.capabilities if provider is not None else declared(kind, name)
     faults += _clashes(able)
     return Choice(found, tuple(faults), given)
 
@@ -151,21 +150,9 @@ def _of(given: Mapping[Kind, object]) -> dict[Kind, Any]:
     return {kind: getattr(made, "capabilities", None) for kind, made in given.items()}
 
 
-def _declared(kind: Kind, name: str) -> Any:
-    """What a provider whose settings are wrong says that it can do: what does not go with it is told with them."""
-    try:
-        return find_provider(kind, name).capabilities
-    except ProviderFault:
-        return None
-
-
-def _owns_turns(able: Any) -> bool:
-    return isinstance(able, RecogniserCapabilities) and able.turns == "theirs"
-
-
 def _clashes(capabilities: Mapping[Kind, Any]) -> Iterator[str]:
     """What cannot work together."""
-    if not _owns_turns(capabilities.get("stt")):
+    if not owns_turns(capabilities.get("stt")):
         return
     if "end_of_turn" in capabilities:
         yield (

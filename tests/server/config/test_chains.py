@@ -200,3 +200,27 @@ def test_hedging_is_a_setting_of_a_chain(environment: pytest.MonkeyPatch) -> Non
     assert made.hedges
     faults = chosen({"llm": {**table, "hedge": "yes"}}, llm=f"echo,{other}").faults
     assert faults == ("llm.hedge: is true or false",)
+
+
+def test_a_recogniser_that_finds_the_ends_of_turns_is_not_hedged() -> None:
+    use = "deepgram_flux,scripted"
+    table: dict[str, object] = {
+        "use": use,
+        "hedge": True,
+        "deepgram_flux": {"api_key": "k", "model": "flux-general-en"},
+    }
+    assert chosen({"stt": {**table, "hedge": False}}, stt=use).faults == ()
+    (fault,) = chosen({"stt": table}, stt=use).faults
+    assert fault.startswith("stt.hedge: 'deepgram_flux' finds the ends of turns itself")
+    del table["deepgram_flux"]
+    faults = chosen({"stt": table}, stt=use, end_of_turn="smart_turn").faults
+    assert [fault.split(":")[0] for fault in faults] == [
+        *("stt.hedge", "stt.api_key", "stt.model"),
+        "end_of_turn",
+    ]
+    last: dict[str, object] = {
+        **table,
+        "use": "scripted,deepgram_flux",
+        "deepgram_flux": {"api_key": "k", "model": "m"},
+    }
+    assert chosen({"stt": last}, stt="scripted,deepgram_flux").faults == ()
