@@ -28,7 +28,7 @@ class Framer:
     @property
     def held_samples(self) -> int:
         """How many are left over."""
-        return len(self._rest) // 2
+        return self._kept_samples
 
     def push(self, samples: Samples) -> list[Samples]:
         """All frames, `int16[frame_samples]` each, that `samples` complete; often none."""
