@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audio.formats import Samples
-from server.client.load.wire import Audio
+from server.client.load.wire import Audio, WordEnds
 
 LOUD = 104
 """A sample louder than this, -50 dBFS, is a sound."""
@@ -26,6 +26,10 @@ class Answer:
     item_id: str = ""
     item_at: int = 0
     """The place of the first sample of the item that is being played."""
+    items: dict[str, int] = field(default_factory=dict)
+    """The place of the first sample of each item."""
+    told_words: list[tuple[str, int]] = field(default_factory=list)
+    """Where words end, as far as the server has told: the item, and so many samples behind its first."""
     sounded_s: float | None = None
     """When the first packet came that is not all silence."""
     heard_s: float | None = None
@@ -79,12 +83,18 @@ class Answers:
             answer.packets.append((now_s, waiting * 1000 / self._rate_hz))
         if answer.item_id != audio.item_id:
             answer.item_id, answer.item_at = audio.item_id, place
+            answer.items.setdefault(audio.item_id, place)
         if answer.sounded_s is None:
             loud = np.flatnonzero(np.abs(audio.samples.astype(np.int32)) > LOUD)
             if len(loud):
                 answer.sounded_s = now_s
                 answer.leading_silence_ms = (answer.samples + int(loud[0])) * 1000 / self._rate_hz
         answer.samples += len(audio.samples)
+
+    def tell(self, words: WordEnds) -> None:
+        """The server tells where words of the newest answer lie."""
+        if self._answers:
+            self._answers[-1].told_words += [(words.item_id, end) for end in words.end_samples]
 
     def hear(self, block: Samples, starts_s: float, place: int) -> None:
         """This has left the loudspeaker, from `starts_s` on; it lay at this place of the ring."""

@@ -7,6 +7,7 @@ from server.client.load.ear import Ear
 from server.client.load.mouth import FRAME_S
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import Kind
+from server.client.load.word_count import WordCount
 
 SETTLE_S = 60.0
 """The longest answer that is heard out."""
@@ -25,19 +26,32 @@ class Attention:
         """When the frame is due that comes next; set by the caller."""
 
     def middle_of_answer(
-        self, number: int, kind: Kind, after_ms: int
+        self, number: int, kind: Kind, after_ms: int, after_words: int | None = None
     ) -> Generator[None, None, Answer | None]:
-        """So long after an answer began to be heard. Gives it, or None and tells why."""
+        """So long after an answer began to be heard, or after so many of its words. Gives it, or None and tells why."""
         answer = self._ear.newest
         if answer is None or answer.heard_s is None:
             self._book.discard(number, kind, self.now_s, "no answer to talk over")
             return None
-        while self.now_s < answer.heard_s + after_ms / 1000 + FRAME_S:
-            yield
+        if after_words is not None:
+            if not (yield from self._words(answer, after_words)):
+                self._book.discard(number, kind, self.now_s, "the words of the answer are not known")
+                return None
+        else:
+            while self.now_s < answer.heard_s + after_ms / 1000 + FRAME_S:
+                yield
         if self.is_over(answer):
             self._book.discard(number, kind, self.now_s, "the answer had ended before")
             return None
         return answer
+
+    def _words(self, answer: Answer, after_words: int) -> Generator[None, None, bool]:
+        """Until so many words of it were heard, or it is over. Tells whether any were known."""
+        ring, count = self._ear.ring, WordCount(answer, self._ear.rate_hz)
+        while count.heard(ring.written - ring.waiting) < after_words and not self.is_over(answer):
+            yield
+        yield  # what is said now begins a frame ago
+        return count.has_words
 
     def hear_out(self) -> Iterator[None]:
         """Until there is nothing more to hear."""

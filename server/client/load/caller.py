@@ -17,7 +17,7 @@ from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord, Ending
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Mark, Target, ToolCall, Trouble, Wire
+from server.client.load.wire import Mark, Target, ToolCall, Trouble, Wire, WordEnds
 
 _TROUBLES = 20
 
@@ -43,7 +43,7 @@ class Caller:
             target.rate_hz,
             prebuffer_ms=manner.prebuffer_ms,
             tells_ends=target.tells_ends,
-            keeps_audio=manner.keeps_audio,
+            keeps_audio=manner.keeps_audio or scenario.counts_words,
         )
         self._mouth = Mouth(voicebox, scenario.name)
         self._frame_samples = target.rate_hz * FRAME_MS // 1000
@@ -100,6 +100,8 @@ class Caller:
                 self._complain(sound.message)
             elif isinstance(sound, Mark):
                 self._book.mark(sound.name, now_s)
+            elif isinstance(sound, WordEnds):
+                self.ear.answers.tell(sound)
             elif isinstance(sound, ToolCall):
                 self._book.mark(f"calls {sound.name}", now_s)
                 if (wrong := self._tools.take(sound, now_s)) is not None:

@@ -44,7 +44,7 @@ class Ear:
     def __init__(
         self, rate_hz: int, *, prebuffer_ms: float = 0.0, tells_ends: bool = True, keeps_audio: bool = False
     ) -> None:
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._prebuffer = int(prebuffer_ms * rate_hz / 1000)
         self._tells_ends = tells_ends
         self.ring = PlayRing(rate_hz, RING_S)
@@ -76,8 +76,8 @@ class Ear:
     def take(self, sound: Audio | Order, now_s: float) -> None:
         """Something has come: audio, or an order to the player."""
         if isinstance(sound, Audio):
-            behind = int(now_s * self._rate_hz + _ROUNDING) - self._clock
-            if not (self._flow is _Flow.PLAYING and behind < self.ring.waiting < self._rate_hz * PLENTY_S):
+            behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
+            if not (self._flow is _Flow.PLAYING and behind < self.ring.waiting < self.rate_hz * PLENTY_S):
                 self.advance(now_s)
                 behind = 0
             # What is appended to what is being played changes nothing of what was heard before: that has time.
@@ -100,7 +100,7 @@ class Ear:
 
     def advance(self, now_s: float) -> None:
         """Play what was due until now."""
-        due = int(now_s * self._rate_hz + _ROUNDING)
+        due = int(now_s * self.rate_hz + _ROUNDING)
         while self._clock < due:
             if self._flow is _Flow.IDLE and self.ring.cut_at is not None:
                 self._clock = due
@@ -176,7 +176,7 @@ class Ear:
 
     def _play(self, most: int) -> int:
         """Play at most so many samples, of one answer. Tells how many."""
-        waiting, starts_s = self.ring.waiting, self._clock / self._rate_hz
+        waiting, starts_s = self.ring.waiting, self._clock / self.rate_hz
         place = self.ring.written - waiting
         count = min(most, LONGEST_BLOCK)
         for answer in self.answers:
@@ -187,7 +187,7 @@ class Ear:
         # While a flushed voice fades out, the place is already behind it.
         self.answers.hear(block, starts_s, place if waiting else max(0, place - 1))
         if self._flow is _Flow.PLAYING and waiting <= count:
-            self._run_dry(starts_s + waiting / self._rate_hz)
+            self._run_dry(starts_s + waiting / self.rate_hz)
         return count
 
     def _run_dry(self, at_s: float) -> None:

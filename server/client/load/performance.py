@@ -176,7 +176,7 @@ class Performance:
     def _talk_over(self, number: int, step: BargeIn | Backchannel) -> Iterator[None]:
         over = step.barge_in if isinstance(step, BargeIn) else step.backchannel
         kind = Kind.STOP if step.expect == "stop" else Kind.IGNORE
-        answer = yield from self._attention.middle_of_answer(number, kind, over.after_ms)
+        answer = yield from self._attention.middle_of_answer(number, kind, over.wait_ms, over.after_words)
         if answer is None:
             return
         said_s = self._mouth.say(number)

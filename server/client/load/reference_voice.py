@@ -7,7 +7,7 @@ import numpy as np
 from audio.formats import Samples
 from audio.marks import UNIT_MS, mark_of, write_mark
 
-_PAUSE_MS = 60
+PAUSE_MS = 60
 _MOST_UNITS = 4
 
 
@@ -36,4 +36,4 @@ def _word(word: str, place: int, *, is_last: bool, rate_hz: int, loudness: int) 
     mark = write_mark(mark_of(word, place, is_last=is_last, lasts_ms=lasts_ms), rate_hz, loudness)
     times = np.arange(rate_hz * lasts_ms // 1000 - len(mark))
     rest = np.where(times // (rate_hz // 800) % 2 == 0, loudness, -loudness)
-    return np.concatenate([mark, rest, np.zeros(rate_hz * _PAUSE_MS // 1000, np.int16)]).astype(np.int16)
+    return np.concatenate([mark, rest, np.zeros(rate_hz * PAUSE_MS // 1000, np.int16)]).astype(np.int16)

@@ -44,9 +44,21 @@ class Say(_Voiced, _Asking):
 
 
 class Over(_Voiced):
-    """Said over an answer, so long after that began to be heard."""
+    """Said over an answer, so long after that began to be heard, or after so many of its words."""
 
-    after_ms: Ms = 800
+    after_ms: Ms | None = None
+    after_words: int | None = Field(None, ge=1, le=1_000)
+
+    @model_validator(mode="after")
+    def _one_moment(self) -> "Over":
+        if self.after_ms is not None and self.after_words is not None:
+            raise ValueError("needs `after_ms` or `after_words`, not both")
+        return self
+
+    @property
+    def wait_ms(self) -> int:
+        """How long the answer is heard before, where no words are counted."""
+        return 800 if self.after_ms is None else self.after_ms
 
 
 class BargeIn(_Strict):
@@ -245,6 +257,12 @@ class Scenario(_Strict):
         return self
 
     @property
+    def counts_words(self) -> bool:
+        """Whether the caller is to count the words of answers while it hears them."""
+        overs = [getattr(step, "barge_in", None) or getattr(step, "backchannel", None) for step in self.steps]
+        return any(over is not None and over.after_words is not None for over in overs)
+
+    @property
     def loses_its_line(self) -> bool:
         """Whether the caller is to come back when its line is lost."""
         return any(isinstance(step, Resume | HalfOpen) for step in self.steps)
@@ -257,36 +275,3 @@ class Mix(_Strict):
     prebuffer_ms: int = Field(0, ge=0, le=2_000)
     objectives: tuple[str, ...] = ()
     scenarios: tuple[Scenario, ...] = Field(min_length=1, max_length=100)
-
-
-DEFAULT_MIX = Mix.model_validate(
-    {
-        "objectives": ["v2v_p90<2000", "gaps=0", "missed=0", "not_stopped=0", "false_answers=0", "lost=0"],
-        "scenarios": [
-            {
-                "name": "question",
-                "weight": 5,
-                "steps": [{"say": "What time is it now?"}, {"say": "What is twelve times seven?"}],
-            },
-            {
-                "name": "pause",
-                "weight": 2,
-                "steps": [{"say": ["I would like to book a table", 500, "for four people tonight."]}],
-            },
-            {
-                "name": "barge-in",
-                "weight": 2,
-                "steps": [
-                    {"say": "Tell me what you can do for me."},
-                    {"barge_in": {"say": "Stop, please. What time is it?", "after_ms": 600}},
-                ],
-            },
-            {
-                "name": "noise",
-                "weight": 1,
-                "steps": [{"noise_ms": 800, "level_dbfs": -45}, {"silence_ms": 500}],
-            },
-            {"name": "hang-up", "weight": 1, "steps": [{"say": "Who are you?"}, {"hang_up": True}]},
-        ],
-    }
-)

@@ -11,7 +11,18 @@ import pybase64
 from audio.formats import RATES_HZ, Samples
 from server.client.load.pipecat import Pipecat
 from server.client.load.script import Tool
-from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, ToolCall, Trouble, Wire
+from server.client.load.wire import (
+    Audio,
+    Mark,
+    Order,
+    Sound,
+    Target,
+    TargetError,
+    ToolCall,
+    Trouble,
+    Wire,
+    WordEnds,
+)
 from server.dialects.voice.frames import HEADER_BYTES, WRAP, Stream, pack_frame, unpack_frame
 
 VOICE = "voice.v1"
@@ -151,6 +162,8 @@ class Voice(Realtime):
             case {"type": "response.output_item.added", "item": {"type": "message", "id": str(item_id)}}:
                 self._item_id = item_id
                 return ()
+            case {"type": "x_words", "item_id": str(item_id), "words": list(words)}:
+                return (WordEnds(item_id, tuple(int(word["end_sample"]) for word in words)),)
             case {"type": type} if type in _FLUSHED_BY:
                 return ()  # the server says itself what is flushed
         return super()._orders(event)

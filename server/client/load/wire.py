@@ -50,6 +50,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class WordEnds:
+    """Where words of an item end, in samples from its first."""
+
+    item_id: str
+    end_samples: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The server wants a tool of the caller's to be called."""
 
@@ -57,7 +65,7 @@ class ToolCall:
     name: str
 
 
-Sound: TypeAlias = Audio | Order | Trouble | Mark | ToolCall
+Sound: TypeAlias = Audio | Order | Trouble | Mark | WordEnds | ToolCall
 
 
 class TargetError(ServerError):

@@ -4,7 +4,7 @@ import pytest
 
 from server.client.load.arrivals import Arrivals, ArrivalsError, choose
 from server.client.load.audit import Audit, Lateness, Limits
-from server.client.load.script import DEFAULT_MIX
+from server.client.load.default_mix import DEFAULT_MIX
 from server.client.load.search import Search
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from audio.files import write_wav
 from audio.formats import Samples
+from server.client.load.default_mix import DEFAULT_MIX
 from server.client.load.reference import tone
 from server.client.load.scenario_file import ScenarioError, check_mix, make_voicebox, needs_voice, read_mix
-from server.client.load.script import DEFAULT_MIX, BargeIn, Cut, HangUp, ReadSlowly, Say
+from server.client.load.script import BargeIn, Cut, HangUp, ReadSlowly, Say
 from server.client.load.targets import Pcm, Voice
 
 WRITTEN = """
@@ -125,6 +126,10 @@ def test_all_faults_are_named_at_once_with_their_places(tmp_path: Path) -> None:
         ("scenarios: [{name: a, tools: [{name: t}, {name: t}], steps: [{cut: true}]}]", "two tools"),
         ("scenarios: [{name: a, steps: [{cut: true}]}, {name: a, steps: [{cut: true}]}]", "two scenarios"),
         ("scenarios: [{name: a, steps: [{say: x, file: y}]}]", "either `say` or `file`"),
+        (
+            "scenarios: [{name: a, steps: [{say: x}, {barge_in: {say: y, after_ms: 1, after_words: 1}}]}]",
+            "`after_ms` or `after_words`, not both",
+        ),
         ("!!python/object/apply:os.system ['true']", "no YAML"),
     ],
 )
