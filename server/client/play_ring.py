@@ -14,18 +14,38 @@ The reader notes when which samples are heard, and `heard` looks that up (`PlayL
 loudspeaker.
 """
 
+from typing import Protocol
+
 from audio.formats import Samples
 from server.client.fader import LONGEST_BLOCK, Fader, Level
 from server.client.play_log import PlayLog
 from server.client.sample_ring import SampleRing
 
 
+class Store(Protocol):
+    """Where samples wait: a `SampleRing`, or what does as it does."""
+
+    written: int
+    taken: int
+
+    def __init__(self, capacity_samples: int) -> None: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    def put(self, samples: Samples) -> bool: ...
+
+    def take(self, out: Samples) -> int: ...
+
+    def skip_to(self, place: int) -> None: ...
+
+
 class PlayRing:
     """One voice. `read` is the reader's; all the rest is the writer's."""
 
-    def __init__(self, rate_hz: int, capacity_s: float = 10.0) -> None:
+    def __init__(self, rate_hz: int, capacity_s: float = 10.0, store: type[Store] = SampleRing) -> None:
         self._rate_hz = rate_hz
-        self._ring = SampleRing(int(rate_hz * capacity_s))
+        self._ring: Store = store(int(rate_hz * capacity_s))
         self._fader = Fader(rate_hz)
         self._log = PlayLog(rate_hz)
         self._level = Level.FULL

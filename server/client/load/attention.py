@@ -47,9 +47,10 @@ class Attention:
 
     def _words(self, answer: Answer, after_words: int) -> Generator[None, None, bool]:
         """Until so many words of it were heard, or it is over. Tells whether any were known."""
-        ring, count = self._ear.ring, WordCount(answer, self._ear.rate_hz)
-        while count.heard(ring.written - ring.waiting) < after_words and not self.is_over(answer):
+        ear, count = self._ear, WordCount(answer, self._ear.rate_hz)
+        while count.heard(ear.ring.written - ear.ring.waiting) < after_words and not self.is_over(answer):
             yield
+            ear.advance(self.now_s)
         yield  # what is said now begins a frame ago
         return count.has_words
 

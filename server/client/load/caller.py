@@ -17,7 +17,7 @@ from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord, Ending
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Mark, Target, ToolCall, Trouble, Wire, WordEnds
+from server.client.load.wire import Mark, Spoken, Target, ToolCall, Trouble, Wire, WordEnds
 
 _TROUBLES = 20
 
@@ -72,21 +72,18 @@ class Caller:
 
     def tick(self) -> Sequence[Wire]:
         """The next frame is due. What is to be sent now, in order."""
+        return self.speak().messages()
+
+    def speak(self) -> Spoken:
+        """As `tick`, with the frame as all callers share it."""
         now_s = self.due_s()
         self._performance.at(now_s)
-        self.ear.advance(now_s)
+        self.ear.follow(now_s)
         if not self.is_done:
             self.is_done = next(self._steps, self) is self
-        sent, self._performance.outbox = self._performance.outbox, []
-        sent.extend(self._tools.due(now_s))
+        before = [*self._performance.take_outbox(), *self._tools.due(now_s)]
         at = self._mouth.sent_frames * self._frame_samples
-        sent.append(self._target.stamp(self._mouth.next_frame(), at))
-        report = self.ear.report(now_s)
-        if report is not None:
-            item_id, played, is_cut = report
-            told = self._target.heard(item_id, played, underruns=self.ear.ring.underruns, is_cut=is_cut)
-            sent.extend(told)
-        return sent
+        return Spoken(before, self._target.header(at), self._mouth.next_frame(), self._report(now_s))
 
     def take(self, message: Wire, now_s: float) -> None:
         """A message of the server's, which has come now. Whatever it means, the call goes on."""
@@ -111,6 +108,7 @@ class Caller:
 
     def settle(self) -> None:
         """Keep what was heard since; also when the call ends in the middle of an answer."""
+        self.ear.advance(self._performance.now_s)
         self._book.settle(ends_call=self.record.ending is not Ending.LOST)
 
     def abandon(self, reason: str) -> None:
@@ -123,6 +121,13 @@ class Caller:
         is_expected = self.line.may_end
         self._book.line_ended(is_expected=is_expected)
         return is_expected
+
+    def _report(self, now_s: float) -> Sequence[Wire]:
+        report = self.ear.report(now_s)
+        if report is None:
+            return ()
+        item_id, played, is_cut = report
+        return self._target.heard(item_id, played, underruns=self.ear.ring.underruns, is_cut=is_cut)
 
     def _complain(self, message: str) -> None:
         if len(self.record.troubles) < _TROUBLES:

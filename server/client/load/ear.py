@@ -11,6 +11,7 @@ import numpy as np
 from server.client.fader import LONGEST_BLOCK
 from server.client.load.answers import Answer, Answers
 from server.client.load.heard_reports import HeardReports
+from server.client.load.packet_queue import PacketQueue
 from server.client.load.wire import Audio, Order
 from server.client.play_ring import PlayRing
 
@@ -22,6 +23,9 @@ RING_S = 60.0
 
 PLENTY_S = 30.0
 """With more than that in the ring, it is looked at closely whether there is room."""
+
+LATER_S = 0.1
+"""Until then an answer that is played may be looked at later: many samples at once cost hardly more than few."""
 
 UNTOLD_END_S = 1.0
 """A protocol that tells no ends has ended an answer when nothing has come for so long."""
@@ -47,7 +51,7 @@ class Ear:
         self.rate_hz = rate_hz
         self._prebuffer = int(prebuffer_ms * rate_hz / 1000)
         self._tells_ends = tells_ends
-        self.ring = PlayRing(rate_hz, RING_S)
+        self.ring = PlayRing(rate_hz, RING_S, PacketQueue)
         self.answers = Answers(rate_hz, keeps_audio=keeps_audio)
         self._reports = HeardReports(self.ring, self.answers)
         self.overflows = 0
@@ -111,8 +115,21 @@ class Ear:
         if not self._tells_ends and last is not None and dry_s is not None and now_s - dry_s > UNTOLD_END_S:
             last.is_complete, self._dry_s = True, None
 
+    def follow(self, now_s: float) -> None:
+        """As `advance`, but while an answer is played, of which nothing new would be known, not each time."""
+        last = self.newest
+        if self._flow is _Flow.PLAYING and last is not None and last.heard_s is not None:
+            behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
+            if behind < min(self.ring.waiting, LATER_S * self.rate_hz):
+                return
+        self.advance(now_s)
+
     def report(self, now_s: float) -> tuple[str, int, bool] | None:
         """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
+        if self._flow is _Flow.PLAYING:
+            if self._reports.is_early(now_s):
+                return None
+            self.advance(now_s)
         is_playing, is_idle = self._flow is _Flow.PLAYING, self._flow is _Flow.IDLE
         return self._reports.due(now_s, is_playing=is_playing, is_idle=is_idle)
 
@@ -157,12 +174,10 @@ class Ear:
 
     def _note_flush(self, now_s: float) -> None:
         for answer in self.answers:
-            if answer.flushed_s is None and not (answer.is_complete and self._is_played(answer)):
+            is_played = self.ring.written - self.ring.waiting >= answer.began_at + answer.samples
+            if answer.flushed_s is None and not (answer.is_complete and is_played):
                 answer.flushed_s = now_s
                 self._reports.cut(answer)
-
-    def _is_played(self, answer: Answer) -> bool:
-        return self.ring.written - self.ring.waiting >= answer.began_at + answer.samples
 
     def _lower(self, *, is_held: bool) -> None:
         if not is_held:

@@ -27,6 +27,10 @@ class HeardReports:
         """An answer was flushed: the server is to be told where."""
         self._untold_cut = answer
 
+    def is_early(self, now_s: float) -> bool:
+        """Whether it is not yet time for the next while something is played."""
+        return self._untold_cut is None and now_s - self._told_s < REPORT_S
+
     def due(self, now_s: float, *, is_playing: bool, is_idle: bool) -> tuple[str, int, bool] | None:
         """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
         cut, cut_at = self._untold_cut, self._ring.cut_at
@@ -34,13 +38,14 @@ class HeardReports:
             self._untold_cut = None
             self._told = (cut.item_id, max(0, cut_at - cut.item_at))
             return *self._told, True
-        is_early = is_playing and now_s - self._told_s < REPORT_S
-        if is_early or self._is_told or cut is not None or not self._answers:
+        if (is_playing and self.is_early(now_s)) or self._is_told or cut is not None or not self._answers:
             return None
         self._is_told = is_idle
         place = self._ring.heard(now_s)
         answer = self._answers.at(max(0, place - 1))
         told = (answer.item_id, place - answer.item_at)
+        if not answer.item_id:
+            self._told_s = now_s  # the protocol has no name for it
         if told == self._told or told[1] <= 0 or not told[0] or answer.flushed_s is not None:
             return None
         self._told, self._told_s = told, now_s

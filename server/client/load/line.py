@@ -31,6 +31,11 @@ class Line:
         """The connection is to be cut, and to be opened again so much later."""
         self._away_s, self.state = away_s, LineState.UP
 
+    @property
+    def is_to_be_cut(self) -> bool:
+        """Whether the connection is to be cut now."""
+        return self._away_s is not None
+
     def take_cut(self) -> float | None:
         """How long the caller is to be away, if the connection is to be cut now."""
         away_s, self._away_s = self._away_s, None

@@ -68,14 +68,25 @@ class Performance:
         self._book = book
         self._chance = chance
         self._called_tools = called_tools
-        self.outbox: list[Wire] = [*target.opening(), *target.declare(scenario.tools)]
-        """What is to be sent besides the frames."""
+        self._outbox: list[Wire] = [*target.opening(), *target.declare(scenario.tools)]
         self.wish = Wish.TALK
         self.line = Line()
 
     def at(self, now_s: float) -> None:
         """The frame is due that comes next."""
         self._attention.now_s = now_s
+
+    @property
+    def now_s(self) -> float:
+        """The time that was told last."""
+        return self._attention.now_s
+
+    def take_outbox(self) -> Sequence[Wire]:
+        """What is to be sent besides the frames, once."""
+        if not self._outbox:
+            return ()
+        outbox, self._outbox = self._outbox, []
+        return outbox
 
     def steps(self) -> Iterator[None]:
         """The whole scenario; ends when all has been said and heard, or when the caller wishes to leave."""
@@ -139,7 +150,7 @@ class Performance:
             yield from self._await_answer(turn, step.within_ms, step.calls)
 
     def _type(self, number: int, step: Typed) -> Iterator[None]:
-        self.outbox.extend(self._target.typed(self._named(step.type)))
+        self._outbox.extend(self._target.typed(self._named(step.type)))
         if step.expect is not None:
             turn = self._book.begin(number, Kind.TYPED, self._attention.now_s, self._attention.now_s)
             self._expect_words(turn, step)

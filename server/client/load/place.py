@@ -9,6 +9,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from server.client.address import unreachable
+from server.client.load.caller_connection import CallerConnection
 from server.client.load.targets import VOICE, Realtime, Voice
 from server.client.load.wire import Target
 from server.domain.errors import ServerError
@@ -28,6 +29,15 @@ class Place:
 
     async def connect(self, also: Sequence[str] = ()) -> ClientConnection:
         """A connection; offers `also` these subprotocols. Raises OSError, TimeoutError, WebSocketException."""
+        return await self._connect(ClientConnection, also)
+
+    async def call(self) -> CallerConnection:
+        """A connection that gives its messages on as they come. Raises as `connect`."""
+        connection = await self._connect(CallerConnection)
+        assert isinstance(connection, CallerConnection)
+        return connection
+
+    async def _connect(self, kind: type[ClientConnection], also: Sequence[str] = ()) -> ClientConnection:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else None
         names = [Subprotocol(name) for name in (*self.target.subprotocols, *also)]
         return await connect(
@@ -35,6 +45,7 @@ class Place:
             additional_headers=headers,
             subprotocols=names or None,
             compression=None,
+            create_connection=kind,
             max_size=_MOST_BYTES,
             open_timeout=CONNECT_S,
             close_timeout=CLOSE_S,

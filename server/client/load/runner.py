@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from itertools import count
 
 import anyio
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from server.client.address import unreachable
 from server.client.load.arrivals import choose
 from server.client.load.caller import Caller, Manner
+from server.client.load.caller_connection import CallerConnection, FrameMasks
 from server.client.load.clock import now
+from server.client.load.metronome import Metronome
 from server.client.load.mouth import Voicebox
 from server.client.load.place import CLOSE_S, Place
+from server.client.load.returning_talk import ReturningTalk
 from server.client.load.run import Run
 from server.client.load.script import Mix
 from server.client.load.talk import Talk
@@ -54,6 +58,8 @@ class Runner:
         self._load = load
         self._seed = seed
         self._zero_s = 0.0
+        self._metronome = Metronome()
+        self._masks = FrameMasks()
         self.so_far = Run()
 
     async def run(self, watch: Callable[[Run], object] = lambda _: None) -> Run:
@@ -61,6 +67,7 @@ class Runner:
         self._zero_s, cpu_s = now(), time.process_time()
         try:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._metronome.run)
                 tasks.start_soon(self._look_after, watch)
                 with anyio.move_on_after(self._load.duration_s):
                     await self._start_all()
@@ -93,8 +100,9 @@ class Runner:
         scenario = choose(self._mix, number, self._seed)
         record = CallRecord(number, scenario.name, intended_s)
         self.so_far.began(record)
+        comes_back = self._place.target.can_resume and scenario.loses_its_line
         try:
-            connection = await self._place.connect()
+            connection = await (self._place.connect() if comes_back else self._place.call())
         except (OSError, WebSocketException) as error:
             record.ending, record.why = Ending.REFUSED, str(unreachable(self._place.url, error))
             self.so_far.ended(record)
@@ -103,8 +111,7 @@ class Runner:
         is_canary = max(self._load.callers, len(self._load.times_s)) <= FEW or number % 10 == 0
         manner = Manner(self._mix.prebuffer_ms, is_canary, self._seed)
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
-        comes_back = self._place.target.can_resume and scenario.loses_its_line
-        talk = Talk(connection, self._place, caller, self.so_far, comes_back=comes_back)
+        talk = self._talk(connection, caller)
         self.so_far.talking += 1
         try:
             await talk.hold()
@@ -113,6 +120,11 @@ class Runner:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
                 await talk.close()
         return record
+
+    def _talk(self, connection: ClientConnection, caller: Caller) -> Talk | ReturningTalk:
+        if isinstance(connection, CallerConnection):
+            return Talk(connection, caller, self.so_far, self._metronome, self._masks)
+        return ReturningTalk(connection, self._place, caller, self.so_far)
 
     def _note(self, record: CallRecord, caller: Caller) -> None:
         """The call is over: its times become those of the run."""

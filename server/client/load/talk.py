@@ -1,145 +1,116 @@
-"""One call over its socket: a task that speaks at the sample clock, and one that listens.
+"""One call over its socket: it speaks when the metronome ticks, and hears what comes at once.
 
 A frame is due by the call's own clock, however late the loop is: what is measured is counted from when the sample was
 to be spoken.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
 
-import anyio
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
-
+from server.client.load.call_end import cut_if_wished, line_ended, script_ended
 from server.client.load.caller import Caller
+from server.client.load.caller_connection import MASK_BYTES, CallerConnection, FrameMasks
 from server.client.load.clock import now
+from server.client.load.line_works import LineWorks
+from server.client.load.metronome import Metronome
 from server.client.load.mouth import FRAME_S
-from server.client.load.performance import Wish
-from server.client.load.place import Place
 from server.client.load.run import Run
-from server.client.load.turns import Ending
-from server.client.load.wire import Wire
-from server.client.resuming import ResumingConnection
+from server.client.load.wire import Spoken, Wire
 
 BURST = 10
-"""Frames that a caller who is late sends without a pause."""
-
-_ENDINGS = {Wish.TALK: Ending.DONE, Wish.HANG_UP: Ending.HUNG_UP, Wish.CUT: Ending.CUT}
+"""Frames that a caller who is late sends in one turn."""
 
 
 class Talk:
-    """One call's two tasks."""
+    """One call, which ends with its connection. Nothing of it runs but while `hold` does."""
 
     def __init__(
-        self, connection: ClientConnection, place: Place, caller: Caller, run: Run, *, comes_back: bool
+        self,
+        connection: CallerConnection,
+        caller: Caller,
+        run: Run,
+        metronome: Metronome,
+        masks: FrameMasks,
     ) -> None:
-        """Where the caller `comes_back`, the session goes on over another connection when this one is lost."""
-        self._place = place
+        self._connection = connection
         self._caller = caller
         self._run = run
-        self._zero_s = now()
-        self._away_until_s = 0.0
-        self._held: list[Wire] = []
-        """What was said while the line carried nothing."""
-        self._resuming = (
-            ResumingConnection(connection, self._connect_again, self._line_changed) if comes_back else None
-        )
-        self._connection: ClientConnection | ResumingConnection = self._resuming or connection
-        self._first = connection
-
-    @property
-    def _socket(self) -> ClientConnection:
-        return self._first if self._resuming is None else self._resuming.socket
+        self._metronome = metronome
+        self._masks = masks
+        self._works = LineWorks(caller.line)
+        self._zero_s = metronome.beat_s()
+        self._free_s = 0.0
+        """Since when the server takes what is sent."""
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def hold(self) -> None:
         """Until the script has ended, or the connection has."""
-        caller, began_s = self._caller, self._zero_s
+        self._connection.listen(self._hear, self._line_ended)
+        self._metronome.add(self._zero_s + self._caller.due_s(), self._tick)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._listen, tasks.cancel_scope)
-                with suppress(ConnectionClosed):  # which the listener tells
-                    await self._speak()
-                    tasks.cancel_scope.cancel()
+            await self._over
         finally:
-            self._run.due_frames += int((now() - began_s) / FRAME_S)
-        if caller.wish is Wish.CUT:
-            self._socket.transport.abort()
+            self._over.cancel()
+            self._works.leave()
+            self._run.due_frames += int((now() - self._zero_s) / FRAME_S)
+        cut_if_wished(self._caller, self._connection)
 
     async def close(self) -> None:
         """Say good-bye."""
         await self._connection.close()
 
-    async def _speak(self) -> None:
-        caller, free_s = self._caller, self._zero_s
-        at_once = 0
-        while not caller.is_done:
-            due_s = self._zero_s + caller.due_s()
-            wait_s = due_s - now()
-            # Who is late catches up, as a microphone does, but starves nobody; asyncio's own pause costs the least.
-            if wait_s > 0 or at_once == BURST:
-                at_once = 0
-                await asyncio.sleep(max(0.0, wait_s))
-            at_once += 1
-            self._run.late.add(now() - max(due_s, free_s))
-            for message in self._over_the_line(caller.tick()):
-                if not self._send_at_once(message):
-                    await self._connection.send(message)
-            free_s = now()  # a server that does not read is no fault of ours
-        caller.record.ending = _ENDINGS[caller.wish]
+    def _tick(self) -> float | None:
+        if self._over.done():
+            return None
+        try:
+            return self._catch_up(now())
+        except Exception as error:  # noqa: BLE001  # whoever holds the call gets it
+            self._over.set_exception(error)
+            return None
 
-    def _send_at_once(self, message: Wire) -> bool:
-        """Write a message without waiting, where the socket takes it; waiting for it costs more than writing."""
-        socket = self._first
-        if (
-            self._resuming is not None
-            or socket.state is not State.OPEN
-            or socket.transport.get_write_buffer_size()
-        ):
-            return False
-        if isinstance(message, str):
-            socket.protocol.send_text(message.encode())
-        else:
-            socket.protocol.send_binary(message)
-        socket.transport.write(b"".join(socket.protocol.data_to_send()))
-        return True
+    def _catch_up(self, at_s: float) -> float | None:
+        """Who is late sends some frames at once, as a microphone does, but starves nobody."""
+        due_s: float | None = at_s
+        for _ in range(BURST):
+            if due_s is None or due_s > at_s:
+                break
+            due_s = self._speak(at_s)
+        return due_s
 
-    def _over_the_line(self, messages: Sequence[Wire]) -> Sequence[Wire]:
-        """What is to be sent of these now, after doing to the line what the script wants."""
-        line, now_s = self._caller.line, self._caller.due_s()
-        if (away_s := line.take_cut()) is not None:
-            self._away_until_s = now() + away_s
-            self._socket.transport.abort()
-        if now_s < line.dead_until_s:
-            self._held.extend(messages)
-            if not self._socket.transport.is_closing():
-                self._socket.transport.pause_reading()
-            return ()
-        if self._held:
-            messages, self._held = [*self._held, *messages], []
-            if not self._socket.transport.is_closing():
-                self._socket.transport.resume_reading()
-        return messages
-
-    def _line_changed(self, return_s: float | None) -> None:
-        """The time for which the script wants the caller to be away is none of coming back."""
-        tried_s = now() - self._away_until_s
-        self._caller.line.changed(None if return_s is None else min(return_s, tried_s))
-
-    async def _connect_again(self, also: Sequence[str]) -> ClientConnection:
-        await anyio.sleep_until(self._away_until_s)
-        return await self._place.connect(also)
-
-    async def _listen(self, call: anyio.CancelScope) -> None:
-        caller, record = self._caller, self._caller.record
-        with suppress(ConnectionClosed):
-            async for message in self._connection:
-                caller.take(message, now() - self._zero_s)
-                if (pause_s := self._zero_s + caller.line.reads_from_s - now()) > 0:
-                    await anyio.sleep(pause_s)
+    def _speak(self, at_s: float) -> float | None:
+        """Send the frame that is due, and tell when the next is."""
+        caller = self._caller
+        if self._connection.paused:
+            self._free_s = at_s  # a server that does not read is no fault of ours
+            return at_s + FRAME_S
+        self._run.late.add(at_s - max(self._zero_s + caller.due_s(), self._free_s))
+        self._send(caller.speak(), caller.due_s())
         if not caller.is_done:
-            record.ending = Ending.CUT if caller.line_ended() else Ending.LOST
-            code, reason = self._socket.close_code, self._socket.close_reason
-            record.why = f"closed by the server with {code} {reason or ''}".rstrip()
-        call.cancel()
+            return self._zero_s + caller.due_s()
+        script_ended(caller)
+        self._over.set_result(None)
+        return None
+
+    def _send(self, spoken: Spoken, now_s: float) -> None:
+        connection = self._connection
+        if self._works.is_wanted(now_s) or len(spoken.header) % MASK_BYTES:
+            for message in self._works.over(spoken.messages(), now_s, connection.transport):
+                connection.send_message(message)
+            return
+        for message in spoken.before:
+            connection.send_message(message)
+        connection.send_masked(self._masks.frame(spoken.header, spoken.prepared))
+        for message in spoken.after:
+            connection.send_message(message)
+
+    def _hear(self, message: Wire) -> None:
+        if self._over.done():
+            return
+        try:
+            self._caller.take(message, now() - self._zero_s)
+        except Exception as error:  # noqa: BLE001  # whoever holds the call gets it
+            self._over.set_exception(error)
+
+    def _line_ended(self) -> None:
+        if not self._over.done():
+            line_ended(self._caller, self._connection)
+            self._over.set_result(None)

@@ -134,10 +134,9 @@ class Voice(Realtime):
         """The samples; the header goes before them when they are sent."""
         return samples.astype("<i2").tobytes()
 
-    def stamp(self, frame: Wire, sent_samples: int) -> Wire:
-        """With the header of this session."""
-        assert isinstance(frame, bytes)
-        return pack_frame(Stream.MICROPHONE, 0, sent_samples, frame)
+    def header(self, sent_samples: int) -> bytes:
+        """Of this session's own."""
+        return pack_frame(Stream.MICROPHONE, 0, sent_samples, b"")
 
     def hear(self, message: Wire) -> Sequence[Sound]:
         """Audio of an epoch that was not thrown away, and what the server orders."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from audio.formats import Samples
 from server.client.load.script import Tool
@@ -11,6 +11,26 @@ from server.domain.errors import ServerError
 
 Wire: TypeAlias = str | bytes
 """One message of a WebSocket."""
+
+
+class Spoken(NamedTuple):
+    """What a caller sends with one frame of its microphone, in order."""
+
+    before: Sequence[Wire]
+    header: bytes
+    """Of this call's own."""
+    prepared: Wire
+    """The frame, which all callers share."""
+    after: Sequence[Wire]
+
+    def messages(self) -> list[Wire]:
+        """All of it, as messages."""
+        prepared = self.prepared
+        return [
+            *self.before,
+            self.header + prepared if isinstance(prepared, bytes) else prepared,
+            *self.after,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +125,9 @@ class Target:
         """One frame of the microphone, `int16[n]`. Called once for each frame of each recording."""
         raise NotImplementedError
 
-    def stamp(self, frame: Wire, sent_samples: int) -> Wire:
-        """The prepared frame as it is sent after so many samples."""
-        return frame
+    def header(self, sent_samples: int) -> bytes:
+        """What goes before the prepared frame, if that is bytes, when it is sent after so many samples."""
+        return b""
 
     def typed(self, text: str) -> Sequence[Wire]:
         """What is sent for something written. Raises TargetError where nothing can be."""

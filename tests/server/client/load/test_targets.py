@@ -34,9 +34,9 @@ def audio(sounds: Sequence[Sound]) -> Samples:
 
 
 def test_voice_frames_carry_the_place_of_their_first_sample() -> None:
-    wire = Voice().stamp(Voice.prepare(FRAME), 960)
-    assert isinstance(wire, bytes)
-    frame = unpack_frame(wire)
+    prepared = Voice.prepare(FRAME)
+    assert isinstance(prepared, bytes)
+    frame = unpack_frame(Voice().header(960) + prepared)
     assert (frame.stream, frame.offset_samples, frame.data) == (Stream.MICROPHONE, 960, FRAME.tobytes())
 
 

@@ -1,0 +1,28 @@
+"""How a call has ended: as its script wanted, or by the server, or the network."""
+
+from websockets.asyncio.client import ClientConnection
+
+from server.client.load.caller import Caller
+from server.client.load.performance import Wish
+from server.client.load.turns import Ending
+
+_ENDINGS = {Wish.TALK: Ending.DONE, Wish.HANG_UP: Ending.HUNG_UP, Wish.CUT: Ending.CUT}
+
+
+def script_ended(caller: Caller) -> None:
+    """All has been said and heard, or the caller wishes to leave."""
+    caller.record.ending = _ENDINGS[caller.wish]
+
+
+def line_ended(caller: Caller, socket: ClientConnection) -> None:
+    """The connection is lost."""
+    if not caller.is_done:
+        record = caller.record
+        record.ending = Ending.CUT if caller.line_ended() else Ending.LOST
+        record.why = f"closed by the server with {socket.close_code} {socket.close_reason or ''}".rstrip()
+
+
+def cut_if_wished(caller: Caller, socket: ClientConnection) -> None:
+    """Break the connection, where the script wants that."""
+    if caller.wish is Wish.CUT:
+        socket.transport.abort()
