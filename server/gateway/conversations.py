@@ -131,6 +131,10 @@ class Conversations:
         self._let_go(live)
         snapshot = live.snapshot("", LATELY)
         live.session.end(SessionOver(COME_BACK, "the server is stopping: come back"))
+        await self.write_left(snapshot, grace_s)
+
+    async def write_left(self, snapshot: Snapshot, grace_s: float) -> None:
+        """Keep for `grace_s` what a session was about that is to go on elsewhere."""
         await self._write(snapshot, max(grace_s, self._keep_s))
 
     def _let_go(self, live: Live) -> None:

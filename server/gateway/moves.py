@@ -9,13 +9,14 @@ finds then that its session is not its own any more, and ends it.
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from server.cluster.shared import StoreState, store_state
+from server.cluster.shared import StoreState, may_be_behind, store_state
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
@@ -25,12 +26,13 @@ from server.gateway.returning import (
     NotResumed,
     ResumeClaim,
     Returns,
-    Ticket,
     not_resumed,
     try_again,
 )
+from server.gateway.tickets import Leaving, Ticket
+from server.session.closing import COME_BACK
 from server.session.resumption import token_digest
-from server.session.snapshot import Snapshot, read_snapshot, write_snapshot
+from server.session.snapshot import READABLE, SCHEMA, Snapshot, read_snapshot, write_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +73,27 @@ class Moves:
         """The session of a client that has come back to this node, as its own one has left it. Raises NotResumed."""
         call = {"session": ticket.session_id, "token": token_digest(claim.token), "last_seq": claim.last_seq}
         answer = await self._ask(ticket.node, call) if ticket.node else None
+        if answer is not None and answer.get("other_version"):
+            raise NotResumed(HISTORY_LOST, "its node is of another version; what was said is kept")
         if answer is not None and not answer.get("done"):
             raise try_again() if answer.get("gone") else not_resumed()
+        snapshot = _left(answer) or await self._kept(ticket)
         await self._returns.switch(claim.token, ticket, is_here=answer is not None)
-        snapshot = _left(answer) or await self._conversations.read(ticket.session_id)
-        if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
-            raise self._returns.not_found()
+        if answer is None and ticket.node:
+            snapshot = await self._kept(ticket)  # it may have been slow, and not dead, until now
         was_left = answer is not None or not ticket.node
         if was_left and snapshot.missed(claim.last_seq) is None:
             await self._conversations.close(snapshot)
             raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
         how = "was handed over" if answer is not None else "goes on where its node was last heard of"
         log.info("the session %s", how, extra={"session": ticket.session_id})
+        return snapshot
+
+    async def _kept(self, ticket: Ticket) -> Snapshot:
+        """What the store has of the session, with which this node can go on. Raises NotResumed."""
+        snapshot = await self._conversations.read(ticket.session_id)
+        if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
+            raise self._returns.not_found()
         return snapshot
 
     async def find(self, session_id: str, owner: str) -> Snapshot | None:
@@ -122,7 +133,7 @@ class Moves:
         number, answered = new_id("call"), anyio.Event()
         self._calls[number] = answered, {}
         try:
-            message = call | {"call": number, "from": self._conversations.node}
+            message = call | {"call": number, "from": self._conversations.node, "reads": sorted(READABLE)}
             if await self._store.tell(_mailbox(node), json.dumps(message).encode()):
                 with anyio.move_on_after(ANSWERED_S):
                     await answered.wait()
@@ -153,35 +164,61 @@ class Moves:
         elif "session" in message:
             if self._under_way < MAX_AT_ONCE:
                 self._under_way += 1
-                tasks.start_soon(self._answer, message)
+                tasks.start_soon(self._answer, message, tasks)
         elif (waiting := self._calls.get(message["call"])) is not None:
             waiting[1].update(message)
             waiting[0].set()
 
-    async def _answer(self, call: Message) -> None:
+    async def _answer(self, call: Message, tasks: TaskGroup) -> None:
         try:
-            told = await self._hand_over(call) | {"call": call["call"]}
-            await self._store.tell(_mailbox(call["from"]), json.dumps(told).encode())
+            told, handed = await self._hand_over(call)
+            if handed is not None:
+                tasks.start_soon(self._see_through, *handed)
+            await self._store.tell(_mailbox(call["from"]), json.dumps(told | {"call": call["call"]}).encode())
         except Exception:  # of one session; the node goes on
             log.exception("a session could not be handed over")
         finally:
             self._under_way -= 1
 
-    async def _hand_over(self, call: Message) -> Message:
-        conversations = self._conversations
+    async def _hand_over(self, call: Message) -> tuple[Message, tuple[Snapshot, Leaving] | None]:
+        """What to say to the node that wants a session; and what that is given, if its client has come to it."""
+        conversations, token = self._conversations, call.get("token")
         live = conversations.live.get(call["session"])
         if live is None:
-            return {"done": False, "gone": True}
+            return {"done": False, "gone": True}, None
         async with live.writing:  # what was written before is not to overtake what the other node writes
             if not await self._is_mine(live):
-                return {"done": False, "gone": conversations.live.get(live.session.id) is not live}
-            token = call.get("token")
+                return {"done": False, "gone": conversations.live.get(live.session.id) is not live}, None
             if token is not None and not self._returns.accepts(live.session.id, token):
-                return {"done": False}
-            self._returns.forget(live.session.id)
+                return {"done": False}, None
+            if token is not None and SCHEMA not in call.get("reads", (1,)):
+                live.session.end(SessionOver(COME_BACK, "another version of the server goes on"))
+                return {"done": False, "other_version": True}, None
+            leaving = self._returns.forget(live.session.id)
             snapshot = conversations.take_over(live, call.get("last_seq"))
-        snapshot = replace(snapshot, node=conversations.node)
-        return {"done": True, "left": write_snapshot(snapshot).decode()}
+        left = write_snapshot(replace(snapshot, node=conversations.node)).decode()
+        return {"done": True, "left": left}, (snapshot, leaving) if token is not None else None
+
+    async def _see_through(self, snapshot: Snapshot, leaving: Leaving) -> None:
+        """The node that has asked for the session may not have heard the answer, if the store was lost meanwhile:
+        then whichever node its client comes to goes on with it."""
+        with anyio.move_on_after(self._returns.grace_s):
+            while True:
+                await anyio.sleep(2 * ANSWERED_S)
+                if may_be_behind(self._store, self._now()):
+                    continue  # the others tell it what they have
+                with suppress(NotResumed):  # somebody is about to have it
+                    await self._leave_untaken(snapshot, leaving)
+                    return
+
+    async def _leave_untaken(self, snapshot: Snapshot, leaving: Leaving) -> None:
+        written = await self._conversations.read(snapshot.session_id)
+        is_mine = written is None or written.node == self._conversations.node
+        if is_mine and await self._returns.leave_untaken(leaving):
+            log.warning(
+                "the session was handed over, and is nobody's", extra={"session": snapshot.session_id}
+            )
+            await self._conversations.write_left(snapshot, self._returns.grace_s)
 
 
 def _left(answer: Message | None) -> Snapshot | None:

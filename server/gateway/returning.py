@@ -6,7 +6,6 @@ was opened, under the token's digest; whether the token is still good says the s
 """
 
 import hmac
-import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +24,7 @@ from server.domain.ids import new_id
 from server.domain.values import ResumeOffer
 from server.domain.wire import ResumableDialect, Wire, WireClosed
 from server.gateway.handshake import offered_subprotocols
+from server.gateway.tickets import Leaving, Ticket, read_ticket, write_ticket
 from server.output.link import HistoryLost
 from server.session.resumption import ResumePass, token_digest
 from server.session.session import Session
@@ -81,34 +81,6 @@ def not_resumed() -> NotResumed:
 def try_again() -> NotResumed:
     """There may be something for that token in a moment."""
     return NotResumed(TRY_AGAIN, "the session changes its node, or the store of the nodes is lost: try again")
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What the store knows of a token."""
-
-    session_id: str
-    owner: str
-    node: str
-    """Which node has the session; "" for one that has left it to whoever its client comes to."""
-
-
-def _write_ticket(ticket: Ticket) -> bytes:
-    return json.dumps({"session": ticket.session_id, "owner": ticket.owner, "node": ticket.node}).encode()
-
-
-def _read_ticket(value: bytes) -> Ticket:
-    read = json.loads(value)
-    return Ticket(read["session"], read["owner"], read.get("node", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A session that is not of this process any more."""
-
-    ticket: Ticket
-    token_keys: tuple[str, ...] = ()
-    """Under which the store knows it."""
 
 
 @dataclass(slots=True)
@@ -199,7 +171,18 @@ class Returns:
     async def leave(self, leaving: Leaving) -> None:
         """Have whichever node its client comes to go on with a session that was forgotten here."""
         for key in leaving.token_keys:
-            await self._store.write(key, _write_ticket(leaving.ticket), self.grace_s, self._now())
+            await self._store.write(key, write_ticket(leaving.ticket), self.grace_s, self._now())
+
+    async def leave_untaken(self, leaving: Leaving) -> bool:
+        """The same for one that was handed over, unless another node has it: False then. Raises NotResumed while one is
+        about to."""
+        async with self._alone(leaving.ticket.session_id):
+            for key in leaving.token_keys:
+                value = await self._store.read(key, self._now())
+                if value is not None and read_ticket(value).node != self.node:
+                    return False
+            await self.leave(leaving)
+        return True
 
     def accepts(self, session_id: str, digest: str) -> bool:
         """Whether what a client has shown elsewhere, known by its digest, opens that session of this process."""
@@ -214,24 +197,30 @@ class Returns:
         """Have the store say that the session is this node's: of several connections that want it at once, to whichever
         nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
         have been lost meanwhile. Raises NotResumed."""
-        lock, holder = f"moving:{ticket.session_id}", new_id("move")
-        if await self._store.claim(lock, holder, 1, SWITCH_S, self._now()):
-            raise try_again()
-        try:
+        async with self._alone(ticket.session_id):
             value = await self._store.read(_key(token), self._now())
             if value is None and is_here:
                 log.warning("the store was lost while a session moved", extra={"session": ticket.session_id})
-            elif value is None or _read_ticket(value) != ticket:
+            elif value is None or read_ticket(value) != ticket:
                 raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
-            await self._store.write(_key(token), _write_ticket(mine), self._lease_s, self._now())
+            await self._store.write(_key(token), write_ticket(mine), self._lease_s, self._now())
+
+    @asynccontextmanager
+    async def _alone(self, session_id: str) -> AsyncIterator[None]:
+        """Nobody else says meanwhile whose the session is. Raises NotResumed when somebody does."""
+        lock, holder = f"moving:{session_id}", new_id("move")
+        if await self._store.claim(lock, holder, 1, SWITCH_S, self._now()):
+            raise try_again()
+        try:
+            yield
         finally:
             await self._store.release(lock, holder)
 
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
         for kept in tuple(self._kept.values()):
-            mine = _write_ticket(kept.of_node(self.node))
+            mine = write_ticket(kept.of_node(self.node))
             for key in tuple(kept.token_keys):
                 if key in kept.token_keys:  # else another node has it meanwhile
                     await self._store.write(key, mine, self._lease_s, self._now())
@@ -241,7 +230,7 @@ class Returns:
         value = await self._store.read(_key(token), self._now())
         if value is None:
             raise self.not_found()
-        ticket = _read_ticket(value)
+        ticket = read_ticket(value)
         if ticket.session_id in self._kept or ticket.node == self.node:
             return None
         if not hmac.compare_digest(ticket.owner, holder or ""):
@@ -280,7 +269,7 @@ class Returns:
         value = await self._store.read(_key(token), self._now())
         if value is None:
             raise not_resumed()
-        kept = self._kept.get(_read_ticket(value).session_id)
+        kept = self._kept.get(read_ticket(value).session_id)
         if kept is None:
             raise try_again()  # it is on its way from one node to another
         return kept
@@ -292,7 +281,7 @@ class Returns:
             await self._store.take(key, self._now())
             kept.token_keys.remove(key)
         kept.token_keys.append(_key(token))
-        mine = _write_ticket(kept.of_node(self.node))
+        mine = write_ticket(kept.of_node(self.node))
         await self._store.write(_key(token), mine, self._lease_s, self._now())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from server.conversation.kept_items import KeptItem, entries_of, kept_items
 from server.conversation.memory import Conversation, cut
@@ -25,6 +26,15 @@ from server.turntaking.floor_table import State
 from stages.text.whole import whole_values
 
 log = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""Of what is written. A field more needs no other number, as long as a server that does not know it may do without."""
+
+READABLE = frozenset({1})
+"""Those with which this version can go on. Of any other only what was said is read (`_SAID`)."""
+
+_SAID = ("session_id", "items", "told_from", "owner", "node")
+"""What every version writes, and reads."""
 
 MAX_KEPT_ITEMS = 200
 MAX_SNAPSHOT_BYTES = 256 << 10
@@ -67,6 +77,8 @@ class Snapshot:
     """What is to be said behind that."""
     sent: SentEvents | None = None
     """Events that the client was sent and may not have got; None where nobody knows."""
+    schema: int = 1
+    """Of the version that has written it."""
 
     def missed(self, last_seq: int) -> tuple[str, ...] | None:
         """The events that a client has not got which has the frames up to that one; None where nobody knows."""
@@ -83,13 +95,15 @@ _ADAPTER = TypeAdapter(Snapshot)
 
 def write_snapshot(snapshot: Snapshot) -> bytes:
     """The snapshot as it is kept, in MAX_SNAPSHOT_BYTES at most."""
+    snapshot = replace(snapshot, schema=SCHEMA)
     while len(data := _as_json(snapshot)) > MAX_SNAPSHOT_BYTES:
         if snapshot.sent is not None and snapshot.sent != (shorter := snapshot.sent.newest(MAX_SENT_CHARS)):
             snapshot = replace(snapshot, sent=shorter)
         elif snapshot.items:
             snapshot = replace(snapshot, items=snapshot.items[1 + len(snapshot.items) // 4 :])
         else:
-            snapshot = Snapshot(snapshot.session_id, owner=snapshot.owner, node=snapshot.node)
+            said = Snapshot(snapshot.session_id, owner=snapshot.owner, node=snapshot.node)
+            snapshot = replace(said, schema=SCHEMA)
     return data
 
 
@@ -102,10 +116,18 @@ def _as_json(snapshot: Snapshot) -> bytes:
 
 
 def read_snapshot(data: bytes) -> Snapshot | None:
-    """What was kept; None for what another version of the server has written, and this one cannot read."""
+    """What was kept, or what was said in it if another version of the server has written it; None where not even that
+    can be read."""
     try:
-        return _ADAPTER.validate_json(data)
+        snapshot = _ADAPTER.validate_json(data)
+        if snapshot.schema in READABLE:
+            return snapshot
     except ValidationError:
+        pass  # more than the number says has changed
+    try:
+        read = from_json(data)
+        return _ADAPTER.validate_python({name: read[name] for name in _SAID if name in read})
+    except (ValueError, TypeError):  # a ValidationError is a ValueError
         return None
 
 

@@ -8,7 +8,8 @@ import pytest
 from server.cluster.store import MemoryStore
 from server.domain.values import SessionConfig
 from server.domain.wire import ResumableDialect
-from server.gateway.returning import TRY_AGAIN, NotResumed, ResumeClaim, Returns, Ticket
+from server.gateway.returning import TRY_AGAIN, NotResumed, ResumeClaim, Returns
+from server.gateway.tickets import Ticket
 from server.session.resumption import ResumePass, token_digest
 from stages.testing.virtual_time import run_virtual
 from tests.support.stage import QueueWire, Stage, play, voice_v1
