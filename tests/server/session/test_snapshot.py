@@ -1,5 +1,6 @@
 """A snapshot is written and read again as it was, and is never too large."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -141,3 +142,38 @@ def test_what_this_version_cannot_read_is_nothing(data: bytes) -> None:
 def test_a_snapshot_of_a_later_version_can_be_read() -> None:
     data = write_snapshot(Snapshot("sess_1"))
     assert read_snapshot(data[:-1] + b',"new":1}') == replace(Snapshot("sess_1"))
+
+
+OF_SCHEMA_1 = (
+    b'{"session_id":"sess_1","items":[],"told_from":"item_1","owner":"o","node":"n","dialect":"{}","epoch":3,'
+    b'"told_events":7,"sent":{"after":2,"events":[[3,"{}"]]}}'
+)
+"""What a version of that schema has written, which has no number for it."""
+
+
+def test_a_session_of_an_earlier_version_goes_on_as_long_as_its_schema_is_readable() -> None:
+    read = read_snapshot(OF_SCHEMA_1)
+    assert read == Snapshot(
+        "sess_1",
+        (),
+        "item_1",
+        "o",
+        "n",
+        dialect="{}",
+        epoch=3,
+        told_events=7,
+        sent=SentEvents(2, ((3, "{}"),)),
+    )
+    assert read_snapshot(write_snapshot(read)) == read
+
+
+@pytest.mark.parametrize("change", [{"schema": 99}, {"epoch": "three"}, {"sent": [1]}])
+def test_of_another_schema_what_was_said_is_read_and_nothing_to_go_on_with(change: dict[str, object]) -> None:
+    read = read_snapshot(json.dumps(json.loads(OF_SCHEMA_1) | change | {"new": 1}).encode())
+    assert read == Snapshot("sess_1", (), "item_1", "o", "n")
+    assert not read.is_moving
+
+
+def test_what_is_no_snapshot_is_none() -> None:
+    for data in (b"", b"[]", b'{"items":3,"session_id":"s"}'):
+        assert read_snapshot(data) is None
