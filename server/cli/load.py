@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new calls, however many there are: constant:2/s, poisson:2/s, ramp:0-5/s, burst:20/5s",
     )
     load.add_argument(
+        "--canaries",
+        type=int,
+        default=0,
+        help="so many more callers, who hear everything, first alone and then beside the load: what it does to them",
+    )
+    load.add_argument(
         "--search", metavar="OBJECTIVES", help='the most callers with which this holds: "v2v_p95<1200,gaps=0"'
     )
     load.add_argument(

@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import platform
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
         processes=arguments.processes,
         workers=_workers(arguments.workers),
         worker_key=arguments.worker_key,
+        canaries=arguments.canaries,
         calibrates=not arguments.no_calibration,
         metrics_url=arguments.metrics,
         metrics_key=arguments.metrics_key,
@@ -93,6 +95,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
             arguments.callers is not None and not 1 <= arguments.callers <= 10_000,
             "--callers: from 1 to 10000",
         ),
+        (not 0 <= arguments.canaries <= 100, "--canaries: from 0 to 100"),
         (not 1 <= arguments.processes <= 256, "--processes: from 1 to 256"),
         (arguments.processes > 1 and arguments.workers is not None, "either --processes or --workers"),
         (
@@ -126,8 +129,9 @@ def _check_places(arguments: argparse.Namespace) -> None:
 def _load(arguments: argparse.Namespace, seed: int) -> Load:
     if arguments.arrivals:
         times_s = Arrivals.read(arguments.arrivals).times_s(arguments.duration, seed)
-        return Load(arguments.duration, times_s=tuple(times_s))
-    return closed_load(arguments.callers or CALLERS, arguments.duration)
+        return Load(arguments.duration, times_s=tuple(times_s), canaries=arguments.canaries)
+    load = closed_load(arguments.callers or CALLERS, arguments.duration)
+    return replace(load, canaries=arguments.canaries)
 
 
 def _environment() -> dict[str, str]:

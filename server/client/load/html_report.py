@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from html import escape
 
+from server.client.load.canaries import CanaryReport, canary_lines
 from server.client.load.charts import Point, histogram, points
 from server.client.load.figures import COUNTS, LATENCIES
 from server.client.load.report import Report, StepReport, TurnReport, shown_ms
@@ -152,6 +153,8 @@ def _step(step: StepReport) -> Iterator[str]:
     yield _card("The generator: whether these figures can be trusted", _generator(step))
     if step.server is not None:
         yield _card("The server, by its own account", _server(step.server))
+    if step.canaries is not None:
+        yield _card("Canaries: the same callers, ms", _canaries(step.canaries))
     yield "</div>"
     if step.worst:
         yield "<h3>The turns that were waited for longest</h3>"
@@ -164,6 +167,13 @@ def _step(step: StepReport) -> Iterator[str]:
 
 def _card(title: str, body: str) -> str:
     return f'<div class="card"><h3>{escape(title)}</h3>{body}</div>'
+
+
+def _canaries(report: CanaryReport) -> str:
+    rows = [
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in canary_lines(report)
+    ]
+    return _table(("", "alone", "beside the load"), rows)
 
 
 def _gaps(step: StepReport) -> str:

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ import anyio
 
 from server.client.load.audit import Limits
 from server.client.load.calibration import measure_in_process, measure_over_socket
+from server.client.load.canaries import IDLE_S
 from server.client.load.fleet import Fleet, WorkerError, connected, spawned
 from server.client.load.jobs import Job, make_job
 from server.client.load.mouth import Voicebox
@@ -68,6 +69,8 @@ class Order:
     """Instead of this process these, as `host:port`."""
     worker_key: str | None = None
     calibrates: bool = True
+    canaries: int = 0
+    """Callers who talk alone first, and then beside each load."""
     metrics_url: str | None = None
     """Where the server tells of itself; None: where servers do by custom, if this one does."""
     metrics_key: str | None = None
@@ -90,6 +93,8 @@ class Measurement:
         self._has_metrics = True
         self._fleet: Fleet | None = None
         self._calibration: dict[str, dict[str, object]] = {}
+        self._idle: Findings | None = None
+        """What the canaries heard alone."""
 
     async def run(self) -> Report:
         """Everything, until it is done or Ctrl-C. Raises UnreachableError, ScenarioError."""
@@ -153,12 +158,25 @@ class Measurement:
             in_process = await anyio.to_thread.run_sync(measure_in_process)
             self._calibration["in process"] = dict(bars_report(in_process))
             self._calibration["over a socket"] = dict(bars_report(await measure_over_socket()))
+        if order.canaries:
+            self._idle = await self._alone(place, voicebox)
         for load in order.loads:
             await self._step(place, voicebox, load)
         while search is not None and (callers := search.next()) is not None:
-            report = await self._step(place, voicebox, closed_load(callers, order.duration_s))
+            report = await self._step(place, voicebox, self._beside_canaries(callers))
             broken = [one.objective for one in report.verdicts if not one.holds]
             search.took(callers, broken, is_valid=not report.invalid)
+
+    async def _alone(self, place: Place, voicebox: Voicebox) -> Findings:
+        order = self._order
+        load = Load(min(IDLE_S, order.duration_s), canaries=order.canaries)
+        self._say(f"{load.canaries} canaries alone for {load.duration_s:g} s")
+        crew = self._crew(place, voicebox, load)
+        await crew.run()
+        return crew.findings
+
+    def _beside_canaries(self, callers: int) -> Load:
+        return replace(closed_load(callers, self._order.duration_s), canaries=self._order.canaries)
 
     async def _step(self, place: Place, voicebox: Voicebox, load: Load) -> StepReport:
         """One load. What was measured is reported also when it is cancelled."""
@@ -181,6 +199,7 @@ class Measurement:
                 since_s=load.ramp_s,
                 limits=order.limits,
                 server=server.figures(),
+                idle=self._idle,
             )
             self._steps.append(report)
         return report

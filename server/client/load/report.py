@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from audio.files import encode_wav
 from server.client.load.audit import Audit, Limits
 from server.client.load.calibration import Bar, Bars
+from server.client.load.canaries import CanaryReport, compare_canaries
 from server.client.load.figures import PERCENTILES, Distribution, reckon
 from server.client.load.objectives import Objective, judge
 from server.client.load.run import DRAWN, Findings
@@ -95,6 +96,8 @@ class StepReport(_Model):
     """Why the generator's figures cannot be trusted; empty if they can."""
     server: ServerFigures | None = None
     """What the server said of itself meanwhile."""
+    canaries: CanaryReport | None = None
+    """What the same few callers heard alone, and beside this load."""
     turns: list[TurnReport]
     worst: list[TurnReport]
 
@@ -139,8 +142,9 @@ def step_report(
     since_s: float,
     limits: Limits,
     server: ServerFigures | None = None,
+    idle: Findings | None = None,
 ) -> StepReport:
-    """One load."""
+    """One load; `idle` is what its canaries heard alone."""
     figures, audit = reckon(run.calls, since_s), run.audit
     verdicts = [
         VerdictReport(objective=str(one.objective), value=_round(one.value), holds=one.holds)
@@ -162,6 +166,7 @@ def step_report(
         generator=_generator(audit),
         invalid=[*audit.faults(limits), *run.faults],
         server=server,
+        canaries=compare_canaries(idle.calls if idle else (), run.calls, since_s),
         turns=[_turn(turn) for turn in turns[-_MOST_TURNS:-DRAWN]]
         + [_turn(turn, is_drawn=True) for turn in turns[-DRAWN:]],
         worst=[_turn(turn, is_drawn=True, with_audio=True) for turn in run.worst],

@@ -43,6 +43,8 @@ class Load:
     times_s: tuple[float, ...] = ()
     ramp_s: float = 0.0
     """In which the callers begin, evenly."""
+    canaries: int = 0
+    """So many more callers, who keep what they hear and are the same beside every load; the others then do not."""
     share: tuple[int, int] = (0, 1)
     """Of so many processes the one of this number: it makes each so-manieth call. All calls are the same however many
     processes there are."""
@@ -82,23 +84,24 @@ class Runner:
         async with anyio.create_task_group() as calls:
             first, step = load.share
             for number in range(first, load.callers, step):
-                calls.start_soon(self._keep_calling, number)
+                calls.start_soon(self._keep_calling, number, load.callers)
+            for number in range(first, load.canaries, step):
+                calls.start_soon(self._keep_calling, -1 - number, -load.canaries)
             for number, due_s in list(enumerate(load.times_s))[first::step]:
                 await anyio.sleep_until(self._zero_s + due_s)
                 calls.start_soon(self._call, number, due_s)
 
-    async def _keep_calling(self, caller: int) -> None:
-        """One caller of the closed model: one call after another."""
-        callers = self._load.callers
-        await anyio.sleep_until(self._zero_s + self._load.ramp_s * caller / callers)
-        for number in count(caller, callers):
+    async def _keep_calling(self, caller: int, step: int) -> None:
+        """One caller of the closed model, or a canary, whose numbers are below zero: one call after another."""
+        await anyio.sleep_until(self._zero_s + self._load.ramp_s * caller / step)
+        for number in count(caller, step):
             record = await self._call(number, now() - self._zero_s)
             if record.ending in (Ending.REFUSED, Ending.LOST):
                 await anyio.sleep(RETRY_S)
 
     async def _call(self, number: int, intended_s: float) -> CallRecord:
         scenario = choose(self._mix, number, self._seed)
-        record = CallRecord(number, scenario.name, intended_s)
+        record = CallRecord(number, scenario.name, intended_s, is_canary=number < 0)
         self.so_far.began(record)
         comes_back = self._place.target.can_resume and scenario.loses_its_line
         try:
@@ -108,8 +111,7 @@ class Runner:
             self.so_far.ended(record)
             return record
         record.connected_s = now() - self._zero_s
-        is_canary = max(self._load.callers, len(self._load.times_s)) <= FEW or number % 10 == 0
-        manner = Manner(self._mix.prebuffer_ms, is_canary, self._seed)
+        manner = Manner(self._mix.prebuffer_ms, self._keeps_audio(number), self._seed)
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
         talk = self._talk(connection, caller)
         self.so_far.talking += 1
@@ -120,6 +122,12 @@ class Runner:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
                 await talk.close()
         return record
+
+    def _keeps_audio(self, number: int) -> bool:
+        load = self._load
+        if load.canaries:
+            return number < 0
+        return max(load.callers, len(load.times_s)) <= FEW or number % 10 == 0
 
     def _talk(self, connection: ClientConnection, caller: Caller) -> Talk | ReturningTalk:
         if isinstance(connection, CallerConnection):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from server.client.load.canaries import canary_lines
 from server.client.load.comparison import Change
 from server.client.load.report import BarReport, Report, StepReport, shown_ms
 
@@ -66,6 +67,10 @@ def markdown(report: Report, changes: list[Change] | None = None) -> str:
         lines.append(f"| {' | '.join(cells)} | {_state(step)} |")
     broken = [f"- {step.load}: {said}" for step in report.steps for said in (*_broken(step), *step.invalid)]
     lines += ["", *broken] if broken else []
+    for step in report.steps:
+        if step.canaries is not None:
+            lines += ["", f"| canaries, {step.load} | alone | beside the load |", "| --- | --- | --- |"]
+            lines += [f"| {' | '.join(cells)} |" for cells in canary_lines(step.canaries)]
     if changes:
         lines += ["", "| figure | before | now | change |", "| --- | --- | --- | --- |"]
         lines += [f"| {one.figure} | {one.before:g} | {one.now:g} | {one.said} |" for one in changes]
@@ -121,6 +126,9 @@ def _step(step: StepReport) -> Iterator[str]:
         f"CPU {generator['cpu']:.0%}"
     )
     yield from _server(step)
+    if step.canaries is not None:
+        for name, idle, loaded in canary_lines(step.canaries):
+            yield f"  canaries: {name}: {idle} alone, {loaded} beside the load"
     for said in (
         *(f"broken: {one}" for one in _broken(step)),
         *(f"invalid: {fault}" for fault in step.invalid),

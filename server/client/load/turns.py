@@ -143,3 +143,5 @@ class CallRecord:
     """Answers to nothing said, where the scenario expects none."""
     extra_answers: int = 0
     """Answers that belong to no turn: a greeting, or one more than was asked for."""
+    is_canary: bool = False
+    """Whether it is one of the few that are the same beside every load."""

@@ -49,6 +49,21 @@ async def test_an_interrupted_run_ends_with_a_report() -> None:
     assert "(interrupted)" in html(report)
 
 
+async def test_canaries_are_measured_alone_and_then_beside_the_load() -> None:
+    said: list[str] = []
+    mix = Mix(scenarios=(scenario({"silence_ms": 60, "expect": "nothing"}, {"hang_up": True}),))
+    async with reference_server(QUICK) as url:
+        load = Load(0.6, callers=3, canaries=2)
+        one = replace(order(url, load), mix=mix, canaries=2)
+        report = await Measurement(one, lambda: None, said.append).run()
+    (step,) = report.steps
+    assert said[0] == "2 canaries alone for 0.6 s"
+    assert step.canaries is not None
+    assert step.canaries.idle_counts["turns"] > 0
+    assert 0 < step.canaries.loaded_counts["turns"] < step.counts["turns"]
+    assert {turn.call < 0 for turn in step.turns} == {True, False}
+
+
 async def test_a_worker_that_cannot_do_its_share_is_named() -> None:
     async with reference_server(QUICK) as url, worker("127.0.0.1", 0, None) as (port, _):
         one = replace(

@@ -72,6 +72,26 @@ def test_a_report_has_a_verdict_and_survives_its_schema() -> None:
     assert report().verdict == "broken"
 
 
+def test_what_a_load_does_to_its_canaries_is_told_in_every_report() -> None:
+    idle, loaded = run(500), run(800, gaps=3)
+    for record in (*idle.calls, *loaded.calls[:10]):
+        record.is_canary = True
+    step = step_report(
+        "20 callers", 20, loaded.findings(), (), since_s=0.0, limits=Limits(), idle=idle.findings()
+    )
+    assert step.canaries is not None
+    v2v = step.canaries.latencies["v2v"]
+    assert (v2v.idle_n, v2v.idle_p50, v2v.idle_p95) == (20, 509, 518)
+    assert (v2v.loaded_n, v2v.loaded_p50, v2v.loaded_p95) == (10, 804, None)
+    assert (step.canaries.idle_counts["gaps"], step.canaries.loaded_counts["gaps"]) == (0, 3)
+    whole = report().model_copy(update={"steps": [step]})
+    line = "v2v p50, p95: 509, 518 (n=20) alone, 804, – (n=10) beside the load"
+    assert f"canaries: {line}" in table(whole)
+    assert "| v2v p50, p95 | 509, 518 (n=20) | 804, – (n=10) |" in markdown(whole)
+    assert "<td>804, – (n=10)</td>" in html(whole)
+    assert Report.model_validate_json(whole.model_dump_json()) == whole
+
+
 def test_a_search_holds_when_there_is_a_knee() -> None:
     search = Search()
     search.took(10, [])
