@@ -66,7 +66,7 @@ class Conversations:
         the name of this one among those that share the store; "" where it has its store alone."""
         self.node = node
         self._store = store
-        self._keep_s = keep_s
+        self.keep_s = keep_s
         self._lease_s = lease_s + keep_s
         self._now = now
         self.live: dict[str, Live] = {}
@@ -105,8 +105,8 @@ class Conversations:
 
     async def close(self, snapshot: Snapshot) -> None:
         """Keep what was said in a session that is over, as long as that is kept, and nothing else of it."""
-        if self._keep_s:
-            await self._write(replace(snapshot, node="", dialect="", sent=None), self._keep_s)
+        if self.keep_s:
+            await self.write(replace(snapshot, node="", dialect="", sent=None), self.keep_s)
         elif self.node:
             await self._store.take(_key(snapshot.session_id), self._now())
 
@@ -131,11 +131,7 @@ class Conversations:
         self._let_go(live)
         snapshot = live.snapshot("", LATELY)
         live.session.end(SessionOver(COME_BACK, "the server is stopping: come back"))
-        await self.write_left(snapshot, grace_s)
-
-    async def write_left(self, snapshot: Snapshot, grace_s: float) -> None:
-        """Keep for `grace_s` what a session was about that is to go on elsewhere."""
-        await self._write(snapshot, max(grace_s, self._keep_s))
+        await self.write(snapshot, max(grace_s, self.keep_s))
 
     def _let_go(self, live: Live) -> None:
         live.is_gone = True
@@ -155,7 +151,7 @@ class Conversations:
         live.saved_at = self._now()
         async with live.writing:
             if not live.is_gone:
-                await self._write(live.snapshot(self.node), self._lease_s)
+                await self.write(live.snapshot(self.node), self._lease_s)
 
     async def run(self, on_return: Callable[[], Awaitable[None]]) -> None:
         """Write down what changes, and after `on_return` everything when the store may have lost it. Returns only when
@@ -183,7 +179,7 @@ class Conversations:
 
     def _is_written(self, live: Live) -> bool:
         """Whether it is written down while it lives: others share the store, and may ask for what was said."""
-        return bool(self.node) and (self._keep_s > 0 or live.keeps is not None)
+        return bool(self.node) and (self.keep_s > 0 or live.keeps is not None)
 
     def _note(self, live: Live, is_urgent: bool) -> None:
         is_due = is_urgent or self._now() - live.saved_at >= WORDS_EVERY_S
@@ -191,7 +187,8 @@ class Conversations:
             self._changed[live.session.id] = live
             self._wake.set()
 
-    async def _write(self, snapshot: Snapshot, lease_s: float) -> None:
+    async def write(self, snapshot: Snapshot, lease_s: float) -> None:
+        """Keep this of a session for so long."""
         await self._store.write(_key(snapshot.session_id), write_snapshot(snapshot), lease_s, self._now())
 
 

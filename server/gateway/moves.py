@@ -26,6 +26,7 @@ from server.gateway.returning import (
     NotResumed,
     ResumeClaim,
     Returns,
+    not_found,
     not_resumed,
     try_again,
 )
@@ -93,7 +94,7 @@ class Moves:
         """What the store has of the session, with which this node can go on. Raises NotResumed."""
         snapshot = await self._conversations.read(ticket.session_id)
         if snapshot is None or snapshot.node != ticket.node or not snapshot.dialect:
-            raise self._returns.not_found()
+            raise not_found(self._store, self._now())
         return snapshot
 
     async def find(self, session_id: str, owner: str) -> Snapshot | None:
@@ -218,7 +219,8 @@ class Moves:
             log.warning(
                 "the session was handed over, and is nobody's", extra={"session": snapshot.session_id}
             )
-            await self._conversations.write_left(snapshot, self._returns.grace_s)
+            lease_s = max(self._returns.grace_s, self._conversations.keep_s)
+            await self._conversations.write(snapshot, lease_s)
 
 
 def _left(answer: Message | None) -> Snapshot | None:

@@ -83,6 +83,11 @@ def try_again() -> NotResumed:
     return NotResumed(TRY_AGAIN, "the session changes its node, or the store of the nodes is lost: try again")
 
 
+def not_found(store: Store, now: float) -> NotResumed:
+    """What is told to a client of whose session the store has nothing."""
+    return try_again() if may_be_behind(store, now) else not_resumed()
+
+
 @dataclass(slots=True)
 class _Kept:
     session: Session
@@ -189,10 +194,6 @@ class Returns:
         kept = self._kept.get(session_id)
         return kept is not None and kept.ticket.accept_digest(digest)
 
-    def not_found(self) -> NotResumed:
-        """What is told to a client of whose session the store has nothing."""
-        return try_again() if may_be_behind(self._store, self._now()) else not_resumed()
-
     async def switch(self, token: str, ticket: Ticket, *, is_here: bool = False) -> None:
         """Have the store say that the session is this node's: of several connections that want it at once, to whichever
         nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
@@ -229,7 +230,7 @@ class Returns:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
         value = await self._store.read(_key(token), self._now())
         if value is None:
-            raise self.not_found()
+            raise not_found(self._store, self._now())
         ticket = read_ticket(value)
         if ticket.session_id in self._kept or ticket.node == self.node:
             return None
