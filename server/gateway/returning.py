@@ -181,7 +181,7 @@ class Returns:
     async def leave_untaken(self, leaving: Leaving) -> bool:
         """The same for one that was handed over, unless another node has it: False then. Raises NotResumed while one is
         about to."""
-        async with self._alone(leaving.ticket.session_id):
+        async with _alone(self._store, leaving.ticket.session_id, self._now()):
             for key in leaving.token_keys:
                 value = await self._store.read(key, self._now())
                 if value is not None and read_ticket(value).node != self.node:
@@ -198,7 +198,7 @@ class Returns:
         """Have the store say that the session is this node's: of several connections that want it at once, to whichever
         nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
         have been lost meanwhile. Raises NotResumed."""
-        async with self._alone(ticket.session_id):
+        async with _alone(self._store, ticket.session_id, self._now()):
             value = await self._store.read(_key(token), self._now())
             if value is None and is_here:
                 log.warning("the store was lost while a session moved", extra={"session": ticket.session_id})
@@ -206,17 +206,6 @@ class Returns:
                 raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
             await self._store.write(_key(token), write_ticket(mine), self._lease_s, self._now())
-
-    @asynccontextmanager
-    async def _alone(self, session_id: str) -> AsyncIterator[None]:
-        """Nobody else says meanwhile whose the session is. Raises NotResumed when somebody does."""
-        lock, holder = f"moving:{session_id}", new_id("move")
-        if await self._store.claim(lock, holder, 1, SWITCH_S, self._now()):
-            raise try_again()
-        try:
-            yield
-        finally:
-            await self._store.release(lock, holder)
 
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
@@ -284,6 +273,18 @@ class Returns:
         kept.token_keys.append(_key(token))
         mine = write_ticket(kept.of_node(self.node))
         await self._store.write(_key(token), mine, self._lease_s, self._now())
+
+
+@asynccontextmanager
+async def _alone(store: Store, session_id: str, now: float) -> AsyncIterator[None]:
+    """Nobody else says meanwhile whose the session is. Raises NotResumed when somebody does."""
+    lock, holder = f"moving:{session_id}", new_id("move")
+    if await store.claim(lock, holder, 1, SWITCH_S, now):
+        raise try_again()
+    try:
+        yield
+    finally:
+        await store.release(lock, holder)
 
 
 def _key(token: str) -> str:
