@@ -49,8 +49,8 @@ class SmartTurnModel:
 
     @classmethod
     def load(cls, directory: Path, *, threads: int = 1) -> Self:
-        """Load `smart-turn-v3.2-cpu.onnx` in `directory`. Its first answer takes no longer than others. Raises
-        ModelFileError."""
+        """Load `smart-turn-v3.2-cpu.onnx` in `directory`. Its first answer takes hardly longer than
+        others. Raises ModelFileError."""
         path = directory / "smart-turn-v3.2-cpu.onnx"
         model = cls(open_session(MODEL_NAME, path, threads=threads, rearranged=True))
         log_mel_of_wave(np.zeros(SPEECH_HZ, np.float32), FRAMES_PER_S)  # makes its windows and bands

@@ -1,10 +1,10 @@
 """Moonshine's two networks on onnxruntime: the encoder hears the speech once, the decoder remembers what it wrote.
 
-The decoder has one input for each layer's memory of the tokens so far, and one for its view of the speech. The view
-is made in the first step, and given again in all others.
+The encoder gives each layer of the decoder its view of the speech. The decoder has one input for each view, one for
+each layer's memory of the tokens so far, and one for the embeddings of all tokens, which are mapped into memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class MoonshineEngine:
     """`Engine` by onnxruntime. One thread at a time."""
 
     def __init__(self, directory: Path, threads: int) -> None:
-        """Blocks for half a second. Raises ModelFileError."""
+        """Blocks for a tenth of a second. Raises ModelFileError."""
         try:
             import onnxruntime
         except ImportError as error:
@@ -39,10 +39,17 @@ class MoonshineEngine:
                 onnxruntime.InferenceSession(str(directory / name), options, ["CPUExecutionProvider"])
                 for name in ("encoder.onnx", "decoder.onnx")
             )
+            self._value = onnxruntime.OrtValue.ortvalue_from_numpy
+            # Copied when written, as onnxruntime wants what it could write; nobody does.
+            embeddings = np.load(directory / "embeddings.npy", mmap_mode="c")
         except Exception as error:  # onnxruntime's have no root of their own
             raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
-        self._value = onnxruntime.OrtValue.ortvalue_from_numpy
-        self._memories = [entry for entry in self._decoder.get_inputs() if "past" in entry.name]
+        self._views = [output.name for output in self._encoder.get_outputs()]
+        memories = [entry for entry in self._decoder.get_inputs() if ".decoder." in entry.name]
+        self._at_first = {
+            entry.name: self._value(np.zeros((1, entry.shape[1], 0, entry.shape[3]), np.float32))
+            for entry in memories
+        } | {"embeddings": self._value(embeddings)}
 
     def read(
         self,
@@ -53,10 +60,12 @@ class MoonshineEngine:
     ) -> Hypothesis | None:
         """What is said in `float32[n]` at 16 kHz; `guess` are the tokens that are to be expected. None if `keep_going`,
         asked before each step, says no."""
-        heard = self._encoder.run(None, {"input_values": wave[None]})[0]
+        speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}
+        views = self._encoder.run_with_ort_values(self._views, speech)
         if not keep_going():
             return None
-        decoder = _Steps(self._decoder, self._value, self._memories, heard)
+        seen = dict(zip(map(_as_input, self._views), views, strict=True))
+        decoder = _Steps(self._decoder, self._value, self._at_first | seen)
         return decode(decoder, most_tokens, guess[: most_tokens - 1], keep_going)
 
     def text(self, hypothesis: Hypothesis) -> str:
@@ -79,24 +88,16 @@ def _options(onnxruntime: Any, threads: int) -> Any:
 class _Steps:
     """One reading: the decoder with its memories; a `Decoder`."""
 
-    def __init__(self, decoder: Any, value: Any, memories: Any, heard: Floats) -> None:
+    def __init__(self, decoder: Any, value: Any, inputs: Mapping[str, Any]) -> None:
+        """`inputs` are all but the tokens."""
         self._decoder = decoder
         self._value = value
-        outputs = [output.name for output in decoder.get_outputs()]
-        self._logits, *self._remembered = outputs
-        empty = {
-            entry.name: np.zeros((1, entry.shape[1], 0, entry.shape[3]), np.float32) for entry in memories
-        }
-        self._inputs = {name: value(array) for name, array in empty.items()}
-        self._inputs["encoder_hidden_states"] = value(np.ascontiguousarray(heard))
-        self._inputs["use_cache_branch"] = value(np.array([False]))
+        self._inputs = dict(inputs)
+        self._logits, *self._remembered = (output.name for output in decoder.get_outputs())
 
     def begin(self, tokens: Sequence[int]) -> Floats:
-        """As `Decoder.begin`; the view of the speech stays as it is from now on."""
-        scores = self._run(tokens)
-        self._remembered = [name for name in self._remembered if ".encoder." not in name]
-        self._inputs["use_cache_branch"] = self._value(np.array([True]))
-        return scores
+        """As `Decoder.begin`."""
+        return self._run(tokens)
 
     def step(self, token: int) -> Floats:
         """As `Decoder.step`."""

@@ -74,9 +74,10 @@ class MoonshineModel:
 
     @classmethod
     def load(cls, directory: Path, *, threads: int) -> Self:
-        """Load and warm up. Blocks for seconds. Raises ModelFileError if the files or the library do not do."""
+        """Load, and read something short, so that the first reading takes no longer than others: blocks for a quarter
+        of a second. Raises ModelFileError if the files or the library do not do."""
         engine = MoonshineEngine(directory, threads)
-        engine.read(np.zeros(SPEECH_HZ, np.float32), 2)
+        engine.read(np.zeros(SPEECH_HZ // 4, np.float32), 2)
         return cls(engine)
 
     def transcribe(

@@ -208,6 +208,14 @@ def test_a_reading_with_a_guess_is_the_same_in_fewer_steps(model: MoonshineModel
 
 
 @pytest.mark.models
+def test_a_reading_leaves_nothing_to_the_next(model: MoonshineModel) -> None:
+    speech = clip("ps_goforward").read()
+    first = model.transcribe(speech)
+    model.transcribe(clip("librivox_0870").read()[: 2 * SPEECH_HZ])
+    assert model.transcribe(speech) == first
+
+
+@pytest.mark.models
 @pytest.mark.parametrize("gain_db", [-40, -25, 6])
 def test_loudness_does_not_matter(model: MoonshineModel, gain_db: int) -> None:
     speech = clip("ps_goforward").read() * 10 ** (gain_db / 20)
