@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, ge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.telemetry.pressure import Pressure
+from server.telemetry.pressure import Pressure, QueueWaits
 from stages.runtime.worker import worker_statistics
 
 _LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -24,7 +24,7 @@ class ProcessMetrics:
     def __init__(self, registry: CollectorRegistry, pressure: Pressure) -> None:
         """`pressure` is told of each look."""
         self._pressure = pressure
-        self._waits = _Waits()
+        self._waits = QueueWaits()
         self._loop_lag = Histogram(
             "stageflow_voice_loop_lag_seconds",
             "How late the event loop was, looked at ten times a second.",
@@ -44,26 +44,10 @@ class ProcessMetrics:
             for _ in range(LOOKS):
                 due = anyio.current_time() + LOOK_S
                 await anyio.sleep_until(due)
-                lag_s = max(0.0, anyio.current_time() - due)
+                now = anyio.current_time()
+                lag_s = max(0.0, now - due)
                 self._loop_lag.observe(lag_s)
-                self._pressure.note(lag_s, self._waits.mean_s())
-
-
-class _Waits:
-    """How long calls wait for the workers."""
-
-    def __init__(self) -> None:
-        self._begun = 0
-        self._waited_s = 0.0
-
-    def mean_s(self) -> float:
-        """Of the calls that were begun since this was asked last; 0 when there was none."""
-        workers = worker_statistics().values()
-        begun = sum(worker.done + worker.running for worker in workers)
-        waited_s = sum(worker.waited_s for worker in workers)
-        new, more_s = begun - self._begun, waited_s - self._waited_s
-        self._begun, self._waited_s = begun, waited_s
-        return more_s / new if new > 0 else 0.0
+                self._pressure.note(lag_s, self._waits.longest_s(worker_statistics(), now))
 
 
 class _Workers(Collector):

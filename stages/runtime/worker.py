@@ -40,6 +40,7 @@ class WorkerStatistics:
     dropped: int
     waited_s: float = field(default=0.0, compare=False)
     """How long the calls that were begun had waited, all together."""
+    begun: int = field(default=0, compare=False)
 
     def plus(self, other: "WorkerStatistics") -> "WorkerStatistics":
         """Both together."""
@@ -133,6 +134,7 @@ class Worker:
         self._done = 0
         self._dropped = 0
         self._waited_s = 0.0
+        self._begun = 0
         _WORKERS.add(self)
 
     async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
@@ -195,7 +197,8 @@ class Worker:
         """A snapshot; safe to call from any thread."""
         with self._changed:
             running = 0 if self._running is None else 1
-            return WorkerStatistics(len(self._waiting), running, self._done, self._dropped, self._waited_s)
+            ended = self._done, self._dropped
+            return WorkerStatistics(len(self._waiting), running, *ended, self._waited_s, self._begun)
 
     def drop(self, job: Job[Any]) -> None:
         """See `Job.cancel`."""
@@ -231,6 +234,7 @@ class Worker:
                 return None
             self._running = self._waiting.take()
             self._running.state = JobState.RUNNING
+            self._begun += 1
             self._waited_s += self._running.loop.time() - self._running.submitted_at
             return self._running
 
