@@ -36,23 +36,31 @@ class FrameMasks:
     def __init__(self, mask: bytes | None = None) -> None:
         """`mask`, 4 bytes, is drawn if it is not given."""
         self._mask = mask or os.urandom(MASK_BYTES)
-        self._masked: dict[Wire, bytes] = {}
+        self._masked: dict[Wire, tuple[int, bytes, bytes]] = {}
+        """By the frame: for how long a header, how the whole frame begins, and how it ends."""
         self._begins: dict[tuple[int, int], bytes] = {}
         self._masks: dict[int, int] = {}
 
     def frame(self, header: bytes, prepared: Wire) -> bytes:
-        """The whole frame of a message of `header`, whole fours of bytes, and a prepared frame."""
-        masked = self._masked.get(prepared)
-        if masked is None:
-            masked = self._masked[prepared] = self._apply(
-                prepared.encode() if isinstance(prepared, str) else prepared
-            )
-        opcode = _TEXT if isinstance(prepared, str) else _BINARY
-        size = len(header) + len(masked)
+        """The whole frame of a message of `header`, whole fours of bytes, and a prepared frame, which is kept."""
+        size = len(header)
+        known = self._masked.get(prepared)
+        if known is None or known[0] != size:
+            masked = self._apply(_bytes_of(prepared))
+            known = self._masked[prepared] = (size, self._begin(prepared, size + len(masked)), masked)
+        return b"".join((known[1], self._apply(header), known[2]))
+
+    def once(self, message: Wire) -> bytes:
+        """The whole frame of a message that is sent this once."""
+        data = _bytes_of(message)
+        return self._begin(message, len(data)) + self._apply(data)
+
+    def _begin(self, message: Wire, size: int) -> bytes:
+        opcode = _TEXT if isinstance(message, str) else _BINARY
         begin = self._begins.get((opcode, size))
         if begin is None:
             begin = self._begins[opcode, size] = _begin(opcode, size) + self._mask
-        return b"".join((begin, self._apply(header), masked)) if header else begin + masked
+        return begin
 
     def _apply(self, data: bytes) -> bytes:
         size = len(data)
@@ -62,6 +70,10 @@ class FrameMasks:
                 (self._mask * (size // MASK_BYTES + 1))[:size], "little"
             )
         return (int.from_bytes(data, "little") ^ mask).to_bytes(size, "little")
+
+
+def _bytes_of(message: Wire) -> bytes:
+    return message.encode() if isinstance(message, str) else message
 
 
 def _begin(opcode: int, size: int) -> bytes:
@@ -100,20 +112,10 @@ class CallerConnection(ClientConnection):
         if self.connection_lost_waiter.done():
             ended()
 
-    def send_masked(self, frame: bytes) -> None:
-        """Write a whole frame. One that is closing sends nothing more."""
+    def send_masked(self, frames: bytes) -> None:
+        """Write whole frames. One that is closing sends nothing more."""
         if self.protocol.state is OPEN:
-            self.transport.write(frame)
-
-    def send_message(self, message: Wire) -> None:
-        """Write a message that was not prepared. One that is closing sends nothing more."""
-        if self.protocol.state is not OPEN:
-            return
-        if isinstance(message, str):
-            self.protocol.send_text(message.encode())
-        else:
-            self.protocol.send_binary(message)
-        self.send_data()
+            self.transport.write(frames)
 
     # --- asyncio's and the library's callbacks --------------------------------------------------------------------
 

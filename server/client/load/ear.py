@@ -10,7 +10,7 @@ import numpy as np
 
 from server.client.fader import LONGEST_BLOCK
 from server.client.load.answers import Answer, Answers
-from server.client.load.heard_reports import HeardReports
+from server.client.load.heard_reports import REPORT_S, HeardReports
 from server.client.load.packet_queue import PacketQueue
 from server.client.load.wire import Audio, Order
 from server.client.play_ring import PlayRing
@@ -24,7 +24,7 @@ RING_S = 60.0
 PLENTY_S = 30.0
 """With more than that in the ring, it is looked at closely whether there is room."""
 
-LATER_S = 0.1
+LATER_S = REPORT_S
 """Until then an answer that is played may be looked at later: many samples at once cost hardly more than few."""
 
 UNTOLD_END_S = 1.0

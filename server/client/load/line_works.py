@@ -23,12 +23,8 @@ class LineWorks:
     def is_wanted(self, now_s: float) -> bool:
         """Whether there is anything to be done at this time of the script."""
         line = self._line
-        return (
-            now_s < line.dead_until_s
-            or now_s < line.reads_from_s
-            or self._unread is not None
-            or line.is_to_be_cut
-        )
+        is_disturbed = now_s < line.dead_until_s or now_s < line.reads_from_s
+        return is_disturbed or self._unread is not None or line.is_to_be_cut
 
     def over(self, messages: Sequence[Wire], now_s: float, socket: asyncio.Transport) -> Sequence[Wire]:
         """What is to be sent of these now, after doing to the line what is wanted."""

@@ -34,6 +34,7 @@ from server.client.load.server_side import Page, ServerSide, fetch_page, has_sam
 from server.client.load.targets import target_name
 from server.client.load.wire import Target
 from server.domain.errors import ServerError, alone
+from server.first_use import set_aside
 
 RAMP_S_PER_CALLER = 0.05
 MOST_RAMP_S = 5.0
@@ -110,6 +111,7 @@ class Measurement:
         await self._find_metrics()
         speak = await anyio.to_thread.run_sync(self._find_voice) if needs_voice(order.mix) else None
         voicebox = await anyio.to_thread.run_sync(make_voicebox, order.mix, place.target, speak, order.folder)
+        set_aside()
         is_interrupted = await self._with_fleet(place, voicebox)
         return whole_report(
             self._steps,

@@ -68,39 +68,34 @@ class Talk:
             return None
 
     def _catch_up(self, at_s: float) -> float | None:
-        """Who is late sends some frames at once, as a microphone does, but starves nobody."""
-        due_s: float | None = at_s
+        """Send what is due, and tell when the next is. Who is late sends some frames at once, as a microphone does, but
+        starves nobody."""
+        caller, late, due_s = self._caller, self._run.late, at_s
         for _ in range(BURST):
-            if due_s is None or due_s > at_s:
+            if self._connection.paused:
+                self._free_s = at_s  # a server that does not read is no fault of ours
+                return at_s + FRAME_S
+            due_s = self._zero_s + caller.due_s()
+            late.add(at_s - max(due_s, self._free_s))
+            self._send(caller.speak(), due_s - self._zero_s + FRAME_S)
+            if caller.is_done:
+                script_ended(caller)
+                self._over.set_result(None)
+                return None
+            if (due_s := due_s + FRAME_S) > at_s:
                 break
-            due_s = self._speak(at_s)
         return due_s
 
-    def _speak(self, at_s: float) -> float | None:
-        """Send the frame that is due, and tell when the next is."""
-        caller = self._caller
-        if self._connection.paused:
-            self._free_s = at_s  # a server that does not read is no fault of ours
-            return at_s + FRAME_S
-        self._run.late.add(at_s - max(self._zero_s + caller.due_s(), self._free_s))
-        self._send(caller.speak(), caller.due_s())
-        if not caller.is_done:
-            return self._zero_s + caller.due_s()
-        script_ended(caller)
-        self._over.set_result(None)
-        return None
-
     def _send(self, spoken: Spoken, now_s: float) -> None:
-        connection = self._connection
+        connection, masks = self._connection, self._masks
         if self._works.is_wanted(now_s) or len(spoken.header) % MASK_BYTES:
-            for message in self._works.over(spoken.messages(), now_s, connection.transport):
-                connection.send_message(message)
+            messages = self._works.over(spoken.messages(), now_s, connection.transport)
+            connection.send_masked(b"".join(map(masks.once, messages)))
             return
-        for message in spoken.before:
-            connection.send_message(message)
-        connection.send_masked(self._masks.frame(spoken.header, spoken.prepared))
-        for message in spoken.after:
-            connection.send_message(message)
+        frames = masks.frame(spoken.header, spoken.prepared)
+        if spoken.before or spoken.after:
+            frames = b"".join([*map(masks.once, spoken.before), frames, *map(masks.once, spoken.after)])
+        connection.send_masked(frames)
 
     def _hear(self, message: Wire) -> None:
         if self._over.done():

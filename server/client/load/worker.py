@@ -15,6 +15,7 @@ from server.client.load.jobs import TO_WORKER, Done, Failed, Going, Job, Ready, 
 from server.client.load.run import Run
 from server.client.load.runner import Runner
 from server.domain.errors import ServerError
+from server.first_use import set_aside
 
 MOST_BYTES = 1 << 28
 """All that is said in a mix, or all turns of a long run."""
@@ -78,6 +79,7 @@ class _Service:
 
     async def _do(self, job: Job) -> None:
         voicebox = await anyio.to_thread.run_sync(job.voicebox)
+        set_aside()
         runner = Runner(job.place(), job.mix, voicebox, job.load, job.seed)
         await self._tell(Ready())
         if not isinstance(await self._next(), Start):

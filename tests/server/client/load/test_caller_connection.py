@@ -132,10 +132,11 @@ async def test_frames_that_were_masked_beforehand_arrive_as_they_were() -> None:
             assert isinstance(connection, CallerConnection)
             for header, prepared in messages:
                 connection.send_masked(masks.frame(header, prepared))
-            connection.send_message("not prepared")
+            connection.send_masked(masks.once("not prepared") + masks.once(bytes(70_000)))
     assert got == [
         *(prepared if isinstance(prepared, str) else header + prepared for header, prepared in messages),
         "not prepared",
+        bytes(70_000),
     ]
 
 
@@ -155,6 +156,16 @@ async def test_those_who_are_late_take_turns() -> None:
         await over.wait()
         tasks.cancel_scope.cancel()
     assert turns == ["one", "two"] * 3
+
+
+async def test_calls_that_begin_together_are_due_one_after_another() -> None:
+    metronome = Metronome()
+    beats = set[int]()
+    for _ in range(40):
+        zero_s = metronome.beat_s()
+        metronome.add(zero_s, lambda: None)
+        beats.add(round(zero_s * 1000) % 20)
+    assert beats == set(range(0, 20, 2))
 
 
 def test_packets_are_taken_skipped_and_refused_as_from_a_ring() -> None:
