@@ -55,6 +55,7 @@ async def test_a_forwarded_address_counts_only_from_a_trusted_proxy() -> None:
     async with live_server(api_keys=KEY, quotas={"sessions_per_address": 1}) as server:
         async with await opened(server, FAR), await opened(server, FAR) as client:
             await until(client, "session.created")
+            assert await server.sessions() == 2, "whatever the header says, the address is this machine's"
 
 
 async def test_wrong_keys_make_their_address_wait_and_nobody_else() -> None:

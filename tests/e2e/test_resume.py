@@ -227,10 +227,14 @@ async def test_frames_that_are_not_there_are_a_clear_refusal() -> None:
 async def test_a_process_keeps_so_many_sessions_without_a_connection() -> None:
     async with live_server(resume_grace_s=30.0, limits={"max_detached": 1}) as server:
         sockets = [await open_voice(server.url) for _ in range(2)]
+        tokens = []
         for socket in sockets:
-            await first_token(socket)
+            tokens.append(await first_token(socket))
             socket.transport.abort()
         await server.until_sessions(1)
+        assert await refusal(server.url, f"x-resume.1.{tokens[1]}") == 4404, (
+            "there was no place for the second"
+        )
 
 
 async def test_a_place_of_its_key_is_enough_to_come_back() -> None:

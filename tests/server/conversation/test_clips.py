@@ -209,9 +209,11 @@ def test_a_session_that_only_transcribes_hears_clips_too() -> None:
 
     async def story(stage: Stage) -> None:
         add(stage, clip())
-        await stage.wire.until(COMPLETED)
+        assert (await stage.wire.until(COMPLETED))["item_id"] == "clip"
 
-    check_trace(play(lambda: Stage(config=config), story).wire.events())
+    stage = play(lambda: Stage(config=config), story)
+    check_trace(stage.wire.events())
+    assert "response.created" not in stage.wire.types()
 
 
 # --- guarded ----------------------------------------------------------------------------------------------
@@ -329,7 +331,9 @@ def test_an_item_that_is_put_where_the_oldest_are_is_read_though_it_has_to_go() 
         add(stage, clip(), previous_item_id="root")
         await stage.wire.until(COMPLETED)
 
-    check_trace(play(lambda: Stage(config=TOLD), story).wire.events())
+    stage = play(lambda: Stage(config=TOLD), story)
+    check_trace(stage.wire.events())
+    assert texts(stage, COMPLETED, "item_id") == ["clip"]
 
 
 def test_nothing_is_kept_of_deleted_clips_while_another_one_is_read() -> None:

@@ -421,3 +421,4 @@ async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> 
             client.transport.abort()
         with anyio.fail_after(20):
             await echo.has_ended.wait()
+    assert echo.how == (None, None), "nobody said good-bye"

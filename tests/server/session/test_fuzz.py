@@ -80,8 +80,24 @@ def test_ten_thousand_frames_are_commands_or_documented_errors() -> None:
 
 
 def test_what_is_not_spoilt_is_understood() -> None:
-    for event in VALID:
-        VoiceDialect(RealtimeDialect(SessionConfig())).decode(json.dumps(event))
+    understood = {
+        event["type"]: type(VoiceDialect(RealtimeDialect(SessionConfig())).decode(json.dumps(event))).__name__
+        for event in VALID
+    }
+    assert understood == {
+        "session.update": "Configure",
+        "input_audio_buffer.append": "AppendAudio",
+        "input_audio_buffer.commit": "CommitAudio",
+        "input_audio_buffer.clear": "ClearAudio",
+        "conversation.item.create": "AddItem",
+        "conversation.item.retrieve": "RetrieveItem",
+        "conversation.item.delete": "DeleteItem",
+        "conversation.item.truncate": "TruncateItem",
+        "response.create": "CreateResponse",
+        "response.cancel": "CancelResponse",
+        "output_audio_buffer.clear": "ClearOutput",
+        "x_playback": "Played",
+    }
 
 
 def test_what_is_understood_by_chance_can_be_told_again() -> None:

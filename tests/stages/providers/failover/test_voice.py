@@ -169,10 +169,11 @@ async def test_it_is_a_voice() -> None:
 @pytest.mark.parametrize("hedge", [False, True])
 @virtual
 async def test_an_answer_that_is_cancelled_before_its_first_word_ends_quietly(hedge: bool) -> None:
-    voice = FailoverVoice.of({"first": ScriptedVoice(), "second": ScriptedVoice()}, hedge=hedge)
-    async with voice.utterance() as utterance:
+    first, second = ScriptedVoice(), ScriptedVoice()
+    async with FailoverVoice.of({"first": first, "second": second}, hedge=hedge).utterance() as utterance:
         await anyio.sleep(1.0)
         utterance.cancel()
+        assert [speech async for speech in utterance.audio()] == []
 
 
 TEXT = "One two three four."
