@@ -4,6 +4,7 @@ Not collected by itself: its name says so.
 """
 
 import asyncio
+import gc
 import io
 import socket
 import threading
@@ -44,6 +45,12 @@ async def test_socket() -> None:
 def test_file() -> None:
     cycle: list[object] = [Path(__file__).open()]  # noqa: SIM115  # that is the mistake
     cycle.append(cycle)
+
+
+def test_file_that_has_become_old() -> None:
+    cycle: list[object] = [Path(__file__).open()]  # noqa: SIM115  # that is the mistake
+    cycle.append(cycle)
+    gc.collect(1)
 
 
 async def test_blocking_call() -> None:
