@@ -25,6 +25,8 @@ from tests.support.trace_checker import check_trace
 
 GOLDEN = Path(__file__).parents[2] / "data" / "stories"
 UPDATE = bool(os.environ.get("UPDATE_STORIES"))
+EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STORIES]
+"""The stories; what looks at one of them does so in one process, where it is told once."""
 
 
 @cache
@@ -42,7 +44,7 @@ def page(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", EACH)
 def test_the_story_goes_as_it_went(name: str) -> None:
     path = GOLDEN / f"{name.replace(' ', '_')}.txt"
     if UPDATE:
@@ -50,12 +52,12 @@ def test_the_story_goes_as_it_went(name: str) -> None:
     assert page(name) == path.read_text()
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", EACH)
 def test_the_order_of_events_is_the_protocols(name: str) -> None:
     check_trace(told(name).realtime_events(), ended=False)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", EACH)
 def test_no_turn_is_answered_twice(name: str) -> None:
     events = [event["type"] for _, event in told(name).events]
     wanted = events.count("input_audio_buffer.committed")
@@ -63,7 +65,7 @@ def test_no_turn_is_answered_twice(name: str) -> None:
     assert events.count("response.created") <= wanted + asked
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", EACH)
 def test_no_audio_of_a_response_comes_after_its_end(name: str) -> None:
     over: set[str] = set()
     epoch = 0
@@ -84,7 +86,7 @@ def last_of_the_voice(told: Told) -> str | None:
     return kinds[-1] if kinds else None
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", EACH)
 def test_the_voice_that_was_held_is_let_go(name: str) -> None:
     assert last_of_the_voice(told(name)) not in ("x_duck", "x_pause")
 
