@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.client.counted import counted
 from stages.providers.registry import ProviderFault
 
 _FETCH_S = 5.0
@@ -32,8 +33,8 @@ class _State:
         times = [f"p{round(100 * float(share))} {seconds:.2f} s" for share, seconds in self.quantiles.items()]
         if not times and self.answered:
             times = [f"mean {self.first_s / self.answered:.2f} s"]
-        used = f"{self.tokens} tokens" if kind == "llm" else f"{self.audio_s:.0f} s audio"
-        parts = [f"{self.calls} calls", *times, used]
+        used = counted(self.tokens, "token") if kind == "llm" else f"{self.audio_s:.0f} s audio"
+        parts = [counted(self.calls, "call"), *times, used]
         if self.hedges:
             parts.append(f"{self.hedges} hedged")
         parts.append("errors: " + ", ".join(self.errors) if self.errors else "no errors")
@@ -71,7 +72,8 @@ def lines_of(page: str) -> Iterator[str]:
                 waiting.append(f"{labels['worker']}: {sample.value:g} waiting")
             elif sample.name == f"{_NAME}changes_total":
                 changes.append(
-                    f"{labels['kind']}: {labels['took_over']} took over from {labels['failed']} {sample.value:g} times"
+                    f"{labels['kind']}: {labels['took_over']} took over from {labels['failed']} "
+                    + counted(sample.value, "time")
                 )
             elif sample.name.startswith(_NAME) and "provider" in labels:
                 state = states.setdefault((labels["kind"], labels["provider"]), _State())

@@ -177,11 +177,13 @@ def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
 async def _heed_signals(signals: AsyncIterator[signal.Signals], app: "App", reloading: Reloading) -> None:
     """Those that are no reason to stop. Returns only when cancelled."""
     async for number in signals:
-        log.info("%s: nothing of a call changes", signal.Signals(number).name)
-        if number == _HARMLESS[0]:
-            await reloading.reload()
-            if app.certificate is not None:
-                await anyio.to_thread.run_sync(app.certificate.refresh)
+        name = signal.Signals(number).name
+        if name != "SIGHUP":
+            log.info("%s: nothing changes", name)
+            continue
+        await reloading.reload()  # which tells of it
+        if app.certificate is not None:
+            await anyio.to_thread.run_sync(app.certificate.refresh)
 
 
 async def _until_stopped(signals: AsyncIterator[signal.Signals], app: "App", drain_s: float) -> None:

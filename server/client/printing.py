@@ -34,7 +34,9 @@ class Printer:
                 self._tell({"type": "error", "message": message}, f"error: {message}")
 
     def said(self, who: str, text: str) -> None:
-        """Somebody has said this."""
+        """Somebody has said this; nothing, where there were no words."""
+        if not text.strip():
+            return
         self.lines.append((who, text))
         self._tell({"type": "said", "who": who, "text": text}, f"{who:>5}: {text}")
 

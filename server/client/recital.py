@@ -1,7 +1,8 @@
 """A conversation without a microphone: recordings are played to the server in real time, or lines are typed to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -14,7 +15,17 @@ from server.client.exchange import Exchange
 from server.client.keeping import BothSides, SoundFile, sound_file, write_transcript
 from server.client.plan import Plan, Speech
 from server.client.printing import Printer
-from server.client.waterfall import AUDIO, DONE, Turn, interruption, turns_of, written_turns
+from server.client.waterfall import (
+    AUDIO,
+    DONE,
+    TYPED,
+    Asked,
+    Turn,
+    interruption,
+    text_of,
+    turns_of,
+    written_turns,
+)
 
 STARTED = "input_audio_buffer.speech_started"
 BUSY = "conversation_already_has_active_response"
@@ -57,9 +68,7 @@ class _Talk:
         self._out = out
         self._exchange = Exchange()
         self._answered = anyio.Event()
-        self._asked_s: list[float] = []
-        """When each text was sent."""
-        self._typed = 0
+        self._asked: list[Asked] = []
         self._is_refused = False
         """Whether the last text is answered only when what the server says by itself is over."""
         self._sides = BothSides(WIRE_HZ, anyio.current_time())
@@ -92,7 +101,7 @@ class _Talk:
         if plan.transcript is not None:
             await anyio.to_thread.run_sync(write_transcript, plan.transcript, printer.lines)
         ends_s = [end_s for speech in plan.speeches for end_s in speech.ends_s]
-        turns = turns_of(received, ends_s) if plan.speeches else written_turns(received, self._asked_s)
+        turns = turns_of(received, ends_s) if plan.speeches else written_turns(received, self._asked)
         printer.turns(turns)
         for speech in plan.speeches:
             if speech.interrupted_at_s is not None:
@@ -113,33 +122,32 @@ class _Talk:
         return True
 
     async def _write(self, conversation: anyio.CancelScope) -> None:
-        """Each text, when the one before it has been answered; that of the last one, or none in time, ends the
+        """Each text, when the one before it has been answered or was waited for long enough; that ends the
         conversation."""
         with suppress(ConnectionClosed):  # the listener tells of it
             for text in self._plan.texts:
                 with anyio.move_on_after(self._plan.timeout_s) as patience:
                     await self._ask(text)
                 if patience.cancelled_caught:
-                    self._give_up("")
-                    break
+                    self._give_up(f'"{text}": ' if len(self._plan.texts) > 1 else "")
             conversation.cancel()
 
     async def _ask(self, text: str) -> None:
         """Type it, and wait for its answer. While the server speaks by itself, as when it greets, it answers nothing:
-        the text is taken back then, and typed again when that is over."""
+        the text is taken back then, and typed again when that is over. So it is with a late answer to a text that was
+        given up."""
         self._printer.said("you", text)
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-        self._asked_s.append(anyio.current_time())
         while True:
             self._answered, self._is_refused = anyio.Event(), False
-            self._typed += 1
-            item_id, self._asked_s[-1] = f"typed_{self._typed}", anyio.current_time()
-            await self._client.send("conversation.item.create", item={"id": item_id, **item})
-            await self._client.send("response.create")
+            asked = Asked(f"typed_{len(self._asked) + 1}", anyio.current_time())
+            self._asked.append(asked)
+            await self._client.send("conversation.item.create", item={"id": asked.item_id, **item})
+            await self._client.send("response.create", response={"metadata": {TYPED: asked.item_id}})
             await self._answered.wait()
             if not self._is_refused:
                 return
-            await self._client.send("conversation.item.delete", item_id=item_id)
+            await self._client.send("conversation.item.delete", item_id=asked.item_id)
 
     async def _speak(self, conversation: anyio.CancelScope) -> None:
         """Each recording, when the one before it has been answered or was waited for long enough; that ends the
@@ -190,6 +198,10 @@ class _Talk:
         self._is_refused = self._is_refused or is_busy
         return is_busy and bool(self._plan.texts)
 
+    def _is_awaited(self, response: Mapping[str, Any]) -> bool:
+        """Whether this answer is to the newest text, as far as the server tells."""
+        return not self._asked or text_of(response) in (None, self._asked[-1].item_id)
+
     async def _listen(self) -> None:
         client = self._client
         async with anyio.create_task_group() as tasks:
@@ -203,7 +215,7 @@ class _Talk:
                 self._exchange.take(seen.event)
                 if not self._puts_off(seen):
                     self._printer.take(seen)
-                if seen.type == DONE:
+                if seen.type == DONE and (self._is_refused or self._is_awaited(seen.event["response"])):
                     self._answered.set()
                 elif seen.type == STARTED:
                     self._sides.interrupted(seen.at_s)

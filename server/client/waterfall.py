@@ -3,6 +3,7 @@ silence after an interruption."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
@@ -17,6 +18,8 @@ AUDIO = frozenset({"response.output_audio.delta", AUDIO_FRAME})
 """Sound of an answer, as Realtime and as voice.v1 have it."""
 DONE = "response.done"
 FIRST_AUDIO = "first audio"
+TYPED = "typed"
+"""The part of a response's metadata that names the text which it was asked for."""
 STEPS = {
     "first token": frozenset({"response.output_audio_transcript.delta"}),
     FIRST_AUDIO: AUDIO,
@@ -55,6 +58,14 @@ class Turn:
         return self.ms.get(FIRST_AUDIO)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A text that was typed, and when it was sent."""
+
+    item_id: str
+    at_s: float
+
+
 _SINCE = {
     "voice": "the last voiced sample was sent",
     "turn": "the server heard the end of the turn",
@@ -74,14 +85,19 @@ def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[Turn
     return turns
 
 
-def written_turns(received: Sequence[Received], asked_s: Sequence[float]) -> list[Turn]:
-    """The answers to what was typed, at these times: the first that begins after each of them."""
-    created = [seen for seen in received if seen.type == CREATED]
-    answers = [(at_s, next((seen for seen in created if seen.at_s >= at_s), None)) for at_s in asked_s]
+def text_of(response: Mapping[str, Any]) -> str | None:
+    """The item that a response was asked for; empty for none, and None where the server does not say."""
+    return (response["metadata"] or {}).get(TYPED, "") if "metadata" in response else None
+
+
+def written_turns(received: Sequence[Received], asked: Sequence[Asked]) -> list[Turn]:
+    """The answers to what was typed."""
+    begun = [seen.event["response"] for seen in received if seen.type == CREATED]
+    answers = {text_of(response): response["id"] for response in begun}
     return [
-        Turn("text", _since(_steps_of(received, seen.event["response"]["id"]), at_s))
-        for at_s, seen in answers
-        if seen is not None
+        Turn("text", _since(_steps_of(received, answers[one.item_id]), one.at_s))
+        for one in asked
+        if one.item_id in answers
     ]
 
 

@@ -199,6 +199,7 @@ class Served:
             tasks.start_soon(hang_up)
             await self.until(text)
             tasks.cancel_scope.cancel()
+        assert "SIGHUP" not in self.said, "a signal that is obeyed is told of once"
 
     async def url(self) -> str:
         await self.until("/v1/realtime\n")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 
+from server.client.counted import counted
 from server.client.load.audit import Limits
 from server.client.load.calibration import measure_in_process, measure_over_socket
 from server.client.load.canaries import IDLE_S
@@ -183,7 +184,7 @@ class Measurement:
     async def _step(self, place: Place, voicebox: Voicebox, load: Load) -> StepReport:
         """One load. What was measured is reported also when it is cancelled."""
         order = self._order
-        name = f"{load.callers} callers" if load.callers else f"{len(load.times_s)} arrivals"
+        name = counted(load.callers, "caller") if load.callers else counted(len(load.times_s), "arrival")
         self._say(f"{name} for {load.duration_s:g} s at {order.url} ({target_name(place.target)})")
         crew, server = self._crew(place, voicebox, load), ServerSide()
         try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from server.client.counted import counted
 from server.client.load.audit import Audit, Lateness
 from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 
@@ -67,8 +68,8 @@ class Progress:
 
     def __str__(self) -> str:
         slowest = "none answered yet" if self.slowest_ms is None else f"slowest {self.slowest_ms:.0f} ms"
-        worst = [f"{count} {name}" for name, count in self.counts.items() if count]
-        return ", ".join([f"{self.talking} calls, {self.turns} turns", slowest, *worst])
+        worst = [f"{name} {count}" for name, count in self.counts.items() if count]
+        return ", ".join([counted(self.talking, "call"), counted(self.turns, "turn"), slowest, *worst])
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from server.client.counted import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -60,8 +62,8 @@ class Search:
     def __str__(self) -> str:
         broke = self.broke
         if broke is None:
-            return f"at least {self.held} callers: the search ended before anything broke"
-        return f"{self.held} callers; with {broke.callers} {', '.join(broke.broken)} broke"
+            return f"at least {counted(self.held, 'caller')}: the search ended before anything broke"
+        return f"{counted(self.held, 'caller')}; with {broke.callers} {', '.join(broke.broken)} broke"
 
     @property
     def _valid(self) -> list[Step]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from server.client.counted import counted
 from server.client.load.canaries import canary_lines
 from server.client.load.comparison import Change
 from server.client.load.report import BarReport, Report, StepReport, shown_ms
@@ -107,7 +108,8 @@ def junit(report: Report) -> str:
 
 def _step(step: StepReport) -> Iterator[str]:
     endings = ", ".join(f"{count} {ending}" for ending, count in step.endings.items())
-    yield f"{step.load}: {step.calls} calls in {step.lasted_s:.0f} s ({endings}), {step.counts['turns']:g} turns"
+    turns = counted(step.counts["turns"], "turn")
+    yield f"{step.load}: {counted(step.calls, 'call')} in {step.lasted_s:.0f} s ({endings}), {turns}"
     yield f"  {'ms':<16}{'n':>6}{'p50':>8}{'p90':>8}{'p95':>8}{'p99':>8}{'max':>8}"
     for name in _SHOWN:
         if (one := step.latencies.get(name)) is not None:
@@ -143,7 +145,7 @@ def _server(step: StepReport) -> Iterator[str]:
     facts = [
         "" if server.cpu is None else f"CPU {server.cpu:.0%}",
         "" if server.memory_mb is None else f"{server.memory_mb:.0f} MB",
-        "" if server.sessions is None else f"{server.sessions} sessions",
+        "" if server.sessions is None else counted(server.sessions, "session"),
         "" if server.loop_lag_p99_ms is None else f"loop lag p99 up to {server.loop_lag_p99_ms:g} ms",
         *(f"{most} waiting for {worker}" for worker, most in server.waiting.items() if most),
     ]

@@ -25,14 +25,14 @@ async def test_a_line_a_provider_with_breaker_calls_times_errors_and_use() -> No
     lines = list(lines_of(Metrics(lambda: 0).page()))
     [first] = [line for line in lines if "state-a" in line and "took over" not in line]
     assert first.split()[:3] == ["llm", "state-a", "open"]
-    assert first.endswith("1 calls; 0 tokens; errors: 1 auth")
+    assert first.endswith("1 call; 0 tokens; errors: 1 auth")
     [second] = [line for line in lines if "state-b" in line and "took over" not in line]
     assert second.split()[2] == "closed"
     assert "p50 0.00 s; p95 0.00 s" in second
     [voice] = [line for line in lines if "state-c" in line]
     assert voice.split()[2] == "-"
     assert "mean 0.00 s; 12 s audio; no errors" in voice
-    assert "llm: state-b took over from state-a 1 times" in lines
+    assert "llm: state-b took over from state-a 1 time" in lines
 
 
 def test_before_the_first_call_it_says_so() -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,16 +12,25 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from server.client import recital
-from server.client.client import WIRE_HZ
+from server.client.client import WIRE_HZ, Received
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
 from server.client.plan import Plan, Speech
+from server.client.printing import Printer
 from server.client.recital import hold
 from server.dialects.voice.frames import SUBPROTOCOL, Stream, pack_frame
 
 TEXTS = tuple(f"question {number}" for number in range(10))
 DELAY_S, TIMEOUT_S = 0.2, 1.9
 """All answers together take longer than one may; one alone, hardly a tenth of it."""
+
+
+@asynccontextmanager
+async def serving(hold: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[str]:
+    """A server that has this conversation with everybody. Gives its address."""
+    subprotocols = [Subprotocol(SUBPROTOCOL)]
+    async with serve(hold, "127.0.0.1", 0, subprotocols=subprotocols, close_timeout=1.0) as server:
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
 
 
 async def test_each_answer_may_take_as_long_as_one_may() -> None:
@@ -31,6 +40,54 @@ async def test_each_answer_may_take_as_long_as_one_may() -> None:
         code = await hold(plan, said.append)
     assert code == 0, said
     assert any(TEXTS[-1] in line for line in said)
+
+
+@asynccontextmanager
+async def late_server() -> AsyncIterator[str]:
+    """Answers the first text only when the second has been typed, and then that one too."""
+
+    async def hold(connection: ServerConnection) -> None:
+        async def tell(type: str, **fields: Any) -> None:
+            await connection.send(json.dumps({"type": type} | fields))
+
+        asked: list[Any] = []
+        async for message in connection:
+            event = json.loads(message)
+            if event["type"] == "response.create":
+                asked.append(event["response"]["metadata"])
+            for metadata in asked if len(asked) == 2 else ():
+                response = {"id": f"to {metadata}", "metadata": metadata}
+                await tell("response.created", response=response)
+                await connection.send(pack_frame(Stream.ANSWER, 0, 0, bytes(480)))
+                await tell("response.output_audio_transcript.done", transcript=response["id"])
+                await tell("response.done", response=response | {"status": "completed"})
+
+    async with serving(hold) as url:
+        yield url
+
+
+async def test_a_text_without_an_answer_in_time_does_not_keep_the_next_from_being_typed() -> None:
+    said: list[str] = []
+    async with late_server() as url:
+        code = await hold(Plan(url, None, (), (), TEXTS[:2], 0.5, None, False, None, None, None), said.append)
+    assert code == 1
+    assert [line for line in said if "  you: " in line or "agent: " in line or "no answer" in line] == [
+        "  you: question 0",
+        '"question 0": no answer within 0.5 s',
+        "  you: question 1",
+        "agent: to {'typed': 'typed_1'}",
+        "agent: to {'typed': 'typed_2'}",
+    ]
+
+
+def test_an_answer_without_words_is_no_line() -> None:
+    said: list[str] = []
+    for as_json in (False, True):
+        printer = Printer(said.append, as_json=as_json)
+        for text in ("", " "):
+            printer.take(Received(0.0, {"type": "response.output_audio_transcript.done", "transcript": text}))
+        assert not printer.lines
+    assert not said
 
 
 FIRST, SECOND = 5000, 9000
@@ -63,9 +120,8 @@ async def slow_server() -> AsyncIterator[str]:
                 await tell("response.output_audio_transcript.done", transcript="too late")
                 await tell("response.done", response={"id": "late", "status": "completed"})
 
-    subprotocols = [Subprotocol(SUBPROTOCOL)]
-    async with serve(hold, "127.0.0.1", 0, subprotocols=subprotocols, close_timeout=1.0) as server:
-        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+    async with serving(hold) as url:
+        yield url
 
 
 async def test_a_late_answer_to_a_recording_that_was_given_up_is_none_to_the_next(

@@ -6,7 +6,7 @@ import pytest
 
 from audio.formats import SPEECH_HZ
 from server.client.client import Received
-from server.client.waterfall import in_words, interruption, turns_of, voiced_s, written_turns
+from server.client.waterfall import Asked, in_words, interruption, turns_of, voiced_s, written_turns
 from tests.support.audio_maker import join, silence, voice
 
 TRANSCRIPT = "conversation.item.input_audio_transcription.completed"
@@ -35,8 +35,14 @@ def waterfall(received: list[Received], ends_s: list[float]) -> list[str]:
 
 
 def test_answers_to_what_was_typed_are_told_from_when_it_was_sent() -> None:
-    received = turn(100, "a", 3) + turn(1000, "b", 7)
-    first, second = written_turns(received, [10.0, 10.9])
+    """By what each answer was asked for: that of a text may come late, or not at all."""
+    received = turn(50, "greeting", 1) + turn(100, "a", 3) + turn(1000, "b", 7)
+    texts = iter((None, {"typed": "1"}, {"typed": "3"}))
+    for one in received:
+        if one.type == "response.created":
+            one.event["response"]["metadata"] = next(texts)
+    asked = [Asked("1", 10.0), Asked("2", 10.5), Asked("3", 10.9)]
+    first, second = written_turns(received, asked)
     assert (first.since, first.wait_ms, second.wait_ms) == ("text", 130, 130)
     assert in_words([first])[0] == "the answer, since the text was sent:"
 

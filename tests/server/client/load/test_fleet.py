@@ -223,7 +223,7 @@ def test_several_audits_are_as_bad_as_the_worst_and_progress_is_added() -> None:
     )
     assert Audit.of_all([good, bad]) == Audit(30, 0.2, 2.0, 9.0, 0.1, 0.5, 0.9, 0.9, 0.7)
     both = Progress.of_all([Progress(2.0, 3, 4, None, {"gaps": 1}), Progress(3.0, 1, 2, 700.0, {"gaps": 2})])
-    assert str(both) == "4 calls, 6 turns, slowest 700 ms, 3 gaps"
+    assert str(both) == "4 calls, 6 turns, slowest 700 ms, gaps 3"
 
 
 def test_a_fleet_of_nobody_has_found_nothing() -> None:
