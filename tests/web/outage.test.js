@@ -111,7 +111,7 @@ test("nobody is asked to speak without a microphone", () => {
   const hint = (state, microphone) => hintOf({ state, microphone }).hint;
   assert.equal(hint("listening", "on"), "Just speak.");
   assert.equal(hint("listening", "muted"), "Unmute the microphone to be heard.");
-  assert.equal(hint("listening", "off"), "Type below, or turn the microphone on.");
+  assert.equal(hint("listening", "off"), "Type, or turn the microphone on.");
   for (const state of ["idle", "listening", "closed"]) assert.match(hint(state, "impossible"), /https or localhost/);
   assert.equal(hintOf({ state: "listening", microphone: "off" }).title, "Ready");
   assert.match(hintOf({ state: "reconnecting", microphone: "on", retry: { delayMs: 4100 } }).hint, /in 4 s, for up to a minute/);

@@ -67,19 +67,41 @@ async def test_no_page_and_no_dialog_shuts_anybody_out(silence: Path) -> None:
 
 
 async def test_what_is_to_be_done_about_a_problem_can_be_pressed_on_every_screen() -> None:
-    again = "document.getElementById('notice-action')"
-    is_whole = f"""(() => {{
-      const {{ left, right, top, bottom }} = {again}.getBoundingClientRect();
-      const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-      return top >= 0 && bottom <= innerHeight && {again}.contains(there);
-    }})()"""
+    def is_whole(id: str) -> str:
+        return f"""(() => {{
+          const one = document.getElementById({id!r});
+          const {{ left, right, top, bottom }} = one.getBoundingClientRect();
+          const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+          return top >= 0 && bottom <= innerHeight && one.contains(there);
+        }})()"""
+
+    words_px = "document.getElementById('captions').clientHeight"
     async with live_server() as server, browser() as page:
-        await begin(page, server.port)
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        await set_size(page, *SIZES["phone"])  # where the field gives way to a conversation by voice
+        await page.click("#talk")
         await page.wait_for(shows("The microphone is blocked"))
         for name, size in SIZES.items():
             await set_size(page, *size)
-            assert await page.evaluate(is_whole), name
+            for id in ("notice-action", "text"):
+                assert await page.evaluate(is_whole(id)), (name, id)
         await check(page)
+        await write(page, "good morning")
+        await set_size(page, *SIZES["laptop"])
+        await page.wait_for("document.getElementById('talking').dataset.begun !== undefined")
+        assert await page.evaluate(words_px) > 120, "most of the room is for what was said"
+
+
+async def test_the_buttons_stay_where_they_are_whatever_they_are_called(silence: Path) -> None:
+    places = "[...document.querySelectorAll('.cap')].map((one) => Math.round(one.getBoundingClientRect().x))"
+    async with live_server() as server, browser(microphone=silence) as page:
+        await page.open(f"http://127.0.0.1:{server.port}/")
+        before = await page.evaluate(places)
+        await page.click("#talk")
+        await page.wait_for("document.getElementById('mic-label').textContent === 'Mute'")
+        assert await page.evaluate(places) == before
+        left, middle, right = before
+        assert right - middle == pytest.approx(middle - left, abs=1)
 
 
 async def test_a_voice_is_heard_before_it_is_chosen(silence: Path) -> None:

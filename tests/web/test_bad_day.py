@@ -212,7 +212,7 @@ async def test_who_types_first_is_offered_the_microphone(silence: Path) -> None:
         await write(page, "hello")
         await page.wait_for("document.getElementById('status').innerText === 'Ready'")
         assert await page.evaluate("document.getElementById('hint').innerText") == (
-            "Type below, or turn the microphone on."
+            "Type, or turn the microphone on."
         )
         assert await page.evaluate(MICROPHONE) == "microphone"
         await page.click("#mic")

@@ -4,6 +4,7 @@ import { countTurn, showParts, showSummary, summary } from "./details.js";
 import { makeRoom, showDock, showKeyboard } from "./dock.js";
 import { actionOf, hintOf, isLost, lineOf } from "./hints.js";
 import { keepKey, keptKey, takeKey } from "./link.js";
+import { MESSAGES } from "./messages.js";
 import { hideNotice, isFatalShown, showProblem, solved } from "./notices.js";
 import { Orb } from "./orb.js";
 import { offerPreviews } from "./preview.js";
@@ -72,6 +73,7 @@ const ON = {
   problem: ({ code, message, isFatal }) => {
     if (code === "insecure_page" && microphone === "impossible") return; // the hint says it all the time
     showProblem(code, message, isFatal);
+    if (MESSAGES[code]?.action === "microphone") showKeyboard(true); // it says that one can type
     show();
   },
 };

@@ -40,7 +40,8 @@ function show() {
       line.open = open.has(line.dataset.at);
       line.dataset.way = one.way;
       const title = document.createElement("summary");
-      title.textContent = `${(one.ms / 1000).toFixed(2)}  ${one.way === "in" ? "←" : "→"} ${one.event.type}`;
+      const parts = `${(one.ms / 1000).toFixed(2)}  ${one.way === "in" ? "←" : "→"} ${one.event.type}`.split(/(?<=[a-z][._])/);
+      title.append(...parts.flatMap((part) => [part, document.createElement("wbr")])); // where a long name may go on below
       const body = document.createElement("pre");
       body.textContent = JSON.stringify(one.event, null, 1);
       line.append(title, body);

@@ -15,7 +15,7 @@ const STATES = {
 };
 
 const NO_MICROPHONE =
-  "No microphone here: browsers give one only to pages on https or localhost; scripts/serve --lan serves https. Type below.";
+  "No microphone here: browsers give one only to pages on https or localhost; scripts/serve --lan serves https. You can type.";
 
 const RESUMING = "Taking the conversation up again; nothing you say or type is lost.";
 
@@ -45,7 +45,7 @@ export function hintOf({ state, microphone, retry, isAsking, isHeld }) {
     return { title: state === "listening" ? "Ready" : title, hint: NO_MICROPHONE };
   }
   if (state === "listening" && microphone === "off") {
-    return { title: "Ready", hint: "Type below, or turn the microphone on." };
+    return { title: "Ready", hint: "Type, or turn the microphone on." };
   }
   if (state === "speaking" && microphone !== "on") return { title, hint: "Press the circle to interrupt." };
   if (isHeld && state === "listening") return { title: "Ready", hint: "Hold the circle, or the space bar, and speak." };
