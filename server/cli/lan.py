@@ -18,6 +18,10 @@ from server.gateway.binding import in_url
 CERT_NAME, KEY_NAME, ACCESS_NAME = "certificate.pem", "private-key.pem", "key.txt"
 """Files that are kept."""
 
+_ALL = ("0.0.0.0", "::")
+_WHITE_ON_BLACK, _PLAIN = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
+"""Not the first eight colours, which a terminal's theme may change."""
+
 _ELSEWHERE = ("192.0.2.1", 9)
 """An address to which nothing is sent: only the way there is asked for."""
 
@@ -83,17 +87,33 @@ def local_address() -> str:
 
 def local_url(settings: Settings, port: int, lan: Lan | None) -> str:
     """The page's address for the browser of this machine."""
-    if lan is not None and settings.host in (None, "0.0.0.0"):
-        return lan.url(port).replace(lan.address, "localhost", 1)
     scheme = "https" if settings.tls_cert_file else "http"
-    return f"{scheme}://{in_url(settings.listen_host)}:{port}/"
+    key = f"#key={lan.key}" if lan is not None and lan.key else ""
+    return f"{scheme}://{_local_host(settings)}:{port}/{key}"
 
 
-def greeting(lan: Lan, port: int) -> Iterator[str]:
-    """What to print, line by line: the address, its QR code, and what the phone will ask. Raises ServerError."""
+def talk_command(settings: Settings, port: int, lan: Lan | None) -> str:
+    """What talks to the server from a terminal of this machine."""
+    trust = f"SSL_CERT_FILE={settings.tls_cert_file} " if lan is not None and lan.fingerprint else ""
+    key = f" --api-key {lan.key if lan is not None and lan.key else 'KEY'}" if settings.api_keys else ""
+    scheme = "wss" if settings.tls_cert_file else "ws"
+    url = f"{scheme}://{_local_host(settings)}:{port}/v1/realtime"
+    return f"{trust}scripts/talk docs/examples/question.wav{key} --url {url}"
+
+
+def _local_host(settings: Settings) -> str:
+    """By which this machine reaches the server: all of its addresses are none that a browser could be sent to."""
+    return "localhost" if settings.listen_host in _ALL else in_url(settings.listen_host)
+
+
+def greeting(lan: Lan, port: int, *, in_colour: bool = False) -> Iterator[str]:
+    """What to print, line by line: the address, its QR code, and what the phone will ask. Raises ServerError.
+
+    `in_colour` is for terminals, whose own colours may be dark on light.
+    """
     url = lan.url(port)
     yield f"on your phone, in the same network: {url}"
-    yield from qr_code(url)
+    yield from (f"{_WHITE_ON_BLACK}{line}{_PLAIN}" if in_colour else line for line in qr_code(url))
     if lan.fingerprint:
         yield "the phone asks once whether it may trust the certificate, which nobody else vouches for; its SHA-256 is"
         yield f"  {lan.fingerprint}"
@@ -102,7 +122,7 @@ def greeting(lan: Lan, port: int) -> Iterator[str]:
 
 
 def qr_code(text: str) -> list[str]:
-    """Lines of half blocks that a camera can read from a terminal, dark or light."""
+    """Lines of half blocks that a camera can read, light on dark."""
     try:
         import segno
     except ImportError as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from server.cli.lan import Lan, greeting, local_url
+from server.cli.lan import Lan, greeting, local_url, talk_command
 from server.cli.lan import prepare as lan_of
 from server.cli.targets import find_server, put_here_on_path
 from server.config.configuration import Configuration
@@ -96,11 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
 def serve(
     server: VoiceServer, overrides: Mapping[str, Any], greet: Callable[[Settings, int], None] | None = None
 ) -> None:
-    """Serve until told to stop; `greet` is told the port once it is open.
+    """Serve until told to stop; `greet` is told the port once it is open, and says how to get in.
 
     Raises ConfigError or ModelFileError before that.
     """
     pause_collector()
+    greet = greet or partial(_greet, None, False)
     configuration = server.configure(overrides)
     settings = configuration.settings
     adopt_model_variables()
@@ -121,7 +122,7 @@ def serve(
 async def _serve(
     configuration: Configuration,
     configure: Callable[[], Configuration],
-    greet: Callable[[Settings, int], None] | None,
+    greet: Callable[[Settings, int], None],
 ) -> None:
     settings = configuration.settings
     give_memory_back()
@@ -135,8 +136,7 @@ async def _serve(
         ):
             # What is said here invites signals, so the receivers are open by now.
             _introduce(settings, listening.providers, listening.port)
-            if greet is not None:
-                await anyio.to_thread.run_sync(greet, settings, listening.port)
+            await anyio.to_thread.run_sync(greet, settings, listening.port)
             async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
                 tasks.start_soon(app.watch)
                 tasks.start_soon(_heed_signals, others, app, Reloading(listening, configure, loaded))
@@ -157,21 +157,20 @@ def _introduce(settings: Settings, providers: Providers, port: int) -> None:
     if not settings.api_keys:
         _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
     _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
-    _say(f"talk to it: open http{s}://{address}/ in a browser")
-    key = " --api-key KEY" if settings.api_keys else ""
-    _say(f"or try: scripts/talk docs/examples/question.wav{key} --url ws{s}://{address}/v1/realtime")
 
 
 def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
-    """What comes when the port is open: the way in for a phone, and the page. Blocks."""
-    for line in greeting(lan, port) if lan is not None else ():
+    """What comes when the port is open: the ways in, for a phone too, and the page. Blocks."""
+    url = local_url(settings, port, lan)
+    _say(f"talk to it: open {url} in a browser")
+    _say(f"or try: {talk_command(settings, port, lan)}")
+    for line in greeting(lan, port, in_colour=sys.stdout.isatty()) if lan is not None else ():
         _say(line)
     if opens:
         import webbrowser
 
-        url = local_url(settings, port, lan)
         if not webbrowser.open(url):
-            _say(f"there is no browser to open here: go to {url}")
+            _say("there is no browser to open here")
 
 
 async def _heed_signals(signals: AsyncIterator[signal.Signals], app: "App", reloading: Reloading) -> None:

@@ -1,4 +1,5 @@
-"""`serve --lan`: whoever opens the address that it prints can talk, with a microphone and without typing a key."""
+"""`serve --lan`: whoever opens the address that it prints can talk, with a microphone and without typing a key; and so
+can who types the command that it prints."""
 
 import os
 import subprocess
@@ -62,4 +63,10 @@ async def test_the_printed_address_is_all_that_a_phone_needs(tmp_path: Path) -> 
             while not await anyio.Path(tmp_path / "opened").exists():  # noqa: ASYNC110 - another process writes it
                 await anyio.sleep(0.05)
         assert (await anyio.Path(tmp_path / "opened").read_text()).startswith("https://localhost:")
+        trust, program, recording, *options = said.partition("or try: ")[2].splitlines()[0].split()
+        assert (program, recording) == ("scripts/talk", "docs/examples/question.wav")
+        talk = [sys.executable, "-m", "server", "talk", "--text", "good morning", *options]
+        name, _, file = trust.partition("=")
+        done = await anyio.run_process(talk, env=environment | {name: file}, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
         process.terminate()

@@ -1,5 +1,6 @@
 """What a phone needs to talk: kept from one start to the next, and made anew only when it must be."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import segno
 from cryptography import x509
 
-from server.cli.lan import CERT_NAME, KEY_NAME, greeting, local_url, prepare, qr_code
+from server.cli.lan import CERT_NAME, KEY_NAME, greeting, local_url, prepare, qr_code, talk_command
 from server.config.environment import load_settings
 from server.config.settings import Settings
 
@@ -56,8 +57,29 @@ def test_the_address_is_printed_with_its_code(tmp_path: Path) -> None:
     assert lines[0].endswith(url)
     assert qr_code(url) == lines[1 : 1 + len(qr_code(url))]
     assert any(lan.fingerprint in line for line in lines)
-    assert local_url(settings(), 8080, lan) == f"https://localhost:8080/#key={lan.key}"
-    assert local_url(settings(), 8080, None) == "http://127.0.0.1:8080/"
+    in_colour = list(greeting(lan, 8080, in_colour=True))
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in in_colour] == lines
+    assert all(
+        line.startswith("\x1b[") and line.endswith("\x1b[0m") for line in in_colour[1 : 1 + len(qr_code(url))]
+    )
+
+
+def test_the_ways_in_from_this_machine_are_whole(tmp_path: Path) -> None:
+    lan = prepare(settings(), tmp_path, ADDRESS)
+    served = settings(**lan.overrides)
+    assert local_url(served, 8080, lan) == f"https://localhost:8080/#key={lan.key}"
+    talk = (
+        f"scripts/talk docs/examples/question.wav --api-key {lan.key} --url wss://localhost:8080/v1/realtime"
+    )
+    assert talk_command(served, 8080, lan) == f"SSL_CERT_FILE={tmp_path / CERT_NAME} {talk}"
+    here = "scripts/talk docs/examples/question.wav --url ws://127.0.0.1:8080/v1/realtime"
+    assert (local_url(settings(), 8080, None), talk_command(settings(), 8080, None)) == (
+        "http://127.0.0.1:8080/",
+        here,
+    )
+    outside = settings(host="0.0.0.0", api_keys="a-key-of-the-operator")
+    assert local_url(outside, 8080, None) == "http://localhost:8080/"
+    assert "--api-key KEY --url ws://localhost:8080/" in talk_command(outside, 8080, None)
 
 
 @pytest.mark.parametrize("text", ["https://192.0.2.7:8080/", "x" * 60])
