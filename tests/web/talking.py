@@ -76,6 +76,16 @@ def shows(text: str) -> str:
     return f"!{notice}.hidden && {notice}.innerText.includes({text!r})"
 
 
+def is_whole(id: str) -> str:
+    """Whether all of a button lies on the screen, and nothing over it, as an expression."""
+    return f"""(() => {{
+      const one = document.getElementById({id!r});
+      const {{ left, right, top, bottom }} = one.getBoundingClientRect();
+      const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+      return left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && one.contains(there);
+    }})()"""
+
+
 async def check_words(page: Tab, text: str) -> None:
     """Ask for an answer that says `text`, interrupt it, and hold what the page showed against what the server said."""
     await write(page, text)

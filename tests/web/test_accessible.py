@@ -9,7 +9,7 @@ from audio.files import write_wav
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.live_server import live_server
 from tests.web.axe import violations
-from tests.web.talking import begin, lines, shows, write
+from tests.web.talking import begin, is_whole, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -38,6 +38,17 @@ async def check(page: Page) -> None:
         assert await violations(page) == [], scheme
 
 
+CONTROLS = {"button", "checkbox", "combobox", "link", "searchbox", "slider", "textbox"}
+
+
+async def nameless(page: Page) -> list[str]:
+    """The controls of which a screen reader could say no more than what they are."""
+    tree = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+    seen = [(node["role"]["value"], node["name"]["value"]) for node in tree if "name" in node]
+    assert any(role in CONTROLS for role, _ in seen)
+    return [role for role, name in seen if role in CONTROLS and not name]
+
+
 async def set_size(page: Page, width: int, height: int) -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 900}
     await page.call("Emulation.setDeviceMetricsOverride", **size)
@@ -61,20 +72,13 @@ async def test_no_page_and_no_dialog_shuts_anybody_out(silence: Path) -> None:
                 "document.querySelectorAll('dialog details').forEach((one) => (one.open = true))"
             )
             await check(page)
+            assert await nameless(page) == [], dialog
             await page.evaluate(f"document.getElementById({dialog!r}).close()")
         await set_size(page, *SIZES["phone"])
         await check(page)
 
 
 async def test_what_is_to_be_done_about_a_problem_can_be_pressed_on_every_screen() -> None:
-    def is_whole(id: str) -> str:
-        return f"""(() => {{
-          const one = document.getElementById({id!r});
-          const {{ left, right, top, bottom }} = one.getBoundingClientRect();
-          const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-          return top >= 0 && bottom <= innerHeight && one.contains(there);
-        }})()"""
-
     words_px = "document.getElementById('captions').clientHeight"
     async with live_server() as server, browser() as page:
         await page.open(f"http://127.0.0.1:{server.port}/")

@@ -12,7 +12,7 @@ from stages.testing.fakes import Conduct, EchoModel
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LONG, live_server
-from tests.web.talking import EAR, begin, lines, shows, write
+from tests.web.talking import EAR, begin, is_whole, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -85,16 +85,6 @@ def can_press(id: str) -> str:
     return f"{is_seen(id)} && !document.getElementById({id!r}).disabled"
 
 
-def is_whole(id: str) -> str:
-    """Whether all of a button lies on the screen, and nothing over it, as an expression."""
-    return f"""(() => {{
-      const one = document.getElementById({id!r});
-      const {{ left, right, top, bottom }} = one.getBoundingClientRect();
-      const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-      return left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && one.contains(there);
-    }})()"""
-
-
 def is_seen(id: str) -> str:
     """Whether a button can be pressed, as an expression."""
     return f"document.getElementById({id!r}).offsetParent !== null"
@@ -110,9 +100,14 @@ async def test_a_line_that_dies_silently_is_named_and_what_was_typed_is_said_on_
         async with browser(microphone=silence) as page:
             await begin(page, line.port)
             await page.wait_for(LISTENING)
+            await page.evaluate("document.getElementById('say-status').click()")
             line.die()
             await write(page, "are you there")
             await page.wait_for("document.getElementById('status').innerText === 'The line is silent'")
+            told = await page.evaluate("document.getElementById('announcer').textContent")
+            assert told == "The line is lost", (
+                "who wants to hear of no states is told of this one all the same"
+            )
             assert await page.evaluate(can_press("end"))
             await write(page, "hello")
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')", timeout_s=30)

@@ -156,7 +156,9 @@ async def test_a_tool_is_approved_on_a_card_and_its_turn_shows_what_it_did(
             await write(page, "Buy the shoes")
             await page.wait_for("document.querySelector('.approval') !== null")
             assert "buy" in await page.evaluate("document.querySelector('.approval').innerText")
+            assert "buy" in await page.evaluate("document.getElementById('announcer').textContent")
             await page.click(".approval .pill")
+            assert await page.evaluate("document.activeElement.innerText") == "Allowed."
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('It is yours.')")
             told = "document.getElementById('turn-tools').innerText"
             await page.wait_for(f"{told}.includes('bought shoes')")

@@ -23,9 +23,7 @@ const AGAIN_MS = 600; // a press so soon after another is the other half of a do
 const find = (id) => document.getElementById(id);
 const orb = new Orb(find("talk"), find("talk-label"), find("mic"));
 const transcript = new Transcript(find("captions"), {
-  announce: (text) => {
-    if (find("announce").checked) find("announcer").textContent = text;
-  },
+  announce: (text) => find("announce").checked && announce(text),
   explain: (id) => showTurnOf(id) && find("turn-title").scrollIntoView({ block: "nearest" }),
 });
 let voice = null; // the client of this conversation
@@ -50,9 +48,7 @@ const ON = {
   level: (levels) => orb.hear(levels),
   voices: showVoices,
   metrics: ({ ms }) => countTurn(ms),
-  line: (line) => {
-    find("line").textContent = lineOf(line);
-  },
+  line: (line) => tell("line", lineOf(line)),
   anew: () => transcript.divide("The connection was lost; what comes is a new conversation"),
   retry: (detail) => {
     retry = detail;
@@ -78,12 +74,25 @@ const ON = {
   },
 };
 
+/** Have screen readers say so. */
+function announce(text) {
+  find("announcer").textContent = text;
+}
+
+/** Show it, once: what is written again is read out again. */
+function tell(id, text) {
+  if (find(id).textContent !== text) find(id).textContent = text;
+}
+
 function showState(now) {
   const wasLost = state === "reconnecting";
+  if (now !== "closed" && isLost(now) !== isLost(state) && !find("say-status").checked) {
+    announce(isLost(now) ? "The line is lost" : "The line is back"); // no mere state: nobody is heard meanwhile
+  }
   state = now;
   keepAwake(!["idle", "closed"].includes(now));
   if (now === "closed") {
-    find("line").textContent = "";
+    tell("line", "");
     voice = null;
     summary.pause();
   } else if (now === "listening") {
@@ -97,8 +106,8 @@ function showState(now) {
 function show() {
   const { title, hint } = hintOf({ state, microphone, retry, isAsking: voice?.options.microphone, isHeld: isHeldToTalk() });
   const isOff = isFatalShown();
-  find("status").textContent = isOff ? "Not connected" : title;
-  find("hint").textContent = isOff ? "" : hint;
+  tell("status", isOff ? "Not connected" : title);
+  tell("hint", isOff ? "" : hint);
   find("line").hidden = isLost(state);
   orb.show({ state, microphone, action: actionOf({ state, microphone }) });
   showDock({ state, microphone, isLive: voice !== null });
@@ -122,7 +131,10 @@ async function start({ byVoice = true } = {}) {
     voice = client;
     explain(client);
     logEvents(client);
-    askForApproval(client, (card) => transcript.insert(card));
+    askForApproval(client, (card) => {
+      transcript.insert(card);
+      announce(card.firstChild.textContent);
+    });
     for (const [type, handle] of Object.entries(ON)) {
       client.addEventListener(type, ({ detail }) => voice === client && handle(detail));
     }

@@ -37,11 +37,13 @@ function card({ name, server_label, arguments: args }, decide) {
     button.addEventListener("click", () => {
       decide(approve);
       row.replaceChildren(approve ? "Allowed." : "Declined.");
+      row.focus(); // or it would be lost with the button
     });
     return button;
   });
   const row = document.createElement("div");
   row.setAttribute("role", "status");
+  row.tabIndex = -1;
   row.append(...buttons);
   line.append(title, call, row);
   return line;

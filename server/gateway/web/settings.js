@@ -100,7 +100,11 @@ export function openSettings(changed) {
     });
   }
   for (const name of ["speed", "loudness"]) {
-    const tell = () => (find(`told-${name}`).textContent = `${Math.round(field(name).value * 100)} %`);
+    const tell = () => {
+      const told = `${Math.round(field(name).value * 100)} %`;
+      find(`told-${name}`).textContent = told;
+      field(name).setAttribute("aria-valuetext", told);
+    };
     field(name).addEventListener("input", tell);
     tell();
   }

@@ -41,7 +41,7 @@ export class Transcript {
     words.firstChild.textContent = text;
     words.lastChild.textContent = status === "partial" ? rest : "";
     if (status === "interrupted") this.mark(words, text ? "– cut short" : "cut short");
-    if (!isOpen) this.announce(`${WHO[role]}: ${text}`);
+    if (!isOpen) this.announce(`${WHO[role]}: ${text || "cut short"}`);
     if (this.isAtEnd) this.scroll();
   }
 

@@ -40,6 +40,7 @@ export function renderBars(body, bars) {
       bar.style.marginLeft = `${from * 100}%`;
       bar.style.width = `${Math.max(1.5, (to - from) * 100)}%`;
       track.append(bar);
+      track.setAttribute("aria-label", `from ${Math.round(ms - ownMs)} to ${Math.round(ms)} ms`);
       const time = document.createElement("td");
       time.textContent = `${Math.round(ms)} ms`;
       time.title = `${Math.round(ownMs)} ms of its own`;
