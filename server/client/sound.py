@@ -150,7 +150,8 @@ def _find(sounddevice: Any, kind: Kind, wanted: str | None) -> Device:
         found = sounddevice.query_devices(key, kind)
     except (ValueError, sounddevice.PortAudioError) as error:
         why = f"there is no {what}" if wanted is None else f"there is no {what} {wanted!r} ({error})"
-        raise SoundError(f"{why}; --list-devices shows what there is") from error
+        instead = ", a recording or --text needs none" if wanted is None else ""
+        raise SoundError(f"{why}; --list-devices shows what there is{instead}") from error
     check = getattr(sounddevice, f"check_{kind}_settings")
     for rate_hz in RATES_HZ:
         with suppress(sounddevice.PortAudioError):

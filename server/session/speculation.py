@@ -18,7 +18,7 @@ class Speculation:
     def line(self) -> str:
         """The counts on one line of a log."""
         return (
-            f"{self.started} answers begun in pauses: {self.kept} kept, {self.dropped} dropped, "
+            f"answers begun in pauses: {self.started}, kept: {self.kept}, dropped: {self.dropped}, "
             f"{self.saved_ms} ms of waiting saved"
         )
 

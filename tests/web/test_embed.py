@@ -100,6 +100,12 @@ async def test_the_examples_hold_a_conversation_in_a_page_of_another_origin(micr
                 look = f"getComputedStyle({FIND}('.box'))"
                 assert await page.evaluate(f"{look}.backgroundColor") == "rgb(255, 250, 240)"
                 assert await page.evaluate(f"{look}.borderRadius") == "3px"
+                at_night = [{"name": "prefers-color-scheme", "value": "dark"}]
+                await page.call("Emulation.setEmulatedMedia", features=at_night)
+                assert await page.evaluate(f"{look}.color") == "rgb(28, 27, 25)", "the page knows no dark"
+                await page.evaluate("void (document.documentElement.style.colorScheme = 'light dark')")
+                assert await page.evaluate(f"{look}.color") == "rgb(235, 232, 225)"
+                await page.evaluate("void (document.documentElement.style.colorScheme = '')")
                 await page.evaluate(
                     "document.querySelector('stageflow-voice')"
                     ".addEventListener('session', ({ detail }) => (window.agent = detail.model))"

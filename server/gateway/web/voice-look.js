@@ -36,7 +36,7 @@ export const STYLE = `
   --soft: var(--stageflow-soft-color, light-dark(#5f5b52, #a5a094));
   --edge: var(--stageflow-border-color, light-dark(#e5e1d8, #2c2d2a));
   --level: 0;
-  display: block; max-width: var(--stageflow-width, 24rem); color-scheme: light dark;
+  display: block; max-width: var(--stageflow-width, 24rem);
   font: var(--stageflow-font, 1rem/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif);
 }
 :host([hidden]) { display: none; }
