@@ -40,6 +40,12 @@ class Captions:
         self._write(f"{_CLEAR}{who:>{_INDENT - 2}}: {shown}")
         self._newest = _Newest.CAPTION
 
+    def types(self, text: str) -> None:
+        """The person is typing this; it gives way to anything that is said, and to how things are."""
+        self.changes("you", text)
+        if self._newest is _Newest.CAPTION:
+            self._newest = _Newest.STATUS
+
     def status(self, text: str) -> None:
         """How things are while nobody says anything."""
         if self._columns is None or self._newest is _Newest.CAPTION:

@@ -26,7 +26,7 @@ from server.client.captions import Captions
 from server.client.echo import EchoCanceller
 from server.client.intake import Intake
 from server.client.keeping import SoundFile, sound_file
-from server.client.keys import HELP, Key, Keys, typed
+from server.client.keys import HELP, TYPING_HELP, Key, Keys, typed
 from server.client.outgoing import Frame, Outgoing
 from server.client.panel import Panel
 from server.client.recording import LiveRecording
@@ -144,8 +144,8 @@ class _Talk:
                     self._captions.note(HELP)
                 case str():
                     self._write(typed_now)
-        if self._keys.typing:
-            self._captions.changes("you", self._keys.typing)
+        if self._keys.is_typing:
+            self._captions.types(self._keys.typing or TYPING_HELP)
 
     async def listen(self, over: anyio.CancelScope) -> None:
         """Take what the server says, until it closes."""
@@ -177,7 +177,7 @@ class _Talk:
                     self._put(report)
             if self._recorder is not None:
                 await self._recorder.write()
-            if not self._keys.typing and self._panel.is_due(self._now()):
+            if not self._keys.is_typing and self._panel.is_due(self._now()):
                 self._captions.status(self._panel.line)
             await anyio.sleep(TICK_S)
         self._captions.note("the microphone or the loudspeaker is gone")

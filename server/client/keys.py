@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 
 READ_BYTES = 4096
-HELP = "keys: m mutes, i interrupts, t types a line (Enter sends it, Esc does not), ? shows this, Ctrl-C ends"
+HELP = "keys: m mutes, i interrupts, t types a line, ? shows this, Ctrl-C ends"
+TYPING_HELP = "… (Enter sends what you type, Esc does not)"
 
 _ESC, _ERASE, _ENTER = "\x1b", ("\x7f", "\b"), ("\n", "\r")
 
@@ -28,6 +29,11 @@ class Keys:
         self._is_terminal = is_terminal
         self.typing: str | None = None if is_terminal else ""
         """The line that is being typed; None while keys are commands."""
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether a person is at a line."""
+        return self._is_terminal and self.typing is not None
 
     def feed(self, text: str) -> Iterator[Key | str]:
         """What the characters come to: keys, and whole lines that are to be sent."""

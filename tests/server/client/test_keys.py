@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.client.captions import Captions
-from server.client.keys import Key, Keys
+from server.client.keys import HELP, TYPING_HELP, Key, Keys
 from server.client.panel import Panel
 
 
@@ -20,6 +20,21 @@ from server.client.panel import Panel
 )
 def test_keys_of_a_terminal(text: str, made: list[Key | str]) -> None:
     assert list(Keys(is_terminal=True).feed(text)) == made
+
+
+def test_a_line_that_is_typed_is_shown_from_the_key_that_begins_it_and_leaves_nothing_behind() -> None:
+    keys, written = Keys(is_terminal=True), list[str]()
+    captions = Captions(written.append, 60)
+    for key in ("t", "a", "\x7f"):
+        assert not list(keys.feed(key))
+        assert keys.is_typing
+        captions.types(keys.typing or TYPING_HELP)
+    assert [line.removeprefix("\r\x1b[K  you: ") for line in written] == [TYPING_HELP, "a", TYPING_HELP]
+    assert not list(keys.feed("\x1b"))
+    assert not keys.is_typing
+    captions.status("▮▯")
+    assert written[-1] == "\r\x1b[K       ▮▯"
+    assert len(f"       ({HELP})") <= 80, "a line of a terminal"
 
 
 def test_of_a_pipe_every_line_is_sent_however_it_is_cut() -> None:
