@@ -5,6 +5,7 @@ A scripted socket takes the server's place, so that each state stays for as long
 
 import sys
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 
 from audio.files import write_wav
 from server.config.agents import Agent, Crew, Route
-from tests.support.browser import Page, Tab, browser
+from tests.support.browser import Page, PageError, Tab, browser
 from tests.support.firefox import FirefoxPage, firefox
 from tests.support.live_server import live_server
 
@@ -28,11 +29,9 @@ CREW: Final = Crew(
 )
 FOLDER: Final = "/tmp/photographs"
 SCHEMES: Final = ("light", "dark")
-PLAIN: Final = "plain.test"
-"""A name of this machine."""
+PLAIN: Final = "plain.test"  # a name of this machine
 SETTLE_S: Final = 0.35
-AGAIN_S: Final = 0.7
-"""So soon after another a press counts as a double click."""
+AGAIN_S: Final = 0.7  # so soon after another a press counts as a double click
 
 SCREENS: Final = {
     "desk": (1280, 800),
@@ -233,13 +232,13 @@ async def bring(page: Tab, state: State) -> None:
 
 
 @asynccontextmanager
-async def chromium(folder: Path, script: str) -> AsyncIterator[Chromium]:
+async def chromium(folder: Path, script: str) -> AsyncIterator[Sequence[Chromium]]:
     """One whose microphone hears a hum."""
     hum = folder / "hum.wav"
     wave = 1500 * np.sin(np.arange(600 * 48_000) * 2 * np.pi * 200 / 48_000)
     await anyio.to_thread.run_sync(write_wav, hum, wave.astype(np.int16), 48_000)
     async with browser(f"--host-resolver-rules=MAP {PLAIN} 127.0.0.1", microphone=hum, script=script) as page:
-        yield Chromium(page)
+        yield [Chromium(page)]
     hum.unlink()
 
 
@@ -268,21 +267,29 @@ def album(folder: Path) -> Iterator[str]:
             yield f"<a href='{path.name}'><img src='{path.name}' title='{path.name}'></a>"
 
 
+async def photograph_all(cameras: Sequence[Camera], port: int, left: deque[str], folder: Path) -> None:
+    """What is left of the states, one after the other. Raises PageError: headless Firefox stops answering at times."""
+    while left:
+        for family in FAMILIES:
+            for camera in cameras:
+                await photograph(camera, port, left[0], family, folder)
+        print(left.popleft(), flush=True)
+
+
 async def main(folder: Path, names: Sequence[str], *, by_firefox: bool) -> None:
     await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
     script = await anyio.Path(SOCKET).read_text()
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(live_server(crew=CREW))
-        cameras: Sequence[Camera]
-        if by_firefox:
-            cameras = await stack.enter_async_context(firefoxes(script))
-        else:
-            cameras = [await stack.enter_async_context(chromium(folder, script))]
-        for name in names or STATES:
-            for family in FAMILIES:
-                for camera in cameras:
-                    await photograph(camera, server.port, name, family, folder)
-            print(name, flush=True)
+    left, failed = deque(names or STATES), ""
+    async with live_server(crew=CREW) as server:
+        while left:
+            try:
+                async with firefoxes(script) if by_firefox else chromium(folder, script) as cameras:
+                    await photograph_all(cameras, server.port, left, folder)
+            except PageError as error:
+                if left[0] == failed:
+                    raise
+                failed = left[0]
+                print(f"{error}: {failed} once more, in a new browser", flush=True)
     await anyio.Path(folder, "index.html").write_text("\n".join(album(folder)))
     print(folder / "index.html")
 
