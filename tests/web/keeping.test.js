@@ -69,6 +69,15 @@ test("the minutes have what was heard, and when", () => {
   ]);
 });
 
+test("words of the page that is kept stay apart, and can be pressed one by one", () => {
+  const minutes = new Minutes();
+  for (const [text, atMs] of [["It", 0], ["It is", 300], ["It is two.", 500]]) {
+    minutes.take({ id: "a", role: "agent", text, rest: "", status: "partial" }, atMs);
+  }
+  const page = replayPage(minutes.lines, "data:audio/wav;base64,AAAA", "");
+  assert.match(page, /<button data-ms="0">It<\/button> <button data-ms="300">is<\/button> <button data-ms="500">two\.<\/button>/);
+});
+
 test("what was said cannot become markup of the page that is kept", () => {
   const minutes = new Minutes();
   minutes.take({ id: "a", role: "person", text: "</script><img src=x onerror=alert(1)>", rest: "", status: "final" }, 0);

@@ -51,7 +51,10 @@ ${lines.map(lineOf).join("\n")}
 
 function lineOf({ role, text, status, fromMs, words }) {
   const parts = words.length ? words : [{ text, atMs: Math.round(fromMs) }];
-  const spoken = parts.map(({ text: word, atMs }) => `<button data-ms="${atMs}">${escaped(word)}</button>`).join("");
+  const spoken = parts.map(({ text: word, atMs }) => {
+    const [, before, shown, after] = /^(\s*)(.*?)(\s*)$/s.exec(word); // at its edge a button would swallow them
+    return `${before}<button data-ms="${atMs}">${escaped(shown)}</button>${after}`;
+  }).join("");
   const mark = status === "interrupted" ? " <small>– cut short</small>" : "";
   return `<li><b>${role === "person" ? "Person" : "Agent"}</b><span>${spoken}${mark}</span></li>`;
 }

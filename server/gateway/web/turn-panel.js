@@ -51,6 +51,7 @@ function showWaves() {
   const recording = recorded();
   find("time-line").hidden = recording.seconds < 1;
   if (!document.hidden && !find("time-line").hidden) drawWaves(find("waves"), recording, turns.marks);
+  find("waves-note").hidden = !turns.marks.length;
 }
 
 function changed(turn) {

@@ -2,7 +2,7 @@
 
 /** Each step, what to call it, and the steps it had to wait for. */
 const STEPS = [
-  ["endpoint", "You had finished", []],
+  ["endpoint", "You finished", []],
   ["transcript", "Words", []],
   ["guard", "Guard", ["transcript"]],
   ["route", "Route", ["transcript"]],
@@ -42,10 +42,10 @@ export function renderBars(body, bars) {
       track.append(bar);
       track.setAttribute("aria-label", `from ${Math.round(ms - ownMs)} to ${Math.round(ms)} ms`);
       const time = document.createElement("td");
-      time.textContent = `${Math.round(ms)} ms`;
+      time.textContent = ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`; // short, for the bars' sake
       time.title = `${Math.round(ownMs)} ms of its own`;
       const own = document.createElement("td");
-      own.textContent = `+${Math.round(ownMs)}`;
+      own.textContent = ownMs < 1000 ? `+${Math.round(ownMs)}` : `+${(ownMs / 1000).toFixed(2)} s`;
       row.append(name, track, own, time);
       return row;
     }),
