@@ -1,11 +1,13 @@
 """The command line: picks the subcommand, turns what it raises into a message and an exit code."""
 
 import argparse
+import gc
 import os
 import sys
 from importlib import import_module
 
 from server.domain.errors import ServerError
+from server.first_use import pause_collector
 from stages.errors import StagesError
 
 COMMANDS = {
@@ -23,11 +25,20 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; exit code 0 for success, 1 for a failure that was explained, 2 for wrong usage."""
+    words = sys.argv[1:] if argv is None else argv
+    wanted = next((word for word in words if word in COMMANDS), None)
+    if wanted == "serve":  # before anything of it is imported
+        pause_collector()
+    try:
+        return _run(words, wanted)
+    finally:
+        gc.enable()  # a start that failed has not done so
+
+
+def _run(words: list[str], wanted: str | None) -> int:
     about = "a voice agent server that you run yourself, and what goes with it"
     parser = argparse.ArgumentParser(prog="stageflow-voice", description=about)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    words = sys.argv[1:] if argv is None else argv
-    wanted = next((word for word in words if word in COMMANDS), None)
     for name, purpose in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=purpose, description=purpose)
         # Only what runs is imported: `models` must work before the models are there.

@@ -42,6 +42,7 @@ from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.tls import Certificate
 from server.journal.recorder import Recorder
 from server.reception import Reception
+from server.response.prepared import Prepared
 from server.telemetry.loop_watch import LoopWatch
 from server.telemetry.metrics import Metrics
 from server.telemetry.pressure import Pressure, Strain
@@ -63,9 +64,11 @@ class App:
         crew: Crew | None = None,
         dialects: DialectTable = DIALECTS,
         store: Store | None = None,
+        prepared: Mapping[str, Prepared] | None = None,
     ) -> None:
-        """Without a `store` it keeps one of its own in memory. Raises ConfigError where the crew's pipeline cannot
-        work."""
+        """Without a `store` it keeps one of its own in memory; `prepared` is what its own words are, if they have been
+        spoken. Raises ConfigError where the crew's pipeline cannot work."""
+        self._prepared = prepared
         self._store = store = store or MemoryStore()
         limits, quotas = settings.limits, settings.quotas
         self._pressure = Pressure(limits.max_loop_lag_ms / 1000, limits.max_model_wait_ms / 1000)
@@ -111,8 +114,8 @@ class App:
         self._orders.defaults, self._orders.abilities = sources.session_config, sources.abilities
         await self._speak_ahead()
 
-    async def _speak_ahead(self) -> None:
-        self._reception.sources = await self._reception.sources.spoken_ahead()
+    async def _speak_ahead(self, prepared: Mapping[str, Prepared] | None = None) -> None:
+        self._reception.sources = await self._reception.sources.spoken_ahead(prepared)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Server]:
@@ -125,7 +128,7 @@ class App:
         await anyio.to_thread.run_sync(partial(_own_tools, sources))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anyio.to_thread.run_sync, partial(make_ready, *_of_texts(sources)))
-            tasks.start_soon(self._speak_ahead)
+            tasks.start_soon(self._speak_ahead, self._prepared)
         self.certificate = await anyio.to_thread.run_sync(settings.certificate)
         async with self._recorded(settings.record), await self._open_port(settings) as server:
             try:

@@ -131,12 +131,14 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
         if settings.record.dir is None:  # a replay has the loop of the session, and no other
             await stack.enter_async_context(plug_ins_apart())
         loading = load_providers(settings, report or _say_nothing, configuration.choice, configuration.models)
+        prepared: Mapping[str, Any] = {}
         failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
-            # The rest of the server is imported while the models are read.
+            # The rest of the server is imported while the models are read and the voice speaks ahead.
             tasks.start_soon(anyio.to_thread.run_sync, partial(import_module, "server.app"))
             try:
                 providers = await stack.enter_async_context(loading)
+                prepared = await _spoken_ahead(providers, settings)
             except Exception as error:  # noqa: BLE001  # raised below, and not in a group
                 failed = error
         if failed is not None:
@@ -144,9 +146,18 @@ async def serving(configuration: Configuration, report: Any = None) -> AsyncIter
         store = await stack.enter_async_context(open_store(settings.store))
         tools = await stack.enter_async_context(_operator_tools(configuration.crew))
         providers = replace(providers, operator_tools=tools)
-        app: App = import_module("server.app").App(settings, providers, configuration.crew, store=store)
+        app: App = import_module("server.app").App(
+            settings, providers, configuration.crew, store=store, prepared=prepared
+        )
         server = await stack.enter_async_context(app.listening())
         yield ListeningServer(app, configuration, providers, server.sockets[0].getsockname()[1])
+
+
+async def _spoken_ahead(providers: Providers, settings: Settings) -> Mapping[str, Any]:
+    """What the server says without a model, spoken."""
+    from server.config.speaking_ahead import own_words, spoken_ahead
+
+    return await spoken_ahead(providers, own_words(settings))
 
 
 @asynccontextmanager

@@ -12,28 +12,25 @@ from server.config.languages import PHRASES
 from server.config.pipeline import build_pipelines, voice_settings
 from server.config.providers import Providers
 from server.config.settings import Settings
+from server.config.speaking_ahead import spoken_ahead
 from server.config.warm_up import warm_up
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
 from server.gateway.admission import KeyLimits, holder_of
 from server.response.context import Pipelines
-from server.response.prepared import prepare
+from server.response.prepared import Prepared
 from server.session.services import Services
 from server.turntaking.interruption import InterruptionPolicy
 from server.turntaking.listener_words import WORDS
 from stageflow.errors import PipelineBuildError, ToolDeclarationError
 from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
-from stages.errors import ProviderError, StageSettingsError
+from stages.errors import StageSettingsError
 from stages.pipeline import build_say_pipeline
 from stages.ports import HasTools, LanguageModel, OwnsTurns, Remind
-from stages.runtime.plug_in_loops import path_of
 
 log = logging.getLogger(__name__)
-
-PREPARE_S = 20.0
-"""How long the voice may take, at the start, for each sentence that is spoken ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +114,11 @@ class SessionSources:
         }
         return {holder_of(names[name]): limits for name, limits in self.settings.keys.items()}
 
-    async def spoken_ahead(self) -> Self:
+    async def spoken_ahead(self, prepared: Mapping[str, Prepared] | None = None) -> Self:
         """The same with what is said when a provider is late or fails spoken already, if the voice can do that."""
         pipelines = self.services.pipelines
-        try:
-            async with self.providers.of_session() as providers:
-                prepared = await prepare(providers.voice, pipelines.own_words(), PREPARE_S)
-        except (ProviderError, TimeoutError) as error:
-            log.warning("the voice could not speak ahead, and does so when asked: %s", error)
-            return self
-        except Exception as error:  # somebody else's: what it raises must not end the server
-            log.warning(
-                "the voice %s raises what is no ProviderError", path_of(self.providers.voice), exc_info=error
-            )
-            return self
+        if prepared is None:
+            prepared = await spoken_ahead(self.providers, pipelines.own_words())
         return replace(self, services=replace(self.services, pipelines=replace(pipelines, prepared=prepared)))
 
     async def warm_up(self) -> None:

@@ -9,7 +9,10 @@ import pytest
 from audio import resample
 from audio.formats import RATES_HZ, SPEECH_HZ
 from server.client.client import RealtimeClient
+from server.config.languages import PHRASES
 from server.first_use import make_ready
+from server.voice_server import VoiceServer
+from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.text.languages import CODES
 from stages.text.rules import table
 from stages.text.speakable import speakable
@@ -64,6 +67,14 @@ async def test_a_server_makes_them_before_its_port_is_open() -> None:
             await client.receive_until("response.done")
         assert made
         assert table.cache_info().misses == made
+
+
+async def test_what_is_said_without_a_model_is_spoken_once_and_before_the_port_is_open() -> None:
+    voice, spoken = ScriptedVoice(), ["en", "de"]
+    server = VoiceServer(stt=ScriptedRecogniser(), llm=EchoModel(), tts=voice, language=spoken)
+    async with server.listening(port=0):
+        own = [*(PHRASES[code].apology for code in spoken), *(PHRASES[code].filler for code in spoken)]
+        assert " ".join(request.text for request in voice.requests).split() == " ".join(own).split()
 
 
 def test_the_collector_does_not_go_through_what_the_process_is_made_of() -> None:
