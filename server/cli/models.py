@@ -2,12 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
 
 from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
+from stages.runtime.made_files import MADE_DIR
 from stages.runtime.model_download import megabytes
 from stages.runtime.model_fetch import fetch, usual
 from stages.runtime.models import ModelStore, State
+
+_MADE_BY = {
+    "hibari-heart": "stages.providers.hibari.voice:EmbeddedVoice",
+    "smart-turn": "stages.providers.smart_turn:SmartTurn",
+}
+"""What makes files of a model when it loads it, which a server of a read-only installation could not keep."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +52,17 @@ def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
     for name in names or usual(store):
         if name not in fetched and not quiet:
             print(f"models: {name}: present in {store.model_dir(name)}")
+    _make_files(store, names or usual(store))
     return 0
+
+
+def _make_files(store: ModelStore, names: Iterable[str]) -> None:
+    """Have files made that are made of models, where there are none: the first start would do it."""
+    for name in names:
+        if name in _MADE_BY and not any((store.cache / MADE_DIR).glob(f"{name}-*")):
+            module, _, provider = _MADE_BY[name].partition(":")
+            with suppress(ModelFileError):  # as where the library that runs it is not installed
+                getattr(import_module(module), provider).load(store.model_dir(name)).close()
 
 
 def _verify(store: ModelStore, names: list[str]) -> int:

