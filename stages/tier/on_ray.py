@@ -132,6 +132,8 @@ def _prepare(directory: Path, *, own: bool) -> None:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(directory / "haproxy-state"),
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # on a port that is open to the network
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+        # A proxy not ready after 5 s is killed, and the start fails with it; a busy machine takes longer to import Ray.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "55",  # Serve itself waits 60 s
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),  # 8500, our own, if it is not told
     }
     if own:

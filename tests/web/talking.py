@@ -29,7 +29,7 @@ WORDS = """
   const Socket = WebSocket;
   window.announced = [];  // all that screen readers are told
   window.words = [];    // all that the server says of the words of its first answer
-  window.reports = [];  // how much the page says has been heard of it, what it shows then, and when it has drawn that
+  window.reports = [];  // how much the page says was heard of it, what it shows then and two pictures later, words known
   window.WebSocket = class extends Socket {
     constructor(...all) {
       super(...all);
@@ -42,7 +42,7 @@ WORDS = """
       const event = typeof data === "string" ? JSON.parse(data) : {};
       const shown = () => document.querySelector('[data-role="agent"] .words')?.firstChild.textContent ?? "";
       if (event.type === "x_playback") {
-        const report = [event.played_samples, shown(), null];
+        const report = [event.played_samples, shown(), null, words.length];
         reports.push(report);
         requestAnimationFrame(() => requestAnimationFrame(() => (report[2] = shown())));
       }
@@ -97,12 +97,13 @@ async def check_words(page: Tab, text: str) -> None:
         """document.querySelector('[data-role="agent"] .words').firstChild.textContent"""
     )
 
-    def heard(key: str, played: int) -> str:
-        return "".join(word["text"] for word in words if word[key] < played)
+    def heard(key: str, played: int, known: int | None = None) -> str:
+        return "".join(word["text"] for word in words[:known] if word[key] < played)
 
-    for played, shown, drawn in reports[:12]:
-        assert heard("start_sample", played).startswith(shown), "nothing is shown before it is heard"
-        assert drawn.startswith(heard("start_sample", played)), "what is heard is shown with the next picture"
+    for played, shown, drawn, known in reports[:12]:
+        begun = heard("start_sample", played, known)
+        assert begun.startswith(shown), f"{shown!r} is shown before it is heard: {begun!r}"
+        assert drawn.startswith(begun), f"{begun!r} is heard, and two pictures later {drawn!r} is shown"
     assert kept == heard("end_sample", reports[-1][0] + 1)
     assert 0 < len(kept) < len(text)
     told = [line for line in await page.evaluate("announced") if line.startswith("Agent")]
