@@ -40,6 +40,7 @@ out of it without SpeechEnded.
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import lru_cache
 
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, ms_to_samples
@@ -169,6 +170,7 @@ class _Limits:
     rise_patience_samples: int
 
 
+@lru_cache(maxsize=64)  # most sessions have the same
 def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
     def onset(threshold: float, enough_ms: float) -> OnsetLimits:
         enough_samples = ms_to_samples(enough_ms, rate_hz)

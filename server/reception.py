@@ -19,7 +19,7 @@ from server.domain.errors import ClientError
 from server.domain.events import Problem
 from server.domain.ids import Ids
 from server.domain.values import IgnoredSetting, ResumeOffer
-from server.domain.wire import Dialect, ResumableDialect, Wire
+from server.domain.wire import Dialect, ResumableDialect, Wire, as_resumable
 from server.gateway.admission import Admission, QuotaOfKey, Visitor
 from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
@@ -72,10 +72,11 @@ class Earlier:
         """Have the dialect go on where that of the session has ended. Raises NotResumed."""
         if self.claim is None or self.snapshot is None:
             return
-        if not isinstance(dialect, ResumableDialect):
+        resumable = as_resumable(dialect)
+        if resumable is None:
             raise not_resumed()
         try:
-            restore(dialect, self.snapshot, self.claim.last_seq, ids)
+            restore(resumable, self.snapshot, self.claim.last_seq, ids)
         except (ValueError, KeyError, TypeError) as error:  # another version may have written it
             log.warning("what the other node has kept is not to be had: %s", error)
             raise not_resumed() from error
@@ -124,7 +125,10 @@ class Reception:
                 earlier = Earlier(snapshot, claim)
             has_hung_up = partial(_has_hung_up, connection)
             async with self.admission.seated(visitor, str(connection.id), has_hung_up):
-                await self._open_session(connection, visitor, earlier)
+                if _has_hung_up(connection) and not len(connection.recv_messages.frames):
+                    log.info("a client has left before its session was opened")
+                else:
+                    await self._open_session(connection, visitor, earlier)
         except NotResumed as refusal:
             await connection.close(refusal.close_code, refusal.reason)
             self.admission.count(refusal.close_code, "not_resumed")
@@ -175,7 +179,8 @@ class Reception:
             return
         name = sources.key_name(key)
         async with sources.providers.of_session() as providers, AsyncExitStack() as kept:
-            if returns.grace_s and isinstance(dialect, ResumableDialect):
+            resumable = as_resumable(dialect)
+            if returns.grace_s and resumable is not None:
                 offer = ResumeOffer(ticket.offer(), returns.grace_s)
                 connection.expect_life(RESUMABLE_SILENCE_S)
             live = Live(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
@@ -186,12 +191,12 @@ class Reception:
                 session = _session_of(sources, beginning, live)
             else:
                 session = await kept.enter_async_context(recorder.session(sources, beginning, live))
-            if offer is not None and isinstance(dialect, ResumableDialect):
-                shown = earlier.go_on(session, dialect, ticket, offer)
+            if offer is not None and resumable is not None:
+                shown = earlier.go_on(session, resumable, ticket, offer)
                 await kept.enter_async_context(
-                    returns.keep(session, dialect, ticket, offer.token, visitor.holder, shown)
+                    returns.keep(session, resumable, ticket, offer.token, visitor.holder, shown)
                 )
-                conversation = self.conversations.kept(session, visitor.owner or "", dialect.keep)
+                conversation = self.conversations.kept(session, visitor.owner or "", resumable.keep)
             else:
                 conversation = self.conversations.kept(session, visitor.owner or "")
             await kept.enter_async_context(conversation)

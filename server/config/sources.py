@@ -86,7 +86,7 @@ class SessionSources:
         """What the providers can do of what a client may ask for."""
         voices = tuple(voice.name for voice in self.providers.voice.voices)
         recogniser = self.providers.recogniser
-        owns_turns = isinstance(recogniser, OwnsTurns) and recogniser.turns is not None
+        owns_turns = getattr(recogniser, "turns", None) is not None and isinstance(recogniser, OwnsTurns)
         agents = tuple(agent.name for agent in self.crew.agents)
         spoken = self.settings.language
         languages = spoken if len(spoken) > 1 else self.providers.languages

@@ -67,3 +67,10 @@ class ResumableDialect(Dialect, Protocol):
 
     def restore(self, kept: str) -> None:
         """Go on where another has ended, before anything else. Raises ValueError for what it has not kept."""
+
+
+def as_resumable(dialect: Dialect) -> ResumableDialect | None:
+    """The dialect, if its clients may come back."""
+    if hasattr(dialect, "resumed") and isinstance(dialect, ResumableDialect):  # the second takes 50 µs
+        return dialect
+    return None

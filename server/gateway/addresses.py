@@ -22,7 +22,7 @@ def read_networks(names: Sequence[str]) -> tuple[Network, ...]:
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
     """The address that quotas are counted for; of IPv6 the network of 64 bits that one subscriber has. "" for a peer
     that has no address."""
-    address = _address(peer)
+    address = _peer(peer)
     said = [name for value in headers.get_all("X-Forwarded-For") for name in value.split(",")]
     while address is not None and said and any(address in network for network in trusted):
         before = _address(said.pop())
@@ -38,6 +38,11 @@ def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> s
 def is_this_machine(address: str) -> bool:
     """Whether a client's address means this machine: itself, or a proxy on it that is not trusted to say more."""
     return address in ("", "::/64") or ipaddress.ip_network(address).is_loopback
+
+
+@lru_cache(maxsize=4096)  # asked for three times a connection
+def _peer(name: str) -> _Address | None:
+    return _address(name)
 
 
 def _address(name: str) -> _Address | None:

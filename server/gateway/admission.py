@@ -10,7 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Protocol
 
@@ -66,6 +66,7 @@ class KeyLimits(BaseModel):
     )
 
 
+@lru_cache(maxsize=256)  # asked for nine times a connection
 def holder_of(key: str) -> str:
     """What a key's quotas are counted under: nothing that opens a door."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:HOLDER_CHARS]
@@ -195,8 +196,9 @@ class Admission:
                 await self._openings.step()
                 yield
             finally:
-                with anyio.CancelScope(shield=True):
-                    await self._leave(visitor, seat)
+                if self._places(visitor):
+                    with anyio.CancelScope(shield=True):
+                        await self._leave(visitor, seat)
 
     async def keep_seats(self) -> None:
         """Renew the places of all live sessions, as long as the server runs. Returns only when cancelled."""

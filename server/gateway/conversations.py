@@ -46,7 +46,7 @@ class Live:
     is_gone: bool = False
     """Whether it is not to be written down any more: it is over, or somebody else has gone on with it."""
     saved_at: float = 0.0
-    writing: anyio.Lock = field(default_factory=anyio.Lock)
+    writing: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
     """So that what is written last is the newest."""
 
     def snapshot(self, node: str, last_seq: int | None = None) -> Snapshot:
@@ -101,7 +101,7 @@ class Conversations:
             live.is_gone = True
             written = await self.read(live.session.id) if self._is_written(live) else None
             if written is None or written.node in ("", self.node):  # else another node goes on with it
-                await self.close(replace(live.snapshot(""), answer=None))
+                await self.close(replace(live.session.snapshot(), owner=live.owner, answer=None))
 
     async def close(self, snapshot: Snapshot) -> None:
         """Keep what was said in a session that is over, as long as that is kept, and nothing else of it."""

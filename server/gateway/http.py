@@ -8,6 +8,7 @@ shape that clients of the Realtime protocol know.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -288,6 +289,7 @@ def _cors(headers: Headers) -> tuple[tuple[str, str], ...]:
     return ("Access-Control-Allow-Origin", origins[0]), exposed, vary
 
 
+@lru_cache(maxsize=64)  # asked for eight times a connection
 def path_of(target: str) -> str:
     """The path of a request's target, without the query and a slash at the end; empty when there is none."""
     try:

@@ -45,7 +45,8 @@ class Seats(Generic[V]):
     def __init__(self) -> None:
         self._seats: dict[str, Seat[V]] = {}
         self._waiting: Counter[str] = Counter()
-        self._freed = anyio.Event()
+        self._freed: anyio.Event | None = None
+        """Somebody waits for a place."""
 
     @contextmanager
     def has(self, name: str, seat: Seat[V]) -> Iterator[None]:
@@ -55,8 +56,9 @@ class Seats(Generic[V]):
             yield
         finally:
             del self._seats[name]
-            freed, self._freed = self._freed, anyio.Event()
-            freed.set()
+            if self._freed is not None:
+                self._freed.set()
+                self._freed = None
 
     def __iter__(self) -> Iterator[tuple[str, V]]:
         return ((name, seat.visitor) for name, seat in tuple(self._seats.items()) if name in self._seats)
@@ -72,6 +74,7 @@ class Seats(Generic[V]):
         try:
             with anyio.move_on_after(FREED_WITHIN_S):
                 while self._being_freed(place):
+                    self._freed = self._freed or anyio.Event()
                     await self._freed.wait()
                     if not await claim():
                         return True

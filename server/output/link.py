@@ -68,10 +68,11 @@ class Link:
         """What was lately sent."""
         self.unsent: deque[Frame] = deque()
         """Frames for the connection that it has not been handed."""
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None
+        """Somebody waits for another state."""
         self._reader: asyncio.Task[Any] | None = None
         """Waits for a frame of the connection there is."""
-        self._sending = anyio.CancelScope()
+        self._sending: anyio.CancelScope | None = None
         """In which the writer waits for it."""
         self._deadline = 0.0
 
@@ -202,6 +203,7 @@ class Link:
         """Wait until a connection is attached, or until then (in the loop's seconds)."""
         with anyio.CancelScope(deadline=until):
             while not self.is_attached and self.state is not LinkState.OVER:
+                self._changed = self._changed or anyio.Event()
                 await self._changed.wait()
 
     async def close(self, code: int, reason: str) -> None:
@@ -216,9 +218,11 @@ class Link:
             reader, self._reader = self._reader, None
             if reader is not None:
                 reader.cancel()
-            self._sending.cancel()
-        self._changed.set()
-        self._changed = anyio.Event()
+            if self._sending is not None:
+                self._sending.cancel()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
         if self.watcher is not None:
             self.watcher.link_moved()
 

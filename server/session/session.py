@@ -13,7 +13,6 @@ through the floor's inbox. Whose turn it is decides the floor (`server.turntakin
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -129,11 +128,15 @@ class Session:
         in it, as far as it is kept, and what waits to be sent is not sent here any more."""
         sent = None if last_seq is None else self._writer.unsent(last_seq)
         answering = self._answering
-        snapshot = snapshot_of(
-            self._base, self._listening, answering.requests.pending, answering.announcements
+        return snapshot_of(
+            self._base,
+            self._listening,
+            answering.requests.pending,
+            answering.announcements,
+            obeyed_events=self._base.link.received_events - self._reader.is_at_event,
+            ends_at_unix_s=self._expires_at_s,
+            sent=sent,
         )
-        obeyed = snapshot.received_events - self._reader.is_at_event
-        return replace(snapshot, received_events=obeyed, ends_at_unix_s=self._expires_at_s, sent=sent)
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as a model would be given it now."""

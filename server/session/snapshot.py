@@ -132,9 +132,17 @@ def read_snapshot(data: bytes) -> Snapshot | None:
 
 
 def snapshot_of(
-    base: SessionBase, listening: Listening, pending: Pending, announcements: Announcements
+    base: SessionBase,
+    listening: Listening,
+    pending: Pending,
+    announcements: Announcements,
+    *,
+    obeyed_events: int,
+    ends_at_unix_s: int,
+    sent: SentEvents | None,
 ) -> Snapshot:
-    """The session now, but for what those know who keep it."""
+    """The session now, but for what those know who keep it. `obeyed_events` is how many text frames of the client have
+    been dealt with; of `sent` see `Snapshot`."""
     unsettled = _unsettled(listening)
     answer = base.holder.owed or _open_answer(base, listening, pending, unsettled)
     unsaid = {
@@ -153,9 +161,11 @@ def snapshot_of(
         unsettled_ms=_unsettled_ms(listening),
         epoch=base.outbound.epoch,
         told_events=base.ids.told,
-        received_events=base.link.received_events,
+        received_events=obeyed_events,
+        ends_at_unix_s=ends_at_unix_s,
         answer=answer,
         says=announcements.waiting,
+        sent=sent,
     )
 
 

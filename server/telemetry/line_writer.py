@@ -7,14 +7,27 @@ end a call. So a thread writes, straight to the file descriptors; lines that can
 import os
 import queue
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
 MAX_LINES = 10_000
 """Waiting to be written; those beyond are dropped."""
 
+MAX_WRITE_BYTES = 8192
+"""Lines that wait are written together until they are as long as that."""
+
+REST_S = 0.005
+"""Between two writes: a line that wakes the thread costs whoever logs it more than the line itself."""
+
 CLOSE_S = 1.0
 """How long the last lines may take."""
+
+
+Line = tuple[int, bytes]
+"""And the file that it is for."""
+
+_END: Line = (-1, b"")
 
 
 class LineWriter:
@@ -26,7 +39,8 @@ class LineWriter:
         """Lines that were not written."""
         self._out = out
         self._err = err
-        self._lines: queue.Queue[tuple[int, bytes] | None] = queue.Queue(max_lines)
+        self._max_lines = max_lines
+        self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -51,27 +65,40 @@ class LineWriter:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
-            try:
-                self._lines.put(None, timeout=CLOSE_S)
-            except queue.Full:
-                return  # it is stuck in a pipe that nobody reads, and ends with the process
-            thread.join(CLOSE_S)
+            self._lines.put(_END)
+            thread.join(CLOSE_S)  # stuck in a pipe that nobody reads, it ends with the process
 
     def _put(self, file: int, text: str) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="lines", daemon=True)
-                self._thread.start()
-        try:
-            self._lines.put_nowait((file, f"{text}\n".encode(errors="backslashreplace")))
-        except queue.Full:
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._serve, name="lines", daemon=True)
+                    self._thread.start()
+        if self._lines.qsize() < self._max_lines:
+            self._lines.put((file, f"{text}\n".encode(errors="backslashreplace")))
+        else:
             self.dropped += 1
 
     def _serve(self) -> None:
-        while (line := self._lines.get()) is not None:
+        line: Line | None = None
+        while (line := line or self._lines.get()) != _END:
             file, data = line
-            try:
-                while data:
-                    data = data[os.write(file, data) :]
-            except OSError:  # nobody reads, or the disk is full: perhaps not for ever
-                self.dropped += 1
+            line = self._waiting()
+            while line is not None and line[0] == file and len(data) < MAX_WRITE_BYTES:
+                data, line = data + line[1], self._waiting()
+            self._write(file, data)
+            if line is None:
+                time.sleep(REST_S)  # noqa: TID251 - the lines that come meanwhile are written together
+
+    def _waiting(self) -> Line | None:
+        try:
+            return self._lines.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _write(self, file: int, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(file, data) :]
+        except OSError:  # nobody reads, or the disk is full: perhaps not for ever
+            self.dropped += data.count(b"\n")

@@ -9,10 +9,12 @@ Libraries are heard from WARNING on: below that they print keys, addresses and w
 import json
 import logging
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import PurePath
 
 from server.domain.errors import ServerError
@@ -29,6 +31,7 @@ _ABOUT: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default={}) 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _FIRST = ("session", "turn", "key")
 _USERINFO = re.compile(r"(?<=//)[^/@\s'\"]+@")
+_PLAIN = re.compile(r"[\w.:/@+-]+")
 
 
 @contextmanager
@@ -56,7 +59,7 @@ class LogFormatter(logging.Formatter):
         """One line, whatever is in it."""
         fields = self._fields(record)
         message = _short(self._clean(record.getMessage()))
-        at = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}"
+        at = f"{_second(int(record.created))}.{int(record.msecs):03d}"
         if self._as_json:
             head = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": message}
             return json.dumps(head | fields, ensure_ascii=False)
@@ -88,7 +91,7 @@ class LogFormatter(logging.Formatter):
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
-        return _USERINFO.sub("…@", text)
+        return _USERINFO.sub("…@", text) if "@" in text else text
 
 
 class LineHandler(logging.Handler):
@@ -125,6 +128,15 @@ def log_to(
     root = logging.getLogger()
     root.handlers[:] = [LineHandler(write, formatter)]
     root.setLevel(level.upper())
+    logging.getLogger("websockets").setLevel(
+        logging.WARNING
+    )  # else it makes three records of each connection
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
+
+
+@lru_cache(maxsize=2)
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(unix_s))
 
 
 def _error_line(error: BaseException, *, personal: bool) -> str:
@@ -143,9 +155,11 @@ def _short(text: str) -> str:
 def _as_text(value: object) -> str:
     """A value that cannot be taken for more than one."""
     text = str(value)
-    return text if re.fullmatch(r"[\w.:/@+-]+", text) else json.dumps(text, ensure_ascii=False)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:
     """Nothing in it that begins a new line, or steers a terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else " " for char in text)

@@ -6,6 +6,7 @@ that is appended is one utterance until the client commits it.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.errors import SettingError
@@ -251,6 +252,11 @@ def endpointing_of(
     detection = config.turn_detection
     if detection is None:
         return None
+    return _endpointing(detection, max_utterance_ms, first_sign_counts)
+
+
+@lru_cache(maxsize=64)  # most sessions have the same
+def _endpointing(detection: TurnDetection, max_utterance_ms: int, first_sign_counts: bool) -> EndpointConfig:
     try:
         endpointing = EndpointConfig(
             threshold=detection.threshold,

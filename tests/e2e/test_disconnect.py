@@ -32,6 +32,11 @@ from tests.support.stage import voiced
 
 pytestmark = pytest.mark.e2e
 
+HANDSHAKE = (
+    b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
 OF_A_SESSION = (Session, ResponseRun, Conversation, Outbound, Utterance, Run)
 
 
@@ -128,6 +133,35 @@ async def test_nothing_is_left_of_clients_that_go(state: str, vanishes: bool) ->
             for _ in range(5):
                 clients.start_soon(come_and_go, server.url)
         await is_as_before(server, before, tasks)
+
+
+async def test_who_hangs_up_before_its_turn_has_come_gets_no_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "server.reception")
+    clients = 30
+
+    async def come_and_go(port: int) -> None:
+        stream = await anyio.connect_tcp("127.0.0.1", port)
+        async with stream:
+            await stream.send(HANDSHAKE)
+            assert (await stream.receive()).startswith(b"HTTP/1.1 101")
+
+    async with live_server() as server:
+        tasks = await tasks_left()
+        async with anyio.create_task_group() as group:
+            for _ in range(clients):
+                group.start_soon(come_and_go, server.port)
+        await server.until_sessions(0)
+        async with RealtimeClient(server.url) as client:
+            await ask(client, "hello")
+            await client.receive_until("response.done")  # the next one is served
+        await server.until_sessions(0)
+        assert await tasks_left() == tasks
+    told = Counter(record.getMessage() for record in caplog.records)
+    left = told["a client has left before its session was opened"]
+    assert left >= 1, "one session is opened in a turn of the loop, and they hang up within a few"
+    assert told["session started"] == told["session ended"] == clients - left + 1
 
 
 async def test_nothing_is_left_of_a_client_that_goes_during_a_tool_call(tmp_path: Path) -> None:

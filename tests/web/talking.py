@@ -29,7 +29,7 @@ WORDS = """
   const Socket = WebSocket;
   window.announced = [];  // all that screen readers are told
   window.words = [];    // all that the server says of the words of its first answer
-  window.reports = [];  // how much the page says was heard of it, what it shows then and two pictures later, words known
+  window.reports = [];  // how much it says was heard of it, what it shows then and two pictures later, words known
   window.WebSocket = class extends Socket {
     constructor(...all) {
       super(...all);

@@ -38,6 +38,8 @@ def addressed(config: SessionConfig, target: str) -> SessionConfig:
     `model` is the name of an agent; `intent=transcription` opens a session that only listens.
     """
     query = parse_qs(urlsplit(target).query)
+    if not query and config.purpose == "realtime":
+        return config
     model = query.get("model", [""])[0] or config.model
     is_transcription = query.get("intent", [""])[0] == "transcription"
     return replace(config, model=model, purpose="transcription" if is_transcription else "realtime")

@@ -65,9 +65,10 @@ class RealtimeDialect:
         self._defaults = pinned.session.config
         self._locks = Locks(pinned)
         self._limits = limits or RealtimeLimits()
-        self._session = replace(
-            pinned.session, config=replace(settled(pinned.session.config), trusts_items=not pinned.locked)
-        )
+        config = settled(pinned.session.config)
+        if config.trusts_items is bool(pinned.locked):
+            config = replace(config, trusts_items=not pinned.locked)
+        self._session = replace(pinned.session, config=config)
         self._updates = 0
         self._unknown = UnknownKeys()
         self._ignored = IgnoredSettings(abilities or Abilities())

@@ -1,6 +1,7 @@
 """Identifiers: their shape, and that no two are alike."""
 
 import re
+from threading import Thread
 
 from server.domain.ids import new_id
 
@@ -14,3 +15,17 @@ def test_ids_have_the_shape_that_stock_clients_expect_and_never_repeat() -> None
 def test_every_character_stands_in_every_place() -> None:
     places = zip(*(new_id("x").removeprefix("x_") for _ in range(4000)), strict=True)
     assert {len(set(place)) for place in places} == {62}
+
+
+def test_threads_that_ask_at_once_get_different_ids() -> None:
+    made = list[str]()
+
+    def ask() -> None:
+        made.extend(new_id("item") for _ in range(2000))
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == len(made) == 16_000
