@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from server.conversation.utterance import Utterance, WordListener, WordNews, WordsSettled
 from server.domain.ids import Ids
+from stages.errors import ProviderError
 from stages.ports import Recogniser, SpeechHints
 
 
@@ -24,6 +25,7 @@ class Utterances:
         self._recognise_s = recognise_s
         self._listeners: list[WordListener] = []
         self._unsettled: dict[str, Utterance] = {}
+        self._lost: tuple[str, ProviderError] | None = None
 
     def tell(self, listener: WordListener) -> None:
         """Tell `listener`, after those before it, of the words of all utterances that are opened from now on."""
@@ -44,6 +46,10 @@ class Utterances:
         """Utterances that are over and whose words are not known yet, oldest first."""
         return tuple(self._unsettled.values())
 
+    def lost(self, item_id: str) -> ProviderError | None:
+        """Why the words of this item could not be had, if it is the newest of which that is so."""
+        return self._lost[1] if self._lost is not None and self._lost[0] == item_id else None
+
     def forget(self, utterance: Utterance) -> None:
         """It was no utterance: nobody spoke."""
         self._unsettled.pop(utterance.item_id, None)
@@ -59,5 +65,7 @@ class Utterances:
         """Take it to all who listen."""
         if isinstance(news, WordsSettled):
             self._unsettled.pop(utterance.item_id, None)
+            if isinstance(news.outcome, ProviderError):
+                self._lost = utterance.item_id, news.outcome
         for listener in self._listeners:
             listener.hear_words(utterance, news)

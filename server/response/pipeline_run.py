@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 
+from server.conversation.asked import unanswered
 from server.conversation.expectation import said_expectation
 from server.conversation.history import messages
 from server.domain.values import ResponseReason
@@ -69,11 +70,12 @@ class PipelineRun:
         """Run it, and say how it went. Raises StageFailed, PipelineCancelled, Overdue, TooLong, and ClientError for a
         conversation that is too long."""
         context, calls = self._context, self._output.calls
+        waiting = unanswered(self._about)
         await hear_earlier(self._question, context, self._timeline.run.turn)
         if await hear_clips(self._about, context.deadlines.clip_s) and self._question.utterance is None:
             self._timeline.mark("transcript", context.now())
         calls.offered = await context.offer(self._output.events.response, self._config)
-        graph, prompt = self.graph, prompt_of(self._question, self._about, self._config, context)
+        graph, prompt = self.graph, prompt_of(self._question, self._about, self._config, context, waiting)
         self._prompt, self._output.own_calls.asked = prompt, prompt.asked
         self._verdicts.asked(prompt)
         watch = RunWatch(graph, self._output, self._verdicts, self._limits, self._work, context)

@@ -54,7 +54,7 @@ class Prompt:
 
 async def hear_earlier(question: Question, context: ResponseContext, turn: int) -> None:
     """Wait for words that were spoken earlier, for as long as each utterance allows; if they cannot be had, the
-    conversation goes on without."""
+    conversation goes on without, if something else is asked."""
 
     async def hear(utterance: Utterance) -> None:
         try:
@@ -83,16 +83,22 @@ async def hear_clips(about: Conversation, clip_s: float) -> bool:
 
 
 def prompt_of(
-    question: Question, about: Conversation, config: SessionConfig, context: ResponseContext
+    question: Question,
+    about: Conversation,
+    config: SessionConfig,
+    context: ResponseContext,
+    waiting: Sequence[Entry] = (),
 ) -> Prompt:
-    """What `question` asks about the conversation `about`; with clips that have not been transcribed it can only fail.
+    """What `question` asks about the conversation `about`; with clips that have not been transcribed, or where the
+    words that it asks could not be had, it can only fail. `waiting` is what was unanswered before the server said that
+    it takes a moment.
 
     Raises ClientError when the conversation is too long and may not be cut.
     """
     fit(about, config.truncation, context.max_context_tokens, _instructions_tokens(config))
     utterance, typed = question.utterance, None
     last_id = utterance.item_id if utterance is not None else None
-    open_entries = unanswered(about, last_id)
+    open_entries = unanswered(about, last_id) or [entry for entry in waiting if about.find(entry.id)]
     if utterance is not None:
         asked = about.find(utterance.item_id)
         told = messages(about, upto=last_id)
@@ -117,9 +123,11 @@ def prompt_of(
     )
     # Words that are still to come would be judged unheard.
     judged = before if asked is None or typed == "" else (*before, asked)
-    return Prompt(
-        snapshot, asked, judged, _unheard(about, open_entries, context.deadlines.clip_s) or utterance
-    )
+    speech = _unheard(about, open_entries, context.deadlines.clip_s) or utterance
+    lost = context.utterances.lost(asked.id) if asked is not None and typed == "" else None
+    if speech is None and lost is not None:
+        speech = _Unheard(lost)
+    return Prompt(snapshot, asked, judged, speech)
 
 
 def _instructions_tokens(config: SessionConfig) -> int:
@@ -145,7 +153,7 @@ def run_config(
 
 @dataclass(frozen=True, slots=True)
 class _Unheard:
-    """A turn with a clip that could not be recognised: the `stt` stage fails with what went wrong."""
+    """A turn with words that could not be recognised: the `stt` stage fails with what went wrong."""
 
     error: ProviderError
 

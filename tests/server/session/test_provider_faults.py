@@ -177,6 +177,25 @@ def test_where_all_fail_the_apology_is_heard_in_time(kind: str, first: str, seco
     check_trace(stage.wire.events())
 
 
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name not in ("slow", "nothing")])
+def test_words_that_are_lost_are_not_answered_where_the_client_asks_for_the_answer(fault: str) -> None:
+    def stage_of() -> Stage:
+        recogniser = faulty("stt", fault)
+        return Stage(recogniser=recogniser, chat=GOOD["llm"](), speaker=ScriptedVoice(), prepared=PREPARED)
+
+    async def story(stage: Stage) -> None:
+        audio = {"input": {"turn_detection": None}}
+        stage.wire.say("session.update", session={"type": "realtime", "audio": audio})
+        await speak(stage, SPEECH_S, 0.1)
+        stage.wire.say("input_audio_buffer.commit")
+        stage.wire.say("response.create")
+        await stage.wire.until(DONE)
+
+    stage = play(stage_of, story)
+    assert said(stage).removeprefix(FILLER).strip() == APOLOGY
+    check_trace(stage.wire.events())
+
+
 def test_who_was_asked_and_what_went_wrong_is_told_with_the_times_of_the_turn() -> None:
     stage = told("llm", "429", chained=True, dialect=voice_v1)
     metrics = next(event for event in stage.wire.events() if event["type"] == "x_metrics")
