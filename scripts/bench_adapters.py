@@ -28,10 +28,12 @@ from stageflow.context import Message
 from stages.ports import HasSessions, SpokenUtterance, TurnOver
 from stages.providers.piecewise import open_utterance
 from stages.testing.servers.coded import CodedWords
+from stages.testing.servers.serving import serving
 from tests.support.adapters import ADAPTERS, Adapter
 from tests.support.hosted import SENTENCE, Told, frames
 
 ROUNDS, TURNS, WARM = 5, 20, 8
+BARGE_INS = 50
 FRAMES_A_PAUSE = 4
 """Of 20 ms, after which the loop turns: what adapters send at once is 80 ms."""
 SPEECH = {rate: list(frames(CodedWords(SENTENCE, rate_hz=rate).samples(), rate)) for rate in (16_000, 24_000)}
@@ -110,25 +112,29 @@ class Turns:
 
 
 @asynccontextmanager
-async def session(adapter: Adapter, url: str) -> AsyncIterator[Turn]:
+async def session_of(adapter: Adapter, url: str) -> AsyncIterator[Any]:
+    """A session's view of the provider."""
     provider = adapter.make(url)
     try:
         async with AsyncExitStack() as stack:
-            one = (
-                await stack.enter_async_context(provider.session())
-                if isinstance(provider, HasSessions)
-                else provider
-            )
-            if adapter.kind == "turns":
-                turns = Turns(one)
-                yield turns
-                turns.close()
-            else:
-                turn = {"stt": hear, "tts": say, "llm": answer}[adapter.kind]
-                yield lambda: turn(one)
+            is_opened = isinstance(provider, HasSessions)
+            yield await stack.enter_async_context(provider.session()) if is_opened else provider
     finally:
         if hasattr(provider, "close"):
             await provider.close()
+
+
+@asynccontextmanager
+async def session(adapter: Adapter, url: str) -> AsyncIterator[Turn]:
+    """A turn of a session, to be had as often as one likes."""
+    async with session_of(adapter, url) as one:
+        if adapter.kind == "turns":
+            turns = Turns(one)
+            yield turns
+            turns.close()
+        else:
+            turn = {"stt": hear, "tts": say, "llm": answer}[adapter.kind]
+            yield lambda: turn(one)
 
 
 # --- measuring ----------------------------------------------------------------------------------------------
@@ -191,6 +197,22 @@ async def left_behind(adapter: Adapter, urls: dict[str, str], sessions: int) -> 
     return after[0] - before[0], after[1] - before[1]
 
 
+async def barge_in_ms(adapter: Adapter) -> list[float]:
+    """From the moment an answer is cancelled to the service's having read so, in this process; sorted."""
+    found = []
+    async with serving(adapter.fake()) as server, session_of(adapter, server.url) as voice:
+        for _ in range(BARGE_INS):
+            async with open_utterance(voice) as utterance:
+                await utterance.push("A long sentence that is cut short. " * 5)
+                async with aclosing(utterance.audio()) as audio:
+                    await anext(audio)
+                    sent, began = len(server.sent()), time.perf_counter()
+                    utterance.cancel()
+                    await server.until(lambda server, sent=sent: len(server.sent()) > sent)
+                    found.append((time.perf_counter() - began) * 1000)
+    return sorted(found)
+
+
 async def main(options: argparse.Namespace, urls: dict[str, str]) -> None:
     chosen = [one for one in ADAPTERS if not options.only or any(word in key(one) for word in options.only)]
     if options.sessions:
@@ -198,6 +220,12 @@ async def main(options: argparse.Namespace, urls: dict[str, str]) -> None:
         for adapter in chosen:
             tasks, files = await left_behind(adapter, urls, options.sessions)
             print(f"| {key(adapter)} | {tasks} | {files} |", flush=True)
+        return
+    if options.barge_in:
+        print("| voice | from a barge-in to the service, ms | longest |\n| --- | ---: | ---: |")
+        for adapter in (one for one in chosen if one.kind == "tts" and one.serve is serving):
+            times = await barge_in_ms(adapter)
+            print(f"| {adapter.name} | {times[len(times) // 2]:.2f} | {times[-1]:.2f} |", flush=True)
         return
     print(
         "| adapter | CPU a turn, ms | bare client | adapter's own |"
@@ -221,6 +249,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--sessions", type=int, default=0, help="count what so many sessions leave behind instead"
     )
+    parser.add_argument("--barge-in", action="store_true", help="measure how soon voices hear of one instead")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:

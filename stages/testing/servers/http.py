@@ -98,6 +98,10 @@ class FakeHttpServer:
         while not condition(self):
             await self.changed.wait()
 
+    async def left_alone(self) -> None:
+        """Wait until no client is connected."""
+        await self.until(lambda server: not server.open_connections)
+
     def _tell_change(self) -> None:
         self.changed.set()
         self.changed = anyio.Event()
@@ -117,6 +121,7 @@ class FakeHttpServer:
             self.hung_up.set()
         finally:
             self.open_connections -= 1
+            self._tell_change()
 
     async def _serve(self, stream: anyio.abc.SocketStream, received: BufferedByteReceiveStream) -> bool:
         """One request; whether the connection can be used again."""
