@@ -1,37 +1,30 @@
-"""Sums as people say them, worked out exactly in decimal: + - * / ^ % and brackets, and nothing else. Pure.
+"""Sums as people say them, worked out exactly: + - * / ^ % and brackets, and nothing else. Pure.
 
 Python's parser reads them, and of what it finds only arithmetic is worked out. 80 + 20% is 96, as on a pocket
-calculator. The text, exponents and the size of what comes out are bounded.
+calculator. The text, powers and the size of what comes out are bounded.
 """
 
 import ast
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Context, Decimal, DecimalException, DivisionByZero, InvalidOperation, Overflow
+from decimal import Decimal
+from fractions import Fraction
 
 MAX_CHARS = 200
-MAX_EXPONENT = 1000
-LARGEST = Decimal(10) ** 15
-"""What is not smaller than this cannot be said aloud in a way that anybody would follow."""
+MAX_POWER_BITS = 10_000
+_LARGEST, _SMALLEST = Decimal(10) ** 15, Decimal(10) ** -12
+"""What is beyond these cannot be said aloud in a way that anybody would follow."""
 
 _PLACES = 4
 """Digits after the point that are worth saying; of a number below one, digits after its leading zeros."""
 
-_CONTEXT = Context(prec=60, Emax=2000, Emin=-2000, traps=[DivisionByZero, InvalidOperation, Overflow])
-_TRUSTED = Context(prec=50)
-"""A third times three is one again: the last ten digits are rounding."""
-
-_SPELLINGS = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", ",": "", "^": "**"})
-_OF = re.compile(r"\bof\b", re.IGNORECASE)
 _SUM = re.compile(r"[-+*/%()\d.\s]+", re.ASCII)
-_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)\s*(%?)")
-_OPERATIONS: Mapping[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
-    ast.Add: _CONTEXT.add,
-    ast.Sub: _CONTEXT.subtract,
-    ast.Mult: _CONTEXT.multiply,
-    ast.Div: _CONTEXT.divide,
-    ast.Pow: _CONTEXT.power,
+_OPERATIONS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.Pow: lambda left, right: Fraction(left**right),
 }
 
 
@@ -39,61 +32,46 @@ class CalculationError(ValueError):
     """The text is not a sum, or has no answer that can be said; the message says which, for the person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The result in digits, at most `_PLACES` after the point, and whether that is all there is of it."""
-
-    digits: str
-    exact: bool
-
-
-def calculate(text: str) -> Answer:
-    """Work out `text`, e.g. `(2 + 3) * 4` or `20% of 80`. Raises CalculationError."""
-    if len(text) > MAX_CHARS:
-        raise CalculationError(f"a sum may have {MAX_CHARS} characters, not {len(text)}")
-    plain = _OF.sub("*", text.translate(_SPELLINGS))
-    if not _SUM.fullmatch(plain):
+def calculate(text: str) -> tuple[str, bool]:
+    """The digits of `(2 + 3) * 4` or `20% of 80`, and whether that is all of them. Raises CalculationError."""
+    plain = text.replace("of", "*").replace("^", "**").strip()
+    if len(text) > MAX_CHARS or not _SUM.fullmatch(plain):
         raise CalculationError("that is not a sum")
-    # A number as the list of its digits, so that it stays decimal; a percentage as a set of them.
-    code = _NUMBER.sub(lambda number: f"{{'{number[1]}'}}" if number[2] else f"['{number[1]}']", plain)
     try:
-        value = _value(ast.parse(code.strip(), mode="eval").body)
+        # A percentage is written as a list. No number is left with zeros before it, which Python refuses.
+        code = re.sub(r"([\d.]+)\s*%", r"[\1]", re.sub(r"(?<![\d.])0+(?=\d)", "", plain))
+        value = _value(ast.parse(code, mode="eval").body)
+        exact = Decimal(value.numerator) / value.denominator
+    except ZeroDivisionError as error:
+        raise CalculationError("nothing can be divided by zero") from error
     except (SyntaxError, MemoryError, RecursionError) as error:
         raise CalculationError("that is not a sum") from error
-    except DivisionByZero as error:
-        raise CalculationError("nothing can be divided by zero") from error
-    except DecimalException as error:
+    except (TypeError, ArithmeticError) as error:  # a root of what is negative, or too many digits
         raise CalculationError("that has no answer I could say") from error
-    return _rounded(value)
+    if value and not _SMALLEST < abs(exact) < _LARGEST:
+        raise CalculationError("the answer is too large or too small to say")
+    shown = round(exact, _PLACES if abs(exact) >= 1 or not value else _PLACES - 1 - exact.adjusted())
+    return f"{shown:f}".rstrip("0").rstrip(".") if shown % 1 else f"{shown:.0f}", Fraction(shown) == value
 
 
-def _value(node: ast.expr) -> Decimal:
+def _value(node: ast.expr) -> Fraction:
     match node:
-        case ast.List(elts=[ast.Constant(value=str() as digits)]):
-            return _CONTEXT.create_decimal(digits)
-        case ast.Set(elts=[ast.Constant(value=str() as digits)]):
-            return _CONTEXT.divide(_CONTEXT.create_decimal(digits), Decimal(100))
-        case ast.UnaryOp(op=ast.USub()):
-            return _CONTEXT.minus(_value(node.operand))
-        case ast.UnaryOp(op=ast.UAdd()):
-            return _value(node.operand)
+        case ast.Constant(value=int() | float() as number):
+            return Fraction(str(number))
+        case ast.List(elts=[percents]):
+            return _value(percents) / 100
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign):
+            return _value(node.operand) * (-1 if isinstance(sign, ast.USub) else 1)
         case ast.BinOp() if operation := _OPERATIONS.get(type(node.op)):
             left, right = _value(node.left), _value(node.right)
-            if isinstance(node.right, ast.Set) and isinstance(node.op, ast.Add | ast.Sub):
-                right = _CONTEXT.multiply(left, right)
-            if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
-                raise CalculationError(f"I stop at the power of {MAX_EXPONENT}")
+            if isinstance(node.right, ast.List) and isinstance(node.op, ast.Add | ast.Sub):
+                right *= left
+            if isinstance(node.op, ast.Pow) and _bits(left) * abs(right) > MAX_POWER_BITS:
+                raise CalculationError("that power is too large for me")
             return operation(left, right)
         case _:
             raise CalculationError("that is not a sum")
 
 
-def _rounded(value: Decimal) -> Answer:
-    if not abs(value) < LARGEST:
-        raise CalculationError("the answer is too large to say")
-    value = _TRUSTED.plus(value)
-    places = _PLACES if abs(value) >= 1 else _PLACES - 1 - value.adjusted()
-    shown = value.quantize(Decimal(1).scaleb(-places), context=_CONTEXT) if value else Decimal(0)
-    digits = f"{shown:f}"
-    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return Answer(digits, shown == value)
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())

@@ -1,224 +1,139 @@
 """What the scripted agent does next in a conversation: say something, or call a tool. Pure.
 
-Theory of operation. The agent is shared by all sessions and keeps nothing, so a conversation is gone
-through from its beginning every time, event by event: what was heard, what a tool answered, what was told.
-Each step gives a state and an action, and only the last action is carried out. What the agent asked last
-comes from two sides: from its own decision, and from the sentence found in the history, which also knows
-what a tool answered in an earlier turn. Where they differ, the sentence is right.
+The agent is shared by all sessions and keeps nothing, so a conversation is gone through from its beginning every time,
+and only the last action is carried out. What was asked last is known from the agent's own decision, and from the
+sentence in the history, which also knows what a tool answered in an earlier turn; where they differ, that is right.
 
-What the person says goes, in this order, to a rule that needs no guessing (a sum, a duration for a timer),
-to the task at hand, and to its intent. What is none of the task's business is answered, and the task's
-question is put again. What is not understood is never guessed at.
+What the person says goes, in this order, to a rule that needs no guessing (a sum, a duration for a timer), to the task
+at hand, and to its intent. What is none of the task's business is answered, and the task's question is put again.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container
 from dataclasses import replace
-from typing import TypeAlias, assert_never
+from datetime import datetime
+from typing import Any
 
-from stages.demo.outcomes import after_tool
-from stages.demo.slots import find_duration_s, find_sum, find_time
-from stages.demo.state import (
-    EXPECTS,
-    Action,
-    Asked,
-    Call,
-    Event,
-    Heard,
-    Outcome,
-    State,
-    Surroundings,
-    Task,
-    Told,
-)
-from stages.demo.tasks import (
-    Step,
-    begin_booking,
-    begin_cancelling,
-    calculate,
-    in_task,
-    next_of_booking,
-    next_of_cancelling,
-    set_timer,
-)
-from stages.demo.wording import Said
+from stages.demo.script import PATTERNS, QUESTIONS, SCRIPT, Said, is_about
+from stages.demo.slots import find_duration_s, find_sum, find_times
+from stages.demo.tasks import Action, Call, State, Tasks
 from stages.text.assent import find_yes_or_no, wants_out
-
-REPEATING = "I said: "
-"""How a repetition begins, so that one of a repetition does not begin so twice."""
 
 YES, NO, NOISE = "yes", "no", "noise"
 """Intents that are found by rule alone, and mean something only in their place."""
 
-_NOISE = re.compile(r"(?:(?:u+h+|u+m+|h+m+|er+m?|ah+|oh|eh|mm+|you|the|a|and|so|but|well|[^\w\s])(?: |$))*")
-_ABOUT_TIMER = re.compile(
-    r"\b(?:timers?|alarm|remind(?:er)?|wake|count ?down|let me know|tell me when|call me)\b"
-)
-_SETTING = re.compile(r"\b(?:set|start|remind me|wake me)\b")
-_NOT_SETTING = re.compile(
-    r"\b(?:cancel|stop|delete|remove|turn off|off|left|remaining|until|much|long|when does)\b"
-)
-_ABOUT_TABLE = re.compile(r"\b(?:table|book|booking|reserve|reservation|people|dinner|lunch)\b")
-_BARE_ANSWER = re.compile(
-    r"(?:yes|yeah|yep|yup|sure|okay|ok|correct|right|exactly)"
-    r"(?: (?:please|yes|sure|okay|right|of course|go ahead))*"
-    r"|(?:no|nope|nah)(?: (?:no|please|thanks|thank you|not now))*"
-)
-_ELSEWHERE = re.compile(
-    r"\b(?:in (?!the\b|a\b|this\b|your\b|here\b)\w+|tomorrow|yesterday|next|last|was|will|there)\b"
-)
-_POLITENESS = re.compile(
-    r"^(?:(?:hi|hello|hey|okay|ok|so|well|um|uh|and|please|now|yes|yeah)(?: there)? )+(?=\S+ \S+)"
-)
+_REPEATING = "I said: "
 
 
 def intent_by_rule(text: str) -> str | None:
     """The intent of a `plain` text where a rule can tell, and no example is needed."""
-    if _NOISE.fullmatch(text):
+    if PATTERNS["noise"].fullmatch(text):
         return NOISE
-    if find_sum(text) and not _ABOUT_TABLE.search(text) and not _ABOUT_TIMER.search(text):
+    about_timer = is_about("timer", text)
+    if find_sum(text) and not about_timer and not is_about("table", text):
         return "calculate"
-    sets_timer = _ABOUT_TIMER.search(text) and (_SETTING.search(text) or not _NOT_SETTING.search(text))
-    if sets_timer and (find_duration_s(text) or find_time(text)):
+    sets_timer = about_timer and (is_about("setting", text) or not is_about("not_setting", text))
+    if sets_timer and (find_duration_s(text) or find_times(text)):
         return "timer_set"
-    if _BARE_ANSWER.fullmatch(text):
+    if PATTERNS["bare_answer"].fullmatch(text):
         return YES if find_yes_or_no(text) else NO
     return None
 
 
-def core_of(text: str) -> str:
-    """The part of a `plain` text that carries its meaning: without the "hello" or "okay" before a request."""
-    return _POLITENESS.sub("", text)
+class Dialogue(Tasks):
+    """One conversation, gone through event by event. Each gives what is to be done after it."""
 
+    def __init__(self, now: datetime, tools: Container[str], skills: str) -> None:
+        """`skills` is what the agent can do, as an enumeration to be said."""
+        super().__init__(now, skills)
+        self._tools = tools
+        self._last_told = ""
+        self._action: Action = self._say("greet")
 
-def next_action(events: Iterable[Event], around: Surroundings) -> Action:
-    """What is to be done after the last event; with no event, a greeting, and after our own words more of
-    them."""
-    state = State()
-    action: Action = (Said("greet"),)
-    for event in events:
-        state, action = step(state, event, around)
-    return action or _with_question(state, (Said("still_there"),), around)
+    def next_action(self) -> Action:
+        """What is to be done now; before any event a greeting, and after our own words more of them."""
+        return self._action or self._with_question(self._say("still_there"))
 
+    def told(self, text: str, said: Said | None) -> None:
+        """The agent said this, as far as it was heard; `said` is the last of the script's questions in it."""
+        self._last_told, self._action = text, ()
+        if said is not None:
+            self._leave_open(said)
 
-def step(state: State, event: Event, around: Surroundings) -> tuple[State, Action]:
-    """The state after an event, and what is to be done then."""
-    match event:
-        case Told():
-            told = replace(state, last_told=event.text)
-            return (told.after(event.said, around.now.date()) if event.said else told), ()
-        case Outcome():
-            state, action = after_tool(state, event, around)
-        case Heard():
-            state, action = _heard(replace(state, intent=event.intent), event, around)
-        case _:
-            assert_never(event)
-    if isinstance(action, Call):
-        return (state, action) if action.tool in around.tools else (state, (Said("unable"),))
-    action = _with_question(state, action, around)
-    for said in action:
-        state = state.after(said, around.now.date())
-    return state, action
+    def answered(self, said: Said | None) -> Action:
+        """A tool answered, with this sentence if it did not fail."""
+        action = (said or Said("failed"),)
+        if said is None or said.occasion != "found":
+            return self._act(action)
+        self._state = replace(self._state, task="booking", found=True)
+        going_on = self._go_on()
+        if not isinstance(going_on, Call) and going_on[0].occasion == "ask_name":
+            going_on = self._say("table_free") if self._intent == "check_table" else (*action, *going_on)
+        return self._act(going_on)
 
+    def heard(self, text: str, intent: str | None) -> Action:
+        """The person said this, as `plain` text, with its intent if it was understood."""
+        self._text, self._intent = text, intent
+        return self._act(self._reply())
 
-def _heard(state: State, heard: Heard, around: Surroundings) -> Step:
-    if heard.intent == NOISE:
-        return state, (Said("not_caught"),)
-    if intent_by_rule(heard.text) not in ("calculate", "timer_set"):
-        going_on = in_task(state, heard, around)
-        if going_on is not None:
-            return going_on
-    if wants_out(heard.text) and len(heard.text.split()) <= 3:
-        return state, (Said("all_right"),)
-    answer = _ANSWERS.get(heard.intent or "")
-    if answer is not None and not (heard.intent in (YES, NO) and state.task is not Task.NONE):
-        return answer(state, heard, around)
-    if state.task is not Task.NONE:
-        return state, (Said("not_caught"),)
-    return state, (Said("unknown", {"skills": around.skills}),)
-
-
-def _with_question(state: State, action: tuple[Said, ...], around: Surroundings) -> tuple[Said, ...]:
-    """After a remark that is not about the task at hand, the task's question again."""
-    if state.task is Task.NONE or action[-1].occasion in EXPECTS or action[-1].occasion == "repeat":
+    def _act(self, action: Action) -> Action:
+        if isinstance(action, Call) and action.tool not in self._tools:
+            action = self._say("unable")
+        elif not isinstance(action, Call):
+            action = self._with_question(action)
+            for said in action:
+                self._leave_open(said)
+        self._action = action
         return action
-    return *action, _question(state, around)
 
+    def _with_question(self, action: tuple[Said, ...]) -> tuple[Said, ...]:
+        """After a remark that is not about the task at hand, the task's question again."""
+        state = self._state
+        if not state.task or action[-1].occasion in QUESTIONS or action[-1].occasion == "repeat":
+            return action
+        if state.asked in SCRIPT["again"]:
+            return *action, *self._say(SCRIPT["again"][state.asked])
+        if state.asked == "confirmation" and state.task == "booking" and not state.name:
+            return *action, *self._say("table_free")
+        question = self._go_on()
+        return *action, *(self._say("ask_time") if isinstance(question, Call) else question)
 
-def _question(state: State, around: Surroundings) -> Said:
-    match state.task, state.asked:
-        case Task.CANCELLING, Asked.DAY:
-            return Said("ask_cancel_which")
-        case Task.CANCELLING, _:
-            _, action = next_of_cancelling(state, around)
-            return Said("ask_cancel_name") if isinstance(action, Call) else action[0]
-        case Task.BOOKING, Asked.CONFIRMATION if state.draft.name is None:
-            values = {"people": str(state.draft.people), "when": state.draft.when(around.now.date())}
-            return Said("table_free", values)
-        case Task.BOOKING, Asked.OFFER | Asked.ANOTHER_TIME:
-            return Said("another_time")
-        case Task.BOOKING, _:
-            _, action = next_of_booking(state, around)
-            return Said("ask_time") if isinstance(action, Call) else action[0]
-        case Task.TIMER, _:
-            return Said("how_long")
-        case _:
-            return Said("which_sum")
+    def _leave_open(self, said: Said) -> None:
+        """The question of this sentence is open now."""
+        question = QUESTIONS.get(said.occasion)
+        if question is None:
+            return
+        changes: dict[str, Any] = dict.fromkeys(question.get("forgets", ()))
+        changes |= {"asked": question.get("asks", ""), "found": question.get("found", False)}
+        changes |= {"task": question.get("task", ""), "offer": said.values.get("offer", "")}
+        self._state = replace(self._state, **changes) if changes["task"] else State()
 
+    def _reply(self) -> Action:
+        text, intent, task = self._text, self._intent, self._state.task
+        if intent == NOISE:
+            return self._say("not_caught")
+        by_rule = intent_by_rule(text) in ("calculate", "timer_set")
+        if task and not by_rule and (going_on := self._in_task()):
+            return going_on
+        if wants_out(text) and len(text.split()) <= 3:
+            return self._say("all_right")
+        answers = {
+            "time": self._tell_clock, "date": self._tell_clock, "repeat": self._repeat,
+            "timer_set": self._set_timer, "calculate": self._calculate,
+            "check_table": self._book, "book_table": self._book, "cancel_booking": self._cancel,
+        }  # fmt: skip
+        if intent in answers:
+            return answers[intent]()
+        if intent in SCRIPT["calls"]:
+            return Call(SCRIPT["calls"][intent])
+        if not intent or (task and intent in (YES, NO)):
+            return self._say("not_caught" if task else "unknown")
+        return self._say("all_right" if intent == NO else intent)  # small talk has its answer under its name
 
-# --- what is answered to which intent -------------------------------------------------------------------
+    def _tell_clock(self) -> Action:
+        """The time here and now; for other places and days there is no answer."""
+        elsewhere = is_about("elsewhere", self._text)
+        return self._say("unknown") if elsewhere else Call("clock", {"tell": self._intent})
 
-Answer: TypeAlias = Callable[[State, Heard, Surroundings], Step]
-
-
-def _says(occasion: str) -> Answer:
-    return lambda state, heard, around: (state, (Said(occasion, {"skills": around.skills}),))
-
-
-def _calls(tool: str) -> Answer:
-    return lambda state, heard, around: (state, Call(tool))
-
-
-def _clock(state: State, heard: Heard, around: Surroundings) -> Step:
-    """The time here and now; for other places and days there is no answer."""
-    if _ELSEWHERE.search(heard.text):
-        return state, (Said("unknown", {"skills": around.skills}),)
-    return state, Call("clock")
-
-
-def _book(state: State, heard: Heard, around: Surroundings) -> Step:
-    if state.task is Task.BOOKING:  # and nothing new was said about it
-        return next_of_booking(state, around)
-    return begin_booking(state, heard, around)
-
-
-def _repeat(state: State, heard: Heard, around: Surroundings) -> Step:
-    again = state.last_told.removeprefix(REPEATING)
-    return state, (Said("repeat", {"again": again}) if again else Said("repeat_nothing"),)
-
-
-_ANSWERS: Mapping[str, Answer] = {
-    "time": _clock,
-    "date": _clock,
-    "calculate": calculate,
-    "timer_set": set_timer,
-    "timer_list": _calls("list_timers"),
-    "timer_cancel": _calls("cancel_timers"),
-    "opening_hours": _calls("opening_hours"),
-    "check_table": _book,
-    "book_table": _book,
-    "cancel_booking": begin_cancelling,
-    "repeat": _repeat,
-    YES: _says("what_then"),
-    NO: _says("all_right"),
-    **{
-        occasion: _says(occasion)
-        for occasion in (
-            "greet", "how_are_you", "hear_me", "identity", "help", "thanks", "goodbye", "human", "joke",
-            "praise", "complaint",
-        )
-    },
-}  # fmt: skip
-
-INTENTS = frozenset(_ANSWERS) - {YES, NO}
-"""The intents that need examples."""
+    def _repeat(self) -> Action:
+        again = self._last_told.removeprefix(_REPEATING)  # that of a repetition does not begin so twice
+        return self._say("repeat", again=again) if again else self._say("repeat_nothing")

@@ -1,201 +1,62 @@
 """Sentence embeddings by all-MiniLM-L6-v2 in plain numpy: sentences that mean the same lie close together.
 
-The model is a six-layer BERT (Devlin et al. 2018, arXiv:1810.04805) distilled by Wang et al. (2020,
-arXiv:2002.10957) and trained for sentence similarity (Reimers & Gurevych 2019, arXiv:1908.10084): WordPiece
-tokens in, the mean of the last layer's tokens out. Needs `model.safetensors` and `vocab.txt`, nothing else.
+The model is a six-layer BERT (Devlin et al. 2018, arXiv:1810.04805) distilled by Wang et al. (2020, arXiv:2002.10957)
+and trained for sentence similarity (Reimers & Gurevych 2019, arXiv:1908.10084): WordPiece tokens in, the mean of the
+last layer's tokens out. Needs `model.safetensors` and `vocab.txt`, nothing else.
 """
 
+import ctypes
 import json
+import re
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.demo.blas import use_one_blas_thread
 from stages.errors import ModelFileError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
-DIMENSIONS = 384
 MAX_TOKENS = 256
 """Longest input the model was trained for, with the two marks around it; the rest of a text is not seen."""
 
-_HEADS = 12
-_NORM_EPSILON = np.float32(1e-12)
-_MASKED = np.float32(-1e9)
-_MAX_WORD_CHARS = 100
-"""A longer word is one unknown token, as in the tokeniser the model was trained with."""
-
-_BATCH = 32
-"""Texts per forward pass: enough to keep the matrix products busy, small enough to stay in the cache."""
-
-
-# --- text to tokens -------------------------------------------------------------------------------------
-
-
-def words_of(text: str) -> Iterator[str]:
-    """The words and punctuation marks of `text`, lower-case and without accents, as BERT splits them."""
-    word = ""
-    for char in unicodedata.normalize("NFD", text.lower()):
-        category = unicodedata.category(char)
-        if category == "Mn" or (category[0] == "C" and not char.isspace()):
-            continue
-        alone = _stands_alone(char, category)
-        if char.isspace() or alone:
-            if word:
-                yield word
-            word = ""
-        if alone:
-            yield char
-        elif not char.isspace():
-            word += char
-    if word:
-        yield word
-
-
-def _stands_alone(char: str, category: str) -> bool:
-    if char.isascii():
-        return not (char.isalnum() or char.isspace())
-    return category[0] == "P" or "\u4e00" <= char <= "\u9fff"
-
-
-class WordPiece:
-    """Greedy longest-match-first splitting of words into the pieces of a vocabulary (Wu et al. 2016)."""
-
-    def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        self._vocabulary = vocabulary
-        self._unknown = vocabulary["[UNK]"]
-        self._first, self._last = vocabulary["[CLS]"], vocabulary["[SEP]"]
-
-    def encode(self, text: str) -> list[int]:
-        """Token numbers of `text` between the marks for its start and end, at most `MAX_TOKENS`."""
-        tokens = [self._first]
-        for word in words_of(text):
-            tokens += self._pieces(word)
-            if len(tokens) >= MAX_TOKENS:
-                break
-        return [*tokens[: MAX_TOKENS - 1], self._last]
-
-    def _pieces(self, word: str) -> list[int]:
-        pieces: list[int] = []
-        start = 0
-        while start < len(word):
-            prefix = "##" if start else ""
-            for end in range(len(word), start, -1):
-                token = self._vocabulary.get(prefix + word[start:end])
-                if token is not None:
-                    break
-            else:
-                return [self._unknown]
-            pieces.append(token)
-            start = end
-        return pieces if len(word) <= _MAX_WORD_CHARS else [self._unknown]
-
-
-# --- tokens to vectors ----------------------------------------------------------------------------------
-#
-# Activations are `float32[tokens, features]` with the features outermost in memory. `weight @ x.T` is then
-# the fastest order for the product of a few tokens with a large weight (`x @ weight` took half as long again,
-# with 12 tokens), and weights are used as they lie in the file.
-
-
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    """`weight` is `float32[outputs, inputs]`."""
-
-    weight: Floats
-    bias: Floats
-
-    def __call__(self, x: Floats) -> Floats:
-        y: Floats = (self.weight @ x.T).T
-        y += self.bias
-        return y
-
-
-@dataclass(frozen=True, slots=True)
-class _Norm:
-    """Layer normalisation over the features."""
-
-    weight: Floats
-    bias: Floats
-
-    def __call__(self, x: Floats) -> Floats:
-        centred: Floats = x - x.mean(axis=1, keepdims=True)
-        variance = np.einsum("ti,ti->t", centred, centred)[:, None] / np.float32(x.shape[1])
-        centred /= np.sqrt(variance + _NORM_EPSILON)
-        centred *= self.weight
-        centred += self.bias
-        return centred
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One transformer block: attention and a two-layer network, each added to its input and normalised."""
-
-    query_key_value: _Linear
-    attended: _Linear
-    attended_norm: _Norm
-    inner: _Linear
-    outer: _Linear
-    outer_norm: _Norm
-
-    def __call__(self, x: Floats, mask: Floats) -> Floats:
-        x = self.attended_norm(x + self.attended(self._attend(x, mask)))
-        return self.outer_norm(x + self.outer(_gelu(self.inner(x))))
-
-    def _attend(self, x: Floats, mask: Floats) -> Floats:
-        """Every token's look at the others of its text; `mask` is `float32[texts, 1, 1, tokens a text]`."""
-        texts, tokens, width = mask.shape[0], mask.shape[-1], x.shape[1]
-        heads = self.query_key_value(x).T.reshape(3, _HEADS, width // _HEADS, texts, tokens)
-        query, key, value = heads.transpose(0, 3, 1, 4, 2)
-        scores: Floats = query @ key.swapaxes(-1, -2)
-        scores *= np.float32((width // _HEADS) ** -0.5)
-        scores += mask
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
-        attended: Floats = (scores @ value).transpose(1, 3, 0, 2).reshape(width, texts * tokens).T
-        return attended
-
-
-def _gelu(x: Floats) -> Floats:
-    """Gaussian error linear unit in its tanh form (Hendrycks & Gimpel 2016), within 5e-4 of the exact one."""
-    inner = x * x
-    inner *= np.float32(0.044715)
-    inner += np.float32(1.0)
-    inner *= x
-    inner *= np.float32((2.0 / np.pi) ** 0.5)
-    np.tanh(inner, out=inner)
-    inner += np.float32(1.0)
-    inner *= x
-    inner *= np.float32(0.5)
-    return inner
+_LAYERS, _HEADS = 6, 12
+_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_ONE_THREAD = (
+    "scipy_openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "openblas_set_num_threads",
+)
 
 
 class SentenceEmbedder:
-    """Texts to unit vectors whose dot product says how alike their meanings are. Threads may share it."""
+    """Texts to unit vectors whose dot product says how alike their meanings are. Threads may share it.
+
+    Activations are `float32[features, tokens]`: `weight @ x` is the fastest order for the product of a few tokens with
+    a large weight, and weights are used as they lie in the file.
+    """
 
     def __init__(self, weights: Mapping[str, Floats], vocabulary: Mapping[str, int]) -> None:
-        self._pieces = WordPiece(vocabulary)
+        self._vocabulary = vocabulary
+        self._weights = dict(weights)
         self._words = weights["embeddings.word_embeddings.weight"]
-        self._places: Floats = (
-            weights["embeddings.position_embeddings.weight"]
-            + weights["embeddings.token_type_embeddings.weight"][0]
-        )
-        self._norm = _norm(weights, "embeddings.LayerNorm")
-        self._layers = [_layer(weights, f"encoder.layer.{number}.") for number in range(6)]
+        types = weights["embeddings.token_type_embeddings.weight"]
+        self._places: Floats = weights["embeddings.position_embeddings.weight"] + types[0]
+        for layer in range(_LAYERS):  # query, key and value as one, so that they cost one matrix product
+            attention = f"encoder.layer.{layer}.attention."
+            for part in (".weight", ".bias"):
+                three = [weights[f"{attention}self.{name}{part}"] for name in ("query", "key", "value")]
+                self._weights[f"{attention}three{part}"] = np.concatenate(three)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read `model.safetensors` and `vocab.txt` in `directory`. Raises ModelFileError.
 
-        From then on the process computes matrix products on one thread; see `stages.demo.blas`.
+        From then on the process computes matrix products on one thread; see `use_one_blas_thread`.
         """
         use_one_blas_thread()
         try:
@@ -206,55 +67,76 @@ class SentenceEmbedder:
             raise ModelFileError(f"minilm-l6-v2: {directory} does not hold the model: {error}") from error
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """One unit vector a text, `float32[len(texts), 384]`. Blocks for tens of ms: never on a loop."""
-        tokens = [self._pieces.encode(text) for text in texts]
-        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
-        by_length = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
-        for start in range(0, len(texts), _BATCH):
-            batch = by_length[start : start + _BATCH]
-            vectors[batch] = self._embed_tokens([tokens[index] for index in batch])
-        return vectors
+        """One unit vector a text, `float32[len(texts), 384]`. Blocks for some ms each: never on a loop."""
+        return np.array([self._embed(text) for text in texts], np.float32).reshape(-1, self._words.shape[1])
 
-    def _embed_tokens(self, texts: Sequence[Sequence[int]]) -> Floats:
-        lengths = np.array([len(text) for text in texts])
-        tokens = np.zeros((len(texts), lengths.max()), np.int64)
-        for row, text in zip(tokens, texts, strict=True):
-            row[: len(text)] = text
-        real = np.arange(tokens.shape[1]) < lengths[:, None]
-        mask = np.where(real, np.float32(0), _MASKED)[:, None, None, :]
-        embedded = self._words[tokens] + self._places[: tokens.shape[1]]
-        x = self._norm(np.asfortranarray(embedded.reshape(-1, DIMENSIONS)))
-        for layer in self._layers:
-            x = layer(x, mask)
-        by_text = x.T.reshape(DIMENSIONS, *tokens.shape)
-        summed: Floats = np.einsum("int,nt->ni", by_text, real.astype(np.float32))
-        summed /= np.linalg.norm(summed, axis=1, keepdims=True)  # the sum points where the mean does
+    def _embed(self, text: str) -> Floats:
+        tokens = tokens_of(text, self._vocabulary)
+        x = self._norm((self._words[tokens] + self._places[: len(tokens)]).T, "embeddings.LayerNorm")
+        for layer in range(_LAYERS):
+            name = f"encoder.layer.{layer}."
+            attended = self._linear(self._attend(x, name), name + "attention.output.dense")
+            x = self._norm(x + attended, name + "attention.output.LayerNorm")
+            inner = _gelu(self._linear(x, name + "intermediate.dense"))
+            x = self._norm(x + self._linear(inner, name + "output.dense"), name + "output.LayerNorm")
+        summed: Floats = x.sum(axis=1)  # points where the mean does
+        summed /= np.linalg.norm(summed)
         return summed
 
+    def _linear(self, x: Floats, name: str) -> Floats:
+        y: Floats = self._weights[name + ".weight"] @ x
+        return y + self._weights[name + ".bias"][:, None]
 
-def _norm(weights: Mapping[str, Floats], name: str) -> _Norm:
-    return _Norm(weights[name + ".weight"], weights[name + ".bias"])
+    def _norm(self, x: Floats, name: str) -> Floats:
+        """Layer normalisation over the features."""
+        centred = x - x.mean(axis=0)
+        centred /= np.sqrt((centred * centred).mean(axis=0) + np.float32(1e-12))
+        normed: Floats = centred * self._weights[name + ".weight"][:, None]
+        return normed + self._weights[name + ".bias"][:, None]
+
+    def _attend(self, x: Floats, name: str) -> Floats:
+        """Every token's look at the others."""
+        width, tokens = x.shape
+        heads = self._linear(x, name + "attention.three").reshape(3, _HEADS, width // _HEADS, tokens)
+        query, key, value = heads
+        scores: Floats = key.swapaxes(1, 2) @ query * np.float32((width // _HEADS) ** -0.5)
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        scores /= scores.sum(axis=1, keepdims=True)
+        attended: Floats = (value @ scores).reshape(width, tokens)
+        return attended
 
 
-def _linear(weights: Mapping[str, Floats], *names: str) -> _Linear:
-    """The named layers side by side as one, so that they cost one matrix product."""
-    weight, bias = ([weights[name + part] for name in names] for part in (".weight", ".bias"))
-    return _Linear(np.concatenate(weight), np.concatenate(bias))
+def _gelu(x: Floats) -> Floats:
+    """Gaussian error linear unit in its tanh form (Hendrycks & Gimpel 2016), within 5e-4 of the exact one."""
+    inner = np.tanh(np.float32((2 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x * x * x))
+    gelu: Floats = np.float32(0.5) * x * (1 + inner)
+    return gelu
 
 
-def _layer(weights: Mapping[str, Floats], prefix: str) -> _Layer:
-    attention = prefix + "attention."
-    return _Layer(
-        _linear(weights, *(f"{attention}self.{part}" for part in ("query", "key", "value"))),
-        _linear(weights, attention + "output.dense"),
-        _norm(weights, attention + "output.LayerNorm"),
-        _linear(weights, prefix + "intermediate.dense"),
-        _linear(weights, prefix + "output.dense"),
-        _norm(weights, prefix + "output.LayerNorm"),
+def tokens_of(text: str, vocabulary: Mapping[str, int]) -> list[int]:
+    """Numbers of a text's tokens between the marks for its start and end, at most `MAX_TOKENS`.
+
+    Words are lower-case and without accents, and split greedily into the longest pieces there are (Wu et al. 2016).
+    """
+    bare = "".join(
+        char for char in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(char)
     )
+    tokens = [vocabulary["[CLS]"]]
+    for word in _WORD.findall(bare):
+        tokens += _pieces(word, vocabulary)
+    return [*tokens[: MAX_TOKENS - 1], vocabulary["[SEP]"]]
 
 
-# --- files ----------------------------------------------------------------------------------------------
+def _pieces(word: str, vocabulary: Mapping[str, int]) -> list[int]:
+    pieces: list[int] = []
+    start, mark = 0, ""
+    while start < len(word):
+        ends = (end for end in range(len(word), start, -1) if mark + word[start:end] in vocabulary)
+        if (end := next(ends, None)) is None:
+            return [vocabulary["[UNK]"]]
+        pieces.append(vocabulary[mark + word[start:end]])
+        start, mark = end, "##"
+    return pieces
 
 
 def read_safetensors(path: Path) -> dict[str, Floats]:
@@ -268,9 +150,25 @@ def read_safetensors(path: Path) -> dict[str, Floats]:
             raise ValueError(f"{path.name} is not a safetensors file")
         header = json.loads(file.read(header_bytes))
     data = np.memmap(path, np.uint8, "r", offset=8 + header_bytes)
-    tensors: dict[str, Floats] = {}
-    for name, tensor in header.items():
-        if name != "__metadata__" and tensor["dtype"] == "F32":
-            begin, end = tensor["data_offsets"]
-            tensors[name] = np.asarray(data[begin:end]).view(np.float32).reshape(tensor["shape"])
-    return tensors
+    tensors = [(name, tensor) for name, tensor in header.items() if tensor.get("dtype") == "F32"]
+    return {
+        name: np.asarray(data[slice(*tensor["data_offsets"])]).view(np.float32).reshape(tensor["shape"])
+        for name, tensor in tensors
+    }
+
+
+def use_one_blas_thread() -> bool:
+    """Keep the process's matrix products on the thread that asks for them; False if numpy has no OpenBLAS of its own.
+
+    OpenBLAS spreads each over all cores and lets its threads spin while they wait for each other, which turns a tenth
+    of a second into several on a busy server. numpy has no call for this.
+    """
+    numpy = Path(
+        np.__file__
+    ).parent  # wheels for Linux and Windows, and those for macOS, put the library there
+    for path in (*numpy.parent.glob("numpy.libs/*openblas*"), *numpy.glob(".dylibs/*openblas*")):
+        library = ctypes.CDLL(str(path))  # loaded already, so this only finds it
+        for setter in filter(None, (getattr(library, name, None) for name in _ONE_THREAD)):
+            setter(ctypes.c_int(1))
+            return True
+    return False

@@ -1,225 +1,178 @@
-"""What takes more than one turn: booking a table, cancelling one, a timer, a sum. Pure.
+"""What takes the scripted agent more than one turn: a booking, its cancelling, a timer, a sum. Pure."""
 
-Each function takes the state and what was heard, and gives the new state and the action; or None if what was
-heard has nothing to do with the task.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Self, TypeAlias
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TypeAlias
-
-from stages.demo.slots import (
-    find_date,
-    find_duration_s,
-    find_name,
-    find_people,
-    find_sum,
-    find_time,
-)
-from stages.demo.state import CLOSES, OPENS, Action, Asked, Call, Draft, Heard, State, Surroundings, Task
-from stages.demo.wording import Said
+from stages.demo.script import SCRIPT, Said, read
+from stages.demo.slots import find_date, find_duration_s, find_name, find_people, find_sum, find_times
 from stages.text.assent import find_yes_or_no, wants_out
-from stages.text.phrases import say_date
+from stages.text.phrases import say_date, say_time
 from stages.text.plain import plain
 
-Step: TypeAlias = tuple[State, Action]
+_OPEN_HOURS = range(12, 23)
+"""In these a time like "7" is meant when a table is wanted."""
 
-_LONGEST_TIMER_S = 24 * 3600
-_LABEL = re.compile(
-    r"\bremind me (?:to|about|that|of) (?P<label>.+?)(?= (?:in|after|at) (?:\d|an?\b|half)| please$|$)"
-)
-_LABEL_AFTER = re.compile(
-    r"\bremind me (?:in|after) .*?(?:seconds?|minutes?|hours?|and a half) (?:to|about|that) (?P<label>.+)"
-)
-_WHOSE = re.compile(r"\b(?:reservation|booking|table) (?:for|of) (.+)")
 _MAYBE_A_NAME = frozenset({None, "book_table", "check_table", "cancel_booking"})
 """A bare name is near nothing, or near the examples about bookings, which have names in them."""
 
-_CHOICE = re.compile(r"\b(?:(?P<first>1st|first|earlier)|2nd|second|later|last|other)\b(?: one)?")
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a tool."""
+
+    tool: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-def in_task(state: State, heard: Heard, around: Surroundings) -> Step | None:
-    """Go on with the task at hand; None if what was heard is not about it."""
-    return _TASKS[state.task](state, heard, around)
+Action: TypeAlias = Call | tuple[Said, ...]
 
 
-# --- booking a table --------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class State:
+    """The task that is going on, what was asked last, and what is known of a booking."""
+
+    task: str = ""
+    asked: str = ""
+    people: int | None = None
+    day: date | None = None
+    at: time | None = None
+    name: str | None = None
+    found: bool = False
+    """A table is known to be free for that."""
+    offer: str = ""
+    """The times that were offered, as they were said."""
+
+    def wishing(self, **wish: Any) -> Self:
+        """The same with what is given now. A different wish has to be checked again."""
+        new = replace(self, **{slot: value for slot, value in wish.items() if value})
+        return replace(new, found=self.found and new.wish() == self.wish())
+
+    def wish(self) -> Mapping[str, object]:
+        """What is known of the table, as the tools have it."""
+        at = f"{self.at:%H:%M}" if self.at else None
+        return {"date": self.day and self.day.isoformat(), "time": at, "people": self.people}
+
+    def values(self, today: date) -> Mapping[str, str]:
+        """What is known, to be filled into a sentence."""
+        day = say_date(self.day, today) if self.day else ""
+        when = f"{day} at {say_time(self.at)}" if day and self.at and self.task == "booking" else day
+        return {"people": str(self.people), "when": when, "name": self.name or ""}
 
 
-def begin_booking(state: State, heard: Heard, around: Surroundings) -> Step:
-    """A table is wanted, or asked about; perhaps the same sentence says when and for how many."""
-    began = replace(state, task=Task.BOOKING, asked=Asked.NOTHING, draft=Draft(), offer="")
-    return next_of_booking(_with_wish(began, heard, around), around)
+class Tasks:
+    """The task at hand, and what is done next about it. Not public: `Dialogue` adds the turns."""
+
+    def __init__(self, now: datetime, skills: str) -> None:
+        """`skills` is what the agent can do, as an enumeration to be said."""
+        self._now, self._skills = now, skills
+        self._state = State()
+        self._text = ""
+        self._intent: str | None = None
+
+    def _say(self, occasion: str, **values: str) -> tuple[Said, ...]:
+        known = self._state.values(self._now.date())
+        return (Said(occasion, {"skills": self._skills, **known, **values}),)
+
+    def _book(self) -> Action:
+        if self._state.task != "booking":  # otherwise nothing new was said about it
+            self._state = self._with_wish(State("booking"))
+        return self._go_on()
+
+    def _cancel(self) -> Action:
+        whose = find_name(read("whose", self._text) or "", asked=True)
+        self._state = self._with_wish(State("cancelling", name=whose))
+        return self._go_on()
+
+    def _go_on(self) -> Action:
+        """Ask for the first thing missing; look whether a table is free; have it confirmed."""
+        state = self._state
+        for slot, question in SCRIPT["needs"][state.task].items():
+            if not getattr(state, slot):
+                return self._say(question) if question else Call("check_table", state.wish())
+        cancels = "confirm_cancel_day" if state.day else "confirm_cancel"
+        return self._say("confirm" if state.task == "booking" else cancels)
+
+    def _in_task(self) -> Action | None:
+        """Go on with the task at hand; None if what was heard is not about it."""
+        state, text, answer = self._state, self._text, find_yes_or_no(self._text)
+        if state.task not in SCRIPT["needs"]:  # a timer or a sum
+            if answer is False or wants_out(text):
+                return self._say("dropped")
+            action = self._set_timer() if state.task == "timer" else self._calculate()
+            return action if isinstance(action, Call) else None
+        updated = self._with_wish(state)
+        if (
+            state.task == "cancelling"
+            and self._intent in ("book_table", "check_table")
+            and updated.name == state.name
+        ):
+            return None  # a change of mind
+        if updated != state:
+            self._state = updated
+            return self._go_on()
+        offered = state.asked == "offer"
+        if offered and (choice := read("choice", text)):
+            return self._accept(int(choice))
+        if wants_out(text) or (answer is False and not offered):
+            return self._say("not_booked" if state.task == "booking" else "dropped")
+        if offered and answer is not None:
+            return self._accept(0) if answer else self._say("another_time")
+        return self._confirmed() if answer and state.asked == "confirmation" else None
+
+    def _confirmed(self) -> Action:
+        state, wish = self._state, self._state.wish()
+        if not state.name:  # it is asked for last, or was not heard
+            return self._say(SCRIPT["needs"][state.task]["name"])
+        if state.task == "booking":
+            return Call("book_table", {**wish, "name": state.name})
+        return Call("cancel_booking", {"name": state.name} | ({"date": wish["date"]} if state.day else {}))
+
+    def _accept(self, index: int) -> Action:
+        """The first or the last of the times that were offered."""
+        times = [plain(offered) for offered in self._state.offer.split(" or ")]
+        accepted = self._with_wish(replace(self._state, asked=""), times[0])
+        accepted = self._with_wish(accepted, times[index])  # which may not repeat the day
+        if accepted.wish() == self._state.wish():  # the offer was not heard to its end
+            return self._say("another_time")
+        self._state = accepted
+        return self._go_on()
+
+    def _with_wish(self, state: State, offered: str = "") -> State:
+        """The state with what was heard, or `offered`, of people, day, time and name."""
+        text = offered or self._text
+        times = find_times(text, asked=state.asked in ("at", "moment"))
+        name_is_due = state.asked == "name" and self._intent in _MAYBE_A_NAME and not wants_out(text)
+        return state.wishing(
+            people=find_people(text, asked=state.asked == "people"),
+            day=find_date(text, self._now.date()),
+            at=next((at for at in times if at.hour in _OPEN_HOURS), None) or next(iter(times), None),
+            name=find_name(text, asked=name_is_due),
+        )
+
+    def _set_timer(self) -> Action:
+        text, asked = self._text, self._state.asked == "seconds"
+        seconds = find_duration_s(text, asked=asked) or _seconds_until(text, self._now)
+        if seconds is None:
+            return self._say("how_long")
+        label = (read("label", text) or "")[:80]
+        return self._call("timer", "set_timer", seconds=seconds, label=label)
+
+    def _calculate(self) -> Action:
+        expression = find_sum(self._text)
+        if expression is None:
+            return self._say("which_sum")
+        return self._call("sum", "calculate", expression=expression)
+
+    def _call(self, task: str, tool: str, **arguments: object) -> Call:
+        """Call a tool, which ends a task of its kind, and no other."""
+        self._state = State() if self._state.task == task else self._state
+        return Call(tool, arguments)
 
 
-def next_of_booking(state: State, around: Surroundings) -> Step:
-    """Ask for the first thing missing; look whether a table is free; have it confirmed."""
-    draft = state.draft
-    if draft.people is None:
-        return state, (Said("ask_people"),)
-    if draft.day is None:
-        return state, (Said("ask_day"),)
-    if draft.at is None:
-        return state, (Said("ask_time"),)
-    if not draft.found:
-        return state, Call("check_table", _wish(draft))
-    values = {"people": str(draft.people), "when": draft.when(around.now.date())}
-    if draft.name is None:
-        return state, (Said("ask_name", values),)
-    return state, (Said("confirm", values | {"name": draft.name}),)
-
-
-def _booking(state: State, heard: Heard, around: Surroundings) -> Step | None:
-    updated = _with_wish(state, heard, around)
-    answer = find_yes_or_no(heard.text)
-    if updated.draft != state.draft:
-        return next_of_booking(updated, around)
-    if state.asked is Asked.OFFER and (choice := _CHOICE.search(heard.text)):
-        return _accept(state, 0 if choice["first"] else -1, around)
-    if wants_out(heard.text) or (answer is False and state.asked is not Asked.OFFER):
-        return state, (Said("not_booked"),)
-    if answer is None:
-        return None
-    if state.asked is Asked.CONFIRMATION:
-        if state.draft.name is None:
-            return state, (Said("ask_name"),)
-        return state, Call("book_table", _wish(state.draft) | {"name": state.draft.name})
-    if state.asked is Asked.OFFER and not answer:
-        return state, (Said("another_time"),)
-    return _accept(state, 0, around) if state.asked is Asked.OFFER else None
-
-
-def _accept(state: State, index: int, around: Surroundings) -> Step:
-    """The first or the last of the times that were offered."""
-    times = [Heard(plain(offered)) for offered in state.offer.split(" or ")]
-    accepted = _with_wish(replace(state, asked=Asked.NOTHING), times[0], around)
-    accepted = _with_wish(accepted, times[index], around)  # which may not repeat the day
-    if accepted.draft == state.draft:  # the offer was not heard to its end
-        return state, (Said("another_time"),)
-    return next_of_booking(accepted, around)
-
-
-def _with_wish(state: State, heard: Heard, around: Surroundings) -> State:
-    """The draft with what was heard of people, day, time and name."""
-    text, asked, today = heard.text, state.asked, around.now.date()
-    clock = find_time(text, asked=asked in (Asked.TIME, Asked.ANOTHER_TIME))
-    name_is_due = asked is Asked.NAME and heard.intent in _MAYBE_A_NAME and not wants_out(text)
-    wish = state.draft.with_wish(
-        people=find_people(text, asked=asked is Asked.PEOPLE),
-        day=find_date(text, today),
-        at=clock.within(OPENS, CLOSES) if clock else None,
-        name=find_name(text, asked=name_is_due),
-    )
-    return replace(state, draft=wish)
-
-
-def _wish(draft: Draft) -> dict[str, object]:
-    assert draft.day is not None
-    assert draft.at is not None
-    return {"date": draft.day.isoformat(), "time": f"{draft.at:%H:%M}", "people": draft.people}
-
-
-# --- cancelling one ---------------------------------------------------------------------------------------
-
-
-def begin_cancelling(state: State, heard: Heard, around: Surroundings) -> Step:
-    """A booking is to be cancelled; perhaps the same sentence says whose."""
-    whose = _WHOSE.search(heard.text)
-    draft = Draft(name=find_name(whose[1], asked=True) if whose else None)
-    began = replace(state, task=Task.CANCELLING, asked=Asked.NOTHING, draft=draft)
-    return next_of_cancelling(_with_wish(began, heard, around), around)
-
-
-def next_of_cancelling(state: State, around: Surroundings) -> Step:
-    """Ask whose booking it is, and whether it is meant: it cannot be undone."""
-    draft = state.draft
-    if draft.name is None:
-        return state, (Said("ask_cancel_name"),)
-    if draft.day is None:
-        return state, (Said("confirm_cancel", {"name": draft.name}),)
-    when = say_date(draft.day, around.now.date())
-    return state, (Said("confirm_cancel_day", {"name": draft.name, "when": when}),)
-
-
-def _cancel(state: State) -> Step:
-    draft = state.draft
-    if draft.name is None:  # the question was there, but not whose booking it was about
-        return state, (Said("ask_cancel_name"),)
-    day = {} if draft.day is None else {"date": draft.day.isoformat()}
-    return state, Call("cancel_booking", {"name": draft.name, **day})
-
-
-def _cancelling(state: State, heard: Heard, around: Surroundings) -> Step | None:
-    updated = _with_wish(state, heard, around)
-    if heard.intent in ("book_table", "check_table") and updated.draft.name == state.draft.name:
-        return None  # a change of mind
-    if updated.draft != state.draft:
-        return next_of_cancelling(updated, around)
-    if state.asked is Asked.CONFIRMATION and find_yes_or_no(heard.text) and not wants_out(heard.text):
-        return _cancel(state)
-    if wants_out(heard.text) or find_yes_or_no(heard.text) is False:
-        return state, (Said("dropped"),)
-    return None
-
-
-# --- timers and sums --------------------------------------------------------------------------------------
-
-
-def set_timer(state: State, heard: Heard, around: Surroundings) -> Step:
-    """Set a timer, or ask how long it should run."""
-    seconds = find_duration_s(heard.text, asked=state.asked is Asked.DURATION) or _until(
-        heard.text, around.now
-    )
-    if seconds is None:
-        return state, (Said("how_long"),)
-    if seconds > _LONGEST_TIMER_S:
-        return state, (Said("timer_refused", {"error": "a timer can run for a day at most"}),)
-    label = _LABEL.search(heard.text) or _LABEL_AFTER.search(heard.text)
-    done = replace(state, task=Task.NONE, asked=Asked.NOTHING) if state.task is Task.TIMER else state
-    return done, Call("set_timer", {"seconds": seconds, "label": label["label"][:80] if label else ""})
-
-
-def _until(text: str, now: datetime) -> int | None:
+def _seconds_until(text: str, now: datetime) -> int | None:
     """Seconds to the next time that a clock shows what was said."""
-    clock = find_time(text)
-    if clock is None:
-        return None
-    hours = (0,) if clock.certain else (0, 12)
-    today = [
-        now.replace(hour=(clock.at.hour + more) % 24, minute=clock.at.minute, second=0) for more in hours
-    ]
+    today = [now.replace(hour=at.hour, minute=at.minute, second=0) for at in find_times(text)]
     ahead = [moment if moment > now else moment + timedelta(days=1) for moment in today]
-    return round((min(ahead) - now).total_seconds())
-
-
-def _timer(state: State, heard: Heard, around: Surroundings) -> Step | None:
-    if wants_out(heard.text) or find_yes_or_no(heard.text) is False:
-        return state, (Said("dropped"),)
-    is_about_it = find_duration_s(heard.text, asked=True) or _until(heard.text, around.now)
-    return set_timer(state, heard, around) if is_about_it else None
-
-
-def calculate(state: State, heard: Heard, _: Surroundings) -> Step:
-    """Work out a sum, or ask which."""
-    expression = find_sum(heard.text)
-    if expression is None:
-        return state, (Said("which_sum"),)
-    done = replace(state, task=Task.NONE, asked=Asked.NOTHING) if state.task is Task.SUM else state
-    return done, Call("calculate", {"expression": expression})
-
-
-def _sum(state: State, heard: Heard, around: Surroundings) -> Step | None:
-    if wants_out(heard.text) or find_yes_or_no(heard.text) is False:
-        return state, (Said("dropped"),)
-    return calculate(state, heard, around) if find_sum(heard.text) else None
-
-
-_TASKS: Mapping[Task, Callable[[State, Heard, Surroundings], Step | None]] = {
-    Task.NONE: lambda state, heard, around: None,
-    Task.BOOKING: _booking,
-    Task.CANCELLING: _cancelling,
-    Task.TIMER: _timer,
-    Task.SUM: _sum,
-}
+    return round((min(ahead) - now).total_seconds()) if ahead else None

@@ -17,9 +17,10 @@ import pytest
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.client_tools import client_tool
-from stages.demo.agent import DemoAgent, Script, kept_vectors
+from stages.demo.agent import DemoAgent, DemoSettings, kept_vectors
 from stages.demo.booking import TableBook
 from stages.demo.minilm import Floats, SentenceEmbedder
+from stages.demo.script import EXAMPLES as SCRIPT_EXAMPLES
 from stages.demo.skills import build_skills
 from stages.ports import NOTHING_SAID, Expects, Finished, ModelEvent, TextDelta
 from stages.runtime.models import model_dir
@@ -27,7 +28,6 @@ from stages.testing.contracts import check_language_model
 from stages.text.plain import plain
 
 PHRASES = tomllib.loads((Path(__file__).parents[2] / "data" / "agent_phrases.toml").read_text())
-SCRIPT = Script.read()
 TUESDAY = datetime.fromisoformat("2026-11-24 10:00+01:00")
 
 
@@ -46,7 +46,7 @@ def text_of(events: Sequence[ModelEvent]) -> str:
 
 # --- with made-up sentence vectors ------------------------------------------------------------------------
 
-EXAMPLES = [plain(text) for _, text in SCRIPT.examples]
+EXAMPLES = [plain(text) for _, text in SCRIPT_EXAMPLES]
 VECTORS = np.eye(len(EXAMPLES), dtype=np.float32)
 
 
@@ -63,7 +63,8 @@ async def scripted(calls: list[Sequence[str]] | None = None) -> AsyncIterator[De
             calls.append(texts)
         return embed_known(texts)
 
-    agent = DemoAgent(SCRIPT, embed, VECTORS, lambda: TUESDAY)
+    agent = DemoAgent(embed, VECTORS)
+    agent.now = lambda: TUESDAY
     try:
         yield agent
     finally:
@@ -224,7 +225,8 @@ async def test_sessions_do_not_mix() -> None:
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[DemoAgent]:
-    agent = DemoAgent.load(model_dir("minilm-l6-v2"), now=lambda: TUESDAY)
+    agent = DemoAgent.from_settings(DemoSettings())
+    agent.now = lambda: TUESDAY
     yield agent
     agent.close()
 
@@ -304,8 +306,8 @@ async def test_a_table_is_booked_in_a_conversation(agent: DemoAgent) -> None:
             history.append(Message(role="assistant", content=said[-1]))
         cancelled = await skills.execute(ToolCall("1", "cancel_booking", {"name": "Miller"}))
     assert "Miller" in said[-1]
-    (booking,) = json.loads(cancelled.text)["bookings"]
-    assert (booking["date"], booking["time"], booking["people"]) == ("2026-11-25", "19:30", 2)
+    booking = json.loads(cancelled.text)
+    assert (booking["when"], booking["people"]) == ("tomorrow at 7:30 pm", 2)
 
 
 @pytest.mark.models

@@ -8,7 +8,7 @@ pytest.importorskip("hibari")
 
 from hibari.g2p import G2P
 
-from stages.demo.agent import SCRIPT
+from stages.demo.script import EXAMPLES, SAYS
 from stages.providers.hibari import dictionary
 from stages.providers.hibari.dictionary import pronunciation
 
@@ -31,7 +31,10 @@ def as_always() -> G2P:
 def test_words_sound_as_in_its_own_dictionaries(cache: Path, as_always: G2P) -> None:
     tabled = pronunciation(cache)
     assert not isinstance(tabled.lexicon.golds.d, dict)
-    texts = [line for line in SCRIPT.read_text(encoding="utf-8").splitlines() if line]
+    texts = [
+        *(text for _, text in EXAMPLES),
+        *(sentence for several in SAYS.values() for sentence in several),
+    ]
     texts += [
         "I read what they have read; NASA's record records O'Brien's façade.",
         "Zyxqua blorped, 'tis said.",

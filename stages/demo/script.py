@@ -1,0 +1,126 @@
+"""The script of `scripted.toml`, read once: what the agent hears in words, and what it says. Pure.
+
+The agent keeps no state, so all it knows of its own last words is the text in the conversation. That text may be cut
+short, because the history holds what was heard; the beginning of a sentence is recognised, too.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages.ports import Expects
+
+SCRIPT: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("scripted.toml").read_text("utf-8"))
+STRANGER = "stranger"
+"""The label of examples that are of no intent."""
+
+EXAMPLES = tuple(
+    (intent, text)
+    for intent, texts in {**SCRIPT["intents"], STRANGER: SCRIPT["strangers"]["examples"]}.items()
+    for text in texts
+)
+SAYS: Mapping[str, Sequence[str]] = SCRIPT["says"]
+QUESTIONS: Mapping[str, Mapping[str, Any]] = SCRIPT["questions"]
+PATTERNS = {name: re.compile(pattern) for name, pattern in SCRIPT["patterns"].items()}
+_READINGS, _REWRITES = (
+    {
+        name: [(re.compile(pattern), written) for pattern, written in rows]
+        for name, rows in SCRIPT[table].items()
+    }
+    for table in ("readings", "rewrites")
+)
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_START = re.compile(r"^\s*|(?<=[.?!;])\s+")
+_ENOUGH_CHARS = 6
+"""Shorter beginnings are taken for nothing."""
+
+
+def is_about(pattern: str, text: str) -> bool:
+    """Whether one of the script's patterns is in a `plain` text."""
+    return PATTERNS[pattern].search(text) is not None
+
+
+def read(kind: str, text: str) -> str | None:
+    """The first of a kind's readings that is in a `plain` text, as the script writes it."""
+    found = ((pattern.search(text), written) for pattern, written in _READINGS[kind])
+    return next((match.expand(written) for match, written in found if match), None)
+
+
+def rewritten(kind: str, text: str) -> str:
+    """A `plain` text with all that a kind's rewrites say put otherwise."""
+    for pattern, written in _REWRITES[kind]:
+        text = pattern.sub(written, text)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One sentence of the agent's: the occasion, and what was filled in."""
+
+    occasion: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def asks_for(said: Said) -> Expects | None:
+    """What kind of answer is due after this sentence; None where it is not one of the script's questions."""
+    question = QUESTIONS.get(said.occasion)
+    return None if question is None else Expects(SCRIPT["expects"].get(question.get("asks"), "free"))
+
+
+def worded(said: Said, turn: int) -> str:
+    """The sentence for an occasion; which of several depends on the `turn` of the conversation."""
+    choices = SAYS[said.occasion]
+    return choices[turn % len(choices)].format_map(said.values)
+
+
+def wished(result: str) -> Said | None:
+    """The sentence that a tool's result names in `say`; None where none is named, or what fills it is not there."""
+    try:
+        values = {str(place): str(value) for place, value in json.loads(result).items()}
+    except (ValueError, AttributeError):  # which is how failures are told
+        return None
+    sentences = SAYS.get(values.get("say", ""), ())
+    places = {place for sentence in sentences for place in _PLACE.findall(sentence)}
+    return Said(values["say"], values) if sentences and places <= values.keys() else None
+
+
+def recognised(text: str) -> Said | None:
+    """The last of the script's questions in `text`, whole or begun; a beginning that several have is of none."""
+    found = [
+        (match.end(), -match.start(), Said(occasion, match.groupdict()))
+        for occasion, pattern, _ in _KNOWN
+        for match in pattern.finditer(text)
+    ]
+    end, _, said = max(found, key=lambda entry: entry[:2], default=(0, 0, None))
+    for start in _START.finditer(text, end):
+        tail = text[start.end() :]
+        begun = {occasion for occasion, _, beginning in _KNOWN if _is_begun(beginning, tail)}
+        if begun:
+            return Said(begun.pop()) if len(begun) == 1 else said
+    return said
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    parts = _PLACE.split(sentence)  # literal, place, literal, …
+    return re.compile(
+        "".join(f"(?P<{part}>.+?)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    )
+
+
+def _is_begun(beginning: str, tail: str) -> bool:
+    """Whether `tail` begins with a sentence's fixed beginning, or is a part of it that tells."""
+    enough = min(len(tail), len(beginning)) >= _ENOUGH_CHARS
+    return enough and (beginning.startswith(tail) or tail.startswith(beginning))
+
+
+_KNOWN = [
+    (occasion, _pattern(sentence), _PLACE.split(sentence)[0].strip())
+    for occasion in QUESTIONS
+    for sentence in SAYS[occasion]
+]
+"""Of each sentence of a question the occasion, what matches it, and the part before the first place."""
