@@ -332,8 +332,8 @@ Remind = Callable[[float, str], Callable[[], None]]
 class HasTools(Protocol):
     """A language model that brings tools of its own; with others, an agent has those that were named for it.
 
-    In `confirmed_tools`, if it has that, are the names of those that run only when the person has said yes, unless the
-    operator names others.
+    Their names are in `session_tool_names`, if it has that, so that a configuration is checked before it is loaded,
+    and in `confirmed_tools` of those that run only when the person has said yes, unless the operator names others.
     """
 
     def session_tools(self, remind: Remind, owner: str) -> ToolRegistry:

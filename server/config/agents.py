@@ -1,7 +1,7 @@
 """What an operator composes: agents, the routes that lead to them, their tools. Written in a file or in Python."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -115,12 +115,13 @@ class Crew:
         return next((route.agent for route in self.routes if route.default), self.agents[0].name)
 
 
-def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
-    """The agents with all that they name, and every fault: a line each. Imports what is named, and nothing else."""
+def assemble(composition: Composition, of_model: Collection[str] = ()) -> tuple[Crew, tuple[str, ...]]:
+    """The agents with all that they name, and every fault: a line each. Imports what is named, and nothing else.
+    `of_model` are the names of tools that the language model brings itself."""
     agents = composition.agents or (Agent(),)
     faults = list(_route_faults(agents, composition.routes))
     tools = dict[str, Tool]()
-    _collect(composition.tools, "tools.functions", tools, faults)
+    _collect(composition.tools, "tools.functions", tools, faults, of_model)
     faults += server_faults(composition.servers)
     all_of = {server.name: f"{prefix_of(server.name)}*" for server in composition.servers}
     general = frozenset((*tools, *all_of.values()))
@@ -128,7 +129,7 @@ def assemble(composition: Composition) -> tuple[Crew, tuple[str, ...]]:
     for agent in agents:
         wanted = agent.tools or ()
         own = [one for one in wanted if not (isinstance(one, str) and one in all_of)]
-        mine = _collect(own, f"agents.{agent.name}.tools", tools, faults)
+        mine = _collect(own, f"agents.{agent.name}.tools", tools, faults, of_model)
         mine |= {all_of[one] for one in wanted if isinstance(one, str) and one in all_of}
         named[agent.name] = general if agent.tools is None else mine
     if set(map(frozenset, named.values())) == {frozenset((*tools, *all_of.values()))}:
@@ -147,7 +148,9 @@ def without_faults(crew: Crew) -> Crew:
     return Crew(tuple(agents.values()), routes, hook=crew.hook)
 
 
-def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str]) -> frozenset[str]:
+def _collect(
+    wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str], of_model: Collection[str]
+) -> frozenset[str]:
     """Add the tools that are wanted; their names."""
     names = set[str]()
     for one in wanted:
@@ -163,6 +166,10 @@ def _collect(wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: 
             there = tools.get(made.name)
             if there is not None and there.function is not made.function:
                 faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
+            if made.name in of_model and there is None:
+                faults.append(
+                    f"{place}: the language model brings a tool {made.name!r} itself; give yours another name"
+                )
             tools.setdefault(made.name, made)
             names.add(made.name)
     return frozenset(names)

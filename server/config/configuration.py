@@ -97,7 +97,8 @@ def load_configuration(
     choice = choose(known, content.providers, objects, env_file)
     choice = replace(choice, providers={**choice.providers, **classes})
     found += [_placed(line, content) for line in choice.faults]
-    crew, wrong_parts = assemble(parts.above(content.composition))
+    of_model = _tools_of(choice.providers.get("llm") or choice.given.get("llm"))
+    crew, wrong_parts = assemble(parts.above(content.composition), of_model or ())
     found += wrong_parts
     if crew.hook is not None:
         from server.config.pipeline import pipeline_faults  # with all stages; without a hook they come later
@@ -105,29 +106,31 @@ def load_configuration(
         found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
     if not wrong_parts:
-        found += _unconfirmed(
-            known, crew, [*choice.providers.values(), *choice.given.values(), *models.values()]
-        )
+        found += _unconfirmed(known, crew, of_model)
     if settings is None or found:
         raise unusable(dict.fromkeys(found))
     return Configuration(settings, choice, crew, models, content, overrides)
 
 
-def _unconfirmed(settings: Settings, crew: Crew, models: Sequence[Any]) -> Iterator[str]:
+def _tools_of(model: Any) -> Sequence[str] | None:
+    """The names of the tools that a language model brings itself; None if they are known only when a session begins."""
+    if model is None:
+        return None  # there is a fault in it
+    made_by = model.provider.made_by if isinstance(model, Configured) else model
+    return getattr(made_by, "session_tool_names", None) if hasattr(made_by, "session_tools") else ()
+
+
+def _unconfirmed(settings: Settings, crew: Crew, of_model: Sequence[str] | None) -> Iterator[str]:
     """Tools that are to be confirmed, and are not there: a misspelt one would run at once."""
-    if settings.mcp_servers or any(hasattr(_made_by(one), "session_tools") for one in models):
+    if settings.mcp_servers or of_model is None:
         return  # these bring tools that are known when a session begins
     prefixes = tuple(prefix_of(server.name) for server in crew.servers)
-    names = [tool.name for tool in crew.tools]
+    names = [*(tool.name for tool in crew.tools), *of_model]
     for name in settings.confirmed_tools or ():
         if name not in names and not name.startswith(prefixes):
             near = difflib.get_close_matches(name, names, n=1)
             there = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
             yield f"tools.confirmed: there is no tool {name!r}; {there}"
-
-
-def _made_by(one: Any) -> Any:
-    return one.provider.made_by if isinstance(one, Configured) else one
 
 
 def _sorted(

@@ -90,13 +90,31 @@ def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Tables:
     wrong = set[str]()
     for fault in found:
         table, *path = fault["loc"]
-        if fault["type"] == "extra_forbidden" and table in kept and path:
-            _remove(kept[table], path[:1] if (table, path[0]) == ("guard", "rules") else path)
+        if table == "guard" and path:
+            _remove_of_guard(kept[table], path)
+        elif fault["type"] == "extra_forbidden" and table in kept and path:
+            _remove(kept[table], path)
         else:
             wrong.add(table)
     if wrong & {"agents", "routes"}:  # one makes no sense without the other
         wrong |= {"agents", "routes"}
     return Tables.model_validate({table: content for table, content in kept.items() if table not in wrong})
+
+
+def _remove_of_guard(guard: dict[str, Any], path: Sequence[Any]) -> None:
+    """Take away the key at a path; of a rule that key alone. What the rule lacks then, no line has to say besides."""
+    if path[0] != "rules" or len(path) < 3 or "rules" not in guard:
+        guard.pop(path[0], None)
+        return
+    number, key = path[1:3]
+    rule = guard["rules"][number]
+    rule.pop(key, None)
+    rule.setdefault("name", str(number))
+    if key not in GuardRule.model_fields or key in (
+        "words",
+        "patterns",
+    ):  # another key may be meant for these
+        rule.setdefault("words", ("any",))
 
 
 def _remove(table: Any, path: Sequence[Any]) -> None:

@@ -27,7 +27,7 @@ from stages.demo.dialogue import Dialogue, intent_by_rule
 from stages.demo.intents import IntentClassifier
 from stages.demo.minilm import Floats, SentenceEmbedder
 from stages.demo.script import EXAMPLES, PATTERNS, SCRIPT, asks_for, recognised, wished, worded
-from stages.demo.skills import build_skills
+from stages.demo.skills import EFFECTS, build_skills
 from stages.demo.tasks import Call
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
@@ -64,6 +64,7 @@ class DemoAgent:
     title = "a scripted agent, not a language model (embedded)"
     capabilities = ports.ModelCapabilities(languages=("en",))
     Settings = DemoSettings
+    session_tool_names = tuple(EFFECTS)
     confirmed_tools = frozenset({"book_table", "cancel_booking"})
 
     def __init__(

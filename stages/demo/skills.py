@@ -160,13 +160,13 @@ def _start(day: date, at: time) -> datetime:
     return datetime.combine(day, at.replace(second=0, microsecond=0, tzinfo=None))
 
 
-_EFFECTS: Mapping[str, Effect] = {
+EFFECTS: Mapping[str, Effect] = {
     "clock": "none", "calculate": "none", "set_timer": "idempotent", "list_timers": "none",
     "cancel_timers": "idempotent", "opening_hours": "none", "check_table": "none", "book_table": "irreversible",
     "cancel_booking": "irreversible",
 }  # fmt: skip
 _DECLARED = [
-    Tool.of(getattr(_Skills.__new__(_Skills), name), effect=effect) for name, effect in _EFFECTS.items()
+    Tool.of(getattr(_Skills.__new__(_Skills), name), effect=effect) for name, effect in EFFECTS.items()
 ]
 """The skills, bound to nobody's session: to declare them takes some milliseconds and 70 KiB, too much for each."""
 

@@ -108,6 +108,24 @@ def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
     assert line in fault
 
 
+def test_a_wrong_value_in_a_rule_hides_nothing_else_of_the_guard() -> None:
+    told = faults(
+        CHEAP + "[guard]\nrefusal = 5\npatterns = ['(']\n"
+        "[[guard.rules]]\nname = 'a'\npolicy = 'wrn'\npatterns = ['(']\n"
+        "[[guard.rules]]\nwords = [3]\nrefusal = ''\n"
+        "[[guard.rules]]\nname = 'c'\npolicy = 'no'\n"
+        "[[guard.rules]]\nname = 'c'\npaterns = ['x']\n"
+    )
+    keys = [line.removeprefix("stageflow-voice.toml: ").partition(": ")[0] for line in told]
+    assert keys == [
+        "guard.refusal", "guard.rules.0.policy", "guard.rules.1.name", "guard.rules.1.words.0",
+        "guard.rules.1.refusal", "guard.rules.2.policy", "guard.rules.3.paterns", "guard.patterns", "guard.rules",
+        "guard.rules.a", "guard.rules.c",
+    ]  # fmt: skip
+    assert told[-1].endswith("has neither words nor patterns; add some"), "the one that has no misspelt key"
+    assert all(len(line.partition(": ")[2]) > 10 for line in told)
+
+
 def test_a_wrong_key_hides_no_other_fault_of_its_table() -> None:
     wrong = "[guard]\npolcy = 'x'\npatterns = ['[a']\n[[guard.rules]]\nname = 'a'\n"
     told = " ".join(faults(CHEAP + wrong + "[tools]\nconfirmd = 1\nfunctions = ['nowhere:book']\n"))
