@@ -1,13 +1,14 @@
 """Runs a provider on an event loop of its own, in a thread: it may block there, and only those who asked it wait.
 
 A class of somebody else's runs so, unless it says `apart = False` or has what cannot. Whatever it does after it was
-made, it does on that loop.
+made, it does on that loop; what it keeps open for a session is opened and closed there too.
 """
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,10 @@ from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
+from stages.providers.tied import is_tied
 from stages.runtime.plug_in_loops import Apart, path_of
+
+log = logging.getLogger(__name__)
 
 
 async def _closed(provider: Any) -> None:
@@ -27,12 +31,33 @@ async def _closed(provider: Any) -> None:
 class _Provider:
     """A provider on a loop of its own."""
 
-    def __init__(self, provider: Any) -> None:
-        self.capabilities = provider.capabilities
+    def __init__(self, provider: Any, loop: Apart | None = None, capabilities: Any = None) -> None:
+        """What is for one session is on the loop of the provider that gives it, and has its capabilities."""
+        self.capabilities = capabilities if loop else provider.capabilities
         self._inner = provider
         self.runs = provider
         """What it is that runs apart."""
-        self._apart = Apart(path_of(provider))
+        self._apart = loop or Apart(path_of(provider))
+        self._stays = False
+        """What it gives for a session cannot run apart, as has been seen."""
+        if loop is None and hasattr(provider, "session"):
+            self.session: Callable[[], AbstractAsyncContextManager[Any]] = self._session
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Any]:
+        """See `HasSessions.session`."""
+        if not self._stays:
+            async with self._apart.held(self._inner.session) as view:
+                if not is_tied(view):
+                    yield type(self)(view, self._apart, self.capabilities)
+                    return
+            self._stays = True
+            log.warning(
+                "%s runs on the event loop of all sessions: what it gives for one has more than `open` or `stream`",
+                path_of(self),
+            )
+        async with self._inner.session() as view:
+            yield view
 
     async def close(self) -> None:
         """Close the provider, and end the loop and its thread."""

@@ -7,7 +7,7 @@ from stages.runtime.plug_in_loops import runs_apart
 KINDS = ("stt", "llm", "tts")
 """Whose calls can be made from another loop. A detector of speech is asked for each frame, and answers at once."""
 TIES = ("session", "utterance", "open_turns", "turns", "session_tools")
-"""What gives something that lives on the loop of all sessions."""
+"""What gives something that lives on the loop of all sessions; `session` does beside neither `open` nor `stream`."""
 
 
 def goes_apart(kind: str, made_by: type, made: object) -> bool:
@@ -26,5 +26,15 @@ def apart_faults(kind: str, what: str, found: type) -> Iterator[str]:
         yield f"{what} says `apart`, which does not go with `{name}`: leave one of them out"
 
 
+def is_tied(view: object) -> bool:
+    """Whether what a provider gives for a session is more than calls that can be made from another loop."""
+    return bool(_ties(view)) or not _is_called(view)
+
+
 def _ties(found: object) -> Sequence[str]:
-    return [name for name in TIES if hasattr(found, name)]
+    return [name for name in TIES if hasattr(found, name) and not (name == "session" and _is_called(found))]
+
+
+def _is_called(found: object) -> bool:
+    """Such a provider's sessions are opened on its loop, and called as it is itself."""
+    return hasattr(found, "open") or hasattr(found, "stream")

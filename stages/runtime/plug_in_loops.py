@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import (
+    AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
@@ -71,15 +72,45 @@ class Line:
 
     async def of(self, made: Coroutine[Any, Any, T]) -> T:
         """What comes of a coroutine there. Cancel-safe: it is cancelled there too, and not waited for."""
-        self._begin()
+        with self._waiting():
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
+
+    @asynccontextmanager
+    async def held(self, enter: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncIterator[T]:
+        """What a context manager gives there, which one task there enters and leaves. Cancel-safe, as `of` is."""
+        ours, over = asyncio.get_running_loop(), asyncio.Event()
+        opened: asyncio.Future[T] = ours.create_future()
+
+        async def hold() -> None:
+            async with enter() as one:
+                ours.call_soon_threadsafe(_give, opened, one)
+                await over.wait()
+
+        with self._waiting():
+            there = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hold(), self._loop))
         try:
-            with self._told():
-                return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
+            with self._waiting():
+                await asyncio.wait((opened, there), return_when=asyncio.FIRST_COMPLETED)
+                if not opened.done():
+                    there.result()  # raises why it was not entered
+            yield opened.result()
         finally:
-            self.calls -= 1
+            self.soon(over.set)
+            with self._waiting():
+                await there
 
     def _begin(self) -> None:
         self.calls += 1
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Around what is waited for."""
+        self._begin()
+        try:
+            with self._told():
+                yield
+        finally:
+            self.calls -= 1
 
     async def stream(self, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
         """What an async generator gives there."""
@@ -184,6 +215,11 @@ class Apart(Line):
             log.warning("%s still holds its event loop, and is left behind", self.name)
         else:
             self._loop.close()
+
+
+def _give(to: asyncio.Future[T], one: T) -> None:
+    if not to.done():
+        to.set_result(one)
 
 
 @contextmanager

@@ -393,6 +393,15 @@ class Keeping(Model):
     def session(self) -> Any: ...
 
 
+class KeepingAlone:
+    """Gives nothing but what is for one session."""
+
+    interface = 1
+    capabilities = ModelCapabilities(tools=False)
+
+    def session(self) -> Any: ...
+
+
 class OfTurns(Model):
     def __init__(self) -> None:
         self.turns = None
@@ -400,7 +409,14 @@ class OfTurns(Model):
 
 @pytest.mark.parametrize(
     ("made_by", "is_apart"),
-    [(Model, True), (Here, False), (Keeping, False), (OfTurns, False), (EchoModel, False)],
+    [
+        (Model, True),
+        (Here, False),
+        (Keeping, True),
+        (KeepingAlone, False),
+        (OfTurns, False),
+        (EchoModel, False),
+    ],
 )
 async def test_a_provider_runs_apart_if_it_is_a_plug_ins_and_can(made_by: type, is_apart: bool) -> None:
     configured, _ = configure(provider_of("llm", made_by), {}, {})

@@ -1,11 +1,13 @@
 """A provider on an event loop of its own keeps its contract, and when it blocks, nobody waits but who asked it."""
 
+import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from stages.providers.apart import ModelApart, RecogniserApart, VoiceApart
 from stages.providers.configured import configure
 from stages.providers.registry import ProviderFault, provider_of
 from stages.testing import ModelContract, RecogniserContract, VoiceContract
+from stages.testing.contracts import check_language_model
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from stages.testing.session_contracts import check_sessions
 
 
 class TestModel(ModelContract):
@@ -111,11 +115,11 @@ async def test_it_gives_no_more_than_is_wanted_and_what_it_raises_comes_over() -
 
 
 def test_what_does_not_go_with_it_is_named() -> None:
-    class WithSession(Blocking):
-        def session(self) -> None: ...
+    class WithTurns(Blocking):
+        def turns(self) -> None: ...
 
-    with pytest.raises(ProviderFault, match="says `apart`, which does not go with `session`"):
-        provider_of("llm", WithSession)
+    with pytest.raises(ProviderFault, match="says `apart`, which does not go with `turns`"):
+        provider_of("llm", WithTurns)
 
 
 async def test_what_a_recogniser_raises_is_told_by_final() -> None:
@@ -133,3 +137,91 @@ async def test_what_a_recogniser_raises_is_told_by_final() -> None:
         await utterance.final()
     utterance.close()
     await provider.close()
+
+
+class Connected(EchoModel):
+    """Keeps something open for each session, and notes which task does that where; may block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[str, object, int]] = []
+        self.blocks, self.let_go = threading.Event(), threading.Event()
+        self.let_go.set()
+        self.more: dict[str, object] = {}
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[EchoModel]:
+        self._note("begins")
+        self.blocks.set()
+        assert self.let_go.wait(30)
+        view = EchoModel()
+        vars(view).update(self.more)
+        try:
+            yield view
+        finally:
+            self._note("ends")
+
+    def _note(self, what: str) -> None:
+        self.noted.append((what, asyncio.current_task(), threading.get_ident()))
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[Connected, ModelApart]]:
+    inner = Connected()
+    provider = ModelApart(inner)
+    try:
+        yield inner, provider
+    finally:
+        inner.let_go.set()
+        await provider.close()
+
+
+async def test_what_is_kept_for_a_session_is_opened_and_closed_there_by_one_task() -> None:
+    async with connected() as (inner, provider):
+        await check_sessions(provider, check_language_model)
+        ends: dict[object, set[str]] = {}
+        for what, task, thread in inner.noted:
+            ends.setdefault(task, set()).add(what)
+            assert thread != threading.get_ident()
+        assert list(ends.values()) == [{"begins", "ends"}] * 4
+
+
+async def test_who_blocks_while_a_session_is_opened_keeps_only_that_session_waiting() -> None:
+    async with connected() as (inner, provider):
+        inner.let_go.clear()
+
+        async def enter() -> None:
+            async with provider.session():
+                raise AssertionError
+
+        async with anyio.create_task_group() as sessions:
+            sessions.start_soon(enter)
+            await anyio.to_thread.run_sync(inner.blocks.wait, 30)
+            await anyio.lowlevel.checkpoint()  # our loop goes round
+            sessions.cancel_scope.cancel()
+        inner.let_go.set()
+
+
+async def test_what_cannot_be_opened_says_why() -> None:
+    async with connected() as (inner, provider):
+        inner.let_go = None  # type: ignore[assignment]
+        try:
+            with pytest.raises(AttributeError, match="wait"):
+                async with provider.session():
+                    raise AssertionError
+        finally:
+            inner.let_go = threading.Event()
+
+
+async def test_a_session_that_gives_more_stays_on_the_loop_of_all(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as (inner, provider):
+        inner.more = {"utterance": None}
+        for _ in range(2):
+            async with provider.session() as view:
+                assert view.utterance is None
+        here = [thread == threading.get_ident() for what, _, thread in inner.noted if what == "begins"]
+    assert here == [False, True, True]
+    (told,) = [
+        record.getMessage() for record in caplog.records if "runs on the event loop of all" in record.message
+    ]
+    assert told.startswith(f"{Connected.__module__}.Connected ")
