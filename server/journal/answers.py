@@ -51,25 +51,30 @@ class Answers:
         self._numbers[key], self._keys[number] = number, key
         self._late += ((number, arrival) for arrival in self._held.pop(key, ()))
 
-    def came(self, record: rec.Came) -> Iterator[tuple[int, Arrival]]:
+    def came(self, record: rec.Came) -> tuple[int, Arrival] | None:
         """What is to be let in for what came then, if the session has asked for it by now."""
         key = self._then[record.number]
         self._to_come[key] -= 1
         arrival = Arrival(record.kind, record.value)
-        for name, error in self._faults.items():
-            if key[0].startswith(name):
-                if error is None:
-                    return
-                arrival = Arrival(Kind.ERROR, error)
-        if key in self._numbers:
-            yield self._numbers[key], arrival
-        else:
+        if self._faults:
+            for name, error in self._faults.items():
+                if key[0].startswith(name):
+                    if error is None:
+                        return None
+                    arrival = Arrival(Kind.ERROR, error)
+        number = self._numbers.get(key)
+        if number is None:
             self._held[key].append(arrival)
+            return None
+        return number, arrival
 
-    def late(self) -> Iterator[tuple[int, Arrival]]:
+    def late(self) -> tuple[tuple[int, Arrival], ...]:
         """What was there before the session asked for it."""
-        while self._late:
-            yield self._late.popleft()
+        if not self._late:
+            return ()
+        late = tuple(self._late)
+        self._late.clear()
+        return late
 
     def started(self, number: int) -> None:
         """The session waits for something to be done."""

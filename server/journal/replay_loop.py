@@ -71,7 +71,7 @@ class ReplayLoop(FollowedLoop):
             self._replayed.deliver(self.turn, now)
         scheduled, ready = self._scheduled, self._ready
         due = now + math.ulp(now)
-        while scheduled and (scheduled[0]._cancelled or scheduled[0].when() < due):  # noqa: SLF001
+        while scheduled and (scheduled[0]._when < due or scheduled[0]._cancelled):  # noqa: SLF001
             timer = heappop(scheduled)
             timer._scheduled = False  # noqa: SLF001
             if timer.cancelled():

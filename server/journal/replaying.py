@@ -68,7 +68,7 @@ class Recalled:
         while (record := self._next) is not None and record.turn <= self._turn:
             self._next = next(self._came, None)
             if isinstance(record, rec.Came):
-                for came in self._answers.came(record):
+                if (came := self._answers.came(record)) is not None:
                     door.arrive(*came)
             else:
                 door.do(partial(door.deeds[record.name], *record.arguments))
