@@ -170,9 +170,10 @@ def _card(title: str, body: str) -> str:
 
 
 def _canaries(report: CanaryReport) -> str:
-    rows = [
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in canary_lines(report)
-    ]
+    rows = []
+    for line in canary_lines(report):
+        cells = "".join(f'<td class="value">{escape(cell)}</td>' for cell in line)
+        rows.append(f"<tr>{cells}</tr>")
     return _table(("", "alone", "beside the load"), rows)
 
 

@@ -88,7 +88,7 @@ def test_what_a_load_does_to_its_canaries_is_told_in_every_report() -> None:
     line = "v2v p50, p95: 509, 518 (n=20) alone, 804, – (n=10) beside the load"
     assert f"canaries: {line}" in table(whole)
     assert "| v2v p50, p95 | 509, 518 (n=20) | 804, – (n=10) |" in markdown(whole)
-    assert "<td>804, – (n=10)</td>" in html(whole)
+    assert '<td class="value">804, – (n=10)</td>' in html(whole)
     assert Report.model_validate_json(whole.model_dump_json()) == whole
 
 
