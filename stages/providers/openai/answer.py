@@ -55,12 +55,12 @@ class Answer:
 
     def push(self, chunk: object) -> Iterator[ModelEvent]:
         """What a chunk brings. Raises ProviderError where it says that the server failed."""
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             return
         self._take_usage(chunk)
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, Mapping) or choice.get("index") not in (0, None):
+        if not isinstance(choice, dict) or choice.get("index") not in (0, None):
             return
         if choice.get("finish_reason") == "error":
             raise ProviderError("the answer broke off: the server finished it with an error")
@@ -79,8 +79,8 @@ class Answer:
     def _take_usage(self, chunk: Mapping[str, Any]) -> None:
         """What it has cost, as far as it is known."""
         beside = chunk.get("x_groq")
-        usage = chunk.get("usage") or (beside.get("usage") if isinstance(beside, Mapping) else None)
-        if isinstance(usage, Mapping):
+        usage = chunk.get("usage") or (beside.get("usage") if isinstance(beside, dict) else None)
+        if isinstance(usage, dict):
             self._usage = Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
     def _delta(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,11 +88,11 @@ class Answer:
         delta = choice.get("delta")
         if isinstance(delta, str):
             delta = {"content": delta}
-        if isinstance(delta, Mapping) and delta:
+        if isinstance(delta, dict) and delta:
             self._has_pieces = self._has_pieces or bool(delta.get("content") or delta.get("tool_calls"))
             return delta
         message = choice.get("message")
-        return message if isinstance(message, Mapping) and not self._has_pieces else {}
+        return message if isinstance(message, dict) and not self._has_pieces else {}
 
     def end(self, *, is_complete: bool) -> Iterator[ModelEvent]:
         """What is left once the server has sent everything. `is_complete` tells that its end was no accident.

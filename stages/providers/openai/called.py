@@ -43,7 +43,7 @@ class Calls:
         some = [*found] if isinstance(found, list) else [found]
         if old := delta.get("function_call"):
             some.append({"function": old})
-        pieces = [piece for piece in some if isinstance(piece, Mapping)]
+        pieces = [piece for piece in some if isinstance(piece, dict)]
         for piece in pieces:
             self._push(piece)
         return len(pieces)
@@ -75,7 +75,7 @@ class Calls:
 
     def _push(self, piece: Mapping[str, Any]) -> None:
         function = piece.get("function")
-        function = function if isinstance(function, Mapping) else piece
+        function = function if isinstance(function, dict) else piece
         index, call_id = _index(piece.get("index")), text_of(piece.get("id")) or None
         name = self._offered(text_of(function.get("name")))
         arguments = function.get("arguments")

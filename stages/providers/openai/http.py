@@ -226,7 +226,7 @@ class Server:
 
     def fault_in(self, chunk: object) -> ProviderError | None:
         """The error that a piece of a stream is, if it is one."""
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             return None
         said = chunk.get("error") or (chunk if chunk.get("object") == "error" else None)
         if said is None and "detail" in chunk and "choices" not in chunk:
