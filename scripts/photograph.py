@@ -268,7 +268,7 @@ def album(folder: Path) -> Iterator[str]:
 
 
 async def photograph_all(cameras: Sequence[Camera], port: int, left: deque[str], folder: Path) -> None:
-    """What is left of the states, one after the other. Raises PageError: headless Firefox stops answering at times."""
+    """What is left of the states, one after the other. Raises PageError."""
     while left:
         for family in FAMILIES:
             for camera in cameras:
@@ -279,17 +279,17 @@ async def photograph_all(cameras: Sequence[Camera], port: int, left: deque[str],
 async def main(folder: Path, names: Sequence[str], *, by_firefox: bool) -> None:
     await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
     script = await anyio.Path(SOCKET).read_text()
-    left, failed = deque(names or STATES), ""
+    left, failed = deque(names or STATES), list[str]()
     async with live_server(crew=CREW) as server:
         while left:
             try:
                 async with firefoxes(script) if by_firefox else chromium(folder, script) as cameras:
                     await photograph_all(cameras, server.port, left, folder)
             except PageError as error:
-                if left[0] == failed:
+                if failed.count(left[0]) == 3:
                     raise
-                failed = left[0]
-                print(f"{error}: {failed} once more, in a new browser", flush=True)
+                failed.append(left[0])
+                print(f"{error}: {left[0]} once more, in a new browser", flush=True)
     await anyio.Path(folder, "index.html").write_text("\n".join(album(folder)))
     print(folder / "index.html")
 

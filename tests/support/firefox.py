@@ -21,7 +21,8 @@ from tests.support.browser import START_S, PageError, Tab, running
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 CALL_S = 60
-"""For one call; a browser that draws for longer does not come back."""
+"""For one call. On a busy machine the page and its sound sometimes wait for each other for ever, on the loudspeaker that
+the browser only pretends to have."""
 
 _PREFERENCES = {
     "media.navigator.streams.fake": True,  # a microphone that hears a tone
