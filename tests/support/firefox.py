@@ -21,8 +21,13 @@ from tests.support.browser import START_S, PageError, Tab, running
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 CALL_S = 60
-"""For one call. On a busy machine the page and its sound sometimes wait for each other for ever, on the loudspeaker that
-the browser only pretends to have."""
+"""For one call; a browser that draws for longer does not come back."""
+
+
+class BrowserHangsError(PageError):
+    """It answers nothing any more. On a busy machine its threads for the page and for the sound sometimes wait for each
+    other for ever, at the loudspeaker that it only pretends to have; a new browser may do."""
+
 
 _PREFERENCES = {
     "media.navigator.streams.fake": True,  # a microphone that hears a tone
@@ -48,7 +53,7 @@ class FirefoxPage(Tab):
         self.context = ""
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of BiDi. Raises PageError where the browser says no, or nothing."""
+        """Call a method of BiDi. Raises PageError where the browser says no; BrowserHangsError: nothing."""
         number = next(self._ids)
         with anyio.move_on_after(CALL_S):
             await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
@@ -59,7 +64,7 @@ class FirefoxPage(Tab):
                         raise PageError(f"{method}: {answer['message']}")
                     return dict(answer["result"])
                 self._note(answer)
-        raise PageError(f"{method}: no answer within {CALL_S} s")
+        raise BrowserHangsError(f"{method}: no answer within {CALL_S} s")
 
     async def evaluate(self, expression: str) -> Any:
         """What an expression comes to, awaited if it is a promise; as if the person had just clicked."""

@@ -106,6 +106,12 @@ async def test_the_buttons_stay_where_they_are_whatever_they_are_called(silence:
         assert await page.evaluate(places) == before
         left, middle, right = before
         assert right - middle == pytest.approx(middle - left, abs=1)
+        forced = [{"name": "forced-colors", "value": "active"}]
+        await page.call("Emulation.setEmulatedMedia", features=forced)
+        colours = "(({{ color, borderColor }}) => [color, borderColor])(getComputedStyle(document.querySelector({!r})))"
+        expected = await page.evaluate(colours.format("#send"))
+        for id in ("mic", "end"):
+            assert await page.evaluate(colours.format(f"#{id} .cap")) == expected, id
 
 
 async def test_a_voice_is_heard_before_it_is_chosen(silence: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.firefox import FIREFOX, firefox
+from tests.support.firefox import FIREFOX, BrowserHangsError, FirefoxPage, firefox
 from tests.support.live_server import LONG, live_server
 from tests.web.talking import EAR, WORDS, begin, check_words
 
@@ -15,14 +15,23 @@ pytestmark = [
 
 
 async def test_a_conversation() -> None:
-    async with live_server(vad="webrtc") as server, firefox(script=EAR + WORDS) as page:
-        await begin(page, server.port)
-        await page.wait_for(
-            "document.getElementById('talk').dataset.state === 'hearing'"
-        )  # the microphone's tone
-        await page.click("#mic")
-        await check_words(page, LONG)
-        assert await page.evaluate(
-            "heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)"
-        )
-        assert page.complaints == []
+    async with live_server(vad="webrtc") as server:
+        for is_last in (False, False, True):
+            try:
+                async with firefox(script=EAR + WORDS) as page:
+                    await converse(page, server.port)
+                return
+            except BrowserHangsError:
+                if is_last:
+                    raise
+
+
+async def converse(page: FirefoxPage, port: int) -> None:
+    await begin(page, port)
+    await page.wait_for(
+        "document.getElementById('talk').dataset.state === 'hearing'"
+    )  # the microphone's tone
+    await page.click("#mic")
+    await check_words(page, LONG)
+    assert await page.evaluate("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+    assert page.complaints == []
