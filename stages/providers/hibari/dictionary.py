@@ -29,9 +29,11 @@ def pronunciation(cache: Path, *, british: bool = False) -> Any:
     variety = "gb" if british else "us"
     lexica = tuple(f"lexicon_{variety}_{part}.json.gz" for part in ("gold", "silver"))
     try:
-        return _Tabled(_table(cache, lexica), british=british)
+        made = _Tabled(_table(cache, lexica), british=british)
     except (OSError, ValueError):
-        return G2P(british=british)
+        made = G2P(british=british)
+    _ = made.oov  # what reads unknown words is loaded now, and not by the first who says one
+    return made
 
 
 class _Tabled(G2P):  # type: ignore[misc]  # hibari has no types

@@ -54,6 +54,12 @@ def test_a_second_start_reads_no_dictionary(cache: Path, monkeypatch: pytest.Mon
     assert read == ["tokenizer_exceptions.json"]
 
 
+def test_what_reads_unknown_words_is_there_before_the_first(cache: Path) -> None:
+    tabled = pronunciation(cache)
+    assert tabled._oov is not None  # noqa: SLF001
+    assert tabled("Zyxqua.") == "zˈɪkskwə."
+
+
 def test_a_broken_table_is_made_again(cache: Path, as_always: G2P) -> None:
     (table,) = cache.iterdir()
     whole = table.read_bytes()
