@@ -13,7 +13,7 @@ from stages.text.plain import MONTHS
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UNIT_S = {"second": 1, "minute": 60, "hour": 3600}
-_SPAN = re.compile(r"\b(\d+(?:\.\d+)?) (second|minute|hour)\b")
+_SPAN = re.compile(r"\b(\d{1,9}(?:\.\d+)?) (second|minute|hour)\b")
 _TERM = r"(?:[-(] )*\d+(?:\.\d+)?(?: [%)])*"
 _SUM = re.compile(rf"{_TERM}(?: (?:[-+*/^]|of) {_TERM})+")
 
@@ -51,7 +51,7 @@ def find_date(text: str, today: date) -> date | None:
             next_week = following and today.weekday() + ahead < 7  # "next friday", said on a monday
             return today + timedelta(days=ahead + 7 if next_week else ahead)
         case "on", year, month, day:
-            first = today if year == "any" else date(max(int(year), 1), 1, 1)
+            first = today if year == "any" else date(int(year), 1, 1)
             year_long = (first + timedelta(days=ahead) for ahead in range(366))
             return next((each for each in year_long if _is_day(each, month, int(day))), None)
         case _:

@@ -39,6 +39,7 @@ MONDAY = date(2026, 11, 23)
         ("at seven", None),
         ("this minute", None),
         ("0 minutes", None),
+        ("9" * 400 + " minutes", None),
     ],
 )
 def test_durations(text: str, seconds: int | None) -> None:
@@ -50,6 +51,7 @@ def test_a_bare_number_is_minutes_only_when_asked_for() -> None:
     assert find_duration_s(plain("ten"), asked=True) == 600
     assert find_duration_s(plain("ten seconds"), asked=True) == 10
     assert find_duration_s(plain("dunno"), asked=True) is None
+    assert find_duration_s("9" * 400, asked=True) is None
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,9 @@ def test_a_bare_number_is_an_hour_only_when_asked_for() -> None:
         ("2026-12-24", date(2026, 12, 24)),
         ("2026-05-02", date(2026, 5, 2)),
         ("2031-05-02", date(2031, 5, 2)),
+        ("2028-12-31", date(2028, 12, 31)),
+        ("9999-02-31", None),
+        ("0000-01-01", None),
         ("february 30", None),
         ("a table for four", None),
         ("at seven", None),
