@@ -82,6 +82,42 @@ def decode(
     return Hypothesis(tuple(tokens), total / max(limit, 1), is_ended=False)
 
 
+def openings(
+    decoder: Decoder,
+    limit: int,
+    count: int,
+    within: float,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> list[Hypothesis] | None:
+    """What follows each of the `count` most probable first tokens, taken greedily; None if told not to go on.
+
+    For a word or two: where the first token decides what is said, these are the readings to choose from. Left out are
+    those whose log probability as a whole is by more than `within` less than that of the most probable before it; most
+    of them are given up at their first token.
+    """
+    first = decoder.begin([START])[-1]
+    found = []
+    best = -np.inf
+    for token in map(int, np.argsort(-first)[:count]):
+        tokens, total, is_ended = [token], _log_probability(first, token), token == END
+        if is_ended:
+            continue
+        decoder.keep(1)
+        while not is_ended and len(tokens) < limit and total >= best - within:
+            if not keep_going():
+                return None
+            logits = decoder.step(tokens[-1])
+            following = int(logits.argmax())
+            total += _log_probability(logits, following)
+            is_ended = following == END
+            if not is_ended:
+                tokens.append(following)
+        if total >= best - within:
+            found.append(Hypothesis(tuple(tokens), total / (len(tokens) + is_ended), is_ended))
+            best = max(best, total)
+    return found
+
+
 def loop_period(tokens: Sequence[int]) -> int:
     """The length of what comes again and again at the end; 0 if nothing does."""
     for period in range(1, _LONGEST_PERIOD + 1):

@@ -1,11 +1,13 @@
 """Which readings of Moonshine's are doubtful, and which of several to believe. Pure."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.providers.moonshine.decode import Hypothesis
+from stages.providers.moonshine.short_answers import is_short_answer
 from stages.providers.whisper.text import Reading, bare, says_one_thing
 
 DOUBTFUL = -0.7
@@ -16,6 +18,13 @@ UNSURE = -0.25
 _WORD_S = 1.0
 """No more voice than this is a word or two."""
 
+SHORT_ANSWER = 3.0
+"""How much likelier, as log probability, a common short answer is than another word that stands by itself."""
+
+_LEAST_WHOLE = -2.5
+"""Log probability of a word as a whole from which on it is believed although nothing is likelier. Of single letters of
+three speakers a third is likeliest nothing, and most of what is second is right."""
+
 _LETTERS_PER_S = 3.0
 """Fewer for each second of voice: something is missing. Chosen, not measured."""
 _VOICE_S = 0.2
@@ -24,6 +33,8 @@ _MOST_LETTERS_PER_S = 15.0
 """More for each second of voice were not said. Chosen, not measured."""
 _DIGIT_LETTERS = 4
 """What a digit counts: "seven" has five, "two" three."""
+_NAME_LETTERS = 3
+"""What a letter by itself counts: "B" is spoken as "bee"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,10 @@ class Opinion:
 
     @property
     def is_unsure_word(self) -> bool:
-        """Whether a second reading is worth its time if the word is over."""
-        return self.is_word and self.reading.log_probability < UNSURE
+        """Whether other readings are worth their time if the word is over: it is a little improbable, or nothing."""
+        if not self.is_word or self.reading.ran_away:
+            return False
+        return not self.reading.text or self.reading.log_probability < UNSURE
 
     @property
     def is_doubtful(self) -> bool:
@@ -84,6 +97,24 @@ def best_of(opinions: Sequence[Opinion]) -> Opinion:
     return max(opinions, key=lambda it: (not is_loop(it), it.is_complete, it.reading.log_probability))
 
 
+def likeliest_word(first: Opinion, others: Sequence[Opinion]) -> Opinion:
+    """The one to believe of a word by itself: the most probable as a whole, where common short answers weigh more.
+
+    Where the first is nothing, what is improbable is nothing too.
+    """
+
+    def whole(it: Opinion) -> float:
+        return it.reading.log_probability * (it.reading.tokens + 1)
+
+    def rank(it: Opinion) -> tuple[bool, float]:
+        is_good = it.is_complete and not it.reading.ran_away
+        return is_good, whole(it) + SHORT_ANSWER * is_short_answer(it.reading.text)
+
+    least = -math.inf if first.reading.text else _LEAST_WHOLE
+    said = [it for it in others if it.reading.text and whole(it) >= least]
+    return max([first, *said], key=rank)
+
+
 def joined(parts: Sequence[Opinion]) -> Opinion:
     """One opinion of those about the parts of a stretch."""
     readings = [part.reading for part in parts]
@@ -102,4 +133,5 @@ def joined(parts: Sequence[Opinion]) -> Opinion:
 
 def spoken_letters(text: str) -> int:
     """Letters of a text as it is spoken, about."""
-    return sum(_DIGIT_LETTERS if letter.isdigit() else 1 for letter in re.findall(r"\w", text))
+    named = re.sub(r"\b[^\W\d_]\b", "_" * _NAME_LETTERS, text)
+    return sum(_DIGIT_LETTERS if letter.isdigit() else 1 for letter in re.findall(r"\w", named))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import ModelFileError
-from stages.providers.moonshine.decode import Hypothesis, decode
+from stages.providers.moonshine.decode import Hypothesis, decode, openings
 from stages.providers.moonshine.vocabulary import read_vocabulary, text_of
 from stages.runtime.onnx import Floats
 
@@ -60,13 +60,31 @@ class MoonshineEngine:
     ) -> Hypothesis | None:
         """What is said in `float32[n]` at 16 kHz; `guess` are the tokens that are to be expected. None if `keep_going`,
         asked before each step, says no."""
-        speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}
-        views = self._encoder.run_with_ort_values(self._views, speech)
+        decoder = self._hear(wave)
         if not keep_going():
             return None
-        seen = dict(zip(map(_as_input, self._views), views, strict=True))
-        decoder = _Steps(self._decoder, self._value, self._at_first | seen)
         return decode(decoder, most_tokens, guess[: most_tokens - 1], keep_going)
+
+    def read_openings(
+        self,
+        wave: Floats,
+        most_tokens: int,
+        count: int,
+        within: float,
+        keep_going: Callable[[], bool] = lambda: True,
+    ) -> list[Hypothesis] | None:
+        """The readings of `float32[n]` at 16 kHz that begin with its `count` most probable tokens, as `openings` has
+        it; None as `read`."""
+        decoder = self._hear(wave)
+        if not keep_going():
+            return None
+        return openings(decoder, most_tokens, count, within, keep_going)
+
+    def _hear(self, wave: Floats) -> "_Steps":
+        speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}
+        views = self._encoder.run_with_ort_values(self._views, speech)
+        seen = dict(zip(map(_as_input, self._views), views, strict=True))
+        return _Steps(self._decoder, self._value, self._at_first | seen)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""

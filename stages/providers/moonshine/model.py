@@ -3,8 +3,9 @@
 What it needs is seen to here: speech at a level that it knows, a little silence on both sides, and a second opinion
 where the first is doubtful. Doubtful is what ran in circles, what says one thing again and again, what is improbable,
 and what has far fewer words than there is voice. Then it is read again with other silence around it, and at last in
-parts, cut at its pauses: numbers in groups are read whole that way. A word or two that are over and a little improbable
-are read twice, and the more probable reading counts.
+parts, cut at its pauses: numbers in groups are read whole that way. A word by itself that is over, and is a little
+improbable or nothing, is read with each of its likeliest beginnings, in two ways, and the likeliest as a whole counts:
+the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it.
 """
 
 import math
@@ -18,7 +19,7 @@ import numpy as np
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ProviderError
 from stages.providers.moonshine.decode import Hypothesis, token_limit
-from stages.providers.moonshine.doubt import Opinion, best_of, joined
+from stages.providers.moonshine.doubt import SHORT_ANSWER, Opinion, best_of, joined, likeliest_word
 from stages.providers.moonshine.engine import MoonshineEngine
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses
 from stages.providers.whisper.segments import Segment, next_stretch, read_on
@@ -35,11 +36,13 @@ _MOST_GAIN = 100.0
 _LOUDEST = 0.2
 
 _AROUND_MS = ((200, 200), (200, 1000), (0, 0))
-"""Silence before and after the speech, at the first try and at the next ones. Of 202 single words and letters the first
-reads 35 wrongly, the second 37, and the more probable of both 30."""
+"""Silence before and after the speech, at the first try and at the next ones. A word by itself gets the first two."""
 
 UNCLEAR_BELOW = -0.4
 """Mean log probability of a token below which a word was hardly said, by `scripts/bench_hums.py`."""
+
+_BEGINNINGS = 4
+"""So many readings of a word by itself are weighed, each with another first token."""
 
 _PART_PAUSE_MS = 240
 
@@ -56,6 +59,11 @@ class Engine(Protocol):
         self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
     ) -> Hypothesis | None:
         """As `MoonshineEngine.read`."""
+
+    def read_openings(
+        self, wave: Floats, most_tokens: int, count: int, within: float, keep_going: Callable[[], bool]
+    ) -> list[Hypothesis] | None:
+        """As `MoonshineEngine.read_openings`."""
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
@@ -112,10 +120,29 @@ class MoonshineModel:
             if opinion is None or not keep_going():
                 return None
             opinions.append(opinion)
-            is_unsure = len(opinions) == 1 and opinion.is_unsure_word and is_over(speech)
-            if not (opinion.is_doubtful or is_unsure):
+            if len(opinions) == 1 and opinion.is_unsure_word and is_over(speech):
+                others = self._beginnings(at_level(speech), keep_going)
+                return None if others is None else Segment(stretch, likeliest_word(opinion, others).reading)
+            if not opinion.is_doubtful:
                 break
         return Segment(stretch, best_of(opinions).reading)
+
+    def _beginnings(self, wave: Floats, keep_going: Callable[[], bool]) -> list[Opinion] | None:
+        """What a word by itself may be: the readings with its most probable beginnings, in two ways."""
+        voice_s = voiced_s(wave)
+        opinions: list[Opinion] = []
+        for around_ms in _AROUND_MS[:2]:
+            found = self._engine.read_openings(
+                _with_quiet(wave, *around_ms),
+                token_limit(len(wave) / SPEECH_HZ),
+                _BEGINNINGS,
+                SHORT_ANSWER,
+                keep_going,
+            )
+            if found is None or not keep_going():
+                return None
+            opinions += [Opinion.of(one, self._engine.text(one), voice_s) for one in found]
+        return opinions
 
     def _opinions(
         self, speech: Samples, guess: Sequence[int], keep_going: Callable[[], bool]
@@ -144,16 +171,17 @@ class MoonshineModel:
         guess: Sequence[int],
         keep_going: Callable[[], bool],
     ) -> Opinion | None:
-        around = [np.zeros(ms_to_samples(ms, SPEECH_HZ), np.float32) for ms in (before_ms, after_ms)]
         hypothesis = self._engine.read(
-            np.concatenate([around[0], wave, around[1]]),
-            token_limit(len(wave) / SPEECH_HZ),
-            guess,
-            keep_going,
+            _with_quiet(wave, before_ms, after_ms), token_limit(len(wave) / SPEECH_HZ), guess, keep_going
         )
         if hypothesis is None:
             return None
         return Opinion.of(hypothesis, self._engine.text(hypothesis), voiced_s(wave))
+
+
+def _with_quiet(wave: Floats, before_ms: int, after_ms: int) -> Floats:
+    before, after = (np.zeros(ms_to_samples(ms, SPEECH_HZ), np.float32) for ms in (before_ms, after_ms))
+    return np.concatenate([before, wave, after])
 
 
 def at_level(speech: Samples) -> Floats:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from stages.providers.moonshine.decode import END, START, Hypothesis, decode, loop_period, token_limit
+from stages.providers.moonshine.decode import (
+    END,
+    START,
+    Hypothesis,
+    decode,
+    loop_period,
+    openings,
+    token_limit,
+)
 from stages.runtime.onnx import Floats
 
 
@@ -101,3 +109,45 @@ def test_what_may_have_been_said_is_no_loop(tokens: list[int]) -> None:
 def test_more_speech_may_have_more_tokens() -> None:
     assert token_limit(0.5) == 11
     assert token_limit(10) == 73
+
+
+class Unsure(Saying):
+    """Says one of several answers; which of them, its first token decides. The earlier ones are more probable."""
+
+    def __init__(self, *answers: Sequence[int]) -> None:
+        super().__init__([])
+        self.answers = answers
+
+    def step(self, token: int) -> Floats:
+        self.given.append(token)
+        logits = np.zeros(50, np.float32)
+        if token == START:
+            for at, answer in enumerate(self.answers):
+                logits[answer[0]] = 9.0 - at
+        else:
+            answer = next(answer for answer in self.answers if answer[0] == self.given[1])
+            logits[answer[len(self.given) - 1]] = 9.0
+        return logits
+
+
+def test_the_most_probable_beginnings_are_read_to_their_ends() -> None:
+    found = openings(Unsure([5, 6, END], [7, END], [END], [8, 9, 10, END]), 20, 4, within=9.0)
+    assert found is not None
+    assert [one.tokens for one in found] == [(5, 6), (7,), (8, 9, 10)]
+    assert all(one.is_ended for one in found)
+    assert found[0].log_probability > found[1].log_probability
+
+
+def test_a_beginning_goes_to_the_limit_at_most_and_stops_when_it_is_told() -> None:
+    found = openings(Unsure([5] * 30), 4, 1, within=9.0)
+    assert found is not None
+    assert (found[0].tokens, found[0].is_ended) == ((5, 5, 5, 5), False)
+    assert openings(Unsure([5, 6, END]), 4, 1, 9.0, keep_going=lambda: False) is None
+
+
+def test_a_beginning_that_cannot_be_near_the_best_is_given_up_at_once() -> None:
+    decoder = Unsure([5, 6, END], [7, 8, END], [9, END])
+    found = openings(decoder, 20, 3, within=1.5)
+    assert found is not None
+    assert [one.tokens for one in found] == [(5, 6), (7, 8)]
+    assert decoder.given == [START]

@@ -57,6 +57,13 @@ class ScriptedEngine:
         _, log_probability, is_ended = self.answers[at]
         return Hypothesis((at,), log_probability, is_ended)
 
+    def read_openings(
+        self, wave: Floats, most_tokens: int, count: int, within: float, keep_going: Callable[[], bool]
+    ) -> list[Hypothesis] | None:
+        """The answers but the first."""
+        self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
+        return [Hypothesis((at,), *answer[1:]) for at, answer in enumerate(self.answers) if at] or None
+
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]
 
@@ -88,12 +95,39 @@ def spoken_word() -> Samples:
     return np.concatenate([voice(600), silence(200)])
 
 
-def test_of_a_word_that_is_a_little_improbable_the_more_probable_of_two_readings_counts() -> None:
-    engine = ScriptedEngine(("thirty of", -0.4, True), ("thirtieth", -0.2, True))
-    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "thirtieth"
-    engine = ScriptedEngine(("lima", -0.4, True), ("lemur", -0.6, True), ("no", -0.1, True))
-    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "lima"
-    assert len(engine.lengths_ms) == 2
+@pytest.mark.parametrize(
+    ("first", "others", "believed"),
+    [
+        (("lemur", -0.6, True), [("lima", -0.5, True)], "lima"),
+        (("lima", -0.4, True), [("lemur", -0.6, True), ("llama", -0.7, True)], "lima"),
+        (("A. D.", -0.4, True), [("Ad", -0.8, True), ("Eighty.", -1.5, True)], "Eighty."),
+        (("Eggs", -0.4, True), [("Egg", -0.9, True), ("Eight", -3.0, True)], "Eggs"),
+        (("lemur", -0.6, True), [("no no no", -0.1, False), ("", -0.1, True)], "lemur"),
+        (("", -0.5, True), [("Five", -0.6, True)], "Five"),
+        (("", -0.1, True), [("Bye", -2.5, True)], ""),
+    ],
+    ids=[
+        "more probable",
+        "less probable",
+        "common answer",
+        "improbable answer",
+        "loop and nothing",
+        "lost",
+        "no word",
+    ],
+)
+def test_of_a_word_that_is_a_little_improbable_other_beginnings_are_weighed(
+    first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
+) -> None:
+    engine = ScriptedEngine(first, *others)
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == believed
+    assert len(set(engine.lengths_ms)) == 2
+
+
+def test_a_letter_that_is_sure_is_read_once() -> None:
+    engine = ScriptedEngine(("B.", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "B."
+    assert len(engine.lengths_ms) == 1
 
 
 @pytest.mark.parametrize(
