@@ -13,6 +13,7 @@ from server import Agent, GuardRule, Route, VoiceServer
 from server.client.client import RealtimeClient
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -30,7 +31,7 @@ async def talking(voice: ScriptedVoice, query: str = "", **parts: Any) -> AsyncI
 
 async def said(client: RealtimeClient, text: str) -> None:
     await ask(client, text)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         await client.receive_until("response.done")
 
 

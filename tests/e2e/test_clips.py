@@ -15,6 +15,7 @@ from stages.testing.wer import word_errors
 from tests.e2e.test_conversation import server
 from tests.support.audio_maker import SPEECH_DIR, clip
 from tests.support.live_server import live_server, neighbour
+from tests.support.patience import PATIENCE_S
 from tests.support.trace_checker import check_trace
 
 pytestmark = pytest.mark.e2e
@@ -79,8 +80,8 @@ async def test_while_a_long_clip_is_read_the_words_of_others_are_known_in_time()
         await send(long, minute)
         await long.receive_until("conversation.item.done")
         await send(short, word)
-        quick = await short.receive_until(COMPLETED)
-        slow = await long.receive_until(COMPLETED)
+        quick = await short.receive_until(COMPLETED, timeout_s=PATIENCE_S)
+        slow = await long.receive_until(COMPLETED, timeout_s=PATIENCE_S)
         assert quick.at_s < slow.at_s
         assert slow.event["usage"]["seconds"] > 40
         truth = clip("two_cities").transcript

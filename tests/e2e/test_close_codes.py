@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.e2e.test_front_door import fetch
 from tests.e2e.test_plain_requests import UPGRADE
 from tests.support.live_server import LiveServer, live_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +24,7 @@ TOO_LARGE = b"\x82\xff" + (1 << 30).to_bytes(8, "big") + bytes(4)
 async def counted(server: LiveServer, code: str) -> None:
     """Return when one session is counted under the code, and none under another. Raises TimeoutError."""
     name, page = "stageflow_voice_sessions_ended_total{", ""
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while name not in page:
             page = (await fetch(server, "/metrics"))[1]
     lines = [line for line in page.splitlines() if line.startswith(name)]
@@ -40,7 +41,7 @@ async def test_what_a_client_breaks_is_counted_as_that(frame: bytes | None, code
             await stream.receive()
             if frame is not None:
                 await stream.send(frame)
-                with anyio.fail_after(10):
+                with anyio.fail_after(PATIENCE_S):
                     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                         while True:
                             await stream.receive()

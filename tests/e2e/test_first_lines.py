@@ -8,6 +8,7 @@ import anyio
 import pytest
 from anyio.streams.text import TextReceiveStream
 
+from tests.support.patience import PATIENCE_S
 from tests.support.served import SCRIPTED
 
 pytestmark = pytest.mark.e2e
@@ -23,10 +24,12 @@ async def hint(**settings: str) -> str:
     ) as process:
         assert process.stdout is not None
         output = TextReceiveStream(process.stdout)
-        with anyio.fail_after(20):
-            while not said.partition("or try: ")[2].endswith("\n"):
-                said += await output.receive()
-        process.terminate()
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                while not said.partition("or try: ")[2].endswith("\n"):
+                    said += await output.receive()
+        finally:
+            process.terminate()
     return said.partition("or try: ")[2].strip()
 
 

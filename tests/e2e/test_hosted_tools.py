@@ -16,6 +16,7 @@ from stages.providers.mcp_client import McpServers
 from stages.testing.fakes import Said, ScriptedModel
 from tests.support.live_server import ask, live_server
 from tests.support.mcp_server import mcp_server
+from tests.support.patience import PATIENCE_S
 from tests.support.trace_checker import check_trace
 
 pytestmark = pytest.mark.e2e
@@ -83,7 +84,7 @@ async def test_the_official_client_asks_for_a_call_approves_of_it_and_hears_the_
         async with openai, openai.realtime.connect(model="any") as connection:
 
             async def until(type: str) -> Any:
-                with anyio.fail_after(10):
+                with anyio.fail_after(PATIENCE_S):
                     while (event := await connection.recv()).type != type:
                         pass
                 return event

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from server.client.client import WIRE_HZ, RealtimeClient
 from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import ask, live_server, neighbour
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import voiced
 from tests.support.trace_checker import check_trace
 
@@ -131,7 +132,7 @@ async def test_audio_may_be_cut_in_the_middle_of_a_sample() -> None:
 
 async def closed(connection: ClientConnection) -> tuple[int | None, str | None]:
     """What the server closed with. What it has sent before is read and thrown away."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         try:
             while True:
                 await connection.recv()
@@ -217,7 +218,7 @@ async def test_one_session_too_many_is_told_so_and_may_come_back() -> None:
 async def test_a_session_that_is_too_long_is_told_so() -> None:
     async with live_server(ScriptedModel("Yes."), limits={"max_session_s": 1}) as server:
         async with RealtimeClient(server.url) as client:
-            error = (await client.receive_until("error", timeout_s=5)).event["error"]
+            error = (await client.receive_until("error")).event["error"]
             assert error["code"] == "session_expired"
             assert await client.receive() is None
             assert client.close_code == 1001

@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 from server.client.client import RealtimeClient
 from tests.support.live_server import ask
 from tests.support.nodes import KEY, Nodes, three_nodes
+from tests.support.patience import PATIENCE_S
 
 CALLS = int(os.environ.get("NODES_CALLS", "6"))
 """Conversations at once, when nodes are lost; `scripts/bench-resume` has more."""
@@ -196,7 +197,7 @@ async def test_the_store_is_killed_and_comes_back_and_no_session_ends() -> None:
             await talk(client)
             assert {"status": "ready", "store": "lost"} in await states(nodes)
             await nodes.store.start()
-            with anyio.fail_after(20):  # they look every second
+            with anyio.fail_after(PATIENCE_S):  # they look every second
                 while await states(nodes) != [{"status": "ready", "store": "reached"}] * 3:
                     await talk(new)
                     await talk(client)

@@ -15,6 +15,7 @@ from stageflow.tools import ToolCall
 from stages.testing.fakes import Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
 from tests.support.mcp_server import mcp_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +36,7 @@ def served(model: ScriptedModel, url: str, **parts: Any) -> VoiceServer:
 
 async def answered(client: RealtimeClient, text: str) -> None:
     await ask(client, text)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         await client.receive_until("response.done")
 
 

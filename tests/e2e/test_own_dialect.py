@@ -27,6 +27,7 @@ from server.domain.events import Event, ResponseAudio
 from server.domain.values import IgnoredSetting, SessionConfig
 from stages.testing.fakes import ScriptedVoice
 from tests.support.live_server import LiveServer, ask, live_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -91,7 +92,7 @@ async def take_a_turn(connection: ClientConnection, asked: bytes, size: int) -> 
     for start in range(0, len(asked), FRAME_BYTES):
         await connection.send(asked[start : start + FRAME_BYTES])
     heard = b""
-    with anyio.fail_after(25):
+    with anyio.fail_after(PATIENCE_S):
         while len(heard) < size:
             frame = await connection.recv()
             assert isinstance(frame, bytes), frame

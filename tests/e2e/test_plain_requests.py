@@ -13,6 +13,7 @@ import pytest
 from server.gateway.request_body import MAX_BODY_BYTES
 from tests.support.certificate import self_signed
 from tests.support.live_server import LiveServer, live_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +36,7 @@ async def answer(
     )
     async with await connecting as stream:
         said = b""
-        with anyio.fail_after(10), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        with anyio.fail_after(PATIENCE_S), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
             for piece in pieces:
                 await stream.send(piece)
             if ends:
@@ -91,7 +92,7 @@ async def test_frames_that_come_with_the_request_are_heard() -> None:
     async with live_server() as server, await anyio.connect_tcp("127.0.0.1", server.port) as stream:
         await stream.send(UPGRADE + b"\r\n" + frame)
         said = b""
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while b"item_retrieve_invalid_item_id" not in said:
                 said += await stream.receive()
 

@@ -19,9 +19,9 @@ from typing import Any
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.support.patience import PATIENCE_S
 
-START_S = 30.0
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 _FLAGS = (
     "--headless=new",
@@ -56,7 +56,7 @@ class Tab(ABC):
     async def open(self, url: str) -> None:
         """Go to a page and wait until it is there."""
 
-    async def wait_for(self, expression: str, timeout_s: float = 15.0) -> None:
+    async def wait_for(self, expression: str, timeout_s: float = PATIENCE_S) -> None:
         """Return when the expression is true. Raises PageError."""
         with anyio.move_on_after(timeout_s) as scope:
             while not await self.evaluate(expression):  # noqa: ASYNC110 - it is asked over a socket
@@ -167,7 +167,7 @@ async def running(*command: str) -> AsyncIterator[None]:
 async def _page_url(home: Path) -> str:
     """Where the DevTools of the first page listen, as soon as the browser has written it down."""
     file = anyio.Path(home / "DevToolsActivePort")
-    with anyio.fail_after(START_S):
+    with anyio.fail_after(PATIENCE_S):
         while not (await file.exists() and "\n" in (text := await file.read_text())):  # noqa: ASYNC110
             await anyio.sleep(0.05)
         port = text.split()[0]

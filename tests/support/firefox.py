@@ -16,7 +16,8 @@ from typing import Any
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.browser import START_S, PageError, Tab, running
+from tests.support.browser import PageError, Tab, running
+from tests.support.patience import PATIENCE_S
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
@@ -126,7 +127,7 @@ async def firefox(
 async def _address(home: Path) -> str:
     """Where it listens, as soon as it has written it down."""
     file = anyio.Path(home / "WebDriverBiDiServer.json")
-    with anyio.fail_after(START_S):
+    with anyio.fail_after(PATIENCE_S):
         while not await file.exists() or not (text := await file.read_text()):  # noqa: ASYNC110
             await anyio.sleep(0.05)
     return f"ws://127.0.0.1:{json.loads(text)['ws_port']}/session"

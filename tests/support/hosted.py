@@ -22,10 +22,9 @@ from stages.ports import (
 )
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.serving import FakeServer, Frame
+from tests.support.patience import PATIENCE_S
 
 SENTENCE = "What time is it in Reykjavik when it is noon here?"
-PATIENCE_S = 30.0
-"""Of a test with a machine that is busy; deadlines of providers are far shorter."""
 
 
 def frames(samples: Samples, rate_hz: int = 16_000) -> Iterable[Samples]:

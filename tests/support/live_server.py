@@ -20,6 +20,7 @@ from server.config.providers import Providers
 from server.dialects.registry import DIALECTS
 from stages.ports import LanguageModel, ToolServers
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
+from tests.support.patience import PATIENCE_S
 from tests.support.trace_checker import check_trace
 
 _DONE = "response.done"
@@ -60,7 +61,7 @@ class LiveServer:
 
     async def until_sessions(self, count: int) -> None:
         """Return when the server says it has so many. Raises TimeoutError."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             while await self.sessions() != count:  # noqa: ASYNC110  # it is asked over a socket
                 await anyio.sleep(0.02)
 

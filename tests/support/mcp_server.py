@@ -11,6 +11,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from tests.support.patience import PATIENCE_S
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -97,7 +99,7 @@ async def mcp_server(*, json_response: bool = False) -> AsyncIterator[McpServer]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         tasks.start_soon(watch)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not server.started:  # noqa: ASYNC110  # it has nothing to wait for
                 await anyio.sleep(0.01)
         state.port = server.servers[0].sockets[0].getsockname()[1]

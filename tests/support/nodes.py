@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from tests.support.patience import PATIENCE_S
 from tests.support.served import Served, served
 from tests.support.store_server import StoreServer, free_port, store_server
 
@@ -43,7 +44,7 @@ class Nodes:
 
     async def until_balanced(self, ready: int) -> None:
         """Return when the balancer has noticed that so many nodes take sessions."""
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while await self._ready() != ready:  # noqa: ASYNC110 - the balancer tells nobody
                 await anyio.sleep(0.1)
 
@@ -95,7 +96,7 @@ async def three_nodes(**settings: str) -> AsyncIterator[Nodes]:
 
 async def until_open(port: int) -> None:
     """Return when somebody listens there."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             try:
                 async with await anyio.connect_tcp("127.0.0.1", port):

@@ -14,6 +14,8 @@ import anyio.to_thread
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
+from tests.support.patience import PATIENCE_S
+
 SCRIPTED = {"STT": "scripted", "AGENT": "scripted", "TTS": "scripted", "VAD": "webrtc", "END_OF_TURN": "none"}
 
 
@@ -29,7 +31,7 @@ class Served:
 
     async def until_said(self, words: str) -> str:
         """All that it has said, once these words are among it."""
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while words not in self._said:
                 self._said += await self._output.receive()
         return self._said
@@ -57,7 +59,7 @@ class Served:
 
     async def ended(self) -> int:
         """Its exit code, when it has ended."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             return await self.process.wait()
 
 

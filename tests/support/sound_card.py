@@ -17,6 +17,7 @@ import anyio
 import numpy as np
 
 from audio.formats import Samples
+from tests.support.patience import PATIENCE_S
 
 RATE_HZ = 24_000
 TICK_S = 0.02
@@ -80,7 +81,7 @@ class SoundCard:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Until it is so, at the end of a tick."""
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while not is_so():
                 await self._ticked.wait()
 

@@ -12,6 +12,8 @@ import anyio
 import anyio.abc
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 _NAMES = ("valkey-server", "redis-server")
 _OTHER_NAME = "redis-check-rdb"
 """Debian's redis-tools holds the server under this name; what it does depends on the name it is called by."""
@@ -62,7 +64,7 @@ class StoreServer:
             str(self._folder),
         ]
         self._process = await anyio.open_process([self._binary, *arguments], stdout=subprocess.DEVNULL)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while not await self._answers():  # noqa: ASYNC110 - another process tells us nothing
                 await anyio.sleep(0.02)
 

@@ -110,7 +110,7 @@ async def test_a_line_that_dies_silently_is_named_and_what_was_typed_is_said_on_
             )
             assert await page.evaluate(can_press("end"))
             await write(page, "hello")
-            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')", timeout_s=30)
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
             assert [line.split("\n")[-1] for line in await page.evaluate(lines("person"))] == [
                 "are you there",
                 "hello",
@@ -129,7 +129,7 @@ async def test_on_a_slow_line_speech_goes_in_telephone_quality_and_the_page_says
             await page.wait_for(f"{said}.includes('telephone quality')")
             await write(page, "good morning to everybody")
             await page.wait_for("document.querySelector('#captions [data-status=sending]') !== null")
-            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')", timeout_s=40)
+            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')")
             await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
             sizes = await page.evaluate("sizes")
             assert sizes[0] == 12 + 2 * 480
@@ -158,7 +158,7 @@ async def test_a_server_that_stays_away_is_given_up_and_can_be_tried_again(silen
             since = await page.evaluate("performance.now()")
             await page.wait_for(f"performance.now() > {since} + 6000")  # the connection was a good one
         await page.wait_for("document.getElementById('hint').innerText.includes('up to a minute')")
-        await page.wait_for(shows("The server is gone"), timeout_s=30)
+        await page.wait_for(shows("The server is gone"))
         tries = await page.evaluate("tries")
         assert 5 < tries < 20
         assert await page.evaluate(is_seen("notice-action"))
@@ -195,7 +195,7 @@ async def test_a_full_server_is_tried_again_after_a_loss(silence: Path) -> None:
                     "document.getElementById('status').innerText === 'The connection was lost'"
                 )
                 await anyio.sleep(1)
-            await page.wait_for(LISTENING, timeout_s=30)
+            await page.wait_for(LISTENING)
 
 
 # --- the microphone ---------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from audio.files import write_wav
 from server.cli.lan import local_address
 from server.domain.errors import ServerError
 from tests.support.browser import CHROMIUM, browser
+from tests.support.patience import PATIENCE_S
 from tests.support.served import SCRIPTED
 
 pytestmark = [
@@ -43,7 +44,7 @@ async def test_the_printed_address_is_all_that_a_phone_needs(tmp_path: Path) -> 
     ) as process:
         assert process.stdout is not None
         output = TextReceiveStream(process.stdout)
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             while not said.partition("whoever has it")[2].endswith("\n"):
                 said += await output.receive()
         url = said.partition("in the same network: ")[2].split()[0]
@@ -59,7 +60,7 @@ async def test_the_printed_address_is_all_that_a_phone_needs(tmp_path: Path) -> 
             assert f"<pre>wss://{address}:" in examples
             await page.click("#talk")
             await page.wait_for("document.getElementById('talk').dataset.state === 'listening'")
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not await anyio.Path(tmp_path / "opened").exists():  # noqa: ASYNC110 - another process writes it
                 await anyio.sleep(0.05)
         assert (await anyio.Path(tmp_path / "opened").read_text()).startswith("https://localhost:")

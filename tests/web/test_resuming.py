@@ -93,9 +93,7 @@ async def test_a_line_that_stalls_for_half_a_minute_loses_nothing_that_was_typed
             await write(page, "hello")
             await anyio.sleep(6)  # half a minute of the page
             line.flow()
-            await page.wait_for(
-                f"{lines('agent')}.some((line) => line.includes('hello there'))", timeout_s=30
-            )
+            await page.wait_for(f"{lines('agent')}.some((line) => line.includes('hello there'))")
             said = [text.split("\n")[-1] for text in await page.evaluate(lines("person"))]
             assert sorted(said) == ["are you there", "hello", "hello there"]
             await went_on(page, server)
@@ -128,9 +126,7 @@ async def test_on_a_line_with_a_third_of_a_second_each_way_nothing_is_made_of_it
             await page.wait_for(LISTENING)
             await write(page, "good morning")
             await page.wait_for(f"{lines('agent')}.some((line) => line.includes('good morning'))")
-            await page.wait_for(
-                f"{lines('agent')}.some((line) => line.includes('hello there'))", timeout_s=30
-            )
+            await page.wait_for(f"{lines('agent')}.some((line) => line.includes('hello there'))")
             assert (await went_on(page, server))["sockets"] == 1
 
 
@@ -157,6 +153,6 @@ async def test_a_conversation_that_the_server_has_no_more_is_begun_anew_and_says
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
             port = server.port
         async with live_server(port=port, resume_grace_s=30.0):
-            await page.wait_for(f"{BREAKS} === 1", timeout_s=30)
+            await page.wait_for(f"{BREAKS} === 1")
             await write(page, "once more")
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('once more')")

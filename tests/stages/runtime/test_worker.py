@@ -13,8 +13,7 @@ import pytest
 from stages.errors import ProviderBusy, ProviderError
 from stages.runtime.lines import caller, calls_of
 from stages.runtime.worker import Job, Worker, WorkerStatistics
-
-PATIENCE_S = 5.0
+from tests.support.patience import PATIENCE_S
 
 
 class Gate:

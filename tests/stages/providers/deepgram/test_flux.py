@@ -25,7 +25,8 @@ from stages.testing.servers.deepgram import KEY, FakeFlux
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
 from stages.testing.servers.serving import FakeServer, serving
 from stages.testing.session_contracts import check_sessions, check_turn_recogniser
-from tests.support.hosted import PATIENCE_S, SENTENCE, frames
+from tests.support.hosted import SENTENCE, frames
+from tests.support.patience import PATIENCE_S
 
 CODED = CodedWords(SENTENCE)
 END = np.zeros(16_000, np.int16)
