@@ -106,6 +106,7 @@ async def test_what_is_blocked_among_texts_that_are_too_long_counts_for_all_of_t
     assert "texts" not in output.data
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("pieces", [("open", "sesame"), ("open", "", "sesame")])
 @pytest.mark.parametrize("chars", [1, 30, 700, 3_900])
 async def test_a_phrase_is_found_wherever_it_is_split(chars: int, pieces: tuple[str, ...]) -> None:

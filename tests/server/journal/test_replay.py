@@ -51,6 +51,7 @@ def test_a_story_is_replayed_bit_by_bit(name: str, tmp_path: Path) -> None:
     goes_as_it_went(again(STORIES[name], tmp_path / "a"))
 
 
+@pytest.mark.no_cover
 @settings(
     max_examples=MORE or 5,
     suppress_health_check=[HealthCheck.too_slow],

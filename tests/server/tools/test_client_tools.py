@@ -316,6 +316,7 @@ SAID = st.sampled_from(
 SOUNDS = st.lists(st.tuples(st.floats(0.05, 4.0), st.floats(0.2, 1.5)), min_size=1, max_size=3)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40)
 @given(st.lists(SAID, min_size=1, max_size=4), SOUNDS, st.floats(0.0, 3.0), st.booleans())
 def test_whenever_people_speak_and_results_come_none_is_lost(

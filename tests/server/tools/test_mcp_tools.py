@@ -667,6 +667,7 @@ def check_calls(messages: Sequence[Message]) -> None:
     assert not wanted
 
 
+@pytest.mark.no_cover
 @settings(max_examples=30)
 @given(st.lists(SAID, min_size=1, max_size=4), SOUNDS, st.floats(0.0, 3.0), st.booleans())
 def test_whenever_people_speak_no_result_is_lost(
