@@ -84,14 +84,16 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
 
 
 def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Tables:
-    """The tables that are right, and those that are but for keys that there are not: what else is wrong with them is
-    told with the faults of the others."""
+    """The tables that are right, and those that are but for keys that there are not, or without which they make sense:
+    what else is wrong with them is told with the faults of the others."""
     kept = copy.deepcopy({table: content for table, content in raw.items() if table in Tables.model_fields})
     wrong = set[str]()
     for fault in found:
         table, *path = fault["loc"]
         if table == "guard" and path:
             _remove_of_guard(kept[table], path)
+        elif table in ("agents", "routes") and len(path) > 1 and path[1] not in ("name", "agent"):
+            _remove(kept[table], path[:2])
         elif fault["type"] == "extra_forbidden" and table in kept and path:
             _remove(kept[table], path)
         else:

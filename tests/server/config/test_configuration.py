@@ -108,6 +108,19 @@ def test_a_mistake_is_one_clear_line(text: str, line: str) -> None:
     assert line in fault
 
 
+def test_a_wrong_value_of_an_agent_or_a_route_hides_nothing_else_of_them() -> None:
+    told = faults(
+        CHEAP + "[[agents]]\nname = 'a'\nmax_tokens = 'many'\ntools = ['nowhere:book']\n"
+        "[[agents]]\nname = 'b'\ngreeting = 'Hi.'\nexpects = 'money'\n"
+        "[[routes]]\nagent = 'c'\nsticky = 'very'\npatterns = ['(']\n"
+    )
+    keys = [line.removeprefix("stageflow-voice.toml: ").partition(": ")[0] for line in told]
+    assert keys == [
+        "agents.0.max_tokens", "agents.1.expects", "routes.0.sticky", "routes", "routes.c", "agents", "agents",
+        "agents.b.greeting", "agents.a.tools",
+    ]  # fmt: skip
+
+
 def test_a_wrong_value_in_a_rule_hides_nothing_else_of_the_guard() -> None:
     told = faults(
         CHEAP + "[guard]\nrefusal = 5\npatterns = ['(']\n"
