@@ -101,6 +101,7 @@ async def test_what_comes_in_whatever_pieces_is_given_on_as_whole_messages(piece
         (wire(Opcode.CONT, b"of nothing"), 1002),
         (b"\x82\x7f" + (1 << 40).to_bytes(8, "big"), 1009),
     ],
+    ids=["no UTF-8", "masked", "goes on with nothing", "too large"],
 )
 async def test_what_no_server_may_send_ends_the_connection_with_its_code(wrong: bytes, code: int) -> None:
     async with raw_server(wire(Opcode.TEXT, b"first") + wrong, 1_000_000) as url:
