@@ -123,7 +123,7 @@ def digits_of(text: str) -> str:
 
 def sound_of(text: str) -> str:
     """The phonemes of a text without stress, letters by their names."""
-    spelled = re.sub(r"\b\w\b", lambda match: f"{match[0].upper()}.", " ".join(heard_words(text)))
+    spelled = re.sub(r"\b[a-z]\b", lambda match: f"{match[0].upper()}.", " ".join(heard_words(text)))
     return re.sub("[ˈˌ ]", "", pronunciation()(spelled))
 
 
