@@ -77,6 +77,29 @@ def test_the_image_is_made_of_what_is_there() -> None:
     assert set(chosen[1].split(",")) <= set(extras)
 
 
+DEBIANS_GROUPS = {
+    "audio",
+    "backup",
+    "daemon",
+    "operator",
+    "proxy",
+    "staff",
+    "users",
+    "video",
+    "voice",
+    "www-data",
+}
+"""Some of those of every image of Debian, `python:3.12-slim` too: /usr/share/base-passwd/group.master."""
+
+
+def test_the_user_of_the_image_has_a_name_that_is_free() -> None:
+    """`useradd` makes a group of the same name, and fails where there is one."""
+    text = (DEPLOY / "Dockerfile").read_text()
+    added = re.findall(r"(?:useradd|groupadd) (?:--\S+ (?:\d+ )?)*([a-z]\S*)", text)
+    assert len(added) == 2
+    assert not DEBIANS_GROUPS & {*added}
+
+
 def test_haproxy_takes_its_configuration() -> None:
     nodes = {f"NODE{n}": f"127.0.0.1:{n}" for n in (1, 2, 3)}
     subprocess.run(
