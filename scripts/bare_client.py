@@ -66,17 +66,17 @@ def traced(trace: Trace, requests: list[httpx2.Request]) -> Iterator[None]:
 async def bare(trace: Trace, requests: list[httpx2.Request], url: str) -> AsyncIterator[Turn | None]:
     """A bare client that exchanges the messages of one turn."""
     if requests:
-        request = requests[-1]
         async with httpx2.AsyncClient() as client:
 
             async def ask() -> None:
-                again = client.build_request(
-                    "POST", request.url, headers=request.headers, content=request.content
-                )
-                response = await client.send(again, stream=True)
-                async for _ in response.aiter_raw():
-                    pass
-                await response.aclose()
+                for request in requests:
+                    again = client.build_request(
+                        "POST", request.url, headers=request.headers, content=request.content
+                    )
+                    response = await client.send(again, stream=True)
+                    async for _ in response.aiter_raw():
+                        pass
+                    await response.aclose()
 
             yield ask
     elif trace:

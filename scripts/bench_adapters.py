@@ -32,7 +32,7 @@ from stages.testing.servers.serving import serving
 from tests.support.adapters import ADAPTERS, Adapter
 from tests.support.hosted import SENTENCE, Told, frames
 
-ROUNDS, TURNS, WARM = 5, 20, 8
+ROUNDS, TURNS, WARM = 20, 10, 8
 BARGE_INS = 50
 FRAMES_A_PAUSE = 4
 """Of 20 ms, after which the loop turns: what adapters send at once is 80 ms."""
@@ -160,7 +160,7 @@ async def cost(adapter: Adapter, urls: dict[str, str]) -> tuple[float, float | N
         with traced(trace, requests):
             await turn()
             await asyncio.sleep(0.05)
-        async with bare(list(trace), requests, urls["floor"]) as same:
+        async with bare(list(trace), list(requests), urls["floor"]) as same:
             ours, floors = [], []
             for _ in range(ROUNDS):
                 ours.append(await cpu_ms(turn))
