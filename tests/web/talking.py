@@ -28,21 +28,21 @@ WORDS = """
   });
   const Socket = WebSocket;
   window.announced = [];  // all that screen readers are told
-  window.words = [];    // all that the server says of the words of its first answer
-  window.reports = [];  // how much it says was heard of it, what it shows then and two pictures later, words known
+  window.words = [];    // all that the server says of the words of its answers
+  window.reports = [];  // how much it says was heard of one, what it shows then, what two pictures later, and of which
   window.WebSocket = class extends Socket {
     constructor(...all) {
       super(...all);
       this.addEventListener("message", ({ data }) => {
         const event = typeof data === "string" ? JSON.parse(data) : {};
-        if (event.type === "x_words") words.push(...event.words);
+        if (event.type === "x_words") words.push(...event.words.map((word) => ({ ...word, item: event.item_id })));
       });
     }
     send(data) {
       const event = typeof data === "string" ? JSON.parse(data) : {};
-      const shown = () => document.querySelector('[data-role="agent"] .words')?.firstChild.textContent ?? "";
+      const shown = () => document.querySelector(`[data-id="${event.item_id}"] .words`)?.firstChild.textContent ?? "";
       if (event.type === "x_playback") {
-        const report = [event.played_samples, shown(), null, words.length];
+        const report = [event.played_samples, shown(), null, event.item_id];
         reports.push(report);
         requestAnimationFrame(() => requestAnimationFrame(() => (report[2] = shown())));
       }
@@ -87,24 +87,30 @@ def is_whole(id: str) -> str:
 
 
 async def check_words(page: Tab, text: str) -> None:
-    """Ask for an answer that says `text`, interrupt it, and hold what the page showed against what the server said."""
+    """Ask for an answer that says `text`, interrupt it, and hold what the page showed against what the server said.
+
+    What was heard before may be answered first: that answer is another matter.
+    """
     await write(page, text)
-    await page.wait_for("reports.length > 12 && reports[11][2] !== null")
+    long = f"words.find(({{ text }}) => text.trim() === {text.split()[0]!r})?.item"
+    await page.wait_for(f"reports.filter((report) => report[3] === {long} && report[2] !== null).length > 12")
     await page.click("#talk")
-    await page.wait_for(f"{lines('agent')}[0]?.endsWith('cut short')")
-    words, reports = await page.evaluate("words"), await page.evaluate("reports")
-    kept = await page.evaluate(
-        """document.querySelector('[data-role="agent"] .words').firstChild.textContent"""
-    )
+    item = await page.evaluate(long)
+    line = f"""document.querySelector('[data-id="{item}"]')"""
+    await page.wait_for(f"{line}.innerText.endsWith('cut short')")
+    words = [word for word in await page.evaluate("words") if word["item"] == item]
+    reports = [report for report in await page.evaluate("reports") if report[3] == item]
+    kept = await page.evaluate(f"{line}.querySelector('.words').firstChild.textContent")
 
-    def heard(key: str, played: int, known: int | None = None) -> str:
-        return "".join(word["text"] for word in words[:known] if word[key] < played)
+    def heard(key: str, played: int) -> str:
+        return "".join(word["text"] for word in words if word[key] < played)
 
-    for played, shown, drawn, known in reports[:12]:
-        begun = heard("start_sample", played, known)
+    for played, shown, drawn, _ in reports[:12]:
+        begun = heard("start_sample", played)
         assert begun.startswith(shown), f"{shown!r} is shown before it is heard: {begun!r}"
         assert drawn.startswith(begun), f"{begun!r} is heard, and two pictures later {drawn!r} is shown"
-    assert kept == heard("end_sample", reports[-1][0] + 1)
-    assert 0 < len(kept) < len(text)
-    told = [line for line in await page.evaluate("announced") if line.startswith("Agent")]
-    assert told == [f"Agent: {kept}"], "screen readers hear of an answer once, when it is over"
+    told = heard("end_sample", reports[-1][0] + 1)
+    assert kept == told, f"{kept!r} is kept, and {told!r} was heard"
+    assert 0 < len(kept) < len(text), f"{kept!r} is kept"
+    announced = [said for said in await page.evaluate("announced") if said.startswith("Agent")]
+    assert announced.count(f"Agent: {kept}") == 1, "screen readers hear of an answer once, when it is over"
