@@ -46,7 +46,7 @@ RANDOM = (
 )
 APART = " ".join(f"--ignore={path}" for path in ("tests/e2e", "tests/web", *RANDOM))
 ENDINGS = [
-    f"tests: tests went on: -m pytest -n 4 --dist loadfile --cov --cov-report= {APART}",
+    f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= {APART}",
     "coverage: report went on: report --fail-under=90",
     "sockets: tests went on: -m pytest -n 2 --dist loadfile tests/e2e tests/web",
     f"random: tests went on: -m pytest -n 2 --dist loadgroup {' '.join(RANDOM)}",

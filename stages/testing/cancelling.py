@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 CANCEL_WITHIN_S = 0.05
 """So soon a cancelled call has ended: then a person who interrupts does not notice."""
-TRIES = 5
-"""A call has so many tries at being quick, because machines are shared."""
+TRIES = 12
+"""A call has so many tries at being quick, because machines are shared; one that is slow is slow each time."""
 _MOST_PLACES = 12
 _UNDER_WAY_S = 0.01
 

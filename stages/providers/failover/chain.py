@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
+from itertools import count
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -28,7 +29,9 @@ _LASTING = frozenset({ErrorKind.AUTH, ErrorKind.QUOTA})
 _OF_THE_REQUEST = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.BAD_AUDIO})
 """What says nothing of the provider: another request may go well."""
 
-_LINKS: WeakSet["Link[Any]"] = WeakSet()
+_LINKS: WeakValueDictionary[int, "Link[Any]"] = WeakValueDictionary()
+"""In the order in which they were made: of two of a name, as after a configuration was read anew, the newer is told."""
+_NUMBERS = count()
 _CHANGES = Counter[tuple[str, str, str]]()
 
 
@@ -58,7 +61,7 @@ def link_statistics() -> Mapping[tuple[str, str], LinkStatistics]:
         (link.kind, link.name): LinkStatistics(
             link.breaker.state, link.breaker.first_result_s(0.5), link.breaker.first_result_s(0.95)
         )
-        for link in tuple(_LINKS)
+        for link in tuple(_LINKS.values())
     }
 
 
@@ -125,7 +128,7 @@ class Chain(Generic[P]):
     def of(cls, kind: str, providers: Mapping[str, P], *, hedge: bool = False) -> "Chain[P]":
         """A chain of providers by their names. `hedge`: the next is asked beside one that is late."""
         links = [Link(kind, name, provider, CircuitBreaker()) for name, provider in providers.items()]
-        _LINKS.update(links)
+        _LINKS.update((next(_NUMBERS), link) for link in links)
         return cls(links, HedgeBudget() if hedge else None)
 
     def hedge_after_s(self, attempt: Attempt[P]) -> float | None:

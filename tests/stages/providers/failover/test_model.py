@@ -134,6 +134,28 @@ async def test_the_next_is_asked_beside_one_that_is_later_than_it_usually_is() -
 
 
 @virtual
+async def test_of_two_chains_with_the_same_names_the_newer_is_told() -> None:
+    def chain() -> FailoverModel:
+        providers = {
+            "told": ScriptedModel(Said("Yes.", conduct=Conduct(delay_s=0.3))),
+            "next": ScriptedModel(),
+        }
+        return FailoverModel.of(providers)
+
+    chains = [
+        chain() for _ in range(8)
+    ]  # as after a configuration was read anew, and sessions go on with the old one
+    await answer(chains[-1])
+    assert link_statistics()["llm", "told"].p50_s == pytest.approx(0.3)
+    newer = chain()
+    assert link_statistics()["llm", "told"].p50_s is None
+    await answer(chains[0])
+    assert link_statistics()["llm", "told"].p50_s is None
+    await answer(newer)
+    assert link_statistics()["llm", "told"].p50_s == pytest.approx(0.3)
+
+
+@virtual
 async def test_the_first_may_still_win_and_no_word_is_said_twice() -> None:
     model, second = hedging(*[0.3] * 10, 0.5, rival_s=5.0)
     given, took_s = await answers(model, 11)
