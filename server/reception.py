@@ -125,7 +125,9 @@ class Reception:
                 earlier = Earlier(snapshot, claim)
             has_hung_up = partial(_has_hung_up, connection)
             async with self.admission.seated(visitor, str(connection.id), has_hung_up):
-                if _has_hung_up(connection) and not len(connection.recv_messages.frames):
+                # What another node has handed over is here alone: its client comes back to it.
+                is_new = earlier.claim is None
+                if is_new and _has_hung_up(connection) and not len(connection.recv_messages.frames):
                     log.info("a client has left before its session was opened")
                 else:
                     await self._open_session(connection, visitor, earlier)

@@ -1,12 +1,17 @@
 """A conversation goes on at another node: what was said is there, and the rest of the answer is heard."""
 
+import json
 import os
 import random
 import sys
+from contextlib import suppress
 
 import anyio
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from server.client.client import AUDIO_FRAME, WIRE_HZ
 from server.cluster.opening import open_store
@@ -135,6 +140,24 @@ async def test_a_stock_client_goes_on_at_the_other_node_by_the_id_of_its_session
             while await first.receive() is not None:
                 pass
             assert first.close_code == 4409
+
+
+async def test_a_client_that_hangs_up_while_its_session_moves_finds_it_where_it_went() -> None:
+    voice = Subprotocol("voice.v1")
+    async with two_nodes() as nodes:
+        first = await connect(nodes.urls[0], subprotocols=[voice])
+        token = json.loads(await first.recv())["x_resume"]["token"]
+        back = [voice, Subprotocol(f"x-resume.1.{token}")]
+        hasty = await connect(nodes.urls[1], subprotocols=back)
+        hasty.transport.abort()
+        greeting = None
+        with anyio.fail_after(PATIENCE_S):
+            await first.wait_closed()  # handed over
+            while greeting is None:  # and perhaps not there yet
+                async with connect(nodes.urls[1], subprotocols=back) as again:
+                    with suppress(ConnectionClosed):
+                        greeting = json.loads(await again.recv())
+        assert greeting["type"] == "x_resumed"
 
 
 async def test_a_store_that_was_lost_learns_what_it_has_missed() -> None:
