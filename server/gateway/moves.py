@@ -9,7 +9,6 @@ finds then that its session is not its own any more, and ends it.
 import json
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -208,19 +207,24 @@ class Moves:
                 await anyio.sleep(2 * ANSWERED_S)
                 if may_be_behind(self._store, self._now()):
                     continue  # the others tell it what they have
-                with suppress(NotResumed):  # somebody is about to have it
+                try:
                     await self._leave_untaken(snapshot, leaving)
-                    return
+                except NotResumed:
+                    continue  # somebody is about to have it
+                except Exception:  # of one session; the node goes on
+                    log.exception("it is not known whether a session that was handed over has a node")
+                return
 
     async def _leave_untaken(self, snapshot: Snapshot, leaving: Leaving) -> None:
+        async def keep() -> None:
+            await self._conversations.write(snapshot, max(self._returns.grace_s, self._conversations.keep_s))
+
         written = await self._conversations.read(snapshot.session_id)
         is_mine = written is None or written.node == self._conversations.node
-        if is_mine and await self._returns.leave_untaken(leaving):
+        if is_mine and await self._returns.leave_untaken(leaving, keep):
             log.warning(
                 "the session was handed over, and is nobody's", extra={"session": snapshot.session_id}
             )
-            lease_s = max(self._returns.grace_s, self._conversations.keep_s)
-            await self._conversations.write(snapshot, lease_s)
 
 
 def _left(answer: Message | None) -> Snapshot | None:

@@ -8,7 +8,7 @@ was opened, under the token's digest; whether the token is still good says the s
 import hmac
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -178,14 +178,15 @@ class Returns:
         for key in leaving.token_keys:
             await self._store.write(key, write_ticket(leaving.ticket), self.grace_s, self._now())
 
-    async def leave_untaken(self, leaving: Leaving) -> bool:
-        """The same for one that was handed over, unless another node has it: False then. Raises NotResumed while one is
-        about to."""
+    async def leave_untaken(self, leaving: Leaving, keep: Callable[[], Awaitable[None]]) -> bool:
+        """The same for one that was handed over, and that `keep` writes down first, unless another node has it: False
+        then. Raises NotResumed while one is about to."""
         async with _alone(self._store, leaving.ticket.session_id, self._now()):
             for key in leaving.token_keys:
                 value = await self._store.read(key, self._now())
                 if value is not None and read_ticket(value).node != self.node:
                     return False
+            await keep()
             await self.leave(leaving)
         return True
 

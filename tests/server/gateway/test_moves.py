@@ -22,9 +22,24 @@ from tests.support.stage import Stage, play, voice_v1
 
 
 class LossyStore(MemoryStore):
-    """May lose what it has when a certain node is told something, and the message with it."""
+    """May lose what it has when a certain node is told something, and the message with it; may be broken."""
 
     loses_for = ""
+    is_broken = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = list[str]()
+        """What kinds of values, in order."""
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        self.written.append(key.partition(":")[0])
+        await super().write(key, value, lease_s, now)
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        if self.is_broken:
+            raise RuntimeError("no value can be read")
+        return await super().read(key, now)
 
     async def tell(self, mailbox: str, message: bytes) -> bool:
         if mailbox != self.loses_for:
@@ -101,10 +116,26 @@ def test_what_was_handed_over_goes_on_although_answer_and_store_were_lost() -> N
         with pytest.raises(NotResumed):
             await other.moves.fetch(claim, await ticket_for(other, claim))
         await anyio.sleep(2 * ANSWERED_S)
+        assert store.written[-2:] == ["conversation", "resume"], "who finds the ticket finds the session"
         snapshot = await other.moves.fetch(claim, await ticket_for(other, claim))
         assert snapshot.session_id == stage.session.id
         assert [item.role for item in snapshot.items] == ["user", "assistant"]
         assert snapshot.missed(claim.last_seq) == ()
+
+    on_two_nodes(store, tell)
+
+
+def test_a_node_that_cannot_find_out_whether_anybody_has_a_session_goes_on() -> None:
+    store = LossyStore()
+
+    async def tell(stage: Stage, claim: ResumeClaim, one: Node, other: Node) -> None:
+        store.loses_for = "node:node_2"
+        with pytest.raises(NotResumed):
+            await other.moves.fetch(claim, await ticket_for(other, claim))
+        store.is_broken = True
+        await anyio.sleep(2 * ANSWERED_S)
+        store.is_broken = False
+        assert await store.tell("node:node_1", b"{}"), "it hears"
 
     on_two_nodes(store, tell)
 
