@@ -196,6 +196,7 @@ class Admission:
                 await self._openings.step()
                 yield
             finally:
+                self._seats.leave(seat)
                 if self._places(visitor):
                     with anyio.CancelScope(shield=True):
                         await self._leave(visitor, seat)
@@ -206,6 +207,8 @@ class Admission:
             await anyio.sleep(RENEWED_S)
             for seat, visitor in self._seats:
                 await self._renew(seat, visitor)
+                if not self._seats.is_live(seat):  # it has left meanwhile: what was renewed is nobody's
+                    await self._leave(visitor, seat)
 
     async def _renew(self, seat: str, visitor: Visitor) -> None:
         for place, places, _ in self._places(visitor):

@@ -44,6 +44,8 @@ class Seats(Generic[V]):
 
     def __init__(self) -> None:
         self._seats: dict[str, Seat[V]] = {}
+        self._leaving: set[str] = set()
+        """Of those, whose places are being given back."""
         self._waiting: Counter[str] = Counter()
         self._freed: anyio.Event | None = None
         """Somebody waits for a place."""
@@ -56,12 +58,21 @@ class Seats(Generic[V]):
             yield
         finally:
             del self._seats[name]
+            self._leaving.discard(name)
             if self._freed is not None:
                 self._freed.set()
                 self._freed = None
 
+    def leave(self, name: str) -> None:
+        """Its places are given back from now on."""
+        self._leaving.add(name)
+
+    def is_live(self, name: str) -> bool:
+        """Whether the session has its places, and keeps them."""
+        return name in self._seats and name not in self._leaving
+
     def __iter__(self) -> Iterator[tuple[str, V]]:
-        return ((name, seat.visitor) for name, seat in tuple(self._seats.items()) if name in self._seats)
+        return ((name, seat.visitor) for name, seat in tuple(self._seats.items()) if self.is_live(name))
 
     async def claim(self, place: str, claim: Callable[[], Awaitable[float]]) -> bool:
         """Whether there is room: `claim` gives 0 for that. Where there is none it is asked again when a place becomes
@@ -83,4 +94,7 @@ class Seats(Generic[V]):
             self._waiting -= Counter((place,))
 
     def _being_freed(self, place: str) -> int:
-        return sum(place in seat.places and seat.has_hung_up() for seat in self._seats.values())
+        return sum(
+            place in seat.places and (name in self._leaving or seat.has_hung_up())
+            for name, seat in self._seats.items()
+        )

@@ -197,6 +197,35 @@ async def test_who_calls_again_at_once_waits_for_the_place_of_a_session_that_has
     }
 
 
+class FarStore(MemoryStore):
+    """A round trip takes a second."""
+
+    async def claim(self, key: str, holder: str, places: int, lease_s: float, now: float) -> float:
+        await anyio.sleep(0.5)
+        wait_s = await super().claim(key, holder, places, lease_s, now)
+        await anyio.sleep(0.5)
+        return wait_s
+
+    async def release(self, key: str, holder: str) -> None:
+        await anyio.sleep(0.5)
+        await super().release(key, holder)
+        await anyio.sleep(0.5)
+
+
+@pytest.mark.parametrize("leaves_before_s", [1.2, 0.6, 0.1, -0.2, -0.7])
+@virtual
+async def test_a_session_that_leaves_while_places_are_renewed_keeps_none(leaves_before_s: float) -> None:
+    door, visitor = Door(store=FarStore(), sessions_per_key=1, sessions_per_address=1), Visitor(FAR, "key")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(door.admission.keep_seats)
+        assert await door.admission.admit(visitor, "a") is None
+        async with door.admission.seated(visitor, "a"):
+            await anyio.sleep_until(RENEWED_S - leaves_before_s)
+        await anyio.sleep_until(RENEWED_S + 10)
+        assert await door.admission.admit(visitor, "b") is None
+        tasks.cancel_scope.cancel()
+
+
 SHOP = Visitor("127.0.0.1", "shop-key")
 OF_SHOP = Visitor("127.0.0.1", "ek_1", is_secret=True, made_by=holder_of("shop-key"))
 TILL = Visitor("127.0.0.1", "till-key")
