@@ -6,6 +6,7 @@ nothing else depends on it.
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -101,7 +102,15 @@ def serve(
     Raises ConfigError or ModelFileError before that.
     """
     pause_collector()
-    greet = greet or partial(_greet, None, False)
+    try:
+        _configure_and_serve(server, overrides, greet or partial(_greet, None, False))
+    finally:
+        gc.enable()  # a start that failed has not done so
+
+
+def _configure_and_serve(
+    server: VoiceServer, overrides: Mapping[str, Any], greet: Callable[[Settings, int], None]
+) -> None:
     configuration = server.configure(overrides)
     settings = configuration.settings
     adopt_model_variables()

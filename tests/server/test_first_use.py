@@ -10,6 +10,7 @@ from audio import resample
 from audio.formats import RATES_HZ, SPEECH_HZ
 from server.client.client import RealtimeClient
 from server.config.languages import PHRASES
+from server.domain.errors import ConfigError
 from server.first_use import make_ready
 from server.voice_server import VoiceServer
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
@@ -83,3 +84,10 @@ def test_the_collector_does_not_go_through_what_the_process_is_made_of() -> None
         [sys.executable, "-c", WITH_NOTHING_TO_DO], capture_output=True, text=True, check=True
     )
     assert int(shown.stdout) < 1_000 < len(gc.get_objects()) + gc.get_freeze_count()
+
+
+def test_a_start_that_fails_leaves_the_collector_on() -> None:
+    server = VoiceServer(stt=ScriptedRecogniser(), llm=EchoModel(), tts=ScriptedVoice())
+    with pytest.raises(ConfigError):
+        server.run(port=-1)
+    assert gc.isenabled()
