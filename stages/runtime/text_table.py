@@ -42,7 +42,7 @@ class TextTable:
         return self.get(key) is not None
 
     def _find(self, key: str) -> Any:
-        wanted = key.encode()
+        wanted = key.encode(errors="surrogatepass")  # half a character is in no table
         slot = zlib.crc32(wanted) & self._mask
         while at := self._slots[slot]:
             key_bytes, value_bytes = _LENGTHS.unpack_from(self._data, at)

@@ -22,6 +22,7 @@ def test_all_that_was_written_is_found(table: TextTable) -> None:
 def test_what_was_not_written_is_not_found(table: TextTable) -> None:
     assert "key 1000" not in table
     assert table.get("key") is None
+    assert table.get("key \ud83d") is None  # half a character, as some models make
 
 
 def test_a_column_is_asked_for_the_rest_of_its_keys(table: TextTable) -> None:
