@@ -5,11 +5,11 @@ What such a model makes up as an `Observation:` is not what the tool says, nor i
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from stages.text.called_text import Call, calls_in, whole_object
 
-ACT = r"""(?:(?<!\S)\*{0,2}Action|(?<![^\n])\*{0,2}(?:Tool|Function))\*{0,2}:\*{0,2}[ \t]{0,4}
+ACT = r"""(?:(?<!\S)\*{0,2}Action|(?<![^\n])\*{0,2}(?P<thing>Tool|Function))\*{0,2}:\*{0,2}[ \t]{0,4}
     (?:`?(?P<actor>Final\ Answer|[A-Za-z_][\w.-]{0,63})`?
         (?:(?P<inline>[ \t]?(?=\{)|(?=[(\[]))
             |[ \t]{0,4}(?:\r?\n){1,3}[ \t]{0,4}\*{0,2}(?:(?:Action|Tool|Function)[ _])?
@@ -22,12 +22,17 @@ _RESULT = re.compile(r"(?:\A|\n)[ \t]*\**Observation\**:", re.IGNORECASE)
 ANSWER = re.compile(r"(?:\A|\n)[ \t]*\**(?:Final )?Answer\**:", re.IGNORECASE)
 _ENDS = ("finish", "final answer")
 _NONE = ("none", "no_action")
+_OBJECT = re.compile(r"[\s*]*(?:```\w*)?\s*\{")
 _FENCED = re.compile(r"\A\W*```\w*\s*(.*?)\s*```", re.DOTALL)
 
 
-def acts_in(text: str) -> tuple[Sequence[Call], str]:
-    """The calls in `text`, which begins with one; and what is said instead, where its action is that there is none."""
+def acts_in(text: str, tools: Container[str]) -> tuple[Sequence[Call], str]:
+    """The calls in `text`, which begins with one; and what is said instead, where its action is that there is none, or
+    where it describes a function that is none of the `tools`, and gives it no object."""
     acts = list(_ACT.finditer(text))
+    describes = bool(acts and acts[0]["thing"] and acts[0]["actor"] and acts[0]["actor"] not in tools)
+    if describes and not _OBJECT.match(text, acts[0].end()):
+        return (), text
     if acts and (name := (acts[0]["actor"] or "").lower()) in (*_ENDS, *_NONE):
         rest = text[acts[0].end() :]
         answer = ANSWER.search(rest)

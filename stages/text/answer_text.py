@@ -45,6 +45,8 @@ _GLUED = "analysis"
 _GLUED_END = re.compile("assistantfinal")
 _GLUED_CALL = re.compile(r"to=(?:functions\.)?([\w.-]+)\s*(?:json|code)?\s*(\{.*)", re.DOTALL)
 """A message of several channels of which a server has left the control tokens out, and nothing between the rest."""
+_LABEL_CHARS = 64
+"""What ends a thought is never longer."""
 
 
 class _State(Enum):
@@ -153,9 +155,10 @@ class AnswerText:
             yield from self._take(gap + text)
 
     def _think_until(self, end: re.Pattern[str], text: str) -> Iterator[Piece]:
+        seen = max(0, len(self._kept) - _LABEL_CHARS)  # thoughts are long, and come by the token
         self._kept += text
         yield Channel.THOUGHT, ""
-        if found := end.search(self._kept):
+        if found := end.search(self._kept, seen):
             rest = self._kept[found.end() :]
             self._kept = self._kept[: found.start()]
             yield from self._begin(_State.OPENING)
@@ -246,7 +249,7 @@ class AnswerText:
             case _State.BARE_CALL if _are_calls(kept, self._tools):
                 yield Channel.CALL, kept
             case _State.ACTING:
-                calls, said = acts_in(kept)
+                calls, said = acts_in(kept, self._tools)
                 written = [f'{{"name": "{name}", "arguments": {arguments}}}' for name, arguments in calls]
                 yield (Channel.SAID, said) if said else (Channel.CALL, " ".join(written))
             case _State.GLUED:

@@ -61,9 +61,9 @@ class Calls:
                 call_id = self._unused(call.id, used)
                 told.append((call.name, _value(arguments)))
                 yield ToolCall(call_id, call.name, arguments)
-        for name, arguments in self._written:
-            if (name, _value(arguments)) not in told:
-                yield ToolCall(self._unused(None, used), self._offered(name), mended(arguments))
+        for written, arguments in self._written:
+            if ((name := self._offered(written)), _value(arguments)) not in told:
+                yield ToolCall(self._unused(None, used), name, mended(arguments))
 
     def _unused(self, wanted: str | None, used: set[str]) -> str:
         """An id that no other call of the answer has: the wanted one, if that is possible."""

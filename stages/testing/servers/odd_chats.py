@@ -143,6 +143,11 @@ ODD_CALLING: Mapping[str, ChatMode] = {
         call(ARGUMENTS, "add", index=0, id="x"),
         CALLS,
     ),
+    "text, with a namespace, and in the field": _sends(
+        delta(f'<tool_call>{{"name": "functions.add", "arguments": {ARGUMENTS}}}</tool_call>'),
+        call(ARGUMENTS, "add", index=0, id="x"),
+        CALLS,
+    ),
     "no list": _sends(
         delta(tool_calls={"index": 0, "id": "x", "function": {"name": "add", "arguments": ARGUMENTS}}), CALLS
     ),

@@ -48,6 +48,7 @@ CASES = [
     ("The motto is Action: add\nmilk", "The motto is Action: add\nmilk"),
     ("Action: run(s) it", "Action: run(s) it"),
     ("Tool: a hammer.\nFunction: to hit.", "Tool: a hammer.\nFunction: to hit."),
+    *((text, text) for text in ("Function: sort\nParameters: a list.", "**Tool:** saw\n**Input:** wood.")),
     ("Thought: leadership matters.", "Thought: leadership matters."),
     ("Thought: hm.\nAction: finish[x]\nAnswer: Hi", "Hi"),
     ("Action: Finish[Good day.]", "Good day."),
