@@ -85,16 +85,18 @@ def open_session(
 
 def open_rearranged(name: str, model: bytes, open_it: Callable[[bytes | str], T]) -> T:
     """What `open_it` makes of the ONNX file `model`. It is given a file with the graph as onnxruntime runs it on this
-    machine, which is made once, and again where it is broken; or `model` itself where none can be kept."""
+    machine, which is made once, and again where it is broken; or `model` itself where none can be kept and opened."""
     import onnxruntime
 
     kept = made_dir() / f"{name}-{digest_of([onnxruntime.__version__.encode(), _processor(), model])}.onnx"
-    if kept.is_file():
+    for _ in range(2):
+        if not kept.is_file() and not keep(kept, partial(_rearrange, model)):
+            break
         try:
             return open_it(str(kept))
         except Exception:  # noqa: BLE001  # onnxruntime's have no root of their own
-            forget(kept)
-    return open_it(str(kept) if keep(kept, partial(_rearrange, model)) else model)
+            forget(kept)  # perhaps before it was opened, as another process found it broken
+    return open_it(model)
 
 
 def _rearrange(model: bytes, path: Path) -> None:

@@ -1,6 +1,6 @@
 """A table from texts to JSON values that stays on the disk: opening it costs nothing, only what is looked up is read.
 
-Layout, little-endian: 8 bytes of mark, the number of slots as uint32 and four bytes of nothing, the slots, the entries.
+Layout, little-endian: 8 bytes of mark, the number of slots and the bytes of the file as uint32, the slots, the entries.
 There are 2^n slots, more than half of them empty. An entry is at the slot that CRC-32 of its key names, or at the next
 that is free; a slot has its place in the file, 0 for none. An entry is the length of key and value as two uint32, the
 key in UTF-8, the value in JSON.
@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-_MARK = b"TEXTTAB1"
-_HEAD = struct.Struct("<8sI4x")
+_MARK = b"TEXTTAB2"
+_HEAD = struct.Struct("<8sII")
 _LENGTHS = struct.Struct("<II")
 _KEPT = 4096
 """Values that were looked up last stay in memory: language repeats itself."""
@@ -26,12 +26,13 @@ class TextTable:
     """A table that `write_table` has written. Any number of threads and processes may read it."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError, and ValueError for another kind of file."""
+        """Raises OSError, and ValueError for another kind of file, or a part of one."""
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        mark, slots = _HEAD.unpack_from(self._data) if len(self._data) >= _HEAD.size else (b"", 0)
+        is_headed = len(self._data) >= _HEAD.size
+        mark, slots, size_bytes = _HEAD.unpack_from(self._data) if is_headed else (b"", 0, 0)
         end = _HEAD.size + 4 * slots
-        if mark != _MARK or not slots or len(self._data) < end:
+        if mark != _MARK or not slots or not end <= size_bytes == len(self._data):
             raise ValueError(f"{path} is no table of texts")
         self._slots = memoryview(self._data)[_HEAD.size : end].cast("I")
         self._mask = slots - 1
@@ -73,13 +74,14 @@ def write_table(path: Path, entries: Iterable[tuple[str, Any]]) -> None:
     encoded = [(key.encode(), json.dumps(value, ensure_ascii=False).encode()) for key, value in entries]
     slots = [0] * (1 << (2 * len(encoded)).bit_length())
     at = _HEAD.size + 4 * len(slots)
+    size_bytes = at + sum(_LENGTHS.size + len(key) + len(value) for key, value in encoded)
     for (key, _), place in zip(encoded, _places(encoded, at), strict=True):
         slot = zlib.crc32(key) & (len(slots) - 1)
         while slots[slot]:
             slot = (slot + 1) & (len(slots) - 1)
         slots[slot] = place
     with path.open("wb") as file:
-        file.write(_HEAD.pack(_MARK, len(slots)) + struct.pack(f"<{len(slots)}I", *slots))
+        file.write(_HEAD.pack(_MARK, len(slots), size_bytes) + struct.pack(f"<{len(slots)}I", *slots))
         for key, value in encoded:
             file.write(_LENGTHS.pack(len(key), len(value)) + key + value)
 

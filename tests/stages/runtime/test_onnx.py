@@ -73,6 +73,18 @@ def test_a_broken_graph_is_made_again(model: Path, made: Path) -> None:
     assert kept.stat().st_size > 4
 
 
+def test_a_graph_that_cannot_be_opened_once_it_is_kept_is_opened_as_it_came(model: Path, made: Path) -> None:
+    content = model.read_bytes()
+
+    def open_it(given: bytes | str) -> bytes:
+        if isinstance(given, str):
+            raise RuntimeError("another process took it away")
+        return given
+
+    assert open_rearranged("tiny", content, open_it) == content
+    assert list(made.iterdir()) == []
+
+
 def test_where_nothing_can_be_kept_the_file_itself_is_opened(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

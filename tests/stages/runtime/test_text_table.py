@@ -32,11 +32,21 @@ def test_a_column_is_asked_for_the_rest_of_its_keys(table: TextTable) -> None:
     assert "ключ" not in column
 
 
-@pytest.mark.parametrize("content", [b"no table", b"TEXTTAB1\0\0\0\0\0\0\0\0", b"TEXTTAB1\xff\0\0\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "content", [b"no table", b"TEXTTAB2\0\0\0\0\x10\0\0\0", b"TEXTTAB2\xff\0\0\0\x10\0\0\0"]
+)
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(ValueError, match="table of texts"):
         TextTable(tmp_path / "other")
+
+
+def test_a_part_of_a_table_is_refused_as_a_whole(tmp_path: Path) -> None:
+    write_table(tmp_path / "table", ENTRIES.items())
+    whole = (tmp_path / "table").read_bytes()
+    (tmp_path / "table").write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match="table of texts"):
+        TextTable(tmp_path / "table")
 
 
 def test_an_empty_table_has_nothing(tmp_path: Path) -> None:
