@@ -15,6 +15,7 @@ from stages.runtime.models import ModelStore, State
 
 _MADE_BY = {
     "hibari-heart": "stages.providers.hibari.voice:EmbeddedVoice",
+    "minilm-l6-v2": "stages.demo.agent:DemoAgent",
     "smart-turn": "stages.providers.smart_turn:SmartTurn",
 }
 """What makes files of a model when it loads it, which a server of a read-only installation could not keep."""

@@ -7,9 +7,7 @@ cost some milliseconds, so all of a decision is made on one thread shared by all
 
 import contextlib
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +27,14 @@ from stages.demo.minilm import Floats, SentenceEmbedder
 from stages.demo.script import EXAMPLES, PATTERNS, SCRIPT, asks_for, recognised, wished, worded
 from stages.demo.skills import EFFECTS, build_skills
 from stages.demo.tasks import Call
+from stages.runtime.made_files import digest_of, keep, made_dir
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 from stages.text.phrases import say_list
 from stages.text.plain import plain
+
+MODEL_NAME = "minilm-l6-v2"
+"""In the lock file."""
 
 MESSAGES = 60
 """How far back a conversation is looked at; no task takes half as many."""
@@ -82,14 +84,18 @@ class DemoAgent:
 
     @classmethod
     def from_settings(cls, settings: DemoSettings) -> Self:
-        """Load the sentence model from the store and learn the examples, whose vectors are kept beside it.
+        """With the sentence model of the store; as `load`."""
+        return cls.load(model_dir(MODEL_NAME), settings.booking_db)
+
+    @classmethod
+    def load(cls, directory: Path, booking_db: str = ":memory:") -> Self:
+        """Load the sentence model in `directory` and learn the examples, whose vectors are kept with what is made.
 
         Blocks for 0.2 s, the first time for some seconds. Raises ModelFileError.
         """
-        directory = model_dir("minilm-l6-v2")
         embedder = SentenceEmbedder.load(directory)
-        vectors = kept_vectors([plain(text) for _, text in EXAMPLES], embedder, directory)
-        return cls(embedder.embed, vectors, settings.booking_db)
+        vectors = kept_vectors([plain(text) for _, text in EXAMPLES], embedder, made_dir())
+        return cls(embedder.embed, vectors, booking_db)
 
     def close(self) -> None:
         """End the threads. Blocks for a moment, so call it off the loop."""
@@ -164,15 +170,11 @@ class DemoAgent:
 
 def kept_vectors(texts: Sequence[str], embedder: SentenceEmbedder, cache: Path) -> Floats:
     """The vectors of `texts`, from the cache if it has them and they are this model's."""
-    digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
-    path = cache / f"scripted-examples-{digest}.npy"
+    path = cache / f"{MODEL_NAME}-examples-{digest_of(text.encode() for text in texts)}.npy"
     with contextlib.suppress(OSError, ValueError):
         kept: Floats = np.load(path, allow_pickle=False)
         if kept.shape[0] == len(texts) and np.allclose(kept[0], embedder.embed(texts[:1])[0], atol=1e-4):
             return kept
     vectors = embedder.embed(texts)
-    with contextlib.suppress(OSError):  # a cache that cannot be written is only slower
-        with tempfile.NamedTemporaryFile(dir=cache, suffix=".npy", delete=False) as file:
-            np.save(file, vectors)
-        os.replace(file.name, path)  # all or nothing: another process may be reading
+    keep(path, lambda made: np.save(made, vectors))
     return vectors

@@ -1,6 +1,7 @@
 """`stageflow-voice models` as a person sees it: lines, exit codes, silence."""
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
@@ -66,6 +67,14 @@ def test_fetch_has_the_files_made_that_a_first_start_would_make(
     for _ in range(2):
         call(store, "fetch")
     assert Maker.loaded == [store.model_dir("tiny")]
+
+
+@pytest.mark.parametrize("path", models._MADE_BY.values())  # noqa: SLF001
+def test_what_makes_files_can_be_loaded_and_closed(path: str) -> None:
+    module, _, provider = path.partition(":")
+    found = getattr(import_module(module), provider)
+    assert callable(found.load)
+    assert callable(found.close)
 
 
 def test_list_has_a_line_for_each_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -314,7 +314,7 @@ async def test_a_table_is_booked_in_a_conversation(agent: DemoAgent) -> None:
 def test_the_examples_vectors_are_kept_and_refused_when_they_are_not_this_models(tmp_path: Path) -> None:
     embedder = SentenceEmbedder.load(model_dir("minilm-l6-v2"))
     good = kept_vectors(["hello", "goodbye"], embedder, tmp_path)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("minilm-l6-v2-*")  # as `models fetch` looks for it
     np.testing.assert_array_equal(np.load(file), good)
     for bad in (np.zeros_like(good), good[:1]):
         np.save(file, bad)

@@ -14,6 +14,9 @@ def test_a_file_appears_whole_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert keep(tmp_path / "made" / "file", write)
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["file"]
     assert (tmp_path / "made" / "file").read_text() == "whole"
+    (tmp_path / "ordinary").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "made" / "file", tmp_path / "ordinary")}
+    assert len(modes) == 1  # what one user has fetched, others may read
 
 
 def test_what_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
