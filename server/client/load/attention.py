@@ -34,8 +34,8 @@ class Attention:
             self._book.discard(number, kind, self.now_s, "no answer to talk over")
             return None
         if after_words is not None:
-            if not (yield from self._words(answer, after_words)):
-                self._book.discard(number, kind, self.now_s, "the words of the answer are not known")
+            if reason := (yield from self._words(answer, after_words)):
+                self._book.discard(number, kind, self.now_s, reason)
                 return None
         else:
             while self.now_s < answer.heard_s + after_ms / 1000 + FRAME_S:
@@ -45,14 +45,17 @@ class Attention:
             return None
         return answer
 
-    def _words(self, answer: Answer, after_words: int) -> Generator[None, None, bool]:
-        """Until so many words of it were heard, or it is over. Tells whether any were known."""
+    def _words(self, answer: Answer, after_words: int) -> Generator[None, None, str]:
+        """Until so many words of it were heard, or it is over. Tells why they cannot be counted, or nothing."""
         ear, count = self._ear, WordCount(answer, self._ear.rate_hz)
+        until_s = self.now_s + SETTLE_S
         while count.heard(ear.ring.written - ear.ring.waiting) < after_words and not self.is_over(answer):
+            if self.now_s >= until_s:
+                return "so many words did not come"
             yield
             ear.advance(self.now_s)
         yield  # what is said now begins a frame ago
-        return count.has_words
+        return "" if count.has_words else "the words of the answer are not known"
 
     def hear_out(self) -> Iterator[None]:
         """Until there is nothing more to hear."""

@@ -3,11 +3,14 @@
 import pytest
 
 from audio.marks import UNIT_MS
+from server.client.load.attention import SETTLE_S, Attention
 from server.client.load.ear import Ear
+from server.client.load.mouth import FRAME_S
 from server.client.load.reference import RATE_HZ, Conduct, tone
 from server.client.load.reference_voice import PAUSE_MS
 from server.client.load.targets import Voice
-from server.client.load.turns import CallRecord, Outcome
+from server.client.load.turn_book import TurnBook
+from server.client.load.turns import CallRecord, Kind, Outcome
 from server.client.load.wire import Audio, WordEnds
 from server.client.load.word_count import WordCount
 from tests.server.client.load.booth import SAY, call, scenario
@@ -52,6 +55,17 @@ def test_an_answer_with_fewer_words_or_without_any_says_nothing_and_is_told_so(
 ) -> None:
     turn = interrupted(3, conduct).turns[1]
     assert (turn.outcome, turn.reason) == (Outcome.DISCARDED, reason)
+
+
+def test_an_answer_that_stalls_is_not_waited_for_without_end() -> None:
+    ear, record = Ear(RATE_HZ, keeps_audio=True), CallRecord(0, "stalls", 0.0)
+    ear.take(Audio(tone(400), "one"), 0.0)
+    ear.advance(0.1)
+    attention = Attention(ear, TurnBook(record, ear, rate_hz=RATE_HZ, keeps_audio=True))
+    for _ in attention.middle_of_answer(1, Kind.STOP, 0, after_words=3):
+        attention.now_s += FRAME_S
+        assert attention.now_s < 2 * SETTLE_S
+    assert [turn.reason for turn in record.turns] == ["so many words did not come"]
 
 
 def test_words_count_by_where_the_server_says_that_they_end() -> None:
