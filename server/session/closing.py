@@ -75,7 +75,9 @@ class Closing:
         over = self._over or SessionOver(1000, "")
         if over.error is None and self._link.wire.close_code is not None:
             with anyio.CancelScope(shield=True):
-                await self._link.close(over.close_code, over.reason)  # the client has gone: nothing is waited for
+                await self._link.close(
+                    over.close_code, over.reason
+                )  # the client has gone: nothing is waited for
             return
         deadline_s = SLOW_DEADLINE_S if over.close_code == SLOW_CONSUMER else CLOSE_DEADLINE_S
         with anyio.move_on_after(deadline_s, shield=True):

@@ -128,9 +128,8 @@ def log_to(
     root = logging.getLogger()
     root.handlers[:] = [LineHandler(write, formatter)]
     root.setLevel(level.upper())
-    logging.getLogger("websockets").setLevel(
-        logging.WARNING
-    )  # else it makes three records of each connection
+    # Else it makes three records of each connection, which are thrown away.
+    logging.getLogger("websockets").setLevel(logging.WARNING)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
 
 
