@@ -74,10 +74,9 @@ class Closing:
         longer than `CLOSE_DEADLINE_S`."""
         over = self._over or SessionOver(1000, "")
         if over.error is None and self._link.wire.close_code is not None:
+            # The client has gone: there is nothing to wait for, and a deadline costs more than the close.
             with anyio.CancelScope(shield=True):
-                await self._link.close(
-                    over.close_code, over.reason
-                )  # the client has gone: nothing is waited for
+                await self._link.close(over.close_code, over.reason)
             return
         deadline_s = SLOW_DEADLINE_S if over.close_code == SLOW_CONSUMER else CLOSE_DEADLINE_S
         with anyio.move_on_after(deadline_s, shield=True):
