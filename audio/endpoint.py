@@ -28,7 +28,7 @@ for a moment. The endpointer turns them into utterances with three states:
   SpeechResumed revokes it. Without `soft_end_ms` there is no PAUSE and neither event.
 - *Confirmed end.* `silence_duration_ms` without a voiced sample ends the utterance; `confirm_after` asks for
   another silence, at any time, for this pause. An end waits while a resumption is undecided, and up to
-  `_RISE_PATIENCE_MS` while sound rises out of the pause and is no voice yet. The silence belongs to the
+  `endpoint_config.RISE_PATIENCE_MS` while sound rises out of the pause and is no voice yet. The silence belongs to the
   utterance, and `last_voiced_sample` says where the voice ended. At `max_utterance_ms` it is ended by force,
   and if the person talks on, the next one follows without a gap.
 - *Reach.* `reach_samples` bounds how far back a beginning may point, hence how much audio the caller must
@@ -40,64 +40,11 @@ out of it without SpeechEnded.
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from functools import lru_cache
 
+from audio.endpoint_config import LIMITS, EndpointConfig, sample_limits
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, ms_to_samples
-from audio.onset import Onset, OnsetLimits
-
-LIMITS: dict[str, tuple[float, float]] = {
-    "threshold": (0.01, 1.0),
-    "prefix_padding_ms": (0, 2_000),
-    "silence_duration_ms": (40, 10_000),
-    "min_speech_ms": (0, 1_000),
-    "max_utterance_ms": (10_000, 300_000),
-    "soft_end_ms": (0, 1_000),
-    "barge_in_threshold": (0.01, 1.0),
-    "barge_in_min_speech_ms": (0, 1_000),
-}
-"""The least and the most that each field of `EndpointConfig` may be."""
-
-_LEAVE_SHARE = 0.7
-"""Share of the threshold that speech must keep: 0.35 of 0.5, a gap that detectors commonly leave."""
-
-_ONSET_PATIENCE = 4
-"""An onset is given up after this many times `min_speech_ms`: that bounds the reach."""
-
-_RISE_PATIENCE_MS = 96
-"""Three windows of Silero's: what is no voice by then is none."""
-
-_RESUME_SHARE = 0.5
-"""Share of `min_speech_ms` that is enough to go on after a soft end: somebody who has just spoken probably
-goes on, and a revoked end costs less than a sentence cut in two."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointConfig:
-    """When speech begins and when it has ended. Raises SettingError naming every field outside `LIMITS`.
-
-    What is no voice elsewhere is none over the agent: of the two thresholds the higher one holds there.
-    """
-
-    threshold: float = 0.5
-    prefix_padding_ms: int = 300
-    silence_duration_ms: int = 500
-    min_speech_ms: int = 96
-    """Three windows of 32 ms, or five of 20."""
-    max_utterance_ms: int = 60_000
-    soft_end_ms: int = 0
-    """0 for no soft ends."""
-    barge_in_threshold: float = 0.6
-    barge_in_min_speech_ms: int = 96
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"{name} is {getattr(self, name)}; allowed is {low} to {high}"
-            for name, (low, high) in LIMITS.items()
-            if not low <= getattr(self, name) <= high
-        ]
-        if faults:
-            raise SettingError("; ".join(faults))
+from audio.onset import Onset
 
 
 class EndReason(StrEnum):
@@ -155,40 +102,6 @@ class _State(Enum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """The configuration in the units of the hot path."""
-
-    turn: OnsetLimits
-    barge_in: OnsetLimits
-    resumption: OnsetLimits
-    leave: float
-    prefix_samples: int
-    silence_samples: int
-    soft_end_samples: int
-    max_samples: int
-    rise_patience_samples: int
-
-
-@lru_cache(maxsize=64)  # most sessions have the same
-def _limits(config: EndpointConfig, rate_hz: int) -> _Limits:
-    def onset(threshold: float, enough_ms: float) -> OnsetLimits:
-        enough_samples = ms_to_samples(enough_ms, rate_hz)
-        return OnsetLimits(threshold, enough_samples, _ONSET_PATIENCE * enough_samples)
-
-    return _Limits(
-        turn=onset(config.threshold, config.min_speech_ms),
-        barge_in=onset(max(config.threshold, config.barge_in_threshold), config.barge_in_min_speech_ms),
-        resumption=onset(config.threshold, config.min_speech_ms * _RESUME_SHARE),
-        leave=config.threshold * _LEAVE_SHARE,
-        prefix_samples=ms_to_samples(config.prefix_padding_ms, rate_hz),
-        silence_samples=ms_to_samples(config.silence_duration_ms, rate_hz),
-        soft_end_samples=ms_to_samples(config.soft_end_ms, rate_hz),
-        max_samples=ms_to_samples(config.max_utterance_ms, rate_hz),
-        rise_patience_samples=ms_to_samples(_RISE_PATIENCE_MS, rate_hz),
-    )
-
-
 class Endpointer:
     """Finds utterances in scored audio. Its clock begins at `position` samples and only ever grows."""
 
@@ -206,7 +119,7 @@ class Endpointer:
     )
 
     def __init__(self, config: EndpointConfig, rate_hz: int = SPEECH_HZ, position: int = 0) -> None:
-        self._limits = _limits(config, rate_hz)
+        self._limits = sample_limits(config, rate_hz)
         self._rate_hz = rate_hz
         self.position = position
         self.agent_is_audible = False
@@ -277,7 +190,7 @@ class Endpointer:
     def reconfigure(self, config: EndpointConfig) -> None:
         """Go on with other settings: same clock, same state, and no reach beyond what the old ones had."""
         self._earliest_sample = max(self._earliest_sample, self.position - self.reach_samples)
-        self._limits = _limits(config, self._rate_hz)
+        self._limits = sample_limits(config, self._rate_hz)
         self._confirm_samples = self._limits.silence_samples
 
     def _push_in_speech(self, score: float) -> SoftEnd | SpeechEnded | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.endpoint import EndpointConfig, Endpointer, EndpointEvent, SpeechStarted
+from audio.endpoint import Endpointer, EndpointEvent, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.errors import FormatError
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.framing import Framer

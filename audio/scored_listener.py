@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audio.endpoint import EndpointConfig, Endpointer, SpeechStarted
+from audio.endpoint import Endpointer, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.listener import Heard, Listener
 from audio.vad import Vad

@@ -12,7 +12,8 @@ from statistics import quantiles
 
 import anyio
 
-from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
+from audio.endpoint import SpeechEnded, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.files import read_audio
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
 from audio.listener import Listener

@@ -16,7 +16,8 @@ import numpy as np
 from turn_ends import CONFIG, END_COLUMNS, Tally, Way, Witnesses, find_ends, ms, percent, spread
 from turn_trials import SNRS_DB, Trial, read_clip, trials
 
-from audio.endpoint import EndpointConfig, Endpointer, SpeechStarted
+from audio.endpoint import Endpointer, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.resample import Resampler

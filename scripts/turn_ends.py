@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from turn_trials import PAUSES_MS, Trial
 
-from audio.endpoint import EndpointConfig, Endpointer, SoftEnd, SpeechEnded, SpeechResumed
+from audio.endpoint import Endpointer, SoftEnd, SpeechEnded, SpeechResumed
+from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
 from audio.pause import Pause

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from server.config.provider_pages import ProviderPage, pages
-from stages.providers.registry import BUILT_IN, KINDS, BuiltIn, Kind
+from stages.providers.built_in import BUILT_IN, KINDS, BuiltIn, Kind
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "providers.md"

@@ -25,7 +25,7 @@ from server.config.settings import Settings
 from server.config.tool_servers import ToolServer
 from server.tools.operator_servers import OperatorServers
 from stageflow.tools import Tool
-from stages.providers.registry import Kind
+from stages.providers.built_in import Kind
 from stages.runtime.plug_in_loops import plug_ins_apart
 
 if TYPE_CHECKING:

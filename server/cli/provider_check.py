@@ -17,8 +17,9 @@ from audio.resample import Resampler
 from server.config.choice import chosen_alone
 from server.config.configuration import file_path
 from server.config.setting_names import FILE_VARIABLE
+from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, ProviderFault, declared_kind, known_names
+from stages.providers.registry import ProviderFault, declared_kind, known_names
 from stages.testing.kit import Check, Finding, Opens, Terms, close, fault_of
 from stages.testing.recogniser_checks import Said
 from stages.testing.suites import checks_for, unreachable_check

@@ -9,7 +9,8 @@ from server.cli import provider_check
 from server.cli.provider_state import fetch, lines_of
 from server.cli.targets import put_here_on_path
 from server.config.provider_pages import ProviderPage, pages
-from stages.providers.registry import KINDS, Kind, ProviderFault, known_names
+from stages.providers.built_in import KINDS, Kind
+from stages.providers.registry import ProviderFault, known_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

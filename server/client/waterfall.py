@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
+from audio.endpoint import SpeechEnded, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, AudioFormat, Encoding, Samples
 from audio.listener import Listener
 from audio.resample import Resampler

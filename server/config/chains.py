@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import Any
 
 from stages.ports import RecogniserCapabilities
+from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, NoSettings, Provider, ProviderFault, find_provider
+from stages.providers.registry import NoSettings, Provider, ProviderFault, find_provider
 
 _MADE_BY: Mapping[Kind, tuple[str, str]] = {
     "stt": ("recogniser", "FailoverRecogniser"),

@@ -12,8 +12,9 @@ from server.config.chains import chain_of, declared, names_in, owns_turns
 from server.config.environment import read_settings
 from server.config.file import FileContent, read_file
 from server.config.settings import PREFIX, Settings
+from stages.providers.built_in import Kind
 from stages.providers.configured import Configured, configure
-from stages.providers.registry import Kind, ProviderFault, find_provider
+from stages.providers.registry import ProviderFault, find_provider
 
 NONE = "none"
 """The name that stands for no provider, where one may be left out."""

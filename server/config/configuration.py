@@ -17,8 +17,9 @@ from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.config.tables import joined
 from server.tools.operator_servers import prefix_of
+from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, ProviderFault, object_faults, provider_of
+from stages.providers.registry import ProviderFault, object_faults, provider_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Any, get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from stages.providers.built_in import Kind
 from stages.providers.configured import own_variable, variable_of, variables_prefix
-from stages.providers.registry import Kind, NoSettings, Provider, ProviderFault, find_provider, known_names
+from stages.providers.registry import NoSettings, Provider, ProviderFault, find_provider, known_names
 
 
 @dataclass(frozen=True, slots=True)

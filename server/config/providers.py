@@ -18,10 +18,10 @@ from server.tools.mcp_policy import SETTING
 from stageflow.tools import Tool
 from stages.errors import ProviderRejected
 from stages.ports import EndOfTurnModel, HasSessions, LanguageModel, Recogniser, Synthesiser, ToolServers
+from stages.providers.built_in import Kind
 from stages.providers.calls import label, label_alike
 from stages.providers.configured import Configured
 from stages.providers.cut_turns import as_recogniser
-from stages.providers.registry import Kind
 from stages.providers.resampled import at_rate
 
 T = TypeVar("T")

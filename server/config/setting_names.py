@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from stages.providers.registry import KINDS
+from stages.providers.built_in import KINDS
 from stages.runtime.model_lock import WHEELS_VARIABLE, load_lock
 from stages.runtime.models import CACHE_VARIABLE
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from audio.endpoint import EndpointConfig, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
+from audio.endpoint import SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Heard, Listener, SpeechAudio

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from audio.endpoint import LIMITS, EndpointConfig
+from audio.endpoint_config import LIMITS, EndpointConfig
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from audio.vad import Vad
 from server.conversation.utterance import Utterance

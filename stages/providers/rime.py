@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from stages.errors import ErrorKind
 from stages.ports import SynthesiserCapabilities, VoiceOption
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.speaking import SocketVoice, speaking
 from stages.providers.sockets.speech_protocol import (

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
-from stages.providers.sockets.listening import HearingService, SocketRecogniser, listening
+from stages.providers.sockets.hearing_protocol import HearingService
+from stages.providers.sockets.listening import SocketRecogniser, listening
 
 NAME = "speechmatics"
 

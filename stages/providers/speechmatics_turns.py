@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns
 from stages.providers.sockets.turns import Sign, TurnSign

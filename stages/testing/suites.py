@@ -24,7 +24,7 @@ from audio.formats import Samples
 from stageflow.pipeline import Pipeline
 from stages.contract import check_pipeline
 from stages.errors import ProviderError
-from stages.providers.registry import Kind
+from stages.providers.built_in import Kind
 from stages.testing.kit import Check, Terms, fault_of, opened
 from stages.testing.model_checks import GREETING, model_checks
 from stages.testing.recogniser_checks import Said, hear, recogniser_checks

@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio.endpoint import (
-    LIMITS,
-    EndpointConfig,
     Endpointer,
     EndpointEvent,
     EndReason,
@@ -15,6 +13,7 @@ from audio.endpoint import (
     SpeechResumed,
     SpeechStarted,
 )
+from audio.endpoint_config import LIMITS, EndpointConfig
 from audio.errors import SettingError
 
 FRAME = 320

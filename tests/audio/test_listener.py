@@ -9,15 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audio.codecs import encode
-from audio.endpoint import (
-    EndpointConfig,
-    EndpointEvent,
-    EndReason,
-    SoftEnd,
-    SpeechEnded,
-    SpeechResumed,
-    SpeechStarted,
-)
+from audio.endpoint import EndpointEvent, EndReason, SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.errors import FormatError
 from audio.formats import AudioFormat, Encoding, Samples
 from audio.listener import Heard, Listener, SpeechAudio

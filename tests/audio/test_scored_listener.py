@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audio.codecs import encode
-from audio.endpoint import EndpointConfig
+from audio.endpoint_config import EndpointConfig
 from audio.formats import AudioFormat, Encoding, Samples
 from audio.listener import Heard, Listener, SpeechAudio
 from audio.scored_listener import ScoredListener, listener_for

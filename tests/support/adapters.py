@@ -19,7 +19,9 @@ from stages.testing.servers import (
     soniox,
     speechmatics,
 )
-from stages.testing.servers.chat import SAYING, TEXT, ChatService
+from stages.testing.servers.chat import ChatService
+from stages.testing.servers.chat_modes import SAYING
+from stages.testing.servers.chat_stream import TEXT
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.http import serving_http
 from stages.testing.servers.serving import serving

@@ -21,7 +21,7 @@ from stages.ports import (
     UtteranceSynthesiser,
 )
 from stages.testing.servers.coded import CodedWords
-from stages.testing.servers.serving import FakeServer, Frame
+from stages.testing.servers.line import FakeServer, Frame
 from tests.support.patience import PATIENCE_S
 
 SENTENCE = "What time is it in Reykjavik when it is noon here?"

@@ -6,7 +6,7 @@ from typing import Any
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
 from stages.testing.servers.coded import CodedWords
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 from stages.tier.engine import Engine, EngineChoice, TierKind
 
 KEY = "a-key-of-the-tier"

@@ -7,8 +7,8 @@ is absent and not null, and the part of an item is called `audio` while its cont
 from dataclasses import replace
 from typing import assert_never
 
-from server.dialects.realtime.fields import Json
 from server.dialects.realtime.objects import render_item
+from server.dialects.realtime.setting_checks import Json
 from server.domain.errors import ClientError
 from server.domain.events import (
     AudioCleared,

@@ -8,26 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from server.dialects.realtime.audio import ClipReader
 from server.dialects.realtime.checking import RawEvent, checked, event_ref
-from server.dialects.realtime.fields import (
-    AudioPart,
-    Choice,
-    OutputPart,
-    Part,
-    SessionPart,
-    Text,
-    Tools,
-    output_modality,
-    output_tokens,
-    wrong,
-)
+from server.dialects.realtime.fields import AudioPart, OutputPart, Part, SessionPart
 from server.dialects.realtime.items import ItemId, ItemPart, ItemReader
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import client_tools, tool_choice
+from server.dialects.realtime.setting_checks import Choice, OutputModality, OutputTokens, Text, Tools, wrong
 from server.dialects.realtime.unknown import RENAMED
 from server.domain.commands import (
     AddItem,
@@ -45,7 +35,7 @@ from server.domain.commands import (
 from server.domain.errors import ClientError
 from server.domain.ids import Ids
 from server.domain.mcp_tools import McpChoice, McpServer
-from server.domain.values import Item, Modality, ResponseOptions, SessionConfig
+from server.domain.values import Item, ResponseOptions, SessionConfig
 from stages.ports import OneTool
 
 MAX_METADATA = 16
@@ -112,8 +102,8 @@ class _Cancel(Part):
 
 class _ResponsePart(Part):
     instructions: Text | None = None
-    output_modalities: Annotated[Modality | None, PlainValidator(output_modality)] = None
-    max_output_tokens: Annotated[int | Literal["inf"] | None, PlainValidator(output_tokens)] = None
+    output_modalities: OutputModality = None
+    max_output_tokens: OutputTokens = None
     metadata: Metadata | None = None
     conversation: Literal["auto", "none"] | None = None
     input: Annotated[list[ItemPart] | None, Field(max_length=MAX_INPUT), BeforeValidator(_few_pieces)] = None

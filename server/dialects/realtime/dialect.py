@@ -23,12 +23,13 @@ from server.dialects.realtime.commands import (
 )
 from server.dialects.realtime.decode import append_audio, read_event
 from server.dialects.realtime.encode import RealtimeEncoder
-from server.dialects.realtime.fields import Json, Part, SessionPart
+from server.dialects.realtime.fields import Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
 from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, settled
+from server.dialects.realtime.setting_checks import Json
 from server.dialects.realtime.unknown import UnknownKeys
 from server.domain.commands import Command, Configure, Noted, Order
 from server.domain.errors import ClientError

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pybase64 import b64encode_as_string
 
 from server.dialects.realtime.bodies import Body, place_of, plain_bodies, transcript_body
-from server.dialects.realtime.fields import Json
 from server.dialects.realtime.objects import render_item, render_response, render_status, render_usage
 from server.dialects.realtime.session import WireSession, render_session
+from server.dialects.realtime.setting_checks import Json
 from server.domain.events import (
     ConversationEvent,
     ResponseAudio,

@@ -11,12 +11,12 @@ from typing import Any
 from server.dialects.realtime.address import unused
 from server.dialects.realtime.fields import (
     InputPart,
-    Json,
     OutputPart,
     SessionPart,
     TranscriptionPart,
     TurnDetectionPart,
 )
+from server.dialects.realtime.setting_checks import Json
 from server.domain.errors import ClientError
 from server.domain.values import Abilities, IgnoredSetting, SessionConfig
 

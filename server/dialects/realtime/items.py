@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field
 
 from server.dialects.realtime.audio import ClipReader
-from server.dialects.realtime.fields import Part, Text
+from server.dialects.realtime.fields import Part
+from server.dialects.realtime.setting_checks import Text
 from server.domain.errors import ClientError
 from server.domain.ids import Ids
 from server.domain.mcp_tools import Approval

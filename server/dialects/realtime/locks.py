@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from server.dialects.realtime.checking import RawEvent, event_ref
-from server.dialects.realtime.fields import Json
 from server.dialects.realtime.session import WireSession, render_session
+from server.dialects.realtime.setting_checks import Json
 from server.domain.commands import AddItem, Command, CreateResponse, Noted
 from server.domain.errors import ClientError
 from server.domain.values import Item

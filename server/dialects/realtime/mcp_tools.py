@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
-from server.dialects.realtime.fields import Json, Part, wrong
+from server.dialects.realtime.fields import Part
+from server.dialects.realtime.setting_checks import Json, wrong
 from server.domain.errors import ClientError
 from server.domain.mcp_tools import (
     Approval,

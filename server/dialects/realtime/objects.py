@@ -6,9 +6,9 @@ key `transcript`, and `usage` of a finished response is never null.
 
 from pydantic import JsonValue
 
-from server.dialects.realtime.fields import Json
 from server.dialects.realtime.mcp_tools import render_mcp
 from server.dialects.realtime.session import render_format
+from server.dialects.realtime.setting_checks import Json
 from server.domain.events import ResponseEnded
 from server.domain.values import Item, Part, Response, Role
 from stages.ports import Usage

@@ -8,11 +8,12 @@ from pydantic import Field
 from server.dialects.realtime.checking import RawEvent, checked
 from server.dialects.realtime.commands import check_choice
 from server.dialects.realtime.decode import json_of
-from server.dialects.realtime.fields import Json, Part, SessionPart
+from server.dialects.realtime.fields import Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.locks import LOCKABLE, Pinned
 from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, render_session
+from server.dialects.realtime.setting_checks import Json
 from server.dialects.realtime.unknown import unknown_keys
 from server.domain.errors import ClientError
 from server.domain.ids import new_id

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from audio.formats import AudioFormat, Encoding
-from server.dialects.realtime.fields import InputPart, Json, OutputPart, SessionPart, TurnDetectionPart
+from server.dialects.realtime.fields import InputPart, OutputPart, SessionPart, TurnDetectionPart
 from server.dialects.realtime.mcp_tools import without_secrets
+from server.dialects.realtime.setting_checks import Json
 from server.domain.mcp_tools import McpChoice, McpServer
 from server.domain.values import SessionConfig, Truncation, TurnDetection
 from stageflow.tools import Tool

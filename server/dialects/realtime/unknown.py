@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 
-from server.dialects.realtime.fields import Keys, SessionPart
+from server.dialects.realtime.fields import SessionPart
+from server.dialects.realtime.setting_checks import Keys
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting
 

@@ -19,9 +19,10 @@ from server.dialects.realtime.bodies import Body
 from server.dialects.realtime.checking import checked, event_ref
 from server.dialects.realtime.decode import too_much_audio
 from server.dialects.realtime.dialect import RealtimeDialect
-from server.dialects.realtime.fields import Json, Part
+from server.dialects.realtime.fields import Part
 from server.dialects.realtime.items import ItemId
 from server.dialects.realtime.limits import RealtimeLimits
+from server.dialects.realtime.setting_checks import Json
 from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
 from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError

@@ -9,9 +9,10 @@ from pydantic import Field
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.cartesia.settings import CartesiaSettings, told_error
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
-from stages.providers.sockets.listening import HearingService, SocketRecogniser, listening
+from stages.providers.sockets.hearing_protocol import HearingService
+from stages.providers.sockets.listening import SocketRecogniser, listening
 
 NAME = "cartesia"
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.cartesia.settings import CartesiaSettings, told_error
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns
 from stages.providers.sockets.turns import Sign, TurnSign
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from stages.ports import SynthesiserCapabilities, VoiceOption
 from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.speaking import SocketVoice, speaking
 from stages.providers.sockets.speech_protocol import (
     Ended,

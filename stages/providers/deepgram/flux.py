@@ -11,7 +11,7 @@ from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import TimedWord
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns

@@ -14,7 +14,7 @@ from pydantic import Field
 from stages.errors import ErrorKind
 from stages.ports import SynthesiserCapabilities, VoiceOption
 from stages.providers.elevenlabs.settings import CLOSE_CODES, FAULTS, ElevenLabsSettings
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.speaking import SocketVoice, speaking
 from stages.providers.sockets.speech_protocol import (

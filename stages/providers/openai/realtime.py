@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent
-from stages.providers.sockets.listening import HearingProtocol, HearingService, SocketRecogniser, listening
+from stages.providers.sockets.hearing_protocol import HearingProtocol, HearingService
+from stages.providers.sockets.listening import SocketRecogniser, listening
 
 NAME = "openai_realtime"
 OPENAI_URL = "https://api.openai.com/v1"

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from stages.errors import ErrorKind
 from stages.providers.remote.wire import PROTOCOL, Hello
-from stages.providers.sockets.connection import Endpoint
+from stages.providers.sockets.endpoint import Endpoint
 from stages.providers.sockets.faults import fault
 
 NAME = "remote"

@@ -36,7 +36,8 @@ from stages.providers.remote.wire import (
     Listen,
     audio_message,
 )
-from stages.providers.sockets.connection import Message, ProviderSocket, SocketState, tls
+from stages.providers.sockets.connection import ProviderSocket, SocketState
+from stages.providers.sockets.endpoint import Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.replay import Replay
 from stages.text.whole import whole

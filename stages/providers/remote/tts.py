@@ -32,7 +32,7 @@ from stages.providers.remote.wire import (
     audio_of,
 )
 from stages.providers.sockets import speech_protocol
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.speaking import speaking
 from stages.providers.sockets.speech_protocol import (

@@ -13,12 +13,10 @@ then after growing waits; after quick failures in a row, or a refusal, the socke
 """
 
 import logging
-import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from typing import Protocol
 
 import anyio
@@ -33,10 +31,9 @@ from websockets.exceptions import (
 
 from stages.errors import ErrorKind, ProviderError
 from stages.providers.sockets.changes import Changes
-from stages.providers.sockets.failures import Failures, RetryPolicy
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
+from stages.providers.sockets.failures import Failures
 from stages.providers.sockets.faults import close_fault, fault, status_fault
-
-Message = str | bytes
 
 MAX_MESSAGE_BYTES = 4 << 20
 """Of one message of a service: a minute of audio in base64 is 4 MiB."""
@@ -50,33 +47,6 @@ _PING_S = 10.0
 
 _quiet = logging.Logger("provider socket", logging.CRITICAL + 1)
 """The client's own log would have keys and words in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a service is, and how to behave there."""
-
-    service: str
-    """Its name, for errors."""
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """They go with the handshake and nowhere else: this is where keys belong."""
-    hello: Message | None = field(default=None, repr=False)
-    """What every connection is sent before anything else, where settings, or the key, do not go with the handshake."""
-    speaks_first: bool = False
-    """Whether the service says something before it is sent more; until then the connection is not ready."""
-    keep_alive: Message | None = None
-    """What is sent when nothing has been for `keep_alive_s`; for silence see `ProviderSocket.keep_alive`."""
-    keep_alive_s: float = 4.0
-    connect_s: float = 5.0
-    """The deadline of the handshake, and of the first word of a service that speaks first."""
-    close_codes: Mapping[int | str, ErrorKind] = field(default_factory=dict)
-    """The service's own, see `faults.close_fault`."""
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-
-    def is_like(self, other: "Endpoint") -> bool:
-        """Whether a connection to one serves for the other."""
-        return (self.url, self.hello) == (other.url, other.hello)
 
 
 class Wire(Protocol):
@@ -300,9 +270,3 @@ class ProviderSocket:
                     await client.send(keep_alive)
         except ConnectionClosed:
             pass  # the reader says why
-
-
-@cache
-def tls() -> ssl.SSLContext:
-    """The machine's authorities. Reads files: an adapter calls it once when it is made, which is not on a loop."""
-    return ssl.create_default_context()

@@ -12,8 +12,6 @@ What a service says is told apart by its `HearingProtocol`, a table of messages 
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
 import anyio
 
@@ -22,10 +20,12 @@ from audio.framing import Framer
 from stages.errors import ErrorKind, ProviderError
 from stages.ports import Partial, Recognition, SpeechHints, Transcript
 from stages.providers.sockets.changes import Changes
-from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
+from stages.providers.sockets.connection import ProviderSocket, SocketState
+from stages.providers.sockets.endpoint import Endpoint, Message
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.finalising import Finalising
-from stages.providers.sockets.hearing import Final, Finalised, Guess, HeardText, HearingEvent
+from stages.providers.sockets.hearing import Final, Finalised, Guess, HeardText
+from stages.providers.sockets.hearing_protocol import HearingService
 from stages.providers.sockets.pool import SocketPool, session_pool
 from stages.providers.sockets.replay import Replay
 
@@ -36,38 +36,6 @@ _FRAME_MS = 80
 
 _KEPT_S = 60.0
 """How much audio of an utterance is kept while none of it is final."""
-
-
-class HearingProtocol(Protocol):
-    """One connection's messages. Made anew for every line."""
-
-    joint: str
-    """Stands between the pieces of text, see `HeardText`."""
-
-    def begin(self) -> Iterable[Message]:
-        """What a new connection is sent first, before any audio."""
-
-    def audio(self, samples: Samples) -> Message | Sequence[Message]:
-        """`int16[n]` as a message, or as several where something goes before an utterance."""
-
-    def finalise(self) -> Message:
-        """Asks for the final text of all audio so far."""
-
-    def read(self, message: Message) -> Iterable[HearingEvent]:
-        """What a message says. Raises ProviderError for a fault of the service."""
-
-
-@dataclass(frozen=True, slots=True)
-class HearingService:
-    """A service as `listening` needs it."""
-
-    name: str
-    rate_hz: int
-    endpoint: Callable[[SpeechHints], Endpoint]
-    """Where to connect for these hints; its URL tells lines apart."""
-    protocol: Callable[[], HearingProtocol]
-    final_s: float
-    """How long a final text may take."""
 
 
 class HearingLine:

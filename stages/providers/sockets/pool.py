@@ -12,7 +12,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stages.errors import ProviderBusy
-from stages.providers.sockets.connection import Endpoint, ProviderSocket, SocketState
+from stages.providers.sockets.connection import ProviderSocket, SocketState
+from stages.providers.sockets.endpoint import Endpoint
 
 LIMIT = 4
 """Connections of one session: more overlap than a conversation has, and less than services allow an account."""

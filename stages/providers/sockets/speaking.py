@@ -24,7 +24,8 @@ from audio.codecs import Decoder
 from audio.formats import AudioFormat, Encoding, Samples
 from stages.errors import ErrorKind, ProviderError
 from stages.ports import Speech, SpokenUtterance, SynthesiserCapabilities, VoiceOption
-from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
+from stages.providers.sockets.connection import ProviderSocket, SocketState
+from stages.providers.sockets.endpoint import Endpoint, Message
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.pool import SocketPool, session_pool
 from stages.providers.sockets.sounds import Sounds

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stages.errors import ProviderError
 from stages.ports import VoiceOption
-from stages.providers.sockets.connection import Endpoint, Message
+from stages.providers.sockets.endpoint import Endpoint, Message
 from stages.providers.sockets.speech_text import SaidWord
 
 

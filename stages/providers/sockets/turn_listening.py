@@ -15,7 +15,8 @@ from audio.formats import Samples
 from audio.framing import Framer
 from stages.errors import ErrorKind, ProviderError
 from stages.ports import SpeechHints, TurnEvent, TurnsFailed, TurnStream
-from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket
+from stages.providers.sockets.connection import ProviderSocket
+from stages.providers.sockets.endpoint import Endpoint, Message
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.pool import SocketPool, session_pool
 from stages.providers.sockets.replay import Replay

@@ -9,7 +9,7 @@ from pybase64 import b64decode
 from pydantic import Field
 
 from stages.ports import SynthesiserCapabilities, VoiceOption
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.speaking import SocketVoice, speaking
 from stages.providers.sockets.speech_protocol import (
     Broken,

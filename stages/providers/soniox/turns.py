@@ -9,7 +9,7 @@ from pydantic import Field
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.sockets.connection import Endpoint, Message, tls
+from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns
 from stages.providers.sockets.turns import Sign, TurnSign
 from stages.providers.soniox.settings import SonioxSettings, told_error

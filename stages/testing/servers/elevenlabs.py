@@ -8,7 +8,7 @@ import numpy as np
 from pybase64 import b64decode, b64encode_as_string
 
 from stages.testing.servers.coded import CodedEar, CodedWords, Heard, char_samples, coded_speech
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "elevenlabs-key"
 

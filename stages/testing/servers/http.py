@@ -17,7 +17,7 @@ import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from stages.testing.servers.faults import NONE, Faults
-from stages.testing.servers.serving import GARBAGE
+from stages.testing.servers.line import GARBAGE
 
 _MOST_HEAD_BYTES = 65_536
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from stages.testing.servers.chat import (
+from stages.testing.servers.chat import ChatMode
+from stages.testing.servers.chat_stream import (
     ARGUMENTS,
     CALLS,
     SECRET,
     STOP,
     TEXT,
     USAGE,
-    ChatMode,
     Event,
     call,
     delta,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from audio.formats import Samples
-from stages.testing.servers.chat import line
+from stages.testing.servers.chat_stream import line
 from stages.testing.servers.coded import CodedWords, coded_speech
 from stages.testing.servers.faults import Faults
 from stages.testing.servers.http import Answered, Asked, Complaint

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.testing.servers.coded import CodedEar, CodedWords
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "fake-key"
 MODEL = "fake-ear"

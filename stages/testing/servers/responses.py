@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.testing.servers.chat import ARGUMENTS, Body, line
+from stages.testing.servers.chat_stream import ARGUMENTS, Body, line
 from stages.testing.servers.faults import Faults
 from stages.testing.servers.http import Answered, Asked, Complaint
 

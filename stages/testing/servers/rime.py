@@ -7,7 +7,7 @@ import anyio
 from pybase64 import b64encode_as_string
 
 from stages.testing.servers.coded import coded_speech
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "rime-key"
 

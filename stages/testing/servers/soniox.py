@@ -9,7 +9,7 @@ import numpy as np
 from pybase64 import b64encode_as_string
 
 from stages.testing.servers.coded import CodedWords, Heard, char_samples, coded_speech
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "soniox-key"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stages.testing.servers.coded import CodedWords, Heard
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "speechmatics-key"
 

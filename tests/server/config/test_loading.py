@@ -9,8 +9,9 @@ from server.config.choice import Choice
 from server.config.environment import load_settings
 from server.config.providers import load_providers
 from stages.errors import ModelFileError
+from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
-from stages.providers.registry import Kind, NoSettings, Provider
+from stages.providers.registry import NoSettings, Provider
 from stages.testing.fakes import ScriptedModel, ScriptedRecogniser, ScriptedVoice
 
 PATIENCE_S = 20.0

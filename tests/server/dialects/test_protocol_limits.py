@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from server.dialects.realtime import commands, fields, mcp_tools, unknown
+from server.dialects.realtime import commands, mcp_tools, setting_checks, unknown
 from server.dialects.realtime.items import ItemPart
 from server.dialects.realtime.limits import RealtimeLimits
 from server.domain.limits import Limits
@@ -23,10 +23,10 @@ SETTINGS = {setting.strip().strip("`"): limit.strip() for _, limit, setting in R
 FIXED = {
     "audio in one `append`, decoded": RealtimeLimits().max_audio_bytes,
     "characters of any other event, clips not counted": RealtimeLimits().max_command_chars,
-    "characters of `instructions`, and of a text": get_args(fields.Text)[1].metadata[0].max_length,
-    "characters of JSON of a setting that is only kept": fields.MAX_KEPT_CHARS,
-    "`max_output_tokens`": fields.MAX_OUTPUT_TOKENS,
-    "tools of a client": fields.MAX_TOOLS,
+    "characters of `instructions`, and of a text": get_args(setting_checks.Text)[1].metadata[0].max_length,
+    "characters of JSON of a setting that is only kept": setting_checks.MAX_KEPT_CHARS,
+    "`max_output_tokens`": setting_checks.MAX_OUTPUT_TOKENS,
+    "tools of a client": setting_checks.MAX_TOOLS,
     "pieces of a message": next(
         limit.max_length
         for limit in ItemPart.model_fields["content"].metadata

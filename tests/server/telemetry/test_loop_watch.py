@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from audio.endpoint import EndpointConfig
+from audio.endpoint_config import EndpointConfig
 from audio.formats import AudioFormat
 from audio.listener import Listener
 from server.telemetry.loop_watch import LoopWatch, place_of

@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages.providers import registry
+from stages.providers.built_in import BUILT_IN, KINDS, BuiltIn, Kind
 from stages.providers.configured import configure
-from stages.providers.registry import (
-    BUILT_IN,
-    KINDS,
-    BuiltIn,
-    Kind,
-    ProviderFault,
-    find_provider,
-    known_names,
-)
+from stages.providers.registry import ProviderFault, find_provider, known_names
 
 GOOD = '''
 """A recogniser in one file."""

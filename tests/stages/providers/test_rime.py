@@ -12,8 +12,9 @@ from stages.providers.rime import RimeSettings, RimeVoice
 from stages.providers.sockets.speaking import SocketVoice
 from stages.testing.servers.coded import said
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
+from stages.testing.servers.line import FakeServer
 from stages.testing.servers.rime import KEY, FakeRime
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_utterances
 from tests.support.hosted import sound, speak
 

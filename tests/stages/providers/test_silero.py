@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.endpoint import EndpointConfig, SpeechEnded, SpeechStarted
+from audio.endpoint import SpeechEnded, SpeechStarted
+from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.framing import Framer
 from audio.levels import quantise

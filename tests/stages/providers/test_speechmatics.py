@@ -14,7 +14,8 @@ from stages.providers.speechmatics import SpeechmaticsSettings as Settings
 from stages.testing.contracts import check_recogniser
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Acknowledge, Faults
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.line import FakeServer
+from stages.testing.servers.serving import serving
 from stages.testing.servers.speechmatics import KEY
 from stages.testing.servers.speechmatics import FakeSpeechmatics as Fake
 from stages.testing.session_contracts import check_sessions

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from stages.providers.registry import Kind
+from stages.providers.built_in import Kind
 from stages.testing.kit import Terms, fault_of, opened
 from stages.testing.suites import StageContract, checks_for, unreachable_check
 from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.testing.servers.chat import ARGUMENTS
+from stages.testing.servers.chat_stream import ARGUMENTS
 from stages.text.answer_text import AnswerText, Channel, Piece
 from stages.text.called_text import Call, calls_in, several_objects
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "cartesia-key"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stages.testing.servers.cartesia.access import judge_opening, refuse_key, samples_of
 from stages.testing.servers.coded import CodedWords
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 
 class FakeInkTurns:

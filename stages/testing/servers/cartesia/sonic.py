@@ -8,7 +8,7 @@ from pybase64 import b64encode_as_string
 
 from stages.testing.servers.cartesia.access import judge_opening, refuse_key
 from stages.testing.servers.coded import char_samples, coded_speech
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 GONE_S = 1.0
 """So long after its last audio a context of Sonic's ends."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from stages.testing.servers.serving import Opening, Refusal
+from stages.testing.servers.line import Opening, Refusal
 
 KEY = "deepgram-key"
 

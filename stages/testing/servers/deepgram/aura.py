@@ -6,7 +6,7 @@ import anyio
 
 from stages.testing.servers.coded import coded_speech
 from stages.testing.servers.deepgram.access import bad_query, unauthorised
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 
 class FakeAura:

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.testing.servers.coded import CodedWords, Heard
 from stages.testing.servers.deepgram.access import bad_query, unauthorised
-from stages.testing.servers.serving import Line, Opening, Refusal
+from stages.testing.servers.line import Line, Opening, Refusal
 
 _LISTEN_V2 = frozenset(
     {"model", "encoding", "sample_rate", "eot_threshold", "eager_eot_threshold", "eot_timeout_ms", "keyterm"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.testing.servers.coded import CodedEar, CodedWords, Heard
 from stages.testing.servers.deepgram.access import bad_query, unauthorised
-from stages.testing.servers.serving import Line, Message, Opening, Refusal
+from stages.testing.servers.line import Line, Message, Opening, Refusal
 
 _LISTEN_V1 = frozenset(
     [

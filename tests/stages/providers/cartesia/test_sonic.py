@@ -14,7 +14,8 @@ from stages.providers.sockets.speaking import SocketVoice
 from stages.testing.servers.cartesia import KEY, FakeSonic
 from stages.testing.servers.coded import said
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.line import FakeServer
+from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_utterances
 from tests.support.hosted import barge_in, sound, speak
 

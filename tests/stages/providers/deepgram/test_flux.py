@@ -23,7 +23,8 @@ from stages.providers.sockets.turn_listening import SocketTurnRecogniser
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.deepgram import KEY, FakeFlux
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.line import FakeServer
+from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_turn_recogniser
 from tests.support.hosted import SENTENCE, frames
 from tests.support.patience import PATIENCE_S

@@ -16,7 +16,8 @@ from stages.testing.contracts import check_recogniser
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.deepgram import KEY, FakeNova
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Acknowledge, Faults
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.line import FakeServer
+from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions
 from tests.support.hosted import SENTENCE, hear, outcome
 

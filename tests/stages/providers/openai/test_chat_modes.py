@@ -14,21 +14,9 @@ from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderReject
 from stages.ports import Finished, ModelEvent, TextDelta, Thought
 from stages.providers.openai.chat import ChatSettings, OpenAIChatModel
 from stages.testing.contracts import check_language_model
-from stages.testing.servers.chat import (
-    ARGUMENTS,
-    CALLING,
-    CALLS,
-    FAILING,
-    SAYING,
-    SECRET,
-    STOP,
-    TEXT,
-    ChatMode,
-    ChatService,
-    call,
-    delta,
-    mode_of,
-)
+from stages.testing.servers.chat import ChatMode, ChatService
+from stages.testing.servers.chat_modes import CALLING, FAILING, SAYING, mode_of
+from stages.testing.servers.chat_stream import ARGUMENTS, CALLS, SECRET, STOP, TEXT, call, delta
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
 from stages.testing.session_contracts import check_sessions

@@ -8,7 +8,7 @@ import pytest
 from stageflow.tools import ToolCall
 from stages.ports import Finished, ModelEvent, TextDelta, Thought
 from stages.providers.openai.answer import Answer
-from stages.testing.servers.chat import ARGUMENTS, CALLS, SECRET, STOP, TEXT, Event, call, delta
+from stages.testing.servers.chat_stream import ARGUMENTS, CALLS, SECRET, STOP, TEXT, Event, call, delta
 from stages.testing.servers.odd_chats import ODD_CALLING, ODD_SAYING
 from tests.stages.providers.openai.test_chat_modes import ask, calls_of, chatting, text_of
 

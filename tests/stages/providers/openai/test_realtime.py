@@ -18,8 +18,9 @@ from stages.providers.sockets.listening import SocketRecogniser
 from stages.testing.contracts import check_recogniser
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
+from stages.testing.servers.line import FakeServer
 from stages.testing.servers.openai_realtime import KEY, MODEL, FakeRealtime, FakeVllm
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.serving import serving
 from tests.support.hosted import SENTENCE, hear, outcome
 
 Dialect = Literal["openai", "vllm"]

@@ -14,7 +14,7 @@ from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderReject
 from stages.ports import Finished, ModelEvent, OneTool, TextDelta, Thought, Usage
 from stages.providers.openai.responses import OpenAIResponsesModel, ResponsesSettings
 from stages.testing.contracts import check_language_model
-from stages.testing.servers.chat import ARGUMENTS, TEXT
+from stages.testing.servers.chat_stream import ARGUMENTS, TEXT
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
 from stages.testing.servers.responses import CALLS, CUT_SHORT, ERROR, FAILS, KEY, ResponsesService, says

@@ -17,7 +17,8 @@ from stages.testing.contracts import check_recogniser
 from stages.testing.fakes import ScriptedVoice
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
-from stages.testing.servers.serving import FakeServer, serving
+from stages.testing.servers.line import FakeServer
+from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_utterances
 from tests.support.hosted import SENTENCE, hear, outcome, speak
 from tests.support.tier import KEY, CodedRecogniser, FakeTier

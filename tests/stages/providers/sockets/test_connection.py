@@ -7,10 +7,12 @@ import anyio
 import pytest
 
 from stages.errors import ErrorKind, ProviderBusy, ProviderError, ProviderRejected, ProviderTimeout
-from stages.providers.sockets.connection import Endpoint, Message, ProviderSocket, SocketState
+from stages.providers.sockets.connection import ProviderSocket, SocketState
+from stages.providers.sockets.endpoint import Endpoint, Message
 from stages.providers.sockets.failures import RetryPolicy
 from stages.testing.servers.faults import NONE, Faults
-from stages.testing.servers.serving import FakeServer, Line, Opening, Refusal, serving
+from stages.testing.servers.line import FakeServer, Line, Opening, Refusal
+from stages.testing.servers.serving import serving
 
 PATIENCE_S = 20.0
 SECRET = "sk-very-secret"

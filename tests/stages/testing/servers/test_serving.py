@@ -7,7 +7,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stages.testing.servers.faults import NONE, Acknowledge, Faults
-from stages.testing.servers.serving import GARBAGE, Line, Opening, Refusal, serving
+from stages.testing.servers.line import GARBAGE, Line, Opening, Refusal
+from stages.testing.servers.serving import serving
 
 
 class Echo:
