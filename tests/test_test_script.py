@@ -1,5 +1,5 @@
 """`scripts/test` runs parts beside each other, in CI the stock clients too; each counts, and the last lines say how
-each ended."""
+each ended. What failed of a part runs once more when all have ended."""
 
 import subprocess
 from pathlib import Path
@@ -9,6 +9,15 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "test"
 
+# Where FAILED names tests, they fail beside others, and end as ALONE has it when they run again.
+FAILS = r"""
+for word; do case "$word" in cache_dir=*) folder=${word#cache_dir=}/v/cache ;; esac; done
+case "$*" in *--last-failed) echo "alone: $(cat "$folder/lastfailed")"; exit "$ALONE" ;; esac
+if [ -n "$FAILED" ] && [ "${*#*$PART}" != "$*" ]; then
+    mkdir -p "$folder" && printf "$FAILED" >"$folder/lastfailed"; echo "it failed"; exit 1
+fi
+"""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -16,11 +25,11 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "scripts").mkdir()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     copy(SCRIPT, tmp_path / "scripts")
-    speaks = 'echo "much"; echo "{0} went on: $*"; exit "${{{1}:-0}}"'
+    speaks = 'echo "much"; echo "{0} went on: $*" | sed "s|[^ =]*[.]cache|CACHE|"; exit "${{{1}:-0}}"'
     for path, lines in {
         "scripts/setup": "",
         "scripts/test-clients": speaks.format("clients", "CLIENTS"),
-        ".venv/bin/python": speaks.format("tests", "TESTS"),
+        ".venv/bin/python": f"{FAILS}\n{speaks.format('tests', 'TESTS')}",
         ".venv/bin/coverage": speaks.format("report", "REPORT"),
     }.items():
         (tmp_path / path).write_text(f"#!/bin/sh\n{lines}\n")
@@ -46,11 +55,11 @@ RANDOM = (
 )
 APART = " ".join(f"--ignore={path}" for path in ("tests/e2e", "tests/web", *RANDOM))
 ENDINGS = [
-    f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= {APART}",
+    f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= -o cache_dir=CACHE {APART}",
     "coverage: report went on: report --fail-under=90",
-    "sockets: tests went on: -m pytest -n 2 --dist loadfile tests/e2e tests/web",
-    f"random: tests went on: -m pytest -n 2 --dist loadgroup {' '.join(RANDOM)}",
-    "clients: clients went on: ",
+    "sockets: tests went on: -m pytest -n 2 --dist loadfile -o cache_dir=CACHE tests/e2e tests/web",
+    f"random: tests went on: -m pytest -n 2 --dist loadgroup -o cache_dir=CACHE {' '.join(RANDOM)}",
+    "clients: clients went on: -o cache_dir=CACHE",
 ]
 
 
@@ -80,6 +89,29 @@ def test_in_ci_one_part_that_fails_is_enough_and_the_others_run_all_the_same(
 ) -> None:
     done = run(checkout, CI="true", **{part: "3"})
     assert (done.returncode, done.stdout.splitlines()[-len(ENDINGS) :]) == (1, ENDINGS)
+
+
+@pytest.mark.parametrize("part", ["-n 3", "loadgroup"], ids=["tests", "random"])
+def test_a_test_that_fails_only_beside_others_is_named_and_does_not_fail_the_run(
+    checkout: Path, part: str
+) -> None:
+    done = run(checkout, CI="true", PART=part, FAILED='{\n"tests/a.py::one": true\n}', ALONE="0")
+    assert "alone: {" in done.stdout
+    assert done.returncode == 0
+    endings = "".join(done.stdout.splitlines()[-len(ENDINGS) :])
+    assert endings.count('mend what fails only beside others: {"tests/a.py::one": true}') == 1
+
+
+def test_a_test_that_fails_again_when_it_runs_alone_has_failed(checkout: Path) -> None:
+    done = run(checkout, CI="true", PART="-n 3", FAILED='{\n"tests/a.py::one": true\n}', ALONE="1")
+    assert (done.returncode, "alone: {" in done.stdout) == (1, True)
+    assert done.stdout.splitlines()[-len(ENDINGS)] == "tests: it failed"
+
+
+def test_many_that_fail_have_failed(checkout: Path) -> None:
+    failed = "\n".join(f'"tests/a.py::{number}": true' for number in range(4))
+    done = run(checkout, CI="true", PART="-n 3", FAILED=failed, ALONE="0")
+    assert (done.returncode, "alone: " in done.stdout) == (1, False)
 
 
 def test_what_runs_apart_is_there() -> None:
