@@ -43,5 +43,5 @@ async def test_the_second_voice_speaks_on_where_the_first_breaks_off() -> None:
 
 
 def _metrics(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
         return str(page.read().decode())

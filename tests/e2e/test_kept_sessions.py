@@ -104,7 +104,7 @@ async def client_secret(port: int, key: str) -> str:
             data=b"{}",
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return str(json.load(answer)["value"])
 
     return await anyio.to_thread.run_sync(fetch)

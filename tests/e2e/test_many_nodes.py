@@ -58,7 +58,7 @@ async def mint(port: int) -> str:
     )
 
     def fetch() -> str:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return str(json.load(answer)["value"])
 
     return await anyio.to_thread.run_sync(fetch)

@@ -35,7 +35,7 @@ async def test_sessions_go_through_nginx_to_the_nodes_that_there_are(tmp_path: P
 async def status(port: int, path: str) -> int:
     def fetch() -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as refused:
             with refused:

@@ -328,31 +328,35 @@ async def test_a_stage_that_computes_without_awaiting_sees_that_its_time_is_up()
         return {"half": True}
 
     with pytest.raises(StageTimeout):
-        await Pipeline().with_stage("s", computes, timeout_s=0.02).run()
+        await Pipeline().with_stage("s", computes, timeout_s=0.3).run()
     with pytest.raises(DeadlineExceeded):
-        await Pipeline().with_stage("s", computes).run(FACTS, deadline_s=0.02)
+        await Pipeline().with_stage("s", computes).run(FACTS, deadline_s=0.3)
     assert saw == [True, True]
 
 
 async def test_a_worker_thread_can_ask_whether_its_run_is_over() -> None:
     async def threaded(ctx: StageContext) -> Returned:
-        def work() -> str:
+        def work() -> None:
+            saw.append(ctx.is_cancelled)
+            anyio.from_thread.run_sync(begun.set)
             end = time.perf_counter() + 5
             while time.perf_counter() < end:
                 if ctx.is_cancelled:
-                    return "stopped"
-            return "to the end"
+                    saw.append("stopped")
+                    return
 
-        saw.append(ctx.is_cancelled)
-        saw.append(await anyio.to_thread.run_sync(work))
+        await anyio.to_thread.run_sync(work)
         return None
 
     saw: list[object] = []
-    with anyio.move_on_after(0.05):
-        await Pipeline().with_stage("s", threaded).run()
-    assert saw[0] is False
+    begun = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Pipeline().with_stage("s", threaded).run)
+        await begun.wait()
+        tasks.cancel_scope.cancel()
+    assert saw == [False, "stopped"]
     with pytest.raises(StageTimeout):
-        await Pipeline().with_stage("s", threaded, timeout_s=0.05).run()
+        await Pipeline().with_stage("s", threaded, timeout_s=0.3).run()
 
 
 @virtual

@@ -162,7 +162,7 @@ BROKEN_FRAMES: dict[str, tuple[bytes, int]] = {
 
 
 def handshaken(port: int) -> socket.socket:
-    stream = socket.create_connection(("127.0.0.1", port), timeout=5)
+    stream = socket.create_connection(("127.0.0.1", port), timeout=30)
     stream.sendall(
         b"GET /v1/realtime HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"

@@ -66,17 +66,19 @@ async def test_the_scripted_voice(conduct: Conduct) -> None:
 
 
 async def test_a_recogniser_that_goes_on_after_cancellation_breaks_it() -> None:
-    with pytest.raises(AssertionError, match=r"final\(\) went on for 1\d\d ms after it was cancelled"):
+    with pytest.raises(
+        AssertionError, match=r"final\(\) went on after it was cancelled, for 1\d\d ms at best"
+    ):
         await check_recogniser(ScriptedRecogniser(Heard(TEXT, conduct=STUBBORN)), noise(), TEXT)
 
 
 async def test_a_model_that_goes_on_after_cancellation_breaks_it() -> None:
-    with pytest.raises(AssertionError, match="went on for"):
+    with pytest.raises(AssertionError, match="went on after"):
         await check_language_model(ScriptedModel(Said("Well.", conduct=STUBBORN)))
 
 
 async def test_a_voice_that_goes_on_after_cancellation_breaks_it() -> None:
-    with pytest.raises(AssertionError, match="went on for"):
+    with pytest.raises(AssertionError, match="went on after"):
         await check_synthesiser(ScriptedVoice(STUBBORN))
 
 
