@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -74,6 +75,8 @@ class StageOutput:
                 known = ", ".join(StageStatus)
                 raise InvalidOutputError(f"there is no status {self.status!r}; there are {known}")
             object.__setattr__(self, "status", StageStatus(self.status))
+        if self.after_s is not None and not (isinstance(self.after_s, int | float) and self.after_s < inf):
+            raise InvalidOutputError(f"after_s is {self.after_s!r}; it must be a number of seconds with an end")
         if type(self.data) is not FrozenDict:  # that of another output has been checked there
             data = self.data if type(self.data) is dict else _mapping(self.data)
             object.__setattr__(self, "data", freeze_items(data, InvalidOutputError, "the data"))

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, Protocol
 
 import anyio
@@ -73,9 +74,9 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         kinds: Any = self.retry_on
-        fits = self.max_attempts >= 1 and 0 <= self.base_delay_s <= self.max_delay_s and 0 <= self.jitter <= 1
-        if not (fits and isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)):
-            needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s and 0 <= jitter <= 1"
+        delays_fit = 0 <= self.base_delay_s <= self.max_delay_s < inf and 0 <= self.jitter <= 1
+        if not (self.max_attempts >= 1 and delays_fit and isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)):
+            needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s < inf and 0 <= jitter <= 1"
             raise ValueError(f"{self}: needs {needs}, and retry_on a tuple of classes of exceptions")
 
     def retries(self, error: Exception) -> bool:

@@ -11,15 +11,22 @@ run's `send_token` first. A stage between the agent and the voice changes all of
 An agent may answer through its stream, through its `send_token` port, or with a whole text in its output. The first two
 are one text by two ways: what comes by either first counts. The third is sent when the stage has ended, if it had sent
 nothing.
+
+An agent of somebody's own has a limited time for its *first sign*: an item, a token, an event, a call of a tool. Later
+on its silence counts as that of any stage, for whoever owns the run.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
+
+import anyio
 
 from stageflow.core import StageCall, StageContext, StageOutput, StageStatus
 from stageflow.interceptors import Interceptor
 from stageflow.streams import StreamWriter
+from stageflow.tools import Tool, ToolRegistry
 from stages.contract import STT, TEXT, AgentOutcome
 
 Send = Callable[[str], Awaitable[None]]
@@ -30,12 +37,20 @@ class LiveStages(Interceptor):
 
     priority = -100
 
-    def __init__(self, *, after_words: Iterable[str], producers: Iterable[str], feeds: Iterable[str]) -> None:
-        """Names of stages: those that start when `stt` has ended, those whose stream is an answer on its way, and of
-        these the ones that the voice reads."""
+    def __init__(
+        self,
+        *,
+        after_words: Iterable[str],
+        producers: Iterable[str],
+        feeds: Iterable[str],
+        first_sign_s: Mapping[str, float],
+    ) -> None:
+        """Names of stages: those that start when `stt` has ended, those whose stream is an answer on its way, of these
+        the ones that the voice reads, and those with a limit for their first sign, in seconds."""
         self._after_words = frozenset(after_words)
         self._producers = frozenset(producers)
         self._feeds = frozenset(feeds)
+        self._first_sign_s = first_sign_s
 
     async def around(self, stage_name: str, ctx: StageContext, call: StageCall) -> StageOutput:
         """Run the stage with what it is to have. Cancel-safe."""
@@ -44,7 +59,8 @@ class LiveStages(Interceptor):
             return await call(given)
         show: Send | None = ctx.ports.llm.send_token if stage_name in self._feeds else None
         answer = _Answer(ctx.stream, show)
-        output = await call(_speaking(given, answer))
+        limit_s, speaking = self._first_sign_s.get(stage_name), _speaking(given, answer)
+        output = await (call(speaking) if limit_s is None else _begun_in(limit_s, speaking, answer, call))
         whole = AgentOutcome.of(output.data).text
         if output.status is StageStatus.OK and whole and not answer.sent:
             await answer.send(whole)
@@ -57,6 +73,7 @@ class _Answer:
     def __init__(self, stream: StreamWriter, show: Send | None) -> None:
         self._stream = stream
         self._show = show
+        self.has_begun = False
         self._chars = 0
         self._streamed_chars = 0
         self._token_chars = 0
@@ -77,6 +94,7 @@ class _Answer:
 
     async def send(self, item: Any) -> None:
         """Send an item by the stream; what of a text was sent as a token already is not sent again."""
+        self.has_begun = True
         if isinstance(item, str):
             self._streamed_chars += len(item)
             item = self._new(item, self._streamed_chars)
@@ -84,6 +102,7 @@ class _Answer:
 
     async def token(self, token: str) -> None:
         """The same by the `send_token` port."""
+        self.has_begun = True
         self._token_chars += len(token)
         await self._pass_on(self._new(token, self._token_chars))
 
@@ -111,7 +130,45 @@ def _with_words(ctx: StageContext) -> StageContext:
     return replace(ctx, snapshot=snapshot, inputs=replace(ctx.inputs, snapshot=snapshot))
 
 
+async def _begun_in(limit_s: float, ctx: StageContext, answer: _Answer, call: StageCall) -> StageOutput:
+    """Call the stage. Raises TimeoutError if it gives no sign of an answer in time."""
+
+    def look() -> None:
+        if not answer.has_begun and not ctx.events:
+            scope.cancel()
+
+    with anyio.CancelScope() as scope:
+        timer = asyncio.get_running_loop().call_later(limit_s, look)
+        try:
+            return await call(_with_telling_tools(ctx, answer))
+        finally:
+            timer.cancel()
+    raise TimeoutError(f"it gave no sign of an answer within {limit_s:g} s")
+
+
+def _with_telling_tools(ctx: StageContext, answer: _Answer) -> StageContext:
+    """The context of a stage whose calls of tools are signs of an answer."""
+    registry = ctx.ports.llm.tool_registry
+    if not isinstance(registry, ToolRegistry):
+        return ctx
+
+    def telling(tool: Tool) -> Tool:
+        async def begin() -> None:
+            answer.has_begun = True
+            if tool.before is not None:
+                await tool.before()
+
+        return replace(tool, before=begin)
+
+    tools = ToolRegistry(map(telling, registry.tools), registry.max_calls_per_turn)
+    return _with_llm(ctx, tool_registry=tools)
+
+
 def _speaking(ctx: StageContext, answer: _Answer) -> StageContext:
-    ports = replace(ctx.ports, llm=replace(ctx.ports.llm, send_token=answer.token))
-    stream = cast("StreamWriter", answer)
-    return replace(ctx, stream=stream, inputs=replace(ctx.inputs, ports=ports))
+    return replace(_with_llm(ctx, send_token=answer.token), stream=cast("StreamWriter", answer))
+
+
+def _with_llm(ctx: StageContext, **services: Any) -> StageContext:
+    """The context with other services of the model's."""
+    ports = replace(ctx.ports, llm=replace(ctx.ports.llm, **services))
+    return replace(ctx, inputs=replace(ctx.inputs, ports=ports))

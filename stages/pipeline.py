@@ -12,7 +12,7 @@ server runs: the same for answers in text, without the voice, and the WORK stage
 and delay none.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -76,6 +76,8 @@ class StageWaits:
     """For one in the place of `stt`."""
     prepare_s: float = inf
     """For an ENRICH or TRANSFORM that reads no stream; the other stages have limits of their own."""
+    first_sign_s: float = inf
+    """For the first sign of an AGENT: an item, a token, an event, a call of a tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,10 @@ def live_pipelines(
     specs = {spec.name: spec for spec in answering.stages}
     feeds, producers = specs[TTS].streams, tuple(in_stream_before(specs, TTS))
     voice = _with_room(answering)
+    signs = _first_signs(answering, waits.first_sign_s)
     return LivePipelines(
-        voice=_live(voice, feeds, producers),
-        text=_live(voice.replace(TTS, _Shown(feeds)), feeds, producers),
+        voice=_live(voice, feeds, producers, signs),
+        text=_live(voice.replace(TTS, _Shown(feeds)), feeds, producers, signs),
         work=works_of(edited.without(TTS)),
     )
 
@@ -149,12 +152,14 @@ def build_say_pipeline(voice: Voice | None, voice_settings: VoiceSettings = Voic
     if voice is not None:
         voice_settings = replace(voice_settings, of_routes={})  # nobody has been routed
         saying = saying.with_stage(TTS, TtsStage(voice, voice_settings), streams=(AGENT,))
-    return _live(saying, (AGENT,), (AGENT,))
+    return _live(saying, (AGENT,), (AGENT,), {})
 
 
-def _live(pipeline: Pipeline, feeds: Sequence[str], producers: Sequence[str]) -> PipelineGraph:
+def _live(
+    pipeline: Pipeline, feeds: Sequence[str], producers: Sequence[str], signs: Mapping[str, float]
+) -> PipelineGraph:
     words_before = roles_of(pipeline.build()).words_before
-    live = LiveStages(after_words=words_before, producers=producers, feeds=feeds)
+    live = LiveStages(after_words=words_before, producers=producers, feeds=feeds, first_sign_s=signs)
     return pipeline.build(interceptors=(live,))
 
 
@@ -189,6 +194,18 @@ def _limited(pipeline: Pipeline, waits: StageWaits) -> Pipeline:
         return replace(spec, timeout_s=limit_s)
 
     return Pipeline(tuple(map(limited, pipeline.stages)))
+
+
+def _first_signs(pipeline: Pipeline, limit_s: float) -> dict[str, float]:
+    """The limit of each AGENT that has none of its own: a `timeout_s`, or those of ours."""
+    return {
+        spec.name: limit_s
+        for spec in pipeline.stages
+        if spec.kind is StageKind.AGENT
+        and not isinstance(spec.stage, AgentStage)
+        and spec.timeout_s is None
+        and limit_s != inf
+    }
 
 
 def _with_room(pipeline: Pipeline) -> Pipeline:

@@ -56,7 +56,7 @@ def build_pipelines(
     )
     standard = standard_pipeline(config, voice, voice_settings(settings, crew))
     hook = crew.hook and partial(_edited, crew.hook)
-    return live_pipelines(standard, hook, StageWaits(waits.recognise_s, waits.prepare_s))
+    return live_pipelines(standard, hook, StageWaits(waits.recognise_s, waits.prepare_s, waits.first_token_s))
 
 
 def _edited(hook: Any, pipeline: Pipeline) -> Any:

@@ -25,7 +25,7 @@ from stageflow.pipeline import PipelineGraph, PipelineResults, StageFailed
 from stageflow.stages.ports import StagePorts
 from stageflow.tools import ToolRegistry
 from stages.agent_profile import ToolUse
-from stages.contract import HEARD_UNTIL, AgentOutcome, roles_of
+from stages.contract import HEARD_UNTIL, TTS, AgentOutcome, roles_of
 from stages.errors import StageSettingsError
 from stages.ports import Expects
 
@@ -141,13 +141,18 @@ class PipelineRun:
         return self._output.streams.current.silent_at(self._context.now())
 
     def _agent_of(self, graph: PipelineGraph, results: PipelineResults) -> AgentOutcome:
-        """What the agent gave. Raises StageFailed if no agent has answered."""
+        """What the agent gave. Raises StageFailed if no agent has answered, or nothing of it came through."""
         agents = roles_of(graph).agents
         answered = [name for name in agents if results.ok(name)]
         outcome = AgentOutcome.of(results.data(answered[-1])) if answered else AgentOutcome()
-        if not outcome.says_something and self._output.events.entry is None:
+        if self._output.events.entry is not None:
+            return outcome
+        if not outcome.says_something:
             lack = "gave neither words nor a `text` or `response`" if answered else "did not run"
             raise StageFailed((answered or agents or ("agent",))[-1], f"it {lack}", {}, results)
+        if outcome.text and not outcome.client_calls:
+            last = next(spec for spec in graph.stages if spec.name == TTS).streams[-1]
+            raise StageFailed(last, "it let nothing of the answer through", {}, results)
         return outcome
 
     def _outcome_of(self, agent: AgentOutcome) -> ResponseOutcome:

@@ -1,6 +1,8 @@
 """What is around every attempt of every stage: the order of hooks, what they are given, and the built-in ones."""
 
 import logging
+import math
+from typing import Any
 
 import anyio
 import pytest
@@ -187,3 +189,19 @@ def test_the_log_says_how_each_attempt_ended_and_keeps_words_under_pii(
     assert second["stage"] == "b"
     assert "my secret" in second["pii.error"]
     assert [key for key, value in second.items() if "my secret" in str(value)] == ["pii.error"]
+
+
+@pytest.mark.parametrize("after_s", [math.inf, math.nan, "5"])
+@virtual
+async def test_a_wait_without_an_end_is_no_wait_for_another_try(after_s: Any) -> None:
+    async def busy(ctx: StageContext) -> StageOutput:
+        return StageOutput.retry("busy", after_s=after_s)
+
+    with pytest.raises(StageFailed, match=f"after_s is {after_s!r}; it must be a number of seconds"):
+        await Pipeline().with_stage("a", busy, retry=RetryPolicy()).build().run(FACTS)
+    assert anyio.current_time() == 0
+
+
+def test_a_retry_policy_whose_waits_have_no_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_delay_s=inf.*max_delay_s < inf"):
+        RetryPolicy(base_delay_s=math.inf, max_delay_s=math.inf)

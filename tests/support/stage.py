@@ -262,7 +262,7 @@ class Stage:
             ),
         )
         ports = StagePorts(llm=LLMPorts(tool_registry=ToolRegistry(tools)), audio=AudioPorts())
-        waits = StageWaits(deadlines.recognise_s, deadlines.prepare_s)
+        waits = StageWaits(deadlines.recognise_s, deadlines.prepare_s, deadlines.first_token_s)
         live = live_pipelines(standard_pipeline(stages, speaker), hook, waits)
         voice_pipeline = live.voice
         if guard is not None:

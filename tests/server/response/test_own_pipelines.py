@@ -1,14 +1,19 @@
 """A pipeline that somebody has edited, in virtual time: what was heard of it, and what is done beside it."""
 
+from dataclasses import replace
 from functools import partial
 
 import anyio
 import pytest
 
-from stageflow.core import StageContext, StageKind, StageOutput
+from server.config.languages import PHRASES
+from server.domain.deadlines import Deadlines
+from stageflow.core import AnyStage, StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline
+from stageflow.tools import Tool, ToolCall
+from stages.pipeline import PipelineHook
 from stages.testing.fakes import Conduct, Said
-from tests.support.stage import SlowGuard, Stage, play, voice_v1
+from tests.support.stage import SlowGuard, Stage, play, speak, voice_v1
 from tests.support.trace_checker import check_trace
 
 COUNT = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
@@ -134,6 +139,115 @@ def test_an_agent_that_says_nothing_at_all_is_apologised_for() -> None:
         assert done["response"]["status"] == "failed"
 
     play(partial(Stage, agent=Mute()), story)
+
+
+@pytest.mark.parametrize("is_spoken", [True, False])
+def test_a_filter_that_lets_nothing_through_is_apologised_for(is_spoken: bool) -> None:
+    async def swallows(ctx: StageContext) -> None:
+        async for _ in ctx.inputs.stream("agent"):
+            pass
+
+    async def story(stage: Stage) -> None:
+        if is_spoken:
+            await speak(stage, 1.0)
+        else:
+            stage.ask("hello")
+        done = (await stage.wire.until(DONE))["response"]
+        assert done["status"] == "failed"
+        assert "filter" in str(done["status_details"])
+        assert [item["content"][0]["transcript"] for item in done["output"]] == [PHRASES["en"].apology]
+
+    def hook(pipeline: Pipeline) -> Pipeline:
+        return pipeline.insert("filter", swallows, ("agent", "tts"), StageKind.TRANSFORM)
+
+    play(partial(Stage, COUNT, hook=hook), story)
+
+
+def agent_that(does: AnyStage, timeout_s: float | None = None) -> PipelineHook:
+    def hook(pipeline: Pipeline) -> Pipeline:
+        there = {spec.name: spec for spec in pipeline.stages}
+        there["agent"] = replace(there["agent"], stage=does, timeout_s=timeout_s)
+        return Pipeline(tuple(there.values()))
+
+    return hook
+
+
+async def look_up() -> None:
+    """Look something up, which takes a while."""
+    await anyio.sleep(8.0)
+
+
+async def answers_late(ctx: StageContext) -> dict[str, str]:
+    await anyio.sleep(12.0)
+    return {"text": "Here it is."}
+
+
+async def tells_early(ctx: StageContext) -> dict[str, str]:
+    ctx.emit_event("thinking")
+    return await answers_late(ctx)
+
+
+async def looks_up(ctx: StageContext) -> dict[str, str]:
+    await anyio.sleep(4.0)
+    await ctx.require_port("tool_registry").execute(ToolCall("1", "look_up"))
+    return {"text": "Here it is."}
+
+
+async def token_by_token(ctx: StageContext) -> dict[str, str]:
+    await anyio.sleep(4.0)
+    for token in ("Here ", "it ", "is."):
+        await ctx.stream.send(token)
+        await anyio.sleep(4.0)
+    return {"text": "Here it is."}
+
+
+@pytest.mark.parametrize(
+    ("agent", "timeout_s", "status"),
+    [
+        (answers_late, None, "failed"),
+        (answers_late, 14.0, "completed"),
+        (tells_early, None, "completed"),
+        (looks_up, None, "completed"),
+        (token_by_token, None, "completed"),
+    ],
+)
+@pytest.mark.parametrize("modality", ["audio", "text"])
+def test_an_agent_of_ones_own_has_as_long_for_its_first_sign_as_a_model(
+    agent: AnyStage, timeout_s: float | None, status: str, modality: str
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello", modality)
+        await stage.wire.until(DONE)
+
+    tools = (Tool.of(look_up, effect="none", timeout_s=20.0),)
+    stage = play(partial(Stage, hook=agent_that(agent, timeout_s), tools=tools), story)
+    [(done_at, done)] = [(at, event["response"]) for at, event in stage.wire.seen if event["type"] == DONE]
+    part = done["output"][0]["content"][0]
+    said = part.get("transcript") or part.get("text")
+    assert (done["status"], said) == (status, "Here it is." if status == "completed" else PHRASES["en"].apology)
+    assert status == "completed" or done_at < Deadlines().first_token_s + 5.0
+    check_trace(stage.wire.events())
+
+
+@pytest.mark.parametrize("is_spoken", [True, False])
+def test_a_filter_that_lets_nothing_through_is_apologised_for(is_spoken: bool) -> None:
+    async def swallows(ctx: StageContext) -> None:
+        async for _ in ctx.inputs.stream("agent"):
+            pass
+
+    async def story(stage: Stage) -> None:
+        if is_spoken:
+            await speak(stage, 1.0)
+        else:
+            stage.ask("hello")
+        done = (await stage.wire.until(DONE))["response"]
+        assert (done["status"], "filter" in str(done["status_details"])) == ("failed", True)
+        assert [item["content"][0]["transcript"] for item in done["output"]] == [PHRASES["en"].apology]
+
+    def hook(pipeline: Pipeline) -> Pipeline:
+        return pipeline.insert("filter", swallows, ("agent", "tts"), StageKind.TRANSFORM)
+
+    play(partial(Stage, COUNT, hook=hook), story)
 
 
 def test_an_output_guard_lets_be_heard_what_had_passed() -> None:
