@@ -25,7 +25,7 @@ from stageflow.core import StageContext, StageOutput
 from stageflow.errors import PipelineCancelled, in_words
 from stageflow.events import EventSink
 from stageflow.frozen import FrozenDict
-from stageflow.graph import OTHERWISE, Node, PipelineResults, StageSpec
+from stageflow.graph import OTHERWISE, STREAMING_KINDS, Node, PipelineResults, StageSpec
 from stageflow.pilot import GRACE_S
 from stageflow.run_state import BY_CALLER, RunState
 from stageflow.stage_run import StageRun
@@ -34,9 +34,9 @@ from stageflow.stages.ports import StagePorts
 from stageflow.stall import Waits
 from stageflow.streams import CAPACITY, Channel, StreamWriter
 
-OnEnd = Callable[
-    [StageSpec, StageOutput], None
-]  # told of each stage's end, or skip, before anybody acts on it
+# Told of each stage's end, or skip, before anybody acts on it.
+OnEnd = Callable[[StageSpec, StageOutput], None]
+_REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH, GUARD or AGENT"
 _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "failed"}
 
 
@@ -46,8 +46,8 @@ class Edges:
     waits: Waits | None = None  # of the stages, at the channels
 
     def __init__(self, nodes: Mapping[str, Node], state: RunState) -> None:
-        self._outputs = state.outputs
-        self._missing = {name: node.edge_count for name, node in nodes.items()}
+        self._nodes, self._outputs = nodes, state.outputs
+        self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
         self._channels: dict[tuple[str, str], Channel] = {}  # by consumer and producer
         self.passed_by: set[str] = set()  # stages that routing led past
         for name, node in nodes.items():
@@ -60,21 +60,22 @@ class Edges:
         self._missing[node.name] -= 1
         if self._missing[node.name]:
             return None
-        why = self._why_led_past(node, *node.spec.when) if node.spec.when else ""
+        why = self._why_led_past(node.spec, *node.spec.when) if node.spec.when else ""
         if not why and self.passed_by and self.passed_by.issuperset(node.spec.needs):
             why = f"depends only on what was passed by: {', '.join(node.spec.needs)}"
         if why:
             self.passed_by.add(node.name)
         return why
 
-    def _why_led_past(self, node: Node, router: str, wanted: object) -> str:
+    def _why_led_past(self, spec: StageSpec, router: str, wanted: object) -> str:
         route = self._outputs[router].data.get("route")
+        said = f"{router!r} said {route!r}"
         if wanted is not OTHERWISE:
-            said, routes = f"{router!r} said {route!r}", " or ".join(map(repr, node.spec.routes))
-            return "" if route in node.spec.routes else f"{said}, not {routes}"
+            return "" if route in spec.routes else f"{said}, not {' or '.join(map(repr, spec.routes))}"
         if router in self.passed_by:
             return f"depends only on what was passed by: {router}"
-        return f"{router!r} said {route!r}, which another stage takes" if route in node.others else ""
+        others = [one.spec for one in self._nodes.values() if one.spec.when and one.spec.when[0] == router]
+        return f"{said}, which another stage takes" if any(route in one.routes for one in others) else ""
 
     def channels_of(self, node: Node) -> tuple[dict[str, Channel], list[Channel]]:
         """What the stage reads, by producer, and what it sends, to each consumer."""
@@ -132,7 +133,7 @@ class Run:
             async with anyio.create_task_group() as self._tasks:
                 if deadline_s is not None:
                     timers.callback(state.start_deadline(deadline_s).cancel)
-                self._start(node for node in self._nodes.values() if not node.edge_count)
+                self._start(node for node in self._nodes.values() if not node.spec.needs)
                 try:
                     await state.over.wait()
                 finally:
@@ -165,14 +166,15 @@ class Run:
     def _begun(self, node: Node) -> StageRun:
         facts, name, state, edges, config = self._facts, node.name, self._state, self._edges, self._config
         stage = state.running[name] = StageRun(node, state, self._variables.copy())
-        reads, sends = edges.channels_of(node) if node.has_streams else ({}, ())
+        reads, sends = edges.channels_of(node)
         passed_by, outputs = edges.passed_by, state.outputs
         inputs = StageInputs(facts, self._ports, outputs, node.sight, reads, name, passed_by)
         if self._settings.is_loose:
             config = {**config, **deepcopy(self._settings)}
         if node.spec.config:
             config = {**config, **deepcopy(node.spec.config)}  # what is frozen is its own copy
-        writer, began_ms = StreamWriter(name, sends, node.refusal), state.timer.elapsed_ms()
+        refusal = "" if node.spec.kind in STREAMING_KINDS else _REFUSAL.format(name, node.spec.kind)
+        writer, began_ms = StreamWriter(name, sends, refusal), state.timer.elapsed_ms()
         stage.context = StageContext(facts, inputs, name, config, writer, began_ms, fate=stage)
         if state.sink is not None:
             state.tell("stage.started", node, duration_ms=0.0)
@@ -184,8 +186,7 @@ class Run:
         """A stage has its output: whoever waits for it, or wants to know, is told."""
         state = self._state
         state.outputs[node.name] = output
-        if node.has_streams:
-            self._edges.end(node)
+        self._edges.end(node)
         if state.sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
             state.tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)

@@ -9,7 +9,6 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from enum import Enum
 from graphlib import TopologicalSorter
-from heapq import heappop, heappush
 from typing import Any
 
 from stageflow.core import AnyStage, StageCall, StageKind, StageOutput, StageStatus
@@ -19,7 +18,6 @@ from stageflow.stages.inputs import Sight
 
 # A GUARD in the line of a stream sends on what it lets pass; the others decide or act.
 STREAMING_KINDS = (StageKind.TRANSFORM, StageKind.ENRICH, StageKind.AGENT, StageKind.GUARD)
-_REFUSAL = "stage {!r} sends into its stream, but is of kind {}: make it a TRANSFORM, ENRICH, GUARD or AGENT"
 
 
 class Otherwise(Enum):
@@ -73,12 +71,8 @@ class Node:
     spec: StageSpec
     sight: Sight
     attempt: StageCall
-    edge_count: int  # of the edges to it
-    has_streams: bool  # to it or from it
     followers: "tuple[Node, ...]"  # those that wait for its end
     consumers: "tuple[Node, ...]"  # those that read its stream
-    refusal: str  # why the stage cannot send into its stream; empty if it can
-    others: frozenset[str]  # for a default branch: the routes that other stages take
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -136,11 +130,11 @@ def _in_order(before: Mapping[str, Collection[str]], rank: Mapping[str, Any]) ->
     """Each name after those that are before it; of those that could come next, the one with the lowest rank."""
     sorter, order = TopologicalSorter(before), list[str]()
     sorter.prepare()
-    free: list[tuple[Any, str]] = []
+    free: set[str] = set()
     while sorter.is_active():
-        for name in sorter.get_ready():
-            heappush(free, (rank[name], name))
-        order.append(name := heappop(free)[1])
+        free.update(sorter.get_ready())
+        order.append(name := min(free, key=rank.__getitem__))
+        free.remove(name)
         sorter.done(name)
     return order
 
@@ -187,20 +181,14 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
     made: dict[str, Node] = {}
     for name in reversed(order):  # backwards, so that followers are there already
         spec = specs[name]
-        rivals = [other for other in stages if other.when and spec.when and other.when[0] == spec.when[0]]
-        waiting = [(one.name, one.when, one.routes) for one in stages if one.when and one.when[0] == name]
-        takers = {other: None if when[1] is OTHERWISE else routes for other, when, routes in waiting}
+        takers = {one.name: one.routes for one in stages if one.when and one.when[0] == name}
         made[name] = Node(
             name,
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             sights[name],
             attempt_of(spec.stage, name, interceptors, takers),
-            len(spec.needs),
-            bool(spec.streams or consumers[name]),
             tuple(made[one] for one in followers[name]),
             tuple(made[one] for one in consumers[name]),
-            "" if spec.kind in STREAMING_KINDS else _REFUSAL.format(name, spec.kind),
-            frozenset(route for rival in rivals for route in rival.routes),
         )
     return dict(reversed(made.items()))
 
@@ -208,18 +196,15 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
 def mermaid(specs: Sequence[StageSpec]) -> str:
     """The graph as Mermaid text: `-->` delivers a result, `==>` a stream; a route stands on its edge."""
     number = {spec.name: f"s{at}" for at, spec in enumerate(specs)}
-    lines = ["flowchart LR"]
+    boxes, arrows = [], []
     for spec in specs:
         left, right = ("{{", "}}") if spec.kind is StageKind.ROUTE else ("[", "]")
-        lines.append(f'    {number[spec.name]}{left}"{_quoted(spec.name)}"{right}')
-    for spec in specs:
+        texts = (spec.name, ", ".join(spec.routes or ("otherwise",)))
+        name, routes = ('"' + text.replace('"', "#quot;") + '"' for text in texts)
+        boxes.append(f"    {number[spec.name]}{left}{name}{right}")
         for arrow, needs in (("-->", spec.dependencies), ("==>", spec.streams)):
             for need in needs:
-                routes = spec.routes or ("otherwise",) if spec.when and spec.when[0] == need else ()
-                label = f'|"{_quoted(", ".join(routes))}"|' if routes else ""
-                lines.append(f"    {number[need]} {arrow}{label} {number[spec.name]}")
-    return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    return text.replace('"', "#quot;")
+                is_routed = spec.when is not None and spec.when[0] == need
+                label = f"|{routes}|" if is_routed else ""
+                arrows.append(f"    {number[need]} {arrow}{label} {number[spec.name]}")
+    return "\n".join(("flowchart LR", *boxes, *arrows))

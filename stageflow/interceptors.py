@@ -24,7 +24,9 @@ from stageflow.errors import InvalidOutputError, StageCancelled, in_words, leave
 from stageflow.frozen import EMPTY
 from stageflow.pilot import BroughtDown
 
-Routed = Mapping[str, tuple[str, ...] | None]  # by stage that waits for a router, the routes that it takes
+Routed = Mapping[
+    str, tuple[str, ...]
+]  # by stage that waits for a router, the routes it takes; none are all others
 LET_GO_S = 0.5  # how long `on_error` may take when the stage was cut short; half of what the executor waits
 
 CUT_SHORT = (Exception, asyncio.CancelledError, BroughtDown)  # how an attempt may end without an output
@@ -75,7 +77,12 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         kinds: Any = self.retry_on
         delays_fit = 0 <= self.base_delay_s <= self.max_delay_s < inf and 0 <= self.jitter <= 1
-        if not (self.max_attempts >= 1 and delays_fit and isinstance(kinds, tuple) and all(isinstance(one, type) for one in kinds)):
+        if not (
+            self.max_attempts >= 1
+            and delays_fit
+            and isinstance(kinds, tuple)
+            and all(isinstance(one, type) for one in kinds)
+        ):
             needs = "max_attempts >= 1, 0 <= base_delay_s <= max_delay_s < inf and 0 <= jitter <= 1"
             raise ValueError(f"{self}: needs {needs}, and retry_on a tuple of classes of exceptions")
 
@@ -200,8 +207,8 @@ def _check_route(name: str, route: object, routed: Routed) -> None:
     if not isinstance(route, str):
         lack = f"stage {name!r} gave no route, which {', '.join(map(repr, routed))} wait for"
         raise InvalidOutputError(f"{lack}: return StageOutput.ok(route=...) with a string")
-    taken = [each for routes in routed.values() for each in routes or ()]
-    if route not in taken and None not in routed.values():
+    taken = [each for routes in routed.values() for each in routes]
+    if route not in taken and all(routed.values()):
         known, rest = ", ".join(map(repr, dict.fromkeys(taken))), f"when=({name!r}, OTHERWISE)"
         lack = f"stage {name!r} gave the route {route!r}, which no stage takes; taken are {known}"
         raise InvalidOutputError(f"{lack}: correct it, or add a stage: {rest} takes the rest")

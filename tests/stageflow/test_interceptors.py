@@ -203,5 +203,5 @@ async def test_a_wait_without_an_end_is_no_wait_for_another_try(after_s: Any) ->
 
 
 def test_a_retry_policy_whose_waits_have_no_end_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_delay_s=inf.*max_delay_s < inf"):
+    with pytest.raises(ValueError, match=r"max_delay_s=inf.*max_delay_s < inf"):
         RetryPolicy(base_delay_s=math.inf, max_delay_s=math.inf)
