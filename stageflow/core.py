@@ -75,10 +75,9 @@ class StageOutput:
                 known = ", ".join(StageStatus)
                 raise InvalidOutputError(f"there is no status {self.status!r}; there are {known}")
             object.__setattr__(self, "status", StageStatus(self.status))
-        if self.after_s is not None and not (isinstance(self.after_s, int | float) and self.after_s < inf):
-            raise InvalidOutputError(
-                f"after_s is {self.after_s!r}; it must be a number of seconds with an end"
-            )
+        after_s: Any = self.after_s
+        if after_s is not None and not (isinstance(after_s, int | float) and after_s < inf):
+            raise InvalidOutputError(f"after_s is {after_s!r}; it must be a number of seconds with an end")
         if type(self.data) is not FrozenDict:  # that of another output has been checked there
             data = self.data if type(self.data) is dict else _mapping(self.data)
             object.__setattr__(self, "data", freeze_items(data, InvalidOutputError, "the data"))

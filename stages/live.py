@@ -24,6 +24,7 @@ from typing import Any, cast
 import anyio
 
 from stageflow.core import StageCall, StageContext, StageOutput, StageStatus
+from stageflow.frozen import EMPTY
 from stageflow.interceptors import Interceptor
 from stageflow.streams import StreamWriter
 from stageflow.tools import Tool, ToolRegistry
@@ -43,7 +44,7 @@ class LiveStages(Interceptor):
         after_words: Iterable[str],
         producers: Iterable[str],
         feeds: Iterable[str],
-        first_sign_s: Mapping[str, float],
+        first_sign_s: Mapping[str, float] = EMPTY,
     ) -> None:
         """Names of stages: those that start when `stt` has ended, those whose stream is an answer on its way, of these
         the ones that the voice reads, and those with a limit for their first sign, in seconds."""
