@@ -15,14 +15,6 @@ from typing import Any
 from stages.ports import Expects
 
 SCRIPT: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("scripted.toml").read_text("utf-8"))
-STRANGER = "stranger"
-"""The label of examples that are of no intent."""
-
-EXAMPLES = tuple(
-    (intent, text)
-    for intent, texts in {**SCRIPT["intents"], STRANGER: SCRIPT["strangers"]["examples"]}.items()
-    for text in texts
-)
 SAYS: Mapping[str, Sequence[str]] = SCRIPT["says"]
 QUESTIONS: Mapping[str, Mapping[str, Any]] = SCRIPT["questions"]
 PATTERNS = {name: re.compile(pattern) for name, pattern in SCRIPT["patterns"].items()}

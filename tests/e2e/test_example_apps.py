@@ -53,7 +53,7 @@ async def listening(name: str, **providers: Any) -> AsyncIterator[ListeningServe
 
 def test_they_are_short() -> None:
     """A part of one's own is 40 lines at most."""
-    names = ("own_recogniser", "own_voice", "own_agent", "own_tools", "two_agents")
+    names = ("own_recogniser", "own_voice", "own_agent", "own_tools", "own_router", "two_agents")
     for path in (EXAMPLES / f"{name}.py" for name in names):
         assert path.read_text().count("\n") <= 40, path.name
 
@@ -112,3 +112,13 @@ async def test_two_agents() -> None:
     assert "You sell shoes." in told[0]
     assert "You help where something is broken." in told[-1]
     assert [tool.name for tool in model.requests[-1].tools] == ["open_ticket"]
+
+
+@pytest.mark.models
+async def test_a_router_of_one_s_own() -> None:
+    model = ScriptedModel("Yes.")
+    said = "Tell me a joke.", "How much are these boots?", "The heel has come off.", "Tell me a joke."
+    async with listening("own_router", llm=model) as server:
+        await answered(server, model, *said)
+    told = [[message.content for message in request.messages] for request in model.requests]
+    assert ["You mend shoes." in messages for messages in told] == [False, False, True, True]

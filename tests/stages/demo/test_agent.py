@@ -17,13 +17,13 @@ import pytest
 from stageflow.context import Message
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.client_tools import client_tool
-from stages.demo.agent import DemoAgent, DemoSettings, kept_vectors
+from stages.demo.agent import DemoAgent, DemoSettings
 from stages.demo.booking import TableBook
-from stages.demo.minilm import Floats, SentenceEmbedder
-from stages.demo.script import EXAMPLES as SCRIPT_EXAMPLES
+from stages.demo.script import SCRIPT
 from stages.demo.skills import build_skills
 from stages.ports import NOTHING_SAID, Expects, Finished, ModelEvent, TextDelta
-from stages.runtime.models import model_dir
+from stages.providers.minilm.embedder import Floats
+from stages.providers.minilm.intents import Intents
 from stages.testing.contracts import check_language_model
 from stages.text.plain import plain
 
@@ -46,7 +46,8 @@ def text_of(events: Sequence[ModelEvent]) -> str:
 
 # --- with made-up sentence vectors ------------------------------------------------------------------------
 
-EXAMPLES = [plain(text) for _, text in SCRIPT_EXAMPLES]
+LABELS = [intent for intent, texts in SCRIPT["intents"].items() for _ in texts]
+EXAMPLES = [plain(text) for texts in SCRIPT["intents"].values() for text in texts]
 VECTORS = np.eye(len(EXAMPLES), dtype=np.float32)
 
 
@@ -63,7 +64,7 @@ async def scripted(calls: list[Sequence[str]] | None = None) -> AsyncIterator[De
             calls.append(texts)
         return embed_known(texts)
 
-    agent = DemoAgent(embed, VECTORS)
+    agent = DemoAgent(Intents(embed, LABELS, VECTORS))
     agent.now = lambda: TUESDAY
     try:
         yield agent
@@ -248,7 +249,8 @@ def test_held_back_phrasings_are_held_back() -> None:
         texts = {plain(text) for texts in part["intents"].values() for text in texts}
         texts |= {plain(text) for text in part["strangers"]}
         assert len(texts) >= 100
-        assert not texts & set(EXAMPLES)
+        strangers = {plain(text) for text in SCRIPT["strangers"]["examples"]}
+        assert not texts & {*EXAMPLES, *strangers}
 
 
 @pytest.mark.models
@@ -308,19 +310,3 @@ async def test_a_table_is_booked_in_a_conversation(agent: DemoAgent) -> None:
     assert "Miller" in said[-1]
     booking = json.loads(cancelled.text)
     assert (booking["when"], booking["people"]) == ("tomorrow at 7:30 pm", 2)
-
-
-@pytest.mark.models
-def test_the_examples_vectors_are_kept_and_refused_when_they_are_not_this_models(tmp_path: Path) -> None:
-    embedder = SentenceEmbedder.load(model_dir("minilm-l6-v2"))
-    good = kept_vectors(["hello", "goodbye"], embedder, tmp_path)
-    (file,) = tmp_path.glob("minilm-l6-v2-*")  # as `models fetch` looks for it
-    np.testing.assert_array_equal(np.load(file), good)
-    for bad in (np.zeros_like(good), good[:1]):
-        np.save(file, bad)
-        np.testing.assert_array_equal(kept_vectors(["hello", "goodbye"], embedder, tmp_path), good)
-        np.testing.assert_array_equal(np.load(file), good)
-    file.write_bytes(b"no numbers")
-    np.testing.assert_array_equal(kept_vectors(["hello", "goodbye"], embedder, tmp_path), good)
-    # The same two again: a sentence alone differs from one in a batch in its last bit.
-    np.testing.assert_array_equal(kept_vectors(["hello", "goodbye"], embedder, tmp_path / "missing"), good)

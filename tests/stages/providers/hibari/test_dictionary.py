@@ -8,7 +8,7 @@ pytest.importorskip("hibari")
 
 from hibari.g2p import G2P
 
-from stages.demo.script import EXAMPLES, SAYS
+from stages.demo.script import SAYS, SCRIPT
 from stages.providers.hibari import dictionary
 from stages.providers.hibari.dictionary import pronunciation
 
@@ -32,7 +32,7 @@ def test_words_sound_as_in_its_own_dictionaries(cache: Path, as_always: G2P) -> 
     tabled = pronunciation(cache)
     assert not isinstance(tabled.lexicon.golds.d, dict)
     texts = [
-        *(text for _, text in EXAMPLES),
+        *(text for texts in SCRIPT["intents"].values() for text in texts),
         *(sentence for several in SAYS.values() for sentence in several),
     ]
     texts += [

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.demo.minilm import (
+from stages.errors import ModelFileError
+from stages.providers.minilm.embedder import (
     MAX_TOKENS,
     SentenceEmbedder,
     read_safetensors,
     tokens_of,
     use_one_blas_thread,
 )
-from stages.errors import ModelFileError
 from stages.runtime.models import model_dir
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "play", "##ing", "##s", "a", ",", "caf", "##e"]
