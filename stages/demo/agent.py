@@ -19,7 +19,7 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages import ports
 from stages.demo.booking import TableBook
 from stages.demo.dialogue import Dialogue, intent_by_rule
-from stages.demo.script import PATTERNS, SCRIPT, asks_for, recognised, wished, worded
+from stages.demo.script import SCRIPT, WORDING, asks_for, recognised, wished, worded
 from stages.demo.skills import EFFECTS, build_skills
 from stages.demo.tasks import Call
 from stages.providers.minilm.intents import Intents
@@ -136,5 +136,5 @@ class DemoAgent:
     def intent_of(self, text: str) -> str | None:
         """What an utterance is about, if it is understood. Blocks for as long as embedding it takes."""
         text = plain(text[:LONGEST_CHARS])
-        core = PATTERNS["politeness"].sub("", text)  # without the "hello" or "okay" before a request
+        core = WORDING.patterns["politeness"].sub("", text)  # without the "hello" or "okay" before a request
         return intent_by_rule(text) or self._intents.of(core)

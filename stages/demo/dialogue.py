@@ -11,12 +11,12 @@ at hand, and to its intent. What is none of the task's business is answered, and
 from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from stages.demo.script import PATTERNS, QUESTIONS, SCRIPT, Said, is_about
-from stages.demo.slots import find_duration_s, find_sum, find_times
+from stages.demo.script import QUESTIONS, SCRIPT, WORDING, Said
+from stages.demo.slots import find_sum
 from stages.demo.tasks import Action, Call, State, Tasks
 from stages.text.assent import find_yes_or_no, wants_out
+from stages.text.spoken_values import find_duration_s, find_times
 
 YES, NO, NOISE = "yes", "no", "noise"
 """Intents that are found by rule alone, and mean something only in their place."""
@@ -26,15 +26,17 @@ _REPEATING = "I said: "
 
 def intent_by_rule(text: str) -> str | None:
     """The intent of a `plain` text where a rule can tell, and no example is needed."""
-    if PATTERNS["noise"].fullmatch(text):
+    if WORDING.patterns["noise"].fullmatch(text):
         return NOISE
-    about_timer = is_about("timer", text)
-    if find_sum(text) and not about_timer and not is_about("table", text):
+    about_timer = WORDING.is_about("timer", text)
+    if find_sum(text) and not about_timer and not WORDING.is_about("table", text):
         return "calculate"
-    sets_timer = about_timer and (is_about("setting", text) or not is_about("not_setting", text))
+    sets_timer = about_timer and (
+        WORDING.is_about("setting", text) or not WORDING.is_about("not_setting", text)
+    )
     if sets_timer and (find_duration_s(text) or find_times(text)):
         return "timer_set"
-    if PATTERNS["bare_answer"].fullmatch(text):
+    if WORDING.patterns["bare_answer"].fullmatch(text):
         return YES if find_yes_or_no(text) else NO
     return None
 
@@ -64,8 +66,9 @@ class Dialogue(Tasks):
         action = (said or Said("failed"),)
         if said is None or said.occasion != "found":
             return self._act(action)
-        self._state = replace(self._state, task="booking", found=True)
-        going_on = self._go_on()
+        going_on = self._go_on(
+            replace(self._state, task="booking", known={**self._state.known, "found": True})
+        )
         if not isinstance(going_on, Call) and going_on[0].occasion == "ask_name":
             going_on = self._say("table_free") if self._intent == "check_table" else (*action, *going_on)
         return self._act(going_on)
@@ -92,9 +95,9 @@ class Dialogue(Tasks):
             return action
         if state.asked in SCRIPT["again"]:
             return *action, *self._say(SCRIPT["again"][state.asked])
-        if state.asked == "confirmation" and state.task == "booking" and not state.name:
+        if state.asked == "confirmation" and state.task == "booking" and "name" not in state.known:
             return *action, *self._say("table_free")
-        question = self._go_on()
+        question = self._go_on(state)
         return *action, *(self._say("ask_time") if isinstance(question, Call) else question)
 
     def _leave_open(self, said: Said) -> None:
@@ -102,10 +105,12 @@ class Dialogue(Tasks):
         question = QUESTIONS.get(said.occasion)
         if question is None:
             return
-        changes: dict[str, Any] = dict.fromkeys(question.get("forgets", ()))
-        changes |= {"asked": question.get("asks", ""), "found": question.get("found", False)}
-        changes |= {"task": question.get("task", ""), "offer": said.values.get("offer", "")}
-        self._state = replace(self._state, **changes) if changes["task"] else State()
+        forgotten = ("found", *question.get("forgets", ()))
+        known = {slot: value for slot, value in self._state.known.items() if slot not in forgotten}
+        if question.get("found"):
+            known["found"] = True
+        task, offer = question.get("task", ""), said.values.get("offer", "")
+        self._state = State(task, question["asks"], known, offer) if task else State()
 
     def _reply(self) -> Action:
         text, intent, task = self._text, self._intent, self._state.task
@@ -116,24 +121,16 @@ class Dialogue(Tasks):
             return going_on
         if wants_out(text) and len(text.split()) <= 3:
             return self._say("all_right")
-        answers = {
-            "time": self._tell_clock, "date": self._tell_clock, "repeat": self._repeat,
-            "timer_set": self._set_timer, "calculate": self._calculate,
-            "check_table": self._book, "book_table": self._book, "cancel_booking": self._cancel,
-        }  # fmt: skip
-        if intent in answers:
-            return answers[intent]()
+        if intent in SCRIPT["begins"]:
+            return self._begin(SCRIPT["begins"][intent])
+        if intent in ("time", "date"):  # here and now; for other places and days there is no answer
+            elsewhere = WORDING.is_about("elsewhere", text)
+            return self._say("unknown") if elsewhere else Call("clock", {"tell": intent})
+        if intent == "repeat":  # that of a repetition does not begin so twice
+            again = self._last_told.removeprefix(_REPEATING)
+            return self._say("repeat", again=again) if again else self._say("repeat_nothing")
         if intent in SCRIPT["calls"]:
             return Call(SCRIPT["calls"][intent])
         if not intent or (task and intent in (YES, NO)):
             return self._say("not_caught" if task else "unknown")
         return self._say("all_right" if intent == NO else intent)  # small talk has its answer under its name
-
-    def _tell_clock(self) -> Action:
-        """The time here and now; for other places and days there is no answer."""
-        elsewhere = is_about("elsewhere", self._text)
-        return self._say("unknown") if elsewhere else Call("clock", {"tell": self._intent})
-
-    def _repeat(self) -> Action:
-        again = self._last_told.removeprefix(_REPEATING)  # that of a repetition does not begin so twice
-        return self._say("repeat", again=again) if again else self._say("repeat_nothing")

@@ -13,41 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from stages.ports import Expects
+from stages.text.wording import Wording
 
 SCRIPT: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("scripted.toml").read_text("utf-8"))
 SAYS: Mapping[str, Sequence[str]] = SCRIPT["says"]
 QUESTIONS: Mapping[str, Mapping[str, Any]] = SCRIPT["questions"]
-PATTERNS = {name: re.compile(pattern) for name, pattern in SCRIPT["patterns"].items()}
-_READINGS, _REWRITES = (
-    {
-        name: [(re.compile(pattern), written) for pattern, written in rows]
-        for name, rows in SCRIPT[table].items()
-    }
-    for table in ("readings", "rewrites")
-)
+WORDING = Wording(SCRIPT)
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _START = re.compile(r"^\s*|(?<=[.?!;])\s+")
 _ENOUGH_CHARS = 6
 """Shorter beginnings are taken for nothing."""
-
-
-def is_about(pattern: str, text: str) -> bool:
-    """Whether one of the script's patterns is in a `plain` text."""
-    return PATTERNS[pattern].search(text) is not None
-
-
-def read(kind: str, text: str) -> str | None:
-    """The first of a kind's readings that is in a `plain` text, as the script writes it."""
-    found = ((pattern.search(text), written) for pattern, written in _READINGS[kind])
-    return next((match.expand(written) for match, written in found if match), None)
-
-
-def rewritten(kind: str, text: str) -> str:
-    """A `plain` text with all that a kind's rewrites say put otherwise."""
-    for pattern, written in _REWRITES[kind]:
-        text = pattern.sub(written, text)
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,7 @@ class _Skills:
             return {"say": "timer_refused", "error": "a timer can run for a day at most"}
         same = [timer for timer in self._running() if timer[:2] == (label, seconds)]
         if len(self._timers) - len(same) >= MAX_TIMERS:
-            return {
-                "say": "timer_refused",
-                "error": f"there are {MAX_TIMERS} timers already, which is the limit",
-            }
+            return {"say": "timer_refused", "error": f"{MAX_TIMERS} timers are running, which is the limit"}
         self._drop(same)
         length = say_duration(seconds)
         told = f"Here is your reminder: {label}." if label else f"Your timer is up. It was set for {length}."
@@ -99,10 +96,8 @@ class _Skills:
         """Cancel all timers."""
         gone = list(self._running())
         self._drop(gone)
-        return {
-            "say": ("no_timers", "timer_cancelled", "timers_cancelled")[min(len(gone), 2)],
-            "count": len(gone),
-        }
+        say = ("no_timers", "timer_cancelled", "timers_cancelled")[min(len(gone), 2)]
+        return {"say": say, "count": len(gone)}
 
     def _running(self) -> list[_Timer]:
         now = self._now()

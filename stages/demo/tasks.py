@@ -1,20 +1,22 @@
-"""What takes the scripted agent more than one turn: a booking, its cancelling, a timer, a sum. Pure."""
+"""What takes the scripted agent more than one turn: a booking, its cancelling, a timer, a sum. Pure.
+
+The script says of each task what has to be known (its slots, which are called as the tools' arguments), what asks for
+it, what has it confirmed, and which tool does it then.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
-from typing import Any, Self, TypeAlias
+from datetime import date, datetime, time
+from typing import Any, TypeAlias
 
-from stages.demo.script import SCRIPT, Said, read
-from stages.demo.slots import find_date, find_duration_s, find_name, find_people, find_sum, find_times
+from stages.demo.script import SCRIPT, WORDING, Said
+from stages.demo.slots import heard_slots
 from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.phrases import say_date, say_time
 from stages.text.plain import plain
 
-_OPEN_HOURS = range(12, 23)
-"""In these a time like "7" is meant when a table is wanted."""
-
-_MAYBE_A_NAME = frozenset({None, "book_table", "check_table", "cancel_booking"})
+_OF_TABLES = ("book_table", "check_table")
+_MAYBE_A_NAME = frozenset({None, *_OF_TABLES, "cancel_booking"})
 """A bare name is near nothing, or near the examples about bookings, which have names in them."""
 
 
@@ -31,34 +33,27 @@ Action: TypeAlias = Call | tuple[Said, ...]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The task that is going on, what was asked last, and what is known of a booking."""
+    """The task that is going on, what was asked last, and what is known."""
 
     task: str = ""
     asked: str = ""
-    people: int | None = None
-    day: date | None = None
-    at: time | None = None
-    name: str | None = None
-    found: bool = False
-    """A table is known to be free for that."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """By slot, as the tools have it; `found` if a table is known to be free for that."""
     offer: str = ""
     """The times that were offered, as they were said."""
 
-    def wishing(self, **wish: Any) -> Self:
-        """The same with what is given now. A different wish has to be checked again."""
-        new = replace(self, **{slot: value for slot, value in wish.items() if value})
-        return replace(new, found=self.found and new.wish() == self.wish())
-
-    def wish(self) -> Mapping[str, object]:
-        """What is known of the table, as the tools have it."""
-        at = f"{self.at:%H:%M}" if self.at else None
-        return {"date": self.day and self.day.isoformat(), "time": at, "people": self.people}
+    def calls(self, tool: str) -> Call:
+        """The call with what it takes of what is known."""
+        taken = SCRIPT["takes"][tool]
+        return Call(tool, {slot: value for slot, value in self.known.items() if slot in taken})
 
     def values(self, today: date) -> Mapping[str, str]:
         """What is known, to be filled into a sentence."""
-        day = say_date(self.day, today) if self.day else ""
-        when = f"{day} at {say_time(self.at)}" if day and self.at and self.task == "booking" else day
-        return {"people": str(self.people), "when": when, "name": self.name or ""}
+        day, at = self.known.get("date"), self.known.get("time")
+        when = say_date(date.fromisoformat(day), today) if day else ""
+        if day and at and self.task == "booking":
+            when += f" at {say_time(time.fromisoformat(at))}"
+        return {"people": str(self.known.get("people")), "when": when, "name": self.known.get("name", "")}
 
 
 class Tasks:
@@ -75,104 +70,63 @@ class Tasks:
         known = self._state.values(self._now.date())
         return (Said(occasion, {"skills": self._skills, **known, **values}),)
 
-    def _book(self) -> Action:
-        if self._state.task != "booking":  # otherwise nothing new was said about it
-            self._state = self._with_wish(State("booking"))
-        return self._go_on()
+    def _begin(self, task: str) -> Action:
+        """Begin a task, or go on with it, by what was said about it."""
+        return self._go_on(self._with_wish(self._state if self._state.task == task else State(task)))
 
-    def _cancel(self) -> Action:
-        whose = find_name(read("whose", self._text) or "", asked=True)
-        self._state = self._with_wish(State("cancelling", name=whose))
-        return self._go_on()
-
-    def _go_on(self) -> Action:
-        """Ask for the first thing missing; look whether a table is free; have it confirmed."""
-        state = self._state
-        for slot, question in SCRIPT["needs"][state.task].items():
-            if not getattr(state, slot):
-                return self._say(question) if question else Call("check_table", state.wish())
-        cancels = "confirm_cancel_day" if state.day else "confirm_cancel"
-        return self._say("confirm" if state.task == "booking" else cancels)
+    def _go_on(self, state: State) -> Action:
+        """Ask for the first thing missing; look whether a table is free; have it confirmed, or do it."""
+        task = SCRIPT["tasks"][state.task]
+        missing = next((slot for slot in task["needs"] if not state.known.get(slot)), None)
+        if missing is None and "confirm" not in task:  # which ends a task of its kind, and no other
+            self._state = State() if self._state.task == state.task else self._state
+            return state.calls(task["tool"])
+        self._state = state
+        if missing == "found":
+            return state.calls("check_table")
+        dated = "confirm_dated" if "date" in state.known else "confirm"
+        return self._say(task["needs"][missing] if missing else task[dated])
 
     def _in_task(self) -> Action | None:
         """Go on with the task at hand; None if what was heard is not about it."""
         state, text, answer = self._state, self._text, find_yes_or_no(self._text)
-        if state.task not in SCRIPT["needs"]:  # a timer or a sum
-            if answer is False or wants_out(text):
-                return self._say("dropped")
-            action = self._set_timer() if state.task == "timer" else self._calculate()
-            return action if isinstance(action, Call) else None
         updated = self._with_wish(state)
-        if (
-            state.task == "cancelling"
-            and self._intent in ("book_table", "check_table")
-            and updated.name == state.name
-        ):
+        is_same_name = updated.known.get("name") == state.known.get("name")
+        if state.task == "cancelling" and self._intent in _OF_TABLES and is_same_name:
             return None  # a change of mind
         if updated != state:
-            self._state = updated
-            return self._go_on()
+            return self._go_on(updated)
         offered = state.asked == "offer"
-        if offered and (choice := read("choice", text)):
+        if offered and (choice := WORDING.read("choice", text)):
             return self._accept(int(choice))
         if wants_out(text) or (answer is False and not offered):
             return self._say("not_booked" if state.task == "booking" else "dropped")
         if offered and answer is not None:
             return self._accept(0) if answer else self._say("another_time")
-        return self._confirmed() if answer and state.asked == "confirmation" else None
-
-    def _confirmed(self) -> Action:
-        state, wish = self._state, self._state.wish()
-        if not state.name:  # it is asked for last, or was not heard
-            return self._say(SCRIPT["needs"][state.task]["name"])
-        if state.task == "booking":
-            return Call("book_table", {**wish, "name": state.name})
-        return Call("cancel_booking", {"name": state.name} | ({"date": wish["date"]} if state.day else {}))
+        if not answer or state.asked != "confirmation":
+            return None
+        task = SCRIPT["tasks"][state.task]  # the name is asked for last, or was not heard
+        return state.calls(task["tool"]) if state.known.get("name") else self._say(task["needs"]["name"])
 
     def _accept(self, index: int) -> Action:
         """The first or the last of the times that were offered."""
         times = [plain(offered) for offered in self._state.offer.split(" or ")]
         accepted = self._with_wish(replace(self._state, asked=""), times[0])
         accepted = self._with_wish(accepted, times[index])  # which may not repeat the day
-        if accepted.wish() == self._state.wish():  # the offer was not heard to its end
+        if accepted.known == self._state.known:  # the offer was not heard to its end
             return self._say("another_time")
-        self._state = accepted
-        return self._go_on()
+        return self._go_on(accepted)
 
     def _with_wish(self, state: State, offered: str = "") -> State:
-        """The state with what was heard, or `offered`, of people, day, time and name."""
-        text = offered or self._text
-        times = find_times(text, asked=state.asked in ("at", "moment"))
-        name_is_due = state.asked == "name" and self._intent in _MAYBE_A_NAME and not wants_out(text)
-        return state.wishing(
-            people=find_people(text, asked=state.asked == "people"),
-            day=find_date(text, self._now.date()),
-            at=next((at for at in times if at.hour in _OPEN_HOURS), None) or next(iter(times), None),
-            name=find_name(text, asked=name_is_due),
-        )
-
-    def _set_timer(self) -> Action:
-        text, asked = self._text, self._state.asked == "seconds"
-        seconds = find_duration_s(text, asked=asked) or _seconds_until(text, self._now)
-        if seconds is None:
-            return self._say("how_long")
-        label = (read("label", text) or "")[:80]
-        return self._call("timer", "set_timer", seconds=seconds, label=label)
-
-    def _calculate(self) -> Action:
-        expression = find_sum(self._text)
-        if expression is None:
-            return self._say("which_sum")
-        return self._call("sum", "calculate", expression=expression)
-
-    def _call(self, task: str, tool: str, **arguments: object) -> Call:
-        """Call a tool, which ends a task of its kind, and no other."""
-        self._state = State() if self._state.task == task else self._state
-        return Call(tool, arguments)
-
-
-def _seconds_until(text: str, now: datetime) -> int | None:
-    """Seconds to the next time that a clock shows what was said."""
-    today = [now.replace(hour=at.hour, minute=at.minute, second=0) for at in find_times(text)]
-    ahead = [moment if moment > now else moment + timedelta(days=1) for moment in today]
-    return round((min(ahead) - now).total_seconds()) if ahead else None
+        """The state with what was heard, or `offered`, of its slots. Another table has to be looked for again."""
+        asked = state.asked
+        if asked == "name" and (self._intent not in _MAYBE_A_NAME or wants_out(self._text)):
+            asked = ""
+        slots = SCRIPT["takes"][SCRIPT["tasks"][state.task]["tool"]]
+        wish = heard_slots(slots, offered or self._text, asked, self._now)
+        if state.task == "cancelling" and not asked:
+            wish = heard_slots(("name",), WORDING.read("whose", self._text) or "", "name", self._now) | wish
+        known = {**state.known, **wish}
+        if any(known.get(slot) != state.known.get(slot) for slot in ("date", "time", "people")):
+            known.pop("found", None)
+        return replace(state, known=known)

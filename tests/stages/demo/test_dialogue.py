@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.demo.dialogue import NO, NOISE, YES, Dialogue, intent_by_rule
-from stages.demo.script import PATTERNS, SCRIPT, recognised, wished, worded
+from stages.demo.script import SCRIPT, WORDING, recognised, wished, worded
 from stages.demo.tasks import Action, Call
 from stages.text.plain import plain
 
@@ -112,12 +112,12 @@ def test_small_talk_is_answered(intent: str) -> None:
         ("what day is it", "date", "clock", {"tell": "date"}),
         ("what is twelve times seven", None, "calculate", {"expression": "12 * 7"}),
         ("twenty percent of 80", None, "calculate", {"expression": "20 % of 80"}),
-        ("set a timer for five minutes", None, "set_timer", {"seconds": 300, "label": ""}),
+        ("set a timer for five minutes", None, "set_timer", {"seconds": 300}),
         ("remind me to call mom in an hour", None, "set_timer", {"seconds": 3600, "label": "call mom"}),
         ("remind me in 10 minutes to call mom", None, "set_timer", {"seconds": 600, "label": "call mom"}),
         ("remind me to turn off tv in a minute", None, "set_timer", {"seconds": 60, "label": "turn off tv"}),
-        ("wake me up at noon", None, "set_timer", {"seconds": 7200, "label": ""}),
-        ("set an alarm for 9 am", None, "set_timer", {"seconds": 23 * 3600, "label": ""}),
+        ("wake me up at noon", None, "set_timer", {"seconds": 7200}),
+        ("set an alarm for 9 am", None, "set_timer", {"seconds": 23 * 3600}),
         ("how long on the timer", "timer_list", "list_timers", {}),
         ("stop the timer", "timer_cancel", "cancel_timers", {}),
         ("when do you close", "opening_hours", "opening_hours", {}),
@@ -170,7 +170,7 @@ def test_what_cannot_be_done_here_is_said() -> None:
     ],
 )
 def test_the_core_of_an_utterance(text: str, core: str) -> None:
-    assert PATTERNS["politeness"].sub("", text) == core
+    assert WORDING.patterns["politeness"].sub("", text) == core
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------
@@ -393,9 +393,15 @@ def test_one_can_change_from_cancelling_to_booking() -> None:
 def test_a_timer_asks_for_how_long() -> None:
     talk = Talk()
     assert occasions(talk.hear("set a timer", "timer_set")) == ["how_long"]
-    assert call(talk.hear("ten")) == ("set_timer", {"seconds": 600, "label": ""})
+    assert call(talk.hear("ten")) == ("set_timer", {"seconds": 600})
     assert occasions(talk.tool({"say": "timer_set", "set": "10 minutes"})) == ["timer_set"]
     assert occasions(talk.hear("ten")) == ["unknown"]
+
+
+def test_what_a_timer_is_for_is_remembered_while_its_length_is_asked_for() -> None:
+    talk = Talk()
+    assert occasions(talk.hear("remind me to call mom", "timer_set")) == ["how_long"]
+    assert call(talk.hear("in ten minutes")) == ("set_timer", {"seconds": 600, "label": "call mom"})
 
 
 def test_a_sum_is_asked_for() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.demo.slots import find_date, find_duration_s, find_times
 from stages.text.phrases import say_date, say_duration, say_list, say_time
 from stages.text.plain import plain
+from stages.text.spoken_values import find_date, find_duration_s, find_times
 
 MONDAY = date(2026, 11, 23)
 
