@@ -8,12 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import (
-    AsyncExitStack,
-    aclosing,
-    asynccontextmanager,
-)
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +17,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import anyio
 import uvloop
-from bare_client import Trace, Turn, bare, replay, traced
+from bare_client import Trace, bare, replay, traced
 from websockets.asyncio.server import serve
 
-from stageflow.context import Message
-from stages.ports import HasSessions, SpokenUtterance, TurnOver
 from stages.providers.piecewise import open_utterance
-from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.serving import serving
+from tests.support.adapter_turns import provider_of, session, session_of
 from tests.support.adapters import ADAPTERS, Adapter
-from tests.support.hosted import SENTENCE, Told, frames
 
 ROUNDS, TURNS, WARM = 20, 10, 8
 BARGE_INS = 50
-FRAMES_A_PAUSE = 4
-"""Of 20 ms, after which the loop turns: what adapters send at once is 80 ms."""
-SPEECH = {rate: list(frames(CodedWords(SENTENCE, rate_hz=rate).samples(), rate)) for rate in (16_000, 24_000)}
-SAID = ("Good morning.", " How are you today?")
 
 
 # --- the other process --------------------------------------------------------------------------------------
@@ -58,89 +47,10 @@ async def serve_all() -> None:
         await asyncio.Event().wait()
 
 
-# --- a turn -------------------------------------------------------------------------------------------------
-
-
-async def hear(ear: Any) -> None:
-    recognition = ear.open(lambda partial: None)
-    try:
-        for number, frame in enumerate(SPEECH[ear.rate_hz]):
-            recognition.push(frame)
-            if number % FRAMES_A_PAUSE == 0:
-                await asyncio.sleep(0)
-        assert (await recognition.final()).text
-    finally:
-        recognition.close()
-
-
-async def say(voice: Any) -> None:
-    async def push(utterance: SpokenUtterance) -> None:
-        for piece in SAID:
-            await utterance.push(piece)
-        await utterance.finish()
-
-    async with open_utterance(voice) as utterance, anyio.create_task_group() as tasks:
-        tasks.start_soon(push, utterance)
-        async with aclosing(utterance.audio()) as audio:
-            assert [speech async for speech in audio]
-
-
-async def answer(model: Any) -> None:
-    async with aclosing(model.stream((Message(role="user", content="Hello."),))) as events:
-        assert [event async for event in events]
-
-
-class Turns:
-    """A recogniser that finds the ends of turns itself: a turn is speech and the silence after it."""
-
-    def __init__(self, ear: Any) -> None:
-        self._told = Told()
-        self._speech = SPEECH[ear.rate_hz]
-        self._stream = ear.open_turns(self._told)
-
-    async def __call__(self) -> None:
-        self._told.events.clear()
-        silence = [0 * self._speech[0]] * 50
-        for number, frame in enumerate([*self._speech, *silence]):
-            self._stream.push(frame)
-            if number % FRAMES_A_PAUSE == 0:
-                await asyncio.sleep(0)
-        await self._told.until(TurnOver)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-@asynccontextmanager
-async def session_of(adapter: Adapter, url: str) -> AsyncIterator[Any]:
-    """A session's view of the provider."""
-    provider = adapter.make(url)
-    try:
-        async with AsyncExitStack() as stack:
-            is_opened = isinstance(provider, HasSessions)
-            yield await stack.enter_async_context(provider.session()) if is_opened else provider
-    finally:
-        if hasattr(provider, "close"):
-            await provider.close()
-
-
-@asynccontextmanager
-async def session(adapter: Adapter, url: str) -> AsyncIterator[Turn]:
-    """A turn of a session, to be had as often as one likes."""
-    async with session_of(adapter, url) as one:
-        if adapter.kind == "turns":
-            turns = Turns(one)
-            yield turns
-            turns.close()
-        else:
-            turn = {"stt": hear, "tts": say, "llm": answer}[adapter.kind]
-            yield lambda: turn(one)
-
-
 # --- measuring ----------------------------------------------------------------------------------------------
 
 
-async def cpu_ms(turn: Turn) -> float:
+async def cpu_ms(turn: Callable[[], Awaitable[None]]) -> float:
     began = time.process_time()
     for _ in range(TURNS):
         await turn()
@@ -154,7 +64,7 @@ async def cost(adapter: Adapter, urls: dict[str, str]) -> tuple[float, float | N
     """
     trace: Trace = []
     requests: list[Any] = []
-    async with session(adapter, urls[key(adapter)]) as turn:
+    async with provider_of(adapter, urls[key(adapter)]) as provider, session(adapter, provider) as turn:
         for _ in range(WARM):
             await turn()
         with traced(trace, requests):
@@ -171,9 +81,9 @@ async def cost(adapter: Adapter, urls: dict[str, str]) -> tuple[float, float | N
 
 async def idle_percent(adapter: Adapter, urls: dict[str, str], sessions: int, seconds: float) -> float:
     """Of a core, by one session in which nothing is said."""
-    async with AsyncExitStack() as stack:
+    async with provider_of(adapter, urls[key(adapter)]) as provider, AsyncExitStack() as stack:
         for _ in range(sessions):
-            await stack.enter_async_context(session(adapter, urls[key(adapter)]))
+            await stack.enter_async_context(session(adapter, provider))
         await asyncio.sleep(1)
         began = time.process_time()
         await asyncio.sleep(seconds)
@@ -182,25 +92,35 @@ async def idle_percent(adapter: Adapter, urls: dict[str, str], sessions: int, se
 
 async def left_behind(adapter: Adapter, urls: dict[str, str], sessions: int) -> tuple[int, int]:
     """Tasks and files that are more after so many sessions with a turn each than before."""
-    async with session(adapter, urls[key(adapter)]) as turn:
-        await turn()
+    await some_sessions(adapter, urls, 1)  # whatever a process keeps
     await asyncio.sleep(0.2)
     before = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
-    for _ in range(sessions // 10):
-        async with AsyncExitStack() as stack:
-            turns = [await stack.enter_async_context(session(adapter, urls[key(adapter)])) for _ in range(10)]
-            async with anyio.create_task_group() as tasks:
-                for turn in turns:
-                    tasks.start_soon(turn)
+    await some_sessions(adapter, urls, sessions)
     await asyncio.sleep(0.5)
     after = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
     return after[0] - before[0], after[1] - before[1]
 
 
+async def some_sessions(adapter: Adapter, urls: dict[str, str], number: int) -> None:
+    """So many of one provider with a turn each, ten at once."""
+    async with provider_of(adapter, urls[key(adapter)]) as provider:
+        for begun in range(0, number, 10):
+            async with AsyncExitStack() as stack:
+                some = range(begun, min(begun + 10, number))
+                turns = [await stack.enter_async_context(session(adapter, provider)) for _ in some]
+                async with anyio.create_task_group() as tasks:
+                    for turn in turns:
+                        tasks.start_soon(turn)
+
+
 async def barge_in_ms(adapter: Adapter) -> list[float]:
     """From the moment an answer is cancelled to the service's having read so, in this process; sorted."""
     found = []
-    async with serving(adapter.fake()) as server, session_of(adapter, server.url) as voice:
+    async with (
+        serving(adapter.fake()) as server,
+        provider_of(adapter, server.url) as provider,
+        session_of(provider) as voice,
+    ):
         for _ in range(BARGE_INS):
             async with open_utterance(voice) as utterance:
                 await utterance.push("A long sentence that is cut short. " * 5)
