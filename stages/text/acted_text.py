@@ -1,18 +1,21 @@
 """Reads the calls of a model that writes what it does line by line: `Thought:`, `Action:`, `Action Input:`. Pure.
 
 What such a model makes up as an `Observation:` is not what the tool says, nor is what follows of it: both are left out.
+People write such words too, in recipes, plays and films: the more there is around them, the more they must look like a
+call to be one.
 """
 
 import json
 import re
 from collections.abc import Container, Iterator, Sequence
+from enum import Enum, auto
 
 from stages.text.called_text import Call, calls_in, whole_object
 
 ACT = r"""(?:(?<!\S)\*{0,2}Action|(?<![^\n])\*{0,2}(?P<thing>Tool|Function))\*{0,2}:\*{0,2}[ \t]{0,4}
     (?:`?(?P<actor>Final\ Answer|[A-Za-z_][\w.-]{0,63})`?
         (?:(?P<inline>[ \t]?(?=\{)|(?=[(\[]))
-            |[ \t]{0,4}(?:\r?\n){1,3}[ \t]{0,4}\*{0,2}(?:(?:Action|Tool|Function)[ _])?
+            |[ \t]{0,4}(?:\r?\n){1,3}[ \t]{0,4}\*{0,2}(?P<own>(?:Action|Tool|Function)[ _])?
                 (?:Input|Arguments|Args|Parameters)\*{0,2}:)
         |\s{0,6}(?=```(?:json)?\s{0,4}[\[{]))"""
 """A label and a name with the label of its input or a bracket behind it, or with JSON in a fence. Verbose, any case."""
@@ -22,33 +25,89 @@ _RESULT = re.compile(r"(?:\A|\n)[ \t]*\**Observation\**:", re.IGNORECASE)
 ANSWER = re.compile(r"(?:\A|\n)[ \t]*\**(?:Final )?Answer\**:", re.IGNORECASE)
 _ENDS = ("finish", "final answer")
 _NONE = ("none", "no_action")
-_OBJECT = re.compile(r"[\s*]*(?:```\w*)?\s*\{")
+_THOUGHT = re.compile(r"(?:\A|\n)[ \t]*\**Thought\**:", re.IGNORECASE)
 _FENCED = re.compile(r"\A\W*```\w*\s*(.*?)\s*```", re.DOTALL)
+_IN_BRACKETS = re.compile(r"[(\[]([^][(){}\n]*)[)\]][\s*`.]*")
+_MARKS = "*` \t\r\n."
 
 
-def acts_in(text: str, tools: Container[str]) -> tuple[Sequence[Call], str]:
-    """The calls in `text`, which begins with one; and what is said instead, where its action is that there is none, or
-    where it describes a function that is none of the `tools`, and gives it no object."""
-    acts = list(_ACT.finditer(text))
-    describes = bool(acts and acts[0]["thing"] and acts[0]["actor"] and acts[0]["actor"] not in tools)
-    if describes and not _OBJECT.match(text, acts[0].end()):
-        return (), text
-    if acts and (name := (acts[0]["actor"] or "").lower()) in (*_ENDS, *_NONE):
-        rest = text[acts[0].end() :]
-        answer = ANSWER.search(rest)
-        if answer:
-            return (), rest[answer.end() :].strip()
-        return (), "" if name in _NONE else _RESULT.split(rest)[0].strip(" \t\r\n*[]()")
-    return list(_calls(_RESULT.split(text)[0])), ""
+class Place(Enum):
+    """Where in an answer a call in lines begins."""
+
+    ALONE = auto()  # at its beginning, or after a thought in lines
+    LINE = auto()  # in a line of its own, after something else
+    SENTENCE = auto()
+
+
+def acts_in(text: str, tools: Container[str], place: Place = Place.ALONE) -> tuple[Sequence[Call], str]:
+    """The calls in `text`, which begins at `place` with what may be one; and what is said: all in front of the first
+    that is one, or the answer where an action is that there is none."""
+    for act in _ACT.finditer(text):
+        begun = text[act.start() :]
+        if act.start():
+            place = Place.LINE if text[: act.start()].rstrip(" \t").endswith("\n") else Place.SENTENCE
+        name = (act["actor"] or "").lower()
+        if name in (*_ENDS, *_NONE) and place is not Place.SENTENCE:
+            return (), text[: act.start()] + _answer(begun[len(act[0]) :], name)
+        if _is_call(act, _given(text, act), tools, place):
+            return list(_calls(_RESULT.split(begun)[0])), text[: act.start()]
+    return (), text
+
+
+def _answer(rest: str, name: str) -> str:
+    """What is said where the action is called `name`, which is none."""
+    if answer := ANSWER.search(rest):
+        return rest[answer.end() :].strip()
+    return "" if name in _NONE else _RESULT.split(rest)[0].strip(" \t\r\n*[]()")
+
+
+def _given(text: str, act: re.Match[str]) -> str:
+    """What stands behind an act, up to what is another or a result."""
+    given = _ACT.split(text[act.end() :], maxsplit=1)[0]
+    for ends in (_RESULT, ANSWER, _THOUGHT):
+        given = ends.split(given, maxsplit=1)[0]
+    return given
+
+
+def _is_call(act: re.Match[str], given: str, tools: Container[str], place: Place) -> bool:
+    """Whether what looks like an act is one: in a sentence, a tool and an object and nothing else; in a line of its
+    own, an object, code or what has the label of its input; and words in brackets where they are all there is."""
+    name, marked = act["actor"], given.strip(_MARKS)
+    if name is None:
+        return bool(calls_in(_unfenced(given)))
+    if place is Place.SENTENCE:
+        return name in tools and marked.startswith("{") and _behind(marked) == ""
+    has_object = bool(marked) and whole_object(_unfenced(given).strip(_MARKS)) is not None
+    if has_object or act["inline"] is None:
+        return has_object or act["own"] is not None
+    return name in tools and _has_arguments(name, given, may_be_words=place is Place.ALONE)
+
+
+def _has_arguments(name: str, given: str, *, may_be_words: bool) -> bool:
+    """Whether what is in brackets are arguments in code, or words that are all there is."""
+    is_code = calls_in(name + given.strip(_MARKS)) or calls_in(name + given.partition("\n")[0])
+    return bool(is_code) or (may_be_words and _IN_BRACKETS.fullmatch(given) is not None)
+
+
+def _behind(text: str) -> str | None:
+    """What stands behind the object that `text` begins with; None if there is none."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except ValueError:
+        return None
+    return text[end:].strip(_MARKS)
+
+
+def _unfenced(given: str) -> str:
+    fenced = _FENCED.match(given)
+    return fenced[1] if fenced else given
 
 
 def _calls(text: str) -> Iterator[Call]:
     acts = list(_ACT.finditer(text))
     ends = [act.start() for act in acts[1:]] + [len(text)]
     for act, end in zip(acts, ends, strict=True):
-        given = ANSWER.split(text[act.end() : end])[0].strip("* \t\r\n")
-        fenced = _FENCED.match(given)
-        given = fenced[1] if fenced else given
+        given = _unfenced(ANSWER.split(text[act.end() : end])[0].strip("* \t\r\n"))
         name = act["actor"]
         if name is None:
             yield from calls_in(given)
@@ -57,4 +116,7 @@ def _calls(text: str) -> Iterator[Call]:
         else:
             code = given if act["inline"] is not None else f"({given})"
             calls = calls_in(name + code) or calls_in(name + code.partition("\n")[0])
-            yield from calls or [(name, json.dumps({"input": given}, ensure_ascii=False))]
+            words = _IN_BRACKETS.fullmatch(given) if act["inline"] is not None else None
+            yield from calls or [
+                (name, json.dumps({"input": words[1] if words else given}, ensure_ascii=False))
+            ]

@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Iterator
 from enum import Enum, auto
 
-from stages.text.acted_text import ANSWER, acts_in
-from stages.text.called_text import calls_in
+from stages.text.acted_text import ANSWER, Place, acts_in
+from stages.text.called_text import are_calls, are_words
 from stages.text.markers import MARKER, Sense, begun_marker, sense_of
 
 
@@ -40,7 +40,6 @@ _BARE_CALL = re.compile(
     r"(?:\{|\[\s*\{|\[\s*\w[\w.]*\(|```(?:json|tool_call|tool_code)?\s*[{\[]|```tool_code\s)"
 )
 _BARE_CALL_BEGUN = re.compile(r"(?:\[\s*|\[\s*\w[\w.]{0,60}|`{1,3}|```[a-z_]{0,9}\s*)\Z")
-_JSON_CALL = re.compile(r"(?:```\w*\s*)?\[?\s*\{")
 _GLUED = "analysis"
 _GLUED_END = re.compile("assistantfinal")
 _GLUED_CALL = re.compile(r"to=(?:functions\.)?([\w.-]+)\s*(?:json|code)?\s*(\{.*)", re.DOTALL)
@@ -80,6 +79,7 @@ class AnswerText:
         self._is_first = True
         self._last = ""
         """The last letter that was said."""
+        self._acts_at = Place.ALONE
         self.left_tag_out = False
         """Whether a thought was closed that had not been opened."""
 
@@ -89,7 +89,10 @@ class AnswerText:
 
     def flush(self) -> list[Piece]:
         """The answer is over: what was held back is what it looks like."""
-        return [*self._read(self._held, at_end=True), *self._finish()]
+        pieces = list(self._read(self._held, at_end=True))
+        if self._state is _State.CALLING and are_words(self._kept):
+            self._state = _State.SAYING  # of the tag itself
+        return [*pieces, *self._finish()]
 
     def _read(self, text: str, *, at_end: bool) -> Iterator[Piece]:
         text, at = self._before + text, len(self._before)
@@ -211,12 +214,19 @@ class AnswerText:
             self._kept += function or "\n"
 
     def _act(self, found: re.Match[str]) -> Iterator[Piece]:
-        """`Action: run(s)` is no call if there is no such tool."""
-        if found["inline"] is not None and found["actor"] not in (*self._tools, "Finish"):
+        """What may be a call in lines. `Action: run(s)` is none if there is no such tool, or within a sentence."""
+        if self._state is _State.REASONING or (not self._last and not self._kept.strip()):
+            place = Place.ALONE
+        else:
+            front = found.string[: found.start()][-1:]
+            place = Place.LINE if front == "\n" or self._state is _State.OPENING else Place.SENTENCE
+        has_brackets = found["inline"] is not None and found.string[found.end()] != "{"
+        is_offered = found["inline"] is None or found["actor"] in (*self._tools, "Finish")
+        if not is_offered or (has_brackets and place is Place.SENTENCE):
             yield from self._take(found[0])
         else:
             yield from self._begin(_State.ACTING)
-            self._kept = found[0]
+            self._kept, self._acts_at = found[0], place
 
     def _begin(self, state: _State) -> Iterator[Piece]:
         """Go over to `state`; gives what was kept until now."""
@@ -246,12 +256,15 @@ class AnswerText:
         match self._state:
             case _State.CALLING:
                 yield Channel.CALL, kept
-            case _State.BARE_CALL if _are_calls(kept, self._tools):
+            case _State.BARE_CALL if are_calls(kept, self._tools):
                 yield Channel.CALL, kept
             case _State.ACTING:
-                calls, said = acts_in(kept, self._tools)
+                calls, said = acts_in(kept, self._tools, self._acts_at)
                 written = [f'{{"name": "{name}", "arguments": {arguments}}}' for name, arguments in calls]
-                yield (Channel.SAID, said) if said else (Channel.CALL, " ".join(written))
+                if said:
+                    yield Channel.SAID, said
+                if calls or not said:
+                    yield Channel.CALL, " ".join(written)
             case _State.GLUED:
                 call = _GLUED_CALL.search(kept)
                 yield (Channel.CALL, f"{call[1]}\n{call[2]}") if call else (Channel.THOUGHT, kept)
@@ -272,9 +285,3 @@ def _may_go_on(low: str, tools: Collection[str], *, is_first: bool) -> bool:
         or any(start.startswith(low) for start in starts)
         or bool(tools and _BARE_CALL_BEGUN.match(low))
     )
-
-
-def _are_calls(text: str, tools: Collection[str]) -> bool:
-    """Whether it is nothing but calls: of what was offered, or in a form that is no answer to anybody."""
-    calls = calls_in(text)
-    return bool(calls) and (_JSON_CALL.match(text) is not None or all(name in tools for name, _ in calls))

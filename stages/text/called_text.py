@@ -4,7 +4,7 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +37,7 @@ _TAGGED = re.compile(
     r"(?:<(arguments|parameters|input|tool_input)>(.*?)(?:</\2>|\Z))?",
     re.DOTALL,
 )
+_JSON_CALL = re.compile(r"(?:```\w*\s*)?\[?\s*\{")
 _FENCE = re.compile(r"\A```\w*\s*|\s*```\Z")
 _CODE = re.compile(r"\[?\s*[A-Za-z_][\w.]*\(")
 _CODE_CHARS = 20_000
@@ -63,6 +64,29 @@ def whole_object(text: str) -> str | None:
         return _json(value) if isinstance(value, dict) else None
     value = _nearly_json(text) if text.startswith("{") else None
     return _json(value) if isinstance(value, dict) else None
+
+
+def are_calls(text: str, tools: Collection[str]) -> bool:
+    """Whether `text` is nothing but calls: of what was offered, or in a form that is no answer to anybody.
+
+    Behind JSON more may follow in other lines, which is left out, where it calls what was offered with an object.
+    """
+    calls = calls_in(text)
+    are_offered = all(name in tools for name, _ in calls)
+    if not calls or _JSON_CALL.match(text) is None:
+        return bool(calls) and are_offered
+    rest = _behind_json(text)
+    have_objects = all(whole_object(arguments) is not None for _, arguments in calls)
+    return (
+        (are_offered or have_objects)
+        if not rest.strip()
+        else are_offered and have_objects and rest[0] == "\n"
+    )
+
+
+def are_words(text: str) -> bool:
+    """Whether it is a part of a sentence, with nothing of a call in it."""
+    return len(text.split()) > 2 and re.search(r"[][{}<>=:|]", text) is None
 
 
 def several_objects(arguments: str) -> Sequence[str]:
@@ -170,6 +194,22 @@ def _code_calls(text: str) -> Iterator[Call]:
             yield ast.unparse(node.func), _json(arguments)
         except (ValueError, TypeError):
             return
+
+
+def _behind_json(text: str) -> str:
+    """What stands behind the JSON that `text` begins with, its fence left out; "" if that cannot be read as JSON."""
+    text = re.sub(r"\A\s*```\w*\s*", "", text)
+    at = 0
+    while at < len(text) and text[at] in "{[":
+        try:
+            _, at = _DECODER.raw_decode(text, at)
+        except ValueError:
+            return ""
+        gap = len(text[at:]) - len(text[at:].lstrip(" \t\r\n,;"))
+        if text[at + gap : at + gap + 1] not in ("{", "["):
+            break
+        at += gap
+    return re.sub(r"\A\s*```", "", text[at:].lstrip(" \t;,}]")).rstrip()
 
 
 def _nearly_json(text: str) -> object:

@@ -22,9 +22,14 @@ _BY_STATUS: Mapping[int, ErrorKind] = {
 }
 _BY_NAME: Mapping[str, ErrorKind] = {
     "insufficient_quota": ErrorKind.QUOTA,
-    "invalid_api_key": ErrorKind.AUTH,
-    "model_not_found": ErrorKind.BAD_REQUEST,
-    "context_length_exceeded": ErrorKind.BAD_REQUEST,
+    **dict.fromkeys(("invalid_api_key", "authentication_error", "permission_error"), ErrorKind.AUTH),
+    **dict.fromkeys(
+        (
+            *("model_not_found", "model_deprecated", "model_retired", "context_length_exceeded"),
+            *("invalid_request_error", "invalid_prompt", "not_found_error"),
+        ),
+        ErrorKind.BAD_REQUEST,
+    ),
 }
 """Codes in the middle of a stream; any other may be mended by another try."""
 

@@ -22,7 +22,36 @@ def spoken(*deltas: str, thinks_first: bool = False) -> str:
     return of(Channel.SAID, pieces(*deltas, thinks_first=thinks_first))
 
 
+PROSE = [
+    "To make the syrup: Action: add[sugar] and stir until it melts.",
+    "The steps of the recipe.\nAction: add[sugar]\nThen stir.",
+    "Action: add (two cups) of flour and mix.",
+    "In our game you say Action: add(a coin) and roll a die.",
+    "Tool: add\nInput: whatever you like, says the manual.",
+    "Function: add\nParameters: none. It gives the sum.",
+    "Terms of film. Action: add\nInput: more light.",
+    "Call to Action: add[your name] today!",
+    "The paper writes Action: add[Paris] and then Observation: Paris is in France.",
+    "You can call add(a=1, b=2) in Python to get three.",
+    "add {salt} to taste, that is how the template reads.",
+    "add(a=1, b=2) gives three.",
+    'He wrote Action: add{"a": 1} and it ran.',
+    'The JSON is {"name": "add", "arguments": {"a": 1}} in the docs.',
+    '{"name": "Bob", "arguments": "none"} is how I would write it.',
+    '{"name": "add", "arguments": {}} is the format, and it means a call.',
+    '{"name": "Bob", "arguments": "none"}',
+    '```json\n{"action": "add", "action_input": "sugar"}\n```\nThat is what the log shows.',
+]
+"""What people write, and what looks like a call of the tool that was offered."""
+
 CASES = [
+    *((text, text) for text in PROSE),
+    ("Use the <tool_call> tag when the model calls it.", "Use the  tag when the model calls it."),
+    ("<tool_call>add", ""),
+    (
+        "Stir.\nAction: add[sugar]\nThen wait.\nAction: add\nAction Input: {}",
+        "Stir.\nAction: add[sugar]\nThen wait.\n",
+    ),
     ("Hello there.", "Hello there."),
     ("  Hello there.", "Hello there."),
     ("<think>Hm, what now?</think>\n\nHello.", "Hello."),
@@ -140,6 +169,11 @@ def test_arguments_of_several_calls(text: str, objects: int) -> None:
         ("Action: add\nAction Input: one and two", [("add", '{"input": "one and two"}')]),
         ("Action: add\nAction Input:", [("add", "{}")]),
         ("Action: add(a=1)\nAction: now()", [("add", '{"a": 1}'), ("now", "{}")]),
+        ("Action: add[one and two]", [("add", '{"input": "one and two"}')]),
+        ("Thought: hm.\nAction: add[one]\nObservation: 1", [("add", '{"input": "one"}')]),
+        ("One moment.\nAction: add(a=1)\nObservation: 1", [("add", '{"a": 1}')]),
+        (f"One moment. Action: add{ARGUMENTS}", [("add", ARGUMENTS)]),
+        (f'{{"name": "add", "arguments": {ARGUMENTS}}}\nI will see.', [("add", ARGUMENTS)]),
         ("Action: search\nAction Input: {}", [("search", "{}")]),
     ],
 )
@@ -171,7 +205,19 @@ FRAGMENTS = st.sampled_from(
             "analysis",
         ),
         *("<|message|>", "[TOOL_CALLS]", "<tool_call>", "</tool_call>", "{", "the user ", "\n", "["),
-        *("<function=", "◁", "Action: add", "\nAction Input:", "Ac", "tion: ", "✿", "FUNCTION✿", "func"),
+        *(
+            "<function=",
+            "◁",
+            "Action: add",
+            "\nAction Input:",
+            "Ac",
+            "Action: add[",
+            "]",
+            "tion: ",
+            "✿",
+            "FUNCTION✿",
+            "func",
+        ),
         *("tools", "Thought: ", "\nAnswer:", "<|tool_call>", "<tool_call|>", "*", "Observation:"),
     ]
 )

@@ -133,6 +133,26 @@ async def test_a_retired_model_is_told_in_words() -> None:
             await ask(model)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"code": "model_not_found"},
+        {"code": "model_deprecated"},
+        {"code": None, "type": "invalid_request_error"},
+    ],
+)
+@pytest.mark.parametrize("is_response", [True, False])
+async def test_a_retired_model_is_told_in_words_in_the_stream_too(
+    said: Mapping[str, Any], is_response: bool
+) -> None:
+    fault = {"message": "The model has been retired.", **said}
+    failed = {"type": "response.failed", "response": {"status": "failed", "error": fault}}
+    async with answering([failed if is_response else {"type": "error", "error": fault}]) as (model, _):
+        with pytest.raises(ProviderRejected, match="retired") as caught:
+            await ask(model)
+    assert caught.value.kind is ErrorKind.BAD_REQUEST
+
+
 async def test_it_keeps_the_contract_of_a_language_model() -> None:
     async with answering(says(TEXT), Faults(delay_s=0.005)) as (model, _):
         await check_language_model(model)
