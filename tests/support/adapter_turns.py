@@ -1,7 +1,7 @@
 """A turn of a session through any adapter, and the session itself: what is measured of all, and asked of all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from stages.testing.servers.coded import CodedWords
 from tests.support.adapters import Adapter
 from tests.support.hosted import SENTENCE, Told, frames
 
-Turn = Callable[[], Awaitable[None]]
+Turn = Callable[[], Coroutine[Any, Any, None]]
 
 _FRAMES_A_PAUSE = 4
 """Of 20 ms, after which the loop turns: what adapters send at once is 80 ms."""
