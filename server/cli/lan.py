@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from server.config.settings import Settings
 from server.domain.errors import ServerError
@@ -94,7 +95,9 @@ def local_url(settings: Settings, port: int, lan: Lan | None) -> str:
 
 def talk_command(settings: Settings, port: int, lan: Lan | None) -> str:
     """What talks to the server from a terminal of this machine."""
-    trust = f"SSL_CERT_FILE={settings.tls_cert_file} " if lan is not None and lan.fingerprint else ""
+    trust = (
+        f"SSL_CERT_FILE={quote(str(settings.tls_cert_file))} " if lan is not None and lan.fingerprint else ""
+    )
     key = f" --api-key {lan.key if lan is not None and lan.key else 'KEY'}" if settings.api_keys else ""
     scheme = "wss" if settings.tls_cert_file else "ws"
     url = f"{scheme}://{_local_host(settings)}:{port}/v1/realtime"

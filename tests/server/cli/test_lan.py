@@ -65,13 +65,14 @@ def test_the_address_is_printed_with_its_code(tmp_path: Path) -> None:
 
 
 def test_the_ways_in_from_this_machine_are_whole(tmp_path: Path) -> None:
-    lan = prepare(settings(), tmp_path, ADDRESS)
+    folder = tmp_path / "my home"
+    lan = prepare(settings(), folder, ADDRESS)
     served = settings(**lan.overrides)
     assert local_url(served, 8080, lan) == f"https://localhost:8080/#key={lan.key}"
     talk = (
         f"scripts/talk docs/examples/question.wav --api-key {lan.key} --url wss://localhost:8080/v1/realtime"
     )
-    assert talk_command(served, 8080, lan) == f"SSL_CERT_FILE={tmp_path / CERT_NAME} {talk}"
+    assert talk_command(served, 8080, lan) == f"SSL_CERT_FILE='{folder / CERT_NAME}' {talk}"
     here = "scripts/talk docs/examples/question.wav --url ws://127.0.0.1:8080/v1/realtime"
     assert (local_url(settings(), 8080, None), talk_command(settings(), 8080, None)) == (
         "http://127.0.0.1:8080/",
