@@ -147,7 +147,10 @@ async def _serve(
             _introduce(settings, listening.providers, listening.port)
             await anyio.to_thread.run_sync(greet, settings, listening.port)
             async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
+                from server.gateway.web_pages import files  # imported by now; it was not when this began
+
                 tasks.start_soon(app.watch)
+                tasks.start_soon(anyio.to_thread.run_sync, files)
                 tasks.start_soon(_heed_signals, others, app, Reloading(listening, configure, loaded))
                 if app.certificate is not None:
                     tasks.start_soon(app.certificate.keep)

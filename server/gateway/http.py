@@ -35,7 +35,7 @@ from server.gateway.handshake import (
 from server.gateway.pages import FOR_ALL, Page, error_page, json_page, respond
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.returning import resume_claim
-from server.gateway.web_pages import FILES, file_page
+from server.gateway.web_pages import PATHS, file_page
 from server.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class FrontDoor:
             return self._decide_session(request)
         if path in SECRETS_PATHS:
             return self._mint(request)
-        if path not in _STATUS_PATHS and path != "/" and path not in FILES:
+        if path not in _STATUS_PATHS and path != "/" and path not in PATHS:
             return error_page(404, "not_found", "There is nothing here; sessions are at /v1/realtime.")
         if request.method not in ("GET", "HEAD"):
             return error_page(405, "method_not_allowed", "Only GET and HEAD.", ("Allow", "GET, HEAD"))

@@ -6,6 +6,7 @@ files by their content, so that a browser that has been here asks for none of th
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from importlib import resources
 from urllib.parse import parse_qs
@@ -57,14 +58,21 @@ def built(files: Mapping[str, WebFile]) -> Mapping[str, WebFile]:
     return found
 
 
-FILES = built(read_files(resources.files("server.gateway") / "web"))
+_READ = read_files(resources.files("server.gateway") / "web")
+PATHS = frozenset(_READ)
+
+
+@cache
+def files() -> Mapping[str, WebFile]:
+    """What is at `PATHS`. Making it takes 40 ms, the first time: `serve` has it made when the port is open."""
+    return built(_READ)
 
 
 def file_page(path: str, asked: Headers, query: str = "", *, is_secure: bool = False) -> Page:
-    """The file at `path`, one of `FILES` or "/"; without its body for a client that has it already. With a `query`
+    """The file at `path`, one of `PATHS` or "/"; without its body for a client that has it already. With a `query`
     that names its version a browser may keep it for good; `is_secure` is whether it has come over TLS."""
     path = _INDEX if path == "/" else path
-    file = _connect_page(asked, is_secure=is_secure) if path == _CONNECT else FILES[path]
+    file = _connect_page(asked, is_secure=is_secure) if path == _CONNECT else files()[path]
     is_named = parse_qs(query).get("v") == [file.version]
     headers = [("Cache-Control", _FOREVER if is_named else _EACH_TIME), ("ETag", file.etag)]
     if path.endswith(_SHARED):
@@ -86,6 +94,6 @@ def _connect_page(headers: Headers, *, is_secure: bool) -> WebFile:
     hosts = headers.get_all("Host")
     host = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else "127.0.0.1:8080"
     secure = b"s" if is_secure else b""
-    page = FILES[_CONNECT]
+    page = files()[_CONNECT]
     body = page.body.replace(b"{host}", escape(host).encode()).replace(b"{s}", secure)
     return WebFile(body, page.content_type)
