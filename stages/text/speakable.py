@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stages.text.rules import table
-from stages.text.rules.rule import DIGIT, Rule, Said
+from stages.text.rules.rule import DIGIT, Rule
 
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -33,17 +33,18 @@ def pieces(text: str, language: str = "en", any_script: bool = False) -> tuple[P
     """
     cut: list[Piece] = []
     done = 0
-    for match, said in _matches(text, table(language, any_script)):
+    for match, rule in _matches(text, table(language, any_script)):
         if match.start() > done:
             cut.append(Piece(text[done : match.start()], text[done : match.start()]))
-        cut.append(Piece(match[0], match.expand(said) if isinstance(said, str) else said(match)))
+        spoken = match.expand(rule.said) if isinstance(rule.said, str) else rule.said(match)
+        cut.append(Piece(match[0], speakable(spoken, language, any_script) if rule.again else spoken))
         done = match.end()
     if done < len(text):
         cut.append(Piece(text[done:], text[done:]))
     return tuple(cut)
 
 
-def _matches(text: str, rules: tuple[Rule, ...]) -> Iterator[tuple[re.Match[str], Said]]:
+def _matches(text: str, rules: tuple[Rule, ...]) -> Iterator[tuple[re.Match[str], Rule]]:
     """Where rules apply, from left to right without overlap; of two at one place the one higher up."""
     there = {*text, DIGIT} if _DIGITS.search(text) else {*text}
     ahead = [
@@ -53,7 +54,7 @@ def _matches(text: str, rules: tuple[Rule, ...]) -> Iterator[tuple[re.Match[str]
     ]
     while ahead:
         first, rule = min(ahead, key=lambda entry: entry[0].start())
-        yield first, rule.said
+        yield first, rule
         done = first.end()
         ahead = [
             (match, rule)

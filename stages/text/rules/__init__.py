@@ -8,6 +8,7 @@ from stages.text.rules import (
     addresses,
     continental,
     dates,
+    formulas,
     markup,
     names,
     quantities,
@@ -28,6 +29,7 @@ def table(code: str, any_script: bool) -> tuple[Rule, ...]:
         return (*markup.rules(), *signs.unknown())
     own = language(code)
     return (
+        *formulas.rules(own),
         *markup.rules(),
         *addresses.rules(own),
         *dates.rules(own),

@@ -74,8 +74,35 @@ def numeral_value(numeral: str) -> int:
     )
 
 
+_TITLES_ELSEWHERE = frozenset(
+    (
+        *(
+            "Dr.",
+            "Prof.",
+            "Hr.",
+            "Fr.",
+            "M.",
+            "MM.",
+            "Me.",
+            "Sr.",
+            "Sra.",
+            "Srta.",
+            "Dra.",
+            "D.",
+            "Dña.",
+            "Sig.",
+            "sig.",
+        ),
+        *("Dott.", "dott.", "prof.", "Avv.", "Ing."),
+    )
+)
+"""Of other languages, in front of a name."""
+
+
 def _stop(match: re.Match[str]) -> str:
-    """The dot of an abbreviation where the sentence ends with it."""
+    """The dot of an abbreviation where the sentence ends with it, as it hardly does with a title."""
+    if match[0] in _TITLES_ELSEWHERE and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
+        return ""
     return "." if match[0].endswith(".") and _SIMPLE_ENDS.match(match.string, match.end()) else ""
 
 

@@ -81,6 +81,11 @@ def rules(language: Language) -> Iterator[Rule]:
     parts = alternatives(("1/2", *language.fractions)).replace("/", "[/⁄]")
     whole = r"(?:(?P<whole>\d{1,2}) )?"
     yield rule(rf"(?<![\w./,]){whole}(?={parts})(?P<a>\d)[/⁄](?P<b>\d)(?![\w/]|[.,]\d)", say.fraction, "/⁄")
+    yield rule(
+        r"(?<![\w.,/])(\d{1,3})\s?([½¼¾⅓⅔])",
+        lambda match: _and_part(language, int(match[1]), match[2]),
+        "½¼¾⅓⅔",
+    )
     yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/")
     yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£")
     yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m")
@@ -118,6 +123,13 @@ def rules(language: Language) -> Iterator[Rule]:
         "pfavsSATFkK",
     )
     yield from _german(language) if language.code == "de" else _italian() if language.code == "it" else ()
+
+
+def _and_part(language: Language, whole: int, part: str) -> str:
+    """ "zweieinhalb", "dos y tres cuartos"."""
+    if part == "½":
+        return language.and_a_half(whole)
+    return f"{language.cardinal(whole)} {language.signs['&']} {language.signs.get(part, part)}"
 
 
 def _german(language: Language) -> Iterator[Rule]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language
+from stages.text.rules.quantities import Quantities
 from stages.text.rules.rule import DIGIT, Rule, alternatives, before, rule
 
 _HALF = r"(?P<half>[AaPp])\.?\s?[Mm](?![\w])(?:\.(?=\s+[a-z\d]|[,;:!?)–-]))?"
@@ -15,6 +16,7 @@ _MONTHS = {
     "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Sept": 9, "Oct": 10, "Nov": 11,
     "Dec": 12,
 }  # fmt: skip
+_AT = frozenset(("at", "by", "until", "till", "since", "um", "bis", "à", "las", "la", "alle", "ore"))
 _DECADE = "the|his|her|their|my|your|our|mid|early|late|in"
 
 
@@ -73,7 +75,10 @@ class _Dates:
         return f"{the}{self._language.ordinal(int(match['day']))} of {month}{year}"
 
     def clock(self, match: re.Match[str]) -> str:
-        """A time with its half of the day, or without."""
+        """A time with its half of the day, or without; how long something takes, where it has seconds: "1:02:03"."""
+        is_time = match["half"] or len(match["hour"]) > 1 or before(match).casefold() in _AT
+        if match.groupdict().get("second") and not is_time:
+            return _duration(self._language, match)
         hour, minute, half = int(match["hour"]), int(match["minute"] or 0), match["half"]
         if hour > 24 or minute > 59:
             return f"{self._language.cardinal(hour)} {self._language.cardinal(minute)}"
@@ -109,6 +114,14 @@ class _Dates:
     def preceded(self, match: re.Match[str]) -> str:
         """ "on 11/22"."""
         return f"{match['what']} {self.date(match)}"
+
+
+def _duration(language: Language, match: re.Match[str]) -> str:
+    """ "one hour two minutes three seconds"."""
+    say = Quantities(language).measure
+    parts = zip(("hour", "minute", "second"), ("h", "min", "s"), strict=True)
+    said = " ".join(say(str(int(match[part])), unit) for part, unit in parts if int(match[part]))
+    return said or say("0", "s")
 
 
 def rules(language: Language) -> Iterator[Rule]:
@@ -166,7 +179,7 @@ def _day_first(language: Language, say: _Dates, months: str, day: str, year: str
     )
     tail = {"de": r"(?: ?Uhr\b)?", "fr": "", "es": r"(?: ?h\b)?", "it": ""}[language.code]
     yield rule(
-        rf"(?<![\d:.])(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)(?::\d\d)?(?![\d:])(?P<half>)?{tail}",
+        rf"(?<![\d:.])(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])(?P<half>)?{tail}",
         say.clock,
         ":",
     )
@@ -188,7 +201,9 @@ def _english(say: _Dates) -> Iterator[Rule]:
         "-–",
     )
     yield rule(
-        r"(?<![\d:.])(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])(?:\s?" + _HALF + ")?",
+        r"(?<![\d:.])(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])(?:\s?"
+        + _HALF
+        + ")?",
         say.clock,
         ":",
     )

@@ -85,6 +85,11 @@ def rules(language: Language) -> Iterator[Rule]:
     if language.code == "es":
         ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
         yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
+        yield rule(
+            rf"\b(?P<what>(?:{_CALLED}|[Tt]eléfono|[Mm]óvil) {_AT})(?P<digits>[6-9]\d\d \d{{3}} \d{{3}})(?![\w.,]*\d)",
+            lambda match: match["what"] + ", ".join(map(say.spelt, match["digits"].split())),
+            DIGIT,
+        )
     yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-")
     yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")

@@ -165,6 +165,12 @@ class _Said:
             said = f"{self._say.say(match['m'])} {self._words['to']} {said}"
         return (f"{self._words['minus']} " if match["minus"] else "") + said
 
+    def unit(self, match: re.Match[str]) -> str:
+        """A unit without a number: "in km²"."""
+        units, per = self._language.units, match["per"]
+        rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
+        return units[match["unit"]][1] + rate
+
     def scaled(self, match: re.Match[str]) -> str:
         """ "10k", "5M users"."""
         if match["scale"] not in self._language.scales:
@@ -197,7 +203,7 @@ def rules(language: Language) -> Iterator[Rule]:
     signs = alternatives(sign for sign in language.money if not sign[-1].isalpha() or sign == "Rs")
     codes = alternatives(sign for sign in language.money if sign[-1].isalpha() and sign != "Rs")
     words = [word for word in language.scales if len(word) > 2]
-    flat = r"(?:,[-–—]{1,2})?" if language.decimal_comma else ""
+    flat = r"(?:,[-–—]{1,2})?" if language.decimal_comma else r"(?:\.[-–—]{1,2})?"
     short = alternatives(word for word in language.scales if len(word) <= 2)
     scale = rf"(?:\s?(?P<scale>{alternatives(language.scales)})(?![\w]))?"
     per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
@@ -215,7 +221,9 @@ def rules(language: Language) -> Iterator[Rule]:
         any_sign,
     )
     yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€")
-    yield rule(rf"(?<![\w])(?P<sign>{codes})\s?{n}{scale}(?![\w])", said.money, any_sign)
+    yield rule(
+        rf"(?<![\w])(?P<sign>{codes})\s?{n}(?:[.,][-–—]{{1,2}}(?!\w)|{scale})(?![\w])", said.money, any_sign
+    )
     yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
     units = alternatives(language.units)
     many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
@@ -224,6 +232,8 @@ def rules(language: Language) -> Iterator[Rule]:
         said.measure,
         DIGIT,
     )
+    raised = alternatives(unit for unit in language.units if unit[-1] in "²³" and "/" not in unit)
+    yield rule(rf"(?<![\w/])(?P<unit>{raised}){per}(?!\w)", said.unit, "²³")
     yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kM]|(?<=\.\d)B|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
     yield rule(
         rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"

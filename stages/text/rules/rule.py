@@ -17,11 +17,13 @@ class Rule(NamedTuple):
     search: Callable[..., re.Match[str] | None]
     said: Said
     needs: frozenset[str]
+    again: bool = False
+    """Whether what is said is text that other rules have words for."""
 
 
-def rule(pattern: str, said: Said, needs: str = "") -> Rule:
+def rule(pattern: str, said: Said, needs: str = "", *, again: bool = False) -> Rule:
     """`pattern` may use ^ and $ for lines."""
-    return Rule(re.compile(pattern, re.MULTILINE).search, said, frozenset(needs))
+    return Rule(re.compile(pattern, re.MULTILINE).search, said, frozenset(needs), again)
 
 
 def alternatives(words: Iterable[str]) -> str:

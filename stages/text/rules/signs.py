@@ -8,6 +8,7 @@ from functools import partial
 from stages.text.languages.language import Language
 from stages.text.rules.rule import Rule, rule
 
+_INCHES_OR_OUNCES = {"in": ("inch", "inches"), "oz": ("ounce", "ounces")}
 _PARTS_OF_ONE = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 
@@ -23,7 +24,15 @@ def comparisons(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
     yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
     yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
-    yield rule(r"\s?\^\s?(?=[\d\w(])", f" {words['power']} ", "^")
+    yield rule(
+        r"(?<![\w.])(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)", partial(_scientific, language), "eE"
+    )
+    yield rule(r"(?<!\w)0x(?=[\dA-Fa-f]{1,16}(?!\w))", f"{language.cardinal(0)} x ", "x")
+    for power, sign in (("2", "²"), ("3", "³")):
+        if sign in language.signs:
+            yield rule(rf"\s?\^\s?(?:{power}(?![\w.,]*\w)|\{{{power}\}})", f" {language.signs[sign]}", "^")
+    yield rule(r"\s?\^\s?\{?-(?=\w)", f" {words['power']} {words['minus']} ", "^")
+    yield rule(r"\s?\^\s?\{?(?=[\d\w(])", f" {words['power']} ", "^")
     yield rule(r"(?<=\d):(?=\d)", f" {words.get('ratio', words['to'])} ", ":")
     yield rule(r"\s?(?:>=|=>(?=\s?\d))\s?", f" {language.signs.get('≥', '')} ", ">")
     yield rule(r"\s?<=\s?", f" {language.signs.get('≤', '')} ", "<")
@@ -51,6 +60,7 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<!\S)[:;]['’]?-?[)(DPp/|\]](?!\w)", "", ":;")
     yield rule(r"(?<=[^\W\d_])/(?=[^\W\d_])", " ", "/")
     yield rule(rf"[{signs}]+", partial(_signs, said), "".join(said))
+    yield rule(r"(?<=[^\W\d_]{3})[⁰¹⁴-⁹]+(?!\w)", "", "⁰¹⁴⁵⁶⁷⁸⁹")  # of a note below the text
     yield rule(r"[⁰¹⁴-⁹]+", partial(_raised, language), "⁰¹⁴⁵⁶⁷⁸⁹")
     yield rule(r"[₀-₉]+", partial(_lowered, language), "₀₁₂₃₄₅₆₇₈₉")
     yield rule(r"--+", " — ", "-")
@@ -76,7 +86,15 @@ def _english(language: Language) -> Iterator[Rule]:
     small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
     parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
     yield rule(parts + small, fraction, "/⁄")
-    yield rule(r"(?<=\d)\s?(?=[½¼¾⅓⅔])", " and ", "½¼¾⅓⅔")
+    yield rule(r"(?<=\d)\s?½", " and a half", "½")
+    yield rule(r"(?<=\d)\s?([¼¾⅓⅔])", lambda match: f" and {language.signs[match[1]]}", "¼¾⅓⅔")
+    units = r"(?<=[½¼¾⅓⅔])\s?(tsp|tbsp|lb|oz|mi|kg|km|m|l|h)\b\.?"
+    yield rule(units, partial(_behind_part, language), "½¼¾⅓⅔")
+    yield rule(
+        r"(?<=\d (?:ft|lb)) (\d{1,2}) (in|oz)\b(?! an?\b)",
+        lambda match: f" {language.cardinal(int(match[1]))} {_INCHES_OR_OUNCES[match[2]][match[1] != '1']}",
+        "f",
+    )
 
 
 def _signs(said: dict[str, str], match: re.Match[str]) -> str:
@@ -86,6 +104,21 @@ def _signs(said: dict[str, str], match: re.Match[str]) -> str:
 def _raised(language: Language, match: re.Match[str]) -> str:
     power = int("".join(str(unicodedata.digit(char)) for char in match[0]))
     return f" {language.words['power']} {language.cardinal(power)}"
+
+
+def _behind_part(language: Language, match: re.Match[str]) -> str:
+    """ "three quarters teaspoon", "one and a half pounds"."""
+    has_whole = match.string[: match.start() - 1].rstrip()[-1:].isdigit()
+    return f" {language.units[match[1]][has_whole]}"
+
+
+def _scientific(language: Language, match: re.Match[str]) -> str:
+    """ "one point five times ten to the power of minus four"."""
+    words, say = language.words, language.cardinal
+    decimals = " ".join(say(int(digit)) for digit in match[2] or "")
+    number = say(int(match[1])) + (f" {words['point']} {decimals}" if decimals else "")
+    minus = f"{words['minus']} " if match[3] else ""
+    return f"{number} {words['times']} {say(10)} {words['power']} {minus}{say(int(match[4]))}"
 
 
 def _lowered(language: Language, match: re.Match[str]) -> str:
