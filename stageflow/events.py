@@ -51,15 +51,10 @@ class EventSink(Protocol):
 def show(sink: EventSink | None, event: StageEvent) -> None:
     """Show the sink, if there is one, an event; it must not change what it observes."""
     try:
-        answer: Any = sink.emit(event) if sink is not None else None  # type: ignore[func-returns-value]
-        if inspect.isawaitable(answer):  # a plain function made it, or `checked_sink` would have seen it
-            getattr(answer, "close", lambda: None)()
-            raise TypeError(_ASYNC)
+        if sink is not None:
+            sink.emit(event)
     except Exception:
         log.exception("event sink failed", extra={"event": event.type})
-
-
-_ASYNC = "emit is async, so that events would be lost: write `def emit(self, event)`"
 
 
 def checked_sink(sink: EventSink | None) -> EventSink | None:
@@ -67,9 +62,12 @@ def checked_sink(sink: EventSink | None) -> EventSink | None:
     if sink is None or type(sink) is NoOpEventSink:
         return None
     emit = getattr(sink, "emit", None)
-    if isinstance(sink, type) or not callable(emit) or inspect.iscoroutinefunction(emit):
-        why = _ASYNC if inspect.iscoroutinefunction(emit) else "give an object with `def emit(self, event)`"
-        raise StageUsageError(f"{sink!r} is no event sink: {why}")
+    is_async = inspect.iscoroutinefunction(emit)
+    if isinstance(sink, type) or not callable(emit) or is_async:
+        why = "its emit is async, so that events would be lost" if is_async else "it cannot take any"
+        raise StageUsageError(
+            f"{sink!r} is no event sink, {why}: give an object with `def emit(self, event)`"
+        )
     return sink
 
 

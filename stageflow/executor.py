@@ -6,7 +6,7 @@ those that waited for it, the first of them in the same task; one that starts fr
 - *Readiness*: a stage starts when all its edges are satisfied; if routing leads elsewhere, it is skipped (`Edges`).
 - *Verdict*: the first stage that cancels, fails or exceeds its time, or the run's deadline, decides how the run ends
   (`run_state`). Then the host cancels the task group; so it does, without a verdict, when the caller cancels.
-- *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stage_run`, `pilot`).
+- *Grace*: who is cancelled has `GRACE_S` to end. Then it is named, and brought down (`stage_run`).
 - *Streams*: a producer's end closes its channels, a consumer's end leaves them: neither waits for one who is gone.
 
 Nothing awaits between reading state and acting on it, so there are no locks.
@@ -26,13 +26,11 @@ from stageflow.errors import PipelineCancelled, in_words
 from stageflow.events import EventSink
 from stageflow.frozen import FrozenDict
 from stageflow.graph import OTHERWISE, STREAMING_KINDS, Node, PipelineResults, StageSpec
-from stageflow.pilot import GRACE_S
 from stageflow.run_state import BY_CALLER, RunState
-from stageflow.stage_run import StageRun
+from stageflow.stage_run import GRACE_S, StageRun
 from stageflow.stages.inputs import StageInputs
 from stageflow.stages.ports import StagePorts
-from stageflow.stall import Waits
-from stageflow.streams import CAPACITY, Channel, StreamWriter
+from stageflow.streams import CAPACITY, Channel, StreamWriter, Waits
 
 # Told of each stage's end, or skip, before anybody acts on it.
 OnEnd = Callable[[StageSpec, StageOutput], None]
@@ -43,16 +41,15 @@ _ENDED = {"ok": "completed", "skip": "skipped", "cancel": "cancelled", "fail": "
 class Edges:
     """The edges of one run: how many of each stage's are not satisfied yet, and the channels of its streams."""
 
-    waits: Waits | None = None  # of the stages, at the channels
-
     def __init__(self, nodes: Mapping[str, Node], state: RunState) -> None:
         self._nodes, self._outputs = nodes, state.outputs
         self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
         self._channels: dict[tuple[str, str], Channel] = {}  # by consumer and producer
         self.passed_by: set[str] = set()  # stages that routing led past
+        self.waits = Waits(state.stall)  # of the stages, at the channels
         for name, node in nodes.items():
             for one in node.spec.streams:
-                self.waits, size = self.waits or Waits(state.stall), node.spec.capacity or CAPACITY
+                size = node.spec.capacity or CAPACITY
                 self._channels[name, one] = Channel(deque(), size, one, name, self.waits)
 
     def satisfy(self, node: Node) -> str | None:
@@ -79,6 +76,8 @@ class Edges:
 
     def channels_of(self, node: Node) -> tuple[dict[str, Channel], list[Channel]]:
         """What the stage reads, by producer, and what it sends, to each consumer."""
+        if not (node.spec.streams or node.consumers):
+            return {}, []
         reads = {one: self._channels[node.name, one] for one in node.spec.streams}
         return reads, [self._channels[one.name, node.name] for one in node.consumers]
 
@@ -128,8 +127,7 @@ class Run:
         await anyio.lowlevel.checkpoint_if_cancelled()
         state = self._state
         with ExitStack() as timers:
-            if self._edges.waits is not None:
-                timers.callback(self._edges.waits.stop)
+            timers.callback(self._edges.waits.stop)
             async with anyio.create_task_group() as self._tasks:
                 if deadline_s is not None:
                     timers.callback(state.start_deadline(deadline_s).cancel)

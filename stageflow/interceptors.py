@@ -1,10 +1,8 @@
-"""What wraps every stage of a graph: the `Interceptor` protocol, and the built-in ones.
+"""What wraps every stage of a graph: the base `Interceptor`, and the built-in ones.
 
-An interceptor is put around each attempt of a stage when the graph is built; the one with the lowest priority is
-outermost. It is told of every end, also of a timeout and a cancellation, so that it can give back what it has taken.
-What it raises fails the stage. `TimeoutInterceptor` and `RetryInterceptor` are defaults, for stages without a
-`timeout_s` or `retry` of their own; the executor keeps them, because a stage that ignores cancellation would outlast
-any wrapper.
+An interceptor is put around each attempt of a stage when the graph is built, and is told of every end, a timeout
+and a cancellation, so that it can give back what it has taken. What it raises fails the stage. `TimeoutInterceptor` and
+`RetryInterceptor` are kept by the executor: a stage that ignores cancellation would outlast any wrapper.
 """
 
 import asyncio
@@ -15,25 +13,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
 from stageflow.core import AnyStage, StageCall, StageContext, StageOutput, StageStatus
 from stageflow.errors import InvalidOutputError, StageCancelled, in_words, leaves
 from stageflow.frozen import EMPTY
-from stageflow.pilot import BroughtDown
 
-Routed = Mapping[
-    str, tuple[str, ...]
-]  # by stage that waits for a router, the routes it takes; none are all others
+Routed = Mapping[str, tuple[str, ...]]  # by stage behind a router, the routes it takes; none are all others
 LET_GO_S = 0.5  # how long `on_error` may take when the stage was cut short; half of what the executor waits
+
+
+class BroughtDown(BaseException):
+    """Thrown into a stage that does not end by itself; no `Exception` and no cancellation, so nobody expects it."""
+
 
 CUT_SHORT = (Exception, asyncio.CancelledError, BroughtDown)  # how an attempt may end without an output
 log = logging.getLogger(__name__)
 
 
-class Interceptor(Protocol):
+class Interceptor:
     """Around each attempt of a stage: `around`, or its simple form, hooks of which one may write only some."""
 
     priority: int = 0  # the lower, the further out; of the same, the one named first
@@ -53,15 +53,12 @@ class Interceptor(Protocol):
 
     async def before(self, stage_name: str, ctx: StageContext) -> None:
         """Called before the stage; raising keeps it from running."""
-        return  # not an abstract method, for type checkers
 
     async def after(self, stage_name: str, output: StageOutput, ctx: StageContext) -> None:
         """Called with what the stage returned, whatever its status."""
-        return
 
     async def on_error(self, stage_name: str, error: Exception, ctx: StageContext) -> None:
         """Called with what the stage raised; or StageTimeout or StageCancelled, with half a second for it then."""
-        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +227,20 @@ def _around(stage_name: str, call: StageCall, interceptor: Interceptor) -> Stage
 def interceptor_faults(interceptors: Sequence[Any]) -> Iterator[str]:
     """Why these cannot be interceptors, a sentence each."""
     for one in interceptors:
-        hooks = [hook for hook in ("around", "before", "after", "on_error") if hasattr(one, hook)]
-        sync = [hook for hook in hooks if not inspect.iscoroutinefunction(inspect.unwrap(getattr(one, hook)))]
-        limit_s, policy = getattr(one, "timeout_s", None), getattr(one, "policy", None)
         if isinstance(one, type):
-            fault = "is a class; give an instance of it"
-        elif "around" not in hooks and len(hooks) < 3:
-            fault = f"has only {', '.join(hooks) or 'no hook'}; inherit from Interceptor, and write some"
-        elif sync:
-            fault = f"has a hook that is not async; write `async def {sync[0]}`"
-        elif isinstance(one, TimeoutInterceptor) and not (isinstance(limit_s, int | float) and limit_s > 0):
-            fault = f"has timeout_s={limit_s!r}; it must be a number of seconds, more than 0"
-        elif isinstance(one, RetryInterceptor) and not isinstance(policy, RetryPolicy):
-            fault = f"has policy={policy!r}; give a RetryPolicy"
-        elif not isinstance(priority := getattr(one, "priority", 0), int | float):
-            fault = f"has priority={priority!r}; it must be a number"
-        else:
+            yield f"interceptor {one.__name__} is a class; give an instance of it"
             continue
-        yield f"interceptor {one.__name__ if isinstance(one, type) else type(one).__name__} {fault}"
+        here = f"interceptor {type(one).__name__} has"
+        hooks = [hook for hook in ("around", "before", "after", "on_error") if hasattr(one, hook)]
+        limit_s, policy = getattr(one, "timeout_s", None), getattr(one, "policy", None)
+        sync = [hook for hook in hooks if not inspect.iscoroutinefunction(inspect.unwrap(getattr(one, hook)))]
+        if "around" not in hooks and len(hooks) < 3:
+            yield f"{here} only {', '.join(hooks) or 'no hook'}; inherit from Interceptor, and write some"
+        if sync:
+            yield f"{here} a hook that is not async; write `async def {sync[0]}`"
+        if isinstance(one, TimeoutInterceptor) and not (isinstance(limit_s, int | float) and limit_s > 0):
+            yield f"{here} timeout_s={limit_s!r}; it must be a number of seconds, more than 0"
+        if isinstance(one, RetryInterceptor) and not isinstance(policy, RetryPolicy):
+            yield f"{here} policy={policy!r}; give a RetryPolicy"
+        if not isinstance(priority := getattr(one, "priority", 0), int | float):
+            yield f"{here} priority={priority!r}; it must be a number"

@@ -1,6 +1,10 @@
-"""The builder: a few calls that end in a graph that runs, or in one error that names every fault."""
+"""The builder: a few calls that end in a graph that runs, or in one error that names every fault.
 
-from collections.abc import Iterable, Mapping
+A stage's code calls the stages that it reads by name. Where an edit puts another stage in one's place, the name goes
+on being answered: an alias says by which stages, in which order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,14 +20,16 @@ from stageflow.errors import StageUsageError
 from stageflow.events import EventSink, checked_sink
 from stageflow.executor import OnEnd, Run
 from stageflow.faults import FILLED, faults
-from stageflow.frozen import freeze_items
+from stageflow.frozen import FrozenDict, freeze_items
 from stageflow.graph import OTHERWISE as OTHERWISE
 from stageflow.graph import Node, When, mermaid, nodes
 from stageflow.graph import PipelineResults as PipelineResults
 from stageflow.graph import StageSpec as StageSpec
 from stageflow.interceptors import RetryPolicy
-from stageflow.rewiring import Edges, bridged, inserted, prefixed, rewired
 from stageflow.stages.ports import Ports, StagePorts
+
+# Names of stages; or a mapping from the name that the stage's code uses to the stage that answers.
+Edges = str | Sequence[str] | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,17 @@ class Pipeline:
             items = freeze_items(items, StageUsageError, "its config")
         rest = (when, items, timeout_s, retry, optional, capacity)
         spec = StageSpec(name, stage, kind or own, (), (), *rest)  # type: ignore[arg-type]  # without a kind, build says so
-        return Pipeline((*self.stages, rewired(spec, dependencies, streams)))
+        return Pipeline((*self.stages, _rewired(spec, dependencies, streams)))
 
     def compose(self, other: "Pipeline", prefix: str = "") -> "Pipeline":
         """The stages of both; `prefix` is put before the names of the other's, whose code goes on using the old."""
-        return Pipeline((*self.stages, *(prefixed(other.stages, prefix) if prefix else other.stages)))
+        new, made = {spec.name: (f"{prefix}{spec.name}",) for spec in other.stages}, []
+        for spec in other.stages if prefix else ():
+            aliases = new | {called: _in_place(answers, new) for called, answers in spec.aliases.items()}
+            edited = _edited(spec, aliases, _in_place(spec.dependencies, new), _in_place(spec.streams, new))
+            when: Any = (*_in_place(spec.when[:1], new), spec.when[1]) if spec.when else None
+            made.append(replace(edited, name=new[spec.name][0], when=when))
+        return Pipeline((*self.stages, *(made or other.stages)))
 
     def replace(self, name: str, stage: AnyStage) -> "Pipeline":
         """Another stage in the place of one: all its edges and settings stay. Raises PipelineBuildError."""
@@ -68,7 +80,21 @@ class Pipeline:
 
     def without(self, name: str) -> "Pipeline":
         """The pipeline without a stage; who needed it needs what it needed instead. Raises PipelineBuildError."""
-        return Pipeline(bridged(self.stages, self._spec(name)))
+        gone, made = self._spec(name), []
+        streamed, through = {name: gone.streams}, {name: gone.needs}
+        for spec in self.stages:
+            if spec.name == name:
+                continue
+            streams, dependencies = _in_place(spec.streams, streamed), _in_place(spec.dependencies, through)
+            if name in spec.streams:
+                dependencies = _in_place((*dependencies, *gone.dependencies), {})
+            aliases = {called: _in_place(answers, through) for called, answers in spec.aliases.items()}
+            if name in spec.needs:
+                aliases.setdefault(
+                    name, gone.streams if name in spec.streams and gone.streams else gone.needs
+                )
+            made.append(_edited(spec, aliases, [one for one in dependencies if one not in streams], streams))
+        return Pipeline(tuple(made))
 
     def insert(
         self, name: str, stage: AnyStage, between: tuple[str, str], kind: StageKind | None = None, **settings: Any
@@ -85,15 +111,20 @@ class Pipeline:
         edge = "dependencies" if before.name in after.dependencies else "streams"
         edges: dict[str, Any] = {edge: (before.name,), **settings}
         added = Pipeline().with_stage(name, stage, kind, **edges).stages[0]
-        pipeline, at = self._with(inserted(after, before.name, name)), self.stages.index(after)
-        return Pipeline((*pipeline.stages[:at], added, *pipeline.stages[at:]))
+        aliases = {before.name: (before.name,), **after.aliases}
+        aliases = {
+            called: (name, *them) if them[0] == before.name else them for called, them in aliases.items()
+        }
+        new, at = {before.name: (name,)}, self.stages.index(after)
+        edited = _edited(after, aliases, _in_place(after.dependencies, new), _in_place(after.streams, new))
+        return Pipeline((*self.stages[:at], added, edited, *self.stages[at + 1 :]))
 
     def rewire(
         self, name: str, dependencies: Edges | None = None, *, streams: Edges | None = None,
         when: When | str | None = "as it was",
     ) -> "Pipeline":  # fmt: skip
         """Give a stage other edges; what is left out stays as it was. Raises PipelineBuildError."""
-        spec = rewired(self._spec(name), dependencies, streams)
+        spec = _rewired(self._spec(name), dependencies, streams)
         return self._with(spec if isinstance(when, str) else replace(spec, when=when))
 
     def _spec(self, name: str) -> StageSpec:
@@ -119,6 +150,30 @@ class Pipeline:
         """Build and run once, with the `settings` of the graph's `run`; who wants more builds once, runs the graph."""
         facts = ContextSnapshot(input_text=input_text) if snapshot is None else snapshot
         return await self.build().run(facts, **settings)
+
+
+def _rewired(spec: StageSpec, dependencies: Edges | None, streams: Edges | None) -> StageSpec:
+    """The stage with other edges; None leaves those of a sort as they are."""
+    aliases, made = dict(spec.aliases), [spec.dependencies, spec.streams]
+    for sort, edges in enumerate((dependencies, streams)):
+        if isinstance(edges, Mapping):
+            aliases.update((called, (name,)) for called, name in edges.items())
+            edges = tuple(edges.values())
+        if edges is not None:
+            made[sort] = _in_place((edges,) if isinstance(edges, str) else edges, {})
+    return _edited(spec, aliases, *made)
+
+
+def _edited(
+    spec: StageSpec, aliases: Mapping[str, tuple[str, ...]], waits_for: Sequence[str], streams: Sequence[str]
+) -> StageSpec:
+    said = {called: answers for called, answers in aliases.items() if answers and answers != (called,)}
+    return replace(spec, aliases=FrozenDict(said), dependencies=tuple(waits_for), streams=tuple(streams))
+
+
+def _in_place(names: Sequence[str], new: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names, with others in the place of some, each once."""
+    return tuple(dict.fromkeys(one for name in names for one in new.get(name, (name,))))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

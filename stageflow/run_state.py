@@ -13,7 +13,7 @@ from stageflow.errors import DeadlineExceeded, RunEnded, StageFailed, StreamErro
 from stageflow.events import Data, EventSink, StageEvent, show
 from stageflow.frozen import EMPTY
 from stageflow.graph import Node, PipelineResults
-from stageflow.stall import Wait
+from stageflow.streams import Wait
 
 BY_CALLER = "the caller cancelled the run"
 

@@ -3,26 +3,75 @@
 import asyncio
 import contextvars
 import logging
-from contextlib import nullcontext
+import types
+from collections.abc import Coroutine, Generator
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from math import inf
 from random import random
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from stageflow.core import StageContext, StageOutput, StageStatus
 from stageflow.errors import PipelineCancelled, StageCancelled, StageTimeout, StageUsageError, in_words
 from stageflow.graph import Node
-from stageflow.pilot import GRACE_S, Pilot
+from stageflow.interceptors import BroughtDown
 from stageflow.run_state import RunState
 
 log = logging.getLogger(__name__)
-
+T = TypeVar("T")
+# Each `await` in a `finally`, and each handler that swallows everything, takes one; who has more is dropped.
+_THROWS = 100
+GRACE_S = 1.0  # how long a cancelled stage may take to end; twenty times what is asked of it
 _BY_NOBODY = "CancelledError: raised, though nobody had cancelled it"
 _NO_POLICY = "it asks for another try, but has no retry policy: add retry=RetryPolicy() to its with_stage"
 _NO_SCOPE = nullcontext()
 _CUT_SHORT = StageOutput.fail("it was cancelled")
+
+
+class Pilot:
+    """Drives a coroutine in the task that awaits `drive`, step by step, and can bring it down from outside.
+
+    Cancellation only asks a coroutine to end. Between two steps, an exception that nobody expects is thrown into it,
+    until it has ended; only tasks that it has started beside itself, and that ignore cancellation, are out of reach.
+    What it sets in a context variable is not seen outside of it.
+    """
+
+    task: asyncio.Task[Any] | None = None
+    is_bringing_down = False
+
+    def __init__(self, variables: contextvars.Context | None = None) -> None:
+        self._variables = variables or contextvars.copy_context()
+
+    def bring_down(self) -> None:
+        """End the coroutine whether it wants to or not; the task sees a cancellation."""
+        self.is_bringing_down = True
+        if self.task is not None:
+            self.task.cancel()
+
+    @types.coroutine
+    def drive(self, coroutine: Coroutine[Any, Any, T], name: str = "") -> Generator[Any, Any, T]:
+        """Await the coroutine, until it returns, raises, or is brought down. The task takes `name`, if given."""
+        self.task = task = self.task or asyncio.current_task()
+        if name and task is not None:
+            task.set_name(name)
+        run, advance, value = self._variables.run, coroutine.send, None
+        while True:
+            try:
+                awaited = run(advance, value)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            try:
+                value = yield awaited
+                advance = coroutine.send
+            except BaseException as error:
+                if self.is_bringing_down:
+                    with suppress(BaseException):  # whatever it ends with
+                        for _ in range(_THROWS):
+                            run(coroutine.throw, BroughtDown())
+                    raise
+                advance, value = coroutine.throw, error
 
 
 class StageRun(Pilot):
@@ -64,9 +113,7 @@ class StageRun(Pilot):
             output = self.context.completed(self._outcome_of(error))
             if self.is_bringing_down and self._scope and self.task and not self._state.over.is_set():
                 self.task.uncancel()  # only the stage was brought down; the task goes on with those after it
-        if self._timers or self._state.deadline_at != inf:
-            output = self._checked_time(output)
-        return self._concluded(output)
+        return self._concluded(self._checked_time(output))
 
     async def _attempts(self) -> StageOutput:
         """Run the stage until it does not ask for another try, or does not get it."""
@@ -136,9 +183,7 @@ class StageRun(Pilot):
             self._miss_limit()
         for timer in self._timers:
             timer.cancel()
-        if self._late is not None:
-            return self.context.completed(StageOutput.fail(self._late.reason))
-        return output
+        return self.context.completed(StageOutput.fail(self._late.reason)) if self._late else output
 
     def _concluded(self, output: StageOutput) -> StageOutput:
         """The output as the run takes it, which may end by it; the stage's stream ends in any case."""

@@ -14,7 +14,7 @@ from stageflow.errors import InvalidOutputError, StageflowError, StageUsageError
 from stageflow.events import CollectingEventSink, EventSink, checked_sink
 from stageflow.frozen import freeze_items
 from stageflow.interceptors import attempt_of
-from stageflow.pilot import GRACE_S, Pilot
+from stageflow.stage_run import GRACE_S, Pilot
 from stageflow.stages.inputs import Sight, StageInputs
 from stageflow.stages.ports import Ports, StagePorts
 from stageflow.streams import Channel, StreamWriter

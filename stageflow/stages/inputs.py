@@ -59,8 +59,7 @@ class StageInputs:
             raise StageUsageError(f"{asks}: a key is a string, and not empty")
         for stage in stages:
             if (output := self._ended(stage)) is not None and key in output.data:
-                value: Any = output.data
-                return deepcopy(value[key]) if value.is_loose else value[key]
+                return deepcopy(output.data[key])  # what is frozen is its own copy
         return default
 
     @overload
@@ -87,7 +86,7 @@ class StageInputs:
 
     def get_output(self, stage: str) -> "StageOutput | None":
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
-        return deepcopy(self._ended(self._behind(stage)[0]))  # what is frozen is its own copy
+        return deepcopy(self._ended(self._behind(stage)[0]))
 
     def stream(self, stage: str) -> "Channel":
         """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""

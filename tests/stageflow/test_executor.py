@@ -24,7 +24,7 @@ from stageflow import (
     StageStatus,
     StageTimeout,
 )
-from stageflow.pilot import GRACE_S
+from stageflow.stage_run import GRACE_S
 from stages.testing.virtual_time import run_virtual, virtual
 from tests.stageflow.doubles import Do, Log, Returned, gives, raises, returns, sends
 

@@ -22,7 +22,7 @@ from stageflow import (
     StageOutput,
     StageStatus,
 )
-from stageflow.pilot import GRACE_S
+from stageflow.stage_run import GRACE_S
 from stageflow.streams import CAPACITY
 from stages.testing.virtual_time import run_virtual, virtual
 from tests.stageflow.doubles import Do, Log, Returned, collects, gives, raises, returns, sends
