@@ -36,8 +36,8 @@ class Answers:
         """Of the errands that the session has begun."""
         self._keys: dict[int, Key] = {}
         self._held: dict[Key, deque[Arrival]] = defaultdict(deque)
-        self._late: deque[tuple[int, Arrival]] = deque()
-        """To be let in with the next turn."""
+        self.late: deque[tuple[int, Arrival]] = deque()
+        """What was there before the session asked for it: to be let in with the next turn."""
         self._then = dict(_keys(journal))
         self._recorded = frozenset(self._then.values())
         self._to_come = Counter(
@@ -49,7 +49,7 @@ class Answers:
         key = (what, self._counts[what])
         self._counts[what] += 1
         self._numbers[key], self._keys[number] = number, key
-        self._late += ((number, arrival) for arrival in self._held.pop(key, ()))
+        self.late += ((number, arrival) for arrival in self._held.pop(key, ()))
 
     def came(self, record: rec.Came) -> tuple[int, Arrival] | None:
         """What is to be let in for what came then, if the session has asked for it by now."""
@@ -68,25 +68,17 @@ class Answers:
             return None
         return number, arrival
 
-    def late(self) -> tuple[tuple[int, Arrival], ...]:
-        """What was there before the session asked for it."""
-        if not self._late:
-            return ()
-        late = tuple(self._late)
-        self._late.clear()
-        return late
-
     def started(self, number: int) -> None:
         """The session waits for something to be done."""
         if self._keys[number] not in self._recorded:
             error = NotRecorded(f"{self._keys[number][0]}: not in the recording")
-            self._late.append((number, Arrival(Kind.ERROR, error)))
+            self.late.append((number, Arrival(Kind.ERROR, error)))
 
     def stopped(self, number: int) -> None:
         """The session waits for the end of an errand."""
         key = self._keys[number]
         if not self._to_come[key] or any(key[0].startswith(name) for name in self._faults):
-            self._late.append((number, Arrival(Kind.END)))
+            self.late.append((number, Arrival(Kind.END)))
 
 
 def _keys(journal: Journal) -> Iterator[tuple[int, Key]]:

@@ -5,7 +5,6 @@ itself counts. The order is that of `FollowedLoop`: what is let in, then timers 
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
@@ -13,7 +12,11 @@ from heapq import heappop, heappush
 from itertools import repeat
 from typing import Any
 
-from server.journal.loops import FollowedLoop, Follower, Timer
+from server.journal.loops import FollowedLoop, Timer
+
+
+def _nothing(turn: int, now: float) -> None:
+    """For a loop that nothing is let in to."""
 
 
 class RecordOver(Exception):
@@ -26,7 +29,7 @@ class ReplayLoop(FollowedLoop):
     def __init__(self, times_s: Sequence[float]) -> None:
         """`times_s` are the times at which the session's turns began."""
         self._times_s: Iterator[float] = iter(times_s)
-        self._replayed: Follower | None = None
+        self._let_in: Callable[[int, float], None] = _nothing
         super().__init__()
         self._now_s = times_s[0] if times_s else 0.0
 
@@ -34,9 +37,9 @@ class ReplayLoop(FollowedLoop):
         """Have so many more turns, in no time, to end what goes on."""
         self._times_s = repeat(self._now_s, turns)
 
-    def expect(self, follower: Follower) -> None:
-        """Have it let in what is recorded, at the begin of each turn."""
-        self._replayed = follower
+    def let_in(self, deliver: Callable[[int, float], None]) -> None:
+        """Have it let in what is recorded, at the begin of each turn, of which it gets the number and the time."""
+        self._let_in = deliver
 
     def call_soon(  # type: ignore[override]  # of any callback
         self, callback: Callable[..., object], *arguments: Any, context: Context | None = None
@@ -67,20 +70,24 @@ class ReplayLoop(FollowedLoop):
             raise RecordOver
         self._now_s = now
         self.turn += 1
-        if self._replayed is not None:
-            self._replayed.deliver(self.turn, now)
+        self._let_in(self.turn, now)
         scheduled, ready = self._scheduled, self._ready
-        due = now + math.ulp(now)
-        while scheduled and (scheduled[0]._when < due or scheduled[0]._cancelled):  # noqa: SLF001
+        if scheduled and (scheduled[0]._when <= now or scheduled[0]._cancelled):  # noqa: SLF001
+            self._ring(now)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001
+                handle._run()  # noqa: SLF001
+
+    def _ring(self, now: float) -> None:
+        """Make ready what is due."""
+        scheduled = self._scheduled
+        while scheduled and (scheduled[0]._when <= now or scheduled[0]._cancelled):  # noqa: SLF001
             timer = heappop(scheduled)
             timer._scheduled = False  # noqa: SLF001
             if timer.cancelled():
                 self._timer_cancelled_count -= 1
             else:
-                ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:  # noqa: SLF001
-                handle._run()  # noqa: SLF001
+                self._ready.append(timer)
 
     _timer_cancelled_count: int

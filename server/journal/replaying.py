@@ -51,7 +51,7 @@ class Recalled:
     def open_to(self, door: Door) -> None:
         """See `Notes`."""
         self._door = door
-        self._loop.expect(door)
+        self._loop.let_in(self.deliver)
 
     # --- turns ---------------------------------------------------------------------------------------------------
 
@@ -61,14 +61,14 @@ class Recalled:
     def deliver(self, number: int, now: float) -> None:
         """See `Follower`."""
         assert self._door is not None, "turns are told to a door"
-        door = self._door
-        self._turn += 1
-        for late in self._answers.late():
-            door.arrive(*late)
-        while (record := self._next) is not None and record.turn <= self._turn:
+        door, answers = self._door, self._answers
+        self._turn = turn = self._turn + 1
+        while answers.late:
+            door.arrive(*answers.late.popleft())
+        while (record := self._next) is not None and record.turn <= turn:
             self._next = next(self._came, None)
             if isinstance(record, rec.Came):
-                if (came := self._answers.came(record)) is not None:
+                if (came := answers.came(record)) is not None:
                     door.arrive(*came)
             else:
                 door.do(partial(door.deeds[record.name], *record.arguments))

@@ -40,6 +40,7 @@ class Reader:
         limits = base.services.limits
         self._at: str | bytes | None = None
         """The frame that was received and has not been obeyed yet."""
+        self._frames = 0
         self._base = base
         self._dialect = dialect
         self._listening = listening
@@ -53,15 +54,11 @@ class Reader:
 
     async def run(self) -> None:
         """Read until the client is gone. Cancel-safe."""
-        frames = 0
         while (frame := await self._next()) is not None:
-            frames += 1
-            if not frames % FRAMES_A_TURN:
-                await asyncio.sleep(0)  # `receive` does not wait while there are frames
             self._lifetime.heard(self._base.now())
             try:
                 is_large = len(frame) > LARGE_FRAME
-                if is_large:
+                if is_large and isinstance(frame, str):
                     await asyncio.sleep(0)  # it took its time to be put together
                 command = self._dialect.decode(frame)
                 if is_large:
@@ -75,7 +72,12 @@ class Reader:
                 self._orders.complain(error)
 
     async def _next(self) -> str | bytes | None:
+        """Between a binary frame and its decoding nothing is waited for: a client that comes back over another
+        connection meanwhile would be told of less microphone than has come, and say that frame twice."""
         self._at = None
+        self._frames += 1
+        if not self._frames % FRAMES_A_TURN:
+            await asyncio.sleep(0)  # `receive` does not wait while there are frames
         self._at = await self._base.link.receive()
         return self._at
 

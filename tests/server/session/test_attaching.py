@@ -1,11 +1,16 @@
 """A session outlives its connection, if it is given the time."""
 
+import asyncio
 import json
 
 import anyio
 import pytest
 
+from server.dialects.realtime.dialect import RealtimeDialect
+from server.dialects.voice.dialect import VoiceDialect
+from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ClientError, SessionOver
+from server.domain.values import ResumeOffer, SessionConfig
 from server.domain.wire import WireClosed
 from server.output.link import stop_hearing
 from server.session.closing import CLOSE_DEADLINE_S, COME_BACK, see_off
@@ -120,6 +125,34 @@ def test_a_connection_that_breaks_while_it_is_sent_to_loses_nothing(takes: int) 
     assert frames[0]["offset_samples"] == 0
     assert [frame["offset_samples"] for frame in frames[1:]] == ends[:-1]
     assert len(broken.seen) == takes
+
+
+@pytest.mark.parametrize("turns", range(24))
+def test_no_frame_of_the_microphone_is_heard_twice_whenever_its_client_comes_back(turns: int) -> None:
+    """After so many turns of the loop, be it in the middle of what had come at once."""
+    dialects: list[VoiceDialect] = []
+    frames = [pack_frame(Stream.MICROPHONE, 0, 240 * n, bytes(480)) for n in range(60)]
+
+    def of(config: SessionConfig) -> VoiceDialect:
+        dialects.append(VoiceDialect(RealtimeDialect(config)))
+        return dialects[-1]
+
+    async def story(stage: Stage) -> None:
+        for frame in frames:
+            stage.wire.say_raw(frame)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        greeting = dialects[0].resumed(ResumeOffer("token", GRACE_S), 0)
+        stage.wire, before = QueueWire(), stage.wire
+        stage.session.link.attach(stage.wire, 0, greeting)
+        before.hang_up()
+        for frame in frames[json.loads(greeting)["microphone_offset"] // 240 :]:
+            stage.wire.say_raw(frame)
+        stage.wire.say("x_ping")
+        await stage.wire.until("x_pong")
+        assert "error" not in stage.wire.types()
+
+    play(lambda: Stage("Hello.", dialect=of, grace_s=GRACE_S), story)
 
 
 def test_the_deadline_of_a_session_without_a_connection_ends_it() -> None:
