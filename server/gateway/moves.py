@@ -59,6 +59,8 @@ class Moves:
         self._returns = returns
         self._now = now
         self._calls: dict[str, tuple[anyio.Event, Message]] = {}
+        self._handed = dict[str, Snapshot]()
+        """Of each session that was lately handed over, and has not come back, what was handed over last."""
         self._under_way = 0
 
     async def run(self) -> None:
@@ -79,6 +81,7 @@ class Moves:
             raise try_again() if answer.get("gone") else not_resumed()
         snapshot = _left(answer) or await self._kept(ticket)
         await self._returns.switch(claim.token, ticket, is_here=answer is not None)
+        self._handed.pop(ticket.session_id, None)
         if answer is None and ticket.node:
             snapshot = await self._kept(ticket)  # it may have been slow, and not dead, until now
         was_left = answer is not None or not ticket.node
@@ -188,7 +191,7 @@ class Moves:
             return {"done": False, "gone": True}, None
         async with live.writing:  # what was written before is not to overtake what the other node writes
             if not await self._is_mine(live):
-                return {"done": False, "gone": conversations.live.get(live.session.id) is not live}, None
+                return {"done": False, "gone": True}, None
             if token is not None and not self._returns.accepts(live.session.id, token):
                 return {"done": False}, None
             if token is not None and SCHEMA not in call.get("reads", (1,)):
@@ -201,10 +204,15 @@ class Moves:
 
     async def _see_through(self, snapshot: Snapshot, leaving: Leaving) -> None:
         """The node that has asked for the session may not have heard the answer, if the store was lost meanwhile:
-        then whichever node its client comes to goes on with it."""
+        then whichever node its client comes to goes on with it. One that has come back, or was handed over again
+        since, was taken: what it was about then is old."""
+        session_id = snapshot.session_id
+        self._handed[session_id] = snapshot
         with anyio.move_on_after(self._returns.grace_s):
             while True:
                 await anyio.sleep(2 * ANSWERED_S)
+                if self._handed.get(session_id) is not snapshot or session_id in self._conversations.live:
+                    break
                 if may_be_behind(self._store, self._now()):
                     continue  # the others tell it what they have
                 try:
@@ -213,7 +221,9 @@ class Moves:
                     continue  # somebody is about to have it
                 except Exception:  # of one session; the node goes on
                     log.exception("it is not known whether a session that was handed over has a node")
-                return
+                break
+        if self._handed.get(session_id) is snapshot:
+            del self._handed[session_id]
 
     async def _leave_untaken(self, snapshot: Snapshot, leaving: Leaving) -> None:
         async def keep() -> None:

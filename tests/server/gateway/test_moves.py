@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import anyio
@@ -94,6 +95,29 @@ async def ticket_for(node: Node, claim: ResumeClaim) -> Ticket:
     ticket = await node.returns.elsewhere(claim.token, None)
     assert ticket is not None
     return ticket
+
+
+def test_a_session_that_comes_back_at_once_is_not_taken_for_one_that_nobody_has() -> None:
+    """It was handed over, and handed back before the first node looks whether somebody has it."""
+
+    async def tell(stage: Stage, claim: ResumeClaim, one: Node, other: Node) -> None:
+        async with AsyncExitStack() as kept:
+            for node in (other, one):
+                await node.moves.fetch(claim, await ticket_for(node, claim))
+                dialect, ticket = voice_v1(SessionConfig()), ResumePass()
+                assert isinstance(dialect, ResumableDialect)
+                ticket.show(claim.token)
+                returning = node.returns.keep(
+                    stage.session, dialect, ticket, ticket.offer(), None, claim.token
+                )
+                await kept.enter_async_context(returning)
+                await kept.enter_async_context(node.conversations.kept(stage.session, "", dialect.keep))
+            await anyio.sleep(3 * ANSWERED_S)
+            written = await one.conversations.read(stage.session.id)
+            assert written is not None
+            assert written.node == one.name
+
+    on_two_nodes(MemoryStore(), tell)
 
 
 @virtual
