@@ -23,6 +23,7 @@ class Intake:
         "_resampler",
         "_sample_bytes",
         "_waiting",
+        "_waiting_bytes",
         "_wire_bytes",
         "emitted_samples",
         "format",
@@ -37,8 +38,9 @@ class Intake:
         self._base_samples = 0
         self._wire_bytes = 0
         """Since the base; half a sample that was not flushed included."""
-        self._waiting = b""
+        self._waiting: list[bytes] = []
         """Of the wire, not decoded yet."""
+        self._waiting_bytes = 0
         self._carry = _NOTHING
 
     @property
@@ -55,8 +57,14 @@ class Intake:
     @property
     def ready_samples(self) -> int:
         """How many a push of nothing would return, of what waits for more bytes."""
-        more = (self._decoder.partial_bytes + len(self._waiting)) // self._sample_bytes
+        more = (self._decoder.partial_bytes + self._waiting_bytes) // self._sample_bytes
         return len(self._carry) + self._resampler.ready(more)
+
+    def put_by(self, data: bytes) -> None:
+        """Have these bytes wait for more, undecoded."""
+        self._wire_bytes += len(data)
+        self._waiting_bytes += len(data)
+        self._waiting.append(data)
 
     def push(self, data: bytes, worth_samples: int = 1) -> Samples:
         """The `int16[n]` that these bytes and those before bring forth, often none.
@@ -64,14 +72,15 @@ class Intake:
         What would be fewer than `worth_samples` waits for more bytes, undecoded: resampled in one go, they cost less.
         """
         self._wire_bytes += len(data)
-        waiting = self._waiting + data if self._waiting else data
-        if worth_samples > 1:
-            more = (self._decoder.partial_bytes + len(waiting)) // self._sample_bytes
-            if len(self._carry) + self._resampler.ready(more) < worth_samples:
-                self._waiting = waiting
-                return _NOTHING
-        self._waiting = b""
-        samples = self._resampler.process(self._decoder.decode(waiting))
+        if worth_samples > 1 or self._waiting:
+            self._waiting.append(data)
+            self._waiting_bytes += len(data)
+            if worth_samples > 1:
+                more = (self._decoder.partial_bytes + self._waiting_bytes) // self._sample_bytes
+                if len(self._carry) + self._resampler.ready(more) < worth_samples:
+                    return _NOTHING
+            data = self._take()
+        samples = self._resampler.process(self._decoder.decode(data))
         if len(self._carry):
             samples = np.concatenate((self._carry, samples))
             self._carry = _NOTHING
@@ -82,7 +91,9 @@ class Intake:
         """Of what waits for more bytes take all but the last `kept_bytes`: as many `int16[n]` as a push would return,
         of which those that were not carried over are zeros."""
         assert kept_bytes > 0, "for everything there is `push`"
-        old, self._waiting = self._waiting[:-kept_bytes], self._waiting[-kept_bytes:]
+        waiting = self._take()
+        old, kept = waiting[:-kept_bytes], waiting[-kept_bytes:]
+        self._waiting, self._waiting_bytes = [kept], len(kept)
         samples = self._resampler.process(self._decoder.decode(old), is_needed=False)
         samples, self._carry = np.concatenate((self._carry, samples)), _NOTHING
         self.emitted_samples += len(samples)
@@ -121,7 +132,10 @@ class Intake:
     def _settle(self) -> None:
         """Decode what waits."""
         if self._waiting:
-            waiting, self._waiting = self._waiting, b""
-            self._carry = np.concatenate(
-                (self._carry, self._resampler.process(self._decoder.decode(waiting)))
-            )
+            samples = self._resampler.process(self._decoder.decode(self._take()))
+            self._carry = np.concatenate((self._carry, samples))
+
+    def _take(self) -> bytes:
+        waiting = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        return waiting

@@ -17,9 +17,6 @@ from audio.vad import Vad
 
 _NOTHING: Samples = np.empty(0, np.int16)
 
-_ALL = 1 << 62
-"""More samples than there are: what comes waits undecoded."""
-
 
 class ScoredListener(Listener):
     """Implements `Listener` for a detector whose `score` does not look at the audio."""
@@ -40,9 +37,9 @@ class ScoredListener(Listener):
         if endpointer is None or endpointer.is_speaking or self.on_audio is not None:
             self._settle()
             return super().push(data)
-        self._intake.push(data, _ALL)
-        size = self._vad.frame_samples
-        due = (self._framer.held_samples + self._intake.ready_samples) // size
+        intake, size = self._intake, self._vad.frame_samples
+        intake.put_by(data)
+        due = (self._framer.held_samples + intake.ready_samples) // size
         while self._owed_frames < due:
             event = endpointer.push(self._vad.score(_NOTHING), size)
             if isinstance(event, SpeechStarted):

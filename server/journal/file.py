@@ -26,7 +26,10 @@ from server.journal.frames import kept
 
 log = logging.getLogger(__name__)
 
-MAGIC = b"stageflow-voice journal 1\n"
+_FORMAT = "stageflow-voice journal "
+VERSION = 2
+"""Of the format; 1 had no records of their own for a client's frames."""
+MAGIC = f"{_FORMAT}{VERSION}\n".encode()
 _LENGTHS = struct.Struct("<II")
 _FRAME = struct.Struct("<IIB")
 """The turn, the errand's number, and whether the frame is text."""
@@ -188,13 +191,21 @@ def read_journal(path: Path) -> Journal:
     """All that a file holds. Blocks. Raises JournalError."""
     try:
         with path.open("rb") as file:
-            if file.readline(64) != MAGIC:
-                raise JournalError(f"{path} is not a recording of this version")
+            if (line := file.readline(64)) != MAGIC:
+                raise JournalError(f"{path} {_other(line)}")
             return _gathered(_records(_plain(file)), path)
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error}") from None
     except (KeyError, TypeError, ValueError, UnknownValue, zlib.error) as error:
         raise JournalError(f"{path} cannot be understood: {type(error).__name__}: {error}") from error
+
+
+def _other(line: bytes) -> str:
+    name, _, version = line.decode("ascii", "replace").strip().rpartition(" ")
+    if f"{name} " == _FORMAT and version.isdigit():
+        reads = f"and this version of the server reads format {VERSION}"
+        return f"is a recording of format {version}, {reads}: replay it with the version that made it"
+    return "is no recording"
 
 
 def _plain(file: BinaryIO) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from server.client.client import AUDIO_FRAME
 from server.cluster.store import MemoryStore
 from server.dialects.voice.frames import Stream, pack_frame
 from server.domain.errors import ConfigError
-from server.journal.file import JournalError
+from server.journal.file import MAGIC, JournalError
 from server.journal.loops import FollowedLoop
 from server.voice_server import VoiceServer
 from stageflow import Pipeline, StageContext, StageOutput
@@ -180,11 +180,11 @@ def test_a_recording_that_reaches_its_limit_is_replayed_up_to_there(
 
 def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
-    path.write_bytes(b"stageflow-voice journal 1\n" + b"\0" * 64)
+    path.write_bytes(MAGIC + b"\0" * 64)
     with pytest.raises(JournalError, match=r"a\.journal"):
         replay_file(path)
     path.write_bytes(b"RIFF")
-    with pytest.raises(JournalError, match="is not a recording"):
+    with pytest.raises(JournalError, match="is no recording"):
         replay_file(path)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.journal.beyond import Kind
-from server.journal.file import SessionFile, Writer, read_journal
+from server.journal.file import JournalError, SessionFile, Writer, read_journal
 from server.journal.records import Came, Over, Read
 
 
@@ -51,3 +51,27 @@ def test_frames_of_the_client_come_back_as_they_were(tmp_path: Path) -> None:
     journal = read_journal(tmp_path / "a")
     assert journal.setup == {"seed": b"1"}
     assert journal.came == [*came, end]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            b"stageflow-voice journal 1\n",
+            "is a recording of format 1, and this version of the server reads format 2",
+        ),
+        (
+            b"stageflow-voice journal 3\n",
+            "is a recording of format 3, and this version of the server reads format 2",
+        ),
+        (b"RIFF....WAVE", "is no recording"),
+        (b"", "is no recording"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_by_its_first_line(
+    tmp_path: Path, line: bytes, says: str
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(line + b"\x00" * 64)
+    with pytest.raises(JournalError, match=f"{path} {says}"):
+        read_journal(path)
