@@ -20,6 +20,7 @@ from server.client.client import AUDIO_FRAME, RealtimeClient
 from server.dialects.voice.frames import Stream, pack_frame
 from tests.support.cutting_proxy import Cut, How, cutting_proxy
 from tests.support.live_server import LONG, ask, live_server
+from tests.support.patience import PATIENCE_S
 
 CUTS = int(os.environ.get("RESUME_CUTS", "60"))
 """As many cuts as the test makes; `scripts/bench-resume` makes more."""
@@ -63,16 +64,16 @@ async def microphone(client: RealtimeClient) -> None:
 async def call(url: str, is_enough: Callable[[], bool], returns_s: list[float]) -> int:
     """One conversation under cuts, checked; how many events it had."""
     async with RealtimeClient(url, voice=True, heartbeat_s=0.25) as client:
-        await client.receive_until("session.created")
+        await client.receive_until("session.created", timeout_s=PATIENCE_S)
         asked = 0
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(microphone, client)
             while not is_enough():
                 await ask(client, f"number {asked} of the words")
                 asked += 1
-                await client.receive_until("response.done")
+                await client.receive_until("response.done", timeout_s=PATIENCE_S)
             await client.send("x_ping")
-            await client.receive_until("x_pong")
+            await client.receive_until("x_pong", timeout_s=PATIENCE_S)
             tasks.cancel_scope.cancel()
     check(client.call.events(), asked)
     returns_s += client.line.returns_s
