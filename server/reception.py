@@ -4,6 +4,7 @@ What the server speaks where is a table of dialects; what a session is made of i
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -41,6 +42,8 @@ from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
 from server.journal.recorder import Recorder, SeededIds
 from server.journal.setup import Beginning, Live
+from server.journal.wires import outer_wire
+from server.output.link import is_left
 from server.session.going_on import greet_back, restore
 from server.session.resumption import ResumePass
 from server.session.session import Session
@@ -93,6 +96,23 @@ class Earlier:
 
 
 @dataclass(slots=True)
+class Caller:
+    """Who has a place."""
+
+    has_hung_up: Callable[[], bool]
+    """Whether the connection is gone that the place was taken for."""
+    session: Session | None = None
+    """Theirs, as soon as there is one: it may go on over another connection, or wait for one."""
+
+    def is_left(self) -> bool:
+        """Whether nobody is waited for, so that the place is about to be free."""
+        if self.session is None:
+            return self.has_hung_up()
+        link = self.session.link
+        return is_left(link, outer_wire(link.wire).close_code)
+
+
+@dataclass(slots=True)
 class Reception:
     """Has a session for each connection, as long as that lasts."""
 
@@ -123,14 +143,14 @@ class Reception:
                 if snapshot is None:
                     return
                 earlier = Earlier(snapshot, claim)
-            has_hung_up = partial(_has_hung_up, connection)
-            async with self.admission.seated(visitor, str(connection.id), has_hung_up):
+            caller = Caller(partial(_has_hung_up, connection))
+            async with self.admission.seated(visitor, str(connection.id), caller.is_left):
                 # What another node has handed over is here alone: its client comes back to it.
                 is_new = earlier.claim is None
-                if is_new and _has_hung_up(connection) and not len(connection.recv_messages.frames):
+                if is_new and caller.has_hung_up() and not len(connection.recv_messages.frames):
                     log.info("a client has left before its session was opened")
                 else:
-                    await self._open_session(connection, visitor, earlier)
+                    await self._open_session(connection, caller, visitor, earlier)
         except NotResumed as refusal:
             await connection.close(refusal.close_code, refusal.reason)
             self.admission.count(refusal.close_code, "not_resumed")
@@ -152,7 +172,9 @@ class Reception:
         await connection.wait_closed()
         return None
 
-    async def _open_session(self, connection: GuardedConnection, visitor: Visitor, earlier: Earlier) -> None:
+    async def _open_session(
+        self, connection: GuardedConnection, caller: Caller, visitor: Visitor, earlier: Earlier
+    ) -> None:
         assert connection.request is not None, "there was a handshake"
         ticket, offer = ResumePass(), None
         wire, sources, returns = SocketWire(connection, ticket.confirm), self.sources, self.roster.returns
@@ -193,6 +215,7 @@ class Reception:
                 session = _session_of(sources, beginning, live)
             else:
                 session = await kept.enter_async_context(recorder.session(sources, beginning, live))
+            caller.session = session
             if offer is not None and resumable is not None:
                 shown = earlier.go_on(session, resumable, ticket, offer)
                 await kept.enter_async_context(

@@ -185,12 +185,12 @@ class Admission:
 
     @asynccontextmanager
     async def seated(
-        self, visitor: Visitor, seat: str, has_hung_up: Callable[[], bool] = lambda: False
+        self, visitor: Visitor, seat: str, is_left: Callable[[], bool] = lambda: False
     ) -> AsyncIterator[None]:
         """The session is live within; its place is given back behind it. Whoever finds no place waits a moment for one
-        that `has_hung_up`."""
+        that `is_left` by a client that is not waited for."""
         places = frozenset(place for place, _, _ in self._places(visitor))
-        with self._seats.has(seat, Seat(visitor, places, has_hung_up)):
+        with self._seats.has(seat, Seat(visitor, places, is_left)):
             try:
                 await self._renew(seat, visitor)
                 await self._openings.step()

@@ -35,8 +35,8 @@ class Seat(Generic[V]):
     visitor: V
     places: frozenset[str]
     """What it counts against."""
-    has_hung_up: Callable[[], bool]
-    """Whether its socket is gone."""
+    is_left: Callable[[], bool]
+    """Whether its client is gone and not waited for."""
 
 
 class Seats(Generic[V]):
@@ -95,6 +95,6 @@ class Seats(Generic[V]):
 
     def _being_freed(self, place: str) -> int:
         return sum(
-            place in seat.places and (name in self._leaving or seat.has_hung_up())
+            place in seat.places and (name in self._leaving or seat.is_left())
             for name, seat in self._seats.items()
         )

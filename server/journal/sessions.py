@@ -12,7 +12,7 @@ from server.domain.values import ResumeOffer
 from server.domain.wire import Wire, WireClosed
 from server.journal.door import Door
 from server.journal.loops import outside
-from server.journal.wires import DoorWire
+from server.journal.wires import DoorWire, outer_wire
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.session import Session
@@ -97,7 +97,7 @@ class DoorSession(Session):
                 done.set_exception(error)
             return
         if not done.cancelled():
-            done.set_result(before.wire or before if isinstance(before, DoorWire) else before)
+            done.set_result(outer_wire(before))
 
     def _attach_recorded(self, last_seq: int | None, greeting: str | None) -> None:
         done: asyncio.Future[Wire] = self._door.loop.create_future()

@@ -61,7 +61,7 @@ class Link:
         """Text frames of the client that the session was given."""
         self.wire = wire
         """The one there is, or the last there was."""
-        self._grace_s = grace_s
+        self.grace_s = grace_s
         self.watcher: LinkWatcher | None = None
         self._may_wait = may_wait
         self.ring = ReplayRing()
@@ -99,13 +99,13 @@ class Link:
     def detach(self) -> None:
         """Go on without a connection for the time being; when it lasts too long the session is over."""
         if self.is_attached or self.state is LinkState.CLOSING:
-            self._deadline = anyio.current_time() + self._grace_s
-            self._move(LinkState.DETACHED if self._grace_s and self._may_wait() else LinkState.OVER)
+            self._deadline = anyio.current_time() + self.grace_s
+            self._move(LinkState.DETACHED if self.grace_s and self._may_wait() else LinkState.OVER)
 
     async def drop(self, code: int, reason: str, patience_s: float) -> bool:
         """Close a connection that is of no use, and wait for another; False, and nothing done, where none is waited
         for."""
-        if not self._grace_s:
+        if not self.grace_s:
             return False
         wire = self.wire
         self.detach()
@@ -153,28 +153,28 @@ class Link:
                     self._move(LinkState.OVER)
                 continue
             wire, frame = self.wire, None
-            self._reader = task if self._grace_s else None
+            self._reader = task if self.grace_s else None
             try:
                 frame = await wire.receive()
             except asyncio.CancelledError:
-                if not self._grace_s or self._reader is not None or task.uncancel():
+                if not self.grace_s or self._reader is not None or task.uncancel():
                     raise
             finally:
                 self._reader = None
-            if self._grace_s and (wire is not self.wire or self.is_detached):
+            if self.grace_s and (wire is not self.wire or self.is_detached):
                 continue  # another has taken over, and who held this one says nothing any more
             if frame is not None and self.state is LinkState.LEAVING:
                 continue  # its client says it again over the next one
             if isinstance(frame, str):
                 self.received_events += 1
-            if frame is not None or not self._grace_s or wire.close_code in FAREWELLS:
+            if frame is not None or not self.grace_s or wire.close_code in FAREWELLS:
                 return frame  # without grace the session says good-bye into the last connection, heard or not
             self.detach()
         return None
 
     async def send(self, frame: Frame) -> None:
         """Hand one frame to the connection, or keep it for the next one. Raises WireClosed when none is waited for."""
-        if self._grace_s:
+        if self.grace_s:
             self.ring.append(frame, anyio.current_time())
         self.unsent.append(frame)
         await self.catch_up()
@@ -185,7 +185,7 @@ class Link:
             wire, unsent = self.wire, self.unsent
             frame = unsent.popleft()
             try:
-                if not self._grace_s or not wire.buffered_bytes:
+                if not self.grace_s or not wire.buffered_bytes:
                     await wire.send(frame)
                 else:
                     with anyio.CancelScope() as self._sending:
@@ -196,7 +196,7 @@ class Link:
                     self.detach()  # of what it said before nothing is waited for
                 elif wire is self.wire:
                     self._move(LinkState.CLOSING)
-        if self.state is LinkState.OVER or (self.state is LinkState.CLOSING and not self._grace_s):
+        if self.state is LinkState.OVER or (self.state is LinkState.CLOSING and not self.grace_s):
             raise WireClosed
 
     async def wait_for_another(self, until: float) -> None:
@@ -232,3 +232,11 @@ def stop_hearing(link: Link) -> None:
     again there."""
     if link.state is LinkState.ATTACHED:
         link.state = LinkState.LEAVING  # who waits for a frame waits on
+
+
+def is_left(link: Link, ended_with: int | None) -> bool:
+    """Whether its client is gone and not waited for, if the connection there is has ended with this close code; None
+    for one that is open."""
+    if link.state in (LinkState.DETACHED, LinkState.OVER):
+        return link.state is LinkState.OVER
+    return ended_with is not None and (not link.grace_s or ended_with in FAREWELLS)

@@ -7,7 +7,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from server.output.link import Link
+from server.output.link import Link, is_left, stop_hearing
+from stages.testing.virtual_time import run_virtual
 from tests.support.stage import QueueWire
 
 
@@ -77,3 +78,22 @@ async def test_a_session_that_ends_as_another_connection_takes_over_ends(
             end()
     assert reading.heard == []
     assert reading.scope.cancelled_caught if by_scope else reading.tasks[0].cancelled()
+
+
+def test_a_place_is_about_to_be_free_only_where_nobody_is_waited_for() -> None:
+    """Whoever finds no place waits a moment for such a one, and for no other."""
+
+    async def main() -> list[bool]:
+        link = Link(QueueWire(), grace_s=30)
+        told = [is_left(link, None), is_left(link, 1006), is_left(link, 1000)]
+        link.detach()
+        told += [is_left(link, 1006)]
+        link.attach(QueueWire())
+        told += [is_left(link, None)]
+        stop_hearing(link)
+        told += [is_left(link, 4000)]
+        link.detach()
+        await link.close(1000, "")
+        return [*told, is_left(link, 1006), is_left(Link(QueueWire()), 1006)]
+
+    assert run_virtual(main) == [False, False, True, False, False, False, True, True]
