@@ -84,6 +84,11 @@ class PlayRing:
         """All that was to come has come: running dry now is no underrun."""
         self._ends_at = self._ring.written
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing has been written since all had come."""
+        return self._ring.written == self._ends_at
+
     def duck(self) -> None:
         """Lower the voice."""
         self._level = Level.LOW

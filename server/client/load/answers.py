@@ -12,6 +12,9 @@ from server.client.load.wire import Audio, WordEnds
 LOUD = 104
 """A sample louder than this, -50 dBFS, is a sound."""
 
+DRY_MS = 1.0
+"""Silence in the middle of an answer, because nothing had come, from which it is kept."""
+
 _KEPT = 4
 
 
@@ -50,6 +53,15 @@ class Answer:
     """What left the loudspeaker, where that is kept."""
     packets: list[tuple[float, float]] = field(default_factory=list)
     """When each packet came, and how many ms were waiting to be played then; where the audio is kept."""
+
+    def was_dry(self, since_s: float | None, until_s: float) -> None:
+        """Nothing of it could be played between these times; None: it never ran dry."""
+        if since_s is not None and (until_s - since_s) * 1000 >= DRY_MS:
+            self.dry_ms.append((until_s - since_s) * 1000)
+
+    def was_played(self, played_to: int) -> bool:
+        """Whether all of it was when the loudspeaker has come to this place of the ring."""
+        return self.is_complete and played_to >= self.began_at + self.samples
 
 
 class Answers:
@@ -103,6 +115,10 @@ class Answers:
         answer = self.at(place)
         if self._keeps_audio:
             answer.played.append(block.copy())
+        if answer.heard_s is not None and not -LOUD <= block[-1] <= LOUD:
+            # Most are loud to the end: there is no need to look at all of it.
+            answer.last_heard_s = starts_s + len(block) / self._rate_hz
+            return
         is_loud = (block > LOUD) | (block < -LOUD)
         first = int(is_loud.argmax())
         if not is_loud[first]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.client.load.ear import Ear
+from server.client.load.heard_reports import HeardReport
 from server.client.load.line import Line
 from server.client.load.mouth import Mouth, Voicebox
 from server.client.load.performance import Performance, Wish
@@ -17,7 +18,8 @@ from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord, Ending
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Mark, Spoken, Target, ToolCall, Trouble, Wire, WordEnds
+from server.client.load.wire import Audio, Mark, Order, Spoken, Target, Trouble, Wire, WordEnds
+from server.domain.errors import ServerError
 
 _TROUBLES = 20
 
@@ -78,33 +80,34 @@ class Caller:
         """As `tick`, with the frame as all callers share it."""
         now_s = self.due_s()
         self._performance.at(now_s)
-        self.ear.follow(now_s)
+        report = self.ear.follow(now_s)
         if not self.is_done:
             self.is_done = next(self._steps, self) is self
-        before = [*self._performance.take_outbox(), *self._tools.due(now_s)]
-        at = self._mouth.sent_frames * self._frame_samples
-        return Spoken(before, self._target.header(at), self._mouth.next_frame(), self._report(now_s))
+        outbox, results = self._performance.take_outbox(), self._tools.due(now_s)
+        before = [*outbox, *results] if outbox or results else ()
+        header = self._target.header(self._mouth.sent_frames * self._frame_samples)
+        return Spoken(before, header, self._mouth.next_frame(), () if report is None else self._told(report))
 
     def take(self, message: Wire, now_s: float) -> None:
         """A message of the server's, which has come now. Whatever it means, the call goes on."""
         try:
             sounds = self._target.hear(message)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ServerError, ValueError, LookupError, TypeError, AttributeError) as error:
             self._complain(f"a message that means nothing: {error}")
             return
         for sound in sounds:
-            if isinstance(sound, Trouble):
+            if isinstance(sound, Audio | Order):
+                self.ear.take(sound, now_s)
+            elif isinstance(sound, Trouble):
                 self._complain(sound.message)
             elif isinstance(sound, Mark):
                 self._book.mark(sound.name, now_s)
             elif isinstance(sound, WordEnds):
                 self.ear.answers.tell(sound)
-            elif isinstance(sound, ToolCall):
+            else:
                 self._book.mark(f"calls {sound.name}", now_s)
                 if (wrong := self._tools.take(sound, now_s)) is not None:
                     self._complain(wrong)
-            else:
-                self.ear.take(sound, now_s)
 
     def settle(self) -> None:
         """Keep what was heard since; also when the call ends in the middle of an answer."""
@@ -122,10 +125,7 @@ class Caller:
         self._book.line_ended(is_expected=is_expected)
         return is_expected
 
-    def _report(self, now_s: float) -> Sequence[Wire]:
-        report = self.ear.report(now_s)
-        if report is None:
-            return ()
+    def _told(self, report: HeardReport) -> Sequence[Wire]:
         item_id, played, is_cut = report
         return self._target.heard(item_id, played, underruns=self.ear.ring.underruns, is_cut=is_cut)
 

@@ -5,18 +5,16 @@ was due until then. So an answer is heard from the moment its first sample could
 """
 
 from enum import Enum, auto
+from math import inf
 
 import numpy as np
 
 from server.client.fader import LONGEST_BLOCK
 from server.client.load.answers import Answer, Answers
-from server.client.load.heard_reports import REPORT_S, HeardReports
+from server.client.load.heard_reports import REPORT_S, HeardReport, HeardReports
 from server.client.load.packet_queue import PacketQueue
 from server.client.load.wire import Audio, Order
 from server.client.play_ring import PlayRing
-
-DRY_MS = 1.0
-"""Silence in the middle of an answer, because nothing had come, from which it is kept."""
 
 RING_S = 60.0
 """Many servers send a whole answer at once."""
@@ -57,12 +55,12 @@ class Ear:
         self.overflows = 0
         """Packets that had no room: an answer more than a minute ahead."""
         self._flow = _Flow.IDLE
+        self._rests_until_s = 0.0
+        """Until then nothing new would be known, and nothing is to be told, unless something comes."""
         self._clock = 0
         """Samples since time zero up to which the loudspeaker has played."""
         self._dry_s: float | None = None
         """Since when an answer that was to go on has not."""
-        self._ends_at = -1
-        """The place behind what was announced as the last audio for now."""
         self._block = np.zeros(LONGEST_BLOCK, np.int16)
 
     @property
@@ -83,11 +81,12 @@ class Ear:
             behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
             if not (self._flow is _Flow.PLAYING and behind < self.ring.waiting < self.rate_hz * PLENTY_S):
                 self.advance(now_s)
-                behind = 0
+                behind, self._rests_until_s = 0, 0.0
             # What is appended to what is being played changes nothing of what was heard before: that has time.
             self._write(sound, now_s, behind)
             return
         self.advance(now_s)
+        self._rests_until_s = 0.0
         last = self.newest
         match sound:
             case Order.ITEM_ENDS | Order.ANSWER_ENDS:
@@ -97,10 +96,11 @@ class Ear:
             case Order.DUCK | Order.PAUSE:
                 if last is not None and last.ducked_s is None and self.ring.waiting:
                     last.ducked_s = now_s
-                self._lower(is_held=sound is Order.PAUSE)
+                self._lower(now_s, is_held=sound is Order.PAUSE)
             case Order.RESUME:
                 self.ring.resume()
-                self._flow = _Flow.PLAYING if self._flow is _Flow.HELD else self._flow
+                if self._flow is _Flow.HELD:
+                    self._flow = _Flow.PLAYING if self.ring.waiting else _Flow.IDLE
 
     def advance(self, now_s: float) -> None:
         """Play what was due until now."""
@@ -115,17 +115,28 @@ class Ear:
         if not self._tells_ends and last is not None and dry_s is not None and now_s - dry_s > UNTOLD_END_S:
             last.is_complete, self._dry_s = True, None
 
-    def follow(self, now_s: float) -> None:
-        """As `advance`, but while an answer is played, of which nothing new would be known, not each time."""
-        last = self.newest
-        if self._flow is _Flow.PLAYING and last is not None and last.heard_s is not None:
-            behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
-            if behind < min(self.ring.waiting, LATER_S * self.rate_hz):
-                return
+    def follow(self, now_s: float) -> HeardReport | None:
+        """As `advance` and `report`, but as long as nothing new would be known of it, not each time."""
+        if now_s < self._rests_until_s:
+            return None
         self.advance(now_s)
+        report = self.report(now_s)
+        self._rests_until_s = self._rest_s()
+        return report
 
-    def report(self, now_s: float) -> tuple[str, int, bool] | None:
-        """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
+    def _rest_s(self) -> float:
+        last = self.newest
+        if self._flow is _Flow.IDLE:
+            knows_all = self._reports.are_told and (self._tells_ends or self._dry_s is None)
+            return inf if knows_all else 0.0
+        if self._flow is _Flow.HELD or last is None or last.heard_s is None:
+            return 0.0
+        samples = min(self.ring.waiting, LATER_S * self.rate_hz) - _ROUNDING
+        played_s = (self._clock + samples) / self.rate_hz
+        return min(played_s, self._reports.next_s)
+
+    def report(self, now_s: float) -> HeardReport | None:
+        """What the server is to be told now of what has been heard, when it is time to."""
         if self._flow is _Flow.PLAYING:
             if self._reports.is_early(now_s):
                 return None
@@ -148,44 +159,41 @@ class Ear:
 
     def _begin(self, now_s: float, answer: Answer) -> None:
         """Play, if there is enough to begin with."""
+        if self._flow is _Flow.HELD:
+            self._reports.begin()
         if self._flow is not _Flow.IDLE or self.ring.waiting < max(1, self._prebuffer):
             return
         self._flow = _Flow.PLAYING
         self._reports.begin()
-        if self._dry_s is not None:
-            dry_ms = (now_s - self._dry_s) * 1000
-            if dry_ms >= DRY_MS:
-                answer.dry_ms.append(dry_ms)
-            self._dry_s = None
+        answer.was_dry(self._dry_s, now_s)
+        self._dry_s = None
 
     def _end(self, *, is_complete: bool) -> None:
         self.ring.end()
-        self._dry_s, self._ends_at = None, self.ring.written
+        self._dry_s = None
         if (last := self.newest) is not None:
             last.is_complete = last.is_complete or is_complete
         if self.ring.waiting and self._flow is _Flow.IDLE:
             self._flow = _Flow.PLAYING
 
     def _flush(self, now_s: float) -> None:
-        self._note_flush(now_s)
+        for answer in self.answers:
+            if answer.flushed_s is None and not answer.was_played(self.ring.written - self.ring.waiting):
+                answer.flushed_s = now_s
+                self._reports.cut(answer)
         self.ring.flush()
         self._dry_s = None
         self._flow = _Flow.IDLE
 
-    def _note_flush(self, now_s: float) -> None:
-        for answer in self.answers:
-            is_played = self.ring.written - self.ring.waiting >= answer.began_at + answer.samples
-            if answer.flushed_s is None and not (answer.is_complete and is_played):
-                answer.flushed_s = now_s
-                self._reports.cut(answer)
-
-    def _lower(self, *, is_held: bool) -> None:
+    def _lower(self, now_s: float, *, is_held: bool) -> None:
         if not is_held:
             self.ring.duck()
             return
         self.ring.pause()
-        if self._flow is _Flow.PLAYING:
-            self._flow = _Flow.HELD
+        self._flow = _Flow.HELD
+        if (last := self.newest) is not None:
+            last.was_dry(self._dry_s, now_s)  # the silence from now on is the server's wish
+            self._dry_s = None
 
     # --- what is heard --------------------------------------------------------------------------------------------
 
@@ -208,11 +216,6 @@ class Ear:
     def _run_dry(self, at_s: float) -> None:
         self._flow = _Flow.IDLE
         last = self.newest
-        if (
-            last is None
-            or last.is_complete
-            or last.flushed_s is not None
-            or self.ring.written == self._ends_at
-        ):
-            return
-        self._dry_s = at_s
+        is_over = last is None or last.is_complete or last.flushed_s is not None
+        if not (is_over or self.ring.has_ended):
+            self._dry_s = at_s

@@ -1,10 +1,17 @@
 """What a caller tells the server of what it has heard, and when it is time to. Pure."""
 
+from math import inf
+from typing import TypeAlias
+
 from server.client.load.answers import Answer, Answers
 from server.client.play_ring import PlayRing
 
 REPORT_S = 0.15
 """How often the server is told what has been heard."""
+
+
+HeardReport: TypeAlias = tuple[str, int, bool]
+"""An item, how many of its samples have been heard, and whether it was cut there."""
 
 
 class HeardReports:
@@ -27,12 +34,22 @@ class HeardReports:
         """An answer was flushed: the server is to be told where."""
         self._untold_cut = answer
 
+    @property
+    def are_told(self) -> bool:
+        """Whether all that was heard, up to where it was cut, has been told."""
+        return self._untold_cut is None and (self._is_told or not self._answers)
+
+    @property
+    def next_s(self) -> float:
+        """From when on it is time for the next while something is played."""
+        return self._told_s + REPORT_S if self._untold_cut is None else -inf
+
     def is_early(self, now_s: float) -> bool:
         """Whether it is not yet time for the next while something is played."""
-        return self._untold_cut is None and now_s - self._told_s < REPORT_S
+        return now_s < self.next_s
 
-    def due(self, now_s: float, *, is_playing: bool, is_idle: bool) -> tuple[str, int, bool] | None:
-        """An item, how many of its samples have been heard, and whether it was cut there, when it is time to say so."""
+    def due(self, now_s: float, *, is_playing: bool, is_idle: bool) -> HeardReport | None:
+        """What is to be told now, when it is time to."""
         cut, cut_at = self._untold_cut, self._ring.cut_at
         if cut is not None and cut_at is not None:
             self._untold_cut = None

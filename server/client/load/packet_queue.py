@@ -42,7 +42,9 @@ class PacketQueue:
         """Move as many samples into `out` as there are and fit, and tell how many."""
         done, packets, used = 0, self._packets, self._used
         while packets and done < len(out):
-            piece = packets[0][used : used + len(out) - done]
+            piece = packets[0]
+            if used or len(piece) > len(out) - done:
+                piece = piece[used : used + len(out) - done]
             out[done : done + len(piece)] = piece
             done, used = done + len(piece), used + len(piece)
             if used == len(packets[0]):

@@ -40,12 +40,15 @@ class Talk:
         self._zero_s = metronome.beat_s()
         self._free_s = 0.0
         """Since when the server takes what is sent."""
+        self._unsent = b""
+        self._unsent_due_s: list[float] = []
+        """Since when each frame of what is unsent could have been sent."""
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def hold(self) -> None:
         """Until the script has ended, or the connection has."""
         self._connection.listen(self._hear, self._line_ended)
-        self._metronome.add(self._zero_s + self._caller.due_s(), self._tick)
+        self._metronome.add(self._zero_s + self._caller.due_s(), self)
         try:
             await self._over
         finally:
@@ -58,7 +61,8 @@ class Talk:
         """Say good-bye."""
         await self._connection.close()
 
-    def _tick(self) -> float | None:
+    def tick(self) -> float | None:
+        """The metronome's: make what is due."""
         if self._over.done():
             return None
         try:
@@ -67,17 +71,27 @@ class Talk:
             self._over.set_exception(error)
             return None
 
+    def send(self) -> None:
+        """The metronome's: send it."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent:
+            self._connection.send_masked(unsent)
+        at_s = now()
+        for due_s in self._unsent_due_s:
+            self._run.late.add(at_s - due_s)
+        self._unsent_due_s.clear()
+
     def _catch_up(self, at_s: float) -> float | None:
-        """Send what is due, and tell when the next is. Who is late sends some frames at once, as a microphone does, but
+        """Make what is due, and tell when the next is. Who is late sends some frames at once, as a microphone does, but
         starves nobody."""
-        caller, late, due_s = self._caller, self._run.late, at_s
+        caller, due_s = self._caller, at_s
         for _ in range(BURST):
             if self._connection.paused:
                 self._free_s = at_s  # a server that does not read is no fault of ours
                 return at_s + FRAME_S
             due_s = self._zero_s + caller.due_s()
-            late.add(at_s - max(due_s, self._free_s))
-            self._send(caller.speak(), due_s - self._zero_s + FRAME_S)
+            self._unsent_due_s.append(max(due_s, self._free_s))
+            self._unsent += self._frames(caller.speak(), due_s - self._zero_s + FRAME_S)
             if caller.is_done:
                 script_ended(caller)
                 self._over.set_result(None)
@@ -86,16 +100,15 @@ class Talk:
                 break
         return due_s
 
-    def _send(self, spoken: Spoken, now_s: float) -> None:
-        connection, masks = self._connection, self._masks
+    def _frames(self, spoken: Spoken, now_s: float) -> bytes:
+        masks = self._masks
         if self._works.is_wanted(now_s) or len(spoken.header) % MASK_BYTES:
-            messages = self._works.over(spoken.messages(), now_s, connection.transport)
-            connection.send_masked(b"".join(map(masks.once, messages)))
-            return
+            messages = self._works.over(spoken.messages(), now_s, self._connection.transport)
+            return b"".join(map(masks.once, messages))
         frames = masks.frame(spoken.header, spoken.prepared)
         if spoken.before or spoken.after:
             frames = b"".join([*map(masks.once, spoken.before), frames, *map(masks.once, spoken.after)])
-        connection.send_masked(frames)
+        return frames
 
     def _hear(self, message: Wire) -> None:
         if self._over.done():

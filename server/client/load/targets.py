@@ -26,6 +26,10 @@ from server.client.load.wire import (
 from server.dialects.voice.frames import HEADER_BYTES, WRAP, Stream, pack_frame, unpack_frame
 
 VOICE = "voice.v1"
+_OFFSET_BYTES = 4
+_OFFSET_AT = HEADER_BYTES - _OFFSET_BYTES
+_HEADER_BEGINS = pack_frame(Stream.MICROPHONE, 0, 0, b"")[:_OFFSET_AT]
+_PCM_16 = np.dtype("<i2")
 _FLUSHED_BY = ("input_audio_buffer.speech_started", "output_audio_buffer.cleared")
 _MARKS = {
     "input_audio_buffer.speech_started": "speech started",
@@ -89,7 +93,7 @@ class Realtime(Target):
             self._response_id = event.get("response_id", "")
             if self._response_id and self._response_id == self._flushed_id:
                 return ()
-            return (Audio(np.frombuffer(pybase64.b64decode(event["delta"]), "<i2"), event["item_id"]),)
+            return (Audio(np.frombuffer(pybase64.b64decode(event["delta"]), _PCM_16), event["item_id"]),)
         return self._obey(event)
 
     def heard(self, item_id: str, played_samples: int, *, underruns: int, is_cut: bool) -> Sequence[Wire]:
@@ -127,6 +131,8 @@ class Voice(Realtime):
     def __init__(self) -> None:
         super().__init__()
         self._epoch = 0
+        self._begins = b""
+        """How frames begin whose audio is to be played; nothing until one has come."""
         self._item_id = ""
 
     @classmethod
@@ -136,17 +142,22 @@ class Voice(Realtime):
 
     def header(self, sent_samples: int) -> bytes:
         """Of this session's own."""
-        return pack_frame(Stream.MICROPHONE, 0, sent_samples, b"")
+        return _HEADER_BEGINS + (sent_samples % WRAP).to_bytes(_OFFSET_BYTES, "little")
 
     def hear(self, message: Wire) -> Sequence[Sound]:
         """Audio of an epoch that was not thrown away, and what the server orders."""
         if isinstance(message, str):
             return self._obey(json.loads(message))
-        frame = unpack_frame(message)
-        is_stale = 0 < (self._epoch - frame.epoch) % WRAP < WRAP // 2
-        if frame.stream is not Stream.ANSWER or is_stale or len(message) == HEADER_BYTES:
+        # Most frames are as the one before but for the offset, and need no more than that.
+        if message[:_OFFSET_AT] != self._begins or len(message) < HEADER_BYTES:
+            frame = unpack_frame(message)
+            is_stale = 0 < (self._epoch - frame.epoch) % WRAP < WRAP // 2
+            if frame.stream is not Stream.ANSWER or is_stale:
+                return ()
+            self._begins = message[:_OFFSET_AT]
+        if len(message) == HEADER_BYTES:
             return ()
-        return (Audio(np.frombuffer(frame.data, "<i2"), self._item_id),)
+        return (Audio(np.frombuffer(message, _PCM_16, offset=HEADER_BYTES), self._item_id),)
 
     def heard(self, item_id: str, played_samples: int, *, underruns: int, is_cut: bool) -> Sequence[Wire]:
         """An `x_playback`."""
@@ -156,7 +167,7 @@ class Voice(Realtime):
     def _orders(self, event: Mapping[str, Any]) -> Sequence[Sound]:
         match event:
             case {"type": "x_flush", "epoch": int(epoch)}:
-                self._epoch = epoch
+                self._epoch, self._begins = epoch, b""
                 return (Order.FLUSH,)
             case {"type": "response.output_item.added", "item": {"type": "message", "id": str(item_id)}}:
                 self._item_id = item_id

@@ -33,8 +33,7 @@ class Spoken(NamedTuple):
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(NamedTuple):
     """Some more of the answer, `int16[n]` at the target's rate."""
 
     samples: Samples

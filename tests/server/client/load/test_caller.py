@@ -2,11 +2,13 @@
 
 import pytest
 
+from server.client.load.caller import Caller, Manner
 from server.client.load.figures import reckon
 from server.client.load.objectives import judge, read_objectives
 from server.client.load.reference import Conduct
-from server.client.load.turns import Kind, Outcome
-from tests.server.client.load.booth import SAY, TALKS, call, scenario
+from server.client.load.targets import Voice
+from server.client.load.turns import CallRecord, Kind, Outcome
+from tests.server.client.load.booth import SAY, TALKS, call, scenario, voicebox
 
 CLEAN = Conduct()
 OBJECTIVES = (
@@ -138,3 +140,11 @@ def test_a_silence_is_as_long_as_it_was_written() -> None:
 
 def test_a_server_that_sends_far_ahead_is_heard_no_sooner() -> None:
     assert call(scenario(SAY), Conduct(lead_ms=1_500)).turns[0].v2v_ms == pytest.approx(500, abs=1)
+
+
+def test_what_means_nothing_is_a_complaint_and_the_call_goes_on() -> None:
+    record = CallRecord(0, TALKS.name, 0.0)
+    caller = Caller(Voice(), TALKS, voicebox(TALKS), record, Manner())
+    for wrong in (b"short", bytes(20), "{", "[]", '{"type": "error"}'):
+        caller.take(wrong, 0.01)
+    assert [trouble.split(":")[0] for trouble in record.troubles] == ["a message that means nothing"] * 5

@@ -5,7 +5,6 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 
 import anyio
 import pytest
@@ -141,22 +140,36 @@ async def test_frames_that_were_masked_beforehand_arrive_as_they_were() -> None:
     ]
 
 
-async def test_those_who_are_late_take_turns() -> None:
-    metronome, turns, over = Metronome(), list[str](), asyncio.Event()
+class Late:
+    """A call that is late for three frames. `turns` is what all of them do, in order."""
 
-    def tick(name: str) -> float | None:
-        turns.append(name)
-        if len(turns) == 6:
-            over.set()
-        return 0.0 if turns.count(name) < 3 else None
+    def __init__(self, name: str, turns: list[str]) -> None:
+        self._name = name
+        self._turns = turns
+        self._left = 3
+        self.is_over = asyncio.Event()
 
-    metronome.add(0.0, partial(tick, "one"))
-    metronome.add(0.0, partial(tick, "two"))
+    def tick(self) -> float | None:
+        self._turns.append(f"{self._name} ticks")
+        self._left -= 1
+        return 0.0 if self._left else None
+
+    def send(self) -> None:
+        self._turns.append(f"{self._name} sends")
+        if not self._left:
+            self.is_over.set()
+
+
+async def test_those_who_are_late_take_turns_and_all_are_ticked_before_any_sends() -> None:
+    metronome, turns = Metronome(), list[str]()
+    calls = Late("one", turns), Late("two", turns)
+    for call in calls:
+        metronome.add(0.0, call)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(metronome.run)
-        await over.wait()
+        await calls[1].is_over.wait()
         tasks.cancel_scope.cancel()
-    assert turns == ["one", "two"] * 3
+    assert turns == ["one ticks", "two ticks", "one sends", "two sends"] * 3
 
 
 async def test_calls_that_begin_together_are_due_one_after_another() -> None:
@@ -164,9 +177,9 @@ async def test_calls_that_begin_together_are_due_one_after_another() -> None:
     beats = set[int]()
     for _ in range(40):
         zero_s = metronome.beat_s()
-        metronome.add(zero_s, lambda: None)
+        metronome.add(zero_s, Late("", []))
         beats.add(round(zero_s * 1000) % 20)
-    assert beats == set(range(0, 20, 2))
+    assert beats == set(range(0, 20, 4))
 
 
 def test_packets_are_taken_skipped_and_refused_as_from_a_ring() -> None:

@@ -1,5 +1,8 @@
 """When a sample is heard, and what is missing in between, to the sample: the loudspeaker has no delay of its own."""
 
+import random
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -144,3 +147,43 @@ def test_the_end_of_what_was_heard_is_told_once() -> None:
     listener.take(Order.ANSWER_ENDS, 2.0)
     listener.advance(2.1)
     assert listener.report(2.1) == ("b", 50, False)
+
+
+def _something_comes(chance: random.Random, item: int) -> Audio | Order:
+    if chance.random() < 0.8:
+        block = loud(chance.randrange(1, 90))
+        block[: chance.randrange(len(block) + 1)] = 0
+        return Audio(block if chance.random() < 0.5 else block[::-1], f"item_{item}")
+    return chance.choice(list(Order))
+
+
+def known(listener: Ear) -> list[tuple[object, ...]]:
+    """All that is known of the answers, to the microsecond."""
+    return [
+        tuple(
+            np.round(value, 6).tolist() if isinstance(value, float | list) else value
+            for value in asdict(answer).values()
+        )
+        for answer in listener.answers
+    ]
+
+
+@pytest.mark.parametrize("tells_ends", [True, False])
+def test_an_ear_that_rests_hears_and_tells_the_same_as_one_that_never_does(tells_ends: bool) -> None:
+    for seed in range(25, 50):
+        chance = random.Random(seed)
+        resting, restless = ear(tells_ends=tells_ends), ear(tells_ends=tells_ends)
+        for number in range(300):
+            frame_s = number * 0.02
+            # Now and then nothing comes for long enough to run dry, or for an answer to be over.
+            if number % 100 < 75 and chance.random() < 0.6:
+                sound = _something_comes(chance, number // 40)
+                for listener in (resting, restless):
+                    listener.take(sound, frame_s - 0.007)
+            told = resting.follow(frame_s)
+            restless.advance(frame_s)
+            assert told == restless.report(frame_s), (seed, number)
+            assert resting.is_quiet == restless.is_quiet, (seed, number)
+        resting.advance(9.0)
+        restless.advance(9.0)
+        assert known(resting) == known(restless), seed

@@ -10,6 +10,7 @@ from audio.formats import Samples
 from server.client.load.targets import Pcm, Realtime, Voice, find_target
 from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
+from server.domain.errors import ClientError
 
 
 class Shouting(Target):
@@ -48,6 +49,10 @@ def test_voice_drops_frames_of_an_epoch_that_was_flushed() -> None:
     assert target.hear(old) == ()
     assert len(audio(target.hear(new))) == 480
     assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == (Mark("speech started"),)
+    assert target.hear(pack_frame(Stream.ANSWER, 1, 480, b"")) == ()
+    for wrong, why in ((new[:10], "header"), (bytes(20), "kind"), (new[:13], "buffer size")):
+        with pytest.raises((ClientError, ValueError), match=why):
+            target.hear(wrong)
 
 
 def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> None:
