@@ -22,6 +22,7 @@ from stageflow.streams import Channel, StreamWriter
 __all__ = ["CollectingEventSink", "check_stage", "create_test_context", "create_test_snapshot", "run_stage"]
 
 CANCELLED_WITHIN_S = 0.05  # so soon a stage must end: then a person who interrupts does not notice
+_TRIES = 5  # machines are shared, and others may have the core just then
 # When to cancel: after so many passes of the event loop, and after so many seconds.
 _MOMENTS = [(passes, 0.0) for passes in range(12)] + [(0, delay_s) for delay_s in (0.005, 0.02, 0.05)]
 
@@ -111,21 +112,29 @@ async def _fault_of(stage: AnyStage, situation: Situation, *allowed: type[Except
 async def _fault_of_cancelling(stage: AnyStage, situation: Situation) -> str:
     """Cancel a fresh run at one moment after the other."""
     for passes, delay_s in _MOMENTS:
-        pilot = Pilot()
-
-        async def piloted(pilot: Pilot = pilot) -> None:
-            await pilot.drive(_fault_of(stage, situation))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(piloted)
-            await anyio.sleep(delay_s)
-            for _ in range(passes):
-                await anyio.lowlevel.checkpoint()
-            cancelled_s = anyio.current_time()
-            tasks.cancel_scope.cancel()
-            rescue = asyncio.get_running_loop().call_later(GRACE_S, pilot.bring_down)
-        rescue.cancel()
-        if (late_s := anyio.current_time() - cancelled_s) > CANCELLED_WITHIN_S:
+        tries, late_s = 0, inf
+        while tries < _TRIES and late_s > CANCELLED_WITHIN_S:
+            tries, late_s = tries + 1, await _lateness_s(stage, situation, passes, delay_s)
+        if late_s > CANCELLED_WITHIN_S:
             moment = f"{delay_s * 1000:g} ms" if delay_s else f"{passes} passes of the event loop"
             return f"after {moment}, it ends {late_s * 1000:.0f} ms later; 50 ms are allowed"
     return ""
+
+
+async def _lateness_s(stage: AnyStage, situation: Situation, passes: int, delay_s: float) -> float:
+    """How long a fresh run takes to end, cancelled after `delay_s` and so many `passes` of the event loop."""
+    pilot = Pilot()
+
+    async def piloted() -> None:
+        await pilot.drive(_fault_of(stage, situation))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(piloted)
+        await anyio.sleep(delay_s)
+        for _ in range(passes):
+            await anyio.lowlevel.checkpoint()
+        cancelled_s = anyio.current_time()
+        tasks.cancel_scope.cancel()
+        rescue = asyncio.get_running_loop().call_later(GRACE_S, pilot.bring_down)
+    rescue.cancel()
+    return anyio.current_time() - cancelled_s
