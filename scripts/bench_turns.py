@@ -7,7 +7,7 @@ samples after the soft end as the model needed of this machine's CPU.
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,7 +143,11 @@ def main(paths: Sequence[Path]) -> None:
     backchannels = anyio.run(speak_backchannels)
     rows = [(name, detector_row(vad, tried, backchannels)) for name, vad in vads.items()]
     table("detector", VAD_COLUMNS, rows)
+    compare_ends(tried, vads)
 
+
+def compare_ends(tried: Sequence[Trial], vads: Mapping[str, Vad]) -> None:
+    """The tables of how ends are found, for each level of noise, and what the witnesses cost."""
     witnesses = Witnesses(
         MoonshineModel.load(model_dir(MODEL_NAME), threads=1), SmartTurnModel.load(model_dir("smart-turn"))
     )

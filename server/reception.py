@@ -15,7 +15,7 @@ from websockets.http11 import Request
 
 from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
-from server.dialects.registry import DialectTable, OpenedBy, Opening, SessionDialect
+from server.dialects.registry import DialectTable, OpenedBy, Opening, Route, SessionDialect
 from server.domain.errors import ClientError
 from server.domain.events import Problem
 from server.domain.ids import Ids
@@ -65,6 +65,8 @@ class Earlier:
     snapshot: Snapshot | None = None
     claim: ResumeClaim | None = None
     """By which the client has come back, if it takes the session for the same one."""
+    not_honoured: tuple[IgnoredSetting, ...] = ()
+    """What the client is told if the session that it names is not kept."""
 
     @property
     def last_seq(self) -> int | None:
@@ -176,26 +178,17 @@ class Reception:
         self, connection: GuardedConnection, caller: Caller, visitor: Visitor, earlier: Earlier
     ) -> None:
         assert connection.request is not None, "there was a handshake"
-        ticket, offer = ResumePass(), None
-        wire, sources, returns = SocketWire(connection, ticket.confirm), self.sources, self.roster.returns
+        ticket = ResumePass()
+        wire, sources = SocketWire(connection, ticket.confirm), self.sources
         key, path = presented_key(connection.request.headers), connection.request.path
         route = self.dialects.find(path_of(path), connection.subprotocol)
         assert route is not None, "the door lets nobody in who speaks nothing"
         pinned = self.secrets.find(key) if route.opened_by is OpenedBy.KEY_OR_SECRET else None
-        not_honoured: tuple[IgnoredSetting, ...] = ()
         recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
         if earlier.claim is None and not self._is_full:  # else the earlier session would end for nothing
-            earlier, not_honoured = await self._earlier(connection.request, visitor)
-        opening = Opening(
-            route.defaults(sources.session_config, path),
-            sources.abilities,
-            sources.settings.limits.max_utterance_s,
-            self.hosting,
-            pinned,
-            Ids() if recorder is None else SeededIds(),
-            path,
-            not_honoured,
-        )
+            earlier = await self._earlier(connection.request, visitor)
+        ids = Ids() if recorder is None else SeededIds()
+        opening = self._opening(route, path, pinned, ids, earlier.not_honoured)
         dialect = route.make(opening)
         earlier.restore(dialect, opening.ids)
         if self._is_full and earlier.snapshot is None:
@@ -203,10 +196,7 @@ class Reception:
             return
         name = sources.key_name(key)
         async with sources.providers.of_session() as providers, AsyncExitStack() as kept:
-            resumable = as_resumable(dialect)
-            if returns.grace_s and resumable is not None:
-                offer = ResumeOffer(ticket.offer(), returns.grace_s)
-                connection.expect_life(RESUMABLE_SILENCE_S)
+            offer, resumable = self._offer(connection, dialect, ticket), as_resumable(dialect)
             live = Live(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
             owner = None if name is None else f"key {name}"
             spoken = path_of(path), connection.subprotocol
@@ -218,32 +208,54 @@ class Reception:
             caller.session = session
             if offer is not None and resumable is not None:
                 shown = earlier.go_on(session, resumable, ticket, offer)
-                await kept.enter_async_context(
-                    returns.keep(session, resumable, ticket, offer.token, visitor.holder, shown)
+                keeping = self.roster.returns.keep(
+                    session, resumable, ticket, offer.token, visitor.holder, shown
                 )
-                conversation = self.conversations.kept(session, visitor.owner or "", resumable.keep)
-            else:
-                conversation = self.conversations.kept(session, visitor.owner or "")
-            await kept.enter_async_context(conversation)
+                await kept.enter_async_context(keeping)
+            keeps = None if offer is None or resumable is None else resumable.keep
+            await kept.enter_async_context(self.conversations.kept(session, visitor.owner or "", keeps))
             await self._run_session(session, dialect, name if pinned is None else "client-secret")
+
+    def _offer(
+        self, connection: GuardedConnection, dialect: Dialect, ticket: ResumePass
+    ) -> ResumeOffer | None:
+        """How the client may come back to its session, if it may."""
+        grace_s = self.roster.returns.grace_s
+        if not grace_s or as_resumable(dialect) is None:
+            return None
+        connection.expect_life(RESUMABLE_SILENCE_S)
+        return ResumeOffer(ticket.offer(), grace_s)
+
+    def _opening(
+        self,
+        route: Route,
+        path: str,
+        pinned: Pinned | None,
+        ids: Ids,
+        not_honoured: tuple[IgnoredSetting, ...],
+    ) -> Opening:
+        sources = self.sources
+        defaults, longest_s = (
+            route.defaults(sources.session_config, path),
+            sources.settings.limits.max_utterance_s,
+        )
+        return Opening(defaults, sources.abilities, longest_s, self.hosting, pinned, ids, path, not_honoured)
 
     @property
     def _is_full(self) -> bool:
         return self.roster.unready is Unready.FULL  # while it drains, nobody gets through the door
 
-    async def _earlier(
-        self, request: Request, visitor: Visitor
-    ) -> tuple[Earlier, tuple[IgnoredSetting, ...]]:
+    async def _earlier(self, request: Request, visitor: Visitor) -> Earlier:
         """What was said in the session that the client wants to go on with, if it names one; or what to tell it."""
         session_id = earlier_session(request.path, request.headers)
         if session_id is None:
-            return Earlier(), ()
+            return Earlier()
         snapshot = await self.moves.find(session_id, visitor.owner or "")
         if snapshot is not None:
             log.info("an earlier session goes on", extra={"session": session_id})
-            return Earlier(replace(snapshot, dialect="")), ()
+            return Earlier(replace(snapshot, dialect=""))
         self.admission.count(404, "session_not_kept")
-        return Earlier(), (IgnoredSetting("session_id", NOT_KEPT),)
+        return Earlier(not_honoured=(IgnoredSetting("session_id", NOT_KEPT),))
 
     async def _run_session(self, session: Session, dialect: SessionDialect, key_name: str | None) -> None:
         with about(session=session.id, key=key_name):

@@ -10,8 +10,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = [
-    path for package in ("audio", "stageflow", "stages", "server") for path in (ROOT / package).rglob("*.py")
+    path
+    for package in ("audio", "stageflow", "stages", "server", "scripts")
+    for path in (ROOT / package).rglob("*.py")
 ]
+MOST_LINES = 300
+MOST_LINES_OF_A_FUNCTION = 40
+LARGE = {
+    "stages/ports.py": 500,  # the protocols of all kinds of providers: who writes one reads them in one place
+    "server/turntaking/floor_table.py": 340,  # one table, with its states, events and commands, and nothing that runs
+}
+"""Files that may be longer, with the most lines of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ def _sizes(path: Path) -> Sizes:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > 60
+        and node.end_lineno - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
     ]
     return Sizes(text.count("\n"), tuple(long), bool(ast.get_docstring(tree)), tuple(_measures(tree)))
 
@@ -57,7 +66,7 @@ def _measures(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_small(path: Path) -> None:
     sizes = _sizes(path)
-    assert sizes.lines <= 500
+    assert sizes.lines <= LARGE.get(str(path.relative_to(ROOT)), MOST_LINES)
     assert not sizes.long_functions
     assert sizes.has_docstring, "a module opens with what it is for"
 

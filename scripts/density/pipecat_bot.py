@@ -99,6 +99,20 @@ class ScriptedVoice(TTSService):
             yield TTSAudioRawFrame(HUM, RATE_HZ, 1, context_id=context_id)
 
 
+def turn_taking() -> LLMContextAggregatorPair:
+    """Finds turns as our server does; the pair of what hears the person and what keeps the answer."""
+    return LLMContextAggregatorPair(
+        LLMContext(),
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=SileroVADAnalyzer(params=VADParams(stop_secs=0.2)),
+            # Together with the detector's 200 ms, the pause of 500 ms that ends a turn at our server.
+            user_turn_strategies=UserTurnStrategies(
+                stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)]
+            ),
+        ),
+    )
+
+
 app = FastAPI()
 
 
@@ -115,16 +129,7 @@ async def talk(websocket: WebSocket) -> None:
             serializer=PlainSerializer(),
         ),
     )
-    users, assistants = LLMContextAggregatorPair(
-        LLMContext(),
-        user_params=LLMUserAggregatorParams(
-            vad_analyzer=SileroVADAnalyzer(params=VADParams(stop_secs=0.2)),
-            # Together with the detector's 200 ms, the pause of 500 ms that ends a turn at our server.
-            user_turn_strategies=UserTurnStrategies(
-                stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)]
-            ),
-        ),
-    )
+    users, assistants = turn_taking()
     stages = [
         transport.input(),
         ScriptedRecogniser(sample_rate=16_000),

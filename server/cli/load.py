@@ -49,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the key for --metrics (default: --api-key where it is the same server, none where it is another)",
     )
+    _load_arguments(parser)
+    _several_arguments(parser)
+    _judging_arguments(parser)
+    _report_arguments(parser)
+
+
+def _load_arguments(parser: argparse.ArgumentParser) -> None:
     load = parser.add_argument_group("how much")
     load.add_argument(
         "--callers", type=int, help=f"so many at a time, one call after another (default: {CALLERS})"
@@ -73,9 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", type=float, default=30.0, help="seconds of each load (default: %(default)g)"
     )
     load.add_argument("--seed", type=int, help="of everything that is drawn (default: the scenario's)")
-    _several_arguments(parser)
-    _judging_arguments(parser)
-    _report_arguments(parser)
 
 
 def _several_arguments(parser: argparse.ArgumentParser) -> None:

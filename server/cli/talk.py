@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WAV",
         help="write both sides to this wav file: you left, the agent right",
     )
+    _file_arguments(parser)
+    _microphone_arguments(parser)
+
+
+def _file_arguments(parser: argparse.ArgumentParser) -> None:
     file = parser.add_argument_group("with a file or a text")
     file.add_argument(
         "--out", type=Path, metavar="WAV", help="write the answer to this wav file, as it comes"
@@ -76,6 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="end with code 1 when an answer takes longer to begin: 800ms, 1s",
     )
+
+
+def _microphone_arguments(parser: argparse.ArgumentParser) -> None:
     live = parser.add_argument_group("with the microphone")
     live.add_argument("--input-device", metavar="DEVICE", help="number, or a part of the name")
     live.add_argument("--output-device", metavar="DEVICE", help="the same for the loudspeaker")

@@ -96,15 +96,13 @@ def prompt_of(
     Raises ClientError when the conversation is too long and may not be cut.
     """
     fit(about, config.truncation, context.max_context_tokens, _instructions_tokens(config))
-    utterance, typed = question.utterance, None
+    utterance = question.utterance
     last_id = utterance.item_id if utterance is not None else None
     open_entries = unanswered(about, last_id) or [entry for entry in waiting if about.find(entry.id)]
+    asked = about.find(last_id) if last_id is not None else _typed(open_entries)
     if utterance is not None:
-        asked = about.find(utterance.item_id)
-        told = messages(about, upto=last_id)
+        told, typed = messages(about, upto=last_id), None
     else:
-        with_words = (entry for entry in reversed(open_entries) if entry.text)
-        asked = next(with_words, open_entries[-1] if open_entries else None)
         told = messages(about, without=asked.id if asked else None)
         typed = asked.text if asked else ""
     before = tuple(entry for entry in unguarded(about, last_id) if entry is not asked and entry.text)
@@ -115,19 +113,25 @@ def prompt_of(
         messages=told,
         session_id=context.session_id,
         user_id=context.user_id,
-        metadata={
-            PREVIOUS_ROUTE: last_route(context.conversation),
-            NAMED_ROUTE: config.model,
-            UNGUARDED: tuple(entry.text for entry in before),
-        },
+        metadata=_routing(context.conversation, config) | {UNGUARDED: tuple(entry.text for entry in before)},
     )
     # Words that are still to come would be judged unheard.
     judged = before if asked is None or typed == "" else (*before, asked)
     speech = _unheard(about, open_entries, context.deadlines.clip_s) or utterance
-    lost = context.utterances.lost(asked.id) if asked is not None and typed == "" else None
-    if speech is None and lost is not None:
-        speech = _Unheard(lost)
+    if speech is None and asked is not None and typed == "":
+        lost = context.utterances.lost(asked.id)
+        speech = None if lost is None else _Unheard(lost)
     return Prompt(snapshot, asked, judged, speech)
+
+
+def _routing(conversation: Conversation, config: SessionConfig) -> dict[str, object]:
+    return {PREVIOUS_ROUTE: last_route(conversation), NAMED_ROUTE: config.model}
+
+
+def _typed(open_entries: Sequence[Entry]) -> Entry | None:
+    """What a request without speech asks: the last that has words, else the last."""
+    with_words = (entry for entry in reversed(open_entries) if entry.text)
+    return next(with_words, open_entries[-1] if open_entries else None)
 
 
 def _instructions_tokens(config: SessionConfig) -> int:

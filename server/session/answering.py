@@ -39,16 +39,7 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
     playback = Playback(
         base.conversation, outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
     )
-    reports = TurnReports(
-        base.session_id,
-        listening.hearing,
-        outbound,
-        playback,
-        base.holder,
-        services.observer,
-        base.now,
-        services.uses,
-    )
+    reports = _turn_reports(base, listening, playback)
     listening.utterances.tell(reports)
     speculation = Speculation()
     keeper = FloorKeeper(
@@ -72,6 +63,19 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
         )
     )
     return Answering(mcp, announcements, requests, playback, keeper, speculation)
+
+
+def _turn_reports(base: SessionBase, listening: Listening, playback: Playback) -> TurnReports:
+    return TurnReports(
+        base.session_id,
+        listening.hearing,
+        base.outbound,
+        playback,
+        base.holder,
+        base.services.observer,
+        base.now,
+        base.services.uses,
+    )
 
 
 def _response_context(

@@ -53,13 +53,7 @@ def listening_of(base: SessionBase) -> Listening:
     )
     utterances.tell(language)
     utterances.tell(spoken)
-    hearing = hearing_with(services.recogniser)(
-        utterances,
-        services.new_vad(),
-        config.current,
-        max_utterance_s=services.limits.max_utterance_s,
-        first_sign_counts=base.holds_voice and not services.interruption.protect_ms,
-    )
+    hearing = _hearing(base, utterances)
     context = SpeechContext(
         inbox=inbox,
         outbound=base.outbound,
@@ -77,3 +71,14 @@ def listening_of(base: SessionBase) -> Listening:
     utterances.tell(speech)
     microphone = Microphone(hearing, speech, base.outbound)
     return Listening(language, floor, inbox, spoken, clips, utterances, hearing, speech, microphone)
+
+
+def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
+    services = base.services
+    return hearing_with(services.recogniser)(
+        utterances,
+        services.new_vad(),
+        base.config.current,
+        max_utterance_s=services.limits.max_utterance_s,
+        first_sign_counts=base.holds_voice and not services.interruption.protect_ms,
+    )

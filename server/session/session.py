@@ -68,16 +68,8 @@ class Session:
         """`quota` is the share of its key; without one it has as much as it likes. What is done for good is done for
         `owner`; without one, for the session alone. `ids` are the dialect's too. `offer` is how its client may come
         back. With what was `restored` an earlier session goes on under its id."""
-        self._base = base = _base_of(
-            wire,
-            dialect,
-            services,
-            config,
-            owner,
-            ids or Ids(),
-            services.grace_s if offer is None else offer.grace_s,
-            restored,
-        )
+        grace_s = services.grace_s if offer is None else offer.grace_s
+        self._base = base = _base_of(wire, dialect, services, config, owner, ids or Ids(), grace_s, restored)
         if restored is not None and restored.is_moving:
             begin_owing(restored, base)
         self._offer = offer
@@ -248,14 +240,6 @@ def _base_of(
     session_id, limits = restored.session_id if restored else ids.new("sess"), services.limits
     tasks, link = SessionTasks(session_id), Link(wire, grace_s, services.may_wait)
     closing = Closing(tasks, link)
-    outbound = Outbound(
-        lead_ms=services.lead_ms if dialect.holds_voice else services.unreported_lead_ms,
-        chunk_ms=services.chunk_ms,
-        max_queued_audio_s=limits.max_queued_audio_s,
-        max_unsent_bytes=limits.max_unsent_bytes,
-        on_overflow=closing.end_slow_consumer,
-        share=services.share,
-    )
     conversation = Conversation(
         limits.max_items, limits.max_written_chars, trusts_client=config.trusts_items, ids=ids
     )
@@ -271,8 +255,19 @@ def _base_of(
         tasks=tasks,
         closing=closing,
         link=link,
-        outbound=outbound,
+        outbound=_outbound(services, dialect, closing),
         conversation=conversation,
         holder=FloorHolder(),
         now=asyncio.get_running_loop().time,  # not anyio's: words come by callback, where no task runs
+    )
+
+
+def _outbound(services: Services, dialect: Dialect, closing: Closing) -> Outbound:
+    return Outbound(
+        lead_ms=services.lead_ms if dialect.holds_voice else services.unreported_lead_ms,
+        chunk_ms=services.chunk_ms,
+        max_queued_audio_s=services.limits.max_queued_audio_s,
+        max_unsent_bytes=services.limits.max_unsent_bytes,
+        on_overflow=closing.end_slow_consumer,
+        share=services.share,
     )

@@ -1,8 +1,6 @@
 """Servers that speak the Model Context Protocol over streamable HTTP, through the official SDK (the extra `mcp`).
 
-What a server sends is a stranger's: an answer is read up to a limit, and never unpacked, because what comes out of an
-archive has no limit. Redirects are followed to addresses under the server's own only: whoever may be asked at one
-address need not be allowed at all others of its host.
+What a server sends is a stranger's: `mcp_http` has the limits of it.
 """
 
 import json
@@ -18,20 +16,13 @@ from stages.errors import ProviderError, ProviderRejected, ToolServerError
 from stages.ports import ServerTool, ToolConnection, ToolOutput
 
 if TYPE_CHECKING:
-    import httpx2
     from mcp import types
     from mcp.client.client import Client
 
 MISSING = "hosted tools need the MCP SDK: `scripts/setup mcp`, or pip install 'stageflow-voice[mcp]'"
 
-MAX_ANSWER_BYTES = 1 << 20
-"""Of one answer of a server's."""
-
 MAX_TOOLS = 128
 """Of one server; those beyond are not offered."""
-
-HTTP_S = 60.0
-"""Between two signs of life of a request. Whoever asks has a deadline that is shorter."""
 
 
 class McpServers:
@@ -43,6 +34,8 @@ class McpServers:
             import httpx2
             import mcp.client.client
             import mcp.client.streamable_http  # noqa: F401 - so that `connect` finds both imported
+
+            import stages.providers.mcp_http  # noqa: F401 - the same
         except ImportError as error:
             raise ProviderRejected(f"{MISSING} ({error})") from error
         # They print addresses, arguments and answers. Whoever asks hears of every error all the same.
@@ -57,8 +50,10 @@ class McpServers:
         from mcp.client.client import Client
         from mcp.client.streamable_http import streamable_http_client
 
+        from stages.providers.mcp_http import MAX_ANSWER_BYTES, http_client
+
         try:
-            async with _http_client(url, headers, self._tls) as http:
+            async with http_client(url, headers, self._tls) as http:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=MAX_ANSWER_BYTES)
                 async with Client(transport, cache=None) as client:
                     # A stranger's schema of its own results: checking it runs the patterns in it on our loop.
@@ -144,59 +139,3 @@ def _explained(error: BaseException) -> ProviderError:
             return ToolServerError("the connection is lost")
         case _:
             return ToolServerError(f"the server could not be asked: {type(error).__name__}")
-
-
-def _is_under(own: str, path: str) -> bool:
-    """Whether `path` is the address of a server or below it, and plain; both without what was encoded in them."""
-    folder = own.rstrip("/")
-    is_plain = not any(part in (".", "..") for part in path.split("/")) and not set(";\\%") & set(path)
-    return path == own or ((path == folder or path.startswith(f"{folder}/")) and is_plain)
-
-
-# --- HTTP with limits -------------------------------------------------------------------------------------
-
-
-def _http_client(url: str, headers: Mapping[str, str], tls: ssl.SSLContext) -> "httpx2.AsyncClient":
-    import httpx2
-
-    own = httpx2.URL(url)
-
-    class TooLong(httpx2.StreamError):
-        """The one kind of error that costs the SDK the answer and not the connection."""
-
-    class Bounded(httpx2.AsyncHTTPTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            if not _is_under(own.path, request.url.path):
-                raise httpx2.RemoteProtocolError(
-                    "a redirect to where this server is not, which is not followed"
-                )
-            response = await super().handle_async_request(request)
-            if response.headers.get("content-encoding", "identity") != "identity":
-                await response.aclose()
-                raise httpx2.RemoteProtocolError("the answer is packed, which was not asked for")  # for good
-            if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-                assert isinstance(response.stream, httpx2.AsyncByteStream)
-                response.stream = BoundedStream(response.stream)
-            return response
-
-    class BoundedStream(httpx2.AsyncByteStream):
-        def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-            self._stream = stream
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            left = MAX_ANSWER_BYTES
-            async for piece in self._stream:
-                left -= len(piece)
-                if left < 0:
-                    raise TooLong(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-                yield piece
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-
-    return httpx2.AsyncClient(
-        headers={**headers, "Accept-Encoding": "identity"},
-        timeout=HTTP_S,
-        transport=Bounded(verify=tls),
-        trust_env=False,  # no proxy or password file of the operator's for an address that a client names
-    )

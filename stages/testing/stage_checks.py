@@ -7,7 +7,7 @@ shows goes to clients as JSON, and what it is given may be any text of any lengt
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -36,27 +36,45 @@ _ONE, _OTHER = "marked-alpha", "marked-omega"
 
 def stage_checks(situation: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> tuple[Check[AnyStage], ...]:
     """All checks of a stage that finds this (`stageflow.testing.Situation`); what it gives may hold no secret."""
+    checks = _Checks(situation, secrets)
+    return (
+        Check("rules", "it ends by itself, says what is missing, ends at once when cancelled", checks.rules),
+        Check("shows", "events and artifacts that can be told as JSON, and no secret", checks.shows),
+        Check("again", "nothing of one run in the next", checks.again),
+        Check("at_once", "two runs at once, which do not mix", checks.at_once),
+        Check("odd", "no words, any script: an output, or an error of the framework's", checks.odd),
+        Check("huge", f"{HUGE_CHARS} characters: it comes to its end", checks.huge, may_hold=True),
+        Check("late", "nothing told and nothing sent after its end", checks.late),
+    )
 
-    async def rules(stage: AnyStage) -> None:
-        await check_stage(stage, **situation)
 
-    async def shows(stage: AnyStage) -> None:
-        told = await _run(stage, situation)
+@dataclass(frozen=True)
+class _Checks:
+    """What each check does, in one situation."""
+
+    situation: Mapping[str, Any]
+    secrets: tuple[str, ...]
+
+    async def rules(self, stage: AnyStage) -> None:
+        await check_stage(stage, **self.situation)
+
+    async def shows(self, stage: AnyStage) -> None:
+        told = await _run(stage, self.situation)
         _assert_plain(told)
-        assert not any(secret in told.text for secret in secrets), "what it gives has a secret in it"
+        assert not any(secret in told.text for secret in self.secrets), "what it gives has a secret in it"
 
-    async def again(stage: AnyStage) -> None:
-        await _run(stage, _marked(situation, _ONE))
-        told = await _run(stage, _marked(situation, _OTHER))
+    async def again(self, stage: AnyStage) -> None:
+        await _run(stage, _marked(self.situation, _ONE))
+        told = await _run(stage, _marked(self.situation, _OTHER))
         assert _ONE not in told.text, (
             "what it gives has text of the run before in it, which may be another session's"
         )
 
-    async def at_once(stage: AnyStage) -> None:
+    async def at_once(self, stage: AnyStage) -> None:
         found = dict[str, _Told]()
 
         async def run(mark: str) -> None:
-            found[mark] = await _run(stage, _marked(situation, mark))
+            found[mark] = await _run(stage, _marked(self.situation, mark))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run, _ONE)
@@ -64,30 +82,20 @@ def stage_checks(situation: Mapping[str, Any], secrets: tuple[str, ...] = ()) ->
         mixed = _OTHER in found[_ONE].text or _ONE in found[_OTHER].text
         assert not mixed, "two runs at once mix: what one gives has text of the other in it"
 
-    async def odd(stage: AnyStage) -> None:
+    async def odd(self, stage: AnyStage) -> None:
         for text in ODD:
             with _only_legal(f"with the text {text!r}"):
-                await _run(stage, _altered(situation, text))
+                await _run(stage, _altered(self.situation, text))
 
-    async def huge(stage: AnyStage) -> None:
+    async def huge(self, stage: AnyStage) -> None:
         with _only_legal(f"with {HUGE_CHARS} characters"):
-            await _run(stage, _altered(situation, ("word " * (HUGE_CHARS // 5))))
+            await _run(stage, _altered(self.situation, ("word " * (HUGE_CHARS // 5))))
 
-    async def late(stage: AnyStage) -> None:
-        told = await _run(stage, situation)
+    async def late(self, stage: AnyStage) -> None:
+        told = await _run(stage, self.situation)
         before = len(told.sink.events), len(told.sent)
         await anyio.sleep(LATE_S)
         assert before == (len(told.sink.events), len(told.sent)), "it tells or sends something after its end"
-
-    return (
-        Check("rules", "it ends by itself, says what is missing, ends at once when cancelled", rules),
-        Check("shows", "events and artifacts that can be told as JSON, and no secret", shows),
-        Check("again", "nothing of one run in the next", again),
-        Check("at_once", "two runs at once, which do not mix", at_once),
-        Check("odd", "no words, any script: an output, or an error of the framework's", odd),
-        Check("huge", f"{HUGE_CHARS} characters: it comes to its end", huge, may_hold=True),
-        Check("late", "nothing told and nothing sent after its end", late),
-    )
 
 
 class _Told:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -42,40 +43,15 @@ async def serving(
     engines: Mapping[str, Engine], *, host: str = "127.0.0.1", port: int = 0, key: str | None = None
 ) -> AsyncIterator[int]:
     """Serve engines by their kinds, for as long as the block lasts; gives the port. Leaving closes the engines."""
-
-    def admit(connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        kind = path.removeprefix("/v1/")
-        if kind in engines and path.startswith("/v1/"):
-            is_known = is_let_in(request.headers.get("Authorization"), key)
-            return None if is_known else connection.respond(HTTPStatus.UNAUTHORIZED, "the key is wrong\n")
-        told = answer(path, engines, worker_statistics())
-        body = told.body.encode()
-        headers = Headers({"Content-Type": told.content_type, "Content-Length": str(len(body))})
-        return Response(told.status, HTTPStatus(told.status).phrase, headers, body)
-
-    async def converse(connection: ServerConnection) -> None:
-        assert connection.request is not None
-        engine = engines[connection.request.path.partition("?")[0].removeprefix("/v1/")]
-        if engine.is_full:
-            engine.figures.refused += 1
-            await connection.close(BUSY_CODE, "full")
-            return
-        try:
-            await engine.serve(_Channel(connection))
-        except Exception:  # one stream's fault, whatever a provider raises, ends that stream and no other
-            log.exception("a stream of %s failed", engine.choice.use)
-            await connection.close(1011, "failed")
-
     async with AsyncExitStack() as stack:
         for engine in engines.values():
             stack.push_async_callback(engine.close)
         server = await stack.enter_async_context(
             serve(
-                converse,
+                partial(_converse, engines),
                 host,
                 port,
-                process_request=admit,
+                process_request=partial(_admit, engines, key),
                 compression=None,
                 max_size=MAX_MESSAGE_BYTES,
                 ping_interval=_PING_S,
@@ -85,3 +61,31 @@ async def serving(
             )
         )
         yield next(iter(server.sockets)).getsockname()[1]
+
+
+def _admit(
+    engines: Mapping[str, Engine], key: str | None, connection: ServerConnection, request: Request
+) -> Response | None:
+    path = request.path.partition("?")[0]
+    kind = path.removeprefix("/v1/")
+    if kind in engines and path.startswith("/v1/"):
+        is_known = is_let_in(request.headers.get("Authorization"), key)
+        return None if is_known else connection.respond(HTTPStatus.UNAUTHORIZED, "the key is wrong\n")
+    told = answer(path, engines, worker_statistics())
+    body = told.body.encode()
+    headers = Headers({"Content-Type": told.content_type, "Content-Length": str(len(body))})
+    return Response(told.status, HTTPStatus(told.status).phrase, headers, body)
+
+
+async def _converse(engines: Mapping[str, Engine], connection: ServerConnection) -> None:
+    assert connection.request is not None
+    engine = engines[connection.request.path.partition("?")[0].removeprefix("/v1/")]
+    if engine.is_full:
+        engine.figures.refused += 1
+        await connection.close(BUSY_CODE, "full")
+        return
+    try:
+        await engine.serve(_Channel(connection))
+    except Exception:  # one stream's fault, whatever a provider raises, ends that stream and no other
+        log.exception("a stream of %s failed", engine.choice.use)
+        await connection.close(1011, "failed")

@@ -80,16 +80,7 @@ class LocalModel:
         """See `LanguageModel.stream`."""
         offered = () if tool_choice == "none" else tools
         must_call = bool(offered) and (tool_choice == "required" or isinstance(tool_choice, OneTool))
-        prompt = prompt_of(messages, offered)
-        room = self._room_chars
-        if len(prompt) > room:
-            prompt = prompt_of(without_oldest(messages, len(prompt) - room, room // 4), offered)
-        limit = self._context_tokens * _MOST_CHARS_A_TOKEN
-        if len(prompt) > limit:
-            raise ProviderRejected(
-                f"the conversation has {len(prompt)} characters; the local model takes {limit}",
-                kind=ErrorKind.BAD_REQUEST,
-            )
+        prompt = self._prompt(messages, offered)
         generate = partial(
             self._engine.generate,
             prompt + CALL if must_call else prompt,
@@ -111,6 +102,20 @@ class LocalModel:
         finally:
             pieces.leave()
             job.cancel()
+
+    def _prompt(self, messages: Sequence[Message], offered: Sequence[Tool]) -> str:
+        """The conversation as text, without its oldest part where that leaves no room for an answer."""
+        prompt = prompt_of(messages, offered)
+        room = self._room_chars
+        if len(prompt) > room:
+            prompt = prompt_of(without_oldest(messages, len(prompt) - room, room // 4), offered)
+        limit = self._context_tokens * _MOST_CHARS_A_TOKEN
+        if len(prompt) > limit:
+            raise ProviderRejected(
+                f"the conversation has {len(prompt)} characters; the local model takes {limit}",
+                kind=ErrorKind.BAD_REQUEST,
+            )
+        return prompt
 
 
 def _feed(answer: Answer, text: str) -> list[ModelEvent]:

@@ -78,6 +78,19 @@ def rules(language: Language) -> Iterator[Rule]:
     if language.code == "en":
         return
     say = _Said(language)
+    yield from _fractions_and_money(language, say)
+    yield from _numerals(language, say)
+    yield from _ranges_and_hours(language, say)
+    short = alternatives(language.numbered)
+    yield rule(
+        rf"(?<![\w.])(?:{short}) ?(?=\d)",
+        lambda match: f"{language.numbered[match[0].strip()]} ",
+        "pfavsSATFkK",
+    )
+    yield from _german(language) if language.code == "de" else _italian() if language.code == "it" else ()
+
+
+def _fractions_and_money(language: Language, say: _Said) -> Iterator[Rule]:
     parts = alternatives(("1/2", *language.fractions)).replace("/", "[/⁄]")
     whole = r"(?:(?P<whole>\d{1,2}) )?"
     yield rule(rf"(?<![\w./,]){whole}(?={parts})(?P<a>\d)[/⁄](?P<b>\d)(?![\w/]|[.,]\d)", say.fraction, "/⁄")
@@ -89,6 +102,10 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/")
     yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£")
     yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m")
+
+
+def _numerals(language: Language, say: _Said) -> Iterator[Rule]:
+    """Roman ones: of centuries, parts, wars and rulers."""
     yield rule(rf"\b({_CENTURY}) ({NUMERAL})", say.numeral, "IVXL")
     yield rule(rf"(?<!\w)({_BARE_NUMERAL})(?:\.|e|ème|º|°)?(?= (?:{_CENTURY}))", say.century, "IVXL")
     letters = "IVXL"
@@ -108,6 +125,9 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(
         rf"\b([A-ZÀ-Ü][\w]*[a-zà-ü]) ({NUMERAL})(?!\w|[.]? (?:{_CENTURY}|[Gg]uerra))", say.numeral, letters
     )
+
+
+def _ranges_and_hours(language: Language, say: _Said) -> Iterator[Rule]:
     days = alternatives(language.days)
     until = rf"\.?(?:\s?[-–]\s?|\s{language.words['to']}\s)"
     yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)
@@ -116,13 +136,6 @@ def rules(language: Language) -> Iterator[Rule]:
     if language.code in ("es", "it"):
         front = r"(?:(?<=\blas )|(?<=lle )|(?<=\bore )|(?<=\ble ))"
         yield rule(rf"{front}(?P<hour>[012]?\d)\.(?P<minute>[0-5]\d)(?![\d.]*\d)", say.dotted, ".")
-    short = alternatives(language.numbered)
-    yield rule(
-        rf"(?<![\w.])(?:{short}) ?(?=\d)",
-        lambda match: f"{language.numbered[match[0].strip()]} ",
-        "pfavsSATFkK",
-    )
-    yield from _german(language) if language.code == "de" else _italian() if language.code == "it" else ()
 
 
 def _and_part(language: Language, whole: int, part: str) -> str:

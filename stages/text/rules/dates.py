@@ -192,7 +192,12 @@ def _day_first(language: Language, say: _Dates, months: str, day: str, year: str
 
 
 def _english(say: _Dates) -> Iterator[Rule]:
-    days = alternatives(_DAYS)
+    yield from _english_hours(say)
+    yield from _decades(say)
+    yield from _english_days_and_months(say)
+
+
+def _english_hours(say: _Dates) -> Iterator[Rule]:
     past = r"(?::(?P<past>[0-5]\d))?"
     yield rule(
         rf"(?<![\d:.$£€-])(?P<from>1[0-2]|\d){past}\s?[-–]\s?"
@@ -209,9 +214,16 @@ def _english(say: _Dates) -> Iterator[Rule]:
     )
     yield rule(r"(?=\d)(?<![\d:.])(?P<hour>\d{1,2})(?:\.(?P<minute>[0-5]\d))?\s?" + _HALF, say.clock, "mM")
     yield rule(r"(?<=[\dmM.])\s?[-–]\s?(?=\d{1,2}(?::\d\d|\s?[ap]\.?m\b))", " to ", "-–")
+
+
+def _decades(say: _Dates) -> Iterator[Rule]:
     yield rule(r"(?<![\w.,])(?P<century>1\d|20)(?P<tens>[1-9]0|00)['’]?s\b", say.decade, "s")
     yield rule(r"(?<!\w)['’](?P<century>)?(?P<tens>[1-9]0)['’]?s\b", say.decade, "s")
     yield rule(r"(?<![\w.,:$£€])(?P<century>)?(?P<tens>[2-9]0)['’]?s\b", say.decade_or_seconds, "s")
+
+
+def _english_days_and_months(say: _Dates) -> Iterator[Rule]:
+    days = alternatives(_DAYS)
     yield rule(
         rf"(?<!\w)({days})\.?\s?[-–]\s?({days})(?!\w)\.?", lambda m: f"{_DAYS[m[1]]} to {_DAYS[m[2]]}", "-–"
     )

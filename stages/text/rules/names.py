@@ -71,7 +71,14 @@ class _Names:
 def rules(language: Language) -> Iterator[Rule]:
     """In the words of `language`."""
     say = _Names(language)
-    # a telephone number with a country's or a trunk's code
+    yield from _telephone_numbers(language, say)
+    yield from _codes(language, say)
+    yield from _versions(say)
+    yield from _signs(language)
+
+
+def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
+    """With a country's or a trunk's code, and without."""
     yield rule(
         r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?"
         r"(?:\d{4,12}|[ .-]?\d{1,8}(?:[ .-]\d{1,8}){1,6}|[ .-]\d{6,12})(?!\d)",
@@ -93,7 +100,10 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-")
     yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")
-    # a number that is called, or that is a code
+
+
+def _codes(language: Language, say: _Names) -> Iterator[Rule]:
+    """A number that is called, or that is a code."""
     yield rule(
         rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?{_AT})"
         rf"(?P<digits>\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
@@ -109,11 +119,16 @@ def rules(language: Language) -> Iterator[Rule]:
         rf"(?<![\w.,:$£€/-])(?:{language.emergencies})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT
     )
     yield rule(r"(?<![\d.,:$£€-])(?:0\d{2,}|\d{7,}(?<!000))(?![\d.,:]*\d)", say.digits, DIGIT)
-    # versions
+
+
+def _versions(say: _Names) -> Iterator[Rule]:
     yield rule(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
     yield rule(r"(?<![A-Za-z])[vV](?=\d+\.)", "version ", DIGIT)
     yield rule(r"\b(?P<what>[Vv]ersi(?:on|ón|one) )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
-    # names with signs in them
+
+
+def _signs(language: Language) -> Iterator[Rule]:
+    """Names with signs in them."""
     yield rule(r"\b([A-Z])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
     yield rule(r"\b([A-G])♭", r"\1 flat", "♭")
     yield rule(r"(?<=\b[A-Za-z])\+\+(?!\w)", " plus plus", "+")
