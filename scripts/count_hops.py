@@ -3,7 +3,8 @@
 Plays each in a session in virtual time and counts the files whose functions are entered meanwhile, by `sys.setprofile`:
 all that runs between two moments of the story, telemetry and the event loop's own helpers included.
 
-    .venv/bin/python scripts/count_hops.py
+    .venv/bin/python scripts/count_hops.py          the numbers
+    .venv/bin/python scripts/count_hops.py files    the files as well
 """
 
 import sys
@@ -79,19 +80,26 @@ async def tool_call(stage: Stage) -> None:
         await stage.wire.until("response.done", 2)
 
 
-def main() -> None:
-    """Play each of them and print a table."""
+def counts() -> dict[str, list[str]]:
+    """Play each of them: the files of the product that it passes."""
     slow = Said(LONG, conduct=Conduct(gap_s=0.2))
     play(lambda: Stage("Hello."), frame)
     play(lambda: Stage(slow), token)
     play(lambda: Stage(LONG, "Yes?"), barge_in)
     play(lambda: Stage(Said("", (ToolCall("call_1", "look_up"),)), "It is eight."), tool_call)
     packages = tuple(f"{ROOT / name}/" for name in ("server", "stages", "stageflow", "audio"))
-    for name, files in found.items():
-        ours = sorted(path.removeprefix(f"{ROOT}/") for path in files if path.startswith(packages))
-        print(f"{name:28} {len(ours):4}")
+    return {
+        name: sorted(path.removeprefix(f"{ROOT}/") for path in files if path.startswith(packages))
+        for name, files in found.items()
+    }
+
+
+def main() -> None:
+    """Print a table."""
+    for name, files in counts().items():
+        print(f"{name:28} {len(files):4}")
         if sys.argv[1:]:
-            print(*(f"    {path}" for path in ours), sep="\n")
+            print(*(f"    {path}" for path in files), sep="\n")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ from server.output.link import Link
 from server.output.outbound import Outbound
 from server.response.prepared import Prepared
 from server.tools.mcp_calls import McpCalls
-from server.turntaking.floor import RunId
-from server.turntaking.floor_table import FloorEvent
-from server.turntaking.happened import Happened
 from server.turntaking.inbox import FloorInbox
 from stageflow.pipeline import PipelineGraph
 from stageflow.stages.ports import StagePorts
@@ -94,14 +91,6 @@ class ResponseContext:
     def filler(self) -> str:
         """What is said now when an answer takes long."""
         return self.pipelines.fillers[self.language.code]
-
-    def alive(self, run: RunId, now: float) -> None:
-        """A run gives a sign of life."""
-        self.inbox.alive(run, now)
-
-    def audible(self, run: RunId) -> None:
-        """The first audio of a run leaves."""
-        self.inbox.feed(Happened(FloorEvent.AUDIBLE, run=run))
 
     async def offer(self, response: Response, config: SessionConfig) -> Offer:
         """The MCP tools that there are; none beside the conversation, where what comes of a call has no place."""

@@ -54,7 +54,7 @@ class Delivery:
         if token and self.output.state is not StreamState.SHUT:
             now = self._context.now()
             self._timeline.mark("first_token", now)
-            self._context.alive(self._timeline.run, now)
+            self._context.inbox.alive(self._timeline.run, now)
             self._limits.lives(now)
             entry = self._messages.begin_message()
             entry.generated += token

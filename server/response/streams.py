@@ -6,6 +6,8 @@ from server.response.delivery import Delivery, Messages
 from server.response.events import ResponseEvents
 from server.response.run_limits import RunLimits
 from server.telemetry.timeline import Timeline
+from server.turntaking.floor_table import FloorEvent
+from server.turntaking.happened import Happened
 
 
 class ResponseStreams:
@@ -87,4 +89,4 @@ class ResponseStreams:
 
     def _became_audible(self) -> None:
         self._timeline.mark("first_audio", self._context.now())
-        self._context.audible(self._timeline.run)
+        self._context.inbox.feed(Happened(FloorEvent.AUDIBLE, run=self._timeline.run))

@@ -57,7 +57,7 @@ class RunWatch:
     def emit(self, event: StageEvent) -> None:
         """Take one of the run's events."""
         now = self._context.now()
-        self._context.alive(self._output.run_id, now)
+        self._context.inbox.alive(self._output.run_id, now)
         self._limits.lives(now)
         if event.type == CALLED:
             self._output.calls.start(

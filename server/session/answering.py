@@ -23,7 +23,6 @@ class Answering:
     announcements: Announcements
     requests: Requests
     playback: Playback
-    keeper: FloorKeeper
     speculation: Speculation
     """What preparing answers in pauses has brought."""
 
@@ -42,27 +41,29 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
     reports = _turn_reports(base, listening, playback)
     listening.utterances.tell(reports)
     speculation = Speculation()
-    keeper = FloorKeeper(
-        KeeperContext(
-            floor=listening.floor,
-            inbox=listening.inbox,
-            holder=base.holder,
-            hearing=listening.hearing,
-            speech=listening.speech,
-            microphone=listening.microphone,
-            announcements=announcements,
-            spoken=listening.spoken,
-            reports=reports,
-            speculation=speculation,
-            of_responses=responses,
-            requests=requests,
-            config=base.config,
-            tasks=tasks,
-            observer=services.observer,
-            raises_impossible=services.raises_impossible,
+    listening.inbox.serve(
+        FloorKeeper(
+            KeeperContext(
+                floor=listening.floor,
+                inbox=listening.inbox,
+                holder=base.holder,
+                hearing=listening.hearing,
+                speech=listening.speech,
+                microphone=listening.microphone,
+                announcements=announcements,
+                spoken=listening.spoken,
+                reports=reports,
+                speculation=speculation,
+                of_responses=responses,
+                requests=requests,
+                config=base.config,
+                tasks=tasks,
+                observer=services.observer,
+                raises_impossible=services.raises_impossible,
+            )
         )
     )
-    return Answering(mcp, announcements, requests, playback, keeper, speculation)
+    return Answering(mcp, announcements, requests, playback, speculation)
 
 
 def _turn_reports(base: SessionBase, listening: Listening, playback: Playback) -> TurnReports:

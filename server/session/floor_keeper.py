@@ -67,25 +67,14 @@ class KeeperContext:
 
 
 class FloorKeeper:
-    """Feeds the floor of one session and does what it says. Plain calls, but for the live turn."""
+    """Serves the inbox: tells the floor what happened and does what it says. Plain calls, but for the live turn."""
 
     def __init__(self, context: KeeperContext) -> None:
         self._context = context
         self._holder = context.holder
-        context.inbox.serve(self)
         self._cut: Question | None = None
         """What had been asked when a sound cut off the answer, of which nothing had been heard."""
         self._silent_from_ms = 0
-
-    def tick(self, now: float) -> None:
-        """See whether the floor has waited long enough."""
-        event = self._context.floor.due(now)
-        if event is not None:
-            self.feed(Happened(event))
-
-    def feed(self, happened: Happened) -> None:
-        """Have the floor learn what happened, after what it has not been told of yet."""
-        self._context.inbox.feed(happened)
 
     def take_in(self, happened: Happened) -> None:
         """Tell the floor what happened and do what it says; see `FloorInbox.feed`."""
@@ -104,7 +93,7 @@ class FloorKeeper:
         if floor.state is not before:
             self._moved()
         if floor.state in _FREE:
-            self._context.speech.floor_is_free()
+            self._context.speech.overlaps.next_turn()
         if floor.state is State.LISTENING and not self._context.inbox.is_waiting:
             self._take_up_what_waits()
 
@@ -118,7 +107,7 @@ class FloorKeeper:
 
     def _take_up_what_waits(self) -> None:
         if self._context.requests.pending:
-            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED))  # START takes it
+            self._context.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED))  # START takes it
         else:
             self.look_again()
 
@@ -231,7 +220,7 @@ class FloorKeeper:
                 # What cut off its answer held no words: have the question answered after all.
                 self._context.requests.keep(cut)
         facts = frozenset({Fact.MORE_WAITS} if self._context.requests.pending else ())
-        self.feed(Happened(FloorEvent.ANSWERED, facts, run=answer.run_id))
+        self._context.inbox.feed(Happened(FloorEvent.ANSWERED, facts, run=answer.run_id))
 
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""
@@ -240,14 +229,14 @@ class FloorKeeper:
         context.spoken.add_silence(item_id, self._silent_from_ms, context.hearing.position_ms)
         if context.config.wants_response:
             question = Question(ended_by="server", requested=True)
-            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
+            self._context.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
     def look_again(self) -> None:
         """Say what waits to be said, if nobody speaks."""
         is_idle = self._context.floor.state is State.LISTENING and not self._context.inbox.is_waiting
         if self._context.announcements and is_idle:
             question = Question(say=self._context.announcements.next(), ended_by="server")
-            self.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
+            self._context.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
 
 def _cut_off(answer: ResponseRun, context: KeeperContext) -> Question | None:

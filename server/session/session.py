@@ -93,7 +93,7 @@ class Session:
         base, limits = self._base, self._base.services.limits
         time = Timekeeper(
             self._listening.floor,
-            self._answering.keeper,
+            self._listening.inbox,
             self._lifetime,
             base.closing,
             base.link,

@@ -3,9 +3,10 @@
 from server.output.link import Link
 from server.output.outbound import Outbound
 from server.session.closing import Closing
-from server.session.floor_keeper import FloorKeeper
 from server.session.lifetime import Lifetime
 from server.turntaking.floor import Floor
+from server.turntaking.happened import Happened
+from server.turntaking.inbox import FloorInbox
 
 
 class Timekeeper:
@@ -14,14 +15,14 @@ class Timekeeper:
     def __init__(
         self,
         floor: Floor,
-        keeper: FloorKeeper,
+        inbox: FloorInbox,
         lifetime: Lifetime,
         closing: Closing,
         link: Link,
         outbound: Outbound,
     ) -> None:
         self._floor = floor
-        self._keeper = keeper
+        self._inbox = inbox
         self._lifetime = lifetime
         self._closing = closing
         self._link = link
@@ -37,8 +38,8 @@ class Timekeeper:
 
     def tick(self, now: float) -> None:
         """Do what is due; while nobody is there the floor's time stands still (`server.session.absence`)."""
-        if self._link.is_attached:
-            self._keeper.tick(now)
+        if self._link.is_attached and (event := self._floor.due(now)) is not None:
+            self._inbox.feed(Happened(event))
         over = self._lifetime.over(now)
         if over is not None:
             self._closing.end(over)

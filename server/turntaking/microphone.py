@@ -14,6 +14,7 @@ class Microphone:
     def __init__(self, hearing: Hearing, speech: Speech, outbound: Outbound) -> None:
         self._hearing = hearing
         self._speech = speech
+        self._overlaps = speech.overlaps
         self._outbound = outbound
         hearing.listen(speech)
 
@@ -22,7 +23,7 @@ class Microphone:
         for heard in self._hearing.push(data):
             self._speech.heard(heard)
         self._hearing.flush()
-        self._speech.weigh_newest()
+        self._overlaps.weigh_newest()
 
     def configure(self, config: SessionConfig) -> None:
         """Hear by another configuration; raises ClientError, and then nothing has changed."""

@@ -47,10 +47,6 @@ class SpeechContext:
         """Of the language that the client has chosen, or of all."""
         return self.interruption_in.get(self.language.chosen or "", self.interruption)
 
-    def feed(self, happened: Happened) -> None:
-        """Tell the floor what happened."""
-        self.inbox.feed(happened)
-
 
 @dataclass(slots=True)
 class Overlap:
@@ -131,7 +127,7 @@ class Overlaps:
         verdict = judge(evidence, self._context.policy, self._context.answer.text)
         if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):
             overlap.goes_on = True
-            self._context.feed(Happened(FloorEvent.SPEECH_PERSISTED))
+            self._context.inbox.feed(Happened(FloorEvent.SPEECH_PERSISTED))
         match verdict:
             case OverlapVerdict.TRANSCRIBE if not utterance.is_being_transcribed:
                 self._context.spoken.transcribe(utterance)
@@ -164,7 +160,7 @@ class Overlaps:
             self._hearing.forget(self._waiting.pop(0).utterance)
         if not overlap.is_told:
             overlap.is_told = True
-            self._context.feed(Happened(FloorEvent.BARGED_IN, sound=overlap.began))
+            self._context.inbox.feed(Happened(FloorEvent.BARGED_IN, sound=overlap.began))
 
     def next_turn(self) -> None:
         """Nobody answers: make a turn of the oldest that is worth one. To be called again for the next, once the floor
@@ -180,9 +176,9 @@ class Overlaps:
                 break
             self._hearing.forget(overlap.utterance)
             if not self._waiting:
-                self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
+                self._context.inbox.feed(Happened(FloorEvent.SPEECH_NOTED))
         if self._waiting:
-            self._context.feed(Happened(FloorEvent.SOUND_WAITS))
+            self._context.inbox.feed(Happened(FloorEvent.SOUND_WAITS))
 
     def abandon(self) -> bool:
         """Forget them all; True if there were any."""
@@ -190,7 +186,7 @@ class Overlaps:
         while self._waiting:
             self._hearing.forget(self._waiting.pop().utterance)
         if had_some:
-            self._context.feed(Happened(FloorEvent.FALSE_ALARM))
+            self._context.inbox.feed(Happened(FloorEvent.FALSE_ALARM))
         return had_some
 
     def _is_over_unnoticed(self, overlap: Overlap) -> bool:
@@ -205,4 +201,4 @@ class Overlaps:
         self._waiting.remove(overlap)
         self._hearing.forget(overlap.utterance)
         if not self._waiting:
-            self._context.feed(Happened(FloorEvent.FALSE_ALARM))
+            self._context.inbox.feed(Happened(FloorEvent.FALSE_ALARM))

@@ -41,43 +41,43 @@ class Speech:
         self.ended_by: EndedBy = "client"
         """What ended the newest utterance that is over."""
         self._echo = EchoEar(context.answer, hearing)
-        self._overlaps = Overlaps(hearing, context, self._echo, self._catch_up)
+        self.overlaps = Overlaps(hearing, context, self._echo, self._catch_up)
         self._pause = PauseLength(hearing, context.conversation, context.config, context.end_of_turn)
         self._untold: Utterance | None = None
         """Speech in a protected part of an answer: the client sees it as one that was committed by hand."""
 
     def heard(self, heard: SpeechEvent) -> None:
         """The detector has heard something."""
-        overlap = self._overlaps.of(heard.utterance)
+        overlap = self.overlaps.of(heard.utterance)
         match heard:
             case SpeechBegan():
                 self._began(heard)
             case SpeechPaused(utterance=utterance, voice_ended_ms=ended_ms):
                 if overlap is not None:
-                    self._overlaps.pause(overlap, ended_ms)
+                    self.overlaps.pause(overlap, ended_ms)
                 else:
                     self._paused(utterance)
             case SoundPaused(voice_ended_ms=ended_ms):
                 if overlap is not None:
-                    self._overlaps.pause(overlap, ended_ms)
+                    self.overlaps.pause(overlap, ended_ms)
             case SpeechWentOn(pause_ms=pause_ms):
                 self._pause.went_on(pause_ms)
                 if overlap is None:
-                    self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))
+                    self._context.inbox.feed(Happened(FloorEvent.SPEECH_RESUMED))
             case SpeechOver(utterance=utterance, audio_end_ms=end_ms):
                 self.ended_by = self._pause.decided_by
                 if overlap is not None:
-                    self._overlaps.end(overlap, end_ms)
+                    self.overlaps.end(overlap, end_ms)
                 else:
                     self._stopped(utterance, end_ms, self.ended_by)
 
     def committed(self, utterance: Utterance, ended_ms: int | None, ended_by: EndedBy) -> None:
         """The utterance ends here by somebody's word; `ended_ms` is where the detector had it end, if it did."""
         self.ended_by = ended_by
-        overlap = self._overlaps.of(utterance)
+        overlap = self.overlaps.of(utterance)
         if overlap is not None:
             overlap.ended_ms, overlap.ended_by = ended_ms, ended_by
-            self._overlaps.take_floor(overlap)
+            self.overlaps.take_floor(overlap)
         elif ended_ms is not None:
             self._stopped(utterance, ended_ms, ended_by)
         else:
@@ -86,34 +86,26 @@ class Speech:
 
     def abandon(self) -> None:
         """The utterance that was going on is gone without an end."""
-        if not self._overlaps.abandon():
+        if not self.overlaps.abandon():
             self.gone()
 
     def gone(self) -> None:
         """Nobody speaks, and nothing is to be answered."""
-        self._context.feed(Happened(FloorEvent.SPEECH_NOTED))
-
-    def weigh_newest(self) -> None:
-        """More of what is going on has been heard. The hot path."""
-        self._overlaps.weigh_newest()
+        self._context.inbox.feed(Happened(FloorEvent.SPEECH_NOTED))
 
     def hear_words(self, utterance: Utterance, news: WordNews) -> None:
         """As `WordListener` has it: more of its words are known."""
         if isinstance(news, WordsSettled):
             return  # it is over
-        overlap = self._overlaps.of(utterance)
+        overlap = self.overlaps.of(utterance)
         if overlap is None:
             self._pause.decide(utterance)
         else:
-            self._overlaps.weigh(overlap)
+            self.overlaps.weigh(overlap)
 
     def close(self) -> None:
         """Let go of the end-of-turn model."""
         self._pause.close()
-
-    def floor_is_free(self) -> None:
-        """The answer is over: a sound made over it that has not been judged is a turn."""
-        self._overlaps.next_turn()
 
     def obey(self, command: FloorCommand, began: SpeechBegan) -> None:
         """What the floor says to do about speech that has started."""
@@ -123,7 +115,7 @@ class Speech:
             case FloorCommand.HIDE_START:
                 self._untold = began.utterance
             case FloorCommand.WEIGH:
-                self._overlaps.begin(began)
+                self.overlaps.begin(began)
 
     def _began(self, heard: SpeechBegan) -> None:
         context, detection = self._context, self._context.config.detection
@@ -134,12 +126,14 @@ class Speech:
             Fact.HOLDS_VOICE: context.holds_voice or self._echo.is_known,
         }
         facts = frozenset(fact for fact, holds in held.items() if holds)
-        context.feed(Happened(FloorEvent.SPEECH_STARTED, facts, sound=heard))
+        context.inbox.feed(Happened(FloorEvent.SPEECH_STARTED, facts, sound=heard))
 
     def _paused(self, utterance: Utterance) -> None:
         self._pause.began(utterance)
         if self._context.config.wants_response:
-            self._context.feed(Happened(FloorEvent.SPEECH_PAUSED, question=Question(utterance=utterance)))
+            self._context.inbox.feed(
+                Happened(FloorEvent.SPEECH_PAUSED, question=Question(utterance=utterance))
+            )
 
     def _stopped(self, utterance: Utterance, end_ms: int, ended_by: EndedBy) -> None:
         self._pause.ended()
@@ -147,7 +141,9 @@ class Speech:
             self._context.outbound.put(ev.SpeechStopped(utterance.item_id, end_ms))
         self._context.spoken.take(utterance)
         if ended_by != "client" and self._context.config.wants_response:
-            self._context.feed(Happened(FloorEvent.SPEECH_ENDED, question=Question(utterance=utterance)))
+            self._context.inbox.feed(
+                Happened(FloorEvent.SPEECH_ENDED, question=Question(utterance=utterance))
+            )
         else:
             self._note(utterance)
 
@@ -162,4 +158,4 @@ class Speech:
         elif overlap.utterance.is_paused:
             self._paused(overlap.utterance)
         else:
-            self._context.feed(Happened(FloorEvent.SPEECH_RESUMED))
+            self._context.inbox.feed(Happened(FloorEvent.SPEECH_RESUMED))
