@@ -23,12 +23,12 @@ from server.dialects.voice.dialect import VoiceDialect
 from server.dialects.voice.frames import SUBPROTOCOL
 from server.domain.ids import Ids
 from server.journal.chance import seeded
-from server.journal.file import SessionFile, Writer
-from server.journal.loops import FollowedLoop, VirtualClock
+from server.journal.file import SessionFile
+from server.journal.loops import FollowedLoop
 from server.journal.recording import recording
 from server.journal.setup import Beginning, Live, make_session, setup_of
 from tests.server.session.stories import TEN_MINUTES
-from tests.support.recorded import SEED
+from tests.support.recorded import SEED, write
 from tests.support.theatre import Story, stage_of, tell
 
 RUNS = 5
@@ -36,11 +36,8 @@ RUNS = 5
 
 def record(story: Story, path: Path) -> None:
     """Play the story with a server's own session, and write it to the file."""
-    writer = Writer()
-    file = SessionFile(path, writer, 1 << 30)
-    loop = FollowedLoop(VirtualClock())
 
-    async def main() -> None:
+    async def main(loop: FollowedLoop, file: SessionFile) -> None:
         settings = load_settings({"resume_grace_s": 0.0, "record": {}}, env_file=None)
         stage = stage_of(story)
         services = stage.services
@@ -63,13 +60,7 @@ def record(story: Story, path: Path) -> None:
                 await tell(story, stage)
                 stage.wire.hang_up()
 
-    try:
-        loop.run_until_complete(main())
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        loop.close()
-        file.close()
-        writer.close()
+    write(path, main)
 
 
 def replayed_s(path: Path) -> float:

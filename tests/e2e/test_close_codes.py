@@ -21,7 +21,7 @@ BAD_TEXT = b"\x81\x81" + bytes(4) + b"\xff"
 TOO_LARGE = b"\x82\xff" + (1 << 30).to_bytes(8, "big") + bytes(4)
 
 
-async def counted(server: LiveServer, code: str) -> None:
+async def check_counted(server: LiveServer, code: str) -> None:
     """Return when one session is counted under the code, and none under another. Raises TimeoutError."""
     name, page = "stageflow_voice_sessions_ended_total{", ""
     with anyio.fail_after(PATIENCE_S):
@@ -50,7 +50,7 @@ async def test_what_a_client_breaks_is_counted_as_that(frame: bytes | None, code
                 stream.extra(anyio.abc.SocketAttribute.raw_socket).setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, linger
                 )
-        await counted(server, code)
+        await check_counted(server, code)
 
 
 @pytest.mark.parametrize(("code", "name"), [(1000, "1000"), (1001, "1001"), (4999, "other")])
@@ -59,7 +59,7 @@ async def test_what_a_client_says_is_counted_as_that(code: int, name: str) -> No
         async with connect(server.url) as client:
             await client.recv()
             await client.close(code)
-        await counted(server, name)
+        await check_counted(server, name)
 
 
 async def test_what_the_server_says_is_counted_as_that() -> None:
@@ -68,4 +68,4 @@ async def test_what_the_server_says_is_counted_as_that() -> None:
             with suppress(ConnectionClosed):
                 while True:
                     await client.recv()
-        await counted(server, "1001")
+        await check_counted(server, "1001")

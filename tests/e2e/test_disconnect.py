@@ -108,7 +108,7 @@ def alive() -> Counter[str]:
     return kinds
 
 
-async def is_as_before(server: LiveServer, before: Counter[str], tasks: set[asyncio.Task[Any]]) -> None:
+async def check_is_as_before(server: LiveServer, before: Counter[str], tasks: set[asyncio.Task[Any]]) -> None:
     await server.until_sessions(0)
     assert await tasks_left() == tasks
     assert alive() == before
@@ -132,7 +132,7 @@ async def test_nothing_is_left_of_clients_that_go(state: str, vanishes: bool) ->
         async with anyio.create_task_group() as clients:
             for _ in range(5):
                 clients.start_soon(come_and_go, server.url)
-        await is_as_before(server, before, tasks)
+        await check_is_as_before(server, before, tasks)
 
 
 async def test_who_hangs_up_before_its_turn_has_come_gets_no_session(
@@ -180,7 +180,7 @@ async def test_nothing_is_left_of_a_client_that_goes_during_a_tool_call(tmp_path
                 await anyio.wait_all_tasks_blocked()
                 assert model.asked == 1, "the tool's answer is still to come"
                 client.vanish()
-            await is_as_before(server, before, tasks)
+            await check_is_as_before(server, before, tasks)
             other.execute("ROLLBACK")
     await anyio.to_thread.run_sync(bookings.close)
 

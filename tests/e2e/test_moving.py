@@ -261,4 +261,5 @@ async def test_nonsense_in_the_mailbox_of_a_node_harms_nobody() -> None:
                             await anyio.sleep(0.1)  # on a busy machine it counts as lost for a moment
         client.lead_to(nodes.urls[1])
         await ask(client, "what time is it", "text")
-        await client.receive_until("response.done")
+        done = await client.receive_until("response.done")
+        assert done.event["response"]["status"] == "completed"

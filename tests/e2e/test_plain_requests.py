@@ -95,6 +95,7 @@ async def test_frames_that_come_with_the_request_are_heard() -> None:
         with anyio.fail_after(PATIENCE_S):
             while b"item_retrieve_invalid_item_id" not in said:
                 said += await stream.receive()
+    assert said.count(b"item_retrieve_invalid_item_id") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A session of a `Stage` that is recorded in virtual time, and replayed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,8 @@ StageOf = Callable[[Door], Stage]
 
 def record_stage(stage_of: StageOf, story: Callable[[Stage], Awaitable[Any]], path: Path) -> None:
     """Tell the story beside the session, hang up at its end, and write all of it to the file."""
-    writer = Writer()
-    file = SessionFile(path, writer, 1 << 30)
-    loop = FollowedLoop(VirtualClock())
 
-    async def main() -> None:
+    async def main(loop: FollowedLoop, file: SessionFile) -> None:
         file.begin({"seed": SEED})
         async with recording(loop, Ids(seeded(SEED)), file) as door:
             stage = stage_of(door)
@@ -35,8 +32,16 @@ def record_stage(stage_of: StageOf, story: Callable[[Stage], Awaitable[Any]], pa
                 await story(stage)
                 stage.wire.hang_up()
 
+    write(path, main)
+
+
+def write(path: Path, main: Callable[[FollowedLoop, SessionFile], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` on a loop in virtual time, with the file that it is to write."""
+    writer = Writer()
+    file = SessionFile(path, writer, 1 << 30)
+    loop = FollowedLoop(VirtualClock())
     try:
-        loop.run_until_complete(main())
+        loop.run_until_complete(main(loop, file))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
@@ -54,7 +59,7 @@ def replay_stage(stage_of: StageOf, path: Path) -> Replayed:
     return replay(read_journal(path), lambda door: converse_on(stage_of, door))
 
 
-def goes_as_it_went(replayed: Replayed) -> None:
+def check_goes_as_it_went(replayed: Replayed) -> None:
     """All that it said and asked for is the same, to its end."""
     assert replayed.journal.how == "over"
     assert replayed.differences == []

@@ -1,6 +1,7 @@
 """What the tests of the page do on it, whichever the browser: press, type, listen and read along."""
 
 from tests.support.browser import Tab
+from tests.support.patience import PATIENCE_S
 
 EAR = """
   const connect = AudioNode.prototype.connect;
@@ -68,6 +69,11 @@ async def begin(page: Tab, port: int) -> None:
 async def write(page: Tab, text: str) -> None:
     await page.evaluate(f"document.getElementById('text').value = {text!r}")
     await page.evaluate("document.getElementById('compose').requestSubmit()")
+
+
+async def check_soon(page: Tab, expression: str, timeout_s: float = PATIENCE_S) -> None:
+    """What a test holds of the page comes true; raises PageError with what the page shows instead."""
+    await page.wait_for(expression, timeout_s)
 
 
 def shows(text: str) -> str:

@@ -12,7 +12,7 @@ from stages.testing.fakes import Conduct, EchoModel
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LONG, live_server
-from tests.web.talking import EAR, begin, is_whole, lines, shows, write
+from tests.web.talking import EAR, begin, check_soon, is_whole, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -147,7 +147,7 @@ async def test_a_question_that_the_server_had_is_given_back(silence: Path) -> No
             await write(page, "book a table")
             await page.wait_for("document.querySelector('#captions [data-status=final]') !== null")
             line.die()
-            await page.wait_for(f"{FIELD} === 'book a table'", timeout_s=30)
+            await check_soon(page, f"{FIELD} === 'book a table'", timeout_s=30)
 
 
 async def test_a_server_that_stays_away_is_given_up_and_can_be_tried_again(silence: Path) -> None:
@@ -195,7 +195,7 @@ async def test_a_full_server_is_tried_again_after_a_loss(silence: Path) -> None:
                     "document.getElementById('status').innerText === 'The connection was lost'"
                 )
                 await anyio.sleep(1)
-            await page.wait_for(LISTENING)
+            await check_soon(page, LISTENING)
 
 
 # --- the microphone ---------------------------------------------------------------------------------------------

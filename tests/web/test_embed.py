@@ -15,6 +15,7 @@ from audio.resample import Resampler
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.live_server import LiveServer, live_server
 from tests.web.axe import violations
+from tests.web.talking import check_soon
 
 pytestmark = [
     pytest.mark.e2e,
@@ -158,4 +159,4 @@ async def test_a_page_whose_origin_is_not_allowed_is_told_what_the_server_must_b
             await page.wait_for("customElements.get('stageflow-voice') !== undefined")
             await page.evaluate(f"{FIND}('.circle').click()")
             told = f"STAGEFLOW_VOICE_ALLOWED_ORIGINS=http://{HOST}:{port}"
-            await page.wait_for(f"{FIND}('.notice').innerText.includes({told!r})")
+            await check_soon(page, f"{FIND}('.notice').innerText.includes({told!r})")

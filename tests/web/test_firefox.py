@@ -19,14 +19,14 @@ async def test_a_conversation() -> None:
         for is_last in (False, False, True):
             try:
                 async with firefox(script=EAR + WORDS) as page:
-                    await converse(page, server.port)
+                    await check_conversation(page, server.port)
                 return
             except BrowserHangsError:
                 if is_last:
                     raise
 
 
-async def converse(page: FirefoxPage, port: int) -> None:
+async def check_conversation(page: FirefoxPage, port: int) -> None:
     await begin(page, port)
     await page.wait_for(
         "document.getElementById('talk').dataset.state === 'hearing'"

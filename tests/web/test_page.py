@@ -18,7 +18,7 @@ from server.config.providers import load_providers
 from stages.testing.fakes import ScriptedVoice
 from tests.support.browser import CHROMIUM, browser
 from tests.support.live_server import LONG, live_server
-from tests.web.talking import EAR, WORDS, begin, check_words, lines, shows, write
+from tests.web.talking import EAR, WORDS, begin, check_soon, check_words, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -99,7 +99,7 @@ async def test_words_show_when_they_are_heard_and_stay_as_far_as_they_were(tmp_p
     microphone = await anyio.to_thread.run_sync(recording, tmp_path, 60.0)
     async with live_server() as server, browser(microphone=microphone, script=WORDS) as page:
         await begin(page, server.port)
-        await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+        await check_soon(page, "document.getElementById('status').innerText === 'Listening'")
         await check_words(page, LONG)
         assert page.complaints == []
 
@@ -165,7 +165,7 @@ async def test_a_lost_server_is_said_and_found_again(tmp_path: Path) -> None:
         async with live_server(port=server.port):
             await page.wait_for("document.getElementById('status').innerText === 'Listening'")
             await write(page, "hello again")
-            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello again')")
+            await check_soon(page, f"{lines('agent')}.at(-1)?.includes('hello again')")
 
 
 async def test_without_a_microphone_one_can_type() -> None:
@@ -173,9 +173,9 @@ async def test_without_a_microphone_one_can_type() -> None:
         await begin(page, server.port)
         await page.wait_for(shows("The microphone is blocked"))
         await write(page, "good morning")
-        await page.wait_for(f"{lines('person')}.at(-1)?.includes('good morning')")
-        await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')")
-        await page.wait_for("heard.some(({loudness}) => loudness > 0.01)")
+        await check_soon(page, f"{lines('person')}.at(-1)?.includes('good morning')")
+        await check_soon(page, f"{lines('agent')}.at(-1)?.includes('good morning')")
+        await check_soon(page, "heard.some(({loudness}) => loudness > 0.01)")
 
 
 async def test_a_full_server_is_said_plainly(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ async def test_a_full_server_is_said_plainly(tmp_path: Path) -> None:
         await server.until_sessions(1)
         async with browser(microphone=microphone) as page:
             await begin(page, server.port)
-            await page.wait_for(shows("All places are taken"))
+            await check_soon(page, shows("All places are taken"))
 
 
 async def test_a_key_is_asked_for_and_kept(tmp_path: Path) -> None:
@@ -198,4 +198,4 @@ async def test_a_key_is_asked_for_and_kept(tmp_path: Path) -> None:
             await page.wait_for(then)
         await page.wait_for("document.getElementById('status').innerText === 'Listening'")
         await begin(page, server.port)
-        await page.wait_for("document.getElementById('status').innerText === 'Listening'")
+        await check_soon(page, "document.getElementById('status').innerText === 'Listening'")

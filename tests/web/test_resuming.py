@@ -13,7 +13,7 @@ from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LiveServer, live_server
 from tests.support.two_nodes import two_nodes
-from tests.web.talking import begin, lines, write
+from tests.web.talking import begin, check_soon, lines, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -153,6 +153,6 @@ async def test_a_conversation_that_the_server_has_no_more_is_begun_anew_and_says
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('hello')")
             port = server.port
         async with live_server(port=port, resume_grace_s=30.0):
-            await page.wait_for(f"{BREAKS} === 1")
+            await check_soon(page, f"{BREAKS} === 1")
             await write(page, "once more")
-            await page.wait_for(f"{lines('agent')}.at(-1)?.includes('once more')")
+            await check_soon(page, f"{lines('agent')}.at(-1)?.includes('once more')")

@@ -225,5 +225,6 @@ async def test_a_mailbox_whose_connection_has_died_in_silence_is_listened_to_aga
             line.die()
             await tell(b"after")
             tasks.cancel_scope.cancel()
+        assert heard.index(b"before") < heard.index(b"after")
         await node.close()
         await other.close()

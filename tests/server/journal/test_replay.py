@@ -14,7 +14,7 @@ from server.journal.file import read_journal
 from server.journal.replaying import Replayed, replay
 from tests.server.session.stories import STORIES
 from tests.server.session.test_stories import requests_over
-from tests.support.recorded import converse_on, goes_as_it_went, record_stage
+from tests.support.recorded import check_goes_as_it_went, converse_on, record_stage
 from tests.support.theatre import Story, stage_of, tell
 
 MORE = int(os.environ.get("REPLAYS", "0"))
@@ -48,7 +48,7 @@ TOLD = (
 @pytest.mark.parametrize("name", STORIES if MORE else TOLD)
 def test_a_story_is_replayed_bit_by_bit(name: str, tmp_path: Path) -> None:
     record(STORIES[name], tmp_path / "a")
-    goes_as_it_went(again(STORIES[name], tmp_path / "a"))
+    check_goes_as_it_went(again(STORIES[name], tmp_path / "a"))
 
 
 @pytest.mark.no_cover
@@ -62,4 +62,4 @@ def test_any_conversation_is_replayed_bit_by_bit(story: Story) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a"
         record(story, path)
-        goes_as_it_went(again(story, path))
+        check_goes_as_it_went(again(story, path))

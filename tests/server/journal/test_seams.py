@@ -19,7 +19,7 @@ from stages.ports import SpokenUtterance
 from stages.providers.piecewise import open_utterance
 from stages.testing.fake_tools import ScriptedToolServer, ScriptedToolServers
 from stages.testing.fakes import Conduct, Said, ScriptedVoice
-from tests.support.recorded import goes_as_it_went, record_stage, replay_stage
+from tests.support.recorded import check_goes_as_it_went, record_stage, replay_stage
 from tests.support.stage import LONG, Stage, speak
 
 SERVER = {
@@ -80,7 +80,7 @@ def test_tools_of_a_server(is_lost: bool, tmp_path: Path) -> None:
     calls = len(shop.calls)
     assert calls
     replayed = replay_stage(stage_of, tmp_path / "a")
-    goes_as_it_went(replayed)
+    check_goes_as_it_went(replayed)
     assert len(shop.calls) == calls, "a replay calls nothing"
     assert any(event["type"].startswith("response.mcp_call") for _, event in replayed.events)
 
@@ -100,4 +100,4 @@ def test_a_voice_with_utterances(conduct: Conduct, tmp_path: Path) -> None:
         return Stage(LONG, LONG, speaker=SpeakingVoice(conduct), door=door)
 
     record_stage(stage_of, is_interrupted, tmp_path / "a")
-    goes_as_it_went(replay_stage(stage_of, tmp_path / "a"))
+    check_goes_as_it_went(replay_stage(stage_of, tmp_path / "a"))

@@ -330,7 +330,7 @@ def test_a_turn_behind_an_answer_that_may_not_be_interrupted_is_answered_when_th
 @settings(max_examples=60)
 @given(conversations())
 def test_any_conversation_keeps_the_rules(story: Story) -> None:
-    keeps_the_rules(story, perform(story))
+    check_rules(story, perform(story))
 
 
 @settings(max_examples=15)
@@ -339,11 +339,11 @@ def test_two_conversations_on_one_loop_keep_the_rules_and_go_as_they_go_alone(
     one: Story, other: Story
 ) -> None:
     for story, told in zip((one, other), perform_both(one, other), strict=True):
-        keeps_the_rules(story, told)
+        check_rules(story, told)
         assert told.lines == perform(story).lines
 
 
-def keeps_the_rules(story: Story, told: Told) -> None:
+def check_rules(story: Story, told: Told) -> None:
     assert told.stage.wire.closed == (1000, "")
     events = told.realtime_events()
     check_trace(events, ended=False)

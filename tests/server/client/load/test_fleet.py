@@ -173,8 +173,8 @@ async def test_a_controller_that_gives_no_job_leaves_the_worker_to_others() -> N
             with anyio.fail_after(20):
                 await silent.wait_closed()
                 await gone.wait()
-        async with connected([f"127.0.0.1:{port}"], None):
-            pass
+        async with connected([f"127.0.0.1:{port}"], None) as fleet:
+            assert not fleet.findings.faults
 
 
 async def test_a_worker_that_tells_nothing_any_more_is_given_up_and_named() -> None:

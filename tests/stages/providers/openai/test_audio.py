@@ -242,6 +242,7 @@ async def test_closing_the_stream_hangs_up() -> None:
         await stream.aclose()
         with anyio.fail_after(10):
             await server.hung_up.wait()
+        assert server.hung_up.is_set()
 
 
 def test_samples_that_look_like_a_header_are_samples() -> None:

@@ -389,6 +389,7 @@ async def test_cancelling_hangs_up_at_once() -> None:
                     await anyio.sleep(0.01)
                 tasks.cancel_scope.cancel()
             await server.hung_up.wait()
+        assert len(server.requests) == 1
 
 
 async def test_it_keeps_the_contract_of_a_language_model() -> None:

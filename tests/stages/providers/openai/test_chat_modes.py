@@ -295,6 +295,7 @@ async def test_a_connection_that_does_not_open_holds_no_session_up(faults: Fault
         with anyio.fail_after(10):
             async with model.session():
                 await server.until(lambda server: bool(server.asked))
+        assert {asked.path for asked in server.asked} == {"/v1/models"}
 
 
 @pytest.mark.parametrize("key", ["sk-näher", "sk-1\nsk-2", "sk\x00"])

@@ -79,12 +79,13 @@ voice.close()
 @pytest.mark.parametrize("fill", [1, 85, 127, 255])
 def test_no_word_is_too_long_whatever_lies_behind_its_end(fill: int) -> None:
     """The engine reads what it has not written; this fills it. In a process that can be killed: it may hold the GIL."""
-    subprocess.run(
+    spoken = subprocess.run(
         [sys.executable, "-c", SPEAK_ODD_WORDS],
         env={**os.environ, "MALLOC_PERTURB_": str(fill)},
         timeout=120,
-        check=True,
+        check=False,
     )
+    assert spoken.returncode == 0
 
 
 async def test_it_is_as_loud_as_speech_and_begins_at_once(voice: PicoVoice) -> None:
