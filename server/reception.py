@@ -187,8 +187,7 @@ class Reception:
         recorder = self.recorder if self.recorder is not None and self.recorder.has_room else None
         if earlier.claim is None and not self._is_full:  # else the earlier session would end for nothing
             earlier = await self._earlier(connection.request, visitor)
-        ids = Ids() if recorder is None else SeededIds()
-        opening = self._opening(route, path, pinned, ids, earlier.not_honoured)
+        opening = self._opening(route, path, pinned, recorder, earlier.not_honoured)
         dialect = route.make(opening)
         earlier.restore(dialect, opening.ids)
         if self._is_full and earlier.snapshot is None:
@@ -231,15 +230,20 @@ class Reception:
         route: Route,
         path: str,
         pinned: Pinned | None,
-        ids: Ids,
+        recorder: Recorder | None,
         not_honoured: tuple[IgnoredSetting, ...],
     ) -> Opening:
         sources = self.sources
-        defaults, longest_s = (
+        return Opening(
             route.defaults(sources.session_config, path),
+            sources.abilities,
             sources.settings.limits.max_utterance_s,
+            self.hosting,
+            pinned,
+            Ids() if recorder is None else SeededIds(),
+            path,
+            not_honoured,
         )
-        return Opening(defaults, sources.abilities, longest_s, self.hosting, pinned, ids, path, not_honoured)
 
     @property
     def _is_full(self) -> bool:

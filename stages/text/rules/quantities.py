@@ -234,6 +234,13 @@ def rules(language: Language) -> Iterator[Rule]:
     )
     raised = alternatives(unit for unit in language.units if unit[-1] in "²³" and "/" not in unit)
     yield rule(rf"(?<![\w/])(?P<unit>{raised}){per}(?!\w)", said.unit, "²³")
+    yield from _bare_numbers(language, said)
+
+
+def _bare_numbers(language: Language, said: _Said) -> Iterator[Rule]:
+    """Those of which nothing says what they count."""
+    number = number_pattern(language)
+    minus, n = rf"(?P<minus>{_MINUS})?", rf"(?P<n>{number})"
     yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kM]|(?<=\.\d)B|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
     yield rule(
         rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"
