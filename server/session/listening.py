@@ -1,8 +1,11 @@
 """The half of a session that hears and decides: from the microphone to the floor."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from server.conversation.asked import expected
 from server.conversation.clips import Clips
+from server.conversation.memory import Conversation
 from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterances import Utterances
@@ -15,6 +18,7 @@ from server.turntaking.microphone import Microphone
 from server.turntaking.overlaps import SpeechContext
 from server.turntaking.speech import Speech
 from server.turntaking.turn_hearing import hearing_with
+from stages.ports import SpeechHints
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ def listening_of(base: SessionBase) -> Listening:
     inbox = FloorInbox(floor)
     spoken = SpokenItems(base.session_id, base.conversation, base.outbound, config, tasks)
     language = SessionLanguage(config, services.languages, services.recognised)
+    hints = _hints_by(language, base.conversation)
     clips = Clips(
         base.session_id,
         services.recogniser,
@@ -46,11 +51,9 @@ def listening_of(base: SessionBase) -> Listening:
         max_waiting_s=services.limits.max_waiting_clips_s,
         clip_s=services.deadlines.clip_s,
         tasks=tasks,
-        hints=language.hints,
+        hints=hints,
     )
-    utterances = Utterances(
-        services.recogniser, base.ids, services.deadlines.recognise_s, hints=language.hints
-    )
+    utterances = Utterances(services.recogniser, base.ids, services.deadlines.recognise_s, hints=hints)
     utterances.tell(language)
     utterances.tell(spoken)
     hearing = _hearing(base, utterances)
@@ -82,3 +85,8 @@ def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
         max_utterance_s=services.limits.max_utterance_s,
         first_sign_counts=base.holds_voice and not services.interruption.protect_ms,
     )
+
+
+def _hints_by(language: SessionLanguage, conversation: Conversation) -> Callable[[], SpeechHints]:
+    """What the recogniser of the next utterance is told: its language, and what the agent has asked for."""
+    return lambda: replace(language.hints(), expects=expected(conversation))

@@ -6,6 +6,8 @@ import anyio
 import pytest
 
 from stageflow.core import StageContext, StageKind, StageOutput
+from stages.ports import Expects
+from stages.testing.fakes import ScriptedRecogniser
 from tests.support.snippets import snippets
 from tests.support.stage import Microphone, Stage, play, voice_v1
 from tests.support.theatre import SEMANTIC
@@ -53,6 +55,15 @@ def test_a_phone_number_is_waited_for_when_the_agent_says_so() -> None:
     unsaid = wait_ms(FrontDesk(None))
     assert wait_ms(FrontDesk("phone")) >= unsaid + 250
     assert wait_ms(FrontDesk("free")) == unsaid
+
+
+def test_the_recogniser_is_told_what_the_agent_expects_as_soon_as_the_person_speaks() -> None:
+    recogniser = ScriptedRecogniser("two nine")
+    play(
+        lambda: Stage(recogniser=recogniser, agent=FrontDesk("phone"), config=SEMANTIC, dialect=voice_v1),
+        say_two_digits,
+    )
+    assert [hints.expects for hints in recogniser.hints] == [Expects.PHONE]
 
 
 def test_the_agent_of_the_documentation_is_waited_for_alike() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from stages.errors import ProviderRejected
-from stages.ports import Partial, SpeechHints
+from stages.ports import Expects, Partial, SpeechHints
 from stages.providers.remote.stt import RemoteHearing, RemoteRecogniser, RemoteRecogniserSettings
 from stages.providers.remote.tts import RemoteVoice, RemoteVoiceSettings
 from stages.testing.contracts import check_recogniser
@@ -67,7 +67,7 @@ async def test_the_contract_of_a_voice() -> None:
 async def test_all_of_a_transcript_comes_across() -> None:
     tier = FakeTier("stt", recogniser := CodedRecogniser(CODED))
     partials: list[Partial] = []
-    hints = SpeechHints("de", ("Żółć",), "en")
+    hints = SpeechHints("de", ("Żółć",), "en", Expects.EMAIL)
     async with serving(tier) as server:
         settings = RemoteRecogniserSettings(url=server.url, api_key=SecretStr(KEY))
         async with RemoteRecogniser(settings).session() as ear:
