@@ -1,8 +1,9 @@
 """Recognisers side by side on recorded speech: word errors, complete numbers, words in noise and time, as a table.
 
-The sets are `tests/data/speech` and those of a manifest (columns set, file, transcript; it lies beside its recordings
-of 16 kHz), if one is named. Numbers in groups are made by the embedded voice, with pauses. Levels of telephones
-and noise are made of both. Times are seconds of CPU on this machine, one thread.
+The sets are `tests/data/speech`, with `--words` single words and letters by several people (`scripts/word_set.py`), and
+those of a manifest (columns set, file, transcript; it lies beside its recordings of 16 kHz), if one is named. Numbers
+in groups are made by the embedded voice, with pauses. Levels of telephones and noise are made of both. Times are
+seconds of CPU on this machine, one thread. Each recording is followed by quiet, as an utterance is in the server.
 
 Where a word stands by itself nobody can tell "four" from "for" or "U" from "you" by the sound: in brackets are the
 errors that are left when what the embedded voice says with the same phonemes counts as the same.
@@ -22,9 +23,11 @@ import anyio
 import numpy as np
 import soundfile
 import soxr
+import word_set
 from hibari.g2p import G2P
 
 from audio.formats import SPEECH_HZ, Samples
+from stages.ports import Expects
 from stages.providers.hibari.engine import Words
 from stages.providers.hibari.voice import EmbeddedVoice
 from stages.providers.moonshine.model import MoonshineModel
@@ -45,6 +48,8 @@ NUMBERS = (
 )  # fmt: skip
 LEAD_INS = ("My number is", "The code is", "The account number is")
 GROUP_PAUSES_MS = (250, 500, 800)
+QUIET_AFTER_MS = 200
+"""About what the server has heard when it asks for the text."""
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -58,14 +63,14 @@ class Spoken:
 
 def text_of(model: StretchModel, samples: Samples) -> str:
     """What it makes of an utterance."""
-    segments = model.transcribe(samples) or []
+    segments = model.transcribe(np.concatenate([samples, silence(QUIET_AFTER_MS)])) or []
     return " ".join(segment.reading.text for segment in segments if segment.reading.text)
 
 
-def recorded(manifest: Path | None) -> dict[str, list[Spoken]]:
+def recorded(manifests: Sequence[Path]) -> dict[str, list[Spoken]]:
     """The recordings by set."""
     sets: dict[str, list[Spoken]] = {"recordings": [Spoken(clip.read(), clip.transcript) for clip in clips()]}
-    if manifest is not None:
+    for manifest in manifests:
         with manifest.open(encoding="utf-8") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 samples, _ = soundfile.read(manifest.parent / row["file"], dtype="int16")
@@ -155,6 +160,12 @@ def row(
 ) -> dict[str, str]:
     """The column of one model, by what is measured."""
     found = {f"word errors, {name}": words_wrong(model, spoken, errors) for name, spoken in sets.items()}
+    for name in (word_set.LETTERS, word_set.OTHER_LETTERS):
+        if name in sets:
+            asked = model.expecting(Expects.EMAIL) if isinstance(model, MoonshineModel) else None
+            found[f"word errors, {name}, asked for"] = (
+                words_wrong(asked, sets[name], errors) if asked else "-"
+            )
     loudest = "prompts" if "prompts" in sets else "recordings"
     far = [at_dbfs(one, TELEPHONE_DBFS) for one in sets[loudest]]
     found[f"word errors, {loudest} by telephone at {TELEPHONE_DBFS:.0f} dBFS"] = words_wrong(model, far)
@@ -174,10 +185,15 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", nargs="?", type=Path, help="recordings of your own")
+    parser.add_argument(
+        "--words", action="store_true", help="single words and letters too, out of Debian's packages"
+    )
     parser.add_argument("--only", choices=MODELS, help="one model, so that the memory is its own")
     parser.add_argument("--errors", action="store_true", help="print each misread recording too")
     arguments = parser.parse_args()
-    sets, groups = recorded(arguments.manifest), anyio.run(numbers)
+    manifests = [word_set.manifest()] if arguments.words else []
+    manifests += [arguments.manifest] if arguments.manifest else []
+    sets, groups = recorded(manifests), anyio.run(numbers)
     names = [arguments.only] if arguments.only else list(MODELS)
     columns = []
     for name in names:

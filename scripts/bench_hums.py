@@ -3,17 +3,19 @@
 The hums are made by the embedded voice, at three speeds; the words are recordings of one person, of Debian's
 `asterisk-core-sounds-en-g722` (digits, letters, days, the alphabet of radio), which hold no hum. For each recogniser a
 line for each threshold: which hums would interrupt, and which rightly read words would be taken for hums.
+
+`scripts/bench-hums` installs what it needs: PyAV for the recordings, CTranslate2 for Whisper.
 """
 
-import tempfile
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 import numpy as np
+import soundfile
 import soxr
-from turn_set import decode, transcripts, unpack
+from word_set import LETTERS, WORDS, manifest
 
 from audio.formats import SPEECH_HZ, Samples
 from server.turntaking.interruption import InterruptionPolicy, OverlapEvidence, OverlapVerdict, judge
@@ -74,20 +76,13 @@ async def hums() -> list[tuple[str, Samples]]:
 
 def words() -> list[tuple[str, Samples]]:
     """Single words, recorded, and what they are."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for package in ("asterisk-core-sounds-en-g722", "asterisk-core-sounds-en"):
-            unpack(package, root)
-        found = []
-        for name, text in transcripts(root, "en").items():
-            path = root / "usr/share/asterisk/sounds/en_US_f_Allison" / f"{name}.g722"
-            if (
-                name.split("/")[0] in ("digits", "letters", "phonetic")
-                and len(text.split()) == 1
-                and path.exists()
-            ):
-                found.append((text, decode(path)[0]))
-        return found
+    found = []
+    with manifest().open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if row["set"] in (WORDS, LETTERS):
+                samples, _ = soundfile.read(manifest().parent / row["file"], dtype="int16")
+                found.append((row["transcript"], samples))
+    return found
 
 
 def heard(model: StretchModel, sounds: Sequence[tuple[str, Samples]]) -> list[Heard]:

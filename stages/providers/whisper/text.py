@@ -19,7 +19,7 @@ NO_SPEECH = 0.6
 """From this probability on nothing was said: speech has 0.4 at most, silence and noise 0.88 at least."""
 
 UNCLEAR_BELOW = -1.2
-"""Mean log probability of a token below which a word was hardly said, by `scripts/bench_hums.py`."""
+"""Mean log probability of a token below which a word was hardly said, by `scripts/bench-hums`."""
 
 DOUBTFUL = -1.0
 """Mean log probability of a token below which a hypothesis is tried again, as in Whisper's own decoder."""
