@@ -5,7 +5,8 @@ where the first is doubtful. Doubtful is what ran in circles, what says one thin
 and what has far fewer words than there is voice. Then it is read again with other silence around it, and at last in
 parts, cut at its pauses: numbers in groups are read whole that way. A word by itself that is over, and is a little
 improbable or nothing, is read with each of its likeliest beginnings, in two ways, and the likeliest as a whole counts:
-the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it.
+the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it. So is one that
+is not what the agent has asked for.
 """
 
 import math
@@ -18,8 +19,16 @@ import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
 from stages.errors import ProviderError
+from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis, token_limit
-from stages.providers.moonshine.doubt import SHORT_ANSWER, Opinion, best_of, joined, likeliest_word
+from stages.providers.moonshine.doubt import (
+    EXPECTED_ANSWER,
+    SHORT_ANSWER,
+    Opinion,
+    best_of,
+    joined,
+    likeliest_word,
+)
 from stages.providers.moonshine.engine import MoonshineEngine
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses
 from stages.providers.whisper.segments import Segment, next_stretch, read_on
@@ -39,7 +48,7 @@ _AROUND_MS = ((200, 200), (200, 1000), (0, 0))
 """Silence before and after the speech, at the first try and at the next ones. A word by itself gets the first two."""
 
 UNCLEAR_BELOW = -0.4
-"""Mean log probability of a token below which a word was hardly said, by `scripts/bench_hums.py`."""
+"""Mean log probability of a token below which a word was hardly said, by `scripts/bench-hums`."""
 
 _BEGINNINGS = 4
 """So many readings of a word by itself are weighed, each with another first token."""
@@ -77,8 +86,9 @@ class MoonshineModel:
     longest_samples = LONGEST_SAMPLES
     unclear_below = UNCLEAR_BELOW
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, expects: Expects = Expects.FREE) -> None:
         self._engine = engine
+        self._expects = expects
 
     @classmethod
     def load(cls, directory: Path, *, threads: int) -> Self:
@@ -87,6 +97,10 @@ class MoonshineModel:
         engine = MoonshineEngine(directory, threads)
         engine.read(np.zeros(SPEECH_HZ // 4, np.float32), 2)
         return cls(engine)
+
+    def expecting(self, expects: Expects) -> "MoonshineModel":
+        """The same model, told what kind of answer the agent has asked for: it counts for a word by itself."""
+        return MoonshineModel(self._engine, expects)
 
     def transcribe(
         self,
@@ -119,10 +133,13 @@ class MoonshineModel:
         for opinion in self._opinions(speech, guess, keep_going):
             if opinion is None or not keep_going():
                 return None
-            opinions.append(opinion)
-            if len(opinions) == 1 and opinion.is_unsure_word and is_over(speech):
+            is_word = not opinions and opinion.is_word and is_over(speech)
+            opinions.append(opinion.as_expected(self._expects) if is_word else opinion)
+            if is_word and opinions[0].is_unsure_word(self._expects):
                 others = self._beginnings(at_level(speech), keep_going)
-                return None if others is None else Segment(stretch, likeliest_word(opinion, others).reading)
+                if others is None:
+                    return None
+                return Segment(stretch, likeliest_word(opinions[0], others, self._expects).reading)
             if not opinion.is_doubtful:
                 break
         return Segment(stretch, best_of(opinions).reading)
@@ -130,13 +147,14 @@ class MoonshineModel:
     def _beginnings(self, wave: Floats, keep_going: Callable[[], bool]) -> list[Opinion] | None:
         """What a word by itself may be: the readings with its most probable beginnings, in two ways."""
         voice_s = voiced_s(wave)
+        within = SHORT_ANSWER + (0 if self._expects is Expects.FREE else EXPECTED_ANSWER)
         opinions: list[Opinion] = []
         for around_ms in _AROUND_MS[:2]:
             found = self._engine.read_openings(
                 _with_quiet(wave, *around_ms),
                 token_limit(len(wave) / SPEECH_HZ),
                 _BEGINNINGS,
-                SHORT_ANSWER,
+                within,
                 keep_going,
             )
             if found is None or not keep_going():

@@ -1,11 +1,13 @@
 """Moonshine base-en as a recogniser, the default one: on one worker thread for all sessions, with early captions."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from stages.ports import Partial, SpeechHints
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import MoonshineModel
-from stages.providers.whisper.recogniser import EmbeddedRecogniser, RecogniserSettings
+from stages.providers.whisper.recogniser import EmbeddedRecogniser, EmbeddedRecognition, RecogniserSettings
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Worker
 
@@ -14,6 +16,10 @@ class MoonshineRecogniser(EmbeddedRecogniser):
     """Moonshine base-en on this machine's CPU, English only."""
 
     title = "Moonshine base-en (embedded)"
+
+    def __init__(self, model: MoonshineModel, worker: Worker) -> None:
+        super().__init__(model, worker)
+        self._expecting = model.expecting
 
     @classmethod
     def from_settings(cls, settings: RecogniserSettings) -> Self:
@@ -24,3 +30,9 @@ class MoonshineRecogniser(EmbeddedRecogniser):
     def load(cls, directory: Path, *, threads: int = 1) -> Self:
         """Load the model in `directory`; blocks for about a second. Raises ModelFileError."""
         return cls(MoonshineModel.load(directory, threads=threads), Worker("recogniser"))
+
+    def open(
+        self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
+    ) -> EmbeddedRecognition:
+        """Begin an utterance; what the agent expects counts for a word by itself."""
+        return EmbeddedRecognition(self, on_partial, self._expecting(hints.expects))

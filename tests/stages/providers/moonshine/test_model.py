@@ -8,6 +8,7 @@ import pytest
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
+from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import LEVEL_DBFS, MoonshineModel, at_level
@@ -122,6 +123,34 @@ def test_of_a_word_that_is_a_little_improbable_other_beginnings_are_weighed(
     engine = ScriptedEngine(first, *others)
     assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == believed
     assert len(set(engine.lengths_ms)) == 2
+
+
+@pytest.mark.parametrize(
+    ("expects", "first", "others", "believed"),
+    [
+        (Expects.EMAIL, ("Age.", -0.1, True), [("H.", -2.4, True)], "H."),
+        (Expects.EMAIL, ("Why?", -0.1, True), [("Y", -2.4, True)], "Why?"),
+        (Expects.EMAIL, ("Karma", -0.1, True), [("comma", -2.4, True)], "comma"),
+        (Expects.EMAIL, ("Parker", -0.1, True), [("P.", -3.6, True)], "Parker"),
+        (Expects.PHONE, ("Ate", -0.1, True), [("Eight", -1.4, True)], "Eight"),
+        (Expects.NUMBER, ("For,", -0.1, True), [("Four", -1.4, True)], "Four"),
+        (Expects.YES_NO, ("Know", -0.1, True), [("No", -1.4, True)], "No"),
+        (Expects.YES_NO, ("", -0.1, True), [("Yes", -2.7, True)], "Yes"),
+        (Expects.FREE, ("Why?", -0.1, True), [("Y", -0.2, True)], "Why?"),
+    ],
+)
+def test_a_word_is_likelier_what_the_agent_has_asked_for(
+    expects: Expects, first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
+) -> None:
+    model = MoonshineModel(ScriptedEngine(first, *others)).expecting(expects)
+    assert text_of(model.transcribe(spoken_word())) == believed
+
+
+def test_what_sounds_like_a_letter_is_one_for_an_address_and_is_read_once() -> None:
+    engine = ScriptedEngine(("You.", -0.1, True))
+    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(spoken_word())) == "U"
+    assert len(engine.lengths_ms) == 1
+    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(voice(600))) == "You.", "it goes on"
 
 
 def test_a_letter_that_is_sure_is_read_once() -> None:
