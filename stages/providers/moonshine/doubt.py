@@ -18,6 +18,9 @@ UNSURE = -0.25
 """The same for a word or two by themselves, where no sentence helps."""
 _WORD_S = 1.0
 """No more voice than this is a word or two."""
+_NOISY_WORD_S = 2.0
+_WORD_TOKENS = 4
+"""Nor is this, if so few tokens were heard in it: in noise all of a short recording is as loud as a voice."""
 
 SHORT_ANSWER = 3.0
 """How much likelier, as log probability, a common short answer is than another word that stands by itself."""
@@ -66,11 +69,12 @@ class Opinion:
             ran_away=not hypothesis.is_ended or says_one_thing(text),
         )
         letters = spoken_letters(text)
+        most_s = _WORD_S if len(hypothesis.tokens) > _WORD_TOKENS else _NOISY_WORD_S
         return cls(
             reading,
             voice_s < _VOICE_S or letters >= _LETTERS_PER_S * voice_s,
             letters <= _MOST_LETTERS_PER_S * voice_s,
-            _VOICE_S <= voice_s <= _WORD_S,
+            _VOICE_S <= voice_s <= most_s,
         )
 
     def is_unsure_word(self, expects: Expects = Expects.FREE) -> bool:

@@ -160,7 +160,7 @@ def test_a_letter_that_is_sure_is_read_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoken", [voice(600), np.concatenate([voice(1500), silence(200)])], ids=["cut", "long"]
+    "spoken", [voice(600), np.concatenate([voice(2500), silence(200)])], ids=["cut", "long"]
 )
 def test_what_goes_on_or_is_a_sentence_is_read_once(spoken: Samples) -> None:
     engine = ScriptedEngine(("thirty of", -0.4, True))
