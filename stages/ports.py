@@ -90,9 +90,7 @@ class SpeechHints:
     """The language that is spoken, as in "de"; None when it is not known."""
     phrases: tuple[str, ...] = ()  # words that are likely to be said, such as names
     last_language: str | None = None  # what was spoken last, where it is not known what comes
-    expects: Expects = (
-        Expects.FREE
-    )  # what kind of answer the agent has asked for, when the person began to speak
+    expects: Expects = Expects.FREE  # what the agent had asked for when the person began to speak
 
 
 @dataclass(frozen=True, slots=True)
