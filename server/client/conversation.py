@@ -24,6 +24,7 @@ from server.client.address import named_url, unreachable
 from server.client.call import Call
 from server.client.captions import Captions
 from server.client.echo import EchoCanceller
+from server.client.farewell import farewell
 from server.client.intake import Intake
 from server.client.keeping import SoundFile, sound_file
 from server.client.keys import HELP, TYPING_HELP, Key, Keys, typed
@@ -158,7 +159,7 @@ class _Talk:
                     self._call.obey(event)
                     self._panel.note(event)
         code, reason = self._connection.socket.close_code, self._connection.socket.close_reason
-        self._captions.note(f"the server has closed: {code} {reason or ''}".rstrip())
+        self._captions.note(farewell(code, reason))
         over.cancel()
 
     async def hear(self, over: anyio.CancelScope) -> None:

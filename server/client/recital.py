@@ -12,6 +12,7 @@ from audio.resample import Resampler
 from server.client.address import unreachable
 from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.client.exchange import Exchange
+from server.client.farewell import farewell
 from server.client.keeping import BothSides, SoundFile, sound_file, write_transcript
 from server.client.plan import Plan, Speech
 from server.client.printing import Printer
@@ -86,7 +87,7 @@ class _Talk:
             tasks.cancel_scope.cancel()
         code = self._client.close_code
         if code is not None:
-            self._printer.note(f"the server has closed: {code} {self._client.close_reason or ''}".rstrip())
+            self._printer.note(farewell(code, self._client.close_reason))
         return code is None
 
     async def conclude(self) -> bool:

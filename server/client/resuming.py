@@ -201,6 +201,9 @@ class ResumingConnection:
         try:
             with anyio.fail_after(self._greeting_s):
                 greeting = json.loads(await socket.recv())
+        except TimeoutError:
+            socket.transport.abort()  # it is not waited for any more
+            raise
         except ConnectionClosed as closed:
             if socket.close_code in LOST:
                 raise

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { Connection } from "../../server/gateway/web/connection.js";
 import { Resumption } from "../../server/gateway/web/resumption.js";
 
 /** A session that has begun, with a way back. */
@@ -47,4 +48,25 @@ test("without an offer nothing is kept, and nothing leads back", () => {
   resumption.sent("more");
   assert.equal(resumption.canResume, false);
   assert.deepEqual(resumption.missing({ received_events: 0, microphone_offset: 0 }), []);
+});
+
+/** What a client does whose session, or whose first try, the server closes with a code. */
+function closedWith(code, { hasSession = true } = {}) {
+  const connection = new Connection("http://127.0.0.1/v1/realtime", "key");
+  const told = [];
+  for (const type of ["retry", "anew", "problem"]) connection.addEventListener(type, ({ detail }) => told.push(detail?.code ?? type));
+  connection.socket = { protocol: "voice.v1" };
+  connection.opened();
+  if (hasSession) connection.take(JSON.stringify({ type: "session.created", x_resume: { token: "t" } }));
+  connection.closed(code, "");
+  const { canResume } = connection.resumption;
+  connection.close();
+  return [...told, ...(canResume ? ["resumes"] : [])];
+}
+
+test("a close code leads back to the session, to another one, or to words for it", () => {
+  for (const code of [1006, 1011, 1012, 1013, 1014, 4408]) assert.deepEqual(closedWith(code), ["retry", "resumes"], code);
+  for (const code of [1001, 1005, 4404, 4410]) assert.deepEqual(closedWith(code), ["anew", "retry"], code);
+  assert.deepEqual([1000, 1008, 4409].map((code) => closedWith(code)), [["session_over"], ["server_refused"], ["taken_over"]]);
+  assert.deepEqual(closedWith(1013, { hasSession: false }), ["server_full"]);
 });
