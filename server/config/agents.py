@@ -99,6 +99,8 @@ class Crew:
     hook: Callable[[Pipeline], Pipeline] | None = None
     guard: tuple[GuardRule, ...] = ()
     servers: tuple[OperatorServer, ...] = ()
+    are_tools_whole: bool = True
+    """Whether every tool that was named could be made one."""
 
     @property
     def voices(self) -> Mapping[str, str]:
@@ -120,25 +122,26 @@ def assemble(composition: Composition, of_model: Collection[str] = ()) -> tuple[
     `of_model` are the names of tools that the language model brings itself."""
     agents = composition.agents or (Agent(),)
     faults = list(_route_faults(agents, composition.routes))
-    tools = dict[str, Tool]()
-    _collect(composition.tools, "tools.functions", tools, faults, of_model)
+    found = _Found(of_model, faults)
+    found.collect(composition.tools, "tools.functions")
     faults += server_faults(composition.servers)
     all_of = {server.name: f"{prefix_of(server.name)}*" for server in composition.servers}
-    general = frozenset((*tools, *all_of.values()))
+    general = frozenset((*found.tools, *all_of.values()))
     named = dict[str, frozenset[str]]()
     for agent in agents:
         wanted = agent.tools or ()
         own = [one for one in wanted if not (isinstance(one, str) and one in all_of)]
-        mine = _collect(own, f"agents.{agent.name}.tools", tools, faults, of_model)
+        mine = found.collect(own, f"agents.{agent.name}.tools")
         mine |= {all_of[one] for one in wanted if isinstance(one, str) and one in all_of}
         named[agent.name] = general if agent.tools is None else mine
-    if set(map(frozenset, named.values())) == {frozenset((*tools, *all_of.values()))}:
+    if set(map(frozenset, named.values())) == {frozenset((*found.tools, *all_of.values()))}:
         named = {}  # everybody may call everything
     hook = _hook(composition.pipeline, faults)
     faults += rule_faults(composition.guard)
     servers = () if faults else tuple(server.read() for server in composition.servers)
-    made = tuple(tools.values())
-    return Crew(agents, composition.routes, made, named, hook, composition.guard, servers), tuple(faults)
+    made = tuple(found.tools.values())
+    crew = Crew(agents, composition.routes, made, named, hook, composition.guard, servers, found.lost == 0)
+    return crew, tuple(faults)
 
 
 def without_faults(crew: Crew) -> Crew:
@@ -148,31 +151,41 @@ def without_faults(crew: Crew) -> Crew:
     return Crew(tuple(agents.values()), routes, hook=crew.hook)
 
 
-def _collect(
-    wanted: Sequence[Any], place: str, tools: dict[str, Tool], faults: list[str], of_model: Collection[str]
-) -> frozenset[str]:
-    """Add the tools that are wanted; their names."""
-    names = set[str]()
-    for one in wanted:
-        if isinstance(one, str) and one in tools:
-            names.add(one)
-            continue
-        try:
-            found = tools_of(one)
-        except (ToolDeclarationError, StageUsageError, ProviderFault, ValueError) as error:
-            faults.append(f"{place}: {error}")
-            continue
-        for made in found:
-            there = tools.get(made.name)
-            if there is not None and there.function is not made.function:
-                faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
-            if made.name in of_model and there is None:
-                faults.append(
-                    f"{place}: the language model brings a tool {made.name!r} itself; give yours another name"
-                )
-            tools.setdefault(made.name, made)
-            names.add(made.name)
-    return frozenset(names)
+@dataclass(slots=True)
+class _Found:
+    """The tools that are named, while they are being found."""
+
+    of_model: Collection[str]
+    faults: list[str]
+    tools: dict[str, Tool] = field(default_factory=dict)
+    lost: int = 0
+    """How many could not be made tools, whose names are not known."""
+
+    def collect(self, wanted: Sequence[Any], place: str) -> frozenset[str]:
+        """Add the tools that are wanted; their names."""
+        names = set[str]()
+        for one in wanted:
+            if isinstance(one, str) and one in self.tools:
+                names.add(one)
+                continue
+            try:
+                found = tools_of(one)
+            except (ToolDeclarationError, StageUsageError, ProviderFault, ValueError) as error:
+                self.faults.append(f"{place}: {error}")
+                self.lost += 1
+                continue
+            for made in found:
+                self._add(made, place)
+                names.add(made.name)
+        return frozenset(names)
+
+    def _add(self, made: Tool, place: str) -> None:
+        there = self.tools.setdefault(made.name, made)
+        if there.function is not made.function:
+            self.faults.append(f"{place}: two tools are called {made.name!r}; give one of them another name")
+        if made.name in self.of_model and there is made:
+            brought = f"the language model brings a tool {made.name!r} itself"
+            self.faults.append(f"{place}: {brought}; give yours another name")
 
 
 def _hook(wanted: Any, faults: list[str]) -> Callable[[Pipeline], Pipeline] | None:

@@ -99,15 +99,17 @@ def load_configuration(
     choice = replace(choice, providers={**choice.providers, **classes})
     found += [_placed(line, content) for line in choice.faults]
     of_model = _tools_of(choice.providers.get("llm") or choice.given.get("llm"))
-    crew, wrong_parts = assemble(parts.above(content.composition), of_model or ())
+    composition = parts.above(content.composition)
+    crew, wrong_parts = assemble(composition, of_model or ())
     found += wrong_parts
     if crew.hook is not None:
         from server.config.pipeline import pipeline_faults  # with all stages; without a hook they come later
 
         found += pipeline_faults(known, without_faults(crew) if wrong_parts else crew)
     models = _models(crew.agents, known, env_file, found)
-    if not wrong_parts:
-        found += _unconfirmed(known, crew, of_model)
+    if of_model is not None and content.names_tools and crew.are_tools_whole and not known.mcp_servers:
+        prefixes = tuple(prefix_of(server.name) for server in composition.servers)
+        found += _unconfirmed(known, [*(tool.name for tool in crew.tools), *of_model], prefixes)
     if settings is None or found:
         raise unusable(dict.fromkeys(found))
     return Configuration(settings, choice, crew, models, content, overrides)
@@ -121,12 +123,8 @@ def _tools_of(model: Any) -> Sequence[str] | None:
     return getattr(made_by, "session_tool_names", None) if hasattr(made_by, "session_tools") else ()
 
 
-def _unconfirmed(settings: Settings, crew: Crew, of_model: Sequence[str] | None) -> Iterator[str]:
+def _unconfirmed(settings: Settings, names: Sequence[str], prefixes: tuple[str, ...]) -> Iterator[str]:
     """Tools that are to be confirmed, and are not there: a misspelt one would run at once."""
-    if settings.mcp_servers or of_model is None:
-        return  # these bring tools that are known when a session begins
-    prefixes = tuple(prefix_of(server.name) for server in crew.servers)
-    names = [*(tool.name for tool in crew.tools), *of_model]
     for name in settings.confirmed_tools or ():
         if name not in names and not name.startswith(prefixes):
             near = difflib.get_close_matches(name, names, n=1)

@@ -50,6 +50,8 @@ class FileContent:
     providers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """By kind, the table of its provider."""
     composition: Composition = field(default_factory=Composition)
+    names_tools: bool = True
+    """Whether all tools that the file means are named in it: not so where what names them is wrong."""
 
     def place_of(self, setting: str) -> str:
         """Where in the file a setting is written."""
@@ -77,9 +79,11 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
             if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
-        right = _content(path, _right_part(raw, error.errors(include_url=False)))
+        found = error.errors(include_url=False)
+        right = _content(path, _right_part(raw, found))
         settings, providers = {**right.settings, **names}, {**right.providers, **kinds}
-        return FileContent(path, settings, providers, right.composition), tuple(faults)
+        names_tools = not any(map(_hides_tools, found))
+        return FileContent(path, settings, providers, right.composition, names_tools), tuple(faults)
     return _content(path, tables), tuple(faults)
 
 
@@ -92,6 +96,8 @@ def _right_part(raw: Mapping[str, Any], found: Sequence[Any]) -> Tables:
         table, *path = fault["loc"]
         if table == "guard" and path:
             _remove_of_guard(kept[table], path)
+        elif table == "tools" and path:
+            _remove_of_tools(kept[table], path)
         elif table in ("agents", "routes") and len(path) > 1 and path[1] not in ("name", "agent"):
             _remove(kept[table], path[:2])
         elif fault["type"] == "extra_forbidden" and table in kept and path:
@@ -117,6 +123,32 @@ def _remove_of_guard(guard: dict[str, Any], path: Sequence[Any]) -> None:
         "patterns",
     ):  # another key may be meant for these
         rule.setdefault("words", ("any",))
+
+
+def _remove_of_tools(tools: dict[str, Any], path: Sequence[Any]) -> None:
+    """Take away the key at a path; of a server that key alone, and what it cannot do without is made up."""
+    if path[0] != "servers" or len(path) < 2 or not isinstance(tools.get("servers"), list):
+        tools.pop(path[0], None)
+        return
+    number = path[1]
+    server = tools["servers"][number]
+    right = {key: value for key, value in server.items() if key != path[2]} if path[2:] else {}
+    made_up = {"name": str(number), "url": "http://127.0.0.1/mcp"}
+    tools["servers"][number] = made_up | right
+
+
+def _hides_tools(fault: Any) -> bool:
+    """Whether names of tools are not known with this fault."""
+    match fault["loc"]:
+        case ("tools", "confirmed", *_):
+            return False
+        case ("tools", "servers", int(), key, *_):
+            return bool(key == "name")
+        case ("agents", int(), key, *_):  # a misspelt one may be meant for its tools
+            return key in ("name", "tools") or fault["type"] == "extra_forbidden"
+        case (table, *_):
+            return table in ("tools", "agents")
+    return False
 
 
 def _remove(table: Any, path: Sequence[Any]) -> None:

@@ -139,6 +139,44 @@ def test_a_wrong_value_in_a_rule_hides_nothing_else_of_the_guard() -> None:
     assert all(len(line.partition(": ")[2]) > 10 for line in told)
 
 
+def test_a_wrong_value_of_a_server_of_tools_hides_nothing_else_of_the_tools() -> None:
+    told = faults(
+        CHEAP + "[tools]\nfunctions = ['nowhere:book']\n"
+        "[[tools.servers]]\nname = 'shop'\nurl = 'http://127.0.0.1:9/mcp'\ntools = 5\nkey = 'k'\nkey_file = 'k'\n"
+        "[[tools.servers]]\nname = 'bad name'\nurl = 'ftp://there'\n"
+        "[[tools.servers]]\nname = 'shop'\nurll = 'http://127.0.0.1:9/mcp'\n"
+    )
+    keys = [line.removeprefix("stageflow-voice.toml: ").partition(": ")[0] for line in told]
+    assert [key for key in keys if key != "tools.servers"] == [
+        "tools.servers.0.tools", "tools.servers.1.name", "tools.servers.2.url", "tools.servers.2.urll",
+        "tools.functions", "tools.servers.shop", "tools.servers.shop.key_file", "tools.servers.1.url",
+    ]  # fmt: skip
+    assert [line for line in told if "2 are called 'shop'" in line]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "is_told"),
+    [
+        ("[[agents]]\nname = 'a'\ntools = ['tests.server.config.test_tool_names:opening_hours']\n", True),
+        ("[tools]\nservers = [{name = 'shop', url = 5}]\n", True),
+        ("[[agents]]\nname = 'a'\ntols = ['x:y']\n", False),
+        ("[[agents]]\nname = 'a'\ntools = ['nowhere:book']\n", False),
+        ("[tools]\nservers = [{name = 'the shop', url = 'http://127.0.0.1:9/mcp'}]\n", False),
+    ],
+    ids=["a name taken", "a server's url", "a key that may be its tools", "one not found", "a server's name"],
+)  # fmt: skip
+def test_a_misspelt_tool_to_confirm_is_told_beside_other_faults_where_all_names_are_known(
+    wrong: str, is_told: bool
+) -> None:
+    confirmed = "confirmed = ['shop__buy', 'book_tabel']\n"
+    text = wrong.replace("[tools]\n", "[tools]\n" + confirmed)
+    told = faults(
+        CHEAP.replace('"echo"', '"demo"') + text + ("" if text != wrong else "[tools]\n" + confirmed)
+    )
+    assert told
+    assert any("no tool 'book_tabel'; did you mean 'book_table'" in line for line in told) == is_told
+
+
 def test_a_wrong_key_hides_no_other_fault_of_its_table() -> None:
     wrong = "[guard]\npolcy = 'x'\npatterns = ['[a']\n[[guard.rules]]\nname = 'a'\n"
     told = " ".join(faults(CHEAP + wrong + "[tools]\nconfirmd = 1\nfunctions = ['nowhere:book']\n"))
