@@ -8,7 +8,7 @@ from importlib import import_module
 
 from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
-from stages.runtime.made_files import MADE_DIR
+from stages.runtime.made_files import MADE_DIR, tidy
 from stages.runtime.model_download import megabytes
 from stages.runtime.model_fetch import fetch, usual
 from stages.runtime.models import ModelStore, State
@@ -58,7 +58,9 @@ def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
 
 
 def _make_files(store: ModelStore, names: Iterable[str]) -> None:
-    """Have files made that are made of models, where there are none: the first start would do it."""
+    """Have files made that are made of models, where there are none: the first start would do it. What is not used any
+    more goes."""
+    tidy(store.cache / MADE_DIR)
     for name in names:
         if name in _MADE_BY and not any((store.cache / MADE_DIR).glob(f"{name}-*")):
             module, _, provider = _MADE_BY[name].partition(":")

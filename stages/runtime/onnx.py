@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.errors import ModelFileError
-from stages.runtime.made_files import digest_of, forget, keep, made_dir
+from stages.runtime.made_files import digest_of, forget, keep, made_dir, use
 
 T = TypeVar("T")
 
@@ -93,9 +93,12 @@ def open_rearranged(name: str, model: bytes, open_it: Callable[[bytes | str], T]
         if not kept.is_file() and not keep(kept, partial(_rearrange, model)):
             break
         try:
-            return open_it(str(kept))
+            opened = open_it(str(kept))
         except Exception:  # noqa: BLE001  # onnxruntime's have no root of their own
             forget(kept)  # perhaps before it was opened, as another process found it broken
+        else:
+            use(kept)
+            return opened
     return open_it(model)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from hibari import g2p as hibari_g2p
 from hibari.g2p import G2P, Lexicon, Tagger, Tokenizer
 
-from stages.runtime.made_files import digest_of, forget, keep
+from stages.runtime.made_files import digest_of, forget, keep, use
 from stages.runtime.text_table import Column, TextTable, write_table
 
 _VERSION = b"1"
@@ -56,11 +56,14 @@ def _table(cache: Path, lexica: Sequence[str]) -> TextTable:
     sources = [(assets / name).read_bytes() for name in (*lexica, _TAGGER)]
     path = cache / f"hibari-words-{digest_of([_VERSION, *sources])}"
     try:
-        return TextTable(path)
+        table = TextTable(path)
     except ValueError:
         forget(path)
     except FileNotFoundError:
         pass
+    else:
+        use(path)
+        return table
     keep(path, lambda made: write_table(made, _entries(lexica)))
     return TextTable(path)
 

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from stages.providers.minilm.embedder import Floats, SentenceEmbedder
-from stages.runtime.made_files import digest_of, keep, made_dir
+from stages.runtime.made_files import digest_of, keep, made_dir, use
 from stages.runtime.models import model_dir
 from stages.text.plain import plain
 
@@ -114,6 +114,7 @@ def kept_vectors(texts: Sequence[str], embedder: SentenceEmbedder, cache: Path) 
     with contextlib.suppress(OSError, ValueError):
         kept: Floats = np.load(path, allow_pickle=False)
         if kept.shape[0] == len(texts) and np.allclose(kept[0], embedder.embed(texts[:1])[0], atol=1e-4):
+            use(path)
             return kept
     vectors = embedder.embed(texts)
     keep(path, lambda made: np.save(made, vectors))

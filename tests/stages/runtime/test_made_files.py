@@ -1,8 +1,11 @@
 """Files that are made once: whole or not at all, and never a reason to fail."""
 
+import os
 from pathlib import Path
 
-from stages.runtime.made_files import digest_of, keep
+import pytest
+
+from stages.runtime.made_files import UNFINISHED_S, UNUSED_S, digest_of, keep, tidy, use
 
 
 def test_a_file_appears_whole_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -36,3 +39,48 @@ def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
 def test_parts_are_told_apart() -> None:
     assert digest_of([b"ab", b"c"]) != digest_of([b"a", b"bc"])
     assert digest_of([b"ab", b"c"]) == digest_of(iter([b"ab", b"c"]))
+
+
+def aged(path: Path, age_s: float) -> Path:
+    """A file that was used last so many seconds before now."""
+    now = path.stat().st_mtime
+    os.utime(path, (now - age_s, now - age_s))
+    return path
+
+
+def test_who_makes_one_takes_away_what_nobody_has_used_for_long(tmp_path: Path) -> None:
+    names = [
+        f"model-{digest_of([bytes([number])])}{suffix}" for number, suffix in enumerate(("", ".onnx", ".npy"))
+    ]
+    for name in (*names, "notes.txt"):
+        (tmp_path / name).touch()
+    unused, used, again = (aged(tmp_path / name, UNUSED_S + 100) for name in names)
+    aged(tmp_path / "notes.txt", UNUSED_S + 100)
+    aged(used, 100 - UNUSED_S)
+    use(again)
+    made = tmp_path / f"model-{digest_of([b'new'])}"
+    assert keep(made, Path.touch)
+    assert set(tmp_path.iterdir()) == {used, again, made, tmp_path / "notes.txt"}
+    assert not unused.exists()
+
+
+def test_what_was_left_unfinished_goes_and_what_is_being_made_stays(tmp_path: Path) -> None:
+    left, begun = tmp_path / ".making-left", tmp_path / ".making-begun"
+    for folder in (left, begun):
+        folder.mkdir()
+        (folder / "half").touch()
+    aged(left, UNFINISHED_S + 100)
+    aged(begun, UNFINISHED_S - 100)
+    keep(tmp_path / "file", Path.touch)
+    assert {path.name for path in tmp_path.iterdir()} == {".making-begun", "file"}
+
+
+def test_files_of_somebody_else_are_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "utime", refused)
+    use(tmp_path)
+    tidy(tmp_path / "missing")
