@@ -41,6 +41,7 @@ MISBEHAVING = '''
 import asyncio
 import os
 import time
+from contextlib import asynccontextmanager
 
 from server import tool
 from stageflow import StageOutput
@@ -85,6 +86,15 @@ class Here(Model):
         misbehave("here")
         yield TextDelta("Well.")
         yield Finished()
+
+
+class Held(Model):
+    """The same, which keeps something open for each session."""
+
+    @asynccontextmanager
+    async def session(self):
+        misbehave("session")
+        yield self
 
 
 @tool(effect="none")
@@ -193,11 +203,12 @@ async def start(folder: Path) -> None:
 
 FAULTS: Mapping[str, tuple[str, str]] = {
     f"{place} {fault}": (place, fault)
-    for place in ("provider", "stage", "tool", "here", "thread")
+    for place in ("provider", "session", "stage", "tool", "here", "thread")
     for fault in ("raises", "blocks", "leaks")
-    if place not in ("here", "thread") or fault == "blocks"
+    if place not in ("session", "here", "thread") or fault == "blocks"
 }
-"""Where, and what: `thread` is a tool that is not async, `here` a provider that says `apart = False`."""
+"""Where, and what: `session` is what a provider opens for each, `thread` a tool that is not async, `here` a provider
+that says `apart = False`."""
 
 
 async def ask(url: str) -> None:
@@ -218,7 +229,8 @@ async def ask(url: str) -> None:
 async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], list[float], bool]:
     """What neighbours waited before and beside the plug-in, and whether the log names it."""
     config = folder / "plugged.toml"
-    config.write_text(PLUGGED.replace("MODEL", "Here" if place == "here" else "Model"))
+    model = {"here": "Here", "session": "Held"}.get(place, "Model")
+    config.write_text(PLUGGED.replace("MODEL", model))
     log, waits_ms = folder / f"{place}-{fault}.log", list[float]()
     words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
     with log.open("wb") as output:

@@ -33,7 +33,7 @@ class _Provider:
 
     def __init__(self, provider: Any, loop: Apart | None = None, capabilities: Any = None) -> None:
         """What is for one session is on the loop of the provider that gives it, and has its capabilities."""
-        self.capabilities = capabilities if loop else provider.capabilities
+        self.capabilities = capabilities if loop else getattr(provider, "capabilities", None)
         self._inner = provider
         self.runs = provider
         """What it is that runs apart."""
@@ -194,5 +194,85 @@ class UtteranceApart:
             self._on_partial(heard)
 
 
-APART: Mapping[str, Callable[[Any], Any]] = {"stt": RecogniserApart, "llm": ModelApart, "tts": VoiceApart}
+class TurnEndsApart(_Provider):
+    """An end-of-turn model on a loop of its own; implements `stages.ports.EndOfTurnModel`."""
+
+    def open(self, on_probability: Callable[[float], None]) -> "QuestionsApart":
+        """See `EndOfTurnModel.open`."""
+        return QuestionsApart(self._apart, self._inner, on_probability)
+
+
+class QuestionsApart:
+    """What one session asks an end-of-turn model on a loop of its own; implements `stages.ports.TurnQuestions`."""
+
+    def __init__(self, apart: Apart, model: Any, on_probability: Callable[[float], None]) -> None:
+        self._apart = apart
+        self._ours = asyncio.get_running_loop()
+        self._on_probability = on_probability
+        self._question = 0
+        """The number of the one whose answer is wanted; others are fenced off."""
+        self._asked = 0
+        """The number of the one that the model has. Only touched there."""
+        self._inner: Any = None
+        self._there(self._begin, model)
+
+    def ask(self, samples: Samples) -> None:
+        """See `TurnQuestions.ask`."""
+        self._question += 1
+        self._there(self._ask, self._question, samples.copy())
+
+    def drop(self) -> None:
+        """See `TurnQuestions.drop`."""
+        self._question += 1
+        self._there(self._call, "drop")
+
+    def close(self) -> None:
+        """See `TurnQuestions.close`."""
+        self._question += 1
+        self._there(self._call, "close")
+
+    def _there(self, call: Callable[..., None], *values: Any) -> None:
+        """Call it there. Until it has returned it is in progress: one that blocks is named in the log."""
+        self._apart.calls += 1
+        self._apart.soon(self._counted, call, *values)
+
+    def _told(self, number: int, probability: float) -> None:
+        if number == self._question:
+            self._on_probability(probability)
+
+    def _returned(self) -> None:
+        self._apart.calls -= 1
+
+    # --- there ---------------------------------------------------------------------------------------------
+
+    def _counted(self, call: Callable[..., None], *values: Any) -> None:
+        try:
+            call(*values)
+        except Exception:
+            log.exception("%s failed; that pause has no answer", self._apart.name)
+        finally:
+            self._ours.call_soon_threadsafe(self._returned)
+
+    def _begin(self, model: Any) -> None:
+        self._inner = model.open(self._answered)
+
+    def _ask(self, number: int, samples: Samples) -> None:
+        self._asked = number
+        if self._inner is not None:
+            self._inner.ask(samples)
+
+    def _call(self, name: str) -> None:
+        if self._inner is not None:
+            getattr(self._inner, name)()
+
+    def _answered(self, probability: float) -> None:
+        self._ours.call_soon_threadsafe(self._told, self._asked, probability)
+
+
+APART: Mapping[str, Callable[[Any], Any]] = {
+    "stt": RecogniserApart,
+    "llm": ModelApart,
+    "tts": VoiceApart,
+    "end_of_turn": TurnEndsApart,
+}
 """By kind, what runs a provider apart."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stages.runtime.plug_in_loops import runs_apart
 
-KINDS = ("stt", "llm", "tts")
+KINDS = ("stt", "llm", "tts", "end_of_turn")
 """Whose calls can be made from another loop. A detector of speech is asked for each frame, and answers at once."""
 TIES = ("session", "utterance", "open_turns", "turns", "session_tools")
 """What gives something that lives on the loop of all sessions; `session` does beside neither `open` nor `stream`."""

@@ -14,7 +14,7 @@ import pytest
 
 from stages.errors import ProviderError
 from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, TextDelta
-from stages.providers.apart import ModelApart, RecogniserApart, VoiceApart
+from stages.providers.apart import ModelApart, RecogniserApart, TurnEndsApart, VoiceApart
 from stages.providers.configured import configure
 from stages.providers.registry import ProviderFault, provider_of
 from stages.testing import ModelContract, RecogniserContract, VoiceContract
@@ -225,3 +225,63 @@ async def test_a_session_that_gives_more_stays_on_the_loop_of_all(caplog: pytest
         record.getMessage() for record in caplog.records if "runs on the event loop of all" in record.message
     ]
     assert told.startswith(f"{Connected.__module__}.Connected ")
+
+
+# --- ends of turns ----------------------------------------------------------------------------------------
+
+
+class Slow:
+    """An end-of-turn model that blocks until it is let go, and says how many samples it was asked about."""
+
+    interface = 1
+
+    def __init__(self) -> None:
+        self.blocks, self.let_go = threading.Event(), threading.Event()
+        self.closed = 0
+
+    def open(self, on_probability: Any) -> Any:
+        self.tell = on_probability
+        return self
+
+    def ask(self, samples: Any) -> None:
+        self.blocks.set()
+        assert self.let_go.wait(30)
+        if not len(samples):
+            raise ProviderError("nothing to hear")
+        self.tell(len(samples) / 1000)
+
+    def drop(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def test_an_end_of_turn_model_that_blocks_does_not_hold_our_loop() -> None:
+    made, faults = configure(provider_of("end_of_turn", Slow), {}, {})
+    assert made is not None, faults
+    provider = await anyio.to_thread.run_sync(made.make)
+    assert isinstance(provider, TurnEndsApart)
+    heard, told = list[float](), anyio.Event()
+
+    def tell(probability: float) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        heard.append(probability)
+        told.set()
+
+    questions = provider.open(tell)
+    inner: Slow = provider.runs
+    questions.ask(np.zeros(100, np.int16))
+    await anyio.to_thread.run_sync(inner.blocks.wait)  # which nobody could await if it held our loop
+    questions.ask(np.zeros(200, np.int16))
+    questions.drop()
+    questions.ask(np.zeros(0, np.int16))
+    questions.ask(np.zeros(300, np.int16))
+    inner.let_go.set()
+    await told.wait()
+    assert heard == [0.3], "the newest; those before it were withdrawn, and one that fails has no answer"
+    questions.ask(np.zeros(400, np.int16))
+    questions.close()
+    questions.close()
+    await provider.close()
+    assert heard == [0.3]
+    assert inner.closed == 3, "twice by us, and once with the model"
