@@ -375,7 +375,7 @@ class VoiceOption:
     """A voice that can be chosen."""
 
     name: str
-    description: str
+    description: str = ""
     """In a few words, for people who choose."""
 
 

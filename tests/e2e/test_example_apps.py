@@ -12,12 +12,12 @@ import pytest
 
 from server.cli.targets import find_server
 from server.client.client import WIRE_HZ, RealtimeClient
-from server.voice_server import ListeningServer
+from server.voice_server import ListeningServer, VoiceServer
 from stageflow.tools import ToolCall
 from stages.testing.contracts import check_synthesiser
 from stages.testing.fakes import Said, ScriptedModel
 from tests.support.live_server import ask
-from tests.support.snippets import ROOT
+from tests.support.snippets import ROOT, snippets
 from tests.support.stage import voiced
 
 pytestmark = pytest.mark.e2e
@@ -122,3 +122,18 @@ async def test_a_router_of_one_s_own() -> None:
         await answered(server, model, *said)
     told = [[message.content for message in request.messages] for request in model.requests]
     assert ["You mend shoes." in messages for messages in told] == [False, False, True, True]
+
+
+async def test_the_stage_and_the_tool_of_the_page_about_one_s_own() -> None:
+    page = snippets("docs/extend.md")
+    named = page["A function"].run({}) | page["The pipeline"].run({})
+    model = ScriptedModel(Said(calls=(ToolCall("1", "in_stock", {"what": "shoes"}),)), "There are seven!")
+    app = VoiceServer(llm=model, tools=[named["in_stock"]], pipeline=named["edit"])
+    async with (
+        app.listening(port=0, **{kind: use for kind, use in CHEAP.items() if kind != "llm"}) as server,
+        RealtimeClient(server.url) as client,
+    ):
+        await ask(client, "are there shoes?")
+        await client.receive_until("response.done")
+        assert client.call.texts(SPOKEN, "transcript") == ["There are seven."]
+    assert model.requests[1].messages[-1].content == "7"
