@@ -208,23 +208,21 @@ class StageContext:
 Returned = StageOutput | Mapping[str, Any] | None
 
 
-class Stage(Protocol):
-    """A step of a pipeline."""
+class Executes(Protocol):
+    """The least that a stage is: `name` and `kind` may be said where it is added."""
 
-    name: str
-    kind: StageKind
-
-    async def execute(self, ctx: StageContext) -> Returned:
+    def execute(self, ctx: StageContext, /) -> Awaitable[Returned]:
         """Do the work. A dict counts as `ok`, None as `ok` without data.
 
         Must end within 50 ms of being cancelled, so await in cleanup only under a shielded scope with a deadline.
         """
 
 
-class Executes(Protocol):
-    """The least that a stage is: `name` and `kind` may be said where it is added."""
+class Stage(Executes, Protocol):
+    """A step of a pipeline."""
 
-    def execute(self, ctx: StageContext, /) -> Awaitable[Returned]: ...
+    name: str
+    kind: StageKind
 
 
 # Whatever can be added to a pipeline: an object, its class, or an async function of the context.

@@ -22,7 +22,7 @@ import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
 from stageflow.core import StageContext, StageOutput
-from stageflow.errors import PipelineCancelled, in_words
+from stageflow.errors import StageFailed, in_words
 from stageflow.events import EventSink
 from stageflow.frozen import FrozenDict
 from stageflow.graph import OTHERWISE, STREAMING_KINDS, Node, PipelineResults, StageSpec
@@ -43,10 +43,10 @@ class Edges:
 
     def __init__(self, nodes: Mapping[str, Node], state: RunState) -> None:
         self._nodes, self._outputs = nodes, state.outputs
-        self._missing = {name: len(node.spec.needs) for name, node in nodes.items()}
+        self._missing = {name: node.edge_count for name, node in nodes.items()}
         self._channels: dict[tuple[str, str], Channel] = {}  # by consumer and producer
         self.passed_by: set[str] = set()  # stages that routing led past
-        self.waits = Waits(state.stall)  # of the stages, at the channels
+        self.waits = Waits(state.stall) if any(node.consumers for node in nodes.values()) else None
         for name, node in nodes.items():
             for one in node.spec.streams:
                 size = node.spec.capacity or CAPACITY
@@ -76,8 +76,6 @@ class Edges:
 
     def channels_of(self, node: Node) -> tuple[dict[str, Channel], list[Channel]]:
         """What the stage reads, by producer, and what it sends, to each consumer."""
-        if not (node.spec.streams or node.consumers):
-            return {}, []
         reads = {one: self._channels[node.name, one] for one in node.spec.streams}
         return reads, [self._channels[one.name, node.name] for one in node.consumers]
 
@@ -113,13 +111,12 @@ class Run:
         except BaseException:
             self._state.tell("pipeline.cancelled", reason=BY_CALLER)
             raise
-        results = self._state.results
+        results, verdict = self._state.results, self._state.verdict
         results.duration_ms = self._state.timer.elapsed_ms()
-        if (verdict := self._state.verdict) is None:
+        if verdict is None:
             self._state.tell("pipeline.completed")
             return results
-        on_purpose = isinstance(verdict, PipelineCancelled)
-        event, why = ("cancelled", "reason") if on_purpose else ("failed", "error")
+        event, why = ("failed", "error") if isinstance(verdict, StageFailed) else ("cancelled", "reason")
         self._state.tell(f"pipeline.{event}", self._nodes.get(verdict.stage), **{why: verdict.reason})
         raise verdict
 
@@ -127,11 +124,12 @@ class Run:
         await anyio.lowlevel.checkpoint_if_cancelled()
         state = self._state
         with ExitStack() as timers:
-            timers.callback(self._edges.waits.stop)
+            if self._edges.waits is not None:
+                timers.callback(self._edges.waits.stop)
             async with anyio.create_task_group() as self._tasks:
                 if deadline_s is not None:
                     timers.callback(state.start_deadline(deadline_s).cancel)
-                self._start(node for node in self._nodes.values() if not node.spec.needs)
+                self._start(node for node in self._nodes.values() if not node.edge_count)
                 try:
                     await state.over.wait()
                 finally:
@@ -164,7 +162,7 @@ class Run:
     def _begun(self, node: Node) -> StageRun:
         facts, name, state, edges, config = self._facts, node.name, self._state, self._edges, self._config
         stage = state.running[name] = StageRun(node, state, self._variables.copy())
-        reads, sends = edges.channels_of(node)
+        reads, sends = edges.channels_of(node) if node.spec.streams or node.consumers else ({}, ())
         passed_by, outputs = edges.passed_by, state.outputs
         inputs = StageInputs(facts, self._ports, outputs, node.sight, reads, name, passed_by)
         if self._settings.is_loose:
@@ -184,7 +182,8 @@ class Run:
         """A stage has its output: whoever waits for it, or wants to know, is told."""
         state = self._state
         state.outputs[node.name] = output
-        self._edges.end(node)
+        if node.spec.streams or node.consumers:
+            self._edges.end(node)
         if state.sink is not None:
             why = {key: text for key in ("error", "reason") if (text := getattr(output, key)) is not None}
             state.tell(f"stage.{_ENDED[output.status]}", node, duration_ms=output.duration_ms, **why)

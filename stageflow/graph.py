@@ -71,6 +71,7 @@ class Node:
     spec: StageSpec
     sight: Sight
     attempt: StageCall
+    edge_count: int  # of the edges to it
     followers: "tuple[Node, ...]"  # those that wait for its end
     consumers: "tuple[Node, ...]"  # those that read its stream
 
@@ -187,6 +188,7 @@ def nodes(stages: Sequence[StageSpec], interceptors: Sequence[Interceptor]) -> d
             replace(spec, timeout_s=spec.timeout_s or timeout_s, retry=spec.retry or retry),
             sights[name],
             attempt_of(spec.stage, name, interceptors, takers),
+            len(spec.needs),
             tuple(made[one] for one in followers[name]),
             tuple(made[one] for one in consumers[name]),
         )

@@ -30,6 +30,7 @@ from stageflow.stages.ports import Ports, StagePorts
 
 # Names of stages; or a mapping from the name that the stage's code uses to the stage that answers.
 Edges = str | Sequence[str] | Mapping[str, str]
+Names = Mapping[str, tuple[str, ...]]  # names to be put in the place of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +165,12 @@ def _rewired(spec: StageSpec, dependencies: Edges | None, streams: Edges | None)
     return _edited(spec, aliases, *made)
 
 
-def _edited(
-    spec: StageSpec, aliases: Mapping[str, tuple[str, ...]], waits_for: Sequence[str], streams: Sequence[str]
-) -> StageSpec:
+def _edited(spec: StageSpec, aliases: Names, waits_for: Sequence[str], streams: Sequence[str]) -> StageSpec:
     said = {called: answers for called, answers in aliases.items() if answers and answers != (called,)}
     return replace(spec, aliases=FrozenDict(said), dependencies=tuple(waits_for), streams=tuple(streams))
 
 
-def _in_place(names: Sequence[str], new: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _in_place(names: Sequence[str], new: Names) -> tuple[str, ...]:
     """The names, with others in the place of some, each once."""
     return tuple(dict.fromkeys(one for name in names for one in new.get(name, (name,))))
 

@@ -113,7 +113,9 @@ class StageRun(Pilot):
             output = self.context.completed(self._outcome_of(error))
             if self.is_bringing_down and self._scope and self.task and not self._state.over.is_set():
                 self.task.uncancel()  # only the stage was brought down; the task goes on with those after it
-        return self._concluded(self._checked_time(output))
+        if self._timers or self._state.deadline_at != inf:
+            output = self._checked_time(output)
+        return self._concluded(output)
 
     async def _attempts(self) -> StageOutput:
         """Run the stage until it does not ask for another try, or does not get it."""

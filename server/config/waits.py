@@ -32,7 +32,8 @@ class Waits(BaseModel):
     prepare_s: float = Field(5.0, ge=0.1, le=120.0)
     """For a stage of one's own that the answer waits for; an optional one is then left out."""
     first_token_s: float = Field(10.0, ge=0.5, le=600.0)
-    """For the first sign of a chat model, thoughts included; a slow local model wants more."""
+    """For the first sign of a chat model, thoughts included, and of an agent of one's own; a slow local model wants
+    more."""
     token_gap_s: float = Field(5.0, ge=0.5, le=600.0)
     """For its next token, once all that has been said is played out."""
     answer_s: float = Field(120.0, ge=1.0, le=3600.0)

@@ -15,7 +15,8 @@ class Deadlines:
     prepare_s: float = 5.0
     """For any other stage that the answer waits for, from when it begins; one that is optional is then left out."""
     first_token_s: float = 10.0
-    """For the first sign of a chat model, with one retry in it if it fails at once; thoughts are signs."""
+    """For the first sign of a chat model, with one retry in it if it fails at once; thoughts are signs. For that of an
+    agent of somebody's own too."""
     token_gap_s: float = 5.0
     """For the next token, once all that has been said is played out."""
     answer_s: float = 120.0
