@@ -32,8 +32,11 @@ class Framer:
 
     def push(self, samples: Samples) -> list[Samples]:
         """All frames, `int16[frame_samples]` each, that `samples` complete; often none."""
-        if self._kept_samples + len(samples) < self._frame_samples:
-            self._keep(samples)
+        size = len(samples)
+        if self._kept_samples + size < self._frame_samples:
+            if size:
+                self._kept.append(samples.tobytes())
+                self._kept_samples += size
             return []
         if self._kept:
             samples = np.frombuffer(b"".join((*self._kept, samples.tobytes())), np.int16)

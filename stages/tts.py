@@ -245,12 +245,16 @@ class _Speaking:
         return max(_PAUSE_S, coming_s - played_s - _SYNTHESIS_S)
 
     async def _hear(self, utterance: SpokenUtterance) -> None:
-        """Hand on the audio as it comes."""
+        """Hand on the audio as it comes. Cancelled, the voice is told at once, and not when all tasks have ended."""
         async with aclosing(utterance.audio()) as speeches:
-            while speech := await self._patiently(anext(speeches, None), utterance):
-                for stretch in self._text.take(speech):
-                    if len(stretch.samples):
-                        await self._hand_on(stretch)
+            try:
+                while speech := await self._patiently(anext(speeches, None), utterance):
+                    for stretch in self._text.take(speech):
+                        if len(stretch.samples):
+                            await self._hand_on(stretch)
+            except anyio.get_cancelled_exc_class():
+                utterance.cancel()
+                raise
 
     async def _patiently(self, coming: Awaitable[Speech | None], utterance: SpokenUtterance) -> Speech | None:
         """The next audio; it is late only while there is text whose audio has not come."""

@@ -6,19 +6,26 @@ import asyncio
 class Changes:
     """Wakes all who wait, each time anew. Belongs to the loop."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._next: asyncio.Event | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     def tell(self) -> None:
         """Something has changed."""
-        if self._next is not None:
-            self._next.set()
-            self._next = None
+        if self._waiting:
+            told, self._waiting = self._waiting, []
+            for waiting in told:
+                if not waiting.done():
+                    waiting.set_result(None)
 
     async def wait(self) -> None:
         """Until the next change. Cancel-safe."""
-        if self._next is None:
-            self._next = asyncio.Event()  # once a message: anyio's costs five times as much to make
-        await self._next.wait()
+        waiting = asyncio.get_running_loop().create_future()  # once a message: an event costs twice as much
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            raise

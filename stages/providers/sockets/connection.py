@@ -12,6 +12,7 @@ good only once the service has said something, if it is one that speaks first. A
 then after growing waits; after quick failures in a row, or a refusal, the socket rests until somebody wants it again.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -248,11 +249,12 @@ class ProviderSocket:
             raise fault(endpoint.service, ErrorKind.NETWORK, type(error).__name__) from None
 
     async def _write(self, client: ClientConnection, sent: "_Sent") -> None:
+        now = asyncio.get_running_loop().time  # once a message: anyio asks first which loop it is
         try:
             while True:
                 while self._outbox:
                     await client.send(self._outbox.popleft())
-                sent.at = anyio.current_time()
+                sent.at = now()
                 await self._wake.wait()
         except ConnectionClosed:
             pass  # the reader says why

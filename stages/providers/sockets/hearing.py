@@ -86,7 +86,7 @@ class HeardText:
     def partial(self) -> Partial:
         """What has been heard so far."""
         stable = self._joined(self.pieces)
-        return Partial(self._joined([*self.pieces, self.guess] if self.guess else self.pieces), stable)
+        return Partial(self._joined([*self.pieces, self.guess]) if self.guess else stable, stable)
 
     def transcript(self) -> Transcript:
         """The final pieces as a transcript."""

@@ -135,7 +135,6 @@ class HearingLine:
                         self._settle(self._replay.sample_at(event.end_s))
                 case _:
                     pass
-        self._changed.tell()
 
     def lost(self, error: ProviderError, *, for_good: bool) -> None:
         """The audio is kept; only an end for good is told."""
@@ -153,6 +152,7 @@ class HearingLine:
 
     def _settle(self, sample: int) -> None:
         self._replay.settle(sample)
+        self._changed.tell()
         if self._utterance is not None:
             self._utterance.keep()
 

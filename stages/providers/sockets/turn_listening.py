@@ -88,7 +88,9 @@ class TurnLine:
         """Append `int16[n]`."""
         if self._on_event is None:
             return
-        for frame in self._framer.push(samples):
+        if not (frames := self._framer.push(samples)):
+            return
+        for frame in frames:
             self._replay.push(frame)
             self.socket.send(self._protocol.audio(frame))
         now = self._replay.end_sample
