@@ -185,17 +185,22 @@ async def test_a_server_that_wants_another_key_now_is_not_tried_again(silence: P
 
 
 async def test_a_full_server_is_tried_again_after_a_loss(silence: Path) -> None:
-    async with browser(microphone=silence) as page:
-        async with live_server() as server:
-            await begin(page, server.port)
-            await page.wait_for(LISTENING)
-        async with live_server(port=server.port, limits={"max_sessions": 1}) as server:
-            async with RealtimeClient(server.url):
-                await page.wait_for(
-                    "document.getElementById('status').innerText === 'The connection was lost'"
-                )
-                await anyio.sleep(1)
-            await check_soon(page, LISTENING)
+    async with (
+        live_server() as server,
+        live_server(limits={"max_sessions": 1}) as full,
+        dead_line(server.port) as line,
+        browser(microphone=silence, script=SOCKETS) as page,
+    ):
+        await begin(page, line.port)
+        await page.wait_for(LISTENING)
+        async with RealtimeClient(full.url):
+            await full.until_sessions(1)
+            line.server_port = full.port
+            line.cut()
+            tries = await page.evaluate("tries")
+            await page.wait_for(f"tries > {tries + 1}")  # the one before was refused
+        await check_soon(page, LISTENING)
+        await full.until_sessions(1)
 
 
 # --- the microphone ---------------------------------------------------------------------------------------------
