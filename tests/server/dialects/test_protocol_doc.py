@@ -26,6 +26,7 @@ from server.domain.voice_events import (
     StageEventTold,
     TurnEnded,
     TurnTimed,
+    VoiceCommand,
     VoiceEvent,
     VoiceFlushed,
     VoiceHeld,
@@ -101,6 +102,12 @@ def test_what_a_client_may_say_is_understood(text: str) -> None:
     VoiceDialect(RealtimeDialect(SessionConfig(), hosting)).decode(text)
     event = json.loads(text)
     assert set(event) - {"type", "event_id"} <= rows("What a client says")[event["type"]]
+
+
+def test_every_command_of_a_client_that_plays_the_voice_has_an_example() -> None:
+    voice = VoiceDialect(RealtimeDialect(SessionConfig()))
+    own = [text for text in blocks("client") if json.loads(text)["type"] not in KNOWN_TYPES]
+    assert {type(voice.decode(text)) for text in own} == set(get_args(VoiceCommand))
 
 
 @pytest.mark.parametrize("text", blocks("server"))
