@@ -15,6 +15,8 @@ from server.domain.errors import ServerError
 SESSIONS_PATH = "/v1/realtime"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _HOST_AND_PORT = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+_A_PAGE = (HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+"""What a web server says of a page that it has, or has not."""
 _OTHER_NAME = (62, 64)
 """OpenSSL's codes for a certificate that names another host, or another IP address."""
 
@@ -39,6 +41,11 @@ def session_url(text: str) -> str:
 def unreachable(url: str, error: Exception) -> ServerError:
     """Why there is no session at `url`, for the person who asked for one."""
     match error:
+        case InvalidStatus() if error.response.status_code in _A_PAGE:
+            said = f"{error.response.status_code} {error.response.reason_phrase}"
+            return ServerError(
+                f"the server at {url} answers HTTP ({said}), and opens no WebSocket; is the path right?"
+            )
         case InvalidStatus():
             return ServerError(f"the server at {url} refused: {_refusal(error.response)}")
         case SSLCertVerificationError() if error.verify_code in _OTHER_NAME:
@@ -47,6 +54,10 @@ def unreachable(url: str, error: Exception) -> ServerError:
         case SSLCertVerificationError():
             fault = f"the certificate of the server at {url} is not trusted ({error.verify_message})"
             return ServerError(f"{fault}; if it is yours, trust it: SSL_CERT_FILE=cert.pem scripts/talk …")
+        case InvalidMessage() if isinstance(
+            error.__cause__, ValueError
+        ):  # an answer, but none to a handshake
+            return ServerError(f"what answers at {url} opens no WebSocket ({error.__cause__})")
         case InvalidMessage() if url.startswith("ws:"):
             fault = f"the server at {url} does not answer without TLS"
             return ServerError(f"{fault}; try wss{url.removeprefix('ws')}")

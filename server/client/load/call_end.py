@@ -1,6 +1,7 @@
 """How a call has ended: as its script wanted, or by the server, or the network."""
 
 from websockets.asyncio.client import ClientConnection
+from websockets.frames import CloseCode
 
 from server.client.load.caller import Caller
 from server.client.load.performance import Wish
@@ -19,7 +20,10 @@ def line_ended(caller: Caller, socket: ClientConnection) -> None:
     if not caller.is_done:
         record = caller.record
         record.ending = Ending.CUT if caller.line_ended() else Ending.LOST
-        record.why = f"closed by the server with {socket.close_code} {socket.close_reason or ''}".rstrip()
+        if socket.close_code == CloseCode.ABNORMAL_CLOSURE:
+            record.why = "the connection broke off: the server died, or the network did"
+        else:
+            record.why = f"closed by the server with {socket.close_code} {socket.close_reason or ''}".rstrip()
 
 
 def cut_if_wished(caller: Caller, socket: ClientConnection) -> None:

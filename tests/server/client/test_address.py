@@ -1,8 +1,12 @@
 """An address is taken as people have it: from the server's first lines, or as the protocol wants it."""
 
-import pytest
+import asyncio
 
-from server.client.address import session_url
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidMessage
+
+from server.client.address import session_url, unreachable
 from server.domain.errors import ServerError
 
 
@@ -26,3 +30,30 @@ def test_the_address_of_sessions_is_made_of_what_is_given(text: str, url: str) -
 def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ServerError, match="is not the address of a server, such as ws://"):
         session_url(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            b"HTTP/1.0 404 File not found\r\n\r\n",
+            "opens no WebSocket (unsupported protocol; expected HTTP/1.1",
+        ),
+        (b"SSH-2.0-OpenSSH_9\r\n", "opens no WebSocket (invalid HTTP status line"),
+        (b"\x15\x03\x03\x00\x02\x02\x46", "does not answer without TLS; try wss://"),
+        (b"", "does not answer without TLS; try wss://"),
+    ],
+    ids=["old HTTP", "SSH", "TLS alert", "nothing"],
+)
+async def test_what_is_no_server_of_sessions_is_told_apart(answer: bytes, said: str) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(InvalidMessage) as refused:
+            await connect(url)
+    assert said in str(unreachable(url, refused.value))

@@ -171,7 +171,7 @@ def test_sounds_that_are_missing_end_with_2(folder: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("status", "message", "said"),
     [
-        (200, "", "refused: 200"),
+        (200, "", "answers HTTP (200 OK), and opens no WebSocket"),
         (401, "that key is wrong", "refused: 401 that key is wrong Give it with --api-key."),
         (503, "the server is full", "refused: 503 the server is full"),
     ],

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from server.client.load.calibration import Bar, Bars, compare, measure_in_process
 from server.client.load.place import Place, probe
@@ -11,7 +13,7 @@ from server.client.load.reference_server import reference_server
 from server.client.load.run import Run
 from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix, Scenario
-from server.client.load.targets import Voice
+from server.client.load.targets import VOICE, Voice
 from server.client.load.turns import Ending, Kind, Outcome, Turn
 from server.domain.errors import ServerError
 from tests.server.client.load.booth import SAY, scenario, voicebox
@@ -59,6 +61,23 @@ async def test_a_server_that_goes_away_is_told_with_its_code() -> None:
     (call,) = run.calls
     assert call.ending is Ending.LOST
     assert "1011" in call.why
+
+
+async def test_a_server_that_dies_is_told_apart_from_one_that_says_good_bye() -> None:
+    async def die(connection: ServerConnection) -> None:
+        await connection.recv()
+        connection.transport.abort()
+
+    one = scenario(SAY)
+    async with serve(die, "127.0.0.1", 0, subprotocols=[Subprotocol(VOICE)]) as server:
+        place = Place(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", Voice)
+        load = Load(20.0, times_s=(0.0,))  # it is over as soon as the call is
+        run = await Runner(place, Mix(scenarios=(one,)), voicebox(one), load, seed=1).run()
+    (call,) = run.calls
+    assert (call.ending, call.why) == (
+        Ending.LOST,
+        "the connection broke off: the server died, or the network did",
+    )
 
 
 async def test_a_caller_that_reads_slowly_hears_the_answer_late() -> None:
