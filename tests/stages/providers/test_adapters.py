@@ -11,7 +11,7 @@ from stageflow.context import ContextSnapshot
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stages.ports import HasSessions
-from stages.providers.openai.http import Server
+from stages.providers.openai.http import Server, authorities
 from stages.testing.servers.serving import serving
 from stages.tts import TtsStage
 from tests.support.adapter_turns import provider_of, session
@@ -89,5 +89,7 @@ def test_clients_of_many_servers_read_the_authorities_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Server("first", base_url="https://127.0.0.1/v1")
+    read = authorities()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-such-file.pem"))
     Server("second", base_url="https://127.0.0.1/v1")  # would fail at the file, if it were read
+    assert authorities() is read

@@ -78,9 +78,13 @@ def test_what_was_left_unfinished_goes_and_what_is_being_made_stays(tmp_path: Pa
 def test_files_of_somebody_else_are_used_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(path: Path) -> None:
+    refused: list[Path] = []
+
+    def refuse(path: Path) -> None:
+        refused.append(path)
         raise PermissionError(path)
 
-    monkeypatch.setattr(os, "utime", refused)
+    monkeypatch.setattr(os, "utime", refuse)
     use(tmp_path)
+    assert refused == [tmp_path]
     tidy(tmp_path / "missing")
