@@ -10,7 +10,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from server.config.chains import chain_of, declared, names_in, owns_turns
 from server.config.environment import read_settings
-from server.config.file import FileContent, read_file
+from server.config.file_content import content_of
 from server.config.settings import PREFIX, Settings
 from stages.providers.built_in import Kind
 from stages.providers.configured import Configured, configure
@@ -107,7 +107,7 @@ def chosen_alone(
     kind: Kind, name: str, path: Path | None, env_file: Path | None = Path(".env")
 ) -> tuple[Configured | None, tuple[str, ...]]:
     """One provider as file and environment have it, whatever else is in them; or None and every fault of it."""
-    content, faults = read_file(path) if path is not None else (FileContent(), ())
+    content, faults = content_of(path)
     if faults and kind not in content.providers:
         return None, faults
     settings, _ = read_settings({}, env_file, content.settings, content.place_of)

@@ -12,10 +12,9 @@ from pydantic import SecretStr
 from server.config.agents import Agent, Composition, Crew, assemble, without_faults
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.environment import read_settings, unusable, variable_of
-from server.config.file import FILE_NAME, FileContent, read_file
+from server.config.file_content import FILE_NAME, FileContent, content_of, joined
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
-from server.config.tables import joined
 from server.tools.operator_servers import prefix_of
 from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
@@ -88,7 +87,7 @@ def load_configuration(
 ) -> Configuration:
     """The configuration. Raises ConfigError with every fault of it, a line each. Reads files and imports modules."""
     parts = parts or Parts()
-    content, faults = read_file(path) if path is not None else (FileContent(), ())
+    content, faults = content_of(path)
     found = list(faults)
     given, objects, classes = _sorted(parts.providers, found)
     overrides = {**parts.settings, **given, **{k: v for k, v in (overrides or {}).items() if v is not None}}

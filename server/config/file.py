@@ -7,7 +7,6 @@ import copy
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +15,14 @@ from pydantic import (
 )
 
 from server.config.agents import Agent, Composition, Route
+from server.config.file_content import KINDS, FileContent, joined
 from server.config.guarding import GuardRule
 from server.config.settings import Settings
-from server.config.tables import Tables, joined, written_out
+from server.config.tables import Tables, written_out
 from server.config.tool_servers import ToolServer
 from server.gateway.admission import KeyLimits
 
-FILE_NAME = "stageflow-voice.toml"
 _FILE = "_file"
-
-_KINDS = ("stt", "llm", "tts", "vad", "end_of_turn")
-
-_PLACES = {
-    **{kind: f"{kind}.use" for kind in _KINDS},
-    "guard_words": "guard.words",
-    "guard_patterns": "guard.patterns",
-    "guard_refusal": "guard.refusal",
-    "guard_max_chars": "guard.max_chars",
-    "mcp_servers": "tools.client_servers",
-    "confirmed_tools": "tools.confirmed",
-    **{table: table for table in ("limits", "deadlines", "quotas", "keys", "record", "interruption")},
-}
-"""Where in the file a setting is that is not in `[server]`."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileContent:
-    """What a file says."""
-
-    path: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Values of `Settings`, by field."""
-    providers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """By kind, the table of its provider."""
-    composition: Composition = field(default_factory=Composition)
-    names_tools: bool = True
-    """Whether all tools that the file means are named in it: not so where what names them is wrong."""
-
-    def place_of(self, setting: str) -> str:
-        """Where in the file a setting is written."""
-        return f"{self.path}: {_PLACES.get(setting, f'server.{setting}')}"
 
 
 def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
@@ -67,7 +34,7 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         return FileContent(path), (f"{path}: is not TOML: {error}",)
     faults = list[str]()
-    raw |= {kind: written_out(raw[kind]) for kind in _KINDS if kind in raw}
+    raw |= {kind: written_out(raw[kind]) for kind in KINDS if kind in raw}
     _read_secrets(raw, path, faults)
     try:
         tables = Tables.model_validate(raw)
@@ -75,7 +42,7 @@ def read_file(path: Path) -> tuple[FileContent, tuple[str, ...]]:
         faults += [f"{path}: {_line(fault)}" for fault in error.errors(include_url=False)]
         kinds = {
             kind: {**raw[kind], "use": joined(raw[kind]["use"])}
-            for kind in _PLACES
+            for kind in KINDS
             if isinstance(raw.get(kind), dict) and isinstance(joined(raw[kind].get("use")), str)
         }
         names = {kind: str(table["use"]) for kind, table in kinds.items()}
@@ -160,7 +127,7 @@ def _remove(table: Any, path: Sequence[Any]) -> None:
 
 
 def _content(path: Path, tables: Tables) -> FileContent:
-    providers = {kind: table.model_dump() for kind in _KINDS if (table := getattr(tables, kind)) is not None}
+    providers = {kind: table.model_dump() for kind in KINDS if (table := getattr(tables, kind)) is not None}
     settings: dict[str, Any] = {name: getattr(tables.server, name) for name in tables.server.model_fields_set}
     settings |= {kind: table["use"] for kind, table in providers.items()}
     guard = tables.guard.model_fields_set - {"rules"}
@@ -214,7 +181,7 @@ def _line(fault: Any) -> str:
         return f"{key}: is needed"
     if fault["type"] == "tuple_type" and isinstance(fault["input"], dict):
         return f"{key}: there may be several: write [[{key}]]"
-    if key in _KINDS:
+    if key in KINDS:
         return f"{key}: is a name, a list of names, or a table with `use`"
     hidden = "key" in key or isinstance(fault["input"], dict | list)
     return f"{key}: {fault['msg']}" + ("" if hidden else f" (got {fault['input']!r})")

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from server.config.agents import Agent, Route
+from server.config.file_content import joined
 from server.config.guarding import GuardRule
 from server.config.recording import RecordingRules
 from server.config.settings import Settings
@@ -75,12 +76,6 @@ class InterruptionTable(Interruption):
 _NAMES: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
-
-
-def joined(use: object) -> object:
-    """The names of a chain as one, as variables have them; anything else as it is."""
-    is_chain = isinstance(use, list | tuple) and use and all(isinstance(name, str) for name in use)
-    return ",".join(map(str, use)) if is_chain and isinstance(use, list | tuple) else use
 
 
 class ProviderTable(BaseModel):
