@@ -19,6 +19,8 @@ class Limits(BaseModel):
     max_session_s: int = Field(3600, ge=1, le=86_400)
     max_idle_s: float = Field(900.0, ge=1.0, le=86_400.0)
     """Without a frame from the client; then the session is over."""
+    max_unused_s: float = Field(60.0, ge=1.0, le=86_400.0)
+    """The same for a client that has sent none at all: it holds a place that somebody else would talk in."""
     max_responses_per_min: int = Field(120, ge=1, le=100_000)
     """That one session asks for; what is answered because somebody has spoken does not count."""
     max_output_bytes_per_min: int = Field(64 << 20, ge=1 << 20, le=16 << 30)

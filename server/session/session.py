@@ -35,7 +35,7 @@ from server.session.base import SessionBase
 from server.session.closing import Closing, see_off
 from server.session.going_on import begin_owing, go_on
 from server.session.key_quota import KeyQuota, NoQuota
-from server.session.lifetime import Lifetime
+from server.session.lifetime import lifetime_of
 from server.session.listening import listening_of
 from server.session.orders import Orders
 from server.session.reader import Reader
@@ -81,7 +81,7 @@ class Session:
         self._answering = answering_of(base, self._listening)
         self.speculation = self._answering.speculation
         """What preparing answers in pauses has brought."""
-        self._lifetime = Lifetime(base.now(), services.limits.max_session_s, services.limits.max_idle_s)
+        self._lifetime = lifetime_of(services.limits, base.now())
         self._writer = self._new_writer(dialect)
         base.link.watcher = Absence(self._listening.floor, base)
         orders = Orders(base, self._listening, self._answering)
@@ -171,6 +171,7 @@ class Session:
         now = base.now()
         self._lifetime.begin(now)
         if restored is not None and restored.is_moving:
+            self._lifetime.heard(now)
             self._lifetime.begins_at = now - max(0, _ends_at_unix_s(services, None) - self._expires_at_s)
             return
         known = () if restored is None else tuple(item.id for item in restored.items)

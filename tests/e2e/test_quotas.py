@@ -103,8 +103,9 @@ async def test_a_key_has_limits_of_its_own_on_the_wire() -> None:
             await until(client, "input_audio_buffer.cleared")
 
 
-async def test_a_client_that_sends_nothing_is_told_and_closed() -> None:
-    async with live_server(limits={"max_idle_s": 1}) as server, connect(server.url) as client:
+@pytest.mark.parametrize("limit", ["max_idle_s", "max_unused_s"])
+async def test_a_client_that_sends_nothing_is_told_and_closed(limit: str) -> None:
+    async with live_server(limits={limit: 1}) as server, connect(server.url) as client:
         assert (await until(client, "error"))["error"]["code"] == "session_idle"
         with pytest.raises(ConnectionClosed):
             await until(client, "never")

@@ -286,7 +286,7 @@ class Stage:
             languages=languages,
             deadlines=deadlines,
             new_ports=lambda remind, owner: ports,
-            limits=Limits(max_session_s=3600, max_idle_s=3600),
+            limits=Limits(max_session_s=3600, max_idle_s=3600, max_unused_s=3600),
             voices=speaker.voices,
             end_of_turn=end_of_turn,
             tool_servers=tool_servers,

@@ -31,8 +31,13 @@ def test_who_is_sent_too_much_may_ask_for_nothing_until_it_is_less() -> None:
 
 
 def test_a_session_is_over_when_it_is_old_or_its_client_is_silent() -> None:
-    life = Lifetime(100.0, max_session_s=3600, max_idle_s=900)
-    assert (life.ends_at, life.over(999.0)) == (1000.0, None)
+    life = Lifetime(100.0, max_session_s=3600, max_idle_s=900, max_unused_s=60)
+    assert (life.ends_at, life.over(159.0)) == (160.0, None)
+    unused = life.over(160.0)
+    assert unused is not None
+    assert (
+        str(unused.error) == "Your session has sent nothing since it was opened for 60 s, which is the limit."
+    )
     life.heard(150.0)
     assert (life.ends_at, life.over(1000.0)) == (1050.0, None)
     idle = life.over(1050.0)
