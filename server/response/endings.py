@@ -1,6 +1,7 @@
 """How a response ends: with its answer, with a refusal instead, or with an apology; and that it is told in any case."""
 
 import logging
+from dataclasses import replace
 
 from server.domain.errors import ClientError
 from server.domain.values import ResponseReason, ResponseStatus
@@ -71,7 +72,7 @@ class Endings:
                 self._output.restart()
             else:  # what was let out is kept, as far as it got a voice
                 self._output.events.cut_off()
-            await self.end(self.outcome("completed"))
+            await self.end(replace(self.outcome("completed"), is_answer=False))
             return
         self._verdicts.blocked(why)
         self._output.events.remark(*BLOCKED)

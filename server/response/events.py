@@ -51,6 +51,8 @@ class ResponseOutcome:
     usage: Usage = Usage()
     calls: tuple[Calling, ...] = ()
     """Of tools that are not ours."""
+    is_answer: bool = True
+    """False where there was nothing to answer: then there is nothing to tell either, if nothing was said."""
 
 
 class ResponseEvents:

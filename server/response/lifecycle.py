@@ -79,7 +79,7 @@ class LifecycleFact(StrEnum):
     SILENT = "silent"
     """A message has begun, and has no sound yet."""
     TO_TELL = "to tell"
-    """It has failed, or calls tools of others: the client must be told, whether or not anything was said."""
+    """It is an answer, or has failed: the client must be told, whether or not anything was said."""
 
 
 class LifecycleCommand(StrEnum):

@@ -119,7 +119,7 @@ class ResponseOutput:
             yield LifecycleFact.DRAFTED
             if not self.events.pieces and not self.events.shown.is_loose:
                 yield LifecycleFact.SILENT
-        if outcome is not None and (outcome.status == "failed" or outcome.calls):
+        if outcome is not None and outcome.is_answer:
             yield LifecycleFact.TO_TELL
 
     def _do(self, command: LifecycleCommand, outcome: ResponseOutcome | None) -> None:

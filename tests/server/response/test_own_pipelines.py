@@ -231,6 +231,19 @@ def test_a_filter_that_lets_nothing_through_is_apologised_for(is_spoken: bool) -
     play(partial(Stage, COUNT, hook=hook), story)
 
 
+def test_an_answer_without_words_has_an_end_that_is_told() -> None:
+    async def says_nothing(ctx: StageContext) -> dict[str, str]:
+        return {"text": ""}
+
+    async def story(stage: Stage) -> None:
+        await speak(stage, 1.0)
+        done = (await stage.wire.until(DONE))["response"]
+        assert (done["status"], done["output"]) == ("completed", [])
+        check_trace(stage.wire.events())
+
+    play(partial(Stage, hook=agent_that(says_nothing)), story)
+
+
 def test_an_output_guard_lets_be_heard_what_had_passed() -> None:
     class SentenceGuard:
         kind = StageKind.GUARD
