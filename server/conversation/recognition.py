@@ -82,13 +82,20 @@ class Reading:
         try:
             with noting(self.calls), calling(self._recogniser) as call:
                 with anyio.CancelScope(deadline=self._read_by):
-                    found = await self._recognition.final()
+                    found = await self._found()
                     call.first()
                     return self.sift(replace(found, text=found.text.strip()))
                 late = f"the recogniser took longer than {self._patience_s:g} s for an utterance"
                 raise ProviderTimeout(late, kind=ErrorKind.TIMEOUT)
         except ProviderError as error:
             return error
+
+    async def _found(self) -> Transcript:
+        """What the recogniser says; whatever it raises as a ProviderError, so that it is counted as its failure."""
+        try:
+            return await self._recognition.final()
+        except ProviderError:
+            raise
         except Exception as error:
             log.exception("the recogniser failed in a way that it must not")
-            return ProviderError(f"{type(error).__name__}: {error}")
+            raise ProviderError(f"{type(error).__name__}: {error}") from error

@@ -1,13 +1,16 @@
 """An utterance on its way to text has one deadline, whoever asks for its words and however often."""
 
+from typing import Any
+
 import anyio
 import numpy as np
 import pytest
 
 from server.conversation.recognition import Outcome
 from server.conversation.utterance import Utterance, WordNews, WordsSettled
-from stages.errors import ProviderTimeout
-from stages.ports import Transcript
+from stages.errors import ProviderError, ProviderTimeout
+from stages.ports import Recognition, Transcript
+from stages.providers.calls import label, provider_figures
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
 from stages.testing.virtual_time import virtual
 from tests.support.stage import Stage, play, speak, speech
@@ -47,6 +50,30 @@ async def test_one_that_never_returns_settles_as_failed() -> None:
     assert anyio.current_time() == pytest.approx(10.0)
     assert [type(outcome) for outcome in settled] == [ProviderTimeout]
     assert (await utterance.final()).text == ""  # and nobody waits for it again
+
+
+class Breaking(ScriptedRecogniser):
+    """Raises what no recogniser may."""
+
+    def open(self, *given: Any, **more: Any) -> Recognition:
+        recognition = super().open(*given, **more)
+        recognition.final = self._breaks  # type: ignore[method-assign]
+        return recognition
+
+    async def _breaks(self) -> Transcript:
+        raise KeyError("text")
+
+
+@virtual
+async def test_whatever_a_recogniser_raises_is_counted_as_its_failure() -> None:
+    recogniser, settled = Breaking(Heard("hello")), list[Outcome]()
+    label(recogniser, "stt", "breaking")
+    utterance = Utterance("item_1", recogniser, Settled(settled))
+    utterance.end()
+    with pytest.raises(ProviderError, match="KeyError"):
+        await utterance.final()
+    assert [call.error for call in utterance.reading.calls] == ["other"]
+    assert provider_figures()["stt", "breaking"].errors == {"other": 1}
 
 
 @virtual
