@@ -115,7 +115,9 @@ async def test_two_agents() -> None:
 
 
 @pytest.mark.models
-async def test_a_router_of_one_s_own() -> None:
+async def test_a_router_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first turn loads a model, on a machine that may be busy.
+    monkeypatch.setenv("STAGEFLOW_VOICE_DEADLINES__DECIDE_S", "120")
     model = ScriptedModel("Yes.")
     said = "Tell me a joke.", "How much are these boots?", "The heel has come off.", "Tell me a joke."
     async with listening("own_router", llm=model) as server:

@@ -261,10 +261,10 @@ async def test_an_end_of_turn_model_that_blocks_does_not_hold_our_loop() -> None
     assert made is not None, faults
     provider = await anyio.to_thread.run_sync(made.make)
     assert isinstance(provider, TurnEndsApart)
-    heard, told = list[float](), anyio.Event()
+    heard, told, ours = list[float](), anyio.Event(), threading.current_thread()
 
     def tell(probability: float) -> None:
-        assert threading.current_thread() is threading.main_thread()
+        assert threading.current_thread() is ours
         heard.append(probability)
         told.set()
 
