@@ -8,11 +8,9 @@ import pytest
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
-from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import LEVEL_DBFS, MoonshineModel, at_level
-from stages.providers.whisper.segments import Segment
 from stages.runtime.models import ModelStore, State, model_dir
 from stages.runtime.onnx import Floats
 from stages.testing.wer import word_errors
@@ -29,44 +27,12 @@ from tests.support.audio_maker import (
     voice,
     white_noise,
 )
+from tests.support.moonshine import ScriptedEngine, text_of
 
 SHORT_CLIPS = [clip for clip in clips() if clip.file != "two_cities.wav"]
 
 CORPUS_WER = 0.06
 CLIP_WER = 0.25
-
-
-def text_of(segments: Sequence[Segment] | None) -> str:
-    assert segments is not None
-    return " ".join(segment.reading.text for segment in segments if segment.reading.text)
-
-
-class ScriptedEngine:
-    """Gives its answers in order, the last one again and again; remembers how long the sounds were."""
-
-    def __init__(self, *answers: tuple[str, float, bool]) -> None:
-        self.answers = answers or (("yes", -0.1, True),)
-        self.lengths_ms: list[int] = []
-        self.guesses: list[tuple[int, ...]] = []
-
-    def read(
-        self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
-    ) -> Hypothesis | None:
-        self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
-        self.guesses.append(tuple(guess))
-        at = min(len(self.lengths_ms), len(self.answers)) - 1
-        _, log_probability, is_ended = self.answers[at]
-        return Hypothesis((at,), log_probability, is_ended)
-
-    def read_openings(
-        self, wave: Floats, most_tokens: int, count: int, within: float, keep_going: Callable[[], bool]
-    ) -> list[Hypothesis] | None:
-        """The answers but the first."""
-        self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
-        return [Hypothesis((at,), *answer[1:]) for at, answer in enumerate(self.answers) if at] or None
-
-    def text(self, hypothesis: Hypothesis) -> str:
-        return self.answers[hypothesis.tokens[0]][0]
 
 
 def test_a_sure_answer_is_taken_and_costs_its_length() -> None:
@@ -90,82 +56,6 @@ def test_a_doubtful_answer_is_read_again_with_other_silence(doubtful: tuple[str,
     assert text_of(MoonshineModel(engine).transcribe(voice(1500))) == "what I said"
     assert len(engine.lengths_ms) == 2
     assert engine.lengths_ms[0] != engine.lengths_ms[1]
-
-
-def spoken_word() -> Samples:
-    return np.concatenate([voice(600), silence(200)])
-
-
-@pytest.mark.parametrize(
-    ("first", "others", "believed"),
-    [
-        (("lemur", -0.6, True), [("lima", -0.5, True)], "lima"),
-        (("lima", -0.4, True), [("lemur", -0.6, True), ("llama", -0.7, True)], "lima"),
-        (("A. D.", -0.4, True), [("Ad", -0.8, True), ("Eighty.", -1.5, True)], "Eighty."),
-        (("Eggs", -0.4, True), [("Egg", -0.9, True), ("Eight", -3.0, True)], "Eggs"),
-        (("lemur", -0.6, True), [("no no no", -0.1, False), ("", -0.1, True)], "lemur"),
-        (("", -0.5, True), [("Five", -0.6, True)], "Five"),
-        (("", -0.1, True), [("Bye", -2.5, True)], ""),
-    ],
-    ids=[
-        "more probable",
-        "less probable",
-        "common answer",
-        "improbable answer",
-        "loop and nothing",
-        "lost",
-        "no word",
-    ],
-)
-def test_of_a_word_that_is_a_little_improbable_other_beginnings_are_weighed(
-    first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
-) -> None:
-    engine = ScriptedEngine(first, *others)
-    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == believed
-    assert len(set(engine.lengths_ms)) == 2
-
-
-@pytest.mark.parametrize(
-    ("expects", "first", "others", "believed"),
-    [
-        (Expects.EMAIL, ("Age.", -0.1, True), [("H.", -2.4, True)], "H."),
-        (Expects.EMAIL, ("Why?", -0.1, True), [("Y", -2.4, True)], "Why?"),
-        (Expects.EMAIL, ("Karma", -0.1, True), [("comma", -2.4, True)], "comma"),
-        (Expects.EMAIL, ("Parker", -0.1, True), [("P.", -3.6, True)], "Parker"),
-        (Expects.PHONE, ("Ate", -0.1, True), [("Eight", -1.4, True)], "Eight"),
-        (Expects.NUMBER, ("For,", -0.1, True), [("Four", -1.4, True)], "Four"),
-        (Expects.YES_NO, ("Know", -0.1, True), [("No", -1.4, True)], "No"),
-        (Expects.YES_NO, ("", -0.1, True), [("Yes", -2.7, True)], "Yes"),
-        (Expects.FREE, ("Why?", -0.1, True), [("Y", -0.2, True)], "Why?"),
-    ],
-)
-def test_a_word_is_likelier_what_the_agent_has_asked_for(
-    expects: Expects, first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
-) -> None:
-    model = MoonshineModel(ScriptedEngine(first, *others)).expecting(expects)
-    assert text_of(model.transcribe(spoken_word())) == believed
-
-
-def test_what_sounds_like_a_letter_is_one_for_an_address_and_is_read_once() -> None:
-    engine = ScriptedEngine(("You.", -0.1, True))
-    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(spoken_word())) == "U"
-    assert len(engine.lengths_ms) == 1
-    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(voice(600))) == "You.", "it goes on"
-
-
-def test_a_letter_that_is_sure_is_read_once() -> None:
-    engine = ScriptedEngine(("B.", -0.1, True))
-    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "B."
-    assert len(engine.lengths_ms) == 1
-
-
-@pytest.mark.parametrize(
-    "spoken", [voice(600), np.concatenate([voice(2500), silence(200)])], ids=["cut", "long"]
-)
-def test_what_goes_on_or_is_a_sentence_is_read_once(spoken: Samples) -> None:
-    engine = ScriptedEngine(("thirty of", -0.4, True))
-    MoonshineModel(engine).transcribe(spoken)
-    assert len(engine.lengths_ms) == 1
 
 
 def test_who_says_no_three_times_is_believed_when_it_is_read_so_twice() -> None:

@@ -1,0 +1,102 @@
+"""What Moonshine makes of a word by itself, with answers by script: its other beginnings, and what was asked for."""
+
+import anyio
+import numpy as np
+import pytest
+
+from audio.formats import Samples
+from stages.ports import Expects, SpeechHints
+from stages.providers.moonshine.model import MoonshineModel
+from stages.providers.moonshine.recogniser import MoonshineRecogniser
+from stages.runtime.worker import Worker
+from tests.support.audio_maker import silence, voice
+from tests.support.moonshine import ScriptedEngine, text_of
+
+
+def spoken_word() -> Samples:
+    return np.concatenate([voice(600), silence(200)])
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "believed"),
+    [
+        (("lemur", -0.6, True), [("lima", -0.5, True)], "lima"),
+        (("lima", -0.4, True), [("lemur", -0.6, True), ("llama", -0.7, True)], "lima"),
+        (("A. D.", -0.4, True), [("Ad", -0.8, True), ("Eighty.", -1.5, True)], "Eighty."),
+        (("Eggs", -0.4, True), [("Egg", -0.9, True), ("Eight", -3.0, True)], "Eggs"),
+        (("lemur", -0.6, True), [("no no no", -0.1, False), ("", -0.1, True)], "lemur"),
+        (("", -0.5, True), [("Five", -0.6, True)], "Five"),
+        (("", -0.1, True), [("Bye", -2.5, True)], ""),
+    ],
+    ids=[
+        "more probable",
+        "less probable",
+        "common answer",
+        "improbable answer",
+        "loop and nothing",
+        "lost",
+        "no word",
+    ],
+)
+def test_of_a_word_that_is_a_little_improbable_other_beginnings_are_weighed(
+    first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
+) -> None:
+    engine = ScriptedEngine(first, *others)
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == believed
+    assert len(set(engine.lengths_ms)) == 2
+
+
+@pytest.mark.parametrize(
+    ("expects", "first", "others", "believed"),
+    [
+        (Expects.EMAIL, ("Age.", -0.1, True), [("H.", -2.4, True)], "H."),
+        (Expects.EMAIL, ("Why?", -0.1, True), [("Y", -2.4, True)], "Why?"),
+        (Expects.EMAIL, ("Karma", -0.1, True), [("comma", -2.4, True)], "comma"),
+        (Expects.EMAIL, ("Parker", -0.1, True), [("P.", -3.6, True)], "Parker"),
+        (Expects.PHONE, ("Ate", -0.1, True), [("Eight", -1.4, True)], "Eight"),
+        (Expects.NUMBER, ("For,", -0.1, True), [("Four", -1.4, True)], "Four"),
+        (Expects.YES_NO, ("Know", -0.1, True), [("No", -1.4, True)], "No"),
+        (Expects.YES_NO, ("", -0.1, True), [("Yes", -2.7, True)], "Yes"),
+        (Expects.FREE, ("Why?", -0.1, True), [("Y", -0.2, True)], "Why?"),
+    ],
+)
+def test_a_word_is_likelier_what_the_agent_has_asked_for(
+    expects: Expects, first: tuple[str, float, bool], others: list[tuple[str, float, bool]], believed: str
+) -> None:
+    model = MoonshineModel(ScriptedEngine(first, *others)).expecting(expects)
+    assert text_of(model.transcribe(spoken_word())) == believed
+
+
+def test_what_sounds_like_a_letter_is_one_for_an_address_and_is_read_once() -> None:
+    engine = ScriptedEngine(("You.", -0.1, True))
+    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(spoken_word())) == "U"
+    assert len(engine.lengths_ms) == 1
+    assert text_of(MoonshineModel(engine, Expects.EMAIL).transcribe(voice(600))) == "You.", "it goes on"
+
+
+async def test_the_recogniser_takes_what_is_expected_from_the_hints() -> None:
+    model = MoonshineModel(ScriptedEngine(("You.", -0.1, True)))
+    recogniser = MoonshineRecogniser(model, Worker("recogniser"))
+    try:
+        for expects, text in ((Expects.EMAIL, "U"), (Expects.FREE, "You.")):
+            recognition = recogniser.open(hints=SpeechHints(expects=expects))
+            recognition.push(spoken_word())
+            assert (await recognition.final()).text == text
+            recognition.close()
+    finally:
+        await anyio.to_thread.run_sync(recogniser.close)
+
+
+def test_a_letter_that_is_sure_is_read_once() -> None:
+    engine = ScriptedEngine(("B.", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "B."
+    assert len(engine.lengths_ms) == 1
+
+
+@pytest.mark.parametrize(
+    "spoken", [voice(600), np.concatenate([voice(2500), silence(200)])], ids=["cut", "long"]
+)
+def test_what_goes_on_or_is_a_sentence_is_read_once(spoken: Samples) -> None:
+    engine = ScriptedEngine(("thirty of", -0.4, True))
+    MoonshineModel(engine).transcribe(spoken)
+    assert len(engine.lengths_ms) == 1
