@@ -54,7 +54,7 @@ def traced(trace: Trace, requests: list[httpx2.Request]) -> Iterator[None]:
         return await ask(self, request, **more)
 
     ClientConnection.send, ClientConnection.recv = traced_send, traced_recv  # type: ignore[method-assign,assignment]
-    httpx2.AsyncClient.send = traced_ask  # type: ignore[method-assign,assignment]
+    httpx2.AsyncClient.send = traced_ask  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -80,17 +80,17 @@ async def bare(trace: Trace, requests: list[httpx2.Request], url: str) -> AsyncI
 
             yield ask
     elif trace:
-        async with connect(url, compression=None, max_size=None) as client:
-            await client.send(json.dumps([(way, packed(what)) for way, what in trace]))
+        async with connect(url, compression=None, max_size=None) as line:
+            await line.send(json.dumps([(way, packed(what)) for way, what in trace]))
 
             async def exchange() -> None:
-                await client.send("go")
+                await line.send("go")
                 for way, what in trace:
                     if way == "out":
-                        await client.send(what)
+                        await line.send(what)
                         await asyncio.sleep(0)  # at a turn of the loop each, as speech comes
                     else:
-                        await client.recv()
+                        await line.recv()
 
             yield exchange
     else:

@@ -21,6 +21,7 @@ from bare_client import Trace, bare, replay, traced
 from websockets.asyncio.server import serve
 
 from stages.providers.piecewise import open_utterance
+from stages.testing.servers.line import FakeServer
 from stages.testing.servers.serving import serving
 from tests.support.adapter_turns import provider_of, session, session_of
 from tests.support.adapters import ADAPTERS, Adapter
@@ -128,7 +129,11 @@ async def barge_in_ms(adapter: Adapter) -> list[float]:
                     await anext(audio)
                     sent, began = len(server.sent()), time.perf_counter()
                     utterance.cancel()
-                    await server.until(lambda server, sent=sent: len(server.sent()) > sent)
+
+                    def reached(server: FakeServer, sent: int = sent) -> bool:
+                        return len(server.sent()) > sent
+
+                    await server.until(reached)
                     found.append((time.perf_counter() - began) * 1000)
     return sorted(found)
 

@@ -67,6 +67,7 @@ class Target(asyncio.Protocol):
     """One session of the server that does as little as can be done."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.waiting = b""
         self.is_open = False

@@ -128,7 +128,7 @@ def measure(
 def main() -> None:
     """Print a line for each voice: of Pico in each language, and some of Kokoro's."""
     for language, sentences in SENTENCES.items():
-        pico = PicoVoice.from_settings(PicoSettings(language=(language,)))  # type: ignore[arg-type]
+        pico = PicoVoice.from_settings(PicoSettings(language=(language,)))
         print(measure(language, sentences, pico), flush=True)
         pico.close()
     for language, names in KOKORO.items():

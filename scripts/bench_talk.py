@@ -63,6 +63,13 @@ def read_clip(path: Path) -> Clip | None:
     return Clip(path.name, samples, rate_hz, begins[0] / SPEECH_HZ, ends[0] / SPEECH_HZ)
 
 
+def _first_at_s(client: RealtimeClient, type: str) -> float:
+    first = client.call.first(type)
+    if first is None:
+        raise LookupError(f"the answer began without {type}")
+    return first.at_s
+
+
 async def wait_for_answer(url: str, clip: Clip) -> dict[str, float]:
     """Milliseconds from the last voiced sample to each step."""
     async with RealtimeClient(url) as client, anyio.create_task_group() as tasks:
@@ -77,7 +84,7 @@ async def wait_for_answer(url: str, clip: Clip) -> dict[str, float]:
         await client.receive_until("response.output_audio.delta")
         tasks.cancel_scope.cancel()
     ended_s = began_s + clip.last_voiced_s
-    found = {name: (client.call.first(type).at_s - ended_s) * 1000 for type, name in STEPS.items()}
+    found = {name: (_first_at_s(client, type) - ended_s) * 1000 for type, name in STEPS.items()}
     captions = [event.at_s for event in client.call.received if event.type in (CAPTION, TRANSCRIPT)]
     return found | {"first caption": (captions[0] - began_s - clip.first_voiced_s) * 1000}
 

@@ -184,8 +184,8 @@ def chosen(tried: Sequence[Silence], scores: Floats, later_ms: float) -> Waits:
                 found.append((float(delay), low, high, short, middle, long))
     ranked = scores[order]
     for _, low, high, short, middle, long in sorted(found):
-        edges = [float(ranked[at]) if at < len(ranked) else 2.0 for at in (high, low)]
-        waits = Waits(*edges, short, middle, long)
+        sure, unsure = (float(ranked[at]) if at < len(ranked) else 2.0 for at in (high, low))
+        waits = Waits(sure, unsure, short, middle, long)
         if judged(tried, outcomes(tried, waits.of(scores), later_ms)).p95_ms <= MOST_P95_MS:
             return waits
     return Waits(2.0, -1.0, 800, 800, 800)

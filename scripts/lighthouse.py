@@ -27,7 +27,7 @@ async def judged(url: str, flags: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         report = Path(home, "report.json")
         chrome = "--headless=new --no-sandbox --disable-dev-shm-usage"
-        command = ["node", PROGRAM, url, "--quiet", "--output=json", f"--output-path={report}", *flags]
+        command = ["node", str(PROGRAM), url, "--quiet", "--output=json", f"--output-path={report}", *flags]
         command += [f"--chrome-flags={chrome}", f"--only-categories={','.join(CATEGORIES)}"]
         environment = {**os.environ, "CHROME_PATH": CHROMIUM or ""}
         with anyio.fail_after(RUN_S):

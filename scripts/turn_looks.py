@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from turn_ends import CAPTION_BEFORE, CONFIG, ms, timed
 from turn_set import Half, Utterance, cache_folder, utterances
@@ -116,7 +117,7 @@ class Asked:
         scores = [self._vad.score(frame) for frame in Framer(self._vad.frame_samples).push(made.samples)]
         began = made.ended if is_end else made.paused
         at = soft_end(made, scores, self._vad.frame_samples, began)
-        known = {
+        known: dict[str, Any] = {
             "name": made.name, "language": tried.language, "speaker": tried.speaker, "half": tried.half,
             "is_end": is_end, "snr_db": made.snr_db, "recorded_ms": recorded_ms,
         }  # fmt: skip
@@ -153,7 +154,16 @@ def earlier_model(version: str) -> SmartTurnModel:
     path = cache_folder() / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", path.parent]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "-d",
+            path.parent,
+        ]
         subprocess.run([*command, f"pipecat-ai=={release}"], check=True)
         (wheel,) = path.parent.glob(f"pipecat_ai-{release}-*.whl")
         with zipfile.ZipFile(wheel) as archive:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 from turn_set import decode, transcripts, unpack
 
 from audio.formats import SPEECH_HZ, Samples
@@ -48,8 +49,8 @@ def manifest() -> Path:
                 file = f"{number:03}.wav"
                 soundfile.write(folder / file, samples, SPEECH_HZ, subtype="PCM_16")
                 rows.append((name, file, text))
-        with listed.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE).writerows(
+        with listed.open("w", encoding="utf-8", newline="") as table:
+            csv.writer(table, delimiter="\t", quoting=csv.QUOTE_NONE).writerows(
                 [("set", "file", "transcript"), *rows]
             )
     return listed
@@ -85,7 +86,7 @@ def _recordings(root: Path) -> Iterator[tuple[str, str, Samples]]:
 def _read(path: Path) -> Samples:
     """A recording at 16 kHz, its channels mixed."""
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    mixed = soxr.resample(samples.mean(axis=1), rate_hz, SPEECH_HZ)
+    mixed: NDArray[np.float32] = soxr.resample(samples.mean(axis=1), rate_hz, SPEECH_HZ)
     return (mixed * 32767).clip(-32768, 32767).astype(np.int16)
 
 
