@@ -18,6 +18,7 @@ from stages.runtime.models import model_dir
 from stages.runtime.onnx import Array
 from stages.runtime.worker import Worker
 from tests.support.audio_maker import clip, join, silence, white_noise
+from tests.support.patience import PATIENCE_S
 
 
 class LengthSession:
@@ -31,7 +32,7 @@ class LengthSession:
 
     def run(self, outputs: None, inputs: dict[str, Array]) -> list[Array]:
         self.asked.set()
-        assert self.may_answer.wait(5)
+        assert self.may_answer.wait(PATIENCE_S)
         (features,) = inputs["input_features"]
         assert features.shape == (80, 800)
         share = float((features[40:].max(axis=0) > features.min() + 0.5).mean())  # 20 dB above the floor
@@ -48,6 +49,12 @@ def noise(ms: int) -> Samples:
     return white_noise(ms, -30)
 
 
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine answers late, and only the tests of late answers want to see that."""
+    monkeypatch.setattr(smart_turn, "DEADLINE_S", PATIENCE_S)
+
+
 @asynccontextmanager
 async def asking(session: LengthSession, line_limit: int = 4) -> AsyncIterator[SmartTurn]:
     model = SmartTurn(SmartTurnModel(session), Worker("test-turns", line_limit=line_limit))
@@ -59,7 +66,7 @@ async def asking(session: LengthSession, line_limit: int = 4) -> AsyncIterator[S
 
 
 async def until_asked(session: LengthSession) -> None:
-    assert await anyio.to_thread.run_sync(session.asked.wait, 5)
+    assert await anyio.to_thread.run_sync(session.asked.wait, PATIENCE_S)
 
 
 # --- what it is given -----------------------------------------------------------------------------------
@@ -151,10 +158,10 @@ async def test_a_withdrawn_question_and_a_late_answer_are_not_reported(
         withdrawn.drop()
         monkeypatch.setattr(smart_turn, "DEADLINE_S", 0.02)
         late.ask(noise(4_000))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while model.worker.statistics().dropped < 2:
                 await anyio.lowlevel.checkpoint()
-        monkeypatch.setattr(smart_turn, "DEADLINE_S", 5)
+        monkeypatch.setattr(smart_turn, "DEADLINE_S", PATIENCE_S)
         last.ask(noise(2_000))
         session.may_answer.set()
         await _until_answered(answers, 1)
@@ -172,7 +179,7 @@ async def test_a_failure_is_no_answer() -> None:
 
 
 async def _until_answered(answers: list[float], count: int) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         while len(answers) < count:
             await anyio.lowlevel.checkpoint()
 

@@ -18,6 +18,7 @@ from stages.testing.servers.line import FakeServer
 from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_utterances
 from tests.support.hosted import barge_in, sound, speak
+from tests.support.patience import PATIENCE_S, deadline_s
 
 PIECES = ("Good morning.", " How are you today?")
 SPOKEN = "".join(PIECES)
@@ -120,9 +121,9 @@ FAILS = {
 
 @pytest.mark.parametrize("name", EVERY_FAULT)
 async def test_every_fault_ends_in_the_audio_or_in_a_typed_error_in_time(name: str) -> None:
-    async with session(EVERY_FAULT[name], audio_s=1.0) as (voice, _):
+    async with session(EVERY_FAULT[name], audio_s=deadline_s(FAILS.get(name, ""))) as (voice, _):
         try:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 outcome = said(sound(await speak(voice, *PIECES)), rate_hz=RATE_HZ)
         except ProviderError as error:
             outcome = error.kind or ""

@@ -20,6 +20,7 @@ from stages.testing.servers.line import FakeServer
 from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions
 from tests.support.hosted import SENTENCE, hear, outcome
+from tests.support.patience import PATIENCE_S, deadline_s
 
 CODED = CodedWords(SENTENCE)
 
@@ -105,8 +106,8 @@ OUTCOMES = {
 @pytest.mark.parametrize("name", EVERY_FAULT)
 async def test_every_fault_ends_in_the_text_or_in_a_typed_error_in_time(name: str) -> None:
     faults = EVERY_FAULT[name]
-    async with session(faults, final_s=1.0) as (recogniser, _):
-        with anyio.fail_after(10):
+    async with session(faults, final_s=deadline_s(OUTCOMES.get(name, ""))) as (recogniser, _):
+        with anyio.fail_after(PATIENCE_S):
             assert await outcome(recogniser, CODED) == OUTCOMES.get(name, RECOVERS)
 
 

@@ -22,6 +22,7 @@ from stages.testing.servers.line import FakeServer
 from stages.testing.servers.openai_realtime import KEY, MODEL, FakeRealtime, FakeVllm
 from stages.testing.servers.serving import serving
 from tests.support.hosted import SENTENCE, hear, outcome
+from tests.support.patience import PATIENCE_S, deadline_s
 
 Dialect = Literal["openai", "vllm"]
 
@@ -103,8 +104,9 @@ FAILS = {
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", EVERY_FAULT)
 async def test_every_fault_ends_in_the_text_or_in_a_typed_error_in_time(name: str, dialect: Dialect) -> None:
-    async with session(dialect, EVERY_FAULT[name], final_s=2.0, connect_s=0.5) as (recogniser, _):
-        with anyio.fail_after(20):
+    final_s = deadline_s(FAILS.get(name, ""), 2.0)
+    async with session(dialect, EVERY_FAULT[name], final_s=final_s, connect_s=0.5) as (recogniser, _):
+        with anyio.fail_after(PATIENCE_S):
             assert await outcome(recogniser, CODED[dialect]) == FAILS.get(name, SENTENCE)
 
 

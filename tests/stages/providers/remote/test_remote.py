@@ -21,6 +21,7 @@ from stages.testing.servers.line import FakeServer
 from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_utterances
 from tests.support.hosted import SENTENCE, hear, outcome, speak
+from tests.support.patience import PATIENCE_S, deadline_s
 from tests.support.tier import KEY, CodedRecogniser, FakeTier
 
 CODED = CodedWords(SENTENCE)
@@ -110,8 +111,11 @@ FAULTS = [name for name in EVERY_FAULT if name not in UNUSED]
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_every_fault_ends_in_the_text_or_in_a_typed_error_in_time(name: str) -> None:
-    async with ears(EVERY_FAULT[name], final_s=3.0) as (recogniser, _):
-        with anyio.fail_after(20):
+    async with ears(EVERY_FAULT[name], final_s=deadline_s(STT_OUTCOMES.get(name, ""), 3.0)) as (
+        recogniser,
+        _,
+    ):
+        with anyio.fail_after(PATIENCE_S):
             assert await outcome(recogniser, CODED) == STT_OUTCOMES.get(name, SENTENCE)
 
 

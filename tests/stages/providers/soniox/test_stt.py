@@ -20,6 +20,7 @@ from stages.testing.servers.soniox import KEY
 from stages.testing.servers.soniox import FakeSonioxEar as Fake
 from stages.testing.session_contracts import check_sessions
 from tests.support.hosted import SENTENCE, hear, outcome
+from tests.support.patience import PATIENCE_S, deadline_s
 
 CODED = CodedWords(SENTENCE)
 
@@ -114,8 +115,8 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("name", EVERY_FAULT)
 async def test_every_fault_ends_in_the_text_or_in_a_typed_error_in_time(name: str) -> None:
-    async with session(EVERY_FAULT[name], final_s=2.0) as (recogniser, _):
-        with anyio.fail_after(20):
+    async with session(EVERY_FAULT[name], final_s=deadline_s(OUTCOMES.get(name, ""), 2.0)) as (recogniser, _):
+        with anyio.fail_after(PATIENCE_S):
             assert await outcome(recogniser, CODED) == OUTCOMES.get(name, SENTENCE)
 
 
