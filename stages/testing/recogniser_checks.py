@@ -170,7 +170,7 @@ async def _two_at_once(recogniser: Recogniser, said: Said) -> None:
 
 async def _word_times(recogniser: Recogniser, said: Said) -> None:
     lead = np.zeros(recogniser.rate_hz, np.int16)
-    await hear(recogniser, said.samples, [])
+    # The second tells times of the connection, too, where they should be the utterance's own.
     for samples in (said.samples, np.concatenate([lead, said.samples])):
         end_ms = 1000 * len(samples) / recogniser.rate_hz + _SLACK_MS
         at = 0
