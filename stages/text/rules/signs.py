@@ -17,6 +17,7 @@ def comparisons(language: Language) -> Iterator[Rule]:
     words = language.words
     if language.code == "en":
         yield from _english(language)
+    yield rule(r"(?<=[\dkKMBbn])\s?[-–]\s?(?=[$£€¥₹]\d)", f" {words['to']} ", "$£€¥₹")
     yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
     yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
@@ -82,6 +83,7 @@ def _english(language: Language) -> Iterator[Rule]:
     inches = rf"(?<![\w\"])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
     yield rule(inches, partial(_lone, language, "in"), '"″')
     yield rule(r"\bI <3(?= [a-zA-Z])", "I love", "<")
+    yield rule(r"(?<=\w) ?/ ?(?=(?:second|minute|hour|day|night|week|month|year|person)\b)", " per ", "/")
     fraction = partial(_fraction, language)
     small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
     parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
