@@ -98,7 +98,8 @@ class Opinion:
 
 
 def best_of(opinions: Sequence[Opinion]) -> Opinion:
-    """The one to believe: complete and out of no loop if there is such a one, then the most probable.
+    """The one to believe: complete and out of no loop if there is such a one, then some words that are sure rather than
+    none, then the most probable.
 
     What is read twice as one thing said again and again, and may have been by the length of the voice, is no loop:
     people say "no, no, no".
@@ -110,7 +111,11 @@ def best_of(opinions: Sequence[Opinion]) -> Opinion:
             times[bare(it.reading.text)] > 1 and it.is_possible and says_one_thing(it.reading.text)
         )
 
-    return max(opinions, key=lambda it: (not is_loop(it), it.is_complete, it.reading.log_probability))
+    def rank(it: Opinion) -> tuple[bool, bool, bool, float]:
+        says_surely = bool(it.reading.text) and it.reading.log_probability >= UNSURE
+        return not is_loop(it), it.is_complete, says_surely, it.reading.log_probability
+
+    return max(opinions, key=rank)
 
 
 def likeliest_word(first: Opinion, others: Sequence[Opinion], expects: Expects = Expects.FREE) -> Opinion:

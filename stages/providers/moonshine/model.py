@@ -3,10 +3,10 @@
 What it needs is seen to here: speech at a level that it knows, a little silence on both sides, and a second opinion
 where the first is doubtful. Doubtful is what ran in circles, what says one thing again and again, what is improbable,
 and what has far fewer words than there is voice. Then it is read again with other silence around it, and at last in
-parts, cut at its pauses: numbers in groups are read whole that way. A word by itself that is over, and is a little
-improbable or nothing, is read with each of its likeliest beginnings, in two ways, and the likeliest as a whole counts:
-the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it. So is one that
-is not what the agent has asked for.
+parts, cut at its pauses or in the middle: numbers in groups are read whole that way. A word by itself that is over,
+and is a little improbable or nothing, is read with each of its likeliest beginnings, in two ways, and the likeliest as
+a whole counts: the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it.
+So is one that is not what the agent has asked for.
 """
 
 import math
@@ -30,7 +30,7 @@ from stages.providers.moonshine.doubt import (
     likeliest_word,
 )
 from stages.providers.moonshine.engine import MoonshineEngine
-from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses
+from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses, quietest_sample
 from stages.providers.whisper.segments import Segment, next_stretch, read_on
 from stages.providers.whisper.text import Reading
 from stages.runtime.onnx import Floats
@@ -54,6 +54,10 @@ _BEGINNINGS = 4
 """So many readings of a word by itself are weighed, each with another first token."""
 
 _PART_PAUSE_MS = 240
+
+_HALVED_SAMPLES = 4 * SPEECH_HZ
+"""From here on what has no pauses is cut at its quietest place: some seconds of quiet speech in noise are taken for
+nothing as a whole."""
 
 _OVER_FRAMES = 3
 """So many quiet ones at the end of speech, and nobody is in the middle of a word."""
@@ -169,8 +173,11 @@ class MoonshineModel:
         wave = at_level(speech)
         for before_ms, after_ms in _AROUND_MS:
             yield self._opinion(wave, before_ms, after_ms, guess, keep_going)
-        edges = [0, *pauses(speech, _PART_PAUSE_MS), len(wave)]
-        if len(edges) > 2:
+        cuts = pauses(speech, _PART_PAUSE_MS)
+        if not cuts and len(speech) >= _HALVED_SAMPLES:
+            cuts = [quietest_sample(speech, len(speech) // 3, len(speech) * 2 // 3)]
+        edges = [0, *cuts, len(wave)]
+        if cuts:
             before_ms, after_ms = _AROUND_MS[0]
             parts = []
             for first, last in pairwise(edges):

@@ -58,6 +58,14 @@ def test_a_doubtful_answer_is_read_again_with_other_silence(doubtful: tuple[str,
     assert engine.lengths_ms[0] != engine.lengths_ms[1]
 
 
+def test_seconds_of_speech_that_are_nothing_as_a_whole_are_read_in_halves() -> None:
+    engine = ScriptedEngine(*[("", -0.05, True)] * 4, ("it was the age of wisdom", -0.1, True))
+    assert text_of(MoonshineModel(engine).transcribe(voice(5000))) == "it was the age of wisdom"
+    assert max(engine.lengths_ms[3:]) < 4000
+    unsure = ScriptedEngine(*[("", -0.05, True)] * 4, ("thank you", -0.5, True))
+    assert text_of(MoonshineModel(unsure).transcribe(voice(5000))) == ""
+
+
 def test_who_says_no_three_times_is_believed_when_it_is_read_so_twice() -> None:
     engine = ScriptedEngine(("No, no, no.", -0.1, True), ("", -0.6, False), ("No no no", -0.1, True))
     assert text_of(MoonshineModel(engine).transcribe(voice(800))) in ("No, no, no.", "No no no")
