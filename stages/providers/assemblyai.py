@@ -140,13 +140,14 @@ class AssemblyProtocol:
             raise fault(NAME, CODES.get(code, ErrorKind.SERVER), f"{code}: {data.get('error') or ''}")
         if data["type"] != "Turn" or data["turn_order"] <= self._ended:
             return
-        words = tuple(map(_word, data["words"]))
-        text = data["transcript"] or " ".join(word.text for word in words)
+        said = data["words"]
+        text = data["transcript"] or " ".join(word["text"] for word in said)
         language = data.get("language_code")
         if text:
-            yield TurnSign(Sign.HEARD, text, words[0].start_s if words else None, words, None, language)
+            yield TurnSign(Sign.HEARD, text, said[0]["start"] / 1000 if said else None, language=language)
         if data["end_of_turn"] and (data["turn_is_formatted"] or not self._ends_twice):
             self._ended = data["turn_order"]
+            words = tuple(map(_word, said))
             at_s = words[-1].end_s if words else None
             yield TurnSign(Sign.OVER, text, at_s, words, data.get("end_of_turn_confidence"), language)
 
