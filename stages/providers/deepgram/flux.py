@@ -125,7 +125,8 @@ class FluxProtocol:
         if sign is None:
             return
         at_s = data["audio_window_start"] if sign is Sign.BEGAN else data["audio_window_end"]
-        words = tuple(_word(word) for word in data.get("words", ()) if "start" in word and "end" in word)
+        told = data.get("words", ()) if sign in (Sign.ENDS_EARLY, Sign.OVER) else ()
+        words = tuple(_word(word) for word in told if "start" in word and "end" in word)
         confidence = data.get("end_of_turn_confidence")
         language = (data.get("languages") or (None,))[0]
         yield TurnSign(sign, data["transcript"], at_s, words, confidence, language)
