@@ -110,6 +110,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._jumping.now_s
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which nobody can go on, as behind a long turn of the loop."""
+        self._jumping.now_s += seconds
+
     @property
     def turns(self) -> int:
         """How often the loop has gone round: what all that has happened has cost, on whatever machine."""
@@ -123,7 +127,11 @@ def virtual_loop() -> VirtualTimeLoop:
     return loop
 
 
-def run_virtual(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+def run_virtual(
+    function: Callable[..., Awaitable[T]],
+    *args: Any,
+    make_loop: Callable[[], VirtualTimeLoop] = VirtualTimeLoop,
+) -> T:
     """Run `await function(*args)` in virtual time.
 
     Raises StalledError when it hangs, TasksLeftError when it leaves a task behind.
@@ -135,7 +143,7 @@ def run_virtual(function: Callable[..., Awaitable[T]], *args: Any) -> T:
             raise TasksLeftError(f"tasks are left: {left}")
         return result
 
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=make_loop) as runner:
         return runner.run(main())
 
 

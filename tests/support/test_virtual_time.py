@@ -17,6 +17,14 @@ async def test_an_hour_passes_at_once_and_exactly() -> None:
 
 
 @virtual
+async def test_who_was_due_while_all_stood_still_is_late() -> None:
+    virtual_loop().stand_still(0.5)
+    assert anyio.current_time() == 0.5
+    await anyio.sleep_until(0.2)
+    assert anyio.current_time() == 0.5
+
+
+@virtual
 async def test_timers_go_off_in_order() -> None:
     seen: list[tuple[str, float]] = []
 

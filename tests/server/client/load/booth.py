@@ -1,11 +1,16 @@
 """A caller and the reference agent, ready for a call: voices are tones, everything is in samples."""
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, ParamSpec
 
+import pytest
+
+from server.client.load import clock
 from server.client.load.caller import Caller, Manner
 from server.client.load.mouth import Voicebox
 from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
@@ -14,6 +19,11 @@ from server.client.load.targets import Voice
 from server.client.load.theatre import hold_call
 from server.client.load.turns import CallRecord
 from server.client.load.utterance import hush, join, music, noise, prepare
+from stages.testing.virtual_time import virtual_loop
+from tests.support.virtual_network import on_virtual_network
+
+P = ParamSpec("P")
+_LOAD = "server.client.load."
 
 WORDS = {"question": join([tone(700), 200, tone(333)], RATE_HZ), "mhm": tone(150), "stop": tone(900)}
 
@@ -46,6 +56,22 @@ def call(one: Scenario, conduct: Conduct = Conduct(), **manner: Any) -> CallReco
     record = CallRecord(0, one.name, 0.0)
     caller = Caller(Voice(), one, voicebox(one), record, Manner(**manner))
     return hold_call(caller, ReferenceAgent(conduct))
+
+
+def virtual_calls(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make an async test of calls over connections run in virtual time: no machine is too busy for it."""
+
+    @on_virtual_network
+    @wraps(function)
+    async def with_its_clock(*args: P.args, **kwargs: P.kwargs) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            real, modules = clock.now, [one for name, one in sys.modules.items() if name.startswith(_LOAD)]
+            for module in modules:
+                if getattr(module, "now", None) is real:
+                    patch.setattr(module, "now", virtual_loop().time)
+            await function(*args, **kwargs)
+
+    return with_its_clock
 
 
 SAY = {"say": "question"}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -19,22 +20,29 @@ from tests.server.client.load.booth import web_page
 
 SCENARIO = """
 objectives: ["missed=0", "gaps=0", "lost=0", "errors=0"]
+{listens}
 scenarios:
   - name: question
     think_ms: [0, 0]
-    steps: [{file: question.wav}]
+    steps: [{{silence_ms: 200}}, {{file: question.wav}}]
 """
 NOBODY = "ws://127.0.0.1:9/"
-QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
-LAX = ["--no-calibration", "--late-limit", "10000", "--duration", "3", "--callers", "2"]
+QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, lead_ms=300)
+LAX = ["--no-calibration", "--late-limit", "10000"]
+TWICE = [*LAX, "--arrivals", "burst:2/100s", "--duration", "60"]
+"""Two calls. The run is over as soon as they are, however long a busy machine takes."""
+TRIES = 5
+"""Of a run, until one was valid."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With a scenario and its recording in it."""
+    """With a scenario and its recording in it. Whoever plays `mix.yaml` waits for the whole answer before he hears
+    it: no busy machine makes a gap. `at_once.yaml` is played as it comes."""
     monkeypatch.chdir(tmp_path)
     write_wav(tmp_path / "question.wav", tone(400), 24_000)
-    (tmp_path / "mix.yaml").write_text(SCENARIO)
+    (tmp_path / "mix.yaml").write_text(SCENARIO.format(listens="prebuffer_ms: 300"))
+    (tmp_path / "at_once.yaml").write_text(SCENARIO.format(listens=""))
     return tmp_path
 
 
@@ -53,11 +61,11 @@ def test_a_run_that_holds_ends_with_0_and_writes_its_reports(
 ) -> None:
     out = ["--json", "r.json", "--junit", "r.xml", "--markdown", "r.md"]
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, *out]) == 0
+        assert main(["load", url, "mix.yaml", *TWICE, *out]) == 0
     assert "all objectives held" in capsys.readouterr().out
     report = Report.model_validate_json((folder / "r.json").read_bytes())
     assert (report.verdict, report.protocol) == ("held", "voice.v1")
-    assert report.steps[0].counts["turns"] >= 1
+    assert report.steps[0].counts["turns"] == 2
     assert (folder / "load-report.html").read_text().startswith("<!doctype html>")
     assert (folder / "r.xml").exists()
     assert (folder / "r.md").exists()
@@ -66,9 +74,9 @@ def test_a_run_that_holds_ends_with_0_and_writes_its_reports(
 @pytest.mark.parametrize(
     "conduct",
     [
-        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, gaps=((100, 200),)),
-        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, complains="no model"),
-        Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, hangs_up_after_answers=1),
+        replace(QUICK, gaps=((100, 2_000),)),
+        replace(QUICK, complains="no model"),
+        replace(QUICK, hangs_up_after_answers=1),
     ],
     ids=["gaps", "complains", "dies in the middle"],
 )
@@ -76,53 +84,57 @@ def test_broken_objectives_end_with_1(
     conduct: Conduct, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with agent(conduct) as url:
-        assert main(["load", url, "mix.yaml", *LAX]) == 1
+        assert main(["load", url, "at_once.yaml", *TWICE]) == 1
     assert "broken: " in capsys.readouterr().out
 
 
 def test_a_run_without_a_turn_holds_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with agent(Conduct(answers=False)) as url:
-        assert main(["load", url, "mix.yaml", *LAX]) == 1
+        assert main(["load", url, "mix.yaml", *LAX, "--callers", "2", "--duration", "1"]) == 1
     assert "broken: turns>0" in capsys.readouterr().out
 
 
 def test_a_machine_that_is_too_slow_ends_with_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--late-limit", "0"]) == 3
+        assert main(["load", url, "mix.yaml", *TWICE, "--late-limit", "0"]) == 3
     said = capsys.readouterr().out
     assert "invalid: frames were sent late" in said
     assert "this run is invalid" in said
 
 
-def test_worse_than_before_ends_with_1(folder: Path) -> None:
+def test_worse_than_before_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    five = [*TWICE, "--arrivals", "burst:5/100s"]
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--json", "old.json"]) == 0
-    old = json.loads((folder / "old.json").read_text())
-    old["knee"], old["steps"][0]["latencies"]["v2v"]["p50"] = None, 10.0
-    old["steps"][0]["latencies"]["v2v"]["n"] = 50
-    (folder / "old.json").write_text(json.dumps(old))
-    slow = ["--duration", "12", "--callers", "3"]
-    with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, *slow, "--compare", "old.json"]) == 1
+        assert main(["load", url, "mix.yaml", *five, "--json", "old.json"]) == 0
+        old = json.loads((folder / "old.json").read_text())
+        old["steps"][0]["latencies"]["v2v"]["p50"] = 10.0
+        (folder / "old.json").write_text(json.dumps(old))
+        assert main(["load", url, "mix.yaml", *five, "--compare", "old.json"]) == 1
+    assert "v2v_p50 (5 arrivals): 10 → " in capsys.readouterr().out
 
 
 def test_several_processes_make_the_calls_of_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with agent(QUICK) as url:
-        assert (
-            main(["load", url, "mix.yaml", *LAX, "--duration", "2.5", "--processes", "2", "--json", "r.json"])
-            == 0
-        )
+        assert main(["load", url, "mix.yaml", *TWICE, "--processes", "2", "--json", "r.json"]) == 0
     report = Report.model_validate_json((folder / "r.json").read_bytes())
-    assert {turn.call % 2 for turn in report.steps[0].turns} == {0, 1}
+    assert {turn.call for turn in report.steps[0].turns} == {0, 1}
     assert "all objectives held" in capsys.readouterr().out
 
 
 def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    search = ["--search", "gaps=0,turns>0", "--most", "2"]
-    arguments = [word for word in LAX if word not in ("--callers", "2")]
+    search = ["--search", "gaps=0,turns>0", "--most", "2", "--duration", "3", "--json", "r.json"]
+    arguments = ["mix.yaml", "--no-calibration", "--late-limit", "200", *search]
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *arguments, *search]) == 0
-    assert "knee: at least 2 callers" in capsys.readouterr().out
+        for _ in range(TRIES):
+            code = main(["load", url, *arguments])
+            steps = Report.model_validate_json((folder / "r.json").read_bytes()).steps
+            said = capsys.readouterr().out
+            if not any(step.invalid for step in steps):
+                break
+        else:
+            pytest.skip(f"THE SEARCH WAS NOT TESTED: this machine was too busy {TRIES} times")
+    assert code == 0
+    assert "knee: at least 2 callers" in said
 
 
 @pytest.mark.parametrize(
@@ -164,8 +176,8 @@ def test_wrong_usage_ends_with_2(
 def test_sounds_that_are_missing_end_with_2(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "question.wav").unlink()
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX]) == 2
-    assert "question: step 1: question.wav: No such file" in capsys.readouterr().err
+        assert main(["load", url, "mix.yaml", *TWICE]) == 2
+    assert "question: step 2: question.wav: No such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -193,7 +205,7 @@ def test_nobody_there_ends_with_4(folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_workers_that_are_not_there_end_with_4(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with agent(QUICK) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--workers", "127.0.0.1:9"]) == 4
+        assert main(["load", url, "mix.yaml", *TWICE, "--workers", "127.0.0.1:9"]) == 4
     assert "no worker at 127.0.0.1:9" in capsys.readouterr().err
 
 

@@ -32,7 +32,8 @@ MIX = Mix(
         scenario({"noise_ms": 200}, {"hang_up": True}, name="noise"),
     ),
 )
-LOAD = Load(3.0, times_s=(0.0, 0.1, 0.2, 0.3, 0.4))
+LOAD = Load(60.0, times_s=(0.0, 0.1, 0.2, 0.3, 0.4))
+"""It is over as soon as its calls are."""
 
 
 @asynccontextmanager
@@ -112,9 +113,16 @@ async def test_a_worker_that_is_gone_makes_the_run_invalid() -> None:
                 await others.aclose()
 
             tasks.start_soon(leave)
-            load = Load(1.6, callers=2)
+            load = Load(3600, callers=2)
             job = make_job(Place(url, Voice), "voice.v1", mix, voicebox(*mix.scenarios), load, seed=1)
-            await fleet.run(job, lambda _: leaves.set())
+            with anyio.CancelScope() as scope:
+
+                def watch(_: Progress) -> None:
+                    leaves.set()
+                    if fleet.findings.faults:
+                        scope.cancel()
+
+                await fleet.run(job, watch)
         found = fleet.findings
     assert [fault.split(":")[0] for fault in found.faults] == ["the worker 127.0.0.1"]
     assert {one.number % 2 for one in found.calls} == {0}

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from server.client.load.measurement import Measurement, Order, UnreachableError
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
+from server.client.load.report import StepReport
 from server.client.load.runner import Load
 from server.client.load.script import Mix
 from server.client.load.targets import Voice
@@ -22,6 +24,8 @@ from tests.server.client.load.booth import scenario
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
 MIX = Mix(scenarios=(scenario({"silence_ms": 60_000}),))
+TRIES = 5
+"""Of a run, until one was valid."""
 
 
 def order(url: str, load: Load) -> Order:
@@ -30,12 +34,21 @@ def order(url: str, load: Load) -> Order:
     return Order(url, None, None, MIX, Path(), objectives, load.duration_s, 1, (load,), calibrates=False)
 
 
+async def valid_step(one: Order, say: Callable[[str], object]) -> StepReport:
+    """Of the first run that this machine kept up with: of others the client says itself that they say nothing."""
+    for _ in range(TRIES):
+        (step,) = (await Measurement(one, lambda: None, say).run()).steps
+        if not step.invalid:
+            return step
+    pytest.skip(f"CANARIES WERE NOT TESTED: this machine was too busy {TRIES} times")
+
+
 async def test_an_interrupted_run_ends_with_a_report() -> None:
     said: list[str] = []
 
     def interrupt_when_calls_go_on(line: str) -> None:
         said.append(line)
-        if " calls, " in line:
+        if "2 calls, " in line:
             signal.raise_signal(signal.SIGINT)
 
     async with reference_server(QUICK) as url:
@@ -53,10 +66,8 @@ async def test_canaries_are_measured_alone_and_then_beside_the_load() -> None:
     said: list[str] = []
     mix = Mix(scenarios=(scenario({"silence_ms": 60, "expect": "nothing"}, {"hang_up": True}),))
     async with reference_server(QUICK) as url:
-        load = Load(0.6, callers=3, canaries=2)
-        one = replace(order(url, load), mix=mix, canaries=2)
-        report = await Measurement(one, lambda: None, said.append).run()
-    (step,) = report.steps
+        one = replace(order(url, Load(0.6, callers=3, canaries=2)), mix=mix, canaries=2)
+        step = await valid_step(one, said.append)
     assert said[0] == "2 canaries alone for 0.6 s"
     assert step.canaries is not None
     assert step.canaries.idle_counts["turns"] > 0
@@ -79,17 +90,22 @@ async def test_a_worker_that_cannot_do_its_share_is_named() -> None:
 async def test_a_machine_that_stood_still_makes_the_run_invalid() -> None:
     """As a laptop that was closed does, or a clock that jumps: what was due meanwhile was not sent."""
     loop = asyncio.get_running_loop()
+    told: list[str] = []
 
-    def stand_still(line: str) -> None:
-        if "1 call, " in line:
-            until_s = loop.time() + 0.3
-            while loop.time() < until_s:
-                pass
+    def stand_still_and_then_end(line: str) -> None:
+        if "1 call, " not in line:
+            return
+        told.append(line)
+        if len(told) > 1:
+            signal.raise_signal(signal.SIGINT)
+        until_s = loop.time() + 0.3
+        while loop.time() < until_s:
+            pass
 
     async with reference_server(QUICK) as url:
         limits = Limits(1e6, 1e6, loop_lag_max_ms=250.0, cpu=1e6, realtime_ratio=0.0)
-        one = replace(order(url, Load(1.4, callers=1)), limits=limits)
-        report = await Measurement(one, lambda: None, stand_still).run()
+        one = replace(order(url, Load(3600.0, callers=1)), limits=limits)
+        report = await Measurement(one, lambda: None, stand_still_and_then_end).run()
     assert report.verdict == "invalid"
     assert "stood still" in report.steps[0].invalid[0]
     assert "invalid: the event loop, or the machine, stood still" in table(report)

@@ -22,7 +22,7 @@ from server.client.load.targets import find_target
 from server.client.load.turns import Outcome
 from server.client.load.utterance import hush, prepare
 from server.client.load.wire import Audio, Mark, Order, Trouble
-from tests.server.client.load.booth import SAY, scenario
+from tests.server.client.load.booth import SAY, scenario, virtual_calls
 
 RIVAL = Path(__file__).parents[4] / ".venv-pipecat" / "bin" / "python"
 """The environment that `scripts/bench-density` makes."""
@@ -146,6 +146,7 @@ async def bot() -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
 
 
+@virtual_calls
 async def test_a_bot_is_talked_to_and_heard() -> None:
     one = scenario(SAY, think_ms=(0, 0))
     mix = Mix(scenarios=(one,))

@@ -1,6 +1,4 @@
-"""Calls over real sockets, with the reference agent behind them: how they end, and how wrong the figures are."""
-
-import asyncio
+"""Calls over connections, with the reference agent behind them: how they end, and how wrong the figures are."""
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -16,7 +14,8 @@ from server.client.load.script import Mix, Scenario
 from server.client.load.targets import VOICE, Voice
 from server.client.load.turns import Ending, Kind, Outcome, Turn
 from server.domain.errors import ServerError
-from tests.server.client.load.booth import SAY, scenario, voicebox
+from stages.testing.virtual_time import virtual_loop
+from tests.server.client.load.booth import SAY, scenario, virtual_calls, voicebox
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
 
@@ -31,6 +30,7 @@ async def hold(
         return await runner.run()
 
 
+@virtual_calls
 async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
     late_s: list[float] = []
     run = await hold(scenario(SAY, think_ms=(0, 0)), late_s=late_s)
@@ -41,8 +41,8 @@ async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
     assert all(turn.said_s[0] >= (call.connected_s or 0) for call in run.calls for turn in call.turns)
     assert run.talking == 0
     audit = run.audit()
-    assert audit.frames > 200
-    assert audit.realtime_ratio > 0.5
+    assert audit.frames == pytest.approx(2 * 200, abs=4)
+    assert audit.realtime_ratio > 0.99
     assert all(turn.audio is not None for turn in run.worst if turn.answer_ms is not None)
 
 
@@ -50,11 +50,13 @@ async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
     ("last", "ending"),
     [({"hang_up": True}, Ending.HUNG_UP), ({"cut": True}, Ending.CUT), ({"silence_ms": 20}, Ending.DONE)],
 )
+@virtual_calls
 async def test_a_call_ends_as_it_is_written(last: dict[str, object], ending: Ending) -> None:
     run = await hold(scenario({"silence_ms": 40}, last, think_ms=(0, 0)), load=Load(3.0, times_s=(0.0,)))
     assert [call.ending for call in run.calls] == [ending]
 
 
+@virtual_calls
 async def test_a_server_that_goes_away_is_told_with_its_code() -> None:
     conduct = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, hangs_up_after_answers=1)
     run = await hold(scenario(SAY, SAY), conduct, Load(4.0, times_s=(0.0,)))
@@ -80,6 +82,7 @@ async def test_a_server_that_dies_is_told_apart_from_one_that_says_good_bye() ->
     )
 
 
+@virtual_calls
 async def test_a_caller_that_reads_slowly_hears_the_answer_late() -> None:
     slow = scenario({"say": "question", "expect": None}, {"read_slowly_ms": 1_500}, SAY, think_ms=(0, 0))
     run = await hold(slow, load=Load(8.0, times_s=(0.0,)))
@@ -88,21 +91,21 @@ async def test_a_caller_that_reads_slowly_hears_the_answer_late() -> None:
     assert call.ending is not Ending.LOST
 
 
+@virtual_calls
 async def test_callers_catch_up_after_the_machine_stood_still() -> None:
     def stand_still(_: Run) -> None:
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + 0.4
-        while loop.time() < until_s:
-            pass
+        virtual_loop().stand_still(0.4)
 
     one = scenario({"silence_ms": 60_000})
     async with reference_server(QUICK) as url:
         runner = Runner(Place(url, Voice), Mix(scenarios=(one,)), voicebox(one), Load(3.6, callers=3), seed=1)
         audit = (await runner.run(stand_still)).audit()
-    assert audit.send_late_max_ms >= 300
-    assert audit.realtime_ratio > 0.9
+    assert audit.send_late_max_ms == pytest.approx(400, abs=5)
+    assert audit.send_late_p50_ms == 0
+    assert audit.realtime_ratio > 0.99
 
 
+@virtual_calls
 async def test_calls_that_the_run_ends_say_nothing() -> None:
     run = await hold(scenario(SAY), load=Load(0.6, callers=1))
     (call,) = run.calls
@@ -110,6 +113,7 @@ async def test_calls_that_the_run_ends_say_nothing() -> None:
     assert [(turn.outcome, turn.reason) for turn in call.turns] == [(Outcome.DISCARDED, "the run was over")]
 
 
+@virtual_calls
 async def test_a_server_that_is_gone_refuses_every_call() -> None:
     async with reference_server(QUICK) as url:
         pass
