@@ -16,6 +16,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
 from stages.testing.virtual_time import tasks_left
+from tests.support.patience import UNHURRIED
 
 SCANNED = ("server", "stages", "stageflow", "audio")
 """Packages whose calls must not block a running event loop."""
@@ -82,6 +83,15 @@ def _no_thread_outlives_its_module() -> Iterator[None]:
     _join(set(threading.enumerate()) - before)
     gc.collect()
     gc.freeze()  # what is kept of this module's tests, such as their reports, later ones need not look through
+
+
+@pytest.fixture(autouse=True)
+def servers_are_in_no_hurry(request: pytest.FixtureRequest) -> None:
+    """A test on real sockets holds what comes, and not how soon it does on the machine that happens to run it."""
+    if request.node.get_closest_marker("e2e"):
+        patch = request.getfixturevalue("monkeypatch")
+        for name, value in UNHURRIED.items():
+            patch.setenv(name, value)
 
 
 @pytest.fixture(autouse=True)

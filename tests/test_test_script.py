@@ -7,6 +7,8 @@ from shutil import copy
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "test"
 
 # Where FAILED names tests, they fail beside others, and end as ALONE has it when they run again.
@@ -43,7 +45,7 @@ def run(checkout: Path, *words: str, **environment: str) -> subprocess.Completed
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
 
 

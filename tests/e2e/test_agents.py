@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from server import Agent, GuardRule, Route, VoiceServer
@@ -31,8 +30,7 @@ async def talking(voice: ScriptedVoice, query: str = "", **parts: Any) -> AsyncI
 
 async def said(client: RealtimeClient, text: str) -> None:
     await ask(client, text)
-    with anyio.fail_after(PATIENCE_S):
-        await client.receive_until("response.done")
+    await client.receive_until("response.done", timeout_s=PATIENCE_S)
 
 
 AGENTS = (Agent(name="sales", voice="low"), Agent(name="support", voice="high"), Agent(name="chief"))

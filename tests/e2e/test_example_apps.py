@@ -17,6 +17,7 @@ from stageflow.tools import ToolCall
 from stages.testing.contracts import check_synthesiser
 from stages.testing.fakes import Said, ScriptedModel
 from tests.support.live_server import ask
+from tests.support.patience import PATIENCE_S, UNHURRIED
 from tests.support.snippets import ROOT, snippets
 from tests.support.stage import voiced
 
@@ -39,7 +40,7 @@ SPOKEN, TRANSCRIBED = (
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
-        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")) and name not in UNHURRIED:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -63,8 +64,7 @@ async def test_a_recogniser_of_one_s_own() -> None:
         await client.show_transcripts()
         await client.speak(voiced(2.0), WIRE_HZ)
         await client.stay_silent(2.0)
-        with anyio.fail_after(30):
-            await client.receive_until(TRANSCRIBED)
+        await client.receive_until(TRANSCRIBED, timeout_s=PATIENCE_S)
         (heard,) = client.call.texts(TRANSCRIBED, "transcript")
         assert heard.startswith("I spoke for")
 
@@ -115,9 +115,7 @@ async def test_two_agents() -> None:
 
 
 @pytest.mark.models
-async def test_a_router_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first turn loads a model, on a machine that may be busy.
-    monkeypatch.setenv("STAGEFLOW_VOICE_DEADLINES__DECIDE_S", "120")
+async def test_a_router_of_one_s_own() -> None:
     model = ScriptedModel("Yes.")
     said = "Tell me a joke.", "How much are these boots?", "The heel has come off.", "Tell me a joke."
     async with listening("own_router", llm=model) as server:

@@ -9,6 +9,7 @@ from server.client.client import RealtimeClient
 from stages.errors import ProviderError
 from stages.testing.fakes import Conduct, EchoModel, ScriptedVoice
 from tests.support.live_server import ask
+from tests.support.patience import PATIENCE_S
 
 
 class Broken(ScriptedVoice):
@@ -43,5 +44,5 @@ async def test_the_second_voice_speaks_on_where_the_first_breaks_off() -> None:
 
 
 def _metrics(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as page:
         return str(page.read().decode())

@@ -13,6 +13,7 @@ from websockets.typing import Subprotocol
 
 from server.dialects.voice.frames import Stream, unpack_frame
 from tests.support.live_server import LiveServer, live_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +30,7 @@ async def fetch(
 
     def ask() -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             with refused:

@@ -12,6 +12,7 @@ import pytest
 from server.client.client import RealtimeClient
 from stages.testing.fakes import ScriptedModel
 from tests.support.live_server import LiveServer, ask, live_server
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -104,7 +105,7 @@ async def client_secret(port: int, key: str) -> str:
             data=b"{}",
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return str(json.load(answer)["value"])
 
     return await anyio.to_thread.run_sync(fetch)

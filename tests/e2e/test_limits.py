@@ -232,7 +232,7 @@ def test_a_server_with_three_mistakes_in_its_configuration_does_not_start() -> N
         env=os.environ | {f"STAGEFLOW_VOICE_{name}": value for name, value in mistakes.items()},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 1
     assert "Traceback" not in run.stderr

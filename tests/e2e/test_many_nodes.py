@@ -58,7 +58,7 @@ async def mint(port: int) -> str:
     )
 
     def fetch() -> str:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return str(json.load(answer)["value"])
 
     return await anyio.to_thread.run_sync(fetch)
@@ -152,7 +152,7 @@ async def test_one_node_killed_and_one_drained_and_the_store_started_anew_every_
 
         async def all_have_gone_on() -> None:
             goal = max(one.turns for one in conversations) + 1
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENCE_S):
                 while least() < goal:  # noqa: ASYNC110 - many tasks, and none of them waits for another
                     await anyio.sleep(0.02)
 

@@ -9,6 +9,7 @@ import pytest
 
 from server.client.client import RealtimeClient
 from tests.support.live_server import ask, live_server
+from tests.support.patience import PATIENCE_S
 from tests.support.proxies import nginx
 from tests.support.store_server import free_port
 
@@ -35,7 +36,7 @@ async def test_sessions_go_through_nginx_to_the_nodes_that_there_are(tmp_path: P
 async def status(port: int, path: str) -> int:
     def fetch() -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as refused:
             with refused:

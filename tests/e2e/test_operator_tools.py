@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from server import Agent, Route, ToolServer, VoiceServer
@@ -36,8 +35,7 @@ def served(model: ScriptedModel, url: str, **parts: Any) -> VoiceServer:
 
 async def answered(client: RealtimeClient, text: str) -> None:
     await ask(client, text)
-    with anyio.fail_after(PATIENCE_S):
-        await client.receive_until("response.done")
+    await client.receive_until("response.done", timeout_s=PATIENCE_S)
 
 
 def results(model: ScriptedModel) -> list[str]:

@@ -123,7 +123,7 @@ async def secret_of(server: LiveServer, key: str) -> str:
     )
 
     def ask_for_it() -> str:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return str(json.load(answer)["value"])
 
     return await anyio.to_thread.run_sync(ask_for_it)

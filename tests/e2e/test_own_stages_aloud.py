@@ -24,6 +24,7 @@ from tests.e2e.test_own_stages import (
     TextToUpperStage,
     Tools,
 )
+from tests.support.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.models]
 
@@ -55,9 +56,9 @@ async def test_the_six_stages_together_aloud() -> None:
     async with VoiceServer(pipeline=hook).listening(port=0) as listening:
         async with RealtimeClient(listening.url) as caller:
             await say(caller, "ps_goforward.wav")
-            done = await caller.receive_until("response.done", timeout_s=90)
+            done = await caller.receive_until("response.done", timeout_s=PATIENCE_S)
             call = caller.call
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 await db.has_saved.wait()
         assert done.event["response"]["status"] == "completed"
         text = call.texts("response.output_audio_transcript.done", "transcript")[0]

@@ -30,6 +30,7 @@ from stages.providers.calls import label
 from stages.testing.fakes import ScriptedVoice
 from tests.support.live_server import LiveServer, live_server
 from tests.support.live_server import ask as ask_by
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import voiced
 from tests.support.two_nodes import Caller, two_nodes
 
@@ -42,7 +43,7 @@ def on_followed_loop(function: Callable[..., Awaitable[None]], *arguments: objec
 
 async def hear(client: ClientConnection, type: str, seen: list[object] | None = None) -> dict[str, Any]:
     """The next event of a type; all frames up to it are `seen`."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             frame = await client.recv()
             if seen is not None:
@@ -209,7 +210,7 @@ async def stopped(folder: Path) -> None:
             client = await clients.enter_async_context(connect(server.url))
             await ask(client, "hello", "text")
             await hear(client, "response.done")
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             await client.wait_closed()
         assert client.close_code == 1001
 

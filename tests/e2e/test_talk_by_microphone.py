@@ -25,6 +25,7 @@ from server.client.client import AUDIO_FRAME
 from tests.support.audio_maker import SPEECH_DIR
 from tests.support.dead_line import dead_line
 from tests.support.live_server import live_server
+from tests.support.patience import PATIENCE_S
 from tests.support.sound_card import HAS_PORTAUDIO, RATE_HZ, sound_card
 from tests.support.stock_agent import ANSWER, StockAgent
 from tests.support.wire_tap import TappedCall, wire_tap
@@ -48,13 +49,13 @@ class Talk:
 
     async def until_said(self, *words: str) -> None:
         """Until it has printed these, one after the other."""
-        with anyio.fail_after(40):
+        with anyio.fail_after(PATIENCE_S):
             while not self._has_said(words):
                 self.said += await self._output.receive()
 
     async def ended(self) -> int:
         """Its exit code, when it has ended; all that it has printed is in `said`."""
-        with anyio.fail_after(40):
+        with anyio.fail_after(PATIENCE_S):
             async for text in self._output:
                 self.said += text
             return await self.process.wait()
@@ -85,7 +86,7 @@ async def talk(*words: str, **environment: str) -> AsyncIterator[Talk]:
 async def complaint(process: Process) -> str:
     """What it has printed to the error output."""
     assert process.stderr is not None
-    with anyio.fail_after(40):
+    with anyio.fail_after(PATIENCE_S):
         return "".join([text async for text in TextReceiveStream(process.stderr)])
 
 

@@ -19,6 +19,7 @@ from stageflow.tools import ToolCall
 from stages.errors import ProviderRejected
 from stages.testing.fakes import EchoModel, Said, ScriptedModel, ScriptedRecogniser, ScriptedVoice
 from tests.support.live_server import ask
+from tests.support.patience import PATIENCE_S, UNHURRIED
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.e2e
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of ours, and a working directory without a file."""
     for name in os.environ:
-        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")):
+        if name.startswith(("STAGEFLOW_VOICE_", "OPENAI_")) and name not in UNHURRIED:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -183,7 +184,7 @@ class Served:
 
     async def until(self, text: str) -> None:
         assert self._process.stdout is not None
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             while text not in self.said:
                 self.said += (await self._process.stdout.receive()).decode()
 

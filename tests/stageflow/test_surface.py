@@ -11,6 +11,7 @@ import pytest
 
 import stageflow
 from stageflow.errors import StageflowError
+from tests.support.patience import PATIENCE_S
 
 PROMISED = {
     "stageflow.core": "Stage StageKind StageStatus StageOutput StageArtifact StageEvent StageContext PipelineTimer",
@@ -82,7 +83,7 @@ def test_the_root_exports_the_same_objects_as_the_modules() -> None:
 def test_importing_the_framework_brings_anyio_and_nothing_heavier() -> None:
     program = f"import sys, stageflow, stageflow.testing; print(*(m for m in {LIGHT!r} if m in sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout.split() == []
 

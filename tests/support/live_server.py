@@ -44,7 +44,9 @@ class LiveServer:
         """How many sessions the server says it has."""
 
         def ask() -> int:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=30) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/healthz", timeout=PATIENCE_S
+            ) as answer:
                 return int(json.load(answer)["sessions"])
 
         return await anyio.to_thread.run_sync(ask)
@@ -54,7 +56,9 @@ class LiveServer:
         url, headers = f"http://127.0.0.1:{self.port}/metrics", {"Authorization": f"Bearer {key}"}
 
         def ask() -> str:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, headers=headers), timeout=PATIENCE_S
+            ) as answer:
                 return str(answer.read().decode())
 
         return await anyio.to_thread.run_sync(ask)

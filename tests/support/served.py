@@ -49,7 +49,7 @@ class Served:
 
         def fetch() -> tuple[int, dict[str, object], str | None]:
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                     return answer.status, json.load(answer), answer.headers["Retry-After"]
             except urllib.error.HTTPError as refused:
                 with refused:

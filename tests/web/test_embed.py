@@ -14,6 +14,7 @@ from audio.files import read_audio, write_wav
 from audio.resample import Resampler
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.live_server import LiveServer, live_server
+from tests.support.patience import PATIENCE_S
 from tests.web.axe import violations
 from tests.web.talking import check_soon
 
@@ -147,7 +148,7 @@ async def test_the_example_for_node_works_as_it_stands(tmp_path: Path) -> None:
     async with live_server() as server, browser() as page:
         await anyio.Path(tmp_path / "hello.mjs").write_text(await example(page, server, "node"))
         command = [node, "--experimental-websocket", str(tmp_path / "hello.mjs")]  # which 22 needs no more
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             said = await anyio.run_process(command)
     assert "What can you do?" in said.stdout.decode()
 

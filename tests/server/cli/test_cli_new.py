@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import main
+from tests.support.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize("kind", ["stt", "tts", "llm", "stage", "tools"])
@@ -15,7 +16,7 @@ def test_a_new_package_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     assert main(["new", kind, "acme_one", "--into", str(tmp_path)]) == 0
     folder = tmp_path / "stageflow-voice-acme-one"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110)
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f'[project.entry-points."stageflow_voice.{kind}"]' in (folder / "pyproject.toml").read_text()
 
@@ -29,7 +30,7 @@ def test_it_is_found_by_its_name_once_it_is_installed(tmp_path: Path) -> None:
     (about / "entry_points.txt").write_text("[stageflow_voice.llm]\nacme = stageflow_voice_acme:Acme\n")
     command = [sys.executable, "-m", "server", "providers", "acme"]
     environment = {**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{Path.cwd()}"}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "llm acme (stageflow-voice-acme 0.1.0)" in ran.stdout, ran.stderr
     assert "prefix: str" in ran.stdout
 

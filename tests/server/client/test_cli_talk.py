@@ -19,6 +19,7 @@ from tests.support.audio_maker import SPEECH_DIR
 from tests.support.certificate import self_signed
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.live_server import live_server
+from tests.support.patience import PATIENCE_S
 
 NOBODY = "ws://127.0.0.1:1/"
 CLIP = str(SPEECH_DIR / "cards_001.wav")
@@ -32,7 +33,7 @@ def talk(*words: str, **environment: str) -> str:
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

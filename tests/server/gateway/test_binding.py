@@ -7,12 +7,16 @@ from subprocess import run
 import pytest
 
 from server.gateway.binding import cannot_bind, in_url
+from tests.support.patience import PATIENCE_S
 
 
 def refused(*arguments: str) -> str:
     """What a server says that does not start: one line."""
     ended = run(
-        [sys.executable, "-m", "server", "serve", *arguments], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "server", "serve", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     (line,) = ended.stderr.splitlines()

@@ -32,6 +32,7 @@ from server.gateway.http import DoorRules, FrontDoor, PlainRequest
 from server.gateway.meter import IntakeLimits
 from server.gateway.pages import Page
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
+from tests.support.patience import PATIENCE_S
 from tests.support.realtime_story import CONFIG, whole_response
 
 KEYED = DoorRules(api_keys=("secret",))
@@ -411,7 +412,7 @@ async def fetch(port: int, request: str) -> tuple[int, Headers, str]:
     async with await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(request.encode())
         answer = b""
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             while True:
                 try:
                     answer += await stream.receive()
@@ -472,7 +473,7 @@ async def test_a_post_with_a_body_is_answered_however_it_is_cut() -> None:
             async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                 for start in range(0, len(request), size):
                     await stream.send(request[start : start + size])
-                with anyio.fail_after(30):
+                with anyio.fail_after(PATIENCE_S):
                     answer = await stream.receive()
             assert answer.startswith(b"HTTP/1.1 200"), answer
             assert b'{\\"session\\": {}}' in answer
@@ -566,7 +567,7 @@ async def test_the_python_example_of_the_page_works_as_it_stands(tmp_path: Path)
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             out, err = await process.communicate()
     assert out.decode().strip() == "It is noon.", err.decode()
     assert (tmp_path / "answer.wav").stat().st_size == 44 + 2 * 960

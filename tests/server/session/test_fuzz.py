@@ -24,6 +24,7 @@ from server.domain.values import SessionConfig
 from server.domain.wire import Dialect
 from tests.support.live_server import LiveServer, live_server, neighbour
 from tests.support.nonsense import VALID, Nonsense
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import Stage, play, voice_v1
 
 _SECTION = (
@@ -162,7 +163,7 @@ BROKEN_FRAMES: dict[str, tuple[bytes, int]] = {
 
 
 def handshaken(port: int) -> socket.socket:
-    stream = socket.create_connection(("127.0.0.1", port), timeout=30)
+    stream = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
     stream.sendall(
         b"GET /v1/realtime HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -199,7 +200,7 @@ async def _pester(server: LiveServer, seed: int, subprotocol: str | None) -> Cou
             frame = nonsense.frame(number)
             await client.send(frame.encode("utf-8", "replace").decode() if isinstance(frame, str) else frame)
         await client.send('{"type": "no.such", "event_id": "the last"}')
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while True:
                 told = await client.recv()
                 event = {} if isinstance(told, bytes) else json.loads(told)

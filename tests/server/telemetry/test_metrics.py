@@ -10,6 +10,7 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
 from stages.runtime.worker import Worker
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import AUDIO, LONG, Microphone, Stage, play, voice_v1
 
 
@@ -94,7 +95,7 @@ async def test_the_loop_and_the_process_are_looked_at() -> None:
     assert values(metrics)["loop_lag_seconds_count{}"] == 0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(metrics.watch)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not values(metrics)["loop_lag_seconds_count{}"]:  # noqa: ASYNC110  # it tells nobody
                 await anyio.sleep(0.02)
         tasks.cancel_scope.cancel()
