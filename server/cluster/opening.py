@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from server.cluster.shared import DEADLINE_S, SharedStore
+from server.cluster.shared import CONNECTION_S, SharedStore
 from server.cluster.store import MemoryStore, Store
 from server.cluster.valkey import SCHEMES, ValkeyStore
 from server.domain.errors import ConfigError
@@ -55,6 +55,6 @@ def _connect(address: str) -> tuple[ValkeyStore, type[Exception]]:
     from redis.exceptions import RedisError
 
     try:
-        return ValkeyStore.at(address, timeout_s=DEADLINE_S), RedisError
+        return ValkeyStore.at(address, timeout_s=CONNECTION_S), RedisError
     except ValueError as error:
         raise ConfigError(f"store: {error}") from error

@@ -4,10 +4,11 @@ While it is lost every node counts alone, so that quotas are looser and never st
 written cannot be read. One call in a while tries whether it is back; no call waits longer than the deadline.
 """
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -19,6 +20,12 @@ log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.25
 """Of one call: a store in the same building answers in a millisecond."""
+
+DEADLINE_TURNS = 5
+"""Of the loop, in which it passes: while the loop is held no answer can be read, and the store is not late."""
+
+CONNECTION_S = 2.0
+"""Of one read or write of a connection, and of making it: the calls have their own, shorter deadline."""
 
 RETRY_S = 1.0
 """Between two tries of a store that is lost."""
@@ -119,6 +126,13 @@ class SharedStore:
             await self._ask(lambda store: store.write(mark, b"1", MARKED_S, self._now()))
             await anyio.sleep(RETRY_S)
 
+    async def answers(self) -> bool:
+        """Whether the remote store is reached; asked now, however lately it was lost, if it was."""
+        if self.state is StoreState.LOST:
+            self._try_at = self._now()
+            await self._ask(lambda store: store.read("watch", self._now()))
+        return self.state is StoreState.REACHED
+
     async def close(self) -> None:
         """Close the connections to the remote store."""
         with anyio.move_on_after(DEADLINE_S, shield=True):
@@ -130,7 +144,7 @@ class SharedStore:
         if self.state is StoreState.LOST:
             self.state = StoreState.TRYING
         try:
-            with anyio.fail_after(DEADLINE_S):
+            with _deadline():
                 answer = await call(self._remote)
         except self._failures as error:
             self._lose(error)
@@ -138,7 +152,11 @@ class SharedStore:
         finally:
             if self.state is StoreState.TRYING:  # cancelled: the next one finds out
                 self.state = StoreState.LOST
-        return self._reach(answer)
+        if self.state is StoreState.LOST:
+            self._count_return()  # what was written meanwhile is known to this node only
+            log.warning("the shared store is back")
+        self.state = StoreState.REACHED
+        return answer
 
     def _count_return(self) -> None:
         self.returns += 1
@@ -150,17 +168,44 @@ class SharedStore:
         self.state = StoreState.LOST
         self._try_at = self._now() + RETRY_S
 
-    def _reach(self, answer: T) -> T:
-        if self.state is StoreState.LOST:
-            self._count_return()  # what was written meanwhile is known to this node only
-            log.warning("the shared store is back")
-        self.state = StoreState.REACHED
-        return answer
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    """Raise TimeoutError in place of what takes longer than `DEADLINE_S`."""
+    with anyio.CancelScope() as scope:
+        turns = _Turns(scope)
+        try:
+            yield
+        finally:
+            turns.timer.cancel()
+    if scope.cancelled_caught:
+        raise TimeoutError(f"no answer within {DEADLINE_S:g} s")
+
+
+class _Turns:
+    """Cancels a scope when the deadline has passed, a part of it in each turn of the loop."""
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self._scope = scope
+        self._left = DEADLINE_TURNS
+        self._pass()
+
+    def _pass(self) -> None:
+        if not self._left:
+            return self._scope.cancel()
+        self._left -= 1
+        loop = asyncio.get_running_loop()
+        self.timer = loop.call_later(DEADLINE_S / DEADLINE_TURNS, self._pass)
 
 
 def store_state(store: Store) -> StoreState | None:
     """Whether a store that nodes share answers; None for one that is of this node alone."""
     return store.state if isinstance(store, SharedStore) else None
+
+
+async def store_answers(store: Store) -> bool:
+    """Whether nodes share the store, and it answers now (`SharedStore.answers`)."""
+    return isinstance(store, SharedStore) and await store.answers()
 
 
 def store_returns(store: Store) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from server.cluster.shared import StoreState, may_be_behind, store_state
+from server.cluster.shared import may_be_behind, store_answers
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
@@ -109,7 +109,7 @@ class Moves:
     async def leave_behind(self) -> None:
         """End the sessions whose clients may come back, and leave them to the nodes that these come to. Without a store
         that the nodes share, or while it is lost, nothing happens."""
-        if store_state(self._store) is not StoreState.REACHED:
+        if not await store_answers(self._store):
             return
         waiting = iter([live for live in self._conversations.live.values() if live.keeps is not None])
 

@@ -1,16 +1,19 @@
 """Every store keeps the same promises: the memory of one node, and a real Valkey or Redis."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 import redis.asyncio  # noqa: F401 - before there is a loop that it would block
 from redis.exceptions import RedisError
 
-from server.cluster.shared import RETRY_S, SharedStore, StoreState
+from server.cluster.shared import DEADLINE_S, RETRY_S, SharedStore, StoreState
 from server.cluster.store import MAX_VALUE_BYTES, SWEPT_EVERY_S, Budget, MemoryStore, Store, Values
 from server.cluster.valkey import ValkeyStore
+from stages.testing.virtual_time import virtual
 from tests.support.dead_line import dead_line
 from tests.support.store_server import StoreServer, store_server
 
@@ -190,6 +193,54 @@ class FarStore(MemoryStore):
 
     async def close(self) -> None:
         pass
+
+
+class SilentStore(FarStore):
+    """A store that never answers."""
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+class NearStore(FarStore):
+    """A store whose answer comes in three pieces, to a node whose loop others hold all the while."""
+
+    async def read(self, key: str, now: float) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            until_s = loop.time() + DEADLINE_S / 2
+            while loop.time() < until_s:
+                pass
+            await anyio.lowlevel.checkpoint()
+        return await super().read(key, now)
+
+
+async def test_a_store_that_answers_while_the_loop_is_held_is_not_lost() -> None:
+    store = SharedStore(NearStore(), (), anyio.current_time)
+    await store.write("k", b"value", 3600, NOW)
+    assert await store.read("k", NOW) == b"value"
+    assert state(store) is StoreState.REACHED
+
+
+@virtual
+async def test_a_call_that_is_not_answered_ends_at_its_deadline() -> None:
+    store = SharedStore(SilentStore(), (), anyio.current_time)
+    assert await store.read("k", NOW) is None
+    assert anyio.current_time() == pytest.approx(DEADLINE_S)
+    assert state(store) is StoreState.LOST
+
+
+async def test_a_lost_store_is_asked_at_once_whether_it_answers_by_who_cannot_wait() -> None:
+    far = FarStore()
+    store = SharedStore(far, (), Clock())
+    assert await store.answers()
+    far.is_lost = True
+    await store.write("k", b"value", 3600, NOW)
+    far.is_lost = False
+    assert state(store) is StoreState.LOST
+    assert await store.answers()
+    assert state(store) is StoreState.REACHED
 
 
 async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_came_after() -> None:
