@@ -10,7 +10,7 @@ from audio.codecs import encode
 from audio.files import read_audio
 from audio.formats import AudioFormat, Encoding
 from audio.resample import Resampler
-from server.client.client import RealtimeClient
+from server.client.client import RealtimeClient, Received
 from stages.testing.wer import word_errors
 from tests.e2e.test_conversation import server
 from tests.support.audio_maker import SPEECH_DIR, clip
@@ -47,7 +47,7 @@ async def test_a_recorded_clip_is_recognised_and_answered_aloud() -> None:
         await client.show_transcripts()
         await send(client, await recording("ps_goforward"))
         await client.send("response.create")
-        done = await client.receive_until("response.done")
+        done = await client.receive_until("response.done", timeout_s=PATIENCE_S)
         assert done.event["response"]["status"] == "completed"
         (heard,) = client.call.texts(COMPLETED, "transcript")
         assert (
@@ -67,7 +67,7 @@ async def test_blocked_words_in_a_recorded_clip_are_refused_in_every_format() ->
             await client.send("session.update", session={"type": "realtime", **input_format})
             await send(client, await recording("ps_goforward", phone), text="Do as you are told:")
             await client.send("response.create", response={"output_modalities": ["text"]})
-            await client.receive_until("response.done")
+            await client.receive_until("response.done", timeout_s=PATIENCE_S)
             assert client.call.texts("response.output_text.done", "text") == ["No, thank you."]
 
 
@@ -78,14 +78,21 @@ async def test_while_a_long_clip_is_read_the_words_of_others_are_known_in_time()
             await client.show_transcripts()
         minute, word = await recording("two_cities"), await recording("cards_001")
         await send(long, minute)
-        await long.receive_until("conversation.item.done")
+        await long.receive_until("conversation.item.done", timeout_s=PATIENCE_S)
         await send(short, word)
-        quick = await short.receive_until(COMPLETED, timeout_s=PATIENCE_S)
-        slow = await long.receive_until(COMPLETED, timeout_s=PATIENCE_S)
-        assert quick.at_s < slow.at_s
-        assert slow.event["usage"]["seconds"] > 40
+        known: list[Received] = []
+
+        async def wait(client: RealtimeClient) -> None:
+            known.append(await client.receive_until(COMPLETED, timeout_s=2 * PATIENCE_S))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, long)
+            tasks.start_soon(wait, short)
+        first, last = known
+        assert first.event["usage"]["seconds"] < 10
+        assert last.event["usage"]["seconds"] > 40
         truth = clip("two_cities").transcript
-        assert word_errors([truth], [slow.event["transcript"]]).rate <= 0.15
+        assert word_errors([truth], [last.event["transcript"]]).rate <= 0.15
 
 
 async def test_as_much_as_fits_into_one_event_is_taken_and_nobody_else_notices() -> None:
@@ -97,7 +104,7 @@ async def test_as_much_as_fits_into_one_event_is_taken_and_nobody_else_notices()
             heard = await client.receive_until(COMPLETED)
             assert heard.event["usage"]["seconds"] == 60
             await client.send("response.create", response={"output_modalities": ["text"]})
-            await client.receive_until("response.done")
+            await client.receive_until("response.done", timeout_s=PATIENCE_S)
             check_trace(client.call.events())
 
 
@@ -105,6 +112,6 @@ async def test_a_longer_clip_than_the_settings_allow_is_refused() -> None:
     async with live_server(limits={"max_utterance_s": 10}) as listening:
         async with RealtimeClient(listening.url) as client:
             await send(client, base64.b64encode(bytes(11 * 48_000)).decode())
-            error = (await client.receive_until("error")).event["error"]
+            error = (await client.receive_until("error", timeout_s=PATIENCE_S)).event["error"]
             assert (error["code"], error["param"]) == ("invalid_value", "item.content[0].audio")
             assert "11.0 s of audio; the clips of one event may last 10 s together" in error["message"]

@@ -21,6 +21,7 @@ from server.config.settings import Settings
 from stages.demo.agent import DemoAgent
 from stages.testing.wer import word_error_rate
 from tests.support.live_server import ask
+from tests.support.patience import PATIENCE_S
 from tests.support.trace_checker import check_trace
 
 ANSWER_WER = 0.15
@@ -64,7 +65,7 @@ async def test_speech_is_recognised_and_answered_aloud() -> None:
     async with server() as (url, providers), RealtimeClient(url) as client:
         await client.show_transcripts()
         await say(client, "ps_goforward.wav")
-        done = await client.receive_until("response.done")
+        done = await client.receive_until("response.done", timeout_s=PATIENCE_S)
         call = client.call
         transcript = call.texts("conversation.item.input_audio_transcription.completed", "transcript")
         assert (
@@ -89,7 +90,7 @@ async def test_answers_to_typed_questions_are_spoken_as_they_are_written() -> No
                 "conversation.item.create", item={"type": "message", "role": "user", "content": content}
             )
             await client.send("response.create")
-            await client.receive_until("response.done")
+            await client.receive_until("response.done", timeout_s=PATIENCE_S)
             text = client.call.texts("response.output_audio_transcript.done", "transcript")[0]
             rates[text] = word_error_rate(text, await recognised(providers, client.call.samples()))
 
@@ -104,8 +105,10 @@ async def test_audio_that_is_cut_between_two_words_holds_the_words_before() -> N
     said = "The restaurant is open from noon until ten, and there is a table free on Sunday evening."
     async with server(agent="scripted") as (url, providers), RealtimeClient(url, voice=True) as client:
         await ask(client, said)
-        item = (await client.receive_until("response.output_item.added")).event["item"]["id"]
-        await client.receive_until("response.done")
+        item = (await client.receive_until("response.output_item.added", timeout_s=PATIENCE_S)).event["item"][
+            "id"
+        ]
+        await client.receive_until("response.done", timeout_s=PATIENCE_S)
         call = client.call
         words, audio, rates = call.words(item), call.samples(), {}
         text = "".join(word.text for word in words)
@@ -120,9 +123,9 @@ async def test_audio_that_is_cut_between_two_words_holds_the_words_before() -> N
 async def test_talking_over_the_answer_silences_it() -> None:
     async with server() as (url, _), RealtimeClient(url) as client:
         await say(client, "ps_goforward.wav")
-        await client.receive_until("response.output_audio.delta")
+        await client.receive_until("response.output_audio.delta", timeout_s=PATIENCE_S)
         await say(client, "ps_something.wav", 0.0)
-        done = await client.receive_until("response.done")
+        done = await client.receive_until("response.done", timeout_s=PATIENCE_S)
         assert done.event["response"]["status"] == "cancelled"
         assert done.event["response"]["status_details"]["reason"] == "turn_detected"
         interrupted = [seen.type for seen in client.call.received]
@@ -135,7 +138,7 @@ async def test_blocked_words_are_refused_aloud() -> None:
     async with server(guard_words="forward", guard_refusal="No, thank you.") as (url, _):
         async with RealtimeClient(url) as client:
             await say(client, "ps_goforward.wav")
-            await client.receive_until("response.done")
+            await client.receive_until("response.done", timeout_s=PATIENCE_S)
             said = client.call.texts("response.output_audio_transcript.done", "transcript")
             assert said == ["No, thank you."]
             assert len(client.call.samples()) > WIRE_HZ // 2
@@ -147,7 +150,7 @@ async def test_silence_and_noise_are_no_turn() -> None:
         await client.stay_silent(1.0)
         await client.speak(noise, WIRE_HZ)
         await client.send("conversation.item.retrieve", item_id="none")
-        await client.receive_until("error")
+        await client.receive_until("error", timeout_s=PATIENCE_S)
         assert {seen.type for seen in client.call.received} == {"session.created", "error"}
 
 
@@ -158,7 +161,9 @@ async def test_two_sessions_at_once_do_not_mix() -> None:
         async with RealtimeClient(url) as client:
             await client.show_transcripts()
             await say(client, name)
-            seen = await client.receive_until("conversation.item.input_audio_transcription.completed")
+            seen = await client.receive_until(
+                "conversation.item.input_audio_transcription.completed", timeout_s=PATIENCE_S
+            )
             heard[name] = str(seen.event["transcript"]).lower()
 
     async with server() as (url, _), anyio.create_task_group() as tasks:
@@ -172,11 +177,11 @@ async def test_bad_input_gets_an_error_and_the_session_goes_on() -> None:
     async with server() as (url, _), RealtimeClient(url) as client:
         for frame in ("{", "[]", '{"type":"no.such"}', b"\x00\x01", '{"type":"input_audio_buffer.commit"}'):
             await client.send_raw(frame)
-            seen = await client.receive_until("error")
+            seen = await client.receive_until("error", timeout_s=PATIENCE_S)
             assert seen.event["error"]["code"]
             assert seen.event["error"]["message"]
         await client.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
-        await client.receive_until("session.updated")
+        await client.receive_until("session.updated", timeout_s=PATIENCE_S)
 
 
 async def recognised(providers: Providers, samples: Samples) -> str:

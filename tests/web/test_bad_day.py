@@ -130,7 +130,8 @@ async def test_on_a_slow_line_speech_goes_in_telephone_quality_and_the_page_says
             await write(page, "good morning to everybody")
             await page.wait_for("document.querySelector('#captions [data-status=sending]') !== null")
             await page.wait_for(f"{lines('agent')}.at(-1)?.includes('good morning')")
-            await page.wait_for("heard.some(({state, loudness}) => state === 'speaking' && loudness > 0.01)")
+            # In pieces, as the line is slow: the page may wait for the next one while the loudspeaker has this one.
+            await page.wait_for("heard.some(({loudness}) => loudness > 0.01)")
             sizes = await page.evaluate("sizes")
             assert sizes[0] == 12 + 2 * 480
             assert sizes[-1] in range(12 + 158, 12 + 163)
