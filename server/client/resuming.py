@@ -197,17 +197,18 @@ class ResumingConnection:
     async def _reach(self) -> None:
         began_s = anyio.current_time()
         socket = await self._connect([f"{_PREFIX}{self.last_seq}.{self._token}"])
-        self.socket = socket
+        before, self.socket = self.socket, socket
         try:
             with anyio.fail_after(self._greeting_s):
                 greeting = json.loads(await socket.recv())
-        except TimeoutError:
-            socket.transport.abort()  # it is not waited for any more
-            raise
         except ConnectionClosed as closed:
             if socket.close_code in LOST:
                 raise
             raise _Refused from closed
+        except BaseException:
+            socket.transport.abort()  # it is not waited for any more, and has not been the session's
+            self.socket = before
+            raise
         self._learn(greeting["resume"])
         for frame in self._sent.missing(greeting["received_events"], greeting["microphone_offset"]):
             await socket.send(frame)

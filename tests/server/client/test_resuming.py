@@ -62,6 +62,23 @@ async def test_a_lost_line_and_a_server_that_stops_are_come_back_from(code: int)
     assert offered == ["voice.v1", "x-resume.1.t", "x-resume.1.t"], "also where it is refused for a moment"
 
 
+async def test_a_line_that_is_lost_and_not_greeted_on_again_has_been_lost() -> None:
+    """As long as the session is kept, the server takes connections, and says nothing."""
+    greeting = {"type": "session.created", "x_resume": {"token": "t", "grace_ms": 200}}
+    sockets: list[ServerConnection] = []
+
+    async def hold(socket: ServerConnection) -> None:
+        sockets.append(socket)
+        if len(sockets) == 1:
+            await socket.send(json.dumps(greeting))
+            socket.transport.abort()
+        await socket.wait_closed()
+
+    async with serve(hold, "127.0.0.1", 0, subprotocols=[Subprotocol("voice.v1")]) as server:
+        address = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        assert await called(address) == (LOST, [None])
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1013, 4404, 4409, 4410])
 async def test_what_is_an_answer_is_not_asked_again(code: int) -> None:
     async with closing_server([code]) as (url, offered):
