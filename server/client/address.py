@@ -41,7 +41,7 @@ def session_url(text: str) -> str:
 def unreachable(url: str, error: Exception) -> ServerError:
     """Why there is no session at `url`, for the person who asked for one."""
     match error:
-        case InvalidStatus() if error.response.status_code in _A_PAGE:
+        case InvalidStatus() if error.response.status_code in _A_PAGE and not _message(error.response):
             said = f"{error.response.status_code} {error.response.reason_phrase}"
             return ServerError(
                 f"the server at {url} answers HTTP ({said}), and opens no WebSocket; is the path right?"
@@ -68,12 +68,17 @@ def unreachable(url: str, error: Exception) -> ServerError:
 
 
 def _refusal(response: Response) -> str:
-    try:
-        said = json.loads(response.body or b"")["error"]["message"]
-    except (ValueError, LookupError, TypeError):
-        said = response.reason_phrase
+    said = _message(response) or response.reason_phrase
     remedy = " Give it with --api-key." if response.status_code == HTTPStatus.UNAUTHORIZED else ""
     return f"{response.status_code} {said}{remedy}"
+
+
+def _message(response: Response) -> str:
+    """What a server of sessions says itself; empty of any other."""
+    try:
+        return str(json.loads(response.body or b"")["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def named_url(url: str) -> str:

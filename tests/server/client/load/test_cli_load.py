@@ -184,10 +184,11 @@ def test_sounds_that_are_missing_end_with_2(folder: Path, capsys: pytest.Capture
     ("status", "message", "said"),
     [
         (200, "", "answers HTTP (200 OK), and opens no WebSocket"),
+        (404, "sessions are elsewhere", "refused: 404 sessions are elsewhere"),
         (401, "that key is wrong", "refused: 401 that key is wrong Give it with --api-key."),
         (503, "the server is full", "refused: 503 the server is full"),
     ],
-    ids=["HTTP", "wrong key", "server full"],
+    ids=["HTTP", "wrong path", "wrong key", "server full"],
 )
 def test_who_cannot_be_reached_ends_with_4(
     status: int, message: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
