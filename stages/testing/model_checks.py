@@ -27,7 +27,6 @@ from stages.testing.cancelling import (
 from stages.testing.kit import Check
 
 GREETING = (Message(role="user", content="Hello, what can you do for me?"),)
-_CLOSE_WITHIN_S = 0.25
 _ODD_CONVERSATIONS: Sequence[tuple[Message, ...]] = (
     (),
     (Message(role="user", content=""),),
@@ -42,6 +41,7 @@ async def lookup(city: str) -> str:
     return f"It rains in {city}."
 
 
+_CLOSE_WITHIN_S = 0.25
 """So soon a stream that nobody reads any more is closed."""
 
 _TOOL = Tool.of(lookup, effect="none")
