@@ -89,7 +89,7 @@ class StageRun(Pilot):
         self._node, self._state, self._variables = node, state, variables
         if (limit_s := node.spec.timeout_s) is not None:
             self._late_at = state.loop.time() + limit_s
-            self._timers = (state.loop.call_later(limit_s, self._miss_limit),)
+            self._timers = (state.loop.call_later(limit_s, self.miss_limit),)
         if node.spec.optional:
             self._scope = anyio.CancelScope()
 
@@ -113,7 +113,7 @@ class StageRun(Pilot):
             output = self.context.completed(self._outcome_of(error))
             if self.is_bringing_down and self._scope and self.task and not self._state.over.is_set():
                 self.task.uncancel()  # only the stage was brought down; the task goes on with those after it
-        if self._timers or self._state.deadline_at != inf:
+        if self._timers or self._late or self._state.deadline_at != inf:
             output = self._checked_time(output)
         return self._concluded(output)
 
@@ -164,11 +164,11 @@ class StageRun(Pilot):
         why = self._state.why_cut_short()
         return StageOutput.fail(_BY_NOBODY) if why is None else StageOutput.cancel(why)
 
-    def _miss_limit(self) -> None:
-        """The stage has exceeded its own time: the run ends, or, if it can do without, the stage alone."""
+    def miss_limit(self, why: str = "") -> None:
+        """The stage has exceeded a time of its own: the run ends, or, if it can do without, the stage alone."""
         if self._state.over.is_set() or self._late is not None:
             return
-        why = f"it took longer than {self._node.spec.timeout_s:g} s"
+        why = why or f"it took longer than {self._node.spec.timeout_s:g} s"
         self._late = StageTimeout(self._node.name, why, {}, self._state.results)
         if self._scope is None:
             self._state.decide(self._late)
@@ -182,7 +182,7 @@ class StageRun(Pilot):
         if now_s > self._state.deadline_at:
             self._state.miss_deadline()
         if now_s > self._late_at:
-            self._miss_limit()
+            self.miss_limit()
         for timer in self._timers:
             timer.cancel()
         return self.context.completed(StageOutput.fail(self._late.reason)) if self._late else output

@@ -12,16 +12,14 @@ An agent may answer through its stream, through its `send_token` port, or with a
 are one text by two ways: what comes by either first counts. The third is sent when the stage has ended, if it had sent
 nothing.
 
-An agent of somebody's own has a limited time for its *first sign*: an item, a token, an event, a call of a tool. Later
-on its silence counts as that of any stage, for whoever owns the run.
+An agent of somebody's own that reads no stream has a limited time for its *first sign*: an item, a token, an event, a
+call of a tool. Later on its silence counts as that of any stage, for whoever owns the run.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
-
-import anyio
 
 from stageflow.core import StageCall, StageContext, StageOutput, StageStatus
 from stageflow.frozen import EMPTY
@@ -132,19 +130,17 @@ def _with_words(ctx: StageContext) -> StageContext:
 
 
 async def _begun_in(limit_s: float, ctx: StageContext, answer: _Answer, call: StageCall) -> StageOutput:
-    """Call the stage. Raises TimeoutError if it gives no sign of an answer in time."""
+    """Call the stage. Without a sign of an answer in time it is ended as at a `timeout_s`, even if it would not end."""
 
     def look() -> None:
         if not answer.has_begun and not ctx.events:
-            scope.cancel()
+            ctx.fate.miss_limit(f"it gave no sign of an answer within {limit_s:g} s")
 
-    with anyio.CancelScope() as scope:
-        timer = asyncio.get_running_loop().call_later(limit_s, look)
-        try:
-            return await call(_with_telling_tools(ctx, answer))
-        finally:
-            timer.cancel()
-    raise TimeoutError(f"it gave no sign of an answer within {limit_s:g} s")
+    timer = asyncio.get_running_loop().call_later(limit_s, look)
+    try:
+        return await call(_with_telling_tools(ctx, answer))
+    finally:
+        timer.cancel()
 
 
 def _with_telling_tools(ctx: StageContext, answer: _Answer) -> StageContext:

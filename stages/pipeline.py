@@ -77,7 +77,7 @@ class StageWaits:
     prepare_s: float = inf
     """For an ENRICH or TRANSFORM that reads no stream; the other stages have limits of their own."""
     first_sign_s: float = inf
-    """For the first sign of an AGENT: an item, a token, an event, a call of a tool."""
+    """For the first sign of an AGENT that reads no stream: an item, a token, an event, a call of a tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +197,13 @@ def _limited(pipeline: Pipeline, waits: StageWaits) -> Pipeline:
 
 
 def _first_signs(pipeline: Pipeline, limit_s: float) -> dict[str, float]:
-    """The limit of each AGENT that has none of its own: a `timeout_s`, or those of ours."""
+    """The limit of each AGENT that reads no stream and has none of its own: a `timeout_s`, or those of ours."""
     return {
         spec.name: limit_s
         for spec in pipeline.stages
         if spec.kind is StageKind.AGENT
         and not isinstance(spec.stage, AgentStage)
+        and not spec.streams
         and spec.timeout_s is None
         and limit_s != inf
     }

@@ -160,6 +160,13 @@ async def answers_late(ctx: StageContext) -> dict[str, str]:
     return {"text": "Here it is."}
 
 
+async def answers_late_whatever(ctx: StageContext) -> dict[str, str]:
+    """As what waits for a thread does."""
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep(60.0)
+    return {"text": "Here it is."}
+
+
 async def tells_early(ctx: StageContext) -> dict[str, str]:
     ctx.emit_event("thinking")
     return await answers_late(ctx)
@@ -183,6 +190,7 @@ async def token_by_token(ctx: StageContext) -> dict[str, str]:
     ("agent", "timeout_s", "status"),
     [
         (answers_late, None, "failed"),
+        (answers_late_whatever, None, "failed"),
         (answers_late, 14.0, "completed"),
         (tells_early, None, "completed"),
         (looks_up, None, "completed"),
@@ -208,6 +216,22 @@ def test_an_agent_of_ones_own_has_as_long_for_its_first_sign_as_a_model(
     )
     assert status == "completed" or done_at < Deadlines().first_token_s + 5.0
     check_trace(stage.wire.events())
+
+
+def test_an_agent_that_rewrites_another_ones_answer_has_the_time_that_this_takes() -> None:
+    async def rewrites(ctx: StageContext) -> dict[str, str]:
+        return {"text": "".join([token async for token in ctx.inputs.stream("agent")]).upper()}
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hello", "text")
+        done = (await stage.wire.until(DONE))["response"]
+        assert [item["content"][0]["text"] for item in done["output"]] == ["HERE IT IS."]
+
+    def hook(pipeline: Pipeline) -> Pipeline:
+        written = agent_that(token_by_token)(pipeline)
+        return written.insert("rewriter", rewrites, ("agent", "tts"), StageKind.AGENT)
+
+    play(partial(Stage, hook=hook), story)
 
 
 @pytest.mark.parametrize("is_spoken", [True, False])
