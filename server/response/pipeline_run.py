@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _CUT_BY: dict[str, ResponseReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """By the reason that the model gives for its end."""
+_NO_ANSWER = {"error_type": "NoAnswer"}
+"""The data of a failure of which the log says all: it holds nobody's words."""
 
 
 class PipelineRun:
@@ -149,10 +151,10 @@ class PipelineRun:
             return outcome
         if not outcome.says_something:
             lack = "gave neither words nor a `text` or `response`" if answered else "did not run"
-            raise StageFailed((answered or agents or ("agent",))[-1], f"it {lack}", {}, results)
+            raise StageFailed((answered or agents or ("agent",))[-1], f"it {lack}", _NO_ANSWER, results)
         if outcome.text and not outcome.client_calls:
             last = next(spec for spec in graph.stages if spec.name == TTS).streams[-1]
-            raise StageFailed(last, "it let nothing of the answer through", {}, results)
+            raise StageFailed(last, "it let nothing of the answer through", _NO_ANSWER, results)
         return outcome
 
     def _outcome_of(self, agent: AgentOutcome) -> ResponseOutcome:

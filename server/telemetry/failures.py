@@ -27,7 +27,7 @@ def _why(failure: StageFailed) -> str:
         return f"{type(cause).__name__}: {cause}"
     if isinstance(cause, BaseException):
         return f"{type(cause).__name__}{_place(cause)} (STAGEFLOW_VOICE_LOG_PERSONAL=true shows what it said)"
-    if isinstance(kind, str):  # `stages.patience.failed` made it, of a provider's error
+    if isinstance(kind, str):  # a provider's error (`stages.patience.failed`), or an answer that is not there
         return f"{kind}: {failure.error}"
     if isinstance(failure, (StageTimeout, DeadlineExceeded)):
         return failure.error

@@ -125,7 +125,7 @@ def test_of_what_is_refused_no_work_is_done() -> None:
     assert done["response"]["output"][0]["content"][0]["transcript"] == "I must not."
 
 
-def test_an_agent_that_says_nothing_at_all_is_apologised_for() -> None:
+def test_an_agent_that_says_nothing_at_all_is_apologised_for(caplog: pytest.LogCaptureFixture) -> None:
     class Mute:
         name = "agent"
         kind = StageKind.AGENT
@@ -139,6 +139,7 @@ def test_an_agent_that_says_nothing_at_all_is_apologised_for() -> None:
         assert done["response"]["status"] == "failed"
 
     play(partial(Stage, agent=Mute()), story)
+    assert "stage 'agent' failed: NoAnswer: it gave neither words nor a `text`" in caplog.text
 
 
 def agent_that(does: AnyStage, timeout_s: float | None = None) -> PipelineHook:
@@ -235,7 +236,9 @@ def test_an_agent_that_rewrites_another_ones_answer_has_the_time_that_this_takes
 
 
 @pytest.mark.parametrize("is_spoken", [True, False])
-def test_a_filter_that_lets_nothing_through_is_apologised_for(is_spoken: bool) -> None:
+def test_a_filter_that_lets_nothing_through_is_apologised_for(
+    is_spoken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def swallows(ctx: StageContext) -> None:
         async for _ in ctx.inputs.stream("agent"):
             pass
@@ -253,6 +256,7 @@ def test_a_filter_that_lets_nothing_through_is_apologised_for(is_spoken: bool) -
         return pipeline.insert("filter", swallows, ("agent", "tts"), StageKind.TRANSFORM)
 
     play(partial(Stage, COUNT, hook=hook), story)
+    assert "stage 'filter' failed: NoAnswer: it let nothing of the answer through" in caplog.text
 
 
 def test_an_answer_without_words_has_an_end_that_is_told() -> None:
