@@ -148,7 +148,7 @@ async def test_a_question_that_the_server_had_is_given_back(silence: Path) -> No
             await write(page, "book a table")
             await page.wait_for("document.querySelector('#captions [data-status=final]') !== null")
             line.die()
-            await check_soon(page, f"{FIELD} === 'book a table'", timeout_s=30)
+            await check_soon(page, f"{FIELD} === 'book a table'")
 
 
 async def test_a_server_that_stays_away_is_given_up_and_can_be_tried_again(silence: Path) -> None:

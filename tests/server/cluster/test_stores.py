@@ -15,6 +15,7 @@ from server.cluster.store import MAX_VALUE_BYTES, SWEPT_EVERY_S, Budget, MemoryS
 from server.cluster.valkey import ValkeyStore
 from stages.testing.virtual_time import virtual
 from tests.support.dead_line import dead_line
+from tests.support.patience import PATIENCE_S
 from tests.support.store_server import StoreServer, store_server
 
 NOW = 0.0
@@ -264,7 +265,7 @@ async def test_a_mailbox_whose_connection_has_died_in_silence_is_listened_to_aga
         node = SharedStore(remote, (RedisError,), anyio.current_time)
 
         async def tell(message: bytes) -> None:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 while message not in heard:
                     await other.tell("mailbox", message)
                     await anyio.sleep(0.05)

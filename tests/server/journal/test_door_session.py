@@ -13,6 +13,7 @@ from server.journal.file import SessionFile, Writer
 from server.journal.loops import FollowedLoop, VirtualClock
 from server.journal.recording import recording
 from server.journal.sessions import DoorSession, Made
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import QueueWire, Stage, realtime
 
 
@@ -31,7 +32,7 @@ def test_who_comes_back_to_a_recorded_session_that_is_over_does_not_wait(tmp_pat
                 assert await session.attach(other, None, None) is wire
                 other.hang_up()
         assert not door.on_finish
-        with anyio.fail_after(60), pytest.raises(WireClosed):
+        with anyio.fail_after(PATIENCE_S), pytest.raises(WireClosed):
             await session.attach(QueueWire(), None, None)
 
     try:

@@ -65,7 +65,7 @@ async def session(
     async with serving(FakeAssemblyAI(CODED), faults) as server:
         async with provider(server.url, model, key).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -149,7 +149,7 @@ async def test_every_fault_ends_in_one_turn_or_in_a_typed_error(name: str) -> No
     async with session(EVERY_FAULT[name]) as (recogniser, _):
         stream = recogniser.open_turns(told)
         await push(stream, CODED.samples(), END)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await told.until_over()
         await anyio.sleep(0.05)
     texts = [over.transcript.text for over in told.overs()]

@@ -45,7 +45,7 @@ async def session(
     async with serving(FakeInworld(), faults) as server:
         async with InworldVoice(settings(server.url, audio_s)).session() as voice:
             yield voice, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

@@ -38,7 +38,7 @@ async def session(
     async with serving(Fake(CODED), faults) as server:
         async with provider(server.url, key, final_s).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

@@ -10,6 +10,7 @@ from stages.testing.contracts import check_tool_servers
 from stages.testing.fake_tools import ScriptedToolServer, ScriptedToolServers
 from stages.testing.fakes import Conduct
 from tests.support.mcp_server import McpServer, mcp_server
+from tests.support.patience import PATIENCE_S
 
 
 async def stock(what: str) -> str:
@@ -79,7 +80,7 @@ async def test_a_real_server_that_is_lost_ends_the_block_and_the_calls(real: Mcp
             await anyio.sleep_forever()
 
     async with mcp_server() as server:
-        with anyio.fail_after(10), pytest.raises(ExceptionGroup) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ExceptionGroup) as caught:
             await lose(server)
     assert caught.group_contains(ToolServerError, match="cannot be reached")
     assert failed == ["Connection closed"]

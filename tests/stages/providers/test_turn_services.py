@@ -19,6 +19,7 @@ from stages.testing.servers.faults import EVERY_FAULT, NONE, Faults
 from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_turn_recogniser
 from tests.support.hosted import SENTENCE, Told, push
+from tests.support.patience import PATIENCE_S
 
 CODED = CodedWords(SENTENCE)
 END = np.zeros(16_000, np.int16)
@@ -57,7 +58,7 @@ async def session(service: str, faults: Faults = NONE) -> AsyncIterator[SocketTu
     async with serving(fake(CODED), faults) as server:
         async with made(server.url).session() as recogniser:
             yield recogniser
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -126,7 +127,7 @@ async def test_every_fault_ends_in_one_turn_or_in_a_typed_error(service: str, na
     async with session(service, EVERY_FAULT[name]) as recogniser:
         stream = recogniser.open_turns(told)
         await push(stream, CODED.samples(), END)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await told.until(TurnOver)
         await anyio.sleep(0.05)
     failed = [getattr(event.error, "kind", None) for event in told.events if isinstance(event, TurnsFailed)]

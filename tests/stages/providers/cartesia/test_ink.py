@@ -35,7 +35,7 @@ async def session(
     async with serving(FakeInk(CODED), faults) as server:
         async with ink(server.url, final_s).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

@@ -24,6 +24,7 @@ from stages.testing.servers.line import FakeServer
 from stages.testing.servers.serving import serving
 from stages.testing.session_contracts import check_sessions, check_turn_recogniser
 from tests.support.hosted import SENTENCE, Told, push
+from tests.support.patience import PATIENCE_S
 
 CODED = CodedWords(SENTENCE)
 END = np.zeros(16_000, np.int16)
@@ -35,7 +36,7 @@ async def session(faults: Faults = NONE) -> AsyncIterator[tuple[SocketTurnRecogn
         settings = InkTurnsSettings(api_key=SecretStr(KEY), url=server.url, model="ink-2", connect_s=0.5)
         async with CartesiaInkTurns(settings).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -95,7 +96,7 @@ async def test_every_fault_ends_in_one_turn_or_in_a_typed_error(name: str) -> No
     async with session(EVERY_FAULT[name]) as (recogniser, _):
         stream = recogniser.open_turns(told)
         await push(stream, CODED.samples(), END)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await told.until(TurnOver)
         await anyio.sleep(0.05)
     failed = [getattr(event.error, "kind", None) for event in told.events if isinstance(event, TurnsFailed)]

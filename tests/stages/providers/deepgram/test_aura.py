@@ -41,7 +41,7 @@ async def session(
     async with serving(FakeAura(), faults) as server:
         async with DeepgramAura(settings(server.url, audio_s)).session() as voice:
             yield voice, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

@@ -62,7 +62,7 @@ async def session(faults: Faults = NONE) -> AsyncIterator[tuple[SocketTurnRecogn
         )
         async with DeepgramFlux(settings).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -157,7 +157,7 @@ async def test_every_fault_ends_in_one_turn_or_in_a_typed_error(name: str) -> No
     async with session(EVERY_FAULT[name]) as (recogniser, _):
         stream = recogniser.open_turns(told)
         await push(stream, CODED.samples(), END)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await told.until(TurnOver)
         await anyio.sleep(0.05)
     failed = [getattr(event.error, "kind", None) for event in told.events if isinstance(event, TurnsFailed)]

@@ -33,7 +33,7 @@ async def session(
         settings = NovaSettings(api_key=SecretStr(key), url=server.url, model="nova-3", final_s=final_s)
         async with DeepgramNova(settings).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

@@ -38,7 +38,7 @@ async def session(
     async with serving(FakeScribe(CODED), faults) as server:
         async with scribe(server.url, final_s).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -66,7 +66,7 @@ async def test_an_answer_that_comes_twice_is_not_heard_twice() -> None:
 async def test_phrases_that_are_too_long_for_the_service_are_left_out() -> None:
     async with session() as (recogniser, server):
         recogniser.open(hints=SpeechHints(None, ("Reykjavik", "x" * 21))).close()
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.until(lambda server: any("keyterms" in opening.query for opening in server.openings))
         assert server.openings[-1].query["keyterms"] == ["Reykjavik"]
 

@@ -43,7 +43,7 @@ async def session(
     async with serving(FakeElevenLabsVoice(), faults) as server:
         async with ElevenLabsVoice(settings(server.url, audio_s)).session() as voice:
             yield voice, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

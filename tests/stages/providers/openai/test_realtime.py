@@ -41,7 +41,7 @@ async def session(
         provider = OpenAIRealtimeTranscriber(RealtimeSettings(**where | settings))
         async with provider.session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 

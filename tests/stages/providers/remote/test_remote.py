@@ -38,7 +38,7 @@ async def ears(
         )
         async with RemoteRecogniser(settings).session() as recogniser:
             yield recogniser, server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -176,7 +176,7 @@ async def test_an_answer_that_is_cut_off_is_cancelled_at_the_tier() -> None:
             await utterance.push("A long sentence that is cut short. " * 20)
             await anext(utterance.audio())
             utterance.cancel()
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.until(
                 lambda server: any((frame.data or {}).get("cancelled") for frame in server.frames)
             )

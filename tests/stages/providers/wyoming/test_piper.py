@@ -16,6 +16,7 @@ import pytest
 
 from stages.providers.wyoming.tts import WyomingVoice, WyomingVoiceSettings
 from stages.testing.contracts import check_synthesiser
+from tests.support.patience import PATIENCE_S
 
 FOLDER = os.environ.get("STAGEFLOW_PIPER")
 
@@ -46,7 +47,7 @@ async def piper() -> AsyncIterator[str]:
     port = free_port()
     async with await anyio.open_process(command(port), stdout=DEVNULL, stderr=DEVNULL) as process:
         try:
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENCE_S):
                 while not await is_there(port):  # noqa: ASYNC110  # it says nothing else of when it is ready
                     await anyio.sleep(0.2)
             yield f"tcp://127.0.0.1:{port}"

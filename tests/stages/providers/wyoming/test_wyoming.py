@@ -17,6 +17,7 @@ from stages.testing.servers.coded import CodedWords, said
 from stages.testing.servers.faults import Faults
 from stages.testing.servers.wyoming import FakeWyoming, serving_wyoming
 from tests.support.hosted import SENTENCE, hear, sound
+from tests.support.patience import PATIENCE_S
 
 CODED = CodedWords(SENTENCE)
 
@@ -36,7 +37,7 @@ async def listener(
 ) -> AsyncIterator[tuple[WyomingRecogniser, FakeWyoming]]:
     async with serving_wyoming(fake) as server:
         yield WyomingRecogniser(WyomingRecogniserSettings(uri=server.uri, **settings)), server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
@@ -44,7 +45,7 @@ async def listener(
 async def speaker(fake: FakeWyoming, **settings: Any) -> AsyncIterator[tuple[WyomingVoice, FakeWyoming]]:
     async with serving_wyoming(fake) as server:
         yield WyomingVoice(WyomingVoiceSettings(uri=server.uri, **settings)), server
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.left_alone()
 
 
