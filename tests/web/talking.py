@@ -10,14 +10,14 @@ EAR = """
     return connect.call(this, to, ...rest);
   };
   const samples = new Float32Array(2048);
-  window.heard = [];  // every 20 ms: the page's state, whether it was just cut short, and how loud it is
+  window.heard = [];  // every 20 ms or later: when, the page's state, whether it was just cut short, and how loud it is
   setInterval(() => {
     if (!window.ear) return;
     ear.getFloatTimeDomainData(samples);
     const orb = document.getElementById("talk");
     const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
     const cuts = document.querySelectorAll("[data-status=interrupted]").length;
-    heard.push({ state: orb.dataset.state, cuts, loudness });
+    heard.push({ at: performance.now(), state: orb.dataset.state, cuts, loudness });
   }, 20);
 """
 """Listens to what goes to the loudspeaker."""
