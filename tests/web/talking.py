@@ -22,6 +22,14 @@ EAR = """
 """
 """Listens to what goes to the loudspeaker."""
 
+HASTE = """
+  const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
+  performance.now = () => now() * 5;
+  window.setTimeout = (run, ms, ...rest) => later(run, ms / 5, ...rest);
+  window.setInterval = (run, ms, ...rest) => often(run, ms / 5, ...rest);
+"""
+"""A second of the page lasts 200 ms; in less, a busy machine would not connect in the time that the page gives it."""
+
 WORDS = """
   addEventListener("DOMContentLoaded", () => {
     const announcer = document.getElementById("announcer");

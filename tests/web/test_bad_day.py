@@ -12,7 +12,7 @@ from stages.testing.fakes import Conduct, EchoModel
 from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LONG, live_server
-from tests.web.talking import EAR, begin, check_soon, is_whole, lines, shows, write
+from tests.web.talking import EAR, HASTE, begin, check_soon, is_whole, lines, shows, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -41,14 +41,6 @@ FORMATS = """
     return send.call(this, data);
   };
 """
-
-HASTE = """
-  const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
-  performance.now = () => now() * 20;
-  window.setTimeout = (run, ms, ...rest) => later(run, ms / 20, ...rest);
-  window.setInterval = (run, ms, ...rest) => often(run, ms / 20, ...rest);
-"""
-"""A second of the page lasts 50 ms."""
 
 DEVICES = """
   const [Context, ask, resume] = [AudioContext, navigator.mediaDevices.getUserMedia, AudioContext.prototype.resume];

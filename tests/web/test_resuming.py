@@ -13,7 +13,7 @@ from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.dead_line import dead_line
 from tests.support.live_server import LiveServer, live_server
 from tests.support.two_nodes import two_nodes
-from tests.web.talking import begin, check_soon, lines, write
+from tests.web.talking import HASTE, begin, check_soon, lines, write
 
 pytestmark = [
     pytest.mark.e2e,
@@ -28,14 +28,6 @@ STATE = "document.getElementById('talk').dataset.state"
 BREAKS = "document.querySelectorAll('#captions .break').length"
 
 ANSWER = "One two three four five six seven eight nine ten. Nine eight seven six five four three two one."
-
-HASTE = """
-  const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
-  performance.now = () => now() * 5;
-  window.setTimeout = (run, ms, ...rest) => later(run, ms / 5, ...rest);
-  window.setInterval = (run, ms, ...rest) => often(run, ms / 5, ...rest);
-"""
-"""A second of the page lasts 200 ms."""
 
 WIRE = """
   const Socket = WebSocket;
