@@ -128,8 +128,11 @@ class SharedStore:
 
     async def answers(self) -> bool:
         """Whether the remote store is reached; asked now, however lately it was lost, if it was."""
-        if self.state is StoreState.LOST:
-            self._try_at = self._now()
+        if self.state is not StoreState.REACHED:
+            self.state, self._try_at = (
+                StoreState.LOST,
+                self._now(),
+            )  # whoever else tries may be late, and tries on
             await self._ask(lambda store: store.read("watch", self._now()))
         return self.state is StoreState.REACHED
 

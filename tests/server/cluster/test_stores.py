@@ -244,6 +244,28 @@ async def test_a_lost_store_is_asked_at_once_whether_it_answers_by_who_cannot_wa
     assert state(store) is StoreState.REACHED
 
 
+@virtual
+async def test_a_lost_store_that_somebody_else_asks_just_then_is_asked_as_well() -> None:
+    far, answered = FarStore(), [False]
+
+    class Hesitant(FarStore):
+        async def read(self, key: str, now: float) -> bytes | None:
+            if not answered[0]:
+                answered[0] = True
+                await anyio.sleep_forever()
+            return await far.read(key, now)
+
+    store = SharedStore(Hesitant(), (), Clock())
+    store.state = StoreState.LOST
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.read, "k", NOW)
+        await anyio.lowlevel.checkpoint()
+        assert state(store) is StoreState.TRYING
+        assert await store.answers()
+        tasks.cancel_scope.cancel()
+    assert state(store) is StoreState.REACHED
+
+
 async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_came_after() -> None:
     clock, far = Clock(), FarStore()
     store = SharedStore(far, (), clock)
