@@ -99,6 +99,12 @@ _TITLES_ELSEWHERE = frozenset(
 """Of other languages, in front of a name."""
 
 
+_LETTERED = frozenset(
+    ("plan", "vitamina", "vitamine", "grupo", "groupe", "letra", "lettre", "opción", "option")
+)
+"""In front of a letter that is no title: "vitamina D."."""
+
+
 def _stop(match: re.Match[str]) -> str:
     """The dot of an abbreviation where the sentence ends with it, as it hardly does with a title."""
     if match[0] in _TITLES_ELSEWHERE and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
@@ -139,7 +145,13 @@ def rules(language: Language) -> Iterator[Rule]:
     short = language.abbreviations
     ends = alternatives(short)
     needs = "".join({next((mark for mark in "./" if mark in word), word[0]) for word in short})
-    yield rule(rf"(?<![\w.])(?:{ends})(?!\w)", lambda match: short[match[0]] + _stop(match), needs)
+
+    def said(match: re.Match[str]) -> str:
+        front = before(match).casefold()
+        is_letter = match[0] in ("D.", "M.") and (front in _LETTERED or front[-1:].isdigit())
+        return match[0] if is_letter else short[match[0]] + _stop(match)
+
+    yield rule(rf"(?<![\w.])(?:{ends})(?!\w)", said, needs)
     if language.code == "en":
         yield from _english(language)
 

@@ -51,10 +51,6 @@ class _Said:
         """ "segunda guerra"."""
         return f"{self._language.ordinal(numeral_value(match[1]))[:-1]}a"
 
-    def short_century(self, match: re.Match[str]) -> str:
-        """ "s. XX"."""
-        return f"siglo {self._language.cardinal(numeral_value(match[1]))}"
-
     def days(self, match: re.Match[str]) -> str:
         """ "Montag bis Freitag"."""
         first, last = (self._language.days[short] for short in (match["from"], match["to"]))
@@ -110,6 +106,7 @@ def _numerals(language: Language, say: _Said) -> Iterator[Rule]:
     yield rule(rf"(?<!\w)({_BARE_NUMERAL})(?:\.|e|ème|º|°)?(?= (?:{_CENTURY}))", say.century, "IVXL")
     letters = "IVXL"
     yield rule(rf"\b({_PARTS}) ({NUMERAL}|[IVX](?![\w'’]))", say.numeral, letters)
+    mark = r"(?:\.(?!\s*$))?" if language.code == "de" else "(?:er)?"  # the dot of others ends the sentence
     if language.code in ("es", "it"):
         yield rule(r"(?<!\w)(I{1,3})(?= [Gg]uerra)", say.war, letters)
         yield rule(
@@ -118,7 +115,7 @@ def _numerals(language: Language, say: _Said) -> Iterator[Rule]:
             letters,
         )
     yield rule(
-        rf"\b((?:{language.rulers}))\s({NUMERAL}|[IVX](?![\w'’]|er\b)|I(?=er\b))(?:er|\.)?(?!\w)",
+        rf"\b((?:{language.rulers}))\s({NUMERAL}|[IVX](?![\w'’]|er\b)|I(?=er\b)){mark}(?!\w)",
         say.ruler,
         letters,
     )
@@ -147,6 +144,11 @@ def _and_part(language: Language, whole: int, part: str) -> str:
 
 def _german(language: Language) -> Iterator[Rule]:
     say = language.cardinal
+    yield rule(
+        rf"(?<![\w.])({alternatives(language.days)})\.(?=,? \d{{1,2}}(?:\.(?!\d)|(?:[.:]\d\d)? ?Uhr))",
+        lambda match: language.days[match[1]],
+        ".",
+    )
     yield rule(r"(?<=[a-zäöüß])str\.(?= \d|\s*$|[,;])", "straße", ".")
     yield rule(
         r"(?<![\w.,])(\d{1,3})-?mal\b", lambda match: f"{language.counted(say(int(match[1])))}mal", "m"

@@ -16,7 +16,9 @@ _MONTHS = {
     "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Sept": 9, "Oct": 10, "Nov": 11,
     "Dec": 12,
 }  # fmt: skip
-_AT = frozenset(("at", "by", "until", "till", "since", "um", "bis", "à", "las", "la", "alle", "ore"))
+_AT = frozenset(
+    ("at", "by", "until", "till", "since", "um", "bis", "à", "las", "la", "le", "alle", "dalle", "ore")
+)
 _DECADE = "the|his|her|their|my|your|our|mid|early|late|in"
 
 
@@ -76,7 +78,7 @@ class _Dates:
 
     def clock(self, match: re.Match[str]) -> str:
         """A time with its half of the day, or without; how long something takes, where it has seconds: "1:02:03"."""
-        is_time = match["half"] or len(match["hour"]) > 1 or before(match).casefold() in _AT
+        is_time = match[0][-1].isalpha() or len(match["hour"]) > 1 or before(match).casefold() in _AT
         if match.groupdict().get("second") and not is_time:
             return _duration(self._language, match)
         hour, minute, half = int(match["hour"]), int(match["minute"] or 0), match["half"]

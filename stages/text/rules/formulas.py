@@ -17,6 +17,8 @@ _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _GROUPED = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname|boxed|mbox)\s*\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
+_FACTOR = re.compile(r"(?<=\d)(?=[A-Za-z](?<!e)|e(?!\d))")
+"""Between a number and the variable that it counts: "2x" is no "two times"."""
 _DEPTH = 5
 
 
@@ -27,10 +29,10 @@ def rules(language: Language) -> Iterator[Rule]:
     def read(match: re.Match[str]) -> str:
         return re.sub(r"(?<!\^)(?<!\^\{)-", f" {minus} ", _plain(match["formula"], over))
 
-    yield rule(rf"\$\$(?P<formula>[^$]{_MOST})\$\$", read, "$", again=True)
+    yield rule(rf"\$\$(?=[^$]*[\\^_=+])(?P<formula>[^$]{_MOST})\$\$", read, "$", again=True)
     yield rule(rf"\\\[(?P<formula>[^$]{_MOST})\\\]", read, "\\", again=True)
     yield rule(rf"\\\((?P<formula>[^$]{_MOST})\\\)", read, "\\", again=True)
-    marked = r"(?=[^$\n]*[\\^_=+]|[A-Za-z]\$)"
+    marked = r"(?=[^$\n]*[\\^_=+]|\d{0,3}[A-Za-z]\$)"
     yield rule(
         rf"(?<![\w$])\${marked}(?P<formula>[^\s$](?:[^$\n]{{0,200}}[^\s$])?)\$(?![\w$])",
         read,
@@ -50,4 +52,5 @@ def _plain(formula: str, over: str) -> str:
             break
         formula = text
     text = _COMMAND.sub(lambda command: f" {_SIGNS.get(command[1], '')} ", formula)
-    return re.sub(r"\\.?|[{}&]", " ", re.sub(r"(?<=\w)_(?=[\w{])", " ", text.replace("^{", "^")))
+    text = _FACTOR.sub(" ", re.sub(r"(?<=\w)_(?=[\w{])", " ", text.replace("^{", "^")))
+    return re.sub(r"\\.?|[{}&]", " ", text)

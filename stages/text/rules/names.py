@@ -94,7 +94,8 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
         ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
         yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
         yield rule(
-            rf"\b(?P<what>(?:{_CALLED}|[Tt]eléfono|[Mm]óvil) {_AT})(?P<digits>[6-9]\d\d \d{{3}} \d{{3}})(?![\w.,]*\d)",
+            rf"\b(?P<what>(?:{_CALLED}|[Tt]eléfono|[Mm]óvil|[Nn]úmero)(?: es)? {_AT})"
+            r"(?P<digits>[6-9]\d\d \d{3} \d{3})(?![\w.,]*\d)",
             lambda match: match["what"] + ", ".join(map(say.spelt, match["digits"].split())),
             DIGIT,
         )

@@ -167,9 +167,11 @@ class _Said:
 
     def unit(self, match: re.Match[str]) -> str:
         """A unit without a number: "in km²"."""
-        units, per = self._language.units, match["per"]
-        rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
-        return units[match["unit"]][1] + rate
+        units, per, said = self._language.units, match["per"], self._words["per"]
+        rate = f" {said} {units.get(per, (per,))[0]}" if per else ""
+        if match["of"]:
+            return f" {said} {units[match['unit']][0]}{rate}"
+        return units[match["unit"]][before(match) != said] + rate
 
     def scaled(self, match: re.Match[str]) -> str:
         """ "10k", "5M users"."""
@@ -233,7 +235,8 @@ def rules(language: Language) -> Iterator[Rule]:
         DIGIT,
     )
     raised = alternatives(unit for unit in language.units if unit[-1] in "²³" and "/" not in unit)
-    yield rule(rf"(?<![\w/])(?P<unit>{raised}){per}(?!\w)", said.unit, "²³")
+    of = r"(?:(?<=[^\W\d_])(?P<of> ?/ ?)|(?<![\w/]))"
+    yield rule(rf"{of}(?P<unit>{raised}){per}(?!\w)", said.unit, "²³")
     yield from _bare_numbers(language, said)
 
 

@@ -17,16 +17,19 @@ def comparisons(language: Language) -> Iterator[Rule]:
     words = language.words
     if language.code == "en":
         yield from _english(language)
-    yield rule(r"(?<=[\dkKMBbn])\s?[-–]\s?(?=[$£€¥₹]\d)", f" {words['to']} ", "$£€¥₹")
+    yield rule(r"(?<=[\dkKMBbn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹")
     yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
     yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
+    yield rule(r"(?<=\d)x(?= ?[+=^]| [-−*/] )|(?:(?<=[+=] \d)|(?<=[+=] \d\d))x(?!\w)", " x", "x")
     yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
     yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
     yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
     yield rule(
-        r"(?<![\w.])(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)", partial(_scientific, language), "eE"
+        r"(?<![\w.])(?=\d+(?:[.,]\d|e|E[+-]))(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)",
+        partial(_scientific, language),
+        "eE",
     )
     yield rule(r"(?<!\w)0x(?=[\dA-Fa-f]{1,16}(?!\w))", f"{language.cardinal(0)} x ", "x")
     for power, sign in (("2", "²"), ("3", "³")):
@@ -60,9 +63,12 @@ def rules(language: Language) -> Iterator[Rule]:
     signs = "".join(map(re.escape, said))
     yield rule(r"(?<!\S)[:;]['’]?-?[)(DPp/|\]](?!\w)", "", ":;")
     yield rule(r"(?<=[^\W\d_])/(?=[^\W\d_])", " ", "/")
+    raised = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+    yield rule(
+        rf"(?<=[^\W\d_]{{3}})(?:[⁰¹⁴-⁹]|[{raised}]{{2,}})(?!\w)", "", raised
+    )  # of a note below the text
+    yield rule(rf"[⁺⁻][{raised}]+|(?![²³](?![{raised}]))[{raised}]+", partial(_raised, language), raised)
     yield rule(rf"[{signs}]+", partial(_signs, said), "".join(said))
-    yield rule(r"(?<=[^\W\d_]{3})[⁰¹⁴-⁹]+(?!\w)", "", "⁰¹⁴⁵⁶⁷⁸⁹")  # of a note below the text
-    yield rule(r"[⁰¹⁴-⁹]+", partial(_raised, language), "⁰¹⁴⁵⁶⁷⁸⁹")
     yield rule(r"[₀-₉]+", partial(_lowered, language), "₀₁₂₃₄₅₆₇₈₉")
     yield rule(r"--+", " — ", "-")
     yield rule(r"[^\w\s.,;:!?¡¿'\"()…—–’‘“”-]|_", " ")
@@ -83,7 +89,9 @@ def _english(language: Language) -> Iterator[Rule]:
     inches = rf"(?<![\w\"])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
     yield rule(inches, partial(_lone, language, "in"), '"″')
     yield rule(r"\bI <3(?= [a-zA-Z])", "I love", "<")
-    yield rule(r"(?<=\w) ?/ ?(?=(?:second|minute|hour|day|night|week|month|year|person)\b)", " per ", "/")
+    yield rule(
+        r"(?<=[\ds]) ?/ ?(?=(?:second|minute|hour|day|night|week|month|year|person)\b(?! ?/))", " per ", "/"
+    )
     fraction = partial(_fraction, language)
     small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
     parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
@@ -103,9 +111,16 @@ def _signs(said: dict[str, str], match: re.Match[str]) -> str:
     return "".join(said.get(sign, " ") for sign in match[0])
 
 
+def _range(language: Language, match: re.Match[str]) -> str:
+    """ "$100K–$1M"; what is no amount before it is no range: "iPhone 15 - $799"."""
+    is_amount = re.search(r"[$£€¥₹] ?[\d.,]+ ?(?:[kKMBb]|mn|bn|tn)?\Z", match.string[: match.start()])
+    return f" {language.words['to']} " if is_amount else match[0]
+
+
 def _raised(language: Language, match: re.Match[str]) -> str:
-    power = int("".join(str(unicodedata.digit(char)) for char in match[0]))
-    return f" {language.words['power']} {language.cardinal(power)}"
+    power = int("".join(str(unicodedata.digit(char)) for char in match[0].lstrip("⁺⁻")))
+    minus = f" {language.words['minus']}" if match[0][0] == "⁻" else ""
+    return f" {language.words['power']}{minus} {language.cardinal(power)}"
 
 
 def _behind_part(language: Language, match: re.Match[str]) -> str:

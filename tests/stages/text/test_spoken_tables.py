@@ -31,6 +31,20 @@ def test_other_languages_are_said_as_people_say_them(code: str, written: str, he
     assert words(speakable(written, code)) == words(heard)
 
 
+@pytest.mark.parametrize(
+    ("code", "written", "said"),
+    [
+        ("de", "Das war Heinrich VIII.", "Das war Heinrich der achte."),
+        ("de", "Ludwig XIV. war König.", "Ludwig der vierzehnte war König."),
+        ("es", "Reina Felipe VI. Es así.", "Reina Felipe sexto. Es así."),
+        ("fr", "Louis XIV. Il danse.", "Louis quatorze. Il danse."),
+        ("it", "Papa Giovanni Paolo II. Disse.", "Papa Giovanni Paolo secondo. Disse."),
+    ],
+)
+def test_a_sentence_ends_behind_a_ruler_too(code: str, written: str, said: str) -> None:
+    assert speakable(written, code) == said
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_number_has_words_in_every_language(code: str) -> None:
     own = language(code)
