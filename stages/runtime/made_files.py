@@ -64,10 +64,12 @@ def use(path: Path) -> None:
 
 
 def tidy(directory: Path) -> None:
-    """Take away what has not been used for long and what was never finished. The newest file says what time it is."""
+    """Take away what has not been used for long and what was never finished. A new directory says what time it is: the
+    newest file may be of a clock that was ahead."""
     with contextlib.suppress(OSError):
         changed = {entry: entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(directory)}
-        now = max(changed.values(), default=0.0)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=_UNFINISHED) as fresh:
+            now = os.stat(fresh).st_mtime
         for entry, then in changed.items():
             if entry.name.startswith(_UNFINISHED) and now - then > UNFINISHED_S:
                 shutil.rmtree(entry.path, ignore_errors=True)

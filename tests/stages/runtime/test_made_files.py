@@ -64,6 +64,15 @@ def test_who_makes_one_takes_away_what_nobody_has_used_for_long(tmp_path: Path) 
     assert not unused.exists()
 
 
+def test_a_file_made_under_a_clock_that_was_ahead_takes_nothing_away(tmp_path: Path) -> None:
+    ahead = tmp_path / f"model-{digest_of([b'ahead'])}"
+    ahead.touch()
+    aged(ahead, -10 * UNUSED_S)
+    made = tmp_path / f"model-{digest_of([b'new'])}"
+    assert keep(made, Path.touch)
+    assert set(tmp_path.iterdir()) == {ahead, made}
+
+
 def test_what_was_left_unfinished_goes_and_what_is_being_made_stays(tmp_path: Path) -> None:
     left, begun = tmp_path / ".making-left", tmp_path / ".making-begun"
     for folder in (left, begun):
