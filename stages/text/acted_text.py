@@ -28,6 +28,7 @@ _NONE = ("none", "no_action")
 _THOUGHT = re.compile(r"(?:\A|\n)[ \t]*\**Thought\**:", re.IGNORECASE)
 _FENCED = re.compile(r"\A\W*```\w*\s*(.*?)\s*```", re.DOTALL)
 _IN_BRACKETS = re.compile(r"[(\[]([^][(){}\n]*)[)\]][\s*`.]*")
+_QUOTED = re.compile(r"""\A\s*(["'])((?:(?!\1).)*)\1\s*\Z""")
 _MARKS = "*` \t\r\n."
 
 
@@ -70,23 +71,27 @@ def _given(text: str, act: re.Match[str]) -> str:
 
 
 def _is_call(act: re.Match[str], given: str, tools: Container[str], place: Place) -> bool:
-    """Whether what looks like an act is one: in a sentence, a tool and an object and nothing else; in a line of its
-    own, an object, code or what has the label of its input; and words in brackets where they are all there is."""
+    """Whether what looks like an act is one: in a sentence, a tool and an object or a line with the label of its input,
+    and nothing else; in a line of its own, an object, code or what has that label; and where they are all there is,
+    words in brackets or with the label of any input."""
     name, marked = act["actor"], given.strip(_MARKS)
     if name is None:
         return bool(calls_in(_unfenced(given)))
     if place is Place.SENTENCE:
-        return name in tools and marked.startswith("{") and _behind(marked) == ""
+        is_line = act["own"] is not None and marked != "" and "\n" not in marked
+        return name in tools and (is_line or (marked.startswith("{") and _behind(marked) == ""))
     has_object = bool(marked) and whole_object(_unfenced(given).strip(_MARKS)) is not None
     if has_object or act["inline"] is None:
-        return has_object or act["own"] is not None
+        is_whole = place is Place.ALONE and act["thing"] is None and name in tools and "\n" not in marked
+        return has_object or act["own"] is not None or is_whole
     return name in tools and _has_arguments(name, given, may_be_words=place is Place.ALONE)
 
 
 def _has_arguments(name: str, given: str, *, may_be_words: bool) -> bool:
     """Whether what is in brackets are arguments in code, or words that are all there is."""
     is_code = calls_in(name + given.strip(_MARKS)) or calls_in(name + given.partition("\n")[0])
-    return bool(is_code) or (may_be_words and _IN_BRACKETS.fullmatch(given) is not None)
+    words = _IN_BRACKETS.fullmatch(given)
+    return bool(is_code) or (words is not None and (may_be_words or _QUOTED.fullmatch(words[1]) is not None))
 
 
 def _behind(text: str) -> str | None:
@@ -117,6 +122,5 @@ def _calls(text: str) -> Iterator[Call]:
             code = given if act["inline"] is not None else f"({given})"
             calls = calls_in(name + code) or calls_in(name + code.partition("\n")[0])
             words = _IN_BRACKETS.fullmatch(given) if act["inline"] is not None else None
-            yield from calls or [
-                (name, json.dumps({"input": words[1] if words else given}, ensure_ascii=False))
-            ]
+            said = _QUOTED.sub(r"\2", words[1]) if words else given
+            yield from calls or [(name, json.dumps({"input": said}, ensure_ascii=False))]
