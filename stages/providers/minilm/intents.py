@@ -111,7 +111,7 @@ class IntentClassifier:
 def kept_vectors(texts: Sequence[str], embedder: SentenceEmbedder, cache: Path) -> Floats:
     """The vectors of `texts`, from the cache if it has them and they are this model's."""
     path = cache / f"{MODEL_NAME}-examples-{digest_of(text.encode() for text in texts)}.npy"
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, EOFError):
         kept: Floats = np.load(path, allow_pickle=False)
         if kept.shape[0] == len(texts) and np.allclose(kept[0], embedder.embed(texts[:1])[0], atol=1e-4):
             use(path)
