@@ -117,6 +117,7 @@ def test_a_bare_number_is_an_hour_only_when_asked_for() -> None:
         ("february 30", None),
         ("a table for four", None),
         ("at seven", None),
+        (f"in {'1' * 5000} days", None),
     ],
 )
 def test_dates(text: str, expected: date | None) -> None:
