@@ -17,14 +17,17 @@ def comparisons(language: Language) -> Iterator[Rule]:
     words = language.words
     if language.code == "en":
         yield from _english(language)
-    yield rule(r"(?<=[\dkKMBbn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹")
+    yield rule(r"(?<=[\dkKMBbmn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹")
     yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
     yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
-    yield rule(r"(?<=\d)x(?= ?[+=^]| [-−*/] )|(?:(?<=[+=] \d)|(?<=[+=] \d\d))x(?!\w)", " x", "x")
+    factor = (
+        r"(?<=\d)x(?= ?[+=^]| [-−*/] (?:[\d(]|[a-z]\b))|(?:(?<=[+=] \d)|(?<=[+=]\d)|(?<=[+=] \d\d))x(?!\w)"
+    )
+    yield rule(factor, " x", "x")
     yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
-    yield rule(r"(?<=[\d)]) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
+    yield rule(r"(?:(?<=[\d)])|(?<=\dx)) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
     yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
     yield rule(
         r"(?<![\w.])(?=\d+(?:[.,]\d|e|E[+-]))(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)",
@@ -89,9 +92,9 @@ def _english(language: Language) -> Iterator[Rule]:
     inches = rf"(?<![\w\"])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
     yield rule(inches, partial(_lone, language, "in"), '"″')
     yield rule(r"\bI <3(?= [a-zA-Z])", "I love", "<")
-    yield rule(
-        r"(?<=[\ds]) ?/ ?(?=(?:second|minute|hour|day|night|week|month|year|person)\b(?! ?/))", " per ", "/"
-    )
+    counted = r"(?:(?<=[\ds])|(?<=[KMGT]B)|(?<=\breq)|(?<=\bcost)|(?<=\bprice)|(?<=/person))"
+    spans = "second|minute|hour|day|night|week|month|year|person"
+    yield rule(rf"{counted} ?/ ?(?=(?:{spans})\b(?! ?/))", " per ", "/")
     fraction = partial(_fraction, language)
     small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
     parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
@@ -113,7 +116,7 @@ def _signs(said: dict[str, str], match: re.Match[str]) -> str:
 
 def _range(language: Language, match: re.Match[str]) -> str:
     """ "$100K–$1M"; what is no amount before it is no range: "iPhone 15 - $799"."""
-    is_amount = re.search(r"[$£€¥₹] ?[\d.,]+ ?(?:[kKMBb]|mn|bn|tn)?\Z", match.string[: match.start()])
+    is_amount = re.search(r"[$£€¥₹] ?[\d.,]+ ?(?:[kKMBbm]|mn|bn|tn)?\Z", match.string[: match.start()])
     return f" {language.words['to']} " if is_amount else match[0]
 
 
