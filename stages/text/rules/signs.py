@@ -14,9 +14,15 @@ _PARTS_OF_ONE = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 def comparisons(language: Language) -> Iterator[Rule]:
     """Signs between numbers and words that mean something together."""
-    words = language.words
     if language.code == "en":
         yield from _english(language)
+    yield from _arithmetic(language)
+    yield from _compared(language)
+
+
+def _arithmetic(language: Language) -> Iterator[Rule]:
+    """Ranges, products, differences, quotients and powers."""
+    words = language.words
     yield rule(r"(?<=[\dkKMBbmn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹")
     yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
     yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
@@ -40,6 +46,11 @@ def comparisons(language: Language) -> Iterator[Rule]:
             yield rule(rf"\s?\^\s?(?:{power}(?![\w.,]*\w)|\{{{power}\}})", f" {language.signs[sign]}", "^")
     yield rule(r"\s?\^\s?\{?-(?=\w)", f" {words['power']} {words['minus']} ", "^")
     yield rule(r"\s?\^\s?\{?(?=[\d\w(])", f" {words['power']} ", "^")
+
+
+def _compared(language: Language) -> Iterator[Rule]:
+    """How numbers and words stand to each other."""
+    words = language.words
     yield rule(r"(?<=\d):(?=\d)", f" {words.get('ratio', words['to'])} ", ":")
     yield rule(r"\s?(?:>=|=>(?=\s?\d))\s?", f" {language.signs.get('≥', '')} ", ">")
     yield rule(r"\s?<=\s?", f" {language.signs.get('≤', '')} ", "<")
