@@ -29,7 +29,8 @@ def rules(language: Language) -> Iterator[Rule]:
     def read(match: re.Match[str]) -> str:
         return re.sub(r"(?<!\^)(?<!\^\{)-", f" {minus} ", _plain(match["formula"], over))
 
-    yield rule(rf"\$\$(?=[^$]*[\\^_=+])(?P<formula>[^$]{_MOST})\$\$", read, "$", again=True)
+    wordless = r"(?=[^$]*[\\^_=+]|(?:(?![A-Za-z]{3})[^$])*\$)"  # and no price class: "a $$ place, a $$$ one"
+    yield rule(rf"\$\${wordless}(?P<formula>[^$]{_MOST})\$\$", read, "$", again=True)
     yield rule(rf"\\\[(?P<formula>[^$]{_MOST})\\\]", read, "\\", again=True)
     yield rule(rf"\\\((?P<formula>[^$]{_MOST})\\\)", read, "\\", again=True)
     marked = r"(?=[^$\n]*[\\^_=+]|\d{0,3}[A-Za-z]\$)"
