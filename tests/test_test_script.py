@@ -60,7 +60,7 @@ ENDINGS = [
     f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= -o cache_dir=CACHE {APART}",
     "coverage: report went on: report --fail-under=90",
     "sockets: tests went on: -m pytest -n 2 --dist loadfile -o cache_dir=CACHE tests/e2e tests/web",
-    f"random: tests went on: -m pytest -n 2 --dist loadgroup -o cache_dir=CACHE {' '.join(RANDOM)}",
+    f"random: tests went on: -m pytest -n 2 --dist loadgroup --timeout 900 -o cache_dir=CACHE {' '.join(RANDOM)}",
     "clients: clients went on: -o cache_dir=CACHE",
 ]
 
