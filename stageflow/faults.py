@@ -122,8 +122,8 @@ def _when_faults(spec: StageSpec, specs: Specs) -> Iterator[str]:
     if name not in settled(specs, spec.name):
         early = f"is not downstream of it, so that it may start before {name!r} has decided"
         yield f"{here}, but {early}; add {name!r} to its dependencies"
-    known = getattr(router.stage, "routes", None) or spec.routes
-    if never := [route for route in spec.routes if route not in known]:
+    known = getattr(router.stage, "routes", None)
+    if known is not None and (never := [route for route in spec.routes if route not in known]):
         yield f"{here}, but it never says {' or '.join(map(repr, never))}: its routes are {', '.join(map(repr, known))}"
 
 

@@ -79,6 +79,10 @@ class KnowsItsRoutes:
         return StageOutput.ok(route="sales")
 
 
+class HasNoRoutes(KnowsItsRoutes):
+    routes = ()
+
+
 def with_a(stage: Any, *args: Any, **kwargs: Any) -> Pipeline:
     return Pipeline().with_stage("a", stage, *args, **kwargs)
 
@@ -169,6 +173,10 @@ FAULTS = {
     "a route that no router produces": (
         branch(KnowsItsRoutes(), ROUTE, ("router", "suport"), ("router",)),
         ("'b'", "'router' says 'suport'", "its routes are 'support', 'sales'"),
+    ),
+    "a route of a router that has none": (
+        branch(HasNoRoutes(), ROUTE, ("router", "sales"), ("router",)),
+        ("'b'", "'router' says 'sales'", "it never says 'sales'"),
     ),
     "a stream of who sends none": (
         Pipeline()
