@@ -129,10 +129,8 @@ class SharedStore:
     async def answers(self) -> bool:
         """Whether the remote store is reached; asked now, however lately it was lost, if it was."""
         if self.state is not StoreState.REACHED:
-            self.state, self._try_at = (
-                StoreState.LOST,
-                self._now(),
-            )  # whoever else tries may be late, and tries on
+            # Whoever else tries may be late, and tries on.
+            self.state, self._try_at = StoreState.LOST, self._now()
             await self._ask(lambda store: store.read("watch", self._now()))
         return self.state is StoreState.REACHED
 
