@@ -73,7 +73,7 @@ def sorted_route(ctx: StageContext) -> dict[str, Any]:
 class KnowsItsRoutes:
     name = "router"
     kind = ROUTE
-    routes = ("support", "sales")
+    routes: tuple[str, ...] = ("support", "sales")
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         return StageOutput.ok(route="sales")
