@@ -1,4 +1,4 @@
-"""`scripts/setup` explains itself, and refuses what it does not know before it changes anything."""
+"""`scripts/setup` explains itself, refuses what it does not know before it changes anything, and leaves out models."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
 def setup(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "scripts" / "setup", *words],
-        env={"PATH": "/usr/bin:/bin", "PYTHON": sys.executable},
+        env={"PATH": f"{checkout}/.venv/bin:/usr/bin:/bin", "PYTHON": sys.executable},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -49,3 +49,26 @@ def test_unknown_extras_are_named_in_one_line(checkout: Path) -> None:
         "faster-whisper, sherpa, cluster, ray, dev (see --help)"
     ]
     assert not (checkout / ".venv").exists()
+
+
+@pytest.fixture
+def installed(checkout: Path) -> Path:
+    """A checkout with an environment in which it is only written down what is installed and which models come."""
+    folder = checkout / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    said = 'echo "$*" >>said'
+    for name, line in {"python": f'exec {sys.executable} "$@"', "uv": said, "stageflow-voice": said}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    return checkout
+
+
+def test_packages_come_first_and_models_may_come_later(installed: Path) -> None:
+    assert setup(installed, "--no-models", "turns").returncode == 0
+    packages = (installed / "said").read_text()
+    assert "-e .[turns]" in packages
+    assert "models" not in packages
+    assert setup(installed, "turns").returncode == 0
+    assert (installed / "said").read_text() == (
+        f"{packages}models fetch --quiet-if-present silero-vad smart-turn\n"
+    )

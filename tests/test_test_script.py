@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     copy(SCRIPT, tmp_path / "scripts")
     speaks = 'echo "much"; echo "{0} went on: $*" | sed "s|[^ =]*[.]cache|CACHE|"; exit "${{{1}:-0}}"'
     for path, lines in {
-        "scripts/setup": "",
+        "scripts/setup": 'echo "setup $*" >&2',
         "scripts/test-clients": speaks.format("clients", "CLIENTS"),
         ".venv/bin/python": f"{FAILS}\n{speaks.format('tests', 'TESTS')}",
         ".venv/bin/coverage": speaks.format("report", "REPORT"),
