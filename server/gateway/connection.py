@@ -16,6 +16,9 @@ The library stops reading when the session does not take its messages; that stop
 was on its way to it goes on in a later turn of the loop, so that nobody takes messages without end. A message
 that is large (`server.gateway.frame_memory`) stops it by itself, until the session has dealt with it.
 
+A read that is one whole message, as a frame of a microphone nearly always is, goes straight to the session that waits
+for one (`server.gateway.whole_message`), as long as the parser stands between two messages.
+
 The parser gets nothing between a request and its answer: the library would take what is in it, or an end, for
 the end of the connection, and fail to answer. What a client says early waits; what follows a plain request is
 thrown away.
@@ -140,11 +143,10 @@ class GuardedConnection(ServerConnection):
     async def recv(self, decode: bool | None = None) -> str | bytes:  # type: ignore[override]  # one of its three forms
         """The next message; whoever asks for it has dealt with the one before. Raises ConnectionClosed. Cancel-safe."""
         queue, coming = self.recv_messages, self._next
-        has_any = bool(len(queue.frames)) or coming.is_there
-        if self._intake.state is IntakeState.LARGE and not has_any:
+        if self._intake.state is IntakeState.LARGE and not (len(queue.frames) or coming.is_there):
             self._intake.release_large()
         if decode is None:
-            if not (has_any or queue.closed or len(queue.frames)):
+            if not (coming.is_there or queue.closed or len(queue.frames)):
                 await coming.wait()
             if (message := coming.take()) is not None:
                 return message
@@ -194,8 +196,17 @@ class GuardedConnection(ServerConnection):
             self._intake.keep(rest)
 
     def _parse(self, data: bytes) -> None:
+        protocol = self.protocol
+        if (
+            protocol.state is OPEN
+            and not protocol.reader.buffer
+            and not protocol.debug
+            and self._next.offer_read(data, protocol.max_message_size)
+        ):
+            self._meter.frames += 1
+            return
         super().data_received(data)
-        if self.protocol.close_expected():  # it was no request, or nothing that a client may send
+        if protocol.close_expected():  # it was no request, or nothing that a client may send
             self._abort_later()
 
     # --- the end ------------------------------------------------------------------------------------------

@@ -8,13 +8,17 @@ import asyncio
 
 from websockets.frames import Frame, Opcode
 
+from server.gateway.whole_message import whole_message
+
 
 class NextMessage:
     """Of one connection, which has one reader."""
 
-    __slots__ = ("_message", "_waiter")
+    __slots__ = ("_is_amid", "_message", "_waiter")
 
     def __init__(self) -> None:
+        self._is_amid = False
+        """Whether the last frame was a part of a message that goes on."""
         self._message: str | bytes | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -25,6 +29,7 @@ class NextMessage:
 
     def offer(self, frame: Frame) -> bool:
         """Hand over a data frame that is a whole message, if the reader waits; False: the frame is to be queued."""
+        self._is_amid = not frame.fin
         if self._waiter is None or self._waiter.done():
             return False
         self._waiter.set_result(None)
@@ -36,19 +41,28 @@ class NextMessage:
             return False  # the library says so to the client
         return True
 
+    def offer_read(self, data: bytes, most_bytes: int | None) -> bool:
+        """The same with what a read of the socket brought, which nobody has parsed, behind what was parsed: False, and
+        nothing done, where it is not one message of at most so many bytes."""
+        waiter = self._waiter
+        if waiter is None or self._is_amid or waiter.done():
+            return False
+        self._message = whole_message(data, most_bytes)
+        if self._message is None:
+            return False
+        waiter.set_result(None)
+        return True
+
     def wake(self) -> None:
         """Have the reader look at the library's queue."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Until a message is there, or something is queued. Cancel-safe."""
-        assert self._waiter is None, "a connection has one reader"
+    def wait(self) -> asyncio.Future[None]:
+        """To be awaited: until a message is there, or something is queued. Cancel-safe."""
+        assert self._waiter is None or self._waiter.done(), "a connection has one reader"
         self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def take(self) -> str | bytes | None:
         """The message that was handed over, if one was."""
