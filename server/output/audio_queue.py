@@ -33,14 +33,10 @@ class AudioQueue:
         self._max_bytes = int(max_queued_s * format.rate_hz) * format.bytes_per_sample
         self._chunk_bytes = chunk_ms * format.rate_hz // 1000 * format.bytes_per_sample
         self._batch_bytes = BATCH_MS * format.rate_hz // 1000 * format.bytes_per_sample
-        self._stretches: deque[Stretch] = deque()
+        self.waiting: deque[Stretch] = deque()
+        """What is to be taken, audio and words, the next first."""
         self._bytes = 0
         self._moved = anyio.Event()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to be taken, neither audio nor words."""
-        return not self._stretches
 
     @property
     def samples(self) -> int:
@@ -57,42 +53,39 @@ class AudioQueue:
         """How much must be due to be worth a wake of the writer; only while something waits."""
         return max(self._next_bytes(), min(self._batch_bytes, self._bytes)) // self._bytes_per_sample
 
-    @property
-    def waiting(self) -> deque[Stretch]:
-        """What waits, the next first."""
-        return self._stretches
-
     def put(self, stretch: Stretch) -> None:
         """More audio, words that go ahead of it, or both."""
-        self._stretches.append(stretch)
+        self.waiting.append(stretch)
         self._bytes += len(stretch.data)
 
     def take_words(self) -> WordsTimed | None:
         """The words that go ahead of the next chunk, if there are any."""
-        stretch = self._stretches[0]
+        stretch = self.waiting[0]
         if not stretch.words:
             return None
         words, stretch.words = stretch.words, ()
         if not stretch.data:
-            self._stretches.popleft()
+            self.waiting.popleft()
             self.moved()
         return WordsTimed(stretch.item_id, words)
 
-    def take(self) -> tuple[Stretch, bytes]:
-        """The next chunk; whoever waits for room or for the end is woken, and not for every chunk."""
-        stretch, size, taken = self._stretches[0], self._next_bytes(), self._stretches[0].taken_bytes
+    def take(self, samples: int) -> tuple[Stretch, bytes]:
+        """The next chunk, of `next_samples`; whoever waits for room or for the end is woken, and not for every
+        chunk."""
+        stretch, size = self.waiting[0], samples * self._bytes_per_sample
+        taken = stretch.taken_bytes
         stretch.taken_bytes = taken + size
         if stretch.taken_bytes == len(stretch.data):
-            self._stretches.popleft()
+            self.waiting.popleft()
         was_full = self._bytes > self._max_bytes
         self._bytes -= size
-        if not self._stretches or (was_full and self._bytes <= self._max_bytes):
+        if not self.waiting or (was_full and self._bytes <= self._max_bytes):
             self.moved()
         return stretch, stretch.data[taken : taken + size]
 
     def clear(self) -> None:
         """Throw away what waits."""
-        self._stretches.clear()
+        self.waiting.clear()
         self._bytes = 0
         self.moved()
 
@@ -107,7 +100,7 @@ class AudioQueue:
 
     async def wait_empty(self) -> None:
         """Return when all has been taken or thrown away. Cancel-safe."""
-        while self._stretches:
+        while self.waiting:
             await self.wait_moved()
 
     async def wait_moved(self) -> None:
@@ -117,5 +110,5 @@ class AudioQueue:
         await self._moved.wait()
 
     def _next_bytes(self) -> int:
-        stretch = self._stretches[0]
+        stretch = self.waiting[0]
         return min(self._chunk_bytes, len(stretch.data) - stretch.taken_bytes)

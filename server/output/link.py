@@ -34,6 +34,10 @@ class LinkState(StrEnum):
     """No other connection is waited for."""
 
 
+_THERE = (LinkState.ATTACHED, LinkState.LEAVING)
+"""States with somebody to send to."""
+
+
 class HistoryLost(Exception):
     """Frames that a client has missed are not kept any more, or never were."""
 
@@ -116,7 +120,7 @@ class Link:
     @property
     def is_attached(self) -> bool:
         """Whether there is anybody to send to."""
-        return self.state in (LinkState.ATTACHED, LinkState.LEAVING)
+        return self.state in _THERE
 
     @property
     def is_detached(self) -> bool:
@@ -131,12 +135,12 @@ class Link:
     @property
     def unsent_bytes(self) -> int:
         """As `Wire` has it."""
-        return self.wire.unsent_bytes if self.is_attached else 0
+        return self.wire.unsent_bytes if self.state in _THERE else 0
 
     @property
     def buffered_bytes(self) -> int:
         """As `Wire` has it."""
-        return self.wire.buffered_bytes if self.is_attached else 0
+        return self.wire.buffered_bytes if self.state in _THERE else 0
 
     async def receive(self) -> Frame | None:
         """The next frame of whichever connection there is, or None when no other is waited for. Cancel-safe.
@@ -181,7 +185,7 @@ class Link:
 
     async def catch_up(self) -> None:
         """Send what was kept. Raises WireClosed when no connection is waited for."""
-        while self.unsent and self.is_attached:
+        while self.unsent and self.state in _THERE:
             wire, unsent = self.wire, self.unsent
             frame = unsent.popleft()
             try:

@@ -5,9 +5,11 @@ the voice gives the times of words they decide; until it has given one, a word i
 it is as long as its text at an ordinary pace, and all words of a piece are told by the time that the next one begins.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from stages.ports import WordTime
 from stages.spoken_text import CHAR_S
@@ -37,6 +39,8 @@ class ShownWords:
         self._is_timed = False
         self._loose: str | None = None
         """Words of a voice that does not say what its audio holds: they are told with the next audio."""
+        self._nothing_before = 0.0
+        """No word goes with the audio before this sample, but those that were told; asked for each chunk."""
 
     @property
     def is_loose(self) -> bool:
@@ -46,10 +50,12 @@ class ShownWords:
     def begin(self, text: str, start_sample: int) -> None:
         """Audio from there on is of the piece `text`."""
         self._pieces.append(_Shown(text, start_sample))
+        self._nothing_before = 0.0
 
     def place(self, words: Iterable[WordTime], *, is_timed: bool) -> None:
         """Words whose times are known now, counted from the start of the message; `is_timed`: by the voice."""
         self._is_timed = self._is_timed or is_timed
+        self._nothing_before = 0.0
         for word in words:
             piece = next((piece for piece in self._pieces if piece.placed < len(piece.text)), None)
             if piece is not None:
@@ -59,9 +65,12 @@ class ShownWords:
     def loosen(self, text: str) -> None:
         """Words that nothing places."""
         self._loose = (self._loose or "") + text
+        self._nothing_before = 0.0
 
     def due(self, end_sample: int) -> str:
         """The words that go with the audio before `end_sample`, which have not been told; told by that."""
+        if end_sample <= self._nothing_before:
+            return ""
         found = ""
         while self._pieces and self._pieces[0].start_sample < end_sample:
             piece = self._pieces[0]
@@ -75,7 +84,20 @@ class ShownWords:
         if self._loose:
             found, self._loose = found + self._loose, ""
         self.told += found
+        self._nothing_before = self._next_sample(end_sample)
         return found
+
+    def _next_sample(self, end_sample: int) -> float:
+        """Where more is due than before `end_sample`, as far as is known by now."""
+        starts: list[float] = [piece.start_sample for piece in islice(self._pieces, 2)]
+        if self._pieces and starts[0] < end_sample:
+            piece = self._pieces[0]
+            starts[0] = piece.ends[0][0] if piece.ends else math.inf
+            if not self._is_timed:
+                starts += [
+                    word.start_sample for word in self._guessed(piece) if word.start_sample >= end_sample
+                ]
+        return min(starts, default=math.inf)
 
     def _upto(self, piece: _Shown, end_sample: int) -> int:
         upto = piece.told
@@ -83,6 +105,8 @@ class ShownWords:
             upto = max(upto, piece.ends.popleft()[1])
         if self._is_timed:
             return upto
-        guessed = by_length(piece.text, piece.start_sample, round(len(piece.text) * self._char_samples))
-        begun = sum(len(word.text) for word in guessed if word.start_sample < end_sample)
+        begun = sum(len(word.text) for word in self._guessed(piece) if word.start_sample < end_sample)
         return max(upto, begun)
+
+    def _guessed(self, piece: _Shown) -> list[WordTime]:
+        return by_length(piece.text, piece.start_sample, round(len(piece.text) * self._char_samples))

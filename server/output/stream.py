@@ -99,7 +99,7 @@ class OutputStream:
         """Put audio, whatever is queued already."""
         if self.state is StreamState.SHUT or not (data or words):
             return
-        if self._audio.is_empty and self.state is StreamState.OPEN:
+        if not self._audio.waiting and self.state is StreamState.OPEN:
             self._outlet.wake()  # else the writer knows when the next chunk is due, or that none may leave
         self._audio.put(Stretch(data, response, item_id, words))
 
@@ -172,24 +172,25 @@ class OutputStream:
     @property
     def has_audio(self) -> bool:
         """Whether audio waits to be taken."""
-        return self.state is StreamState.OPEN and not self._audio.is_empty and not self.pacer.is_paused
+        return self.state is StreamState.OPEN and bool(self._audio.waiting) and not self.pacer.is_paused
 
     def take(self, now: float) -> ResponseAudio | ResponseText | WordsTimed | None:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
+        audio, pacer = self._audio, self.pacer
         if not self.has_audio or now < self.begins_at:
             return None
-        samples = self._audio.next_samples
-        if self.pacer.next_due(now, samples) is not None:
+        samples = audio.next_samples
+        if pacer.next_due(now, samples) is not None:
             return None
-        if (words := self._audio.take_words()) is not None:
+        if (words := audio.take_words()) is not None:
             return words
-        offset_samples = self.pacer.sent_samples
+        offset_samples = pacer.sent_samples
         if self.shown is not None and (text := self.shown.due(offset_samples + samples)):
-            first = self._audio.waiting[0]
+            first = audio.waiting[0]
             return ResponseText(first.response, first.item_id, text)
-        stretch, data = self._audio.take()
-        self.pacer.sent(samples, now)
+        stretch, data = audio.take(samples)
+        pacer.sent(samples, now)
         if self._on_audible is not None:
             on_audible, self._on_audible = self._on_audible, None
             on_audible()

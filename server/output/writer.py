@@ -133,10 +133,12 @@ class Writer:
             await self._send_rest()
         before_bytes = self.sent_bytes
         self._rest.extend(self._dialect.encode(event))
-        await self._send_rest(event.duration_s if isinstance(event, ResponseAudio) else 0.0)
         if isinstance(event, ResponseAudio):
+            await self._send_rest(event.duration_s)
             self._playout.audio_left(self.sent_bytes - before_bytes)
-        elif isinstance(event, WORTH_KEEPING):
+            return
+        await self._send_rest()
+        if isinstance(event, WORTH_KEEPING):
             self._changed(not isinstance(event, WordsTimed))
 
     async def _send_rest(self, audio_s: float = 0.0) -> None:
@@ -199,6 +201,7 @@ class Writer:
                         await self._outbound.share.step()
                     continue
                 await self._outbound.wait(min(self._time.wake_at(now), until))
+                events = 0  # it was the turn of the others
                 self._time.tick(self._now())
         return not scope.cancelled_caught
 

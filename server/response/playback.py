@@ -105,7 +105,7 @@ class Playback:
             return
         now = self._now()
         self._line.sent(size_bytes, now)
-        if self._line.stalls(self._link.unsent_bytes, now):
+        if self._line.may_stall(now) and self._line.stalls(self._link.unsent_bytes, now):
             self._underruns += 1
             self._lengthen(self._holder.answer)
 

@@ -27,17 +27,25 @@ class Timekeeper:
         self._closing = closing
         self._link = link
         self._outbound = outbound
+        self._due_at = 0.0
+        """When something was to be done, when the writer last asked; if that changes, it asks again before it waits."""
 
     def wake_at(self, now: float) -> float:
         """When there is something to do, or to send, unless it is sooner by then."""
-        deadline, end = self._floor.deadline, self._lifetime.ends_at
+        deadline, due_at = self._floor.deadline, self._lifetime.ends_at
         if not self._link.is_attached:
-            return end
+            self._due_at = due_at
+            return due_at
+        if deadline is not None and deadline < due_at:
+            due_at = deadline
+        self._due_at = due_at
         due = self._outbound.next_due(now)
-        return min(end if due is None else due, end if deadline is None else deadline, end)
+        return due_at if due is None else min(due, due_at)
 
     def tick(self, now: float) -> None:
         """Do what is due; while nobody is there the floor's time stands still (`server.session.absence`)."""
+        if now < self._due_at:
+            return
         if self._link.is_attached and (event := self._floor.due(now)) is not None:
             self._inbox.feed(Happened(event))
         over = self._lifetime.over(now)

@@ -33,7 +33,7 @@ from server.dialects.realtime.setting_checks import Json
 from server.dialects.realtime.unknown import UnknownKeys
 from server.domain.commands import Command, Configure, Noted, Order
 from server.domain.errors import ClientError
-from server.domain.events import Event
+from server.domain.events import Event, ResponseAudio
 from server.domain.ids import Ids
 from server.domain.values import Abilities, SessionConfig
 from server.domain.voice_events import VoiceEvent
@@ -114,6 +114,8 @@ class RealtimeDialect:
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order; none for what the client did not ask to see."""
+        if isinstance(event, ResponseAudio):  # nearly all there is
+            return [self._encoder.audio_delta(event)]
         if isinstance(event, VoiceEvent):
             return []  # this protocol has no words for it
         return self._encoder.encode(event, self._session, self.ignored)

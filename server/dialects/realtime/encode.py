@@ -54,7 +54,7 @@ class RealtimeEncoder:
         session was opened."""
         match event:
             case ResponseAudio():
-                return [self._audio_delta(event)]
+                return [self.audio_delta(event)]
             case ResponseText():
                 return [self._text_delta(event)]
             case TranscriptPartial() | TranscriptFinal() | TranscriptFailed():
@@ -117,7 +117,8 @@ class RealtimeEncoder:
         """One event of the type `kind`, with the next id."""
         return json.dumps({"type": kind, "event_id": self._new_event_id(), **fields}, separators=(",", ":"))
 
-    def _audio_delta(self, event: ResponseAudio) -> str:
+    def audio_delta(self, event: ResponseAudio) -> str:
+        """The frame of a chunk of audio."""
         return (
             f'{{"type":"response.output_audio.delta","event_id":"{self._new_event_id()}",'
             f'{self._place(event)},"delta":"{b64encode_as_string(event.data)}"}}'

@@ -84,6 +84,16 @@ def test_what_waits_for_the_network_is_as_old_as_its_oldest_byte() -> None:
     ]
 
 
+def test_the_system_is_asked_only_when_something_may_have_waited_long_enough() -> None:
+    line, asked = Line(), []
+    for now in (number / 50 for number in range(100)):
+        line.sent(100, now)
+        if line.may_stall(now):
+            asked.append(now)
+            line.stalls(100, now)
+    assert asked == [0.0, 0.5, 1.0, 1.5], "the newest waits each time, and nothing else"
+
+
 def test_it_remembers_no_more_than_it_needs() -> None:
     line = Line()
     for number in range(10 * MAX_REMEMBERED):
