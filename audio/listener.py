@@ -51,6 +51,7 @@ class Listener:
         "_recent",
         "_vad",
         "on_audio",
+        "on_heard",
     )
 
     def __init__(
@@ -62,6 +63,8 @@ class Listener:
             raise FormatError(f"the detector listens at {self._vad.rate_hz} Hz; it must be {SPEECH_HZ} Hz")
         self.on_audio: Callable[[Samples], None] | None = None
         """Given all audio as it comes, speech or not: `int16[n]` at 16 kHz."""
+        self.on_heard: Callable[[list[Heard]], None] | None = None
+        """Given what is heard between two pushes, by a detector whose scores come later."""
         self._intake = Intake(format)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
@@ -159,6 +162,10 @@ class Listener:
         else:
             self._endpointer.reconfigure(config)
         self._recent = deque(self._recent, maxlen=self._frames_to_keep(self._endpointer))
+
+    def close(self) -> None:
+        """Hear nothing more: `on_heard` is not called afterwards."""
+        self.on_heard = None
 
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""

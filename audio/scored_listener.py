@@ -5,8 +5,6 @@ what comes waits undecoded, and the older part is dropped. A resampler needs no 
 those that are needed are the same to the bit.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from audio.endpoint import Endpointer, SpeechStarted
@@ -92,8 +90,3 @@ class ScoredListener(Listener):
         if self._owed_frames:
             self._recent.extend(self._framer.push(self._intake.push(b"")))
             self._owed_frames = 0
-
-
-def listener_for(vad: Vad) -> Callable[[AudioFormat, Vad, EndpointConfig | None], Listener]:
-    """What listens with this detector: it says with `wants_audio = False` that it does not look at what it scores."""
-    return Listener if getattr(vad, "wants_audio", True) else ScoredListener

@@ -1,6 +1,7 @@
 """A frame of audio in, a score out: how much this sounds like speech close to the microphone."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,31 @@ class Vad(Protocol):
 
     def reset(self) -> None:
         """Forget what was heard so far; what comes next is another stream."""
+
+
+class LateVad(Protocol):
+    """A detector whose scores come later, as those of one that must hold nobody. Not shared, as `Vad`."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate of the frames it takes."""
+
+    @property
+    def frame_samples(self) -> int:
+        """The one length of frame that `ask` takes."""
+
+    def ask(self, frames: Sequence[Samples], tell: Callable[[Sequence[float]], None]) -> None:
+        """Have the next frames scored, as `Vad.score` does. Never waits; `tell` is called on the event loop, for one
+        question after the other, and never within `ask`."""
+
+    def reset(self) -> None:
+        """Forget what was asked so far; what comes next is another stream."""
+
+    def close(self) -> None:
+        """Ask no more; nothing is told afterwards. May be called twice."""
+
+
+Detector = Vad | LateVad
 
 
 _FRAME_SAMPLES = SPEECH_HZ // 50

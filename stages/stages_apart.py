@@ -21,7 +21,8 @@ from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
 from stageflow.tools import Tool
 from stages.runtime.arrivals import Arrivals
-from stages.runtime.plug_in_loops import Line, loop_of, runs_apart
+from stages.runtime.loop_line import Line
+from stages.runtime.plug_in_loops import loop_of, runs_apart
 
 _KEEPS_OPEN = frozenset({"open", "open_turns", "session", "utterance", "session_tools"})
 """What of a provider gives something that lives on the loop of all sessions."""

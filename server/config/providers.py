@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from audio.formats import SPEECH_HZ
-from audio.vad import Vad, WebRtcVad
+from audio.vad import Detector, WebRtcVad
 from server.config.choice import Choice, choose
 from server.config.environment import unusable
 from server.config.settings import Settings
@@ -40,7 +40,7 @@ class Providers:
     voice: Synthesiser
     names: tuple[str, str, str]
     end_of_turn: EndOfTurnModel | None = None
-    new_vad: Callable[[], Vad] | None = None
+    new_vad: Callable[[], Detector] | None = None
     """A detector for one session; WebRTC's if not given."""
     languages: tuple[str, ...] = ("*",)
     """What the recogniser understands, as in "de"; "*" stands for any."""
@@ -53,7 +53,7 @@ class Providers:
     db: object = None
     """What stages find in their `db` port."""
 
-    def detector(self) -> Vad:
+    def detector(self) -> Detector:
         """A speech detector for one session."""
         return self.new_vad() if self.new_vad else WebRtcVad()
 

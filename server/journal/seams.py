@@ -1,4 +1,4 @@
-"""Recogniser, model, voice, detectors and servers of tools, seen through a session's door.
+"""Recogniser, model, voice, end-of-turn model and servers of tools, seen through a session's door.
 
 Each takes the real one, or None in a replay. What they are besides their protocol (`voices`, `rate_hz`) is read through
 the door as well, so a replay needs nothing but the record.
@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from audio.formats import Samples
-from audio.vad import Vad
 from server.journal.door import Door
 from stageflow.context import Message
 from stageflow.tools import Tool
@@ -113,24 +112,6 @@ class DoorTurns:
         turns = self._turns()
         live = self._door.notes.live(lambda: turns and tell and turns.open_turns(tell, hints=hints))
         return DoorTurnStream(self._door, number, live)
-
-
-class DoorVad:
-    """Implements `Vad`: the scores are written down, and what they are scores of is not needed again."""
-
-    def __init__(self, door: Door, new: Callable[[], Vad]) -> None:
-        self._door = door
-        self.wants_audio: bool = door.notes.is_live
-        self._vad: Any = door.notes.live(new) if door.notes.is_live else None
-        self.rate_hz: int = door.notes.read("vad.rate_hz", lambda: self._vad.rate_hz)
-        self.frame_samples: int = door.notes.read("vad.frame_samples", lambda: self._vad.frame_samples)
-
-    def score(self, frame: Samples) -> float:
-        return self._door.notes.score(lambda: self._vad.score(frame))
-
-    def reset(self) -> None:
-        if self._vad is not None:
-            self._vad.reset()
 
 
 class DoorTurnEnds:

@@ -21,6 +21,7 @@ from server.domain.limits import Limits
 from server.domain.values import ResumeOffer
 from server.domain.voice_events import ProviderUse
 from server.domain.wire import ResumableDialect, Wire
+from server.journal.detectors import door_vad
 from server.journal.door import Door
 from server.journal.file import JournalError
 from server.journal.origin import code_version
@@ -29,7 +30,6 @@ from server.journal.seams import (
     DoorRecogniser,
     DoorToolServers,
     DoorTurnEnds,
-    DoorVad,
     door_voice,
 )
 from server.journal.sessions import DoorSession, Made
@@ -235,7 +235,7 @@ def _providers(door: Door, setup: Mapping[str, Any], live: Providers | None) -> 
         door_voice(door, None if live is None else live.voice),
         tuple(setup["providers"]),
         DoorTurnEnds(door, None if live is None else live.end_of_turn) if setup["has_end_of_turn"] else None,
-        partial(DoorVad, door, lambda: beyond.detector()),
+        partial(door_vad, door, lambda: beyond.detector()),
         setup["languages"],
         models,
         DoorToolServers(door, None if live is None else live.tool_servers)

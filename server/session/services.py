@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from audio.vad import Vad
+from audio.vad import Detector
 from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
@@ -24,7 +24,7 @@ class Services:
     """What all sessions of a process share."""
 
     recogniser: Recogniser
-    new_vad: Callable[[], Vad]
+    new_vad: Callable[[], Detector]
     pipelines: Pipelines
     new_ports: Callable[[Remind, str], StagePorts]
     """The providers and tools of one session, given what its reminders are left with, and whom its tools serve."""

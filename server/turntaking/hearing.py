@@ -4,17 +4,17 @@ With turn detection on, the detector's speech makes the utterances; with it off 
 that is appended is one utterance until the client commits it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from audio.ears import listener_with
 from audio.endpoint import SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.endpoint_config import EndpointConfig
 from audio.errors import SettingError
 from audio.formats import SPEECH_HZ, Samples, samples_to_ms
 from audio.listener import Heard, Listener, SpeechAudio
-from audio.scored_listener import listener_for
-from audio.vad import Vad
+from audio.vad import Detector
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.errors import ClientError
@@ -102,7 +102,7 @@ class Hearing(SessionEar):
     def __init__(
         self,
         utterances: Utterances,
-        vad: Vad,
+        vad: Detector,
         config: SessionConfig,
         *,
         max_utterance_s: float,
@@ -120,7 +120,7 @@ class Hearing(SessionEar):
         self._undetected: Utterance | None = None
         """What the detector had found when it was switched off: the client has been told that it began."""
         self._manual = config.turn_detection is None
-        self._listener = listener_for(vad)(config.input_format, vad, self._endpointing(config))
+        self._listener = listener_with(vad, config.input_format, self._endpointing(config))
 
     def configure(self, config: SessionConfig) -> None:
         """Hear by the new configuration from now on; the clock goes on.
@@ -141,6 +141,10 @@ class Hearing(SessionEar):
         """
         for heard in self._listener.push(data):
             yield from self._heard(heard)
+
+    def listen_late(self, hear: Callable[[Iterable[SpeechEvent]], None]) -> None:
+        """Who is told of what is heard between two pushes, by a detector whose scores come later."""
+        self._listener.on_heard = lambda heard: hear(event for one in heard for event in self._heard(one))
 
     def _heard(self, heard: Heard) -> Iterator[SpeechEvent]:
         match heard:
@@ -207,6 +211,7 @@ class Hearing(SessionEar):
 
     def close(self) -> None:
         """Let go of every recognition."""
+        self._listener.close()
         self._drop()
         self._utterances.close()
 

@@ -1,11 +1,14 @@
 """The client's microphone: its audio, and what the client says about it. What is heard in it goes to `Speech`."""
 
+from collections.abc import Iterable
+
 from server.domain import events as ev
 from server.domain.values import SessionConfig
 from server.domain.voice_events import EndedBy
 from server.output.outbound import Outbound
 from server.turntaking.hearing import Hearing
 from server.turntaking.speech import Speech
+from server.turntaking.speech_events import SpeechEvent
 
 
 class Microphone:
@@ -17,10 +20,14 @@ class Microphone:
         self._overlaps = speech.overlaps
         self._outbound = outbound
         hearing.listen(speech)
+        hearing.listen_late(self._hear)
 
     def push(self, data: bytes) -> None:
         """More audio from the client. The hot path. Raises ClientError as `Hearing.push` does."""
-        for heard in self._hearing.push(data):
+        self._hear(self._hearing.push(data))
+
+    def _hear(self, events: Iterable[SpeechEvent]) -> None:
+        for heard in events:
             self._speech.heard(heard)
         self._hearing.flush()
         self._overlaps.weigh_newest()

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from audio.endpoint_config import LIMITS, EndpointConfig
 from audio.formats import SPEECH_HZ, Samples, ms_to_samples
-from audio.vad import Vad
+from audio.vad import Detector
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
@@ -30,7 +30,7 @@ class StreamHearing(Hearing):
         self,
         turns: TurnRecogniser,
         utterances: Utterances,
-        vad: Vad,
+        vad: Detector,
         config: SessionConfig,
         **options: Any,
     ) -> None:

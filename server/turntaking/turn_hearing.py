@@ -20,7 +20,7 @@ from typing import Any
 from audio.endpoint import SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.formats import SPEECH_HZ, ms_to_samples, samples_to_ms
 from audio.listener import Heard
-from audio.vad import Vad
+from audio.vad import Detector
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
@@ -78,7 +78,7 @@ class TurnHearing(StreamHearing):
         self,
         turns: TurnRecogniser,
         utterances: Utterances,
-        vad: Vad,
+        vad: Detector,
         config: SessionConfig,
         **options: Any,
     ) -> None:

@@ -16,6 +16,7 @@ from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
+from stages.providers.apart_detector import DetectorApart
 from stages.providers.tied import is_tied
 from stages.runtime.plug_in_loops import Apart, path_of
 
@@ -232,26 +233,19 @@ class QuestionsApart:
         self._there(self._call, "close")
 
     def _there(self, call: Callable[..., None], *values: Any) -> None:
-        """Call it there. Until it has returned it is in progress: one that blocks is named in the log."""
-        self._apart.calls += 1
-        self._apart.soon(self._counted, call, *values)
+        self._apart.call(self._kept, call, *values)
 
     def _told(self, number: int, probability: float) -> None:
         if number == self._question:
             self._on_probability(probability)
 
-    def _returned(self) -> None:
-        self._apart.calls -= 1
-
     # --- there ---------------------------------------------------------------------------------------------
 
-    def _counted(self, call: Callable[..., None], *values: Any) -> None:
+    def _kept(self, call: Callable[..., None], *values: Any) -> None:
         try:
             call(*values)
         except Exception:
             log.exception("%s failed; that pause has no answer", self._apart.name)
-        finally:
-            self._ours.call_soon_threadsafe(self._returned)
 
     def _begin(self, model: Any) -> None:
         self._inner = model.open(self._answered)
@@ -274,5 +268,6 @@ APART: Mapping[str, Callable[[Any], Any]] = {
     "llm": ModelApart,
     "tts": VoiceApart,
     "end_of_turn": TurnEndsApart,
+    "vad": DetectorApart,
 }
 """By kind, what runs a provider apart."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from stages.runtime.plug_in_loops import runs_apart
 
-KINDS = ("stt", "llm", "tts", "end_of_turn")
-"""Whose calls can be made from another loop. A detector of speech is asked for each frame, and answers at once."""
+KINDS = ("stt", "llm", "tts", "vad", "end_of_turn")
+"""Whose calls can be made from another loop."""
 TIES = ("session", "utterance", "open_turns", "turns", "session_tools")
 """What gives something that lives on the loop of all sessions; `session` does beside neither `open` nor `stream`."""
 

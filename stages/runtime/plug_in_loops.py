@@ -11,13 +11,10 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
     suppress,
 )
 from typing import Any, TypeVar
@@ -25,7 +22,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from stages.runtime.arrivals import Arrivals
+from stages.runtime.loop_line import Line
 
 T = TypeVar("T")
 
@@ -56,81 +53,6 @@ def path_of(provider: object) -> str:
     """The class of a provider, or of the one that it runs apart, for people who read a log."""
     kind = type(getattr(provider, "runs", provider))
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-class Line:
-    """The way to an event loop from another one."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self.calls = 0
-        """In progress; only then it is of interest whether the loop goes round."""
-
-    def soon(self, call: Callable[..., object], *values: object) -> None:
-        """Call it there, after what was asked for before."""
-        self._loop.call_soon_threadsafe(call, *values)
-
-    async def of(self, made: Coroutine[Any, Any, T]) -> T:
-        """What comes of a coroutine there. Cancel-safe: it is cancelled there too, and not waited for."""
-        with self._waiting():
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made, self._loop))
-
-    @asynccontextmanager
-    async def held(self, enter: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncIterator[T]:
-        """What a context manager gives there, which one task there enters and leaves. Cancel-safe, as `of` is."""
-        ours, over = asyncio.get_running_loop(), asyncio.Event()
-        opened: asyncio.Future[T] = ours.create_future()
-
-        async def hold() -> None:
-            async with enter() as one:
-                ours.call_soon_threadsafe(_give, opened, one)
-                await over.wait()
-
-        with self._waiting():
-            there = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hold(), self._loop))
-        try:
-            with self._waiting():
-                await asyncio.wait((opened, there), return_when=asyncio.FIRST_COMPLETED)
-                if not opened.done():
-                    there.result()  # raises why it was not entered
-            yield opened.result()
-        finally:
-            self.soon(over.set)
-            with self._waiting():
-                await there
-
-    def _begin(self) -> None:
-        self.calls += 1
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Around what is waited for."""
-        self._begin()
-        try:
-            with self._told():
-                yield
-        finally:
-            self.calls -= 1
-
-    async def stream(self, begin: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What an async generator gives there."""
-        self._begin()
-        arrivals = self.arrivals(begin)
-        try:
-            with self._told():
-                async for item in arrivals:
-                    yield item
-        finally:
-            self.calls -= 1
-            arrivals.leave()
-
-    def arrivals(self, begin: Callable[[], AsyncGenerator[T, None]]) -> "Arrivals[T]":
-        """What an async generator gives there, for who may be cancelled while he waits, and goes on."""
-        return Arrivals(self._loop, begin)
-
-    def _told(self) -> AbstractContextManager[None]:
-        """Around what is waited for: sees what goes wrong there."""
-        return nullcontext()
 
 
 class Apart(Line):
@@ -215,11 +137,6 @@ class Apart(Line):
             log.warning("%s still holds its event loop, and is left behind", self.name)
         else:
             self._loop.close()
-
-
-def _give(to: asyncio.Future[T], one: T) -> None:
-    if not to.done():
-        to.set_result(one)
 
 
 @contextmanager

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from audio.codecs import encode
+from audio.ears import listener_with
 from audio.endpoint_config import EndpointConfig
 from audio.formats import AudioFormat, Encoding, Samples
 from audio.listener import Heard, Listener, SpeechAudio
-from audio.scored_listener import ScoredListener, listener_for
+from audio.scored_listener import ScoredListener
 from audio.vad import WebRtcVad
 from tests.support.audio_maker import join, mix, silence, voice, white_noise
 
@@ -86,7 +87,7 @@ def test_it_hears_the_same_push_by_push(seed: int, format: AudioFormat) -> None:
     listener = Listener(format, vad, CONFIG)
     expected = [(do(listener, deed, format), told(listener.push(piece))) for deed, piece in steps]
     known = KnownVad(vad.scores)
-    again = listener_for(known)(format, known, CONFIG)
+    again = listener_with(known, format, CONFIG)
     assert isinstance(again, ScoredListener)
     assert [(do(again, deed, format), told(again.push(piece))) for deed, piece in steps] == expected
     assert again.position_ms == listener.position_ms

@@ -15,7 +15,7 @@ import anyio
 import numpy as np
 
 from audio.formats import Samples
-from audio.vad import Vad, WebRtcVad
+from audio.vad import Detector, WebRtcVad
 from server.config.languages import PHRASES
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
@@ -27,8 +27,15 @@ from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
 from server.domain.values import SessionConfig
 from server.domain.wire import Dialect, Wire
+from server.journal.detectors import door_vad
 from server.journal.door import Door
-from server.journal.seams import DoorModel, DoorRecogniser, DoorToolServers, DoorTurnEnds, DoorVad, door_voice
+from server.journal.seams import (
+    DoorModel,
+    DoorRecogniser,
+    DoorToolServers,
+    DoorTurnEnds,
+    door_voice,
+)
 from server.journal.tools import door_tools
 from server.journal.wires import DoorWire
 from server.output.outbound import STEPS_A_TURN
@@ -224,6 +231,7 @@ class Stage:
         chat: LanguageModel | None = None,
         speaker: Any = None,
         end_of_turn: EndOfTurnModel | None = None,
+        new_vad: Callable[[], Detector] = WebRtcVad,
         interruption: InterruptionPolicy = InterruptionPolicy(),  # noqa: B008 - frozen
         config: SessionConfig = SessionConfig(),  # noqa: B008 - frozen
         dialect: Callable[[SessionConfig], Dialect] = realtime,
@@ -245,10 +253,9 @@ class Stage:
         speaker, chat = speaker or self.speaker, chat or self.model
         recogniser = recogniser or ScriptedRecogniser(heard)
         wire: Wire = self.wire
-        new_vad: Callable[[], Vad] = WebRtcVad
         if door is not None:
             speaker, chat = door_voice(door, speaker), DoorModel(door, chat)
-            recogniser, new_vad = DoorRecogniser(door, recogniser), partial(DoorVad, door, WebRtcVad)
+            recogniser, new_vad = DoorRecogniser(door, recogniser), partial(door_vad, door, new_vad)
             end_of_turn = None if end_of_turn is None else DoorTurnEnds(door, end_of_turn)
             tools = door_tools(door, "crew", partial(tuple[Tool, ...], tools))
             wire = DoorWire(door, 0, self.wire)

@@ -1,6 +1,7 @@
 """What stories of the microphone do not have: servers of tools that are lost, and voices with utterances."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
+from audio.formats import Samples
+from audio.vad import WebRtcVad
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.limits import RealtimeLimits
 from server.journal.door import Door
@@ -101,3 +104,37 @@ def test_a_voice_with_utterances(conduct: Conduct, tmp_path: Path) -> None:
 
     record_stage(stage_of, is_interrupted, tmp_path / "a")
     check_goes_as_it_went(replay_stage(stage_of, tmp_path / "a"))
+
+
+class LateVad:
+    """WebRTC's detector, some time later."""
+
+    rate_hz = WebRtcVad.rate_hz
+    frame_samples = WebRtcVad.frame_samples
+
+    def __init__(self, late_s: float) -> None:
+        self._vad = WebRtcVad()
+        self._late_s = late_s
+
+    def ask(self, frames: Sequence[Samples], tell: Callable[[Sequence[float]], None]) -> None:
+        scores = [self._vad.score(frame) for frame in frames]
+        asyncio.get_running_loop().call_later(self._late_s, tell, scores)
+
+    def reset(self) -> None:
+        self._vad.reset()
+
+    def close(self) -> None:
+        """Goes on."""
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.011, 0.2])
+def test_a_detector_that_tells_later(late_s: float, tmp_path: Path) -> None:
+    def stage_of(door: Door) -> Stage:
+        return Stage(LONG, LONG, new_vad=partial(LateVad, late_s), door=door)
+
+    record_stage(stage_of, is_interrupted, tmp_path / "a")
+    replayed = replay_stage(stage_of, tmp_path / "a")
+    check_goes_as_it_went(replayed)
+    happened = [event["type"] for _, event in replayed.events]
+    assert happened.count("input_audio_buffer.speech_started") == 2
+    assert happened.count("response.created") == 2

@@ -1,0 +1,178 @@
+"""Runs a speech detector on event loops of its own: one that blocks keeps only its own session waiting.
+
+A detector is asked for every window of every session's sound. Those of somebody else's are asked in batches, on one of
+a few loops in threads: a session has one batch there at a time, and what has come by then is the next. Sessions do not
+wait for each other as long as one of the loops is free. The scores come back to the session's loop in order
+(`audio.late_listener`). Who fails, or does not answer for too long, is named in the log, and WebRTC's detector hears
+the rest of that session.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from audio.formats import Samples
+from audio.framing import Framer
+from audio.vad import LateVad, Vad, WebRtcVad
+from stages.runtime.plug_in_loops import Apart, contained, path_of
+
+log = logging.getLogger(__name__)
+
+LANES = 4
+"""So many sessions' detectors may block at once before others wait for them."""
+PATIENCE_S = 2.0
+"""A batch that has no scores for so long gets none: long enough for a model that is loaded for the first of them."""
+
+Tell = Callable[[Sequence[float]], None]
+
+
+class DetectorApart:
+    """A speech detector on loops of its own. Made in a thread: the first of its detectors is opened at once."""
+
+    def __init__(self, provider: Any, patience_s: float = PATIENCE_S) -> None:
+        self.runs = provider
+        """What it is that runs apart."""
+        first: Vad = provider.open()
+        self._of_streams = (first.rate_hz, first.frame_samples, patience_s)
+        self._lanes = [Apart(path_of(provider)) for _ in range(LANES)]
+
+    def open(self) -> LateVad:
+        """A detector for one stream."""
+        return StreamApart(self.runs, self._lanes, *self._of_streams)
+
+    async def close(self) -> None:
+        """End the loops and their threads."""
+        async with anyio.create_task_group() as tasks:
+            for lane in self._lanes:
+                tasks.start_soon(lane.close)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    frames: Sequence[Samples]
+    tell: Tell
+    resets: bool
+    """Whether another stream begins with it."""
+
+
+class StreamApart:
+    """What hears one session; implements `audio.vad.LateVad`."""
+
+    def __init__(
+        self, provider: Any, lanes: Sequence[Apart], rate_hz: int, frame_samples: int, patience_s: float
+    ) -> None:
+        self.rate_hz = rate_hz
+        self.frame_samples = frame_samples
+        self._provider = provider
+        self._lanes = lanes
+        self._patience_s = patience_s
+        self._ours = asyncio.get_running_loop()
+        self._waiting: list[_Question] = []
+        self._asked: list[_Question] = []
+        """The batch that is there."""
+        self._asked_at_s = 0.0
+        self._resets = False
+        self._inner: Any = None
+        """Only touched there."""
+        self._instead: InsteadVad | None = None
+        """What hears the rest, here."""
+
+    def ask(self, frames: Sequence[Samples], tell: Tell) -> None:
+        """See `LateVad.ask`."""
+        question = _Question(frames, tell, self._resets)
+        self._resets = False
+        if self._instead is not None:
+            self._ours.call_soon(_answer, self._instead, [question])
+            return
+        self._waiting.append(question)
+        if not self._asked:
+            self._send()
+        elif self._ours.time() - self._asked_at_s > self._patience_s:
+            log.warning("%s has not answered for %.0f s", self._name, self._patience_s)
+            self._do_without()
+
+    def reset(self) -> None:
+        """See `LateVad.reset`."""
+        self._resets = True
+
+    def close(self) -> None:
+        """See `LateVad.close`."""
+        self._waiting, self._asked = [], []
+
+    @property
+    def _name(self) -> str:
+        return path_of(self._provider)
+
+    def _send(self) -> None:
+        self._asked, self._waiting = self._waiting, []
+        self._asked_at_s = self._ours.time()
+        lane = min(self._lanes, key=lambda one: one.calls)
+        lane.call(self._score, self._asked)
+
+    def _do_without(self) -> None:
+        log.warning("WebRTC's detector hears the rest of this session instead of %s", self._name)
+        self._instead = InsteadVad(self.frame_samples)
+        unheard, self._asked, self._waiting = [*self._asked, *self._waiting], [], []
+        self._ours.call_soon(_answer, self._instead, unheard)
+
+    def _scored(self, batch: list[_Question], scores: Sequence[Sequence[float]]) -> None:
+        if batch is not self._asked:
+            return
+        self._asked = []
+        if self._waiting:
+            self._send()
+        for question, told in zip(batch, scores, strict=True):
+            question.tell(told)
+
+    def _failed(self, batch: list[_Question]) -> None:
+        if batch is self._asked:
+            self._do_without()
+
+    # --- there ---------------------------------------------------------------------------------------------
+
+    def _score(self, batch: list[_Question]) -> None:
+        try:
+            with contained():
+                scores = [self._scores(question) for question in batch]
+        except Exception:
+            log.exception("%s failed", self._name)
+            self._here(self._failed, batch)
+        else:
+            self._here(self._scored, batch, scores)
+
+    def _scores(self, question: _Question) -> list[float]:
+        if self._inner is None:
+            self._inner = self._provider.open()
+        elif question.resets:
+            self._inner.reset()
+        return [float(self._inner.score(frame.copy())) for frame in question.frames]
+
+    def _here(self, call: Callable[..., None], *values: Any) -> None:
+        with suppress(RuntimeError):  # our loop is closed already
+            self._ours.call_soon_threadsafe(call, *values)
+
+
+class InsteadVad:
+    """WebRTC's detector for windows of another one's length: a window has the highest score of what ends in it."""
+
+    def __init__(self, frame_samples: int) -> None:
+        self._vad = WebRtcVad()
+        self._framer = Framer(self._vad.frame_samples)
+        self._score = 0.0
+        self.frame_samples = frame_samples
+
+    def score(self, frame: Samples) -> float:
+        """See `audio.vad.Vad.score`."""
+        scores = [self._vad.score(one) for one in self._framer.push(frame)]
+        self._score = max(scores, default=self._score)
+        return self._score
+
+
+def _answer(vad: InsteadVad, questions: Sequence[_Question]) -> None:
+    for question in questions:
+        question.tell([vad.score(frame) for frame in question.frames])
