@@ -2,15 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+import stages
 from server.config.model_variables import adopt_model_variables
 from stages.errors import ModelFileError
-from stages.runtime.made_files import MADE_DIR, tidy
+from stages.runtime.made_files import MADE_DIR, digest_of, keep, tidy
 from stages.runtime.model_download import megabytes
 from stages.runtime.model_fetch import fetch, usual
+from stages.runtime.model_lock import Model
 from stages.runtime.models import ModelStore, State
 
 _MADE_BY = {
@@ -58,14 +62,34 @@ def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
 
 
 def _make_files(store: ModelStore, names: Iterable[str]) -> None:
-    """Have files made that are made of models, where there are none: the first start would do it. What is not used any
-    more goes."""
-    tidy(store.cache / MADE_DIR)
+    """Have files made that are made of models, as the first start would; an empty file says that it was done, by which
+    code of what. What is not used any more goes."""
+    folder = store.cache / MADE_DIR
+    tidy(folder)
     for name in names:
-        if name in _MADE_BY and not any((store.cache / MADE_DIR).glob(f"{name}-*")):
-            module, _, provider = _MADE_BY[name].partition(":")
-            with suppress(ModelFileError):  # as where the library that runs it is not installed
-                getattr(import_module(module), provider).load(store.model_dir(name)).close()
+        if name not in _MADE_BY:
+            continue
+        done = folder / f"{name}-done-{digest_of([*_makers(), *_parts(store.model(name))])}"
+        if done.is_file():
+            continue
+        module, _, provider = _MADE_BY[name].partition(":")
+        with suppress(ModelFileError):  # as where the library that runs it is not installed
+            getattr(import_module(module), provider).load(store.model_dir(name)).close()
+            keep(done, Path.touch)
+
+
+def _makers() -> Iterator[bytes]:
+    """What may make other files of the same model: our code, and the library that runs models."""
+    with suppress(PackageNotFoundError):
+        yield version("onnxruntime").encode()
+    for path in sorted(Path(stages.__file__).parent.rglob("*")):
+        if path.suffix in (".py", ".toml"):
+            yield path.read_bytes()
+
+
+def _parts(model: Model) -> Iterator[bytes]:
+    for file in model.files:
+        yield f"{file.name} {file.sha256}".encode()
 
 
 def _verify(store: ModelStore, names: list[str]) -> int:

@@ -55,18 +55,25 @@ class Maker:
         return cls()
 
     def close(self) -> None:
-        (self.loaded[-1].parent / MADE_DIR).mkdir()
-        (self.loaded[-1].parent / MADE_DIR / "tiny-0123").touch()
+        """It has made nothing."""
 
 
 def test_fetch_has_the_files_made_that_a_first_start_would_make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "_MADE_BY", {"tiny": f"{__name__}:Maker"})
+    monkeypatch.setattr(Maker, "loaded", [])
     store = a_store(tmp_path)
+    made = store.cache / MADE_DIR
+    made.mkdir(parents=True)
+    (made / f"tiny-{'0' * 16}").touch()  # of an older version
     for _ in range(2):
         call(store, "fetch")
     assert Maker.loaded == [store.model_dir("tiny")]
+    (done,) = made.glob("tiny-done-*")
+    done.unlink()
+    call(store, "fetch")
+    assert len(Maker.loaded) == 2
 
 
 @pytest.mark.parametrize("path", models._MADE_BY.values())  # noqa: SLF001
