@@ -12,15 +12,24 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from shutil import copy
 from statistics import median, quantiles
 from subprocess import PIPE, STDOUT
 from subprocess import run as run_process
 from tempfile import TemporaryDirectory
 
 import anyio
-from bench_neighbours import MEASURED_S, NEIGHBOURS, WARM_UP_S, command, neighbour
+import numpy as np
+from bench_neighbours import FRAME_SAMPLES, MEASURED_S, NEIGHBOURS, WARM_UP_S, command, neighbour
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+import stages.testing
+from audio.files import read_audio
+from audio.resample import Resampler
+from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
+from server.dialects.voice.frames import Stream, pack_frame
 
 TIMES = 7
 PACKAGES = 20
@@ -37,96 +46,22 @@ class Model(EchoModel):
 class Voice(ScriptedVoice):
     """An installed voice."""
 '''
-MISBEHAVING = '''
-import asyncio
-import os
-import time
-from contextlib import asynccontextmanager
-
-from server import tool
-from stageflow import StageOutput
-from stages.ports import Finished, TextDelta
-from stageflow.tools import ToolCall
-from stages.testing.fakes import EchoModel
-
-FAULT = os.environ.get("FAULT", "")
-PLACE = os.environ.get("PLACE", "")
+SERVED = {"stt": "scripted", "llm": "echo", "tts": "scripted", "vad": "webrtc", "end_of_turn": "none"}
+PLUGGED = """
+[pipeline]
+hook = "misbehaving:edit"
+[tools]
+functions = ["misbehaving:on_loop", "misbehaving:in_thread"]
+"""
+ALOUD = {"stt": "Ear", "tts": "Voice", "vad": "Detector", "end_of_turn": "Ends"}
+"""Of the plug-in, what somebody has to be heard for."""
+QUESTION = Path(stages.testing.__file__).with_name("question.flac")
 
 
-def misbehave(place):
-    if place != PLACE:
-        return
-    if FAULT == "raises":
-        raise KeyError("of the plug-in")
-    if FAULT == "blocks":
-        time.sleep(0.2)
-    if FAULT == "leaks":
-        asyncio.create_task(asyncio.sleep(3600))
-
-
-class Model(EchoModel):
-    """Answers, or calls a tool first."""
-
-    async def stream(self, messages, *, tools=(), tool_choice="auto", max_tokens=None):
-        misbehave("provider")
-        if PLACE in ("tool", "thread") and messages[-1].role == "user":
-            yield ToolCall("call_1", "in_thread" if PLACE == "thread" else "on_loop", "{}")
-            yield Finished("tool_calls")
-            return
-        yield TextDelta("Well.")
-        yield Finished()
-
-
-class Here(Model):
-    """The same, on the event loop of all sessions."""
-
-    apart = False
-
-    async def stream(self, messages, *, tools=(), tool_choice="auto", max_tokens=None):
-        misbehave("here")
-        yield TextDelta("Well.")
-        yield Finished()
-
-
-class Held(Model):
-    """The same, which keeps something open for each session."""
-
-    @asynccontextmanager
-    async def session(self):
-        misbehave("session")
-        yield self
-
-
-@tool(effect="none")
-async def on_loop() -> str:
-    """A tool."""
-    misbehave("tool")
-    return "done"
-
-
-@tool(effect="none")
-def in_thread() -> str:
-    """The same, not async."""
-    misbehave("thread")
-    return "done"
-
-
-async def stage(ctx):
-    misbehave("stage")
-    return StageOutput.ok(seen=True)
-
-
-def edit(pipeline):
-    return pipeline.insert("of_the_plug_in", stage, ("stt", "agent"), optional=True)
-'''
-CHEAP = '[stt]\nuse = "scripted"\n[vad]\nuse = "webrtc"\n[end_of_turn]\nuse = "none"\n[server]\nport = 0\n'
-WITHOUT = CHEAP + '[llm]\nuse = "echo"\n[tts]\nuse = "scripted"\n'
-CHOSEN = CHEAP + '[llm]\nuse = "acme1"\n[tts]\nuse = "acme2"\n'
-PLUGGED = (
-    CHEAP
-    + '[tts]\nuse = "scripted"\n[llm]\nuse = "misbehaving:MODEL"\n[pipeline]\nhook = "misbehaving:edit"\n'
-    + '[tools]\nfunctions = ["misbehaving:on_loop", "misbehaving:in_thread"]\n'
-)
+def configured(more: str = "", **chosen: str) -> str:
+    """A configuration with these providers, and cheap ones besides."""
+    tables = [f'[{kind}]\nuse = "{name}"' for kind, name in (SERVED | chosen).items()]
+    return "\n".join([*tables, "[server]", "port = 0", more])
 
 
 def lay_out(folder: Path) -> None:
@@ -185,8 +120,8 @@ async def start(folder: Path) -> None:
     import_ms = [ms(partial(python, "import server")) for _ in range(TIMES)]
     print(f"import server: {median(import_ms) - median(bare_ms):.0f} ms (300 allowed)", flush=True)
     without, chosen = folder / "without.toml", folder / "chosen.toml"
-    without.write_text(WITHOUT)
-    chosen.write_text(CHOSEN)
+    without.write_text(configured())
+    chosen.write_text(configured(llm="acme1", tts="acme2"))
     none_ms, all_ms = list[float](), list[float]()
     for _ in range(TIMES):
         none_ms.append(await ready_ms(without, None))
@@ -203,12 +138,30 @@ async def start(folder: Path) -> None:
 
 FAULTS: Mapping[str, tuple[str, str]] = {
     f"{place} {fault}": (place, fault)
-    for place in ("provider", "session", "stage", "tool", "here", "thread")
+    for place in ("stt", "llm", "tts", "vad", "end_of_turn", "tool", "stage", "session", "thread", "here")
     for fault in ("raises", "blocks", "leaks")
     if place not in ("session", "here", "thread") or fault == "blocks"
 }
-"""Where, and what: `session` is what a provider opens for each, `thread` a tool that is not async, `here` a provider
-that says `apart = False`."""
+"""Where, and what: `session` is what a model opens for each, `thread` a tool that is not async, `here` a model that
+says `apart = False`."""
+
+
+async def speak(url: str) -> None:
+    """Sessions of somebody who asks something aloud, one after the other."""
+    samples, rate_hz = read_audio(QUESTION)
+    question = Resampler(rate_hz, 24_000).process(samples, last=True)
+    said = np.concatenate((question, np.zeros(24_000, np.int16))).tobytes()
+    size = 2 * FRAME_SAMPLES
+    protocols = [Subprotocol(VOICE_SUBPROTOCOL)]
+    while True:
+        with suppress(ConnectionClosed, OSError, ExceptionGroup):
+            async with connect(url, compression=None, subprotocols=protocols) as connection:
+                began, sent = anyio.current_time(), 0
+                for start in range(0, len(said) - size, size):
+                    frame = pack_frame(Stream.MICROPHONE, 0, sent, said[start : start + size])
+                    await connection.send(frame)
+                    sent += FRAME_SAMPLES
+                    await anyio.sleep_until(began + sent / 24_000)
 
 
 async def ask(url: str) -> None:
@@ -229,8 +182,9 @@ async def ask(url: str) -> None:
 async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], list[float], bool]:
     """What neighbours waited before and beside the plug-in, and whether the log names it."""
     config = folder / "plugged.toml"
-    model = {"here": "Here", "session": "Held"}.get(place, "Model")
-    config.write_text(PLUGGED.replace("MODEL", model))
+    chosen = {"llm": {"here": "Here", "session": "Held"}.get(place, "Model")}
+    chosen |= {kind: name for kind, name in ALOUD.items() if kind == place}
+    config.write_text(configured(PLUGGED, **{kind: f"misbehaving:{name}" for kind, name in chosen.items()}))
     log, waits_ms = folder / f"{place}-{fault}.log", list[float]()
     words = [sys.executable, "-m", "server", "serve", "--config", str(config)]
     with log.open("wb") as output:
@@ -250,7 +204,7 @@ async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], li
             waits_ms.clear()
             await anyio.sleep(MEASURED_S)
             before = waits_ms.copy()
-            tasks.start_soon(ask, url)
+            tasks.start_soon(speak if place in ALOUD else ask, url)
             await anyio.sleep(WARM_UP_S)
             waits_ms.clear()
             await anyio.sleep(2 * MEASURED_S)
@@ -264,7 +218,7 @@ async def measure(folder: Path, place: str, fault: str) -> tuple[list[float], li
 
 async def neighbours(folder: Path, names: list[str]) -> None:
     """Measure each fault and print a table."""
-    (folder / "misbehaving.py").write_text(MISBEHAVING)
+    copy(Path(__file__).with_name("misbehaving.py"), folder)
     print("| plug-in | p50 before ms | p99 | p50 beside | p99 | p99 more | named in the log |")
     print("| --- " * 7 + "|")
     for name in names:
