@@ -139,11 +139,11 @@ class UtteranceApart:
         self._on_partial = on_partial
         self._inner: Any = None
         self._error: Exception | None = None
-        apart.soon(self._begin, recogniser, hints)
+        apart.call(self._begin, recogniser, hints)
 
     def push(self, samples: Samples) -> None:
         """See `Recognition.push`."""
-        self._apart.soon(self._push, samples.copy())
+        self._apart.call(self._push, samples.copy())
 
     async def final(self) -> Transcript:
         """See `Recognition.final`."""
@@ -152,7 +152,7 @@ class UtteranceApart:
     def close(self) -> None:
         """See `Recognition.close`."""
         self._on_partial = None
-        self._apart.soon(self._close)
+        self._apart.call(self._close)
 
     # --- there ---------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, Te
 from stages.providers.apart import ModelApart, RecogniserApart, TurnEndsApart, VoiceApart
 from stages.providers.configured import configure
 from stages.providers.registry import ProviderFault, provider_of
+from stages.runtime.plug_in_loops import loops_apart, path_of
 from stages.testing import ModelContract, RecogniserContract, VoiceContract
 from stages.testing.contracts import check_language_model
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
@@ -135,6 +136,28 @@ async def test_what_a_recogniser_raises_is_told_by_final() -> None:
     utterance.push(np.zeros(160, np.int16))
     with pytest.raises(ProviderError, match="no ears"):
         await utterance.final()
+    utterance.close()
+    await provider.close()
+
+
+async def test_a_recogniser_that_blocks_while_it_is_fed_is_looked_for() -> None:
+    fed, let_go = threading.Event(), threading.Event()
+
+    class Slow(ScriptedRecogniser):
+        def open(self, *_: Any, **__: Any) -> Any:
+            fed.set()
+            assert let_go.wait(30)
+            return super().open()
+
+    provider = RecogniserApart(Slow("Hello."))
+    utterance = provider.open()
+    await anyio.to_thread.run_sync(fed.wait)
+    (calls,) = [loop.calls for loop in loops_apart() if loop.name == path_of(provider)]
+    assert calls == 1
+    let_go.set()
+    assert (await utterance.final()).text == ""
+    (calls,) = [loop.calls for loop in loops_apart() if loop.name == path_of(provider)]
+    assert calls == 0
     utterance.close()
     await provider.close()
 
