@@ -11,9 +11,7 @@ import anyio
 import anyio.to_thread
 from pydantic import SecretStr
 
-import stages.testing
-from audio.files import read_audio
-from audio.resample import Resampler
+from audio.formats import SPEECH_HZ
 from server.config.choice import chosen_alone
 from server.config.configuration import file_path
 from server.config.setting_names import FILE_VARIABLE
@@ -21,15 +19,14 @@ from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
 from stages.providers.registry import ProviderFault, declared_kind, known_names
 from stages.testing.kit import Check, Finding, Opens, Terms, close, fault_of
+from stages.testing.question import SAYS, SPEECH, question
 from stages.testing.recogniser_checks import Said
 from stages.testing.suites import checks_for, unreachable_check
 
-SPEECH = Path(stages.testing.__file__).with_name("question.flac")
-SAYS = "What is twelve times seven?"
 NOWHERE_PORT = 9
 """Where nobody listens: the port of a service that throws away what it gets, and which no machine runs any more."""
 
-_CHECKED: tuple[Kind, ...] = ("stt", "llm", "tts")
+_CHECKED: tuple[Kind, ...] = ("stt", "llm", "tts", "vad", "end_of_turn")
 _ADDRESSES = {"url": "ws", "base_url": "http", "uri": "tcp"}
 """Settings that say where a service is."""
 
@@ -99,12 +96,13 @@ async def _examine(kind: Kind, configured: Configured, arguments: argparse.Names
     terms = Terms(arguments.deadline, _secrets(configured))
     try:
         async with _opens(provider)() as one:
-            said = await anyio.to_thread.run_sync(_said, arguments, one) if kind == "stt" else None
+            said = await anyio.to_thread.run_sync(_said, kind, arguments, one)
             checks = checks_for(kind, one, said)
         findings = [await _finding(_opens(provider), check, terms) for check in checks]
     finally:
         await close(provider)
-    if (gone := _unreachable(configured)) is not None and (kind != "stt" or hasattr(one, "open")):
+    tells = hasattr(one, "open") if kind == "stt" else kind in ("llm", "tts")
+    if tells and (gone := _unreachable(configured)) is not None:
         made = await anyio.to_thread.run_sync(gone.provider.make_itself, gone.settings)
         findings.append(await _finding(_opens(made), unreachable_check(kind, said), terms))
         await close(made)
@@ -132,10 +130,12 @@ def _opens(provider: Any) -> Opens[Any]:
     return opens
 
 
-def _said(arguments: argparse.Namespace, recogniser: Any) -> Said:
-    samples, rate_hz = read_audio(arguments.speech)
-    samples = Resampler(rate_hz, recogniser.rate_hz).process(samples, last=True)
-    return Said(samples, arguments.says, arguments.word_errors)
+def _said(kind: Kind, arguments: argparse.Namespace, listening: Any) -> Said | None:
+    """What those hear that listen."""
+    if kind in ("llm", "tts"):
+        return None
+    rate_hz = listening.rate_hz if kind == "stt" else SPEECH_HZ
+    return Said(question(rate_hz, arguments.speech), arguments.says, arguments.word_errors)
 
 
 def _secrets(configured: Configured) -> tuple[str, ...]:

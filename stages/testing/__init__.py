@@ -5,20 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stages.testing.suites import (
+        DetectorContract,
         ModelContract,
         PipelineContract,
         RecogniserContract,
         StageContract,
+        TurnEndContract,
         TurnRecogniserContract,
         UtteranceContract,
         VoiceContract,
     )
 
 __all__ = [
+    "DetectorContract",
     "ModelContract",
     "PipelineContract",
     "RecogniserContract",
     "StageContract",
+    "TurnEndContract",
     "TurnRecogniserContract",
     "UtteranceContract",
     "VoiceContract",

@@ -20,29 +20,36 @@ from typing import Any, ClassVar
 
 import anyio
 
-from audio.formats import Samples
+from audio.formats import SPEECH_HZ, Samples
 from stageflow.pipeline import Pipeline
 from stages.contract import check_pipeline
 from stages.errors import ProviderError
 from stages.providers.built_in import Kind
+from stages.testing.detector_checks import detector_checks
 from stages.testing.kit import Check, Terms, fault_of, opened
 from stages.testing.model_checks import GREETING, model_checks
+from stages.testing.question import question
 from stages.testing.recogniser_checks import Said, hear, recogniser_checks
 from stages.testing.session_contracts import turn_checks, utterance_checks
 from stages.testing.stage_checks import stage_checks
+from stages.testing.turn_end_checks import turn_end_checks
 from stages.testing.voice_checks import SENTENCE, voice_checks
 
 log = logging.getLogger(__name__)
 
 
 def checks_for(kind: Kind, provider: Any, said: Said | None = None) -> tuple[Check[Any], ...]:
-    """All checks of an opened provider of this kind; a recogniser needs speech. Empty for kinds without."""
+    """All checks of an opened provider of this kind; those that listen need speech. Empty for kinds without."""
     if kind == "llm":
         return model_checks()
     if kind == "tts":
         return utterance_checks() if hasattr(provider, "utterance") else voice_checks()
     if kind == "stt" and said is not None:
         return recogniser_checks(said) if hasattr(provider, "open") else turn_checks(said)
+    if kind == "vad" and said is not None:
+        return detector_checks(said.samples)
+    if kind == "end_of_turn" and said is not None:
+        return turn_end_checks(said.samples)
     return ()
 
 
@@ -196,6 +203,30 @@ class UtteranceContract(VoiceContract):
     def checks(self) -> tuple[Check[Any], ...]:
         """Those of `utterance_checks`."""
         return utterance_checks()
+
+
+class DetectorContract(ProviderContract):
+    """Of a speech detector; `speech` is a sentence at 16 kHz, if it is not to be the one that comes along."""
+
+    kind: ClassVar[Kind] = "vad"
+
+    def speech(self) -> Samples:
+        """A sentence, `int16[n]` at 16 kHz."""
+        return question(SPEECH_HZ)
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `detector_checks`."""
+        return detector_checks(self.speech())
+
+
+class TurnEndContract(DetectorContract):
+    """Of a model of ends of turns; `speech` as for a detector."""
+
+    kind = "end_of_turn"
+
+    def checks(self) -> tuple[Check[Any], ...]:
+        """Those of `turn_end_checks`."""
+        return turn_end_checks(self.speech())
 
 
 class StageContract:

@@ -60,6 +60,23 @@ def test_a_recogniser_by_speech_that_comes_along(
     assert "wrong  hears" in capsys.readouterr().out
 
 
+def test_those_that_judge_by_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["providers", "check", "webrtc"]) == 0
+    assert "vad webrtc: 8 of 8 checks passed" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "sure_of_test.py").write_text(
+        "class Sure:\n    'Is more than sure.'\n    interface = 1\n"
+        "    def open(self, on_probability):\n        self.tell = on_probability\n        return self\n"
+        "    def ask(self, samples):\n        self.tell(100)\n"
+        "    drop = close = lambda self: None\n"
+    )
+    assert main(["providers", "check", "--kind", "end_of_turn", "sure_of_test:Sure"]) == 1
+    assert "it answers 100, which is not from 0 to 1" in capsys.readouterr().out
+
+
 def test_what_is_wrong_is_told_and_the_key_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,9 +117,9 @@ def test_the_kind_of_a_class_is_known_by_what_it_declares(
     ("words", "complaint"),
     [
         (["check", "nowhere:Nobody"], "'nowhere:Nobody': cannot import 'nowhere'"),
-        (["check", "nobody"], "there is no stt, llm, tts 'nobody'"),
+        (["check", "nobody"], "there is no stt, llm, tts, vad, end_of_turn 'nobody'"),
         (["check", "openai"], "say which, such as --kind stt"),
-        (["check", "webrtc", "--kind", "vad"], "there are no checks for vad"),
+        (["check", "acme", "--kind", "tools"], "there are no checks for tools"),
         (["check"], "write `providers`"),
         (["check", "deepgram", "--kind", "stt"], "api_key"),
     ],

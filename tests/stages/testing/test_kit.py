@@ -7,17 +7,29 @@ from typing import Any
 import anyio
 import pytest
 
+from audio.formats import SPEECH_HZ
 from stages.providers.built_in import Kind
 from stages.testing.kit import Terms, fault_of, opened
+from stages.testing.question import question
+from stages.testing.recogniser_checks import Said
 from stages.testing.suites import StageContract, checks_for, unreachable_check
+from tests.stages.testing.listening_mutants import LISTENING_FAULTS, Detector, Ends
 from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice
 from tests.stages.testing.stage_mutants import FAULTS as STAGE_FAULTS
 from tests.stages.testing.stage_mutants import SITUATION
 from tests.stages.testing.stage_mutants import Faulty as FaultyStage
 
-KINDS: dict[type[Faulty], Kind] = {Recogniser: "stt", Model: "llm", Voice: "tts"}
+KINDS: dict[type[Faulty], Kind] = {
+    Recogniser: "stt",
+    Model: "llm",
+    Voice: "tts",
+    Detector: "vad",
+    Ends: "end_of_turn",
+}
+HEARD = {"vad": Said(question(SPEECH_HZ), ""), "end_of_turn": Said(question(SPEECH_HZ), "")}
+"""By kind, what is said to those that judge by the sound."""
 TERMS = Terms(deadline_s=5.0, secrets=(KEY,))
-MUTANTS = [(adapter, fault) for adapter, faults in FAULTS.items() for fault in faults]
+MUTANTS = [(adapter, fault) for adapter, faults in (FAULTS | LISTENING_FAULTS).items() for fault in faults]
 
 
 def named(value: Any) -> str:
@@ -36,8 +48,8 @@ async def faults_of(adapter: type[Faulty], fault: str = "") -> dict[str, str]:
         return made
 
     kind, found = KINDS[adapter], dict[str, str]()
-    cases = [(opens(is_down=True), unreachable_check(kind, SAID))]
-    cases += [(opens(), check) for check in checks_for(kind, adapter(), SAID)]
+    cases = [] if kind in HEARD else [(opens(is_down=True), unreachable_check(kind, SAID))]
+    cases += [(opens(), check) for check in checks_for(kind, adapter(), HEARD.get(kind, SAID))]
     for made, check in cases:
         if told := await fault_of(made, check, TERMS):
             found[check.name] = told
@@ -90,7 +102,7 @@ def test_every_mutant_of_a_stage_is_found(fault: str) -> None:
 
 
 def test_there_are_twenty_mutants_of_each_kind() -> None:
-    for faults in (*FAULTS.values(), STAGE_FAULTS):
+    for faults in (*FAULTS.values(), *LISTENING_FAULTS.values(), STAGE_FAULTS):
         assert len({*faults}) >= 20
 
 
