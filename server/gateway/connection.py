@@ -45,6 +45,7 @@ from server.gateway.meter import IntakeLimits, Meter
 from server.gateway.next_message import NextMessage
 from server.gateway.request_body import RequestBody
 from server.gateway.silence_watch import SilenceWatch
+from server.gateway.whole_message import waits_for_a_frame
 
 ABNORMAL = 1006
 """Nobody said good-bye."""
@@ -199,7 +200,7 @@ class GuardedConnection(ServerConnection):
         protocol = self.protocol
         if (
             protocol.state is OPEN
-            and not protocol.reader.buffer
+            and waits_for_a_frame(protocol)
             and not protocol.debug
             and self._next.offer_read(data, protocol.max_message_size)
         ):

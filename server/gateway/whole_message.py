@@ -4,6 +4,9 @@ A frame of a microphone nearly always comes so. The library's parser takes input
 that costs ten times as much. Whatever is not plainly a message is left to the parser: it knows what is wrong, too.
 """
 
+from websockets.protocol import Protocol
+from websockets.streams import StreamReader
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # where the library was installed without its C
@@ -17,6 +20,17 @@ _IN_TWO_BYTES = 0x80 | 126
 
 _SHORT_HEAD, _LONG_HEAD = 6, 8
 """Bytes before the message: the two, its length, the mask."""
+
+_BETWEEN_FRAMES = StreamReader.at_eof.__code__
+"""Where the parser stands when it has nothing of the next frame."""
+
+
+def waits_for_a_frame(protocol: Protocol) -> bool:
+    """Whether what comes next begins a frame. An empty buffer does not tell: the head of one may have been taken."""
+    step = protocol.parser
+    while step.gi_yieldfrom is not None:  # a server's parser of requests, then that of frames, then what reads
+        step = step.gi_yieldfrom
+    return step.gi_code is _BETWEEN_FRAMES
 
 
 def whole_message(data: bytes, most_bytes: int | None) -> str | bytes | None:

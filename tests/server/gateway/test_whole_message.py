@@ -3,10 +3,13 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
-from server.gateway.whole_message import whole_message
+from server.gateway.whole_message import waits_for_a_frame, whole_message
 
 MASK = b"\x01\x02\x03\x04"
 TEXT, BINARY, PART, PING, COMPRESSED = 0x81, 0x82, 0x01, 0x89, 0xC1
@@ -66,6 +69,28 @@ def test_whatever_is_taken_for_a_message_is_one_to_the_library(data: bytes) -> N
 )
 def test_the_parser_is_left_what_is_no_message(data: bytes) -> None:
     assert whole_message(data, 200) is None
+
+
+def opened() -> ServerProtocol:
+    """A server's side of a connection whose handshake is done."""
+    protocol, client = ServerProtocol(), ClientProtocol(parse_uri("ws://localhost/"))
+    client.send_request(client.connect())
+    protocol.receive_data(b"".join(client.data_to_send()))
+    (request,) = protocol.events_received()
+    protocol.send_response(protocol.accept(request))  # type: ignore[arg-type]  # it is the request
+    return protocol
+
+
+@pytest.mark.parametrize("cut", range(1, 22))
+def test_within_a_frame_the_parser_waits_for_no_other(cut: int) -> None:
+    """Not even where its head came alone, and what follows looks like a frame."""
+    data = frame(frame(b"one", BINARY) + bytes(6), BINARY)
+    protocol = opened()
+    assert waits_for_a_frame(protocol)
+    protocol.receive_data(data[:cut])
+    assert waits_for_a_frame(protocol) == (cut == len(data))
+    protocol.receive_data(data[cut:])
+    assert waits_for_a_frame(protocol)
 
 
 def _is_utf_8(payload: bytes) -> bool:
