@@ -67,13 +67,15 @@ def _may_wait(otherwise: Callable[..., bool], lock: threading.Lock, *how: object
     return is_coverage or otherwise(lock, *how, **named)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _few_objects_to_collect() -> Iterator[None]:
-    """Take what the imports have made out of the garbage collector's sight: collecting gets cheap."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is imported and found out of the garbage collector's sight: looking through it again costs seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)
