@@ -14,6 +14,7 @@ PRODUCT = [
     for package in ("audio", "stageflow", "stages", "server", "scripts")
     for path in (ROOT / package).rglob("*.py")
 ]
+pytestmark = pytest.mark.no_cover
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 40
 LARGE = {

@@ -126,6 +126,7 @@ def test_a_protocol_without_ends_has_ended_after_a_second_without_audio() -> Non
     assert [answer.dry_ms for answer in listener.answers] == [[], []]
 
 
+@pytest.mark.no_cover
 def test_no_gap_is_seen_in_a_clean_hour() -> None:
     listener = ear()
     for number in range(36_000):

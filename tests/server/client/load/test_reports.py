@@ -62,6 +62,7 @@ def report(*runs: Run, search: Search | None = None, limits: Limits = Limits()) 
     )
 
 
+@pytest.mark.no_cover
 def test_a_report_has_a_verdict_and_survives_its_schema() -> None:
     held, broken = report(run(500)), report(run(500, gaps=2, lost=1))
     assert (held.verdict, broken.verdict) == ("held", "broken")
