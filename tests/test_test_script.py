@@ -55,10 +55,14 @@ RANDOM = (
     "tests/server/turntaking/test_floor.py",
     "tests/stageflow/test_properties.py",
 )
-APART = " ".join(f"--ignore={path}" for path in ("tests/e2e", "tests/web", *RANDOM))
+STAGES = ("tests/stages", "tests/server/cli", "tests/server/client")
+APART = ("tests/e2e", "tests/web", *RANDOM, *STAGES)
+MEASURED = "tests went on: -m pytest --cov --cov-report= -o cache_dir=CACHE"
 ENDINGS = [
-    f"tests: tests went on: -m pytest -n 3 --dist loadfile --cov --cov-report= -o cache_dir=CACHE {APART}",
+    f"tests: {MEASURED} {' '.join(f'--ignore={path}' for path in APART)}",
     "coverage: report went on: report --fail-under=90",
+    f"providers: {MEASURED} -n 2 --dist loadfile tests/stages/providers",
+    f"stages: {MEASURED} {' '.join(STAGES)} --ignore=tests/stages/providers",
     "sockets: tests went on: -m pytest -n 2 --dist loadfile -o cache_dir=CACHE tests/e2e tests/web",
     f"random: tests went on: -m pytest -n 2 --dist loadgroup --timeout 900 -o cache_dir=CACHE {' '.join(RANDOM)}",
     "clients: clients went on: -o cache_dir=CACHE",
@@ -67,7 +71,7 @@ ENDINGS = [
 
 def test_on_a_desk_the_clients_are_left_alone(checkout: Path) -> None:
     done = run(checkout)
-    assert (done.returncode, done.stdout.splitlines()[-4:]) == (0, ENDINGS[:4])
+    assert (done.returncode, done.stdout.splitlines()[-6:]) == (0, ENDINGS[:6])
     assert "clients" not in done.stdout
 
 
@@ -93,7 +97,7 @@ def test_in_ci_one_part_that_fails_is_enough_and_the_others_run_all_the_same(
     assert (done.returncode, done.stdout.splitlines()[-len(ENDINGS) :]) == (1, ENDINGS)
 
 
-@pytest.mark.parametrize("part", ["-n 3", "loadgroup"], ids=["tests", "random"])
+@pytest.mark.parametrize("part", ["stages.cache", "loadgroup"], ids=["stages", "random"])
 def test_a_test_that_fails_only_beside_others_is_named_and_does_not_fail_the_run(
     checkout: Path, part: str
 ) -> None:
@@ -105,16 +109,16 @@ def test_a_test_that_fails_only_beside_others_is_named_and_does_not_fail_the_run
 
 
 def test_a_test_that_fails_again_when_it_runs_alone_has_failed(checkout: Path) -> None:
-    done = run(checkout, CI="true", PART="-n 3", FAILED='{\n"tests/a.py::one": true\n}', ALONE="1")
+    done = run(checkout, CI="true", PART="tests.cache", FAILED='{\n"tests/a.py::one": true\n}', ALONE="1")
     assert (done.returncode, "alone: {" in done.stdout) == (1, True)
     assert done.stdout.splitlines()[-len(ENDINGS)] == "tests: it failed"
 
 
 def test_many_that_fail_have_failed(checkout: Path) -> None:
     failed = "\n".join(f'"tests/a.py::{number}": true' for number in range(4))
-    done = run(checkout, CI="true", PART="-n 3", FAILED=failed, ALONE="0")
+    done = run(checkout, CI="true", PART="tests.cache", FAILED=failed, ALONE="0")
     assert (done.returncode, "alone: " in done.stdout) == (1, False)
 
 
 def test_what_runs_apart_is_there() -> None:
-    assert [path for path in RANDOM if not (SCRIPT.parents[1] / path).is_file()] == []
+    assert [path for path in APART if not (SCRIPT.parents[1] / path).exists()] == []
