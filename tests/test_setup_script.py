@@ -72,3 +72,14 @@ def test_packages_come_first_and_models_may_come_later(installed: Path) -> None:
     assert (installed / "said").read_text() == (
         f"{packages}models fetch --quiet-if-present silero-vad smart-turn\n"
     )
+
+
+def test_what_is_installed_is_seen_without_starting_python(installed: Path) -> None:
+    assert setup(installed, "mcp").returncode == 0
+    (installed / "said").unlink()
+    python = installed / ".venv" / "bin" / "python"
+    python.write_text(python.read_text().replace("exec", 'echo "$*" >>said\nexec'))
+    again = setup(installed, "mcp")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert (installed / "said").read_text() == "--version\n"  # which it says before it is set up
+    assert setup(installed, "mcp", "mcpp").returncode == 2
