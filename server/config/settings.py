@@ -25,7 +25,7 @@ from server.config.recording import RecordingRules
 from server.config.waits import Interruption, Waits
 from server.domain.limits import Limits
 from server.gateway.addresses import Network, read_networks
-from server.gateway.admission import KeyLimits, Quotas
+from server.gateway.quotas import KeyLimits, Quotas
 from server.gateway.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
 from stages.text.matching import faults as match_faults

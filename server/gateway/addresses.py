@@ -7,8 +7,10 @@ the request on is a trusted proxy's.
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from websockets.datastructures import Headers
+if TYPE_CHECKING:  # whoever only reads the settings has no need of what serves sockets
+    from websockets.datastructures import Headers
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,7 +21,7 @@ def read_networks(names: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(name) for name in names)
 
 
-def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
+def client_address(peer: str, headers: "Headers", trusted: Sequence[Network]) -> str:
     """The address that quotas are counted for; of IPv6 the network of 64 bits that one subscriber has. "" for a peer
     that has no address."""
     address = _peer(peer)

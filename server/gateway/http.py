@@ -20,7 +20,7 @@ from server.dialects.realtime.address import REALTIME_PATHS
 from server.dialects.registry import DIALECTS, DialectTable, OpenedBy
 from server.domain.errors import ClientError
 from server.gateway.addresses import Network, client_address
-from server.gateway.admission import HOLDER_CHARS, Admission, Visitor
+from server.gateway.admission import Admission, Visitor
 from server.gateway.backstage import Backstage, Secrets, Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.handshake import (
@@ -33,6 +33,7 @@ from server.gateway.handshake import (
     wants_beta_shape,
 )
 from server.gateway.pages import FOR_ALL, Page, error_page, json_page, respond
+from server.gateway.quotas import HOLDER_CHARS
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.returning import resume_claim
 from server.gateway.web_pages import PATHS, file_page

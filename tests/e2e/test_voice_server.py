@@ -306,12 +306,13 @@ BESIDE_THE_MODELS = {
     "stages.agent",
     "stages.text.rules",
     "prometheus_client",
+    "websockets",
 }
 
 
 @pytest.mark.parametrize(
     ("read", "heavy", "most"),
-    [("server.cli.serve", NOT_AT_START | BESIDE_THE_MODELS, 600), ("server.app", NOT_AT_START, 860)],
+    [("server.cli.serve", NOT_AT_START | BESIDE_THE_MODELS, 540), ("server.app", NOT_AT_START, 860)],
 )
 def test_a_start_imports_little_before_the_models_and_nothing_in_vain(
     read: str, heavy: set[str], most: int
@@ -320,7 +321,16 @@ def test_a_start_imports_little_before_the_models_and_nothing_in_vain(
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     found = done.stdout.split()
     assert heavy.intersection(found) == set()
-    assert 400 < len(found) < most, "measured: 544, and 827 with the application"
+    assert 400 < len(found) < most, "measured: 518, and 836 with the application"
+
+
+def test_a_replay_imports_nothing_that_serves() -> None:
+    program = "import sys, server.cli.replay; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    found = done.stdout.split()
+    serving = {"websockets", "prometheus_client", "server.app", "server.reception", "server.gateway.http"}
+    assert (NOT_AT_START | serving).intersection(found) == set()
+    assert 400 < len(found) < 760, "measured: 725"
 
 
 async def test_an_agent_speaks_with_its_voice() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
-from server.gateway.admission import Admission, KeyLimits, Quotas, Visitor, holder_of
+from server.gateway.admission import Admission, Visitor
 from server.gateway.pages import Page
+from server.gateway.quotas import KeyLimits, Quotas, holder_of
 from server.gateway.seats import FREED_WITHIN_S, LEASE_S, RENEWED_S
 from server.telemetry.metrics import Metrics
 from stages.testing.virtual_time import virtual

@@ -25,12 +25,13 @@ from server.domain.commands import CreateResponse
 from server.domain.errors import ClientError
 from server.domain.events import Event, SessionStarted
 from server.domain.values import Response
-from server.gateway.admission import Admission, Quotas
+from server.gateway.admission import Admission
 from server.gateway.backstage import Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.http import DoorRules, FrontDoor, PlainRequest
 from server.gateway.meter import IntakeLimits
 from server.gateway.pages import Page
+from server.gateway.quotas import Quotas
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from tests.support.patience import PATIENCE_S
 from tests.support.realtime_story import CONFIG, whole_response

@@ -6,8 +6,8 @@ import pytest
 
 from server.cluster.store import MemoryStore
 from server.domain.errors import ClientError
-from server.gateway.admission import HOLDER_CHARS, holder_of
 from server.gateway.client_secrets import ClientSecrets
+from server.gateway.quotas import HOLDER_CHARS, holder_of
 from server.gateway.shared_secrets import SharedSecrets
 
 
