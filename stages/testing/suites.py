@@ -14,15 +14,13 @@ checks by the plug-in that this package brings along (`stages.testing.pytest_plu
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, ClassVar
 
 import anyio
 
 from audio.formats import SPEECH_HZ, Samples
-from stageflow.pipeline import Pipeline
-from stages.contract import check_pipeline
 from stages.errors import ProviderError
 from stages.providers.built_in import Kind
 from stages.testing.detector_checks import detector_checks
@@ -31,7 +29,6 @@ from stages.testing.model_checks import GREETING, model_checks
 from stages.testing.question import question
 from stages.testing.recogniser_checks import Said, hear, recogniser_checks
 from stages.testing.session_contracts import turn_checks, utterance_checks
-from stages.testing.stage_checks import stage_checks
 from stages.testing.turn_end_checks import turn_end_checks
 from stages.testing.voice_checks import SENTENCE, voice_checks
 
@@ -227,52 +224,3 @@ class TurnEndContract(DetectorContract):
     def checks(self) -> tuple[Check[Any], ...]:
         """Those of `turn_end_checks`."""
         return turn_end_checks(self.speech())
-
-
-class StageContract:
-    """Of a stage. A subclass has `stage`, and in `situation` what it finds (`stageflow.testing.Situation`)."""
-
-    situation: Mapping[str, Any] = {}
-    deadline_s: float = 30.0
-    secrets: Sequence[str] = ()
-    """Values that may show nowhere: keys that `stage` is made with."""
-
-    def stage(self) -> Any:
-        """A fresh stage."""
-        raise NotImplementedError(f"{type(self).__name__} has no `stage` that makes what is to be tested")
-
-    def check_names(self) -> list[str]:
-        """Those of `stage_checks`."""
-        return [check.name for check in stage_checks({})]
-
-    def test_contract(self, check: str) -> None:
-        """One test for each check."""
-        fault = anyio.run(self.fault_of, check)
-        assert not fault, fault
-
-    async def fault_of(self, name: str) -> str:
-        """What is wrong with the stage in the check of this name; empty if nothing is."""
-        checks = stage_checks(self.situation, tuple(self.secrets))
-        check = next(check for check in checks if check.name == name)
-        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets))
-
-    @asynccontextmanager
-    async def _made(self) -> AsyncIterator[Any]:
-        yield self.stage()
-
-
-class PipelineContract:
-    """Of a pipeline for the server: what `pipeline` gives must have all that a turn needs."""
-
-    def pipeline(self) -> Pipeline:
-        """An unbuilt pipeline, such as a hook makes of `stages.pipeline.standard_pipeline`."""
-        raise NotImplementedError(f"{type(self).__name__} has no `pipeline` that is to be tested")
-
-    def check_names(self) -> list[str]:
-        """There is one, which finds all that is wrong."""
-        return ["can_be_served"]
-
-    def test_contract(self, check: str) -> None:
-        """Names, streams and edges are those that the server needs."""
-        faults = check_pipeline(self.pipeline())
-        assert not faults, "\n".join(faults)

@@ -1,6 +1,6 @@
 """The kit finds every seeded fault in adapters that are right otherwise, and none in those that are right."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,16 +8,20 @@ import anyio
 import pytest
 
 from audio.formats import SPEECH_HZ
+from stageflow.tools import Tool
 from stages.providers.built_in import Kind
 from stages.testing.kit import Terms, fault_of, opened
+from stages.testing.part_suites import StageContract, ToolContract
 from stages.testing.question import question
 from stages.testing.recogniser_checks import Said
-from stages.testing.suites import StageContract, checks_for, unreachable_check
+from stages.testing.suites import checks_for, unreachable_check
 from tests.stages.testing.listening_mutants import LISTENING_FAULTS, Detector, Ends
 from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice
 from tests.stages.testing.stage_mutants import FAULTS as STAGE_FAULTS
 from tests.stages.testing.stage_mutants import SITUATION
 from tests.stages.testing.stage_mutants import Faulty as FaultyStage
+from tests.stages.testing.tool_mutants import CALLS, Shop
+from tests.stages.testing.tool_mutants import FAULTS as TOOL_FAULTS
 
 KINDS: dict[type[Faulty], Kind] = {
     Recogniser: "stt",
@@ -101,8 +105,39 @@ def test_every_mutant_of_a_stage_is_found(fault: str) -> None:
     assert KEY not in found
 
 
+class OfTools(ToolContract):
+    """The contract of the tools with a fault."""
+
+    calls = CALLS
+    secrets = (KEY,)
+    deadline_s = 10.0
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+
+    def tools(self) -> Sequence[Tool]:
+        return Shop(self.fault).tools()
+
+    async def first_fault(self) -> str:
+        for name in self.check_names():
+            if fault := await self.fault_of(name):
+                return f"{name}: {fault}"
+        return ""
+
+
+def test_tools_that_are_right_pass() -> None:
+    assert not anyio.run(OfTools().first_fault)
+
+
+@pytest.mark.parametrize("fault", TOOL_FAULTS)
+def test_every_mutant_of_a_tool_is_found(fault: str) -> None:
+    found = anyio.run(OfTools(fault).first_fault)
+    assert found, f"a tool that {fault} passes"
+    assert KEY not in found
+
+
 def test_there_are_twenty_mutants_of_each_kind() -> None:
-    for faults in (*FAULTS.values(), *LISTENING_FAULTS.values(), STAGE_FAULTS):
+    for faults in (*FAULTS.values(), *LISTENING_FAULTS.values(), STAGE_FAULTS, TOOL_FAULTS):
         assert len({*faults}) >= 20
 
 
