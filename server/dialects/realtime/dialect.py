@@ -21,7 +21,7 @@ from server.dialects.realtime.commands import (
     session_part,
     to_command,
 )
-from server.dialects.realtime.decode import append_audio, read_event
+from server.dialects.realtime.decode import append_audio, read_event, usual_append
 from server.dialects.realtime.encode import RealtimeEncoder
 from server.dialects.realtime.fields import Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
@@ -80,6 +80,10 @@ class RealtimeDialect:
 
     def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
+        if type(frame) is str:
+            heard = usual_append(frame, self._limits, self._session.config.input_format)
+            if heard is not None:  # the hot path
+                return heard
         return self.command(self.read(frame))
 
     def read(self, frame: str | bytes) -> RawEvent:

@@ -83,7 +83,7 @@ class VoiceDialect:
             return self._realtime.with_unknown(Ping(event_ref(event)), event, Part)
         command = self._realtime.command(event, (PLAYBACK, PING))
         if isinstance(command, AppendAudio):
-            self._count(command.data)
+            self._count(len(command.data), self._format.bytes_per_sample)
         return command
 
     def encode(self, event: Event) -> list[str | bytes]:
@@ -132,33 +132,22 @@ class VoiceDialect:
             raise wrong_frame("stream", "must be 0: clients send their microphone")
         if epoch:
             raise wrong_frame("epoch", f"must be 0 for the microphone, not {epoch}")
-        width = self._format.bytes_per_sample
+        format = self._format
+        width = format.bytes_per_sample
         if len(data) % width:
             raise wrong_frame("data", f"{len(data)} bytes are no whole samples of {width} bytes")
-        fault = too_much_audio(len(data), self._limits, self._format)
+        fault = too_much_audio(len(data), self._limits, format)
         if fault is not None:
             raise wrong_frame("data", fault)
-        problem = self._gap(offset_samples)
-        if problem is not None:
+        expected, problem = self._came_samples % WRAP, None
+        if offset_samples != expected:
+            problem = _gap(offset_samples, expected)
             self._came_samples = offset_samples
-        self._count(data)
-        return AppendAudio(data, problem=problem)
+        self._count(len(data), width)
+        return AppendAudio(data, None, problem)
 
-    def _gap(self, offset_samples: int) -> ClientError | None:
-        expected = self._came_samples % WRAP
-        if offset_samples == expected:
-            return None
-        return ClientError(
-            "audio_gap",
-            f"frame.offset: {offset_samples} where {expected} was expected; "
-            "the audio is heard as if there were no gap",
-            param="frame.offset",
-        )
-
-    def _count(self, data: bytes) -> None:
-        samples, self._came_part_bytes = divmod(
-            self._came_part_bytes + len(data), self._format.bytes_per_sample
-        )
+    def _count(self, size_bytes: int, sample_bytes: int) -> None:
+        samples, self._came_part_bytes = divmod(self._came_part_bytes + size_bytes, sample_bytes)
         self._came_samples += samples
 
     @property
@@ -174,6 +163,15 @@ class VoiceDialect:
     @property
     def _format(self) -> AudioFormat:
         return self._realtime.config.input_format
+
+
+def _gap(offset_samples: int, expected: int) -> ClientError:
+    return ClientError(
+        "audio_gap",
+        f"frame.offset: {offset_samples} where {expected} was expected; "
+        "the audio is heard as if there were no gap",
+        param="frame.offset",
+    )
 
 
 _NAMES: Mapping[type[VoiceEvent], str] = {

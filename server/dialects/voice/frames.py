@@ -27,6 +27,10 @@ class Stream(IntEnum):
     ANSWER = 1
 
 
+_STREAMS = tuple(Stream)
+"""By their numbers: to call an enumeration takes ten times as long."""
+
+
 class AudioFrame(NamedTuple):
     """One binary frame."""
 
@@ -52,7 +56,7 @@ def unpack_frame(frame: bytes) -> AudioFrame:
         raise wrong_frame("stream", f"must be 0 (microphone) or 1 (answer), not {stream}")
     if reserved:
         raise wrong_frame("reserved", f"must be 0, not {reserved}")
-    return AudioFrame(Stream(stream), epoch, offset_samples, frame[HEADER_BYTES:])
+    return AudioFrame(_STREAMS[stream], epoch, offset_samples, frame[HEADER_BYTES:])
 
 
 def wrong_frame(field: str, message: str) -> ClientError:

@@ -57,6 +57,40 @@ def test_the_order_of_keys_and_white_space_do_not_matter() -> None:
     assert decoded(frame) == AppendAudio(b"\0\0\0", "c1")
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param('{"type":"input_audio_buffer.append","audio":"AAAA"}', id="as JavaScript writes it"),
+        pytest.param('{"type": "input_audio_buffer.append", "audio": "AAAA"}', id="as Python writes it"),
+    ],
+)
+def test_an_append_that_is_written_as_usual_is_read_as_any_other(frame: str) -> None:
+    dialect = RealtimeDialect(SessionConfig())
+    assert dialect.decode(frame) == dialect.command(dialect.read(frame)) == AppendAudio(b"\0\0\0")
+    for size in range(len(frame)):  # nothing that is cut off is an event
+        assert refused(frame[:size]).code == "invalid_event"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param('AAAA","audio":"BBBB"}', id="a second key"),
+        pytest.param('AAAA","event_id":"c1"}', id="an id"),
+        pytest.param('AA\\u0041A"}', id="an escape"),
+        pytest.param('AAAA" }', id="white space"),
+        pytest.param('"}', id="nothing"),
+        pytest.param("AAAA" * 20_000 + '"}', id="much"),
+    ],
+)
+@pytest.mark.parametrize("space", ["", " "], ids=["JavaScript", "Python"])
+def test_an_append_that_begins_as_usual_and_goes_on_otherwise_is_read_as_any_other(
+    rest: str, space: str
+) -> None:
+    dialect = RealtimeDialect(SessionConfig())
+    frame = f'{{"type":{space}"input_audio_buffer.append",{space}"audio":{space}"{rest}'
+    assert dialect.decode(frame) == dialect.command(dialect.read(frame))
+
+
 @pytest.mark.parametrize("audio", ["A", "AAA", "A=AA", "AA\nAA", "AA AA", "äAAA", "_-==", "====", "😀"])
 def test_wrong_base64_is_refused_and_the_field_is_named(audio: str) -> None:
     error = refused(append(audio, event_id="c1"))
