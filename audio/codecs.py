@@ -3,6 +3,7 @@
 A new encoding is a row of `CODECS` and a member of `Encoding`.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ CODECS: Mapping[Encoding, Codec] = {
     Encoding.PCMU: Codec(g711.decode_mulaw, g711.encode_mulaw),
     Encoding.PCMA: Codec(g711.decode_alaw, g711.encode_alaw),
 }
+
+
+def is_native(format: AudioFormat) -> bool:
+    """Whether its bytes are those of `int16[n]` on this machine."""
+    return format.encoding is Encoding.PCM16 and sys.byteorder == "little"
 
 
 class Decoder:

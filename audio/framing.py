@@ -33,6 +33,8 @@ class Framer:
     def push(self, samples: Samples) -> list[Samples]:
         """All frames, `int16[frame_samples]` each, that `samples` complete; often none."""
         size = len(samples)
+        if size == self._frame_samples and not self._kept:  # the hot path
+            return [samples]
         if self._kept_samples + size < self._frame_samples:
             if size:
                 self._kept.append(samples.tobytes())

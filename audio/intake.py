@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audio.codecs import Decoder
+from audio.codecs import Decoder, is_native
 from audio.formats import SPEECH_HZ, AudioFormat, Samples, samples_to_ms
 from audio.resample import Resampler
 
@@ -20,6 +20,7 @@ class Intake:
         "_base_samples",
         "_carry",
         "_decoder",
+        "_is_native",
         "_resampler",
         "_sample_bytes",
         "_waiting",
@@ -33,6 +34,7 @@ class Intake:
         self.format = format
         self.emitted_samples = 0
         self._sample_bytes = format.bytes_per_sample
+        self._is_native = is_native(format)
         self._decoder = Decoder(format)
         self._resampler = Resampler(format.rate_hz, SPEECH_HZ)
         self._base_samples = 0
@@ -66,22 +68,31 @@ class Intake:
         self._waiting_bytes += len(data)
         self._waiting.append(data)
 
-    def push(self, data: bytes, worth_samples: int = 1) -> Samples:
+    def push(self, data: bytes, worth_samples: int = 1, each: int = 1) -> Samples:
         """The `int16[n]` that these bytes and those before bring forth, often none.
 
         What would be fewer than `worth_samples` waits for more bytes, undecoded: resampled in one go, they cost less.
+        So may what is beyond that and a multiple of `each`.
         """
         self._wire_bytes += len(data)
-        if worth_samples > 1 or self._waiting:
+        most = 0
+        if worth_samples > 1:
+            more = (self._decoder.partial_bytes + self._waiting_bytes + len(data)) // self._sample_bytes
+            ready = self._resampler.ready(more)
+            if len(self._carry) + ready < worth_samples:
+                self._waiting.append(data)
+                self._waiting_bytes += len(data)
+                return _NOTHING
+            most = ready - (ready - worth_samples) % each
+        if self._waiting:
             self._waiting.append(data)
-            self._waiting_bytes += len(data)
-            if worth_samples > 1:
-                more = (self._decoder.partial_bytes + self._waiting_bytes) // self._sample_bytes
-                if len(self._carry) + self._resampler.ready(more) < worth_samples:
-                    return _NOTHING
             data = self._take()
-        samples = self._resampler.process(self._decoder.decode(data))
-        if len(self._carry):
+        has_carry = len(self._carry) > 0
+        if most and self._is_native and not (has_carry or len(data) % 2 or self._decoder.partial_bytes):
+            samples = self._resampler.process_bytes(data, most)
+        else:
+            samples = self._resampler.process(self._decoder.decode(data))
+        if has_carry:
             samples = np.concatenate((self._carry, samples))
             self._carry = _NOTHING
         self.emitted_samples += len(samples)
@@ -120,6 +131,7 @@ class Intake:
         self.unread(self.flush())
         self.format = format
         self._sample_bytes = format.bytes_per_sample
+        self._is_native = is_native(format)
         self._decoder = Decoder(format)
         self._resampler = Resampler(format.rate_hz, SPEECH_HZ)
         self._wire_bytes = 0  # half a sample of another format is none

@@ -109,7 +109,7 @@ class Listener:
             if self._endpointer is None:
                 return _audio(samples)
         else:
-            samples = self._intake.push(data, self._framer.missing_samples)
+            samples = self._intake.push(data, self._framer.missing_samples, self._vad.frame_samples)
         heard: list[Heard] = []
         if not len(samples):
             return heard

@@ -37,13 +37,14 @@ _CUTOFF = 0.918
 """Middle of the transition, relative to the lower Nyquist frequency: with this window it is over at 1."""
 
 _WEIGHT_STEPS = 1 << 30
-_GROUP = 24
-"""Outputs of one product, at most: the fastest of 16, 24 and 32 over all pairs."""
+_GROUP, _PHASE_GROUP = 16, 24
+"""Outputs of one product, at most: where one matrix is all, and where they alternate. The fastest of 8 to 48, and of
+16 to 32; the windows of detectors are multiples of 16 besides."""
 
 _BLOCK = 32
 """Groups at a time: keeps what a whole file needs in memory, and what BLAS would share out to threads, small."""
 
-_SILENCE = bytes(4096)
+_SILENCE = bytes(8192)
 """Some tens of milliseconds of nothing, as a muted microphone sends it. What comes of that needs no arithmetic."""
 
 _LOWEST, _HIGHEST = np.array(-32768.0), np.array(32767.0)
@@ -121,7 +122,9 @@ def _bank(from_hz: int, to_hz: int) -> _Bank:
     lower = min(from_hz, to_hz) / from_hz
     half_width = _HALF_WIDTH / lower
     reach = math.ceil(half_width)
-    group = _GROUP - _GROUP % up if up <= _GROUP else max(n for n in range(1, _GROUP + 1) if up % n == 0)
+    group = (
+        _GROUP - _GROUP % up if up <= _GROUP else max(n for n in range(1, _PHASE_GROUP + 1) if up % n == 0)
+    )
     phases = max(1, up // group)
     outputs = np.arange(phases * group)
     moments = outputs * down // up
@@ -166,14 +169,27 @@ class Resampler:
 
         `last` brings out what is still held back and makes the resampler ready for a new stream.
         """
-        bank = self._bank
-        if bank is None:
-            return samples
-        group, emitted, received = bank.group, self._emitted, self._received + len(samples)
+        return (
+            samples
+            if self._bank is None
+            else self._bring(self._bank, samples.tobytes(), None, last, is_needed)
+        )
+
+    def process_bytes(self, samples: bytes, most: int) -> Samples:
+        """The same with samples as bytes, as this machine has them, and at most so many outputs (with equal rates all):
+        the others wait, and come with the next samples."""
+        if self._bank is None:
+            return np.frombuffer(samples, np.int16)
+        return self._bring(self._bank, samples, most, False, True)
+
+    def _bring(self, bank: _Bank, samples: bytes, most: int | None, last: bool, is_needed: bool) -> Samples:
+        group, emitted, received = bank.group, self._emitted, self._received + len(samples) // 2
         upto = bank.total(received) if last else bank.ready(received)
+        if most is not None and upto > emitted + most:
+            upto = emitted + most
         first, end = emitted // group, -(-upto // group)
         start = bank.start(first)
-        known = self._history + samples.tobytes()
+        known = self._history + samples
         missing = bank.start(end - 1) - start + bank.window - len(known) // 2
         if last:
             self._history, self._received, self._emitted = bank.before, 0, 0
@@ -186,6 +202,8 @@ class Resampler:
         if not is_needed or _SILENCE.startswith(history):
             return np.zeros(upto - emitted, np.int16)
         resampled = _quantise(bank.compute(history, first, end - first))
+        if len(resampled) == upto - emitted:
+            return resampled
         return resampled[emitted - first * group : upto - first * group]
 
 

@@ -93,6 +93,8 @@ class WebRtcVad:
         """0 to 1 for `int16[320]`: 0 if the detector says no, else how loud and clear it is."""
         values = frame.astype(np.float32)
         energy = float(values.dot(values))
+        if 5 * energy <= _QUIETEST_ENERGY:  # what is above the rumble has four times as much at most
+            return 0.0
         # What the difference has left, from the autocorrelation: (x - y)^2 = x^2 + y^2 - 2xy, edges aside.
         above_rumble = 2 * (energy - float(values[_LAG_SAMPLES:].dot(values[:-_LAG_SAMPLES])))
         if above_rumble <= _QUIETEST_ENERGY or not self._detector.is_speech(frame.tobytes(), SPEECH_HZ):

@@ -95,3 +95,24 @@ def test_any_cut_gives_the_same_samples(format: AudioFormat, data: st.DataObject
     intake = Intake(format)
     cut = [intake.push(wire[piece]) for piece in data.draw(cuts(len(wire)))]
     assert np.array_equal(np.concatenate((*cut, intake.flush())), whole)
+
+
+@pytest.mark.parametrize("format", [PCM16, PCM24, PCMU, AudioFormat(rate_hz=44_100)], ids=str)
+@given(data=st.data(), worth=st.integers(2, 600), is_given_back=st.booleans())
+@settings(max_examples=25)
+def test_what_waits_for_a_whole_frame_is_the_same_when_it_comes(
+    format: AudioFormat, data: st.DataObject, worth: int, is_given_back: bool
+) -> None:
+    wire = encode(voice(150, rate_hz=format.rate_hz), format)
+    whole = Intake(format)
+    expected = np.concatenate((whole.push(wire), whole.flush()))
+    intake, heard = Intake(format), []
+    for piece in data.draw(cuts(len(wire))):
+        samples = intake.push(wire[piece], worth, 320)
+        assert not len(samples) or len(samples) >= worth
+        if is_given_back and len(samples):
+            intake.unread(samples[5:])
+            samples = samples[:5]
+        heard.append(samples)
+    assert np.array_equal(np.concatenate((*heard, intake.flush())), expected)
+    assert intake.emitted_samples == intake.received_samples == whole.received_samples

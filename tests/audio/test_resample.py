@@ -57,6 +57,26 @@ def test_any_cut_gives_the_same_samples(
     assert np.array_equal(np.concatenate([*cut, rest]), _resampled(samples, *pair))
 
 
+@given(
+    pair=st.sampled_from(PAIRS),
+    pieces=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 400)), max_size=12),
+)
+@settings(max_examples=60)
+def test_what_waits_because_there_is_more_than_is_wanted_comes_later_and_is_the_same(
+    pair: tuple[int, int], pieces: list[tuple[int, int]]
+) -> None:
+    samples = white_noise(400, dbfs=-6, rate_hz=pair[0])
+    resampler, heard, begin = Resampler(*pair), [], 0
+    for size, most in pieces:
+        piece = samples[begin : begin + size]
+        due = min(most, resampler.ready(len(piece)))
+        heard.append(resampler.process_bytes(piece.tobytes(), most))
+        assert len(heard[-1]) == due
+        begin += len(piece)
+    heard.append(resampler.process(samples[begin:], last=True))
+    assert np.array_equal(np.concatenate(heard), _resampled(samples, *pair))
+
+
 @every_pair
 def test_sample_by_sample_gives_the_same_samples(from_hz: int, to_hz: int) -> None:
     samples = white_noise(25, dbfs=-6, rate_hz=from_hz)
