@@ -16,16 +16,17 @@ class TokenBucket:
 
     def spend(self, amount: float, now: float) -> float:
         """Take `amount` out, whether or not it is there, and tell what is left."""
-        self._level = level = self.level(now) - amount
+        level = (
+            self._level + (now - self._as_of) * self._per_s
+        )  # as `level`: twice for each frame of a microphone
+        self._level = level = (level if level < self._burst else self._burst) - amount
         self._as_of = now
         return level
 
     def level(self, now: float) -> float:
         """What is in it; below zero after more was taken than there was."""
         level = self._level + (now - self._as_of) * self._per_s
-        return (
-            level if level < self._burst else self._burst
-        )  # asked three times for each frame of a microphone
+        return level if level < self._burst else self._burst
 
     def wait_s(self, now: float) -> float:
         """How long until there is something to spend; 0 for now."""

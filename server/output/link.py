@@ -148,20 +148,19 @@ class Link:
         The hot path: whoever takes over cancels the task by itself, as `asyncio.timeout` does it. A scope for each
         frame took a tenth of what a talking session costs.
         """
-        task = asyncio.current_task()
-        assert task is not None, "a session has a task"
+        task = asyncio.current_task() if self.grace_s else None
         while self.state is not LinkState.OVER:
-            if self.is_detached:
+            if self.state is LinkState.DETACHED:
                 await self.wait_for_another(self._deadline)
                 if self.is_detached:
                     self._move(LinkState.OVER)
                 continue
             wire, frame = self.wire, None
-            self._reader = task if self.grace_s else None
+            self._reader = task
             try:
                 frame = await wire.receive()
             except asyncio.CancelledError:
-                if not self.grace_s or self._reader is not None or task.uncancel():
+                if task is None or self._reader is not None or task.uncancel():
                     raise
             finally:
                 self._reader = None

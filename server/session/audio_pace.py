@@ -8,7 +8,8 @@ step, and whoever has sent more than `ahead_s` beyond real time is heard at `spe
 The rest waits: the session reads nothing else meanwhile, so that TCP slows the client down. Nothing is lost,
 and nobody is closed for it.
 
-A client in real time has a full bucket: for its frames nothing waits, and nothing but an addition is done.
+A client in real time has a full bucket: for its frames nothing waits, not even for a turn of the loop, and nothing but
+an addition is done.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,10 @@ class AudioPace:
 
     def heard(self, audio_s: float, now: float, *, is_detected: bool) -> float | None:
         """So much was heard: how long to wait before more is. None: go on; 0: after a turn of the loop."""
-        left_s = self._bucket.spend(audio_s if is_detected else audio_s * UNDETECTED_SHARE, now)
+        cost_s = audio_s if is_detected else audio_s * UNDETECTED_SHARE
+        left_s = self._bucket.spend(cost_s, now)
+        if left_s >= self._ahead_s - cost_s:  # it was full: since what came before the loop has had its turns
+            self._since_turn_s = 0.0
         self._since_turn_s += audio_s
         if left_s > 0 and self._since_turn_s < SLICE_S:
             return None

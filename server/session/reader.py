@@ -107,19 +107,22 @@ class Reader:
         """Hear it slice by slice, no faster than the pace allows; see `server.session.audio_pace`."""
         if command.problem is not None:
             self._orders.complain(command.problem)
-        config, now = self._base.config.current, self._base.now
+        config = self._base.config.current
         format, is_detected = config.input_format, config.turn_detection is not None
+        second_bytes = bytes_per_s(format)
         try:
             for piece in slices(command.data, format):
-                audio_s = len(piece) / bytes_per_s(format)
+                audio_s = len(piece) / second_bytes
                 if not self._bought.covers(audio_s) and not await self._buy(audio_s):
                     piece = format.silence(len(piece))
-                if self._pace.is_ahead(now()):
+                now = self._base.now()
+                if self._pace.is_ahead(now):
                     async with self._base.services.bulk_hearing:
-                        self._hear_slice(piece)
+                        now = self._base.now()
+                        self._hear_slice(piece, now)
                 else:
-                    self._hear_slice(piece)
-                wait_s = self._pace.heard(audio_s, now(), is_detected=is_detected)
+                    self._hear_slice(piece, now)
+                wait_s = self._pace.heard(audio_s, now, is_detected=is_detected)
                 if wait_s is not None:
                     await asyncio.sleep(wait_s)  # anyio's takes three times as long, ten times a second
         except ClientError as error:
@@ -133,8 +136,7 @@ class Reader:
             self._orders.complain(error)
             return False
 
-    def _hear_slice(self, data: bytes) -> None:
-        now = self._base.now()
+    def _hear_slice(self, data: bytes, now: float) -> None:
         self._lifetime.heard(now)
         self._listening.floor.audio_came(now)
         self._listening.microphone.push(data)

@@ -134,17 +134,21 @@ class Hearing(SessionEar):
         elif self._manual and not manual:
             self._undetected = self.current
 
-    def push(self, data: bytes) -> Iterator[SpeechEvent]:
+    def push(self, data: bytes) -> Iterable[SpeechEvent]:
         """Hear more audio in the session's input format, cut anywhere. The hot path.
 
         Raises ClientError when a manual turn grows beyond the limit; what was appended so far stays.
         """
-        for heard in self._listener.push(data):
+        heard = self._listener.push(data)
+        return self._obey(heard) if heard else ()
+
+    def _obey(self, all_heard: Iterable[Heard]) -> Iterator[SpeechEvent]:
+        for heard in all_heard:
             yield from self._heard(heard)
 
     def listen_late(self, hear: Callable[[Iterable[SpeechEvent]], None]) -> None:
         """Who is told of what is heard between two pushes, by a detector whose scores come later."""
-        self._listener.on_heard = lambda heard: hear(event for one in heard for event in self._heard(one))
+        self._listener.on_heard = lambda heard: hear(self._obey(heard))
 
     def _heard(self, heard: Heard) -> Iterator[SpeechEvent]:
         match heard:
