@@ -1,7 +1,9 @@
 """A store on another machine, which may be lost: the server goes on with what it knows itself until it is back.
 
 While it is lost every node counts alone, so that quotas are looser and never stricter, and what another node has
-written cannot be read. One call in a while tries whether it is back; no call waits longer than the deadline.
+written cannot be read. One call in a while tries whether it is back; no call waits longer than the deadline, once it is
+its turn. Calls that come at once take turns: each would have a connection of its own, which costs more to make than the
+call, and the deadline of all of them would pass meanwhile.
 """
 
 import asyncio
@@ -23,6 +25,9 @@ DEADLINE_S = 0.25
 
 DEADLINE_TURNS = 5
 """Of the loop, in which it passes: while the loop is held no answer can be read, and the store is not late."""
+
+CALLS_AT_ONCE = 8
+"""And so many connections: a store does one call after the other, and the network is what they wait for."""
 
 CONNECTION_S = 2.0
 """Of one read or write of a connection, and of making it: the calls have their own, shorter deadline."""
@@ -69,6 +74,7 @@ class SharedStore:
         self._memory = MemoryStore()
         self._failures: tuple[type[Exception], ...] = (*failures, OSError, TimeoutError)
         self._now = now
+        self._turns = anyio.Semaphore(CALLS_AT_ONCE, fast_acquire=True)
         self._try_at = 0.0
         self.behind_until = 0.0
         """Until then it may not have what the nodes have told it."""
@@ -140,24 +146,27 @@ class SharedStore:
             await self._remote.close()
 
     async def _ask(self, call: Callable[[Store], Awaitable[T]]) -> T:
-        if self.state is StoreState.TRYING or (self.state is StoreState.LOST and self._now() < self._try_at):
-            return await call(self._memory)
-        if self.state is StoreState.LOST:
-            self.state = StoreState.TRYING
-        try:
-            with _deadline():
-                answer = await call(self._remote)
-        except self._failures as error:
-            self._lose(error)
-            return await call(self._memory)
-        finally:
-            if self.state is StoreState.TRYING:  # cancelled: the next one finds out
-                self.state = StoreState.LOST
-        if self.state is StoreState.LOST:
-            self._count_return()  # what was written meanwhile is known to this node only
-            log.warning("the shared store is back")
-        self.state = StoreState.REACHED
-        return answer
+        async with self._turns:
+            if self.state is StoreState.TRYING or (
+                self.state is StoreState.LOST and self._now() < self._try_at
+            ):
+                return await call(self._memory)
+            if self.state is StoreState.LOST:
+                self.state = StoreState.TRYING
+            try:
+                with _deadline():
+                    answer = await call(self._remote)
+            except self._failures as error:
+                self._lose(error)
+                return await call(self._memory)
+            finally:
+                if self.state is StoreState.TRYING:  # cancelled: the next one finds out
+                    self.state = StoreState.LOST
+            if self.state is StoreState.LOST:
+                self._count_return()  # what was written meanwhile is known to this node only
+                log.warning("the shared store is back")
+            self.state = StoreState.REACHED
+            return answer
 
     def _count_return(self) -> None:
         self.returns += 1

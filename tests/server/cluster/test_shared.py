@@ -1,0 +1,76 @@
+"""Calls of a shared store that come at once take turns, so that a burst of openings is not taken for its loss."""
+
+from dataclasses import dataclass
+
+import anyio
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from server.cluster.shared import CALLS_AT_ONCE, DEADLINE_S, SharedStore, StoreState
+from server.cluster.store import MemoryStore
+from server.cluster.valkey import ValkeyStore
+from stages.testing.virtual_time import virtual
+from tests.support.store_server import store_server
+
+BURST = 150
+"""More than the connections that the client library allows."""
+
+
+@dataclass
+class CountingStore(MemoryStore):
+    """Takes its time for each call, and says how many there were at once, at most."""
+
+    takes_s: float
+    at_once: int = 0
+    most_at_once: int = 0
+    asked: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def claim(self, key: str, holder: str, places: int, lease_s: float, now: float) -> float:
+        self.asked, self.at_once = self.asked + 1, self.at_once + 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await anyio.sleep(self.takes_s)
+        finally:
+            self.at_once -= 1
+        return await super().claim(key, holder, places, lease_s, now)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def open_many(store: SharedStore) -> None:
+    async with anyio.create_task_group() as tasks:
+        for number in range(BURST):
+            tasks.start_soon(store.claim, "sessions", f"s{number}", BURST, 60.0, 0.0)
+
+
+@virtual
+async def test_the_deadline_of_a_call_begins_with_its_turn() -> None:
+    remote = CountingStore(takes_s=0.8 * DEADLINE_S)
+    store = SharedStore(remote, (), anyio.current_time)
+    await open_many(store)
+    assert (remote.asked, remote.most_at_once) == (BURST, CALLS_AT_ONCE)
+    assert store.state is StoreState.REACHED
+
+
+@virtual
+async def test_those_that_wait_for_their_turn_do_not_wait_for_a_store_that_is_lost_meanwhile() -> None:
+    remote = CountingStore(takes_s=3600.0)
+    store = SharedStore(remote, (), anyio.current_time)
+    await open_many(store)
+    assert remote.asked == CALLS_AT_ONCE
+    assert anyio.current_time() < 2 * DEADLINE_S
+
+
+async def test_a_burst_makes_no_more_connections_than_there_are_turns() -> None:
+    async with store_server() as server:
+        store = SharedStore(ValkeyStore.at(server.url, timeout_s=5), (RedisError,), anyio.current_time)
+        await open_many(store)
+        asked = redis.asyncio.Redis.from_url(server.url.replace("valkey", "redis"))
+        ours = [one for one in await asked.client_list() if one["name"] == "stageflow-voice"]
+        await asked.aclose()
+        await store.close()
+    assert 1 <= len(ours) <= CALLS_AT_ONCE
