@@ -27,7 +27,7 @@ from server.dialects.registry import DIALECTS, DialectTable
 from server.domain.ids import new_id
 from server.first_use import make_ready
 from server.gateway.admission import Admission
-from server.gateway.backstage import Unready
+from server.gateway.backstage import Overload, Unready
 from server.gateway.binding import cannot_bind
 from server.gateway.client_secrets import ClientSecrets
 from server.gateway.connection import GuardedConnection
@@ -72,9 +72,13 @@ class App:
         self._store = store = store or MemoryStore()
         limits, quotas = settings.limits, settings.quotas
         self._pressure = Pressure(limits.max_loop_lag_ms / 1000, limits.max_model_wait_ms / 1000)
+        self.overload = partial(_overload, self._pressure)
         self._roster = roster = Roster(limits.max_sessions, _returns(settings, store))
         self._metrics = Metrics(
-            lambda: len(roster), lambda: store_state(store) is not StoreState.LOST, self._pressure
+            lambda: len(roster),
+            lambda: store_state(store) is not StoreState.LOST,
+            self._pressure,
+            roster.asking,
         )
         sources = self._sources_of(settings, providers, crew or Crew())
         hosting = McpPolicy(settings.mcp_servers)
@@ -235,6 +239,10 @@ class App:
             params = ", ".join(setting.param for setting in order.ignored)
             log.info("settings of a client secret that change nothing: %s", params)
         return render_secret(value, order, int(unix_time_s()) + order.lifetime_s)
+
+
+def _overload(pressure: Pressure) -> Overload:
+    return Overload(pressure.cause, pressure.wait_s, pressure.retry_after_s(anyio.current_time()))
 
 
 def _conversations(settings: Settings, store: Store, node: str) -> Conversations:

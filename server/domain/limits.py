@@ -12,8 +12,9 @@ class Limits(BaseModel):
     max_sessions: int = Field(100, ge=1, le=10_000)
     max_loop_lag_ms: int = Field(250, ge=0, le=10_000)
     """How late the event loop is, on average over some seconds, when no more sessions are taken; 0: never."""
-    max_model_wait_ms: int = Field(3_000, ge=0, le=60_000)
-    """How long calls wait for an embedded model, likewise."""
+    max_model_wait_ms: int = Field(500, ge=0, le=60_000)
+    """How long somebody who asks would wait for the embedded models, judged by what waits and who is about to ask; 0:
+    never."""
     max_detached: int = Field(100, ge=0, le=10_000)
     """Sessions that wait for their client to come back; one more ends with its connection."""
     max_session_s: int = Field(3600, ge=1, le=86_400)

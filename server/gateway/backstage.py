@@ -1,6 +1,7 @@
 """What the door of the server asks of those behind it: how the server is, and which client secrets there are."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,6 +17,17 @@ class Unready(StrEnum):
     """It has more to do than it can do in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """Why a server has more to do than it can do in time."""
+
+    cause: str
+    """What there is too much of: "event loop" or "models"."""
+    wait_s: float
+    """How long somebody who asks would wait for the models."""
+    retry_after_s: int
+
+
 class Backstage(Protocol):
     """What the door asks of the server behind it."""
 
@@ -24,6 +36,9 @@ class Backstage(Protocol):
 
     def unready(self) -> Unready | None:
         """Why no session can be opened now; None when one can."""
+
+    def overload(self) -> Overload:
+        """Why it is `OVERLOADED`; where it is not, when somebody who is refused now had better come again."""
 
     def store(self) -> str | None:
         """Whether the store that nodes share answers; None where there is none."""

@@ -6,7 +6,7 @@ shape that clients of the Realtime protocol know.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
@@ -32,8 +32,9 @@ from server.gateway.handshake import (
     presented_key,
     wants_beta_shape,
 )
-from server.gateway.pages import FOR_ALL, Page, error_page, json_page, respond
+from server.gateway.pages import Page, error_page, json_page, respond
 from server.gateway.quotas import HOLDER_CHARS
+from server.gateway.readiness import STOPPING, not_now, readiness
 from server.gateway.request_body import MAX_BODY_BYTES, BodyFault
 from server.gateway.returning import resume_claim
 from server.gateway.web_pages import PATHS, file_page
@@ -198,11 +199,11 @@ class FrontDoor:
                 "beta_api_shape_disabled",
                 "The beta shape of the protocol is not supported: leave the OpenAI-Beta header out.",
             )
-        unready = self._backstage.unready()
         if resume_claim(headers) is None:
-            return _NOT_NOW.get(unready)
+            return not_now(self._backstage)
         # Where there are other nodes, one of them is to have the session.
-        return _STOPPING if unready is Unready.DRAINING and self._backstage.store() is not None else None
+        is_draining = self._backstage.unready() is Unready.DRAINING
+        return STOPPING if is_draining and self._backstage.store() is not None else None
 
     def _is_origin_allowed(self, request: PlainRequest) -> bool:
         rules = self._rules
@@ -230,7 +231,7 @@ class FrontDoor:
         if request.fault is BodyFault.NO_LENGTH:
             return error_page(411, "length_required", "Send the body with a Content-Length.")
         if self._backstage.unready() is Unready.DRAINING:  # a secret would not outlive the server
-            return _STOPPING
+            return STOPPING
         try:
             return json_page(200, self._backstage.mint(request.body, presented_key(request.headers) or ""))
         except ClientError as error:
@@ -243,12 +244,7 @@ class FrontDoor:
         if request.path == "/healthz":
             return json_page(200, self._backstage.health())
         if request.path == "/readyz":
-            reason = self._backstage.unready()
-            if reason is None:
-                store = self._backstage.store()
-                told = {"status": "ready"} | ({} if store is None else {"store": store})
-                return json_page(200, told, FOR_ALL)
-            return json_page(503, {"status": reason}, _LATER, FOR_ALL)
+            return readiness(self._backstage)
         if not is_key_accepted(presented_key(request.headers), self._rules.api_keys):
             return _WRONG_KEY  # who speaks how much is not everybody's business
         rules = self._rules
@@ -257,14 +253,6 @@ class FrontDoor:
         return Page(200, self._backstage.metrics(), METRICS_TYPE)
 
 
-_LATER = ("Retry-After", "5")
-_STOPPING = error_page(
-    503, "server_stopping", "The server is stopping: try again.", _LATER, type="server_error"
-)
-_OVERLOADED = error_page(
-    503, "server_overloaded", "The server has too much to do: try again.", _LATER, type="server_error"
-)
-_NOT_NOW: Mapping[Unready | None, Page] = {Unready.DRAINING: _STOPPING, Unready.OVERLOADED: _OVERLOADED}
 _STATUS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _REFUSALS = frozenset({401, 403, 429, 503})
 _WRONG_ORIGIN = error_page(

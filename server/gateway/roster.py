@@ -19,6 +19,9 @@ LOOK_S = 0.1
 MOST_A_LOOK = 10
 """Sessions that are sent to other nodes between two looks at them: a hundred in a second."""
 
+NEW_S = 3.0
+"""As long as that a session is new: about what passes until somebody has said something."""
+
 LEAVING_S = 3.0
 """How long it may take to write down, for other nodes, what they were about."""
 
@@ -33,7 +36,8 @@ class Roster:
         self.returns = returns
         """Those of them whose clients may come back."""
         self._max_sessions = max_sessions
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, float] = {}
+        """With the times at which they began."""
         self._is_draining = False
         self._idle = anyio.Event()
 
@@ -47,14 +51,19 @@ class Roster:
             return Unready.DRAINING
         return Unready.FULL if len(self._sessions) >= self._max_sessions else None
 
+    def asking(self) -> int:
+        """How many sessions are about to ask the models: somebody speaks, or they are new."""
+        new_since = anyio.current_time() - NEW_S
+        return sum(began > new_since or session.hears for session, began in self._sessions.items())
+
     @contextmanager
     def has(self, session: Session) -> Iterator[None]:
         """The session is live within."""
-        self._sessions.add(session)
+        self._sessions[session] = anyio.current_time()
         try:
             yield
         finally:
-            self._sessions.discard(session)
+            self._sessions.pop(session, None)
             self._idle.set()
 
     async def drain(self, patience_s: float, *, may_move: Callable[[], bool] | None = None) -> None:
@@ -71,7 +80,7 @@ class Roster:
 
     def _send_away(self, asked: set[Session], time_left_s: float) -> None:
         """A few at a time: who is sent away comes to the others at once."""
-        ready = (session for session in self._sessions - asked if session.may_leave)
+        ready = (session for session in self._sessions.keys() - asked if session.may_leave)
         for session in islice(ready, MOST_A_LOOK):
             session.leave(time_left_s)
             asked.add(session)

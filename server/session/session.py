@@ -30,20 +30,20 @@ from server.output.outbound import Outbound
 from server.output.writer import Writer
 from server.response.holder import FloorHolder
 from server.session.absence import Absence, WatchedBeside
-from server.session.answering import answering_of
+from server.session.answering import Answering, answering_of
 from server.session.base import SessionBase
 from server.session.closing import Closing, see_off
 from server.session.going_on import begin_owing, go_on
 from server.session.key_quota import KeyQuota, NoQuota
-from server.session.lifetime import lifetime_of
-from server.session.listening import listening_of
+from server.session.lifetime import Lifetime, lifetime_of
+from server.session.listening import Listening, listening_of
 from server.session.orders import Orders
 from server.session.reader import Reader
 from server.session.services import Services
 from server.session.snapshot import Snapshot, is_at_rest, snapshot_of, take_in
 from server.session.tasks import SessionTasks
 from server.session.timekeeper import Timekeeper
-from server.turntaking.floor_table import FloorEvent
+from server.turntaking.floor_table import FloorEvent, State
 from server.turntaking.happened import Happened
 from stageflow.context import Message
 
@@ -82,32 +82,11 @@ class Session:
         self.speculation = self._answering.speculation
         """What preparing answers in pauses has brought."""
         self._lifetime = lifetime_of(services.limits, base.now())
-        self._writer = self._new_writer(dialect)
+        self._writer = _writer(base, self._listening, self._answering, self._lifetime, dialect)
         base.link.watcher = Absence(self._listening.floor, base)
         orders = Orders(base, self._listening, self._answering)
         self._reader = Reader(
             base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()
-        )
-
-    def _new_writer(self, dialect: Dialect) -> Writer:
-        base, limits = self._base, self._base.services.limits
-        time = Timekeeper(
-            self._listening.floor,
-            self._listening.inbox,
-            self._lifetime,
-            base.closing,
-            base.link,
-            base.outbound,
-        )
-        return Writer(
-            base.link,
-            dialect,
-            base.outbound,
-            patience_s=limits.send_timeout_s,
-            max_unread_s=limits.max_unread_s,
-            now=base.now,
-            time=time,
-            playout=self._answering.playback,
         )
 
     def watch(self, changed: Callable[[bool], None]) -> None:
@@ -188,6 +167,11 @@ class Session:
                 return
 
     @property
+    def hears(self) -> bool:
+        """Whether somebody speaks to it now, so that it is about to ask its recogniser and its voice."""
+        return self._listening.floor.state is State.HEARING
+
+    @property
     def may_leave(self) -> bool:
         """Whether the client is there and has not been sent away, and no turn is going on that would be cut."""
         is_quiet = not self._reader.is_busy and is_at_rest(self._base, self._listening)
@@ -260,6 +244,22 @@ def _base_of(
         conversation=conversation,
         holder=FloorHolder(),
         now=asyncio.get_running_loop().time,  # not anyio's: words come by callback, where no task runs
+    )
+
+
+def _writer(
+    base: SessionBase, listening: Listening, answering: Answering, lifetime: Lifetime, dialect: Dialect
+) -> Writer:
+    limits = base.services.limits
+    return Writer(
+        base.link,
+        dialect,
+        base.outbound,
+        patience_s=limits.send_timeout_s,
+        max_unread_s=limits.max_unread_s,
+        now=base.now,
+        time=Timekeeper(listening.floor, listening.inbox, lifetime, base.closing, base.link, base.outbound),
+        playout=answering.playback,
     )
 
 

@@ -31,9 +31,10 @@ class Metrics:
         sessions: Callable[[], int],
         has_store: Callable[[], bool] = lambda: True,
         pressure: Pressure | None = None,
+        asking: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`sessions` tells how many are live, `has_store` whether the store that nodes share is not lost; `pressure` is
-        told how the process does."""
+        """`sessions` tells how many are live, `asking` how many of them are about to ask the models, `has_store`
+        whether the store that nodes share is not lost; `pressure` is told how the process does."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began, nobody asks
         self._registry = registry = CollectorRegistry()
         Gauge("stageflow_voice_sessions", "Sessions that are live.", registry=registry).set_function(sessions)
@@ -63,7 +64,7 @@ class Metrics:
         self._turns = TurnMetrics(registry)
         registry.register(ProviderChains())
         registry.register(ProviderCalls())
-        self._process = ProcessMetrics(registry, pressure or Pressure(0.0, 0.0))
+        self._process = ProcessMetrics(registry, pressure or Pressure(0.0, 0.0), asking)
 
     def turn_ended(self, timeline: Timeline) -> None:
         """A turn is over."""

@@ -1,37 +1,50 @@
 """How the process does, measured for Prometheus: its memory and files, the lateness of its event loop, its workers."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 
 import anyio
 import anyio.to_thread
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.telemetry.pressure import Pressure, QueueWaits
-from stages.runtime.worker import worker_statistics
+from server.telemetry.model_queues import ModelQueues
+from server.telemetry.pressure import LOOK_S, Pressure, Strain
+from stages.runtime.worker import each_worker, worker_statistics
 
 _LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """No step may hold the loop for longer than 0.01 s."""
 
-LOOK_S, LOOKS = 0.1, 50
-"""How often the loop's lateness is measured, and how many times to each look at the process."""
+LOOKS = 50
+"""How many times the loop's lateness is measured to each look at the process."""
 
 
 class ProcessMetrics:
     """One process: `watch` measures it, `page` has the newest look at it."""
 
-    def __init__(self, registry: CollectorRegistry, pressure: Pressure) -> None:
-        """`pressure` is told of each look."""
+    def __init__(self, registry: CollectorRegistry, pressure: Pressure, asking: Callable[[], int]) -> None:
+        """`pressure` is told of each look; `asking` tells how many sessions are about to ask the models."""
         self._pressure = pressure
-        self._waits = QueueWaits()
+        self._asking = asking
+        self._queues = queues = ModelQueues(os.cpu_count() or 1)
         self._loop_lag = Histogram(
             "stageflow_voice_loop_lag_seconds",
             "How late the event loop was, looked at ten times a second.",
             buckets=_LAG_S,
             registry=registry,
         )
-        registry.register(_Workers())
+        Gauge(
+            "stageflow_voice_overloaded",
+            "1 while sessions are refused because the process has too much to do.",
+            registry=registry,
+        ).set_function(lambda: pressure.strain is Strain.HEAVY)
+        Gauge(
+            "stageflow_voice_model_wait_seconds",
+            "How long somebody who asks would wait for the models, those who are about to ask included.",
+            registry=registry,
+        ).set_function(lambda: queues.wait_s)
+        registry.register(_Workers(queues))
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.page = ""
@@ -47,11 +60,14 @@ class ProcessMetrics:
                 now = anyio.current_time()
                 lag_s = max(0.0, now - due)
                 self._loop_lag.observe(lag_s)
-                self._pressure.note(lag_s, self._waits.longest_s(worker_statistics(), now))
+                self._pressure.note(lag_s, self._queues.look(each_worker(), self._asking()), now)
 
 
 class _Workers(Collector):
     """The threads that run the models, as they are when somebody asks."""
+
+    def __init__(self, queues: ModelQueues) -> None:
+        self._queues = queues
 
     def collect(self) -> Iterator[Metric]:
         """One family a figure, with the worker's name as its label."""
@@ -71,4 +87,11 @@ class _Workers(Collector):
             calls.add_metric([name, "done"], figures.done)
             calls.add_metric([name, "dropped"], figures.dropped)
             waited.add_metric([name], figures.waited_s)
-        yield from (waiting, calls, waited)
+        wait = GaugeMetricFamily(
+            "stageflow_voice_worker_wait_seconds",
+            "How long the last of the calls will wait that somebody waits for.",
+            labels=["worker"],
+        )
+        for name, wait_s in self._queues.waits_s().items():
+            wait.add_metric([name], wait_s)
+        yield from (waiting, calls, waited, wait)

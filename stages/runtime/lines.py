@@ -59,6 +59,10 @@ class Lines(Generic[T]):
     def __len__(self) -> int:
         return sum(len(line.waiting) for line in self._lines.values())
 
+    def count(self, priority: int) -> int:
+        """How many calls of this priority wait."""
+        return sum(entry[0] == priority for line in self._lines.values() for entry in line.waiting)
+
     def is_full(self, who: str) -> bool:
         """Whether the line of this caller has no place left."""
         return who in self._lines and len(self._lines[who].waiting) >= self._line_limit

@@ -14,8 +14,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict
 from enum import Enum, auto
+from itertools import count
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -23,28 +24,12 @@ import anyio
 
 from stages.errors import ProviderBusy, ProviderError
 from stages.runtime.lines import Lines, caller
+from stages.runtime.worker_counts import PRESSING, WorkerCounts, WorkerStatistics
 
 T = TypeVar("T")
 
 LINE_LIMIT = 8
 """Calls of one session that may wait for one model; more would be answered too late to be worth anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatistics:
-    """Calls that a worker has yet to do (`waiting`, `running`) and has got rid of (`done`, `dropped`)."""
-
-    waiting: int
-    running: int
-    done: int
-    dropped: int
-    waited_s: float = field(default=0.0, compare=False)
-    """How long the calls that were begun had waited, all together."""
-    begun: int = field(default=0, compare=False)
-
-    def plus(self, other: "WorkerStatistics") -> "WorkerStatistics":
-        """Both together."""
-        return WorkerStatistics(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
 class JobState(Enum):
@@ -64,13 +49,15 @@ class Job(Generic[T]):
         worker: "Worker",
         fn: Callable[[], T],
         on_done: Callable[["Job[T]"], None],
+        priority: int = PRESSING,
     ) -> None:
         self.state = JobState.WAITING
+        self.priority = priority
         self.caller = caller()
         self.context = copy_context()
         """In which the caller is told: what it starts then is its own, too."""
         self.loop = asyncio.get_running_loop()
-        self.submitted_at = self.loop.time()
+        self.submitted_at = self.begun_at = self.loop.time()
         self._worker = worker
         self._fn = fn
         self._on_done = on_done
@@ -109,6 +96,7 @@ class Job(Generic[T]):
 
 
 _WORKERS: WeakSet["Worker"] = WeakSet()
+_NUMBERS = count(1)
 
 
 def worker_statistics() -> dict[str, WorkerStatistics]:
@@ -120,24 +108,27 @@ def worker_statistics() -> dict[str, WorkerStatistics]:
     return found
 
 
+def each_worker() -> dict[tuple[str, int], WorkerStatistics]:
+    """Of each worker of this process, by its name and a number that no other has."""
+    return {(worker.name, worker.number): worker.statistics() for worker in tuple(_WORKERS)}
+
+
 class Worker:
     """One named thread, started by the first call. Bounded; closed by its owner."""
 
     def __init__(self, name: str, *, line_limit: int = LINE_LIMIT) -> None:
         self.name = name
+        self.number = next(_NUMBERS)
         self._line_limit = line_limit
         self._changed = threading.Condition()
         self._waiting = Lines[Job[Any]](line_limit)
         self._running: Job[Any] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._done = 0
-        self._dropped = 0
-        self._waited_s = 0.0
-        self._begun = 0
+        self._counts = WorkerCounts()
         _WORKERS.add(self)
 
-    async def run(self, fn: Callable[[], T], *, priority: int = 0) -> T:
+    async def run(self, fn: Callable[[], T], *, priority: int = PRESSING) -> T:
         """What `fn()` returns or raises, run on the thread; lower `priority` first, then the sessions in turns.
 
         Raises ProviderBusy when too many calls of this session wait, ProviderError when the worker is closed.
@@ -151,12 +142,14 @@ class Worker:
             job.cancel()  # nothing, if it is done
         return job.result()
 
-    def submit(self, fn: Callable[[], T], on_done: Callable[[Job[T]], None], *, priority: int = 0) -> Job[T]:
+    def submit(
+        self, fn: Callable[[], T], on_done: Callable[[Job[T]], None], *, priority: int = PRESSING
+    ) -> Job[T]:
         """Like `run` for callers that cannot wait: `on_done(job)` is called later on the current loop."""
         with self._changed:
             if self._closed:
                 raise ProviderError(f"{self.name} is closed")
-            job = Job(self, fn, on_done)
+            job = Job(self, fn, on_done, priority)
             if self._waiting.is_full(job.caller):
                 raise ProviderBusy(
                     f"{self.name}: {self._line_limit} calls of this session are waiting, which is the limit"
@@ -196,9 +189,14 @@ class Worker:
     def statistics(self) -> WorkerStatistics:
         """A snapshot; safe to call from any thread."""
         with self._changed:
-            running = 0 if self._running is None else 1
-            ended = self._done, self._dropped
-            return WorkerStatistics(len(self._waiting), running, *ended, self._waited_s, self._begun)
+            counts, running = self._counts, self._running
+            return WorkerStatistics(
+                waiting=len(self._waiting),
+                running=0 if running is None else 1,
+                pressing=self._waiting.count(PRESSING),
+                running_s=0.0 if running is None else running.loop.time() - running.begun_at,
+                **asdict(counts),
+            )
 
     def drop(self, job: Job[Any]) -> None:
         """See `Job.cancel`."""
@@ -207,7 +205,7 @@ class Worker:
                 self._waiting.remove(job.caller, job)
             if job.state in (JobState.WAITING, JobState.RUNNING):
                 job.state = JobState.DROPPED
-                self._dropped += 1
+                self._counts.dropped += 1
 
     def finish(self, job: Job[Any]) -> bool:
         """Count a job that came back to its loop; False if nobody wants it any more."""
@@ -215,13 +213,14 @@ class Worker:
             if job.state in (JobState.DONE, JobState.DROPPED):
                 return False
             job.state = JobState.DONE
-            self._done += 1
+            self._counts.done += 1
             return True
 
     def _serve(self) -> None:
         while (job := self._take()) is not None:
             job.compute()
             with self._changed:
+                self._counts.end(job.priority, job.loop.time() - job.begun_at)
                 self._running = None
             self._hand_back(job)
             del job  # an idle thread keeps nobody's samples alive
@@ -234,8 +233,8 @@ class Worker:
                 return None
             self._running = self._waiting.take()
             self._running.state = JobState.RUNNING
-            self._begun += 1
-            self._waited_s += self._running.loop.time() - self._running.submitted_at
+            self._running.begun_at = self._running.loop.time()
+            self._counts.begin(self._running.begun_at - self._running.submitted_at)
             return self._running
 
     def _refuse(self, job: Job[Any]) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.runtime.worker import WorkerStatistics
+from stages.runtime.worker_counts import WorkerStatistics
 from stages.tier.engine import Engine
 
 BUSY_CODE = 1013

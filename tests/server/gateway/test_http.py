@@ -26,7 +26,7 @@ from server.domain.errors import ClientError
 from server.domain.events import Event, SessionStarted
 from server.domain.values import Response
 from server.gateway.admission import Admission
-from server.gateway.backstage import Unready
+from server.gateway.backstage import Overload, Unready
 from server.gateway.connection import GuardedConnection
 from server.gateway.http import DoorRules, FrontDoor, PlainRequest
 from server.gateway.meter import IntakeLimits
@@ -54,6 +54,9 @@ class Server:
 
     def unready(self) -> Unready | None:
         return self.why_unready
+
+    def overload(self) -> Overload:
+        return Overload("models", 3.25, 4)
 
     def store(self) -> None:
         return None
@@ -153,8 +156,9 @@ def test_a_server_that_takes_no_more_sessions_is_alive_and_not_ready(reason: Unr
     door = door_of(KEYED, unready=reason)
     page = door.decide(PlainRequest("GET", "/readyz"))
     assert page is not None
-    assert (page.status, json.loads(page.body)) == (503, {"status": reason})
-    assert ("Retry-After", "5") in page.headers
+    why = {"cause": "models", "wait_ms": 3250} if reason is Unready.OVERLOADED else {}
+    assert (page.status, json.loads(page.body)) == (503, {"status": reason} | why)
+    assert ("Retry-After", "4" if reason is Unready.OVERLOADED else "5") in page.headers
     alive = door.decide(PlainRequest("GET", "/healthz"))
     assert alive is not None
     assert alive.status == 200
@@ -168,7 +172,8 @@ def test_a_server_that_is_about_to_stop_opens_no_session_and_one_that_is_full_sa
     assert ("Retry-After", "5") in page.headers
     late = door_of(DoorRules(), unready=Unready.OVERLOADED).decide(session)
     assert late is not None
-    assert (late.status, dict(late.headers)["Retry-After"]) == (503, "5")
+    assert (late.status, dict(late.headers)["Retry-After"]) == (503, "4")
+    assert "try again in 4 s" in json.loads(late.body)["error"]["message"]
     assert door_of(DoorRules(), unready=Unready.FULL).decide(session) is None
 
 

@@ -1,11 +1,11 @@
-"""A server that drains sends its sessions away only where another node can have them."""
+"""The live sessions: how many are about to ask the models, and where they go when the server drains."""
 
 import anyio
 
 from server.cluster.store import MemoryStore
 from server.gateway.returning import Returns
-from server.gateway.roster import Roster
-from tests.support.stage import Stage, play
+from server.gateway.roster import NEW_S, Roster
+from tests.support.stage import Stage, play, speak
 
 
 def test_while_the_store_is_lost_sessions_stay_until_the_time_is_over() -> None:
@@ -17,5 +17,23 @@ def test_while_the_store_is_lost_sessions_stay_until_the_time_is_over() -> None:
             assert stage.wire.closed is None
             await roster.drain(10.0, may_move=lambda: True)
             assert stage.wire.closed == (1001, "the server is stopping")
+
+    play(lambda: Stage("Hello."), story)
+
+
+def test_a_session_is_about_to_ask_while_it_is_new_and_while_somebody_speaks() -> None:
+    async def story(stage: Stage) -> None:
+        roster = Roster(1, Returns(MemoryStore(), grace_s=0, lease_s=60, now=anyio.current_time))
+        await stage.wire.until("session.created")
+        with roster.has(stage.session):
+            assert roster.asking() == 1
+            await anyio.sleep(NEW_S + 0.1)
+            assert roster.asking() == 0
+            await speak(stage, 1.0, silence_s=0.0)
+            assert roster.asking() == 1
+            await speak(stage, 0.0)
+            await stage.wire.until("response.done")
+            assert roster.asking() == 0
+        assert roster.asking() == 0
 
     play(lambda: Stage("Hello."), story)

@@ -12,7 +12,8 @@ import pytest
 
 from stages.errors import ProviderBusy, ProviderError
 from stages.runtime.lines import caller, calls_of
-from stages.runtime.worker import Job, Worker, WorkerStatistics
+from stages.runtime.worker import Job, Worker, each_worker
+from stages.runtime.worker_counts import WorkerStatistics
 from tests.support.patience import PATIENCE_S
 
 
@@ -148,6 +149,26 @@ async def test_a_cancelled_call_that_waits_never_runs(worker: Worker, gate: Gate
     await worker.run(lambda: None)
     assert ran == []
     assert worker.statistics() == WorkerStatistics(waiting=0, running=0, done=2, dropped=1)
+
+
+async def test_it_tells_what_is_waited_for_and_how_long_calls_took(worker: Worker, gate: Gate) -> None:
+    worker.submit(gate, ignore)
+    await gate.wait_begun()
+    worker.submit(lambda: None, ignore, priority=1)
+    waiting = worker.run(lambda: None)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(worker.run, lambda: None))
+        await anyio.lowlevel.checkpoint()
+        busy = worker.statistics()
+        gate.open.set()
+    await waiting
+    await worker.run(lambda: None, priority=2)
+    idle = worker.statistics()
+    assert (busy.waiting, busy.pressing, busy.pressed) == (2, 1, 0)
+    assert busy.running_s > 0.0 == idle.running_s
+    assert (idle.computed, idle.pressed) == (5, 3)
+    assert busy.running_s < idle.pressed_s <= idle.computed_s
+    assert each_worker()[worker.name, worker.number] == idle
 
 
 async def test_a_cancelled_call_that_runs_is_left_behind(worker: Worker, gate: Gate) -> None:

@@ -1,0 +1,126 @@
+"""How long somebody who asks would wait for the models: for the calls that wait, and for those that come. Pure.
+
+An answer passes one model after the other (whether the turn is over, what was said, the voice). Each does one call at
+a time, so that the last of `n` calls waits for the rest of the call that runs and for `n - 1` times the model's *pace*:
+how long a call takes that somebody waits for in silence, as those did that were made last. The longest of these is to
+come:
+
+| wait       | for                                                                                                |
+| ---------- | -------------------------------------------------------------------------------------------------- |
+| now        | the calls that wait and are waited for (`WorkerStatistics.pressing`), of all models together: each |
+|            | person waits for one after the other                                                               |
+| soon       | those, and one for each session that is about to ask. The models work side by side, each by itself |
+|            | and all of them on the machine's cores: what takes longest of these; less `SOON_S`, since it is    |
+|            | not yet                                                                                            |
+| afterwards | all calls that wait for one model, further sentences and audio that is read ahead among them; less |
+|            | `AHEAD_S`, since there is time                                                                     |
+
+What must refuse nobody:
+
+| what                                 | why it does not                                                              |
+| ------------------------------------ | ---------------------------------------------------------------------------- |
+| a machine that starts                | a model has no pace before its second call                                   |
+| a model that warms up, one slow call | the pace is the median of some calls; of two, the shorter                    |
+| a long utterance that is read        | who waits behind it counts, and it does not, until it has taken `STALLED_S`  |
+| one caller, however slow the model   | the last of one call waits for nobody                                        |
+| models on other machines             | they have no worker here, and none that is scripted has                      |
+
+A model that has stalled is noticed by the call that runs: it has taken `STALLED_S`, and several times the pace, while
+others wait for it.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stages.runtime.worker_counts import WorkerStatistics
+
+SOON_S = 1.0
+"""What is done of it until they ask: people who speak at the same time do not end at the same time."""
+
+AHEAD_S = 2.0
+"""About what is left to say of an answer when its next sentence is asked for."""
+
+STALLED_S, STALLED_PACES = 5.0, 4.0
+WARMING_S = 20.0
+"""In place of `STALLED_S` as long as there is no pace."""
+
+CALLS = 7
+"""Of which a pace is the median: some seconds of a model that has much to do."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long a call takes, as long as the last ones did; 0 as long as it is not known."""
+
+    _calls: int = 0
+    _spent_s: float = 0.0
+    _last: deque[float] = field(default_factory=lambda: deque(maxlen=CALLS))
+
+    def note(self, calls: int, spent_s: float) -> None:
+        """So many calls were made until now, and so much time was spent on them."""
+        if new := calls - self._calls:
+            self._last.append((spent_s - self._spent_s) / new)
+        self._calls, self._spent_s = calls, spent_s
+
+    @property
+    def s(self) -> float:
+        """The median; of an even number the lower one."""
+        known = sorted(self._last)
+        return known[(len(known) - 1) // 2] if len(known) > 1 else 0.0
+
+
+@dataclass(slots=True)
+class _Model:
+    """How long the last call waits: of those that are waited for, these and those that are about to come, and all."""
+
+    now_s: float = 0.0
+    soon_s: float = 0.0
+    afterwards_s: float = 0.0
+    _pressing: Pace = field(default_factory=Pace)
+    _all: Pace = field(default_factory=Pace)
+
+    def look(self, figures: WorkerStatistics, asking: int) -> None:
+        self._pressing.note(figures.pressed, figures.pressed_s)
+        self._all.note(figures.computed, figures.computed_s)
+        pace_s = self._pressing.s
+        rest_s = max(0.0, pace_s - figures.running_s) if figures.running else 0.0
+        has_stalled = figures.running_s > (max(STALLED_S, STALLED_PACES * pace_s) if pace_s else WARMING_S)
+        self.now_s = _last_of(figures.pressing, pace_s, figures.running_s if has_stalled else rest_s)
+        self.soon_s = _last_of(figures.pressing + asking, pace_s, rest_s)
+        self.afterwards_s = _last_of(figures.waiting, self._all.s, rest_s)
+
+
+@dataclass(slots=True)
+class ModelQueues:
+    """The models of one process, looked at again and again, on a machine of so many `cores`."""
+
+    cores: int
+    wait_s: float = 0.0
+    """How long somebody who asks would wait for all of them, as it was at the last look."""
+    _models: dict[tuple[str, int], _Model] = field(default_factory=dict)
+
+    def look(self, workers: Mapping[tuple[str, int], WorkerStatistics], asking: int) -> float:
+        """How long somebody would wait; `asking` sessions are about to ask."""
+        self._models = {worker: self._models.get(worker) or _Model() for worker in workers}
+        for worker, figures in workers.items():
+            self._models[worker].look(figures, asking)
+        models = self._models.values()
+        soon = [model.soon_s for model in models]
+        soon_s = max(sum(soon) / self.cores, *soon, 0.0) - SOON_S
+        afterwards_s = max((model.afterwards_s for model in models), default=0.0) - AHEAD_S
+        self.wait_s = max(0.0, sum(self.waits_s().values()), soon_s, afterwards_s)
+        return self.wait_s
+
+    def waits_s(self) -> dict[str, float]:
+        """How long those who wait now do so for each model, by its name. Of several of one name that is the one which
+        has most to do: an answer needs one of them."""
+        found: dict[str, float] = {}
+        for (name, _), model in self._models.items():
+            found[name] = max(model.now_s, found.get(name, 0.0))
+        return found
+
+
+def _last_of(calls: int, pace_s: float, rest_s: float) -> float:
+    """How long the last of so many calls waits, where the one that runs takes `rest_s` yet."""
+    return rest_s + (calls - 1) * pace_s if calls else 0.0
