@@ -69,7 +69,7 @@ class PlayRing:
         """How many samples are still to be played."""
         ring, flush_to = self._ring, self._flush_to
         taken = ring.taken
-        return max(0, ring.written - (taken if taken > flush_to else flush_to))
+        return ring.written - (taken if taken > flush_to else flush_to)
 
     @property
     def cut_at(self) -> int | None:

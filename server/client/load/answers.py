@@ -71,6 +71,8 @@ class Answers:
         self._rate_hz = rate_hz
         self._keeps_audio = keeps_audio
         self._answers: deque[Answer] = deque(maxlen=_KEPT)
+        self.newest: Answer | None = None
+        """The answer that came last."""
 
     def __iter__(self) -> Iterator[Answer]:
         return iter(self._answers)
@@ -78,15 +80,11 @@ class Answers:
     def __bool__(self) -> bool:
         return bool(self._answers)
 
-    @property
-    def newest(self) -> Answer | None:
-        """The answer that came last."""
-        return self._answers[-1] if self._answers else None
-
     def begin(self, place: int, now_s: float) -> Answer:
         """Another answer has come, whose first sample lies at this place of the ring."""
         answer = Answer(place, now_s, item_at=place)
         self._answers.append(answer)
+        self.newest = answer
         return answer
 
     def add(self, answer: Answer, audio: Audio, place: int, now_s: float, waiting: int) -> None:

@@ -15,21 +15,33 @@ SETTLE_S = 60.0
 QUIET_S = 0.5
 """An answer that was cut is silent when no sound of it was heard for so long."""
 
+_ROUNDING_S = 1e-9
+
 
 class Attention:
-    """One caller's. All waits are generators that are asked once a frame, at `now_s`."""
+    """One caller's. All waits are generators that are asked once a frame, at `now_s`, or less often (`rest`)."""
 
     def __init__(self, ear: Ear, book: TurnBook) -> None:
         self._ear = ear
         self._book = book
         self.now_s = 0.0
-        """When the frame is due that comes next; set by the caller."""
+        """When the frame is due that comes next."""
+        self.rests_until_s = 0.0
+        """Until then a wait need not be asked again, unless something is heard or comes. Each sets it anew."""
+
+    def at(self, now_s: float) -> None:
+        """The frame is due that comes next."""
+        self.now_s, self.rests_until_s = now_s, 0.0
+
+    def rest(self, until_s: float) -> None:
+        """Nothing is to be done before then, unless something is heard or comes."""
+        self.rests_until_s = until_s
 
     def middle_of_answer(
         self, number: int, kind: Kind, after_ms: int, after_words: int | None = None
     ) -> Generator[None, None, Answer | None]:
         """So long after an answer began to be heard, or after so many of its words. Gives it, or None and tells why."""
-        answer = self._ear.newest
+        answer = self._ear.answers.newest
         if answer is None or answer.heard_s is None:
             self._book.discard(number, kind, self.now_s, "no answer to talk over")
             return None
@@ -61,13 +73,15 @@ class Attention:
         """Until there is nothing more to hear."""
         until_s = self.now_s + SETTLE_S
         while not self._ear.is_quiet and self.now_s < until_s:
+            self.rest(until_s)
             yield
         self._book.settle()
 
     def pass_time(self, seconds: float) -> Iterator[None]:
         """So long."""
-        until_s = self.now_s + seconds
-        while self.now_s < until_s - 1e-9:
+        until_s = self.now_s + seconds - _ROUNDING_S
+        while self.now_s < until_s:
+            self.rest(until_s)
             yield
 
     def answer_since(self, began_s: float) -> Answer | None:
@@ -81,5 +95,5 @@ class Attention:
         """Whether no more of it will be heard: it was cut, or all of it was heard."""
         if answer.last_heard_s is not None and self.now_s - answer.last_heard_s < QUIET_S:
             return False
-        newer = answer is not self._ear.newest
+        newer = answer is not self._ear.answers.newest
         return answer.flushed_s is not None or newer or self._ear.is_quiet

@@ -23,7 +23,8 @@ class Lateness:
         ms = seconds * 1000 if seconds > 0 else 0.0
         if ms > self.most_ms:
             self.most_ms = ms
-        self._bins[min(_BINS - 1, int(ms / _STEP_MS))] += 1
+        at = int(ms / _STEP_MS)
+        self._bins[at if at < _BINS else _BINS - 1] += 1
 
     @property
     def n(self) -> int:

@@ -11,17 +11,28 @@ from dataclasses import dataclass
 from server.client.load.ear import Ear
 from server.client.load.heard_reports import HeardReport
 from server.client.load.line import Line
-from server.client.load.mouth import Mouth, Voicebox
+from server.client.load.mouth import FRAME_S, Mouth, Voicebox
 from server.client.load.performance import Performance, Wish
 from server.client.load.script import Scenario
 from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord, Ending
 from server.client.load.utterance import FRAME_MS
-from server.client.load.wire import Audio, Mark, Order, Spoken, Target, Trouble, Wire, WordEnds
+from server.client.load.wire import (
+    Audio,
+    Mark,
+    Order,
+    Spoken,
+    Target,
+    ToolCall,
+    Trouble,
+    Wire,
+    WordEnds,
+)
 from server.domain.errors import ServerError
 
 _TROUBLES = 20
+_NOTHING: Sequence[Wire] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ class Caller:
             target, scenario, self._mouth, self.ear, self._book, chance, self._tools.called
         )
         self._steps = self._performance.steps()
+        self._rests_until_s = 0.0
+        """Until then the script has nothing to do, unless something comes."""
         self.is_done = False
 
     @property
@@ -78,15 +91,14 @@ class Caller:
 
     def speak(self) -> Spoken:
         """As `tick`, with the frame as all callers share it."""
-        now_s = self.due_s()
-        self._performance.at(now_s)
-        report = self.ear.follow(now_s)
-        if not self.is_done:
-            self.is_done = next(self._steps, self) is self
-        outbox, results = self._performance.take_outbox(), self._tools.due(now_s)
-        before = [*outbox, *results] if outbox or results else ()
-        header = self._target.header(self._mouth.sent_frames * self._frame_samples)
-        return Spoken(before, header, self._mouth.next_frame(), () if report is None else self._told(report))
+        mouth = self._mouth
+        sent = mouth.sent_frames
+        now_s = (sent + 1) * FRAME_S
+        before = after = _NOTHING
+        if now_s >= self._rests_until_s or now_s >= self.ear.rests_until_s:
+            before, after = self._go_on(now_s)
+        header = self._target.header(sent * self._frame_samples)
+        return Spoken(before, header, mouth.next_frame(), after)
 
     def take(self, message: Wire, now_s: float) -> None:
         """A message of the server's, which has come now. Whatever it means, the call goes on."""
@@ -96,22 +108,15 @@ class Caller:
             self._complain(f"a message that means nothing: {error}")
             return
         for sound in sounds:
-            if isinstance(sound, Audio | Order):
-                self.ear.take(sound, now_s)
-            elif isinstance(sound, Trouble):
-                self._complain(sound.message)
-            elif isinstance(sound, Mark):
-                self._book.mark(sound.name, now_s)
-            elif isinstance(sound, WordEnds):
-                self.ear.answers.tell(sound)
+            if isinstance(sound, Audio):
+                self.ear.hear(sound, now_s)
             else:
-                self._book.mark(f"calls {sound.name}", now_s)
-                if (wrong := self._tools.take(sound, now_s)) is not None:
-                    self._complain(wrong)
+                self._rests_until_s = 0.0
+                self._understand(sound, now_s)
 
     def settle(self) -> None:
         """Keep what was heard since; also when the call ends in the middle of an answer."""
-        self.ear.advance(self._performance.now_s)
+        self.ear.advance(self._mouth.sent_frames * FRAME_S)
         self._book.settle(ends_call=self.record.ending is not Ending.LOST)
 
     def abandon(self, reason: str) -> None:
@@ -124,6 +129,30 @@ class Caller:
         is_expected = self.line.may_end
         self._book.line_ended(is_expected=is_expected)
         return is_expected
+
+    def _go_on(self, now_s: float) -> tuple[Sequence[Wire], Sequence[Wire]]:
+        """Hear what was due, and go on with the script. What is to be sent before the frame, and after it."""
+        self._performance.attention.at(now_s)
+        report = self.ear.follow(now_s)
+        if not self.is_done:
+            self.is_done = next(self._steps, self) is self
+        outbox, results = self._performance.take_outbox(), self._tools.due(now_s)
+        self._rests_until_s = min(self._performance.attention.rests_until_s, self._tools.next_s)
+        return [*outbox, *results], () if report is None else self._told(report)
+
+    def _understand(self, sound: Order | Trouble | Mark | WordEnds | ToolCall, now_s: float) -> None:
+        if isinstance(sound, Order):
+            self.ear.obey(sound, now_s)
+        elif isinstance(sound, Trouble):
+            self._complain(sound.message)
+        elif isinstance(sound, Mark):
+            self._book.mark(sound.name, now_s)
+        elif isinstance(sound, WordEnds):
+            self.ear.answers.tell(sound)
+        else:
+            self._book.mark(f"calls {sound.name}", now_s)
+            if (wrong := self._tools.take(sound, now_s)) is not None:
+                self._complain(wrong)
 
     def _told(self, report: HeardReport) -> Sequence[Wire]:
         item_id, played, is_cut = report

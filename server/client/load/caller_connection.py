@@ -25,6 +25,8 @@ from server.client.load.wire import Wire
 _FIN, _MASKED, _LENGTH = 0x80, 0x80, 0x7F
 _TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 _SHORT, _IN_2, _IN_8 = 125, 126, 127
+_IN_2_BYTES = 4
+"""Of a header without a mask that tells the length in two."""
 MASK_BYTES = 4
 _WHOLE = (_FIN | _TEXT, _FIN | _BINARY)
 _HTTP, _HEAD_ENDS, _LONGEST_HEAD = b"HTTP/", b"\r\n\r\n", 1 << 16
@@ -48,7 +50,7 @@ class FrameMasks:
         if known is None or known[0] != size:
             masked = self._apply(_bytes_of(prepared))
             known = self._masked[prepared] = (size, self._begin(prepared, size + len(masked)), masked)
-        return b"".join((known[1], self._apply(header), known[2]))
+        return known[1] + self._apply(header) + known[2] if size else known[1] + known[2]
 
     def once(self, message: Wire) -> bytes:
         """The whole frame of a message that is sent this once."""
@@ -179,17 +181,19 @@ class CallerConnection(ClientConnection):
         """Give on what is whole, and keep the rest; what is left is for the library."""
         at, end, most = 0, len(data), self.protocol.max_message_size
         while at < end and self.protocol.state is OPEN:
-            body, size = _measure(data, at)
+            if end - at > _IN_2_BYTES and data[at + 1] == _IN_2:  # as most are
+                body, size = at + _IN_2_BYTES, data[at + 2] << 8 | data[at + 3]
+            else:
+                body, size = _measure(data, at)
             if most is not None and size > most:
                 break
             if body + size > end:
                 self._awaited = body + size - at
                 self._rest += data[at:]
                 return b""
-            opcode = data[at] & ~_FIN
-            is_whole = data[at] in _WHOLE and not data[at + 1] & _MASKED and not self._parts
-            if is_whole:
-                self._give(data[body : body + size], opcode)
+            first = data[at]
+            if first in _WHOLE and not data[at + 1] & _MASKED and not self._parts:
+                self._give(data[body : body + size], first & ~_FIN)
             else:
                 super().data_received(data[at : body + size])
             at = body + size

@@ -55,7 +55,7 @@ class Ear:
         self.overflows = 0
         """Packets that had no room: an answer more than a minute ahead."""
         self._flow = _Flow.IDLE
-        self._rests_until_s = 0.0
+        self.rests_until_s = 0.0
         """Until then nothing new would be known, and nothing is to be told, unless something comes."""
         self._clock = 0
         """Samples since time zero up to which the loudspeaker has played."""
@@ -64,39 +64,36 @@ class Ear:
         self._block = np.zeros(LONGEST_BLOCK, np.int16)
 
     @property
-    def newest(self) -> Answer | None:
-        """The answer that came last."""
-        return self.answers.newest
-
-    @property
     def is_quiet(self) -> bool:
         """Whether there is nothing more to hear of what has come."""
-        last = self.newest
+        last = self.answers.newest
         ended = last is None or last.is_complete or last.flushed_s is not None
         return ended and self.ring.waiting == 0
 
-    def take(self, sound: Audio | Order, now_s: float) -> None:
-        """Something has come: audio, or an order to the player."""
-        if isinstance(sound, Audio):
-            behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
-            if not (self._flow is _Flow.PLAYING and behind < self.ring.waiting < self.rate_hz * PLENTY_S):
-                self.advance(now_s)
-                behind, self._rests_until_s = 0, 0.0
-            # What is appended to what is being played changes nothing of what was heard before: that has time.
-            self._write(sound, now_s, behind)
-            return
+    def hear(self, audio: Audio, now_s: float) -> None:
+        """Audio has come."""
+        waiting = self.ring.waiting
+        behind = int(now_s * self.rate_hz + _ROUNDING) - self._clock
+        if not (self._flow is _Flow.PLAYING and behind < waiting < self.rate_hz * PLENTY_S):
+            self.advance(now_s)
+            waiting, behind, self.rests_until_s = self.ring.waiting, 0, 0.0
+        # What is appended to what is being played changes nothing of what was heard before: that has time.
+        self._write(audio, now_s, waiting - behind)
+
+    def obey(self, order: Order, now_s: float) -> None:
+        """An order to the player has come."""
         self.advance(now_s)
-        self._rests_until_s = 0.0
-        last = self.newest
-        match sound:
+        self.rests_until_s = 0.0
+        last = self.answers.newest
+        match order:
             case Order.ITEM_ENDS | Order.ANSWER_ENDS:
-                self._end(is_complete=sound is Order.ANSWER_ENDS)
+                self._end(is_complete=order is Order.ANSWER_ENDS)
             case Order.FLUSH:
                 self._flush(now_s)
             case Order.DUCK | Order.PAUSE:
                 if last is not None and last.ducked_s is None and self.ring.waiting:
                     last.ducked_s = now_s
-                self._lower(now_s, is_held=sound is Order.PAUSE)
+                self._lower(now_s, is_held=order is Order.PAUSE)
             case Order.RESUME:
                 self.ring.resume()
                 if self._flow is _Flow.HELD:
@@ -110,22 +107,22 @@ class Ear:
                 self._clock = due
                 break
             self._clock += self._play(due - self._clock)
-        last = self.newest
+        last = self.answers.newest
         dry_s = self._dry_s
         if not self._tells_ends and last is not None and dry_s is not None and now_s - dry_s > UNTOLD_END_S:
             last.is_complete, self._dry_s = True, None
 
     def follow(self, now_s: float) -> HeardReport | None:
         """As `advance` and `report`, but as long as nothing new would be known of it, not each time."""
-        if now_s < self._rests_until_s:
+        if now_s < self.rests_until_s:
             return None
         self.advance(now_s)
         report = self.report(now_s)
-        self._rests_until_s = self._rest_s()
+        self.rests_until_s = self._rest_s()
         return report
 
     def _rest_s(self) -> float:
-        last = self.newest
+        last = self.answers.newest
         if self._flow is _Flow.IDLE:
             knows_all = self._reports.are_told and (self._tells_ends or self._dry_s is None)
             return inf if knows_all else 0.0
@@ -146,16 +143,18 @@ class Ear:
 
     # --- what comes ---------------------------------------------------------------------------------------------
 
-    def _write(self, audio: Audio, now_s: float, behind: int) -> None:
-        answer, place = self.newest, self.ring.written
+    def _write(self, audio: Audio, now_s: float, waiting: int) -> None:
+        """Play it after what is `waiting`."""
+        answer, place = self.answers.newest, self.ring.written
         if answer is None or answer.is_complete or answer.flushed_s is not None:
             answer = self.answers.begin(place, now_s)
             self._dry_s = None
         if not self.ring.write(audio.samples):
             self.overflows += 1
             return
-        self.answers.add(answer, audio, place, now_s, self.ring.waiting - behind)
-        self._begin(now_s, answer)
+        self.answers.add(answer, audio, place, now_s, waiting + len(audio.samples))
+        if self._flow is not _Flow.PLAYING:
+            self._begin(now_s, answer)
 
     def _begin(self, now_s: float, answer: Answer) -> None:
         """Play, if there is enough to begin with."""
@@ -171,7 +170,7 @@ class Ear:
     def _end(self, *, is_complete: bool) -> None:
         self.ring.end()
         self._dry_s = None
-        if (last := self.newest) is not None:
+        if (last := self.answers.newest) is not None:
             last.is_complete = last.is_complete or is_complete
         if self.ring.waiting and self._flow is _Flow.IDLE:
             self._flow = _Flow.PLAYING
@@ -191,7 +190,7 @@ class Ear:
             return
         self.ring.pause()
         self._flow = _Flow.HELD
-        if (last := self.newest) is not None:
+        if (last := self.answers.newest) is not None:
             last.was_dry(self._dry_s, now_s)  # the silence from now on is the server's wish
             self._dry_s = None
 
@@ -215,7 +214,7 @@ class Ear:
 
     def _run_dry(self, at_s: float) -> None:
         self._flow = _Flow.IDLE
-        last = self.newest
+        last = self.answers.newest
         is_over = last is None or last.is_complete or last.flushed_s is not None
         if not (is_over or self.ring.has_ended):
             self._dry_s = at_s

@@ -11,6 +11,8 @@ from server.client.load.utterance import FRAME_MS, Utterance
 from server.client.load.wire import Wire
 
 FRAME_S = FRAME_MS / 1000
+_EARLY = 1e-6
+"""Of a frame: what is due with it is not put off for a rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Mouth:
     def is_speaking(self) -> bool:
         """Whether an utterance has frames left."""
         return self._saying is not None
+
+    @property
+    def says_until_s(self) -> float:
+        """When the first frame is due behind the utterance that is being said."""
+        left = 0 if self._saying is None else len(self._saying.frames) - self._said_frames
+        return (self.sent_frames + left + 1 - _EARLY) * FRAME_S
 
     def due_s(self) -> float:
         """When the next frame is to be sent."""

@@ -31,25 +31,27 @@ class PacketQueue:
 
     def put(self, samples: Samples) -> bool:
         """Append `int16[n]`, which nobody changes any more; all of them or, when they do not fit, none."""
-        if self.waiting + len(samples) > self._capacity:
+        count = len(samples)
+        if self.written - self.taken + count > self._capacity:
             return False
-        if len(samples):
+        if count:
             self._packets.append(samples)
-            self.written += len(samples)
+            self.written += count
         return True
 
     def take(self, out: Samples) -> int:
         """Move as many samples into `out` as there are and fit, and tell how many."""
-        done, packets, used = 0, self._packets, self._used
-        while packets and done < len(out):
+        done, most, packets, used = 0, len(out), self._packets, self._used
+        while packets and done < most:
             piece = packets[0]
-            if used or len(piece) > len(out) - done:
-                piece = piece[used : used + len(out) - done]
-            out[done : done + len(piece)] = piece
-            done, used = done + len(piece), used + len(piece)
-            if used == len(packets[0]):
-                packets.popleft()
-                used = 0
+            ends = done + len(piece) - used
+            if ends > most:
+                out[done:] = piece[used : used + most - done]
+                used, done = used + most - done, most
+                break
+            out[done:ends] = piece[used:] if used else piece
+            packets.popleft()
+            used, done = 0, ends
         self._used = used
         self.taken += done
         return done

@@ -48,7 +48,7 @@ class Wish(Enum):
 
 
 class Performance:
-    """One scenario, by one caller. Every step of `steps` is a frame, at the time that was told with `at`."""
+    """One scenario, by one caller. Every step of `steps` is a frame, at the time that `attention` was told."""
 
     def __init__(
         self,
@@ -64,22 +64,14 @@ class Performance:
         self._target = target
         self._scenario = scenario
         self._mouth = mouth
-        self._attention = Attention(ear, book)
+        self.attention = Attention(ear, book)
+        """It is told the time, and tells how long the next of `steps` would do nothing."""
         self._book = book
         self._chance = chance
         self._called_tools = called_tools
         self._outbox: list[Wire] = [*target.opening(), *target.declare(scenario.tools)]
         self.wish = Wish.TALK
         self.line = Line()
-
-    def at(self, now_s: float) -> None:
-        """The frame is due that comes next."""
-        self._attention.now_s = now_s
-
-    @property
-    def now_s(self) -> float:
-        """The time that was told last."""
-        return self._attention.now_s
 
     def take_outbox(self) -> Sequence[Wire]:
         """What is to be sent besides the frames, once."""
@@ -92,18 +84,16 @@ class Performance:
         """The whole scenario; ends when all has been said and heard, or when the caller wishes to leave."""
         for number, step in enumerate(self._scenario.steps):
             if not isinstance(step, BargeIn | Backchannel | Resume):
-                yield from self._attention.hear_out()
+                yield from self.attention.hear_out()
                 if number:
-                    yield from self._attention.pass_time(
-                        self._chance.uniform(*self._scenario.think_ms) / 1000
-                    )
-                    yield from self._attention.hear_out()
+                    yield from self.attention.pass_time(self._chance.uniform(*self._scenario.think_ms) / 1000)
+                    yield from self.attention.hear_out()
             yield from self._do(number, step)
             if self.wish is not Wish.TALK:
                 return
-        yield from self._attention.hear_out()
-        yield from self._attention.pass_time(LAST_S)
-        yield from self._attention.hear_out()
+        yield from self.attention.hear_out()
+        yield from self.attention.pass_time(LAST_S)
+        yield from self.attention.hear_out()
 
     def _do(self, number: int, step: Step) -> Iterator[None]:
         match step:
@@ -116,8 +106,8 @@ class Performance:
             case Noise() | Music():
                 yield from self._make_noise(number, step)
             case Silence():
-                turn = self._book.begin(number, Kind.NOTHING, self._attention.now_s, self._attention.now_s)
-                yield from self._attention.pass_time(step.silence_ms / 1000)
+                turn = self._book.begin(number, Kind.NOTHING, self.attention.now_s, self.attention.now_s)
+                yield from self.attention.pass_time(step.silence_ms / 1000)
                 if step.expect is not None:
                     self._book.expected_nothing(turn)
             case _:
@@ -128,31 +118,36 @@ class Performance:
     ) -> Iterator[None]:
         match step:
             case Resume():
-                yield from lose_the_line(self._attention, self._book, self.line, number, step)
+                yield from lose_the_line(self.attention, self._book, self.line, number, step)
             case HalfOpen():
-                yield from fall_silent(self._attention, self._book, self.line, number, step)
+                yield from fall_silent(self.attention, self._book, self.line, number, step)
             case ReadSlowly():
-                self.line.reads_from_s = self._attention.now_s + step.read_slowly_ms / 1000
-                yield from self._attention.pass_time(step.read_slowly_ms / 1000)
+                self.line.reads_from_s = self.attention.now_s + step.read_slowly_ms / 1000
+                yield from self.attention.pass_time(step.read_slowly_ms / 1000)
             case HangUp() | Cut():
                 self.wish = Wish.HANG_UP if isinstance(step, HangUp) else Wish.CUT
 
     def _speak(self, number: int, step: Say) -> Iterator[None]:
         kind = Kind.NOTHING if step.expect == "nothing" else Kind.RESPOND
         turn = self._book.begin(number, kind, *self._mouth.say(number))
-        while self._mouth.is_speaking:
-            yield
+        yield from self._end_of_speech()
         if step.expect == "nothing":
-            yield from self._attention.pass_time(step.within_ms / 1000)
+            yield from self.attention.pass_time(step.within_ms / 1000)
             self._book.expected_nothing(turn)
         elif step.expect == "respond":
             self._expect_words(turn, step)
             yield from self._await_answer(turn, step.within_ms, step.calls)
 
+    def _end_of_speech(self) -> Iterator[None]:
+        """Until all that is being said has left the mouth."""
+        while self._mouth.is_speaking:
+            self.attention.rest(self._mouth.says_until_s)
+            yield
+
     def _type(self, number: int, step: Typed) -> Iterator[None]:
         self._outbox.extend(self._target.typed(self._named(step.type)))
         if step.expect is not None:
-            turn = self._book.begin(number, Kind.TYPED, self._attention.now_s, self._attention.now_s)
+            turn = self._book.begin(number, Kind.TYPED, self.attention.now_s, self.attention.now_s)
             self._expect_words(turn, step)
             yield from self._await_answer(turn, step.within_ms, step.calls)
 
@@ -165,9 +160,8 @@ class Performance:
 
     def _make_noise(self, number: int, step: Noise | Music) -> Iterator[None]:
         turn = self._book.begin(number, Kind.NOTHING, *self._mouth.say(number))
-        while self._mouth.is_speaking:
-            yield
-        yield from self._attention.pass_time(step.within_ms / 1000)
+        yield from self._end_of_speech()
+        yield from self.attention.pass_time(step.within_ms / 1000)
         if step.expect is not None:
             self._book.expected_nothing(turn)
 
@@ -175,27 +169,28 @@ class Performance:
         """Until an answer to this is heard, and a tool was called; or it is too late for one."""
         until_s, before = turn.said_s[1] + within_ms / 1000, len(self._called_tools)
         while (
-            answer := self._attention.answer_since(turn.said_s[0])
-        ) is None and self._attention.now_s < until_s:
+            answer := self.attention.answer_since(turn.said_s[0])
+        ) is None and self.attention.now_s < until_s:
+            self.attention.rest(until_s)
             yield
         self._book.answered(turn, answer)
         if calls is not None:
-            while calls not in self._called_tools[before:] and self._attention.now_s < until_s:
+            while calls not in self._called_tools[before:] and self.attention.now_s < until_s:
+                self.attention.rest(until_s)
                 yield
             turn.has_missed_tool = calls not in self._called_tools[before:]
 
     def _talk_over(self, number: int, step: BargeIn | Backchannel) -> Iterator[None]:
         over = step.barge_in if isinstance(step, BargeIn) else step.backchannel
         kind = Kind.STOP if step.expect == "stop" else Kind.IGNORE
-        answer = yield from self._attention.middle_of_answer(number, kind, over.wait_ms, over.after_words)
+        answer = yield from self.attention.middle_of_answer(number, kind, over.wait_ms, over.after_words)
         if answer is None:
             return
         said_s = self._mouth.say(number)
         turn = self._book.begin(number, kind, *said_s)
         yield from self._watch(turn, answer, step.within_ms)
         self._book.add(turn)
-        while self._mouth.is_speaking:
-            yield
+        yield from self._end_of_speech()
         if isinstance(step, BargeIn) and step.answered and turn.outcome is not Outcome.MISSED:
             yield from self._await_answer(self._book.begin(number, Kind.RESPOND, *said_s), 10_000)
 
@@ -203,6 +198,6 @@ class Performance:
         """See what becomes of an answer that is talked over."""
         began_s, ended_s = turn.said_s
         until_s = (began_s if turn.kind is Kind.STOP else ended_s) + within_ms / 1000
-        while self._attention.now_s < until_s and not self._attention.is_over(answer):
+        while self.attention.now_s < until_s and not self.attention.is_over(answer):
             yield
-        judge(turn, answer, is_over=self._attention.is_over(answer), tells_ends=self._target.tells_ends)
+        judge(turn, answer, is_over=self.attention.is_over(answer), tells_ends=self._target.tells_ends)

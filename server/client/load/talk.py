@@ -84,13 +84,12 @@ class Talk:
     def _catch_up(self, at_s: float) -> float | None:
         """Make what is due, and tell when the next is. Who is late sends some frames at once, as a microphone does, but
         starves nobody."""
-        caller, due_s = self._caller, at_s
+        caller, due_s = self._caller, self._zero_s + self._caller.due_s()
         for _ in range(BURST):
             if self._connection.paused:
                 self._free_s = at_s  # a server that does not read is no fault of ours
                 return at_s + FRAME_S
-            due_s = self._zero_s + caller.due_s()
-            self._unsent_due_s.append(max(due_s, self._free_s))
+            self._unsent_due_s.append(due_s if due_s > self._free_s else self._free_s)
             self._unsent += self._frames(caller.speak(), due_s - self._zero_s + FRAME_S)
             if caller.is_done:
                 script_ended(caller)

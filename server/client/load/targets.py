@@ -134,6 +134,8 @@ class Voice(Realtime):
         self._begins = b""
         """How frames begin whose audio is to be played; nothing until one has come."""
         self._item_id = ""
+        self._told_id = self._told_begins = ""
+        """What was told of last, and how all that is told of it begins."""
 
     @classmethod
     def prepare(cls, samples: Samples) -> Wire:
@@ -149,7 +151,7 @@ class Voice(Realtime):
         if isinstance(message, str):
             return self._obey(json.loads(message))
         # Most frames are as the one before but for the offset, and need no more than that.
-        if message[:_OFFSET_AT] != self._begins or len(message) < HEADER_BYTES:
+        if not (self._begins and message.startswith(self._begins) and len(message) >= HEADER_BYTES):
             frame = unpack_frame(message)
             is_stale = 0 < (self._epoch - frame.epoch) % WRAP < WRAP // 2
             if frame.stream is not Stream.ANSWER or is_stale:
@@ -161,8 +163,12 @@ class Voice(Realtime):
 
     def heard(self, item_id: str, played_samples: int, *, underruns: int, is_cut: bool) -> Sequence[Wire]:
         """An `x_playback`."""
-        told = {"type": "x_playback", "item_id": item_id, "played_samples": played_samples}
-        return (json.dumps({**told, "underruns": underruns}),) if item_id else ()
+        if not item_id:
+            return ()
+        if item_id != self._told_id:
+            told = json.dumps({"type": "x_playback", "item_id": item_id})
+            self._told_id, self._told_begins = item_id, told.removesuffix("}")
+        return (f'{self._told_begins}, "played_samples": {played_samples}, "underruns": {underruns}}}',)
 
     def _orders(self, event: Mapping[str, Any]) -> Sequence[Sound]:
         match event:

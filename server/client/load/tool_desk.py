@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 
 from server.client.load.script import Tool
 from server.client.load.wire import Target, ToolCall, Wire
@@ -26,6 +27,11 @@ class ToolDesk:
             return f"a call of {call.name!r}, a tool that was not declared"
         self._waiting.append((now_s + tool.after_ms / 1000, call.call_id, tool.result))
         return None
+
+    @property
+    def next_s(self) -> float:
+        """When the next result is to be sent."""
+        return min((due_s for due_s, _, _ in self._waiting), default=inf)
 
     def due(self, now_s: float) -> list[Wire]:
         """The results that are to be sent now."""

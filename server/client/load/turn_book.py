@@ -111,7 +111,7 @@ class TurnBook:
                 ends_s = answer.last_heard_s
                 turn.marks = [one for one in self._marks if turn.said_s[0] <= one[0] <= ends_s]
             turn.packets = answer.packets
-            is_left = ends_call and answer is self._ear.newest and not self._ear.is_quiet
+            is_left = ends_call and answer is self._ear.answers.newest and not self._ear.is_quiet
             turn.was_cut = is_left or answer.flushed_s is not None
             if self._keeps_audio and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz

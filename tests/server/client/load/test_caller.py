@@ -1,13 +1,17 @@
 """Whole calls with the reference agent: what is measured is what the agent did, and each check passes and fails."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from server.client.load.caller import Caller, Manner
 from server.client.load.figures import reckon
 from server.client.load.objectives import judge, read_objectives
-from server.client.load.reference import Conduct
+from server.client.load.reference import Conduct, ReferenceAgent
 from server.client.load.targets import Voice
+from server.client.load.theatre import hold_call
 from server.client.load.turns import CallRecord, Kind, Outcome
+from server.client.load.wire import Mark, Sound, Wire
 from tests.server.client.load.booth import SAY, TALKS, call, scenario, voicebox
 
 CLEAN = Conduct()
@@ -113,6 +117,49 @@ def test_the_same_seed_is_the_same_call_and_another_is_not() -> None:
     one, again, other = (call(scenario(SAY, SAY), seed=seed) for seed in (3, 3, 4))
     assert one.turns == again.turns
     assert one.turns != other.turns
+
+
+WAKE = "something came"
+
+
+class Woken(Voice):
+    """A protocol in which something comes before every frame, so that no script rests."""
+
+    def hear(self, message: Wire) -> Sequence[Sound]:
+        return (Mark(WAKE),) if message == WAKE else super().hear(message)
+
+
+class Witness(Caller):
+    """Keeps what it sends."""
+
+    def __init__(self, target: Voice, seed: int) -> None:
+        super().__init__(target, TALKS, voicebox(TALKS), CallRecord(0, "test", 0.0), Manner(seed=seed))
+        self.wakes = isinstance(target, Woken)
+        self.sent: list[Wire] = []
+
+    def tick(self) -> Sequence[Wire]:
+        if self.wakes:
+            self.take(WAKE, self.due_s())
+        told = super().tick()
+        self.sent.extend(told)
+        return told
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_script_that_rests_goes_on_as_one_that_is_asked_with_every_frame(seed: int) -> None:
+    conduct = Conduct(
+        answer_after_ms=480 + seed * 7,
+        stop_after_ms=None if seed == 5 else 400,
+        gaps=((400, 90),) if seed % 2 else (),
+    )
+    resting, restless = Witness(Voice(), seed), Witness(Woken(), seed)
+    for caller in (resting, restless):
+        hold_call(caller, ReferenceAgent(conduct))
+        for turn in caller.record.turns:
+            turn.marks = []
+    assert resting.sent == restless.sent
+    assert resting.record == restless.record
+    assert len(resting.record.turns) > 5
 
 
 def test_talking_over_an_answer_that_is_over_says_nothing_and_is_told_so() -> None:

@@ -59,7 +59,7 @@ def test_an_answer_with_fewer_words_or_without_any_says_nothing_and_is_told_so(
 
 def test_an_answer_that_stalls_is_not_waited_for_without_end() -> None:
     ear, record = Ear(RATE_HZ, keeps_audio=True), CallRecord(0, "stalls", 0.0)
-    ear.take(Audio(tone(400), "one"), 0.0)
+    ear.hear(Audio(tone(400), "one"), 0.0)
     ear.advance(0.1)
     attention = Attention(ear, TurnBook(record, ear, rate_hz=RATE_HZ, keeps_audio=True))
     for _ in attention.middle_of_answer(1, Kind.STOP, 0, after_words=3):
@@ -74,14 +74,14 @@ def test_words_count_by_where_the_server_says_that_they_end() -> None:
         '{"type": "x_words", "item_id": "%s", "words": [{"text": "a", "start_sample": 0, "end_sample": %d}]}'
     )
     ear = Ear(RATE_HZ)
-    ear.take(Audio(tone(400), "one"), 0.0)
-    ear.take(Audio(tone(400), "two"), 0.0)
+    ear.hear(Audio(tone(400), "one"), 0.0)
+    ear.hear(Audio(tone(400), "two"), 0.0)
     for item, end_ms in (("one", 100), ("one", 300), ("two", 100), ("three", 0)):
         (words,) = target.hear(told % (item, end_ms * RATE_HZ // 1000))
         assert isinstance(words, WordEnds)
         ear.answers.tell(words)
-    assert ear.newest is not None
-    count = WordCount(ear.newest, RATE_HZ)
+    assert ear.answers.newest is not None
+    count = WordCount(ear.answers.newest, RATE_HZ)
     heard = []
     for now_s in (0.05, 0.1, 0.35, 0.45, 0.6):
         ear.advance(now_s)
