@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from subprocess import PIPE
+from typing import cast
 
 import anyio
 import numpy as np
@@ -67,8 +68,7 @@ class Target(asyncio.Protocol):
     """One session of the server that does as little as can be done."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's does not say so itself
         self.waiting = b""
         self.is_open = False
         self.quiet_frames: int | None = None
