@@ -221,9 +221,14 @@ class Cost:
 
 async def measure(kind: str, sessions: int, script: Sequence[str]) -> Cost:
     """Load a fresh server of this kind with so many sessions."""
-    tally = Tally()
-    async with server_process(kind) as process, anyio.create_task_group() as tasks:
-        idle_kb = process.rss_kb()
+    async with server_process(kind) as process:
+        return await measure_at(process, sessions, script)
+
+
+async def measure_at(process: Process, sessions: int, script: Sequence[str]) -> Cost:
+    """Load a server that has just begun."""
+    tally, idle_kb = Tally(), process.rss_kb()
+    async with anyio.create_task_group() as tasks:
         tasks.start_soon(load, process.url, sessions, tally, script)
         await anyio.sleep(WARM_UP_S)
         tally.is_counting, cpu_s, began = True, process.cpu_s(), anyio.current_time()
