@@ -141,6 +141,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(schema(), indent=2))
         return HELD
     try:
+        if arguments.target == "worker" or ":" in (arguments.protocol or ""):
+            from server.cli.targets import put_here_on_path  # for a protocol of one's own, which few have
+
+            put_here_on_path()
         if arguments.target == "worker":
             return _work(arguments)
         order, before = read_order(arguments), arguments.compare and read_report(arguments.compare)

@@ -37,7 +37,9 @@ def read_order(arguments: argparse.Namespace) -> Order:
     mix = read_mix(arguments.scenario) if arguments.scenario else DEFAULT_MIX
     seed = mix.seed if arguments.seed is None else arguments.seed
     written = arguments.search or arguments.objectives
-    objectives = read_objectives([written] if written else [*mix.objectives, "turns>0"])
+    objectives = read_objectives([written] if written else mix.objectives)
+    if not any(one.figure == "turns" for one in objectives):
+        objectives += read_objectives(["turns>0"])  # who hears nothing has found nothing wrong
     _check_numbers(arguments)
     _check_places(arguments)
     return Order(

@@ -1,4 +1,4 @@
-"""Small charts as SVG, drawn without scripts: bars, and points with intervals. Pure. Colours come from the page."""
+"""Small charts as SVG, drawn without scripts: bars, stems, points with intervals. Pure. The page has the colours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +40,22 @@ def histogram(counts: Mapping[str, int], step: int, unit: str, title: str) -> st
     return _frame(title, "".join(parts), (first, last), top, unit)
 
 
+def stems(values: Sequence[tuple[float, float]], unit: str, title: str) -> str:
+    """A stem for each value that happened at some x: what lies between two is nothing, so no line joins them."""
+    if not values:
+        return ""
+    last, top = max(x for x, _ in values), max(y for _, y in values) or 1.0
+    parts = []
+    for at, value in values:
+        x, y = _x(at, 0, last), _y(value, top)
+        said = escape(f"{value:.0f} at {at:.1f} {unit}")
+        parts.append(
+            f'<line class="bad" x1="{x:.1f}" x2="{x:.1f}" y1="{HEIGHT - _BOTTOM}" y2="{y:.1f}"/>'
+            f'<circle class="bad" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{said}</title></circle>'
+        )
+    return _frame(title, "".join(parts), (0, last), top, unit)
+
+
 def points(values: Sequence[Point], unit: str, title: str, mark_x: float | None = None) -> str:
     """Points with their intervals, joined by a line; a vertical mark, if there is one."""
     if not values:
@@ -69,10 +85,10 @@ def _frame(title: str, body: str, x_range: tuple[float, float], top: float, unit
     base = HEIGHT - _BOTTOM
     axes = (
         f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>'
-        f'<text class="end" x="{_LEFT - 6}" y="{_TOP + 8}">{top:g}</text>'
+        f'<text class="end" x="{_LEFT - 6}" y="{_TOP + 8}">{top:.4g}</text>'
         f'<text class="end" x="{_LEFT - 6}" y="{base}">0</text>'
-        f'<text x="{_LEFT}" y="{HEIGHT - 10}">{x_range[0]:g}</text>'
-        f'<text class="end" x="{WIDTH - _RIGHT}" y="{HEIGHT - 10}">{x_range[1]:g}</text>'
+        f'<text x="{_LEFT}" y="{HEIGHT - 10}">{x_range[0]:.4g}</text>'
+        f'<text class="end" x="{WIDTH - _RIGHT}" y="{HEIGHT - 10}">{x_range[1]:.4g}</text>'
         f'<text class="middle" x="{(_LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 10}">{escape(unit)}</text>'
     )
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{axes}{body}</svg>'

@@ -11,6 +11,8 @@ from server.domain.errors import ServerError
 
 _PERCENTILES = ("p50", "p95")
 _NEEDED = 5
+_NOT_JUDGED = ("turns", "discarded", "dry_ms", "underruns", "words")
+"""Counts of which more is no worse, or that others tell."""
 _LEAST_MS = 5.0
 """A smaller change of a latency is below what can be measured."""
 
@@ -69,6 +71,7 @@ def _pairs(before: Report, now: Report) -> Iterator[tuple[StepReport, StepReport
 
 
 def _of_step(old: StepReport, new: StepReport, gate_percent: float) -> Iterator[Change]:
+    load = new.load if old.load == new.load else f"{new.load}, before {old.load}"
     for name, then in old.latencies.items():
         current = new.latencies.get(name)
         if current is None or min(then.n, current.n) < _NEEDED or name == "answer":
@@ -77,10 +80,10 @@ def _of_step(old: StepReport, new: StepReport, gate_percent: float) -> Iterator[
             first, last = getattr(then, which), getattr(current, which)
             if first is not None and last is not None:
                 is_worse = last - first > max(_LEAST_MS, abs(first) * gate_percent / 100)
-                yield Change(f"{name}_{which} ({new.load})", first, last, is_worse)
+                yield Change(f"{name}_{which} ({load})", first, last, is_worse)
     for name, first in old.counts.items():
         last = new.counts.get(name, 0.0)
-        if name not in ("turns", "discarded", "dry_ms", "underruns") and (first or last):
+        if name not in _NOT_JUDGED and (first or last):
             share_then, share_now = first / max(1, old.counts["turns"]), last / max(1, new.counts["turns"])
             is_worse = share_now > share_then * (1 + gate_percent / 100) and last > first
-            yield Change(f"{name} ({new.load})", first, last, is_worse)
+            yield Change(f"{name} ({load})", first, last, is_worse)

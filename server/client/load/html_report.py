@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 from server.client.load.canaries import CanaryReport, canary_lines
-from server.client.load.charts import Point, histogram, points
+from server.client.load.charts import Point, histogram, points, stems
 from server.client.load.figures import COUNTS, LATENCIES
 from server.client.load.report import Report, StepReport, TurnReport, shown_ms
 from server.client.load.server_side import ServerFigures
@@ -23,7 +23,9 @@ font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.4rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6em 0 .4em}
 h3{font-size:1rem;margin:1em 0 .2em}p{margin:.3em 0}.soft{color:var(--soft)}.held,.good{color:var(--good)}
 .broken,.bad{color:var(--bad)}.invalid{color:var(--warn)}.verdict{font-size:1.2rem;font-weight:600}
-.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));align-items:start}
+.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));align-items:start;
+margin:.7em 0}
+.cards{columns:2 420px;column-gap:16px;margin:.7em 0}.cards .card{break-inside:avoid;margin-bottom:16px}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px;min-width:0}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{padding:4px 8px;text-align:right;
@@ -38,7 +40,8 @@ stroke-width:2}line.good,line.bad{stroke:currentColor;stroke-width:2}circle.good
 rect.wait{fill:var(--rule)}polygon.waiting{fill:var(--bar);opacity:.55}.tick.line{stroke-width:1.5}
 .tick.mark{stroke-dasharray:none;stroke-width:3}td.value{white-space:normal}summary{cursor:pointer;margin:1em 0}
 audio{width:100%;height:36px}
-@media(max-width:560px){svg text{font-size:20px}th,td{padding:4px 3px}table{font-size:.82rem}.card{padding:10px}}
+@media(max-width:560px){svg text{font-size:20px}th,td{padding:4px 3px}table{font-size:.82rem}.card{padding:10px}
+.card th:first-child,.card td:first-child{white-space:normal;overflow-wrap:anywhere}}
 """
 
 
@@ -58,7 +61,7 @@ def _body(report: Report) -> Iterator[str]:
         "broken": "Objectives are broken",
         "invalid": "This run is invalid",
     }
-    yield f"<h1>{escape(report.target)}</h1>"
+    yield f"<h1>{escape(report.target).replace('/', '/<wbr>')}</h1>"
     halted = " (interrupted)" if report.interrupted else ""
     yield f'<p class="verdict {report.verdict}">{said[report.verdict]}{halted}</p>'
     if report.knee is not None:
@@ -142,7 +145,7 @@ def _step(step: StepReport) -> Iterator[str]:
             value = "too few turns to say" if one.value is None else f"it is {one.value:g}"
             yield f'<p class="broken">{escape(one.objective)} is broken: {value}</p>'
     yield from (f'<p class="invalid">{escape(fault)}</p>' for fault in step.invalid)
-    yield '<div class="grid">'
+    yield '<div class="cards">'
     for name, title in (("v2v", "Voice to voice"), ("barge_stop", "Interruption to silence")):
         if (latency := step.latencies.get(name)) is not None:
             chart = histogram(latency.histogram, 50, "ms", title)
@@ -178,8 +181,8 @@ def _canaries(report: CanaryReport) -> str:
 
 
 def _gaps(step: StepReport) -> str:
-    found = [Point(turn.said_to_s, ms, ms, ms, False) for turn in step.turns for ms in turn.gaps_ms]
-    return points(found, "s", "gaps over time") if found else '<p class="good">None.</p>'
+    found = [(turn.said_to_s, ms) for turn in step.turns for ms in turn.gaps_ms]
+    return stems(found, "s", "gaps over time") if found else '<p class="good">None.</p>'
 
 
 def _latencies(step: StepReport) -> str:
@@ -250,7 +253,8 @@ def _turn(turn: TurnReport) -> str:
         audio = f'<audio controls preload="none" src="data:audio/wav;base64,{turn.audio_wav_base64}"></audio>'
     gaps = f", gaps {', '.join(f'{ms:.0f}' for ms in turn.gaps_ms)} ms" if turn.gaps_ms else ""
     took = turn.outcome if turn.v2v_ms is None else f"{turn.v2v_ms:.0f} ms"
-    return _card(f"{took}: {turn.scenario}, step {turn.step}, call {turn.call}{gaps}", timeline(turn) + audio)
+    call = f"call {turn.call}" if turn.call >= 0 else f"canary's call {-turn.call}"
+    return _card(f"{took}: {turn.scenario}, step {turn.step}, {call}{gaps}", timeline(turn) + audio)
 
 
 def _meanings() -> str:

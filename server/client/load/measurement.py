@@ -24,6 +24,7 @@ from server.client.load.report import (
     StepReport,
     bars_report,
     step_report,
+    tells_what_broke,
     whole_report,
 )
 from server.client.load.run import Findings, Progress
@@ -168,7 +169,7 @@ class Measurement:
         while search is not None and (callers := search.next()) is not None:
             report = await self._step(place, voicebox, self._beside_canaries(callers))
             broken = [one.objective for one in report.verdicts if not one.holds]
-            search.took(callers, broken, is_valid=not report.invalid)
+            search.took(callers, broken, is_valid=not report.invalid, is_told=tells_what_broke(report))
 
     async def _alone(self, place: Place, voicebox: Voicebox) -> Findings:
         order = self._order

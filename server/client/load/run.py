@@ -130,6 +130,9 @@ class Run:
 def _progress_of(call: CallRecord) -> Progress:
     turns = [turn for turn in call.turns if turn.outcome is not Outcome.DISCARDED]
     slowest = [turn.v2v_ms for turn in turns if turn.kind is Kind.RESPOND and turn.v2v_ms is not None]
+    slowest = [
+        ms for ms in slowest if ms >= 0
+    ]  # an answer before the end of the question is counted, not slow
     counts = {
         "gaps": sum(len(turn.gaps_ms) for turn in turns),
         "missed": sum(turn.outcome is Outcome.MISSED for turn in turns),

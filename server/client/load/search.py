@@ -14,6 +14,8 @@ class Step:
     broken: tuple[str, ...]
     is_valid: bool = True
     """Whether the generator kept up."""
+    is_told: bool = True
+    """Whether what broke did, and not only had too few turns to say."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Search:
     @property
     def broke(self) -> Step | None:
         """The least number above it at which something broke."""
-        above = [step for step in self._valid if step.broken and step.callers > self.held]
+        above = [step for step in self._told if step.broken and step.callers > self.held]
         return min(above, key=lambda step: step.callers, default=None)
 
     @property
@@ -46,21 +48,30 @@ class Search:
         """How many callers to try; None when the knee is known, or cannot be."""
         if any(not step.is_valid for step in self.steps):
             return None
-        held, broke = self.held, self.broke
+        broke = self.broke
         if broke is None:
-            wanted = max(self.first, held * 2) if self.steps else self.first
-            wanted = min(wanted, self.most)
-            return wanted if wanted > held else None
-        if broke.callers - held <= max(1, self.precision * held):
+            tried = max((step.callers for step in self.steps), default=0)
+            wanted = min(max(self.first, tried * 2), self.most)
+            return wanted if wanted > tried else None
+        least = max((step.callers for step in self.steps if step.callers < broke.callers), default=0)
+        if broke.callers - least <= max(1, self.precision * least):
             return None
-        return (held + broke.callers) // 2
+        return (least + broke.callers) // 2
 
-    def took(self, callers: int, broken: Sequence[str], *, is_valid: bool = True) -> None:
+    def took(
+        self, callers: int, broken: Sequence[str], *, is_valid: bool = True, is_told: bool = True
+    ) -> None:
         """What a step gave."""
-        self.steps.append(Step(callers, tuple(broken), is_valid))
+        self.steps.append(Step(callers, tuple(broken), is_valid, is_told))
 
     def __str__(self) -> str:
-        broke = self.broke
+        broke, tried = self.broke, max((step.callers for step in self.steps), default=0)
+        if not self.held and any(not step.is_valid for step in self.steps):
+            return f"unknown: with {counted(tried, 'caller')} the generator itself was late"
+        if not self.held and any(not step.is_told for step in self.steps):
+            return (
+                f"unknown: too few turns to say, with up to {counted(tried, 'caller')}; --duration gives more"
+            )
         if broke is None:
             return f"at least {counted(self.held, 'caller')}: the search ended before anything broke"
         return f"{counted(self.held, 'caller')}; with {broke.callers} {', '.join(broke.broken)} broke"
@@ -68,3 +79,7 @@ class Search:
     @property
     def _valid(self) -> list[Step]:
         return [step for step in self.steps if step.is_valid]
+
+    @property
+    def _told(self) -> list[Step]:
+        return [step for step in self._valid if step.is_told]

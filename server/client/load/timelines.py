@@ -5,7 +5,7 @@ from html import escape
 from server.client.load.charts import WIDTH
 from server.client.load.report import TurnReport
 
-_LEFT, _RIGHT, _TOP, _ROW = 70, 10, 6, 24
+_LEFT, _RIGHT, _TOP, _ROW = 92, 10, 6, 24
 _ROWS = ("said", "server", "packets", "waiting", "heard")
 _HEIGHT = _TOP + _ROW * len(_ROWS) + 22
 

@@ -1,6 +1,7 @@
 """The command: each way in which it ends has a clear line and an exit code."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -88,9 +89,12 @@ def test_broken_objectives_end_with_1(
     assert "broken: " in capsys.readouterr().out
 
 
-def test_a_run_without_a_turn_holds_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("named", [[], ["--objectives", "gaps=0"]], ids=["of the scenario", "of the command"])
+def test_a_run_without_a_turn_holds_nothing(
+    named: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with agent(Conduct(answers=False)) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--callers", "2", "--duration", "1"]) == 1
+        assert main(["load", url, "mix.yaml", *LAX, "--callers", "2", "--duration", "1", *named]) == 1
     assert "broken: turns>0" in capsys.readouterr().out
 
 
@@ -224,6 +228,18 @@ def test_the_key_of_the_target_is_not_shown_to_another_server_that_has_metrics(f
         words = ["load", url, "mix.yaml", "--api-key", "secret", "--metrics", metrics_url(other)]
         assert main(words) == main([*words, "--metrics-key", "its own"]) == 4
     assert shown == [None, "Bearer its own"]
+
+
+def test_a_protocol_of_ones_own_lies_in_the_working_directory(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (folder / "protocol_of_mine.py").write_text(
+        "from server.client.load.targets import Voice\nclass Mine(Voice): ..."
+    )
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *TWICE, "--protocol", "protocol_of_mine:Mine"]) == 0
+    assert "(Mine)" in capsys.readouterr().out
 
 
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

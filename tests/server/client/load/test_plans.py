@@ -85,6 +85,29 @@ def test_a_search_ends_when_the_generator_cannot_go_on() -> None:
     assert (search.next(), search.held, search.is_floor) == (None, 8, True)
 
 
+def test_a_search_goes_on_past_loads_with_too_few_turns_to_say() -> None:
+    search = Search(most=100)
+    while (callers := search.next()) is not None:
+        is_told = callers >= 4
+        search.took(callers, ["v2v_p95<1000"] if callers > 9 or not is_told else [], is_told=is_told)
+    assert search.held == 9
+    assert [step.callers for step in search.steps] == [1, 2, 4, 8, 16, 12, 10, 9]
+
+
+def test_a_search_that_is_never_told_anything_says_so() -> None:
+    search = Search(most=3)
+    while (callers := search.next()) is not None:
+        search.took(callers, ["v2v_p95<1000"], is_told=False)
+    assert (search.held, len(search.steps)) == (0, 3)
+    assert str(search) == "unknown: too few turns to say, with up to 3 callers; --duration gives more"
+
+
+def test_a_search_whose_first_load_was_late_says_so() -> None:
+    search = Search()
+    search.took(1, [], is_valid=False)
+    assert str(search) == "unknown: with 1 caller the generator itself was late"
+
+
 def test_a_search_that_never_holds_has_no_knee() -> None:
     search = Search(first=4)
     while (callers := search.next()) is not None:

@@ -14,7 +14,15 @@ from server.client.load.comparison import ComparisonError, compare, read_report
 from server.client.load.html_report import html
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
-from server.client.load.report import Report, bars_report, schema, step_report, whole_report
+from server.client.load.report import (
+    Report,
+    VerdictReport,
+    bars_report,
+    schema,
+    step_report,
+    tells_what_broke,
+    whole_report,
+)
 from server.client.load.run import DRAWN, Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
@@ -197,6 +205,43 @@ def test_a_comparison_tells_what_became_worse_by_more_than_the_gate() -> None:
     assert worse["v2v_p95 (10 callers)"].is_worse
     assert "worse" in worse["v2v_p95 (10 callers)"].said
     assert not any(one.is_worse for one in compare(report(run(600)), report(run(500)), gate_percent=10))
+
+
+def test_a_comparison_with_another_load_says_so_and_more_words_are_no_worse() -> None:
+    before, now = report(run(500)), report(run(500), run(500))
+    now.steps = now.steps[1:]
+    before.steps[0].counts["words"], now.steps[0].counts["words"] = 10, 90
+    changes = {one.figure: one for one in compare(before, now, gate_percent=10)}
+    assert "v2v_p50 (20 callers, before 10 callers)" in changes
+    assert not any(one.is_worse for one in changes.values())
+
+
+@pytest.mark.parametrize(
+    ("objective", "value", "is_told"),
+    [
+        ("v2v_p95<1000", None, False),
+        ("v2v_p95<1000", 1200.0, True),
+        ("barge_stop_p95<1000", None, True),
+        ("gaps=0", 1.0, True),
+    ],
+    ids=["too few turns", "too slow", "no such turn", "a gap"],
+)
+def test_too_few_turns_tell_nothing_of_what_broke(objective: str, value: float | None, is_told: bool) -> None:
+    (step,) = report(run(500)).steps
+    step.verdicts = [VerdictReport(objective=objective, value=value, holds=False)]
+    assert tells_what_broke(step) is is_told
+
+
+def test_a_turn_of_a_canary_is_called_one() -> None:
+    one = report(run(500))
+    one.steps[0].worst[0].call = -7
+    assert "canary&#x27;s call 7" in html(one)
+
+
+def test_gaps_are_stems_that_nothing_joins() -> None:
+    page = html(report(run(500, gaps=3)))
+    assert "<polyline" not in page
+    assert page.count("<title>40 at ") == 3
 
 
 @pytest.mark.parametrize("written", ["", "{}", "not JSON", json.dumps({"version": 99})])
