@@ -27,8 +27,8 @@ _BETWEEN_FRAMES = StreamReader.at_eof.__code__
 
 def waits_for_a_frame(protocol: Protocol) -> bool:
     """Whether what comes next begins a frame. An empty buffer does not tell: the head of one may have been taken."""
-    step = protocol.parser
-    while step.gi_yieldfrom is not None:  # a server's parser of requests, then that of frames, then what reads
+    step = protocol.parser  # a server's parser of requests, in it that of frames, in it what reads
+    while step.gi_yieldfrom is not None:
         step = step.gi_yieldfrom
     return step.gi_code is _BETWEEN_FRAMES
 
