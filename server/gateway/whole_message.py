@@ -4,6 +4,8 @@ A frame of a microphone nearly always comes so. The library's parser takes input
 that costs ten times as much. Whatever is not plainly a message is left to the parser: it knows what is wrong, too.
 """
 
+from typing import Any
+
 from websockets.protocol import Protocol
 from websockets.streams import StreamReader
 
@@ -27,7 +29,7 @@ _BETWEEN_FRAMES = StreamReader.at_eof.__code__
 
 def waits_for_a_frame(protocol: Protocol) -> bool:
     """Whether what comes next begins a frame. An empty buffer does not tell: the head of one may have been taken."""
-    step = protocol.parser  # a server's parser of requests, in it that of frames, in it what reads
+    step: Any = protocol.parser  # a server's parser of requests, in it that of frames, in it what reads
     while step.gi_yieldfrom is not None:
         step = step.gi_yieldfrom
     return step.gi_code is _BETWEEN_FRAMES

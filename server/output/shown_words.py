@@ -7,7 +7,7 @@ it is as long as its text at an ordinary pace, and all words of a piece are told
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -108,5 +108,5 @@ class ShownWords:
         begun = sum(len(word.text) for word in self._guessed(piece) if word.start_sample < end_sample)
         return max(upto, begun)
 
-    def _guessed(self, piece: _Shown) -> list[WordTime]:
+    def _guessed(self, piece: _Shown) -> Iterator[WordTime]:
         return by_length(piece.text, piece.start_sample, round(len(piece.text) * self._char_samples))
