@@ -5,7 +5,6 @@ made, it does on that loop; what it keeps open for a session is opened and close
 """
 
 import asyncio
-import inspect
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
@@ -16,17 +15,11 @@ from audio.formats import Samples
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
-from stages.providers.apart_detector import DetectorApart
+from stages.providers.apart_detector import DetectorApart, closed
 from stages.providers.tied import is_tied
 from stages.runtime.plug_in_loops import Apart, path_of
 
 log = logging.getLogger(__name__)
-
-
-async def _closed(provider: Any) -> None:
-    closing = provider.close() if hasattr(provider, "close") else None
-    if inspect.isawaitable(closing):
-        await closing
 
 
 class _Provider:
@@ -62,7 +55,7 @@ class _Provider:
 
     async def close(self) -> None:
         """Close the provider, and end the loop and its thread."""
-        await self._apart.close(partial(_closed, self._inner))
+        await self._apart.close(partial(closed, self._inner))
 
 
 class ModelApart(_Provider):

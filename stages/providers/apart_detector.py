@@ -8,10 +8,12 @@ the rest of that session.
 """
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -46,10 +48,19 @@ class DetectorApart:
         return StreamApart(self.runs, self._lanes, *self._of_streams)
 
     async def close(self) -> None:
-        """End the loops and their threads."""
+        """Close the provider, and end the loops and their threads."""
+        first, *others = self._lanes
         async with anyio.create_task_group() as tasks:
-            for lane in self._lanes:
+            tasks.start_soon(first.close, partial(closed, self.runs))
+            for lane in others:
                 tasks.start_soon(lane.close)
+
+
+async def closed(provider: Any) -> None:
+    """Close what has `close()`, plain or async."""
+    closing = provider.close() if hasattr(provider, "close") else None
+    if inspect.isawaitable(closing):
+        await closing
 
 
 @dataclass(frozen=True, slots=True)

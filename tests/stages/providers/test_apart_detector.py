@@ -58,9 +58,13 @@ class Levels:
     def __init__(self) -> None:
         self.blocked, self.let_go = threading.Semaphore(0), threading.Event()
         self.noted: list[tuple[str, int]] = []
+        self.closed_in: list[str] = []
 
     def open(self) -> Level:
         return Level(self)
+
+    async def close(self) -> None:
+        self.closed_in.append(threading.current_thread().name)
 
 
 class Stream:
@@ -199,3 +203,5 @@ async def test_after_it_was_closed_nothing_is_told() -> None:
         other.ask(1)
         await other.all_told()
     assert stream.told == []
+    await provider.close()
+    assert inner.closed_in == [f"loop of {path_of(inner)}"], "once, where it ran"
