@@ -33,6 +33,7 @@ MAGIC = f"{_FORMAT}{VERSION}\n".encode()
 _LENGTHS = struct.Struct("<II")
 _FRAME = struct.Struct("<IIB")
 """The turn, the errand's number, and whether the frame is text."""
+_read_json = json.JSONDecoder().decode
 _RECORDS = {
     one.__name__: one
     for one in (rec.Asked, rec.Came, rec.Deed, rec.Told, rec.Over, rec.Numbers, rec.Read, rec.Raised)
@@ -217,12 +218,13 @@ def _plain(file: BinaryIO) -> Iterator[bytes]:
 def _records(pieces: Iterator[bytes]) -> Iterator[Any]:
     """The setup, then records."""
     held = b""
+    lengths_of, head_bytes = _LENGTHS.unpack_from, _LENGTHS.size
     for piece in pieces:
-        held += piece
-        at = 0
-        while len(held) - at >= _LENGTHS.size:
-            text_bytes, blob_bytes = _LENGTHS.unpack_from(held, at)
-            text_at = at + _LENGTHS.size
+        held = held + piece if held else piece
+        at, last = 0, len(held) - head_bytes
+        while at <= last:
+            text_bytes, blob_bytes = lengths_of(held, at)
+            text_at = at + head_bytes
             end = text_at + text_bytes + blob_bytes
             if len(held) < end:
                 break
@@ -238,12 +240,14 @@ def _came(held: bytes, at: int, end: int) -> rec.Came:
 
 
 def _record(held: bytes, at: int, text_bytes: int, end: int) -> Any:
-    named = json.loads(held[at : at + text_bytes].decode())
+    named = _read_json(held[at : at + text_bytes].decode())
     blob = held[at + text_bytes : end]
     for name, value in named.items():
         if type(value) in (dict, list):
             named[name] = unpack(value, blob)
     kind = named.pop("is")
+    if kind == "Came":
+        named["kind"] = Kind(named["kind"])
     return named["setup"] if kind == "Setup" else _RECORDS[kind](**named)
 
 
@@ -262,10 +266,7 @@ def _gathered(records: Iterator[Any], path: Path) -> Journal:
 
 def _add(journal: Journal, record: Any) -> None:
     match record:
-        case rec.Came():
-            record.kind = Kind(record.kind)
-            journal.came.append(record)
-        case rec.Deed():
+        case rec.Came() | rec.Deed():
             journal.came.append(record)
         case rec.Asked():
             journal.asked.append(record)
