@@ -1,6 +1,7 @@
 """What a conversation asks next: what nobody has answered or judged, where it was led, and what the agent waits for."""
 
 from server.conversation.expectation import expected_answer
+from server.conversation.heard import heard_text
 from server.conversation.memory import Conversation, Entry
 from stages.ports import Expects
 
@@ -49,6 +50,24 @@ def expected(conversation: Conversation) -> Expects:
     for entry in reversed(tuple(conversation)):
         is_over = entry.by_client or entry.status != "in_progress"
         if entry.role == "assistant" and entry.kind == "message" and is_over:
-            said = entry.expects if entry.heard is None else None
-            return said or expected_answer(entry.text)
+            if entry.heard is not None:
+                return expected_answer(_whole_sentences(entry.heard))
+            return entry.expects or expected_answer(entry.text)
     return Expects.FREE
+
+
+def asked_so_far(said: Entry | None, heard_ms: int) -> Expects | None:
+    """What the answer that is being said asks for, if the newest sentence of it that was heard to its end is a
+    question; None if it is none, or if the answer is over."""
+    if said is None or said.status != "in_progress":
+        return None
+    heard = heard_text(said.pieces, heard_ms * said.rate_hz // 1000)
+    if said.expects is not None and heard == said.generated.rstrip():
+        return said.expects
+    sentences = _whole_sentences(heard)
+    return expected_answer(sentences) if sentences.endswith("?") else None
+
+
+def _whole_sentences(heard: str) -> str:
+    """Without the one in which it was cut off: who talks over the words behind a question answers it."""
+    return heard[: max(map(heard.rfind, ".!?")) + 1]

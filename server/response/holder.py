@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.conversation.asked import asked_so_far
 from server.conversation.heard import SpokenPiece
 from server.response.run import ResponseRun
+from stages.ports import Expects
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,8 @@ class FloorHolder:
     def heard_ms(self) -> int:
         """How much of it has been heard."""
         return 0 if self.answer is None else self.answer.heard_ms
+
+    @property
+    def asks_for(self) -> Expects | None:
+        """What it has asked for by now, while it is being said; None if it has not."""
+        return None if self.answer is None else asked_so_far(self.answer.said, self.answer.heard_ms)

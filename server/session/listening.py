@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from server.conversation.asked import expected
 from server.conversation.clips import Clips
-from server.conversation.memory import Conversation
 from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterances import Utterances
@@ -43,7 +42,7 @@ def listening_of(base: SessionBase) -> Listening:
     inbox = FloorInbox(floor)
     spoken = SpokenItems(base.session_id, base.conversation, base.outbound, config, tasks)
     language = SessionLanguage(config, services.languages, services.recognised)
-    hints = _hints_by(language, base.conversation)
+    hints = _hints_by(language, base)
     clips = Clips(
         base.session_id,
         services.recogniser,
@@ -87,6 +86,7 @@ def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
     )
 
 
-def _hints_by(language: SessionLanguage, conversation: Conversation) -> Callable[[], SpeechHints]:
-    """What the recogniser of the next utterance is told: its language, and what the agent has asked for."""
-    return lambda: replace(language.hints(), expects=expected(conversation))
+def _hints_by(language: SessionLanguage, base: SessionBase) -> Callable[[], SpeechHints]:
+    """What the recogniser of the next utterance is told: its language, and what the agent has asked for, be it in the
+    answer that is being said: who talks over it answers the newest question that was heard."""
+    return lambda: replace(language.hints(), expects=base.holder.asks_for or expected(base.conversation))

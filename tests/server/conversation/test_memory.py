@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from server.conversation.asked import expected, unanswered, unguarded
+from server.conversation.asked import asked_so_far, expected, unanswered, unguarded
 from server.conversation.heard import SpokenPiece
 from server.conversation.history import CUT_OFF, INTERRUPTED, messages
 from server.conversation.memory import Conversation, Entry, OwnCall, cut
@@ -190,6 +190,21 @@ def test_what_the_agent_expects_counts_only_when_it_was_heard_to_the_end() -> No
     cut(asks, 6_500)
     assert asks.heard == "Shall I?"
     assert expected(conversation(asks)) is Expects.YES_NO
+    cut(asks, 10_000)
+    assert asks.heard == "Shall I? And"
+    assert expected(conversation(asks)) is Expects.YES_NO, "who talks over what follows a question answers it"
+
+
+def test_an_answer_that_is_being_said_asks_as_soon_as_its_question_was_heard() -> None:
+    asks = spoken(text="Shall I? And your number")
+    asks.status = "in_progress"
+    assert [asked_so_far(asks, ms) for ms in (100, 300, 1000)] == [None, Expects.YES_NO, Expects.YES_NO]
+    asks.expects = Expects.PHONE
+    assert asked_so_far(asks, 300) is Expects.YES_NO
+    assert asked_so_far(asks, 1000) is Expects.PHONE
+    asks.status = "completed"
+    assert asked_so_far(asks, 1000) is None
+    assert asked_so_far(None, 1000) is None
 
 
 # --- calls of the server's own tools --------------------------------------------------------------------------

@@ -66,6 +66,33 @@ def test_the_recogniser_is_told_what_the_agent_expects_as_soon_as_the_person_spe
     assert [hints.expects for hints in recogniser.hints] == [Expects.PHONE]
 
 
+@pytest.mark.parametrize(
+    ("talks_over_s", "expects"),
+    [(0.5, Expects.YES_NO), (2.5, Expects.PHONE)],
+    ids=["before it is asked", "after it was asked"],
+)
+def test_who_talks_over_an_answer_answers_the_newest_question_that_was_heard(
+    talks_over_s: float, expects: Expects
+) -> None:
+    recogniser = ScriptedRecogniser("two nine")
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until("response.done")
+        await anyio.sleep(5)  # the first question is played out
+        stage.ask("yes")
+        await anyio.sleep(talks_over_s)
+        await Microphone(stage.wire).speak(0.6, silence_s=2.0)
+        await stage.wire.until("input_audio_buffer.committed")
+
+    new = "Good. And what is your phone number? " + "We keep it and tell nobody of it, " * 9
+    play(
+        lambda: Stage("Shall I?", new, recogniser=recogniser, config=SEMANTIC, dialect=voice_v1),
+        story,
+    )
+    assert [hints.expects for hints in recogniser.hints] == [expects]
+
+
 def test_the_agent_of_the_documentation_is_waited_for_alike() -> None:
     (snippet,) = snippets("docs/turn-taking.md").values()
     assert wait_ms(snippet.run({})["FrontDesk"]()) == wait_ms(FrontDesk("phone"))
