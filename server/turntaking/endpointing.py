@@ -11,7 +11,7 @@ model is sure of three in ten sentences that are cut.
 
 So the wait is read from a table: the look of the text chooses the row, the model's probability lies between two
 columns, and what lies between the two cells is a share of the way from the least to the longest wait. Only where
-both say "finished" is the wait next to the least; where they differ it is longer than most pauses; where the text
+both say "finished" is the wait the least; where they differ it is longer than most pauses; where the text
 says "more is coming" it is the longest. A comma says so too, but recognisers write one after whole sentences as well:
 there a sure model has a say. Somebody who pauses longer than most gets more of everything beyond the least, somebody
 hasty less.
@@ -113,6 +113,10 @@ PROBABILITIES = (0.0, 0.5, 0.9, 0.97)
 Measured 128 ms after the end of 74 sentences and of 48 parts of them: 0.9 and more for 74 % and 38 %, 0.97 and more for
 39 % and 12 %. So what lies above 0.9 matters most."""
 
+SURE = 0.95
+"""Where a wait does not go down bit by bit between the last two columns but jumps: what lies between the least and the
+middle wait is too long to be soon, and too short for most pauses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -123,11 +127,15 @@ class Shares:
     """The model has said nothing, or not yet."""
     heard: tuple[float, float, float, float]
     """At each of `PROBABILITIES`."""
+    jumps: bool = False
+    """Between the last two it jumps, at `SURE`."""
 
     def at(self, finished: float | None) -> float:
         """The share at this probability, in a straight line between its neighbours."""
         if finished is None:
             return self.unheard
+        if self.jumps and finished > PROBABILITIES[-2]:
+            return self.heard[-1 if finished >= SURE else -2]
         columns = zip(PROBABILITIES, self.heard, strict=True)
         for (low, share), (high, next_share) in pairwise(columns):
             if finished < high:
@@ -137,7 +145,7 @@ class Shares:
 
 SHARES: Mapping[Look, Shares] = {
     Look.ANSWERED: Shares(0.00, (0.10, 0.00, 0.00, 0.00)),
-    Look.ENDED: Shares(0.30, (0.40, 0.35, 0.35, 0.03)),
+    Look.ENDED: Shares(0.30, (0.40, 0.35, 0.35, 0.00), jumps=True),
     Look.UNKNOWN: Shares(0.40, (0.50, 0.40, 0.30, 0.15)),
     Look.OPEN: Shares(0.45, (0.55, 0.45, 0.37, 0.35)),
     Look.SPELLING: Shares(0.80, (1.00, 0.85, 0.60, 0.50)),

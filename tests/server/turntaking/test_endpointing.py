@@ -105,8 +105,8 @@ def test_looks_to_somebody_who_expects_an_answer(expects: Expects, text: str, lo
 @pytest.mark.parametrize(
     ("evidence", "wait_ms"),
     [
-        (PauseEvidence("It is done.", finished=0.99), 330),
-        (PauseEvidence("It is done.", finished=0.935), 490),
+        (PauseEvidence("It is done.", finished=0.95), 300),
+        (PauseEvidence("It is done.", finished=0.949), 650),
         (PauseEvidence("It is done."), 600),
         (PauseEvidence("It is done.", finished=0.7), 650),
         (PauseEvidence("It is done,", finished=0.99), 700),
@@ -122,7 +122,7 @@ def test_looks_to_somebody_who_expects_an_answer(expects: Expects, text: str, lo
         (PauseEvidence("Yes", expects=YES_NO), 300),
         (PauseEvidence("It is", pause_ms=200), 638),
         (PauseEvidence("It is", pause_ms=800), 975),
-        (PauseEvidence("It is done.", finished=1.0, pause_ms=2_000), 345),
+        (PauseEvidence("It is done.", finished=1.0, pause_ms=2_000), 300),
         (PauseEvidence("It is the", pause_ms=2_000), 1_300),
     ],
 )
