@@ -20,6 +20,8 @@ class ScriptedEngine:
         self.answers = answers or (("yes", -0.1, True),)
         self.lengths_ms: list[int] = []
         self.guesses: list[tuple[int, ...]] = []
+        self.weights: dict[str, float] = {}
+        """How probable a word is as a whole."""
 
     def read(
         self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
@@ -36,6 +38,11 @@ class ScriptedEngine:
         """The answers but the first."""
         self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
         return [Hypothesis((at,), *answer[1:]) for at, answer in enumerate(self.answers) if at] or None
+
+    def weigh(self, wave: Floats, words: Sequence[str], keep_going: Callable[[], bool]) -> list[float] | None:
+        """`weights` of each."""
+        self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
+        return [self.weights[word] for word in words]
 
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]

@@ -5,7 +5,7 @@ such as what an earlier reading wrote when there was less speech, has it checked
 three of the others; the tokens are the same as without it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,6 +116,22 @@ def openings(
             found.append(Hypothesis(tuple(tokens), total / (len(tokens) + is_ended), is_ended))
             best = max(best, total)
     return found
+
+
+def spelled(decoder: Decoder, text: bytes, pieces: Mapping[bytes, int], stop: int) -> float:
+    """The log probability as a whole of just this text, in the pieces that the decoder likes best, with or without the
+    full stop `stop` behind it. What the decoder has been given before is forgotten."""
+    decoder.keep(0)
+    logits = decoder.begin([START])[-1]
+    total, at = 0.0, 0
+    while at < len(text):
+        starts = (text[at:end] for end in range(at + 1, len(text) + 1))
+        piece = max((start for start in starts if start in pieces), key=lambda found: logits[pieces[found]])
+        total += _log_probability(logits, pieces[piece])
+        logits = decoder.step(pieces[piece])
+        at += len(piece)
+    stopped = _log_probability(logits, stop) + _log_probability(decoder.step(stop), END)
+    return total + max(_log_probability(logits, END), stopped)
 
 
 def loop_period(tokens: Sequence[int]) -> int:

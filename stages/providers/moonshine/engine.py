@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from stages.errors import ModelFileError
-from stages.providers.moonshine.decode import Hypothesis, decode, openings
-from stages.providers.moonshine.vocabulary import read_vocabulary, text_of
+from stages.providers.moonshine.decode import Hypothesis, decode, openings, spelled
+from stages.providers.moonshine.vocabulary import bytes_of, pieces_of, read_vocabulary, text_of
 from stages.runtime.onnx import Floats
 
 MODEL_NAME = "moonshine-base-en"
@@ -34,6 +34,7 @@ class MoonshineEngine:
             ) from error
         try:
             self._vocabulary = read_vocabulary((directory / "tokenizer.bin").read_bytes())
+            self._pieces = pieces_of(self._vocabulary)
             options = _options(onnxruntime, threads)
             self._encoder, self._decoder = (
                 onnxruntime.InferenceSession(str(directory / name), options, ["CPUExecutionProvider"])
@@ -79,6 +80,18 @@ class MoonshineEngine:
         if not keep_going():
             return None
         return openings(decoder, most_tokens, count, within, keep_going)
+
+    def weigh(
+        self, wave: Floats, words: Sequence[str], keep_going: Callable[[], bool] = lambda: True
+    ) -> list[float] | None:
+        """The log probability as a whole of each of these words alone in `float32[n]` at 16 kHz; None as `read`."""
+        decoder = self._hear(wave)
+        found = []
+        for word in words:
+            if not keep_going():
+                return None
+            found.append(spelled(decoder, bytes_of(word), self._pieces, self._pieces[b"."]))
+        return found
 
     def _hear(self, wave: Floats) -> "_Steps":
         speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}

@@ -6,11 +6,13 @@ and what has far fewer words than there is voice. Then it is read again with oth
 parts, cut at its pauses or in the middle: numbers in groups are read whole that way. A word by itself that is over,
 and is a little improbable or nothing, is read with each of its likeliest beginnings, in two ways, and the likeliest as
 a whole counts: the network takes a single word for nothing, or for part of a rarer one, more often than it mishears it.
-So is one that is not what the agent has asked for.
+So is one that is not what the agent has asked for. A word whose end is hard to hear is weighed against the one that it
+may have been.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self
@@ -29,9 +31,10 @@ from stages.providers.moonshine.doubt import (
     joined,
     likeliest_word,
 )
+from stages.providers.moonshine.endings import longer_than
 from stages.providers.moonshine.engine import MoonshineEngine
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses, quietest_sample
-from stages.providers.whisper.segments import Segment, next_stretch, read_on
+from stages.providers.whisper.segments import Segment, Stretch, next_stretch, read_on
 from stages.providers.whisper.text import Reading
 from stages.runtime.onnx import Floats
 
@@ -77,6 +80,9 @@ class Engine(Protocol):
         self, wave: Floats, most_tokens: int, count: int, within: float, keep_going: Callable[[], bool]
     ) -> list[Hypothesis] | None:
         """As `MoonshineEngine.read_openings`."""
+
+    def weigh(self, wave: Floats, words: Sequence[str], keep_going: Callable[[], bool]) -> list[float] | None:
+        """As `MoonshineEngine.weigh`."""
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
@@ -143,10 +149,28 @@ class MoonshineModel:
                 others = self._beginnings(at_level(speech), keep_going)
                 if others is None:
                     return None
-                return Segment(stretch, likeliest_word(opinions[0], others, self._expects).reading)
+                best = likeliest_word(opinions[0], others, self._expects)
+                return self._to_its_end(stretch, best.reading, speech, keep_going)
             if not opinion.is_doubtful:
+                if is_word:
+                    return self._to_its_end(stretch, opinions[0].reading, speech, keep_going)
                 break
         return Segment(stretch, best_of(opinions).reading)
+
+    def _to_its_end(
+        self, stretch: Stretch, reading: Reading, speech: Samples, keep_going: Callable[[], bool]
+    ) -> Segment | None:
+        """A word by itself as it was read, or the longer one that it may have been."""
+        if (found := longer_than(reading.text)) is None:
+            return Segment(stretch, reading)
+        word, longer, less = found
+        weights = self._engine.weigh(
+            _with_quiet(at_level(speech), *_AROUND_MS[1]), (word, longer), keep_going
+        )
+        if weights is None or not keep_going():
+            return None
+        is_longer = weights[1] > weights[0] - less
+        return Segment(stretch, replace(reading, text=f"{longer}.") if is_longer else reading)
 
     def _beginnings(self, wave: Floats, keep_going: Callable[[], bool]) -> list[Opinion] | None:
         """What a word by itself may be: the readings with its most probable beginnings, in two ways."""

@@ -35,3 +35,13 @@ def text_of(vocabulary: Sequence[bytes], tokens: Iterable[int]) -> str:
     for mark in _MARKS:
         text = text.replace(mark, "")
     return text.strip()
+
+
+def bytes_of(text: str) -> bytes:
+    """A text as the vocabulary has it."""
+    return (_SPACE + text.replace(" ", _SPACE)).encode()
+
+
+def pieces_of(vocabulary: Sequence[bytes]) -> dict[bytes, int]:
+    """The token of each of its pieces; of two that look alike the later one, as the first stands for a bare byte."""
+    return {piece: token for token, piece in enumerate(vocabulary) if piece}

@@ -13,6 +13,7 @@ from stages.providers.moonshine.decode import (
     decode,
     loop_period,
     openings,
+    spelled,
     token_limit,
 )
 from stages.runtime.onnx import Floats
@@ -151,3 +152,13 @@ def test_a_beginning_that_cannot_be_near_the_best_is_given_up_at_once() -> None:
     assert found is not None
     assert [one.tokens for one in found] == [(5, 6), (7, 8)]
     assert decoder.given == [START]
+
+
+def test_a_text_is_spelled_in_the_pieces_that_the_decoder_likes_with_a_stop_or_without() -> None:
+    pieces = {b"a": 5, b"b": 6, b"ab": 7, b"c": 8}
+    stopping, ending = Saying([7, 8, 9, END]), Saying([7, 8, END])
+    stopping.given = [1, 2, 3]
+    assert -0.05 < spelled(stopping, b"abc", pieces, stop=9) < 0
+    assert stopping.given == [START, 7, 8, 9]
+    assert -0.05 < spelled(ending, b"abc", pieces, stop=9) < 0
+    assert spelled(ending, b"ac", pieces, stop=9) < -10
