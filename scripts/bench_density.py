@@ -201,7 +201,8 @@ async def main(counts: Sequence[int], only: Sequence[str]) -> None:
     for kind in [kind for kind in kinds if kind != "bare"]:
         held = [cost.sessions for cost in costs[kind] if cost.holds and not cost.invalid]
         broke = [cost.sessions for cost in costs[kind] if not cost.holds and not cost.invalid]
-        print(f"{kind}: {max(held, default=0)} sessions held, {min(broke, default='more were')} not")
+        least = f"{min(broke)} not" if broke else "more were not tried"
+        print(f"{kind}: {max(held, default=0)} sessions held, {least}")
 
 
 if __name__ == "__main__":
