@@ -26,7 +26,7 @@ class _Shared:
 
     def __post_init__(self) -> None:
         for name in (*_MAPPINGS, *_ONE, *_SEVERAL):
-            if (given := getattr(self, name, None)) is None:
+            if (given := getattr(self, name, None)) is None or given is EMPTY or given == ():
                 continue
             if name in _SEVERAL:
                 given = tuple(_made(_SEVERAL[name], one) for one in given)

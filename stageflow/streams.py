@@ -104,7 +104,7 @@ class Channel:
     # Closed by the producer, and exhausted when the consumer has had all; or left by the consumer.
     state: Literal["open", "closed", "exhausted", "left"] = "open"
     _error: Exception | None = None
-    _change: anyio.Event | None = None  # there only while one of the two waits for the other
+    _change: asyncio.Event | None = None  # there only while one of the two waits for the other
 
     @property
     def is_full(self) -> bool:
@@ -112,7 +112,7 @@ class Channel:
 
     async def wait_change(self, by: str, other: str) -> None:
         """Return when `other`, the stage on the other side, has done something. Cancel-safe."""
-        self._change = self._change or anyio.Event()
+        self._change = self._change or asyncio.Event()
         try:
             if self._waits is not None:
                 self._waits.begin(by, other, is_for_room=by == self.producer)

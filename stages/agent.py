@@ -14,6 +14,7 @@ A tool never leaves silence for ever: it has a deadline, and running late, faili
 result that the model can read and speak about.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
@@ -221,7 +222,8 @@ class _Answer:
         self, events: AsyncGenerator[ModelEvent, None], *, is_first: bool, first_s: float | None = None
     ) -> ModelEvent | None:
         """The model's next event, None after the last; its time is taken from the answer's."""
-        began, limits = anyio.current_time(), self._limits
+        now = asyncio.get_running_loop().time  # once a token: not anyio's, which asks first whose loop it is
+        began, limits = now(), self._limits
         first_s = first_s or limits.first_token_s
         if is_first and first_s < self._patience_s:
             late = f"the model did not begin to answer within {limits.first_token_s:g} s"
@@ -232,7 +234,7 @@ class _Answer:
         else:
             late = f"the model took longer than {limits.answer_s:g} s for an answer"
             event = await within(self._patience_s, late, anext(events, None))
-        self._patience_s -= anyio.current_time() - began
+        self._patience_s -= now() - began
         return event
 
     async def _send(self, token: str) -> None:

@@ -1,8 +1,9 @@
 """How long a stage waits for a provider, and what it says when that was in vain."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
     """Await an answer for at most `limit_s`; raises ProviderTimeout with the complaint when it is late."""
     # Once a token and once a stretch of audio: `anyio.fail_after` says the same at twice the price.
-    with anyio.CancelScope(deadline=anyio.current_time() + limit_s):
+    with anyio.CancelScope(deadline=asyncio.get_running_loop().time() + limit_s):
         return await answer
     raise ProviderTimeout(complaint)
 
@@ -42,6 +43,48 @@ async def within_hearing(
     finally:
         timer.cancel()
     raise ProviderTimeout(complaint)
+
+
+class Lateness:
+    """Ends a wait that lasts for too long, of many one after the other in one scope: a scope and a timer for each cost
+    as much as a stretch of audio."""
+
+    def __init__(self, limit_s: float) -> None:
+        """Each may last for `limit_s` from the time on at which `expect` is called."""
+        self._limit_s = limit_s
+        self._late_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._scope = anyio.CancelScope()
+
+    def __enter__(self) -> anyio.CancelScope:
+        """Wait in here; the scope is left, cancelled, when what was expected is late."""
+        return self._scope.__enter__()
+
+    def __exit__(self, *exc_info: Any) -> bool:
+        """Nothing is waited for any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        return bool(self._scope.__exit__(*exc_info))
+
+    def expect(self) -> None:
+        """Something is waited for from now on, or is already."""
+        if self._late_at == math.inf:
+            loop = asyncio.get_running_loop()
+            self._late_at = loop.time() + self._limit_s
+            if self._timer is None:
+                self._timer = loop.call_at(self._late_at, self._look)
+
+    def rest(self) -> None:
+        """Nothing is waited for just now."""
+        self._late_at = math.inf
+
+    def _look(self) -> None:
+        """The timer that was set for an earlier wait has rung."""
+        loop, self._timer = asyncio.get_running_loop(), None
+        if self._late_at <= loop.time():
+            self._scope.cancel()
+        elif self._late_at < math.inf:
+            self._timer = loop.call_at(self._late_at, self._look)
 
 
 def failed(error: ProviderError) -> StageOutput:

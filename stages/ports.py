@@ -11,7 +11,7 @@ configured and described is `stages.providers.registry`'s business.
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -353,7 +353,7 @@ class WordTime:
 
     def later(self, samples: int) -> "WordTime":
         """The same word, counted from `samples` earlier."""
-        return replace(self, start_sample=self.start_sample + samples, end_sample=self.end_sample + samples)
+        return WordTime(self.text, self.start_sample + samples, self.end_sample + samples)
 
 
 @dataclass(frozen=True, slots=True)

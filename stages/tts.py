@@ -11,7 +11,7 @@ are heard at once. The third hands the audio on as it comes, with the text that 
 The voice is the run's `tts_provider` port, or else the one that the stage was made with.
 """
 
-import math
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ from stageflow.core import StageContext, StageKind, StageOutput
 from stages.chunks import AudioSink, pcm16
 from stages.contract import AGENT, LANGUAGE, ROUTE, ROUTER, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
-from stages.patience import failed
+from stages.patience import Lateness, failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
 from stages.providers.calls import ProviderCall, calling
 from stages.providers.piecewise import open_utterance
@@ -168,7 +168,9 @@ class _Speaking:
         )
         self._pieces = 0
         self._began_at = 0.0
-        self._wait = anyio.CancelScope()
+        self._lateness = Lateness(settings.chunk_timeout_s)
+        self._is_waiting = False
+        """Whether the next audio is waited for, and none handed on."""
 
     async def run(self, tokens: AsyncGenerator[str, None]) -> StageOutput:
         send, receive = anyio.create_memory_object_stream[list[str]](self._settings.lookahead)
@@ -211,7 +213,7 @@ class _Speaking:
                     if (
                         not utterance.waiting_chars
                     ):  # all of it has come: from here on the writer is waited for
-                        self._wait.deadline = math.inf
+                        self._lateness.rest()
         if spoken := self._text.finish():
             self._count_piece()
             await utterance.push(spoken)
@@ -221,7 +223,8 @@ class _Speaking:
         if not self._pieces:
             self._call.begins()
         self._pieces += 1
-        self._expect_audio()
+        if self._is_waiting:
+            self._lateness.expect()
 
     async def _next(
         self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance
@@ -248,29 +251,31 @@ class _Speaking:
         """Hand on the audio as it comes. Cancelled, the voice is told at once, and not when all tasks have ended."""
         async with aclosing(utterance.audio()) as speeches:
             try:
-                while speech := await self._patiently(anext(speeches, None), utterance):
-                    for stretch in self._text.take(speech):
-                        if len(stretch.samples):
-                            await self._hand_on(stretch)
+                with self._lateness:
+                    while speech := await self._patiently(anext(speeches, None), utterance):
+                        for stretch in self._text.take(speech):
+                            if len(stretch.samples):
+                                await self._hand_on(stretch)
+                    return
             except anyio.get_cancelled_exc_class():
                 utterance.cancel()
                 raise
+        raise ProviderTimeout(f"the voice gave no audio for {self._settings.chunk_timeout_s:g} s")
 
     async def _patiently(self, coming: Awaitable[Speech | None], utterance: SpokenUtterance) -> Speech | None:
         """The next audio; it is late only while there is text whose audio has not come."""
-        with anyio.CancelScope() as self._wait:
-            if utterance.waiting_chars:
-                self._expect_audio()
+        if utterance.waiting_chars:
+            self._lateness.expect()
+        self._is_waiting = True
+        try:
             return await coming
-        raise ProviderTimeout(f"the voice gave no audio for {self._settings.chunk_timeout_s:g} s")
-
-    def _expect_audio(self) -> None:
-        if self._wait.deadline == math.inf:
-            self._wait.deadline = anyio.current_time() + self._settings.chunk_timeout_s
+        finally:
+            self._is_waiting = False
+            self._lateness.rest()
 
     async def _hand_on(self, stretch: Stretch) -> None:
         if not self._began_at:
-            self._began_at = anyio.current_time()
+            self._began_at = asyncio.get_running_loop().time()
             self._call.first()
         self._call.audio(self._text.samples / self._voice.rate_hz)
         await self._sink(

@@ -6,7 +6,7 @@ word counts as heard when its end has been played.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stages.ports import WordTime
 from stages.text.word_times import by_length
@@ -32,18 +32,17 @@ class SpokenPiece:
 
     def longer(self, samples: int, words: tuple[WordTime, ...] = ()) -> "SpokenPiece":
         """The same piece with so much more audio, and the times of more of its words."""
-        if words:
-            known = sum(len(word.text) for word in self.words)
-            if self.text.startswith("".join(word.text for word in words), known):
-                return replace(self, samples=self.samples + samples, words=self.words + words)
-        return replace(self, samples=self.samples + samples)
+        known = self.words
+        if words and self.text.startswith("".join(word.text for word in words), _chars(known)):
+            known += words
+        return SpokenPiece(self.text, self.start_sample, self.samples + samples, known)
 
     def whole(self) -> "SpokenPiece":
         """The same piece, all of whose audio is there: words without a time share what is left."""
-        known = sum(len(word.text) for word in self.words)
+        known = _chars(self.words)
         at = self.words[-1].end_sample if self.words else 0
         rest = by_length(self.text[known:], at, max(0, self.samples - at))
-        return replace(self, words=(*self.words, *rest))
+        return SpokenPiece(self.text, self.start_sample, self.samples, (*self.words, *rest))
 
 
 def grow(
@@ -91,6 +90,10 @@ def said_between(pieces: Sequence[SpokenPiece], start_sample: int, end_sample: i
             if starts < end_sample and ends > start_sample:
                 found += word.text
     return found
+
+
+def _chars(words: Sequence[WordTime]) -> int:
+    return sum([len(word.text) for word in words])
 
 
 def _complete(pieces: list[SpokenPiece]) -> tuple[WordTime, ...]:

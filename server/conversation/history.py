@@ -44,14 +44,14 @@ def messages(
             continue  # what was done is told all the same: the words are asked once more
         if _is_blocked(entry) or entry.id == without or entry.kind in _UNTOLD:
             continue
-        if entry.kind != "call":
+        if answer and entry.kind != "call":
             told += _answer(answer, outputs)
             answer.clear()
         if entry.role == "assistant":
             answer.append(entry)
         elif entry.kind == "message" and entry.text:
             told.append(Message(role=entry.role, content=entry.text))
-    return (*told, *_answer(answer, outputs))
+    return (*told, *(_answer(answer, outputs) if answer else ()))
 
 
 def _is_blocked(entry: Entry) -> bool:

@@ -178,7 +178,7 @@ class Link:
     async def send(self, frame: Frame) -> None:
         """Hand one frame to the connection, or keep it for the next one. Raises WireClosed when none is waited for."""
         if self.grace_s:
-            self.ring.append(frame, anyio.current_time())
+            self.ring.append(frame, asyncio.get_running_loop().time())
         self.unsent.append(frame)
         await self.catch_up()
 

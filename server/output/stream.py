@@ -178,7 +178,7 @@ class OutputStream:
         """The next chunk, which now counts as sent, or the words that go ahead of it; None when there is none or it is
         not due."""
         audio, pacer = self._audio, self.pacer
-        if not self.has_audio or now < self.begins_at:
+        if self.state is not StreamState.OPEN or not audio.waiting or pacer.is_paused or now < self.begins_at:
             return None
         samples = audio.next_samples
         if pacer.next_due(now, samples) is not None:

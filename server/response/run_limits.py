@@ -63,7 +63,7 @@ class RunLimits:
     def begins(self, stage: str, *, decides: bool) -> None:
         """A stage has begun: a guard or a router that has all it needs, or one that others limit."""
         limit_s = self._deadlines.decide_s if decides else math.inf
-        self._under_way[stage] = anyio.current_time() + limit_s
+        self._under_way[stage] = asyncio.get_running_loop().time() + limit_s
         self._arm()
 
     def ends(self, stage: str) -> None:
@@ -86,7 +86,9 @@ class RunLimits:
         if self._scope.cancel_called:
             return
         self._first = min(self._under_way, key=self._under_way.__getitem__, default="")
-        self._scope.deadline = min(self._under_way.values(), default=math.inf)
+        until = min(self._under_way.values(), default=math.inf)
+        if until != self._scope.deadline:  # few stages have a limit, and to set it sets a timer anew
+            self._scope.deadline = until
 
     def _look(self, loop: asyncio.AbstractEventLoop, silent_at: Callable[[], float]) -> None:
         """Cancel an answer that is in the middle of what it says, and silent for too long; else look again later."""

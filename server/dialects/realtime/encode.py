@@ -28,6 +28,9 @@ from server.domain.events import (
 from server.domain.ids import Ids
 from server.domain.values import IgnoredSetting, SessionConfig
 
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder for each call that asks for separators."""
+
 _NO_LIMITS: Body = ("rate_limits.updated", {"rate_limits": []})
 
 _GIVEN_BY_SERVER = ("id", "object", "expires_at", "model")
@@ -115,7 +118,7 @@ class RealtimeEncoder:
 
     def frame(self, kind: str, fields: Json) -> str:
         """One event of the type `kind`, with the next id."""
-        return json.dumps({"type": kind, "event_id": self._new_event_id(), **fields}, separators=(",", ":"))
+        return _as_json({"type": kind, "event_id": self._new_event_id(), **fields})
 
     def audio_delta(self, event: ResponseAudio) -> str:
         """The frame of a chunk of audio."""
@@ -134,6 +137,6 @@ class RealtimeEncoder:
         """The fields that all deltas of an answer share, written once."""
         response_id, item_id, written = self._place_of
         if response_id != event.response.id or item_id != event.item_id:
-            written = json.dumps(place_of(event.response, event.item_id), separators=(",", ":"))[1:-1]
+            written = _as_json(place_of(event.response, event.item_id))[1:-1]
             self._place_of = (event.response.id, event.item_id, written)
         return written
