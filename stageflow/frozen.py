@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import fields
 from datetime import date, datetime, time, timedelta, timezone
+from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
@@ -112,12 +113,11 @@ class _Freezing:
 
     def __init__(self) -> None:
         self.is_loose = False
-        # Containers that are done or under way, by id: what is in itself stays so.
-        self.made: dict[int, FrozenDict | FrozenList] = {}
+        self.made: dict[int, FrozenDict | FrozenList] = {}  # by id: what is in itself stays so
 
     def freeze(self, value: Any) -> Any:
         kind: Any = type(value)
-        if kind in UNCHANGEABLE or isinstance(value, type | PurePath):
+        if kind in UNCHANGEABLE or isinstance(value, type | PurePath | Enum):
             return value
         if id(value) in self.made:
             return self.made[id(value)]

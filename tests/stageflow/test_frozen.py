@@ -20,9 +20,11 @@ from stageflow import (
     RunEnded,
     StageContext,
     StageFailed,
+    StageKind,
     StageOutput,
     StageUsageError,
 )
+from stageflow.frozen import freeze
 from stages.testing.virtual_time import virtual
 from tests.stageflow.doubles import Do, Returned, collects, gives, raises, sends
 
@@ -94,6 +96,13 @@ async def test_what_is_frozen_is_handed_out_without_copying() -> None:
 
     pipeline = Pipeline().with_stage("up", gives(rows=[[1], {"a": 2}]))
     assert (await pipeline.with_stage("b", Do(look), dependencies=("up",)).run()).data("b") == {"same": True}
+
+
+def test_a_member_of_an_enumeration_is_one_for_all_and_needs_no_copy() -> None:
+    members = {"kind": StageKind.AGENT, "all": [StageKind.GUARD]}
+    frozen, is_loose = freeze(members)
+    assert frozen == members
+    assert not is_loose
 
 
 @virtual
