@@ -1,6 +1,9 @@
 """`scripts/test` runs parts beside each other, in CI the stock clients too; each counts, and the last lines say how
 each ended. What failed of a part runs once more when all have ended."""
 
+import os
+import select
+import signal
 import subprocess
 from pathlib import Path
 from shutil import copy
@@ -118,6 +121,29 @@ def test_many_that_fail_have_failed(checkout: Path) -> None:
     failed = "\n".join(f'"tests/a.py::{number}": true' for number in range(4))
     done = run(checkout, CI="true", PART="tests.cache", FAILED=failed, ALONE="0")
     assert (done.returncode, "alone: " in done.stdout) == (1, False)
+
+
+def test_what_is_interrupted_ends_all_of_its_parts_even_where_it_cannot_tidy_up(checkout: Path) -> None:
+    reads, writes = os.pipe()
+    python, remove = checkout / ".venv" / "bin" / "python", checkout / "rm"
+    goes_on = f'case "$*" in *loadgroup*) echo begun >/dev/fd/{writes}; exec sleep 120 ;; esac'
+    python.write_text(python.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{goes_on}\n"))
+    remove.write_text("#!/bin/sh\nexit 1\n")
+    remove.chmod(0o755)
+    script = subprocess.Popen(
+        [checkout / "scripts" / "test"],
+        env={"PATH": f"{checkout}:/usr/bin:/bin", "TMPDIR": str(checkout)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(writes,),
+    )
+    os.close(writes)  # now all that has it open is what the script has started
+    with open(reads) as news:
+        assert news.readline() == "begun\n"
+        script.send_signal(signal.SIGINT)
+        assert script.wait(PATIENCE_S) == 130
+        assert select.select([news], [], [], PATIENCE_S)[0], "a part still runs"
+        assert news.read() == ""
 
 
 def test_what_runs_apart_is_there() -> None:
