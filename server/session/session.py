@@ -168,8 +168,9 @@ class Session:
 
     @property
     def hears(self) -> bool:
-        """Whether somebody speaks to it now, so that it is about to ask its recogniser and its voice."""
-        return self._listening.floor.state is State.HEARING
+        """Whether somebody speaks to it now, so that it is about to ask its recogniser and its voice. Who was cut off
+        meanwhile does not: the floor's time stands still until they come back."""
+        return self._listening.floor.state is State.HEARING and self._base.link.is_attached
 
     @property
     def may_leave(self) -> bool:
