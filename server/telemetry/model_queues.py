@@ -23,6 +23,8 @@ What must refuse nobody:
 | a model that warms up, one slow call | the pace is the median of some calls; of two, the shorter                    |
 | a long utterance that is read        | who waits behind it counts, and it does not, until it has taken `STALLED_S`  |
 | one caller, however slow the model   | the last of one call waits for nobody                                        |
+| a model that stood in for another    | who is about to ask does not count for a model that has had no call, while   |
+|                                      | others were about to ask, for `UNUSED_LOOKS`: they ask others                |
 | models on other machines             | they have no worker here, and none that is scripted has                      |
 
 A model that has stalled is noticed by the call that runs: it has taken `STALLED_S`, and several times the pace, while
@@ -45,6 +47,10 @@ STALLED_S, STALLED_PACES = 5.0, 4.0
 WARMING_S = 20.0
 """In place of `STALLED_S` as long as there is no pace."""
 
+UNUSED_LOOKS = 300
+"""Half a minute in which somebody was about to ask. Time in which nobody was does not count: who comes next asks those
+that were asked last."""
+
 CALLS = 7
 """Of which a pace is the median: some seconds of a model that has much to do."""
 
@@ -57,11 +63,12 @@ class Pace:
     _spent_s: float = 0.0
     _last: deque[float] = field(default_factory=lambda: deque(maxlen=CALLS))
 
-    def note(self, calls: int, spent_s: float) -> None:
-        """So many calls were made until now, and so much time was spent on them."""
+    def note(self, calls: int, spent_s: float) -> bool:
+        """So many calls were made until now, and so much time was spent on them; whether some were made since."""
         if new := calls - self._calls:
             self._last.append((spent_s - self._spent_s) / new)
         self._calls, self._spent_s = calls, spent_s
+        return new > 0
 
     @property
     def s(self) -> float:
@@ -79,10 +86,14 @@ class _Model:
     afterwards_s: float = 0.0
     _pressing: Pace = field(default_factory=Pace)
     _all: Pace = field(default_factory=Pace)
+    _unused_looks: int = 0
 
     def look(self, figures: WorkerStatistics, asking: int) -> None:
         self._pressing.note(figures.pressed, figures.pressed_s)
-        self._all.note(figures.computed, figures.computed_s)
+        is_used = self._all.note(figures.computed, figures.computed_s) or figures.running or figures.waiting
+        self._unused_looks = 0 if is_used else self._unused_looks + (asking > 0)
+        if self._unused_looks >= UNUSED_LOOKS:
+            asking = 0
         pace_s = self._pressing.s
         rest_s = max(0.0, pace_s - figures.running_s) if figures.running else 0.0
         has_stalled = figures.running_s > (max(STALLED_S, STALLED_PACES * pace_s) if pace_s else WARMING_S)

@@ -7,7 +7,7 @@ from statistics import median
 import anyio
 import pytest
 
-from server.telemetry.model_queues import ModelQueues
+from server.telemetry.model_queues import UNUSED_LOOKS, ModelQueues
 from server.telemetry.pressure import LOOK_S, Pressure, Strain
 from stages.runtime.worker_counts import WorkerStatistics
 from stages.testing.virtual_time import run_virtual
@@ -266,3 +266,24 @@ def test_models_elsewhere_and_scripted_ones_have_no_queue_here() -> None:
 
     node = story(Node(is_remote=True), tell)
     assert (node.turns, len(node.let_in_at)) == ([], 50)
+
+
+def test_who_is_about_to_ask_does_not_count_for_a_model_that_stood_in_for_another_a_while_ago() -> None:
+    queues = ModelQueues(cores=2)
+
+    def wait_s(calls: int, asking: int) -> float:
+        spent_s = calls * CALL_S
+        figures = WorkerStatistics(
+            0, 0, calls, 0, pressed=calls, pressed_s=spent_s, computed=calls, computed_s=spent_s
+        )
+        return queues.look({("ears", 1): figures}, asking)
+
+    for calls in range(3):
+        wait_s(calls, 1)
+    for _ in range(10 * UNUSED_LOOKS):
+        wait_s(3, 0)
+    assert wait_s(3, 12) > MAX_WAIT_S, "nobody has asked any model meanwhile"
+    for _ in range(UNUSED_LOOKS):
+        wait_s(3, 12)
+    assert wait_s(3, 12) == 0.0
+    assert wait_s(4, 12) > MAX_WAIT_S, "it is asked again"
