@@ -10,7 +10,7 @@ come:
 | now        | the calls that wait and are waited for (`WorkerStatistics.pressing`), of all models together: each |
 |            | person waits for one after the other                                                               |
 | soon       | those, and one for each session that is about to ask. The models work side by side, each by itself |
-|            | and all of them on the machine's cores: what takes longest of these; less `SOON_S`, since it is    |
+|            | and all of them on the process's cores: what takes longest of these; less `SOON_S`, since it is    |
 |            | not yet                                                                                            |
 | afterwards | all calls that wait for one model, further sentences and audio that is read ahead among them; less |
 |            | `AHEAD_S`, since there is time                                                                     |
@@ -104,9 +104,9 @@ class _Model:
 
 @dataclass(slots=True)
 class ModelQueues:
-    """The models of one process, looked at again and again, on a machine of so many `cores`."""
+    """The models of one process, looked at again and again, which has so many `cores`."""
 
-    cores: int
+    cores: float
     wait_s: float = 0.0
     """How long somebody who asks would wait for all of them, as it was at the last look."""
     _models: dict[tuple[str, int], _Model] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -27,7 +28,7 @@ class ProcessMetrics:
         """`pressure` is told of each look; `asking` tells how many sessions are about to ask the models."""
         self._pressure = pressure
         self._asking = asking
-        self._queues = queues = ModelQueues(os.cpu_count() or 1)
+        self._queues = queues = ModelQueues(own_cores())
         self._loop_lag = Histogram(
             "stageflow_voice_loop_lag_seconds",
             "How late the event loop was, looked at ten times a second.",
@@ -61,6 +62,18 @@ class ProcessMetrics:
                 lag_s = max(0.0, now - due)
                 self._loop_lag.observe(lag_s)
                 self._pressure.note(lag_s, self._queues.look(each_worker(), self._asking()), now)
+
+
+def own_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:
+    """The cores that this process may use: those that it is let run on, and no more than its container's share of the
+    machine's time, in which a limit of Kubernetes or Docker stands. Reads a file."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    try:
+        most, period = quota.read_text().split()
+        return min(cores, int(most) / int(period))
+    except (OSError, ValueError):  # "max": there is no limit
+        return cores
 
 
 class _Workers(Collector):

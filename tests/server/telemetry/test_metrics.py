@@ -1,12 +1,15 @@
 """What is counted, from a real session, in the format that Prometheus reads."""
 
 import sys
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.telemetry.metrics import Metrics
+from server.telemetry.process_metrics import own_cores
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
 from stages.runtime.worker import Worker
@@ -127,3 +130,17 @@ def test_a_stage_and_a_tool_that_fail_are_counted() -> None:
         2,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("50000 100000\n", 0.5), ("max 100000\n", None), ("900000000 100000\n", None), ("", None)],
+    ids=["less", "unlimited", "more", "odd"],
+)
+def test_a_process_has_no_more_cores_than_its_container_has_time(
+    tmp_path: Path, text: str, cores: float | None
+) -> None:
+    quota = tmp_path / "cpu.max"
+    of_machine = own_cores(quota)
+    quota.write_text(text)
+    assert own_cores(quota) == (cores or of_machine)
