@@ -53,7 +53,7 @@ class Lateness:
         """Each may last for `limit_s` from the time on at which `expect` is called."""
         self._limit_s = limit_s
         self._late_at = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._scope = anyio.CancelScope()
 
     def __enter__(self) -> anyio.CancelScope:
@@ -82,9 +82,21 @@ class Lateness:
         """The timer that was set for an earlier wait has rung."""
         loop, self._timer = asyncio.get_running_loop(), None
         if self._late_at <= loop.time():
+            # Not at once: what came in time, be it in this same long turn of the loop, is taken first.
+            self._timer = loop.call_soon(self._end)
+        else:
+            self._look_later()
+
+    def _end(self) -> None:
+        self._timer = None
+        if self._late_at <= asyncio.get_running_loop().time():
             self._scope.cancel()
-        elif self._late_at < math.inf:
-            self._timer = loop.call_at(self._late_at, self._look)
+        else:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        if self._late_at < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(self._late_at, self._look)
 
 
 def failed(error: ProviderError) -> StageOutput:

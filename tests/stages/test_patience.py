@@ -1,9 +1,11 @@
 """How long a stage waits for a provider."""
 
+import asyncio
+
 import anyio
 
 from stages.patience import Lateness
-from stages.testing.virtual_time import virtual
+from stages.testing.virtual_time import virtual, virtual_loop
 
 
 @virtual
@@ -32,3 +34,23 @@ async def test_a_wait_that_has_ended_leaves_no_timer() -> None:
         lateness.expect()
     await anyio.sleep(2.0)
     assert not scope.cancel_called
+
+
+@virtual
+async def test_what_came_in_time_is_not_late_because_the_loop_was_held_up() -> None:
+    """Both wait for the turn of the loop that comes too late: what was expected, and the timer."""
+    lateness, loop = Lateness(1.0), virtual_loop()
+    coming: asyncio.Future[None] = loop.create_future()
+    began_s = 0.0
+    loop.call_at(0.5, loop.stand_still, 5.0)
+    loop.call_at(0.9, coming.set_result, None)
+    with lateness as scope:
+        lateness.expect()
+        await coming
+        lateness.rest()
+        await anyio.sleep(0.1)  # it is handed on
+        lateness.expect()
+        began_s = anyio.current_time()
+        await anyio.sleep(10.0)
+    assert scope.cancelled_caught
+    assert anyio.current_time() == began_s + 1.0
