@@ -26,16 +26,16 @@ class _Shared:
 
     def __post_init__(self) -> None:
         for name in (*_MAPPINGS, *_ONE, *_SEVERAL):
-            if (given := getattr(self, name, None)) is None or given is EMPTY or given == ():
-                continue
+            given = getattr(self, name, None)
+            if given is None or given is EMPTY or (type(given) is tuple and not given):
+                continue  # not compared: what was given may say anything to that, or raise
             if name in _SEVERAL:
                 given = tuple(_made(_SEVERAL[name], one) for one in given)
             elif name in _ONE:
                 given = _made(_ONE[name], given)
             held = given if isinstance(given, Mapping) else {name: given}
             what = f"{name} of {type(self).__name__}"
-            frozen = freeze_items(held, StageUsageError, what)
-            if frozen.is_loose:
+            if (frozen := freeze_items(held, StageUsageError, what)).is_loose:
                 loose = next(key for key in held if freeze(held[key])[1])
                 remedy = "give plain data or a frozen dataclass"
                 raise StageUsageError(f"{what} has {loose!r}, which can be changed: {remedy}")

@@ -170,6 +170,14 @@ def test_no_part_of_a_snapshot_can_be_changed() -> None:
         facts.metadata["tags"].append("x")
 
 
+def test_a_snapshot_takes_what_cannot_be_compared() -> None:
+    """An array says neither yes nor no to whether it is empty."""
+    said = np.array([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}])
+    assert [message.content for message in ContextSnapshot(messages=said).messages] == ["one", "two"]
+    with pytest.raises(StageUsageError, match="metadata"):
+        ContextSnapshot(metadata=np.array([1, 2]))  # type: ignore[arg-type]  # it is no mapping
+
+
 @pytest.mark.parametrize("value", [threading.Lock(), Doc("x"), SimpleNamespace(lock=threading.Lock())])
 def test_what_cannot_be_frozen_is_refused_by_a_snapshot_with_its_key(value: object) -> None:
     with pytest.raises(StageUsageError, match=r"metadata.*has 'it'"):
