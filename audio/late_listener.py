@@ -3,7 +3,7 @@
 Frames wait for their scores in order. The only clock of what is heard is still the count of samples: an ear that is
 told its scores late hears the same as one that has them at once, to the sample, and says so later. Where the client
 ends an utterance, what has no score yet belongs to it and decides nothing; where it forgets its audio, that is
-forgotten too.
+forgotten too. Where no speech has been scored yet, there is no utterance that the client could end: it begins later.
 """
 
 from collections import deque

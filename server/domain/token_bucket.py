@@ -16,9 +16,8 @@ class TokenBucket:
 
     def spend(self, amount: float, now: float) -> float:
         """Take `amount` out, whether or not it is there, and tell what is left."""
-        level = (
-            self._level + (now - self._as_of) * self._per_s
-        )  # as `level`: twice for each frame of a microphone
+        # As `level` has it, without the call: this runs twice for each frame of a microphone.
+        level = self._level + (now - self._as_of) * self._per_s
         self._level = level = (level if level < self._burst else self._burst) - amount
         self._as_of = now
         return level

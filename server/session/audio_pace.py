@@ -41,7 +41,8 @@ class AudioPace:
         """So much was heard: how long to wait before more is. None: go on; 0: after a turn of the loop."""
         cost_s = audio_s if is_detected else audio_s * UNDETECTED_SHARE
         left_s = self._bucket.spend(cost_s, now)
-        if left_s >= self._ahead_s - cost_s:  # it was full: since what came before the loop has had its turns
+        # It was full: in real time, the loop has its turns between two frames.
+        if left_s >= self._ahead_s - cost_s:
             self._since_turn_s = 0.0
         self._since_turn_s += audio_s
         if left_s > 0 and self._since_turn_s < SLICE_S:
