@@ -6,7 +6,7 @@ import anyio
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from server.cluster.shared import CALLS_AT_ONCE, DEADLINE_S, SharedStore, StoreState
+from server.cluster.shared import CALLS_AT_ONCE, DEADLINE_S, RETRY_S, TURN_S, SharedStore, StoreState
 from server.cluster.store import MemoryStore
 from server.cluster.valkey import ValkeyStore
 from stages.testing.virtual_time import virtual
@@ -47,13 +47,41 @@ async def open_many(store: SharedStore) -> None:
             tasks.start_soon(store.claim, "sessions", f"s{number}", BURST, 60.0, 0.0)
 
 
+async def longest_wait(store: SharedStore) -> float:
+    """Of many that open a session at once, in seconds."""
+    began, waits = anyio.current_time(), list[float]()
+
+    async def claim(holder: str) -> None:
+        await store.claim("sessions", holder, BURST, 60.0, 0.0)
+        waits.append(anyio.current_time() - began)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(BURST):
+            tasks.start_soon(claim, f"s{number}")
+    return max(waits)
+
+
 @virtual
 async def test_the_deadline_of_a_call_begins_with_its_turn() -> None:
-    remote = CountingStore(takes_s=0.8 * DEADLINE_S)
+    remote = CountingStore(takes_s=0.9 * TURN_S / (BURST // CALLS_AT_ONCE))
     store = SharedStore(remote, (), anyio.current_time)
-    await open_many(store)
+    assert DEADLINE_S < await longest_wait(store) < TURN_S
     assert (remote.asked, remote.most_at_once) == (BURST, CALLS_AT_ONCE)
     assert store.state is StoreState.REACHED
+
+
+@virtual
+async def test_a_store_that_is_too_slow_for_all_who_wait_is_lost_to_them_until_it_is_tried_again() -> None:
+    remote = CountingStore(takes_s=0.8 * DEADLINE_S)
+    store = SharedStore(remote, (), anyio.current_time)
+    assert await longest_wait(store) <= TURN_S + DEADLINE_S
+    assert remote.most_at_once == CALLS_AT_ONCE
+    assert remote.asked < BURST, "this node has counted the others by itself"
+    await anyio.sleep(RETRY_S)
+    before = remote.asked
+    await store.claim("sessions", "later", BURST + 1, 60.0, 0.0)
+    assert (store.state, remote.asked) == (StoreState.REACHED, before + 1)
+    assert store.returns == 1, "what was counted here is told once more"
 
 
 @virtual
