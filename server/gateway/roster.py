@@ -20,7 +20,7 @@ MOST_A_LOOK = 10
 """Sessions that are sent to other nodes between two looks at them: a hundred in a second."""
 
 NEW_S = 3.0
-"""As long as that a session is new: about what passes until somebody has said something."""
+"""As long as that a session is new in which nobody has said or written anything yet: about what passes until then."""
 
 LEAVING_S = 3.0
 """How long it may take to write down, for other nodes, what they were about."""
@@ -52,9 +52,9 @@ class Roster:
         return Unready.FULL if len(self._sessions) >= self._max_sessions else None
 
     def asking(self) -> int:
-        """How many sessions are about to ask the models: somebody speaks, or they are new."""
+        """How many sessions are about to ask the models: somebody speaks, or is about to as they are new."""
         new_since = anyio.current_time() - NEW_S
-        return sum(began > new_since or session.hears for session, began in self._sessions.items())
+        return sum(session.asks_soon(is_new=began > new_since) for session, began in self._sessions.items())
 
     @contextmanager
     def has(self, session: Session) -> Iterator[None]:

@@ -166,11 +166,13 @@ class Session:
                 self._base.closing.end_slow_consumer(why)
                 return
 
-    @property
-    def hears(self) -> bool:
-        """Whether somebody speaks to it now, so that it is about to ask its recogniser and its voice. Who was cut off
-        meanwhile does not: the floor's time stands still until they come back."""
-        return self._listening.floor.state is State.HEARING and self._base.link.is_attached
+    def asks_soon(self, *, is_new: bool) -> bool:
+        """Whether it is about to ask its recogniser and its voice: somebody speaks to it, or it `is_new` and nobody has
+        said or written anything in it, here or at another node: they are about to speak. Who was cut off while they
+        spoke does not ask: the floor's time stands still until they come back."""
+        if self._listening.floor.state is State.HEARING:
+            return self._base.link.is_attached
+        return is_new and not len(self._base.conversation)
 
     @property
     def may_leave(self) -> bool:

@@ -39,6 +39,22 @@ def test_a_session_is_about_to_ask_while_it_is_new_and_while_somebody_speaks() -
     play(lambda: Stage("Hello."), story)
 
 
+def test_a_session_in_which_somebody_writes_is_not_about_to_ask_although_it_is_new() -> None:
+    async def story(stage: Stage) -> None:
+        roster = Roster(1, Returns(MemoryStore(), grace_s=0, lease_s=60, now=anyio.current_time))
+        await stage.wire.until("session.created")
+        with roster.has(stage.session):
+            assert roster.asking() == 1
+            stage.ask("hello", modality="text")
+            await stage.wire.until("response.done")
+            assert anyio.current_time() < NEW_S
+            assert roster.asking() == 0
+            await speak(stage, 1.0, silence_s=0.0)
+            assert roster.asking() == 1, "now somebody speaks as well"
+
+    play(lambda: Stage("Hello."), story)
+
+
 def test_who_was_cut_off_while_they_spoke_is_about_to_ask_only_when_they_are_back() -> None:
     async def story(stage: Stage) -> None:
         roster = Roster(1, Returns(MemoryStore(), grace_s=0, lease_s=60, now=anyio.current_time))

@@ -287,3 +287,59 @@ def test_who_is_about_to_ask_does_not_count_for_a_model_that_stood_in_for_anothe
         wait_s(3, 12)
     assert wait_s(3, 12) == 0.0
     assert wait_s(4, 12) > MAX_WAIT_S, "it is asked again"
+
+
+class Languages:
+    """Voices of several languages, each a model of its own, beside one recogniser."""
+
+    def __init__(self, number: int) -> None:
+        self.queues = ModelQueues(cores=2)
+        self.calls = {("ears", 0): 0} | {("voice", n): 0 for n in range(1, number + 1)}
+
+    def look(self, asking: int, call: tuple[tuple[str, int], ...] = ()) -> float:
+        """How long somebody would wait, after one more call of these."""
+        for model in call:
+            self.calls[model] += 1
+        return self.queues.look({model: called(calls) for model, calls in self.calls.items()}, asking)
+
+    def use(self, *voices: int, times: int = 16) -> None:
+        """Have a call read, and one answered by each of these, so many times."""
+        for _ in range(times):
+            self.look(0, (("ears", 0), *(("voice", n) for n in voices)))
+
+
+def called(calls: int) -> WorkerStatistics:
+    spent_s = calls * CALL_S
+    return WorkerStatistics(
+        0, 0, calls, 0, pressed=calls, pressed_s=spent_s, computed=calls, computed_s=spent_s
+    )
+
+
+@pytest.mark.parametrize("languages", [2, 5])
+def test_who_is_about_to_ask_will_be_answered_in_one_language_and_not_in_all(languages: int) -> None:
+    one, several = Languages(1), Languages(languages)
+    one.use(1)
+    several.use(*range(1, languages + 1))
+    assert several.look(8) <= one.look(8)
+    assert several.look(16) == pytest.approx(one.look(16), abs=CALL_S), "the cores are the same"
+
+
+def test_those_who_are_about_to_ask_are_shared_out_as_the_last_calls_were() -> None:
+    of_one, mostly_one = Languages(2), Languages(2)
+    of_one.use(2, times=3)
+    of_one.use(1, times=40)
+    mostly_one.use(1, 2, times=4)
+    mostly_one.use(1, times=24)
+    alone = Languages(1)
+    alone.use(1)
+    assert of_one.look(12) == pytest.approx(alone.look(12))
+    assert 0.0 < mostly_one.look(12) < alone.look(12) + 1e-9
+
+
+def test_a_model_that_is_replaced_leaves_its_share_to_the_others() -> None:
+    node = Languages(1)
+    node.use(1)
+    before = node.look(12)
+    node.calls = {("ears", 0): node.calls["ears", 0], ("voice", 2): 0}  # read again by SIGHUP
+    node.use(2, times=2)
+    assert node.look(12) == pytest.approx(before)
