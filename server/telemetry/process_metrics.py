@@ -46,6 +46,11 @@ class ProcessMetrics:
             registry=registry,
         ).set_function(lambda: queues.wait_s)
         registry.register(_Workers(queues))
+        self._look = Gauge(
+            "stageflow_voice_process_look_seconds",
+            "When the figures of the process were taken, on a clock that only this process has.",
+            registry=registry,
+        )
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.page = ""
@@ -53,8 +58,10 @@ class ProcessMetrics:
     async def watch(self) -> None:
         """Measure the event loop, and look at the process now and then. Returns only when cancelled."""
         while True:
+            looked_s = anyio.current_time()
             page = await anyio.to_thread.run_sync(generate_latest, self._process)  # it reads files
             self.page = page.decode()
+            self._look.set(looked_s)
             for _ in range(LOOKS):
                 due = anyio.current_time() + LOOK_S
                 await anyio.sleep_until(due)

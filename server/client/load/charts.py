@@ -56,11 +56,14 @@ def stems(values: Sequence[tuple[float, float]], unit: str, title: str) -> str:
     return _frame(title, "".join(parts), (0, last), top, unit)
 
 
-def points(values: Sequence[Point], unit: str, title: str, mark_x: float | None = None) -> str:
-    """Points with their intervals, joined by a line; a vertical mark, if there is one."""
+def points(
+    values: Sequence[Point], unit: str, title: str, *, knee: float | None = None, limit: float | None = None
+) -> str:
+    """Points with their intervals, joined by a line; marks where the knee is, and what they must be below."""
     if not values:
         return ""
-    last, top = max(point.x for point in values), max(point.high for point in values) or 1.0
+    last = max(point.x for point in values)
+    top = max(*(point.high for point in values), limit or 0.0) or 1.0
     path = " ".join(
         f"{_x(point.x, 0, last):.1f},{_y(point.y, top):.1f}" for point in sorted(values, key=lambda p: p.x)
     )
@@ -75,9 +78,14 @@ def points(values: Sequence[Point], unit: str, title: str, mark_x: float | None 
         parts.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{_y(point.y, top):.1f}" r="4"><title>{said}</title></circle>'
         )
-    if mark_x is not None:
-        x = _x(mark_x, 0, last)
+    if limit is not None:
+        y = _y(limit, top)
+        parts.append(f'<line class="limit" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{_LEFT + 4}" y="{max(y - 5, _TOP + 10):.1f}">limit {limit:g}</text>')
+    if knee is not None:
+        x = _x(knee, 0, last)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
+        parts.append(f'<text class="end" x="{x - 6:.1f}" y="{_TOP + 12}">knee {knee:g}</text>')
     return _frame(title, "".join(parts), (0, last), top, unit)
 
 

@@ -10,8 +10,8 @@ from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 PERCENTILES = (50, 90, 95, 99)
 LATENCIES: Mapping[str, tuple[str, Callable[[Turn], float | None]]] = {
     "v2v": (
-        "last voiced sample of the microphone to the first sound that is heard",
-        lambda turn: turn.v2v_ms if turn.kind is Kind.RESPOND else None,
+        "last voiced sample of the microphone to the first sound that is heard; without `early` answers",
+        lambda turn: turn.v2v_ms if turn.kind is Kind.RESPOND and not turn.is_early else None,
     ),
     "typed": (
         "a text is sent, to the first sound",
@@ -19,11 +19,11 @@ LATENCIES: Mapping[str, tuple[str, Callable[[Turn], float | None]]] = {
     ),
     "first_packet": (
         "last voiced sample to the first packet of the answer",
-        lambda turn: turn.first_packet_ms,
+        lambda turn: None if turn.is_early else turn.first_packet_ms,
     ),
     "first_sound_packet": (
         "the same, to the first packet with a sound",
-        lambda turn: turn.first_sound_packet_ms,
+        lambda turn: None if turn.is_early else turn.first_sound_packet_ms,
     ),
     "leading_silence": (
         "silence before the first sound, in the answer itself",
@@ -51,7 +51,7 @@ COUNTS: Mapping[str, str] = {
     "false_stops": "answers that fell silent and should have gone on",
     "false_answers": "answers to noise, silence, or nothing said",
     "extra_answers": "answers that belong to no turn: greetings, or one more than was asked for",
-    "early": "answers that began before the person had ended",
+    "early": "answers that began to be heard before the person had ended, as if in a pause",
     "not_resumed": "lines that were cut or fell silent, and did not come back or end as expected",
     "tools_missed": "turns without the call of the tool that was expected",
     "words": "words that were heard, of a voice that marks them",

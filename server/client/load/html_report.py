@@ -1,5 +1,6 @@
 """A report as one page without network or script: charts, the worst turns to listen to, all figures. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 
@@ -9,9 +10,12 @@ from server.client.load.figures import COUNTS, LATENCIES
 from server.client.load.report import Report, StepReport, TurnReport, shown_ms
 from server.client.load.server_side import ServerFigures
 from server.client.load.timelines import timeline
+from server.client.load.verdicts import broken_said, in_order, stands_out, state_of, verdict_said
 
 _DRAWN = 60
 """So many turns of a load are drawn besides the worst."""
+
+_LIMIT = re.compile(r"v2v_p95<=?([\d.]+)$")
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--soft:#5b6b7b;--rule:#d5dde5;--bar:#3b78c2;--good:#1e8757;
@@ -21,8 +25,10 @@ _STYLE = """
 *{box-sizing:border-box}body{margin:0 auto;padding:16px;max-width:1040px;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.4rem;margin:.2em 0;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6em 0 .4em}
-h3{font-size:1rem;margin:1em 0 .2em}p{margin:.3em 0}.soft{color:var(--soft)}.held,.good{color:var(--good)}
-.broken,.bad{color:var(--bad)}.invalid{color:var(--warn)}.verdict{font-size:1.2rem;font-weight:600}
+h3{font-size:1rem;margin:1em 0 .2em}.card h3{margin-top:0}.chart{max-width:760px;margin:16px 0}
+.load{border-top:1px solid var(--rule)}summary h2{display:inline}
+p{margin:.3em 0}.soft{color:var(--soft)}.held,.good{color:var(--good)}
+.broken,.bad{color:var(--bad)}.invalid,.few{color:var(--warn)}.verdict{font-size:1.2rem;font-weight:600}
 .grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));align-items:start;
 margin:.7em 0}
 .cards{columns:2 420px;column-gap:16px;margin:.7em 0}.cards .card{break-inside:avoid;margin-bottom:16px}
@@ -36,7 +42,8 @@ svg text{fill:var(--soft);font-size:13px}
 .end{text-anchor:end}.middle{text-anchor:middle}.bar{fill:var(--bar)}.axis{stroke:var(--rule)}
 .line{fill:none;stroke:var(--bar);
 stroke-width:2}line.good,line.bad{stroke:currentColor;stroke-width:2}circle.good,circle.bad{fill:currentColor}
-.mark{stroke:var(--warn);stroke-width:2;stroke-dasharray:5 4}rect.said{fill:var(--bar)}rect.heard{fill:var(--good)}
+.mark,.limit{stroke:var(--warn);stroke-width:2;stroke-dasharray:5 4}
+.limit{stroke:var(--soft);stroke-width:1}rect.said{fill:var(--bar)}rect.heard{fill:var(--good)}
 rect.wait{fill:var(--rule)}polygon.waiting{fill:var(--bar);opacity:.55}.tick.line{stroke-width:1.5}
 .tick.mark{stroke-dasharray:none;stroke-width:3}td.value{white-space:normal}summary{cursor:pointer;margin:1em 0}
 audio{width:100%;height:36px}
@@ -56,14 +63,9 @@ def html(report: Report) -> str:
 
 
 def _body(report: Report) -> Iterator[str]:
-    said = {
-        "held": "All objectives held",
-        "broken": "Objectives are broken",
-        "invalid": "This run is invalid",
-    }
     yield f"<h1>{escape(report.target).replace('/', '/<wbr>')}</h1>"
-    halted = " (interrupted)" if report.interrupted else ""
-    yield f'<p class="verdict {report.verdict}">{said[report.verdict]}{halted}</p>'
+    said = verdict_said(report)
+    yield f'<p class="verdict {report.verdict}">{said[0].upper()}{said[1:]}</p>'
     if report.knee is not None:
         yield f"<p><strong>Knee:</strong> {escape(report.knee_said)}</p>"
     environment = ", ".join(f"{name} {value}" for name, value in report.environment.items())
@@ -71,9 +73,13 @@ def _body(report: Report) -> Iterator[str]:
     yield from _bars(report)
     yield "<h2>Loads</h2>" + _loads(report)
     if len(report.steps) > 1:
-        yield '<div class="card"><h3>Voice to voice, p95 over callers</h3>' + _over_callers(report) + "</div>"
-    for step in report.steps:
+        chart = _over_callers(report)
+        yield f'<div class="card chart"><h3>Voice to voice, p95 in ms over callers</h3>{chart}</div>'
+    for step in in_order(report):
+        opened = " open" if stands_out(report, step) else ""
+        yield f'<details class="load"{opened}><summary><h2>{escape(step.load)}</h2></summary>'
         yield from _step(step)
+        yield "</details>"
     yield "<h2>What the figures mean</h2>" + _meanings()
 
 
@@ -91,10 +97,9 @@ def _bars(report: Report) -> Iterator[str]:
 
 def _loads(report: Report) -> str:
     rows = []
-    for step in report.steps:
+    for step in in_order(report):
         v2v, stop = step.latencies.get("v2v"), step.latencies.get("barge_stop")
-        broken = [one.objective for one in step.verdicts if not one.holds]
-        state = "invalid" if step.invalid else "broken" if broken else "held"
+        state = state_of(step)
         cells = [
             f'<span class="{state}">{state}</span>',
             f"{step.counts['turns']:g}",
@@ -103,7 +108,7 @@ def _loads(report: Report) -> str:
             shown_ms(v2v, 100),
         ]
         cells += [
-            shown_ms(stop, 95),
+            shown_ms(stop, 50),
             *(f"{step.counts[name]:g}" for name in ("gaps", "missed", "lost", "refused")),
         ]
         cells.append(f"{step.generator['cpu']:.0%}")
@@ -115,7 +120,7 @@ def _loads(report: Report) -> str:
         "v2v p50",
         "p95",
         "max",
-        "barge-in p95",
+        "barge-in p50",
         "gaps",
         "missed",
         "lost",
@@ -132,18 +137,18 @@ def _over_callers(report: Report) -> str:
         if step.callers and v2v and v2v.p95 is not None and v2v.p95_interval is not None:
             is_good = not step.invalid and all(one.holds for one in step.verdicts)
             found.append(Point(step.callers, v2v.p95, *v2v.p95_interval, is_good))
+    limits = {one.objective: _LIMIT.match(one.objective) for step in report.steps for one in step.verdicts}
+    limit = min((float(match[1]) for match in limits.values() if match), default=None)
     return (
-        points(found, "callers", "p95 in ms over callers", report.knee)
+        points(found, "callers", "p95 in ms over callers", knee=report.knee, limit=limit)
         or "<p>Too few turns for percentiles.</p>"
     )
 
 
 def _step(step: StepReport) -> Iterator[str]:
-    yield f"<h2>{escape(step.load)}</h2>"
     for one in step.verdicts:
         if not one.holds:
-            value = "too few turns to say" if one.value is None else f"it is {one.value:g}"
-            yield f'<p class="broken">{escape(one.objective)} is broken: {value}</p>'
+            yield f'<p class="broken">{escape(one.objective)} is broken: {broken_said(one)}</p>'
     yield from (f'<p class="invalid">{escape(fault)}</p>' for fault in step.invalid)
     yield '<div class="cards">'
     for name, title in (("v2v", "Voice to voice"), ("barge_stop", "Interruption to silence")):

@@ -19,14 +19,7 @@ from server.client.load.jobs import Job, make_job
 from server.client.load.mouth import Voicebox
 from server.client.load.objectives import Objective
 from server.client.load.place import Place, probe
-from server.client.load.report import (
-    Report,
-    StepReport,
-    bars_report,
-    step_report,
-    tells_what_broke,
-    whole_report,
-)
+from server.client.load.report import Report, StepReport, bars_report, step_report, whole_report
 from server.client.load.run import Findings, Progress
 from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import Speak, make_voicebox, needs_voice
@@ -34,6 +27,7 @@ from server.client.load.script import Mix
 from server.client.load.search import Search
 from server.client.load.server_side import Page, ServerSide, fetch_page, has_same_origin, metrics_url
 from server.client.load.targets import target_name
+from server.client.load.verdicts import step_said, tells_what_broke
 from server.client.load.wire import Target
 from server.domain.errors import ServerError, alone
 from server.first_use import set_aside
@@ -170,6 +164,7 @@ class Measurement:
             report = await self._step(place, voicebox, self._beside_canaries(callers))
             broken = [one.objective for one in report.verdicts if not one.holds]
             search.took(callers, broken, is_valid=not report.invalid, is_told=tells_what_broke(report))
+            self._say(step_said(report))
 
     async def _alone(self, place: Place, voicebox: Voicebox) -> Findings:
         order = self._order

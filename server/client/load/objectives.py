@@ -42,11 +42,6 @@ class Verdict:
     value: float | None
     holds: bool
 
-    @property
-    def why(self) -> str:
-        """The value, or that there is none."""
-        return "too few turns to say" if self.value is None else f"{self.value:g}"
-
 
 def read_objectives(written: Sequence[str]) -> tuple[Objective, ...]:
     """Each text has one objective or several, with commas. Raises ObjectivesError that names all faults."""

@@ -1,7 +1,6 @@
 """The report of a run, as data: all that a table, a page or another run needs. Pure. `schema` describes it."""
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
@@ -22,7 +21,6 @@ from server.client.load.turns import Turn
 _BINS_MS = 50
 _MOST_TURNS = 2_000
 _MOST_AUDIO_S = 20.0
-_FIGURE_ENDS = re.compile(r"_(?:p\d+|max|mean|n)\W")
 
 
 class _Model(BaseModel):
@@ -186,20 +184,6 @@ def whole_report(steps: Sequence[StepReport], search: Search | None, **facts: An
     elif is_broken or not steps:
         report.verdict = "broken"
     return report
-
-
-def tells_what_broke(step: StepReport) -> bool:
-    """Whether a load broke something, or nothing; if not, all that it says is that there were too few turns."""
-    broken = [one for one in step.verdicts if not one.holds]
-    with_values = {name for name, one in step.latencies.items() if one.n}
-    return not broken or any(
-        one.value is not None or _latency_of(one.objective) not in with_values for one in broken
-    )
-
-
-def _latency_of(objective: str) -> str:
-    """The latency that an objective such as `v2v_p95<1200` is about."""
-    return _FIGURE_ENDS.split(objective)[0]
 
 
 def bars_report(bars: Bars | None) -> dict[str, BarReport | None]:

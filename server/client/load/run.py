@@ -77,6 +77,8 @@ class Run:
     """What has happened so far in this process."""
 
     calls: list[CallRecord] = field(default_factory=list)
+    since_s: float = 0.0
+    """What was said before, while the load was rising, is not told of in the progress, as it is not in the report."""
     talking: int = 0
     lasted_s: float = 0.0
     late: Lateness = field(default_factory=Lateness)
@@ -97,7 +99,7 @@ class Run:
     def ended(self, call: CallRecord) -> None:
         """It is over, or never came about."""
         del self._live[call.number]
-        self._over = Progress.of_all([self._over, _progress_of(call)])
+        self._over = Progress.of_all([self._over, _progress_of(call, self.since_s)])
         self._keep_some(call)
 
     def audit(self) -> Audit:
@@ -116,7 +118,8 @@ class Run:
 
     def progress(self) -> Progress:
         """How it goes."""
-        known = Progress.of_all([self._over, *map(_progress_of, self._live.values())])
+        live = (_progress_of(call, self.since_s - (call.connected_s or 0.0)) for call in self._live.values())
+        known = Progress.of_all([self._over, *live])
         return replace(known, lasted_s=self.lasted_s, talking=self.talking)
 
     def _keep_some(self, call: CallRecord) -> None:
@@ -127,12 +130,13 @@ class Run:
         drop_packets([*found, *newest[:-DRAWN]], [*self.worst, *self._newest])
 
 
-def _progress_of(call: CallRecord) -> Progress:
-    turns = [turn for turn in call.turns if turn.outcome is not Outcome.DISCARDED]
-    slowest = [turn.v2v_ms for turn in turns if turn.kind is Kind.RESPOND and turn.v2v_ms is not None]
-    slowest = [
-        ms for ms in slowest if ms >= 0
-    ]  # an answer before the end of the question is counted, not slow
+def _progress_of(call: CallRecord, since_s: float) -> Progress:
+    """Of what was said since then, on the clock of the call's turns."""
+    turns = [
+        turn for turn in call.turns if turn.outcome is not Outcome.DISCARDED and turn.said_s[0] >= since_s
+    ]
+    answered = [turn for turn in turns if turn.kind is Kind.RESPOND and not turn.is_early]
+    slowest = [turn.v2v_ms for turn in answered if turn.v2v_ms is not None]
     counts = {
         "gaps": sum(len(turn.gaps_ms) for turn in turns),
         "missed": sum(turn.outcome is Outcome.MISSED for turn in turns),

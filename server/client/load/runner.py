@@ -62,7 +62,7 @@ class Runner:
         self._zero_s = 0.0
         self._metronome = Metronome()
         self._masks = FrameMasks()
-        self.so_far = Run()
+        self.so_far = Run(since_s=load.ramp_s)
 
     async def run(self, watch: Callable[[Run], object] = lambda _: None) -> Run:
         """All calls. `watch` is told once a second. Returns when the time is over, and no call goes on."""

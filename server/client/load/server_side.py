@@ -25,11 +25,14 @@ _WANTED = tuple(
         "sessions ",
         "loop_lag_seconds",
         "worker_waiting",
+        "process_look_seconds",
         "first_audio_seconds",
         "provider_first_byte_seconds",
     )
 )
 
+_LOOK = f"{_OURS}process_look_seconds"
+"""When the server looked at its process, on its own clock: that may be seconds before the page is asked for."""
 _STAGES = "stt llm tts"
 
 Page: TypeAlias = Mapping[tuple[str, tuple[str, ...]], float]
@@ -79,7 +82,7 @@ class ServerSide:
         self._last: Page = {}
         self._most: dict[tuple[str, tuple[str, ...]], float] = {}
         self._cpu: list[tuple[float, float]] = []
-        """The first and the last time at which it was another."""
+        """The first two times at which it was another, and the last."""
 
     def take(self, page: Page, now_s: float) -> None:
         """The page at this time."""
@@ -91,7 +94,7 @@ class ServerSide:
                 self._most[key] = max(value, self._most.get(key, 0.0))
         used_s = page.get((_CPU, ()))
         if used_s is not None and (not self._cpu or used_s != self._cpu[-1][1]):
-            self._cpu = [*self._cpu[:1], (now_s, used_s)]
+            self._cpu = [*self._cpu[:2], (page.get((_LOOK, ()), now_s), used_s)]
 
     def figures(self) -> ServerFigures | None:
         """All of it; None if no page has come."""
@@ -120,7 +123,8 @@ class ServerSide:
     def _cpu_share(self) -> float | None:
         if len(self._cpu) < 2:  # of two times there is a difference
             return None
-        (began_s, before), (ended_s, after) = self._cpu
+        # The first look may be from before the load.
+        (began_s, before), (ended_s, after) = self._cpu[-2:]
         return round((after - before) / (ended_s - began_s), 3)
 
     def _mean_ms(self, name: str, labels: tuple[str, ...]) -> float | None:

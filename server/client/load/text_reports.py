@@ -7,6 +7,7 @@ from server.client.counted import counted
 from server.client.load.canaries import canary_lines
 from server.client.load.comparison import Change
 from server.client.load.report import BarReport, Report, StepReport, shown_ms
+from server.client.load.verdicts import broken_said, in_order, stands_out, state_of, verdict_said
 
 _SHOWN = ("v2v", "typed", "first_packet", "leading_silence", "barge_stop", "duck", "resume", "outage_silence")
 _COUNTS = (
@@ -29,44 +30,38 @@ _COUNTS = (
     "refused",
 )
 
+_COLUMNS = ("load", "turns", "v2v p50", "p95", "barge-in p50", "gaps", "missed", "lost", "")
+
 
 def table(report: Report) -> str:
     """For a terminal of 80 columns."""
     lines = [f"{report.target} ({report.protocol})"]
     for where, bars in report.calibration.items():
         lines.append(f"errors of the figures, {where}: {_bars(bars)}")
-    for step in report.steps:
-        lines += ["", *_step(step)]
+    for step in in_order(report):
+        if stands_out(report, step):
+            lines += ["", *_step(step)]
     if report.knee is not None:
-        lines += ["", f"knee: {report.knee_said}"]
-    said = {
-        "held": "all objectives held",
-        "broken": "objectives are broken",
-        "invalid": "this run is invalid",
-    }
-    lines += ["", said[report.verdict] + (" (interrupted)" if report.interrupted else "")]
-    return "\n".join(lines)
+        lines += ["", *_overview(report), "", f"knee: {report.knee_said}"]
+    return "\n".join([*lines, "", verdict_said(report)])
 
 
 def markdown(report: Report, changes: list[Change] | None = None) -> str:
     """For a comment on a pull request."""
-    mark = {"held": "✅ held", "broken": "❌ broken", "invalid": "⚠️ invalid"}[report.verdict]
-    lines = [f"### Load: {mark}", "", f"`{report.target}`, {report.protocol}, seed {report.seed}", ""]
+    mark = {"held": "✅", "broken": "❌", "invalid": "⚠️"}[report.verdict]
+    lines = [
+        f"### Load: {mark} {verdict_said(report)}",
+        "",
+        f"`{report.target}`, {report.protocol}, seed {report.seed}",
+        "",
+    ]
     if report.knee is not None:
         lines += [f"**Knee:** {report.knee_said}", ""]
-    lines += ["| load | turns | v2v p50 | p95 | barge-in p95 | gaps | missed | lost | |", "|" + " --- |" * 9]
-    for step in report.steps:
-        v2v, stop, counts = step.latencies.get("v2v"), step.latencies.get("barge_stop"), step.counts
-        cells = [
-            step.load,
-            f"{counts['turns']:g}",
-            shown_ms(v2v, 50),
-            shown_ms(v2v, 95),
-            shown_ms(stop, 95),
-        ]
-        cells += [f"{counts[name]:g}" for name in ("gaps", "missed", "lost")]
-        lines.append(f"| {' | '.join(cells)} | {_state(step)} |")
-    broken = [f"- {step.load}: {said}" for step in report.steps for said in (*_broken(step), *step.invalid)]
+    lines += [f"| {' | '.join(_COLUMNS)} |", "|" + " --- |" * len(_COLUMNS)]
+    lines += [f"| {' | '.join(_cells(step))} |" for step in in_order(report)]
+    broken = [
+        f"- {step.load}: {said}" for step in in_order(report) for said in (*_broken(step), *step.invalid)
+    ]
     lines += ["", *broken] if broken else []
     for step in report.steps:
         if step.canaries is not None:
@@ -79,31 +74,56 @@ def markdown(report: Report, changes: list[Change] | None = None) -> str:
 
 
 def junit(report: Report) -> str:
-    """A test suite a load, a test case an objective."""
+    """A test suite a load, a test case an objective. What breaks above the knee of a search fails no build."""
     root = ElementTree.Element("testsuites", name="stageflow-voice load")
     for step in report.steps:
-        failures = sum(not one.holds for one in step.verdicts)
+        is_beyond = bool(report.knee) and report.verdict == "held" and step.callers != report.knee
+        broken = sum(not one.holds for one in step.verdicts)
         suite = ElementTree.SubElement(
             root,
             "testsuite",
             name=step.load,
             tests=str(len(step.verdicts)),
-            failures=str(failures),
-            errors=str(len(step.invalid)),
+            failures=str(0 if is_beyond else broken),
+            errors=str(0 if is_beyond else len(step.invalid)),
+            skipped=str(broken + len(step.invalid) if is_beyond else 0),
             time=f"{step.lasted_s:g}",
         )
         for one in step.verdicts:
             case = ElementTree.SubElement(suite, "testcase", classname=step.load, name=one.objective)
             if not one.holds:
-                said = "too few turns to say" if one.value is None else f"it is {one.value:g}"
-                ElementTree.SubElement(case, "failure", message=said)
+                kind = "skipped" if is_beyond else "failure"
+                ElementTree.SubElement(case, kind, message=broken_said(one))
         for fault in step.invalid:
             case = ElementTree.SubElement(
                 suite, "testcase", classname=step.load, name="the generator keeps up"
             )
-            ElementTree.SubElement(case, "error", message=fault)
+            ElementTree.SubElement(case, "skipped" if is_beyond else "error", message=fault)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _cells(step: StepReport) -> list[str]:
+    """A load in `_COLUMNS`."""
+    v2v, stop, counts = step.latencies.get("v2v"), step.latencies.get("barge_stop"), step.counts
+    turns = f"{counts['turns']:g}"
+    latencies = (shown_ms(v2v, 50), shown_ms(v2v, 95), shown_ms(stop, 50))
+    return [
+        step.load,
+        turns,
+        *latencies,
+        *(f"{counts[name]:g}" for name in ("gaps", "missed", "lost")),
+        state_of(step),
+    ]
+
+
+def _overview(report: Report) -> Iterator[str]:
+    """All loads of a search, a line each."""
+    rows = [list(_COLUMNS), *(_cells(step) for step in in_order(report))]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        yield "  " + "  ".join([row[0].ljust(widths[0]), *cells[1:-1], row[-1]]).rstrip()
 
 
 def _step(step: StepReport) -> Iterator[str]:
@@ -160,8 +180,7 @@ def _server(step: StepReport) -> Iterator[str]:
 def _broken(step: StepReport) -> Iterator[str]:
     for one in step.verdicts:
         if not one.holds:
-            value = "there are too few turns to say" if one.value is None else f"it is {one.value:g}"
-            yield f"{one.objective} ({value})"
+            yield f"{one.objective} ({broken_said(one)})"
 
 
 def _bars(bars: dict[str, BarReport | None]) -> str:
@@ -171,7 +190,3 @@ def _bars(bars: dict[str, BarReport | None]) -> str:
         if bar is not None
     )
     return ", ".join(said) or "not measured"
-
-
-def _state(step: StepReport) -> str:
-    return "invalid" if step.invalid else "broken" if any(True for _ in _broken(step)) else "held"

@@ -4,6 +4,7 @@ import pytest
 
 from server.client.load.figures import COUNTS, Distribution, figure_names, needed, reckon
 from server.client.load.objectives import ObjectivesError, judge, read_objectives
+from server.client.load.run import Run
 from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 from server.client.load.words import WordsHeard
 
@@ -50,7 +51,29 @@ def test_a_missing_value_breaks_its_objective() -> None:
         ("barge_stop_p50>0", False),
         ("gaps=0", True),
     ]
-    assert verdicts[0].why == "too few turns to say"
+    assert verdicts[0].value is None
+
+
+def test_an_answer_before_the_end_is_early_and_makes_no_latency_shorter() -> None:
+    early = turn(-900.0, is_early=True, first_packet_ms=-950.0, first_sound_packet_ms=-920.0)
+    figures = reckon(calls(turn(500.0, first_packet_ms=480.0), early))
+    assert (figures.value("early"), figures.value("turns")) == (1, 2)
+    assert [figures.value(f"{name}_mean") for name in ("v2v", "first_packet", "first_sound_packet")] == [
+        500,
+        480,
+        None,
+    ]
+
+
+def test_progress_tells_of_what_the_report_will_count() -> None:
+    run = Run(since_s=10.5)
+    over = CallRecord(0, "s", 0.0, 2.0, 20.0, turns=[turn(700.0, dry_ms=[40.0])])
+    live = CallRecord(1, "s", 0.0, 2.0, turns=[turn(500.0, dry_ms=[40.0]), turn(-9.0, is_early=True)])
+    run.began(over)
+    run.began(live)
+    run.ended(over)
+    told = run.progress()
+    assert (told.turns, told.slowest_ms, told.counts["gaps"]) == (2, 500.0, 1)
 
 
 @pytest.mark.parametrize(

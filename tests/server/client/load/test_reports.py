@@ -14,29 +14,22 @@ from server.client.load.comparison import ComparisonError, compare, read_report
 from server.client.load.html_report import html
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
-from server.client.load.report import (
-    Report,
-    VerdictReport,
-    bars_report,
-    schema,
-    step_report,
-    tells_what_broke,
-    whole_report,
-)
+from server.client.load.report import Report, VerdictReport, bars_report, schema, step_report, whole_report
 from server.client.load.run import DRAWN, Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
 from server.client.load.timelines import timeline
 from server.client.load.turns import CallRecord, Ending, Kind, Turn
+from server.client.load.verdicts import step_said, tells_what_broke
 from tests.server.client.load.booth import SAY, call, scenario
 
 NAME = '<script>alert("x")</script>'
 
 
-def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0) -> Run:
-    """Twenty turns that took about so long."""
+def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0, turns: int = 20) -> Run:
+    """So many turns that took about so long."""
     calls = []
-    for number in range(20):
+    for number in range(turns):
         turn = Turn(
             number, NAME, 1, Kind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms + number, answer_ms=900
         )
@@ -107,7 +100,62 @@ def test_a_search_holds_when_there_is_a_knee() -> None:
     search.took(11, ["gaps=0"])
     found = report(run(500), run(500, gaps=3), search=search)
     assert (found.verdict, found.knee, found.knee_is_floor) == ("held", 10, False)
-    assert "knee: 10 callers; with 11 gaps=0 broke" in table(found)
+    said = table(found)
+    assert "knee: 10 callers; with 11 gaps=0 broke" in said
+    assert said.splitlines()[-1] == "all objectives held with 10 callers"
+    assert "✅ all objectives held with 10 callers" in markdown(found)
+
+
+def searched() -> Report:
+    """Of 20, 10, 40 and 30 callers, tried in this order, the most that held are 20."""
+    search = Search()
+    runs = [run(500), run(500, turns=5), run(700, gaps=9), run(600, gaps=2)]
+    for callers, broken in ((20, []), (40, ["gaps=0"]), (30, ["gaps=0"])):
+        search.took(callers, broken)
+    found = report(*runs, search=search)
+    for step, callers in zip(found.steps, (20, 10, 40, 30), strict=True):
+        step.callers, step.load = callers, f"{callers} callers"
+    return found
+
+
+def test_a_search_is_told_in_the_order_of_its_loads_and_in_full_only_around_the_knee() -> None:
+    said = table(searched())
+    rows = [line.split() for line in said.splitlines() if line.startswith("  ") and "callers" in line]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("10", "turns"),
+        ("20", "held"),
+        ("30", "broken"),
+        ("40", "broken"),
+    ]
+    assert [row[2:5] for row in rows][:2] == [["5", "502", "–"], ["20", "509", "518"]]
+    assert "20 callers: 20 calls" in said
+    assert "30 callers: 20 calls" in said
+    assert "40 callers: 20 calls" not in said
+    page = html(searched())
+    assert page.count('<details class="load" open>') == 2
+    assert page.count('<details class="load">') == 2
+    assert '<span class="too few turns">' in page
+    assert "limit 1000</text>" in page
+    assert "knee 20</text>" in page
+
+
+def test_what_breaks_above_the_knee_fails_no_build() -> None:
+    suites = list(ElementTree.fromstring(junit(searched()).split("\n", 1)[1]))
+    told = [(one.get("name"), one.get("failures"), one.get("skipped")) for one in suites]
+    assert told == [
+        ("20 callers", "0", "0"),
+        ("10 callers", "0", "1"),
+        ("40 callers", "0", "1"),
+        ("30 callers", "0", "1"),
+    ]
+    assert [len(one.findall("testcase/skipped")) for one in suites] == [0, 1, 1, 1]
+    assert not [case for one in suites for case in one.findall("testcase/failure")]
+
+
+def test_a_load_is_said_in_a_line() -> None:
+    held, _, broken, _ = searched().steps
+    assert step_said(held) == "20 callers: held"
+    assert step_said(broken) == "40 callers: broken: gaps=0 (it is 9)"
 
 
 def test_only_the_worst_turns_keep_their_audio() -> None:
@@ -190,7 +238,7 @@ def test_junit_has_a_case_an_objective() -> None:
 
 def test_markdown_is_a_table_with_what_broke() -> None:
     said = markdown(report(run(500, lost=1)))
-    assert "❌ broken" in said
+    assert "❌ objectives are broken" in said
     assert "| 10 callers | 20 | 509 | 518 | – | 0 | 0 | 1 | broken |" in said
     assert "- 10 callers: lost=0 (it is 1)" in said
 

@@ -67,6 +67,21 @@ def test_what_grew_between_two_pages_is_what_the_load_did() -> None:
     ]
 
 
+def test_the_share_of_a_core_is_of_the_time_between_the_looks_and_not_of_when_their_pages_came() -> None:
+    """What a server looked at before the load, and pages that come late because it is busy, would say 0.3 or 2.0."""
+
+    def page(look_s: float, used_s: float) -> str:
+        return f"process_cpu_seconds_total {used_s}\nstageflow_voice_process_look_seconds {look_s}\n"
+
+    side = ServerSide()
+    looks = ((100.0, 7.0), (105.0, 7.1), (110.0, 11.1), (115.0, 15.1))
+    for came_s, (look_s, used_s) in zip((0.0, 4.0, 6.5, 8.0), looks, strict=True):
+        side.take(read_page(page(look_s, used_s)), came_s)
+    figures = side.figures()
+    assert figures is not None
+    assert figures.cpu == 0.8
+
+
 def test_it_stands_beside_what_the_callers_heard() -> None:
     step = step_report(
         "5 callers", 5, Run().findings(), (), since_s=0, limits=Limits(), server=seen(BEFORE, AFTER).figures()
@@ -84,6 +99,7 @@ def test_our_server_has_the_names_that_are_looked_for() -> None:
     names = {name for name, _ in read_page(Metrics(lambda: 3).page())}
     assert {"stageflow_voice_sessions", "stageflow_voice_loop_lag_seconds_count"} <= names
     assert "stageflow_voice_first_audio_seconds_sum" in names
+    assert "stageflow_voice_process_look_seconds" in names
 
 
 def test_another_server_tells_what_all_tell() -> None:
