@@ -5,13 +5,14 @@ and asks for something more or less, still gets what the recording has of the re
 has asked for it waits for that; what it asks for beyond the recording fails.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.journal import records as rec
-from server.journal.beyond import Arrival, Kind
+from server.journal.beyond import Arrival, Arrived, Kind
 from server.journal.file import Journal
 from stages.errors import ProviderError
 
@@ -26,66 +27,80 @@ class NotRecorded(ProviderError):
     """The session asks for something that it had not asked for when it was recorded."""
 
 
+@dataclass(slots=True)
+class _Errand:
+    """One that was recorded, or that the session has begun, or both."""
+
+    what: str
+    is_recorded: bool = False
+    to_come: int = 0
+    """Arrivals that the record has yet."""
+    number: int | None = None
+    """By which the session knows it, once it has begun it."""
+    held: list[Arrival] = field(default_factory=list)
+    """What came before that."""
+
+
 class Answers:
     """Of one replay."""
 
     def __init__(self, journal: Journal, faults: Faults) -> None:
         self._faults = faults
         self._counts: Counter[str] = Counter()
-        self._numbers: dict[Key, int] = {}
-        """Of the errands that the session has begun."""
-        self._keys: dict[int, Key] = {}
-        self._held: dict[Key, deque[Arrival]] = defaultdict(deque)
+        self._errands: dict[Key, _Errand] = {}
+        self._begun: dict[int, _Errand] = {}
         self.late: deque[tuple[int, Arrival]] = deque()
         """What was there before the session asked for it: to be let in with the next turn."""
-        self._then = dict(_keys(journal))
-        self._recorded = frozenset(self._then.values())
-        self._to_come = Counter(
-            self._then[came.number] for came in journal.came if isinstance(came, rec.Came)
-        )
+        self._then = self._recorded(journal)
+        for came in journal.came:
+            if isinstance(came, rec.Came):
+                self._then[came.number].to_come += 1
+
+    def _recorded(self, journal: Journal) -> dict[int, _Errand]:
+        counts, then = Counter[str](), dict[int, _Errand]()
+        for asked in journal.asked:
+            errand = then[asked.number] = _Errand(asked.what, is_recorded=True)
+            self._errands[asked.what, counts[asked.what]] = errand
+            counts[asked.what] += 1
+        return then
 
     def asked(self, number: int, what: str) -> None:
         """The session has begun an errand."""
         key = (what, self._counts[what])
         self._counts[what] += 1
-        self._numbers[key], self._keys[number] = number, key
-        self.late += ((number, arrival) for arrival in self._held.pop(key, ()))
+        errand = self._begun[number] = self._errands.get(key) or _Errand(what)
+        errand.number = number
+        self.late += ((number, arrival) for arrival in errand.held)
+        errand.held.clear()
 
     def came(self, record: rec.Came) -> tuple[int, Arrival] | None:
         """What is to be let in for what came then, if the session has asked for it by now."""
-        key = self._then[record.number]
-        self._to_come[key] -= 1
-        arrival = Arrival(record.kind, record.value)
+        errand, arrival = self._then[record.number], record
+        errand.to_come -= 1
         if self._faults:
             for name, error in self._faults.items():
-                if key[0].startswith(name):
+                if errand.what.startswith(name):
                     if error is None:
                         return None
-                    arrival = Arrival(Kind.ERROR, error)
-        number = self._numbers.get(key)
-        if number is None:
-            self._held[key].append(arrival)
+                    arrival = replace(record, kind=Kind.ERROR, value=error)
+        if errand.number is None:
+            errand.held.append(arrival)
             return None
-        return number, arrival
+        return errand.number, arrival
 
     def started(self, number: int) -> None:
         """The session waits for something to be done."""
-        if self._keys[number] not in self._recorded:
-            error = NotRecorded(f"{self._keys[number][0]}: not in the recording")
-            self.late.append((number, Arrival(Kind.ERROR, error)))
+        errand = self._begun[number]
+        if not errand.is_recorded:
+            self.late.append(
+                (number, Arrived(Kind.ERROR, NotRecorded(f"{errand.what}: not in the recording")))
+            )
 
     def stopped(self, number: int) -> None:
         """The session waits for the end of an errand."""
-        key = self._keys[number]
-        if not self._to_come[key] or any(key[0].startswith(name) for name in self._faults):
-            self.late.append((number, Arrival(Kind.END)))
-
-
-def _keys(journal: Journal) -> Iterator[tuple[int, Key]]:
-    counts = Counter[str]()
-    for asked in journal.asked:
-        yield asked.number, (asked.what, counts[asked.what])
-        counts[asked.what] += 1
+        errand = self._begun[number]
+        if not errand.to_come or any(errand.what.startswith(name) for name in self._faults):
+            self.late.append((number, Arrived(Kind.END)))
 
 
 class NoErrands:

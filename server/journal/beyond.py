@@ -24,9 +24,21 @@ class Kind(StrEnum):
     """The last of its errand, of which nothing more comes."""
 
 
+class Arrival(Protocol):
+    """What has come of an errand: a record of it is one, too."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+
+    @property
+    def value(self) -> Any:
+        """Or what it failed with."""
+
+
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What has come of an errand."""
+class Arrived:
+    """An `Arrival` of which there is no record yet."""
 
     kind: Kind
     value: Any = None

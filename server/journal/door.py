@@ -26,7 +26,7 @@ import anyio
 from anyio import to_thread
 
 from server.domain.ids import Ids
-from server.journal.beyond import Arrival, Beyond, Kind, Notes
+from server.journal.beyond import Arrival, Arrived, Beyond, Kind, Notes
 from server.journal.loops import FOLLOWED, FollowedLoop
 from server.turntaking.floor import ImpossibleEvent
 from stages.runtime.threads import SENDER
@@ -151,7 +151,8 @@ class Door:
     ) -> AsyncIterator[int]:
         """A context outside, for as long as the block lasts; `beyond.value` of its number is what it has given. One
         that is vital cancels the block when it ends by itself, and its failure is raised."""
-        number, last = self.open(what), Arrival(Kind.VALUE)
+        number = self.open(what)
+        last: Arrival = Arrived(Kind.VALUE)
         self.beyond.start_context(number, enter)
         try:
             last = await self.next(number)

@@ -33,6 +33,7 @@ MAGIC = f"{_FORMAT}{VERSION}\n".encode()
 _LENGTHS = struct.Struct("<II")
 _FRAME = struct.Struct("<IIB")
 """The turn, the errand's number, and whether the frame is text."""
+_frame_at, _FRAME_BYTES, _VALUE = _FRAME.unpack_from, _FRAME.size, Kind.VALUE
 _read_json = json.JSONDecoder().decode
 _RECORDS = {
     one.__name__: one
@@ -234,9 +235,9 @@ def _records(pieces: Iterator[bytes]) -> Iterator[Any]:
 
 
 def _came(held: bytes, at: int, end: int) -> rec.Came:
-    turn, number, is_text = _FRAME.unpack_from(held, at)
-    data = held[at + _FRAME.size : end]
-    return rec.Came(turn, number, Kind.VALUE, data.decode("utf-8", "surrogatepass") if is_text else data)
+    turn, number, is_text = _frame_at(held, at)
+    data = held[at + _FRAME_BYTES : end]
+    return rec.Came(turn, number, _VALUE, data.decode("utf-8", "surrogatepass") if is_text else data)
 
 
 def _record(held: bytes, at: int, text_bytes: int, end: int) -> Any:
