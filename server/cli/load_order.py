@@ -15,7 +15,7 @@ from server.client.address import session_url
 from server.client.load.arrivals import Arrivals
 from server.client.load.audit import Limits
 from server.client.load.default_mix import DEFAULT_MIX
-from server.client.load.measurement import Order, closed_load
+from server.client.load.loads import Order, closed_load
 from server.client.load.objectives import read_objectives
 from server.client.load.runner import Load
 from server.client.load.scenario_file import Speak, read_mix

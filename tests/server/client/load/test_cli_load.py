@@ -32,8 +32,6 @@ QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300, lead_ms=
 LAX = ["--no-calibration", "--late-limit", "10000"]
 TWICE = [*LAX, "--arrivals", "burst:2/100s", "--duration", "60"]
 """Two calls. The run is over as soon as they are, however long a busy machine takes."""
-TRIES = 5
-"""Of a run, until one was valid."""
 
 
 @pytest.fixture
@@ -126,19 +124,14 @@ def test_several_processes_make_the_calls_of_one(folder: Path, capsys: pytest.Ca
 
 
 def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    search = ["--search", "gaps=0,turns>0", "--most", "2", "--duration", "3", "--json", "r.json"]
-    arguments = ["mix.yaml", "--no-calibration", "--late-limit", "200", *search]
+    """What else a search does is tested in virtual time; what this one looks for holds on any machine."""
+    search = ["--search", "turns>=0", "--most", "2", "--duration", "1"]
     with agent(QUICK) as url:
-        for _ in range(TRIES):
-            code = main(["load", url, *arguments])
-            steps = Report.model_validate_json((folder / "r.json").read_bytes()).steps
-            said = capsys.readouterr().out
-            if not any(step.invalid for step in steps):
-                break
-        else:
-            pytest.skip(f"THE SEARCH WAS NOT TESTED: this machine was too busy {TRIES} times")
-    assert code == 0
-    assert "knee: at least 2 callers" in said
+        assert main(["load", url, "mix.yaml", *LAX, *search]) == 0
+    told = capsys.readouterr()
+    assert "1 caller: held" in told.err
+    assert "knee: at least 2 callers" in told.out
+    assert "all objectives held with at least 2 callers" in told.out
 
 
 @pytest.mark.parametrize(
