@@ -83,3 +83,17 @@ def test_what_is_installed_is_seen_without_starting_python(installed: Path) -> N
     assert (again.returncode, again.stderr) == (0, "")
     assert (installed / "said").read_text() == "--version\n"  # which it says before it is set up
     assert setup(installed, "mcp", "mcpp").returncode == 2
+
+
+def test_what_uv_cannot_install_pip_does(installed: Path) -> None:
+    folder = installed / ".venv" / "bin"
+    (folder / "uv").write_text("#!/bin/sh\nexit 1\n")
+    python = folder / "python"
+    installs = 'case "$*" in *" pip "* | *compileall*) echo "$*" >>said; exit ;; esac'
+    python.write_text(python.read_text().replace("exec", f"{installs}\nexec"))
+    run = setup(installed, "--no-models", "turns")
+    assert (run.returncode, "uv could not do it; trying pip" in run.stderr) == (0, True)
+    assert (
+        "-m pip install --disable-pip-version-check --no-warn-script-location --no-compile -e .[turns]"
+        in ((installed / "said").read_text())
+    )
