@@ -8,7 +8,7 @@ was opened, under the token's digest; whether the token is still good says the s
 import hmac
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -183,8 +183,8 @@ class Returns:
         then. Raises NotResumed while one is about to."""
         async with _alone(self._store, leaving.ticket.session_id, self._now()):
             for key in leaving.token_keys:
-                value = await self._store.read(key, self._now())
-                if value is not None and read_ticket(value).node != self.node:
+                ticket = read_ticket(await self._store.read(key, self._now()))
+                if ticket is not None and ticket.node != self.node:
                     return False
             await keep()
             await self.leave(leaving)
@@ -200,10 +200,10 @@ class Returns:
         nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
         have been lost meanwhile. Raises NotResumed."""
         async with _alone(self._store, ticket.session_id, self._now()):
-            value = await self._store.read(_key(token), self._now())
-            if value is None and is_here:
+            written = read_ticket(await self._store.read(_key(token), self._now()))
+            if written is None and is_here:
                 log.warning("the store was lost while a session moved", extra={"session": ticket.session_id})
-            elif value is None or read_ticket(value) != ticket:
+            elif written != ticket:
                 raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
             await self._store.write(_key(token), write_ticket(mine), self._lease_s, self._now())
@@ -218,10 +218,10 @@ class Returns:
 
     async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
-        value = await self._store.read(_key(token), self._now())
-        if value is None:
+        ticket = read_ticket(await self._store.read(_key(token), self._now()))
+        ticket = ticket or _known(self._kept.values(), token, self.node)
+        if ticket is None:
             raise not_found(self._store, self._now())
-        ticket = read_ticket(value)
         if ticket.session_id in self._kept or ticket.node == self.node:
             return None
         if not hmac.compare_digest(ticket.owner, holder or ""):
@@ -257,10 +257,11 @@ class Returns:
         return session, before
 
     async def _find(self, token: str) -> _Kept:
-        value = await self._store.read(_key(token), self._now())
-        if value is None:
+        ticket = read_ticket(await self._store.read(_key(token), self._now()))
+        ticket = ticket or _known(self._kept.values(), token, self.node)
+        if ticket is None:
             raise not_resumed()
-        kept = self._kept.get(read_ticket(value).session_id)
+        kept = self._kept.get(ticket.session_id)
         if kept is None:
             raise try_again()  # it is on its way from one node to another
         return kept
@@ -270,7 +271,8 @@ class Returns:
         good = {_key(token)} if shown is None else {_key(token), _key(shown)}
         for key in [key for key in kept.token_keys if key not in good]:
             await self._store.take(key, self._now())
-            kept.token_keys.remove(key)
+            if key in kept.token_keys:  # else it was used up meanwhile, or another node has the session
+                kept.token_keys.remove(key)
         kept.token_keys.append(_key(token))
         mine = write_ticket(kept.of_node(self.node))
         await self._store.write(_key(token), mine, self._lease_s, self._now())
@@ -286,6 +288,12 @@ async def _alone(store: Store, session_id: str, now: float) -> AsyncIterator[Non
         yield
     finally:
         await store.release(lock, holder)
+
+
+def _known(of_process: Iterable[_Kept], token: str, node: str) -> Ticket | None:
+    """What the store had of a session of this process: it may have thrown that out to have room."""
+    key = _key(token)
+    return next((kept.of_node(node) for kept in of_process if key in kept.token_keys), None)
 
 
 def _key(token: str) -> str:

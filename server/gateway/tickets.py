@@ -1,7 +1,7 @@
 """What the store of the nodes knows of a token by which a client comes back: its session, whose, and where that is."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,14 @@ def write_ticket(ticket: Ticket) -> bytes:
     return json.dumps({"session": ticket.session_id, "owner": ticket.owner, "node": ticket.node}).encode()
 
 
-def read_ticket(value: bytes) -> Ticket:
-    read = json.loads(value)
-    return Ticket(read["session"], read["owner"], read.get("node", ""))
+def read_ticket(value: bytes | None) -> Ticket | None:
+    """What the store has; None where that is nothing, or nothing that can be read."""
+    try:
+        read = json.loads(value or b"")
+        ticket = Ticket(read["session"], read["owner"], read.get("node", ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return ticket if all(isinstance(part, str) for part in astuple(ticket)) else None
 
 
 @dataclass(frozen=True, slots=True)

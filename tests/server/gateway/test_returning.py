@@ -8,7 +8,7 @@ import pytest
 from server.cluster.store import MemoryStore
 from server.domain.values import SessionConfig
 from server.domain.wire import ResumableDialect
-from server.gateway.returning import TRY_AGAIN, NotResumed, ResumeClaim, Returns
+from server.gateway.returning import NOT_RESUMED, TRY_AGAIN, NotResumed, ResumeClaim, Returns
 from server.gateway.tickets import Ticket
 from server.session.resumption import ResumePass, token_digest
 from stages.testing.virtual_time import run_virtual
@@ -122,5 +122,68 @@ def test_who_comes_back_while_the_session_is_left_to_another_node_is_told_to_com
             assert second.seen == []
             other = Returns(store, node="node_2", grace_s=30, lease_s=60, now=anyio.current_time)
             assert await other.elsewhere(shown, None) == Ticket(session_id, "", "")
+
+    play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
+
+
+def test_who_comes_back_twice_while_another_node_takes_the_session_is_told_to_come_again() -> None:
+    class Taking(MemoryStore):
+        """Another node takes the session while the token is thrown away that the first return was offered."""
+
+        async def take(self, key: str, now: float) -> bytes | None:
+            returns.forget(session_id)
+            return await super().take(key, now)
+
+    store, session_id = Taking(), ""
+    returns = Returns(store, node="node_1", grace_s=30, lease_s=60, now=anyio.current_time)
+
+    async def story(stage: Stage) -> None:
+        nonlocal session_id
+        session_id = stage.session.id
+        ticket, dialect = ResumePass(), voice_v1(SessionConfig())
+        assert isinstance(dialect, ResumableDialect)
+        await stage.wire.until("x_voices")
+        shown = ticket.offer()
+        async with returns.keep(stage.session, dialect, ticket, shown, None):
+            claim = ResumeClaim(len(stage.wire.seen), shown)
+            await returns.attach(claim, None, lambda heard: QueueWire())
+            with pytest.raises(NotResumed) as refused:
+                await returns.attach(claim, None, lambda heard: QueueWire())
+            assert refused.value.close_code == TRY_AGAIN
+
+    play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [None, b"", b"\xff\xfe", b"{", b"[]", b"null", b'{"session": 1}', b'{"session": "s", "owner": [1]}'],
+)
+def test_of_a_ticket_that_the_store_has_not_or_that_nobody_can_read_its_node_knows_the_session(
+    left: bytes | None,
+) -> None:
+    async def story(stage: Stage) -> None:
+        store, ticket, dialect = MemoryStore(), ResumePass(), voice_v1(SessionConfig())
+        assert isinstance(dialect, ResumableDialect)
+        returns, other = (
+            Returns(store, node=node, grace_s=30, lease_s=60, now=anyio.current_time)
+            for node in ("node_1", "node_2")
+        )
+        await stage.wire.until("x_voices")
+        token = ticket.offer()
+        async with returns.keep(stage.session, dialect, ticket, token, None):
+            key = f"resume:{token_digest(token)}"
+            await store.take(key, 0.0)
+            if left is not None:
+                await store.write(key, left, 60, anyio.current_time())
+            with pytest.raises(NotResumed) as refused:
+                await other.elsewhere(token, None)
+            assert refused.value.close_code == NOT_RESUMED
+            assert await returns.elsewhere(token, None) is None
+            with pytest.raises(NotResumed):
+                await returns.elsewhere("another", None)
+            second = QueueWire()
+            await returns.attach(ResumeClaim(len(stage.wire.seen), token), None, lambda heard: second)
+            stage.wire = second
+            await second.until("x_resumed")
 
     play(lambda: Stage("Hello.", dialect=voice_v1, grace_s=30.0), story)
