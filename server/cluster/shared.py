@@ -1,10 +1,12 @@
 """A store on another machine, which may be lost: the server goes on with what it knows itself until it is back.
 
 While it is lost every node counts alone, so that quotas are looser and never stricter, and what another node has
-written cannot be read. One call in a while tries whether it is back. Calls that come at once take turns: each would
-have a connection of its own, which costs more to make than the call, and the deadline of all of them would pass
-meanwhile. A call waits for `TURN_S` until it is its turn, and then for `DEADLINE_S`, at most: a store that does not get
-on with those before it is as good as lost.
+written cannot be read. One call in a while tries whether it is back, and that is whether it takes what is written: one
+that is full, or a copy of another, only answers who asks.
+
+Calls that come at once take turns: each would have a connection of its own, which costs more to make than the call, and
+the deadline of all of them would pass meanwhile. A call waits for `TURN_S` until it is its turn, and then for
+`DEADLINE_S`, at most: a store that does not get on with those before it is as good as lost.
 """
 
 import asyncio
@@ -162,6 +164,8 @@ class SharedStore:
                 self.state = StoreState.TRYING
             try:
                 with _deadline(DEADLINE_S):
+                    if self.state is StoreState.TRYING:
+                        await self._remote.write("tried", b"1", RETRY_S, self._now())
                     answer = await call(self._remote)
             except self._failures as error:
                 self._lose(error)

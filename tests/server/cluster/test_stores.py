@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.lowlevel
 import pytest
-import redis.asyncio  # noqa: F401 - before there is a loop that it would block
+import redis.asyncio  # before there is a loop that it would block
 from redis.exceptions import RedisError
 
 from server.cluster.shared import DEADLINE_S, RETRY_S, SharedStore, StoreState
@@ -264,6 +264,36 @@ async def test_a_lost_store_that_somebody_else_asks_just_then_is_asked_as_well()
         assert await store.answers()
         tasks.cancel_scope.cancel()
     assert state(store) is StoreState.REACHED
+
+
+@pytest.mark.parametrize(
+    ("command", "mended"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    ],
+    ids=["full", "a copy"],
+)
+async def test_a_store_that_only_answers_and_takes_nothing_is_lost_until_it_takes_something(
+    command: tuple[str, ...], mended: tuple[str, ...]
+) -> None:
+    clock = Clock()
+    async with store_server() as server:
+        admin = redis.asyncio.Redis.from_url(server.url.replace("valkey", "redis"))
+        store = shared(server, clock)
+        await store.read("k", NOW)
+        await admin.execute_command(*command)  # type: ignore[no-untyped-call]
+        await store.write("k", b"1", 60, NOW)
+        for _ in range(3):
+            clock.now += RETRY_S
+            assert await store.read("k", NOW) == b"1"
+            assert state(store) is StoreState.LOST
+        await admin.execute_command(*mended)  # type: ignore[no-untyped-call]
+        clock.now += RETRY_S
+        await store.read("k", NOW)
+        assert (state(store), store.returns) == (StoreState.REACHED, 1)
+        await admin.aclose()
+        await store.close()
 
 
 async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_came_after() -> None:
