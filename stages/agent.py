@@ -14,8 +14,7 @@ A tool never leaves silence for ever: it has a deadline, and running late, faili
 result that the model can read and speak about.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import anyio
@@ -41,12 +40,12 @@ from stages.contract import (
 )
 from stages.enrichments import enrichments
 from stages.errors import ProviderError, ProviderRejected, StageSettingsError
-from stages.patience import failed, within, within_hearing
+from stages.model_wait import ModelWait
+from stages.patience import failed
 from stages.ports import (
     NOTHING_SAID,
     Finished,
     LanguageModel,
-    ModelEvent,
     TextDelta,
     ToolChoice,
     Usage,
@@ -131,12 +130,10 @@ class _Answer:
         choice: ToolChoice = ctx.config.get(TOOL_CHOICE, "auto")
         self._tools = Toolbox(ours or ToolRegistry(), ctx.config.get(CLIENT_TOOLS, ()), choice)
         self._max_tokens: int | None = ctx.config.get(MAX_TOKENS) or profile.max_tokens
-        self._heard_until: Callable[[], float] | None = ctx.config.get(HEARD_UNTIL)
-        self._patience_s = limits.answer_s
+        self._wait = ModelWait(limits, ctx.config.get(HEARD_UNTIL))
         self._text = ""
         self._usage = Usage()
         self._uses: list[ToolUse] = []
-        self._unbegun: ProviderError | None = None
 
     async def give(self, words_of: str) -> StageOutput:
         messages = self._question(words_of)
@@ -174,7 +171,7 @@ class _Answer:
             return await self._request(messages, tools, self._limits.first_token_s)
         except ProviderError as error:
             left_s = began + self._limits.first_token_s - anyio.current_time()
-            if error is not self._unbegun or isinstance(error, ProviderRejected) or left_s < _RETRY_S:
+            if self._wait.has_begun or isinstance(error, ProviderRejected) or left_s < _RETRY_S:
                 raise
         await anyio.sleep(_RETRY_S / 2)
         return await self._request(messages, tools, left_s - _RETRY_S / 2)
@@ -190,52 +187,27 @@ class _Answer:
         stream = self._model.stream(messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens)
         with calling(self._model) as call:
             async with aclosing(stream) as events:
-                event = await self._first(events, first_s)
-                while event is not None:
-                    call.first()
-                    match event:
-                        case TextDelta(text=text):
-                            if text := characters.push(text):
-                                said.append(text)
-                                await self._send(text)
-                        case ToolCall():
-                            calls.append(event)
-                        case Finished(usage=usage):
-                            call.tokens(usage)
-                            self._usage = _sum(self._usage, usage)
-                            if text := characters.flush():
-                                said.append(text)
-                                await self._send(text)
-                            return "".join(said), tuple(calls), event
-                    event = await self._next(events, is_first=not said and not calls)
-            raise ProviderError("the model's answer broke off: it ended without saying so")
-
-    async def _first(self, events: AsyncGenerator[ModelEvent, None], limit_s: float) -> ModelEvent | None:
-        """The first event of a request; an error instead of it is `_unbegun`."""
-        try:
-            return await self._next(events, is_first=True, first_s=limit_s)
-        except ProviderError as error:
-            self._unbegun = error
-            raise
-
-    async def _next(
-        self, events: AsyncGenerator[ModelEvent, None], *, is_first: bool, first_s: float | None = None
-    ) -> ModelEvent | None:
-        """The model's next event, None after the last; its time is taken from the answer's."""
-        now = asyncio.get_running_loop().time  # once a token: not anyio's, which asks first whose loop it is
-        began, limits = now(), self._limits
-        first_s = first_s or limits.first_token_s
-        if is_first and first_s < self._patience_s:
-            late = f"the model did not begin to answer within {limits.first_token_s:g} s"
-            event = await within(first_s, late, anext(events, None))
-        elif self._heard_until is not None and limits.gap_s < self._patience_s:
-            late = f"the model said nothing for {limits.gap_s:g} s, and all it had said was heard"
-            event = await within_hearing(limits.gap_s, late, anext(events, None), self._heard_until)
-        else:
-            late = f"the model took longer than {limits.answer_s:g} s for an answer"
-            event = await within(self._patience_s, late, anext(events, None))
-        self._patience_s -= now() - began
-        return event
+                with self._wait.begin(first_s):
+                    event = await self._wait.next(events, is_first=True)
+                    while event is not None:
+                        call.first()
+                        match event:
+                            case TextDelta(text=text):
+                                if text := characters.push(text):
+                                    said.append(text)
+                                    await self._send(text)
+                            case ToolCall():
+                                calls.append(event)
+                            case Finished(usage=usage):
+                                call.tokens(usage)
+                                self._usage = _sum(self._usage, usage)
+                                if text := characters.flush():
+                                    said.append(text)
+                                    await self._send(text)
+                                return "".join(said), tuple(calls), event
+                        event = await self._wait.next(events, is_first=not said and not calls)
+                    raise ProviderError("the model's answer broke off: it ended without saying so")
+                raise self._wait.late()
 
     async def _send(self, token: str) -> None:
         if not token:

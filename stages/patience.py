@@ -21,39 +21,17 @@ async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
     raise ProviderTimeout(complaint)
 
 
-async def within_hearing(
-    limit_s: float, complaint: str, answer: Awaitable[T], heard_until: Callable[[], float]
-) -> T:
-    """The same, but the time counts from when all that was said has been heard: `heard_until`, in the loop's time."""
-    loop = asyncio.get_running_loop()
-    scope, began = anyio.CancelScope(), loop.time()
-    timer = loop.call_at(began + limit_s, lambda: look())
-
-    def look() -> None:
-        nonlocal timer
-        late_at = max(began, heard_until()) + limit_s
-        if late_at <= loop.time():
-            scope.cancel()
-        else:
-            timer = loop.call_at(min(late_at, loop.time() + limit_s), look)
-
-    try:
-        with scope:
-            return await answer
-    finally:
-        timer.cancel()
-    raise ProviderTimeout(complaint)
-
-
 class Lateness:
     """Ends a wait that lasts for too long, of many one after the other in one scope: a scope and a timer for each cost
-    as much as a stretch of audio."""
+    as much as a token or a stretch of audio."""
 
-    def __init__(self, limit_s: float) -> None:
-        """Each may last for `limit_s` from the time on at which `expect` is called."""
+    def __init__(self, limit_s: float = math.inf) -> None:
+        """Each may last for `limit_s` from the time on at which `expect` is called, if that does not say more."""
         self._limit_s = limit_s
+        self._heard_until: Callable[[], float] | None = None
         self._late_at = math.inf
         self._timer: asyncio.Handle | None = None
+        self._rings_at = math.inf
         self._scope = anyio.CancelScope()
 
     def __enter__(self) -> anyio.CancelScope:
@@ -66,37 +44,50 @@ class Lateness:
             self._timer.cancel()
         return bool(self._scope.__exit__(*exc_info))
 
-    def expect(self) -> None:
-        """Something is waited for from now on, or is already."""
+    def expect(self, limit_s: float | None = None, heard_until: Callable[[], float] | None = None) -> None:
+        """Something is waited for from now on, or is already: for `limit_s`, counted from when all that was said has
+        been heard, if `heard_until` tells that in the loop's time."""
         if self._late_at == math.inf:
-            loop = asyncio.get_running_loop()
-            self._late_at = loop.time() + self._limit_s
-            if self._timer is None:
-                self._timer = loop.call_at(self._late_at, self._look)
+            self._limit_s = self._limit_s if limit_s is None else limit_s
+            self._heard_until = heard_until
+            self._late_at = asyncio.get_running_loop().time() + self._limit_s
+            if self._timer is None or self._late_at < self._rings_at:
+                self._look_at(self._late_at)
 
     def rest(self) -> None:
         """Nothing is waited for just now."""
         self._late_at = math.inf
 
+    def _late(self) -> float:
+        """When it is late, by what is known now."""
+        if self._heard_until is None:
+            return self._late_at
+        return max(self._late_at, self._heard_until() + self._limit_s)
+
     def _look(self) -> None:
         """The timer that was set for an earlier wait has rung."""
         loop, self._timer = asyncio.get_running_loop(), None
-        if self._late_at <= loop.time():
+        if self._late() <= loop.time():
             # Not at once: what came in time, be it in this same long turn of the loop, is taken first.
-            self._timer = loop.call_soon(self._end)
+            self._timer, self._rings_at = loop.call_soon(self._end), -math.inf
         else:
-            self._look_later()
+            self._look_later(loop.time())
 
     def _end(self) -> None:
-        self._timer = None
-        if self._late_at <= asyncio.get_running_loop().time():
+        now, self._timer = asyncio.get_running_loop().time(), None
+        if self._late() <= now:
             self._scope.cancel()
         else:
-            self._look_later()
+            self._look_later(now)
 
-    def _look_later(self) -> None:
+    def _look_later(self, now: float) -> None:
         if self._late_at < math.inf:
-            self._timer = asyncio.get_running_loop().call_at(self._late_at, self._look)
+            self._look_at(min(self._late(), now + self._limit_s))  # what is to be heard may be thrown away
+
+    def _look_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._rings_at = asyncio.get_running_loop().call_at(when, self._look), when
 
 
 def failed(error: ProviderError) -> StageOutput:

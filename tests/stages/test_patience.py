@@ -54,3 +54,30 @@ async def test_what_came_in_time_is_not_late_because_the_loop_was_held_up() -> N
         await anyio.sleep(10.0)
     assert scope.cancelled_caught
     assert anyio.current_time() == began_s + 1.0
+
+
+@virtual
+async def test_a_wait_may_be_shorter_than_the_one_before() -> None:
+    lateness = Lateness()
+    with lateness as scope:
+        lateness.expect(10.0)
+        await anyio.sleep(1.0)
+        lateness.rest()
+        lateness.expect(2.0)
+        await anyio.sleep(20.0)
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 3.0
+
+
+@virtual
+async def test_a_wait_counts_from_when_all_was_heard_as_far_as_that_is_known_then() -> None:
+    heard_until_s = 6.0
+    lateness = Lateness()
+    with lateness as scope:
+        lateness.expect(1.0, lambda: heard_until_s)
+        await anyio.sleep(2.5)
+        assert not scope.cancel_called
+        heard_until_s = 0.0  # the rest was thrown away
+        await anyio.sleep(20.0)
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 3.0, "it looks again after each second"
