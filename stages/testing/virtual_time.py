@@ -71,7 +71,8 @@ class _Timer(asyncio.TimerHandle):
         self._number = number
 
     def __lt__(self, other: Any) -> bool:
-        return (self._when, self._number) < (other._when, other._number)
+        when: float = other._when
+        return self._when < when or (self._when == when and self._number < other._number)
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
