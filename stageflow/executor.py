@@ -155,7 +155,7 @@ class Run:
                 self._start(others)
             stage = self._begun(node)
             output = await stage.complete()
-            del state.running[node.name]
+            del state.running[node.name], stage.context  # in a ring, all would be the garbage collector's
             self._settle(node, output)
             freed = self._free(node.followers) if node.followers and not state.over.is_set() else []
 

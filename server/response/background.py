@@ -23,9 +23,7 @@ class BackgroundWork:
         self._context = context
         self._turn = turn
         self._waiting: list[Work] = []
-        self._snapshot = ContextSnapshot()
-        self._ports = StagePorts()
-        self._outputs: Mapping[str, StageOutput] = {}
+        self._given: tuple[ContextSnapshot, StagePorts, Mapping[str, StageOutput]] | None = None
         self._is_let_out = False
 
     def expect(
@@ -36,7 +34,9 @@ class BackgroundWork:
         outputs: Mapping[str, StageOutput],
     ) -> None:
         """A run begins; `outputs` grows with the stages that end."""
-        self._waiting, self._snapshot, self._ports, self._outputs = list(works), snapshot, ports, outputs
+        self._waiting = list(works)
+        if works:  # else nothing needs them; and they lead to the answer, which has this
+            self._given = snapshot, ports, outputs
 
     def let_out(self) -> None:
         """The answer is said: what it did may be kept."""
@@ -45,24 +45,26 @@ class BackgroundWork:
 
     def go_on(self) -> None:
         """Begin what can begin."""
-        if not self._is_let_out:
+        if not self._is_let_out or self._given is None:
             return
-        ready = [work for work in self._waiting if work.is_ready(self._outputs)]
+        snapshot, ports, outputs = self._given
+        ready = [work for work in self._waiting if work.is_ready(outputs)]
         self._waiting = [work for work in self._waiting if work not in ready]
         for work in ready:
-            self._context.tasks.start(self._do, work)
+            self._context.tasks.start(self._do, work, snapshot, ports, outputs)
 
     def forget(self) -> None:
         """What has not begun will not."""
         self._waiting = []
 
-    async def _do(self, work: Work) -> None:
+    async def _do(
+        self, work: Work, snapshot: ContextSnapshot, ports: StagePorts, outputs: Mapping[str, StageOutput]
+    ) -> None:
         fields = {"session": self._context.session_id, "turn": self._turn}
-        words = self._outputs[STT].data.get(TEXT) if STT in self._outputs else None
-        snapshot = replace(self._snapshot, input_text=self._snapshot.input_text or words)
+        words = outputs[STT].data.get(TEXT) if STT in outputs else None
         try:
-            limit_s = self._context.deadlines.work_s
-            await work.run(snapshot, dict(self._outputs), self._ports, deadline_s=limit_s)
+            snapshot = replace(snapshot, input_text=snapshot.input_text or words)
+            await work.run(snapshot, dict(outputs), ports, deadline_s=self._context.deadlines.work_s)
         except StageFailed as failure:
             why = {"stage": failure.stage, "pii.error": failure.error}
             log.error("turn %d: %s", self._turn, line_of(failure), extra=fields | why)
