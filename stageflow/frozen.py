@@ -77,7 +77,7 @@ EMPTY = FrozenDict()
 
 def freeze(value: Any) -> tuple[Any, bool]:
     """The value, unchangeable, and whether it is loose. Raises UnfreezableError."""
-    if type(value) in UNCHANGEABLE:
+    if (kind := type(value)) in UNCHANGEABLE or (kind is tuple and UNCHANGEABLE.issuperset(map(type, value))):
         return value, False
     try:
         made = (freezing := _Freezing()).freeze(value)

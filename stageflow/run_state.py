@@ -11,7 +11,7 @@ from stageflow.context import PipelineTimer
 from stageflow.core import StageOutput
 from stageflow.errors import DeadlineExceeded, RunEnded, StageFailed, StreamError, leaves
 from stageflow.events import Data, EventSink, StageEvent, show
-from stageflow.frozen import EMPTY
+from stageflow.frozen import EMPTY, FrozenDict
 from stageflow.graph import Node, PipelineResults
 from stageflow.streams import Wait
 
@@ -80,4 +80,4 @@ class RunState:
             stage, kind = (node.name, node.spec.kind) if node else (None, None)
             run_id, now_ms = self.results.run_id, self.timer.elapsed_ms()
             known = {"run_id": run_id, "stage": stage, "kind": kind, "duration_ms": now_ms}
-            show(self.sink, StageEvent(type, {**known, **data}, run_id, stage, now_ms))
+            show(self.sink, StageEvent(type, FrozenDict(known, **data), run_id, stage, now_ms))
