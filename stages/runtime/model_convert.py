@@ -30,7 +30,8 @@ def convert(model: Model, directory: Path, environment: Mapping[str, str]) -> No
         wanted = list(missing_tools(model.tools))
         if wanted:
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-            _run(model, "installing its tools", [*pip, "--target", tools, *wanted], environment)
+            pip += ["--no-compile", "--target", tools]  # they run once
+            _run(model, "installing its tools", [*pip, *wanted], environment)
         program = str(CONVERSIONS / f"{model.conversion}.py")
         own = dict(environment) | {"PYTHONPATH": tools, "PYTHONDONTWRITEBYTECODE": "1"}
         _run(model, "converting it", [sys.executable, program, str(directory)], own)
