@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import anyio
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow import (
@@ -425,12 +425,17 @@ def test_nothing_hangs_and_nothing_is_left_however_streams_are_laid(
 # --- cycles --------------------------------------------------------------------------------------------------------
 
 Edges = dict[str, set[str]]
+
+
+def _some_of_others(number: int, count: int) -> st.SearchStrategy[set[str]]:
+    """A stage that needs itself is a fault of its own."""
+    others = [f"s{other}" for other in range(count) if other != number]
+    return st.sets(st.sampled_from(others), max_size=3) if others else st.just(set[str]())
+
+
 graphs = st.integers(1, 7).flatmap(
     lambda count: st.fixed_dictionaries(
-        {
-            f"s{number}": st.sets(st.sampled_from([f"s{other}" for other in range(count)]), max_size=3)
-            for number in range(count)
-        }
+        {f"s{number}": _some_of_others(number, count) for number in range(count)}
     )
 )
 
@@ -450,7 +455,6 @@ def _paths(error: PipelineBuildError) -> Iterator[list[str]]:
 @profile
 @given(graphs)
 def test_a_cycle_is_always_found_with_its_path(needs: Edges) -> None:
-    assume(not any(name in needs[name] for name in needs))  # a stage that needs itself is a fault of its own
     pipeline = Pipeline()
     for name in needs:
         pipeline = pipeline.with_stage(name, gives(), dependencies=sorted(needs[name]))

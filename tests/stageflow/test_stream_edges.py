@@ -282,6 +282,7 @@ def _expected(items: int, reads: int | None, producer: End, consumer: End) -> se
     return {DeadlineExceeded if "hangs" in (producer, consumer) else None}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("consumer", ENDS)
 @pytest.mark.parametrize("producer", ENDS)
 @pytest.mark.parametrize("reads", [0, 5, None])
