@@ -8,6 +8,7 @@ import inspect
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import coverage
@@ -114,15 +115,29 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.collect(1 if _collections() == collections else 2)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure nothing of what the fixtures do that are made for what is marked `no_cover`."""
+    with _unmeasured(item):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Measure nothing of what is marked `no_cover`: under xdist the plug-in ends one of two tracers."""
-    trace = sys.gettrace()
-    if trace is None or not pyfuncitem.get_closest_marker("no_cover"):
+    with _unmeasured(pyfuncitem):
         return (yield)
+
+
+@contextmanager
+def _unmeasured(item: pytest.Item) -> Iterator[None]:
+    trace = sys.gettrace()
+    if trace is None or not item.get_closest_marker("no_cover"):
+        yield
+        return
     sys.settrace(None)
     try:
-        return (yield)
+        yield
     finally:
         sys.settrace(trace)
 

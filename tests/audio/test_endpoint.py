@@ -320,6 +320,7 @@ stretches = st.lists(
 )
 
 
+@pytest.mark.no_cover
 @given(config=configs, stretches=stretches)
 def test_events_keep_their_order_and_their_numbers_grow(
     config: EndpointConfig, stretches: list[tuple[float, int, int, bool]]

@@ -131,6 +131,7 @@ def test_any_cut_gives_the_same_utterances(data: st.DataObject, format: AudioFor
     assert np.array_equal(_audio(cut), _audio(whole))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(301, 3_000), min_size=1, max_size=8),
@@ -177,6 +178,7 @@ def test_any_bytes_are_heard_without_complaint(wire: bytes, format: AudioFormat)
 # --- real speech, and what is none --------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("clip", clips(), ids=lambda c: c.file)
 @pytest.mark.parametrize("format", [PCM24, PCMU], ids=["24k", "phone"])
 def test_recorded_speech_is_heard_where_it_is_loud(clip: Clip, format: AudioFormat) -> None:

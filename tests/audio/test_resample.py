@@ -77,6 +77,7 @@ def test_what_waits_because_there_is_more_than_is_wanted_comes_later_and_is_the_
     assert np.array_equal(np.concatenate(heard), _resampled(samples, *pair))
 
 
+@pytest.mark.no_cover
 @every_pair
 def test_sample_by_sample_gives_the_same_samples(from_hz: int, to_hz: int) -> None:
     samples = white_noise(25, dbfs=-6, rate_hz=from_hz)
@@ -124,6 +125,7 @@ def test_output_lags_by_less_than_3_ms(from_hz: int, to_hz: int) -> None:
     assert min(lags_s) > -1 / to_hz, "no sample before its moment"
 
 
+@pytest.mark.no_cover
 @every_pair
 def test_the_filter_is_flat_in_its_band_and_lets_no_alias_through(from_hz: int, to_hz: int) -> None:
     hz, gain_db = _response(from_hz, to_hz)
@@ -160,6 +162,7 @@ def test_a_tone_that_the_new_rate_cannot_hold_is_gone(from_hz: int, hz: int) -> 
     assert dbfs(_resampled(tone(hz, 300, rate_hz=from_hz), from_hz, SPEECH_HZ)[800:-800]) < -80
 
 
+@pytest.mark.no_cover
 @every_pair
 @pytest.mark.parametrize("level", [-32768, -1, 1, 12_345, 32767])
 def test_a_constant_stays_exactly_what_it_is(from_hz: int, to_hz: int, level: int) -> None:

@@ -122,6 +122,7 @@ def only_listening(trace: Trace) -> None:
     trace[index(trace, "session.updated")]["session"]["type"] = "transcription"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("rule", "spoil"),
     [

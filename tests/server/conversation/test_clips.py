@@ -275,6 +275,7 @@ def test_nobody_answers_half_of_what_was_said() -> None:
     assert said(stage, 1) == "Fine.", "the apology was an answer"
 
 
+@pytest.mark.no_cover
 def test_more_than_can_be_waited_for_is_refused_and_nothing_of_it_is_done() -> None:
     async def story(stage: Stage) -> None:
         for number in range(4):
@@ -307,6 +308,7 @@ def test_many_short_clips_are_as_much_to_wait_for_as_a_long_one() -> None:
     assert stage.wire.types().count("conversation.item.added") == 1
 
 
+@pytest.mark.no_cover
 def test_clips_of_items_that_had_to_go_are_not_waited_for() -> None:
     async def story(stage: Stage) -> None:
         for number in range(3):

@@ -87,6 +87,7 @@ def test_a_conversation_that_may_not_be_cut_is_refused() -> None:
     assert made.told_from is None
 
 
+@pytest.mark.no_cover
 @given(
     st.lists(st.sampled_from(["say", "answer", "own", "call", "output"]), max_size=30), st.integers(0, 900)
 )

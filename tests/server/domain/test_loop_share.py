@@ -3,6 +3,7 @@
 from collections import Counter
 
 import anyio
+import pytest
 
 from server.domain.loop_share import LoopShare
 from server.output.outbound import STEPS_A_TURN
@@ -106,6 +107,7 @@ class Talker:
         return StageOutput.ok(text="word " * 60)
 
 
+@pytest.mark.no_cover
 def test_twenty_answers_at_once_share_a_turn_of_the_loop() -> None:
     """Models and voices that are faster than life: nobody else waits for a token of each of them."""
     talker = Talker()

@@ -95,6 +95,7 @@ async def is_interrupted(stage: Stage) -> None:
     await anyio.sleep(5.0)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "conduct", [Conduct(delay_s=0.1), Conduct(delay_s=0.1, stubborn_s=0.4), Conduct(fails=ProviderError)]
 )
@@ -127,6 +128,7 @@ class LateVad:
         """Goes on."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("late_s", [0.0, 0.011, 0.2])
 def test_a_detector_that_tells_later(late_s: float, tmp_path: Path) -> None:
     def stage_of(door: Door) -> Stage:

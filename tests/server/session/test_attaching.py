@@ -127,6 +127,7 @@ def test_a_connection_that_breaks_while_it_is_sent_to_loses_nothing(takes: int) 
     assert len(broken.seen) == takes
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("turns", range(24))
 def test_no_frame_of_the_microphone_is_heard_twice_whenever_its_client_comes_back(turns: int) -> None:
     """After so many turns of the loop, be it in the middle of what had come at once."""

@@ -77,6 +77,7 @@ def test_minutes_in_one_frame_take_a_turn_of_the_loop_for_each_slice(detection: 
     assert times[0] == pytest.approx(0.0 if detection is None else 10.0, abs=0.1)
 
 
+@pytest.mark.no_cover
 def test_an_upload_of_five_minutes_is_heard_to_its_end_and_the_session_goes_on() -> None:
     async def story(stage: Stage) -> None:
         stage.wire.say_raw(append(bytes(298 * 48_000)))

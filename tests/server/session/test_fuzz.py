@@ -65,6 +65,7 @@ def name_of(answer: Command | Noted | ClientError) -> str:
     return answer.code
 
 
+@pytest.mark.no_cover
 def test_ten_thousand_frames_are_commands_or_documented_errors() -> None:
     nonsense = Nonsense(seed=1)
     found: Counter[str] = Counter()
@@ -101,6 +102,7 @@ def test_what_is_not_spoilt_is_understood() -> None:
     }
 
 
+@pytest.mark.no_cover
 def test_what_is_understood_by_chance_can_be_told_again() -> None:
     """Settings that were accepted can be shown, whatever is in them."""
     nonsense = Nonsense(seed=2)
@@ -119,6 +121,7 @@ def test_what_is_understood_by_chance_can_be_told_again() -> None:
 # --- whole sessions ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_a_session_survives_a_thousand_frames(seed: int) -> None:
     nonsense = Nonsense(seed)

@@ -72,6 +72,7 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str, str | None]] = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("command", "code", "param"), REFUSED)
 def test_what_is_wrong_is_told_by_its_field_and_the_session_goes_on(
     command: tuple[str, dict[str, Any]], code: str, param: str | None

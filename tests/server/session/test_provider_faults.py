@@ -144,6 +144,7 @@ ALONE = [(kind, fault) for kind in CHAINS for fault in FAULTS if (kind, fault) !
 """A recogniser that hears nothing where there is no other has heard noise, for all that anybody knows."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("kind", "fault"), ALONE)
 def test_alone_it_ends_in_the_answer_or_in_an_apology_and_never_in_silence(kind: str, fault: str) -> None:
     stage = told(kind, fault, chained=False)
@@ -155,6 +156,7 @@ def test_alone_it_ends_in_the_answer_or_in_an_apology_and_never_in_silence(kind:
     check_trace(stage.wire.events())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", CHAINS)
 def test_before_another_that_one_answers_and_no_word_is_said_twice(kind: str, fault: str) -> None:

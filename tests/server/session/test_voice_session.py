@@ -387,6 +387,7 @@ def test_a_gap_in_the_microphone_is_told_and_the_session_goes_on() -> None:
     assert errors == ["audio_gap"]
 
 
+@pytest.mark.no_cover
 def test_an_hour_of_virtual_time_is_enough_to_see_that_a_client_which_never_plays_is_not_waited_for() -> None:
     async def main() -> Stage:
         stage = VoiceStage("Hello to you.")
@@ -434,6 +435,7 @@ async def speak_voice_v1(stage: Stage, seconds: float) -> None:
     await Microphone(stage.wire).speak(seconds)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("dialect", "audio", "say", "interruptions"),
     [(voice_v1, AUDIO, speak_voice_v1, 0), (realtime, "response.output_audio.delta", speak, 1)],

@@ -144,6 +144,7 @@ async def burst(node: Node, start: Start, callers: int, stays_s: float = 60.0) -
     return began_at
 
 
+@pytest.mark.no_cover
 def test_a_node_that_is_idle_takes_sessions() -> None:
     async def tell(node: Node, start: Start) -> None:
         await warmed_up(node)

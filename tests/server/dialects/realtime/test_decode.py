@@ -294,6 +294,7 @@ def answer(dialect: RealtimeDialect, frame: str | bytes) -> list[str | bytes]:
     return []
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150)
 @given(st.lists(FRAMES, min_size=1, max_size=3))
 def test_any_frame_is_a_command_or_a_client_error(frames: list[str | bytes]) -> None:

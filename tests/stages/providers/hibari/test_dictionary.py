@@ -28,6 +28,7 @@ def as_always() -> G2P:
     return G2P()
 
 
+@pytest.mark.no_cover  # nor is the table made for it: that one is measured that is made again
 def test_words_sound_as_in_its_own_dictionaries(cache: Path, as_always: G2P) -> None:
     tabled = pronunciation(cache)
     assert not isinstance(tabled.lexicon.golds.d, dict)
