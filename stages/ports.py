@@ -21,6 +21,7 @@ from stageflow.tools import Tool, ToolCall, ToolRegistry
 
 INTERFACE = 1
 """The version of these protocols. A provider names the one that it was written for."""
+MAX_PHRASES, MAX_PHRASE_CHARS = 100, 64  # of one `SpeechHints.phrases`
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -88,7 +89,7 @@ class SpeechHints:
 
     language: str | None = None
     """The language that is spoken, as in "de"; None when it is not known."""
-    phrases: tuple[str, ...] = ()  # words that are likely to be said, such as names
+    phrases: tuple[str, ...] = ()  # words that are likely to be said, such as names: `MAX_PHRASES` at most
     last_language: str | None = None  # what was spoken last, where it is not known what comes
     expects: Expects = Expects.FREE  # what the agent had asked for when the person began to speak
 
@@ -102,10 +103,9 @@ class RecogniserCapabilities:
     word_times: bool = False
     turns: Literal["ours", "theirs", "either"] = "ours"
     """Who finds the end of a turn: the server, the recogniser (`TurnRecogniser`), or whichever is configured."""
-    eager_end: bool = False
-    """Whether it tells a probable end of a turn before the certain one."""
-    languages: tuple[str, ...] = ("en",)
-    """Codes such as "de"; ("*",) for a recogniser that takes any."""
+    eager_end: bool = False  # whether it tells a probable end of a turn before the certain one
+    languages: tuple[str, ...] = ("en",)  # codes such as "de"; ("*",) for a recogniser that takes any
+    phrases: bool = False  # whether it listens for the `phrases` of its hints
 
 
 class Recognition(Protocol):

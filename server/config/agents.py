@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,7 @@ from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool
-from stages.ports import Expects
+from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES, Expects
 from stages.providers.registry import ProviderFault
 from stages.text.matching import faults as match_faults
 
@@ -52,6 +52,11 @@ class Agent(BaseModel):
         None, description="what kind of answer it asks for, unless its model says so"
     )
     max_tokens: int | None = Field(None, ge=1, le=100_000, description="of one answer")
+    phrases: tuple[Annotated[str, Field(max_length=MAX_PHRASE_CHARS)], ...] = Field(
+        (),
+        max_length=MAX_PHRASES,
+        description="words that are likely to be said to it, such as names, for recognisers that listen for words",
+    )
 
 
 class Route(BaseModel):

@@ -52,6 +52,8 @@ class Providers:
     """Gives the tools that the operator's servers of tools have now."""
     db: object = None
     """What stages find in their `db` port."""
+    takes_phrases: bool = True
+    """Whether the recogniser listens for words that it is told."""
 
     def detector(self) -> Detector:
         """A speech detector for one session."""
@@ -119,6 +121,7 @@ async def load_providers(
         of_agents |= await _loaded(
             stack, {name: one for name, one in of_agents.items() if isinstance(one, Configured)}
         )
+        takes_phrases = _takes_phrases(choice, made["stt"])
         recogniser = at_rate(as_recogniser(made["stt"]), SPEECH_HZ)
         label_alike(recogniser, made["stt"])
         made["stt"] = recogniser
@@ -133,6 +136,7 @@ async def load_providers(
             _languages(choice, made["stt"]),
             of_agents,
             await load(stack, lambda: _tool_servers(settings)),
+            takes_phrases=takes_phrases,
         )
 
 
@@ -175,9 +179,17 @@ def _labelled(made: T, chosen: Configured) -> T:
 
 
 def _languages(choice: Choice, recogniser: object) -> tuple[str, ...]:
+    return getattr(_able(choice, recogniser), "languages", ("*",))
+
+
+def _takes_phrases(choice: Choice, recogniser: object) -> bool:
+    return bool(getattr(_able(choice, recogniser), "phrases", False))
+
+
+def _able(choice: Choice, recogniser: object) -> object:
+    """What the recogniser says that it can do, or its class."""
     chosen: Configured | None = choice.providers.get("stt")
-    declared = getattr(recogniser, "capabilities", chosen.capabilities if chosen else None)
-    return getattr(declared, "languages", ("*",))
+    return getattr(recogniser, "capabilities", chosen.capabilities if chosen else None)
 
 
 def _tool_servers(settings: Settings) -> ToolServers | None:

@@ -28,6 +28,7 @@ from server.gateway.addresses import Network, read_networks
 from server.gateway.quotas import KeyLimits, Quotas
 from server.gateway.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
+from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES
 from stages.text.matching import faults as match_faults
 
 PREFIX = "STAGEFLOW_VOICE_"
@@ -36,6 +37,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Words separated by commas in the environment."""
+Phrases = Annotated[tuple[Annotated[str, Field(max_length=MAX_PHRASE_CHARS)], ...], NoDecode]
+"""The same, none of them long."""
 
 
 class Settings(BaseSettings):
@@ -66,6 +69,9 @@ class Settings(BaseSettings):
     language: Words = ("en",)
     """What is spoken: en, es, fr, de, it, or several of them. Others than English alone have embedded parts for them
     unless others are named, and what the server says and listens for by itself is in them."""
+    phrases: Phrases = Field((), max_length=MAX_PHRASES)
+    """Words that are likely to be said, such as names, of 64 characters at most: recognisers that listen for words are
+    told of them, and of those of the agents and of the client."""
     stt: str = "embedded"
     """The recogniser by its name, as all providers: built in, a package's entry point, or `module:Class`."""
     llm: str | None = None
@@ -142,6 +148,7 @@ class Settings(BaseSettings):
             "allowed_origins",
             "guard_words",
             "mcp_servers",
+            "phrases",
             "trusted_proxies",
         )
         split = {**dict.fromkeys(commas, ","), "guard_patterns": "\n"}

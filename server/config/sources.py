@@ -62,6 +62,7 @@ class SessionSources:
             interruption_in={code: _interruption(settings, [code]) for code in settings.language},
             languages=settings.language,
             recognised=providers.languages,
+            phrases=_phrases(settings, providers, crew),
             lead_ms=settings.lead_ms,
             unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
@@ -90,7 +91,7 @@ class SessionSources:
         agents = tuple(agent.name for agent in self.crew.agents)
         spoken = self.settings.language
         languages = spoken if len(spoken) > 1 else self.providers.languages
-        return Abilities(languages, voices, owns_turns, agents)
+        return Abilities(languages, voices, owns_turns, agents, self.providers.takes_phrases)
 
     def services_of(self, providers: Providers) -> Services:
         """The services of one session, for which these providers have been opened."""
@@ -161,6 +162,14 @@ def _interruption(settings: Settings, languages: Sequence[str]) -> InterruptionP
         backchannels=tuple(word for spoken in words for word in spoken.backchannels),
         commands=tuple(word for spoken in words for word in spoken.commands),
     )
+
+
+def _phrases(settings: Settings, providers: Providers, crew: Crew) -> tuple[str, ...]:
+    """The words of the server and of all its agents; a recogniser that listens for none is logged."""
+    phrases = (*settings.phrases, *(phrase for agent in crew.agents for phrase in agent.phrases))
+    if phrases and not providers.takes_phrases:
+        log.warning("phrases: the recogniser listens for no words that it is told: they change nothing")
+    return tuple(dict.fromkeys(phrases))
 
 
 def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:

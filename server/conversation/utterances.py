@@ -19,7 +19,7 @@ class Utterances:
         hints: Callable[[], SpeechHints] = SpeechHints,
     ) -> None:
         """`recognise_s` is how long the words of one may take; `hints` gives what is known of the next one."""
-        self._hints = hints
+        self.hints = hints
         self.recogniser = recogniser
         self._ids = ids
         self._recognise_s = recognise_s
@@ -34,9 +34,7 @@ class Utterances:
     def open(self, recogniser: Recogniser | None = None) -> Utterance:
         """The person has begun to speak; `recogniser` hears it, if not the usual one."""
         hears = recogniser or self.recogniser
-        return Utterance(
-            self._ids.new("item"), hears, self, patience_s=self._recognise_s, hints=self._hints()
-        )
+        return Utterance(self._ids.new("item"), hears, self, patience_s=self._recognise_s, hints=self.hints())
 
     def over(self, utterance: Utterance) -> None:
         """The person has stopped; its words are still to come."""

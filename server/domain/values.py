@@ -69,6 +69,8 @@ class SessionConfig:
     """Whether the client wants to see what was recognised."""
     language: str | None = None
     """What the client says is spoken, as in "es" or "es-MX"."""
+    phrases: tuple[str, ...] = ()
+    """Words that the client says are likely to be said."""
     max_output_tokens: int | None = None
     tools: tuple[Tool, ...] = ()
     """The client's own, which it runs itself; the server's are none of its business."""
@@ -120,6 +122,8 @@ class Abilities:
     """Whether the recogniser finds the ends of turns itself."""
     agents: tuple[str, ...] = ()
     """The names of those who answer."""
+    takes_phrases: bool = True
+    """Whether the recogniser listens for words that it is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ from stages.providers.calls import label_alike
 
 _KEPT = (
     "language",
+    "phrases",
     "instructions",
     "turn_detection",
     "eagerness",

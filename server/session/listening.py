@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from server.conversation.asked import expected
 from server.conversation.clips import Clips
@@ -17,7 +18,7 @@ from server.turntaking.microphone import Microphone
 from server.turntaking.overlaps import SpeechContext
 from server.turntaking.speech import Speech
 from server.turntaking.turn_hearing import hearing_with
-from stages.ports import SpeechHints
+from stages.ports import MAX_PHRASES, SpeechHints
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,14 @@ def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
 
 
 def _hints_by(language: SessionLanguage, base: SessionBase) -> Callable[[], SpeechHints]:
-    """What the recogniser of the next utterance is told: its language, and what the agent has asked for, be it in the
-    answer that is being said: who talks over it answers the newest question that was heard."""
-    return lambda: replace(language.hints(), expects=base.holder.asks_for or expected(base.conversation))
+    """What the recogniser of the next utterance is told: its language, the words that client and operator expect, the
+    client's first, and what the agent has asked for, be it in the answer that is being said: who talks over it answers
+    the newest question that was heard."""
+
+    def phrases() -> tuple[str, ...]:
+        expected_words = dict.fromkeys((*base.config.current.phrases, *base.services.phrases))
+        return tuple(islice(expected_words, MAX_PHRASES))
+
+    return lambda: replace(
+        language.hints(), phrases=phrases(), expects=base.holder.asks_for or expected(base.conversation)
+    )

@@ -45,6 +45,8 @@ class Services:
     """That are spoken, the usual one first."""
     recognised: tuple[str, ...] = ("*",)
     """What the recogniser knows; "*" is any."""
+    phrases: tuple[str, ...] = ()
+    """Words that are likely to be said, whoever calls."""
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     """For clients that report what they have played."""

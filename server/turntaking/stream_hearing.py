@@ -11,6 +11,7 @@ from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
 from server.domain.values import SessionConfig
 from server.turntaking.hearing import Hearing
+from server.turntaking.hinted_turns import HintedTurns
 from server.turntaking.speech_events import SpeechEvent, SpeechListener
 from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
 from stages.providers.calls import label_alike
@@ -35,7 +36,7 @@ class StreamHearing(Hearing):
         **options: Any,
     ) -> None:
         """As `Hearing`, whose `utterances` are heard by their own recogniser when `turns` fails."""
-        self._turns = turns
+        self._turns = HintedTurns(turns, utterances.hints)
         label_alike(self, turns)  # as the recogniser of its utterances
         self.rate_hz = turns.rate_hz
         """The sample rate of the stream."""
@@ -61,6 +62,10 @@ class StreamHearing(Hearing):
             if self._stream is not None:
                 self._stream.push(samples)
         self._arrived.clear()
+        is_idle = self.current is None and self._stream is not None and not self._utterances.earlier()
+        if self._turns.may_be_outdated and is_idle and self._turns.are_outdated():
+            self._close_stream()
+            self._open_stream()
 
     @property
     def finds_turns(self) -> bool:
@@ -76,6 +81,7 @@ class StreamHearing(Hearing):
         """As `Hearing` has it."""
         super().configure(config)
         self._config = config
+        self._turns.may_be_outdated = True
 
     def close(self) -> None:
         """Close the stream too."""
@@ -112,7 +118,7 @@ class StreamHearing(Hearing):
     def _open_stream(self) -> None:
         self._arrived.clear()
         self._base_sample = ms_to_samples(self.position_ms, SPEECH_HZ)
-        self._stream = self._turns.open_turns(self._on_turn)
+        self._stream = self._turns.open(self._on_turn)
         self._listen_anew()
 
     def _close_stream(self) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import TimedWord
@@ -18,6 +19,8 @@ from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnSe
 from stages.providers.sockets.turns import Sign, TurnSign
 
 NAME = "assemblyai"
+
+MAX_KEYTERM_CHARS = 50
 VERSION = "2025-05-12"
 """Of the service's interface, which these messages are of."""
 
@@ -65,7 +68,9 @@ class AssemblyAI:
     """AssemblyAI's streaming models: they find the ends of turns by what is said."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="theirs", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="theirs", languages=("*",), phrases=True
+    )
     Settings = AssemblyAISettings
 
     def __init__(self, settings: AssemblyAISettings) -> None:
@@ -94,7 +99,7 @@ class AssemblyAI:
         settings = self._settings
         languages = settings.languages or ((hints.language,) if hints.language else ())
         is_english = settings.model.endswith("-english")
-        keyterms = (*settings.keyterms, *hints.phrases)
+        terms = keyterms((*settings.keyterms, *hints.phrases), chars=MAX_KEYTERM_CHARS)
         query = {
             "speech_model": settings.model,
             "sample_rate": SPEECH_HZ,
@@ -103,7 +108,7 @@ class AssemblyAI:
             "min_turn_silence": settings.min_turn_silence_ms,
             "max_turn_silence": settings.max_turn_silence_ms,
             "language_codes": json.dumps(languages) if languages and not is_english else None,
-            "keyterms_prompt": json.dumps(keyterms) if keyterms else None,
+            "keyterms_prompt": json.dumps(terms) if terms else None,
         }
         said = {key: value for key, value in query.items() if value is not None}
         return Endpoint(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
+from stages.providers.keyterms import keyterms
 from stages.providers.segments import WholeUtterance
 from stages.runtime.worker import Worker
 
@@ -49,7 +50,7 @@ class FasterWhisper:
 
     interface = 1
     title = "faster-whisper"
-    capabilities = RecogniserCapabilities(word_times=True, languages=("*",))
+    capabilities = RecogniserCapabilities(word_times=True, languages=("*",), phrases=True)
     Settings = FasterWhisperSettings
 
     def __init__(self, engine: Engine, settings: FasterWhisperSettings) -> None:
@@ -104,7 +105,7 @@ class FasterWhisper:
                 beam_size=self._settings.beam_size,
                 word_timestamps=True,
                 condition_on_previous_text=False,
-                hotwords=", ".join(hints.phrases) or None,
+                hotwords=", ".join(keyterms(hints.phrases)) or None,
             )
             said = [one for one in segments if not _is_noise(one)]
         except (RuntimeError, ValueError) as error:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
@@ -17,6 +18,9 @@ from stages.providers.sockets.hearing_protocol import HearingService
 from stages.providers.sockets.listening import SocketRecogniser, listening
 
 NAME = "speechmatics"
+
+MAX_VOCABULARY_CHARS = 20_000
+"""Of all words together: they go with each connection."""
 
 KINDS: Mapping[int | str, ErrorKind] = {
     "not_authorised": ErrorKind.AUTH,
@@ -60,7 +64,9 @@ class Speechmatics:
     """Speechmatics in real time: partial text while people speak, in many languages, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="ours", languages=("*",), phrases=True
+    )
     Settings = SpeechmaticsSettings
 
     def __init__(self, settings: SpeechmaticsSettings) -> None:
@@ -87,7 +93,7 @@ class Speechmatics:
             "enable_partials": True,
             "max_delay": settings.max_delay_s,
         }
-        if words := (*settings.vocabulary, *hints.phrases):
+        if words := keyterms((*settings.vocabulary, *hints.phrases), most=1_000, in_all=MAX_VOCABULARY_CHARS):
             config["additional_vocab"] = [{"content": word} for word in words]
         start = {
             "message": "StartRecognition",

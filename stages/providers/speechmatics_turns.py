@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns
 from stages.providers.sockets.turns import Sign, TurnSign
-from stages.providers.speechmatics import KINDS
+from stages.providers.speechmatics import KINDS, MAX_VOCABULARY_CHARS
 
 NAME = "speechmatics_turns"
 
@@ -39,7 +40,7 @@ class SpeechmaticsTurns:
     """Speechmatics for agents: it finds the ends of turns itself, in many languages."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, turns="theirs", languages=("*",))
+    capabilities = RecogniserCapabilities(partials=True, turns="theirs", languages=("*",), phrases=True)
     Settings = SpeechmaticsTurnsSettings
 
     def __init__(self, settings: SpeechmaticsTurnsSettings) -> None:
@@ -63,7 +64,7 @@ class SpeechmaticsTurns:
             "model": settings.model,
             "enable_partials": True,
         }
-        if words := (*settings.vocabulary, *hints.phrases):
+        if words := keyterms((*settings.vocabulary, *hints.phrases), most=1_000, in_all=MAX_VOCABULARY_CHARS):
             config["additional_vocab"] = [{"content": word} for word in words]
         start = {
             "message": "StartRecognition",

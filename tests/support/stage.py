@@ -246,6 +246,7 @@ class Stage:
         share: LoopShare | None = None,
         door: Door | None = None,
         languages: tuple[str, ...] = ("en",),
+        phrases: tuple[str, ...] = (),
     ) -> None:
         self.wire = QueueWire()
         self.model = ScriptedModel(*answers)
@@ -291,6 +292,7 @@ class Stage:
                 fillers={code: PHRASES[code].filler for code in languages},
             ),
             languages=languages,
+            phrases=phrases,
             deadlines=deadlines,
             new_ports=lambda remind, owner: ports,
             limits=Limits(max_session_s=3600, max_idle_s=3600, max_unused_s=3600),

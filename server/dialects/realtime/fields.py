@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from audio.endpoint_config import LIMITS
 from audio.formats import RATES_HZ, AudioFormat, Encoding
+from server.dialects.realtime.phrases import MAX_PROMPT_CHARS, Keyword
 from server.dialects.realtime.setting_checks import (
     Choice,
     KeptObject,
@@ -22,6 +23,7 @@ from server.dialects.realtime.setting_checks import (
     Voice,
     wrong,
 )
+from stages.ports import MAX_PHRASES
 
 
 class Part(BaseModel):
@@ -74,10 +76,10 @@ class TranscriptionPart(Part):
 
     model: str | None = Field(default=None, max_length=256)
     language: str | None = Field(default=None, max_length=64)
-    prompt: Text | None = None
+    prompt: str | None = Field(default=None, max_length=MAX_PROMPT_CHARS)
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
     languages: list[str] | None = Field(default=None, max_length=100)
-    keywords: list[str] | None = Field(default=None, max_length=1_000)
+    keywords: list[Keyword] | None = Field(default=None, max_length=MAX_PHRASES)
 
 
 class NoiseReductionPart(Part):

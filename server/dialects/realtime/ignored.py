@@ -16,9 +16,11 @@ from server.dialects.realtime.fields import (
     TranscriptionPart,
     TurnDetectionPart,
 )
+from server.dialects.realtime.phrases import listed_in
 from server.dialects.realtime.setting_checks import Json
 from server.domain.errors import ClientError
 from server.domain.values import Abilities, IgnoredSetting, SessionConfig
+from stages.ports import MAX_PHRASES
 
 DEFAULT = "default"
 
@@ -116,30 +118,45 @@ def _of_session(part: SessionPart, config: SessionConfig, able: Abilities) -> It
         if getattr(part, name) not in (None, nothing, []):
             yield IgnoredSetting(f"session.{name}", _WHY_UNUSED)
     if part.audio is not None and part.audio.input is not None:
-        yield from _of_input(part.audio.input, config, owns_turns=able.owns_turns)
+        yield from _of_input(part.audio.input, config, able)
     if part.audio is not None and part.audio.output is not None:
         yield from _of_output("session.audio.output", part.audio.output, able.voices)
 
 
-def _of_input(part: InputPart, config: SessionConfig, *, owns_turns: bool) -> Iterator[IgnoredSetting]:
+def _of_input(part: InputPart, config: SessionConfig, able: Abilities) -> Iterator[IgnoredSetting]:
     path = "session.audio.input"
     if part.noise_reduction is not None:
         yield IgnoredSetting(f"{path}.noise_reduction", "the server hears the audio as it comes")
     if part.transcription is not None:
-        yield from _of_transcription(f"{path}.transcription", part.transcription)
+        yield from _of_transcription(f"{path}.transcription", part.transcription, able.takes_phrases)
     if part.turn_detection is not None and config.turn_detection is not None:
         kind = config.turn_detection.kind
-        yield from _of_detection(f"{path}.turn_detection", part.turn_detection, kind, owns_turns=owns_turns)
+        yield from _of_detection(
+            f"{path}.turn_detection", part.turn_detection, kind, owns_turns=able.owns_turns
+        )
 
 
-def _of_transcription(path: str, part: TranscriptionPart) -> Iterator[IgnoredSetting]:
+def _of_transcription(path: str, part: TranscriptionPart, takes_phrases: bool) -> Iterator[IgnoredSetting]:
     if part.model not in (None, DEFAULT):
         yield IgnoredSetting(
             f"{path}.model", "the server has one recogniser, which is used whatever is named"
         )
-    for name in ("prompt", "delay", "keywords"):
+    if part.delay:
+        yield IgnoredSetting(f"{path}.delay", _WHY_UNUSED)
+    for name in ("prompt", "keywords") if not takes_phrases else ():
         if getattr(part, name):
-            yield IgnoredSetting(f"{path}.{name}", _WHY_UNUSED)
+            yield IgnoredSetting(f"{path}.{name}", "the recogniser listens for no words that it is told")
+    if takes_phrases and part.prompt:
+        yield from _of_prompt(f"{path}.prompt", part.prompt)
+
+
+def _of_prompt(path: str, prompt: str) -> Iterator[IgnoredSetting]:
+    listed, others = listed_in(prompt)
+    if others:
+        message = f"words and names between commas are listened for, and {_short(others[0])} is neither"
+        yield IgnoredSetting(path, message)
+    if len(listed) > MAX_PHRASES:
+        yield IgnoredSetting(path, f"the first {MAX_PHRASES} words are listened for, of {len(listed)}")
 
 
 _OF_KIND = {

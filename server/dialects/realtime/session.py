@@ -21,6 +21,7 @@ from pydantic import JsonValue
 from audio.formats import AudioFormat, Encoding
 from server.dialects.realtime.fields import InputPart, OutputPart, SessionPart, TurnDetectionPart
 from server.dialects.realtime.mcp_tools import without_secrets
+from server.dialects.realtime.phrases import phrases_of
 from server.dialects.realtime.setting_checks import Json
 from server.domain.mcp_tools import McpChoice, McpServer
 from server.domain.values import SessionConfig, Truncation, TurnDetection
@@ -156,7 +157,12 @@ def _merge_input(session: WireSession, part: InputPart, defaults: SessionConfig)
     if "transcription" in present:
         wanted = part.transcription
         hints = {**session.transcription, **wanted.model_dump(exclude_unset=True)} if wanted else {}
-        config = replace(config, transcription=wanted is not None, language=hints.get("language"))
+        config = replace(
+            config,
+            transcription=wanted is not None,
+            language=hints.get("language"),
+            phrases=phrases_of(hints),
+        )
         session = replace(session, transcription=hints)
     if "noise_reduction" in present:
         noise = part.noise_reduction.model_dump(exclude_unset=True) if part.noise_reduction else None

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from pydantic import Field
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.cartesia.settings import CartesiaSettings, told_error
+from stages.providers.cartesia.settings import KEYTERM_CHARS, CartesiaSettings, told_error
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
 from stages.providers.sockets.hearing_protocol import HearingService
@@ -29,16 +31,24 @@ class InkSettings(CartesiaSettings):
     final_s: float = Field(3.0, gt=0, le=60)
     """How long the text may take once an utterance is over."""
 
+    @property
+    def takes_keyterms(self) -> bool:
+        """Whether the model listens for words that it is told."""
+        return not self.model.startswith("ink-whisper")
+
 
 class CartesiaInk:
     """Cartesia's Ink models: partial text while people speak, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="ours", languages=("*",), phrases=True
+    )
     Settings = InkSettings
 
     def __init__(self, settings: InkSettings) -> None:
         self._settings = settings
+        self.capabilities = replace(self.capabilities, phrases=settings.takes_keyterms)
         self._service = HearingService(NAME, SPEECH_HZ, self._endpoint, InkProtocol, settings.final_s)
         tls()
 
@@ -53,13 +63,13 @@ class CartesiaInk:
 
     def _endpoint(self, hints: SpeechHints) -> Endpoint:
         settings = self._settings
-        takes_keyterms = not settings.model.startswith("ink-whisper")
+        terms = (*settings.keyterms, *hints.phrases) if settings.takes_keyterms else ()
         query = {
             "model": settings.model,
             "encoding": "pcm_s16le",
             "sample_rate": SPEECH_HZ,
             "language": hints.language or settings.language,
-            "keyterm": (*settings.keyterms, *hints.phrases) if takes_keyterms else (),
+            "keyterm": keyterms(terms, in_all=KEYTERM_CHARS),
         }
         address = settings.address("/stt/websocket", query)
         return Endpoint(NAME, address, settings.headers(), connect_s=settings.connect_s)

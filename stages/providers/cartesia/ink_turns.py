@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.cartesia.settings import CartesiaSettings, told_error
+from stages.providers.cartesia.settings import KEYTERM_CHARS, CartesiaSettings, told_error
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.turn_listening import SocketTurnRecogniser, TurnService, listening_for_turns
 from stages.providers.sockets.turns import Sign, TurnSign
@@ -40,7 +41,7 @@ class CartesiaInkTurns:
     """Cartesia's Ink with turns: it finds their ends itself, and tells probable ones early; English."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, turns="theirs", eager_end=True)
+    capabilities = RecogniserCapabilities(partials=True, turns="theirs", eager_end=True, phrases=True)
     Settings = InkTurnsSettings
 
     def __init__(self, settings: InkTurnsSettings) -> None:
@@ -67,7 +68,7 @@ class CartesiaInkTurns:
             "turn_eager_end_threshold": settings.eager_end_threshold,
             "turn_end_threshold": settings.end_threshold,
             "turn_end_timeout_ms": settings.end_timeout_ms,
-            "keyterm": (*settings.keyterms, *hints.phrases),
+            "keyterm": keyterms((*settings.keyterms, *hints.phrases), in_all=KEYTERM_CHARS),
         }
         address = settings.address("/stt/turns/websocket", query)
         return Endpoint(NAME, address, settings.headers(), speaks_first=True, connect_s=settings.connect_s)

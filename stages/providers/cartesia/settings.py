@@ -12,6 +12,9 @@ from stages.providers.sockets.faults import fault, status_fault
 VERSION = "2026-03-01"
 """Of the service's interface, which these messages are of."""
 
+KEYTERM_CHARS = 1_200
+"""Of all keyterms of a recogniser together."""
+
 _KINDS: Mapping[str, ErrorKind] = {
     "quota_exceeded": ErrorKind.QUOTA,
     "concurrency_limited": ErrorKind.RATE,

@@ -11,6 +11,7 @@ from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import TimedWord
@@ -46,7 +47,7 @@ class DeepgramFlux:
 
     interface = 1
     capabilities = RecogniserCapabilities(
-        partials=True, word_times=True, turns="theirs", eager_end=True, languages=("*",)
+        partials=True, word_times=True, turns="theirs", eager_end=True, languages=("*",), phrases=True
     )
     Settings = FluxSettings
 
@@ -74,7 +75,7 @@ class DeepgramFlux:
             "eot_threshold": settings.eot_threshold,
             "eager_eot_threshold": settings.eager_eot_threshold,
             "eot_timeout_ms": settings.eot_timeout_ms,
-            "keyterm": (*settings.keyterms, *hints.phrases),
+            "keyterm": keyterms((*settings.keyterms, *hints.phrases)),
             "language_hint": hints.language if is_multi else None,
             "mip_opt_out": settings.mip_opt_out or None,
         }

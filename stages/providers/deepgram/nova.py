@@ -10,6 +10,7 @@ from pydantic import Field
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
 from stages.providers.sockets.hearing_protocol import HearingService
@@ -41,7 +42,9 @@ class DeepgramNova:
     """Deepgram's Nova models: partial text while people speak, in many languages, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="ours", languages=("*",), phrases=True
+    )
     Settings = NovaSettings
 
     def __init__(self, settings: NovaSettings) -> None:
@@ -71,7 +74,7 @@ class DeepgramNova:
             "smart_format": settings.smart_format,
             "profanity_filter": settings.profanity_filter or None,
             "mip_opt_out": settings.mip_opt_out or None,
-            "keyterm": (*settings.keyterms, *hints.phrases),
+            "keyterm": keyterms((*settings.keyterms, *hints.phrases)),
         }
         return Endpoint(
             NAME,

@@ -2,7 +2,7 @@
 (`/v1/speech-to-text/realtime`)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 from pybase64 import b64encode_as_string
@@ -11,6 +11,7 @@ from pydantic import Field
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
 from stages.providers.elevenlabs.settings import CLOSE_CODES, FAULTS, ElevenLabsSettings
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
@@ -44,7 +45,9 @@ class ElevenLabsScribe:
     """ElevenLabs' Scribe: partial text while people speak, in 90 languages, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="ours", languages=("*",), phrases=True
+    )
     Settings = ScribeSettings
 
     def __init__(self, settings: ScribeSettings) -> None:
@@ -69,7 +72,9 @@ class ElevenLabsScribe:
             "commit_strategy": "manual",  # the ends of utterances are found here
             "include_timestamps": True,
             "language_code": hints.language or settings.language,
-            "keyterms": _fitting((*settings.keyterms, *hints.phrases)),
+            "keyterms": keyterms(
+                (*settings.keyterms, *hints.phrases), most=MAX_KEYTERMS, chars=MAX_KEYTERM_CHARS
+            ),
             "enable_logging": settings.enable_logging,
         }
         return Endpoint(
@@ -141,8 +146,3 @@ def _chunk(pcm: bytes, *, commit: bool) -> str:
             "sample_rate": SPEECH_HZ,
         }
     )
-
-
-def _fitting(keyterms: Sequence[str]) -> tuple[str, ...]:
-    """Those that the service takes."""
-    return tuple(term for term in keyterms if len(term) <= MAX_KEYTERM_CHARS)[:MAX_KEYTERMS]

@@ -50,13 +50,15 @@ class FailoverRecogniser:
 
     @staticmethod
     def common(several: Sequence[RecogniserCapabilities]) -> RecogniserCapabilities:
-        """What all of them can do. The first finds the ends of turns, if it can, as long as it does not fail."""
+        """What all of them can do. The first finds the ends of turns, if it can, as long as it does not fail.
+        Each is told the phrases: one that listens for them is enough."""
         return RecogniserCapabilities(
             turns=several[0].turns,
             eager_end=several[0].eager_end,
             partials=all(one.partials for one in several),
             word_times=all(one.word_times for one in several),
             languages=common_languages([one.languages for one in several]),
+            phrases=any(one.phrases for one in several),
         )
 
     @property

@@ -6,6 +6,7 @@ Ends of utterances are found here: the service is told to find none, and is sent
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from audio.formats import Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent
@@ -82,11 +84,12 @@ class OpenAIRealtimeTranscriber:
     """Transcription over the Realtime socket, partial text while people speak: OpenAI's, LocalAI's, vLLM's."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(partials=True, turns="ours", languages=("*",), phrases=True)
     Settings = RealtimeSettings
 
     def __init__(self, settings: RealtimeSettings) -> None:
         self._settings = settings
+        self.capabilities = replace(self.capabilities, phrases=settings.dialect == "openai")
         tls()
 
     @property
@@ -101,7 +104,7 @@ class OpenAIRealtimeTranscriber:
 
     def _protocol(self) -> HearingProtocol:
         settings = self._settings
-        return VllmProtocol(settings.model) if settings.dialect == "vllm" else RealtimeProtocol(settings)
+        return VllmProtocol(settings.model) if settings.dialect == "vllm" else RealtimeProtocol()
 
     def _endpoint(self, hints: SpeechHints) -> Endpoint:
         settings = self._settings
@@ -110,10 +113,30 @@ class OpenAIRealtimeTranscriber:
             NAME,
             settings.url,
             {"Authorization": f"Bearer {key}"} if key else {},
+            hello=None if settings.dialect == "vllm" else _beginning(settings, hints),
             speaks_first=True,
             connect_s=settings.connect_s,
             close_codes=_CLOSE_CODES,
         )
+
+
+def _beginning(settings: RealtimeSettings, hints: SpeechHints) -> str:
+    """What is to be heard, and that nobody else finds the ends of utterances."""
+    transcription = {
+        "model": settings.model,
+        "language": hints.language or settings.language,
+        "prompt": ", ".join(filter(None, (settings.prompt, *keyterms(hints.phrases)))) or None,
+        "delay": settings.delay,
+    }
+    listen: dict[str, Any] = {
+        "format": {"type": "audio/pcm", "rate": _RATES["openai"]},
+        "transcription": {key: value for key, value in transcription.items() if value is not None},
+        "turn_detection": None,
+    }
+    if settings.noise_reduction:
+        listen["noise_reduction"] = {"type": settings.noise_reduction}
+    session = {"type": "transcription", "audio": {"input": listen}}
+    return json.dumps({"type": "session.update", "session": session})
 
 
 def _append(samples: Samples) -> str:
@@ -135,30 +158,14 @@ class RealtimeProtocol:
 
     joint = " "
 
-    def __init__(self, settings: RealtimeSettings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._order: list[str] = []
         self._texts: dict[str, str] = {}
         self._guesses: dict[str, str] = {}
 
     def begin(self) -> Iterable[Message]:
-        """What is to be heard, and that nobody else finds the ends of utterances."""
-        settings = self._settings
-        transcription = {
-            "model": settings.model,
-            "language": settings.language,
-            "prompt": settings.prompt or None,
-            "delay": settings.delay,
-        }
-        listen: dict[str, Any] = {
-            "format": {"type": "audio/pcm", "rate": _RATES["openai"]},
-            "transcription": {key: value for key, value in transcription.items() if value is not None},
-            "turn_detection": None,
-        }
-        if settings.noise_reduction:
-            listen["noise_reduction"] = {"type": settings.noise_reduction}
-        session = {"type": "transcription", "audio": {"input": listen}}
-        return (json.dumps({"type": "session.update", "session": session}),)
+        """The settings have gone already."""
+        return ()
 
     def audio(self, samples: Samples) -> Message:
         """In base64."""

@@ -16,6 +16,7 @@ from audio.files import encode_wav
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
+from stages.providers.keyterms import keyterms
 from stages.providers.openai.bodies import DONE, drained, events_of
 from stages.providers.openai.http import Refusal, Server, ServerSettings
 from stages.providers.segments import WholeUtterance
@@ -49,7 +50,7 @@ class OpenAITranscriber:
     """Transcriptions over HTTP, one request an utterance: OpenAI's, or any server that speaks them, by `base_url`."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(languages=("*",))
+    capabilities = RecogniserCapabilities(languages=("*",), phrases=True)
     Settings = TranscriptionSettings
 
     def __init__(self, settings: TranscriptionSettings) -> None:
@@ -122,7 +123,7 @@ class OpenAITranscriber:
         form: Form = {"model": settings.model, "response_format": "json"}
         if language := hints.language or settings.language:
             form["language"] = language
-        if prompt := ", ".join(filter(None, (settings.prompt, *hints.phrases))):
+        if prompt := ", ".join(filter(None, (settings.prompt, *keyterms(hints.phrases)))):
             form["prompt"] = prompt
         if settings.word_times:
             form["response_format"] = "verbose_json"

@@ -65,7 +65,7 @@ class RemoteRecogniser:
 
     interface = 1
     title = "a model tier at {url}"
-    capabilities = RecogniserCapabilities(partials=True, languages=("*",))
+    capabilities = RecogniserCapabilities(partials=True, languages=("*",), phrases=True)
     Settings = RemoteRecogniserSettings
 
     def __init__(self, settings: RemoteRecogniserSettings) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
+from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
 from stages.providers.sockets.hearing_protocol import HearingService
@@ -16,6 +17,9 @@ from stages.providers.sockets.listening import SocketRecogniser, listening
 from stages.providers.soniox.settings import SonioxSettings, told_error
 
 NAME = "soniox"
+
+MAX_CONTEXT_CHARS = 8_000
+"""Of all terms together."""
 _FINALISED = "<fin>"
 MARKERS = (_FINALISED, "<end>")
 """Tokens that are no speech."""
@@ -39,7 +43,9 @@ class SonioxRecogniser:
     """Soniox's real-time models: partial text while people speak, in many languages, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="ours", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="ours", languages=("*",), phrases=True
+    )
     Settings = SonioxRecogniserSettings
 
     def __init__(self, settings: SonioxRecogniserSettings) -> None:
@@ -81,7 +87,7 @@ def beginning(settings: Any, hints: SpeechHints, *, finds_ends: bool) -> dict[st
     }
     if languages := (hints.language,) if hints.language else settings.languages:
         begin["language_hints"] = languages
-    if terms := (*settings.terms, *hints.phrases):
+    if terms := keyterms((*settings.terms, *hints.phrases), in_all=MAX_CONTEXT_CHARS):
         begin["context"] = {"terms": terms}
     return begin
 

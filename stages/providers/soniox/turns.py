@@ -38,7 +38,9 @@ class SonioxTurns:
     """Soniox's real-time models with their own ends of turns, in many languages, with word times."""
 
     interface = 1
-    capabilities = RecogniserCapabilities(partials=True, word_times=True, turns="theirs", languages=("*",))
+    capabilities = RecogniserCapabilities(
+        partials=True, word_times=True, turns="theirs", languages=("*",), phrases=True
+    )
     Settings = SonioxTurnsSettings
 
     def __init__(self, settings: SonioxTurnsSettings) -> None:

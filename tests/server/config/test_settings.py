@@ -287,3 +287,12 @@ def test_no_log_may_hold_what_is_secret(environment: pytest.MonkeyPatch) -> None
     environment.setenv("OPENAI_BASE_URL", "http://me:sesame@localhost:11434/v1")
     settings = load_settings({"api_keys": "k1,k2"}, env_file=None)
     assert set(settings.secrets()) == {"k1", "k2", "sk-provider", "sesame"}
+
+
+def test_words_to_listen_for_are_bounded(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STAGEFLOW_VOICE_PHRASES", "DAHDI, Anna Kowalski")
+    assert load_settings(env_file=None).phrases == ("DAHDI", "Anna Kowalski")
+    for phrases in ("x" * 65, ",".join(map(str, range(101)))):
+        environment.setenv("STAGEFLOW_VOICE_PHRASES", phrases)
+        with pytest.raises(ConfigError, match="PHRASES"):
+            load_settings(env_file=None)

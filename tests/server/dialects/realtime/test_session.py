@@ -304,7 +304,7 @@ def test_three_mistakes_are_one_error_that_names_all_three() -> None:
         (
             hears(transcription={"keywords": [1] * 60_000}),
             "session.audio.input.transcription.keywords",
-            "1000",
+            "100 items",
         ),
         ({"tool_choice": "maybe"}, "session.tool_choice", "required"),
         ({"tracing": 3}, "session.tracing", "auto or an object"),

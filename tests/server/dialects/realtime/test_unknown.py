@@ -224,7 +224,7 @@ def test_what_stock_clients_send_by_themselves_is_no_error(session: dict[str, An
         ),
         ({"audio": {"input": {"transcription": {"model": "w"}}}}, "session.audio.input.transcription.model"),
         (
-            {"audio": {"input": {"transcription": {"prompt": "w"}}}},
+            {"audio": {"input": {"transcription": {"prompt": "Words that have to do with shoes"}}}},
             "session.audio.input.transcription.prompt",
         ),
         (
@@ -248,6 +248,7 @@ def test_what_is_known_and_changes_nothing_is_shown_once(session: dict[str, Any]
         {"parallel_tool_calls": True, "tracing": None, "include": []},
         {"audio": {"input": {"transcription": {"language": "en-US", "model": "default"}}}},
         {"audio": {"input": {"transcription": {"languages": ["de", "en"]}}}},
+        {"audio": {"input": {"transcription": {"keywords": ["DAHDI"], "prompt": "Zap, Anna Kowalski"}}}},
         {"audio": {"input": {"turn_detection": {"threshold": 0.4}}}},
     ],
 )

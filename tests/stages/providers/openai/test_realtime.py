@@ -118,7 +118,7 @@ async def test_a_retired_model_is_told_in_words() -> None:
 
 
 def test_texts_are_told_in_the_order_of_the_commits() -> None:
-    protocol = RealtimeProtocol(RealtimeSettings(model=MODEL))
+    protocol = RealtimeProtocol()
     what = "conversation.item.input_audio_transcription"
 
     def told(**data: object) -> list[object]:

@@ -1,0 +1,40 @@
+"""The words that a client expects to be said, out of its hints for the transcription: `keywords` and `prompt`.
+
+The prompt is free text, as clients write it for models that read on from it; what stands in it between commas, and is
+short, is a word to listen for, and the rest is not."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES
+
+Keyword = Annotated[str, Field(max_length=MAX_PHRASE_CHARS)]
+
+MAX_PROMPT_CHARS = 10_000
+_MOST_WORDS = 4
+"""More of them are a sentence, and no name."""
+_BETWEEN = re.compile(r"[,;:\n\u3001\uff0c]|\.(?=\s|$)")
+_AROUND = " \t\r.!?\"'`*\u2022-"
+
+
+def phrases_of(hints: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """All of them, each once, as many as are taken."""
+    keywords, prompt = hints.get("keywords"), hints.get("prompt")
+    named = [" ".join(str(one).split()) for one in keywords] if isinstance(keywords, list) else []
+    listed = listed_in(prompt)[0] if isinstance(prompt, str) else []
+    return tuple(dict.fromkeys(one for one in (*named, *listed) if one))[:MAX_PHRASES]
+
+
+def listed_in(prompt: str) -> tuple[list[str], list[str]]:
+    """The words that a prompt lists, and what of it is none."""
+    listed: list[str] = []
+    others: list[str] = []
+    for piece in _BETWEEN.split(prompt):
+        phrase = " ".join(piece.split()).strip(_AROUND)
+        is_name = len(phrase) <= MAX_PHRASE_CHARS and len(phrase.split()) <= _MOST_WORDS
+        if phrase:
+            (listed if is_name else others).append(phrase)
+    return listed, others

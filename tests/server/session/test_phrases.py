@@ -1,0 +1,93 @@
+"""The words that client and operator expect reach the recogniser, whoever finds the ends of turns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.ports import MAX_PHRASES, SpeechHints, TurnEvent, TurnStream
+from stages.testing.fakes import ScriptedRecogniser
+from stages.testing.turn_fakes import ScriptedTurns
+from tests.support.stage import Microphone, Stage, play, speak, voice_v1
+
+
+def expecting(stage: Stage, **transcription: Any) -> None:
+    audio = {"input": {"transcription": transcription}}
+    stage.wire.say("session.update", session={"type": "realtime", "audio": audio})
+
+
+@pytest.mark.parametrize(
+    ("hints", "of_server", "told"),
+    [
+        ({"keywords": ["DAHDI", "Anna  Kowalski"]}, (), ("DAHDI", "Anna Kowalski")),
+        ({"prompt": "DAHDI, Anna Kowalski."}, (), ("DAHDI", "Anna Kowalski")),
+        ({"keywords": ["DAHDI"]}, ("Tegel", "DAHDI"), ("DAHDI", "Tegel")),
+        ({}, ("Tegel",), ("Tegel",)),
+    ],
+)
+def test_the_words_of_the_client_come_before_those_of_the_server(
+    hints: dict[str, Any], of_server: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    recogniser = ScriptedRecogniser("hello there")
+
+    async def story(stage: Stage) -> None:
+        expecting(stage, **hints)
+        await stage.wire.until("session.updated")
+        await speak(stage, 1.0)
+        await stage.wire.until("response.done")
+
+    play(lambda: Stage("Hello.", recogniser=recogniser, phrases=of_server), story)
+    assert [hints.phrases for hints in recogniser.hints] == [told]
+
+
+def test_no_more_are_told_than_a_recogniser_must_bear() -> None:
+    recogniser = ScriptedRecogniser("hello there")
+
+    async def story(stage: Stage) -> None:
+        await speak(stage, 1.0)
+        await stage.wire.until("response.done")
+
+    of_server = tuple(f"word {number}" for number in range(MAX_PHRASES + 5))
+    play(lambda: Stage("Hello.", recogniser=recogniser, phrases=of_server), story)
+    assert recogniser.hints[0].phrases == of_server[:MAX_PHRASES]
+
+
+class HintedTurns(ScriptedTurns):
+    """Notes what it is told of each stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hints: list[SpeechHints] = []
+
+    def open_turns(
+        self, on_event: Callable[[TurnEvent], None], *, hints: SpeechHints = SpeechHints()
+    ) -> TurnStream:
+        self.hints.append(hints)
+        return super().open_turns(on_event, hints=hints)
+
+
+class TheirEnds(ScriptedRecogniser):
+    """A recogniser that finds the ends of turns."""
+
+    def __init__(self) -> None:
+        super().__init__("hello")
+        self.turns = HintedTurns()
+
+
+def test_a_recogniser_of_turns_is_told_when_its_stream_begins_and_when_the_words_change() -> None:
+    recogniser = TheirEnds()
+
+    async def story(stage: Stage) -> None:
+        updates: list[dict[str, Any]] = [{"language": "en", "keywords": ["DAHDI"]}, {}, {"keywords": ["Zap"]}]
+        for times, hints in enumerate(updates, 1):
+            expecting(stage, **hints)
+            await stage.wire.until("session.updated", times)
+            await Microphone(stage.wire).send(np.zeros(2400, np.int16))
+
+    play(lambda: Stage(recogniser=recogniser, phrases=("Tegel",), dialect=voice_v1), story)
+    assert recogniser.turns.hints == [
+        SpeechHints(phrases=("Tegel",)),
+        SpeechHints("en", ("DAHDI", "Tegel")),
+        SpeechHints("en", ("Zap", "Tegel")),
+    ]
