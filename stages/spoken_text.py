@@ -6,7 +6,7 @@ Where it knows nothing, a piece is taken to begin when the audio before it is as
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,7 +17,7 @@ from stages.text.emoji import emoji_words
 from stages.text.guess import guess_language
 from stages.text.languages import UNKNOWN
 from stages.text.rules.scripts import is_foreign
-from stages.text.speakable import speakable
+from stages.text.speakable import Piece, pieces, spoken_of
 from stages.text.word_times import ShownTimes, is_word
 
 CHAR_S = 0.065
@@ -83,11 +83,12 @@ class SpokenText:
         if not self._any_script and not self._chars and is_foreign(shown):
             self._foreign = shown
             return ""
-        spoken = speakable(shown, self._language, self._any_script)
+        cut = pieces(shown, self._language, self._any_script)
+        spoken = spoken_of(cut)
         if not spoken:
             self._silent += shown
             return ""
-        return self._take_up(shown, spoken)
+        return self._take_up(cut, spoken)
 
     def finish(self) -> str:
         """What the voice is to be given after the last piece: the names of emoji, for an answer that is nothing else.
@@ -100,14 +101,14 @@ class SpokenText:
         if self._foreign or not (spoken := emoji_words(shown)):
             raise UnspeakableText(f"the voice cannot say this: {shown.strip()[:60]!r}")
         self._silent = ""
-        return self._take_up(shown, spoken)
+        return self._take_up(pieces(shown, self._language, self._any_script), spoken)
 
-    def _take_up(self, shown: str, spoken: str) -> str:
+    def _take_up(self, cut: Sequence[Piece], spoken: str) -> str:
         if self._chars:
             spoken = " " + spoken
         words = sum(map(is_word, spoken.split()))
-        times = ShownTimes(shown, self._silent, self._language, self._any_script)
-        self._waiting.append(_Piece(self._silent + shown, self._chars, words, times))
+        shown = self._silent + "".join(piece.shown for piece in cut)
+        self._waiting.append(_Piece(shown, self._chars, words, ShownTimes(cut, self._silent)))
         self._silent = ""
         self._chars += len(spoken)
         return spoken

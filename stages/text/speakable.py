@@ -6,7 +6,7 @@ wins. A rule maps a short stretch of the text, so `pieces` keeps what is shown a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stages.text.rules import table
@@ -65,6 +65,11 @@ def _matches(text: str, rules: tuple[Rule, ...]) -> Iterator[tuple[re.Match[str]
 
 def speakable(text: str, language: str = "en", any_script: bool = False) -> str:
     """What a voice should say for `text`, lines kept apart; empty if that is nothing. Never raises."""
-    said = _BLANKS.sub(" ", "".join(piece.spoken for piece in pieces(text, language, any_script)))
-    said = _ORPHANED_STOP.sub("", _LINES.sub("\n", said)).strip()
-    return said if any(char.isalnum() for char in said) else ""
+    return spoken_of(pieces(text, language, any_script))
+
+
+def spoken_of(cut: Iterable[Piece]) -> str:
+    """The same for a text that is cut already."""
+    words = _BLANKS.sub(" ", "".join(piece.spoken for piece in cut))
+    words = _ORPHANED_STOP.sub("", _LINES.sub("\n", words)).strip()
+    return words if any(char.isalnum() for char in words) else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from stages.ports import WordTime
-from stages.text.speakable import Piece, pieces, speakable
+from stages.text.speakable import Piece, spoken_of
 
 _SHOWN = re.compile(r"\s*\S+(?:\s+\Z)?|\s+")
 _SPOKEN = re.compile(r"\S+")
@@ -38,10 +38,10 @@ def by_length(text: str, start_sample: int, samples: int) -> Iterator[WordTime]:
 class ShownTimes:
     """Takes the times of one text's spoken words, as they come, and gives those of its shown words."""
 
-    def __init__(self, text: str, before: str = "", language: str = "en", any_script: bool = False) -> None:
-        """`before` is text that is shown with the first word, and has nothing to say; `language` and `any_script` are
-        those that the text was made speakable with."""
-        self._left = deque(_shown_words(text, language, any_script))
+    def __init__(self, cut: Sequence[Piece], before: str = "") -> None:
+        """`cut` is the text as it was made speakable; `before` is text that is shown with the first word, and has
+        nothing to say."""
+        self._left = deque(_shown_words(cut))
         if self._left:
             first, spoken = self._left[0]
             self._left[0] = (before + first, spoken)
@@ -68,12 +68,12 @@ class ShownTimes:
             self._said.clear()
 
 
-def _shown_words(text: str, language: str, any_script: bool) -> list[tuple[str, tuple[str, ...]]]:
-    """The shown words of `text` with the spoken words of each; none if there is nothing to say."""
-    shown = _SHOWN.findall(text)
+def _shown_words(cut: Sequence[Piece]) -> list[tuple[str, tuple[str, ...]]]:
+    """The shown words of a text with the spoken words of each; none if there is nothing to say."""
+    shown = _SHOWN.findall("".join(piece.shown for piece in cut))
     spoken: list[list[str]] = [[] for _ in shown]
-    words = [word for word in speakable(text, language, any_script).split() if is_word(word)]
-    owners = _owners(shown, pieces(text, language, any_script))
+    words = [word for word in spoken_of(cut).split() if is_word(word)]
+    owners = _owners(shown, cut)
     if len(words) != len(owners):
         return []
     for word, owner in zip(words, owners, strict=True):

@@ -43,6 +43,7 @@ from server.domain.voice_events import (
     VoicesOffered,
     WordsTimed,
 )
+from stages.ports import WordTime
 
 PLAYBACK = "x_playback"
 PING = "x_ping"
@@ -177,7 +178,6 @@ def _gap(offset_samples: int, expected: int) -> ClientError:
 _NAMES: Mapping[type[VoiceEvent], str] = {
     MoveAsked: "x_move",
     VoicesOffered: "x_voices",
-    WordsTimed: "x_words",
     TurnEnded: "x_turn",
 }
 
@@ -191,7 +191,9 @@ def _body(event: VoiceEvent) -> Body:
             return f"x_{event.how}", {}
         case VoiceFlushed():
             return "x_flush", {"epoch": event.epoch % WRAP}
-        case MoveAsked() | VoicesOffered() | WordsTimed() | TurnEnded():
+        case WordsTimed():  # by hand: `asdict` copies each field of each word
+            return "x_words", {"item_id": event.item_id, "words": [*map(_word, event.words)]}
+        case MoveAsked() | VoicesOffered() | TurnEnded():
             return _NAMES[type(event)], asdict(event)
         case TurnTimed():
             return "x_metrics", {**asdict(event), "ms": {**event.ms}}
@@ -201,6 +203,10 @@ def _body(event: VoiceEvent) -> Body:
             return "x_artifact", _of_stage(event)
         case _:
             assert_never(event)
+
+
+def _word(word: WordTime) -> Json:
+    return {"text": word.text, "start_sample": word.start_sample, "end_sample": word.end_sample}
 
 
 def _with_offer(frame: str | bytes, offer: ResumeOffer | None) -> str | bytes:

@@ -97,7 +97,7 @@ def test_whatever_is_said_all_that_is_written_is_shown(text: str) -> None:
     assert "".join(piece.shown for piece in pieces(text)) == text
     spoken = [word for word in speakable(text).split() if is_word(word)]
     times = [WordTime(word, 100 * at, 100 * at + 90) for at, word in enumerate(spoken)]
-    assert "".join(word.text for word in ShownTimes(text).take(times)) == text
+    assert "".join(word.text for word in ShownTimes(pieces(text)).take(times)) == text
 
 
 @pytest.mark.parametrize(

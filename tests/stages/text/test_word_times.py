@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.ports import WordTime
-from stages.text.speakable import speakable
+from stages.text.speakable import pieces, speakable
 from stages.text.word_times import ShownTimes, by_length, is_word
 
 
@@ -16,7 +16,7 @@ def said(text: str) -> list[WordTime]:
 
 
 def shown(text: str) -> list[tuple[str, int, int]]:
-    words = ShownTimes(text).take(said(text))
+    words = ShownTimes(pieces(text)).take(said(text))
     return [(word.text, word.start_sample, word.end_sample) for word in words]
 
 
@@ -45,7 +45,7 @@ def test_a_shown_word_is_over_when_all_that_is_said_for_it_is(
 
 
 def test_words_come_as_they_are_spoken_and_what_was_before_comes_with_the_first() -> None:
-    times = ShownTimes("5% now", before="\U0001f389 ")
+    times = ShownTimes(pieces("5% now"), before="\U0001f389 ")
     five, percent, now = said("5% now")
     assert times.take([five]) == ()
     assert times.take([percent]) == (WordTime("\U0001f389 5%", 0, 190),)
@@ -53,7 +53,7 @@ def test_words_come_as_they_are_spoken_and_what_was_before_comes_with_the_first(
 
 
 def test_times_of_other_words_are_not_trusted() -> None:
-    times = ShownTimes("one two three")
+    times = ShownTimes(pieces("one two three"))
     one, two, three = said("one two three")
     assert times.take([one]) == (WordTime("one", 0, 90),)
     assert times.take([three]) == ()
