@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio.to_thread
@@ -40,6 +41,19 @@ def talk(*words: str, **environment: str) -> str:
     return line
 
 
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`talk` in this process, where what is complained about hangs on nothing of a process of its own."""
+
+    def of(*words: str) -> str:
+        code, said = main(["talk", *words]), capsys.readouterr()
+        assert (code, said.out) == (1, "")
+        (line,) = said.err.splitlines()
+        return line
+
+    return of
+
+
 @pytest.mark.parametrize(
     ("fault", "remedy"),
     [
@@ -69,8 +83,8 @@ def test_what_would_be_ignored_is_refused(
     assert complaint in capsys.readouterr().err
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
-    assert "no server at ws://127.0.0.1:1/" in talk(CLIP, "--url", "ws://127.0.0.1:1/")
+def test_a_server_that_is_not_there_is_named(refusal: Callable[..., str]) -> None:
+    assert "no server at ws://127.0.0.1:1/" in refusal(CLIP, "--url", NOBODY)
 
 
 async def test_a_server_that_refuses_is_quoted() -> None:
@@ -84,18 +98,24 @@ async def test_a_server_that_refuses_is_quoted() -> None:
 @pytest.mark.parametrize(
     ("file", "reason"), [("nofile.wav", "No such file or directory"), ("README.md", "Format not recognised")]
 )
-def test_a_file_that_is_no_recording_is_named(file: str, reason: str) -> None:
-    assert f"{file}: {reason}; name a recording, such as a WAV" in talk(file)
+def test_a_file_that_is_no_recording_is_named(file: str, reason: str, refusal: Callable[..., str]) -> None:
+    assert f"{file}: {reason}; name a recording, such as a WAV" in refusal(file)
 
 
-def test_where_the_answer_cannot_be_kept_is_said_before_the_conversation(tmp_path: Path) -> None:
+def test_where_the_answer_cannot_be_kept_is_said_before_the_conversation(
+    tmp_path: Path, refusal: Callable[..., str]
+) -> None:
     nowhere = tmp_path / "nowhere" / "answer.wav"
-    assert f"make it first: mkdir -p {tmp_path}/nowhere" in talk(CLIP, "--out", str(nowhere), "--url", NOBODY)
-    assert "this is a folder; name a file in it" in talk(CLIP, "--out", str(tmp_path), "--url", NOBODY)
+    assert f"make it first: mkdir -p {tmp_path}/nowhere" in refusal(
+        CLIP, "--out", str(nowhere), "--url", NOBODY
+    )
+    assert "this is a folder; name a file in it" in refusal(CLIP, "--out", str(tmp_path), "--url", NOBODY)
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    assert "'gopher://x' is not the address of a server, such as ws://" in talk(CLIP, "--url", "gopher://x")
+def test_an_address_that_is_none_is_refused(refusal: Callable[..., str]) -> None:
+    assert "'gopher://x' is not the address of a server, such as ws://" in refusal(
+        CLIP, "--url", "gopher://x"
+    )
 
 
 async def test_who_stops_reading_ends_the_conversation(tmp_path: Path) -> None:
