@@ -72,7 +72,6 @@ class App:
         self._store = store = store or MemoryStore()
         limits, quotas = settings.limits, settings.quotas
         self._pressure = Pressure(limits.max_loop_lag_ms / 1000, limits.max_model_wait_ms / 1000)
-        self.overload = partial(_overload, self._pressure)
         self._roster = roster = Roster(limits.max_sessions, _returns(settings, store))
         self._metrics = Metrics(
             lambda: len(roster),
@@ -80,6 +79,7 @@ class App:
             self._pressure,
             roster.asking,
         )
+        self.overload, self.would_be_late = partial(_overload, self._pressure), self._metrics.would_be_late
         sources = self._sources_of(settings, providers, crew or Crew())
         hosting = McpPolicy(settings.mcp_servers)
         self._orders = SecretOrders(hosting, sources.session_config, sources.abilities)

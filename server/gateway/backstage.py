@@ -37,6 +37,9 @@ class Backstage(Protocol):
     def unready(self) -> Unready | None:
         """Why no session can be opened now; None when one can."""
 
+    def would_be_late(self) -> bool:
+        """Whether one more session would have somebody wait too long, though sessions can be opened by `unready`."""
+
     def overload(self) -> Overload:
         """Why it is `OVERLOADED`; where it is not, when somebody who is refused now had better come again."""
 

@@ -11,20 +11,19 @@ STOPPING = error_page(
 
 def not_now(backstage: Backstage) -> Page | None:
     """The answer to who wants a session; None where it gets one, or is told in it that there is no place."""
-    match backstage.unready():
-        case Unready.DRAINING:
-            return STOPPING
-        case Unready.OVERLOADED:
-            seconds = backstage.overload().retry_after_s
-            return error_page(
-                503,
-                "server_overloaded",
-                f"The server has too much to do: try again in {seconds} s.",
-                ("Retry-After", str(seconds)),
-                type="server_error",
-            )
-        case _:
-            return None
+    reason = backstage.unready()
+    if reason is Unready.DRAINING:
+        return STOPPING
+    if reason is Unready.OVERLOADED or (reason is None and backstage.would_be_late()):
+        seconds = backstage.overload().retry_after_s
+        return error_page(
+            503,
+            "server_overloaded",
+            f"The server has too much to do: try again in {seconds} s.",
+            ("Retry-After", str(seconds)),
+            type="server_error",
+        )
+    return None
 
 
 def readiness(backstage: Backstage) -> Page:

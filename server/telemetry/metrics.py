@@ -65,6 +65,7 @@ class Metrics:
         registry.register(ProviderChains())
         registry.register(ProviderCalls())
         self._process = ProcessMetrics(registry, pressure or Pressure(0.0, 0.0), asking)
+        self.would_be_late = self._process.would_be_late
 
     def turn_ended(self, timeline: Timeline) -> None:
         """A turn is over."""

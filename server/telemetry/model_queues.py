@@ -140,13 +140,18 @@ class ModelQueues:
             new = self._models[worker].note(figures, asking)
             called = self._called.setdefault(worker[0], deque(maxlen=SHARED_CALLS))
             called.extend(repeat(worker, min(new, SHARED_CALLS)))
-        for worker, figures in workers.items():
-            self._models[worker].look(figures, asking * self._share(worker))
+        self.wait_s = self.forecast_s(workers, asking)
+        return self.wait_s
+
+    def forecast_s(self, workers: Mapping[Worker, WorkerStatistics], asking: int) -> float:
+        """How long somebody would wait if so many sessions were about to ask, as the last look has the models."""
+        for worker, model in self._models.items():
+            if (figures := workers.get(worker)) is not None:
+                model.look(figures, asking * self._share(worker))
         models = self._models.values()
         soon_s = max(self._cores_s(), *(model.soon_s for model in models), 0.0) - SOON_S
         afterwards_s = max((model.afterwards_s for model in models), default=0.0) - AHEAD_S
-        self.wait_s = max(0.0, sum(self.waits_s().values()), soon_s, afterwards_s)
-        return self.wait_s
+        return max(0.0, sum(self.waits_s().values()), soon_s, afterwards_s)
 
     def waits_s(self) -> dict[str, float]:
         """How long those who wait now do so for each model, by its name. Of several of one name that is the one which

@@ -55,6 +55,12 @@ class ProcessMetrics:
         ProcessCollector(registry=self._process)
         self.page = ""
 
+    def would_be_late(self) -> bool:
+        """Whether one more session would have somebody wait too long for the models: they may come faster than the
+        mean follows by which the pressure is judged."""
+        limit_s = self._pressure.max_wait_s
+        return 0.0 < limit_s < self._queues.forecast_s(each_worker(), self._asking() + 1)
+
     async def watch(self) -> None:
         """Measure the event loop, and look at the process now and then. Returns only when cancelled."""
         while True:

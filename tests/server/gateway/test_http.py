@@ -48,6 +48,10 @@ class Server:
     """What is behind the door: one node with three sessions, and the one secret that was made."""
 
     why_unready: Unready | None = None
+    is_late: bool = False
+
+    def would_be_late(self) -> bool:
+        return self.is_late
 
     def health(self) -> dict[str, object]:
         return {"status": "ok", "sessions": 3}
@@ -84,8 +88,8 @@ class Server:
         """Nobody counts."""
 
 
-def door_of(rules: DoorRules, *, unready: Unready | None = None) -> FrontDoor:
-    server = Server(unready)
+def door_of(rules: DoorRules, *, unready: Unready | None = None, is_late: bool = False) -> FrontDoor:
+    server = Server(unready, is_late)
     admission = Admission(Quotas(), MemoryStore(), refusals=server, now=lambda: 0.0)
     return FrontDoor(rules, server, server, admission)
 
@@ -175,6 +179,16 @@ def test_a_server_that_is_about_to_stop_opens_no_session_and_one_that_is_full_sa
     assert (late.status, dict(late.headers)["Retry-After"]) == (503, "4")
     assert "try again in 4 s" in json.loads(late.body)["error"]["message"]
     assert door_of(DoorRules(), unready=Unready.FULL).decide(session) is None
+
+
+def test_who_would_make_others_wait_is_refused_although_the_server_is_ready() -> None:
+    door = door_of(DoorRules(), is_late=True)
+    late = door.decide(PlainRequest("GET", "/v1/realtime", UPGRADE))
+    assert late is not None
+    assert (late.status, json.loads(late.body)["error"]["code"]) == (503, "server_overloaded")
+    ready = door.decide(PlainRequest("GET", "/readyz"))
+    assert ready is not None
+    assert ready.status == 200
 
 
 def test_a_wrong_key_is_wrong_however_the_server_is() -> None:

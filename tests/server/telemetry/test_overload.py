@@ -85,19 +85,25 @@ class Node:
     def __post_init__(self) -> None:
         self.pressure = Pressure(0.25, self.max_wait_s)
         self.ears, self.voice = Model(), Model()
+        self.queues = ModelQueues(cores=2)
+
+    def workers(self) -> dict[tuple[str, int], WorkerStatistics]:
+        found = {("ears", 1): self.ears.statistics(), ("voice", 2): self.voice.statistics()}
+        return {} if self.is_remote else found
+
+    def would_be_late(self) -> bool:
+        return 0.0 < self.max_wait_s < self.queues.forecast_s(self.workers(), self.speaking + 1)
 
     async def look(self) -> None:
-        queues = ModelQueues(cores=2)
         while True:
             await anyio.sleep(LOOK_S)
-            found = {("ears", 1): self.ears.statistics(), ("voice", 2): self.voice.statistics()}
             before, now = self.pressure.strain, anyio.current_time()
-            self.pressure.note(0.0, queues.look({} if self.is_remote else found, self.speaking), now)
+            self.pressure.note(0.0, self.queues.look(self.workers(), self.speaking), now)
             if self.pressure.strain is not before:
                 self.turns.append((now, self.pressure.strain))
 
     async def call(self, stays_s: float = 60.0) -> None:
-        if self.pressure.strain is Strain.HEAVY:
+        if self.pressure.strain is Strain.HEAVY or self.would_be_late():
             self.refused_at.append(anyio.current_time())
             return
         self.let_in_at.append(anyio.current_time())
@@ -167,6 +173,16 @@ def test_of_twelve_who_come_within_a_second_the_last_are_refused_before_anybody_
     node = story(Node(), tell)
     assert 6 <= len(node.let_in_at) <= 9
     assert node.refused_at[0] < began[0] + 1.0 < began[0] + SPEAKS_S
+    assert median(node.waits_s) < 1.0
+
+
+def test_who_comes_faster_than_the_node_is_looked_at_is_refused_as_well() -> None:
+    async def tell(node: Node, start: Start) -> None:
+        await burst(node, start, 100)
+        await anyio.sleep(30)
+
+    node = story(Node(), tell)
+    assert 6 <= len(node.let_in_at) <= 9
     assert median(node.waits_s) < 1.0
 
 
