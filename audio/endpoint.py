@@ -141,6 +141,11 @@ class Endpointer:
         return self._state is _State.PAUSE
 
     @property
+    def free_samples(self) -> int:
+        """How much of what came before now may still be part of an utterance that begins."""
+        return self.position - self._earliest_sample
+
+    @property
     def reach_samples(self) -> int:
         """How far SpeechStarted may point back, at most, before the samples of the push that returns it."""
         longest_onset = max(self._limits.turn.patience_samples, self._limits.barge_in.patience_samples)

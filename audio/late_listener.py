@@ -3,7 +3,8 @@
 Frames wait for their scores in order. The only clock of what is heard is still the count of samples: an ear that is
 told its scores late hears the same as one that has them at once, to the sample, and says so later. Where the client
 ends an utterance, what has no score yet belongs to it and decides nothing; where it forgets its audio, that is
-forgotten too. Where no speech has been scored yet, there is no utterance that the client could end: it begins later.
+forgotten too. Where no speech has been scored yet, the client knows more than the detector: what has no score is what it
+means, with as much before it as a beginning may reach back.
 """
 
 from collections import deque
@@ -14,8 +15,8 @@ import numpy as np
 
 from audio.endpoint import Endpointer
 from audio.endpoint_config import EndpointConfig
-from audio.formats import AudioFormat, Samples
-from audio.listener import Heard, Listener
+from audio.formats import SPEECH_HZ, AudioFormat, Samples, ms_to_samples
+from audio.listener import Heard, Listener, SpeechAudio
 from audio.vad import LateVad
 
 _NOTHING: Samples = np.empty(0, np.int16)
@@ -65,6 +66,20 @@ class LateListener(Listener):
             self._waiting += frames
             self._late.ask(frames, partial(self._scored, self._era))
         return []
+
+    def end_utterance(self, least_ms: int = 1) -> list[Heard]:
+        """See `Listener.end_utterance`."""
+        endpointer = self._endpointer
+        if endpointer is None or endpointer.is_speaking:
+            return super().end_utterance(least_ms)
+        if sum(map(len, self._waiting)) < ms_to_samples(least_ms, SPEECH_HZ):
+            return []
+        recent = np.concatenate((_NOTHING, *self._recent))
+        begun = recent[max(0, len(recent) - endpointer.free_samples) :]
+        unscored = self._drain(endpointer)
+        endpointer.reset()
+        self._recent.clear()
+        return [SpeechAudio(np.concatenate((begun, unscored)))]
 
     def reconfigure(self, format: AudioFormat, config: EndpointConfig | None) -> None:
         """See `Listener.reconfigure`."""

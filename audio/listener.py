@@ -117,10 +117,11 @@ class Listener:
             self._hear(self._endpointer, frame, heard)
         return heard
 
-    def end_utterance(self) -> list[Heard]:
+    def end_utterance(self, least_ms: int = 1) -> list[Heard]:
         """The client says the utterance ends here: the audio that was still on its way, then SpeechEnded.
 
-        With manual turns just the audio. Empty when the detector has heard no speech: then nothing happens.
+        With manual turns just the audio. Empty when the detector has heard no speech: then nothing happens. Just the
+        audio, too, where that has not been heard yet by a detector whose scores come later: `least_ms` of it or more.
         """
         if self._endpointer is None:
             return _audio(self._intake.flush())

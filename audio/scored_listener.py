@@ -47,10 +47,10 @@ class ScoredListener(Listener):
             self._drop()
         return []
 
-    def end_utterance(self) -> list[Heard]:
+    def end_utterance(self, least_ms: int = 1) -> list[Heard]:
         """See `Listener.end_utterance`."""
         self._settle()
-        return super().end_utterance()
+        return super().end_utterance(least_ms)
 
     def clear(self) -> None:
         """See `Listener.clear`."""

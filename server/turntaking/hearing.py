@@ -181,7 +181,7 @@ class Hearing(SessionEar):
         if self.current is not None and not self._manual and not self._listener.is_speaking:
             return self._take(), self.position_ms  # the detector has not heard it
         ended_ms = None
-        for heard in self._listener.end_utterance():
+        for heard in self._listener.end_utterance(MIN_COMMIT_MS):
             match heard:
                 case SpeechAudio(samples=samples):
                     self._extend(samples)

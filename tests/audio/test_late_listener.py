@@ -115,6 +115,40 @@ def test_what_has_no_score_yet_belongs_to_an_utterance_that_the_client_ends() ->
     assert len(heard) == before, "scores of what is over are nobody's"
 
 
+@pytest.mark.parametrize("scored_ms", [0, 40])
+def test_what_has_no_score_at_all_is_what_a_client_means_who_ends_an_utterance(scored_ms: int) -> None:
+    detector, listener = late()
+    heard = list[Heard]()
+    listener.on_heard = heard.extend
+    wire = np.ascontiguousarray(SOUND[16_000 * 7 // 10 :]).tobytes()  # begins with voice
+    scored = 32 * scored_ms
+    listener.push(wire[:scored])
+    detector.tell(1)
+    listener.push(wire[scored : 32 * 400])
+    assert heard == []
+    assert not listener.is_speaking
+    assert listener.end_utterance(least_ms=401) == [], "too little"
+    (audio,) = listener.end_utterance(least_ms=100)
+    assert isinstance(audio, SpeechAudio)
+    assert audio.samples.tobytes() == wire[: 32 * 400], "also what was no speech yet by its scores"
+    detector.tell(1)
+    assert heard == []
+    assert listener.end_utterance() == [], "once"
+
+
+def test_what_is_silence_by_its_scores_is_nothing_that_a_client_could_end() -> None:
+    detector, listener = late()
+    listener.push(bytes(32 * 1_000))
+    detector.tell(1)
+    listener.push(bytes(32 * 60))
+    assert listener.end_utterance(least_ms=100) == []
+    listener.push(bytes(32 * 60))
+    (audio,) = listener.end_utterance(least_ms=100)
+    assert isinstance(audio, SpeechAudio)
+    before = CONFIG.prefix_padding_ms
+    assert len(audio.samples) >= 16 * (before + 120), "with what speech may begin before its first sign"
+
+
 def test_what_is_cleared_is_not_heard_when_its_scores_come() -> None:
     detector, listener, heard = speaking()
     before = len(heard)
