@@ -1,9 +1,11 @@
 """`stageflow-voice models`: fetch, list and verify the files of the embedded models."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -62,20 +64,38 @@ def _fetch(store: ModelStore, names: list[str], *, quiet: bool) -> int:
 
 
 def _make_files(store: ModelStore, names: Iterable[str]) -> None:
-    """Have files made that are made of models, as the first start would; an empty file says that it was done, by which
-    code of what. What is not used any more goes."""
+    """Have files made that are made of models, as the first start would; another file names those, and by its own name
+    says by which code of what. What is not used any more goes."""
     folder = store.cache / MADE_DIR
     tidy(folder)
     for name in names:
         if name not in _MADE_BY:
             continue
         done = folder / f"{name}-done-{digest_of([*_makers(), *_parts(store.model(name))])}"
-        if done.is_file():
+        if _are_there(done):
             continue
         module, _, provider = _MADE_BY[name].partition(":")
+        before = _changes(folder)
         with suppress(ModelFileError):  # as where the library that runs it is not installed
             getattr(import_module(module), provider).load(store.model_dir(name)).close()
-            keep(done, Path.touch)
+            used = sorted(dict(set(_changes(folder).items()) - set(before.items())))
+            keep(done, partial(Path.write_text, data="\n".join(used), encoding="utf-8"))
+
+
+def _are_there(done: Path) -> bool:
+    """Whether it was done, and all that was made is still there."""
+    try:
+        made = done.read_text("utf-8").splitlines()
+    except OSError:
+        return False
+    return all((done.parent / name).is_file() for name in made)
+
+
+def _changes(folder: Path) -> dict[str, int]:
+    """When the files there were made or used last, in ns of the file system."""
+    with suppress(OSError):
+        return {entry.name: entry.stat().st_mtime_ns for entry in os.scandir(folder) if entry.is_file()}
+    return {}
 
 
 def _makers() -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 from server.cli import models
 from server.cli.models import add_arguments, run
 from stages.errors import ModelFileError
-from stages.runtime.made_files import MADE_DIR
+from stages.runtime.made_files import MADE_DIR, keep, use
 from stages.runtime.models import ModelStore
 from tests.support.wheels import make_wheel, model_for
 
@@ -45,17 +45,22 @@ def test_quiet_if_present_is_quiet_only_if_present(
 
 
 class Maker:
-    """Notes from where it is loaded."""
+    """Notes from where it is loaded, and makes a file beside it, or uses the one that is there."""
 
     loaded: ClassVar[list[Path]] = []
 
     @classmethod
     def load(cls, directory: Path) -> "Maker":
         cls.loaded.append(directory)
+        made = directory.parent / MADE_DIR / f"made-{'1' * 16}"
+        if made.is_file():
+            use(made)
+        else:
+            keep(made, Path.touch)
         return cls()
 
     def close(self) -> None:
-        """It has made nothing."""
+        """It keeps nothing."""
 
 
 def test_fetch_has_the_files_made_that_a_first_start_would_make(
@@ -71,9 +76,11 @@ def test_fetch_has_the_files_made_that_a_first_start_would_make(
         call(store, "fetch")
     assert Maker.loaded == [store.model_dir("tiny")]
     (done,) = made.glob("tiny-done-*")
-    done.unlink()
-    call(store, "fetch")
-    assert len(Maker.loaded) == 2
+    for number, gone in enumerate((done, made / f"made-{'1' * 16}"), start=2):
+        gone.unlink()
+        call(store, "fetch")
+        call(store, "fetch")
+        assert len(Maker.loaded) == number, f"without {gone.name}"
 
 
 @pytest.mark.parametrize("path", models._MADE_BY.values())  # noqa: SLF001
