@@ -53,6 +53,8 @@ class Terms:
     secrets: Sequence[str] = ()
     """Values that may show nowhere, such as its key."""
     holds_s: float = HOLDS_AT_MOST_S
+    is_provider: bool = True
+    """What raises `ProviderError` and nothing else; tools and stages may raise anything."""
 
 
 Opens = Callable[[], AbstractAsyncContextManager[P]]
@@ -110,7 +112,7 @@ async def _tried(opens: Opens[P], check: Check[P], terms: Terms, secrets: Secret
     except Exception as error:  # noqa: BLE001  # whatever a provider raises is the finding
         for one in _leaves(error):
             secrets.look(f"{one} {one!r}", "in an error")
-            faults.append(_told(one))
+            faults.append(_told(one, terms))
     return "; ".join(faults), held
 
 
@@ -120,11 +122,12 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _told(error: BaseException) -> str:
+def _told(error: BaseException, terms: Terms) -> str:
     if isinstance(error, AssertionError):
         return str(error) or "an assertion failed"
     what = f"it raised {type(error).__name__}: {error}"
-    return what if isinstance(error, ProviderError) else f"{what}; a provider raises only ProviderError"
+    is_wrong = terms.is_provider and not isinstance(error, ProviderError)
+    return f"{what}; a provider raises only ProviderError" if is_wrong else what
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ class StageContract:
         """What is wrong with the stage in the check of this name; empty if nothing is."""
         checks = stage_checks(self.situation, tuple(self.secrets))
         check = next(check for check in checks if check.name == name)
-        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets))
+        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets, is_provider=False))
 
     @asynccontextmanager
     async def _made(self) -> AsyncIterator[Any]:
@@ -70,7 +70,7 @@ class ToolContract:
     async def fault_of(self, name: str) -> str:
         """What is wrong with the tools in the check of this name; empty if nothing is."""
         check = next(check for check in tool_checks(self.calls, self.secrets) if check.name == name)
-        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets))
+        return await fault_of(self._made, check, Terms(self.deadline_s, self.secrets, is_provider=False))
 
     @asynccontextmanager
     async def _made(self) -> AsyncIterator[Sequence[Tool]]:

@@ -136,6 +136,14 @@ def test_every_mutant_of_a_tool_is_found(fault: str) -> None:
     assert KEY not in found
 
 
+def test_what_is_no_provider_is_not_held_to_the_errors_of_one() -> None:
+    class Raising(OfTools):
+        def tools(self) -> Sequence[Tool]:
+            raise KeyError("shop")
+
+    assert anyio.run(Raising().first_fault) == "told: it raised KeyError: 'shop'"
+
+
 def test_there_are_twenty_mutants_of_each_kind() -> None:
     for faults in (*FAULTS.values(), *LISTENING_FAULTS.values(), STAGE_FAULTS, TOOL_FAULTS):
         assert len({*faults}) >= 20
