@@ -3,8 +3,8 @@
 Frames wait for their scores in order. The only clock of what is heard is still the count of samples: an ear that is
 told its scores late hears the same as one that has them at once, to the sample, and says so later. Where the client
 ends an utterance, what has no score yet belongs to it and decides nothing; where it forgets its audio, that is
-forgotten too. Where no speech has been scored yet, the client knows more than the detector: what has no score is what it
-means, with as much before it as a beginning may reach back.
+forgotten too. Where no speech has been scored yet, the client knows more than the detector: it means what has no score,
+with as much before it as a beginning may reach back.
 """
 
 from collections import deque

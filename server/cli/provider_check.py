@@ -1,8 +1,8 @@
-"""`stageflow-voice providers check`: a configured provider put through the checks that every provider must pass."""
+"""`stageflow-voice providers check`: a configured provider, or tools, put through the checks that all must pass."""
 
 import argparse
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import anyio.to_thread
 from pydantic import SecretStr
 
 from audio.formats import SPEECH_HZ
+from server.cli import tool_check
 from server.config.choice import chosen_alone
 from server.config.configuration import file_path
 from server.config.setting_names import FILE_VARIABLE
@@ -26,7 +27,7 @@ from stages.testing.suites import checks_for, unreachable_check
 NOWHERE_PORT = 9
 """Where nobody listens: the port of a service that throws away what it gets, and which no machine runs any more."""
 
-_CHECKED: tuple[Kind, ...] = ("stt", "llm", "tts", "vad", "end_of_turn")
+_CHECKED: tuple[Kind, ...] = ("stt", "llm", "tts", "vad", "end_of_turn", "tools")
 _ADDRESSES = {"url": "ws", "base_url": "http", "uri": "tcp"}
 """Settings that say where a service is."""
 
@@ -52,14 +53,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deadline", type=float, default=60.0, help="with `check`: seconds that one check may take (60)"
     )
+    tool_check.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace, name: str) -> int:
     """Check a provider; 1 if something is wrong with it. Raises ProviderFault for one that cannot be made."""
     if arguments.config is not None:
         os.environ[FILE_VARIABLE] = str(arguments.config)
+    tools = tool_check.tools_named(name, arguments.kind)
+    if tools is not None:
+        calls = tool_check.calls_in(arguments, tools)
+        findings = anyio.run(tool_check.examine_tools, tools, calls, arguments.deadline)
+        code = _print("tools", name, findings)
+        for line in tool_check.uncalled(tools, calls):
+            print(line)
+        return code
     kind, configured = _find(name, arguments.kind)
-    findings = anyio.run(_examine, kind, configured, arguments)
+    return _print(kind, name, anyio.run(_examine, kind, configured, arguments))
+
+
+def _print(kind: Kind, name: str, findings: Sequence[Finding]) -> int:
     for finding in findings:
         print(f"{'wrong' if finding.fault else 'right':<6} {finding.name:<12} {finding.about}")
         if finding.fault:

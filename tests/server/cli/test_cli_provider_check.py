@@ -117,9 +117,11 @@ def test_the_kind_of_a_class_is_known_by_what_it_declares(
     ("words", "complaint"),
     [
         (["check", "nowhere:Nobody"], "'nowhere:Nobody': cannot import 'nowhere'"),
-        (["check", "nobody"], "there is no stt, llm, tts, vad, end_of_turn 'nobody'"),
+        (["check", "nobody"], "there is no stt, llm, tts, vad, end_of_turn, tools 'nobody'"),
         (["check", "openai"], "say which, such as --kind stt"),
-        (["check", "acme", "--kind", "tools"], "there are no checks for tools"),
+        (["check", "acme", "--kind", "stage"], "there are no checks for stage"),
+        (["check", "acme", "--kind", "tools"], "tools 'acme' is not built in"),
+        (["check", "shop_of_test:nothing", "--kind", "tools"], "cannot import 'shop_of_test'"),
         (["check"], "write `providers`"),
         (["check", "deepgram", "--kind", "stt"], "api_key"),
     ],
@@ -129,6 +131,75 @@ def test_what_cannot_be_checked(
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
     assert main(["providers", *words]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+SHOP = """
+from pathlib import Path
+from stageflow.tools import Tool
+
+def note(text: str) -> str:
+    "Write something down."
+    with Path("noted.txt").open("a") as notes:
+        notes.write(text)
+    return "noted"
+
+async def in_stock(what: str) -> int:
+    "How many of an article there are."
+    return {"shoes": 7}[what]
+
+def untold(what) -> int:
+    return 0
+
+class Shop:
+    "What a shop has."
+    interface = 1
+
+    def tools(self):
+        return (Tool.of(in_stock, effect="none"),)
+"""
+
+
+def test_tools_are_called_only_with_what_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "noting_of_test.py").write_text(SHOP)
+    assert main(["providers", "check", "noting_of_test:note"]) == 0
+    told = capsys.readouterr().out
+    assert "tools noting_of_test:note: 2 of 2 checks passed" in told
+    assert "not called, as no --call says with what: note" in told
+    assert not (tmp_path / "noted.txt").exists()
+    assert main(["providers", "check", "noting_of_test:note", "--call", "note", '{"text": "x"}']) == 0
+    assert "6 of 6 checks passed" in capsys.readouterr().out
+    assert (tmp_path / "noted.txt").read_text().startswith("x")
+    shop = ["providers", "check", "noting_of_test:Shop", "--call", "in_stock"]
+    assert main([*shop, '{"what": "shoes"}']) == 0
+    assert main([*shop, '{"what": "hats"}']) == 1
+    assert "a call of in_stock fails" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["shop_faults_of_test:untold"], "tool 'untold' has no description"),
+        (["shop_faults_of_test:nothing"], "has no 'nothing'"),
+        (["shop_faults_of_test:note", "--call", "notes", "{}"], "there is no tool 'notes'; there are note"),
+        (["shop_faults_of_test:note", "--call", "note", "{"], "--call note: { is no JSON"),
+        (["shop_faults_of_test:note", "--call", "note", "[]"], "write a JSON object"),
+    ],
+)
+def test_what_cannot_be_checked_of_tools(
+    words: list[str],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "shop_faults_of_test.py").write_text(SHOP)
+    assert main(["providers", "check", *words]) == 1
     assert complaint in capsys.readouterr().err
 
 
