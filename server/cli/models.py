@@ -79,7 +79,7 @@ def _make_files(store: ModelStore, names: Iterable[str]) -> None:
         with suppress(ModelFileError):  # as where the library that runs it is not installed
             getattr(import_module(module), provider).load(store.model_dir(name)).close()
             used = sorted(dict(set(_changes(folder).items()) - set(before.items())))
-            keep(done, partial(Path.write_text, data="\n".join(used), encoding="utf-8"))
+            keep(done, partial(_note, used))
 
 
 def _are_there(done: Path) -> bool:
@@ -89,6 +89,10 @@ def _are_there(done: Path) -> bool:
     except OSError:
         return False
     return all((done.parent / name).is_file() for name in made)
+
+
+def _note(names: Iterable[str], path: Path) -> None:
+    path.write_text("\n".join(names), "utf-8")
 
 
 def _changes(folder: Path) -> dict[str, int]:

@@ -7,6 +7,7 @@ import argparse
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from server.config.functions import as_tool, imported
 from stageflow.errors import ToolDeclarationError
@@ -76,18 +77,19 @@ def calls_in(arguments: argparse.Namespace, tools: Sequence[Tool]) -> Calls:
 async def examine_tools(tools: Sequence[Tool], calls: Calls, deadline_s: float) -> list[Finding]:
     """Run the checks; those that call only with the tools that are in `calls`."""
 
-    @asynccontextmanager
-    async def opens(some: Sequence[Tool]) -> AsyncIterator[Sequence[Tool]]:
-        yield some
-
     terms, called = Terms(deadline_s, is_provider=False), [tool for tool in tools if tool.name in calls]
     findings = list[Finding]()
     for check in tool_checks(calls):
         some = tools if check.name in WITHOUT_CALLS else called
         if some or check.name in WITHOUT_CALLS:
-            fault = await fault_of(lambda some=some: opens(some), check, terms)
+            fault = await fault_of(partial(_opened, some), check, terms)
             findings.append(Finding(check.name, check.about, fault))
     return findings
+
+
+@asynccontextmanager
+async def _opened(tools: Sequence[Tool]) -> AsyncIterator[Sequence[Tool]]:
+    yield tools
 
 
 def uncalled(tools: Sequence[Tool], calls: Calls) -> list[str]:
