@@ -107,7 +107,6 @@ class Endpointer:
 
     __slots__ = (
         "_confirm_samples",
-        "_earliest_sample",
         "_last_voiced_sample",
         "_limits",
         "_onset",
@@ -115,6 +114,7 @@ class Endpointer:
         "_start_sample",
         "_state",
         "agent_is_audible",
+        "earliest_sample",
         "position",
     )
 
@@ -124,7 +124,8 @@ class Endpointer:
         self.position = position
         self.agent_is_audible = False
         """Set by the caller: an onset is a barge-in while this holds."""
-        self._earliest_sample = position
+        self.earliest_sample = position
+        """Where an utterance that is not there yet may begin, at the earliest."""
         self._start_sample = self._last_voiced_sample = position
         self._onset = Onset(position)
         self._confirm_samples = self._limits.silence_samples
@@ -139,11 +140,6 @@ class Endpointer:
     def is_pausing(self) -> bool:
         """Whether an utterance has had its soft end, and neither a resumption nor its end yet."""
         return self._state is _State.PAUSE
-
-    @property
-    def free_samples(self) -> int:
-        """How much of what came before now may still be part of an utterance that begins."""
-        return self.position - self._earliest_sample
 
     @property
     def reach_samples(self) -> int:
@@ -162,7 +158,7 @@ class Endpointer:
         limits = self._limits.barge_in if self.agent_is_audible else self._limits.turn
         if not self._onset.is_certain(limits, score, before, self.position):
             return None
-        self._start_sample = max(self._earliest_sample, self._onset.sample - self._limits.prefix_samples)
+        self._start_sample = max(self.earliest_sample, self._onset.sample - self._limits.prefix_samples)
         self._go_on()
         return SpeechStarted(self._start_sample, self._onset.sample)
 
@@ -190,11 +186,11 @@ class Endpointer:
         """Back to silence, without an event; no later utterance reaches back before this sample."""
         self._state = _State.SILENCE
         self._onset.clear()
-        self._earliest_sample = self.position
+        self.earliest_sample = self.position
 
     def reconfigure(self, config: EndpointConfig) -> None:
         """Go on with other settings: same clock, same state, and no reach beyond what the old ones had."""
-        self._earliest_sample = max(self._earliest_sample, self.position - self.reach_samples)
+        self.earliest_sample = max(self.earliest_sample, self.position - self.reach_samples)
         self._limits = sample_limits(config, self._rate_hz)
         self._confirm_samples = self._limits.silence_samples
 

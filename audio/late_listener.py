@@ -75,7 +75,8 @@ class LateListener(Listener):
         if sum(map(len, self._waiting)) < ms_to_samples(least_ms, SPEECH_HZ):
             return []
         recent = np.concatenate((_NOTHING, *self._recent))
-        begun = recent[max(0, len(recent) - endpointer.free_samples) :]
+        free = endpointer.position - endpointer.earliest_sample
+        begun = recent[max(0, len(recent) - free) :]
         unscored = self._drain(endpointer)
         endpointer.reset()
         self._recent.clear()
