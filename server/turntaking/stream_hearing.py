@@ -62,8 +62,8 @@ class StreamHearing(Hearing):
             if self._stream is not None:
                 self._stream.push(samples)
         self._arrived.clear()
-        is_idle = self.current is None and self._stream is not None and not self._utterances.earlier()
-        if self._turns.may_be_outdated and is_idle and self._turns.are_outdated():
+        is_due = self._turns.may_be_outdated and self.current is None and not self._utterances.earlier()
+        if is_due and self._turns.are_outdated():
             self._close_stream()
             self._open_stream()
 

@@ -1,6 +1,7 @@
 """A scripted engine for Moonshine: what the network says is given, what is made of it is under test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from audio.formats import SPEECH_HZ
 from stages.providers.moonshine.decode import Hypothesis
@@ -16,7 +17,11 @@ def text_of(segments: Sequence[Segment] | None) -> str:
 class ScriptedEngine:
     """Gives its answers in order, the last one again and again; remembers how long the sounds were."""
 
-    def __init__(self, *answers: tuple[str, float, bool]) -> None:
+    def __init__(
+        self, *answers: tuple[str, float, bool], respelled: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`respelled` is what it makes of a text where there are phrases."""
+        self.respelled = respelled
         self.answers = answers or (("yes", -0.1, True),)
         self.lengths_ms: list[int] = []
         self.guesses: list[tuple[int, ...]] = []
@@ -43,6 +48,9 @@ class ScriptedEngine:
         """`weights` of each."""
         self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
         return [self.weights[word] for word in words]
+
+    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
+        return self.respelled.get(text, text)
 
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]

@@ -35,7 +35,7 @@ three speakers a third is likeliest nothing, and most of what is second is right
 
 _LETTERS_PER_S = 3.0
 """Fewer for each second of voice: something is missing. Chosen, not measured."""
-_VOICE_S = 0.2
+VOICE_S = 0.2
 """So much voice may be a word."""
 _MOST_LETTERS_PER_S = 15.0
 """More for each second of voice were not said. Chosen, not measured."""
@@ -72,9 +72,9 @@ class Opinion:
         most_s = _WORD_S if len(hypothesis.tokens) > _WORD_TOKENS else _NOISY_WORD_S
         return cls(
             reading,
-            voice_s < _VOICE_S or letters >= _LETTERS_PER_S * voice_s,
+            voice_s < VOICE_S or letters >= _LETTERS_PER_S * voice_s,
             letters <= _MOST_LETTERS_PER_S * voice_s,
-            _VOICE_S <= voice_s <= most_s,
+            VOICE_S <= voice_s <= most_s,
         )
 
     def is_unsure_word(self, expects: Expects = Expects.FREE) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from stages.errors import ModelFileError
 from stages.providers.moonshine.decode import Hypothesis, decode, openings, spelled
+from stages.providers.moonshine.phrases import Respeller
 from stages.providers.moonshine.vocabulary import bytes_of, pieces_of, read_vocabulary, text_of
 from stages.runtime.onnx import Floats
 
@@ -35,6 +36,7 @@ class MoonshineEngine:
         try:
             self._vocabulary = read_vocabulary((directory / "tokenizer.bin").read_bytes())
             self._pieces = pieces_of(self._vocabulary)
+            self._respeller = Respeller(self._vocabulary, self._pieces)
             options = _options(onnxruntime, threads)
             self._encoder, self._decoder = (
                 onnxruntime.InferenceSession(str(directory / name), options, ["CPUExecutionProvider"])
@@ -92,6 +94,10 @@ class MoonshineEngine:
                 return None
             found.append(spelled(decoder, bytes_of(word), self._pieces, self._pieces[b"."]))
         return found
+
+    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
+        """What was read of `float32[n]` at 16 kHz, with those of the phrases in it that were probably said."""
+        return self._respeller.respelled(self._hear(wave), text, phrases)
 
     def _hear(self, wave: Floats) -> "_Steps":
         speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}

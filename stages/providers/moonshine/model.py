@@ -26,6 +26,7 @@ from stages.providers.moonshine.decode import Hypothesis, token_limit
 from stages.providers.moonshine.doubt import (
     EXPECTED_ANSWER,
     SHORT_ANSWER,
+    VOICE_S,
     Opinion,
     best_of,
     joined,
@@ -84,6 +85,9 @@ class Engine(Protocol):
     def weigh(self, wave: Floats, words: Sequence[str], keep_going: Callable[[], bool]) -> list[float] | None:
         """As `MoonshineEngine.weigh`."""
 
+    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
+        """As `MoonshineEngine.respell`."""
+
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
 
@@ -96,9 +100,12 @@ class MoonshineModel:
     longest_samples = LONGEST_SAMPLES
     unclear_below = UNCLEAR_BELOW
 
-    def __init__(self, engine: Engine, expects: Expects = Expects.FREE) -> None:
+    def __init__(
+        self, engine: Engine, expects: Expects = Expects.FREE, phrases: tuple[str, ...] = ()
+    ) -> None:
         self._engine = engine
         self._expects = expects
+        self._phrases = phrases
 
     @classmethod
     def load(cls, directory: Path, *, threads: int) -> Self:
@@ -108,9 +115,10 @@ class MoonshineModel:
         engine.read(np.zeros(SPEECH_HZ // 4, np.float32), 2)
         return cls(engine)
 
-    def expecting(self, expects: Expects) -> "MoonshineModel":
-        """The same model, told what kind of answer the agent has asked for: it counts for a word by itself."""
-        return MoonshineModel(self._engine, expects)
+    def expecting(self, expects: Expects, phrases: tuple[str, ...] = ()) -> "MoonshineModel":
+        """The same model, told what kind of answer the agent has asked for, which counts for a word by itself, and
+        which phrases are likely to be said."""
+        return MoonshineModel(self._engine, expects, phrases)
 
     def transcribe(
         self,
@@ -139,6 +147,23 @@ class MoonshineModel:
         if stretch.heard_from == stretch.heard_to:
             return Segment(stretch, NOTHING)
         speech = samples[stretch.heard_from : stretch.heard_to]
+        segment = self._believed(stretch, speech, guess, keep_going)
+        if segment is None or not self._phrases or not keep_going():
+            return segment
+        return Segment(stretch, self._with_phrases(segment.reading, speech))
+
+    def _with_phrases(self, reading: Reading, speech: Samples) -> Reading:
+        """The reading with what was probably said of the phrases that are due; nothing is one only when it is over."""
+        if not reading.text and not (is_over(speech) and voiced_s(at_level(speech)) >= VOICE_S):
+            return reading
+        wave = _with_quiet(at_level(speech), *_AROUND_MS[0])
+        text = self._engine.respell(wave, reading.text, self._phrases)
+        return reading if text == reading.text else replace(reading, text=text, no_speech=0.0)
+
+    def _believed(
+        self, stretch: Stretch, speech: Samples, guess: Sequence[int], keep_going: Callable[[], bool]
+    ) -> Segment | None:
+        """The reading to believe, of all that are worth their time."""
         opinions: list[Opinion] = []
         for opinion in self._opinions(speech, guess, keep_going):
             if opinion is None or not keep_going():

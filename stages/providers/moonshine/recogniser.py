@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from stages.ports import Partial, SpeechHints
+from stages.ports import Partial, RecogniserCapabilities, SpeechHints
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import MoonshineModel
 from stages.providers.whisper.recogniser import EmbeddedRecogniser, EmbeddedRecognition, RecogniserSettings
@@ -16,6 +16,7 @@ class MoonshineRecogniser(EmbeddedRecogniser):
     """Moonshine base-en on this machine's CPU, English only."""
 
     title = "Moonshine base-en (embedded)"
+    capabilities = RecogniserCapabilities(partials=True, phrases=True)
 
     def __init__(self, model: MoonshineModel, worker: Worker) -> None:
         super().__init__(model, worker)
@@ -34,5 +35,5 @@ class MoonshineRecogniser(EmbeddedRecogniser):
     def open(
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> EmbeddedRecognition:
-        """Begin an utterance; what the agent expects counts for a word by itself."""
-        return EmbeddedRecognition(self, on_partial, self._expecting(hints.expects))
+        """Begin an utterance; what the agent expects counts for a word by itself, and phrases that are due anywhere."""
+        return EmbeddedRecognition(self, on_partial, self._expecting(hints.expects, hints.phrases))
