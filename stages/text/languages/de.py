@@ -220,7 +220,7 @@ LANGUAGE = Language(
         "Str.": "Straße", "Hbf": "Hauptbahnhof", "St.": "Sankt", "vgl.": "vergleiche", "s.": "siehe", "S.": "Seite",
         "Abb.": "Abbildung", "Kap.": "Kapitel", "Bd.": "Band", "Mio.": "Millionen", "Mrd.": "Milliarden",
         "o. Ä.": "oder Ähnliches", "u. U.": "unter Umständen", "i. d. R.": "in der Regel", "max.": "maximal",
-        "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
+        "vs.": "gegen", "vs": "gegen", "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
     },
     ordinal_mark=(
         rf"\.(?:(?=\sbis\s(?:zum\s)?\d)|(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?={_NOUN})(?!\s(?:{_OPENERS})\b)(?:{_BEHIND_ARTICLES}))"

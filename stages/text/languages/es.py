@@ -184,7 +184,7 @@ LANGUAGE = Language(
         "Uds.": "ustedes", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número", "nº": "número",
         "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "teléfono", "Tel.": "teléfono",
         "Avda.": "avenida", "Av.": "avenida", "C/": "calle", "aprox.": "aproximadamente", "máx.": "máximo",
-        "mín.": "mínimo", "vs.": "contra", "cap.": "capítulo",
+        "Pza.": "plaza", "Plza.": "plaza", "vs": "contra", "mín.": "mínimo", "vs.": "contra", "cap.": "capítulo",
     },
     ordinal_mark=r"(?:\.?(?:[ºª]|er\b))",
     scripts={

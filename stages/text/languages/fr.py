@@ -204,7 +204,8 @@ LANGUAGE = Language(
         "7j/7": "sept jours sur sept", "7/7": "sept sur sept", "24h/24h": "vingt-quatre heures sur vingt-quatre",
         "env.": "environ", "tél.": "téléphone", "Tél.": "téléphone", "vs": "contre", "chap.": "chapitre",
         "max.": "maximum", "min.": "minimum", "svp": "s'il vous plaît", "SVP": "s'il vous plaît", "St": "saint",
-        "Ste": "sainte", "RDV": "rendez-vous", "rdv": "rendez-vous",
+        "vs.": "contre", "Av.": "avenue", "bd.": "boulevard", "Bd.": "boulevard", "Bd": "boulevard",
+        "St.": "saint", "Ste.": "sainte", "Ste": "sainte", "RDV": "rendez-vous", "rdv": "rendez-vous",
     },
     ordinal_mark=r"(?:ère|er|re|ème|nde?|e)\b",
     scripts={

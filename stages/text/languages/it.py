@@ -186,7 +186,8 @@ LANGUAGE = Language(
         "Prof.": "professor", "prof.": "professor", "Avv.": "avvocato", "Ing.": "ingegner", "n.": "numero",
         "N.": "numero", "nr.": "numero", "pag.": "pagina", "pagg.": "pagine", "tel.": "telefono", "Tel.": "telefono",
         "cap.": "capitolo", "ca.": "circa", "max.": "massimo", "min.": "minimo", "P.zza": "piazza", "V.le": "viale",
-        "C.so": "corso", "vs.": "contro",
+        "C.so": "corso", "c.so": "corso", "P.za": "piazza", "p.zza": "piazza", "v.le": "viale", "vs": "contro",
+        "vs.": "contro",
     },
     ordinal_mark=rf"(?:[ºª]|°(?= (?:{_ORDERED})))",
     scripts={

@@ -74,7 +74,7 @@ def numeral_value(numeral: str) -> int:
     )
 
 
-_TITLES_ELSEWHERE = frozenset(
+_IN_FRONT = frozenset(
     (
         *(
             "Dr.",
@@ -94,9 +94,25 @@ _TITLES_ELSEWHERE = frozenset(
             "sig.",
         ),
         *("Dott.", "dott.", "prof.", "Avv.", "Ing."),
+        *("St.", "Ste.", "vs.", "Av.", "av.", "Avda.", "Bd.", "bd.", "Pza.", "Plza."),
+        *(
+            "approx.",
+            "aprox.",
+            "env.",
+            "ca.",
+            "e.g.",
+            "i.e.",
+            "cf.",
+            "vgl.",
+            "incl.",
+            "inkl.",
+            "excl.",
+            "zzgl.",
+        ),
+        *("p. ej.", "p.ej.", "p. ex.", "p.ex.", "p. es.", "p.es.", "ad es.", "c.-à-d.", "d. h.", "d.h."),
     )
 )
-"""Of other languages, in front of a name."""
+"""In front of what they belong to, such as a name: no sentence ends with them."""
 
 
 _LETTERED = frozenset(
@@ -106,8 +122,8 @@ _LETTERED = frozenset(
 
 
 def _stop(match: re.Match[str]) -> str:
-    """The dot of an abbreviation where the sentence ends with it, as it hardly does with a title."""
-    if match[0] in _TITLES_ELSEWHERE and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
+    """The dot of an abbreviation where the sentence ends with it."""
+    if match[0] in _IN_FRONT and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
         return ""
     return "." if match[0].endswith(".") and _SIMPLE_ENDS.match(match.string, match.end()) else ""
 

@@ -26,6 +26,22 @@ def test_english_is_said_as_people_say_it(written: str, heard: str) -> None:
     assert words(speakable(written)) == words(heard)
 
 
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("en", "England vs. Brazil"),
+        ("en", "about approx. Ten"),
+        ("es", "la Avda. Mayor"),
+        ("fr", "le bd. Voltaire"),
+        ("fr", "à St. Malo"),
+        ("de", "auf St. Pauli"),
+        ("it", "in P.za Duomo"),
+    ],
+)
+def test_no_sentence_ends_with_what_stands_in_front_of_a_name(code: str, written: str) -> None:
+    assert "." not in speakable(written, code)
+
+
 @pytest.mark.parametrize(("code", "written", "heard"), OTHERS)
 def test_other_languages_are_said_as_people_say_them(code: str, written: str, heard: str) -> None:
     assert words(speakable(written, code)) == words(heard)
