@@ -27,7 +27,7 @@ DUE_IN_NOTHING = 2.5
 """The same where nothing was read."""
 
 _MOST_WEIGHED = 12
-"""So many places and spellings are weighed, the most probable ones: each costs as much as three steps."""
+"""So many places and spellings are weighed, the most probable ones: each costs as much as a step or some."""
 _WORDS_MORE = 2
 """A phrase may stand for so many words more than it has: "anchovy" is read as "and should be"."""
 _MOST_REPLACED = 3
@@ -76,10 +76,11 @@ class Respeller:
     def __init__(self, vocabulary: Sequence[bytes], pieces: Mapping[bytes, int]) -> None:
         self._vocabulary = vocabulary
         self._pieces = pieces
+        self._spelled = lru_cache(1_000)(lambda text: tuple(spellings(text, pieces)))
 
     def respelled(self, decoder: Decoder, text: str, phrases: Sequence[str]) -> str:
         """The text with the phrases in it that were probably said; what the decoder was given before is forgotten."""
-        due = [phrase for one in phrases for phrase in spellings(one, self._pieces)]
+        due = [phrase for one in phrases for phrase in self._spelled(one)]
         tokens = tokens_of(text, self._pieces)
         if text and not tokens:
             return text
@@ -115,17 +116,27 @@ class Respeller:
             if start not in said
             for phrase in due
         ]
+        likeliest = sorted(places, key=lambda one: -one.weight)[:_MOST_WEIGHED]
         best = None
-        for place in sorted(places, key=lambda one: -one.weight)[:_MOST_WEIGHED]:
+        for place in sorted(
+            likeliest, key=lambda one: -one.start
+        ):  # so the decoder remembers what stands in front
             if place.weight < least:
-                break
-            for end in self._ends(tokens, starts, place):
+                continue
+            decoder.keep(place.start + 1)
+            inner = _log_probabilities(decoder.begin(place.phrase))
+            weight = place.weight + _sum(inner, place.phrase[1:])
+            for end in self._ends(tokens, starts, place) if weight >= least else ():
                 if not said.isdisjoint(range(place.start, end)):
                     break
-                changed = (*tokens[: place.start], *place.phrase, *tokens[end:])
-                weight = _weight(decoder, changed)
-                if weight >= least:
-                    least, best = weight, changed
+                decoder.keep(place.start + 1 + len(place.phrase))
+                rest = (*tokens[end:], END)
+                follows = (
+                    [inner[-1:], _log_probabilities(decoder.begin(rest[:-1]))] if rest[:-1] else [inner[-1:]]
+                )
+                whole = weight + _sum(np.concatenate(follows), rest)
+                if whole >= least:
+                    least, best = whole, (*tokens[: place.start], *place.phrase, *tokens[end:])
         return best
 
     def _starts(self, tokens: Sequence[int]) -> list[int]:
@@ -151,11 +162,9 @@ class Respeller:
         )
 
 
-def _weight(decoder: Decoder, tokens: Sequence[int]) -> float:
-    """The log probability of just this text as a whole."""
-    decoder.keep(0)
-    scores = _log_probabilities(decoder.begin([START, *tokens]))
-    return float(sum(scores[at, token] for at, token in enumerate((*tokens, END))))
+def _sum(scores: Floats, tokens: Sequence[int]) -> float:
+    """How probable these tokens are, one after the other."""
+    return float(sum(scores[at, token] for at, token in enumerate(tokens)))
 
 
 def _log_probabilities(logits: Floats) -> Floats:
