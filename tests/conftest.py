@@ -36,6 +36,9 @@ MAY_STAY = ("recogniser", "agent", "voice", "asyncio_", "AnyIO worker thread")
 """Beginnings of the names of threads that may outlive a test, but not its module: those of models that are
 loaded once for a module, and those of the event loop, which is closed after the fixtures."""
 
+NOT_MEASURED = ("no_cover", "hypothesis")
+"""Markers of tests that try hundreds of variants of what others run; Hypothesis marks its own."""
+
 FAREWELL_S = 1.0
 """How long a thread that has been told to end may take."""
 
@@ -117,14 +120,14 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure nothing of what the fixtures do that are made for what is marked `no_cover`."""
+    """Measure nothing of what the fixtures do that are made for what is not measured."""
     with _unmeasured(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Measure nothing of what is marked `no_cover`: under xdist the plug-in ends one of two tracers."""
+    """Measure nothing of what is marked so: under xdist the plug-in for coverage ends one of two tracers."""
     with _unmeasured(pyfuncitem):
         return (yield)
 
@@ -132,7 +135,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 @contextmanager
 def _unmeasured(item: pytest.Item) -> Iterator[None]:
     trace = sys.gettrace()
-    if trace is None or not item.get_closest_marker("no_cover"):
+    if trace is None or not any(map(item.get_closest_marker, NOT_MEASURED)):
         yield
         return
     sys.settrace(None)
