@@ -72,7 +72,6 @@ def do(listener: Listener, deed: str, format: AudioFormat) -> list[object]:
     return []
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("format", FORMATS)
 def test_it_hears_the_same_push_by_push(seed: int, format: AudioFormat) -> None:
