@@ -31,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         pause_collector()
     try:
         return _run(words, wanted)
+    except KeyboardInterrupt:
+        return 130
     finally:
         gc.enable()  # a start that failed has not done so
 
@@ -56,8 +58,6 @@ def _run(words: list[str], wanted: str | None) -> int:
     except (ServerError, StagesError) as error:
         print(f"stageflow-voice: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # whoever read the output has enough of it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -1,7 +1,7 @@
 """`stageflow-voice load`: callers with an ear, at any server; says what they heard, and judges it.
 
-Exit codes: 0 all objectives held, 1 some are broken, 2 wrong usage or scenario, 3 the run is invalid, 4 nobody is
-there.
+Exit codes: 0 all objectives held, 1 some are broken, 2 wrong usage or scenario, or a report that cannot be written,
+3 the run is invalid, 4 nobody is there.
 """
 
 import argparse
@@ -157,8 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(table(report))
     for change in changes:
         print(f"  {change.figure}: {change.before:g} → {change.now:g}, {change.said}")
-    _write(arguments, report, changes)
-    return _code(report, changes)
+    is_written = _write(arguments, report, changes)
+    return _code(report, changes) if is_written else USAGE
 
 
 def _work(arguments: argparse.Namespace) -> int:
@@ -194,7 +194,9 @@ def _code(report: Report, changes: Sequence[Change]) -> int:
     return BROKEN if report.verdict == "broken" or any(change.is_worse for change in changes) else HELD
 
 
-def _write(arguments: argparse.Namespace, report: Report, changes: list[Change]) -> None:
+def _write(arguments: argparse.Namespace, report: Report, changes: list[Change]) -> bool:
+    """Write all reports that are wanted, and tell whether that went well: one that does not is said."""
+    is_written = True
     files = (
         (arguments.html, html(report)),
         (arguments.json_path, report.model_dump_json(indent=1)),
@@ -203,8 +205,13 @@ def _write(arguments: argparse.Namespace, report: Report, changes: list[Change])
     )
     for path, text in files:
         if path is not None:
-            path.write_text(text)
-            print(f"written: {path}")
+            try:
+                path.write_text(text, encoding="utf-8")
+                print(f"written: {path}")
+            except OSError as error:
+                is_written = False
+                _complain(ServerError(f"{path}: it could not be written: {error.strerror or error}"))
+    return is_written
 
 
 def _say(text: str) -> None:

@@ -36,8 +36,8 @@ def read_order(arguments: argparse.Namespace) -> Order:
     target = find_target(arguments.protocol) if arguments.protocol else None
     mix = read_mix(arguments.scenario) if arguments.scenario else DEFAULT_MIX
     seed = mix.seed if arguments.seed is None else arguments.seed
-    written = arguments.search or arguments.objectives
-    objectives = read_objectives([written] if written else mix.objectives)
+    written = arguments.objectives if arguments.search is None else arguments.search
+    objectives = read_objectives(mix.objectives if written is None else [written])
     if not any(one.figure == "turns" for one in objectives):
         objectives += read_objectives(["turns>0"])  # who hears nothing has found nothing wrong
     _check_numbers(arguments)
@@ -51,8 +51,10 @@ def read_order(arguments: argparse.Namespace) -> Order:
         objectives=objectives,
         duration_s=arguments.duration,
         seed=seed,
-        loads=() if arguments.search else (_load(arguments, seed),),
-        search=Search(first=arguments.callers or 1, most=arguments.most) if arguments.search else None,
+        loads=(_load(arguments, seed),) if arguments.search is None else (),
+        search=Search(first=arguments.callers or 1, most=arguments.most)
+        if arguments.search is not None
+        else None,
         protocol=arguments.protocol,
         processes=arguments.processes,
         workers=_workers(arguments.workers),
@@ -105,6 +107,11 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
             "--metrics: an address that begins with http:// or https://",
         ),
         (not 1 <= arguments.most <= 10_000, "--most: from 1 to 10000"),
+        (arguments.search is not None and not arguments.search.strip(", "), "--search: name what must hold"),
+        (
+            arguments.search is not None and (arguments.callers or 1) > arguments.most,
+            "--callers: a search begins with them, and ends at --most",
+        ),
         (not (1 <= arguments.duration <= 86_400), "--duration: from 1 to 86400 seconds"),
         (not (0 <= arguments.gate < math.inf), "--gate: per cent, 0 or more"),
         (not (0 <= arguments.late_limit <= 10_000), "--late-limit: from 0 to 10000 ms"),

@@ -53,18 +53,24 @@ def unreachable(url: str, error: Exception) -> ServerError:
             return ServerError(f"{fault}; name it in the certificate: docs/clients.md")
         case SSLCertVerificationError():
             fault = f"the certificate of the server at {url} is not trusted ({error.verify_message})"
-            return ServerError(f"{fault}; if it is yours, trust it: SSL_CERT_FILE=cert.pem scripts/talk …")
+            return ServerError(
+                f"{fault}; if it is yours, trust it: SSL_CERT_FILE=cert.pem before the command"
+            )
         case InvalidMessage() if isinstance(
             error.__cause__, ValueError
         ):  # an answer, but none to a handshake
-            return ServerError(f"what answers at {url} opens no WebSocket ({error.__cause__})")
+            said = "".join(
+                one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(error.__cause__)
+            )
+            return ServerError(f"what answers at {url} opens no WebSocket ({said})")
         case InvalidMessage() if url.startswith("ws:"):
             fault = f"the server at {url} does not answer without TLS"
             return ServerError(f"{fault}; try wss{url.removeprefix('ws')}")
         case ConnectionResetError() | SSLError() if url.startswith("wss:"):
             fault = f"the server at {url} does not speak TLS"
             return ServerError(f"{fault}; try ws{url.removeprefix('wss')}")
-    return ServerError(f"no server at {url} ({error}); start one with scripts/serve")
+    why = getattr(error, "strerror", None) or error
+    return ServerError(f"no server at {url} ({why}); start one with scripts/serve")
 
 
 def _refusal(response: Response) -> str:

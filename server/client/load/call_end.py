@@ -4,8 +4,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import CloseCode
 
 from server.client.load.caller import Caller
+from server.client.load.mouth import FRAME_S
 from server.client.load.performance import Wish
 from server.client.load.turns import Ending
+
+HUNG_UP_FRAMES = 5
+"""What was due so shortly before the server hung up may not have been sent: it was no longer to be heard."""
 
 _ENDINGS = {Wish.TALK: Ending.DONE, Wish.HANG_UP: Ending.HUNG_UP, Wish.CUT: Ending.CUT}
 
@@ -24,6 +28,12 @@ def line_ended(caller: Caller, socket: ClientConnection) -> None:
             record.why = "the connection broke off: the server died, or the network did"
         else:
             record.why = f"closed by the server with {socket.close_code} {socket.close_reason or ''}".rstrip()
+
+
+def frames_due(caller: Caller, lasted_s: float) -> int:
+    """How many frames were to be sent in a call that lasted so long."""
+    frames = int(lasted_s / FRAME_S)
+    return max(0, frames - HUNG_UP_FRAMES) if caller.record.ending is Ending.LOST else frames
 
 
 def cut_if_wished(caller: Caller, socket: ClientConnection) -> None:

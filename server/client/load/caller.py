@@ -104,6 +104,9 @@ class Caller:
         """A message of the server's, which has come now. Whatever it means, the call goes on."""
         try:
             sounds = self._target.hear(message)
+        except UnicodeDecodeError:
+            self._complain("a message that means nothing: it is neither text nor audio")
+            return
         except (ServerError, ValueError, LookupError, TypeError, AttributeError) as error:
             self._complain(f"a message that means nothing: {error}")
             return

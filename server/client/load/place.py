@@ -69,6 +69,7 @@ async def probe(place: Place | None, url: str, api_key: str | None) -> Place:
     chosen = connection.subprotocol
     with anyio.move_on_after(CLOSE_S):
         await connection.close()
+    connection.transport.abort()  # a server that says much at once is not read here, nor its good-bye behind that
     if place is None:
         return Place(url, Voice if chosen == VOICE else Realtime, api_key)
     if place.target.subprotocols and VOICE in place.target.subprotocols and chosen != VOICE:

@@ -21,6 +21,7 @@ from server.client.load.turns import Turn
 _BINS_MS = 50
 _MOST_TURNS = 2_000
 _MOST_AUDIO_S = 20.0
+_MOST_KINDS = 10
 
 
 class _Model(BaseModel):
@@ -160,8 +161,8 @@ def step_report(
         latencies={name: _latency(one) for name, one in figures.latencies.items() if one.n},
         counts={name: round(count, 1) for name, count in figures.counts.items()},
         discarded=dict(figures.discarded),
-        troubles=dict(figures.troubles),
-        whys=_count(call.why for call in run.calls if call.why),
+        troubles=_commonest(figures.troubles),
+        whys=_commonest(_count(call.why for call in run.calls if call.why)),
         verdicts=verdicts,
         generator=_generator(audit),
         invalid=[*audit.faults(limits), *run.faults],
@@ -253,6 +254,15 @@ def _count(words: Any) -> dict[str, int]:
     for word in words:
         found[word] = found.get(word, 0) + 1
     return found
+
+
+def _commonest(counts: Mapping[str, int]) -> dict[str, int]:
+    """A server that speaks nonsense says something else each time."""
+    known = sorted(counts.items(), key=lambda one: -one[1])
+    told = dict(known[:_MOST_KINDS])
+    if others := known[_MOST_KINDS:]:
+        told[f"{len(others)} other things"] = sum(count for _, count in others)
+    return told
 
 
 def _round(value: float | None) -> float | None:

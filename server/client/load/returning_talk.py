@@ -8,11 +8,10 @@ import anyio
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from server.client.load.call_end import cut_if_wished, line_ended, script_ended
+from server.client.load.call_end import cut_if_wished, frames_due, line_ended, script_ended
 from server.client.load.caller import Caller
 from server.client.load.clock import now
 from server.client.load.line_works import LineWorks
-from server.client.load.mouth import FRAME_S
 from server.client.load.place import Place
 from server.client.load.run import Run
 from server.client.load.talk import BURST
@@ -40,7 +39,7 @@ class ReturningTalk:
                     tasks.cancel_scope.cancel()
         finally:
             self._works.leave()
-            self._run.due_frames += int((now() - self._zero_s) / FRAME_S)
+            self._run.due_frames += frames_due(self._caller, now() - self._zero_s)
         cut_if_wished(self._caller, self._connection.socket)
 
     async def close(self) -> None:

@@ -109,7 +109,7 @@ class Run:
             late.n, late.percentile(50), late.percentile(99), late.most_ms,
             lag.percentile(50), lag.percentile(99), lag.most_ms,
             self.cpu_s / self.lasted_s if self.lasted_s else 0.0,
-            late.n / self.due_frames if self.due_frames else 1.0,
+            min(1.0, late.n / self.due_frames) if self.due_frames else 1.0,
         )  # fmt: skip
 
     def findings(self) -> Findings:

@@ -1,5 +1,6 @@
 """Scenario files in YAML, and the sounds that they need: everything that is wrong with them is told at once."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -38,13 +39,15 @@ def read_mix(path: Path) -> Mix:
     try:
         if path.stat().st_size > _LONGEST_FILE_BYTES:
             raise ScenarioError(f"{path}: longer than {_LONGEST_FILE_BYTES} bytes")
-        written = yaml.safe_load(path.read_text())
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise ScenarioError(f"{path}: no scenario: lists in lists without end") from None
     return check_mix(written, str(path))
 
 
@@ -53,7 +56,8 @@ def check_mix(written: Any, name: str) -> Mix:
     faults: list[str] = []
     mix: Mix | None = None
     if not isinstance(written, dict):
-        raise ScenarioError(f"{name}: must be a mapping with `scenarios`, not {type(written).__name__}")
+        given = "nothing" if written is None else type(written).__name__
+        raise ScenarioError(f"{name}: must be a mapping with `scenarios`, not {given}")
     try:
         mix = Mix.model_validate(written)
     except ValidationError as error:
@@ -68,11 +72,7 @@ def check_mix(written: Any, name: str) -> Mix:
             read_objectives([text for text in objectives if isinstance(text, str)])
         except ObjectivesError as error:
             faults += [f"{name}: objectives: {line}" for line in str(error).splitlines()]
-    names = [one.name for one in mix.scenarios] if mix is not None else []
-    faults += [
-        f"{name}: two scenarios are called {twice!r}"
-        for twice in sorted({n for n in names if names.count(n) > 1})
-    ]
+    faults += [f"{name}: two scenarios are called {twice!r}" for twice in _said_twice(written)]
     if faults or mix is None:
         raise ScenarioError("\n".join(faults))
     return mix
@@ -173,6 +173,16 @@ class _Maker:
         return Resampler(rate_hz, self._target.rate_hz).process(samples, last=True)
 
 
+def _said_twice(written: dict[str, Any]) -> list[str]:
+    """Names of more than one scenario, in whatever else is wrong."""
+    scenarios = written.get("scenarios")
+    named = (
+        [one.get("name") for one in scenarios if isinstance(one, dict)] if isinstance(scenarios, list) else []
+    )
+    counts = Counter(one for one in named if isinstance(one, str))
+    return sorted(one for one, count in counts.items() if count > 1)
+
+
 def _place(location: tuple[int | str, ...]) -> str:
     """`scenarios.2.steps.1.within_ms`, counted from 1, without the names that pydantic gives to kinds of steps."""
     words = [str(part + 1) if isinstance(part, int) else part for part in location]
@@ -186,6 +196,12 @@ def _follows(fault: Mapping[str, Any]) -> bool:
 
 
 def _why(fault: Mapping[str, Any]) -> str:
+    if fault["type"] in ("too_short", "string_too_short"):
+        return "must not be empty" if fault["ctx"]["min_length"] == 1 else str(fault["msg"])
+    if fault["type"] == "extra_forbidden":
+        return "there is no such field"
+    if fault["type"] == "too_long":
+        return f"at most {fault['ctx']['max_length']}, not {fault['ctx']['actual_length']}"
     given = fault.get("input")
     shown = f" (it is {given!r})" if isinstance(given, str | int | float) and len(str(given)) < 60 else ""
     return f"{str(fault['msg']).removeprefix('Value error, ')}{shown}"

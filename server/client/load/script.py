@@ -273,5 +273,6 @@ class Mix(_Strict):
 
     seed: int = Field(1, ge=0, le=2**31)
     prebuffer_ms: int = Field(0, ge=0, le=2_000)
-    objectives: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("missed=0", "not_stopped=0", "lost=0", "refused=0", "errors=0")
+    """Where none are named, those without which no other figure says that a server works."""
     scenarios: tuple[Scenario, ...] = Field(min_length=1, max_length=100)

@@ -6,7 +6,7 @@ to be spoken.
 
 import asyncio
 
-from server.client.load.call_end import cut_if_wished, line_ended, script_ended
+from server.client.load.call_end import cut_if_wished, frames_due, line_ended, script_ended
 from server.client.load.caller import Caller
 from server.client.load.caller_connection import MASK_BYTES, CallerConnection, FrameMasks
 from server.client.load.clock import now
@@ -54,12 +54,15 @@ class Talk:
         finally:
             self._over.cancel()
             self._works.leave()
-            self._run.due_frames += int((now() - self._zero_s) / FRAME_S)
+            self._run.due_frames += frames_due(self._caller, now() - self._zero_s)
         cut_if_wished(self._caller, self._connection)
 
     async def close(self) -> None:
-        """Say good-bye."""
-        await self._connection.close()
+        """Say good-bye; a server that does not answer is left."""
+        try:
+            await self._connection.close()
+        finally:
+            self._connection.transport.abort()
 
     def tick(self) -> float | None:
         """The metronome's: make what is due."""

@@ -7,7 +7,8 @@ from server.client.load.report import TurnReport
 
 _LEFT, _RIGHT, _TOP, _ROW = 92, 10, 6, 24
 _ROWS = ("said", "server", "packets", "waiting", "heard")
-_HEIGHT = _TOP + _ROW * len(_ROWS) + 22
+_ROWS_WITHOUT_PACKETS = ("said", "server", "heard")
+"""Of a caller who does not keep what comes."""
 
 
 def timeline(turn: TurnReport) -> str:
@@ -18,6 +19,8 @@ def timeline(turn: TurnReport) -> str:
 class _Drawing:
     def __init__(self, turn: TurnReport) -> None:
         self._turn = turn
+        self._rows = _ROWS if turn.packets else _ROWS_WITHOUT_PACKETS
+        self._height = _TOP + _ROW * len(self._rows) + 22
         self._heard_s = None if turn.v2v_ms is None else turn.said_to_s + turn.v2v_ms / 1000
         ends_s = turn.said_to_s if self._heard_s is None else self._heard_s + (turn.answer_ms or 0.0) / 1000
         last_s = max(ends_s, turn.said_to_s, *(at for at, _ in (*turn.packets, *turn.marks)))
@@ -26,9 +29,9 @@ class _Drawing:
     def draw(self) -> str:
         turn = self._turn
         names = "".join(
-            f'<text class="row" x="0" y="{_top(name) + 15}">{name}</text>'
-            f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{_top(name) + 20}" y2="{_top(name) + 20}"/>'
-            for name in _ROWS
+            f'<text class="row" x="0" y="{top + 15}">{name}</text>'
+            f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{top + 20}" y2="{top + 20}"/>'
+            for name, top in ((name, self._top(name)) for name in self._rows)
         )
         parts = [names, self._span("said", turn.said_from_s, turn.said_to_s, "said")]
         if self._heard_s is not None:
@@ -38,7 +41,9 @@ class _Drawing:
         parts += [self._tick("packets", at_s, f"{ms:.0f} ms waiting", "line") for at_s, ms in turn.packets]
         parts += [self._waiting(), self._scale()]
         said = f"Call {turn.call}, step {turn.step}: said, told, packets, waiting audio and what was heard, over time"
-        return f'<svg viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
+        return (
+            f'<svg viewBox="0 0 {WIDTH} {self._height}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
+        )
 
     def _x(self, at_s: float) -> float:
         share = (at_s - self._first_s) / max(self._last_s - self._first_s, 1e-9)
@@ -50,13 +55,14 @@ class _Drawing:
     def _span(self, row: str, from_s: float, to_s: float, kind: str) -> str:
         left, right = sorted((self._x(from_s), self._x(to_s)))
         said = {"said": "said", "wait": "waited", "heard": "heard"}[kind]
+        top, width = self._top(row), max(1.5, right - left)
         return (
-            f'<rect class="{kind}" x="{left:.1f}" y="{_top(row)}" width="{max(1.5, right - left):.1f}" height="18">'
+            f'<rect class="{kind}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="18">'
             f"<title>{said}, {self._said(from_s)} to {self._said(to_s)}</title></rect>"
         )
 
     def _tick(self, row: str, at_s: float, name: str, kind: str) -> str:
-        x, y = self._x(at_s), _top(row)
+        x, y = self._x(at_s), self._top(row)
         return (
             f'<line class="tick {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 18}">'
             f"<title>{escape(name)}, {self._said(at_s)}</title></line>"
@@ -64,9 +70,10 @@ class _Drawing:
 
     def _waiting(self) -> str:
         """What waits falls evenly while it is played, and jumps with each packet."""
-        packets, top = self._turn.packets, _top("waiting")
+        packets = self._turn.packets
         if not packets:
             return ""
+        top = self._top("waiting")
         most = max(max(ms for _, ms in packets), 1.0)
         found: list[tuple[float, float]] = [(packets[0][0], 0.0)]
         for (at_s, ms), following in zip(packets, [*packets[1:], None], strict=True):
@@ -84,11 +91,10 @@ class _Drawing:
     def _scale(self) -> str:
         x = self._x(self._turn.said_to_s)
         return (
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - 22}"/>'
-            f'<text x="{_LEFT}" y="{_HEIGHT - 5}">{self._first_s:.1f} s</text>'
-            f'<text class="end" x="{WIDTH - _RIGHT}" y="{_HEIGHT - 5}">{self._last_s:.1f} s</text>'
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{self._height - 22}"/>'
+            f'<text x="{_LEFT}" y="{self._height - 5}">{self._first_s:.1f} s</text>'
+            f'<text class="end" x="{WIDTH - _RIGHT}" y="{self._height - 5}">{self._last_s:.1f} s</text>'
         )
 
-
-def _top(row: str) -> int:
-    return _TOP + _ROW * _ROWS.index(row)
+    def _top(self, row: str) -> int:
+        return _TOP + _ROW * self._rows.index(row)

@@ -1,6 +1,7 @@
 """An address is taken as people have it: from the server's first lines, or as the protocol wants it."""
 
 import asyncio
+import socket
 
 import pytest
 from websockets.asyncio.client import connect
@@ -40,10 +41,14 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
             "opens no WebSocket (unsupported protocol; expected HTTP/1.1",
         ),
         (b"SSH-2.0-OpenSSH_9\r\n", "opens no WebSocket (invalid HTTP status line"),
+        (
+            b"\x00\xff\x13 of its own\r\n",
+            "opens no WebSocket (unsupported protocol; expected HTTP/1.1: \ufffd\\xff\ufffd of",
+        ),
         (b"\x15\x03\x03\x00\x02\x02\x46", "does not answer without TLS; try wss://"),
         (b"", "does not answer without TLS; try wss://"),
     ],
-    ids=["old HTTP", "SSH", "TLS alert", "nothing"],
+    ids=["old HTTP", "SSH", "bytes", "TLS alert", "nothing"],
 )
 async def test_what_is_no_server_of_sessions_is_told_apart(answer: bytes, said: str) -> None:
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,3 +62,11 @@ async def test_what_is_no_server_of_sessions_is_told_apart(answer: bytes, said: 
         with pytest.raises(InvalidMessage) as refused:
             await connect(url)
     assert said in str(unreachable(url, refused.value))
+
+
+def test_who_has_no_name_or_does_not_listen_is_said_without_numbers_of_errors() -> None:
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert "no server at ws://x/ (Name or service not known)" in str(unreachable("ws://x/", unknown))
+    refused = ConnectionRefusedError(111, "Connection refused")
+    assert "no server at ws://x/ (Connection refused)" in str(unreachable("ws://x/", refused))
+    assert "(timed out during" in str(unreachable("ws://x/", TimeoutError("timed out during the handshake")))

@@ -2,14 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.from_thread
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from audio.files import write_wav
 from server.__main__ import main
@@ -17,6 +19,7 @@ from server.client.load.reference import Conduct, tone
 from server.client.load.reference_server import reference_server
 from server.client.load.report import Report
 from server.client.load.server_side import metrics_url
+from server.client.load.targets import VOICE
 from tests.server.client.load.booth import web_page
 
 SCENARIO = """
@@ -53,6 +56,77 @@ def agent(conduct: Conduct) -> Iterator[str]:
         portal.wrap_async_context_manager(reference_server(conduct)) as url,
     ):
         yield url
+
+
+@contextmanager
+def web_socket(hold: Callable[[ServerConnection], Awaitable[None]]) -> Iterator[str]:
+    """A server of `voice.v1` that does with each connection what is said."""
+
+    @asynccontextmanager
+    async def served() -> AsyncIterator[str]:
+        async with serve(hold, "127.0.0.1", 0, subprotocols=[Subprotocol(VOICE)]) as server:
+            yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(served()) as url,
+    ):
+        yield url
+
+
+async def close_at_once(connection: ServerConnection) -> None:
+    await connection.close(1013, "try again later")
+
+
+async def say_nothing(connection: ServerConnection) -> None:
+    async for _ in connection:
+        pass
+
+
+async def speak_nonsense(connection: ServerConnection) -> None:
+    for number in range(30):
+        await connection.send(bytes([200 + number, 254, 255]))
+        await connection.send(f"{{{number}")
+    await say_nothing(connection)
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        (close_at_once, ["closed by the server with 1013 try again later (2)", "broken: lost=0 (it is 2)"]),
+        (say_nothing, ["broken: missed=0 (it is 2)"]),
+        (speak_nonsense, ["the server says: a message that means nothing: ", "broken: errors=0"]),
+    ],
+    ids=["closes at once", "says nothing", "speaks nonsense"],
+)
+def test_a_server_that_does_not_work_breaks_what_holds_without_objectives(
+    hold: Callable[[ServerConnection], Awaitable[None]],
+    said: list[str],
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (folder / "plain.yaml").write_text(
+        "scenarios: [{name: plain, steps: [{file: question.wav, within_ms: 300}]}]"
+    )
+    with web_socket(hold) as url:
+        assert main(["load", url, "plain.yaml", *TWICE]) == 1
+    told = capsys.readouterr().out
+    assert all(line in told for line in said), told
+    assert told.count("the server says: ") <= 11
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_a_report_that_cannot_be_written_is_said_beside_those_that_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent(QUICK) as url:
+        assert main(["load", url, "mix.yaml", *TWICE, "--json", "/dev/full", "--junit", "r.xml"]) == 2
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == (
+        "stageflow-voice: /dev/full: it could not be written: No space left on device"
+    )
+    assert "all objectives held" in told.out
+    assert (folder / "r.xml").exists()
 
 
 def test_a_run_that_holds_ends_with_0_and_writes_its_reports(
@@ -143,6 +217,12 @@ def test_a_search_finds_what_a_caller_can_have(folder: Path, capsys: pytest.Capt
         ([NOBODY, "wrong.yaml"], "wrong.yaml: scenarios: "),
         ([NOBODY, "mix.yaml", "--protocol", "sip"], "--protocol: there is no 'sip'"),
         ([NOBODY, "mix.yaml", "--objectives", "speed<1"], "there is no figure 'speed'"),
+        ([NOBODY, "mix.yaml", "--search", " ,"], "--search: name what must hold"),
+        (
+            [NOBODY, "mix.yaml", "--search", "gaps=0", "--callers", "600"],
+            "--callers: a search begins with them, and ends at --most",
+        ),
+        ([NOBODY, "mix.yaml", "--json", "."], ".: it cannot be written"),
         ([NOBODY, "mix.yaml", "--arrivals", "often"], "--arrivals: 'often'"),
         ([NOBODY, "mix.yaml", "--callers", "0"], "--callers: from 1"),
         ([NOBODY, "mix.yaml", "--duration", "nan"], "--duration: from 1"),

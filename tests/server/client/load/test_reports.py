@@ -158,6 +158,16 @@ def test_a_load_is_said_in_a_line() -> None:
     assert step_said(broken) == "40 callers: broken: gaps=0 (it is 9)"
 
 
+def test_of_what_went_wrong_the_commonest_are_told_and_the_others_counted() -> None:
+    whole = run(500)
+    for number, record in enumerate(whole.calls):
+        record.troubles = ["no model", f"nonsense {number}"]
+    step = step_report("20 callers", 20, whole.findings(), (), since_s=0.0, limits=Limits())
+    assert len(step.troubles) == 11
+    assert step.troubles["no model"] == 20
+    assert step.troubles["11 other things"] == 11
+
+
 def test_only_the_worst_turns_keep_their_audio() -> None:
     step = report(run(500)).steps[0]
     assert [turn.v2v_ms for turn in step.worst] == [519 - number for number in range(10)]
@@ -227,6 +237,10 @@ def test_a_turn_is_drawn_with_its_packets_its_marks_and_what_waited() -> None:
     assert drawn.count('class="tick line"') == 20
     assert "answer done, +0.76 s" in drawn
     assert "up to 200 ms" in drawn
+    plain = timeline(told.model_copy(update={"packets": []}))
+    assert ">packets<" in drawn
+    assert ">packets<" not in plain
+    assert ">heard<" in plain
     assert "drawn</summary>" in html(report(Run(calls=[record])))
 
 

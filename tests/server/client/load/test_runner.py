@@ -5,6 +5,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from server.client.load.calibration import Bar, Bars, compare, measure_in_process
+from server.client.load.call_end import frames_due
+from server.client.load.caller import Caller, Manner
 from server.client.load.place import Place, probe
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
@@ -12,7 +14,7 @@ from server.client.load.run import Run
 from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import VOICE, Voice
-from server.client.load.turns import Ending, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
 from server.domain.errors import ServerError
 from stages.testing.virtual_time import virtual_loop
 from tests.server.client.load.booth import SAY, scenario, virtual_calls, voicebox
@@ -54,6 +56,14 @@ async def test_calls_follow_one_another_and_their_turns_are_answered() -> None:
 async def test_a_call_ends_as_it_is_written(last: dict[str, object], ending: Ending) -> None:
     run = await hold(scenario({"silence_ms": 40}, last, think_ms=(0, 0)), load=Load(3.0, times_s=(0.0,)))
     assert [call.ending for call in run.calls] == [ending]
+
+
+def test_what_was_due_just_before_the_server_hung_up_need_not_have_been_sent() -> None:
+    record = CallRecord(0, "test", 0.0)
+    caller = Caller(Voice(), scenario(SAY), voicebox(scenario(SAY)), record, Manner())
+    assert frames_due(caller, 1.0) == 50
+    record.ending = Ending.LOST
+    assert [frames_due(caller, lasted_s) for lasted_s in (0.03, 0.1, 1.0)] == [0, 0, 45]
 
 
 @virtual_calls

@@ -116,7 +116,18 @@ def test_all_faults_are_named_at_once_with_their_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("- a list", "must be a mapping"),
+        ("- a list", "must be a mapping with `scenarios`, not list"),
+        ("", "must be a mapping with `scenarios`, not nothing"),
+        ("scenarios: " + "[" * 3_000 + "]" * 3_000, "lists in lists without end"),
+        ("scenarios: []", "scenarios: must not be empty"),
+        ("scenarios: [{name: a, steps: [{say: ''}]}]", "steps.1.say: must not be empty"),
+        (
+            "scenarios: [{name: a, steps: [{cut: true}], speed: 3}]",
+            "scenarios.1.speed: there is no such field",
+        ),
+        (f"scenarios: [{{name: a, steps: [{'{cut: true}, ' * 201}]}}]", "steps: at most 200, not 201"),
+        ("scenarios: [{name: a, weight: 0, steps: [{cut: true}]}]", "weight: Input should be greater than 0"),
+        ("scenarios: [{name: a, weight: .nan, steps: [{cut: true}]}]", "weight: Input should be"),
         ("scenarios: [", "no YAML"),
         ("\x00", "no YAML"),
         ("scenarios: [{name: a, steps: [{barge_in: {say: x}}]}]", "in the middle of an answer"),
@@ -171,3 +182,18 @@ def test_all_sounds_that_cannot_be_made_are_named_at_once(tmp_path: Path) -> Non
 def test_the_mix_without_a_scenario_needs_a_voice_and_nothing_else() -> None:
     assert needs_voice(DEFAULT_MIX)
     assert make_voicebox(DEFAULT_MIX, Voice, speak, Path("nowhere")).steps
+
+
+def test_a_name_that_comes_twice_is_said_beside_the_other_faults() -> None:
+    twice = [{"name": "Zürich 日本", "steps": [{"shout": 1}]}] * 2
+    with pytest.raises(ScenarioError) as error:
+        check_mix({"scenarios": twice, "seed": -1}, "mix")
+    assert str(error.value).splitlines()[-1] == "mix: two scenarios are called 'Zürich 日本'"
+    assert len(str(error.value).splitlines()) == 4
+
+
+def test_without_objectives_a_server_has_to_work_at_all() -> None:
+    steps = [{"name": "a", "steps": [{"type": "hello"}]}]
+    wanted = {"missed=0", "not_stopped=0", "lost=0", "refused=0", "errors=0"}
+    assert set(check_mix({"scenarios": steps}, "mix").objectives) == wanted
+    assert check_mix({"scenarios": steps, "objectives": []}, "mix").objectives == ()
