@@ -149,10 +149,12 @@ class EchoEar:
         return speakable(audible)
 
     def loudness(self, utterance: Utterance) -> Loudness:
-        """Whose level the sound has."""
-        if self.levels.person is None and self.levels.echo is None:
+        """Whose level the sound has. Asked for each frame of an overlap: as long as no echo was heard, a sound without
+        words is none, and how loud it is decides nothing."""
+        levels = self.levels
+        if levels.echo is None and (levels.person is None or not utterance.text):
             return Loudness.UNKNOWN
-        return self.levels.like(loud_dbfs(utterance.recent()))
+        return levels.like(loud_dbfs(utterance.recent()))
 
     def _sift(self, utterance: Utterance, found: Transcript) -> Transcript:
         """What was recognised, without words if they are the agent's own."""
