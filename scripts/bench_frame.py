@@ -28,7 +28,7 @@ from server.config.providers import Providers
 from server.dialects.voice.frames import WRAP, Stream, pack_frame
 from stages.testing.fakes import ScriptedModel, ScriptedRecogniser, ScriptedVoice
 
-SESSIONS, ROUNDS = 5, 10
+SESSIONS, ROUNDS = 10, 10
 TURNS = 4
 """Of the loop, until a frame was heard."""
 DRAINED_EVERY = 10

@@ -1,5 +1,6 @@
 """The connection of a session: what carries it (a socket, or two queues in a test), and what is spoken over it."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from server.domain.commands import Command, Noted
@@ -40,6 +41,17 @@ class Wire(Protocol):
         """Close with a WebSocket close code; never raises."""
 
 
+class PromptWire(Wire, Protocol):
+    """A wire that can have a frame dealt with the moment it comes, and send one the moment it is there."""
+
+    def send_now(self, frame: str | bytes) -> bool:
+        """Send it at once if nothing is in its way; if not (False), `send` waits, or says what is wrong."""
+
+    def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
+        """Offer each frame for which `receive` waits to `hear`, at once: True if it was dealt with, and `receive` waits
+        on; else `receive` returns it."""
+
+
 class Dialect(Protocol):
     """One wire protocol for one connection: no I/O, no conversation state."""
 
@@ -52,6 +64,14 @@ class Dialect(Protocol):
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order."""
+
+
+class PromptDialect(Dialect, Protocol):
+    """A dialect that has a short way for frames of the microphone as they nearly always are."""
+
+    def usual_audio(self, frame: str | bytes) -> bytes | None:
+        """What `decode` would make an `AppendAudio` of, without a reference or a problem: its audio. None for any other
+        frame, and then nothing has happened."""
 
 
 @runtime_checkable

@@ -17,7 +17,8 @@ was on its way to it goes on in a later turn of the loop, so that nobody takes m
 that is large (`server.gateway.frame_memory`) stops it by itself, until the session has dealt with it.
 
 A read that is one whole message, as a frame of a microphone nearly always is, goes straight to the session that waits
-for one (`server.gateway.whole_message`), as long as the parser stands between two messages.
+for one (`server.gateway.whole_message`), as long as the parser stands between two messages; and the session may deal
+with it at once, without its reader being woken (`NextMessage.hear`).
 
 The parser gets nothing between a request and its answer: the library would take what is in it, or an end, for
 the end of the connection, and fail to answer. What a client says early waits; what follows a plain request is
@@ -83,7 +84,10 @@ class GuardedConnection(ServerConnection):
         self.request_body = RequestBody()
         """What came with the request, apart from its head."""
         self._has_ended = False
-        self._next = NextMessage()
+        self._is_between = False
+        """Whether the parser has nothing of the next frame."""
+        self.coming = NextMessage()
+        """For who waits in `recv`."""
         self._meter = Meter(self.limits, self.loop.time())
         self._large = LargeMessage(self.memory, partial(self._give_up, POLICY_VIOLATION, TOO_LONG_ON_ITS_WAY))
         self._intake = Intake(self, self._parse, self._meter, self._large, self.share)
@@ -136,14 +140,14 @@ class GuardedConnection(ServerConnection):
         if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
             super().process_event(event)
             return
-        if not self._next.offer(event):
+        if not self.coming.offer(event):
             super().process_event(event)
         if self._large.take(len(event.data), is_last=event.fin):
             self._intake.hold_large()
 
     async def recv(self, decode: bool | None = None) -> str | bytes:  # type: ignore[override]  # one of its three forms
         """The next message; whoever asks for it has dealt with the one before. Raises ConnectionClosed. Cancel-safe."""
-        queue, coming = self.recv_messages, self._next
+        queue, coming = self.recv_messages, self.coming
         if self._intake.state is IntakeState.LARGE and not (len(queue.frames) or coming.is_there):
             self._intake.release_large()
         if decode is None:
@@ -187,7 +191,7 @@ class GuardedConnection(ServerConnection):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
-        self._next.wake()
+        self.coming.wake()
 
     def _take_request(self, data: bytes) -> None:
         head, rest = self.request_body.feed(data)
@@ -196,19 +200,21 @@ class GuardedConnection(ServerConnection):
             self._parse(head)
             self._intake.keep(rest)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> bool:
+        """Whether it was a whole message, so that the parser stands where it stood."""
         protocol = self.protocol
         if (
-            protocol.state is OPEN
-            and waits_for_a_frame(protocol)
-            and not protocol.debug
-            and self._next.offer_read(data, protocol.max_message_size)
+            self._is_between
+            and protocol.state is OPEN
+            and self.coming.offer_read(data, protocol.max_message_size)
         ):
             self._meter.frames += 1
-            return
+            return True
         super().data_received(data)
+        self._is_between = not protocol.debug and waits_for_a_frame(protocol)
         if protocol.close_expected():  # it was no request, or nothing that a client may send
             self._abort_later()
+        return False
 
     # --- the end ------------------------------------------------------------------------------------------
 

@@ -44,12 +44,13 @@ class Intake:
     def __init__(
         self,
         connection: ServerConnection,
-        parse: Callable[[bytes], None],
+        parse: Callable[[bytes], bool],
         meter: Meter,
         large: LargeMessage,
         share: LoopShare,
     ) -> None:
-        """`parse` is the library's, to which the connection belongs."""
+        """`parse` is the library's, to which the connection belongs; True where it was passed by, with a whole
+        message."""
         self.state = IntakeState.REQUEST
         self.heard_at = connection.loop.time()
         """When input was last looked at."""
@@ -124,12 +125,13 @@ class Intake:
 
     def _slice(self, data: bytes) -> None:
         self._meter.frames = 0
-        self._parse(data)
+        was_whole = self._parse(data)
         now = self.heard_at = self._connection.loop.time()
         wait_s = self._meter.pay(len(data), now)
         if wait_s is not None:
             self._hold(wait_s)
-        self._look_for_room(now)
+        if not was_whole:
+            self._look_for_room(now)
 
     def _look_for_room(self, now: float) -> None:
         if not self._large.has_room(len(self._connection.protocol.reader.buffer), now):

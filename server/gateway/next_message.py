@@ -5,6 +5,7 @@ Only while nothing is queued, and nobody has been handed a message that was not 
 """
 
 import asyncio
+from collections.abc import Callable
 
 from websockets.frames import Frame, Opcode
 
@@ -14,13 +15,15 @@ from server.gateway.whole_message import whole_message
 class NextMessage:
     """Of one connection, which has one reader."""
 
-    __slots__ = ("_is_amid", "_message", "_waiter")
+    __slots__ = ("_is_amid", "_message", "_waiter", "hear")
 
     def __init__(self) -> None:
         self._is_amid = False
         """Whether the last frame was a part of a message that goes on."""
         self._message: str | bytes | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.hear: Callable[[str | bytes], bool] | None = None
+        """Offered a message at once that would wake the reader: True if it was dealt with, and the reader waits on."""
 
     @property
     def is_there(self) -> bool:
@@ -47,10 +50,12 @@ class NextMessage:
         waiter = self._waiter
         if waiter is None or self._is_amid or waiter.done():
             return False
-        self._message = whole_message(data, most_bytes)
-        if self._message is None:
+        message = whole_message(data, most_bytes)
+        if message is None:
             return False
-        waiter.set_result(None)
+        if self.hear is None or not self.hear(message):
+            self._message = message
+            self.wake()  # unless the reader was cancelled by what came of hearing it
         return True
 
     def wake(self) -> None:

@@ -17,6 +17,7 @@ class SocketWire:
         """`on_heard` is called with the first frame."""
         self._connection = connection
         self._on_heard = on_heard
+        self._hear: Callable[[str | bytes], bool] | None = None
 
     @property
     def latency_s(self) -> float:
@@ -42,7 +43,14 @@ class SocketWire:
         if self._on_heard is not None:
             self._on_heard()
             self._on_heard = None
+            self._connection.coming.hear = self._hear
         return frame
+
+    def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
+        """See `PromptWire.hear_by`; the first frame is for `receive`."""
+        self._hear = hear
+        if self._on_heard is None:
+            self._connection.coming.hear = hear
 
     def send_now(self, frame: str | bytes) -> bool:
         """Send it at once if nothing is in its way; if not (False), `send` waits, or says what is wrong."""

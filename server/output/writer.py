@@ -19,7 +19,7 @@ from server.domain.events import (
 )
 from server.domain.voice_events import TurnEnded, WordsTimed
 from server.domain.wire import Dialect, WireClosed
-from server.output.link import Link
+from server.output.link import Link, send_now
 from server.output.outbound import Outbound
 from server.output.replay_ring import LATELY, SentEvents
 from server.output.unread import UnreadPlayout
@@ -151,7 +151,7 @@ class Writer:
                 self._unread.sent(self.sent_bytes, audio_s)
             if self._unread.unlooked_s >= LOOK_EVERY_S or self._link.buffered_bytes:
                 await self._send_late(frame)
-            else:
+            elif not send_now(self._link, frame):
                 await self._link.send(frame)
 
     @property

@@ -50,6 +50,13 @@ class AudioPace:
         self._since_turn_s = 0.0
         return self._bucket.wait_s(now)
 
+    def is_free(self, audio_s: float, now: float, *, is_detected: bool) -> bool:
+        """Whether so much may be heard now with nothing to wait for, before or after: `heard` will say None."""
+        level_s = self._bucket.level(now)
+        since_turn_s = 0.0 if level_s >= self._ahead_s else self._since_turn_s
+        cost_s = audio_s if is_detected else audio_s * UNDETECTED_SHARE
+        return since_turn_s + audio_s < SLICE_S and level_s > cost_s and level_s >= self._ahead_s - IN_TIME_S
+
     def is_ahead(self, now: float) -> bool:
         """Whether the client is well ahead of real time, so that it can wait for its turn among others like it."""
         return self._bucket.level(now) < self._ahead_s - IN_TIME_S

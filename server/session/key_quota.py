@@ -56,6 +56,10 @@ class AudioAccount:
         self._left_s -= audio_s
         return True
 
+    def has(self, audio_s: float) -> bool:
+        """Whether so much was bought already."""
+        return self._left_s >= audio_s
+
     async def buy(self, audio_s: float, now: float) -> bool:
         """Buy so much at least, and use it: False when the key has had its share, of which ClientError tells first.
 

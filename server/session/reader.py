@@ -16,6 +16,7 @@ from server.session.key_quota import AudioAccount, KeyQuota
 from server.session.lifetime import Lifetime
 from server.session.listening import Listening
 from server.session.orders import Orders
+from server.session.prompt_ear import PromptEar
 
 FRAMES_A_TURN = 16
 """Frames that are obeyed, at most, before it is the turn of the others."""
@@ -43,7 +44,6 @@ class Reader:
         self._frames = 0
         self._base = base
         self._dialect = dialect
-        self._listening = listening
         self._orders = orders
         self._writer = writer
         self._lifetime = lifetime
@@ -51,6 +51,7 @@ class Reader:
         self._bought = AudioAccount(quota.spend_audio)
         self._pace = AudioPace(limits.max_audio_ahead_s, limits.max_audio_speed, base.now())
         self._allowance = Allowance(limits.max_responses_per_min, limits.max_output_bytes_per_min)
+        self._ear = PromptEar(base, dialect, listening, orders, lifetime, self._bought, self._pace)
 
     async def run(self) -> None:
         """Read until the client is gone. Cancel-safe."""
@@ -78,7 +79,10 @@ class Reader:
         self._frames += 1
         if not self._frames % FRAMES_A_TURN:
             await asyncio.sleep(0)  # `receive` does not wait while there are frames
+        self._ear.listen_at(self._base.link.wire)
         self._at = await self._base.link.receive()
+        if self._ear.failure is not None:
+            raise self._ear.failure
         return self._at
 
     @property
@@ -119,9 +123,9 @@ class Reader:
                 if self._pace.is_ahead(now):
                     async with self._base.services.bulk_hearing:
                         now = self._base.now()
-                        self._hear_slice(piece, now)
+                        self._ear.hear(piece, now)
                 else:
-                    self._hear_slice(piece, now)
+                    self._ear.hear(piece, now)
                 wait_s = self._pace.heard(audio_s, now, is_detected=is_detected)
                 if wait_s is not None:
                     await asyncio.sleep(wait_s)  # anyio's takes three times as long, ten times a second
@@ -135,8 +139,3 @@ class Reader:
         except ClientError as error:
             self._orders.complain(error)
             return False
-
-    def _hear_slice(self, data: bytes, now: float) -> None:
-        self._lifetime.heard(now)
-        self._listening.floor.audio_came(now)
-        self._listening.microphone.push(data)

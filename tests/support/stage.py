@@ -97,19 +97,27 @@ class QueueWire:
     close_code: int | None = None
     unsent_bytes = 0
 
-    def __init__(self) -> None:
+    def __init__(self, is_prompt: bool = True) -> None:
+        """One that `is_prompt` has frames heard as they come, as a socket does; a recorded one does not."""
+        self.is_prompt = is_prompt
         self.closed: tuple[int, str] | None = None
         self.seen: list[tuple[float, dict[str, Any]]] = []
         self._frames: deque[str | bytes | None] = deque()
         self._listener: asyncio.Future[None] | None = None
+        self._hear: Callable[[str | bytes], bool] | None = None
         self._has_seen = asyncio.Event()
 
     def say(self, type: str, **fields: Any) -> None:
         self.say_raw(json.dumps({"type": type, **fields}))
 
     def say_raw(self, frame: str | bytes) -> None:
+        if self._is_waited_for and self._hear is not None and self._hear(frame):
+            return
         self._frames.append(frame)
         self._wake_listener()
+
+    def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
+        self._hear = hear if self.is_prompt else None
 
     async def stream(self, frames: Iterable[str | bytes], every_s: float) -> None:
         """Say one after the other, the first in `every_s`.
@@ -163,6 +171,10 @@ class QueueWire:
             self._has_seen.clear()
             await self._has_seen.wait()
         return found[count - 1]
+
+    @property
+    def _is_waited_for(self) -> bool:
+        return self._listener is not None and not self._listener.done()
 
     def _wake_listener(self) -> None:
         if self._listener is not None and not self._listener.done():
@@ -247,8 +259,9 @@ class Stage:
         door: Door | None = None,
         languages: tuple[str, ...] = ("en",),
         phrases: tuple[str, ...] = (),
+        is_prompt: bool = True,
     ) -> None:
-        self.wire = QueueWire()
+        self.wire = QueueWire(is_prompt)
         self.model = ScriptedModel(*answers)
         self.speaker = ScriptedVoice(voice)
         speaker, chat = speaker or self.speaker, chat or self.model

@@ -118,25 +118,25 @@ _LONG_AUDIO = 64 << 10
 """Characters of base64 whose length is looked at before they are decoded."""
 
 
-_USUAL = (
-    '{"type": "input_audio_buffer.append", "audio": "',
-    '{"type":"input_audio_buffer.append","audio":"',
-)
+_SPACED = '{"type": "input_audio_buffer.append", "audio": "'
+_USUAL = (_SPACED, '{"type":"input_audio_buffer.append","audio":"')
 """How Python and JavaScript write the event of a frame of the microphone, up to its audio."""
 
 
-def usual_append(frame: str, limits: RealtimeLimits, format: AudioFormat) -> AppendAudio | None:
-    """The command of an `input_audio_buffer.append` that is written as nearly always, and right: then it is what
+def usual_audio(frame: str, limits: RealtimeLimits, format: AudioFormat) -> bytes | None:
+    """The audio of an `input_audio_buffer.append` that is written as nearly always, and right: then it is what
     `append_audio` makes of it, at half the cost. None for any other frame, and for whatever may be wrong with it.
     """
-    for head in _USUAL:
-        if frame.startswith(head) and frame.endswith('"}') and len(head) + 2 <= len(frame) <= _LONG_AUDIO:
-            try:  # whatever would end the text, or escape in it, is no base64
-                data = b64decode(frame[len(head) : -2], validate=True)
-            except ValueError:
-                return None
-            return None if too_much_audio(len(data), limits, format) else AppendAudio(data)
-    return None
+    if not (frame.startswith(_USUAL) and frame.endswith('"}')):
+        return None
+    start = len(_USUAL[not frame.startswith(_SPACED)])
+    if not start + 2 <= len(frame) <= _LONG_AUDIO:
+        return None
+    try:  # whatever would end the text, or escape in it, is no base64
+        data = b64decode(frame[start:-2], validate=True)
+    except ValueError:
+        return None
+    return None if too_much_audio(len(data), limits, format) else data
 
 
 def append_audio(event: RawEvent, limits: RealtimeLimits, format: AudioFormat) -> AppendAudio:

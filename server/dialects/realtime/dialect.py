@@ -21,7 +21,7 @@ from server.dialects.realtime.commands import (
     session_part,
     to_command,
 )
-from server.dialects.realtime.decode import append_audio, read_event, usual_append
+from server.dialects.realtime.decode import append_audio, read_event, usual_audio
 from server.dialects.realtime.encode import RealtimeEncoder
 from server.dialects.realtime.fields import Part, SessionPart
 from server.dialects.realtime.ignored import IgnoredSettings
@@ -31,7 +31,7 @@ from server.dialects.realtime.mcp_tools import mcp_servers
 from server.dialects.realtime.session import WireSession, merge, settled
 from server.dialects.realtime.setting_checks import Json
 from server.dialects.realtime.unknown import UnknownKeys
-from server.domain.commands import Command, Configure, Noted, Order
+from server.domain.commands import AppendAudio, Command, Configure, Noted, Order
 from server.domain.errors import ClientError
 from server.domain.events import Event, ResponseAudio
 from server.domain.ids import Ids
@@ -80,11 +80,14 @@ class RealtimeDialect:
 
     def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError, with the client's event id, where there is none."""
-        if type(frame) is str:
-            heard = usual_append(frame, self._limits, self._session.config.input_format)
-            if heard is not None:  # the hot path
-                return heard
-        return self.command(self.read(frame))
+        data = self.usual_audio(frame)
+        return self.command(self.read(frame)) if data is None else AppendAudio(data)
+
+    def usual_audio(self, frame: str | bytes) -> bytes | None:
+        """See `PromptDialect.usual_audio`."""
+        if type(frame) is not str:
+            return None
+        return usual_audio(frame, self._limits, self._session.config.input_format)
 
     def read(self, frame: str | bytes) -> RawEvent:
         """One frame as a JSON object; raises ClientError where there is none."""

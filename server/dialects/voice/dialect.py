@@ -23,7 +23,15 @@ from server.dialects.realtime.fields import Part
 from server.dialects.realtime.items import ItemId
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.setting_checks import Json
-from server.dialects.voice.frames import WRAP, Stream, pack_frame, unpack_frame, wrong_frame
+from server.dialects.voice.frames import (
+    HEADER_BYTES,
+    WRAP,
+    Stream,
+    pack_frame,
+    unpack_frame,
+    usual_head,
+    wrong_frame,
+)
 from server.domain.commands import AppendAudio, Command, Noted
 from server.domain.errors import ClientError
 from server.domain.events import Event, ResponseAudio, SessionStarted
@@ -72,6 +80,9 @@ class VoiceDialect:
 
     def decode(self, frame: str | bytes) -> Command | Noted:
         """One frame as a command; raises ClientError where there is none."""
+        data = self.usual_audio(frame)
+        if data is not None:
+            return AppendAudio(data)
         if isinstance(frame, bytes):
             return self._microphone(frame)
         event = self._realtime.read(frame)
@@ -86,6 +97,17 @@ class VoiceDialect:
         if isinstance(command, AppendAudio):
             self._count(len(command.data), self._format.bytes_per_sample)
         return command
+
+    def usual_audio(self, frame: str | bytes) -> bytes | None:
+        """See `PromptDialect.usual_audio`: what continues the audio before it, counted as come."""
+        if type(frame) is not bytes or not frame.startswith(usual_head(self._came_samples)):
+            return None
+        data, format = frame[HEADER_BYTES:], self._format
+        width = format.bytes_per_sample
+        if len(data) % width or too_much_audio(len(data), self._limits, format):
+            return None
+        self._count(len(data), width)
+        return data
 
     def encode(self, event: Event) -> list[str | bytes]:
         """One event as the frames that say it, in order."""

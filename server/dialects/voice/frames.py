@@ -59,6 +59,11 @@ def unpack_frame(frame: bytes) -> AudioFrame:
     return AudioFrame(_STREAMS[stream], epoch, offset_samples, frame[HEADER_BYTES:])
 
 
+def usual_head(offset_samples: int) -> bytes:
+    """How a frame of the microphone begins whose audio follows `offset_samples` of it."""
+    return _HEADER.pack(AUDIO, Stream.MICROPHONE, 0, 0, offset_samples % WRAP)
+
+
 def wrong_frame(field: str, message: str) -> ClientError:
     """What the client is told of a frame that is none."""
     return ClientError("invalid_frame", f"frame.{field}: {message}", param=f"frame.{field}")

@@ -169,11 +169,11 @@ async def test_large_frames_of_many_clients_share_a_turn_of_the_loop() -> None:
     class Watched(GuardedConnection):
         bytes_of_turn: ClassVar[list[int]] = [0]
 
-        def _parse(self, data: bytes) -> None:
+        def _parse(self, data: bytes) -> bool:
             if self.bytes_of_turn[-1] == 0:
                 self.loop.call_soon(self.bytes_of_turn.append, 0)
             self.bytes_of_turn[-1] += len(data)
-            super()._parse(data)
+            return super()._parse(data)
 
     large, clients = 1 << 20, 10
     echo = Echo(enough=clients)

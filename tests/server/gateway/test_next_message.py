@@ -72,3 +72,37 @@ async def test_within_a_message_in_parts_a_read_is_for_the_library() -> None:
         await checkpoint()
         assert not coming.offer_read(READ, None)
         coming.wake()
+
+
+async def test_a_message_that_is_heard_as_it_comes_wakes_nobody() -> None:
+    coming, heard = NextMessage(), list[str | bytes]()
+
+    def hear(message: str | bytes) -> bool:
+        heard.append(message)
+        return len(heard) == 1
+
+    coming.hear = hear
+    assert not coming.offer_read(READ, None), "what came before has not been obeyed: nobody waits"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, coming)
+        await checkpoint()
+        assert coming.offer_read(READ, None)
+        assert not coming.is_there
+        assert coming.offer_read(READ, None), "the reader waits on"
+    assert heard == ["one", "one"]
+    assert coming.take() == "one", "the second was for the reader"
+
+
+async def test_a_reader_that_is_cancelled_by_what_was_heard_leaves_the_message_too() -> None:
+    coming = NextMessage()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, coming)
+        await checkpoint()
+
+        def hear(message: str | bytes) -> bool:
+            tasks.cancel_scope.cancel()
+            return False
+
+        coming.hear = hear
+        assert coming.offer_read(READ, None)
+    assert coming.take() == "one"

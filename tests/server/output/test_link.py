@@ -7,7 +7,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from server.output.link import Link, is_left, stop_hearing
+from server.output.link import Link, is_left, send_now, stop_hearing
 from stages.testing.virtual_time import run_virtual
 from tests.support.stage import QueueWire
 
@@ -97,3 +97,48 @@ def test_a_place_is_about_to_be_free_only_where_nobody_is_waited_for() -> None:
         return [*told, is_left(link, 1006), is_left(Link(QueueWire()), 1006)]
 
     assert run_virtual(main) == [False, False, True, False, False, False, True, True]
+
+
+class PromptWire(QueueWire):
+    """Takes at once what it has room for."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.taken: list[str | bytes] = []
+
+    def send_now(self, frame: str | bytes) -> bool:
+        if len(self.taken) >= self.room:
+            return False
+        self.taken.append(frame)
+        return True
+
+    async def send(self, frame: str | bytes) -> None:
+        self.taken.append(frame)
+
+
+async def test_a_frame_that_is_sent_at_once_is_kept_for_the_next_connection_as_any_other() -> None:
+    first, second = PromptWire(1), PromptWire(9)
+    link = Link(first, grace_s=30)
+    assert send_now(link, "one")
+    assert not send_now(link, "two"), "there is no room"
+    assert link.ring.last_seq == 1, "and nothing was done"
+    await link.send("two")
+    assert (first.taken, link.ring.after(0)) == (["one", "two"], ["one", "two"])
+    link.detach()
+    assert not send_now(link, "three"), "nobody is there"
+    await link.send("three")
+    link.attach(second)
+    assert not send_now(link, "four"), "it is not its turn"
+    await link.send("four")
+    assert send_now(link, "five")
+    assert second.taken == ["three", "four", "five"]
+    assert link.ring.after(0) == ["one", "two", "three", "four", "five"]
+
+
+async def test_a_connection_that_sends_nothing_at_once_is_waited_for() -> None:
+    wire = QueueWire()
+    link = Link(wire)
+    assert not send_now(link, '{"type": "one"}')
+    await link.send('{"type": "one"}')
+    assert wire.types() == ["one"]

@@ -48,6 +48,29 @@ def test_whoever_is_too_far_ahead_goes_on_at_the_speed_of_the_limit() -> None:
     assert pace.is_ahead(now)
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.15)), max_size=60),
+    st.floats(0.05, 3),
+    st.booleans(),
+)
+def test_audio_that_is_free_waits_for_nothing(
+    came: list[tuple[float, float]], ahead_s: float, is_detected: bool
+) -> None:
+    pace, now = AudioPace(ahead_s, 4, now=0.0), 0.0
+    for audio_s, later_s in came:
+        now += later_s
+        is_free, is_ahead = pace.is_free(audio_s, now, is_detected=is_detected), pace.is_ahead(now)
+        wait_s = pace.heard(audio_s, now, is_detected=is_detected)
+        assert not is_free or (wait_s is None and not is_ahead)
+
+
+def test_in_real_time_all_is_free() -> None:
+    pace = AudioPace(ahead_s=10, speed=4, now=0.0)
+    for number in range(500):
+        assert pace.is_free(0.02, number * 0.02, is_detected=True)
+        pace.heard(0.02, number * 0.02, is_detected=True)
+
+
 def test_audio_that_no_detector_hears_costs_a_tenth() -> None:
     pace = AudioPace(ahead_s=10, speed=4, now=0.0)
     assert {pace.heard(SLICE_S, 0.0, is_detected=False) for _ in range(900)} == {0.0}

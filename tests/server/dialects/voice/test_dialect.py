@@ -236,3 +236,22 @@ def test_whoever_misspells_a_type_is_told_those_of_this_dialect_too() -> None:
     message = refused(dialect(), json.dumps({"type": "x_playbck"})).message
     assert "x_playback, x_ping" in message
     assert "response.create" in message
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(microphone(480), id="a gap"),
+        pytest.param(microphone(0, epoch=1), id="an epoch"),
+        pytest.param(pack_frame(Stream.ANSWER, 0, 0, bytes(960)), id="an answer"),
+        pytest.param(microphone(0, bytes(961)), id="half a sample"),
+        pytest.param(microphone(0, bytes(2_000)), id="too much"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(append(bytes(960)), id="text"),
+    ],
+)
+def test_what_is_no_usual_audio_is_left_as_it_was(frame: str | bytes) -> None:
+    voice = dialect(limits=RealtimeLimits(max_audio_bytes=1_000))
+    assert voice.usual_audio(frame) is None
+    assert voice.usual_audio(microphone(0, b"ab")) == b"ab"
+    assert heard(voice, microphone(1)) == AppendAudio(bytes(960)), "what came is counted"

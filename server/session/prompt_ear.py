@@ -1,0 +1,108 @@
+"""Hears a frame of the microphone where the connection brings it, while the session's reader waits for it.
+
+A frame of the microphone, as it nearly always is, finds the reader waiting, and is heard then and there, without a
+change of tasks. That is all its way and not the first half of one: whatever may have to wait, or is anything else, is
+left to the reader, so that all is obeyed in the order in which it came.
+"""
+
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
+from typing import cast
+
+from audio.formats import AudioFormat
+from server.domain.errors import ClientError
+from server.domain.wire import Dialect, PromptDialect, PromptWire, Wire
+from server.output.link import LinkState
+from server.session.audio_pace import AudioPace, bytes_per_s
+from server.session.base import SessionBase
+from server.session.key_quota import AudioAccount
+from server.session.lifetime import Lifetime
+from server.session.listening import Listening
+from server.session.orders import Orders
+
+_library: ContextVar[str | None] | None = None
+"""Where anyio looks first for the library that runs; without sniffio, it looks for a running loop alone."""
+with suppress(ImportError):
+    from sniffio import current_async_library_cvar as _library
+
+
+class PromptEar:
+    """Of one session; its reader's, of which it has the account and the pace."""
+
+    def __init__(
+        self,
+        base: SessionBase,
+        dialect: Dialect,
+        listening: Listening,
+        orders: Orders,
+        lifetime: Lifetime,
+        bought: AudioAccount,
+        pace: AudioPace,
+    ) -> None:
+        self._base = base
+        self._usual_audio = (
+            cast("PromptDialect", dialect).usual_audio if hasattr(dialect, "usual_audio") else None
+        )
+        self._listening = listening
+        self._orders = orders
+        self._lifetime = lifetime
+        self._bought = bought
+        self._pace = pace
+        self._wire: Wire | None = None
+        """Where it listens."""
+        self._format: AudioFormat | None = None
+        self._second_bytes = 0
+        """Of that format."""
+        self.failure: Exception | None = None
+        """What a frame brought that was heard as it came, and ends the session."""
+
+    def listen_at(self, wire: Wire) -> None:
+        """Hear frames as they come over this connection, if it can do that. To be called in the reader's task."""
+        if wire is self._wire:
+            return
+        self._wire = wire
+        if self._usual_audio is not None and hasattr(wire, "hear_by"):
+            context = _context_like_here()
+            cast("PromptWire", wire).hear_by(lambda frame: context.run(self._hear_now, frame))
+
+    def hear(self, data: bytes, now: float) -> None:
+        """Hear a slice of audio. Raises ClientError as `Microphone.push` does."""
+        self._lifetime.heard(now)
+        self._listening.floor.audio_came(now)
+        self._listening.microphone.push(data)
+
+    def _hear_now(self, frame: str | bytes) -> bool:
+        """Hear a frame for which the reader waits; False, and nothing done, if that is not all there is to do."""
+        base, pace = self._base, self._pace
+        config, now = base.config.current, base.now()
+        if config.input_format is not self._format:
+            self._format = config.input_format
+            self._second_bytes = bytes_per_s(config.input_format)
+        most_s, is_detected = len(frame) / self._second_bytes, config.turn_detection is not None
+        is_free = self._bought.has(most_s) and pace.is_free(most_s, now, is_detected=is_detected)
+        if not is_free or self._usual_audio is None or base.link.state is not LinkState.ATTACHED:
+            return False
+        data = self._usual_audio(frame)
+        if data is None:
+            return False
+        audio_s = len(data) / self._second_bytes
+        self._bought.covers(audio_s)
+        base.link.received_events += type(frame) is str
+        try:
+            self.hear(data, now)
+        except ClientError as error:
+            self._orders.complain(error)
+        except Exception as error:  # noqa: BLE001  # the task of the session is to fail with it
+            self.failure = error
+            return False
+        pace.heard(audio_s, now, is_detected=is_detected)
+        return True
+
+
+def _context_like_here() -> Context:
+    """A context like this task's, for where no task runs: lines of the log, and tasks that begin, are of this session,
+    and anyio knows whose loop it is."""
+    context = copy_context()
+    if _library is not None:
+        context.run(_library.set, "asyncio")
+    return context
