@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import getattr_static
 from typing import Any, ClassVar
 
 import numpy as np
@@ -234,8 +235,12 @@ def _at_rate(name: str, rate: str) -> type[Target]:
 def _load(name: str, module: str, attribute: str) -> type[Target]:
     try:
         found: Callable[..., object] = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise TargetError(f"--protocol {name}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Target)):
         raise TargetError(f"--protocol {name}: must be a class that extends server.client.load.wire.Target")
+    if not isinstance(getattr_static(found, "prepare"), classmethod | staticmethod):
+        raise TargetError(
+            f"--protocol {name}: `prepare` must be a @classmethod: all calls share what it prepares"
+        )
     return found

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +95,18 @@ def test_targets_are_found_by_name_rate_and_class() -> None:
 def test_what_is_no_target_is_said(name: str) -> None:
     with pytest.raises(TargetError, match="--protocol"):
         find_target(name)
+
+
+def test_a_class_of_ones_own_whose_prepare_is_a_method_is_refused_before_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    wrong = (
+        "from server.client.load.wire import Target\nclass T(Target):\n    def prepare(self, samples): ..."
+    )
+    (tmp_path / "target_with_a_method.py").write_text(wrong)
+    (tmp_path / "target_of_no_python.py").write_text("class T(")
+    with pytest.raises(TargetError, match="`prepare` must be a @classmethod"):
+        find_target("target_with_a_method:T")
+    with pytest.raises(TargetError, match="target_of_no_python"):
+        find_target("target_of_no_python:T")
