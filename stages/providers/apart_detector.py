@@ -2,16 +2,20 @@
 
 A detector is asked for every window of every session's sound. Those of somebody else's are asked in batches, on one of
 a few loops in threads: a session has one batch there at a time, and what has come by then is the next. Sessions do not
-wait for each other as long as one of the loops is free. The scores come back to the session's loop in order
-(`audio.late_listener`). Who fails, or does not answer for too long, is named in the log, and WebRTC's detector hears
-the rest of that session.
+wait for each other as long as one of the loops is free; otherwise the first that is free takes the batch that has
+waited longest, which is not the fault of the detector whose batch it is. The scores come back to the session's loop in
+order (`audio.late_listener`). Who fails, or does not answer for too long, is named in the log, and WebRTC's detector
+hears the rest of that session.
 """
 
 import asyncio
 import inspect
 import logging
+import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +32,8 @@ log = logging.getLogger(__name__)
 LANES = 4
 """So many sessions' detectors may block at once before others wait for them."""
 PATIENCE_S = 2.0
-"""A batch that has no scores for so long gets none: long enough for a model that is loaded for the first of them."""
+"""A batch that is with its detector for so long gets no scores: long enough for a model that is loaded for the first of
+them. So does one that waits for a loop while none has been free for so long."""
 
 Tell = Callable[[Sequence[float]], None]
 
@@ -40,8 +45,8 @@ class DetectorApart:
         self.runs = provider
         """What it is that runs apart."""
         first: Vad = provider.open()
-        self._of_streams = (first.rate_hz, first.frame_samples, patience_s)
-        self._lanes = [Apart(path_of(provider)) for _ in range(LANES)]
+        self._of_streams = (first.rate_hz, first.frame_samples)
+        self._lanes = Lanes(path_of(provider), patience_s)
 
     def open(self) -> LateVad:
         """A detector for one stream."""
@@ -49,11 +54,45 @@ class DetectorApart:
 
     async def close(self) -> None:
         """Close the provider, and end the loops and their threads."""
-        first, *others = self._lanes
+        first, *others = self._lanes.loops
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(first.close, partial(closed, self.runs))
             for lane in others:
                 tasks.start_soon(lane.close)
+
+
+class Lanes:
+    """The loops, and the streams that have a batch and wait for one of them; at most one entry a stream."""
+
+    def __init__(self, name: str, patience_s: float) -> None:
+        self.patience_s = patience_s
+        self.loops = [_Lane(name, self._go_on) for _ in range(LANES)]
+        self._due = deque["StreamApart"]()
+        self.taken_at_s = -math.inf
+        """When one of them has last taken a batch."""
+
+    def serve(self, stream: "StreamApart") -> None:
+        """Have the batch of a stream scored, at once or by the first of them that is free."""
+        self._due.append(stream)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        for lane in self.loops:
+            while not lane.calls and self._due:
+                if self._due.popleft().begin(lane):
+                    self.taken_at_s = asyncio.get_running_loop().time()
+
+
+class _Lane(Apart):
+    """One that says when it is free again."""
+
+    def __init__(self, name: str, freed: Callable[[], None]) -> None:
+        super().__init__(name)
+        self._freed = freed
+
+    def _returned(self) -> None:
+        super()._returned()
+        self._freed()
 
 
 async def closed(provider: Any) -> None:
@@ -74,19 +113,18 @@ class _Question:
 class StreamApart:
     """What hears one session; implements `audio.vad.LateVad`."""
 
-    def __init__(
-        self, provider: Any, lanes: Sequence[Apart], rate_hz: int, frame_samples: int, patience_s: float
-    ) -> None:
+    def __init__(self, provider: Any, lanes: Lanes, rate_hz: int, frame_samples: int) -> None:
         self.rate_hz = rate_hz
         self.frame_samples = frame_samples
         self._provider = provider
         self._lanes = lanes
-        self._patience_s = patience_s
         self._ours = asyncio.get_running_loop()
+        self._context = _context_of_a_task()
         self._waiting: list[_Question] = []
         self._asked: list[_Question] = []
-        """The batch that is there."""
-        self._asked_at_s = 0.0
+        """The batch that is there, or is to go there."""
+        self._begun_at_s = math.inf
+        """Since when it is there."""
         self._resets = False
         self._inner: Any = None
         """Only touched there."""
@@ -98,13 +136,13 @@ class StreamApart:
         question = _Question(frames, tell, self._resets)
         self._resets = False
         if self._instead is not None:
-            self._ours.call_soon(_answer, self._instead, [question])
+            self._ours.call_soon(_answer, self._instead, [question], context=self._context)
             return
         self._waiting.append(question)
         if not self._asked:
             self._send()
-        elif self._ours.time() - self._asked_at_s > self._patience_s:
-            log.warning("%s has not answered for %.0f s", self._name, self._patience_s)
+        elif complaint := self._late(self._ours.time() - self._lanes.patience_s):
+            log.warning("%s %s for %.0f s", self._name, complaint, self._lanes.patience_s)
             self._do_without()
 
     def reset(self) -> None:
@@ -119,17 +157,31 @@ class StreamApart:
     def _name(self) -> str:
         return path_of(self._provider)
 
+    def begin(self, lane: Apart) -> bool:
+        """Have the batch scored there; False if it is not wanted any more."""
+        if not self._asked:
+            return False
+        self._begun_at_s = self._ours.time()
+        lane.call(self._score, self._asked)
+        return True
+
     def _send(self) -> None:
         self._asked, self._waiting = self._waiting, []
-        self._asked_at_s = self._ours.time()
-        lane = min(self._lanes, key=lambda one: one.calls)
-        lane.call(self._score, self._asked)
+        self._begun_at_s = math.inf
+        self._lanes.serve(self)
+
+    def _late(self, since_s: float) -> str:
+        """What there is to complain of, if nothing has come of the batch since then."""
+        if self._begun_at_s < since_s:
+            return "has not answered"
+        is_there = self._begun_at_s < math.inf
+        return "" if is_there or self._lanes.taken_at_s >= since_s else "holds all of its event loops"
 
     def _do_without(self) -> None:
         log.warning("WebRTC's detector hears the rest of this session instead of %s", self._name)
         self._instead = InsteadVad(self.frame_samples)
         unheard, self._asked, self._waiting = [*self._asked, *self._waiting], [], []
-        self._ours.call_soon(_answer, self._instead, unheard)
+        self._ours.call_soon(_answer, self._instead, unheard, context=self._context)
 
     def _scored(self, batch: list[_Question], scores: Sequence[Sequence[float]]) -> None:
         if batch is not self._asked:
@@ -165,7 +217,7 @@ class StreamApart:
 
     def _here(self, call: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # our loop is closed already
-            self._ours.call_soon_threadsafe(call, *values)
+            self._ours.call_soon_threadsafe(call, *values, context=self._context)
 
 
 class InsteadVad:
@@ -182,6 +234,17 @@ class InsteadVad:
         scores = [self._vad.score(one) for one in self._framer.push(frame)]
         self._score = max(scores, default=self._score)
         return self._score
+
+
+def _context_of_a_task() -> Context:
+    """For what is told in no task: where sniffio is installed, anyio asks it which library runs, and in a program that
+    began with `asyncio.run` it knows that of tasks only."""
+    context = copy_context()
+    with suppress(ImportError):
+        from sniffio import current_async_library_cvar
+
+        context.run(current_async_library_cvar.set, "asyncio")
+    return context
 
 
 def _answer(vad: InsteadVad, questions: Sequence[_Question]) -> None:

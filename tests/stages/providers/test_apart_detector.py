@@ -1,7 +1,8 @@
 """A plug-in's speech detector is asked elsewhere: when it blocks, fails or is never done, only its session notices."""
 
+import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -31,9 +32,9 @@ class Level:
 
     def score(self, frame: Samples) -> float:
         value = int(frame[0])
-        if value == BLOCKS:
+        if value in (BLOCKS, BLOCKS_LONGER):
             self._owner.blocked.release()
-            assert self._owner.let_go.wait(30)
+            assert (self._owner.let_go if value == BLOCKS else self._owner.let_go_later).wait(30)
         if value == FAILS:
             raise KeyError("of the detector")
         if value == ENDS:
@@ -47,7 +48,7 @@ class Level:
         self._windows = 0
 
 
-BLOCKS, FAILS, ENDS = -1, -2, -3
+BLOCKS, FAILS, ENDS, BLOCKS_LONGER = -1, -2, -3, -4
 
 
 class Levels:
@@ -56,7 +57,8 @@ class Levels:
     interface = 1
 
     def __init__(self) -> None:
-        self.blocked, self.let_go = threading.Semaphore(0), threading.Event()
+        self.blocked = threading.Semaphore(0)
+        self.let_go, self.let_go_later = threading.Event(), threading.Event()
         self.noted: list[tuple[str, int]] = []
         self.closed_in: list[str] = []
 
@@ -101,7 +103,32 @@ async def levels(**how: float) -> AsyncIterator[tuple[Levels, DetectorApart]]:
         yield inner, provider
     finally:
         inner.let_go.set()
+        inner.let_go_later.set()
         await provider.close()
+
+
+async def hold_all(inner: Levels, provider: DetectorApart) -> list[Stream]:
+    """Sessions that hold all loops."""
+    streams = [Stream(provider.open()) for _ in range(LANES)]
+    for stream in streams:
+        stream.ask(BLOCKS)
+        await anyio.to_thread.run_sync(inner.blocked.acquire)
+    return streams
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Has so many seconds pass on the clock of the loop."""
+    passed_s = [0.0]
+
+    def let(seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if not passed_s[0]:
+            time = loop.time
+            monkeypatch.setattr(loop, "time", lambda: time() + passed_s[0])
+        passed_s[0] += seconds
+
+    return let
 
 
 def test_a_plug_in_is_asked_elsewhere_unless_it_says_otherwise() -> None:
@@ -180,6 +207,47 @@ async def test_who_never_answers_is_done_without(caplog: pytest.LogCaptureFixtur
         stream.ask(0)
         assert await stream.all_told() == [0.0, 0.0, 0.0], "what it says afterwards is too late"
     assert f"{__name__}.Levels has not answered" in caplog.text
+
+
+async def test_the_wait_for_a_loop_is_not_the_detectors(
+    passes: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with levels(patience_s=20.0) as (inner, provider):
+        holding = await hold_all(inner, provider)
+        other = Stream(provider.open())
+        other.ask(BLOCKS_LONGER)
+        passes(15)
+        other.ask(1)
+        inner.let_go.set()
+        await anyio.to_thread.run_sync(inner.blocked.acquire)
+        passes(15)
+        other.ask(2)
+        assert other.told == []
+        inner.let_go_later.set()
+        assert await other.all_told() == [-0.004, 0.001, 0.002]
+        for stream in holding:
+            assert await stream.all_told() == [-0.001]
+    assert "has not answered" not in caplog.text
+
+
+async def test_who_waits_for_a_loop_does_so_no_longer_than_for_a_detector(
+    passes: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with levels(patience_s=20.0) as (inner, provider):
+        holding = await hold_all(inner, provider)
+        gone, other = Stream(provider.open()), Stream(provider.open())
+        gone.ask(7)
+        other.ask(0)
+        passes(25)
+        other.ask(0)
+        assert await other.all_told() == [0.0, 0.0]
+        gone.vad.close()
+        inner.let_go.set()
+        for stream in holding:
+            assert await stream.all_told() == [-0.001]
+    assert gone.told == []
+    assert all(windows == 1 for _, windows in inner.noted), "nobody is asked for who does not wait any more"
+    assert f"{__name__}.Levels holds all of its event loops for 20 s" in caplog.text
 
 
 async def test_another_stream_begins_with_the_first_window_after_a_reset() -> None:
