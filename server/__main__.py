@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; exit code 0 for success, 1 for a failure that was explained, 2 for wrong usage."""
     words = sys.argv[1:] if argv is None else argv
     wanted = next((word for word in words if word in COMMANDS), None)
-    if wanted == "serve":  # before anything of it is imported
+    if wanted in ("serve", "replay"):  # before anything of it is imported
         pause_collector()
     try:
         return _run(words, wanted)
