@@ -6,7 +6,7 @@ variable that the field itself names (`json_schema_extra={"env": "ACME_API_KEY"}
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,29 @@ def configure(
 ) -> tuple[Configured | None, tuple[str, ...]]:
     """The provider with its settings, or None and every fault: a line each, naming the key and what to do."""
     values, origins, faults = _gather(provider, table, environment)
+    faults += _unknown(provider, values)
     try:
         settings = provider.settings.model_validate(values)
     except ValidationError as error:
         return None, (*faults, *(_line(provider, fault) for fault in error.errors(include_url=False)))
     return (None if faults else Configured(provider, settings, origins)), tuple(faults)
+
+
+def _unknown(provider: Provider, values: Mapping[str, object]) -> Iterator[str]:
+    """Keys that a model of somebody's own would pass over in silence; one that forbids them says so itself."""
+    fields, config = provider.settings.model_fields, provider.settings.model_config
+    if config.get("extra", "ignore") != "ignore":
+        return
+    if any(field.validation_alias is not None for field in fields.values()):
+        return  # it has names that only pydantic knows
+    for key in values:
+        if key not in fields:
+            yield _no_such(provider, key)
+
+
+def _no_such(provider: Provider, key: str) -> str:
+    known = ", ".join(provider.settings.model_fields) or "none"
+    return f"{provider.kind}.{key}: {provider.name!r} has no such setting; it has {known}"
 
 
 def variable_of(provider: Provider, field: str) -> str:
@@ -109,8 +127,7 @@ def _line(provider: Provider, fault: Any) -> str:
     key = f"{provider.kind}.{where}" if where else provider.kind
     fields = provider.settings.model_fields
     if fault["type"] == "extra_forbidden":
-        known = ", ".join(fields) or "none"
-        return f"{key}: {provider.name!r} has no such setting; it has {known}"
+        return _no_such(provider, where)
     if fault["type"] == "missing":
         own = own_variable(fields[where]) if where in fields else None
         variable = own or variable_of(provider, where)

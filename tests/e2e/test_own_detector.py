@@ -82,7 +82,7 @@ def detector_class(made: list[Detector], *, holds_first: bool) -> type[Detector]
 @asynccontextmanager
 async def listening(made: list[Detector], *, holds_first: bool = False) -> AsyncIterator[ListeningServer]:
     detector: Any = detector_class(made, holds_first=holds_first)
-    scripted = {"stt": "scripted", "llm": "echo", "tts": "scripted", "end_of_turn": "none"}
+    scripted: Any = {"stt": "scripted", "llm": "echo", "tts": "scripted", "end_of_turn": "none"}
     async with VoiceServer(**scripted, vad=detector).listening(port=0) as server:
         try:
             yield server

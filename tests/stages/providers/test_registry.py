@@ -155,3 +155,18 @@ def test_all_faults_of_settings_are_told_at_once(module: str) -> None:
     assert "stt.url: 'mine_stt:Mine' needs it" in told
     assert "stt.retries: Input should be a valid integer" in told
     assert "stt.voice: 'mine_stt:Mine' has no such setting; it has url, key, retries" in told
+
+
+def test_a_key_that_a_model_of_settings_would_pass_over_is_named() -> None:
+    class Settings(BaseModel):
+        pitch_hz: float = 440.0
+
+    class Beeps(ScriptedVoice):
+        """Beeps."""
+
+    Beeps.Settings = Settings  # type: ignore[attr-defined]
+    provider = provider_of("tts", Beeps)
+    assert configure(provider, {"pitch_hz": 3}, {})[1] == ()
+    assert configure(provider, {"pich": 3}, {})[1] == (
+        "tts.pich: 'Beeps' has no such setting; it has pitch_hz",
+    )
