@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from stages.providers import registry
 from stages.providers.built_in import BUILT_IN, KINDS, BuiltIn, Kind
 from stages.providers.configured import configure
-from stages.providers.registry import ProviderFault, find_provider, known_names
+from stages.providers.registry import ProviderFault, find_provider, known_names, provider_of
+from stages.testing.fakes import ScriptedVoice
 
 GOOD = '''
 """A recogniser in one file."""
@@ -158,13 +160,12 @@ def test_all_faults_of_settings_are_told_at_once(module: str) -> None:
 
 
 def test_a_key_that_a_model_of_settings_would_pass_over_is_named() -> None:
-    class Settings(BaseModel):
-        pitch_hz: float = 440.0
-
     class Beeps(ScriptedVoice):
         """Beeps."""
 
-    Beeps.Settings = Settings  # type: ignore[attr-defined]
+        class Settings(BaseModel):
+            pitch_hz: float = 440.0
+
     provider = provider_of("tts", Beeps)
     assert configure(provider, {"pitch_hz": 3}, {})[1] == ()
     assert configure(provider, {"pich": 3}, {})[1] == (
