@@ -5,8 +5,6 @@ change of tasks. That is all its way and not the first half of one: whatever may
 left to the reader, so that all is obeyed in the order in which it came.
 """
 
-from contextlib import suppress
-from contextvars import Context, ContextVar, copy_context
 from typing import cast
 
 from audio.formats import AudioFormat
@@ -19,11 +17,7 @@ from server.session.key_quota import AudioAccount
 from server.session.lifetime import Lifetime
 from server.session.listening import Listening
 from server.session.orders import Orders
-
-_library: ContextVar[str | None] | None = None
-"""Where anyio looks first for the library that runs; without sniffio, it looks for a running loop alone."""
-with suppress(ImportError):
-    from sniffio import current_async_library_cvar as _library
+from stages.runtime.contexts import context_of_task
 
 
 class PromptEar:
@@ -62,7 +56,7 @@ class PromptEar:
             return
         self._wire = wire
         if self._usual_audio is not None and hasattr(wire, "hear_by"):
-            context = _context_like_here()
+            context = context_of_task()
             cast("PromptWire", wire).hear_by(lambda frame: context.run(self._hear_now, frame))
 
     def hear(self, data: bytes, now: float) -> None:
@@ -97,12 +91,3 @@ class PromptEar:
             return False
         pace.heard(audio_s, now, is_detected=is_detected)
         return True
-
-
-def _context_like_here() -> Context:
-    """A context like this task's, for where no task runs: lines of the log, and tasks that begin, are of this session,
-    and anyio knows whose loop it is."""
-    context = copy_context()
-    if _library is not None:
-        context.run(_library.set, "asyncio")
-    return context

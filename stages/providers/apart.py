@@ -17,6 +17,7 @@ from stageflow.tools import Tool
 from stages.ports import ModelEvent, Partial, Speech, SpeechHints, ToolChoice, Transcript, VoiceOption
 from stages.providers.apart_detector import DetectorApart, closed
 from stages.providers.tied import is_tied
+from stages.runtime.contexts import context_of_task
 from stages.runtime.plug_in_loops import Apart, path_of
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class UtteranceApart:
     ) -> None:
         self._apart = apart
         self._ours = asyncio.get_running_loop()
+        self._context = context_of_task()
         self._on_partial = on_partial
         self._inner: Any = None
         self._error: Exception | None = None
@@ -171,7 +173,7 @@ class UtteranceApart:
                 self._inner.close()
 
     def _heard(self, heard: Partial) -> None:
-        self._ours.call_soon_threadsafe(self._tell, heard)
+        self._ours.call_soon_threadsafe(self._tell, heard, context=self._context)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

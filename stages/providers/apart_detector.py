@@ -15,7 +15,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ import anyio
 from audio.formats import Samples
 from audio.framing import Framer
 from audio.vad import LateVad, Vad, WebRtcVad
+from stages.runtime.contexts import context_of_task
 from stages.runtime.plug_in_loops import Apart, contained, path_of
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,8 @@ class StreamApart:
         self._provider = provider
         self._lanes = lanes
         self._ours = asyncio.get_running_loop()
-        self._context = _context_of_a_task()
+        self._context = context_of_task()
+        """Of who asked last: where this is opened, the session has not begun."""
         self._waiting: list[_Question] = []
         self._asked: list[_Question] = []
         """The batch that is there, or is to go there."""
@@ -135,6 +136,7 @@ class StreamApart:
         """See `LateVad.ask`."""
         question = _Question(frames, tell, self._resets)
         self._resets = False
+        self._context = context_of_task()
         if self._instead is not None:
             self._ours.call_soon(_answer, self._instead, [question], context=self._context)
             return
@@ -162,7 +164,8 @@ class StreamApart:
         if not self._asked:
             return False
         self._begun_at_s = self._ours.time()
-        lane.call(self._score, self._asked)
+        # In a context of its own: another session may have it begun, and it may be begun in this one.
+        self._context.copy().run(lane.call, self._score, self._asked)
         return True
 
     def _send(self) -> None:
@@ -234,17 +237,6 @@ class InsteadVad:
         scores = [self._vad.score(one) for one in self._framer.push(frame)]
         self._score = max(scores, default=self._score)
         return self._score
-
-
-def _context_of_a_task() -> Context:
-    """For what is told in no task: where sniffio is installed, anyio asks it which library runs, and in a program that
-    began with `asyncio.run` it knows that of tasks only."""
-    context = copy_context()
-    with suppress(ImportError):
-        from sniffio import current_async_library_cvar
-
-        context.run(current_async_library_cvar.set, "asyncio")
-    return context
 
 
 def _answer(vad: InsteadVad, questions: Sequence[_Question]) -> None:

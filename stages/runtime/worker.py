@@ -13,7 +13,6 @@ nowhere.
 import asyncio
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import asdict
 from enum import Enum, auto
 from itertools import count
@@ -23,6 +22,7 @@ from weakref import WeakSet
 import anyio
 
 from stages.errors import ProviderBusy, ProviderError
+from stages.runtime.contexts import context_of_task
 from stages.runtime.lines import Lines, caller
 from stages.runtime.worker_counts import PRESSING, WorkerCounts, WorkerStatistics
 
@@ -54,7 +54,7 @@ class Job(Generic[T]):
         self.state = JobState.WAITING
         self.priority = priority
         self.caller = caller()
-        self.context = copy_context()
+        self.context = context_of_task()
         """In which the caller is told: what it starts then is its own, too."""
         self.loop = asyncio.get_running_loop()
         self.submitted_at = self.begun_at = self.loop.time()

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from stages.errors import ProviderError
-from stages.ports import Finished, ModelCapabilities, RecogniserCapabilities, TextDelta
+from stages.ports import Finished, ModelCapabilities, Partial, RecogniserCapabilities, TextDelta
 from stages.providers.apart import ModelApart, RecogniserApart, TurnEndsApart, VoiceApart
 from stages.providers.configured import configure
 from stages.providers.registry import ProviderFault, provider_of
+from stages.runtime.lines import caller, calls_of
 from stages.runtime.plug_in_loops import loops_apart, path_of
 from stages.testing import ModelContract, RecogniserContract, VoiceContract
 from stages.testing.contracts import check_language_model
@@ -136,6 +137,34 @@ async def test_what_a_recogniser_raises_is_told_by_final() -> None:
     utterance.push(np.zeros(160, np.int16))
     with pytest.raises(ProviderError, match="no ears"):
         await utterance.final()
+    utterance.close()
+    await provider.close()
+
+
+async def test_words_are_told_in_the_name_of_the_session_whoever_says_them_there() -> None:
+    class Threaded:
+        """Says its words in a thread that belongs to no session."""
+
+        capabilities = RecogniserCapabilities(partials=True)
+        rate_hz = 16_000
+
+        def open(self, on_partial: Any, **_: Any) -> Any:
+            threading.Thread(target=on_partial, args=(Partial("hello"),)).start()
+            return ScriptedRecogniser("hello").open()
+
+    heard, by = anyio.Event(), list[str]()
+
+    def hear(_: Partial) -> None:
+        anyio.CancelScope()  # as a turn has that begins by it
+        by.append(caller())
+        heard.set()
+
+    provider = RecogniserApart(Threaded())
+    with calls_of("this session"):
+        utterance = provider.open(hear)
+    with anyio.fail_after(30):
+        await heard.wait()
+    assert by == ["this session"]
     utterance.close()
     await provider.close()
 

@@ -15,6 +15,7 @@ from audio.vad import LateVad
 from stages.providers.apart_detector import LANES, DetectorApart
 from stages.providers.configured import configure
 from stages.providers.registry import provider_of
+from stages.runtime.lines import caller, calls_of
 from stages.runtime.plug_in_loops import loops_apart, path_of
 
 SIZE = 512
@@ -41,6 +42,7 @@ class Level:
             raise SystemExit(3)
         frame[:] = 0  # which is its own affair
         self._windows += 1
+        self._owner.callers.append(caller())
         self._owner.noted.append((threading.current_thread().name, self._windows))
         return value / 1000
 
@@ -60,6 +62,7 @@ class Levels:
         self.blocked = threading.Semaphore(0)
         self.let_go, self.let_go_later = threading.Event(), threading.Event()
         self.noted: list[tuple[str, int]] = []
+        self.callers: list[str] = []
         self.closed_in: list[str] = []
 
     def open(self) -> Level:
@@ -72,8 +75,10 @@ class Levels:
 class Stream:
     """One session's."""
 
-    def __init__(self, vad: LateVad) -> None:
+    def __init__(self, vad: LateVad, on_told: Callable[[], object] = lambda: None) -> None:
         self.vad = vad
+        self.callers = set[str]()
+        self._on_told = on_told
         self.told: list[float] = []
         self.frames: list[Samples] = []
         self._came = anyio.Event()
@@ -84,6 +89,8 @@ class Stream:
         self.vad.ask(frames, self._tell)
 
     def _tell(self, scores: Sequence[float]) -> None:
+        self._on_told()
+        self.callers.add(caller())
         self.told += scores
         self._came.set()
 
@@ -129,6 +136,31 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         passed_s[0] += seconds
 
     return let
+
+
+async def test_scores_are_told_in_the_name_of_who_asks_and_not_of_who_opened_it() -> None:
+    async with levels() as (inner, provider):
+        streams = [Stream(provider.open()) for _ in range(LANES + 1)]
+        for number, stream in enumerate(streams):
+            with calls_of(f"session {number}"):
+                stream.ask(BLOCKS)
+            if number < LANES:
+                await anyio.to_thread.run_sync(inner.blocked.acquire)
+        inner.let_go.set()
+        for number, stream in enumerate(streams):
+            await stream.all_told()
+            assert stream.callers == {f"session {number}"}
+    assert set(inner.callers) == {f"session {number}" for number in range(LANES + 1)}, "also where it waited"
+
+
+def test_what_scores_are_told_may_make_a_scope_in_a_program_of_asyncio() -> None:
+    async def main() -> None:
+        async with levels() as (_, provider):
+            stream = Stream(provider.open(), on_told=anyio.CancelScope)
+            stream.ask(1)
+            await stream.all_told()
+
+    asyncio.run(main())
 
 
 def test_a_plug_in_is_asked_elsewhere_unless_it_says_otherwise() -> None:

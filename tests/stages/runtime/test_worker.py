@@ -269,6 +269,16 @@ def test_a_loop_that_ends_before_its_answer_harms_nobody(worker: Worker, gate: G
     assert worker.statistics() == WorkerStatistics(waiting=0, running=0, done=1, dropped=2)
 
 
+def test_who_is_told_may_make_a_scope_in_a_program_of_asyncio(worker: Worker) -> None:
+    async def main() -> None:
+        made = asyncio.get_running_loop().create_future()
+        worker.submit(lambda: None, lambda _: made.set_result(anyio.CancelScope()))
+        async with asyncio.timeout(PATIENCE_S):
+            assert not (await made).cancel_called
+
+    asyncio.run(main())
+
+
 def test_an_idle_worker_keeps_no_call_alive(worker: Worker) -> None:
     class Samples:
         pass
