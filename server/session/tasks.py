@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 from anyio.abc import TaskGroup
@@ -9,6 +10,8 @@ from anyio.abc import TaskGroup
 from server.turntaking.floor import ImpossibleEvent
 
 log = logging.getLogger(__name__)
+
+_SESSION_ID: ContextVar[str] = ContextVar("session whose task this is", default="")
 
 
 async def contained(session_id: str, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
@@ -31,11 +34,15 @@ class SessionTasks:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._group: TaskGroup | None = None
+        self._context = copy_context()
+        """In which the session runs."""
         self._is_over = False
 
     def open(self, group: TaskGroup) -> None:
-        """The session has begun; its tasks run in this group."""
+        """The session has begun, in this task; its tasks run in this group, and in the session's name."""
         self._group = group
+        _SESSION_ID.set(self._session_id)
+        self._context = copy_context()
         if self._is_over:
             group.cancel_scope.cancel()
 
@@ -46,7 +53,10 @@ class SessionTasks:
     def start_vital(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Start what the session cannot be without: should it fail, the session ends."""
         assert self._group is not None, "a session that runs has a task group"
-        self._group.start_soon(work, *arguments)
+        if _SESSION_ID.get() == self._session_id:
+            self._group.start_soon(work, *arguments)
+        else:  # by what a provider says over a socket that was there before the session
+            self._context.copy().run(self._group.start_soon, work, *arguments)
 
     def cancel(self) -> None:
         """End all of them, and those that are started later."""
