@@ -13,6 +13,7 @@ from server.domain.values import SessionConfig
 from server.turntaking.hearing import Hearing
 from server.turntaking.hinted_turns import HintedTurns
 from server.turntaking.speech_events import SpeechEvent, SpeechListener
+from server.turntaking.told_words import RunningTurn
 from stages.ports import Recogniser, TurnEvent, TurnRecogniser, TurnStream
 from stages.providers.calls import label_alike
 
@@ -44,6 +45,8 @@ class StreamHearing(Hearing):
         self._arrived: list[Samples] = []
         """What the stream has not been given yet."""
         self._stream: TurnStream | None = None
+        self._running = RunningTurn()
+        """At the stream."""
         self._base_sample = 0
         """Where the stream begins on the session's clock."""
         self._failed_ms = 0
@@ -117,6 +120,7 @@ class StreamHearing(Hearing):
 
     def _open_stream(self) -> None:
         self._arrived.clear()
+        self._running = RunningTurn()
         self._base_sample = ms_to_samples(self.position_ms, SPEECH_HZ)
         self._stream = self._turns.open(self._on_turn)
         self._listen_anew()

@@ -30,11 +30,13 @@ class RunningTurn:
     def __init__(self) -> None:
         self.text = ""
         """All words of it, so far."""
+        self.began_sample: int | None = None
+        """Where it began on the session's clock; None while none runs."""
         self._spent_words = 0
 
-    def begin(self) -> None:
-        """Another turn runs, or none."""
-        self.text, self._spent_words = "", 0
+    def begin(self, at_sample: int | None = None) -> None:
+        """Another turn runs, from there on; or none."""
+        self.text, self._spent_words, self.began_sample = "", 0, at_sample
 
     def spend(self) -> None:
         """What has been said so far belongs to no later utterance."""

@@ -34,7 +34,7 @@ from server.turntaking.speech_events import (
     SpeechWentOn,
 )
 from server.turntaking.stream_hearing import AGAIN_MS, LONGEST_MS, StreamHearing
-from server.turntaking.told_words import OnPartial, RunningTurn, ToldRecognition
+from server.turntaking.told_words import OnPartial, ToldRecognition
 from stages.ports import (
     OwnsTurns,
     Partial,
@@ -83,9 +83,6 @@ class TurnHearing(StreamHearing):
         **options: Any,
     ) -> None:
         """As `StreamHearing`."""
-        self._running = RunningTurn()
-        self._turn_began_sample: int | None = None
-        """Where the turn began that runs at the recogniser; None while none does."""
         self._start_sample = 0
         """Where the newest utterance begins."""
         self._over_sample = 0
@@ -168,8 +165,7 @@ class TurnHearing(StreamHearing):
             self._running.spend()
         match event:
             case TurnBegan(at_sample=at):
-                self._running.begin()
-                self._turn_began_sample = self._base_sample + at
+                self._running.begin(self._base_sample + at)
             case TurnHeard():
                 yield from self._told_words(self._running.heard(event))
             case TurnEndsEarly(transcript=transcript, at_sample=at):
@@ -180,7 +176,6 @@ class TurnHearing(StreamHearing):
             case TurnOver(transcript=transcript, at_sample=at):
                 yield from self._told_end(self._running.told(transcript), at, is_certain=True)
                 self._running.begin()
-                self._turn_began_sample = None
             case TurnsFailed(error=error):
                 log.warning("the recogniser of turns has failed: %s", error)
                 yield from self._fall_back()
@@ -199,7 +194,7 @@ class TurnHearing(StreamHearing):
     def _begun(self) -> Iterator[SpeechEvent]:
         """See that the words have an utterance that they belong to."""
         if self._owner is None and not self._manual and not self._agent_is_audible:
-            self._start_sample = self._turn_began_sample or 0
+            self._start_sample = self._running.began_sample or 0
             began_ms = samples_to_ms(self._start_sample, SPEECH_HZ)
             self.current = self._open()
             yield SpeechBegan(self.current, began_ms, began_ms)
@@ -208,7 +203,7 @@ class TurnHearing(StreamHearing):
         if not transcript.text:
             return  # the detector ends what has no words
         yield from self._begun()
-        owner, current, began = self._owner, self.current, self._turn_began_sample or 0
+        owner, current, began = self._owner, self.current, self._running.began_sample or 0
         if owner is None:
             return
         if self._manual or owner.is_awaited or current is None:
@@ -223,7 +218,7 @@ class TurnHearing(StreamHearing):
             return
         owner.know(transcript, began)
         if is_certain:
-            self._turn_began_sample = None
+            self._running.began_sample = None
             yield SpeechOver(self._take(), self.position_ms)
             yield from self._goes_on()
         elif not current.is_paused:
@@ -257,7 +252,7 @@ class TurnHearing(StreamHearing):
             if self.position_ms - self._failed_ms >= AGAIN_MS:
                 self._open_stream()
         elif self._owner is not None:
-            is_running = self._turn_began_sample is not None
+            is_running = self._running.began_sample is not None
             self._owner.end(is_forced=self._manual or is_running)
             if is_running:
                 self._stream.end_turn()
@@ -272,7 +267,6 @@ class TurnHearing(StreamHearing):
         """Let the server find the ends of turns."""
         owner, self._owner = self._owner, None
         self._running.begin()
-        self._turn_began_sample = None
         self._stream_failed()
         if owner is not None:
             owner.fail_over(self._utterances.recogniser)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.ports import MAX_PHRASES, SpeechHints, TurnEvent, TurnStream
+from stages.ports import MAX_PHRASES, SpeechHints, TurnBegan, TurnEvent, TurnStream
 from stages.testing.fakes import ScriptedRecogniser
-from stages.testing.turn_fakes import ScriptedTurns
+from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.stage import Microphone, Stage, play, speak, voice_v1
 
 
@@ -70,13 +70,13 @@ class HintedTurns(ScriptedTurns):
 class TheirEnds(ScriptedRecogniser):
     """A recogniser that finds the ends of turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: ScriptedTurns) -> None:
         super().__init__("hello")
-        self.turns = HintedTurns()
+        self.turns = turns
 
 
 def test_a_recogniser_of_turns_is_told_when_its_stream_begins_and_when_the_words_change() -> None:
-    recogniser = TheirEnds()
+    turns = HintedTurns()
 
     async def story(stage: Stage) -> None:
         updates: list[dict[str, Any]] = [{"language": "en", "keywords": ["DAHDI"]}, {}, {"keywords": ["Zap"]}]
@@ -85,9 +85,37 @@ def test_a_recogniser_of_turns_is_told_when_its_stream_begins_and_when_the_words
             await stage.wire.until("session.updated", times)
             await Microphone(stage.wire).send(np.zeros(2400, np.int16))
 
-    play(lambda: Stage(recogniser=recogniser, phrases=("Tegel",), dialect=voice_v1), story)
-    assert recogniser.turns.hints == [
+    play(lambda: Stage(recogniser=TheirEnds(turns), phrases=("Tegel",), dialect=voice_v1), story)
+    assert turns.hints == [
         SpeechHints(phrases=("Tegel",)),
         SpeechHints("en", ("DAHDI", "Tegel")),
         SpeechHints("en", ("Zap", "Tegel")),
     ]
+
+
+class BegunOnce(ScriptedTurns):
+    """Says in its first stream that somebody has begun to speak, and nothing more."""
+
+    def open_turns(
+        self, on_event: Callable[[TurnEvent], None], *, hints: SpeechHints = SpeechHints()
+    ) -> TurnStream:
+        stream = super().open_turns(on_event, hints=hints)
+        self._script = ()
+        return stream
+
+
+def test_no_turn_runs_in_the_stream_that_is_told_other_words() -> None:
+    recogniser = TheirEnds(BegunOnce(At(0.1, TurnBegan(1600))))
+
+    async def story(stage: Stage) -> None:
+        await speak(stage, 0.0, 0.2)
+        expecting(stage, keywords=["Zap"])
+        await speak(stage, 0.6, 5.0)
+
+    stage = play(lambda: Stage(recogniser=recogniser), story)
+    told = {event["type"]: at for at, event in stage.wire.seen}
+    over, known = (
+        "input_audio_buffer.speech_stopped",
+        "conversation.item.input_audio_transcription.completed",
+    )
+    assert told[known] == told[over], "no last words of that turn are waited for"
