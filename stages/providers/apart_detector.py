@@ -193,7 +193,7 @@ class StreamApart:
         if self._waiting:
             self._send()
         for question, told in zip(batch, scores, strict=True):
-            question.tell(told)
+            _tell(question, told)
 
     def _failed(self, batch: list[_Question]) -> None:
         if batch is self._asked:
@@ -241,4 +241,12 @@ class InsteadVad:
 
 def _answer(vad: InsteadVad, questions: Sequence[_Question]) -> None:
     for question in questions:
-        question.tell([vad.score(frame) for frame in question.frames])
+        _tell(question, [vad.score(frame) for frame in question.frames])
+
+
+def _tell(question: _Question, scores: Sequence[float]) -> None:
+    """What fails by it must not keep the scores of later frames, which would be taken for theirs, from being told."""
+    try:
+        question.tell(scores)
+    except Exception:
+        log.exception("what came of a detector's scores failed")

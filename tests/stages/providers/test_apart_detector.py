@@ -282,6 +282,25 @@ async def test_who_waits_for_a_loop_does_so_no_longer_than_for_a_detector(
     assert f"{__name__}.Levels holds all of its event loops for 20 s" in caplog.text
 
 
+async def test_what_fails_by_scores_costs_no_others_theirs(caplog: pytest.LogCaptureFixture) -> None:
+    async with levels() as (inner, provider):
+        faults = [KeyError("ours"), KeyError("ours again")]
+
+        def fail() -> None:
+            if faults and stream.told:
+                raise faults.pop()
+
+        stream = Stream(provider.open(), on_told=fail)
+        stream.ask(BLOCKS)
+        await anyio.to_thread.run_sync(inner.blocked.acquire)
+        for value in (1, 2, 3):
+            stream.ask(value)
+        del stream.frames[1:3]  # of which nothing comes
+        inner.let_go.set()
+        assert await stream.all_told() == [-0.001, 0.003]
+    assert "KeyError: 'ours'" in caplog.text
+
+
 async def test_another_stream_begins_with_the_first_window_after_a_reset() -> None:
     async with levels() as (inner, provider):
         stream = Stream(provider.open())
