@@ -160,11 +160,11 @@ class SharedStore:
                 self.state is StoreState.LOST and self._now() < self._try_at
             ):
                 return await call(self._memory)
-            if self.state is StoreState.LOST:
+            if tries := self.state is StoreState.LOST:
                 self.state = StoreState.TRYING
             try:
                 with _deadline(DEADLINE_S):
-                    if self.state is StoreState.TRYING:
+                    if tries:
                         await self._remote.write("tried", b"1", RETRY_S, self._now())
                     answer = await call(self._remote)
             except self._failures as error:
@@ -173,11 +173,11 @@ class SharedStore:
             finally:
                 if self.state is StoreState.TRYING:  # cancelled: the next one finds out
                     self.state = StoreState.LOST
-            if self.state is StoreState.LOST:
+            if tries and self.state is StoreState.LOST:
                 self._count_return()  # what was written meanwhile is known to this node only
                 log.warning("the shared store is back")
-            self.state = StoreState.REACHED
-            return answer
+                self.state = StoreState.REACHED
+            return answer  # which is good, but no try, where the store was lost to another call meanwhile
         finally:
             self._turns.release()
 

@@ -93,6 +93,26 @@ async def test_those_that_wait_for_their_turn_do_not_wait_for_a_store_that_is_lo
     assert anyio.current_time() < 2 * DEADLINE_S
 
 
+class FullStore(CountingStore):
+    """Takes nothing more, though it answers whoever claims a place."""
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        raise OSError("there is no room")
+
+
+@virtual
+async def test_an_answer_to_a_call_from_before_does_not_bring_a_lost_store_back() -> None:
+    store = SharedStore(FullStore(takes_s=0.5 * DEADLINE_S), (), anyio.current_time)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.claim, "sessions", "asked before", BURST, 60.0, 0.0)
+        await anyio.sleep(0.1 * DEADLINE_S)
+        await store.write("key", b"1", 60.0, 0.0)
+    assert (store.state, store.returns) == (StoreState.LOST, 0)
+    await anyio.sleep(RETRY_S)
+    await store.claim("sessions", "tries", BURST, 60.0, 0.0)
+    assert (store.state, store.returns) == (StoreState.LOST, 0)
+
+
 async def test_a_burst_makes_no_more_connections_than_there_are_turns() -> None:
     async with store_server() as server:
         store = SharedStore(ValkeyStore.at(server.url, timeout_s=5), (RedisError,), anyio.current_time)
