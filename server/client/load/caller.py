@@ -127,6 +127,11 @@ class Caller:
         if not self.is_done:
             self._book.abandon(reason)
 
+    def awaits_answer(self, until_s: float) -> bool:
+        """Whether it waits for the answer to something that was said until then, in seconds of the run."""
+        began_s = self.record.connected_s or 0.0
+        return not self.is_done and self._book.awaits_answer(until_s - began_s)
+
     def line_ended(self) -> bool:
         """The server, or the network, has ended the call. Tells whether the script wanted it to."""
         is_expected = self.line.may_end

@@ -81,14 +81,15 @@ class Measurement:
     async def _until_interrupted(self, place: Place, voicebox: Voicebox) -> bool:
         """Measure, and tell whether Ctrl-C came before the end."""
         is_interrupted = False
-        async with anyio.create_task_group() as tasks:
+        # Until all calls have ended: another Ctrl-C meanwhile is none that ends them in the middle of that.
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as tasks:
 
-            async def work() -> None:
-                await self._measure(place, voicebox)
-                tasks.cancel_scope.cancel()
+                async def work() -> None:
+                    await self._measure(place, voicebox)
+                    tasks.cancel_scope.cancel()
 
-            tasks.start_soon(work)
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                tasks.start_soon(work)
                 await anext(signals)
                 is_interrupted = True
                 tasks.cancel_scope.cancel()

@@ -147,9 +147,9 @@ def _progress_of(call: CallRecord, since_s: float) -> Progress:
 
 
 def worst_of(turns: Sequence[Turn]) -> list[Turn]:
-    """The ten that were waited for longest."""
-    found = sorted(turns, key=lambda turn: turn.v2v_ms or -inf, reverse=True)
-    return [turn for turn in found if turn.v2v_ms is not None][:WORST]
+    """The ten that were waited for longest, of those that say something."""
+    found = [turn for turn in turns if turn.v2v_ms is not None and turn.outcome is not Outcome.DISCARDED]
+    return sorted(found, key=lambda turn: turn.v2v_ms or -inf, reverse=True)[:WORST]
 
 
 def drop_audio(turns: Sequence[Turn], kept: Sequence[Turn]) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 
 import anyio
 from websockets.asyncio.client import ClientConnection
@@ -15,13 +15,13 @@ from server.client.load.caller import Caller, Manner
 from server.client.load.caller_connection import CallerConnection, FrameMasks
 from server.client.load.clock import now
 from server.client.load.metronome import Metronome
-from server.client.load.mouth import Voicebox
+from server.client.load.mouth import FRAME_S, Voicebox
 from server.client.load.place import CLOSE_S, Place
 from server.client.load.returning_talk import ReturningTalk
 from server.client.load.run import Run
 from server.client.load.script import Mix
 from server.client.load.talk import Talk
-from server.client.load.turns import CallRecord, Ending
+from server.client.load.turns import CallRecord, Ending, Outcome
 
 __all__ = ["Load", "Place", "Run", "Runner"]
 
@@ -30,6 +30,13 @@ RETRY_S = 0.5
 
 FEW = 50
 """Of more callers than these each tenth keeps what it hears, and listens for words: that costs."""
+
+RUN_OVER = "the run was over"
+"""Why nothing can be said of a turn."""
+
+LAST_ANSWERS_S = 10.0
+"""Who waits for an answer when the time is over hears it, if it comes within that: the waits that the end would cut off
+are the longest, and without them a server that is late would look better than it is."""
 
 LAG_STEP_S, WATCH_S = 0.02, 1.0
 
@@ -62,22 +69,41 @@ class Runner:
         self._zero_s = 0.0
         self._metronome = Metronome()
         self._masks = FrameMasks()
+        self._callers = set[Caller]()
+        """Whose calls go on."""
         self.so_far = Run(since_s=load.ramp_s)
 
     async def run(self, watch: Callable[[Run], object] = lambda _: None) -> Run:
-        """All calls. `watch` is told once a second. Returns when the time is over, and no call goes on."""
+        """All calls. `watch` is told once a second. Returns when the time is over and what was said until then is
+        answered, or is waited for no longer; no call goes on then."""
         self._zero_s, cpu_s = now(), time.process_time()
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._metronome.run)
                 tasks.start_soon(self._look_after, watch)
-                with anyio.move_on_after(self._load.duration_s):
+                with anyio.CancelScope() as calls:
+                    tasks.start_soon(self._end_in_time, calls)
                     await self._start_all()
                 tasks.cancel_scope.cancel()
         finally:
             self.so_far.lasted_s = now() - self._zero_s
             self.so_far.cpu_s = time.process_time() - cpu_s
         return self.so_far
+
+    @property
+    def _ends_s(self) -> float:
+        return self._zero_s + self._load.duration_s
+
+    async def _end_in_time(self, calls: anyio.CancelScope) -> None:
+        """End the calls, which all go on until the last answer has come: who waits for it does so beside the load."""
+        await anyio.sleep_until(self._ends_s)
+        with anyio.move_on_after(LAST_ANSWERS_S):
+            while self._is_answer_to_come():  # noqa: ASYNC110  # who is answered tells nobody: nearly all are
+                await anyio.sleep(FRAME_S)
+        calls.cancel()
+
+    def _is_answer_to_come(self) -> bool:
+        return any(caller.awaits_answer(self._load.duration_s) for caller in self._callers)
 
     async def _start_all(self) -> None:
         load = self._load
@@ -94,7 +120,7 @@ class Runner:
     async def _keep_calling(self, caller: int, step: int) -> None:
         """One caller of the closed model, or a canary, whose numbers are below zero: one call after another."""
         await anyio.sleep_until(self._zero_s + self._load.ramp_s * caller / step)
-        for number in count(caller, step):
+        for number in takewhile(lambda _: now() < self._ends_s, count(caller, step)):
             record = await self._call(number, now() - self._zero_s)
             if record.ending in (Ending.REFUSED, Ending.LOST):
                 await anyio.sleep(RETRY_S)
@@ -115,6 +141,7 @@ class Runner:
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
         talk = self._talk(connection, caller)
         self.so_far.talking += 1
+        self._callers.add(caller)
         try:
             await talk.hold()
         finally:
@@ -137,12 +164,15 @@ class Runner:
     def _note(self, record: CallRecord, caller: Caller) -> None:
         """The call is over: its times become those of the run."""
         self.so_far.talking -= 1
+        self._callers.discard(caller)
         caller.settle()
-        caller.abandon("the call had ended" if record.ending is Ending.LOST else "the run was over")
+        caller.abandon("the call had ended" if record.ending is Ending.LOST else RUN_OVER)
         began_s = record.connected_s or 0.0
         record.ended_s = now() - self._zero_s
         for turn in record.turns:
             turn.shift(began_s)
+            if turn.said_s[1] > self._load.duration_s:
+                turn.outcome, turn.reason = Outcome.DISCARDED, RUN_OVER
         self.so_far.ended(record)
 
     async def _look_after(self, watch: Callable[[Run], object]) -> None:

@@ -92,6 +92,13 @@ class TurnBook:
             pending.outcome, pending.reason = Outcome.DISCARDED, reason
             self.add(pending)
 
+    def awaits_answer(self, until_s: float) -> bool:
+        """Whether what became of a turn that was said until then, and is to be answered, is not known yet."""
+        pending = self._pending
+        if pending is None or pending.kind not in (Kind.RESPOND, Kind.TYPED) or pending.said_s[1] > until_s:
+            return False
+        return not self._is_recorded(pending)
+
     def line_ended(self, *, is_expected: bool) -> None:
         """The server, or the network, has ended the call; while the script cut the line, that is what became of it."""
         pending = self._pending

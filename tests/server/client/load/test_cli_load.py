@@ -165,8 +165,10 @@ def test_broken_objectives_end_with_1(
 def test_a_run_without_a_turn_holds_nothing(
     named: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    mute = SCENARIO.format(listens="").replace("{file: question.wav}", "{silence_ms: 200}")
+    (folder / "mute.yaml").write_text(mute)
     with agent(Conduct(answers=False)) as url:
-        assert main(["load", url, "mix.yaml", *LAX, "--callers", "2", "--duration", "1", *named]) == 1
+        assert main(["load", url, "mute.yaml", *TWICE, *named]) == 1
     assert "broken: turns>0" in capsys.readouterr().out
 
 

@@ -50,6 +50,29 @@ async def test_an_interrupted_run_ends_with_a_report() -> None:
     assert "(interrupted)" in html(report)
 
 
+async def test_another_interrupt_while_the_calls_end_is_no_more_than_the_first() -> None:
+    loop, handlers = asyncio.get_running_loop(), list[object]()
+    looks: asyncio.Handle | None = None
+
+    def look_on() -> None:
+        handlers.append(signal.getsignal(signal.SIGINT))
+        nonlocal looks
+        looks = loop.call_soon(look_on)
+
+    def interrupt(line: str) -> None:
+        if "1 call, " in line:
+            signal.raise_signal(signal.SIGINT)
+            look_on()
+
+    async with reference_server(QUICK) as url:
+        report = await Measurement(order(url, Load(3600.0, callers=1)), lambda: None, interrupt).run()
+        assert looks is not None
+        looks.cancel()
+    assert report.interrupted
+    assert len(handlers) > 1
+    assert signal.default_int_handler not in handlers
+
+
 async def test_a_worker_that_cannot_do_its_share_is_named() -> None:
     async with reference_server(QUICK) as url, worker("127.0.0.1", 0, None) as (port, _):
         one = replace(

@@ -11,7 +11,7 @@ from server.client.load.place import Place, probe
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
 from server.client.load.run import Run
-from server.client.load.runner import Load, Runner
+from server.client.load.runner import LAST_ANSWERS_S, Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import VOICE, Voice
 from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
@@ -121,6 +121,45 @@ async def test_calls_that_the_run_ends_say_nothing() -> None:
     (call,) = run.calls
     assert call.ending is Ending.STOPPED
     assert [(turn.outcome, turn.reason) for turn in call.turns] == [(Outcome.DISCARDED, "the run was over")]
+
+
+@virtual_calls
+async def test_who_waits_for_an_answer_when_the_time_is_over_hears_it() -> None:
+    late = Conduct(answer_after_ms=3_000, end_silence_ms=250, answer_ms=300)
+    run = await hold(scenario(SAY, think_ms=(0, 0)), late, Load(2.0, times_s=(0.0, 1.0)))
+    first, second = run.calls
+    assert [turn.outcome for turn in first.turns] == [Outcome.HELD]
+    assert first.turns[0].v2v_ms == pytest.approx(3_000, abs=30)
+    assert [(turn.outcome, turn.reason) for turn in second.turns] == [(Outcome.DISCARDED, "the run was over")]
+    assert 4.0 < run.lasted_s < 5.0, "the second, who spoke when the time was over, is not waited for"
+
+
+@virtual_calls
+async def test_what_is_said_while_the_last_answers_are_waited_for_does_not_count() -> None:
+    late = Conduct(answer_after_ms=3_000, end_silence_ms=250, answer_ms=300)
+    patient = scenario({**SAY, "within_ms": 60_000}, {**SAY, "within_ms": 1_000}, think_ms=(0, 0))
+    run = await hold(patient, late, Load(4.5, callers=2, ramp_s=4.0))
+    first, second = run.calls
+    assert [turn.outcome for turn in first.turns] == [Outcome.HELD, Outcome.DISCARDED]
+    assert [turn.outcome for turn in second.turns] == [Outcome.HELD]
+
+
+@virtual_calls
+async def test_nobody_calls_anew_while_the_last_answers_are_waited_for() -> None:
+    late = Conduct(answer_after_ms=3_000, end_silence_ms=250, answer_ms=300)
+    run = await hold(scenario(SAY, think_ms=(0, 0)), late, Load(4.5, callers=2, ramp_s=4.0))
+    assert [(call.number, call.ending) for call in run.calls] == [(0, Ending.DONE), (1, Ending.STOPPED)]
+
+
+@pytest.mark.parametrize(("within_ms", "outcome"), [(5_000, Outcome.MISSED), (60_000, Outcome.DISCARDED)])
+@virtual_calls
+async def test_an_answer_that_does_not_come_is_not_waited_for_without_end(
+    within_ms: int, outcome: Outcome
+) -> None:
+    silent = Conduct(answer_after_ms=3_600_000, end_silence_ms=250, answer_ms=300)
+    run = await hold(scenario({**SAY, "within_ms": within_ms}), silent, Load(2.0, callers=1))
+    assert [turn.outcome for call in run.calls for turn in call.turns] == [outcome]
+    assert run.lasted_s <= 2.0 + LAST_ANSWERS_S + 1.0
 
 
 @virtual_calls
