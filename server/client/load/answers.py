@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import numpy as np
 
@@ -16,6 +17,18 @@ DRY_MS = 1.0
 """Silence in the middle of an answer, because nothing had come, from which it is kept."""
 
 _KEPT = 4
+
+BEGINNING_S = 0.5
+"""From its first sound on: by then it is known whether the answer was waited for so long that all of it is kept."""
+
+
+class Keeps(Enum):
+    """What of an answer is kept: its sound, and when its packets came."""
+
+    NOTHING = auto()
+    BEGINNING = auto()
+    """As long as it may turn out to be wanted as a whole."""
+    ALL = auto()
 
 
 @dataclass(slots=True)
@@ -49,10 +62,25 @@ class Answer:
     is_complete: bool = False
     """All of it has come."""
     flushed_s: float | None = None
+    keeps: Keeps = Keeps.NOTHING
     played: list[Samples] = field(default_factory=list)
-    """What left the loudspeaker, where that is kept."""
+    """What left the loudspeaker, as far as that is kept."""
     packets: list[tuple[float, float]] = field(default_factory=list)
-    """When each packet came, and how many ms were waiting to be played then; where the audio is kept."""
+    """When each packet came, and how many ms were waiting to be played then."""
+
+    def keep(self, block: Samples, starts_s: float) -> None:
+        """This has left the loudspeaker, from `starts_s` on."""
+        is_beginning = self.heard_s is None or starts_s < self.heard_s + BEGINNING_S
+        if self.keeps is Keeps.ALL or is_beginning:
+            self.played.append(block.copy())
+        else:  # nobody has asked for it: it would be there with a hole
+            self.keep_nothing()
+
+    def keep_nothing(self) -> None:
+        """Neither of what has come, nor of what will."""
+        self.keeps = Keeps.NOTHING
+        self.played.clear()
+        self.packets.clear()
 
     def was_dry(self, since_s: float | None, until_s: float) -> None:
         """Nothing of it could be played between these times; None: it never ran dry."""
@@ -67,9 +95,10 @@ class Answer:
 class Answers:
     """The newest answers, in the order in which they came."""
 
-    def __init__(self, rate_hz: int, *, keeps_audio: bool) -> None:
+    def __init__(self, rate_hz: int, keeps: Keeps) -> None:
+        """`keeps` is what is kept of each, as long as nobody says otherwise."""
         self._rate_hz = rate_hz
-        self._keeps_audio = keeps_audio
+        self._keeps = keeps
         self._answers: deque[Answer] = deque(maxlen=_KEPT)
         self.newest: Answer | None = None
         """The answer that came last."""
@@ -82,14 +111,14 @@ class Answers:
 
     def begin(self, place: int, now_s: float) -> Answer:
         """Another answer has come, whose first sample lies at this place of the ring."""
-        answer = Answer(place, now_s, item_at=place)
+        answer = Answer(place, now_s, item_at=place, keeps=self._keeps)
         self._answers.append(answer)
         self.newest = answer
         return answer
 
     def add(self, answer: Answer, audio: Audio, place: int, now_s: float, waiting: int) -> None:
         """The next packet of an answer lies at this place of the ring, where so many samples wait to be played."""
-        if self._keeps_audio:
+        if answer.keeps is not Keeps.NOTHING:
             answer.packets.append((now_s, waiting * 1000 / self._rate_hz))
         if answer.item_id != audio.item_id:
             answer.item_id, answer.item_at = audio.item_id, place
@@ -111,8 +140,8 @@ class Answers:
         if not self._answers:
             return
         answer = self.at(place)
-        if self._keeps_audio:
-            answer.played.append(block.copy())
+        if answer.keeps is not Keeps.NOTHING:
+            answer.keep(block, starts_s)
         if answer.heard_s is not None and not -LOUD <= block[-1] <= LOUD:
             # Most are loud to the end: there is no need to look at all of it.
             answer.last_heard_s = starts_s + len(block) / self._rate_hz

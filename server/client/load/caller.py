@@ -8,12 +8,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.client.load.answers import Keeps
 from server.client.load.ear import Ear
 from server.client.load.heard_reports import HeardReport
 from server.client.load.line import Line
 from server.client.load.mouth import FRAME_S, Mouth, Voicebox
 from server.client.load.performance import Performance, Wish
 from server.client.load.script import Scenario
+from server.client.load.slowest import Slowest
 from server.client.load.tool_desk import ToolDesk
 from server.client.load.turn_book import TurnBook
 from server.client.load.turns import CallRecord, Ending
@@ -42,6 +44,14 @@ class Manner:
     prebuffer_ms: float = 0.0
     keeps_audio: bool = False
     seed: int = 0
+    slowest: Slowest | None = None
+    """Which answers are kept all the same."""
+
+    def keeps(self, scenario: Scenario) -> Keeps:
+        """What is kept of an answer that begins."""
+        if self.keeps_audio or scenario.counts_words:
+            return Keeps.ALL
+        return Keeps.NOTHING if self.slowest is None else Keeps.BEGINNING
 
 
 class Caller:
@@ -56,11 +66,13 @@ class Caller:
             target.rate_hz,
             prebuffer_ms=manner.prebuffer_ms,
             tells_ends=target.tells_ends,
-            keeps_audio=manner.keeps_audio or scenario.counts_words,
+            keeps=manner.keeps(scenario),
         )
         self._mouth = Mouth(voicebox, scenario.name)
         self._frame_samples = target.rate_hz * FRAME_MS // 1000
-        self._book = TurnBook(record, self.ear, rate_hz=target.rate_hz, keeps_audio=manner.keeps_audio)
+        self._book = TurnBook(
+            record, self.ear, rate_hz=target.rate_hz, keeps_audio=manner.keeps_audio, slowest=manner.slowest
+        )
         chance = random.Random(f"{manner.seed} {record.number}")  # a seed gives the same call
         self._tools = ToolDesk(target, scenario.tools)
         self._performance = Performance(

@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from server.client.fader import LONGEST_BLOCK
-from server.client.load.answers import Answer, Answers
+from server.client.load.answers import Answer, Answers, Keeps
 from server.client.load.heard_reports import REPORT_S, HeardReport, HeardReports
 from server.client.load.packet_queue import PacketQueue
 from server.client.load.wire import Audio, Order
@@ -44,13 +44,18 @@ class Ear:
     """One caller's player. `answers` are the newest, in the order in which they came."""
 
     def __init__(
-        self, rate_hz: int, *, prebuffer_ms: float = 0.0, tells_ends: bool = True, keeps_audio: bool = False
+        self,
+        rate_hz: int,
+        *,
+        prebuffer_ms: float = 0.0,
+        tells_ends: bool = True,
+        keeps: Keeps = Keeps.NOTHING,
     ) -> None:
         self.rate_hz = rate_hz
         self._prebuffer = int(prebuffer_ms * rate_hz / 1000)
         self._tells_ends = tells_ends
         self.ring = PlayRing(rate_hz, RING_S, PacketQueue)
-        self.answers = Answers(rate_hz, keeps_audio=keeps_audio)
+        self.answers = Answers(rate_hz, keeps)
         self._reports = HeardReports(self.ring, self.answers)
         self.overflows = 0
         """Packets that had no room: an answer more than a minute ahead."""

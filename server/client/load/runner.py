@@ -18,8 +18,9 @@ from server.client.load.metronome import Metronome
 from server.client.load.mouth import FRAME_S, Voicebox
 from server.client.load.place import CLOSE_S, Place
 from server.client.load.returning_talk import ReturningTalk
-from server.client.load.run import Run
+from server.client.load.run import WORST, Run
 from server.client.load.script import Mix
+from server.client.load.slowest import Slowest
 from server.client.load.talk import Talk
 from server.client.load.turns import CallRecord, Ending, Outcome
 
@@ -29,7 +30,8 @@ RETRY_S = 0.5
 """Pause of a caller that was refused."""
 
 FEW = 50
-"""Of more callers than these each tenth keeps what it hears, and listens for words: that costs."""
+"""Of more callers than these each tenth keeps what it hears, and listens for words: that costs. Of what the others hear
+the slowest answers are kept."""
 
 RUN_OVER = "the run was over"
 """Why nothing can be said of a turn."""
@@ -71,6 +73,7 @@ class Runner:
         self._masks = FrameMasks()
         self._callers = set[Caller]()
         """Whose calls go on."""
+        self._slowest = Slowest(WORST)
         self.so_far = Run(since_s=load.ramp_s)
 
     async def run(self, watch: Callable[[Run], object] = lambda _: None) -> Run:
@@ -137,7 +140,7 @@ class Runner:
             self.so_far.ended(record)
             return record
         record.connected_s = now() - self._zero_s
-        manner = Manner(self._mix.prebuffer_ms, self._keeps_audio(number), self._seed)
+        manner = Manner(self._mix.prebuffer_ms, self._keeps_audio(number), self._seed, self._slowest)
         caller = Caller(self._place.target(), scenario, self._voicebox, record, manner)
         talk = self._talk(connection, caller)
         self.so_far.talking += 1

@@ -4,8 +4,9 @@ from collections import deque
 
 import numpy as np
 
-from server.client.load.answers import Answer
+from server.client.load.answers import Answer, Keeps
 from server.client.load.ear import Ear
+from server.client.load.slowest import Slowest
 from server.client.load.turns import CallRecord, Kind, Outcome, Turn
 from server.client.load.words import hear_words
 
@@ -15,12 +16,21 @@ _MARKS = 64
 class TurnBook:
     """The turns of one call, as they are recorded."""
 
-    def __init__(self, record: CallRecord, ear: Ear, *, rate_hz: int, keeps_audio: bool) -> None:
-        """`rate_hz` is the answers'."""
+    def __init__(
+        self,
+        record: CallRecord,
+        ear: Ear,
+        *,
+        rate_hz: int,
+        keeps_audio: bool,
+        slowest: Slowest | None = None,
+    ) -> None:
+        """`rate_hz` is the answers'. Without `keeps_audio`, `slowest` says of which turns it is kept, if of any."""
         self.record = record
         self._ear = ear
         self._rate_hz = rate_hz
         self._keeps_audio = keeps_audio
+        self._slowest = slowest
         self._claimed: list[Answer] = []
         """Answers that belong to a turn, of those that the ear still knows."""
         self._kept: tuple[Turn, Answer] | None = None
@@ -77,6 +87,8 @@ class TurnBook:
         self._keep()
         self._kept = (turn, answer)
         self._claimed.append(answer)
+        if self._slowest is not None:
+            self._slowest.offer(turn, answer)
 
     def settle(self, *, ends_call: bool = False) -> None:
         """Keep what was heard since. An answer in whose middle the caller `ends_call` is as if it had been cut."""
@@ -120,8 +132,9 @@ class TurnBook:
             turn.packets = answer.packets
             is_left = ends_call and answer is self._ear.answers.newest and not self._ear.is_quiet
             turn.was_cut = is_left or answer.flushed_s is not None
-            if self._keeps_audio and answer.played:
+            if answer.keeps is Keeps.ALL and answer.played:
                 turn.audio, turn.rate_hz = np.concatenate(answer.played), self._rate_hz
+            if self._keeps_audio and turn.audio is not None:
                 number = self.record.number if turn.says_name else None
                 turn.words = hear_words(
                     turn.audio,

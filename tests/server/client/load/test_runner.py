@@ -10,7 +10,7 @@ from server.client.load.caller import Caller, Manner
 from server.client.load.place import Place, probe
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
-from server.client.load.run import Run
+from server.client.load.run import WORST, Run
 from server.client.load.runner import LAST_ANSWERS_S, Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import VOICE, Voice
@@ -160,6 +160,17 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_without_end(
     run = await hold(scenario({**SAY, "within_ms": within_ms}), silent, Load(2.0, callers=1))
     assert [turn.outcome for call in run.calls for turn in call.turns] == [outcome]
     assert run.lasted_s <= 2.0 + LAST_ANSWERS_S + 1.0
+
+
+@virtual_calls
+async def test_the_slowest_turns_of_those_who_keep_nothing_have_their_sound() -> None:
+    run = await hold(scenario(SAY, think_ms=(0, 0)), load=Load(6.0, callers=12, ramp_s=0.6, canaries=1))
+    others = [
+        turn for call in run.calls for turn in call.turns if call.number >= 0 and turn.v2v_ms is not None
+    ]
+    assert len(others) > WORST
+    assert 0 < sum(turn.audio is not None for turn in others) <= WORST
+    assert all(turn.audio is not None and turn.packets for turn in run.worst)
 
 
 @virtual_calls

@@ -3,6 +3,7 @@
 import pytest
 
 from audio.marks import UNIT_MS
+from server.client.load.answers import Keeps
 from server.client.load.attention import SETTLE_S, Attention
 from server.client.load.ear import Ear
 from server.client.load.mouth import FRAME_S
@@ -58,7 +59,7 @@ def test_an_answer_with_fewer_words_or_without_any_says_nothing_and_is_told_so(
 
 
 def test_an_answer_that_stalls_is_not_waited_for_without_end() -> None:
-    ear, record = Ear(RATE_HZ, keeps_audio=True), CallRecord(0, "stalls", 0.0)
+    ear, record = Ear(RATE_HZ, keeps=Keeps.ALL), CallRecord(0, "stalls", 0.0)
     ear.hear(Audio(tone(400), "one"), 0.0)
     ear.advance(0.1)
     attention = Attention(ear, TurnBook(record, ear, rate_hz=RATE_HZ, keeps_audio=True))
