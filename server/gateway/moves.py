@@ -22,6 +22,7 @@ from server.domain.ids import new_id
 from server.gateway.conversations import TAKEN_OVER, Conversations, Live
 from server.gateway.returning import (
     HISTORY_LOST,
+    TRY_AGAIN,
     NotResumed,
     ResumeClaim,
     Returns,
@@ -29,7 +30,7 @@ from server.gateway.returning import (
     not_resumed,
     try_again,
 )
-from server.gateway.tickets import Leaving, Ticket
+from server.gateway.tickets import Leaving, Ticket, ticket_key
 from server.session.closing import COME_BACK
 from server.session.resumption import token_digest
 from server.session.snapshot import READABLE, SCHEMA, Snapshot, read_snapshot, write_snapshot
@@ -82,15 +83,26 @@ class Moves:
         snapshot = _left(answer) or await self._kept(ticket)
         await self._returns.switch(claim.token, ticket, is_here=answer is not None)
         self._handed.pop(ticket.session_id, None)
-        if answer is None and ticket.node:
-            snapshot = await self._kept(ticket)  # it may have been slow, and not dead, until now
-        was_left = answer is not None or not ticket.node
-        if was_left and snapshot.missed(claim.last_seq) is None:
-            await self._conversations.close(snapshot)
-            raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
+        try:
+            if answer is None and ticket.node:
+                snapshot = await self._kept(ticket)  # it may have been slow, and not dead, until now
+            was_left = answer is not None or not ticket.node
+            if was_left and snapshot.missed(claim.last_seq) is None:
+                await self._conversations.close(snapshot)
+                raise NotResumed(HISTORY_LOST, "what was missed is not kept any more")
+        except NotResumed as refusal:
+            await self._switch_back(ticket_key(claim.token), ticket, refusal)
+            raise
         how = "was handed over" if answer is not None else "goes on where its node was last heard of"
         log.info("the session %s", how, extra={"session": ticket.session_id})
         return snapshot
+
+    async def _switch_back(self, key: str, ticket: Ticket, refusal: NotResumed) -> None:
+        """Nothing came of it: else whoever asks again would be told for ever that the session is on its way here."""
+        if refusal.close_code == TRY_AGAIN:
+            await self._returns.leave(Leaving(ticket, (key,)))
+        else:
+            await self._store.take(key, self._now())
 
     async def _kept(self, ticket: Ticket) -> Snapshot:
         """What the store has of the session, with which this node can go on. Raises NotResumed."""

@@ -24,15 +24,14 @@ from server.domain.ids import new_id
 from server.domain.values import ResumeOffer
 from server.domain.wire import ResumableDialect, Wire, WireClosed
 from server.gateway.handshake import offered_subprotocols
-from server.gateway.tickets import Leaving, Ticket, read_ticket, write_ticket
+from server.gateway.tickets import Leaving, Ticket, digest_key, read_ticket, ticket_key, write_ticket
 from server.output.link import HistoryLost
-from server.session.resumption import ResumePass, token_digest
+from server.session.resumption import ResumePass
 from server.session.session import Session
 
 log = logging.getLogger(__name__)
 
 PREFIX = "x-resume."
-_KEY = "resume:"
 _CLAIM = re.compile(r"x-resume\.(\d{1,15})\.([A-Za-z0-9_-]{1,128})")
 
 MAX_ID_CHARS = 128
@@ -150,7 +149,7 @@ class Returns:
                     await self._store.take(key, self._now())
 
     def _use_up(self, kept: _Kept, digest: str) -> None:
-        key = _KEY + digest
+        key = digest_key(digest)
         if key in kept.token_keys:
             kept.token_keys.remove(key)
             self._used_up.add(key)
@@ -200,13 +199,13 @@ class Returns:
         nodes, one has it. One that `is_here`, as its node has handed it over, needs no store that knows of it: that may
         have been lost meanwhile. Raises NotResumed."""
         async with _alone(self._store, ticket.session_id, self._now()):
-            written = read_ticket(await self._store.read(_key(token), self._now()))
+            written = read_ticket(await self._store.read(ticket_key(token), self._now()))
             if written is None and is_here:
                 log.warning("the store was lost while a session moved", extra={"session": ticket.session_id})
             elif written != ticket:
                 raise try_again()  # another connection was faster
             mine = replace(ticket, node=self.node)
-            await self._store.write(_key(token), write_ticket(mine), self._lease_s, self._now())
+            await self._store.write(ticket_key(token), write_ticket(mine), self._lease_s, self._now())
 
     async def publish_again(self) -> None:
         """Have a store that may have lost it know all of this once more."""
@@ -218,7 +217,7 @@ class Returns:
 
     async def elsewhere(self, token: str, holder: str | None) -> Ticket | None:
         """Which other node has the session of that token; None where this one has it. Raises NotResumed."""
-        ticket = read_ticket(await self._store.read(_key(token), self._now()))
+        ticket = read_ticket(await self._store.read(ticket_key(token), self._now()))
         ticket = ticket or _known(self._kept.values(), token, self.node)
         if ticket is None:
             raise not_found(self._store, self._now())
@@ -257,7 +256,7 @@ class Returns:
         return session, before
 
     async def _find(self, token: str) -> _Kept:
-        ticket = read_ticket(await self._store.read(_key(token), self._now()))
+        ticket = read_ticket(await self._store.read(ticket_key(token), self._now()))
         ticket = ticket or _known(self._kept.values(), token, self.node)
         if ticket is None:
             raise not_resumed()
@@ -268,14 +267,14 @@ class Returns:
 
     async def _publish(self, kept: _Kept, token: str, shown: str | None = None) -> None:
         """Have the store know the session by a token, beside the one that was shown, and by no other."""
-        good = {_key(token)} if shown is None else {_key(token), _key(shown)}
+        good = {ticket_key(token)} if shown is None else {ticket_key(token), ticket_key(shown)}
         for key in [key for key in kept.token_keys if key not in good]:
             await self._store.take(key, self._now())
             if key in kept.token_keys:  # else it was used up meanwhile, or another node has the session
                 kept.token_keys.remove(key)
-        kept.token_keys.append(_key(token))
+        kept.token_keys.append(ticket_key(token))
         mine = write_ticket(kept.of_node(self.node))
-        await self._store.write(_key(token), mine, self._lease_s, self._now())
+        await self._store.write(ticket_key(token), mine, self._lease_s, self._now())
 
 
 @asynccontextmanager
@@ -292,9 +291,5 @@ async def _alone(store: Store, session_id: str, now: float) -> AsyncIterator[Non
 
 def _known(of_process: Iterable[_Kept], token: str, node: str) -> Ticket | None:
     """What the store had of a session of this process: it may have thrown that out to have room."""
-    key = _key(token)
+    key = ticket_key(token)
     return next((kept.of_node(node) for kept in of_process if key in kept.token_keys), None)
-
-
-def _key(token: str) -> str:
-    return _KEY + token_digest(token)

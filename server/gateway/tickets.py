@@ -3,6 +3,10 @@
 import json
 from dataclasses import astuple, dataclass
 
+from server.session.resumption import token_digest
+
+_KEY = "resume:"
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -26,6 +30,16 @@ def read_ticket(value: bytes | None) -> Ticket | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return ticket if all(isinstance(part, str) for part in astuple(ticket)) else None
+
+
+def ticket_key(token: str) -> str:
+    """Under which the store knows the session of a token."""
+    return digest_key(token_digest(token))
+
+
+def digest_key(digest: str) -> str:
+    """The same for a token of which the digest is known."""
+    return _KEY + digest
 
 
 @dataclass(frozen=True, slots=True)

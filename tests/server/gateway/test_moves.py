@@ -9,15 +9,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from server.cluster.store import MemoryStore
+from server.cluster.shared import SharedStore
+from server.cluster.store import MemoryStore, Store
 from server.domain.values import SessionConfig
 from server.domain.wire import ResumableDialect
 from server.gateway.conversations import Conversations
 from server.gateway.moves import ANSWERED_S, Moves
-from server.gateway.returning import HISTORY_LOST, NOT_RESUMED, NotResumed, ResumeClaim, Returns
-from server.gateway.tickets import Ticket
+from server.gateway.returning import HISTORY_LOST, NOT_RESUMED, TRY_AGAIN, NotResumed, ResumeClaim, Returns
+from server.gateway.tickets import Ticket, ticket_key, write_ticket
 from server.session.closing import COME_BACK
 from server.session.resumption import ResumePass, token_digest
+from server.session.snapshot import Snapshot
 from stages.testing.virtual_time import virtual
 from tests.support.stage import Stage, play, voice_v1
 
@@ -55,7 +57,7 @@ class Node:
     """What one node has of it."""
 
     name: str
-    store: MemoryStore
+    store: Store
 
     def __post_init__(self) -> None:
         self.conversations = Conversations(
@@ -171,6 +173,51 @@ def test_what_another_node_has_is_left_to_it() -> None:
         assert await other.returns.elsewhere(claim.token, None) is None, "it is the other node's"
 
     on_two_nodes(MemoryStore(), tell)
+
+
+def test_whose_history_is_lost_is_told_so_and_not_that_the_session_is_on_its_way() -> None:
+    async def tell(stage: Stage, claim: ResumeClaim, one: Node, other: Node) -> None:
+        behind = ResumeClaim(-1, claim.token)
+        with pytest.raises(NotResumed) as refused:
+            await other.moves.fetch(behind, await ticket_for(other, behind))
+        assert refused.value.close_code == HISTORY_LOST
+        with pytest.raises(NotResumed) as refused:
+            await other.returns.elsewhere(claim.token, None)
+        assert refused.value.close_code == NOT_RESUMED
+
+    on_two_nodes(MemoryStore(), tell)
+
+
+class ForgetfulStore(MemoryStore):
+    """Has nothing of a conversation any more when its session has changed its node."""
+
+    async def write(self, key: str, value: bytes, lease_s: float, now: float) -> None:
+        if key.startswith("resume:"):
+            self._values = type(self._values)()
+        await super().write(key, value, lease_s, now)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+@virtual
+async def test_what_is_lost_while_a_session_switches_its_node_is_told_as_before(is_behind: bool) -> None:
+    store, claim = SharedStore(ForgetfulStore(), (), anyio.current_time), ResumeClaim(3, "t" * 43)
+    node, of_dead = Node("node_2", store), Ticket("sess_1", "", "node_1")
+    await store.write(ticket_key(claim.token), write_ticket(of_dead), 60, 0.0)
+    await node.conversations.write(Snapshot("sess_1", node="node_1", dialect="voice.v1"), 60)
+    if is_behind:
+        store.behind_until = 3600.0
+    with pytest.raises(NotResumed) as refused:
+        await node.moves.fetch(claim, await ticket_for(node, claim))
+    assert refused.value.close_code == (TRY_AGAIN if is_behind else NOT_RESUMED)
+    if is_behind:
+        assert await ticket_for(node, claim) == of_dead
+    else:
+        with pytest.raises(NotResumed) as refused:
+            await node.returns.elsewhere(claim.token, None)
+        assert refused.value.close_code == NOT_RESUMED
 
 
 def test_a_node_that_cannot_read_it_ends_the_session_calmly_and_keeps_what_was_said(
