@@ -125,6 +125,8 @@ class ServerSide:
             return None
         # The first look may be from before the load.
         (began_s, before), (ended_s, after) = self._cpu[-2:]
+        if ended_s <= began_s or after < before:  # it began anew, or several processes answer by turns
+            return None
         return round((after - before) / (ended_s - began_s), 3)
 
     def _mean_ms(self, name: str, labels: tuple[str, ...]) -> float | None:

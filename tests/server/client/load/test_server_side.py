@@ -67,6 +67,19 @@ def test_what_grew_between_two_pages_is_what_the_load_did() -> None:
     ]
 
 
+@pytest.mark.parametrize("second", [(7.0, 101.0), (105.0, 0.3), (100.0, 9.0)])
+def test_of_a_process_that_is_not_the_same_any_more_there_is_no_share_of_a_core(
+    second: tuple[float, float],
+) -> None:
+    side = ServerSide()
+    for look_s, used_s in ((100.0, 7.0), second):
+        page = f"process_cpu_seconds_total {used_s}\nstageflow_voice_process_look_seconds {look_s}\n"
+        side.take(read_page(page), look_s)
+    figures = side.figures()
+    assert figures is not None
+    assert figures.cpu is None
+
+
 def test_the_share_of_a_core_is_of_the_time_between_the_looks_and_not_of_when_their_pages_came() -> None:
     """What a server looked at before the load, and pages that come late because it is busy, would say 0.3 or 2.0."""
 
