@@ -30,7 +30,7 @@ _COUNTS = (
     "refused",
 )
 
-_COLUMNS = ("load", "turns", "v2v p50", "p95", "barge-in p50", "gaps", "missed", "lost", "")
+_COLUMNS = ("load", "turns", "v2v p50", "p95", "stop p50", "gaps", "missed", "lost", "")
 
 
 def table(report: Report) -> str:

@@ -139,6 +139,15 @@ def test_a_search_is_told_in_the_order_of_its_loads_and_in_full_only_around_the_
     assert "knee 20</text>" in page
 
 
+def test_the_loads_of_a_search_have_room_in_a_terminal_of_80_columns() -> None:
+    found = searched()
+    for step in found.steps:
+        step.load = step.load.replace(" ", "0 ")
+    rows = [line for line in table(found).splitlines() if " callers  " in line]
+    assert len(rows) == 4
+    assert max(map(len, rows)) <= 80
+
+
 def test_what_breaks_above_the_knee_fails_no_build() -> None:
     suites = list(ElementTree.fromstring(junit(searched()).split("\n", 1)[1]))
     told = [(one.get("name"), one.get("failures"), one.get("skipped")) for one in suites]
