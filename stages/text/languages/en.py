@@ -86,6 +86,24 @@ WORDS = {
     "at least": "at least",
 }  # fmt: skip
 
+_SQUARE = {
+    f"sq{dot} {unit}{end}": (f"square {one}", f"square {many}")
+    for unit, one, many in (
+        ("ft", "foot", "feet"), ("in", "inch", "inches"), ("yd", "yard", "yards"), ("mi", "mile", "miles"),
+        ("m", "meter", "meters"), ("km", "kilometer", "kilometers"),
+    )
+    for dot in ("", ".")
+    for end in ("", ".")
+}  # fmt: skip
+_DOTTED = {
+    f"{short}.": (one, f"{one}s")
+    for one, *several in (
+        ("hour", "hr", "hrs"), ("minute", "min", "mins"), ("second", "sec", "secs"), ("year", "yr", "yrs"),
+        ("gallon", "gal"),
+    )
+    for short in several
+}  # fmt: skip
+
 LANGUAGE = Language(
     code="en",
     cardinal=cardinal,
@@ -146,8 +164,7 @@ LANGUAGE = Language(
         "m": ("meter", "meters"), "km": ("kilometer", "kilometers"),
         "cm": ("centimeter", "centimeters"), "mm": ("millimeter", "millimeters"), "nm": ("nanometer", "nanometers"),
         "µm": ("micrometer", "micrometers"), "μm": ("micrometer", "micrometers"), "mi": ("mile", "miles"),
-        "yd": ("yard", "yards"), "ft": ("foot", "feet"), "sq ft": ("square foot", "square feet"),
-        "sq mi": ("square mile", "square miles"), "sq m": ("square meter", "square meters"),
+        "yd": ("yard", "yards"), "ft": ("foot", "feet"), **_SQUARE, **_DOTTED,
         "ha": ("hectare", "hectares"), "l": ("liter", "liters"), "L": ("liter", "liters"),
         "ml": ("milliliter", "milliliters"), "mL": ("milliliter", "milliliters"), "cl": ("centiliter", "centiliters"),
         "dl": ("deciliter", "deciliters"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),

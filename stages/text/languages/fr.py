@@ -35,15 +35,19 @@ def cardinal(number: int) -> str:
             return said + (f" {cardinal(rest)}" if rest else "")
     if number >= 1000:
         count, rest = divmod(number, 1000)
-        said = (
-            "mille" if count == 1 else f"{cardinal(count).removesuffix('s') if count != 3 else 'trois'} mille"
-        )
+        said = "mille" if count == 1 else f"{_in_front_of_thousand(count)} mille"
         return said + (f" {cardinal(rest)}" if rest else "")
     if number >= 100:
         count, rest = divmod(number, 100)
         said = "cent" if count == 1 else f"{_ONES[count]} cent{'' if rest else 's'}"
         return said + (f" {cardinal(rest)}" if rest else "")
     return _below_hundred(number)
+
+
+def _in_front_of_thousand(count: int) -> str:
+    """ "quatre-vingt", and not "quatre-vingts"; "vingt-trois" stays."""
+    said = cardinal(count)
+    return said.removesuffix("s") if said.endswith(("cents", "vingts")) else said
 
 
 def _below_hundred(number: int) -> str:
@@ -146,6 +150,8 @@ LANGUAGE = Language(
     and_a_half=lambda number: f"{cardinal(number)} et demi",
     fractions={"1/3": "un tiers", "2/3": "deux tiers", "1/4": "un quart", "3/4": "trois quarts"},
     days={**_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
+    emergencies="911",
+    called_whole=r"1\d\d",
     numbered={"p.": "page", "pp.": "pages", "art.": "article", "fig.": "figure", "vol.": "volume", "km": "kilomètre"},
     singular_below=2,
     of_a_million="de",

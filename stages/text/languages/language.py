@@ -74,6 +74,8 @@ class Language:
     """By their abbreviations, without a dot."""
     emergencies: str = "112|911"
     """A pattern of the numbers for emergencies that are said digit by digit."""
+    called_whole: str = ""
+    """A pattern of the numbers that are called, and said as one number: "le cent douze"."""
     numbered: Mapping[str, str] = field(default_factory=dict)
     """Abbreviations in front of a number, with their dots."""
     singular_below: int = 0

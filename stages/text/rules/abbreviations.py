@@ -41,7 +41,7 @@ _RULERS = (
 _RANK = "King|Queen|Pope|Emperor|Empress|Kaiser|Tsar|Tsarina|Czar|Saint|Prince|Duke"
 NUMERAL = r"(?=[IVXL]{2})(?:L?X{0,3}|XL)(?:IX|IV|V?I{0,3})(?!\w)(?!['’]\w)"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50}
-_SIMPLE_ENDS = re.compile(r"[\"'”’)\]*_]*(?:\s*$|\s+[\"'“‘(\[*_]*[A-Z])")
+SENTENCE_ENDS = re.compile(r"[\"'”’)\]*_]*(?:\s*$|\s+[\"'“‘(\[*_]*[A-Z])")
 
 
 _DETERMINERS = frozenset(
@@ -125,7 +125,7 @@ def _stop(match: re.Match[str]) -> str:
     """The dot of an abbreviation where the sentence ends with it."""
     if match[0] in _IN_FRONT and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
         return ""
-    return "." if match[0].endswith(".") and _SIMPLE_ENDS.match(match.string, match.end()) else ""
+    return "." if match[0].endswith(".") and SENTENCE_ENDS.match(match.string, match.end()) else ""
 
 
 def _is_name(word: str) -> bool:

@@ -165,7 +165,7 @@ def rules(language: Language) -> Iterator[Rule]:
 
 def _day_first(language: Language, say: _Dates, months: str, day: str, year: str) -> Iterator[Rule]:
     """Dates and times of languages with a twenty-four-hour clock."""
-    yield rule(rf"(?<![\d/.])(?P<swap>){day}[/.](?P<month>\d{{1,2}})[/.]{year}(?![\d/])", say.date, "/.")
+    yield rule(rf"(?<![\d/.])(?P<swap>){day}[/.](?P<month>\d{{1,2}})[/.]{year}(?![\d/]|\.\d)", say.date, "/.")
     yield rule(rf"(?<![\d/.-]){day}-(?P<month>\d{{1,2}})-(?P<year>(?:19|20)\d\d)(?![\d-])", say.date, "-")
     if language.code == "de":
         yield rule(rf"(?<![\d/.]){day}\.(?P<month>1[0-2]|0?[1-9])\.(?!\d)", say.date, ".")

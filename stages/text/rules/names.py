@@ -12,6 +12,8 @@ _CALLED = (
     "[Cc]hiam(?:ate|are|[ai])|"
     "[Cc]omponi"
 )
+_TELEPHONE = "|".join(rf"(?<=\b[Tt][eé]l{mark})" for mark in (r"\.", r"\. ", ": ", r"\.: "))
+"""What is right behind one of these is a telephone number."""
 _AT = r"(?:(?:me|us|him|her|them|back|at|le|el|al|il|la|die|den) ){0,3}"
 _THINGS = "people|persons|customers|clients|users|friends|numbers|men|women|times|of|more|other"
 _CODED = (
@@ -35,6 +37,11 @@ class _Names:
     def code(self, match: re.Match[str]) -> str:
         """The digits behind the word that says that they are a code."""
         return match["what"] + re.sub(r"\d+", lambda digits: self.spelt(digits[0]), match["digits"])
+
+    def called(self, match: re.Match[str]) -> str:
+        """The same of a number that is called, unless that one is said as one number."""
+        whole = re.fullmatch(self._language.called_whole, match["digits"])
+        return match["what"] + self.number(match["digits"]) if whole else self.code(match)
 
     def emergency(self, match: re.Match[str]) -> str:
         """Digit by digit, unless things are counted."""
@@ -89,7 +96,13 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
     yield rule(r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{3,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(")
     yield rule(r"(?=[+\d])(?<![\d.,-])(?:\+?\d{1,3}[ .-])?\d{3}([ .-])\d{3}\1\d{4}(?!\d)", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-")
+    yield rule(r"(?<![\w.,-])0\d(?:\.\d\d){4}(?![\w.,]*\d)", say.digits, ".")
     yield rule(r"(?<![\d.,:/-])0\d{1,4}(?:[ /-]\d{2,8}){1,4}(?![\d.,:-]*\d)", say.digits, DIGIT)
+    yield rule(
+        rf"(?:{_TELEPHONE})(?=(?:[ /-]?\d){{4}})\d{{2,8}}(?:[ /-]\d{{2,8}}){{0,4}}(?![\w]|[.,:/-]\d)",
+        say.digits,
+        DIGIT,
+    )
     if language.code == "es":
         ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
         yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
@@ -109,7 +122,7 @@ def _codes(language: Language, say: _Names) -> Iterator[Rule]:
     yield rule(
         rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?{_AT})"
         rf"(?P<digits>\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
-        say.code,
+        say.called,
         DIGIT,
     )
     yield rule(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language, Money
+from stages.text.rules.abbreviations import SENTENCE_ENDS
 from stages.text.rules.rule import DIGIT, Rule, alternatives, before, following, rule
 
 _THIN = "\u00a0\u202f\u2009"
@@ -163,7 +164,13 @@ class _Said:
         said = self._say.measure(match["n"], match["unit"], match["per"] or "", is_one, scale)
         if match["m"]:
             said = f"{self._say.say(match['m'])} {self._words['to']} {said}"
-        return (f"{self._words['minus']} " if match["minus"] else "") + said
+        return (f"{self._words['minus']} " if match["minus"] else "") + said + self._stop(match)
+
+    def _stop(self, match: re.Match[str]) -> str:
+        """The dot of a unit where the sentence ends with it. In German a capital begins any noun."""
+        is_last = not match.string[match.end() :].strip("\"'”’)]*_ \n")
+        ends = is_last if self._language.code == "de" else SENTENCE_ENDS.match(match.string, match.end())
+        return "." if match[0].endswith(".") and ends else ""
 
     def unit(self, match: re.Match[str]) -> str:
         """A unit without a number: "in km²"."""

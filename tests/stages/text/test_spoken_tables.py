@@ -61,6 +61,21 @@ def test_a_sentence_ends_behind_a_ruler_too(code: str, written: str, said: str) 
     assert speakable(written, code) == said
 
 
+@pytest.mark.parametrize(
+    ("code", "written", "said"),
+    [
+        ("en", "It takes 2 hrs. or so.", "It takes two hours or so."),
+        ("en", "Wait 5 min. Then go.", "Wait five minutes. Then go."),
+        ("en", "It is 6 ft. Go on.", "It is six feet. Go on."),
+        ("en", "It has 5 sq. ft.", "It has five square feet."),
+        ("de", "Es dauert 20 Min.", "Es dauert zwanzig Minuten."),
+        ("de", "20 Min. Pause", "zwanzig Minuten Pause"),
+    ],
+)
+def test_the_dot_of_a_unit_is_a_stop_where_the_sentence_ends(code: str, written: str, said: str) -> None:
+    assert speakable(written, code) == said
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_number_has_words_in_every_language(code: str) -> None:
     own = language(code)
