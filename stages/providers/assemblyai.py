@@ -108,7 +108,7 @@ class AssemblyAI:
             "min_turn_silence": settings.min_turn_silence_ms,
             "max_turn_silence": settings.max_turn_silence_ms,
             "language_codes": json.dumps(languages) if languages and not is_english else None,
-            "keyterms_prompt": json.dumps(terms) if terms else None,
+            "keyterms_prompt": json.dumps(terms, ensure_ascii=False) if terms else None,
         }
         said = {key: value for key, value in query.items() if value is not None}
         return Endpoint(

@@ -9,8 +9,8 @@ from audio.formats import Samples
 from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES, SpeechHints
 
 NAMED = "Reykjavik"
-_OTHERS = tuple(f"{number} {'x' * MAX_PHRASE_CHARS}"[:MAX_PHRASE_CHARS] for number in range(MAX_PHRASES - 1))
-"""As long and as many as a session may tell."""
+_OTHERS = tuple(f"{number} {'漢' * MAX_PHRASE_CHARS}"[:MAX_PHRASE_CHARS] for number in range(MAX_PHRASES - 1))
+"""As long and as many as a session may tell, of letters that take the most bytes in an address."""
 
 
 async def check_phrases_are_sent(
@@ -19,7 +19,7 @@ async def check_phrases_are_sent(
     """`received` gives all that the service has been sent so far as text, addresses and forms too.
 
     `recogniser` is a session's, of utterances or of turns; `speech` is `int16[n]` at its rate. Raises AssertionError if
-    the first phrase has not been sent, or the service has been told nothing else than without phrases.
+    the first phrase has not been sent, or nothing is heard with as many as these.
     """
     hints = SpeechHints(phrases=(NAMED, "", *_OTHERS))
     finds_turns = not hasattr(recogniser, "open")

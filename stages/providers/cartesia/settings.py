@@ -13,7 +13,7 @@ VERSION = "2026-03-01"
 """Of the service's interface, which these messages are of."""
 
 KEYTERM_CHARS = 1_200
-"""Of all keyterms of a recogniser together."""
+"""Of all keyterms of a recogniser together; counted as bytes, which are no fewer."""
 
 _KINDS: Mapping[str, ErrorKind] = {
     "quota_exceeded": ErrorKind.QUOTA,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ErrorKind
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
+from stages.providers.deepgram.settings import CLOSE_CODES, KEYTERM_BYTES, DeepgramSettings
 from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.faults import fault
@@ -75,7 +75,7 @@ class DeepgramFlux:
             "eot_threshold": settings.eot_threshold,
             "eager_eot_threshold": settings.eager_eot_threshold,
             "eot_timeout_ms": settings.eot_timeout_ms,
-            "keyterm": keyterms((*settings.keyterms, *hints.phrases)),
+            "keyterm": keyterms((*settings.keyterms, *hints.phrases), in_all=KEYTERM_BYTES),
             "language_hint": hints.language if is_multi else None,
             "mip_opt_out": settings.mip_opt_out or None,
         }

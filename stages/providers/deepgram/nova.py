@@ -1,15 +1,17 @@
 """Deepgram Nova: streamed recognition that makes audio final when it is told to (`/v1/listen`)."""
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.ports import RecogniserCapabilities, SpeechHints
-from stages.providers.deepgram.settings import CLOSE_CODES, DeepgramSettings
+from stages.providers.deepgram.settings import CLOSE_CODES, KEYTERM_BYTES, DeepgramSettings
 from stages.providers.keyterms import keyterms
 from stages.providers.sockets.endpoint import Endpoint, Message, tls
 from stages.providers.sockets.hearing import Final, Finalised, Guess, HearingEvent, TimedWord
@@ -17,6 +19,9 @@ from stages.providers.sockets.hearing_protocol import HearingService
 from stages.providers.sockets.listening import SocketRecogniser, listening
 
 NAME = "deepgram"
+
+_TAKES_NONE = re.compile(r"nova(?!-[3-9])|enhanced|base|whisper")
+"""Models before Nova-3: they listen for no words."""
 
 
 class NovaSettings(DeepgramSettings):
@@ -37,6 +42,11 @@ class NovaSettings(DeepgramSettings):
     final_s: float = Field(3.0, gt=0, le=60)
     """How long the text may take once an utterance is over."""
 
+    @property
+    def takes_keyterms(self) -> bool:
+        """Whether the model listens for words that it is told."""
+        return _TAKES_NONE.match(self.model) is None
+
 
 class DeepgramNova:
     """Deepgram's Nova models: partial text while people speak, in many languages, with word times."""
@@ -49,6 +59,7 @@ class DeepgramNova:
 
     def __init__(self, settings: NovaSettings) -> None:
         self._settings = settings
+        self.capabilities = replace(self.capabilities, phrases=settings.takes_keyterms)
         self._service = HearingService(NAME, SPEECH_HZ, self._endpoint, NovaProtocol, settings.final_s)
         tls()
 
@@ -63,6 +74,7 @@ class DeepgramNova:
 
     def _endpoint(self, hints: SpeechHints) -> Endpoint:
         settings = self._settings
+        terms = (*settings.keyterms, *hints.phrases) if settings.takes_keyterms else ()
         query = {
             "model": settings.model,
             "language": hints.language or settings.language,
@@ -74,7 +86,7 @@ class DeepgramNova:
             "smart_format": settings.smart_format,
             "profanity_filter": settings.profanity_filter or None,
             "mip_opt_out": settings.mip_opt_out or None,
-            "keyterm": keyterms((*settings.keyterms, *hints.phrases)),
+            "keyterm": keyterms(terms, in_all=KEYTERM_BYTES),
         }
         return Endpoint(
             NAME,

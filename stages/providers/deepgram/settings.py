@@ -14,6 +14,10 @@ CLOSE_CODES: Mapping[int | str, ErrorKind] = {
     "NET-0000": ErrorKind.SERVER,
 }
 
+KEYTERM_BYTES = 1_000
+"""Of all keyterms together. The service refuses a stream with more than 500 tokens, and codes and rare names have no
+more than two or three letters a token."""
+
 
 class DeepgramSettings(BaseModel):
     """Key and address."""

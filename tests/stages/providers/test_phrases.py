@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from stages.ports import RecogniserCapabilities
+from stages.providers.deepgram.nova import DeepgramNova, NovaSettings
 from stages.providers.keyterms import keyterms
 from stages.testing.phrase_checks import check_phrases_are_sent
 from stages.testing.servers.coded import CodedWords
@@ -45,9 +47,18 @@ def everything(server: Any) -> str:
         (("a", "b", "c"), {"most": 2}, ("a", "b")),
         (("long", "ab"), {"chars": 3}, ("ab",)),
         (("abcd", "efgh", "ij"), {"in_all": 6}, ("abcd", "ij")),
+        (("漢字", "ab"), {"in_all": 5}, ("ab",)),
     ],
 )
 def test_no_more_is_sent_than_a_service_takes(
     terms: tuple[str, ...], limits: dict[str, int], taken: tuple[str, ...]
 ) -> None:
     assert keyterms(terms, **limits) == taken
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"), [("nova-3", True), ("nova-3-medical", True), ("nova-2", False), ("nova", False)]
+)
+def test_models_before_nova_3_say_that_they_listen_for_no_words(model: str, takes: bool) -> None:
+    nova = DeepgramNova(NovaSettings(api_key=SecretStr("key"), model=model))
+    assert nova.capabilities.phrases is takes
