@@ -65,10 +65,11 @@ class StreamHearing(Hearing):
             if self._stream is not None:
                 self._stream.push(samples)
         self._arrived.clear()
-        is_due = self._turns.may_be_outdated and self.current is None and not self._utterances.earlier()
-        if is_due and self._turns.are_outdated():
-            self._close_stream()
-            self._open_stream()
+        if self._turns.may_be_outdated and self._stream is not None:  # else the next stream knows the newest
+            is_due = self.current is None and not self._utterances.earlier()
+            if is_due and self._turns.are_outdated():
+                self._close_stream()
+                self._open_stream()
 
     @property
     def finds_turns(self) -> bool:

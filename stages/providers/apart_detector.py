@@ -46,15 +46,15 @@ class DetectorApart:
         """What it is that runs apart."""
         first: Vad = provider.open()
         self._of_streams = (first.rate_hz, first.frame_samples)
-        self._lanes = Lanes(path_of(provider), patience_s)
+        self.lanes = Lanes(path_of(provider), patience_s)
 
     def open(self) -> LateVad:
         """A detector for one stream."""
-        return StreamApart(self.runs, self._lanes, *self._of_streams)
+        return StreamApart(self.runs, self.lanes, *self._of_streams)
 
     async def close(self) -> None:
         """Close the provider, and end the loops and their threads."""
-        first, *others = self._lanes.loops
+        first, *others = self.lanes.loops
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(first.close, partial(closed, self.runs))
             for lane in others:
@@ -62,25 +62,31 @@ class DetectorApart:
 
 
 class Lanes:
-    """The loops, and the streams that have a batch and wait for one of them; at most one entry a stream."""
+    """The loops, and the streams that have a batch and wait for one of them; at most one entry an open stream."""
 
     def __init__(self, name: str, patience_s: float) -> None:
         self.patience_s = patience_s
         self.loops = [_Lane(name, self._go_on) for _ in range(LANES)]
-        self._due = deque["StreamApart"]()
+        self.due = deque["StreamApart"]()
+        """Who waits, longest first."""
         self.taken_at_s = -math.inf
         """When one of them has last taken a batch."""
 
     def serve(self, stream: "StreamApart") -> None:
         """Have the batch of a stream scored, at once or by the first of them that is free."""
-        self._due.append(stream)
+        self.due.append(stream)
         self._go_on()
+
+    def forget(self, stream: "StreamApart") -> None:
+        """It waits for none of them any more."""
+        with suppress(ValueError):
+            self.due.remove(stream)
 
     def _go_on(self) -> None:
         for lane in self.loops:
-            while not lane.calls and self._due:
-                if self._due.popleft().begin(lane):
-                    self.taken_at_s = asyncio.get_running_loop().time()
+            if not lane.calls and self.due:
+                self.due.popleft().begin(lane)
+                self.taken_at_s = asyncio.get_running_loop().time()
 
 
 class _Lane(Apart):
@@ -154,19 +160,17 @@ class StreamApart:
     def close(self) -> None:
         """See `LateVad.close`."""
         self._waiting, self._asked = [], []
+        self._lanes.forget(self)
 
     @property
     def _name(self) -> str:
         return path_of(self._provider)
 
-    def begin(self, lane: Apart) -> bool:
-        """Have the batch scored there; False if it is not wanted any more."""
-        if not self._asked:
-            return False
+    def begin(self, lane: Apart) -> None:
+        """Have the batch scored there."""
         self._begun_at_s = self._ours.time()
         # In a context of its own: another session may have it begun, and it may be begun in this one.
         self._context.copy().run(lane.call, self._score, self._asked)
-        return True
 
     def _send(self) -> None:
         self._asked, self._waiting = self._waiting, []
@@ -184,6 +188,7 @@ class StreamApart:
         log.warning("WebRTC's detector hears the rest of this session instead of %s", self._name)
         self._instead = InsteadVad(self.frame_samples)
         unheard, self._asked, self._waiting = [*self._asked, *self._waiting], [], []
+        self._lanes.forget(self)
         self._ours.call_soon(_answer, self._instead, unheard, context=self._context)
 
     def _scored(self, batch: list[_Question], scores: Sequence[Sequence[float]]) -> None:

@@ -5,7 +5,7 @@ session at any error. So those are told in `x_ignored` of the session object. Wh
 makes the session another than was asked for (a language that is not understood), is an error.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from server.dialects.realtime.address import unused
@@ -147,16 +147,17 @@ def _of_transcription(path: str, part: TranscriptionPart, takes_phrases: bool) -
         if getattr(part, name):
             yield IgnoredSetting(f"{path}.{name}", "the recogniser listens for no words that it is told")
     if takes_phrases and part.prompt:
-        yield from _of_prompt(f"{path}.prompt", part.prompt)
+        yield from _of_prompt(f"{path}.prompt", part.prompt, part.keywords or ())
 
 
-def _of_prompt(path: str, prompt: str) -> Iterator[IgnoredSetting]:
+def _of_prompt(path: str, prompt: str, keywords: Sequence[str]) -> Iterator[IgnoredSetting]:
     listed, others = listed_in(prompt)
     if others:
         message = f"words and names between commas are listened for, and {_short(others[0])} is neither"
         yield IgnoredSetting(path, message)
-    if len(listed) > MAX_PHRASES:
-        yield IgnoredSetting(path, f"the first {MAX_PHRASES} words are listened for, of {len(listed)}")
+    count = len({*keywords, *listed})
+    if count > MAX_PHRASES:
+        yield IgnoredSetting(path, f"the first {MAX_PHRASES} words are listened for, of {count}")
 
 
 _OF_KIND = {

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.ports import MAX_PHRASES, SpeechHints, TurnBegan, TurnEvent, TurnStream
+from stages.errors import ErrorKind, ProviderError
+from stages.ports import MAX_PHRASES, SpeechHints, TurnBegan, TurnEvent, TurnsFailed, TurnStream
 from stages.testing.fakes import ScriptedRecogniser
 from stages.testing.turn_fakes import At, ScriptedTurns
 from tests.support.stage import Microphone, Stage, play, speak, voice_v1
@@ -56,8 +57,8 @@ def test_no_more_are_told_than_a_recogniser_must_bear() -> None:
 class HintedTurns(ScriptedTurns):
     """Notes what it is told of each stream."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *script: At) -> None:
+        super().__init__(*script)
         self.hints: list[SpeechHints] = []
 
     def open_turns(
@@ -119,3 +120,17 @@ def test_no_turn_runs_in_the_stream_that_is_told_other_words() -> None:
         "conversation.item.input_audio_transcription.completed",
     )
     assert told[known] == told[over], "no last words of that turn are waited for"
+
+
+def test_new_words_open_no_stream_of_a_service_that_has_just_failed() -> None:
+    turns = HintedTurns(At(0.05, TurnsFailed(ProviderError("gone", kind=ErrorKind.SERVER))))
+
+    async def story(stage: Stage) -> None:
+        microphone = Microphone(stage.wire)
+        await microphone.send(np.zeros(2400, np.int16))
+        expecting(stage, keywords=["DAHDI"])
+        await stage.wire.until("session.updated")
+        await microphone.send(np.zeros(2400, np.int16))
+
+    play(lambda: Stage(recogniser=TheirEnds(turns), dialect=voice_v1), story)
+    assert len(turns.hints) == 1

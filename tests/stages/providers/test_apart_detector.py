@@ -274,6 +274,9 @@ async def test_who_waits_for_a_loop_does_so_no_longer_than_for_a_detector(
         other.ask(0)
         assert await other.all_told() == [0.0, 0.0]
         gone.vad.close()
+        assert not provider.lanes.due, (
+            "whoever holds the loops for ever keeps nothing of who was there meanwhile"
+        )
         inner.let_go.set()
         for stream in holding:
             assert await stream.all_told() == [-0.001]

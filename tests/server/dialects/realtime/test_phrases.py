@@ -82,6 +82,7 @@ def test_more_than_is_taken_is_an_error_that_names_the_limit(
         ({"keywords": ["DAHDI"], "prompt": "Zap"}, False, {"keywords": "listens for no", "prompt": "for no"}),
         ({"prompt": "Zap, and whatever has to do with it"}, True, {"prompt": "'and whatever"}),
         ({"prompt": ",".join(map(str, range(101)))}, True, {"prompt": "of 101"}),
+        ({"keywords": [*map(str, range(100))], "prompt": "1, Zap"}, True, {"prompt": "of 101"}),
     ],
 )
 def test_what_is_not_listened_for_is_told_once(
