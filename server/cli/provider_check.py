@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace, name: str) -> int:
         for line in tool_check.uncalled(tools, calls):
             print(line)
         return code
+    if arguments.call:
+        raise ProviderFault([f"--call: {name!r} is no tool, and has none"])
     kind, configured = _find(name, arguments.kind)
     return _print(kind, name, anyio.run(_examine, kind, configured, arguments))
 

@@ -15,7 +15,7 @@ from stageflow.tools import Tool
 from stages.providers.built_in import KINDS, Kind
 from stages.providers.registry import ProviderFault, find_provider, known_names
 from stages.testing.kit import Finding, Terms, fault_of
-from stages.testing.tool_checks import WITHOUT_CALLS, tool_checks
+from stages.testing.tool_checks import tool_checks
 
 Calls = Mapping[str, Mapping[str, object]]
 
@@ -75,13 +75,14 @@ def calls_in(arguments: argparse.Namespace, tools: Sequence[Tool]) -> Calls:
 
 
 async def examine_tools(tools: Sequence[Tool], calls: Calls, deadline_s: float) -> list[Finding]:
-    """Run the checks; those that call only with the tools that are in `calls`."""
-
+    """Run the checks; those that call only with the tools that are in `calls`. One that looks at no arguments before it
+    runs would be called with wrong ones, too."""
     terms, called = Terms(deadline_s, is_provider=False), [tool for tool in tools if tool.name in calls]
+    of_check = {"told": tools, "wrong": [tool for tool in tools if tool in called or tool.validate]}
     findings = list[Finding]()
     for check in tool_checks(calls):
-        some = tools if check.name in WITHOUT_CALLS else called
-        if some or check.name in WITHOUT_CALLS:
+        some = of_check.get(check.name, called)
+        if some or check.name == "told":
             fault = await fault_of(partial(_opened, some), check, terms)
             findings.append(Finding(check.name, check.about, fault))
     return findings

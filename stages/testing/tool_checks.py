@@ -15,8 +15,6 @@ from stages.testing.kit import Check
 HUGE_CHARS = 200_000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What chat models take for the name of a tool."""
-WITHOUT_CALLS = ("told", "wrong")
-"""The checks in which no tool does what it does."""
 _NO_ARGUMENTS = ("not JSON", "[]", '"text"', '{"no such argument": 1}')
 
 

@@ -124,6 +124,7 @@ def test_the_kind_of_a_class_is_known_by_what_it_declares(
         (["check", "shop_of_test:nothing", "--kind", "tools"], "cannot import 'shop_of_test'"),
         (["check"], "write `providers`"),
         (["check", "deepgram", "--kind", "stt"], "api_key"),
+        (["check", "webrtc", "--call", "webrtc", "{}"], "--call: 'webrtc' is no tool"),
     ],
 )
 def test_what_cannot_be_checked(
@@ -157,6 +158,16 @@ class Shop:
 
     def tools(self):
         return (Tool.of(in_stock, effect="none"),)
+
+async def take(**whatever):
+    Path("noted.txt").touch()
+
+class Open:
+    "Takes whatever it is given."
+    interface = 1
+
+    def tools(self):
+        return (Tool("take", "Takes it.", {"type": "object", "properties": {}}, take),)
 """
 
 
@@ -170,6 +181,8 @@ def test_tools_are_called_only_with_what_is_given(
     told = capsys.readouterr().out
     assert "tools noting_of_test:note: 2 of 2 checks passed" in told
     assert "not called, as no --call says with what: note" in told
+    assert main(["providers", "check", "noting_of_test:Open"]) == 0
+    assert "tools noting_of_test:Open: 1 of 1 checks passed" in capsys.readouterr().out
     assert not (tmp_path / "noted.txt").exists()
     assert main(["providers", "check", "noting_of_test:note", "--call", "note", '{"text": "x"}']) == 0
     assert "6 of 6 checks passed" in capsys.readouterr().out
