@@ -109,6 +109,22 @@ _IN_FRONT = frozenset(
             "excl.",
             "zzgl.",
         ),
+        *(
+            "z. B.",
+            "z.B.",
+            "z. Zt.",
+            "z.Zt.",
+            "u. a.",
+            "u.a.",
+            "u. U.",
+            "i. d. R.",
+            "bzw.",
+            "ggf.",
+            "evtl.",
+            "max.",
+            "mind.",
+        ),
+        *("Nr.", "Tel.", "Abb.", "Kap.", "Mio.", "Mrd."),
         *("p. ej.", "p.ej.", "p. ex.", "p.ex.", "p. es.", "p.es.", "ad es.", "c.-à-d.", "d. h.", "d.h."),
     )
 )
@@ -125,6 +141,11 @@ def _stop(match: re.Match[str]) -> str:
     """The dot of an abbreviation where the sentence ends with it."""
     if match[0] in _IN_FRONT and re.match(r" +\w", match.string[match.end() : match.end() + 4]):
         return ""
+    return _stop_behind(match)
+
+
+def _stop_behind(match: re.Match[str]) -> str:
+    """The same where nothing else can follow that belongs to it: behind a name."""
     return "." if match[0].endswith(".") and SENTENCE_ENDS.match(match.string, match.end()) else ""
 
 
@@ -146,7 +167,7 @@ def _title_or_street(match: re.Match[str]) -> str:
             _is_name(head[-2]) or head[-2].isdigit() or head[-2] in ("on", "at", "of")
         )
     if short in _BEHIND_NAMES and (is_behind or short not in _TITLES):
-        return _BEHIND_NAMES[short] + _stop(match) if is_behind else match[0]
+        return _BEHIND_NAMES[short] + _stop_behind(match) if is_behind else match[0]
     if leads or short in ("Mr", "Mrs", "Ms", "Mx", "Messrs") or (short == "Dr" and not _stop(match)):
         return _TITLES[short]
     return match[0]

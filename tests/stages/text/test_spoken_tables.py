@@ -35,6 +35,8 @@ def test_english_is_said_as_people_say_it(written: str, heard: str) -> None:
         ("fr", "le bd. Voltaire"),
         ("fr", "à St. Malo"),
         ("de", "auf St. Pauli"),
+        ("de", "z. B. Montag"),
+        ("de", "5 Mio. Menschen"),
         ("it", "in P.za Duomo"),
     ],
 )
@@ -68,11 +70,13 @@ def test_a_sentence_ends_behind_a_ruler_too(code: str, written: str, said: str) 
         ("en", "Wait 5 min. Then go.", "Wait five minutes. Then go."),
         ("en", "It is 6 ft. Go on.", "It is six feet. Go on."),
         ("en", "It has 5 sq. ft.", "It has five square feet."),
+        ("en", "It is on Elm St. Go on.", "It is on Elm Street. Go on."),
+        ("en", "It is on Elm Dr. Go on.", "It is on Elm Drive. Go on."),
         ("de", "Es dauert 20 Min.", "Es dauert zwanzig Minuten."),
         ("de", "20 Min. Pause", "zwanzig Minuten Pause"),
     ],
 )
-def test_the_dot_of_a_unit_is_a_stop_where_the_sentence_ends(code: str, written: str, said: str) -> None:
+def test_the_dot_of_a_unit_or_a_street_is_a_stop_where_the_sentence_ends(code: str, written: str, said: str) -> None:
     assert speakable(written, code) == said
 
 
