@@ -49,8 +49,10 @@ class ScriptedEngine:
         self.lengths_ms.append(len(wave) * 1000 // SPEECH_HZ)
         return [self.weights[word] for word in words]
 
-    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
-        return self.respelled.get(text, text)
+    def respell(
+        self, wave: Floats, text: str, phrases: Sequence[str], keep_going: Callable[[], bool]
+    ) -> str | None:
+        return self.respelled.get(text, text) if keep_going() else None
 
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]

@@ -95,9 +95,12 @@ class MoonshineEngine:
             found.append(spelled(decoder, bytes_of(word), self._pieces, self._pieces[b"."]))
         return found
 
-    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
-        """What was read of `float32[n]` at 16 kHz, with those of the phrases in it that were probably said."""
-        return self._respeller.respelled(self._hear(wave), text, phrases)
+    def respell(
+        self, wave: Floats, text: str, phrases: Sequence[str], keep_going: Callable[[], bool]
+    ) -> str | None:
+        """What was read of `float32[n]` at 16 kHz, with those of the phrases in it that were probably said; None if it
+        was not to keep going."""
+        return self._respeller.respelled(self._hear(wave), text, phrases, keep_going)
 
     def _hear(self, wave: Floats) -> "_Steps":
         speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}

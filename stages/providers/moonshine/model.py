@@ -85,7 +85,9 @@ class Engine(Protocol):
     def weigh(self, wave: Floats, words: Sequence[str], keep_going: Callable[[], bool]) -> list[float] | None:
         """As `MoonshineEngine.weigh`."""
 
-    def respell(self, wave: Floats, text: str, phrases: Sequence[str]) -> str:
+    def respell(
+        self, wave: Floats, text: str, phrases: Sequence[str], keep_going: Callable[[], bool]
+    ) -> str | None:
         """As `MoonshineEngine.respell`."""
 
     def text(self, hypothesis: Hypothesis) -> str:
@@ -150,15 +152,20 @@ class MoonshineModel:
         segment = self._believed(stretch, speech, guess, keep_going)
         if segment is None or not self._phrases or not keep_going():
             return segment
-        return Segment(stretch, self._with_phrases(segment.reading, speech))
+        reading = self._with_phrases(segment.reading, speech, keep_going)
+        return None if reading is None else Segment(stretch, reading)
 
-    def _with_phrases(self, reading: Reading, speech: Samples) -> Reading:
+    def _with_phrases(
+        self, reading: Reading, speech: Samples, keep_going: Callable[[], bool]
+    ) -> Reading | None:
         """The reading with what was probably said of the phrases that are due; nothing is one only when it is over."""
         if not reading.text and not (is_over(speech) and voiced_s(at_level(speech)) >= VOICE_S):
             return reading
         wave = _with_quiet(at_level(speech), *_AROUND_MS[0])
-        text = self._engine.respell(wave, reading.text, self._phrases)
-        return reading if text == reading.text else replace(reading, text=text, no_speech=0.0)
+        text = self._engine.respell(wave, reading.text, self._phrases, keep_going)
+        if text is None or text == reading.text:
+            return None if text is None else reading
+        return replace(reading, text=text, no_speech=0.0)
 
     def _believed(
         self, stretch: Stretch, speech: Samples, guess: Sequence[int], keep_going: Callable[[], bool]

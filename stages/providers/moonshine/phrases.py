@@ -8,7 +8,7 @@ and one that was misread by 0.1 to 5.5.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -78,14 +78,23 @@ class Respeller:
         self._pieces = pieces
         self._spelled = lru_cache(1_000)(lambda text: tuple(spellings(text, pieces)))
 
-    def respelled(self, decoder: Decoder, text: str, phrases: Sequence[str]) -> str:
-        """The text with the phrases in it that were probably said; what the decoder was given before is forgotten."""
+    def respelled(
+        self,
+        decoder: Decoder,
+        text: str,
+        phrases: Sequence[str],
+        keep_going: Callable[[], bool] = lambda: True,
+    ) -> str | None:
+        """The text with the phrases in it that were probably said; what the decoder was given before is forgotten.
+        None if it was not to keep going, which is asked for each place that is weighed."""
         due = [phrase for one in phrases for phrase in self._spelled(one)]
         tokens = tokens_of(text, self._pieces)
         if text and not tokens:
             return text
         for _ in range(_MOST_REPLACED):
-            found = self._likeliest(decoder, tokens, due, self._said(tokens, phrases))
+            found = self._likeliest(decoder, tokens, due, self._said(tokens, phrases), keep_going)
+            if not keep_going():
+                return None
             if found is None:
                 break
             tokens = found
@@ -101,7 +110,12 @@ class Respeller:
         return {at for at, edge in enumerate(edges[1:]) if any(start < edge <= end for start, end in spans)}
 
     def _likeliest(
-        self, decoder: Decoder, tokens: tuple[int, ...], due: Sequence[Phrase], said: Set[int]
+        self,
+        decoder: Decoder,
+        tokens: tuple[int, ...],
+        due: Sequence[Phrase],
+        said: Set[int],
+        keep_going: Callable[[], bool],
     ) -> tuple[int, ...] | None:
         """The tokens with one phrase more in them, if that is probable enough."""
         decoder.keep(0)
@@ -118,10 +132,9 @@ class Respeller:
         ]
         likeliest = sorted(places, key=lambda one: -one.weight)[:_MOST_WEIGHED]
         best = None
-        for place in sorted(
-            likeliest, key=lambda one: -one.start
-        ):  # so the decoder remembers what stands in front
-            if place.weight < least:
+        likeliest.sort(key=lambda one: -one.start)  # so the decoder remembers what stands in front
+        for place in likeliest:
+            if place.weight < least or not keep_going():
                 continue
             decoder.keep(place.start + 1)
             inner = _log_probabilities(decoder.begin(place.phrase))
@@ -131,10 +144,8 @@ class Respeller:
                     break
                 decoder.keep(place.start + 1 + len(place.phrase))
                 rest = (*tokens[end:], END)
-                follows = (
-                    [inner[-1:], _log_probabilities(decoder.begin(rest[:-1]))] if rest[:-1] else [inner[-1:]]
-                )
-                whole = weight + _sum(np.concatenate(follows), rest)
+                follows = [_log_probabilities(decoder.begin(rest[:-1]))] if rest[:-1] else []
+                whole = weight + _sum(np.concatenate([inner[-1:], *follows]), rest)
                 if whole >= least:
                     least, best = whole, (*tokens[: place.start], *place.phrase, *tokens[end:])
         return best

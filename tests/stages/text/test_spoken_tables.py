@@ -76,7 +76,9 @@ def test_a_sentence_ends_behind_a_ruler_too(code: str, written: str, said: str) 
         ("de", "20 Min. Pause", "zwanzig Minuten Pause"),
     ],
 )
-def test_the_dot_of_a_unit_or_a_street_is_a_stop_where_the_sentence_ends(code: str, written: str, said: str) -> None:
+def test_the_dot_of_a_unit_or_a_street_is_a_stop_where_the_sentence_ends(
+    code: str, written: str, said: str
+) -> None:
     assert speakable(written, code) == said
 
 

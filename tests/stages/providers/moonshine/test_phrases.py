@@ -77,6 +77,17 @@ def test_however_many_phrases_there_are_few_are_weighed() -> None:
     assert decoder.looks < 150
 
 
+def test_who_is_not_to_keep_going_weighs_nothing_more() -> None:
+    decoder = Hearing({"A zz": 0.0, "A clubs": -5.0})
+    went_on = iter([True, False, False])
+    phrases = ("clubs", "zap", "zip")
+    assert (
+        Respeller(VOCABULARY, PIECES).respelled(decoder, "A zz", phrases, lambda: next(went_on, False))
+        is None
+    )
+    assert decoder.looks <= 4
+
+
 def test_pieces_that_were_made_first_are_joined_first() -> None:
     assert [VOCABULARY[token] for token in tokens_of("hello", PIECES)] == [
         b"\xe2\x96\x81",
