@@ -27,6 +27,8 @@ NAME = "openai_realtime"
 OPENAI_URL = "https://api.openai.com/v1"
 
 _RATES: Mapping[str, int] = {"openai": 24_000, "vllm": 16_000}
+_WITH_KEYWORDS = ("gpt-transcribe", "gpt-live-transcribe")
+"""Models that are told words in a field of their own; others find them in the prompt."""
 _EMPTY = "input_audio_buffer_commit_empty"
 _ERRORS: Mapping[str, ErrorKind] = {
     "invalid_api_key": ErrorKind.AUTH,
@@ -73,6 +75,11 @@ class RealtimeSettings(BaseModel):
     )
 
     @property
+    def takes_phrases(self) -> bool:
+        """Whether the model listens for words that it is told."""
+        return self.dialect == "openai" and not self.model.startswith("gpt-realtime-whisper")
+
+    @property
     def url(self) -> str:
         """Of the socket."""
         scheme, place, path, *_ = urlsplit(self.base_url)
@@ -89,7 +96,7 @@ class OpenAIRealtimeTranscriber:
 
     def __init__(self, settings: RealtimeSettings) -> None:
         self._settings = settings
-        self.capabilities = replace(self.capabilities, phrases=settings.dialect == "openai")
+        self.capabilities = replace(self.capabilities, phrases=settings.takes_phrases)
         tls()
 
     @property
@@ -113,19 +120,23 @@ class OpenAIRealtimeTranscriber:
             NAME,
             settings.url,
             {"Authorization": f"Bearer {key}"} if key else {},
-            hello=None if settings.dialect == "vllm" else _beginning(settings, hints),
+            hello=None if settings.dialect == "vllm" else beginning(settings, hints),
             speaks_first=True,
             connect_s=settings.connect_s,
             close_codes=_CLOSE_CODES,
         )
 
 
-def _beginning(settings: RealtimeSettings, hints: SpeechHints) -> str:
+def beginning(settings: RealtimeSettings, hints: SpeechHints) -> str:
     """What is to be heard, and that nobody else finds the ends of utterances."""
+    words = keyterms(hints.phrases) if settings.takes_phrases else ()
+    has_keywords = settings.model.startswith(_WITH_KEYWORDS)
+    prompt = (settings.prompt,) if has_keywords else (settings.prompt, *words)
     transcription = {
         "model": settings.model,
         "language": hints.language or settings.language,
-        "prompt": ", ".join(filter(None, (settings.prompt, *keyterms(hints.phrases)))) or None,
+        "prompt": ", ".join(filter(None, prompt)) or None,
+        "keywords": words if words and has_keywords else None,
         "delay": settings.delay,
     }
     listen: dict[str, Any] = {

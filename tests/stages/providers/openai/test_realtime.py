@@ -11,8 +11,13 @@ import pytest
 from pydantic import SecretStr
 
 from stages.errors import ErrorKind, ProviderError
-from stages.ports import Partial
-from stages.providers.openai.realtime import OpenAIRealtimeTranscriber, RealtimeProtocol, RealtimeSettings
+from stages.ports import Partial, SpeechHints
+from stages.providers.openai.realtime import (
+    OpenAIRealtimeTranscriber,
+    RealtimeProtocol,
+    RealtimeSettings,
+    beginning,
+)
 from stages.providers.sockets.hearing import Final, Finalised, Guess
 from stages.providers.sockets.listening import SocketRecogniser
 from stages.testing.contracts import check_recogniser
@@ -137,3 +142,18 @@ def test_where_the_socket_is() -> None:
     assert RealtimeSettings(model="m").url == "wss://api.openai.com/v1/realtime?intent=transcription"
     local = RealtimeSettings(model="m", base_url="http://localhost:8000/v1/", dialect="vllm")
     assert local.url == "ws://localhost:8000/v1/realtime"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-realtime-whisper", {}),
+        ("gpt-live-transcribe", {"keywords": ["DAHDI", "Zap"]}),
+        ("whisper-large", {"prompt": "DAHDI, Zap"}),
+    ],
+)
+def test_words_are_told_in_the_field_that_the_model_takes(model: str, told: dict[str, object]) -> None:
+    settings = RealtimeSettings(model=model)
+    assert OpenAIRealtimeTranscriber(settings).capabilities.phrases is bool(told)
+    hello = beginning(settings, SpeechHints(phrases=("DAHDI", "Zap")))
+    assert json.loads(hello)["session"]["audio"]["input"]["transcription"] == {"model": model} | told
