@@ -28,7 +28,7 @@ from stageflow.stages.ports import AudioPorts, CorePorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
 from stages.errors import StageSettingsError
 from stages.pipeline import build_say_pipeline
-from stages.ports import HasTools, LanguageModel, OwnsTurns, Remind
+from stages.ports import MAX_PHRASES, HasTools, LanguageModel, OwnsTurns, Remind
 
 log = logging.getLogger(__name__)
 
@@ -165,11 +165,18 @@ def _interruption(settings: Settings, languages: Sequence[str]) -> InterruptionP
 
 
 def _phrases(settings: Settings, providers: Providers, crew: Crew) -> tuple[str, ...]:
-    """The words of the server and of all its agents; a recogniser that listens for none is logged."""
-    phrases = (*settings.phrases, *(phrase for agent in crew.agents for phrase in agent.phrases))
+    """The words of the server and of all its agents, each once; what of them changes nothing is logged."""
+    written = (*settings.phrases, *(phrase for agent in crew.agents for phrase in agent.phrases))
+    phrases = tuple(dict.fromkeys(one for phrase in written if (one := " ".join(phrase.split()))))
     if phrases and not providers.takes_phrases:
         log.warning("phrases: the recogniser listens for no words that it is told: they change nothing")
-    return tuple(dict.fromkeys(phrases))
+    elif len(phrases) > MAX_PHRASES:
+        log.warning(
+            "phrases: a recogniser is told %d, and the server and its agents have %d: the last ones change nothing",
+            MAX_PHRASES,
+            len(phrases),
+        )
+    return phrases
 
 
 def _pipelines(settings: Settings, providers: Providers, crew: Crew) -> Pipelines:
