@@ -24,12 +24,16 @@ def _words(text: str) -> frozenset[str]:
 # Titles and the like: something always follows.
 _TITLES = _words("""
     dr mr mrs ms mx prof rev hon capt cpt sgt lt col maj cmdr gen gov sen rep pres messrs
-    e.g eg i.e ie vs approx ca cf viz
+    e.g eg i.e ie vs approx ca cf viz sq
+    nr ggf evtl bzw inkl zzgl vgl sra srta dra avda pza plza aprox núm sig dott avv bd
 """)
+_SCALES = frozenset(("Mio", "Mrd"))
+"""The same as they are written: "mio" is Italian, and may be the last word."""
 # May end a sentence, but seldom do.
 _ABBREVIATIONS = _words("""
     st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs mins
     jan feb apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri
+    yr yrs lb lbs oz gal secs
 """)
 # Abbreviations in front of a number, ordinary words elsewhere.
 _NUMBERED = _words("no nos fig figs p pp vol ch sec art")
@@ -88,7 +92,7 @@ def _end_of_dot(before: str, word: str, core: str) -> End:
     if core.endswith(".."):
         return End.DOUBTFUL
     name = core[:-1].lstrip(_OPENERS).casefold()
-    if name in _TITLES:
+    if name in _TITLES or core[:-1] in _SCALES:
         return End.BOUND
     if name.isdigit() and _is_first_of_sentence(before, word):
         return End.BOUND

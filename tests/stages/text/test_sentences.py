@@ -99,6 +99,12 @@ def test_a_cut_at_a_word_does_not_leave_an_article_behind() -> None:
     [
         "Please ask Dr. Smith or Prof. Jones about it today.",
         "Take something light, e.g. Soup or salad, if you like.",
+        "It has all of 5 sq. ft. of space for you.",
+        "It is now some 12 yrs. old and heavy as well.",
+        "Es sind etwa 5 Mio. Menschen im ganzen Land.",
+        "Das ist ohne Rabatt inkl. Versand so teuer.",
+        "Hablamos ayer con la Sra. García de la tienda.",
+        "Abbiamo visto ieri il Sig. Rossi al negozio.",
         "She works for the U.S. Army in the old town now.",
         "The table is booked for 7:30 p.m. on Friday evening.",
         "It costs 3.5 million and then some more than that.",
