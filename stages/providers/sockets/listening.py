@@ -250,7 +250,6 @@ class SocketRecogniser:
     def __init__(self, service: HearingService, pool: SocketPool[HearingLine]) -> None:
         self._service = service
         self._pool = pool
-        self._endpoints: dict[str, Endpoint] = {}
         self._joint = service.protocol().joint
         self.rate_hz = service.rate_hz
 
