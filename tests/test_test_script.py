@@ -65,7 +65,7 @@ ENDINGS = [
     f"tests: {MEASURED} {' '.join(f'--ignore={path}' for path in APART)}",
     "coverage: report went on: report --fail-under=90",
     f"providers: {MEASURED} -n 2 --dist loadfile tests/stages/providers",
-    f"stages: {MEASURED} {' '.join(STAGES)} --ignore=tests/stages/providers",
+    f"stages: {MEASURED} -n 2 --dist loadfile {' '.join(STAGES)} --ignore=tests/stages/providers",
     "sockets: tests went on: -m pytest -n 2 --dist loadfile -o cache_dir=CACHE tests/e2e tests/web",
     f"random: tests went on: -m pytest -n 2 --dist loadgroup --timeout 900 -o cache_dir=CACHE {' '.join(RANDOM)}",
     "clients: clients went on: -o cache_dir=CACHE",
