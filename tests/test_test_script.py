@@ -123,10 +123,13 @@ def test_many_that_fail_have_failed(checkout: Path) -> None:
     assert (done.returncode, "alone: " in done.stdout) == (1, False)
 
 
-def test_what_is_interrupted_ends_all_of_its_parts_even_where_it_cannot_tidy_up(checkout: Path) -> None:
+@pytest.mark.parametrize("part", ["loadgroup", "collect-only"])
+def test_what_is_interrupted_ends_all_of_its_parts_even_where_it_cannot_tidy_up(
+    checkout: Path, part: str
+) -> None:
     reads, writes = os.pipe()
     python, remove = checkout / ".venv" / "bin" / "python", checkout / "rm"
-    goes_on = f'case "$*" in *loadgroup*) echo begun >/dev/fd/{writes}; exec sleep 120 ;; esac'
+    goes_on = f'case "$*" in *{part}*) echo begun >/dev/fd/{writes}; exec sleep 120 ;; esac'
     python.write_text(python.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{goes_on}\n"))
     remove.write_text("#!/bin/sh\nexit 1\n")
     remove.chmod(0o755)
