@@ -21,10 +21,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def setup(checkout: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "scripts" / "setup", *words],
-        env={"PATH": f"{checkout}/.venv/bin:/usr/bin:/bin", "PYTHON": sys.executable},
+        env={"PATH": f"{checkout}/.venv/bin:/usr/bin:/bin", "PYTHON": sys.executable, **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -97,3 +97,18 @@ def test_what_uv_cannot_install_pip_does(installed: Path) -> None:
         "-m pip install --disable-pip-version-check --no-warn-script-location --no-compile -e .[turns]"
         in ((installed / "said").read_text())
     )
+
+
+@pytest.mark.parametrize(
+    ("uv_index", "by"), [("", "-u -m pip"), ("https://packages.example/simple", "pip install --quiet")]
+)
+def test_where_pip_has_an_index_of_its_own_uv_is_asked_only_if_it_was_told_of_one(
+    installed: Path, uv_index: str, by: str
+) -> None:
+    python = installed / ".venv" / "bin" / "python"
+    installs = 'case "$*" in *"pip install"* | *compileall*) echo "$*" >>said; exit ;; esac'
+    python.write_text(python.read_text().replace("exec", f"{installs}\nexec"))
+    indices = {"PIP_INDEX_URL": "https://packages.example/simple", "UV_INDEX_URL": uv_index}
+    run = setup(installed, "--no-models", "turns", **indices)
+    assert (run.returncode, "trying pip" in run.stderr) == (0, False)
+    assert (installed / "said").read_text().startswith(by)
