@@ -184,10 +184,11 @@ class _Answer:
         calls: list[ToolCall] = []
         characters = WholePieces()
         choice = self._tools.choice if tools else "auto"
+        patience = self._wait.begin(first_s)
         stream = self._model.stream(messages, tools=tools, tool_choice=choice, max_tokens=self._max_tokens)
         with calling(self._model) as call:
             async with aclosing(stream) as events:
-                with self._wait.begin(first_s):
+                with patience:
                     event = await self._wait.next(events, is_first=True)
                     while event is not None:
                         call.first()

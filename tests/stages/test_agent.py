@@ -242,6 +242,31 @@ async def test_a_failing_model_is_named_and_what_it_said_has_been_sent() -> None
     assert listener.tokens == ["One", " two"]
 
 
+class BusyOnce(ScriptedModel):
+    """Refuses its second request once, before it gives anything that could be read."""
+
+    is_busy = True
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = "auto",
+        max_tokens: int | None = None,
+    ) -> AsyncGenerator[ModelEvent, None]:
+        if self.requests and self.is_busy:
+            self.is_busy = False
+            raise ProviderBusy("too much to do")
+        return super().stream(messages, tools=tools, tool_choice=tool_choice, max_tokens=max_tokens)
+
+
+async def test_a_request_that_is_refused_at_once_is_made_once_more_also_after_a_tool() -> None:
+    model = BusyOnce(Said("Let me see.", (CALL,)), "It is noon.")
+    output = await answer(AgentProfile("general", model, tools=ToolRegistry((CLOCK,))))
+    assert (output.data["text"], model.is_busy) == ("Let me see. It is noon.", False)
+
+
 class Endless:
     """A model that speaks without ever finishing, or stops without saying so; it knows when it was let go."""
 
