@@ -119,7 +119,8 @@ _LONG_AUDIO = 64 << 10
 
 
 _SPACED = '{"type": "input_audio_buffer.append", "audio": "'
-_USUAL = (_SPACED, '{"type":"input_audio_buffer.append","audio":"')
+_COMPACT = '{"type":"input_audio_buffer.append","audio":"'
+_USUAL = (_SPACED, _COMPACT)
 """How Python and JavaScript write the event of a frame of the microphone, up to its audio."""
 
 
@@ -129,7 +130,7 @@ def usual_audio(frame: str, limits: RealtimeLimits, format: AudioFormat) -> byte
     """
     if not (frame.startswith(_USUAL) and frame.endswith('"}')):
         return None
-    start = len(_USUAL[not frame.startswith(_SPACED)])
+    start = len(_SPACED if frame.startswith(_SPACED) else _COMPACT)
     if not start + 2 <= len(frame) <= _LONG_AUDIO:
         return None
     try:  # whatever would end the text, or escape in it, is no base64

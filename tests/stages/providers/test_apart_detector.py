@@ -154,13 +154,16 @@ async def test_scores_are_told_in_the_name_of_who_asks_and_not_of_who_opened_it(
 
 
 def test_what_scores_are_told_may_make_a_scope_in_a_program_of_asyncio() -> None:
+    made = list[anyio.CancelScope]()
+
     async def main() -> None:
         async with levels() as (_, provider):
-            stream = Stream(provider.open(), on_told=anyio.CancelScope)
+            stream = Stream(provider.open(), on_told=lambda: made.append(anyio.CancelScope()))
             stream.ask(1)
             await stream.all_told()
 
     asyncio.run(main())
+    assert len(made) == 1
 
 
 def test_a_plug_in_is_asked_elsewhere_unless_it_says_otherwise() -> None:
