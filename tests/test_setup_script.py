@@ -112,3 +112,15 @@ def test_where_pip_has_an_index_of_its_own_uv_is_asked_only_if_it_was_told_of_on
     run = setup(installed, "--no-models", "turns", **indices)
     assert (run.returncode, "trying pip" in run.stderr) == (0, False)
     assert (installed / "said").read_text().startswith(by)
+
+
+def test_where_python_makes_no_environments_uv_does(checkout: Path) -> None:
+    programs = checkout / "programs"
+    programs.mkdir()
+    bare = f'case "$*" in *"-m venv"*) exit 1 ;; esac; exec {sys.executable} "$@"'
+    made = 'case "$*" in venv*) mkdir -p .venv/bin && cp programs/python .venv/bin ;; *) echo "$*" >>said ;; esac'
+    for name, line in {"python": bare, "uv": made}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    run = setup(checkout, "--no-models", PYTHON=f"{programs}/python", PATH=f"{programs}:/usr/bin:/bin")
+    assert (run.returncode, (checkout / "said").read_text().splitlines()[-1][-4:]) == (0, "-e .")
