@@ -25,6 +25,9 @@ T = TypeVar("T")
 _FOREVER_S = 24 * 3600
 """A loop never waits longer at a time; `anyio.sleep_forever` is a timer at infinity."""
 
+_NOTHING: list[Any] = []
+"""Can have happened outside."""
+
 
 class StalledError(Exception):
     """Everybody waits, and there is nothing to wait for."""
@@ -44,18 +47,16 @@ async def tasks_left() -> set[asyncio.Task[Any]]:
 class _JumpingSelector(selectors.DefaultSelector):
     """Lets time pass instead of waiting."""
 
-    now_s = 0.0
-    turns = 0
-    next_s: Callable[[], float]
-    """When the next timer rings. Added up from waits, it would be a hair off, by how many others wait meanwhile."""
+    loop: "VirtualTimeLoop"
 
     def select(self, timeout: float | None = None) -> Any:
-        self.turns += 1
+        loop = self.loop
+        loop.turns += 1
         if timeout is None or timeout >= _FOREVER_S:
             raise StalledError("every task waits, and no timer is set")
         if timeout > 0:
-            self.now_s = max(self.now_s, self.next_s())
-        return []  # nothing can have happened outside; to ask the system costs more than a frame's journey is worth
+            loop.jump()
+        return _NOTHING  # to ask the system costs more than a frame's journey is worth
 
 
 class _Timer(asyncio.TimerHandle):
@@ -81,10 +82,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     _scheduled: list[_Timer]  # the loop's own heap
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-        self._jumping.next_s = lambda: self._scheduled[0].when()
+        self.turns = 0
+        """How often the loop has gone round: what all that has happened has cost, on whatever machine."""
         self._timers = count()
+        selector = _JumpingSelector()
+        selector.loop = self
+        super().__init__(selector)
+        self._set_time(0.0)
 
     def call_at(  # type: ignore[override]  # the same, without the types of what is passed on
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -95,30 +99,25 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True  # noqa: SLF001  # as the loop does, so that it counts those that are cancelled
         return timer
 
-    @property
-    def _clock_resolution(self) -> float:
-        """How much too early a timer may ring: not at all. It would be set again, and the time would never come.
-
-        The loop rings what is set for less than this from now, so the least number that counts is needed.
-        """
-        return math.ulp(self._jumping.now_s)
-
-    @_clock_resolution.setter
-    def _clock_resolution(self, value: float) -> None:
-        """That of the system's clock, which the loop sets, is not ours."""
-
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
-        return self._jumping.now_s
+        return self._now_s
+
+    def jump(self) -> None:
+        """Go to when the next timer rings. Added up from waits, the time would be a hair off, by how many others wait
+        meanwhile."""
+        self._set_time(max(self._now_s, self._scheduled[0]._when))  # noqa: SLF001  # a call less
 
     def stand_still(self, seconds: float) -> None:
         """Let time pass in which nobody can go on, as behind a long turn of the loop."""
-        self._jumping.now_s += seconds
+        self._set_time(self._now_s + seconds)
 
-    @property
-    def turns(self) -> int:
-        """How often the loop has gone round: what all that has happened has cost, on whatever machine."""
-        return self._jumping.turns
+    def _set_time(self, now_s: float) -> None:
+        """Timers may ring too early by `_clock_resolution`: not at all. They would be set again, and the time would
+        never come. The loop rings what is set for less than this from now, so the least number that counts is needed.
+        """
+        self._now_s = now_s
+        self._clock_resolution = math.ulp(now_s)
 
 
 def virtual_loop() -> VirtualTimeLoop:
