@@ -69,6 +69,9 @@ class Dialect(Protocol):
 class PromptDialect(Dialect, Protocol):
     """A dialect that has a short way for frames of the microphone as they nearly always are."""
 
+    usual_frame: type[str] | type[bytes]
+    """What is heard the moment it comes, if it is usual audio; no other is looked at then."""
+
     def usual_audio(self, frame: str | bytes) -> bytes | None:
         """What `decode` would make an `AppendAudio` of, without a reference or a problem: its audio. None for any other
         frame, and then nothing has happened."""

@@ -34,9 +34,10 @@ class PromptEar:
         pace: AudioPace,
     ) -> None:
         self._base = base
-        self._usual_audio = (
-            cast("PromptDialect", dialect).usual_audio if hasattr(dialect, "usual_audio") else None
-        )
+        prompt = cast("PromptDialect", dialect) if hasattr(dialect, "usual_audio") else None
+        self.usual_audio = _no_audio if prompt is None else prompt.usual_audio
+        """See `PromptDialect.usual_audio`; of any dialect."""
+        self._usual_frame = None if prompt is None else prompt.usual_frame
         self._listening = listening
         self._orders = orders
         self._lifetime = lifetime
@@ -55,9 +56,11 @@ class PromptEar:
         if wire is self._wire:
             return
         self._wire = wire
-        if self._usual_audio is not None and hasattr(wire, "hear_by"):
-            context = context_of_task()
-            cast("PromptWire", wire).hear_by(lambda frame: context.run(self._hear_now, frame))
+        if self._usual_frame is not None and hasattr(wire, "hear_by"):
+            context, usual = context_of_task(), self._usual_frame
+            cast("PromptWire", wire).hear_by(
+                lambda frame: type(frame) is usual and context.run(self._hear_now, frame)
+            )
 
     def hear(self, data: bytes, now: float) -> None:
         """Hear a slice of audio. Raises ClientError as `Microphone.push` does."""
@@ -65,29 +68,49 @@ class PromptEar:
         self._listening.floor.audio_came(now)
         self._listening.microphone.push(data)
 
+    def hear_if_free(self, data: bytes) -> bool:
+        """Hear audio for which nothing has to wait, before or after; False, and nothing done, for any other. Raises
+        ClientError as `Microphone.push` does."""
+        now = self._base.now()
+        if not self._is_free(len(data), now):
+            return False
+        self._hear_free(data, now)
+        return True
+
     def _hear_now(self, frame: str | bytes) -> bool:
         """Hear a frame for which the reader waits; False, and nothing done, if that is not all there is to do."""
-        base, pace = self._base, self._pace
-        config, now = base.config.current, base.now()
-        if config.input_format is not self._format:
-            self._format = config.input_format
-            self._second_bytes = bytes_per_s(config.input_format)
-        most_s, is_detected = len(frame) / self._second_bytes, config.turn_detection is not None
-        is_free = self._bought.has(most_s) and pace.is_free(most_s, now, is_detected=is_detected)
-        if not is_free or self._usual_audio is None or base.link.state is not LinkState.ATTACHED:
+        link, now = self._base.link, self._base.now()
+        if link.state is not LinkState.ATTACHED or not self._is_free(len(frame), now):
             return False
-        data = self._usual_audio(frame)
+        data = self.usual_audio(frame)
         if data is None:
             return False
-        audio_s = len(data) / self._second_bytes
-        self._bought.covers(audio_s)
-        base.link.received_events += type(frame) is str
+        link.received_events += type(frame) is str
         try:
-            self.hear(data, now)
+            self._hear_free(data, now)
         except ClientError as error:
             self._orders.complain(error)
         except Exception as error:  # noqa: BLE001  # the task of the session is to fail with it
             self.failure = error
             return False
-        pace.heard(audio_s, now, is_detected=is_detected)
         return True
+
+    def _is_free(self, size_bytes: int, now: float) -> bool:
+        config = self._base.config.current
+        if config.input_format is not self._format:
+            self._format = config.input_format
+            self._second_bytes = bytes_per_s(config.input_format)
+        most_s, is_detected = size_bytes / self._second_bytes, config.turn_detection is not None
+        return self._bought.has(most_s) and self._pace.is_free(most_s, now, is_detected=is_detected)
+
+    def _hear_free(self, data: bytes, now: float) -> None:
+        """Hear no more than is free."""
+        audio_s = len(data) / self._second_bytes
+        self._bought.covers(audio_s)
+        self._pace.heard(audio_s, now, is_detected=self._base.config.current.turn_detection is not None)
+        self.hear(data, now)
+
+
+def _no_audio(frame: str | bytes) -> bytes | None:
+    """Of a dialect that has no short way."""
+    return None

@@ -55,22 +55,30 @@ class Reader:
 
     async def run(self) -> None:
         """Read until the client is gone. Cancel-safe."""
+        ear = self._ear
         while (frame := await self._next()) is not None:
-            self._lifetime.heard(self._base.now())
             try:
-                is_large = len(frame) > LARGE_FRAME
-                if is_large and isinstance(frame, str):
-                    await asyncio.sleep(0)  # it took its time to be put together
-                command = self._dialect.decode(frame)
-                if is_large:
-                    await asyncio.sleep(0)
-                if isinstance(command, cmd.AppendAudio):  # the hot path first
-                    await self._hear(command)
-                else:
-                    await self._allow(command)
-                    self._orders.obey(command)
+                data = ear.usual_audio(frame) if len(frame) <= LARGE_FRAME else None  # the hot path first
+                if data is None:
+                    await self._obey(frame)
+                elif not ear.hear_if_free(data):
+                    await self._hear(cmd.AppendAudio(data))
             except ClientError as error:
                 self._orders.complain(error)
+
+    async def _obey(self, frame: str | bytes) -> None:
+        self._lifetime.heard(self._base.now())
+        is_large = len(frame) > LARGE_FRAME
+        if is_large and isinstance(frame, str):
+            await asyncio.sleep(0)  # it took its time to be put together
+        command = self._dialect.decode(frame)
+        if is_large:
+            await asyncio.sleep(0)
+        if isinstance(command, cmd.AppendAudio):
+            await self._hear(command)
+        else:
+            await self._allow(command)
+            self._orders.obey(command)
 
     async def _next(self) -> str | bytes | None:
         """Between a binary frame and its decoding nothing is waited for: a client that comes back over another

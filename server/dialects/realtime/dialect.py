@@ -48,6 +48,7 @@ class RealtimeDialect:
     """
 
     holds_voice = False
+    usual_frame = str
 
     def __init__(
         self,

@@ -67,6 +67,7 @@ class VoiceDialect:
     """One client's `voice.v1`; implements `server.domain.wire.Dialect`."""
 
     holds_voice = True
+    usual_frame = bytes
 
     def __init__(self, realtime: RealtimeDialect, limits: RealtimeLimits | None = None) -> None:
         """`realtime` is the dialect of the same session that speaks everything else."""
@@ -100,13 +101,19 @@ class VoiceDialect:
 
     def usual_audio(self, frame: str | bytes) -> bytes | None:
         """See `PromptDialect.usual_audio`: what continues the audio before it, counted as come."""
-        if type(frame) is not bytes or not frame.startswith(usual_head(self._came_samples)):
-            return None
-        data, format = frame[HEADER_BYTES:], self._format
+        format = self._realtime.config.input_format
         width = format.bytes_per_sample
-        if len(data) % width or too_much_audio(len(data), self._limits, format):
+        data: bytes | None
+        if isinstance(frame, str):
+            data = self._realtime.usual_audio(frame)
+        elif frame.startswith(usual_head(self._came_samples)):
+            data = frame[HEADER_BYTES:]
+            if len(data) % width or too_much_audio(len(data), self._limits, format):
+                return None
+        else:
             return None
-        self._count(len(data), width)
+        if data is not None:
+            self._count(len(data), width)
         return data
 
     def encode(self, event: Event) -> list[str | bytes]:

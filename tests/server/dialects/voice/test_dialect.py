@@ -247,7 +247,7 @@ def test_whoever_misspells_a_type_is_told_those_of_this_dialect_too() -> None:
         pytest.param(microphone(0, bytes(961)), id="half a sample"),
         pytest.param(microphone(0, bytes(2_000)), id="too much"),
         pytest.param(b"", id="nothing"),
-        pytest.param(append(bytes(960)), id="text"),
+        pytest.param('{"type": "x_ping"}', id="text"),
     ],
 )
 def test_what_is_no_usual_audio_is_left_as_it_was(frame: str | bytes) -> None:
@@ -255,3 +255,10 @@ def test_what_is_no_usual_audio_is_left_as_it_was(frame: str | bytes) -> None:
     assert voice.usual_audio(frame) is None
     assert voice.usual_audio(microphone(0, b"ab")) == b"ab"
     assert heard(voice, microphone(1)) == AppendAudio(bytes(960)), "what came is counted"
+
+
+def test_audio_in_text_is_usual_too_and_counted() -> None:
+    voice = dialect()
+    assert voice.usual_audio(append(bytes(961))) == bytes(961)
+    assert voice.usual_audio(append(bytes(3))) == bytes(3), "the other half of its last sample leads it"
+    assert voice.usual_audio(microphone(482, b"ab")) == b"ab"
