@@ -1,7 +1,7 @@
 """The composition root: puts settings, providers, the door and the sessions of one process together.
 
 What new sessions are made of is in `server.config.sources`, how a connection gets its session in `server.reception`.
-The command `serve` loads the models, opens the port and runs until it is told to stop (`server.cli.serve`).
+The command `serve` loads the models, opens the port and runs until it is told to stop (`server.process`).
 """
 
 import logging

@@ -21,15 +21,16 @@ from copy import deepcopy
 import anyio.lowlevel
 
 from stageflow.context import ContextSnapshot
-from stageflow.core import StageContext, StageOutput
+from stageflow.core import StageContext
 from stageflow.errors import StageFailed, in_words
 from stageflow.events import EventSink
 from stageflow.frozen import FrozenDict
 from stageflow.graph import OTHERWISE, STREAMING_KINDS, Node, PipelineResults, StageSpec
+from stageflow.output import StageOutput
 from stageflow.run_state import BY_CALLER, RunState
 from stageflow.stage_run import GRACE_S, StageRun
 from stageflow.stages.inputs import StageInputs
-from stageflow.stages.ports import StagePorts
+from stageflow.stages.services import StagePorts
 from stageflow.streams import CAPACITY, Channel, StreamWriter, Waits
 
 # Told of each stage's end, or skip, before anybody acts on it.

@@ -8,11 +8,11 @@ from typing import Any
 import anyio
 
 from stageflow.context import PipelineTimer
-from stageflow.core import StageOutput
 from stageflow.errors import DeadlineExceeded, RunEnded, StageFailed, StreamError, leaves
 from stageflow.events import Data, EventSink, StageEvent, show
 from stageflow.frozen import EMPTY, FrozenDict
 from stageflow.graph import Node, PipelineResults
+from stageflow.output import StageOutput
 from stageflow.streams import Wait
 
 BY_CALLER = "the caller cancelled the run"

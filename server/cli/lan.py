@@ -5,21 +5,15 @@ is trusted; it is kept, with the key, so that it asks only once.
 """
 
 import os
-import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
+from server.cli.lan_files import ACCESS_NAME, CERT_NAME, KEY_NAME, kept_in, kept_key
 from server.config.settings import Settings
 from server.domain.errors import ServerError
-from server.gateway.binding import in_url
 
-CERT_NAME, KEY_NAME, ACCESS_NAME = "certificate.pem", "private-key.pem", "key.txt"
-"""Files that are kept."""
-
-_ALL = ("0.0.0.0", "::")
 _WHITE_ON_BLACK, _PLAIN = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
 """Not the first eight colours, which a terminal's theme may change."""
 
@@ -55,7 +49,7 @@ def prepare(settings: Settings, folder: Path | None = None, address: str | None 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not settings.api_keys:
-            key = _kept_key(folder / ACCESS_NAME)
+            key = kept_key(folder / ACCESS_NAME)
             overrides["api_keys"] = key
         if settings.tls_cert_file is None:
             fingerprint = _certificate(folder, address)
@@ -68,14 +62,6 @@ def prepare(settings: Settings, folder: Path | None = None, address: str | None 
     return Lan(address, overrides, key, fingerprint)
 
 
-def kept_in(environment: Mapping[str, str]) -> Path:
-    """Where the key and the certificate are kept."""
-    home = (
-        environment.get("XDG_DATA_HOME") or Path(environment.get("HOME") or Path.home()) / ".local" / "share"
-    )
-    return Path(home) / "stageflow-voice" / "lan"
-
-
 def local_address() -> str:
     """This machine's address in its network. Raises ServerError where it is in none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -84,29 +70,6 @@ def local_address() -> str:
         except OSError as error:
             raise ServerError("--lan: this machine is in no network that a phone could be in") from error
         return str(probe.getsockname()[0])
-
-
-def local_url(settings: Settings, port: int, lan: Lan | None) -> str:
-    """The page's address for the browser of this machine."""
-    scheme = "https" if settings.tls_cert_file else "http"
-    key = f"#key={lan.key}" if lan is not None and lan.key else ""
-    return f"{scheme}://{_local_host(settings)}:{port}/{key}"
-
-
-def talk_command(settings: Settings, port: int, lan: Lan | None) -> str:
-    """What talks to the server from a terminal of this machine."""
-    trust = (
-        f"SSL_CERT_FILE={quote(str(settings.tls_cert_file))} " if lan is not None and lan.fingerprint else ""
-    )
-    key = f" --api-key {lan.key if lan is not None and lan.key else 'KEY'}" if settings.api_keys else ""
-    scheme = "wss" if settings.tls_cert_file else "ws"
-    url = f"{scheme}://{_local_host(settings)}:{port}/v1/realtime"
-    return f"{trust}scripts/talk docs/examples/question.wav{key} --url {url}"
-
-
-def _local_host(settings: Settings) -> str:
-    """By which this machine reaches the server: all of its addresses are none that a browser could be sent to."""
-    return "localhost" if settings.listen_host in _ALL else in_url(settings.listen_host)
 
 
 def greeting(lan: Lan, port: int, *, in_colour: bool = False) -> Iterator[str]:
@@ -140,17 +103,6 @@ def qr_code(text: str) -> list[str]:
     ]
 
 
-def _kept_key(file: Path) -> str:
-    try:
-        key = file.read_text().strip()
-    except FileNotFoundError:
-        key = ""
-    if not key:
-        key = secrets.token_urlsafe(18)
-        write_secret(file, key.encode())
-    return key
-
-
 def _certificate(folder: Path, address: str) -> str:
     """Make sure of one that names the address. Gives its fingerprint."""
     try:
@@ -158,13 +110,6 @@ def _certificate(folder: Path, address: str) -> str:
     except ImportError as error:
         raise _missing(error) from error
     return keep_certificate(folder, address)
-
-
-def write_secret(file: Path, data: bytes) -> None:
-    """Write a file that nobody else may read."""
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(data)
 
 
 def _missing(error: ImportError) -> ServerError:

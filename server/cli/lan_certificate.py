@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from server.cli.lan import CERT_NAME, KEY_NAME, write_secret
+from server.cli.lan_files import CERT_NAME, KEY_NAME, write_secret
 
 DAYS = 397
 """How long a certificate is valid: phones take none that lasts longer."""

@@ -1,50 +1,22 @@
 """`stageflow-voice serve`: load the models, listen, and stop: on SIGTERM gracefully, on Ctrl-C at once.
 
-SIGHUP reads the configuration and the certificate's files again: new sessions use what is right in them. SIGUSR1 and
-SIGUSR2 do nothing. None of them touches a call. What is printed may go nowhere (its reader is gone, the disk is full):
-nothing else depends on it.
+What the process does then is in `server.process.serving`.
 """
 
 import argparse
-import gc
-import logging
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.to_thread
-
-from server.cli.lan import Lan, greeting, local_url, talk_command
+from server.cli.lan import Lan, greeting
 from server.cli.lan import prepare as lan_of
 from server.cli.targets import find_server, put_here_on_path
-from server.config.configuration import Configuration
-from server.config.model_variables import adopt_model_variables
-from server.config.providers import ROLES, Providers
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
-from server.first_use import give_memory_back, pause_collector, set_aside
-from server.gateway.binding import in_url, try_to_bind
-from server.reloading import Reloading
-from server.telemetry.line_writer import LineWriter
-from server.telemetry.logs import log_to
-from server.voice_server import VoiceServer, serving
-
-if TYPE_CHECKING:
-    from server.app import App
-
-log = logging.getLogger(__name__)
-
-_HARMLESS = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
-"""Signals that end a process which does not expect them; not every system has them."""
-
-_OUTPUT = LineWriter()
-_say = _OUTPUT.say
+from server.process.serving import OUTPUT, serve
+from server.process.ways_in import page_url, talk_command
+from server.voice_server import VoiceServer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,124 +62,20 @@ def run(arguments: argparse.Namespace) -> int:
             **lan.overrides,
             **{name: value for name, value in overrides.items() if value is not None},
         }
-    serve(server, overrides, partial(_greet, lan, arguments.open))
+    serve(partial(server.configure, overrides), partial(_greet, lan, arguments.open))
     return 0
-
-
-def serve(
-    server: VoiceServer, overrides: Mapping[str, Any], greet: Callable[[Settings, int], None] | None = None
-) -> None:
-    """Serve until told to stop; `greet` is told the port once it is open, and says how to get in.
-
-    Raises ConfigError or ModelFileError before that.
-    """
-    pause_collector()
-    try:
-        _configure_and_serve(server, overrides, greet or partial(_greet, None, False))
-    finally:
-        gc.enable()  # a start that failed has not done so
-
-
-def _configure_and_serve(
-    server: VoiceServer, overrides: Mapping[str, Any], greet: Callable[[Settings, int], None]
-) -> None:
-    configuration = server.configure(overrides)
-    settings = configuration.settings
-    adopt_model_variables()
-    for number in _HARMLESS:  # until there is somebody to receive them
-        signal.signal(number, signal.SIG_IGN)
-    with _OUTPUT:
-        personal, secrets = settings.log_personal, configuration.secrets()
-        log_to(_OUTPUT.log, settings.log_level, settings.log_format, personal=personal, secrets=secrets)
-        options: dict[str, Any] = {"use_uvloop": sys.platform != "win32"}
-        if settings.record.dir is not None:
-            from server.journal.loops import FollowedLoop
-
-            options = {"loop_factory": FollowedLoop}
-        configure = partial(server.configure, overrides)
-        anyio.run(_serve, configuration, configure, greet, backend_options=options)
-
-
-async def _serve(
-    configuration: Configuration,
-    configure: Callable[[], Configuration],
-    greet: Callable[[Settings, int], None],
-) -> None:
-    settings = configuration.settings
-    give_memory_back()
-    await try_to_bind(settings.listen_host, settings.port)
-    async with serving(configuration, _say) as listening:
-        app = listening.app
-        set_aside()
-        with (
-            anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as stops,
-            anyio.open_signal_receiver(*_HARMLESS) as others,
-        ):
-            # What is said here invites signals, so the receivers are open by now.
-            _introduce(settings, listening.providers, listening.port)
-            await anyio.to_thread.run_sync(greet, settings, listening.port)
-            async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
-                from server.gateway.web_pages import files  # imported by now; it was not when this began
-
-                tasks.start_soon(app.watch)
-                tasks.start_soon(anyio.to_thread.run_sync, files)
-                tasks.start_soon(_heed_signals, others, app, Reloading(listening, configure, loaded))
-                if app.certificate is not None:
-                    tasks.start_soon(app.certificate.keep)
-                await _until_stopped(stops, app, settings.drain_s)
-                tasks.cancel_scope.cancel()
-    _say("stopped")
-
-
-def _introduce(settings: Settings, providers: Providers, port: int) -> None:
-    address = f"{in_url(settings.listen_host)}:{port}"
-    s = "s" if settings.tls_cert_file else ""
-    for role, name in zip(ROLES.values(), providers.names, strict=True):
-        # Here and not in the name, which `/healthz` tells everybody.
-        place = f" at {settings.chat_host}" if role == "agent" and settings.uses_chat_model else ""
-        _say(f"{role:>10}: {name}{place}")
-    if not settings.api_keys:
-        _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
-    _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
 
 
 def _greet(lan: Lan | None, opens: bool, settings: Settings, port: int) -> None:
     """What comes when the port is open: the ways in, for a phone too, and the page. Blocks."""
-    url = local_url(settings, port, lan)
-    _say(f"talk to it: open {url} in a browser")
-    _say(f"or try: {talk_command(settings, port, lan)}")
+    key, trusts_own = (lan.key, bool(lan.fingerprint)) if lan is not None else ("", False)
+    url = page_url(settings, port, key)
+    OUTPUT.say(f"talk to it: open {url} in a browser")
+    OUTPUT.say(f"or try: {talk_command(settings, port, key, trusts_own=trusts_own)}")
     for line in greeting(lan, port, in_colour=sys.stdout.isatty()) if lan is not None else ():
-        _say(line)
+        OUTPUT.say(line)
     if opens:
         import webbrowser
 
         if not webbrowser.open(url):
-            _say("there is no browser to open here")
-
-
-async def _heed_signals(signals: AsyncIterator[signal.Signals], app: "App", reloading: Reloading) -> None:
-    """Those that are no reason to stop. Returns only when cancelled."""
-    async for number in signals:
-        name = signal.Signals(number).name
-        if name != "SIGHUP":
-            log.info("%s: nothing changes", name)
-            continue
-        await reloading.reload()  # which tells of it
-        if app.certificate is not None:
-            await anyio.to_thread.run_sync(app.certificate.refresh)
-
-
-async def _until_stopped(signals: AsyncIterator[signal.Signals], app: "App", drain_s: float) -> None:
-    """Wait for a signal, and after SIGTERM for the sessions too, unless another signal comes."""
-    if await anext(signals) is signal.SIGINT:
-        return
-    _say(f"stopping: no more sessions are taken, those that run have {drain_s:g} s")
-    async with anyio.create_task_group() as tasks:
-
-        async def drain() -> None:
-            await app.drain()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(drain)
-        await anext(signals)
-        tasks.cancel_scope.cancel()
+            OUTPUT.say("there is no browser to open here")

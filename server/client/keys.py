@@ -1,4 +1,4 @@
-"""The keys of a conversation in a terminal: mute, interrupt, help, and a line that is typed. `Keys` is pure."""
+"""The keys of a conversation in a terminal: mute, interrupt, help, and a line that is typed. `Keys` has no terminal."""
 
 import asyncio
 import os

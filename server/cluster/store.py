@@ -1,8 +1,8 @@
 """Budgets that refill, places that are taken and values that are kept for a while: the store, and the memory behind it.
 
 Every entry is small and expires by itself, so that a shared store needs no sweeping either: of a budget the moment at
-which it will be full again, of a place its holder and the end of its lease, of a value its bytes. The arithmetic is
-pure; `now` is any clock in seconds that those who share the store agree on. A store with a clock of its own uses that.
+which it will be full again, of a place its holder and the end of its lease, of a value its bytes. `now` is any
+clock in seconds that those who share the store agree on. A store with a clock of its own uses that.
 """
 
 from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from server.config.chains import chain_of, declared, names_in, owns_turns
 from server.config.environment import read_settings
-from server.config.file_content import content_of
+from server.config.optional_file import content_of
 from server.config.settings import PREFIX, Settings
 from stages.providers.built_in import Kind
 from stages.providers.configured import Configured, configure

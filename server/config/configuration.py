@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from server.config.agents import Agent, Composition, Crew, assemble, without_faults
 from server.config.choice import KINDS, Choice, choose, configured, variables
 from server.config.environment import read_settings, unusable, variable_of
-from server.config.file_content import FILE_NAME, FileContent, content_of, joined
+from server.config.file_content import FILE_NAME, FileContent, joined
+from server.config.optional_file import content_of
 from server.config.setting_names import FILE_VARIABLE
 from server.config.settings import Settings
 from server.tools.operator_servers import prefix_of

@@ -42,16 +42,6 @@ class FileContent:
         return f"{self.path}: {_PLACES.get(setting, f'server.{setting}')}"
 
 
-def content_of(path: Path | None) -> tuple[FileContent, tuple[str, ...]]:
-    """What the file says, if there is one, and every fault in it. What reads it is imported then: its tables take some
-    hundredths of a second to make, and most servers have no file."""
-    if path is None:
-        return FileContent(), ()
-    from server.config.file import read_file
-
-    return read_file(path)
-
-
 def joined(use: object) -> object:
     """The names of a chain as one, as variables have them; anything else as it is."""
     is_chain = isinstance(use, list | tuple) and use and all(isinstance(name, str) for name in use)

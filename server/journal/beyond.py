@@ -4,12 +4,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from server.journal.loops import Follower
 from stages.ports import Remind
-
-if TYPE_CHECKING:
-    from server.journal.door import Door
 
 T = TypeVar("T")
 
@@ -75,6 +73,19 @@ class Beyond(Protocol):
         """What a context has given; None where nobody is."""
 
 
+class Entrance(Follower, Protocol):
+    """A session's door, as those see it who let something in: `server.journal.door` has the only one."""
+
+    deeds: dict[str, Callable[..., object]]
+    """What may be done to the session, by name."""
+
+    def arrive(self, number: int, arrival: Arrival) -> None:
+        """Let in what came of an errand; only at the begin of a turn."""
+
+    def do(self, act: Callable[[], object]) -> None:
+        """Have a task of the session do it in this turn; only at its begin."""
+
+
 class Notes(Protocol):
     """What is written down of a session, or was."""
 
@@ -82,7 +93,7 @@ class Notes(Protocol):
     def is_live(self) -> bool:
         """Whether there is somebody beyond."""
 
-    def open_to(self, door: "Door") -> None:
+    def open_to(self, door: Entrance) -> None:
         """This is whose notes they are. Called once, in the turn in which the door is made."""
 
     def turn_begins(self, number: int, now: float) -> None:

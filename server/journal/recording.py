@@ -11,7 +11,7 @@ import anyio
 
 from server.domain.ids import Ids
 from server.journal import records as rec
-from server.journal.beyond import Arrival
+from server.journal.beyond import Arrival, Entrance
 from server.journal.door import Door
 from server.journal.errands import LiveErrands
 from server.journal.loops import FollowedLoop, outside
@@ -49,10 +49,10 @@ class Written:
         self._reads: dict[str, list[Any]] = {}
         self._lives = 0
         self._reminders = 0
-        self._door: Door | None = None
+        self._door: Entrance | None = None
         sink.rest = self.rest
 
-    def open_to(self, door: Door) -> None:
+    def open_to(self, door: Entrance) -> None:
         """See `Notes`."""
         self._door = door
         self.turn_begins(self._loop.turn, self._loop.time())

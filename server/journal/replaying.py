@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from server.domain.ids import Ids
 from server.journal import records as rec
 from server.journal.answers import Answers, Faults, NoErrands
+from server.journal.beyond import Entrance
 from server.journal.chance import seeded
 from server.journal.comparing import first_difference, first_other_errand, seconds
 from server.journal.door import Door
@@ -46,9 +47,9 @@ class Recalled:
         self.said: list[rec.Told] = []
         """What the session has sent, as records have it."""
         self.begun: list[rec.Asked] = []
-        self._door: Door | None = None
+        self._door: Entrance | None = None
 
-    def open_to(self, door: Door) -> None:
+    def open_to(self, door: Entrance) -> None:
         """See `Notes`."""
         self._door = door
         self._loop.let_in(self.deliver)

@@ -7,17 +7,15 @@ stream it has read to the end. Nobody can change what is handed out: it is froze
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from stageflow.context import ContextSnapshot
 from stageflow.errors import StageUsageError, StreamError
 from stageflow.errors import UndeclaredDependencyError as UndeclaredDependencyError
 from stageflow.frozen import EMPTY
-
-if TYPE_CHECKING:
-    from stageflow.core import StageOutput
-    from stageflow.stages.ports import Ports, StagePorts
-    from stageflow.streams import Channel
+from stageflow.output import StageOutput
+from stageflow.stages.services import Ports, StagePorts
+from stageflow.streams import Channel
 
 T = TypeVar("T")
 _MISSING = object()
@@ -38,10 +36,10 @@ class StageInputs:
     """What a stage may read of the run it is part of."""
 
     snapshot: ContextSnapshot
-    ports: "StagePorts"
-    _outputs: "Mapping[str, StageOutput]"
+    ports: StagePorts
+    _outputs: Mapping[str, StageOutput]
     _sight: Sight
-    streams: "Mapping[str, Channel]"  # by producer; `stream` says what is wrong when there is none
+    streams: Mapping[str, Channel]  # by producer; `stream` says what is wrong when there is none
     stage_name: str = ""
     _passed_by: Collection[str] = ()  # the stages that routing has led past
 
@@ -84,11 +82,11 @@ class StageInputs:
         name = self._behind(stage)[0]
         return self._ended(name) is not None and name not in self._passed_by
 
-    def get_output(self, stage: str) -> "StageOutput | None":
+    def get_output(self, stage: str) -> StageOutput | None:
         """The whole output of an upstream stage; None while it runs. Raises UndeclaredDependencyError."""
         return deepcopy(self._ended(self._behind(stage)[0]))
 
-    def stream(self, stage: str) -> "Channel":
+    def stream(self, stage: str) -> Channel:
         """What `stage` sends, as it comes, once: `async for item in inputs.stream("agent")`. Raises StreamError."""
         producer = self._sight.aliases.get(stage, (stage,))[0]
         if producer not in self.streams:
@@ -96,7 +94,7 @@ class StageInputs:
             raise StreamError(f"{lack}: add streams=({stage!r},) to its with_stage")
         return self.streams[producer]
 
-    def _ended(self, stage: str) -> "StageOutput | None":
+    def _ended(self, stage: str) -> StageOutput | None:
         """The output of a stage that may be seen by now."""
         still_streams = stage in self.streams and self.streams[stage].state != "exhausted"
         return None if still_streams else self._outputs.get(stage)
@@ -118,10 +116,8 @@ class StageInputs:
 
 
 def create_stage_inputs(
-    snapshot: ContextSnapshot, prior_outputs: "Mapping[str, StageOutput] | None" = None, ports: "Ports" = None
+    snapshot: ContextSnapshot, prior_outputs: Mapping[str, StageOutput] | None = None, ports: Ports = None
 ) -> StageInputs:
     """Inputs made by hand: all of `prior_outputs` can be seen, in their order."""
-    from stageflow.stages.ports import StagePorts  # which offers this function too, as the guide has it
-
     outputs = dict(prior_outputs or {})
     return StageInputs(snapshot, StagePorts.of(ports), outputs, Sight(tuple(outputs)), {})

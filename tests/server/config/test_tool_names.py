@@ -9,7 +9,7 @@ import pytest
 
 from server import Agent, VoiceServer
 from server.domain.errors import ConfigError
-from server.reloading import Reloading
+from server.process.reloading import Reloading
 from stageflow.tools import Tool, ToolRegistry
 from stages.demo.agent import DemoAgent
 from stages.demo.booking import TableBook

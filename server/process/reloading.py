@@ -10,7 +10,7 @@ import anyio.to_thread
 from server.config.configuration import Configuration
 from server.config.providers import load_providers
 from server.domain.errors import ServerError
-from server.voice_server import ListeningServer
+from server.process.listening_server import ListeningServer
 from stages.errors import StagesError
 
 log = logging.getLogger(__name__)
