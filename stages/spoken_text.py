@@ -19,6 +19,7 @@ from stages.text.languages import UNKNOWN
 from stages.text.rules.scripts import is_foreign
 from stages.text.speakable import Piece, pieces, spoken_of
 from stages.text.word_times import ShownTimes, is_word
+from stages.text.words import split_words, spoken_size
 
 CHAR_S = 0.065
 """How long a character of English takes at an ordinary pace, spaces included: 15 characters a second."""
@@ -38,6 +39,8 @@ class Stretch:
 class _Piece:
     shown: str
     start_char: int
+    start_size: int
+    """Where it begins, in letters of English that take as long."""
     words_left: int
     times: ShownTimes
     start_sample: int = 0
@@ -67,7 +70,7 @@ class SpokenText:
             ""  # displayed text whose words are all in another script, while nothing has been spoken
         )
         self._silent = ""  # displayed text with nothing to say, which is shown with the next piece
-        self._chars = 0
+        self._chars = self._size = 0
         self._waiting: deque[_Piece] = deque()
         self._current: _Piece | None = None
         self._tells = _Voice.NOTHING
@@ -106,12 +109,19 @@ class SpokenText:
     def _take_up(self, cut: Sequence[Piece], spoken: str) -> str:
         if self._chars:
             spoken = " " + spoken
-        words = sum(map(is_word, spoken.split()))
+        words = sum(map(is_word, split_words(spoken)))
         shown = self._silent + "".join(piece.shown for piece in cut)
-        self._waiting.append(_Piece(shown, self._chars, words, ShownTimes(cut, self._silent)))
+        times = ShownTimes(cut, self._silent)
+        self._waiting.append(_Piece(shown, self._chars, self._size, words, times))
         self._silent = ""
         self._chars += len(spoken)
+        self._size += spoken_size(spoken)
         return spoken
+
+    @property
+    def char_s(self) -> float:
+        """How long a character of this answer takes at an ordinary pace."""
+        return CHAR_S * self._size / self._chars if self._chars else CHAR_S
 
     def take(self, speech: Speech) -> Iterator[Stretch]:
         """The audio with its text, cut where the next piece of text begins."""
@@ -152,9 +162,9 @@ class SpokenText:
             return piece.start_char <= speech.begins
         if self._tells is not _Voice.NOTHING:
             return False  # it will say when
-        return self.samples >= piece.start_char * self._char_samples
+        return self.samples >= piece.start_size * self._char_samples
 
     def _shown(self, word: WordTime) -> Iterator[WordTime]:
         if self._current is not None:
-            self._current.words_left -= 1
+            self._current.words_left -= sum(map(is_word, split_words(word.text)))
             yield from self._current.times.take((word.later(-self._current.start_sample),))

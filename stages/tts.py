@@ -28,7 +28,7 @@ from stages.patience import Lateness, failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
 from stages.providers.calls import ProviderCall, calling
 from stages.providers.piecewise import open_utterance
-from stages.spoken_text import CHAR_S, SpokenText, Stretch
+from stages.spoken_text import SpokenText, Stretch
 from stages.text.sentences import Sentences
 
 Voice = Synthesiser | UtteranceSynthesiser
@@ -244,7 +244,7 @@ class _Speaking:
         if not self._text.samples:
             return _PAUSE_S
         played_s = anyio.current_time() - self._began_at
-        coming_s = self._text.samples / self._voice.rate_hz + utterance.waiting_chars * CHAR_S
+        coming_s = self._text.samples / self._voice.rate_hz + utterance.waiting_chars * self._text.char_s
         return max(_PAUSE_S, coming_s - played_s - _SYNTHESIS_S)
 
     async def _hear(self, utterance: SpokenUtterance) -> None:

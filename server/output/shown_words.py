@@ -14,6 +14,7 @@ from itertools import islice
 from stages.ports import WordTime
 from stages.spoken_text import CHAR_S
 from stages.text.word_times import by_length
+from stages.text.words import spoken_size
 
 
 @dataclass(slots=True)
@@ -109,4 +110,5 @@ class ShownWords:
         return max(upto, begun)
 
     def _guessed(self, piece: _Shown) -> Iterator[WordTime]:
-        return by_length(piece.text, piece.start_sample, round(len(piece.text) * self._char_samples))
+        size = spoken_size(piece.text)
+        return by_length(piece.text, piece.start_sample, round(size * self._char_samples))

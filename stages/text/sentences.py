@@ -21,6 +21,7 @@ from stages.text.word_ends import (
     is_leaning,
     is_whole,
 )
+from stages.text.words import is_unspaced, split_words, spoken_size
 
 _CLEAR = (End.WORD, End.CLAUSE, End.SENTENCE)
 """Ends that do not depend on the next word."""
@@ -28,9 +29,13 @@ _CLEAR = (End.WORD, End.CLAUSE, End.SENTENCE)
 _HURRIED_WORDS = 4
 """Fewer words than these are not worth a piece of their own when the writer pauses."""
 
+_NARROW = ",.!?;:"
+"""Marks that some write between characters of a script without spaces, instead of its own."""
+
 
 class Sentences:
-    """One answer on its way to pieces. Lengths are in characters, without the white space around a piece."""
+    """One answer on its way to pieces. Lengths are in letters, without the white space around a piece; a Chinese
+    character counts as three."""
 
     def __init__(
         self,
@@ -70,9 +75,12 @@ class Sentences:
 
         That is a whole sentence, however short, or whole words from `_HURRIED_WORDS` on.
         """
-        words = self._text.split()
+        words = split_words(self._text)
         if words and is_whole(self._text):
             return self._take(len(self._text))
+        if is_unspaced(self._text):
+            cut = _last_clause(self._text)
+            return self._take(cut) if cut else ""
         cut = len(self._text)
         while len(words) > _HURRIED_WORDS:
             cut = len(self._text[:cut].rstrip()) - len(words.pop())
@@ -118,9 +126,14 @@ class Sentences:
             if not last.isspace():
                 return self._settle_doubt() or self._end_word(text[:at])
             return at if char == "\n" and self._is_sentence(text[:at]) else 0
-        if last in TIGHT or last in FULL_WIDTH_CLOSERS:
+        if last in TIGHT or last in FULL_WIDTH_CLOSERS or _is_narrow_end(text[:at], char):
             return self._end_tight(text[:at], char)
-        return at if at >= self._unbroken_chars else 0
+        return at if self._is_unbroken(at) else 0
+
+    def _is_unbroken(self, at: int) -> bool:
+        """Whether so much has been said without an end of anything that a piece must end anywhere."""
+        most = self._unbroken_chars
+        return at >= most or (3 * at >= most and spoken_size(self._text[:at]) >= most)
 
     def _end_word(self, before: str) -> int:
         end = end_of(before)
@@ -131,13 +144,14 @@ class Sentences:
         return self._cut(before, end)
 
     def _end_tight(self, before: str, char: str) -> int:
-        """Full-width marks and em dashes end something unless another mark or a closing quote follows."""
-        if char in TIGHT or char in FULL_WIDTH_CLOSERS:
+        """Full-width marks and em dashes end something unless another mark or a closing quote follows, or a number
+        goes on ("12：30")."""
+        if char in TIGHT or char in FULL_WIDTH_CLOSERS or (char.isdigit() and before[-2:-1].isdigit()):
             return 0
         mark = before.rstrip(FULL_WIDTH_CLOSERS)[-1:]
-        if mark and mark in FULL_WIDTH_SENTENCE:
+        if mark and mark in FULL_WIDTH_SENTENCE + ".!?":
             return self._cut(before, End.SENTENCE)
-        if mark in TIGHT and before[-1] == mark:
+        if mark in (*TIGHT, *_NARROW) and before[-1] == mark:
             return self._cut(before, End.CLAUSE)
         return 0
 
@@ -153,7 +167,7 @@ class Sentences:
     def _cut(self, before: str, end: End) -> int:
         """The place behind `before` if a piece may end there."""
         clause_chars, word_chars = self._limits
-        size = len(before.strip())
+        size = spoken_size(before.strip())
         if end is End.SENTENCE and self._is_sentence(before):
             return len(before)
         if end in (End.CLAUSE, End.SENTENCE) and size >= clause_chars:
@@ -170,4 +184,16 @@ class Sentences:
         """Whether `before`, which ends like a sentence, is long enough to be a piece."""
         if self._is_first:
             return sum(map(str.isalnum, before)) > 1
-        return len(before.strip()) >= self._sentence_chars
+        return spoken_size(before.strip()) >= self._sentence_chars
+
+
+def _is_narrow_end(before: str, char: str) -> bool:
+    """Whether a mark of Latin scripts ends `before` between two characters of a script without spaces."""
+    return before[-1] in _NARROW and is_unspaced(before[-2:-1]) and is_unspaced(char)
+
+
+def _last_clause(text: str) -> int:
+    """Where the last clause ends whose end shows, where that of words does not; 0 if that is too little to say."""
+    cut = max(text.rfind(mark) + 1 for mark in TIGHT)
+    is_torn = text[cut : cut + 1].isdigit() and text[cut - 2 : cut - 1].isdigit()
+    return cut if not is_torn and len(split_words(text[:cut])) >= _HURRIED_WORDS else 0

@@ -1,6 +1,6 @@
 """Which words of a text lie where in its speech, for the voice that says them and for the eye that reads along.
 
-A *spoken* word is what stands between white space in what the voice was given, with a letter or digit in it. A
+A *spoken* word is a word of what the voice was given (`stages.text.words`), with a letter or digit in it. A
 *shown* word is a stretch of the text as it is displayed, the white space and whatever is not said before it
 included, so that the shown words joined are the text. "50%" is one shown word and two spoken ones.
 """
@@ -13,9 +13,8 @@ from itertools import accumulate
 
 from stages.ports import WordTime
 from stages.text.speakable import Piece, spoken_of
+from stages.text.words import is_unspaced, split_words, spoken_size, stretches
 
-_SHOWN = re.compile(r"\s*\S+(?:\s+\Z)?|\s+")
-_SPOKEN = re.compile(r"\S+")
 _BEFORE_STOP = re.compile(r"(?<!\s)[^\S\n]+(?=[.,;:!?](?!\w))")
 """White space that `speakable` takes out, which can make one word of two."""
 
@@ -27,11 +26,12 @@ def is_word(text: str) -> bool:
 
 def by_length(text: str, start_sample: int, samples: int) -> Iterator[WordTime]:
     """The shown words of `text`, each taking its share of `samples` by its characters."""
-    length = len(text.rstrip()) or 1
-    at = start_sample
-    for match in _SHOWN.finditer(text):
-        end = start_sample + min(match.end(), length) * samples // length
-        yield WordTime(match[0], at, end)
+    length = spoken_size(text.rstrip()) or 1
+    at, said = start_sample, 0
+    for word in stretches(text):
+        said += spoken_size(word)
+        end = start_sample + min(said, length) * samples // length
+        yield WordTime(word, at, end)
         at = end
 
 
@@ -52,7 +52,7 @@ class ShownTimes:
 
         When those are not the words that the voice was given, none is complete from then on.
         """
-        return tuple(shown for word in words for shown in self._take(word))
+        return tuple(shown for word in words for one in _words_in(word) for shown in self._take(one))
 
     def _take(self, word: WordTime) -> Iterator[WordTime]:
         if not self._left:
@@ -68,11 +68,21 @@ class ShownTimes:
             self._said.clear()
 
 
+def _words_in(word: WordTime) -> Iterator[WordTime]:
+    """Its words: a voice may tell several characters as one."""
+    if not is_unspaced(word.text):
+        yield word
+        return
+    for one in by_length(word.text.strip(), word.start_sample, word.end_sample - word.start_sample):
+        if is_word(one.text):
+            yield one
+
+
 def _shown_words(cut: Sequence[Piece]) -> list[tuple[str, tuple[str, ...]]]:
     """The shown words of a text with the spoken words of each; none if there is nothing to say."""
-    shown = _SHOWN.findall("".join(piece.shown for piece in cut))
+    shown = stretches("".join(piece.shown for piece in cut))
     spoken: list[list[str]] = [[] for _ in shown]
-    words = [word for word in spoken_of(cut).split() if is_word(word)]
+    words = [word for word in split_words(spoken_of(cut)) if is_word(word)]
     owners = _owners(shown, cut)
     if len(words) != len(owners):
         return []
@@ -105,6 +115,11 @@ def _owners(shown: Sequence[str], cut: Sequence[Piece]) -> list[int]:
         at += len(piece.shown)
     gone = {at for match in _BEFORE_STOP.finditer(said) for at in range(*match.span())}
     kept = [at for at in range(len(said)) if at not in gone]
-    words = _SPOKEN.finditer("".join(said[at] for at in kept))
-    ends = [kept[match.end() - 1] for match in words if is_word(match[0])]
+    words = stretches("".join(said[at] for at in kept))
+    lengths = accumulate(len(word) for word in words)
+    ends = [
+        kept[end - 1 - len(word) + len(word.rstrip())]
+        for word, end in zip(words, lengths, strict=True)
+        if is_word(word)
+    ]
     return [bisect_right(starts, places[end]) - 1 for end in ends]

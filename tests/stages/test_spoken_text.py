@@ -103,7 +103,7 @@ def test_no_text_and_no_audio_is_lost_or_doubled(
         (("C'est 5 € pour vous.",), "C'est cinq euros pour vous."),
         (("Это стоит 5 €.",), "Это стоит 5 €."),
         (("Dat kost **5%**.",), "Dat kost 5%."),
-        (("你好。", "5%"), "你好。 5%"),
+        (("Привет.", " 5%"), "Привет. 5%"),
     ],
 )
 def test_a_voice_of_many_languages_is_given_the_numbers_of_the_text_s_language(
@@ -111,3 +111,27 @@ def test_a_voice_of_many_languages_is_given_the_numbers_of_the_text_s_language(
 ) -> None:
     text = SpokenText(24_000, language=None, any_script=True)
     assert "".join(map(text.push, pieces)) == spoken
+
+
+def test_a_voice_that_tells_of_several_characters_at_once_brings_each_of_them() -> None:
+    text = SpokenText(RATE_HZ, language=None, any_script=True)
+    text.push("您好，")
+    text.push("请坐。")
+    found = told(text, audio(400, ("您好，", 0, 300)), audio(400, ("请", 400, 500), ("坐。", 500, 700)))
+    assert [word for _, _, words in found for word in words] == [
+        ("您", 0, 128),
+        ("好，", 128, 300),
+        ("请", 0, 100),
+        ("坐。", 100, 300),
+    ]
+    assert [shown for _, shown, _ in found if shown] == ["您好，", "请坐。"]
+
+
+def test_a_character_takes_as_long_as_three_letters() -> None:
+    text = SpokenText(RATE_HZ, language=None, any_script=True)
+    text.push("好的。")
+    text.push("请坐。")
+    pace = round(len("xxxyyy.") * CHAR_S * RATE_HZ)
+    speeches = [audio(pace - 1), audio(1), audio(500)]
+    assert told(text, *speeches) == [(pace - 1, "好的。", []), (1, "", []), (500, "请坐。", [])]
+    assert text.char_s == pytest.approx(CHAR_S * 15 / 7)

@@ -54,3 +54,9 @@ def test_nothing_is_told_twice_or_out_of_order(pieces: list[tuple[str, int]], st
     assert whole.startswith(told)
     assert told == shown.told
     assert len(told) >= len(whole) - len(pieces[-1][0])
+
+
+def test_characters_without_times_are_told_one_by_one() -> None:
+    words = ShownWords(1000)
+    words.begin("好，请坐。", 0)
+    assert [words.due(at) for at in (1, 250, 300, 1000)] == ["好，", "", "请", "坐。"]

@@ -201,3 +201,37 @@ def test_hurrying_loses_nothing(text: str, cuts: list[int]) -> None:
     for a, b in pairwise(bounds):
         pieces += [*sentences.push(text[a:b]), *sentences.hurry()]
     assert "".join([*pieces, *sentences.flush()]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("好的，我帮您查。请稍等一下，马上就好！谢谢。", ["好的，我帮您查。", "请稍等一下，马上就好！", "谢谢。"]),
+        ("好的。我们早上九点开门，晚上六点关门。", ["好的。", "我们早上九点开门，晚上六点关门。"]),
+        ("我们可以预订，您要几点？", ["我们可以预订，", "您要几点？"]),
+        ("现在是12：30，您呢？", ["现在是12：30，", "您呢？"]),
+        ("你好吗?我很好,谢谢你的关心.再见", ["你好吗?", "我很好,谢谢你的关心.", "再见"]),
+        ("好的。“我们明天晚上见，好吗？”他这样问我。", ["好的。", "“我们明天晚上见，好吗？”", "他这样问我。"]),
+    ],
+)  # fmt: skip
+def test_text_without_spaces_ends_at_its_marks(text: str, pieces: list[str]) -> None:
+    assert pieces_of(text) == pieces
+
+
+def test_a_later_sentence_of_characters_is_long_enough_with_seven() -> None:
+    assert pieces_of("当然可以。我们有三种颜色。您喜欢哪一种？") == [
+        "当然可以。",
+        "我们有三种颜色。",
+        "您喜欢哪一种？",
+    ]
+
+
+def test_text_without_spaces_and_marks_is_not_held_back_for_ever() -> None:
+    assert max(map(len, pieces_of("好" * 400))) < 150
+
+
+def test_a_writer_of_characters_who_pauses_is_cut_at_a_mark() -> None:
+    sentences = Sentences(first_clause_chars=90)
+    assert sentences.push("我看了一下，明天晚") == []
+    assert sentences.hurry() == "我看了一下，"
+    assert sentences.hurry() == ""
