@@ -19,7 +19,9 @@ from stages.text.word_ends import (
     end_of,
     is_in_a_name,
     is_leaning,
+    is_open,
     is_whole,
+    spans,
 )
 from stages.text.words import is_unspaced, split_words, spoken_size
 
@@ -31,6 +33,10 @@ _HURRIED_WORDS = 4
 
 _NARROW = ",.!?;:"
 """Marks that some write between characters of a script without spaces, instead of its own."""
+
+
+_JOINING = tuple("/+-–×*=<>≥≤|&÷")
+"""Marks that lead on from what stands in front of them."""
 
 
 class Sentences:
@@ -85,7 +91,7 @@ class Sentences:
         while len(words) > _HURRIED_WORDS:
             cut = len(self._text[:cut].rstrip()) - len(words.pop())
             before = self._text[:cut].rstrip()
-            if end_of(before) in _CLEAR and not (is_leaning(before) or is_in_a_name(before)):
+            if end_of(before) in _CLEAR and not self._is_held(before):
                 return self._take(len(before))
         return ""
 
@@ -151,7 +157,8 @@ class Sentences:
         mark = before.rstrip(FULL_WIDTH_CLOSERS)[-1:]
         if mark and mark in FULL_WIDTH_SENTENCE + ".!?":
             return self._cut(before, End.SENTENCE)
-        if mark in (*TIGHT, *_NARROW) and before[-1] == mark:
+        is_span = mark == "—" and spans(before[:-1])
+        if mark in (*TIGHT, *_NARROW) and before[-1] == mark and not is_span:
             return self._cut(before, End.CLAUSE)
         return 0
 
@@ -168,13 +175,19 @@ class Sentences:
         """The place behind `before` if a piece may end there."""
         clause_chars, word_chars = self._limits
         size = spoken_size(before.strip())
-        if end is End.SENTENCE and self._is_sentence(before):
+        if size >= self._unbroken_chars:
             return len(before)
-        if end in (End.CLAUSE, End.SENTENCE) and size >= clause_chars:
-            return len(before)
-        if size >= word_chars and end in _CLEAR and not self._is_torn(before, size):
-            return len(before)
-        return len(before) if size >= self._unbroken_chars else 0
+        may_end = (
+            (end is End.SENTENCE and self._is_sentence(before))
+            or (end in (End.CLAUSE, End.SENTENCE) and size >= clause_chars)
+            or (size >= word_chars and end in _CLEAR and not self._is_torn(before, size))
+        )
+        return len(before) if may_end and not is_open(before) else 0
+
+    def _is_held(self, before: str) -> bool:
+        """Whether what follows `before` belongs to it, as far as it is there."""
+        following = self._text[len(before) :].lstrip()
+        return is_leaning(before) or is_in_a_name(before) or is_open(before) or following.startswith(_JOINING)
 
     def _is_torn(self, before: str, size: int) -> bool:
         """Whether a cut behind `before` may come between words that belong together."""

@@ -6,6 +6,8 @@ When in doubt it is the end of nothing.
 import re
 from enum import Enum, auto
 
+from stages.text.languages.de import OPENERS
+
 
 class End(Enum):
     """What the end of a word may be the end of."""
@@ -23,20 +25,41 @@ def _words(text: str) -> frozenset[str]:
 
 # Titles and the like: something always follows.
 _TITLES = _words("""
-    dr mr mrs ms mx prof rev hon capt cpt sgt lt col maj cmdr gen gov sen rep pres messrs
+    dr mr mrs ms mx rs prof rev hon capt cpt sgt lt col maj cmdr gen gov sen rep pres messrs
     e.g eg i.e ie vs approx ca cf viz sq
-    nr ggf evtl bzw inkl zzgl vgl sra srta dra avda pza plza aprox núm sig dott avv bd
+    nr ggf evtl bzw inkl zzgl vgl abs bzgl zw pck hd sra srta sres dra avda pza plza aprox núm ee ej
+    sig sigg dott avv bd
 """)
 _SCALES = frozenset(("Mio", "Mrd"))
 """The same as they are written: "mio" is Italian, and may be the last word."""
 # May end a sentence, but seldom do.
 _ABBREVIATIONS = _words("""
-    st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs mins
-    jan feb apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri
-    yr yrs lb lbs oz gal secs
+    uu gent tél st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs
+    mins jan feb apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri
+    yr yrs lb lbs oz gal secs apt ste rm
 """)
 # Abbreviations in front of a number, ordinary words elsewhere.
-_NUMBERED = _words("no nos fig figs p pp vol ch sec art")
+_NUMBERED = _words("no nos fig figs p pp vol ch sec art pág págs pag pagg cap chap abb kap")
+# Days and months of other languages than English: a name does not follow them, so that a capital begins a sentence.
+_DAYS_AND_MONTHS = _words("""
+    lun mar mer jeu ven sam dim mié jue vie sáb dom gio sab
+    ene abr ago dic janv févr avr juil déc okt dez gen mag giu lug ott
+""")
+_GERMAN_DAYS = _words("Mo Di Mi Do Fr Sa So")
+_GERMAN_MONTHS = _words("""
+    januar februar märz april mai juni juli august september oktober november dezember
+    jan feb apr jun jul aug sep sept okt nov dez
+""")
+# In front of a number with a dot, it is an ordinal: "am 3. Mai".
+_BEFORE_ORDINALS = _words("""
+    der die das den dem des am im vom zum zur beim ab bis seit jeder jede jeden jedem jedes dieser diese diesen diesem
+    dieses mein meine meinen meinem ihr ihre ihren ihrem ihrer unser unsere unseren unserem ein eine einen einem einer
+""")
+# With a colon behind them, something to be read digit by digit follows.
+_LABELS = _words("""
+    tel tél phone telephone teléfono telefono téléphone telefon fax mobile móvil number número numéro nummer numero
+    code código codice pin zip plz cap iban id ref réf rif reference
+""")
 # Capitalised after an abbreviation, these begin a sentence; another capital is more likely a name.
 _STARTERS = _words("""
     the a an it i we you he she they this that these those there here if in on at but and or so what when
@@ -52,6 +75,15 @@ _LEANING = _words("""
     figure table phase point half
     one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion
+    el los las un una unos unas de del al en por para con y que su sus mi mis es son
+    le les une des du au aux à par pour avec et ou sur dans sa son ses ma mon mes est sont
+    der die das den dem des ein eine einen einem einer am im vom zum zur auf mit von zu bei nach für und oder um bis
+    ab seit
+    il lo gli uno di della dei delle al alla dal dalla nel nella sul sulla con tra fra che è sono
+    número opción paso página capítulo siglo numéro étape chapitre siècle nummer seite schritt kapitel numero opzione
+    passo pagina capitolo secolo millones millions millionen milioni milliards milliarden miliardi
+    mln mld mio mrd x per pro last next every until since me us call dial text llame marque appelez composez rufen
+    wählen chiami chiamate
 """)
 
 _CLOSERS = "\"'”’»)]}*_"
@@ -64,6 +96,23 @@ TIGHT = frozenset(FULL_WIDTH_SENTENCE + _FULL_WIDTH_CLAUSE + "—")
 """Marks that end something without white space after them."""
 
 _DASHES = ("—", "–", "--")
+_SPANNING = frozenset(("-", *_DASHES, ":"))
+_MAY_SPAN = re.compile(
+    r"(?:\d\S*|\W*[b-z]²?|\S*[ap]\.?m\.?|[A-ZÀ-Ü][a-zà-ü]{1,3}\.?|noon|midnight|Uhr|h|[Mm]in\.?)\Z"
+)
+"""What a dash may lead from, to what comes next: "9 a.m. – 5 p.m.", "Mon – Fri", "3x – 5"."""
+_MEASURE = re.compile(r"\d\S* ?[^\W\d_]{1,3}\Z")
+"""A measure goes on with its smaller unit ("5 ft 3 in") or with what it tells of ("a 250 mg tablet")."""
+_OPEN = re.compile(
+    r"(?:\\\((?:(?!\\\)).){0,400}|\\\[(?:(?!\\\]).){0,400}|(?<![^\s(])\$\$(?=[A-Za-z\\({-])[^$]{0,400}"
+    r"|(?<![^\s(])\$(?=[A-Za-z\\({-])[^$\n]{0,120}|</?[a-z][^<>]{0,120})\Z",
+    re.DOTALL,
+)
+"""A formula or a tag that has begun; one that is longer is something else."""
+_LAST_WORD = re.compile(r"[^\w.@/]*[^\W\d_]+(?:['’-][^\W\d_]+)*[.]")
+"""A word that is no part of an address, with the dot behind it."""
+_ORDINAL_DIGITS = 3
+"""A longer number with a dot ends a sentence."""
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(\.[^\W\d_]{1,3})+|[^\W\d_]")
 _FIRST_LETTERS = re.compile(r"[\W_]*([^\W\d_]+)")
 
@@ -76,10 +125,12 @@ def end_of(before: str) -> End:
         return _end_of_dot(before, word, core)
     if mark and mark in "!?…" + FULL_WIDTH_SENTENCE:
         return End.DOUBTFUL if core != word or mark == "…" else End.SENTENCE
-    if core in ("-", *_DASHES):
-        return End.BOUND if _is_first_of_line(before, word) else End.CLAUSE
-    if core.endswith(_DASHES) or (mark and mark in ":;" + _FULL_WIDTH_CLAUSE):
-        return End.CLAUSE
+    if core in _SPANNING:
+        return End.BOUND if _is_first_of_line(before, word) or spans(before[: -len(word)]) else End.CLAUSE
+    if core.endswith(_DASHES):
+        return End.BOUND if spans(core.rstrip("-–—")) else End.CLAUSE
+    if mark and mark in ":;" + _FULL_WIDTH_CLAUSE:
+        return End.BOUND if mark == ":" and _is_label(core) else End.CLAUSE
     if mark == ",":
         # "May 3, 2026", "numbers 4, 8 and 15"
         return End.WORD if core[-2:-1].isdigit() else End.CLAUSE
@@ -96,9 +147,39 @@ def _end_of_dot(before: str, word: str, core: str) -> End:
         return End.BOUND
     if name.isdigit() and _is_first_of_sentence(before, word):
         return End.BOUND
-    if core != word or name in _ABBREVIATIONS or name in _NUMBERED or _DOTTED.fullmatch(name):
+    if name == "es" and before.endswith(("p. es.", "per es.", "ad es.", "Ad es.")):
+        return End.BOUND
+    is_ordinal = name.isdigit() and len(name) <= _ORDINAL_DIGITS
+    if core != word or is_ordinal or name.rsplit("'")[-1] in _NUMBERED or _is_short(core[:-1], name):
         return End.DOUBTFUL
     return End.SENTENCE
+
+
+def _is_short(written: str, name: str) -> bool:
+    return (
+        name in _ABBREVIATIONS
+        or name in _DAYS_AND_MONTHS
+        or written in _GERMAN_DAYS
+        or _DOTTED.fullmatch(name) is not None
+    )
+
+
+def _is_label(core: str) -> bool:
+    return core.rstrip(".: ").lstrip(_OPENERS).casefold() in _LABELS
+
+
+def spans(before: str) -> bool:
+    """Whether a dash behind `before` may lead to what comes next, as from one number to another."""
+    words = before.rsplit(maxsplit=1)
+    return bool(words and _MAY_SPAN.match(words[-1].lstrip(_OPENERS)))
+
+
+def ends_sentence(before: str, after: str) -> bool:
+    """Whether a sentence is over with the last word of `before`, by that and by what comes `after`."""
+    end, following = end_of(before), after.split(maxsplit=1)
+    return end is End.SENTENCE or (
+        end is End.DOUBTFUL and bool(following) and begins_sentence(before, following[0])
+    )
 
 
 def begins_sentence(before: str, following: str) -> bool:
@@ -106,10 +187,14 @@ def begins_sentence(before: str, following: str) -> bool:
     word = before.rsplit(maxsplit=1)[-1]
     core = word.rstrip(_CLOSERS + FULL_WIDTH_CLOSERS)
     name = core.rstrip(".").lstrip(_OPENERS).casefold()
-    if name in _NUMBERED and not core.endswith(".."):
-        return not following[0].isdigit()
+    if name.rsplit("'")[-1] in _NUMBERED and not core.endswith(".."):
+        return not following[0].isdigit() and not following[0].islower()
     letters = _FIRST_LETTERS.match(following)
     first = letters.group(1) if letters else ""
+    if name.isdigit() and core == f"{name}.":
+        return not first[:1].islower() and not _is_ordinal(before[: -len(word)], first)
+    if core.endswith(".") and (name in _DAYS_AND_MONTHS or core[:-1] in _GERMAN_DAYS):
+        return first[:1].isupper()
     is_unfinished = core.endswith((".", "…")) and (
         core.endswith(("..", "…")) or name in _ABBREVIATIONS or _DOTTED.fullmatch(name) is not None
     )
@@ -117,6 +202,18 @@ def begins_sentence(before: str, following: str) -> bool:
         return first[:1].isupper() and first.casefold() in _STARTERS
     # `"Really?" he asked.`
     return not first[:1].islower()
+
+
+def _is_ordinal(front: str, following: str) -> bool:
+    """Whether a German reader takes a number with a dot for an ordinal, by the words around it."""
+    if following.casefold() in _GERMAN_MONTHS:
+        return True
+    words = front.rsplit(maxsplit=1)
+    return bool(words) and words[-1].casefold() in _BEFORE_ORDINALS and not _begins_german(following)
+
+
+def _begins_german(word: str) -> bool:
+    return not word or word.casefold() in _STARTERS or OPENERS.fullmatch(word) is not None
 
 
 def _is_first_of_line(before: str, word: str) -> bool:
@@ -137,15 +234,36 @@ def _gap_before(before: str, word: str) -> str:
 
 
 def is_whole(text: str) -> bool:
-    """Whether `text` can be taken for a sentence although nothing follows: "3." cannot."""
-    core = text.rstrip().rstrip(_CLOSERS)
-    return end_of(text) in (End.SENTENCE, End.DOUBTFUL) and not core[-2:-1].isdigit()
+    """Whether `text` can be taken for a sentence although nothing follows: "3.", "8 a." and "www." cannot."""
+    word = text.rsplit(maxsplit=1)[-1]
+    core = word.rstrip(_CLOSERS)
+    if "/" in word or "@" in word or is_open(text):
+        return False
+    if core.endswith(".") and not core.endswith(".."):
+        return (
+            end_of(text) is not End.BOUND and _LAST_WORD.fullmatch(core) is not None and not _is_dotted(core)
+        )
+    return end_of(text) in (End.SENTENCE, End.DOUBTFUL) and core != "!" and not core[-2:-1].isdigit()
+
+
+def is_open(text: str) -> bool:
+    """Whether a formula or a tag has begun that is not over."""
+    return _OPEN.search(text) is not None
+
+
+def _is_dotted(core: str) -> bool:
+    name = core[:-1].lstrip(_OPENERS).casefold().rsplit("'")[-1]
+    return name == "www" or name in _NUMBERED or _is_short(core[:-1], name)
 
 
 def is_leaning(before: str) -> bool:
     """Whether the last word of `before` is likely to belong to the next, as a number to what it counts."""
-    word = before.rsplit(maxsplit=1)[-1].strip(_AROUND)
-    return word.casefold() in _LEANING or any(map(str.isdecimal, word))
+    word = before.rsplit(maxsplit=1)[-1]
+    bare = word.strip(_AROUND)
+    if not bare.isalpha() and (any(map(str.isnumeric, bare)) or not any(map(str.isalnum, word))):
+        return True
+    word = bare.casefold()
+    return word in _LEANING or word in _LABELS or _MEASURE.search(before) is not None
 
 
 def is_in_a_name(before: str) -> bool:

@@ -88,6 +88,7 @@ _OPENERS = (
     "Meine?[mnrs]?|Mit|Möchten|Nach|Nein|Nun|Nur|Oder|Ohne|Sagen|Sie|Sind|So|Sonst|Um|Und|Uns|Unsere?[mnrs]?|Vielen|Von|Vor|"
     "Wählen|Wann|Warten|Warum|Was|Weil|Welche[mnrs]?|Wenn|Wer|Wie|Wir|Wo|Zu|Zum|Zur|Zuerst"
 )
+OPENERS = re.compile(_OPENERS)
 """Words with which a sentence begins, and hardly any that are nouns."""
 _ORDERED = "Mal|Platz|Stock|Etage|Klasse|Jahrhundert|Tag|Juli"
 _BEHIND_ARTICLES = "|".join(

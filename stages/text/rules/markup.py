@@ -11,6 +11,8 @@ _TAGS = (
     "small|span|strong|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul|speak|break|prosody|emphasis|say-as|voice|phoneme|"
     "script|style|html|body"
 )
+_LINE = r"(?:(?<=\n)[ \t]*|\A)"
+"""A line begins. A text that begins with a blank goes on with a line."""
 _LINKED = r"(?:https?://|ftp://|www\.)[^\s<>]+>|[\w.+-]+@[\w.-]+>"
 
 
@@ -30,9 +32,9 @@ def rules() -> Iterator[Rule]:
     yield rule(r"&(?:[A-Za-z]+|#\d{1,6}|#x[0-9A-Fa-f]{1,5});", _entity, "&")
     yield rule(r"^[ \t]*(?:[-*_][ \t]*){3,}$", "", "-*_")
     yield rule(r"^[ \t]*\|[ \t:|-]+$", "", "|")
-    yield rule(r"^[ \t]*(?:[-*+•][ \t]+)?\[[ xX✓✔]\](?:[ \t]+|$)", "", "[")
+    yield rule(rf"{_LINE}(?:[-*+•][ \t]+)?\[[ xX✓✔]\](?:[ \t]+|$)", "", "[")
     yield rule(r"(?<=\d[.)] )\[[ xX✓✔]\][ \t]+", "", "[")
-    yield rule(r"^[ \t]*(?:#{1,6}|>+(?![ \t]*[$£€]?\d)|[-*+•])[ \t]+", "", "#>-*+•")
+    yield rule(rf"{_LINE}(?:#{{1,6}}|>+(?![ \t]*[$£€]?\d)|[-*+•])[ \t]+", "", "#>-*+•")
     yield rule(
         r"(?<!\w)(?:\*{1,3}|_{1,3}|~~|`)(?=[\w$£€])|(?<=[\w.,;:!?)%])(?:\*{1,3}|_{1,3}|~~|`)(?!\w)",
         "",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stages.ports import WordTime
 from stages.providers.hibari.engine import HibariEngine
 from stages.runtime.models import model_dir
+from stages.spoken_text import SpokenText
 from stages.text.languages import CODES, language
 from stages.text.sentences import Sentences
 from stages.text.speakable import pieces, speakable
@@ -99,6 +100,27 @@ def test_any_text_is_said_without_digits_or_signs_and_shown_whole(code: str, tex
     assert "".join(piece.shown for piece in pieces(text, code)) == text
     said = speakable(text, code)
     assert not set("0123456789%$€£°²#+*<>=_|~^") & set(said)
+
+
+def _said_in_pieces(text: str, code: str, paused_at: int) -> list[str]:
+    """The words of an answer whose writer pauses at a place, while the voice has run dry."""
+    sentences, spoken = Sentences(), SpokenText(24_000, language=code)
+    cut = [*sentences.push(text[:paused_at]), sentences.hurry()]
+    cut += [*sentences.push(text[paused_at:]), *sentences.flush()]
+    return words("".join(spoken.push(piece) for piece in cut if piece))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_wherever_the_writer_pauses_the_same_words_are_said(code: str) -> None:
+    differing = []
+    for written, _ in table(code):
+        whole = words(speakable(written, code))
+        places = (0, *(at for at in range(1, len(written)) if written[at - 1] in ". " or written[at] == " "))
+        for at in places:
+            is_in_a_name = written[at - 1 : at] == "." and written[at - 2].isalpha() and written[at].isalnum()
+            if not is_in_a_name and _said_in_pieces(written, code, at) != whole:
+                differing.append((written, at))
+    assert differing == []
 
 
 @pytest.fixture(scope="module")

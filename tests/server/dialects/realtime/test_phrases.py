@@ -96,3 +96,17 @@ def test_what_is_not_listened_for_is_told_once(
         found = {one.param.rpartition(".")[2]: one.message for one in command.ignored}
         assert found.keys() == expected.keys()
         assert all(part in found[name] for name, part in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrases"),
+    [
+        ("Dr. Smith, Acme Inc., J. R. R. Tolkien", ("Dr. Smith", "Acme Inc", "J. R. R. Tolkien")),
+        ("Mrs. Jones. Sra. Gómez. Hr. Müller.", ("Mrs. Jones", "Sra. Gómez", "Hr. Müller")),
+        ("St. John's, Mt. Hood", ("St. John's", "Mt. Hood")),
+        ("1. Ceres\n2. Pallas\n3) Vesta", ("Ceres", "Pallas", "Vesta")),
+        ("Ceres. Pallas. Bus No. 5, Vesta", ("Ceres", "Pallas", "Bus No. 5", "Vesta")),
+    ],
+)
+def test_a_dot_that_ends_no_sentence_cuts_no_name(prompt: str, phrases: tuple[str, ...]) -> None:
+    assert hints_of(prompt) == phrases
