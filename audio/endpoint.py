@@ -24,8 +24,10 @@ for a moment. The endpointer turns them into utterances with three states:
   never before the end of the last one or the last reset: utterances do not overlap, and what was cleared
   stays cleared.
 - *Soft end.* `soft_end_ms` without a voiced sample is probably an end: time to begin an answer that may have
-  to be thrown away. If the voice comes back before the end is confirmed, with half of what an onset needs,
-  SpeechResumed revokes it. Without `soft_end_ms` there is no PAUSE and neither event.
+  to be thrown away. Half of it is enough where the score says plainly that there is no voice. A score of exactly 0 does
+  not count as plain: detectors that do not grade their no give it (WebRTC's), and those let go of soft voices.
+  If the voice comes back before the end is confirmed, with half of what an onset needs, SpeechResumed revokes it.
+  Without `soft_end_ms` there is no PAUSE and neither event.
 - *Confirmed end.* `silence_duration_ms` without a voiced sample ends the utterance; `confirm_after` asks for
   another silence, at any time, for this pause. An end waits while a resumption is undecided, and up to
   `endpoint_config.RISE_PATIENCE_MS` while sound rises out of the pause and is no voice yet. The silence belongs to the
@@ -201,7 +203,10 @@ class Endpointer:
         silent_samples = self.position - self._last_voiced_sample
         if silent_samples >= self._confirm_samples:
             return self._end(EndReason.SILENCE)
-        if 0 < self._limits.soft_end_samples <= silent_samples:
+        enough_samples = self._limits.soft_end_samples
+        if 0 < score < self._limits.clear:
+            enough_samples //= 2
+        if 0 < enough_samples <= silent_samples:
             self._state = _State.PAUSE
             self._onset.clear()
             return SoftEnd(self.position, self._last_voiced_sample)

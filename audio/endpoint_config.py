@@ -22,6 +22,10 @@ LIMITS: dict[str, tuple[float, float]] = {
 _LEAVE_SHARE = 0.7
 """Share of the threshold that speech must keep: 0.35 of 0.5, a gap that detectors commonly leave."""
 
+_CLEAR_SHARE = 0.4
+"""Share of the threshold below which a score says plainly that there is no voice. Of 0.2 to 0.5, tried on the trials
+of `scripts/bench-turns`, the most that makes no more soft ends a sentence."""
+
 _ONSET_PATIENCE = 4
 """An onset is given up after this many times `min_speech_ms`: that bounds the reach."""
 
@@ -69,6 +73,7 @@ class SampleLimits:
     barge_in: OnsetLimits
     resumption: OnsetLimits
     leave: float
+    clear: float
     prefix_samples: int
     silence_samples: int
     soft_end_samples: int
@@ -89,6 +94,7 @@ def sample_limits(config: EndpointConfig, rate_hz: int) -> SampleLimits:
         barge_in=onset(max(config.threshold, config.barge_in_threshold), config.barge_in_min_speech_ms),
         resumption=onset(config.threshold, config.min_speech_ms * _RESUME_SHARE),
         leave=config.threshold * _LEAVE_SHARE,
+        clear=config.threshold * _CLEAR_SHARE,
         prefix_samples=ms_to_samples(config.prefix_padding_ms, rate_hz),
         silence_samples=ms_to_samples(config.silence_duration_ms, rate_hz),
         soft_end_samples=ms_to_samples(config.soft_end_ms, rate_hz),

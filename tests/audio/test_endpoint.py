@@ -157,6 +157,23 @@ def test_a_soft_end_comes_first_and_the_confirmed_one_where_it_always_did() -> N
     ]
 
 
+@pytest.mark.parametrize(("score", "frames"), [(0.1, 3), (0.19, 3), (0.2, 5), (0.3, 5), (0.0, 5)])
+def test_half_of_the_silence_is_enough_for_a_soft_end_where_it_is_plain_that_there_is_no_voice(
+    score: float, frames: int
+) -> None:
+    events = _play(Endpointer(SOFT), (1.0, 10), (score, 25))
+    assert events[1:] == [
+        SoftEnd(at_sample=(10 + frames) * FRAME, last_voiced_sample=10 * FRAME),
+        SpeechEnded(35 * FRAME, 10 * FRAME),
+    ]
+
+
+def test_without_soft_ends_there_is_none_where_it_is_plain_that_there_is_no_voice() -> None:
+    assert _play(Endpointer(EndpointConfig()), (1.0, 10), (0.1, 25))[1:] == [
+        SpeechEnded(35 * FRAME, 10 * FRAME)
+    ]
+
+
 def test_a_voice_that_comes_back_revokes_it_and_says_how_long_the_pause_was() -> None:
     endpointer = Endpointer(SOFT)
     events = _play(endpointer, (1.0, 10), (0.0, 12), (1.0, 2))
@@ -344,7 +361,8 @@ def test_events_keep_their_order_and_their_numbers_grow(
                     assert started is not None
                     assert paused is None
                     assert started.onset_sample < voiced < at == endpointer.position
-                    assert at - voiced >= config.soft_end_ms * 16 > 0
+                    is_plain = 0 < score < config.threshold * 0.4
+                    assert at - voiced >= config.soft_end_ms * (8 if is_plain else 16) > 0
                     paused = event
                 case SpeechResumed(onset_sample=onset, last_voiced_sample=voiced):
                     assert paused is not None
