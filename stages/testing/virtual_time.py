@@ -9,12 +9,11 @@ would last for ever: that raises StalledError at once. Threads and sockets canno
 """
 
 import asyncio
-import math
-import selectors
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from functools import wraps
-from heapq import heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,8 +24,8 @@ T = TypeVar("T")
 _FOREVER_S = 24 * 3600
 """A loop never waits longer at a time; `anyio.sleep_forever` is a timer at infinity."""
 
-_NOTHING: list[Any] = []
-"""Can have happened outside."""
+_MANY_CANCELLED = 100
+"""Timers: as many may wait for their time."""
 
 
 class StalledError(Exception):
@@ -44,57 +43,41 @@ async def tasks_left() -> set[asyncio.Task[Any]]:
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Lets time pass instead of waiting."""
-
-    loop: "VirtualTimeLoop"
-
-    def select(self, timeout: float | None = None) -> Any:
-        loop = self.loop
-        loop.turns += 1
-        if timeout is None or timeout >= _FOREVER_S:
-            raise StalledError("every task waits, and no timer is set")
-        if timeout > 0:
-            loop.jump()
-        return _NOTHING  # to ask the system costs more than a frame's journey is worth
-
-
 class _Timer(asyncio.TimerHandle):
     """Rings after those that were set before it for the same time: a heap alone keeps no order among equals, and who
     is first would depend on who else waits."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("number",)
+    number: int
     _scheduled: bool
     _when: float
 
-    def __init__(self, number: int, *given: Any) -> None:
-        super().__init__(*given)
-        self._number = number
-
     def __lt__(self, other: Any) -> bool:
         when: float = other._when
-        return self._when < when or (self._when == when and self._number < other._number)
+        return self._when < when or (self._when == when and self.number < other.number)
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An asyncio event loop in virtual time, which begins at zero seconds."""
 
     _scheduled: list[_Timer]  # the loop's own heap
+    _ready: deque[asyncio.Handle]
+    _stopping: bool
+    _timer_cancelled_count: int
 
     def __init__(self) -> None:
         self.turns = 0
         """How often the loop has gone round: what all that has happened has cost, on whatever machine."""
+        self._now_s = 0.0
         self._timers = count()
-        selector = _JumpingSelector()
-        selector.loop = self
-        super().__init__(selector)
-        self._set_time(0.0)
+        super().__init__()
 
     def call_at(  # type: ignore[override]  # the same, without the types of what is passed on
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Have a timer ring at this time, after all that were set for the same."""
-        timer = _Timer(next(self._timers), when, callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
+        timer.number = next(self._timers)
         heappush(self._scheduled, timer)
         timer._scheduled = True  # noqa: SLF001  # as the loop does, so that it counts those that are cancelled
         return timer
@@ -103,21 +86,41 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now_s
 
-    def jump(self) -> None:
-        """Go to when the next timer rings. Added up from waits, the time would be a hair off, by how many others wait
-        meanwhile."""
-        self._set_time(max(self._now_s, self._scheduled[0]._when))  # noqa: SLF001  # a call less
-
     def stand_still(self, seconds: float) -> None:
         """Let time pass in which nobody can go on, as behind a long turn of the loop."""
-        self._set_time(self._now_s + seconds)
+        self._now_s += seconds
 
-    def _set_time(self, now_s: float) -> None:
-        """Timers may ring too early by `_clock_resolution`: not at all. They would be set again, and the time would
-        never come. The loop rings what is set for less than this from now, so the least number that counts is needed.
-        """
-        self._now_s = now_s
-        self._clock_resolution = math.ulp(now_s)
+    def _run_once(self) -> None:
+        """A turn, in the order in which any loop has it. The system is not asked: nothing can have happened there,
+        and to ask costs more than a frame's journey is worth."""
+        self.turns += 1
+        self._forget_cancelled()
+        scheduled, ready = self._scheduled, self._ready
+        if not (ready or self._stopping):
+            if not scheduled or scheduled[0]._when - self._now_s >= _FOREVER_S:  # noqa: SLF001
+                raise StalledError("every task waits, and no timer is set")
+            self._now_s = max(self._now_s, scheduled[0]._when)  # noqa: SLF001
+        while scheduled and scheduled[0]._when <= self._now_s:  # noqa: SLF001
+            timer = heappop(scheduled)
+            timer._scheduled = False  # noqa: SLF001
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001
+                handle._run()  # noqa: SLF001
+
+    def _forget_cancelled(self) -> None:
+        """Take the timers out that were cancelled: those that come next, and all where they are many."""
+        scheduled = self._scheduled
+        while scheduled and scheduled[0]._cancelled:  # noqa: SLF001
+            heappop(scheduled)._scheduled = False  # noqa: SLF001
+            self._timer_cancelled_count -= 1
+        if self._timer_cancelled_count > max(_MANY_CANCELLED, len(scheduled) // 2):
+            for timer in scheduled:
+                timer._scheduled = not timer._cancelled  # noqa: SLF001
+            self._scheduled = [timer for timer in scheduled if timer._scheduled]  # noqa: SLF001
+            heapify(self._scheduled)
+            self._timer_cancelled_count = 0
 
 
 def virtual_loop() -> VirtualTimeLoop:

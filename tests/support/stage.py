@@ -111,10 +111,12 @@ class QueueWire:
         self.say_raw(json.dumps({"type": type, **fields}))
 
     def say_raw(self, frame: str | bytes) -> None:
-        if self._is_waited_for and self._hear is not None and self._hear(frame):
-            return
-        self._frames.append(frame)
-        self._wake_listener()
+        listener = self._listener
+        if listener is None or listener.done():
+            self._frames.append(frame)
+        elif self._hear is None or not self._hear(frame):
+            self._frames.append(frame)
+            listener.set_result(None)
 
     def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
         self._hear = hear if self.is_prompt else None
@@ -171,10 +173,6 @@ class QueueWire:
             self._has_seen.clear()
             await self._has_seen.wait()
         return found[count - 1]
-
-    @property
-    def _is_waited_for(self) -> bool:
-        return self._listener is not None and not self._listener.done()
 
     def _wake_listener(self) -> None:
         if self._listener is not None and not self._listener.done():

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from weakref import WeakSet
 
 import anyio
 import pytest
@@ -120,3 +121,28 @@ def test_it_is_as_late_as_was_asked_for_whoever_else_waits(others: tuple[float, 
         return loop.time()
 
     assert run_virtual(time) == 0.87
+
+
+@virtual
+async def test_timers_that_were_cancelled_do_not_pile_up() -> None:
+    loop = virtual_loop()
+    rung: list[int] = []
+    for number in range(50):
+        loop.call_at(3600.0 + number, rung.append, number)
+    timers: WeakSet[asyncio.TimerHandle] = WeakSet()
+    for number in range(5_000):
+        timers.add(timer := loop.call_at(7200.0 + number, int))
+        timer.cancel()
+        await asyncio.sleep(0)
+    assert len(timers) < 200
+    await anyio.sleep_until(3649.0)
+    assert rung == [*range(50)]
+
+
+@virtual
+async def test_a_timer_that_is_cancelled_is_not_waited_for() -> None:
+    loop = virtual_loop()
+    loop.call_at(1.0, int).cancel()
+    await anyio.sleep_until(2.0)
+    assert loop.turns < 10
+    assert loop.time() == 2.0
