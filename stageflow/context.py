@@ -25,9 +25,10 @@ class _Shared:
         UNCHANGEABLE.add(cls)
 
     def __post_init__(self) -> None:
-        for name in (*_MAPPINGS, *_ONE, *_SEVERAL):
-            given = getattr(self, name, None)
-            if given is None or given is EMPTY or (type(given) is tuple and not given):
+        for name in filter(self.__dataclass_fields__.__contains__, _SETTLED):  # type: ignore[attr-defined]
+            given = getattr(self, name)
+            is_settled = type(given) is tuple and _SETTLED[name].issuperset(map(type, given))
+            if is_settled or given is None or given is EMPTY:
                 continue  # not compared: what was given may say anything to that, or raise
             if name in _SEVERAL:
                 given = tuple(_made(_SEVERAL[name], one) for one in given)
@@ -140,6 +141,7 @@ class ContextSnapshot(_Shared, RunIdentity):
 _MAPPINGS = ("metadata", "preferences", "extensions")
 _ONE: dict[str, type] = {"profile": Profile, "memory": Memory}
 _SEVERAL: dict[str, type] = {"messages": Message, "documents": Document, "tool_calls": ToolCall, "facts": str}
+_SETTLED = {name: UNCHANGEABLE & {_SEVERAL.get(name)} for name in (*_MAPPINGS, *_ONE, *_SEVERAL)}
 
 
 class PipelineTimer:

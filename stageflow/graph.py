@@ -206,7 +206,6 @@ def mermaid(specs: Sequence[StageSpec]) -> str:
         boxes.append(f"    {number[spec.name]}{left}{name}{right}")
         for arrow, needs in (("-->", spec.dependencies), ("==>", spec.streams)):
             for need in needs:
-                is_routed = spec.when is not None and spec.when[0] == need
-                label = f"|{routes}|" if is_routed else ""
+                label = f"|{routes}|" if spec.when is not None and spec.when[0] == need else ""
                 arrows.append(f"    {number[need]} {arrow}{label} {number[spec.name]}")
     return "\n".join(("flowchart LR", *boxes, *arrows))

@@ -71,8 +71,7 @@ class RunState:
         """Why the stages under way are being cancelled; None if they are not."""
         if self.verdict is not None:
             return f"the run ended with stage {self.verdict.stage!r}"
-        is_cancelled = self.over.is_set() or anyio.current_effective_deadline() == -inf
-        return BY_CALLER if is_cancelled else None
+        return BY_CALLER if self.over.is_set() or anyio.current_effective_deadline() == -inf else None
 
     def tell(self, type: str, node: Node | None = None, /, **data: object) -> None:
         """Tell the sink, if there is one that listens, of the life of the run, or of the stage at `node`."""

@@ -161,3 +161,19 @@ def test_a_context_made_by_hand_has_inputs_ports_and_a_timer() -> None:
     assert context.timer.elapsed_ms() >= 0
     given = create_stage_inputs(FULL, {"stt": StageOutput.ok(text="hi")})
     assert StageContext(FULL, config={"inputs": given}).inputs.get("text") == "hi"
+
+
+def test_messages_that_were_checked_when_they_were_made_are_kept_as_they_are() -> None:
+    told = (Message("user", "hi"), Message("assistant", "hello"))
+    assert ContextSnapshot(messages=told).messages is told
+    mixed: Any = (told[0], {"role": "user", "content": "again"})
+    assert ContextSnapshot(messages=mixed).messages == (told[0], Message("user", "again"))
+
+
+class Subclass(Message):
+    """A message of somebody's own, which may hold what can be changed."""
+
+
+def test_messages_of_a_class_of_ones_own_are_looked_at() -> None:
+    told = (Subclass("user", "hi"),)
+    assert ContextSnapshot(messages=told).messages == told
