@@ -46,6 +46,7 @@ from server.session.timekeeper import Timekeeper
 from server.turntaking.floor_table import FloorEvent, State
 from server.turntaking.happened import Happened
 from stageflow.context import Message
+from stages.runtime.contexts import name_library
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +118,7 @@ class Session:
         """Converse until the client is gone or the session must end. Cancel-safe: nothing is left behind."""
         base, services = self._base, self._base.services
         restored = self._restored
+        name_library()
         self._begin()
         try:
             async with anyio.create_task_group() as tasks:

@@ -9,6 +9,12 @@ with suppress(ImportError):
     from sniffio import current_async_library_cvar as _library
 
 
+def name_library() -> None:
+    """Have anyio know whose loop it is in this task and those that it begins, without asking for the task each time."""
+    if _library is not None:
+        _library.set("asyncio")
+
+
 def context_of_task() -> Context:
     """A context like that of the task that calls: lines of the log, and tasks that begin in it, are of its session, and
     anyio knows whose loop it is, where sniffio knows that of tasks only: in a program that began with `asyncio.run`."""

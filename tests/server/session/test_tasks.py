@@ -7,7 +7,9 @@ import anyio
 import pytest
 
 from server.session.tasks import SessionTasks
+from stageflow.core import StageContext, StageOutput
 from stages.runtime.lines import caller, calls_of
+from tests.support.stage import SlowGuard, Stage, play
 
 TURN: ContextVar[int] = ContextVar("turn", default=0)
 
@@ -36,3 +38,20 @@ async def test_a_task_that_a_stranger_has_begun_is_the_sessions(is_vital: bool) 
                     others.open(other)
                     begin(tasks)(tell)
     assert sorted(told) == [("one", 0), ("one", 0), ("one", 7)]
+
+
+def test_anyio_need_not_ask_whose_loop_it_is_in_the_stages_of_a_turn() -> None:
+    known = pytest.importorskip("sniffio").current_async_library_cvar
+    found: list[str | None] = []
+
+    class Looks(SlowGuard):
+        async def execute(self, ctx: StageContext) -> StageOutput:
+            found.append(known.get())
+            return await super().execute(ctx)
+
+    async def story(stage: Stage) -> None:
+        stage.ask("hi")
+        await stage.wire.until("response.done")
+
+    play(lambda: Stage("Yes.", guard=Looks(blocks=False)), story)
+    assert found == ["asyncio"]
