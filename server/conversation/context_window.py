@@ -18,7 +18,8 @@ MESSAGE_TOKENS = 4
 
 def tokens_of(text: str) -> int:
     """About how many tokens a text takes."""
-    return -(-len(text.encode("utf-8", "replace")) // TOKEN_BYTES)
+    size_bytes = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return -(-size_bytes // TOKEN_BYTES)
 
 
 def fit(
@@ -53,7 +54,8 @@ def fit(
 
 def _tokens(entry: Entry) -> int:
     if entry.own is None:
-        return MESSAGE_TOKENS + tokens_of(entry.text) + tokens_of(getattr(entry.detail, "result", None) or "")
+        result = getattr(entry.detail, "result", None)
+        return MESSAGE_TOKENS + tokens_of(entry.text) + (tokens_of(result) if result else 0)
     return 2 * MESSAGE_TOKENS + tokens_of(str(entry.own.call.arguments)) + tokens_of(entry.own.result or "")
 
 

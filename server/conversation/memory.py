@@ -247,12 +247,11 @@ class Conversation:
 
     def _told_before(self, index: int, *, prepared: bool = False) -> str | None:
         """The entry before that the client knows; with `prepared` one that it will know counts too."""
-        before = (
-            entry
-            for entry in reversed(self._entries[:index])
-            if entry.is_told or (prepared and not entry.own)
-        )
-        return next((entry.id for entry in before), None)
+        for before in range(index - 1, -1, -1):
+            entry = self._entries[before]
+            if entry.is_told or (prepared and not entry.own):
+                return entry.id
+        return None
 
     def _find(self, item_id: str) -> int | None:
         # Backwards: what is looked up is nearly always new.

@@ -158,8 +158,7 @@ class EchoEar:
 
     def _sift(self, utterance: Utterance, found: Transcript) -> Transcript:
         """What was recognised, without words if they are the agent's own."""
-        sound = utterance.recent()
-        if not found.text or not len(sound):
+        if not found.text or not len(sound := utterance.recent()):
             return found
         dbfs = loud_dbfs(sound)
         audible, words = self.audible(utterance), words_of(speakable(found.text))
