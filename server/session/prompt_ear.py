@@ -43,7 +43,7 @@ class PromptEar:
         self._lifetime = lifetime
         self._bought = bought
         self._pace = pace
-        self._wire: Wire | None = None
+        self.wire: Wire | None = None
         """Where it listens."""
         self._format: AudioFormat | None = None
         self._second_bytes = 0
@@ -53,9 +53,7 @@ class PromptEar:
 
     def listen_at(self, wire: Wire) -> None:
         """Hear frames as they come over this connection, if it can do that. To be called in the reader's task."""
-        if wire is self._wire:
-            return
-        self._wire = wire
+        self.wire = wire
         if self._usual_frame is not None and hasattr(wire, "hear_by"):
             context, usual = context_of_task(), self._usual_frame
             cast("PromptWire", wire).hear_by(

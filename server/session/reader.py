@@ -41,7 +41,6 @@ class Reader:
         limits = base.services.limits
         self._at: str | bytes | None = None
         """The frame that was received and has not been obeyed yet."""
-        self._frames = 0
         self._base = base
         self._dialect = dialect
         self._orders = orders
@@ -54,9 +53,24 @@ class Reader:
         self._ear = PromptEar(base, dialect, listening, orders, lifetime, self._bought, self._pace)
 
     async def run(self) -> None:
-        """Read until the client is gone. Cancel-safe."""
-        ear = self._ear
-        while (frame := await self._next()) is not None:
+        """Read until the client is gone. Cancel-safe.
+
+        Between a binary frame and its decoding nothing is waited for: a client that comes back over another connection
+        meanwhile would be told of less microphone than has come, and say that frame twice.
+        """
+        ear, link, frames = self._ear, self._base.link, 0
+        while True:
+            self._at = None
+            frames += 1
+            if not frames % FRAMES_A_TURN:
+                await asyncio.sleep(0)  # `receive` does not wait while there are frames
+            if link.wire is not ear.wire:
+                ear.listen_at(link.wire)
+            self._at = frame = await link.receive()
+            if ear.failure is not None:
+                raise ear.failure
+            if frame is None:
+                return
             try:
                 data = ear.usual_audio(frame) if len(frame) <= LARGE_FRAME else None  # the hot path first
                 if data is None:
@@ -79,19 +93,6 @@ class Reader:
         else:
             await self._allow(command)
             self._orders.obey(command)
-
-    async def _next(self) -> str | bytes | None:
-        """Between a binary frame and its decoding nothing is waited for: a client that comes back over another
-        connection meanwhile would be told of less microphone than has come, and say that frame twice."""
-        self._at = None
-        self._frames += 1
-        if not self._frames % FRAMES_A_TURN:
-            await asyncio.sleep(0)  # `receive` does not wait while there are frames
-        self._ear.listen_at(self._base.link.wire)
-        self._at = await self._base.link.receive()
-        if self._ear.failure is not None:
-            raise self._ear.failure
-        return self._at
 
     @property
     def is_busy(self) -> bool:

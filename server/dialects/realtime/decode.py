@@ -13,7 +13,7 @@ from typing import Any
 from pybase64 import b64decode
 from pydantic_core import from_json
 
-from audio.formats import AudioFormat
+from audio.formats import RATES_HZ, AudioFormat
 from server.dialects.realtime.audio import from_base64
 from server.dialects.realtime.checking import RawEvent, event_ref
 from server.dialects.realtime.commands import APPEND
@@ -114,6 +114,9 @@ def _too_long(chars: int, limits: RealtimeLimits, ref: str | None = None) -> Cli
 # --- the hot path -----------------------------------------------------------------------------------------
 
 
+_LEAST_BYTES_A_S = min(RATES_HZ)
+"""Of any format: G.711 has a byte for each sample."""
+
 _LONG_AUDIO = 64 << 10
 """Characters of base64 whose length is looked at before they are decoded."""
 
@@ -163,6 +166,8 @@ def _check_length(size_bytes: int, limits: RealtimeLimits, format: AudioFormat, 
 
 def too_much_audio(size_bytes: int, limits: RealtimeLimits, format: AudioFormat) -> str | None:
     """What is wrong with so much audio in one event, if anything is."""
+    if size_bytes <= limits.max_audio_bytes and size_bytes <= _LEAST_BYTES_A_S * limits.max_audio_s:
+        return None  # a frame as it nearly always is, in any format
     if size_bytes > limits.max_audio_bytes:
         return f"{size_bytes} bytes in one event; the limit is {limits.max_audio_bytes}"
     audio_s = size_bytes / (format.rate_hz * format.bytes_per_sample)

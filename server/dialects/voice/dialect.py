@@ -101,19 +101,17 @@ class VoiceDialect:
 
     def usual_audio(self, frame: str | bytes) -> bytes | None:
         """See `PromptDialect.usual_audio`: what continues the audio before it, counted as come."""
-        format = self._realtime.config.input_format
-        width = format.bytes_per_sample
         data: bytes | None
         if isinstance(frame, str):
             data = self._realtime.usual_audio(frame)
         elif frame.startswith(usual_head(self._came_samples)):
-            data = frame[HEADER_BYTES:]
-            if len(data) % width or too_much_audio(len(data), self._limits, format):
+            data, format = frame[HEADER_BYTES:], self._format
+            if len(data) % format.bytes_per_sample or too_much_audio(len(data), self._limits, format):
                 return None
         else:
             return None
         if data is not None:
-            self._count(len(data), width)
+            self._count(len(data), self._format.bytes_per_sample)
         return data
 
     def encode(self, event: Event) -> list[str | bytes]:
