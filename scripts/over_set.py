@@ -51,7 +51,9 @@ class Sound:
 def sounds() -> list[Sound]:
     """All of them; spoken at the first time."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stageflow-voice" / "over-set"
-    wanted = [(kind, text, voice) for voice in ("Pico", *VOICES) for kind, texts in TEXTS.items() for text in texts]
+    wanted = [
+        (kind, text, voice) for voice in ("Pico", *VOICES) for kind, texts in TEXTS.items() for text in texts
+    ]
     files = {one: folder / f"{one[2]}-{''.join(filter(str.isalpha, one[1]))}.wav" for one in wanted}
     missing = [one for one in wanted if not files[one].exists()]
     if missing:

@@ -29,6 +29,9 @@ TAIL_MS = 1000
 """So long after an answer a sound may begin that is the end of its echo."""
 
 _SMOOTHING = 0.3
+_FADING = 0.05
+"""So far an echo's level goes towards one that is softer: while a voice is lowered, so is its echo, and the next begins
+as loud as before."""
 _ECHO_BELOW_DB = 10.0
 """So far below the person's level a sound may be an echo, while none has been heard."""
 _AROUND_ECHO_DB = 6.0
@@ -77,7 +80,7 @@ class Levels:
 
     def heard_echo(self, dbfs: float) -> None:
         """An echo came back at this level."""
-        self.echo = _smoothed(self.echo, dbfs)
+        self.echo = dbfs if self.echo is None else max(dbfs, self.echo + _FADING * (dbfs - self.echo))
 
     def like(self, dbfs: float) -> Loudness:
         """Whose level this is."""

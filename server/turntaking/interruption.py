@@ -21,11 +21,17 @@ ECHO_SHARE = 0.66
 ECHO_WORDS = 3
 """Fewer words than these may be the person's by chance."""
 
+CAPTION_WORDS = 6
+"""The same while a sound as loud as the echo goes on: the words at its end are those that are misheard most."""
+
 ECHO_LETTERS = 0.75
 """Of the letters heard, how many must be the agent's own, in order, where the words were misheard."""
 
 FEW_WORDS_LETTERS = 0.8
 """The same for one or two words, within those that were audible at that moment."""
+
+ECHO_LOUD_LETTERS = 0.5
+"""The same for three words or more that are as loud as the echo."""
 
 HUM_MS = 800
 """No hum lasts longer."""
@@ -106,7 +112,8 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     line = " ".join(words)
     if _any_of(policy.commands).match(line):
         return OverlapVerdict.INTERRUPT
-    if evidence.loudness is Loudness.ECHO and len(words) < ECHO_WORDS:  # a piece of an echo, misheard
+    enough = ECHO_WORDS if evidence.is_over else CAPTION_WORDS
+    if evidence.loudness is Loudness.ECHO and len(words) < enough:  # a piece of an echo, misheard
         return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     if not evidence.is_over and line in " ".join(audible or words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
@@ -150,7 +157,8 @@ def is_echo(words: Sequence[str], audible: Sequence[str], loudness: Loudness | N
     beyond = len(words) - max((block.b + block.size for block in blocks if block.size), default=0)
     if matched >= ECHO_SHARE * len(words) and beyond < ECHO_WORDS:
         return True
-    return loudness is not None and _letters_in("".join(audible), "".join(words)) >= ECHO_LETTERS
+    least = ECHO_LOUD_LETTERS if loudness is Loudness.ECHO else ECHO_LETTERS
+    return loudness is not None and _letters_in("".join(audible), "".join(words)) >= least
 
 
 def _letters_in(said: str, heard: str) -> float:
