@@ -30,8 +30,9 @@ ECHO_LETTERS = 0.75
 FEW_WORDS_LETTERS = 0.8
 """The same for one or two words, within those that were audible at that moment."""
 
-ECHO_LOUD_LETTERS = 0.5
-"""The same for three words or more that are as loud as the echo."""
+ECHO_LOUD_LETTERS = 0.6
+"""The same for three words or more that are as loud as the echo: of what people say 1.3 % has as many by chance where
+it is three words, 0.2 % where it is five. Half of the letters would be 4 % and 2 %."""
 
 HUM_MS = 800
 """No hum lasts longer."""

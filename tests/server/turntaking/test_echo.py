@@ -143,6 +143,15 @@ def test_levels(person: float | None, echo: float | None, sound: float, found: L
     assert levels.like(sound) is found
 
 
+def test_the_echo_of_a_lowered_voice_does_not_make_that_of_a_raised_one_the_persons() -> None:
+    levels = Levels()
+    for dbfs_heard in (-42, *(-52,) * 10):
+        levels.heard_echo(dbfs_heard)
+    assert levels.like(-42) is Loudness.ECHO
+    levels.heard_echo(-35)  # somebody has turned it up
+    assert levels.like(-35) is Loudness.ECHO
+
+
 def test_the_level_of_speech_is_that_of_its_loud_part() -> None:
     speech = np.concatenate([voice(600, -20), np.zeros(16_000, np.int16)])
     assert abs(loud_dbfs(speech) - dbfs(voice(600, -20))) < 4

@@ -246,6 +246,30 @@ def test_an_echo_is_what_was_audible_at_that_moment(
     assert judge(evidence, POLICY, ANSWER) is verdict
 
 
+@pytest.mark.parametrize(
+    ("text", "is_over", "loudness", "verdict"),
+    [
+        (
+            "for ripples bucket",
+            True,
+            Loudness.ECHO,
+            OverlapVerdict.DISMISS,
+        ),  # 0.62 of its letters are the agent's
+        ("for ripples bucket", True, Loudness.UNKNOWN, OverlapVerdict.INTERRUPT),
+        ("can you move it", False, Loudness.ECHO, OverlapVerdict.WAIT),  # a caption's last words change
+        ("can you move it", False, Loudness.PERSON, OverlapVerdict.INTERRUPT),
+        ("can you move it", True, Loudness.ECHO, OverlapVerdict.INTERRUPT),
+        ("can you move it to nine", False, Loudness.ECHO, OverlapVerdict.INTERRUPT),
+        ("stop", False, Loudness.ECHO, OverlapVerdict.INTERRUPT),
+    ],
+)
+def test_what_is_as_loud_as_the_echo_is_believed_to_be_it_for_longer(
+    text: str, is_over: bool, loudness: Loudness, verdict: OverlapVerdict
+) -> None:
+    evidence = OverlapEvidence(900, text, 900, is_over=is_over, audible=AUDIBLE, loudness=loudness)
+    assert judge(evidence, POLICY, ANSWER) is verdict
+
+
 def test_a_sound_as_loud_as_the_echo_does_not_hold_the_voice_before_it_has_words() -> None:
     assert judge(OverlapEvidence(3000, loudness=Loudness.ECHO), POLICY, ANSWER) is OverlapVerdict.WAIT
     few = OverlapEvidence(3000, "four people", audible=AUDIBLE, loudness=Loudness.ECHO)
