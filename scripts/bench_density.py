@@ -28,7 +28,7 @@ from bench_sessions import SERVER_CORE, Process
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from server.client.load.audit import Audit, Limits
+from server.client.load.audit import Audit, AuditLimits
 from server.client.load.runner import Load, Place, Run, Runner
 from server.client.load.scenario_file import check_mix, make_voicebox
 from server.client.load.targets import find_target
@@ -118,7 +118,7 @@ class Cost:
     @property
     def invalid(self) -> Sequence[str]:
         """Why nothing is known of the server, if nothing is."""
-        return self.audit.faults(Limits())
+        return self.audit.faults(AuditLimits())
 
     @property
     def waits_ms(self) -> list[float]:

@@ -26,7 +26,7 @@ from server.journal.chance import seeded
 from server.journal.file import SessionFile
 from server.journal.loops import FollowedLoop
 from server.journal.recording import recording
-from server.journal.setup import Beginning, Live, make_session, setup_of
+from server.journal.setup import Beginning, LiveParts, make_session, setup_of
 from server.session.key_quota import NoQuota
 from tests.server.session.stories import TEN_MINUTES
 from tests.support.recorded import SEED, write
@@ -54,7 +54,7 @@ def record(story: Story, path: Path) -> None:
         async with recording(loop, opening.ids, file) as door:
             opening = Opening(story.config, ids=door.ids)
             dialect = VoiceDialect(RealtimeDialect(story.config, ids=door.ids))
-            live = Live(stage.wire, dialect, providers, NoQuota())
+            live = LiveParts(stage.wire, dialect, providers, NoQuota())
             session = make_session(door, setup, sources, live)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(session.run)

@@ -15,7 +15,7 @@ from websockets.http11 import Request
 
 from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
-from server.dialects.registry import DialectTable, OpenedBy, Opening, Route, SessionDialect
+from server.dialects.registry import DialectRoute, DialectTable, OpenedBy, Opening, SessionDialect
 from server.domain.errors import ClientError
 from server.domain.events import Problem
 from server.domain.ids import Ids
@@ -41,7 +41,7 @@ from server.gateway.roster import Roster
 from server.gateway.shared_secrets import SharedSecrets
 from server.gateway.socket_wire import SocketWire
 from server.journal.recorder import Recorder, SeededIds
-from server.journal.setup import Beginning, Live
+from server.journal.setup import Beginning, LiveParts
 from server.journal.wires import outer_wire
 from server.output.link import is_left
 from server.session.going_on import greet_back, restore
@@ -98,7 +98,7 @@ class Earlier:
 
 
 @dataclass(slots=True)
-class Caller:
+class SeatHolder:
     """Who has a place."""
 
     has_hung_up: Callable[[], bool]
@@ -145,7 +145,7 @@ class Reception:
                 if snapshot is None:
                     return
                 earlier = Earlier(snapshot, claim)
-            caller = Caller(partial(_has_hung_up, connection))
+            caller = SeatHolder(partial(_has_hung_up, connection))
             async with self.admission.seated(visitor, str(connection.id), caller.is_left):
                 # What another node has handed over is here alone: its client comes back to it.
                 is_new = earlier.claim is None
@@ -175,7 +175,7 @@ class Reception:
         return None
 
     async def _open_session(
-        self, connection: GuardedConnection, caller: Caller, visitor: Visitor, earlier: Earlier
+        self, connection: GuardedConnection, caller: SeatHolder, visitor: Visitor, earlier: Earlier
     ) -> None:
         assert connection.request is not None, "there was a handshake"
         ticket = ResumePass()
@@ -196,7 +196,7 @@ class Reception:
         name = sources.key_name(key)
         async with sources.providers.of_session() as providers, AsyncExitStack() as kept:
             offer, resumable = self._offer(connection, dialect, ticket), as_resumable(dialect)
-            live = Live(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
+            live = LiveParts(wire, dialect, providers, QuotaOfKey(self.admission, visitor))
             owner = None if name is None else f"key {name}"
             spoken = path_of(path), connection.subprotocol
             beginning = Beginning(*spoken, opening, owner, offer, earlier.snapshot, earlier.last_seq)
@@ -227,7 +227,7 @@ class Reception:
 
     def _opening(
         self,
-        route: Route,
+        route: DialectRoute,
         path: str,
         pinned: Pinned | None,
         recorder: Recorder | None,
@@ -277,7 +277,7 @@ def _has_hung_up(connection: GuardedConnection) -> bool:
     return connection.ended_with is not None
 
 
-def _session_of(sources: SessionSources, beginning: Beginning, live: Live) -> Session:
+def _session_of(sources: SessionSources, beginning: Beginning, live: LiveParts) -> Session:
     return Session(
         live.wire,
         live.dialect,

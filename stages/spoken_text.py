@@ -26,7 +26,7 @@ CHAR_S = 0.065
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SpokenStretch:
     """Audio, `int16[n]`, the displayed text that begins with it ("" if it goes on with the last), and the shown words
     that it completes, in samples from where that text's audio began."""
 
@@ -123,7 +123,7 @@ class SpokenText:
         """How long a character of this answer takes at an ordinary pace."""
         return CHAR_S * self._size / self._chars if self._chars else CHAR_S
 
-    def take(self, speech: Speech) -> Iterator[Stretch]:
+    def take(self, speech: Speech) -> Iterator[SpokenStretch]:
         """The audio with its text, cut where the next piece of text begins."""
         samples, base = speech.samples, self.samples
         text = "".join(self._begun_by(speech))
@@ -141,9 +141,9 @@ class SpokenText:
         """The displayed text that no audio has brought."""
         return "".join(piece.shown for piece in self._waiting) + self._silent + self._foreign
 
-    def _stretch(self, samples: Samples, text: str, words: list[WordTime]) -> Stretch:
+    def _stretch(self, samples: Samples, text: str, words: list[WordTime]) -> SpokenStretch:
         self.samples += len(samples)
-        return Stretch(samples, text, tuple(words))
+        return SpokenStretch(samples, text, tuple(words))
 
     def _begin(self) -> str:
         self._current = self._waiting.popleft()

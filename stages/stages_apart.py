@@ -21,7 +21,7 @@ from stageflow.stages.ports import StagePorts
 from stageflow.streams import Channel, StreamWriter
 from stageflow.tools import Tool
 from stages.runtime.arrivals import Arrivals
-from stages.runtime.loop_line import Line
+from stages.runtime.loop_line import LoopLine
 from stages.runtime.plug_in_loops import loop_of, runs_apart
 
 _KEEPS_OPEN = frozenset({"open", "open_turns", "session", "utterance", "session_tools"})
@@ -82,7 +82,7 @@ def _there(stage: Any, execute: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*given: Any) -> Any:
         if (loop := loop_of(stage)) is None:
             return await execute(*given)
-        here = Line(asyncio.get_running_loop())
+        here = LoopLine(asyncio.get_running_loop())
         readings = {name: _Reading(one, here) for name, one in given[-1].inputs.streams.items()}
         try:
             return await loop.of(execute(*given[:-1], _from_there(given[-1], here, readings)))
@@ -93,7 +93,7 @@ def _there(stage: Any, execute: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _from_there(ctx: StageContext, here: Line, readings: Mapping[str, "_Reading"]) -> StageContext:
+def _from_there(ctx: StageContext, here: LoopLine, readings: Mapping[str, "_Reading"]) -> StageContext:
     """A stage's context for use on another loop."""
     streams = {name: cast("Channel", one) for name, one in readings.items()}
     inputs = replace(ctx.inputs, ports=_ports(ctx.ports, here), streams=streams)
@@ -104,7 +104,7 @@ def _from_there(ctx: StageContext, here: Line, readings: Mapping[str, "_Reading"
     return replace(ctx, inputs=inputs, stream=stream, config=config)
 
 
-def _ports(ports: StagePorts, here: Line) -> StagePorts:
+def _ports(ports: StagePorts, here: LoopLine) -> StagePorts:
     def over(part: Any) -> Any:
         given = {field.name: getattr(part, field.name) for field in fields(part) if field.name != "db"}
         return replace(part, **{name: _over(name, one, here) for name, one in given.items()})
@@ -112,7 +112,7 @@ def _ports(ports: StagePorts, here: Line) -> StagePorts:
     return replace(ports, core=over(ports.core), llm=over(ports.llm), audio=over(ports.audio))
 
 
-def _over(name: str, port: Any, here: Line) -> Any:
+def _over(name: str, port: Any, here: LoopLine) -> Any:
     """A port for use on another loop: a function that sends, or a service."""
     if port is None or isinstance(port, str | int | float | bool):
         return port
@@ -121,7 +121,7 @@ def _over(name: str, port: Any, here: Line) -> Any:
     return _Service(name, port, here)
 
 
-def _function(name: str, function: Any, here: Line) -> Any:
+def _function(name: str, function: Any, here: LoopLine) -> Any:
     """A function of ours that may be called there: async, or one that gives an async iterator."""
     called = name.rpartition(".")[2]
     if called in _KEEPS_OPEN and called != name:
@@ -140,7 +140,7 @@ def _function(name: str, function: Any, here: Line) -> Any:
     return call
 
 
-def _tools_over(value: Any, here: Line) -> Any:
+def _tools_over(value: Any, here: LoopLine) -> Any:
     """Tools of ours, for an agent that puts them into a registry of its own, or calls them itself."""
     if isinstance(value, tuple):
         return tuple(_tools_over(one, here) for one in value)
@@ -153,7 +153,7 @@ def _tools_over(value: Any, here: Line) -> Any:
 class _Service:
     """A provider or the tools of a port."""
 
-    def __init__(self, name: str, service: Any, here: Line) -> None:
+    def __init__(self, name: str, service: Any, here: LoopLine) -> None:
         self._name, self._service, self._here = name, service, here
 
     def __getattr__(self, name: str) -> Any:
@@ -168,7 +168,7 @@ class _Service:
 class _Sink:
     """Where events of the stage are shown."""
 
-    def __init__(self, sink: Any, here: Line) -> None:
+    def __init__(self, sink: Any, here: LoopLine) -> None:
         self._sink, self._here = sink, here
 
     def emit(self, event: object) -> None:
@@ -179,7 +179,7 @@ class _Sink:
 class _Reading:
     """A stream that the stage reads; stands in for its `Channel`, and is as cancel-safe."""
 
-    def __init__(self, channel: Channel, here: Line) -> None:
+    def __init__(self, channel: Channel, here: LoopLine) -> None:
         self._channel, self._here = channel, here
         self._arrivals: Arrivals[Any] | None = None
         self._is_read = self._is_left = False
@@ -219,7 +219,7 @@ async def _items(channel: Channel) -> Any:
 class _Sending:
     """The stream that the stage sends; stands in for its `StreamWriter`."""
 
-    def __init__(self, stream: StreamWriter, here: Line) -> None:
+    def __init__(self, stream: StreamWriter, here: LoopLine) -> None:
         self._stream, self._here = stream, here
 
     @property

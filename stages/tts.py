@@ -28,7 +28,7 @@ from stages.patience import Lateness, failed
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
 from stages.providers.calls import ProviderCall, calling
 from stages.providers.piecewise import open_utterance
-from stages.spoken_text import SpokenText, Stretch
+from stages.spoken_text import SpokenStretch, SpokenText
 from stages.text.sentences import Sentences
 
 Voice = Synthesiser | UtteranceSynthesiser
@@ -273,7 +273,7 @@ class _Speaking:
             self._is_waiting = False
             self._lateness.rest()
 
-    async def _hand_on(self, stretch: Stretch) -> None:
+    async def _hand_on(self, stretch: SpokenStretch) -> None:
         if not self._began_at:
             self._began_at = asyncio.get_running_loop().time()
             self._call.first()

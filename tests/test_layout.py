@@ -68,3 +68,18 @@ def test_every_file_that_calls_itself_pure_is_held_to_it() -> None:
     ]
     assert len(says) > 100
     assert [name for name in says if not any(f"{name}.".startswith(f"{one}.") for one in listed)] == []
+
+
+def _package_of(name: str) -> str:
+    """Where a name must be the only one of its kind: in the server, in the stages, in each adapter by itself."""
+    parts = name.split(".")
+    return ".".join(parts[:3]) if parts[:2] == ["stages", "providers"] else parts[0]
+
+
+def test_no_two_classes_of_one_package_have_one_name() -> None:
+    homes: dict[tuple[str, str], list[str]] = {}
+    for module, tree in MODULES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault((_package_of(module), node.name), []).append(module)
+    assert {name: modules for (_, name), modules in homes.items() if len(modules) > 1} == {}

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 
 from server.cli.load_order import CALLERS, embedded_voice, read_order, split_address
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.comparison import Change, compare, read_report
 from server.client.load.fleet import KEY_VARIABLE
 from server.client.load.html_report import html
@@ -117,7 +117,7 @@ def _judging_arguments(parser: argparse.ArgumentParser) -> None:
     judging.add_argument(
         "--late-limit",
         type=float,
-        default=Limits().send_late_p99_ms,
+        default=AuditLimits().send_late_p99_ms,
         help="ms that 1 of 100 frames may be sent late before the run is invalid; the other limits of the generator "
         "go along (default: %(default)g)",
     )

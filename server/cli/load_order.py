@@ -13,9 +13,9 @@ import anyio
 from audio.formats import Samples
 from server.client.address import session_url
 from server.client.load.arrivals import Arrivals
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.default_mix import DEFAULT_MIX
-from server.client.load.loads import Order, closed_load
+from server.client.load.loads import LoadOrder, closed_load
 from server.client.load.objectives import read_objectives
 from server.client.load.runner import Load
 from server.client.load.scenario_file import Speak, read_mix
@@ -28,7 +28,7 @@ CALLERS = 5
 MOST_PORT = 65_535
 
 
-def read_order(arguments: argparse.Namespace) -> Order:
+def read_order(arguments: argparse.Namespace) -> LoadOrder:
     """Everything that can be known beforehand. Raises ServerError."""
     if arguments.target is None:
         raise ServerError("name the server, such as ws://127.0.0.1:8080 (see --help)")
@@ -42,7 +42,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
         objectives += read_objectives(["turns>0"])  # who hears nothing has found nothing wrong
     _check_numbers(arguments)
     _check_places(arguments)
-    return Order(
+    return LoadOrder(
         url=url,
         target=target,
         api_key=arguments.api_key,
@@ -63,7 +63,7 @@ def read_order(arguments: argparse.Namespace) -> Order:
         calibrates=not arguments.no_calibration,
         metrics_url=arguments.metrics,
         metrics_key=arguments.metrics_key,
-        limits=Limits().scaled(arguments.late_limit),
+        limits=AuditLimits().scaled(arguments.late_limit),
         environment=_environment(),
     )
 

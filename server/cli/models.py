@@ -17,7 +17,7 @@ from stages.runtime.made_files import MADE_DIR, digest_of, keep, tidy
 from stages.runtime.model_download import megabytes
 from stages.runtime.model_fetch import fetch, usual
 from stages.runtime.model_lock import Model
-from stages.runtime.models import ModelStore, State
+from stages.runtime.models import FileState, ModelStore
 
 _MADE_BY = {
     "hibari-heart": "stages.providers.hibari.voice:EmbeddedVoice",
@@ -132,7 +132,7 @@ def _verify(store: ModelStore, names: list[str]) -> int:
 
 def _there(store: ModelStore) -> list[str]:
     """Those of the default, and what else was fetched."""
-    absent = {model.name for model in store.models.values() if store.inspect(model).state is State.ABSENT}
+    absent = {model.name for model in store.models.values() if store.inspect(model).state is FileState.ABSENT}
     return [name for name in store.models if name in usual(store) or name not in absent]
 
 

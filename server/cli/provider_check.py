@@ -21,7 +21,7 @@ from stages.providers.configured import Configured
 from stages.providers.registry import ProviderFault, declared_kind, known_names
 from stages.testing.kit import Check, Finding, Opens, Terms, close, fault_of
 from stages.testing.question import SAYS, SPEECH, question
-from stages.testing.recogniser_checks import Said
+from stages.testing.recogniser_checks import KnownSpeech
 from stages.testing.suites import checks_for, unreachable_check
 
 NOWHERE_PORT = 9
@@ -145,12 +145,12 @@ def _opens(provider: Any) -> Opens[Any]:
     return opens
 
 
-def _said(kind: Kind, arguments: argparse.Namespace, listening: Any) -> Said | None:
+def _said(kind: Kind, arguments: argparse.Namespace, listening: Any) -> KnownSpeech | None:
     """What those hear that listen."""
     if kind in ("llm", "tts"):
         return None
     rate_hz = listening.rate_hz if kind == "stt" else SPEECH_HZ
-    return Said(question(rate_hz, arguments.speech), arguments.says, arguments.word_errors)
+    return KnownSpeech(question(rate_hz, arguments.speech), arguments.says, arguments.word_errors)
 
 
 def _secrets(configured: Configured) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _by_microphone(arguments: argparse.Namespace) -> int:
-    from server.client.conversation import Wish, converse
+    from server.client.conversation import TalkPlan, converse
     from server.client.sound import list_devices
 
     if arguments.list_devices:
@@ -131,7 +131,7 @@ def _by_microphone(arguments: argparse.Namespace) -> int:
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if arguments.record is not None:
         check_place("--record", arguments.record)
-    wish = Wish(
+    wish = TalkPlan(
         arguments.url,
         arguments.api_key,
         arguments.input_device,

@@ -28,7 +28,7 @@ class Fate(StrEnum):
 
 
 @dataclass(slots=True)
-class Answer:
+class PlayedAnswer:
     """One message of the agent's: its text, and its samples in the ring."""
 
     id: str
@@ -58,24 +58,24 @@ class Answer:
         return "".join(word.text for word in self.words if word.end_sample <= played).strip()
 
 
-class Answers:
+class PlayedAnswers:
     """The newest answers of a session, in the order in which they came."""
 
     def __init__(self, ring: PlayRing) -> None:
         self._ring = ring
-        self._answers: deque[Answer] = deque(maxlen=_KEPT)
+        self._answers: deque[PlayedAnswer] = deque(maxlen=_KEPT)
         self._epoch = 0
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[PlayedAnswer]:
         return iter(self._answers)
 
-    def find(self, item_id: str) -> Answer | None:
+    def find(self, item_id: str) -> PlayedAnswer | None:
         """The answer of this id; None when it is not known, or no more."""
         return next((answer for answer in self._answers if answer.id == item_id), None)
 
     def begin(self, item_id: str) -> None:
         """The audio that comes from now on belongs to this answer."""
-        self._answers.append(Answer(item_id))
+        self._answers.append(PlayedAnswer(item_id))
 
     def play(self, frame: bytes) -> None:
         """Write one audio frame of the server to the ring, unless it was flushed or has no room."""

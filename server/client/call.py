@@ -7,7 +7,7 @@ of what was heard. `answers` knows where the audio lies, `playback` follows it.
 from collections.abc import Callable
 from typing import Any
 
-from server.client.answers import Answers
+from server.client.answers import PlayedAnswers
 from server.client.captions import Captions
 from server.client.play_ring import PlayRing
 from server.client.playback import Playback
@@ -25,7 +25,7 @@ class Call:
 
     def __init__(self, ring: PlayRing, captions: Captions) -> None:
         self._captions = captions
-        self._answers = Answers(ring)
+        self._answers = PlayedAnswers(ring)
         self._playback = Playback(ring, self._answers, captions)
         self._person = ("", "")
         """The item that the person is saying, and its words so far."""

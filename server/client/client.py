@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.address import named_url
-from server.client.resuming import Line, ResumingConnection
+from server.client.resuming import LineLosses, ResumingConnection
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import unpack_frame
 from stages.ports import WordTime
@@ -50,7 +50,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class Call:
+class SeenSession:
     """What a client has seen of one session."""
 
     received: list[Received] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Call:
         return np.concatenate(self.audio) if self.audio else np.zeros(0, np.int16)
 
 
-class Pace:
+class SendingPace:
     """When samples are due that are sent in real time, by however many calls."""
 
     def __init__(self) -> None:
@@ -124,12 +124,12 @@ class RealtimeClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
         self._is_voice = voice
         self._heartbeat_s = heartbeat_s if voice else 20.0
-        self.line = Line(tell=tell_line)
+        self.line = LineLosses(tell=tell_line)
         self._connection: ResumingConnection
-        self._pace = Pace()
+        self._pace = SendingPace()
         self._reply_id = ""
         """Of the response whose frames come."""
-        self.call = Call()
+        self.call = SeenSession()
 
     async def __aenter__(self) -> Self:
         self._connection = ResumingConnection(

@@ -25,7 +25,7 @@ from server.client.call import Call
 from server.client.captions import Captions
 from server.client.echo import EchoCanceller
 from server.client.farewell import farewell
-from server.client.intake import Intake
+from server.client.intake import MicrophoneIntake
 from server.client.keeping import SoundFile, sound_file
 from server.client.keys import HELP, TYPING_HELP, Key, Keys, typed
 from server.client.outgoing import Frame, Outgoing
@@ -53,7 +53,7 @@ ECHO_WARNING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TalkPlan:
     """With whom to talk, and by what."""
 
     url: str
@@ -66,7 +66,7 @@ class Wish:
     """Whether the microphone cannot hear the loudspeaker."""
 
 
-async def converse(wish: Wish, captions: Captions) -> int:
+async def converse(wish: TalkPlan, captions: Captions) -> int:
     """Talk until Ctrl-C (0), or until the server or the sound is gone (1). Raises ServerError when it cannot begin."""
     async with (
         _recorded(wish.record) as file,
@@ -121,7 +121,7 @@ class _Talk:
             self._echo = "echo is cancelled" if hears_itself else "nothing is done about echo"
         said_hz = rates_hz[0] if canceller is None else canceller.RATE_HZ
         self._recorder = None if file is None else LiveRecording(file, said_hz, rates_hz[1])
-        self._intake = Intake(sound, self._panel, canceller, self._recorder)
+        self._intake = MicrophoneIntake(sound, self._panel, canceller, self._recorder)
 
     def begin(self, *, is_terminal: bool) -> None:
         """Say what there is."""
@@ -250,7 +250,7 @@ async def _recorded(path: Path | None) -> AsyncIterator[SoundFile | None]:
 
 
 @asynccontextmanager
-async def _sound(wish: Wish) -> AsyncIterator[Sound]:
+async def _sound(wish: TalkPlan) -> AsyncIterator[Sound]:
     """The open devices."""
     now = asyncio.get_running_loop().time  # and not anyio's: PortAudio's threads ask for it too
     sound = await anyio.to_thread.run_sync(Sound.open, wish.microphone, wish.speaker, now)
@@ -262,7 +262,7 @@ async def _sound(wish: Wish) -> AsyncIterator[Sound]:
 
 
 @asynccontextmanager
-async def _connection(wish: Wish, captions: Captions) -> AsyncIterator[ResumingConnection]:
+async def _connection(wish: TalkPlan, captions: Captions) -> AsyncIterator[ResumingConnection]:
     """The open session, which comes back by itself when the line is lost, and says so."""
     url = named_url(wish.url)
     headers = {"Authorization": f"Bearer {wish.api_key}"} if wish.api_key else None

@@ -16,7 +16,7 @@ PLAYED_S = 2.0
 """How much of what is played waits for the next look at it."""
 
 
-class Intake:
+class MicrophoneIntake:
     """The microphone, from now on, without the agent's voice in it where that can be taken out."""
 
     def __init__(

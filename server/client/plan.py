@@ -16,7 +16,7 @@ from server.domain.errors import ServerError
 
 
 @dataclass(slots=True)
-class Speech:
+class PlannedSpeech:
     """A recording that is said, and when it was."""
 
     name: str
@@ -46,7 +46,7 @@ class Plan:
 
     url: str
     api_key: str | None
-    speeches: Sequence[Speech]
+    speeches: Sequence[PlannedSpeech]
     """Said one after the other; none: `texts` are typed."""
     faults: Sequence[str]
     """What cannot be said, and why."""
@@ -80,7 +80,7 @@ class Plan:
         )
 
 
-def _read_all(paths: Sequence[Path], barge_in_after_ms: int | None) -> tuple[list[Speech], list[str]]:
+def _read_all(paths: Sequence[Path], barge_in_after_ms: int | None) -> tuple[list[PlannedSpeech], list[str]]:
     """The recordings, and what is wrong with the others. Raises ServerError where there is none to be said."""
     speeches, faults = [], []
     for path in paths:
@@ -93,11 +93,11 @@ def _read_all(paths: Sequence[Path], barge_in_after_ms: int | None) -> tuple[lis
     return speeches, faults
 
 
-def _read(path: Path, barge_in_after_ms: int | None) -> Speech:
+def _read(path: Path, barge_in_after_ms: int | None) -> PlannedSpeech:
     try:
         samples, rate_hz = read_audio(path)
     except AudioFileError as error:
         raise ServerError(
             f"{str(error).rstrip('.')}; name a recording, such as a WAV, FLAC, Ogg or MP3 file"
         ) from error
-    return Speech(path.name, samples, rate_hz, barge_in_after_ms, voiced_s(samples, rate_hz))
+    return PlannedSpeech(path.name, samples, rate_hz, barge_in_after_ms, voiced_s(samples, rate_hz))

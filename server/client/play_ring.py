@@ -22,7 +22,7 @@ from server.client.play_log import PlayLog
 from server.client.sample_ring import SampleRing
 
 
-class Store(Protocol):
+class SampleStore(Protocol):
     """Where samples wait: a `SampleRing`, or what does as it does."""
 
     written: int
@@ -43,9 +43,9 @@ class Store(Protocol):
 class PlayRing:
     """One voice. `read` is the reader's; all the rest is the writer's."""
 
-    def __init__(self, rate_hz: int, capacity_s: float = 10.0, store: type[Store] = SampleRing) -> None:
+    def __init__(self, rate_hz: int, capacity_s: float = 10.0, store: type[SampleStore] = SampleRing) -> None:
         self._rate_hz = rate_hz
-        self._ring: Store = store(int(rate_hz * capacity_s))
+        self._ring: SampleStore = store(int(rate_hz * capacity_s))
         self._fader = Fader(rate_hz)
         self._log = PlayLog(rate_hz)
         self._level = Level.FULL

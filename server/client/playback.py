@@ -6,7 +6,7 @@ Pure: time goes in, and captions and reports come out (docs/protocol.md, "What w
 import math
 from typing import Any
 
-from server.client.answers import Answer, Answers, Fate
+from server.client.answers import Fate, PlayedAnswer, PlayedAnswers
 from server.client.captions import Captions
 from server.client.play_ring import PlayRing
 
@@ -17,7 +17,7 @@ REPORT_S = 0.15
 class Playback:
     """Follows the loudspeaker through the answers."""
 
-    def __init__(self, ring: PlayRing, answers: Answers, captions: Captions) -> None:
+    def __init__(self, ring: PlayRing, answers: PlayedAnswers, captions: Captions) -> None:
         self._ring = ring
         self._answers = answers
         self._captions = captions
@@ -36,7 +36,7 @@ class Playback:
                 return self._follow(answer, heard, now_s)
         return None
 
-    def complete(self, answer: Answer) -> None:
+    def complete(self, answer: PlayedAnswer) -> None:
         """All of it has come. Without a sound of its own, it is over."""
         if answer.fate is not Fate.PLAYING:
             return
@@ -45,7 +45,7 @@ class Playback:
         if answer.began_at is None:
             self._finish(answer, answer.text)
 
-    def _told_cut(self, answer: Answer, heard: int) -> dict[str, Any] | None:
+    def _told_cut(self, answer: PlayedAnswer, heard: int) -> dict[str, Any] | None:
         """The last report of an answer that was flushed, once the loudspeaker has come to where it was cut."""
         if answer.cut_at is None or heard < answer.cut_at:
             return None
@@ -54,7 +54,7 @@ class Playback:
         self._finish(answer, f"{words} –" if words else "")
         return self._report(answer, played)
 
-    def _follow(self, answer: Answer, heard: int, now_s: float) -> dict[str, Any] | None:
+    def _follow(self, answer: PlayedAnswer, heard: int, now_s: float) -> dict[str, Any] | None:
         played = answer.played(heard)
         if answer.is_whole and played >= answer.received:
             self._finish(answer, answer.text)
@@ -68,12 +68,12 @@ class Playback:
         self._reported_s = now_s
         return self._report(answer, played)
 
-    def _finish(self, answer: Answer, words: str) -> None:
+    def _finish(self, answer: PlayedAnswer, words: str) -> None:
         answer.fate = Fate.OVER
         if words:
             self._captions.stays("agent", words.strip())
 
-    def _report(self, answer: Answer, played: int) -> dict[str, Any]:
+    def _report(self, answer: PlayedAnswer, played: int) -> dict[str, Any]:
         return {
             "type": "x_playback",
             "item_id": answer.id,

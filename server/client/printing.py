@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from server.client.client import Received
-from server.client.waterfall import Turn, in_words
+from server.client.waterfall import AnswerSteps, in_words
 
 
 class Printer:
@@ -44,7 +44,7 @@ class Printer:
         """What nobody has said."""
         self._tell({"type": "note", "text": text}, text)
 
-    def turns(self, turns: Sequence[Turn]) -> None:
+    def turns(self, turns: Sequence[AnswerSteps]) -> None:
         """What each answer took."""
         for number, turn in enumerate(turns, 1):
             told = {

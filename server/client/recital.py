@@ -14,14 +14,14 @@ from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.client.exchange import Exchange
 from server.client.farewell import farewell
 from server.client.keeping import BothSides, SoundFile, sound_file, write_transcript
-from server.client.plan import Plan, Speech
+from server.client.plan import Plan, PlannedSpeech
 from server.client.printing import Printer
 from server.client.waterfall import (
     AUDIO,
     DONE,
     TYPED,
-    Asked,
-    Turn,
+    AnswerSteps,
+    TypedText,
     interruption,
     text_of,
     turns_of,
@@ -69,11 +69,11 @@ class _Talk:
         self._out = out
         self._exchange = Exchange()
         self._answered = anyio.Event()
-        self._asked: list[Asked] = []
+        self._asked: list[TypedText] = []
         self._is_refused = False
         """Whether the last text is answered only when what the server says by itself is over."""
         self._sides = BothSides(WIRE_HZ, anyio.current_time())
-        self._saying: Speech | None = None
+        self._saying: PlannedSpeech | None = None
         self._unanswered = len(plan.faults)
         """Recordings."""
 
@@ -111,7 +111,7 @@ class _Talk:
         printer.end(is_well=is_well, answer_s=len(heard) / WIRE_HZ)
         return is_well
 
-    def _is_too_slow(self, turns: Sequence[Turn]) -> bool:
+    def _is_too_slow(self, turns: Sequence[AnswerSteps]) -> bool:
         """Whether an answer was waited for longer than is allowed, which is said."""
         limit_ms = self._plan.max_wait_ms
         longest_ms = max((turn.wait_ms for turn in turns if turn.wait_ms is not None), default=0.0)
@@ -141,7 +141,7 @@ class _Talk:
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
         while True:
             self._answered, self._is_refused = anyio.Event(), False
-            asked = Asked(f"typed_{len(self._asked) + 1}", anyio.current_time())
+            asked = TypedText(f"typed_{len(self._asked) + 1}", anyio.current_time())
             self._asked.append(asked)
             await self._client.send("conversation.item.create", item={"id": asked.item_id, **item})
             await self._client.send("response.create", response={"metadata": {TYPED: asked.item_id}})
@@ -166,7 +166,7 @@ class _Talk:
                     self._give_up(f"{speech.name}: " if len(speeches) > 1 else "")
             conversation.cancel()
 
-    async def _converse(self, speech: Speech) -> None:
+    async def _converse(self, speech: PlannedSpeech) -> None:
         """The recording, silence, and once more the recording when it is time to interrupt; then silence until all is
         answered."""
         client, before = self._client, self._exchange.answers
@@ -186,7 +186,7 @@ class _Talk:
         self._exchange.give_up()
         self._printer.note(f"{what}no answer within {self._plan.timeout_s:g} s")
 
-    async def _say(self, speech: Speech) -> float:
+    async def _say(self, speech: PlannedSpeech) -> float:
         """The recording once. Tells when it began."""
         began_s = await self._client.speak(speech.samples, speech.rate_hz)
         speech.ends_s += [began_s + end_s for _, end_s in speech.voiced_s]
@@ -207,7 +207,7 @@ class _Talk:
         client = self._client
         async with anyio.create_task_group() as tasks:
 
-            async def interrupt(speech: Speech, delay_ms: int) -> None:
+            async def interrupt(speech: PlannedSpeech, delay_ms: int) -> None:
                 await anyio.sleep(delay_ms / 1000)
                 self._printer.note("       (barging in)")
                 speech.interrupts.set()

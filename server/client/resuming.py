@@ -74,7 +74,7 @@ class SentFrames:
 
 
 @dataclass(slots=True)
-class Line:
+class LineLosses:
     """How often the line was lost, and for how long."""
 
     outages_s: list[float] = field(default_factory=list)

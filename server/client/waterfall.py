@@ -45,7 +45,7 @@ def voiced_s(samples: Samples, rate_hz: int) -> list[tuple[float, float]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class AnswerSteps:
     """One answer, and how long each of its steps took."""
 
     since: str
@@ -60,7 +60,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TypedText:
     """A text that was typed, and when it was sent."""
 
     item_id: str
@@ -74,7 +74,7 @@ _SINCE = {
 }
 
 
-def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[Turn]:
+def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[AnswerSteps]:
     """The answers to what was said; `ends_s` is when stretches of voice had been sent."""
     turns = []
     for stop, response_id in _turns(received):
@@ -82,7 +82,7 @@ def turns_of(received: Sequence[Received], ends_s: Sequence[float]) -> list[Turn
         steps = {"end of turn": stop, "transcript": _transcript(received, stop)}
         steps |= _steps_of(received, response_id)
         since = "voice" if voiced else "turn"
-        turns.append(Turn(since, _since(steps, max(voiced, default=stop.at_s))))
+        turns.append(AnswerSteps(since, _since(steps, max(voiced, default=stop.at_s))))
     return turns
 
 
@@ -91,18 +91,18 @@ def text_of(response: Mapping[str, Any]) -> str | None:
     return (response["metadata"] or {}).get(TYPED, "") if "metadata" in response else None
 
 
-def written_turns(received: Sequence[Received], asked: Sequence[Asked]) -> list[Turn]:
+def written_turns(received: Sequence[Received], asked: Sequence[TypedText]) -> list[AnswerSteps]:
     """The answers to what was typed."""
     begun = [seen.event["response"] for seen in received if seen.type == CREATED]
     answers = {text_of(response): response["id"] for response in begun}
     return [
-        Turn("text", _since(_steps_of(received, answers[one.item_id]), one.at_s))
+        AnswerSteps("text", _since(_steps_of(received, answers[one.item_id]), one.at_s))
         for one in asked
         if one.item_id in answers
     ]
 
 
-def in_words(turns: Sequence[Turn]) -> list[str]:
+def in_words(turns: Sequence[AnswerSteps]) -> list[str]:
     """For people, a line a step."""
     lines: list[str] = []
     for number, turn in enumerate(turns, 1):

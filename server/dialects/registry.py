@@ -64,7 +64,7 @@ def _same(config: SessionConfig, target: str) -> SessionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class DialectRoute:
     """One row: a dialect, and where it is spoken."""
 
     paths: Collection[str]
@@ -80,7 +80,7 @@ class Route:
 class DialectTable:
     """The dialects of one server. Of two routes that a client could take the earlier is chosen."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[DialectRoute]) -> None:
         self._routes = {
             (path, route.subprotocol): route for route in reversed(routes) for path in route.paths
         }
@@ -92,7 +92,7 @@ class DialectTable:
         known = (name for name in self._subprotocols if name is not None and name in offered)
         return next((name for name in known if (path, name) in self._routes), None)
 
-    def find(self, path: str, subprotocol: str | None) -> Route | None:
+    def find(self, path: str, subprotocol: str | None) -> DialectRoute | None:
         """The route of a path and the subprotocol that was chosen; None where nothing is spoken."""
         return self._routes.get((path, subprotocol))
 
@@ -116,9 +116,9 @@ def _voice(opening: Opening) -> VoiceDialect:
 
 
 BUILT_IN = (
-    Route(REALTIME_PATHS, VOICE_SUBPROTOCOL, _voice, OpenedBy.KEY_OR_SECRET, addressed),
-    Route(REALTIME_PATHS, "realtime", _realtime, OpenedBy.KEY_OR_SECRET, addressed),
-    Route(REALTIME_PATHS, None, _realtime, OpenedBy.KEY_OR_SECRET, addressed),
+    DialectRoute(REALTIME_PATHS, VOICE_SUBPROTOCOL, _voice, OpenedBy.KEY_OR_SECRET, addressed),
+    DialectRoute(REALTIME_PATHS, "realtime", _realtime, OpenedBy.KEY_OR_SECRET, addressed),
+    DialectRoute(REALTIME_PATHS, None, _realtime, OpenedBy.KEY_OR_SECRET, addressed),
 )
 """What the server speaks, the richer one first."""
 

@@ -36,7 +36,7 @@ TAKEN_OVER = 4409
 
 
 @dataclass(slots=True)
-class Live:
+class LiveConversation:
     """A session of this process, and how it is kept."""
 
     session: Session
@@ -69,8 +69,8 @@ class Conversations:
         self.keep_s = keep_s
         self._lease_s = lease_s + keep_s
         self._now = now
-        self.live: dict[str, Live] = {}
-        self._changed = dict[str, Live]()
+        self.live: dict[str, LiveConversation] = {}
+        self._changed = dict[str, LiveConversation]()
         self._wake = anyio.Event()
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ class Conversations:
     ) -> AsyncIterator[None]:
         """The session lives within; what was said is kept for a while when it is over. `keeps` is what its dialect
         keeps, if its client can come back."""
-        live = self.live[session.id] = Live(session, owner, keeps)
+        live = self.live[session.id] = LiveConversation(session, owner, keeps)
         if self._is_written(live):
             session.watch(partial(self._note, live))
         try:
@@ -94,7 +94,7 @@ class Conversations:
                 if self.live.get(session.id) is live:
                     del self.live[session.id]
 
-    async def _end(self, live: Live) -> None:
+    async def _end(self, live: LiveConversation) -> None:
         async with live.writing:  # what is being written is not to come behind it
             if live.is_gone:
                 return
@@ -119,21 +119,21 @@ class Conversations:
         snapshot = await self.read(session_id)
         return snapshot if snapshot is not None and _is_same(snapshot.owner, owner) else None
 
-    def take_over(self, live: Live, last_seq: int | None = None) -> Snapshot:
+    def take_over(self, live: LiveConversation, last_seq: int | None = None) -> Snapshot:
         """End a session of this process, with which another goes on from what is returned; see `Session.snapshot`."""
         self._let_go(live)
         snapshot = live.snapshot("", last_seq)
         live.session.end(SessionOver(TAKEN_OVER, "another connection has taken over"))
         return snapshot
 
-    async def leave(self, live: Live, grace_s: float) -> None:
+    async def leave(self, live: LiveConversation, grace_s: float) -> None:
         """End a session of this process, and keep for `grace_s` what another node needs to go on with it."""
         self._let_go(live)
         snapshot = live.snapshot("", LATELY)
         live.session.end(SessionOver(COME_BACK, "the server is stopping: come back"))
         await self.write(snapshot, max(grace_s, self.keep_s))
 
-    def _let_go(self, live: Live) -> None:
+    def _let_go(self, live: LiveConversation) -> None:
         live.is_gone = True
         self._changed.pop(live.session.id, None)
         del self.live[live.session.id]
@@ -143,7 +143,7 @@ class Conversations:
         data = await self._store.read(_key(session_id), self._now())
         return None if data is None else read_snapshot(data)
 
-    async def save(self, live: Live) -> None:
+    async def save(self, live: LiveConversation) -> None:
         """Write a session down now, if such a session is, and unless somebody else has it."""
         self._changed.pop(live.session.id, None)
         if not self._is_written(live):
@@ -171,17 +171,17 @@ class Conversations:
                     await self._save_if_possible(live)
             await anyio.sleep(SAVED_EVERY_S)
 
-    async def _save_if_possible(self, live: Live) -> None:
+    async def _save_if_possible(self, live: LiveConversation) -> None:
         try:
             await self.save(live)
         except Exception:  # of one session; the node goes on
             log.exception("a session could not be written down", extra={"session": live.session.id})
 
-    def _is_written(self, live: Live) -> bool:
+    def _is_written(self, live: LiveConversation) -> bool:
         """Whether it is written down while it lives: others share the store, and may ask for what was said."""
         return bool(self.node) and (self.keep_s > 0 or live.keeps is not None)
 
-    def _note(self, live: Live, is_urgent: bool) -> None:
+    def _note(self, live: LiveConversation, is_urgent: bool) -> None:
         is_due = is_urgent or self._now() - live.saved_at >= WORDS_EVERY_S
         if is_due and not live.is_gone:
             self._changed[live.session.id] = live

@@ -19,7 +19,7 @@ from server.cluster.shared import may_be_behind, store_answers
 from server.cluster.store import Store
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
-from server.gateway.conversations import TAKEN_OVER, Conversations, Live
+from server.gateway.conversations import TAKEN_OVER, Conversations, LiveConversation
 from server.gateway.returning import (
     HISTORY_LOST,
     TRY_AGAIN,
@@ -133,7 +133,7 @@ class Moves:
             for _ in range(LEFT_AT_ONCE):
                 tasks.start_soon(leave_some)
 
-    async def _leave(self, live: Live) -> None:
+    async def _leave(self, live: LiveConversation) -> None:
         try:
             async with live.writing:  # what was written before is not to overtake what is left
                 if await self._is_mine(live):
@@ -156,7 +156,7 @@ class Moves:
         finally:
             del self._calls[number]
 
-    async def _is_mine(self, live: Live) -> bool:
+    async def _is_mine(self, live: LiveConversation) -> bool:
         """Whether this node has the session still. Of one that another has gone on with while this one could not be
         heard it is the end here."""
         written = await self._conversations.read(live.session.id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.journal import records as rec
-from server.journal.beyond import Arrival, Arrived, Kind
+from server.journal.beyond import Arrival, ArrivalKind, Arrived
 from server.journal.file import Journal
 from stages.errors import ProviderError
 
@@ -41,7 +41,7 @@ class _Errand:
     """What came before that."""
 
 
-class Answers:
+class RecordedAnswers:
     """Of one replay."""
 
     def __init__(self, journal: Journal, faults: Faults) -> None:
@@ -82,7 +82,7 @@ class Answers:
                 if errand.what.startswith(name):
                     if error is None:
                         return None
-                    arrival = replace(record, kind=Kind.ERROR, value=error)
+                    arrival = replace(record, kind=ArrivalKind.ERROR, value=error)
         if errand.number is None:
             errand.held.append(arrival)
             return None
@@ -93,20 +93,20 @@ class Answers:
         errand = self._begun[number]
         if not errand.is_recorded:
             self.late.append(
-                (number, Arrived(Kind.ERROR, NotRecorded(f"{errand.what}: not in the recording")))
+                (number, Arrived(ArrivalKind.ERROR, NotRecorded(f"{errand.what}: not in the recording")))
             )
 
     def stopped(self, number: int) -> None:
         """The session waits for the end of an errand."""
         errand = self._begun[number]
         if not errand.to_come or any(errand.what.startswith(name) for name in self._faults):
-            self.late.append((number, Arrived(Kind.END)))
+            self.late.append((number, Arrived(ArrivalKind.END)))
 
 
 class NoErrands:
     """Nobody is beyond. Implements `server.journal.beyond.Beyond`."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: RecordedAnswers) -> None:
         self._answers = answers
 
     def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:

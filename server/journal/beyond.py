@@ -12,7 +12,7 @@ from stages.ports import Remind
 T = TypeVar("T")
 
 
-class Kind(StrEnum):
+class ArrivalKind(StrEnum):
     """What an arrival is."""
 
     VALUE = "value"
@@ -26,7 +26,7 @@ class Arrival(Protocol):
     """What has come of an errand: a record of it is one, too."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ArrivalKind:
         """What it is."""
 
     @property
@@ -38,7 +38,7 @@ class Arrival(Protocol):
 class Arrived:
     """An `Arrival` of which there is no record yet."""
 
-    kind: Kind
+    kind: ArrivalKind
     value: Any = None
 
 

@@ -26,7 +26,7 @@ import anyio
 from anyio import to_thread
 
 from server.domain.ids import Ids
-from server.journal.beyond import Arrival, Arrived, Beyond, Kind, Notes
+from server.journal.beyond import Arrival, ArrivalKind, Arrived, Beyond, Notes
 from server.journal.loops import FOLLOWED, FollowedLoop
 from server.turntaking.floor import ImpossibleEvent
 from stages.runtime.threads import SENDER
@@ -118,7 +118,7 @@ class Door:
                 with anyio.CancelScope(shield=True):
                     await self.next(number)  # whatever it is, it is the last
             self.close(number)
-        if arrival.kind is Kind.ERROR:
+        if arrival.kind is ArrivalKind.ERROR:
             raise arrival.value
         value: T = arrival.value
         return value
@@ -133,8 +133,8 @@ class Door:
             while True:
                 self.beyond.ask(number)
                 arrival = await self.next(number)
-                is_over = arrival.kind is not Kind.VALUE
-                if arrival.kind is Kind.ERROR:
+                is_over = arrival.kind is not ArrivalKind.VALUE
+                if arrival.kind is ArrivalKind.ERROR:
                     raise arrival.value
                 if is_over:
                     return
@@ -152,11 +152,11 @@ class Door:
         """A context outside, for as long as the block lasts; `beyond.value` of its number is what it has given. One
         that is vital cancels the block when it ends by itself, and its failure is raised."""
         number = self.open(what)
-        last: Arrival = Arrived(Kind.VALUE)
+        last: Arrival = Arrived(ArrivalKind.VALUE)
         self.beyond.start_context(number, enter)
         try:
             last = await self.next(number)
-            if last.kind is Kind.ERROR:
+            if last.kind is ArrivalKind.ERROR:
                 raise last.value
             with anyio.CancelScope() as scope:
                 if is_vital:
@@ -164,17 +164,17 @@ class Door:
                 yield number
             if scope.cancelled_caught:
                 last = await self._until_over(number)
-                if last.kind is Kind.ERROR:
+                if last.kind is ArrivalKind.ERROR:
                     raise last.value
         finally:
-            if last.kind is Kind.VALUE:
+            if last.kind is ArrivalKind.VALUE:
                 self.beyond.leave(number)
                 await self._until_over(number)
             self.close(number)
 
     async def _until_over(self, number: int) -> Arrival:
         with anyio.CancelScope(shield=True):
-            while (arrival := await self.next(number)).kind is Kind.VALUE:
+            while (arrival := await self.next(number)).kind is ArrivalKind.VALUE:
                 pass
         return arrival
 
@@ -190,7 +190,7 @@ class Door:
             return
         inbox.arrived.append(arrival)
         _wake(inbox.waiting)
-        if arrival.kind is not Kind.VALUE and inbox.on_end is not None:
+        if arrival.kind is not ArrivalKind.VALUE and inbox.on_end is not None:
             self.do(inbox.on_end)
 
     def do(self, act: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from server.domain.errors import alone
-from server.journal.beyond import Arrival, Arrived, Kind
+from server.journal.beyond import Arrival, ArrivalKind, Arrived
 from server.journal.loops import outside
 
 
@@ -29,7 +29,7 @@ class LiveErrands:
         """See `Beyond`."""
 
         async def once() -> None:
-            self._post(number, Arrived(Kind.VALUE, await work()))
+            self._post(number, Arrived(ArrivalKind.VALUE, await work()))
 
         self._begin(number, once)
 
@@ -41,9 +41,9 @@ class LiveErrands:
             async with aclosing(begin()) as items:
                 await asked.acquire()
                 async for item in items:
-                    self._post(number, Arrived(Kind.VALUE, item))
+                    self._post(number, Arrived(ArrivalKind.VALUE, item))
                     await asked.acquire()
-            self._post(number, Arrived(Kind.END))
+            self._post(number, Arrived(ArrivalKind.END))
 
         self._begin(number, pass_on)
 
@@ -54,9 +54,9 @@ class LiveErrands:
         async def hold() -> None:
             async with enter() as value:
                 self._values[number] = value
-                self._post(number, Arrived(Kind.VALUE))
+                self._post(number, Arrived(ArrivalKind.VALUE))
                 await left.wait()
-            self._post(number, Arrived(Kind.END))
+            self._post(number, Arrived(ArrivalKind.END))
 
         self._begin(number, hold)
 
@@ -69,7 +69,7 @@ class LiveErrands:
             while frame is not None:
                 await asked.acquire()
                 frame = await receive()
-                self._post(number, Arrived(Kind.VALUE, frame))
+                self._post(number, Arrived(ArrivalKind.VALUE, frame))
 
         self._begin(number, pump)
 
@@ -81,9 +81,9 @@ class LiveErrands:
                 with scope:
                     await work()
                 if scope.cancelled_caught:
-                    self._post(number, Arrived(Kind.END))
+                    self._post(number, Arrived(ArrivalKind.END))
             except Exception as error:  # noqa: BLE001  # the session's, whatever it is
-                self._post(number, Arrived(Kind.ERROR, alone(error)))
+                self._post(number, Arrived(ArrivalKind.ERROR, alone(error)))
             finally:
                 for held in (self._scopes, self._asked, self._left, self._values):
                     held.pop(number, None)
@@ -92,7 +92,7 @@ class LiveErrands:
 
     def report(self, number: int, value: Any) -> None:
         """See `Beyond`."""
-        self._post(number, Arrived(Kind.VALUE, value))
+        self._post(number, Arrived(ArrivalKind.VALUE, value))
 
     def ask(self, number: int) -> None:
         """See `Beyond`."""

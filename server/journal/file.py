@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from server.domain.errors import ServerError
 from server.journal import records as rec
-from server.journal.beyond import Kind
+from server.journal.beyond import ArrivalKind
 from server.journal.codec import Packer, UnknownValue, unpack
 from server.journal.frames import kept
 
@@ -33,7 +33,7 @@ MAGIC = f"{_FORMAT}{VERSION}\n".encode()
 _LENGTHS = struct.Struct("<II")
 _FRAME = struct.Struct("<IIB")
 """The turn, the errand's number, and whether the frame is text."""
-_frame_at, _FRAME_BYTES, _VALUE = _FRAME.unpack_from, _FRAME.size, Kind.VALUE
+_frame_at, _FRAME_BYTES, _VALUE = _FRAME.unpack_from, _FRAME.size, ArrivalKind.VALUE
 _read_json = json.JSONDecoder().decode
 _RECORDS = {
     one.__name__: one
@@ -72,7 +72,7 @@ class Journal:
         return len(self.times_s) if self.how == "over" else max(0, len(self.times_s) - 1)
 
 
-class Writer:
+class RecordWriter:
     """The thread. Made when the first session is recorded."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Writer:
 class SessionFile:
     """Where the records of one session go, up to so many bytes. Implements `server.journal.recording.Sink`."""
 
-    def __init__(self, path: Path, writer: Writer, max_bytes: int) -> None:
+    def __init__(self, path: Path, writer: RecordWriter, max_bytes: int) -> None:
         self._path = path
         self._writer = writer
         self._left_bytes = max_bytes
@@ -166,7 +166,11 @@ class SessionFile:
 
 def encode(record: Any) -> bytes:
     """One record as bytes. Raises UnknownValue."""
-    if isinstance(record, rec.Came) and record.kind is Kind.VALUE and type(record.value) in (str, bytes):
+    if (
+        isinstance(record, rec.Came)
+        and record.kind is ArrivalKind.VALUE
+        and type(record.value) in (str, bytes)
+    ):
         return _frame(record)
     packer = Packer()
     if isinstance(record, dict):
@@ -248,7 +252,7 @@ def _record(held: bytes, at: int, text_bytes: int, end: int) -> Any:
             named[name] = unpack(value, blob)
     kind = named.pop("is")
     if kind == "Came":
-        named["kind"] = Kind(named["kind"])
+        named["kind"] = ArrivalKind(named["kind"])
     return named["setup"] if kind == "Setup" else _RECORDS[kind](**named)
 
 

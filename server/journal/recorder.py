@@ -15,12 +15,12 @@ from server.config.sources import SessionSources
 from server.domain.errors import ConfigError
 from server.domain.ids import Ids
 from server.journal.chance import SEED_BYTES, seeded
-from server.journal.file import SessionFile, Writer
+from server.journal.file import RecordWriter, SessionFile
 from server.journal.loops import FollowedLoop
 from server.journal.origin import code_version
 from server.journal.recording import recording
 from server.journal.sessions import DoorSession
-from server.journal.setup import Beginning, Live, make_session, setup_of
+from server.journal.setup import Beginning, LiveParts, make_session, setup_of
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Recorder:
             raise ConfigError("record.dir: sessions can be recorded only by `stageflow-voice serve`")
         self._dir = rules.dir
         self._rules = rules
-        self._writer = Writer()
+        self._writer = RecordWriter()
         self._files = 0
         self._told_full = False
 
@@ -84,7 +84,7 @@ class Recorder:
 
     @asynccontextmanager
     async def session(
-        self, sources: SessionSources, beginning: Beginning, live: Live
+        self, sources: SessionSources, beginning: Beginning, live: LiveParts
     ) -> AsyncIterator[DoorSession]:
         """A session that is recorded, to be run within. Its opening has `SeededIds`."""
         ids = beginning.opening.ids

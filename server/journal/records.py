@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from server.journal.beyond import Kind
+from server.journal.beyond import ArrivalKind
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Came(Record):
     """Something came of an errand."""
 
     number: int
-    kind: Kind
+    kind: ArrivalKind
     value: Any
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from server.domain.ids import Ids
 from server.journal import records as rec
-from server.journal.answers import Answers, Faults, NoErrands
+from server.journal.answers import Faults, NoErrands, RecordedAnswers
 from server.journal.beyond import Entrance
 from server.journal.chance import seeded
 from server.journal.comparing import first_difference, first_other_errand, seconds
@@ -34,7 +34,7 @@ class Recalled:
 
     is_live = False
 
-    def __init__(self, loop: ReplayLoop, journal: Journal, answers: Answers) -> None:
+    def __init__(self, loop: ReplayLoop, journal: Journal, answers: RecordedAnswers) -> None:
         self._loop = loop
         self._journal = journal
         self._answers = answers
@@ -161,7 +161,7 @@ def replay(
     """Run the session again, which `converse` makes at once and runs, as far as the record goes, or with `faults` of
     its providers. Blocks; needs a thread without a running loop."""
     loop = ReplayLoop(journal.times_s[: journal.turns])
-    answers = Answers(journal, faults or {})
+    answers = RecordedAnswers(journal, faults or {})
     notes = Recalled(loop, journal, answers)
 
     async def main() -> None:

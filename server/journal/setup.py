@@ -82,7 +82,7 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveParts:
     """What stands beyond the door of a session that is recorded."""
 
     wire: Wire
@@ -132,7 +132,7 @@ def make_session(
     door: Door,
     setup: Mapping[str, Any],
     sources: SessionSources | None = None,
-    live: Live | None = None,
+    live: LiveParts | None = None,
     *,
     dialects: DialectTable = DIALECTS,
     hook: Callable[[Pipeline], Pipeline] | None = None,
@@ -182,7 +182,7 @@ def _dialect(door: Door, setup: Mapping[str, Any], dialects: DialectTable) -> Se
 
 
 def _services(
-    door: Door, setup: Mapping[str, Any], sources: SessionSources | None, live: Live | None, hook: Any
+    door: Door, setup: Mapping[str, Any], sources: SessionSources | None, live: LiveParts | None, hook: Any
 ) -> Services:
     crew = _crew(door, setup, sources, hook)
     providers = _providers(door, setup, None if live is None else live.providers)

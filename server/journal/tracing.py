@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from server.journal.beyond import Kind
+from server.journal.beyond import ArrivalKind
 from server.journal.comparing import seconds
 from server.journal.file import Journal
 from server.journal.records import Came, Deed, Told
@@ -47,11 +47,11 @@ def _came(came: Came | Deed, errands: dict[int, str]) -> str:
     what = errands.get(came.number, "?")
     if what.startswith("wire"):
         return "client hangs up" if came.value is None else f"client ▶ {_frame(came.value)}"
-    if what in ("begin", "send", "close") or (what.startswith("quota") and came.kind is Kind.VALUE):
+    if what in ("begin", "send", "close") or (what.startswith("quota") and came.kind is ArrivalKind.VALUE):
         return ""
-    if came.kind is Kind.ERROR:
+    if came.kind is ArrivalKind.ERROR:
         return f"       {what}: fails: {type(came.value).__name__}: {came.value}"
-    if came.kind is Kind.END:
+    if came.kind is ArrivalKind.END:
         return f"       {what}: ends"
     return f"       {what}: {_value(came.value)}"
 

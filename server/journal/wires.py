@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from server.domain.wire import Wire
-from server.journal.beyond import Kind
+from server.journal.beyond import ArrivalKind
 from server.journal.door import Door
 
 
@@ -53,7 +53,7 @@ class DoorWire:
             self._door.beyond.ask(self._frames)
         arrival = await self._door.next(self._frames)
         self._is_asked = False
-        frame: str | bytes | None = arrival.value if arrival.kind is Kind.VALUE else None
+        frame: str | bytes | None = arrival.value if arrival.kind is ArrivalKind.VALUE else None
         self._is_over = frame is None
         return frame
 

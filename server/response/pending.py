@@ -34,7 +34,7 @@ class Happening(StrEnum):
     """An answer about the conversation, all turns included, was let out."""
 
 
-class Deed(StrEnum):
+class PendingAction(StrEnum):
     """What to do with what waits."""
 
     NOTHING = "nothing"
@@ -54,10 +54,10 @@ class PendingRow(NamedTuple):
     """Where a happening leads, and what to do."""
 
     next: Waiting
-    deed: Deed = Deed.NOTHING
+    deed: PendingAction = PendingAction.NOTHING
 
 
-_W, _H, _D = Waiting, Happening, Deed
+_W, _H, _D = Waiting, Happening, PendingAction
 
 TABLE: dict[Waiting, dict[Happening, PendingRow]] = {
     _W.NOTHING: {
@@ -108,21 +108,21 @@ class Pending:
         """The request that waits; its client has been told of its response."""
         return self._request
 
-    def came(self, question: Question) -> Deed:
+    def came(self, question: Question) -> PendingAction:
         """A question came while another is being answered; a request must have its `response`."""
         if question.response is None:
             deed = self._move(Happening.TURN_CAME)
             self._turn = question
             return deed
         deed = self._move(Happening.REQUEST_CAME)
-        if deed is Deed.ANNOUNCE:
+        if deed is PendingAction.ANNOUNCE:
             self._request = question
         return deed
 
     def take(self) -> Question | None:
         """The next to be answered, if any waits."""
         deed = self._move(Happening.TAKEN)
-        taken = self._request if deed is Deed.START_REQUEST else self._turn
+        taken = self._request if deed is PendingAction.START_REQUEST else self._turn
         self._forget(deed)
         return taken
 
@@ -137,12 +137,12 @@ class Pending:
         if question.answers_turns:
             self._forget(self._move(Happening.ANSWERED))
 
-    def _move(self, happening: Happening) -> Deed:
+    def _move(self, happening: Happening) -> PendingAction:
         self.state, deed = TABLE[self.state][happening]
         return deed
 
-    def _forget(self, deed: Deed) -> None:
-        if deed in (Deed.START_REQUEST, Deed.END_REQUEST):
+    def _forget(self, deed: PendingAction) -> None:
+        if deed in (PendingAction.START_REQUEST, PendingAction.END_REQUEST):
             self._request = None
-        elif deed in (Deed.START_TURN, Deed.FORGET_TURN):
+        elif deed in (PendingAction.START_TURN, PendingAction.FORGET_TURN):
             self._turn = None

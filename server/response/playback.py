@@ -46,7 +46,7 @@ class Lead:
         self.ms = max(round(self.ms * DECAY), self._least_ms)
 
 
-class Playback:
+class PlaybackReports:
     """The reports of one client, or what stands for them."""
 
     def __init__(

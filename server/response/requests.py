@@ -18,7 +18,7 @@ from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
 from server.domain.values import ConfigInForce, ResponseOptions, ResponseReason
 from server.response.context import ResponseContext
 from server.response.holder import FloorHolder
-from server.response.pending import Deed, Pending
+from server.response.pending import Pending, PendingAction
 from server.response.run import ResponseRun, new_response
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
@@ -78,9 +78,9 @@ class Requests:
         if question.response is not None:
             question = replace(question, is_told=True)
         match self.pending.came(question):
-            case Deed.ANNOUNCE if question.response is not None:
+            case PendingAction.ANNOUNCE if question.response is not None:
                 self.context.of_responses.outbound.put(ResponseStarted(question.response))
-            case Deed.REFUSE:
+            case PendingAction.REFUSE:
                 raise _already_active(self._active())
 
     def silence(self, reason: ResponseReason) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.response.announcements import Announcements
 from server.response.context import ResponseContext
-from server.response.playback import Playback
+from server.response.playback import PlaybackReports
 from server.response.requests import RequestContext, Requests
 from server.session.base import SessionBase
 from server.session.floor_keeper import FloorKeeper, KeeperContext
@@ -22,7 +22,7 @@ class Answering:
     mcp: McpCalls
     announcements: Announcements
     requests: Requests
-    playback: Playback
+    playback: PlaybackReports
     speculation: Speculation
     """What preparing answers in pauses has brought."""
 
@@ -35,7 +35,7 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
     announcements = Announcements(listening.inbox, tasks)
     responses = _response_context(base, listening, mcp, announcements)
     requests = Requests(RequestContext(listening.inbox, base.config, base.holder, responses, listening.clips))
-    playback = Playback(
+    playback = PlaybackReports(
         base.conversation, outbound, base.link, base.holder, base.now, is_reported=base.holds_voice
     )
     reports = _turn_reports(base, listening, playback)
@@ -66,7 +66,7 @@ def answering_of(base: SessionBase, listening: Listening) -> Answering:
     return Answering(mcp, announcements, requests, playback, speculation)
 
 
-def _turn_reports(base: SessionBase, listening: Listening, playback: Playback) -> TurnReports:
+def _turn_reports(base: SessionBase, listening: Listening, playback: PlaybackReports) -> TurnReports:
     return TurnReports(
         base.session_id,
         listening.hearing,

@@ -13,7 +13,7 @@ from server.domain.values import ResponseReason
 from server.domain.voice_events import EndedBy, InterruptedBy, ProviderUse
 from server.output.outbound import Outbound
 from server.response.holder import FloorHolder
-from server.response.playback import Playback
+from server.response.playback import PlaybackReports
 from server.response.run import ResponseRun
 from server.telemetry.timeline import Timeline
 from server.turntaking.floor import RunId
@@ -76,7 +76,7 @@ class TurnReports:
         session_id: str,
         hearing: Hearing,
         outbound: Outbound,
-        playback: Playback,
+        playback: PlaybackReports,
         holder: FloorHolder,
         observer: Observer,
         now: Callable[[], float],

@@ -64,7 +64,7 @@ CALLS = 7
 
 
 @dataclass(slots=True)
-class Pace:
+class CallPace:
     """How long a call takes, as long as the last ones did; 0 as long as it is not known."""
 
     _calls: int = 0
@@ -97,8 +97,8 @@ class _Model:
     pace_s: float = 0.0
     rest_s: float = 0.0
     """What the one that runs takes yet, if there are any."""
-    _pressing: Pace = field(default_factory=Pace)
-    _all: Pace = field(default_factory=Pace)
+    _pressing: CallPace = field(default_factory=CallPace)
+    _all: CallPace = field(default_factory=CallPace)
     _unused_looks: int = 0
 
     def note(self, figures: WorkerStatistics, asking: int) -> int:

@@ -55,7 +55,7 @@ class HeardVoice(Protocol):
         """Its words with their places, and the samples of a second."""
 
 
-class Ear(Protocol):
+class MicrophoneClock(Protocol):
     """The session's clock of the microphone."""
 
     @property
@@ -119,7 +119,7 @@ class _Place:
 class EchoEar:
     """Tells the agent's voice from the person's, in one session. Plain calls."""
 
-    def __init__(self, answer: HeardVoice, ear: Ear) -> None:
+    def __init__(self, answer: HeardVoice, ear: MicrophoneClock) -> None:
         self.levels = Levels()
         self._answer = answer
         self._ear = ear

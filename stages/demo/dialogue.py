@@ -12,9 +12,9 @@ from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
 
-from stages.demo.script import QUESTIONS, SCRIPT, WORDING, Said
+from stages.demo.script import QUESTIONS, SCRIPT, WORDING, AgentSentence
 from stages.demo.slots import find_sum
-from stages.demo.tasks import Action, Call, State, Tasks
+from stages.demo.tasks import Action, Call, Tasks, TaskState
 from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.spoken_values import find_duration_s, find_times
 
@@ -55,15 +55,15 @@ class Dialogue(Tasks):
         """What is to be done now; before any event a greeting, and after our own words more of them."""
         return self._action or self._with_question(self._say("still_there"))
 
-    def told(self, text: str, said: Said | None) -> None:
+    def told(self, text: str, said: AgentSentence | None) -> None:
         """The agent said this, as far as it was heard; `said` is the last of the script's questions in it."""
         self._last_told, self._action = text, ()
         if said is not None:
             self._leave_open(said)
 
-    def answered(self, said: Said | None) -> Action:
+    def answered(self, said: AgentSentence | None) -> Action:
         """A tool answered, with this sentence if it did not fail."""
-        action = (said or Said("failed"),)
+        action = (said or AgentSentence("failed"),)
         if said is None or said.occasion != "found":
             return self._act(action)
         going_on = self._go_on(
@@ -88,7 +88,7 @@ class Dialogue(Tasks):
         self._action = action
         return action
 
-    def _with_question(self, action: tuple[Said, ...]) -> tuple[Said, ...]:
+    def _with_question(self, action: tuple[AgentSentence, ...]) -> tuple[AgentSentence, ...]:
         """After a remark that is not about the task at hand, the task's question again."""
         state = self._state
         if not state.task or action[-1].occasion in QUESTIONS or action[-1].occasion == "repeat":
@@ -100,7 +100,7 @@ class Dialogue(Tasks):
         question = self._go_on(state)
         return *action, *(self._say("ask_time") if isinstance(question, Call) else question)
 
-    def _leave_open(self, said: Said) -> None:
+    def _leave_open(self, said: AgentSentence) -> None:
         """The question of this sentence is open now."""
         question = QUESTIONS.get(said.occasion)
         if question is None:
@@ -110,7 +110,7 @@ class Dialogue(Tasks):
         if question.get("found"):
             known["found"] = True
         task, offer = question.get("task", ""), said.values.get("offer", "")
-        self._state = State(task, question["asks"], known, offer) if task else State()
+        self._state = TaskState(task, question["asks"], known, offer) if task else TaskState()
 
     def _reply(self) -> Action:
         text, intent, task = self._text, self._intent, self._state.task

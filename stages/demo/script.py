@@ -27,26 +27,26 @@ _ENOUGH_CHARS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AgentSentence:
     """One sentence of the agent's: the occasion, and what was filled in."""
 
     occasion: str
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def asks_for(said: Said) -> Expects | None:
+def asks_for(said: AgentSentence) -> Expects | None:
     """What kind of answer is due after this sentence; None where it is not one of the script's questions."""
     question = QUESTIONS.get(said.occasion)
     return None if question is None else Expects(SCRIPT["expects"].get(question.get("asks"), "free"))
 
 
-def worded(said: Said, turn: int) -> str:
+def worded(said: AgentSentence, turn: int) -> str:
     """The sentence for an occasion; which of several depends on the `turn` of the conversation."""
     choices = SAYS[said.occasion]
     return choices[turn % len(choices)].format_map(said.values)
 
 
-def wished(result: str) -> Said | None:
+def wished(result: str) -> AgentSentence | None:
     """The sentence that a tool's result names in `say`; None where none is named, or what fills it is not there."""
     try:
         values = {str(place): str(value) for place, value in json.loads(result).items()}
@@ -54,13 +54,13 @@ def wished(result: str) -> Said | None:
         return None
     sentences = SAYS.get(values.get("say", ""), ())
     places = {place for sentence in sentences for place in _PLACE.findall(sentence)}
-    return Said(values["say"], values) if sentences and places <= values.keys() else None
+    return AgentSentence(values["say"], values) if sentences and places <= values.keys() else None
 
 
-def recognised(text: str) -> Said | None:
+def recognised(text: str) -> AgentSentence | None:
     """The last of the script's questions in `text`, whole or begun; a beginning that several have is of none."""
     found = [
-        (match.end(), -match.start(), Said(occasion, match.groupdict()))
+        (match.end(), -match.start(), AgentSentence(occasion, match.groupdict()))
         for occasion, pattern, _ in _KNOWN
         for match in pattern.finditer(text)
     ]
@@ -69,7 +69,7 @@ def recognised(text: str) -> Said | None:
         tail = text[start.end() :]
         begun = {occasion for occasion, _, beginning in _KNOWN if _is_begun(beginning, tail)}
         if begun:
-            return Said(begun.pop()) if len(begun) == 1 else said
+            return AgentSentence(begun.pop()) if len(begun) == 1 else said
     return said
 
 

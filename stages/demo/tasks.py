@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, TypeAlias
 
-from stages.demo.script import SCRIPT, WORDING, Said
+from stages.demo.script import SCRIPT, WORDING, AgentSentence
 from stages.demo.slots import heard_slots
 from stages.text.assent import find_yes_or_no, wants_out
 from stages.text.phrases import say_date, say_time
@@ -28,11 +28,11 @@ class Call:
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-Action: TypeAlias = Call | tuple[Said, ...]
+Action: TypeAlias = Call | tuple[AgentSentence, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TaskState:
     """The task that is going on, what was asked last, and what is known."""
 
     task: str = ""
@@ -62,24 +62,24 @@ class Tasks:
     def __init__(self, now: datetime, skills: str) -> None:
         """`skills` is what the agent can do, as an enumeration to be said."""
         self._now, self._skills = now, skills
-        self._state = State()
+        self._state = TaskState()
         self._text = ""
         self._intent: str | None = None
 
-    def _say(self, occasion: str, **values: str) -> tuple[Said, ...]:
+    def _say(self, occasion: str, **values: str) -> tuple[AgentSentence, ...]:
         known = self._state.values(self._now.date())
-        return (Said(occasion, {"skills": self._skills, **known, **values}),)
+        return (AgentSentence(occasion, {"skills": self._skills, **known, **values}),)
 
     def _begin(self, task: str) -> Action:
         """Begin a task, or go on with it, by what was said about it."""
-        return self._go_on(self._with_wish(self._state if self._state.task == task else State(task)))
+        return self._go_on(self._with_wish(self._state if self._state.task == task else TaskState(task)))
 
-    def _go_on(self, state: State) -> Action:
+    def _go_on(self, state: TaskState) -> Action:
         """Ask for the first thing missing; look whether a table is free; have it confirmed, or do it."""
         task = SCRIPT["tasks"][state.task]
         missing = next((slot for slot in task["needs"] if not state.known.get(slot)), None)
         if missing is None and "confirm" not in task:  # which ends a task of its kind, and no other
-            self._state = State() if self._state.task == state.task else self._state
+            self._state = TaskState() if self._state.task == state.task else self._state
             return state.calls(task["tool"])
         self._state = state
         if missing == "found":
@@ -117,7 +117,7 @@ class Tasks:
             return self._say("another_time")
         return self._go_on(accepted)
 
-    def _with_wish(self, state: State, offered: str = "") -> State:
+    def _with_wish(self, state: TaskState, offered: str = "") -> TaskState:
         """The state with what was heard, or `offered`, of its slots. Another table has to be looked for again."""
         asked = state.asked
         if asked == "name" and (self._intent not in _MAYBE_A_NAME or wants_out(self._text)):

@@ -94,16 +94,16 @@ class SmartTurn:
         answer = self.worker.run(lambda: self.model.probability(samples))
         return await within(DEADLINE_S, f"the end-of-turn model took over {DEADLINE_S} s", answer)
 
-    def open(self, on_probability: Callable[[float], None]) -> "TurnQuestions":
+    def open(self, on_probability: Callable[[float], None]) -> "SmartTurnQuestions":
         """The questions of one session; answers come on the event loop, and only until `close`."""
-        return TurnQuestions(self, on_probability)
+        return SmartTurnQuestions(self, on_probability)
 
     def close(self) -> None:
         """End the thread. Blocks until the call it is in is done, so call it off the loop."""
         self.worker.close()
 
 
-class TurnQuestions:
+class SmartTurnQuestions:
     """What one session asks: at most one question at a time, the newest."""
 
     def __init__(self, smart_turn: SmartTurn, on_probability: Callable[[float], None]) -> None:

@@ -17,7 +17,7 @@ from stages.runtime.arrivals import Arrivals
 T = TypeVar("T")
 
 
-class Line:
+class LoopLine:
     """The way to an event loop from another one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

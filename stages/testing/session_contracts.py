@@ -27,7 +27,7 @@ from stages.ports import (
 )
 from stages.testing.cancelling import CANCEL_WITHIN_S, Stopwatch, is_quick
 from stages.testing.kit import Check
-from stages.testing.recogniser_checks import Said
+from stages.testing.recogniser_checks import KnownSpeech
 from stages.testing.voice_checks import voice_checks
 from stages.testing.wer import word_error_rate
 
@@ -255,7 +255,7 @@ async def _push(push: Callable[[Samples], None], samples: Samples, rate_hz: int)
         await anyio.sleep(0.001)
 
 
-def turn_checks(said: Said) -> tuple[Check[TurnRecogniser], ...]:
+def turn_checks(said: KnownSpeech) -> tuple[Check[TurnRecogniser], ...]:
     """All checks of a recogniser that finds the ends of turns itself, by one turn of speech."""
 
     async def turns(recogniser: TurnRecogniser) -> None:

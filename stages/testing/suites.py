@@ -27,7 +27,7 @@ from stages.testing.detector_checks import detector_checks
 from stages.testing.kit import Check, Terms, fault_of, opened
 from stages.testing.model_checks import GREETING, model_checks
 from stages.testing.question import question
-from stages.testing.recogniser_checks import Said, hear, recogniser_checks
+from stages.testing.recogniser_checks import KnownSpeech, hear, recogniser_checks
 from stages.testing.session_contracts import turn_checks, utterance_checks
 from stages.testing.turn_end_checks import turn_end_checks
 from stages.testing.voice_checks import SENTENCE, voice_checks
@@ -35,7 +35,7 @@ from stages.testing.voice_checks import SENTENCE, voice_checks
 log = logging.getLogger(__name__)
 
 
-def checks_for(kind: Kind, provider: Any, said: Said | None = None) -> tuple[Check[Any], ...]:
+def checks_for(kind: Kind, provider: Any, said: KnownSpeech | None = None) -> tuple[Check[Any], ...]:
     """All checks of an opened provider of this kind; those that listen need speech. Empty for kinds without."""
     if kind == "llm":
         return model_checks()
@@ -50,7 +50,7 @@ def checks_for(kind: Kind, provider: Any, said: Said | None = None) -> tuple[Che
     return ()
 
 
-def unreachable_check(kind: Kind, said: Said | None = None) -> Check[Any]:
+def unreachable_check(kind: Kind, said: KnownSpeech | None = None) -> Check[Any]:
     """What a provider must do whose service is not there: raise a ProviderError, in time."""
 
     async def run(provider: Any) -> None:
@@ -66,7 +66,7 @@ def unreachable_check(kind: Kind, said: Said | None = None) -> Check[Any]:
     return Check("unreachable", "without its service: a ProviderError that says so, in time", run)
 
 
-async def _use(kind: Kind, provider: Any, said: Said | None) -> None:
+async def _use(kind: Kind, provider: Any, said: KnownSpeech | None) -> None:
     if kind == "stt" and said is not None:
         await hear(provider, said.samples, [])
     elif kind == "llm":
@@ -128,7 +128,7 @@ class ProviderContract:
         check = next(check for check in self.checks() if check.name == name)
         return await fault_of(lambda: _opened(self.provider()), check, terms)
 
-    def _said(self) -> Said | None:
+    def _said(self) -> KnownSpeech | None:
         return None
 
 
@@ -154,8 +154,8 @@ class RecogniserContract(ProviderContract):
         """A sentence of two seconds or more, `int16[n]` at the recogniser's rate."""
         raise NotImplementedError(f"{type(self).__name__} has no `speech`, in which `says` is said")
 
-    def _said(self) -> Said:
-        return Said(self.speech(), self.says, self.max_word_errors)
+    def _said(self) -> KnownSpeech:
+        return KnownSpeech(self.speech(), self.says, self.max_word_errors)
 
     def checks(self) -> tuple[Check[Any], ...]:
         """Those of `recogniser_checks`."""

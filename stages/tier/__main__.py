@@ -18,7 +18,7 @@ from stages.providers.configured import configure
 from stages.providers.registry import ProviderFault, find_provider
 from stages.providers.remote.wire import TIERS, Hello
 from stages.tier import plain
-from stages.tier.engine import MAX_STREAMS, Engine, EngineChoice, TierKind
+from stages.tier.engine import MAX_STREAMS, EngineChoice, TierEngine, TierKind
 
 KINDS: Sequence[TierKind] = ("stt", "tts")
 KEY_VARIABLE = "MODEL_TIER_KEY"
@@ -118,7 +118,7 @@ def _is_local(host: str) -> bool:
 
 
 def _run_plain(arguments: argparse.Namespace, choices: Sequence[EngineChoice]) -> int:
-    engines: dict[str, Engine] = {choice.kind: Engine.load(choice) for choice in choices}
+    engines: dict[str, TierEngine] = {choice.kind: TierEngine.load(choice) for choice in choices}
     try:
         anyio.run(partial(_serve_plain, engines, arguments))
     except OSError as error:  # the port is taken, or the address is not ours
@@ -127,7 +127,7 @@ def _run_plain(arguments: argparse.Namespace, choices: Sequence[EngineChoice]) -
     return 0
 
 
-async def _serve_plain(engines: Mapping[str, Engine], arguments: argparse.Namespace) -> None:
+async def _serve_plain(engines: Mapping[str, TierEngine], arguments: argparse.Namespace) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with plain.serving(
             engines, host=arguments.host, port=arguments.port, key=os.environ.get(KEY_VARIABLE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.runtime.worker import worker_statistics
 from stages.tier.door import BUSY_CODE, answer, is_let_in
-from stages.tier.engine import Engine
+from stages.tier.engine import TierEngine
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -48,7 +48,7 @@ class _Channel:
 class EngineApp:
     """WebSocket: a stream of the engine, whatever the path. HTTP: how it does."""
 
-    def __init__(self, engine: Engine, key: str | None = None) -> None:
+    def __init__(self, engine: TierEngine, key: str | None = None) -> None:
         self._engine = engine
         self._key = key
 

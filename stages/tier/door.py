@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.runtime.worker_counts import WorkerStatistics
-from stages.tier.engine import Engine
+from stages.tier.engine import TierEngine
 
 BUSY_CODE = 1013
 """The close code of a replica that is full: another may have room."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer."""
 
     status: int
@@ -29,21 +29,23 @@ def is_let_in(authorization: str | None, key: str | None) -> bool:
     return hmac.compare_digest(said.encode(), key.encode())
 
 
-def answer(path: str, engines: Mapping[str, Engine], workers: Mapping[str, WorkerStatistics]) -> Answer:
+def answer(
+    path: str, engines: Mapping[str, TierEngine], workers: Mapping[str, WorkerStatistics]
+) -> HttpAnswer:
     """What `/healthz` and `/metrics` say; anything else is not there."""
     if path.endswith("/healthz"):
         served = {kind: _state(engine) for kind, engine in engines.items()}
-        return Answer(200, json.dumps({"status": "ok", "engines": served}), "application/json")
+        return HttpAnswer(200, json.dumps({"status": "ok", "engines": served}), "application/json")
     if path.endswith("/metrics"):
-        return Answer(200, _metrics(engines, workers), "text/plain; version=0.0.4; charset=utf-8")
-    return Answer(404, "not found: there are /v1/stt and /v1/tts (WebSocket), /healthz and /metrics\n")
+        return HttpAnswer(200, _metrics(engines, workers), "text/plain; version=0.0.4; charset=utf-8")
+    return HttpAnswer(404, "not found: there are /v1/stt and /v1/tts (WebSocket), /healthz and /metrics\n")
 
 
-def _state(engine: Engine) -> Mapping[str, object]:
+def _state(engine: TierEngine) -> Mapping[str, object]:
     return {"engine": engine.choice.use, "streams": engine.figures.streams, "full": engine.is_full}
 
 
-def _metrics(engines: Mapping[str, Engine], workers: Mapping[str, WorkerStatistics]) -> str:
+def _metrics(engines: Mapping[str, TierEngine], workers: Mapping[str, WorkerStatistics]) -> str:
     rows = list[tuple[str, str, str, float]]()
     for kind, engine in engines.items():
         mark = f'kind="{kind}",engine="{engine.choice.use}"'

@@ -17,7 +17,7 @@ from stages.providers.remote.wire import Hello
 from stages.providers.resampled import at_rate
 from stages.runtime.lines import calls_of
 from stages.tier.hearing import hear
-from stages.tier.outbox import Channel
+from stages.tier.outbox import TierConnection
 from stages.tier.speaking import speak
 
 TierKind = Literal["stt", "tts"]
@@ -47,7 +47,7 @@ class TierFigures:
     refused: int = 0
 
 
-class Engine:
+class TierEngine:
     """A provider that is made, and the streams that use it. Closed by its owner."""
 
     def __init__(self, choice: EngineChoice, provider: Any) -> None:
@@ -58,7 +58,7 @@ class Engine:
         self._numbers = count(1)
 
     @classmethod
-    def load(cls, choice: EngineChoice) -> "Engine":
+    def load(cls, choice: EngineChoice) -> "TierEngine":
         """Find the provider, check its settings, and make it. Blocks. Raises ProviderFault with every fault, and what
         making it raises."""
         configured, faults = configure(
@@ -73,7 +73,7 @@ class Engine:
         """Whether it takes no more streams."""
         return self.figures.streams >= self.choice.max_streams
 
-    async def serve(self, channel: Channel) -> None:
+    async def serve(self, channel: TierConnection) -> None:
         """One stream, until the client leaves. Cancel-safe."""
         figures = self.figures
         figures.streams += 1

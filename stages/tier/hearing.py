@@ -17,7 +17,7 @@ from stages.providers.remote.wire import (
     Listen,
     audio_of,
 )
-from stages.tier.outbox import Channel, Outbox, converse
+from stages.tier.outbox import Outbox, TierConnection, converse
 
 
 @dataclass(slots=True)
@@ -84,6 +84,6 @@ class _Hearing:
             await self._outbox.say(Heard(id=said.id, ask=said.ask, transcript=transcript))
 
 
-async def hear(recogniser: Recogniser, channel: Channel) -> None:
+async def hear(recogniser: Recogniser, channel: TierConnection) -> None:
     """A client's stream, until it leaves. Cancel-safe."""
     await converse(channel, lambda outbox, tasks: _Hearing(recogniser, outbox, tasks))

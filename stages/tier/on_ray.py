@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.tier.asgi import EngineApp
-from stages.tier.engine import Engine, EngineChoice
+from stages.tier.engine import EngineChoice, TierEngine
 
 _OBJECT_STORE_BYTES = 80 << 20
 """The least that Ray takes: nothing of ours is in it."""
@@ -94,7 +94,7 @@ def _deployment(serve: Any, one: Deployment, key: str | None) -> Any:
 
     def build() -> EngineApp:
         """In the replica's process, which goes on only when the engine is loaded."""
-        return EngineApp(Engine.load(choice), key)
+        return EngineApp(TierEngine.load(choice), key)
 
     class Replica:
         """What Serve keeps a replica's state in; there is none."""

@@ -18,7 +18,7 @@ _MOST = 64
 """Messages that wait for a client that reads slowly."""
 
 
-class Channel(Protocol):
+class TierConnection(Protocol):
     """One connection, whatever carries it. One task reads, one writes."""
 
     async def receive(self) -> str | bytes | None:
@@ -58,7 +58,7 @@ class Outbox:
         await self.say(fault_of(error, number=number, ask=ask))
 
 
-async def converse(channel: Channel, stream_of: Callable[[Outbox, TaskGroup], Stream]) -> None:
+async def converse(channel: TierConnection, stream_of: Callable[[Outbox, TaskGroup], Stream]) -> None:
     """One stream, until its client leaves; all its tasks end with it. A message that is not understood is answered."""
     outbox = Outbox()
     with outbox.send, outbox.receive:
@@ -76,7 +76,7 @@ async def converse(channel: Channel, stream_of: Callable[[Outbox, TaskGroup], St
             tasks.cancel_scope.cancel()
 
 
-async def _write(channel: Channel, outbox: Outbox) -> None:
+async def _write(channel: TierConnection, outbox: Outbox) -> None:
     async for message in outbox.receive:
         await channel.send(message)
 

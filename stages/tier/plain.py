@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from stages.providers.remote.wire import MAX_MESSAGE_BYTES
 from stages.runtime.worker import worker_statistics
 from stages.tier.door import BUSY_CODE, answer, is_let_in
-from stages.tier.engine import Engine
+from stages.tier.engine import TierEngine
 
 _PING_S = 10.0
 
@@ -40,7 +40,7 @@ class _Channel:
 
 @asynccontextmanager
 async def serving(
-    engines: Mapping[str, Engine], *, host: str = "127.0.0.1", port: int = 0, key: str | None = None
+    engines: Mapping[str, TierEngine], *, host: str = "127.0.0.1", port: int = 0, key: str | None = None
 ) -> AsyncIterator[int]:
     """Serve engines by their kinds, for as long as the block lasts; gives the port. Leaving closes the engines."""
     async with AsyncExitStack() as stack:
@@ -64,7 +64,7 @@ async def serving(
 
 
 def _admit(
-    engines: Mapping[str, Engine], key: str | None, connection: ServerConnection, request: Request
+    engines: Mapping[str, TierEngine], key: str | None, connection: ServerConnection, request: Request
 ) -> Response | None:
     path = request.path.partition("?")[0]
     kind = path.removeprefix("/v1/")
@@ -77,7 +77,7 @@ def _admit(
     return Response(told.status, HTTPStatus(told.status).phrase, headers, body)
 
 
-async def _converse(engines: Mapping[str, Engine], connection: ServerConnection) -> None:
+async def _converse(engines: Mapping[str, TierEngine], connection: ServerConnection) -> None:
     assert connection.request is not None
     engine = engines[connection.request.path.partition("?")[0].removeprefix("/v1/")]
     if engine.is_full:

@@ -22,7 +22,7 @@ from stages.providers.remote.wire import (
     Text,
     audio_message,
 )
-from stages.tier.outbox import Channel, Outbox, converse
+from stages.tier.outbox import Outbox, TierConnection, converse
 
 MAX_ANSWERS = 8
 """Open on one stream; a conversation has two at the most."""
@@ -138,6 +138,6 @@ def _chunks(samples: Samples, size: int) -> Iterator[Samples]:
     return (samples[at : at + size] for at in range(0, len(samples), size))
 
 
-async def speak(voice: Voice, channel: Channel) -> None:
+async def speak(voice: Voice, channel: TierConnection) -> None:
     """A client's stream, until it leaves. Cancel-safe."""
     await converse(channel, lambda outbox, tasks: _Speaking(voice, outbox, tasks))

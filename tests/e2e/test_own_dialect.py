@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from audio.formats import AudioFormat
 from audio.resample import Resampler
 from server.client.client import RealtimeClient
-from server.dialects.registry import BUILT_IN, DialectTable, Opening, Route
+from server.dialects.registry import BUILT_IN, DialectRoute, DialectTable, Opening
 from server.domain.commands import AppendAudio
 from server.domain.errors import ClientError
 from server.domain.events import Event, ResponseAudio
@@ -62,8 +62,8 @@ def at_24_khz(config: SessionConfig, target: str) -> SessionConfig:
 DIALECTS = DialectTable(
     [
         *BUILT_IN,
-        Route({"/pcm"}, None, PcmDialect, defaults=at_24_khz),
-        Route({"/pcm16"}, "pcm16", PcmDialect, defaults=at_24_khz),
+        DialectRoute({"/pcm"}, None, PcmDialect, defaults=at_24_khz),
+        DialectRoute({"/pcm16"}, "pcm16", PcmDialect, defaults=at_24_khz),
     ]
 )
 

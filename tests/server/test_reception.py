@@ -6,7 +6,7 @@ import pytest
 from server.domain.ids import Ids
 from server.domain.values import SessionConfig
 from server.gateway.returning import NOT_RESUMED, NotResumed, ResumeClaim
-from server.reception import Caller, Earlier
+from server.reception import Earlier, SeatHolder
 from server.session.snapshot import Snapshot
 from tests.support.stage import QueueWire, Stage, play, voice_v1
 
@@ -24,7 +24,7 @@ def test_a_session_that_waits_for_its_client_is_not_about_to_free_its_place(grac
     """A caller who finds no place does not wait a moment for this one's."""
 
     async def story(stage: Stage) -> None:
-        caller = Caller(lambda: True)
+        caller = SeatHolder(lambda: True)
         assert caller.is_left(), "no session yet, and nobody there"
         caller.session = stage.session
         assert not caller.is_left(), "it goes on over the connection there is"

@@ -9,7 +9,7 @@ import anyio
 from server.domain.ids import Ids
 from server.journal.chance import SEED_BYTES, seeded
 from server.journal.door import Door
-from server.journal.file import SessionFile, Writer, read_journal
+from server.journal.file import RecordWriter, SessionFile, read_journal
 from server.journal.loops import FollowedLoop, VirtualClock
 from server.journal.recording import recording
 from server.journal.replaying import Replayed, replay
@@ -37,7 +37,7 @@ def record_stage(stage_of: StageOf, story: Callable[[Stage], Awaitable[Any]], pa
 
 def write(path: Path, main: Callable[[FollowedLoop, SessionFile], Coroutine[Any, Any, None]]) -> None:
     """Run `main` on a loop in virtual time, with the file that it is to write."""
-    writer = Writer()
+    writer = RecordWriter()
     file = SessionFile(path, writer, 1 << 30)
     loop = FollowedLoop(VirtualClock())
     try:

@@ -7,7 +7,7 @@ from audio.formats import SPEECH_HZ, Samples
 from stages.ports import HeardWord, Partial, RecogniserCapabilities, SpeechHints, Transcript
 from stages.testing.servers.coded import CodedWords
 from stages.testing.servers.line import Line, Opening, Refusal
-from stages.tier.engine import Engine, EngineChoice, TierKind
+from stages.tier.engine import EngineChoice, TierEngine, TierKind
 
 KEY = "a-key-of-the-tier"
 
@@ -61,7 +61,7 @@ class FakeTier:
     """A replica of the tier behind `stages.testing.servers.serving`, which records and does wrong what is asked."""
 
     def __init__(self, kind: TierKind, provider: Any) -> None:
-        self.engine = Engine(EngineChoice(kind, "scripted"), provider)
+        self.engine = TierEngine(EngineChoice(kind, "scripted"), provider)
 
     def judge(self, opening: Opening) -> Refusal | None:
         if opening.path != f"/v1/{self.engine.choice.kind}":

@@ -32,7 +32,7 @@ class Keeps(Enum):
 
 
 @dataclass(slots=True)
-class Answer:
+class HeardAnswer:
     """One answer, as it was heard. Times are seconds of the caller's clock."""
 
     began_at: int
@@ -92,31 +92,31 @@ class Answer:
         return self.is_complete and played_to >= self.began_at + self.samples
 
 
-class Answers:
+class HeardAnswers:
     """The newest answers, in the order in which they came."""
 
     def __init__(self, rate_hz: int, keeps: Keeps) -> None:
         """`keeps` is what is kept of each, as long as nobody says otherwise."""
         self._rate_hz = rate_hz
         self._keeps = keeps
-        self._answers: deque[Answer] = deque(maxlen=_KEPT)
-        self.newest: Answer | None = None
+        self._answers: deque[HeardAnswer] = deque(maxlen=_KEPT)
+        self.newest: HeardAnswer | None = None
         """The answer that came last."""
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[HeardAnswer]:
         return iter(self._answers)
 
     def __bool__(self) -> bool:
         return bool(self._answers)
 
-    def begin(self, place: int, now_s: float) -> Answer:
+    def begin(self, place: int, now_s: float) -> HeardAnswer:
         """Another answer has come, whose first sample lies at this place of the ring."""
-        answer = Answer(place, now_s, item_at=place, keeps=self._keeps)
+        answer = HeardAnswer(place, now_s, item_at=place, keeps=self._keeps)
         self._answers.append(answer)
         self.newest = answer
         return answer
 
-    def add(self, answer: Answer, audio: Audio, place: int, now_s: float, waiting: int) -> None:
+    def add(self, answer: HeardAnswer, audio: Audio, place: int, now_s: float, waiting: int) -> None:
         """The next packet of an answer lies at this place of the ring, where so many samples wait to be played."""
         if answer.keeps is not Keeps.NOTHING:
             answer.packets.append((now_s, waiting * 1000 / self._rate_hz))
@@ -154,7 +154,7 @@ class Answers:
             answer.heard_s = starts_s + first / self._rate_hz
         answer.last_heard_s = starts_s + (len(block) - int(is_loud[::-1].argmax())) / self._rate_hz
 
-    def at(self, place: int) -> Answer:
+    def at(self, place: int) -> HeardAnswer:
         """The answer to which a place of the ring belongs; there is one."""
         found = self._answers[0]
         for answer in self._answers:

@@ -2,11 +2,11 @@
 
 from collections.abc import Generator, Iterator
 
-from server.client.load.answers import Answer
+from server.client.load.answers import HeardAnswer
 from server.client.load.ear import Ear
 from server.client.load.mouth import FRAME_S
 from server.client.load.turn_book import TurnBook
-from server.client.load.turns import Kind
+from server.client.load.turns import TurnKind
 from server.client.load.word_count import WordCount
 
 SETTLE_S = 60.0
@@ -38,8 +38,8 @@ class Attention:
         self.rests_until_s = until_s
 
     def middle_of_answer(
-        self, number: int, kind: Kind, after_ms: int, after_words: int | None = None
-    ) -> Generator[None, None, Answer | None]:
+        self, number: int, kind: TurnKind, after_ms: int, after_words: int | None = None
+    ) -> Generator[None, None, HeardAnswer | None]:
         """So long after an answer began to be heard, or after so many of its words. Gives it, or None and tells why."""
         answer = self._ear.answers.newest
         if answer is None or answer.heard_s is None:
@@ -57,7 +57,7 @@ class Attention:
             return None
         return answer
 
-    def _words(self, answer: Answer, after_words: int) -> Generator[None, None, str]:
+    def _words(self, answer: HeardAnswer, after_words: int) -> Generator[None, None, str]:
         """Until so many words of it were heard, or it is over. Tells why they cannot be counted, or nothing."""
         ear, count = self._ear, WordCount(answer, self._ear.rate_hz)
         until_s = self.now_s + SETTLE_S
@@ -84,14 +84,14 @@ class Attention:
             self.rest(until_s)
             yield
 
-    def answer_since(self, began_s: float) -> Answer | None:
+    def answer_since(self, began_s: float) -> HeardAnswer | None:
         """The first answer that came and was heard after the person began to speak."""
         for answer in self._ear.answers:
             if answer.heard_s is not None and answer.heard_s > began_s and answer.arrived_s > began_s:
                 return answer
         return None
 
-    def is_over(self, answer: Answer) -> bool:
+    def is_over(self, answer: HeardAnswer) -> bool:
         """Whether no more of it will be heard: it was cut, or all of it was heard."""
         if answer.last_heard_s is not None and self.now_s - answer.last_heard_s < QUIET_S:
             return False

@@ -41,7 +41,7 @@ class Lateness:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AuditLimits:
     """Beyond these a run is invalid."""
 
     send_late_p99_ms: float = 20.0
@@ -50,10 +50,10 @@ class Limits:
     cpu: float = 0.9
     realtime_ratio: float = 0.98
 
-    def scaled(self, send_late_p99_ms: float) -> "Limits":
+    def scaled(self, send_late_p99_ms: float) -> "AuditLimits":
         """With this limit of the lateness, and the others as much wider or narrower."""
         factor = send_late_p99_ms / self.send_late_p99_ms
-        return Limits(
+        return AuditLimits(
             send_late_p99_ms,
             self.loop_lag_p99_ms * factor,
             self.loop_lag_max_ms * factor,
@@ -97,7 +97,7 @@ class Audit:
             min((one.realtime_ratio for one in audits), default=1.0),
         )
 
-    def faults(self, limits: Limits) -> tuple[str, ...]:
+    def faults(self, limits: AuditLimits) -> tuple[str, ...]:
         """Why the run is invalid; empty if it is not."""
         checks = (
             (

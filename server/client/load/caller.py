@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from server.client.load.answers import Keeps
 from server.client.load.ear import Ear
 from server.client.load.heard_reports import HeardReport
-from server.client.load.line import Line
+from server.client.load.line import CallerLine
 from server.client.load.mouth import FRAME_S, Mouth, Voicebox
 from server.client.load.performance import Performance, Wish
 from server.client.load.script import Scenario
@@ -23,7 +23,7 @@ from server.client.load.utterance import FRAME_MS
 from server.client.load.wire import (
     Audio,
     Mark,
-    Order,
+    PlayerOrder,
     Spoken,
     Target,
     ToolCall,
@@ -89,7 +89,7 @@ class Caller:
         return self._performance.wish
 
     @property
-    def line(self) -> Line:
+    def line(self) -> CallerLine:
         """What is to be done to the connection meanwhile."""
         return self._performance.line
 
@@ -160,8 +160,8 @@ class Caller:
         self._rests_until_s = min(self._performance.attention.rests_until_s, self._tools.next_s)
         return [*outbox, *results], () if report is None else self._told(report)
 
-    def _understand(self, sound: Order | Trouble | Mark | WordEnds | ToolCall, now_s: float) -> None:
-        if isinstance(sound, Order):
+    def _understand(self, sound: PlayerOrder | Trouble | Mark | WordEnds | ToolCall, now_s: float) -> None:
+        if isinstance(sound, PlayerOrder):
             self.ear.obey(sound, now_s)
         elif isinstance(sound, Trouble):
             self._complain(sound.message)

@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Ending, Outcome, Turn, TurnKind
 
 PERCENTILES = (50, 90, 95, 99)
 LATENCIES: Mapping[str, tuple[str, Callable[[Turn], float | None]]] = {
     "v2v": (
         "last voiced sample of the microphone to the first sound that is heard; without `early` answers",
-        lambda turn: turn.v2v_ms if turn.kind is Kind.RESPOND and not turn.is_early else None,
+        lambda turn: turn.v2v_ms if turn.kind is TurnKind.RESPOND and not turn.is_early else None,
     ),
     "typed": (
         "a text is sent, to the first sound",
-        lambda turn: turn.v2v_ms if turn.kind is Kind.TYPED else None,
+        lambda turn: turn.v2v_ms if turn.kind is TurnKind.TYPED else None,
     ),
     "first_packet": (
         "last voiced sample to the first packet of the answer",
@@ -167,7 +167,7 @@ def _distribution(turns: Iterable[Turn], read: Callable[[Turn], float | None]) -
 def _counts(
     calls: Sequence[CallRecord], kept: Sequence[Turn], reasons: Mapping[str, int]
 ) -> dict[str, float]:
-    def outcomes(outcome: Outcome, *kinds: Kind) -> int:
+    def outcomes(outcome: Outcome, *kinds: TurnKind) -> int:
         return sum(turn.outcome is outcome and turn.kind in kinds for turn in kept)
 
     return {
@@ -175,13 +175,13 @@ def _counts(
         "gaps": sum(len(turn.gaps_ms) for turn in kept),
         "underruns": sum(len(turn.dry_ms) for turn in kept),
         "dry_ms": sum(sum(turn.dry_ms) for turn in kept),
-        "missed": outcomes(Outcome.MISSED, Kind.RESPOND, Kind.TYPED),
-        "not_stopped": outcomes(Outcome.MISSED, Kind.STOP),
-        "false_stops": outcomes(Outcome.FALSE, Kind.IGNORE),
+        "missed": outcomes(Outcome.MISSED, TurnKind.RESPOND, TurnKind.TYPED),
+        "not_stopped": outcomes(Outcome.MISSED, TurnKind.STOP),
+        "false_stops": outcomes(Outcome.FALSE, TurnKind.IGNORE),
         "false_answers": sum(call.false_answers for call in calls),
         "extra_answers": sum(call.extra_answers for call in calls),
         "early": sum(turn.is_early for turn in kept),
-        "not_resumed": outcomes(Outcome.MISSED, Kind.LINE),
+        "not_resumed": outcomes(Outcome.MISSED, TurnKind.LINE),
         "tools_missed": sum(turn.has_missed_tool for turn in kept),
         **_word_counts(kept),
         "errors": sum(len(call.troubles) for call in calls),

@@ -3,7 +3,7 @@
 from math import inf
 from typing import TypeAlias
 
-from server.client.load.answers import Answer, Answers
+from server.client.load.answers import HeardAnswer, HeardAnswers
 from server.client.play_ring import PlayRing
 
 REPORT_S = 0.15
@@ -17,12 +17,12 @@ HeardReport: TypeAlias = tuple[str, int, bool]
 class HeardReports:
     """The reports of one caller."""
 
-    def __init__(self, ring: PlayRing, answers: Answers) -> None:
+    def __init__(self, ring: PlayRing, answers: HeardAnswers) -> None:
         self._ring = ring
         self._answers = answers
         self._told = ("", 0)
         self._told_s = -REPORT_S
-        self._untold_cut: Answer | None = None
+        self._untold_cut: HeardAnswer | None = None
         self._is_told = False
         """Whether nothing has been heard since all of it was told."""
 
@@ -30,7 +30,7 @@ class HeardReports:
         """Something is being played from now on."""
         self._is_told = False
 
-    def cut(self, answer: Answer) -> None:
+    def cut(self, answer: HeardAnswer) -> None:
         """An answer was flushed: the server is to be told where."""
         self._untold_cut = answer
 

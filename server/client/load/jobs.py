@@ -12,7 +12,7 @@ from server.client.load.run import Findings, Progress
 from server.client.load.runner import Load
 from server.client.load.script import Mix
 from server.client.load.targets import find_target
-from server.client.load.utterance import Utterance, hush, prepare
+from server.client.load.utterance import PreparedUtterance, hush, prepare
 
 
 class _Message(BaseModel):
@@ -100,7 +100,7 @@ def make_job(place: Place, protocol: str, mix: Mix, voicebox: Voicebox, load: Lo
     sounds: list[str] = []
     steps: list[tuple[str, int, int]] = []
 
-    def number(utterance: Utterance) -> int:
+    def number(utterance: PreparedUtterance) -> int:
         if id(utterance) not in known:
             known[id(utterance)] = len(sounds)
             sounds.append(pybase64.b64encode(utterance.samples.astype("<i2").tobytes()).decode())

@@ -12,7 +12,7 @@ class LineState(Enum):
     """It was lost, and the session goes on over another."""
 
 
-class Line:
+class CallerLine:
     """One caller's line. The script writes what is to be done, the runner does it, and tells what happened."""
 
     def __init__(self) -> None:

@@ -3,23 +3,26 @@
 from collections.abc import Iterator
 
 from server.client.load.attention import Attention
-from server.client.load.line import Line, LineState
+from server.client.load.line import CallerLine, LineState
 from server.client.load.script import HalfOpen, Resume
 from server.client.load.turn_book import TurnBook
-from server.client.load.turns import Kind, Outcome
+from server.client.load.turns import Outcome, TurnKind
 
 GOES_ON_S = 0.3
 """An answer whose line is back is heard again after so long at most."""
 
 
 def lose_the_line(
-    attention: Attention, book: TurnBook, line: Line, number: int, step: Resume
+    attention: Attention, book: TurnBook, line: CallerLine, number: int, step: Resume
 ) -> Iterator[None]:
     """The connection is cut in the middle of an answer, and the session goes on over another."""
-    answer = yield from attention.middle_of_answer(number, Kind.LINE, step.resume.after_ms)
+    answer = yield from attention.middle_of_answer(number, TurnKind.LINE, step.resume.after_ms)
     if answer is None:
         return
-    turn, away_s = book.begin(number, Kind.LINE, attention.now_s, attention.now_s), step.resume.away_ms / 1000
+    turn, away_s = (
+        book.begin(number, TurnKind.LINE, attention.now_s, attention.now_s),
+        step.resume.away_ms / 1000,
+    )
     dry, until_s = len(answer.dry_ms), attention.now_s + away_s + step.within_ms / 1000
     line.cut(away_s)
     while line.state is not LineState.BACK and attention.now_s < until_s:
@@ -36,10 +39,10 @@ def lose_the_line(
 
 
 def fall_silent(
-    attention: Attention, book: TurnBook, line: Line, number: int, step: HalfOpen
+    attention: Attention, book: TurnBook, line: CallerLine, number: int, step: HalfOpen
 ) -> Iterator[None]:
     """Nothing goes over the line for a while."""
-    turn, line.state = book.begin(number, Kind.LINE, attention.now_s, attention.now_s), LineState.UP
+    turn, line.state = book.begin(number, TurnKind.LINE, attention.now_s, attention.now_s), LineState.UP
     line.dead_until_s = attention.now_s + step.half_open_ms / 1000
     line.may_end = step.expect == "closed"
     yield from attention.pass_time((step.half_open_ms + step.within_ms) / 1000)

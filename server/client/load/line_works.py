@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from server.client.load.clock import now
-from server.client.load.line import Line
+from server.client.load.line import CallerLine
 from server.client.load.wire import Wire
 
 
 class LineWorks:
     """One caller's. Times of the script are seconds since the call began."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: CallerLine) -> None:
         self._line = line
         self.away_until_s = 0.0
         """Until then, by `now`, the script wants the caller to be away."""

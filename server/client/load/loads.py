@@ -9,7 +9,7 @@ from typing import Protocol
 import anyio
 
 from server.client.counted import counted
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.canaries import IDLE_S
 from server.client.load.fleet import Fleet
 from server.client.load.jobs import Job, make_job
@@ -35,7 +35,7 @@ FIRST_PROGRESS_S = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LoadOrder:
     """What is to be measured, checked."""
 
     url: str
@@ -63,7 +63,7 @@ class Order:
     """Where the server tells of itself; None: where servers do by custom, if this one does."""
     metrics_key: str | None = None
     """The key there; None: that of the server, if it is the same."""
-    limits: Limits = field(default_factory=Limits)
+    limits: AuditLimits = field(default_factory=AuditLimits)
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +72,7 @@ class Loads:
 
     def __init__(
         self,
-        order: Order,
+        order: LoadOrder,
         place: Place,
         voicebox: Voicebox,
         say: Callable[[str], object],

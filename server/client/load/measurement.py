@@ -8,7 +8,7 @@ import anyio
 
 from server.client.load.calibration import measure_in_process, measure_over_socket
 from server.client.load.fleet import Fleet, WorkerError, connected, spawned
-from server.client.load.loads import Loads, Order
+from server.client.load.loads import LoadOrder, Loads
 from server.client.load.mouth import Voicebox
 from server.client.load.place import Place, probe
 from server.client.load.report import Report, StepReport, bars_report, whole_report
@@ -27,7 +27,7 @@ class Measurement:
     """One of them. `run` returns a report also when it is interrupted."""
 
     def __init__(
-        self, order: Order, find_voice: Callable[[], Speak | None], say: Callable[[str], object]
+        self, order: LoadOrder, find_voice: Callable[[], Speak | None], say: Callable[[str], object]
     ) -> None:
         """`find_voice` gives the voice for texts, if there is one; `say` is told how things go, a line each."""
         self._order = order

@@ -7,7 +7,7 @@ t - 20 ms + n / rate.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from server.client.load.utterance import FRAME_MS, Utterance
+from server.client.load.utterance import FRAME_MS, PreparedUtterance
 from server.client.load.wire import Wire
 
 FRAME_S = FRAME_MS / 1000
@@ -19,8 +19,8 @@ _EARLY = 1e-6
 class Voicebox:
     """All that callers say, prepared for one target: `steps` by scenario and step number."""
 
-    hush: Utterance
-    steps: Mapping[tuple[str, int], Utterance]
+    hush: PreparedUtterance
+    steps: Mapping[tuple[str, int], PreparedUtterance]
 
 
 class Mouth:
@@ -31,7 +31,7 @@ class Mouth:
         self._scenario = scenario
         self.sent_frames = 0
         """How many frames have been taken."""
-        self._saying: Utterance | None = None
+        self._saying: PreparedUtterance | None = None
         self._said_frames = 0
 
     @property

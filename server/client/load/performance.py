@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
 from audio.marks import name_of
-from server.client.load.answers import Answer
+from server.client.load.answers import HeardAnswer
 from server.client.load.attention import Attention
 from server.client.load.ear import Ear
-from server.client.load.line import Line
+from server.client.load.line import CallerLine
 from server.client.load.line_steps import fall_silent, lose_the_line
 from server.client.load.mouth import Mouth
 from server.client.load.script import (
@@ -32,7 +32,7 @@ from server.client.load.script import (
     Typed,
 )
 from server.client.load.turn_book import TurnBook, judge
-from server.client.load.turns import Kind, Outcome, Turn
+from server.client.load.turns import Outcome, Turn, TurnKind
 from server.client.load.wire import Target, Wire
 
 LAST_S = 0.5
@@ -71,7 +71,7 @@ class Performance:
         self._called_tools = called_tools
         self._outbox: list[Wire] = [*target.opening(), *target.declare(scenario.tools)]
         self.wish = Wish.TALK
-        self.line = Line()
+        self.line = CallerLine()
 
     def take_outbox(self) -> Sequence[Wire]:
         """What is to be sent besides the frames, once."""
@@ -106,7 +106,7 @@ class Performance:
             case Noise() | Music():
                 yield from self._make_noise(number, step)
             case Silence():
-                turn = self._book.begin(number, Kind.NOTHING, self.attention.now_s, self.attention.now_s)
+                turn = self._book.begin(number, TurnKind.NOTHING, self.attention.now_s, self.attention.now_s)
                 yield from self.attention.pass_time(step.silence_ms / 1000)
                 if step.expect is not None:
                     self._book.expected_nothing(turn)
@@ -128,7 +128,7 @@ class Performance:
                 self.wish = Wish.HANG_UP if isinstance(step, HangUp) else Wish.CUT
 
     def _speak(self, number: int, step: Say) -> Iterator[None]:
-        kind = Kind.NOTHING if step.expect == "nothing" else Kind.RESPOND
+        kind = TurnKind.NOTHING if step.expect == "nothing" else TurnKind.RESPOND
         turn = self._book.begin(number, kind, *self._mouth.say(number))
         yield from self._end_of_speech()
         if step.expect == "nothing":
@@ -147,7 +147,7 @@ class Performance:
     def _type(self, number: int, step: Typed) -> Iterator[None]:
         self._outbox.extend(self._target.typed(self._named(step.type)))
         if step.expect is not None:
-            turn = self._book.begin(number, Kind.TYPED, self.attention.now_s, self.attention.now_s)
+            turn = self._book.begin(number, TurnKind.TYPED, self.attention.now_s, self.attention.now_s)
             self._expect_words(turn, step)
             yield from self._await_answer(turn, step.within_ms, step.calls)
 
@@ -159,7 +159,7 @@ class Performance:
         return text.replace(CALLER, name_of(self._book.record.number))
 
     def _make_noise(self, number: int, step: Noise | Music) -> Iterator[None]:
-        turn = self._book.begin(number, Kind.NOTHING, *self._mouth.say(number))
+        turn = self._book.begin(number, TurnKind.NOTHING, *self._mouth.say(number))
         yield from self._end_of_speech()
         yield from self.attention.pass_time(step.within_ms / 1000)
         if step.expect is not None:
@@ -182,7 +182,7 @@ class Performance:
 
     def _talk_over(self, number: int, step: BargeIn | Backchannel) -> Iterator[None]:
         over = step.barge_in if isinstance(step, BargeIn) else step.backchannel
-        kind = Kind.STOP if step.expect == "stop" else Kind.IGNORE
+        kind = TurnKind.STOP if step.expect == "stop" else TurnKind.IGNORE
         answer = yield from self.attention.middle_of_answer(number, kind, over.wait_ms, over.after_words)
         if answer is None:
             return
@@ -192,12 +192,12 @@ class Performance:
         self._book.add(turn)
         yield from self._end_of_speech()
         if isinstance(step, BargeIn) and step.answered and turn.outcome is not Outcome.MISSED:
-            yield from self._await_answer(self._book.begin(number, Kind.RESPOND, *said_s), 10_000)
+            yield from self._await_answer(self._book.begin(number, TurnKind.RESPOND, *said_s), 10_000)
 
-    def _watch(self, turn: Turn, answer: Answer, within_ms: int) -> Iterator[None]:
+    def _watch(self, turn: Turn, answer: HeardAnswer, within_ms: int) -> Iterator[None]:
         """See what becomes of an answer that is talked over."""
         began_s, ended_s = turn.said_s
-        until_s = (began_s if turn.kind is Kind.STOP else ended_s) + within_ms / 1000
+        until_s = (began_s if turn.kind is TurnKind.STOP else ended_s) + within_ms / 1000
         while self.attention.now_s < until_s and not self.attention.is_over(answer):
             yield
         judge(turn, answer, is_over=self.attention.is_over(answer), tells_ends=self._target.tells_ends)

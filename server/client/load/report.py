@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from audio.files import encode_wav
-from server.client.load.audit import Audit, Limits
+from server.client.load.audit import Audit, AuditLimits
 from server.client.load.calibration import Bar, Bars
 from server.client.load.canaries import CanaryReport, compare_canaries
 from server.client.load.figures import PERCENTILES, Distribution, reckon
@@ -141,7 +141,7 @@ def step_report(
     objectives: Sequence[Objective],
     *,
     since_s: float,
-    limits: Limits,
+    limits: AuditLimits,
     server: ServerFigures | None = None,
     idle: Findings | None = None,
 ) -> StepReport:

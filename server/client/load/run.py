@@ -6,7 +6,7 @@ from math import inf
 
 from server.client.counted import counted
 from server.client.load.audit import Audit, Lateness
-from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Ending, Outcome, Turn, TurnKind
 
 WORST = 10
 """Turns whose audio is kept."""
@@ -135,7 +135,7 @@ def _progress_of(call: CallRecord, since_s: float) -> Progress:
     turns = [
         turn for turn in call.turns if turn.outcome is not Outcome.DISCARDED and turn.said_s[0] >= since_s
     ]
-    answered = [turn for turn in turns if turn.kind is Kind.RESPOND and not turn.is_early]
+    answered = [turn for turn in turns if turn.kind is TurnKind.RESPOND and not turn.is_early]
     slowest = [turn.v2v_ms for turn in answered if turn.v2v_ms is not None]
     counts = {
         "gaps": sum(len(turn.gaps_ms) for turn in turns),

@@ -13,8 +13,19 @@ from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.load.mouth import Voicebox
 from server.client.load.objectives import ObjectivesError, read_objectives
-from server.client.load.script import Backchannel, BargeIn, Mix, Music, Noise, Over, Resume, Say, Step, Typed
-from server.client.load.utterance import Utterance, hush, join, music, noise, prepare
+from server.client.load.script import (
+    Backchannel,
+    BargeIn,
+    Mix,
+    Music,
+    Noise,
+    Resume,
+    Say,
+    SayOver,
+    Step,
+    Typed,
+)
+from server.client.load.utterance import PreparedUtterance, hush, join, music, noise, prepare
 from server.client.load.wire import Target, TargetError
 from server.domain.errors import ServerError
 
@@ -111,7 +122,7 @@ def all_steps(mix: Mix) -> Iterator[tuple[str, int, Step]]:
             yield scenario.name, number, step
 
 
-def _spoken(step: Step) -> Say | Over | None:
+def _spoken(step: Step) -> Say | SayOver | None:
     match step:
         case Say():
             return step
@@ -130,9 +141,9 @@ class _Maker:
         self._speak = speak
         self._folder = folder
         self._seed = seed
-        self._made: dict[Any, Utterance] = {}
+        self._made: dict[Any, PreparedUtterance] = {}
 
-    def make(self, step: Step, number: int) -> Utterance | None:
+    def make(self, step: Step, number: int) -> PreparedUtterance | None:
         if isinstance(step, Typed):
             self._target().typed(step.type)
         if isinstance(step, Resume) and not self._target.can_resume:
@@ -155,7 +166,7 @@ class _Maker:
             self._made[key] = self._record(spoken)
         return self._made[key]
 
-    def _record(self, spoken: Say | Over) -> Utterance:
+    def _record(self, spoken: Say | SayOver) -> PreparedUtterance:
         if spoken.file is not None:
             return prepare(self._target, *read_audio(self._folder / spoken.file))
         parts = (spoken.say,) if isinstance(spoken.say, str) else spoken.say or ()

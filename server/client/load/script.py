@@ -43,14 +43,14 @@ class Say(_Voiced, _Asking):
     within_ms: Ms = 10_000
 
 
-class Over(_Voiced):
+class SayOver(_Voiced):
     """Said over an answer, so long after that began to be heard, or after so many of its words."""
 
     after_ms: Ms | None = None
     after_words: int | None = Field(None, ge=1, le=1_000)
 
     @model_validator(mode="after")
-    def _one_moment(self) -> "Over":
+    def _one_moment(self) -> "SayOver":
         if self.after_ms is not None and self.after_words is not None:
             raise ValueError("needs `after_ms` or `after_words`, not both")
         return self
@@ -64,7 +64,7 @@ class Over(_Voiced):
 class BargeIn(_Strict):
     """Interrupt the answer: it is to fall silent, and unless `answered` is false what was said is to be answered."""
 
-    barge_in: Over
+    barge_in: SayOver
     expect: Literal["stop", "ignore"] = "stop"
     within_ms: Ms = 3_000
     answered: bool = True
@@ -73,7 +73,7 @@ class BargeIn(_Strict):
 class Backchannel(_Strict):
     """A sound of agreement over the answer, which is to go on."""
 
-    backchannel: Over
+    backchannel: SayOver
     expect: Literal["ignore", "stop"] = "ignore"
     within_ms: Ms = 1_500
 

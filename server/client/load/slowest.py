@@ -3,7 +3,7 @@
 from heapq import heappush, heappushpop
 from itertools import count
 
-from server.client.load.answers import Answer, Keeps
+from server.client.load.answers import HeardAnswer, Keeps
 from server.client.load.turns import Turn
 
 
@@ -14,10 +14,10 @@ class Slowest:
         self._most = most
         self._numbers = count(0, -1)
         """Of two that were waited for equally long the older one is kept."""
-        self._kept: list[tuple[float, int, Turn, Answer]] = []
+        self._kept: list[tuple[float, int, Turn, HeardAnswer]] = []
         """A heap: first the one that was waited for least."""
 
-    def offer(self, turn: Turn, answer: Answer) -> None:
+    def offer(self, turn: Turn, answer: HeardAnswer) -> None:
         """The turn is answered, and it is known how long that took: all that is heard of it is kept, or nothing."""
         if turn.v2v_ms is None or answer.keeps is not Keeps.BEGINNING:
             return

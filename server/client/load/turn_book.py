@@ -4,10 +4,10 @@ from collections import deque
 
 import numpy as np
 
-from server.client.load.answers import Answer, Keeps
+from server.client.load.answers import HeardAnswer, Keeps
 from server.client.load.ear import Ear
 from server.client.load.slowest import Slowest
-from server.client.load.turns import CallRecord, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Outcome, Turn, TurnKind
 from server.client.load.words import hear_words
 
 _MARKS = 64
@@ -31,9 +31,9 @@ class TurnBook:
         self._rate_hz = rate_hz
         self._keeps_audio = keeps_audio
         self._slowest = slowest
-        self._claimed: list[Answer] = []
+        self._claimed: list[HeardAnswer] = []
         """Answers that belong to a turn, of those that the ear still knows."""
-        self._kept: tuple[Turn, Answer] | None = None
+        self._kept: tuple[Turn, HeardAnswer] | None = None
         """The last turn that was answered, until its answer has been heard."""
         self._pending: Turn | None = None
         """The newest turn, which may not have been recorded yet."""
@@ -43,7 +43,7 @@ class TurnBook:
         """The server tells where it stands."""
         self._marks.append((now_s, name))
 
-    def begin(self, number: int, kind: Kind, began_s: float, ended_s: float) -> Turn:
+    def begin(self, number: int, kind: TurnKind, began_s: float, ended_s: float) -> Turn:
         """A turn for the step of this number, which was said between these times; nothing is recorded yet."""
         self._pending = Turn(self.record.number, self.record.scenario, number + 1, kind, (began_s, ended_s))
         return self._pending
@@ -52,7 +52,7 @@ class TurnBook:
         """Record a turn of which is known what became of it."""
         self.record.turns.append(turn)
 
-    def discard(self, number: int, kind: Kind, now_s: float, reason: str) -> None:
+    def discard(self, number: int, kind: TurnKind, now_s: float, reason: str) -> None:
         """Record that nothing can be said of a step."""
         turn = self.begin(number, kind, now_s, now_s)
         turn.outcome, turn.reason = Outcome.DISCARDED, reason
@@ -69,7 +69,7 @@ class TurnBook:
         self._claimed.extend(heard)
         self.add(turn)
 
-    def answered(self, turn: Turn, answer: Answer | None) -> None:
+    def answered(self, turn: Turn, answer: HeardAnswer | None) -> None:
         """Record a turn and the answer that was heard in time, if one was."""
         turn.outcome = Outcome.MISSED
         self.add(turn)
@@ -107,14 +107,18 @@ class TurnBook:
     def awaits_answer(self, until_s: float) -> bool:
         """Whether what became of a turn that was said until then, and is to be answered, is not known yet."""
         pending = self._pending
-        if pending is None or pending.kind not in (Kind.RESPOND, Kind.TYPED) or pending.said_s[1] > until_s:
+        if (
+            pending is None
+            or pending.kind not in (TurnKind.RESPOND, TurnKind.TYPED)
+            or pending.said_s[1] > until_s
+        ):
             return False
         return not self._is_recorded(pending)
 
     def line_ended(self, *, is_expected: bool) -> None:
         """The server, or the network, has ended the call; while the script cut the line, that is what became of it."""
         pending = self._pending
-        if pending is not None and pending.kind is Kind.LINE and not self._is_recorded(pending):
+        if pending is not None and pending.kind is TurnKind.LINE and not self._is_recorded(pending):
             if not is_expected:
                 pending.outcome, pending.reason = Outcome.MISSED, "the session is gone"
             self.add(pending)
@@ -146,14 +150,14 @@ class TurnBook:
             self._kept = None
 
 
-def judge(turn: Turn, answer: Answer, *, is_over: bool, tells_ends: bool) -> None:
+def judge(turn: Turn, answer: HeardAnswer, *, is_over: bool, tells_ends: bool) -> None:
     """What became of an answer that was talked over. `tells_ends`: whether the protocol tells that one is complete."""
     began_s = turn.said_s[0]
     if answer.ducked_s is not None and answer.ducked_s > began_s:
         turn.duck_ms = (answer.ducked_s - began_s) * 1000
     stopped = answer.flushed_s is not None or is_over
     by_itself = stopped and answer.flushed_s is None and answer.is_complete and tells_ends
-    if turn.kind is Kind.IGNORE:
+    if turn.kind is TurnKind.IGNORE:
         turn.outcome = Outcome.FALSE if stopped and not by_itself else Outcome.HELD
     elif not stopped:
         turn.outcome, turn.reason = Outcome.MISSED, "it went on"

@@ -15,7 +15,7 @@ GAP_MS = 15.0
 """Silence in the middle of an answer, because nothing had come, from which it is called a gap."""
 
 
-class Kind(StrEnum):
+class TurnKind(StrEnum):
     """What was expected."""
 
     RESPOND = "respond"
@@ -59,7 +59,7 @@ class Turn:
     call: int
     scenario: str
     step: int
-    kind: Kind
+    kind: TurnKind
     said_s: tuple[float, float]
     """From the first to the last voiced sample, at the microphone."""
     outcome: Outcome = Outcome.HELD

@@ -19,7 +19,7 @@ _HUSH_FRAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class PreparedUtterance:
     """Frames of 20 ms as they go over the wire, shared by all callers."""
 
     frames: tuple[Wire, ...]
@@ -34,7 +34,7 @@ class Utterance:
         return len(self.frames) * FRAME_MS / 1000
 
 
-def prepare(target: type[Target], samples: Samples, rate_hz: int) -> Utterance:
+def prepare(target: type[Target], samples: Samples, rate_hz: int) -> PreparedUtterance:
     """An utterance of `int16[n]` at any rate. The last frame is filled with silence."""
     wire = (
         Resampler(rate_hz, target.rate_hz).process(samples, last=True)
@@ -46,7 +46,7 @@ def prepare(target: type[Target], samples: Samples, rate_hz: int) -> Utterance:
     whole[: len(wire)] = wire
     frames = tuple(target.prepare(frame) for frame in whole.reshape(-1, size))
     first, last = voiced(whole, target.rate_hz)
-    return Utterance(frames, (first / target.rate_hz, last / target.rate_hz), whole)
+    return PreparedUtterance(frames, (first / target.rate_hz, last / target.rate_hz), whole)
 
 
 def voiced(samples: Samples, rate_hz: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def voiced(samples: Samples, rate_hz: int) -> tuple[int, int]:
     return (rough.start + int(loud[0]), rough.start + int(loud[-1]) + 1) if len(loud) else (0, len(samples))
 
 
-def hush(target: type[Target], seed: int) -> Utterance:
+def hush(target: type[Target], seed: int) -> PreparedUtterance:
     """A second of a quiet room, to be sent over and over."""
     count = target.rate_hz * FRAME_MS // 1000 * _HUSH_FRAMES
     room = np.random.default_rng(seed).integers(-_HUSH_STEPS, _HUSH_STEPS + 1, count).astype(np.int16)

@@ -4,13 +4,13 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.marks import MARK_MS, UNIT_MS, read_marks
-from server.client.load.answers import Answer
+from server.client.load.answers import HeardAnswer
 
 
 class WordCount:
     """Of one answer: by where the server says that its words lie, or else by the marks in their sound."""
 
-    def __init__(self, answer: Answer, rate_hz: int) -> None:
+    def __init__(self, answer: HeardAnswer, rate_hz: int) -> None:
         """The answer's `played` is to be kept, for the marks."""
         self._answer = answer
         self._rate_hz = rate_hz

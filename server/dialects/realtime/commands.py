@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from server.dialects.realtime.audio import ClipReader
 from server.dialects.realtime.checking import RawEvent, checked, event_ref
-from server.dialects.realtime.fields import AudioPart, OutputPart, Part, SessionPart
+from server.dialects.realtime.fields import AudioPart, OutputPart, SessionPart, WireObject
 from server.dialects.realtime.items import ItemId, ItemPart, ItemReader
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.mcp_tools import mcp_servers
@@ -72,21 +72,21 @@ def _few_pieces(value: object) -> object:
     return value
 
 
-class _Append(Part):
+class _Append(WireObject):
     audio: Any = None
     """Read in the short way, `server.dialects.realtime.decode`."""
 
 
-class _SessionUpdate(Part):
+class _SessionUpdate(WireObject):
     session: SessionPart
 
 
-class _CreateItem(Part):
+class _CreateItem(WireObject):
     item: ItemPart
     previous_item_id: ItemId | None = None
 
 
-class _NamesItem(Part):
+class _NamesItem(WireObject):
     item_id: ItemId
 
 
@@ -96,11 +96,11 @@ class _TruncateItem(_NamesItem):
     content_index: int = Field(default=0, ge=0, le=0)
 
 
-class _Cancel(Part):
+class _Cancel(WireObject):
     response_id: str | None = None
 
 
-class _ResponsePart(Part):
+class _ResponsePart(WireObject):
     instructions: Text | None = None
     output_modalities: OutputModality = None
     max_output_tokens: OutputTokens = None
@@ -115,7 +115,7 @@ class _ResponsePart(Part):
     reasoning: Any = None
 
 
-class _CreateResponse(Part):
+class _CreateResponse(WireObject):
     response: _ResponsePart | None = None
 
 

@@ -23,7 +23,7 @@ from server.dialects.realtime.commands import (
 )
 from server.dialects.realtime.decode import append_audio, read_event, usual_audio
 from server.dialects.realtime.encode import RealtimeEncoder
-from server.dialects.realtime.fields import Part, SessionPart
+from server.dialects.realtime.fields import SessionPart, WireObject
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
@@ -113,7 +113,7 @@ class RealtimeDialect:
             if kind == CREATE_RESPONSE:
                 problems.append(self._ignored.of_response(event.get("response"), ref))
         obeyed = noted(command, [problem for problem in problems if problem is not None])
-        return self.with_unknown(obeyed, event, MODELS.get(str(kind), Part))
+        return self.with_unknown(obeyed, event, MODELS.get(str(kind), WireObject))
 
     def with_unknown(self, command: Order | Noted, event: RawEvent, model: type[BaseModel]) -> Order | Noted:
         """The command, and beside it the keys of its event that `model` does not know, as far as they were not told."""

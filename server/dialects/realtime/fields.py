@@ -26,13 +26,13 @@ from server.dialects.realtime.setting_checks import (
 from stages.ports import MAX_PHRASES
 
 
-class Part(BaseModel):
+class WireObject(BaseModel):
     """Any object of the protocol: unknown keys are ignored, known ones are not guessed at."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class FormatPart(Part):
+class FormatPart(WireObject):
     """An audio format; `rate` other than 24000 is an extension of ours."""
 
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
@@ -58,7 +58,7 @@ def _within(name: str) -> Any:
     return Field(default=None, ge=least, le=most)
 
 
-class TurnDetectionPart(Part):
+class TurnDetectionPart(WireObject):
     """How turns are found. The bounds of `idle_timeout_ms` are the protocol's, the others our detector's."""
 
     type: Literal["server_vad", "semantic_vad"] | None = None
@@ -71,7 +71,7 @@ class TurnDetectionPart(Part):
     interrupt_response: bool | None = None
 
 
-class TranscriptionPart(Part):
+class TranscriptionPart(WireObject):
     """Whether, and with what hints, the person's words are shown."""
 
     model: str | None = Field(default=None, max_length=256)
@@ -82,14 +82,14 @@ class TranscriptionPart(Part):
     keywords: list[Keyword] | None = Field(default=None, max_length=MAX_PHRASES)
 
 
-class NoiseReductionPart(Part):
+class NoiseReductionPart(WireObject):
     """Where the microphone is."""
 
     type: Literal["near_field", "far_field"]
     strength: float | None = None
 
 
-class InputPart(Part):
+class InputPart(WireObject):
     """`session.audio.input`."""
 
     format: FormatPart | None = None
@@ -98,7 +98,7 @@ class InputPart(Part):
     turn_detection: TurnDetectionPart | None = None
 
 
-class OutputPart(Part):
+class OutputPart(WireObject):
     """`session.audio.output`."""
 
     format: FormatPart | None = None
@@ -106,20 +106,20 @@ class OutputPart(Part):
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
 
 
-class AudioPart(Part):
+class AudioPart(WireObject):
     """`session.audio`."""
 
     input: InputPart | None = None
     output: OutputPart | None = None
 
 
-class ReasoningPart(Part):
+class ReasoningPart(WireObject):
     """`session.reasoning`."""
 
     effort: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
 
 
-class SessionPart(Part):
+class SessionPart(WireObject):
     """`session` of a `session.update`: only what is present counts. `model` cannot change."""
 
     type: Literal["realtime", "transcription"] | None = None

@@ -11,18 +11,17 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field
 
 from server.dialects.realtime.audio import ClipReader
-from server.dialects.realtime.fields import Part
+from server.dialects.realtime.fields import WireObject
 from server.dialects.realtime.setting_checks import Text
 from server.domain.errors import ClientError
 from server.domain.ids import Ids
 from server.domain.mcp_tools import Approval
-from server.domain.values import Item, ItemStatus, words_of
-from server.domain.values import Part as MessagePart
+from server.domain.values import Item, ItemStatus, Part, words_of
 
 ItemId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _ContentPart(Part):
+class _ContentPart(WireObject):
     type: str
     text: Text | None = None
     transcript: Text | None = None
@@ -35,7 +34,7 @@ class _ContentPart(Part):
     detail: Any = None
 
 
-class ItemPart(Part):
+class ItemPart(WireObject):
     """An item, not checked further than its fields' own types."""
 
     id: ItemId | None = None
@@ -115,7 +114,7 @@ class ItemReader:
     def _message(self, part: ItemPart, item_id: str, param: str) -> Item:
         self._require(part, ("role", "content"), param)
         role, left_out = part.role or "user", []
-        said: list[MessagePart] = []
+        said: list[Part] = []
         for number, piece in enumerate(part.content or ()):
             try:
                 said.append(self._piece(piece, f"{param}.content[{number}]", role))
@@ -129,7 +128,7 @@ class ItemReader:
         parts = tuple(said) if len(said) > 1 or said[0].spoken else ()
         return Item(item_id, role, words_of(said), parts=parts)
 
-    def _piece(self, part: _ContentPart, param: str, role: str) -> MessagePart:
+    def _piece(self, part: _ContentPart, param: str, role: str) -> Part:
         if part.type not in _CONTENT[role]:
             allowed = " or ".join(_CONTENT[role])
             why = f": {_LEFT_OUT[part.type]}" if part.type in _LEFT_OUT else ""
@@ -137,10 +136,10 @@ class ItemReader:
             self._refuse("unsupported_content_type", f"{param}.type", message)
         if part.type == "input_audio":
             clip = self._clips.read(self._present(part, "audio", param), f"{param}.audio")
-            return MessagePart(spoken=True, clip=clip, transcript=part.transcript)
+            return Part(spoken=True, clip=clip, transcript=part.transcript)
         if part.type == "output_audio":
-            return MessagePart(self._present(part, "transcript", param), spoken=True)
-        return MessagePart(self._present(part, "text", param))
+            return Part(self._present(part, "transcript", param), spoken=True)
+        return Part(self._present(part, "text", param))
 
     def _present(self, part: _ContentPart, name: str, param: str) -> str:
         value: str | None = getattr(part, name)

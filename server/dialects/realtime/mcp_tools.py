@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
-from server.dialects.realtime.fields import Part
+from server.dialects.realtime.fields import WireObject
 from server.dialects.realtime.setting_checks import Json, wrong
 from server.domain.errors import ClientError
 from server.domain.mcp_tools import (
@@ -56,12 +56,12 @@ Names = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=
 Secret = Annotated[str, Field(min_length=1, max_length=8192, pattern=r"^[\x21-\x7e]+$")]
 
 
-class _Filter(Part):
+class _Filter(WireObject):
     tool_names: Names | None = None
     read_only: bool | None = None
 
 
-class _ApprovalFilter(Part):
+class _ApprovalFilter(WireObject):
     always: _Filter | None = None
     never: _Filter | None = None
 
@@ -78,7 +78,7 @@ def _simple_approval(value: object) -> object:
     return value
 
 
-class _McpTool(Part):
+class _McpTool(WireObject):
     type: Literal["mcp"]
     server_label: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     server_url: str | None = Field(default=None, max_length=2048)

@@ -8,7 +8,7 @@ from pydantic import Field
 from server.dialects.realtime.checking import RawEvent, checked
 from server.dialects.realtime.commands import check_choice
 from server.dialects.realtime.decode import json_of
-from server.dialects.realtime.fields import Part, SessionPart
+from server.dialects.realtime.fields import SessionPart, WireObject
 from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.locks import LOCKABLE, Pinned
 from server.dialects.realtime.mcp_tools import mcp_servers
@@ -21,7 +21,7 @@ from server.domain.values import Abilities, IgnoredSetting, SessionConfig
 from server.tools.mcp_policy import McpPolicy
 
 
-class _Expiry(Part):
+class _Expiry(WireObject):
     anchor: Literal["created_at"] = "created_at"
     seconds: int = Field(default=600, ge=10, le=7200)
 
@@ -30,7 +30,7 @@ class _PinnedPart(SessionPart):
     model: str | None = Field(default=None, min_length=1, max_length=256)
 
 
-class _Order(Part):
+class _Order(WireObject):
     expires_after: _Expiry | None = None
     session: _PinnedPart | None = None
     x_locked: list[Literal[LOCKABLE]] = Field(default_factory=list, max_length=len(LOCKABLE))  # type: ignore[valid-type]  # the tuple is the list of literals

@@ -23,16 +23,16 @@ Text = Annotated[str, Field(max_length=100_000)]
 
 
 @dataclass(frozen=True, eq=False)
-class Keys:
+class KnownKeys:
     """The keys that an object may have, and those of the objects in it. What is kept unread has none to know."""
 
-    inner: Mapping[str, "Keys"]
+    inner: Mapping[str, "KnownKeys"]
     is_list: bool = False
 
 
-def _keys(*names: str, **inner: Keys) -> Keys:
+def _keys(*names: str, **inner: KnownKeys) -> KnownKeys:
     """As an annotation: the keys of an object that no model describes."""
-    return Keys({name: Keys({}) for name in names} | inner)
+    return KnownKeys({name: KnownKeys({}) for name in names} | inner)
 
 
 def wrong(message: str) -> PydanticCustomError:

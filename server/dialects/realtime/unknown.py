@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, JsonValue
 
 from server.dialects.realtime.fields import SessionPart
-from server.dialects.realtime.setting_checks import Keys
+from server.dialects.realtime.setting_checks import KnownKeys
 from server.domain.errors import ClientError
 from server.domain.values import IgnoredSetting
 
@@ -95,25 +95,25 @@ def _error(faults: list[IgnoredSetting], ref: str | None) -> ClientError:
 
 
 @cache
-def _keys_of(model: type[BaseModel]) -> Keys:
+def _keys_of(model: type[BaseModel]) -> KnownKeys:
     inner = {name: _inner(field.annotation, field.metadata) for name, field in model.model_fields.items()}
     if issubclass(model, SessionPart):
-        inner |= {name: Keys({}) for name in _SHOWN}
-    return Keys(inner)
+        inner |= {name: KnownKeys({}) for name in _SHOWN}
+    return KnownKeys(inner)
 
 
-def _inner(annotation: object, metadata: Sequence[object] = ()) -> Keys:
-    if isinstance(annotation, Keys):
+def _inner(annotation: object, metadata: Sequence[object] = ()) -> KnownKeys:
+    if isinstance(annotation, KnownKeys):
         return annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _keys_of(annotation)
     found = [_inner(argument) for argument in (*metadata, *get_args(annotation))]
-    keys = next((keys for keys in found if keys.inner), Keys({}))
+    keys = next((keys for keys in found if keys.inner), KnownKeys({}))
     return replace(keys, is_list=True) if get_origin(annotation) is list else keys
 
 
 def _unknown(
-    given: Mapping[str, JsonValue], keys: Keys, top: Keys, path: str = ""
+    given: Mapping[str, JsonValue], keys: KnownKeys, top: KnownKeys, path: str = ""
 ) -> Iterator[IgnoredSetting]:
     for key, value in given.items():
         here = f"{path}.{key[:_LONGEST_KEY]}".removeprefix(".")
@@ -134,7 +134,7 @@ def _beta_key(path: str) -> str | None:
     return key if root in ("session", "response") and key in _BETA else None
 
 
-def _advice(path: str, keys: Keys, top: Keys) -> str:
+def _advice(path: str, keys: KnownKeys, top: KnownKeys) -> str:
     root, _, rest = path.partition(".")
     key = _beta_key(path)
     if key == "temperature":
@@ -150,7 +150,7 @@ def _advice(path: str, keys: Keys, top: Keys) -> str:
     return "is not known, and ignored"
 
 
-def _places(keys: Keys, path: str = "") -> Iterator[str]:
+def _places(keys: KnownKeys, path: str = "") -> Iterator[str]:
     """Where everything is that an event has, apart from what is in its lists."""
     for name, inner in keys.inner.items():
         here = f"{path}.{name}".removeprefix(".")

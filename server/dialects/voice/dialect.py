@@ -19,7 +19,7 @@ from server.dialects.realtime.bodies import Body
 from server.dialects.realtime.checking import checked, event_ref
 from server.dialects.realtime.decode import too_much_audio
 from server.dialects.realtime.dialect import RealtimeDialect
-from server.dialects.realtime.fields import Part
+from server.dialects.realtime.fields import WireObject
 from server.dialects.realtime.items import ItemId
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.setting_checks import Json
@@ -57,7 +57,7 @@ PLAYBACK = "x_playback"
 PING = "x_ping"
 
 
-class _PlaybackPart(Part):
+class _PlaybackPart(WireObject):
     item_id: ItemId
     played_samples: int = Field(ge=0, lt=WRAP)
     underruns: int | None = Field(default=None, ge=0, lt=WRAP)
@@ -93,7 +93,7 @@ class VoiceDialect:
             played = Played(part.item_id, part.played_samples, part.underruns, ref)
             return self._realtime.with_unknown(played, event, _PlaybackPart)
         if kind == PING:
-            return self._realtime.with_unknown(Ping(event_ref(event)), event, Part)
+            return self._realtime.with_unknown(Ping(event_ref(event)), event, WireObject)
         command = self._realtime.command(event, (PLAYBACK, PING))
         if isinstance(command, AppendAudio):
             self._count(len(command.data), self._format.bytes_per_sample)

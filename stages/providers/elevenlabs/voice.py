@@ -39,7 +39,7 @@ CLOSING_S = 20.0
 """After that long without text the service has forgotten a context anyway."""
 
 
-class VoiceSettings(ElevenLabsSettings):
+class ElevenLabsVoiceSettings(ElevenLabsSettings):
     """Settings of `elevenlabs` as voice."""
 
     model: str
@@ -64,9 +64,9 @@ class ElevenLabsVoice:
 
     interface = 1
     capabilities = SynthesiserCapabilities(word_times=True, streams_text=True, languages=("*",))
-    Settings = VoiceSettings
+    Settings = ElevenLabsVoiceSettings
 
-    def __init__(self, settings: VoiceSettings) -> None:
+    def __init__(self, settings: ElevenLabsVoiceSettings) -> None:
         self._settings = settings
         ids = {"elevenlabs": settings.voice, **settings.voices}
         self._service = SpeakingService(

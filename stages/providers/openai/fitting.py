@@ -27,7 +27,7 @@ _NO_SYSTEM = re.compile(
 _REFUSING = (400, 404, 422, 500, 501)
 
 
-class Roles(IntEnum):
+class RoleFreedom(IntEnum):
     """How free the order of a conversation's messages is, in the template of the model."""
 
     ANY = 0
@@ -37,10 +37,10 @@ class Roles(IntEnum):
     """The same, with the system message in the first of the user's."""
 
 
-_ROLES_IN_WORDS: Mapping[Roles, str] = {
-    Roles.ANY: "with the messages as they are",
-    Roles.ALTERNATE: "with one system message, then user and assistant in turn",
-    Roles.NO_SYSTEM: "without a system message",
+_ROLES_IN_WORDS: Mapping[RoleFreedom, str] = {
+    RoleFreedom.ANY: "with the messages as they are",
+    RoleFreedom.ALTERNATE: "with one system message, then user and assistant in turn",
+    RoleFreedom.NO_SYSTEM: "without a system message",
 }
 
 
@@ -51,7 +51,7 @@ class Fit:
     limit_names: tuple[LimitName, ...]
     """What the limit of tokens may be called, the first choice first; none where the server knows no limit."""
     without: frozenset[str] = frozenset()
-    roles: Roles = Roles.ANY
+    roles: RoleFreedom = RoleFreedom.ANY
 
     def fitted(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request as the server takes it."""
@@ -68,8 +68,10 @@ class Fit:
         """What to send instead, after a refusal of `sent`; None where nothing optional was refused."""
         if status not in _REFUSING:
             return None
-        if _TEMPLATE_FAULT.search(words) and self.roles is not Roles.NO_SYSTEM:
-            return replace(self, roles=Roles.NO_SYSTEM if _NO_SYSTEM.search(words) else Roles(self.roles + 1))
+        if _TEMPLATE_FAULT.search(words) and self.roles is not RoleFreedom.NO_SYSTEM:
+            return replace(
+                self, roles=RoleFreedom.NO_SYSTEM if _NO_SYSTEM.search(words) else RoleFreedom(self.roles + 1)
+            )
         if "tools" in sent and _NO_TOOLS.search(words):
             return replace(self, without=self.without | {"tools"})
         limit = next((name for name in self.limit_names[:1] if name in sent), None)
@@ -89,12 +91,12 @@ class Fit:
         return f"with {self.limit_names[0]}" if self.limit_names else "without a limit of tokens"
 
 
-def ordered(messages: Sequence[Said], roles: Roles) -> list[Said]:
+def ordered(messages: Sequence[Said], roles: RoleFreedom) -> list[Said]:
     """The messages as a template with such demands takes them.
 
     System messages at the beginning become one in any case; nothing is lost by it.
     """
-    if roles is Roles.ANY:
+    if roles is RoleFreedom.ANY:
         leading = next((at for at, one in enumerate(messages) if one["role"] != "system"), len(messages))
         system, rest = messages[:leading], list(messages[leading:])
         return [{"role": "system", "content": _joined(system)}, *rest] if system else rest
@@ -102,9 +104,12 @@ def ordered(messages: Sequence[Said], roles: Roles) -> list[Said]:
     rest = list(_alternating([one for one in messages if one["role"] != "system"]))
     if not system:
         return rest
-    if roles is Roles.NO_SYSTEM and rest:
+    if roles is RoleFreedom.NO_SYSTEM and rest:
         return [{**rest[0], "content": _joined([*system, rest[0]])}, *rest[1:]]
-    return [{"role": "user" if roles is Roles.NO_SYSTEM else "system", "content": _joined(system)}, *rest]
+    return [
+        {"role": "user" if roles is RoleFreedom.NO_SYSTEM else "system", "content": _joined(system)},
+        *rest,
+    ]
 
 
 def _alternating(messages: Sequence[Said]) -> Iterator[Said]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.testing.servers.coded import CodedWords, Heard
+from stages.testing.servers.coded import CodedWord, CodedWords
 from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "assemblyai-key"
@@ -67,7 +67,7 @@ class _Turns:
         self._line = line
         self._fake = fake
         self._ear = fake.coded.ear()
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._spoke_at = 0
         self._order = 0
         self._formats = line.opening.one("format_turns") == "true"

@@ -21,7 +21,7 @@ _VOICES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CodedWord:
     """A word and where it lies, in samples of what was pushed."""
 
     text: str
@@ -65,11 +65,11 @@ class CodedEar:
         self.at = 0
         """How much has been pushed."""
 
-    def push(self, samples: Samples) -> list[Heard]:
+    def push(self, samples: Samples) -> list[CodedWord]:
         """The words that are complete with `int16[n]`."""
         codes = _codes(samples)
         edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(samples)]
-        heard: list[Heard] = []
+        heard: list[CodedWord] = []
         for begin, end in pairwise(edges):
             if begin == end:
                 continue
@@ -80,12 +80,12 @@ class CodedEar:
         self.at += len(samples)
         return heard
 
-    def flush(self, at: int | None = None) -> list[Heard]:
+    def flush(self, at: int | None = None) -> list[CodedWord]:
         """The word that is not quite complete, if enough of it has come."""
         end = self.at if at is None else at
         word = self._present(end)
         self._run = 0
-        return [Heard(word, self._start, end)] if word else []
+        return [CodedWord(word, self._start, end)] if word else []
 
     @property
     def guess(self) -> str:

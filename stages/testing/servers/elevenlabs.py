@@ -7,7 +7,7 @@ import anyio
 import numpy as np
 from pybase64 import b64decode, b64encode_as_string
 
-from stages.testing.servers.coded import CodedEar, CodedWords, Heard, char_samples, coded_speech
+from stages.testing.servers.coded import CodedEar, CodedWord, CodedWords, char_samples, coded_speech
 from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "elevenlabs-key"
@@ -67,7 +67,7 @@ class _ScribeHearing:
         self._line = line
         self._ear = ear
         self._rate_hz = rate_hz
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._new_samples = 0
         self._told = ""
 

@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 from pybase64 import b64encode_as_string
 
-from stages.testing.servers.coded import CodedWords, Heard, char_samples, coded_speech
+from stages.testing.servers.coded import CodedWord, CodedWords, char_samples, coded_speech
 from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "soniox-key"
@@ -78,7 +78,7 @@ class _Hearing:
         self._line = line
         self._fake = fake
         self._ear = fake.coded.ear()
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._told = ""
 
     async def hear(self, message: bytes) -> None:
@@ -103,7 +103,7 @@ class _Hearing:
         tokens.append(self._token("<fin>", self._ear.at, self._ear.at, is_final=True))
         await self._line.acknowledge(self._message(tokens))
 
-    def _tokens(self, words: Sequence[Heard], *, is_final: bool) -> list[dict[str, Any]]:
+    def _tokens(self, words: Sequence[CodedWord], *, is_final: bool) -> list[dict[str, Any]]:
         tokens = []
         for word in words:
             middle = (word.start_sample + word.end_sample) // 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.testing.servers.coded import CodedWords, Heard
+from stages.testing.servers.coded import CodedWord, CodedWords
 from stages.testing.servers.line import Line, Opening, Refusal
 
 KEY = "speechmatics-key"
@@ -60,7 +60,7 @@ class _Hearing:
         self._line = line
         self._fake = fake
         self._ear = fake.coded.ear()
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._frames = 0
         self._has_started = False
         self._told = ""
@@ -99,7 +99,7 @@ class _Hearing:
             {"message": "EndOfUtterance", "forced": True, "metadata": {"start_time": at_s, "end_time": at_s}}
         )
 
-    def _transcript(self, message: str, words: Sequence[Heard], guess: str = "") -> dict[str, Any]:
+    def _transcript(self, message: str, words: Sequence[CodedWord], guess: str = "") -> dict[str, Any]:
         rate_hz = self._fake.coded.rate_hz
         results: list[dict[str, Any]] = []
         for word in words:

@@ -3,12 +3,12 @@
 import anyio
 import pytest
 
-from server.client.client import PAUSE_S, WIRE_HZ, Pace, RealtimeClient
+from server.client.client import PAUSE_S, WIRE_HZ, RealtimeClient, SendingPace
 from tests.support.live_server import live_server
 
 
 def test_calls_that_return_late_do_not_add_up() -> None:
-    pace, now_s = Pace(), 0.1
+    pace, now_s = SendingPace(), 0.1
     for _ in range(1000):
         assert pace.begin(now_s) <= now_s
         for _ in range(5):
@@ -17,7 +17,7 @@ def test_calls_that_return_late_do_not_add_up() -> None:
 
 
 def test_a_pause_between_two_calls_is_not_caught_up() -> None:
-    pace = Pace()
+    pace = SendingPace()
     pace.begin(100.0)
     assert pace.sent(WIRE_HZ) == 101.0
     assert pace.begin(101.0 + PAUSE_S / 2) == 101.0

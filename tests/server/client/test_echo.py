@@ -8,7 +8,7 @@ from audio.resample import Resampler
 from server.client.echo import EchoCanceller
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import MoonshineModel
-from stages.runtime.models import ModelStore, State, model_dir
+from stages.runtime.models import FileState, ModelStore, model_dir
 from stages.testing.wer import word_error_rate
 from tests.support.audio_maker import clip, dbfs, join, white_noise
 
@@ -81,7 +81,7 @@ def test_what_was_played_while_the_microphone_was_lost_does_not_stay_in_the_way(
 @pytest.mark.models
 def test_who_talks_over_the_agent_is_understood(canceller: EchoCanceller) -> None:
     store = ModelStore.from_environment()
-    if store.inspect(store.model(MODEL_NAME)).state is State.ABSENT:
+    if store.inspect(store.model(MODEL_NAME)).state is FileState.ABSENT:
         pytest.skip(f"{MODEL_NAME} IS MISSING: speech over an echo was not recognised")
     said, voice = at_level(clip(PERSON).read(), -22), agent()
     heard = echo_of(voice)

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from audio.formats import Samples
-from server.client.intake import Intake
+from server.client.intake import MicrophoneIntake
 from server.client.keeping import sound_file
 from server.client.outgoing import Frame, Outgoing
 from server.client.panel import Panel
@@ -34,7 +34,7 @@ async def test_while_the_line_takes_nothing_both_sides_are_recorded_where_they_w
     sound, path = new_sound(), tmp_path / "both.wav"
     async with sound_file("--record", path, HZ, 2) as file:
         recorder = LiveRecording(file, HZ, HZ)
-        intake = Intake(sound, Panel(), None, recorder)
+        intake = MicrophoneIntake(sound, Panel(), None, recorder)
         lost = await hear_five_seconds(sound, intake, recorder)
         for _ in intake.frames():
             pass
@@ -46,7 +46,7 @@ async def test_while_the_line_takes_nothing_both_sides_are_recorded_where_they_w
     assert [*person] == [1 + tick for tick in range(250 - lost)] + [0] * lost
 
 
-async def hear_five_seconds(sound: Sound, intake: Intake, recorder: LiveRecording) -> int:
+async def hear_five_seconds(sound: Sound, intake: MicrophoneIntake, recorder: LiveRecording) -> int:
     """Of which the line takes one frame, and there is room for one second more, and two in the ring. Tells how many
     ticks of the microphone were lost."""
     outgoing, lost = Outgoing(stuck(), most_frames=50), 0
@@ -80,7 +80,7 @@ def stuck() -> Callable[[Frame], Awaitable[None]]:
 def test_what_was_said_before_there_was_a_server_is_not_sent() -> None:
     sound = new_sound()
     sound.captured.put(level(1, int(HZ * MICROPHONE_S)))
-    intake = Intake(sound, Panel(), None, None)
+    intake = MicrophoneIntake(sound, Panel(), None, None)
     sound.captured.put(level(2))
     assert {int(value) for said in intake.frames() for value in said} == {2}
 

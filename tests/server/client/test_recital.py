@@ -15,7 +15,7 @@ from server.client import recital
 from server.client.client import WIRE_HZ, Received
 from server.client.load.reference import Conduct
 from server.client.load.reference_server import reference_server
-from server.client.plan import Plan, Speech
+from server.client.plan import Plan, PlannedSpeech
 from server.client.printing import Printer
 from server.client.recital import hold
 from server.dialects.voice.frames import SUBPROTOCOL, Stream, pack_frame
@@ -130,7 +130,7 @@ async def test_a_late_answer_to_a_recording_that_was_given_up_is_none_to_the_nex
     monkeypatch.setattr(recital, "SETTLE_S", 0.02)
     said: list[str] = []
     tones = {level: np.full(WIRE_HZ // 50, level, np.int16) for level in (FIRST, SECOND)}
-    speeches = [Speech(f"{level}.wav", tone, WIRE_HZ, None, []) for level, tone in tones.items()]
+    speeches = [PlannedSpeech(f"{level}.wav", tone, WIRE_HZ, None, []) for level, tone in tones.items()]
     async with slow_server() as url:
         plan = Plan(url, None, speeches, (), (), 0.5, None, False, None, None, None)
         code = await hold(plan, said.append)

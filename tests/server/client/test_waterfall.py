@@ -6,7 +6,7 @@ import pytest
 
 from audio.formats import SPEECH_HZ
 from server.client.client import Received
-from server.client.waterfall import Asked, in_words, interruption, turns_of, voiced_s, written_turns
+from server.client.waterfall import TypedText, in_words, interruption, turns_of, voiced_s, written_turns
 from tests.support.audio_maker import join, silence, voice
 
 TRANSCRIPT = "conversation.item.input_audio_transcription.completed"
@@ -41,7 +41,7 @@ def test_answers_to_what_was_typed_are_told_from_when_it_was_sent() -> None:
     for one in received:
         if one.type == "response.created":
             one.event["response"]["metadata"] = next(texts)
-    asked = [Asked("1", 10.0), Asked("2", 10.5), Asked("3", 10.9)]
+    asked = [TypedText("1", 10.0), TypedText("2", 10.5), TypedText("3", 10.9)]
     first, second = written_turns(received, asked)
     assert (first.since, first.wait_ms, second.wait_ms) == ("text", 130, 130)
     assert in_words([first])[0] == "the answer, since the text was sent:"

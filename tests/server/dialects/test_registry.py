@@ -5,7 +5,7 @@ import pytest
 from server.dialects.realtime.dialect import RealtimeDialect
 from server.dialects.realtime.locks import Pinned
 from server.dialects.realtime.session import WireSession
-from server.dialects.registry import BUILT_IN, DIALECTS, DialectTable, OpenedBy, Opening, Route
+from server.dialects.registry import BUILT_IN, DIALECTS, DialectRoute, DialectTable, OpenedBy, Opening
 from server.dialects.voice.dialect import VoiceDialect
 from server.domain.values import Abilities, SessionConfig
 
@@ -48,9 +48,9 @@ def test_a_path_has_its_own_subprotocols_and_the_earlier_route_wins() -> None:
     first, second = BUILT_IN[0], BUILT_IN[1]
     table = DialectTable(
         [
-            Route({"/one", "/both"}, "a", first.make),
-            Route({"/both"}, "a", second.make),
-            Route({"/both"}, "b", second.make),
+            DialectRoute({"/one", "/both"}, "a", first.make),
+            DialectRoute({"/both"}, "a", second.make),
+            DialectRoute({"/both"}, "b", second.make),
         ]
     )
     assert table.choose("/one", ["b", "a"]) == "a"
@@ -75,7 +75,7 @@ def test_a_path_has_its_own_subprotocols_and_the_earlier_route_wins() -> None:
     ],
 )
 def test_the_address_says_what_a_session_begins_with(
-    route: Route, query: str, model: str, purpose: str
+    route: DialectRoute, query: str, model: str, purpose: str
 ) -> None:
     config = route.defaults(SessionConfig(instructions="Be brief."), f"/v1/realtime{query}")
     dialect = route.make(Opening(config))
@@ -84,7 +84,7 @@ def test_the_address_says_what_a_session_begins_with(
 
 
 @pytest.mark.parametrize("route", BUILT_IN)
-def test_a_client_secret_fixes_the_session_and_what_changes_nothing_is_known(route: Route) -> None:
+def test_a_client_secret_fixes_the_session_and_what_changes_nothing_is_known(route: DialectRoute) -> None:
     pinned = Pinned(WireSession(SessionConfig(model="gpt-realtime", instructions="Be brief.")))
     dialect = route.make(Opening(SessionConfig(), Abilities(), pinned=pinned))
     assert dialect.config.instructions == "Be brief."
@@ -106,7 +106,7 @@ def test_a_client_secret_fixes_the_session_and_what_changes_nothing_is_known(rou
     ],
 )
 def test_what_the_query_of_an_address_asks_for_in_vain_is_known(
-    route: Route, query: str, told: dict[str, str]
+    route: DialectRoute, query: str, told: dict[str, str]
 ) -> None:
     address = f"/v1/realtime{query}"
     dialect = route.make(Opening(route.defaults(SessionConfig(), address), address=address))

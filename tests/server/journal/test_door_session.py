@@ -9,7 +9,7 @@ from server.domain.ids import Ids
 from server.domain.values import SessionConfig
 from server.domain.wire import WireClosed
 from server.journal.door import Door
-from server.journal.file import SessionFile, Writer
+from server.journal.file import RecordWriter, SessionFile
 from server.journal.loops import FollowedLoop, VirtualClock
 from server.journal.recording import recording
 from server.journal.sessions import DoorSession, Made
@@ -18,7 +18,7 @@ from tests.support.stage import QueueWire, Stage, realtime
 
 
 def test_who_comes_back_to_a_recorded_session_that_is_over_does_not_wait(tmp_path: Path) -> None:
-    writer, loop = Writer(), FollowedLoop(VirtualClock())
+    writer, loop = RecordWriter(), FollowedLoop(VirtualClock())
     file = SessionFile(tmp_path / "a", writer, 1 << 30)
 
     async def main() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.journal.beyond import Kind
-from server.journal.file import JournalError, SessionFile, Writer, read_journal
+from server.journal.beyond import ArrivalKind
+from server.journal.file import JournalError, RecordWriter, SessionFile, read_journal
 from server.journal.records import Came, Over, Read
 
 
@@ -20,7 +20,7 @@ def deep(levels: int) -> list[object]:
 def test_what_cannot_be_written_ends_the_recording_of_its_session_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = Writer()
+    writer = RecordWriter()
     bad, good = (SessionFile(tmp_path / name, writer, 1 << 20) for name in ("bad", "good"))
     for file in (bad, good):
         file.begin({})
@@ -37,11 +37,11 @@ def test_what_cannot_be_written_ends_the_recording_of_its_session_alone(
 def test_frames_of_the_client_come_back_as_they_were(tmp_path: Path) -> None:
     """Fifty a second: they have a form of their own in the file."""
     came = [
-        Came(turn, 7, Kind.VALUE, frame)
+        Came(turn, 7, ArrivalKind.VALUE, frame)
         for turn, frame in enumerate([b"\x00\xff" * 400, b"", '{"a": "\u00fc"}', "", "half \ud83d a pair"])
     ]
-    end = Came(9, 7, Kind.END, None)
-    writer = Writer()
+    end = Came(9, 7, ArrivalKind.END, None)
+    writer = RecordWriter()
     file = SessionFile(tmp_path / "a", writer, 1 << 20)
     file.begin({"seed": b"1"})
     for record in (*came, end, Over(9, "over")):

@@ -9,7 +9,7 @@ import pytest
 from server.cli.replayed import replay_file
 from server.journal import records as rec
 from server.journal.chance import SEED_BYTES
-from server.journal.file import JournalError, SessionFile, Writer
+from server.journal.file import JournalError, RecordWriter, SessionFile
 from server.journal.origin import code_version, other_origin
 
 OTHER = "0.0.9 0123456789ab"
@@ -17,7 +17,7 @@ OTHER = "0.0.9 0123456789ab"
 
 def recording(path: Path, setup: dict[str, Any]) -> Path:
     """A session of ten turns of the loop that was made of `setup`, which lacks nearly all that there is today."""
-    writer = Writer()
+    writer = RecordWriter()
     file = SessionFile(path, writer, 1 << 20)
     file.begin({"format": 1, "seed": bytes(SEED_BYTES), "hook": None} | setup)
     file.put(rec.Numbers("turns", array("d", [n / 10 for n in range(10)]).tobytes()), 0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.values import Response
-from server.response.pending import TABLE, Deed, Happening, Pending, Waiting
+from server.response.pending import TABLE, Happening, Pending, PendingAction, Waiting
 from server.turntaking.question import Question
 
 H, W = Happening, Waiting
@@ -26,13 +26,13 @@ def test_the_table_is_total(state: Waiting, happening: Happening) -> None:
 
 
 def test_every_deed_is_done_somewhere() -> None:
-    assert {row.deed for rows in TABLE.values() for row in rows.values()} == set(Deed)
+    assert {row.deed for rows in TABLE.values() for row in rows.values()} == set(PendingAction)
 
 
 def test_a_request_goes_before_the_turn_and_its_answer_settles_both() -> None:
     pending, asked = Pending(), request(1)
     pending.came(turn())
-    assert pending.came(asked) is Deed.ANNOUNCE
+    assert pending.came(asked) is PendingAction.ANNOUNCE
     assert pending.take() is asked
     pending.answered(asked)
     assert pending.state is W.NOTHING
@@ -58,7 +58,7 @@ def test_every_request_that_comes_is_refused_or_taken_or_silenced_or_waits(
                 pending.came(turn())
             case H.REQUEST_CAME:
                 came.append(request(number))
-                if pending.came(came[-1]) is Deed.REFUSE:
+                if pending.came(came[-1]) is PendingAction.REFUSE:
                     ended.append(came[-1])
             case H.TAKEN:
                 taken = pending.take() or turn()

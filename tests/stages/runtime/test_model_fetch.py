@@ -13,7 +13,7 @@ from stages.errors import ModelFileError
 from stages.runtime.model_download import platform_of
 from stages.runtime.model_fetch import fetch
 from stages.runtime.model_lock import Model
-from stages.runtime.models import ModelStore, State
+from stages.runtime.models import FileState, ModelStore
 from tests.support.wheels import FILES, make_wheel, model_for
 
 
@@ -131,7 +131,7 @@ def test_one_bad_model_does_not_keep_the_others_out(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
         fetch(store)
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["bad", "worse"]
-    assert store.inspect(good).state is State.PRESENT
+    assert store.inspect(good).state is FileState.PRESENT
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from stages.errors import ModelFileError
 from stages.runtime.model_fetch import fetch
 from stages.runtime.model_lock import Member, load_lock
-from stages.runtime.models import MARKER, ModelStore, State
+from stages.runtime.models import MARKER, FileState, ModelStore
 from tests.support.wheels import FILES, OVERRIDE, make_wheel, model_for, sha256
 
 
@@ -137,7 +137,7 @@ def test_a_changed_file_is_refused_with_both_hashes(tmp_path: Path) -> None:
         ModelFileError, match=rf"has changed: expected sha256 {member.sha256}, found \w{{64}}"
     ):
         store.model_dir("tiny")
-    assert store.inspect(store.model("tiny")).state is State.CHANGED
+    assert store.inspect(store.model("tiny")).state is FileState.CHANGED
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_files_copied_from_elsewhere_are_hashed_once_and_then_believed(tmp_path:
     store = a_full_store(tmp_path)
     path = store.model_dir("tiny") / "model.bin"
     os.utime(path, ns=(1, 1))
-    assert store.inspect(store.model("tiny")).state is State.PRESENT
+    assert store.inspect(store.model("tiny")).state is FileState.PRESENT
     assert '"model.bin": [\n  8000,\n  1,' in (path.parent / MARKER).read_text()
 
 
@@ -186,7 +186,7 @@ def test_an_own_directory_goes_before_the_cache_and_is_not_compared(tmp_path: Pa
     store = a_store(tmp_path, tiny=own)
     assert store.model_dir("tiny") == own
     assert store.verify("tiny") == own
-    assert store.inspect(store.model("tiny")).state is State.OWN
+    assert store.inspect(store.model("tiny")).state is FileState.OWN
 
 
 def test_an_own_directory_without_the_files_is_refused_by_the_variable_that_set_it(tmp_path: Path) -> None:

@@ -38,13 +38,13 @@ from stages.ports import (
     VoiceOption,
     WordTime,
 )
-from stages.testing.recogniser_checks import Said
+from stages.testing.recogniser_checks import KnownSpeech
 from stages.testing.servers.coded import CodedEar, CodedWords
 
 KEY = "sk-not-to-be-shown"
 TEXT = "Please book a table for four"
 CODED = CodedWords(TEXT, word_ms=250)
-SAID = Said(CODED.samples(), TEXT)
+SAID = KnownSpeech(CODED.samples(), TEXT)
 log = logging.getLogger("acme")
 _kept: list[Any] = []
 

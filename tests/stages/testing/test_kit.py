@@ -13,7 +13,7 @@ from stages.providers.built_in import Kind
 from stages.testing.kit import Terms, fault_of, opened
 from stages.testing.part_suites import StageContract, ToolContract
 from stages.testing.question import question
-from stages.testing.recogniser_checks import Said
+from stages.testing.recogniser_checks import KnownSpeech
 from stages.testing.suites import checks_for, unreachable_check
 from tests.stages.testing.listening_mutants import LISTENING_FAULTS, Detector, Ends
 from tests.stages.testing.mutants import DOWN, FAULTS, KEY, SAID, Faulty, Model, Recogniser, Voice
@@ -30,7 +30,7 @@ KINDS: dict[type[Faulty], Kind] = {
     Detector: "vad",
     Ends: "end_of_turn",
 }
-HEARD = {"vad": Said(question(SPEECH_HZ), ""), "end_of_turn": Said(question(SPEECH_HZ), "")}
+HEARD = {"vad": KnownSpeech(question(SPEECH_HZ), ""), "end_of_turn": KnownSpeech(question(SPEECH_HZ), "")}
 """By kind, what is said to those that judge by the sound."""
 TERMS = Terms(deadline_s=5.0, secrets=(KEY,))
 MUTANTS = [(adapter, fault) for adapter, faults in (FAULTS | LISTENING_FAULTS).items() for fault in faults]

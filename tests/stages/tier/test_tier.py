@@ -21,7 +21,7 @@ from stages.testing.fakes import ScriptedVoice
 from stages.testing.servers.coded import CodedWords
 from stages.tier.__main__ import main, url_here
 from stages.tier.asgi import EngineApp, Event
-from stages.tier.engine import Engine, EngineChoice
+from stages.tier.engine import EngineChoice, TierEngine
 from stages.tier.plain import serving
 from tests.support.hosted import SENTENCE, hear
 from tests.support.tier import KEY, CodedRecogniser
@@ -32,8 +32,8 @@ CODED = CodedWords(SENTENCE)
 @asynccontextmanager
 async def tier(max_streams: int = 64, key: str | None = KEY) -> AsyncIterator[str]:
     engines = {
-        "stt": Engine(EngineChoice("stt", "scripted", max_streams=max_streams), CodedRecogniser(CODED)),
-        "tts": Engine(EngineChoice("tts", "scripted", max_streams=max_streams), ScriptedVoice()),
+        "stt": TierEngine(EngineChoice("stt", "scripted", max_streams=max_streams), CodedRecogniser(CODED)),
+        "tts": TierEngine(EngineChoice("tts", "scripted", max_streams=max_streams), ScriptedVoice()),
     }
     async with serving(engines, key=key) as port:
         yield f"ws://127.0.0.1:{port}"
@@ -158,7 +158,7 @@ async def asked(app: EngineApp, scope: dict[str, Any], *events: Event) -> list[E
 
 
 async def test_an_application_serves_streams_and_tells_how_it_does() -> None:
-    engine = Engine(EngineChoice("stt", "scripted", max_streams=1), CodedRecogniser(CODED))
+    engine = TierEngine(EngineChoice("stt", "scripted", max_streams=1), CodedRecogniser(CODED))
     app, here = EngineApp(engine, KEY), {"headers": [(b"authorization", f"Bearer {KEY}".encode())]}
     opening: Event = {"type": "websocket.connect"}
     refused = await asked(app, {"type": "websocket"}, opening)
@@ -181,7 +181,7 @@ async def test_a_provider_that_breaks_ends_its_own_stream() -> None:
         def open(self, *_: Any, **__: Any) -> Any:
             raise ZeroDivisionError
 
-    engine = Engine(EngineChoice("stt", "broken"), Broken(CODED))
+    engine = TierEngine(EngineChoice("stt", "broken"), Broken(CODED))
     async with serving({"stt": engine}) as port, connect(f"ws://127.0.0.1:{port}/v1/stt") as connection:
         await connection.recv()
         await connection.send(json.dumps({"type": "listen", "id": 1}))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stages.testing.servers.cartesia.access import judge_opening, refuse_key, samples_of
-from stages.testing.servers.coded import CodedEar, CodedWords, Heard
+from stages.testing.servers.coded import CodedEar, CodedWord, CodedWords
 from stages.testing.servers.line import Line, Opening, Refusal
 
 
@@ -54,7 +54,7 @@ class _InkHearing:
         self._line = line
         self._ink = ink
         self._ear: CodedEar = ink.coded.ear()
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._has_told = False
         self._guess = ""
 

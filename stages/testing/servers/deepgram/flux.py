@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.testing.servers.coded import CodedWords, Heard
+from stages.testing.servers.coded import CodedWord, CodedWords
 from stages.testing.servers.deepgram.access import bad_query, unauthorised
 from stages.testing.servers.line import Line, Opening, Refusal
 
@@ -67,7 +67,7 @@ class _FluxTurns:
         self._line = line
         self._flux = flux
         self._ear = flux.coded.ear()
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._began = 0
         self._spoke_at = 0
         self._told_at = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.testing.servers.coded import CodedEar, CodedWords, Heard
+from stages.testing.servers.coded import CodedEar, CodedWord, CodedWords
 from stages.testing.servers.deepgram.access import bad_query, unauthorised
 from stages.testing.servers.line import Line, Message, Opening, Refusal
 
@@ -90,7 +90,7 @@ class _NovaHearing:
         self._ear = ear
         self._rate_hz = rate_hz
         self._segment_words = segment_words
-        self._words: list[Heard] = []
+        self._words: list[CodedWord] = []
         self._final_sample = 0
         self._told = ""
 
@@ -114,7 +114,7 @@ class _NovaHearing:
 
     def _results(
         self,
-        words: Sequence[Heard],
+        words: Sequence[CodedWord],
         end: int,
         *,
         transcript: str | None = None,

@@ -10,7 +10,7 @@ from server.client.load.objectives import judge, read_objectives
 from server.client.load.reference import Conduct, ReferenceAgent
 from server.client.load.targets import Voice
 from server.client.load.theatre import hold_call
-from server.client.load.turns import CallRecord, Kind, Outcome
+from server.client.load.turns import CallRecord, Outcome, TurnKind
 from server.client.load.wire import Mark, Sound, Wire
 from tests.server.client.load.booth import SAY, TALKS, call, scenario, voicebox
 
@@ -44,11 +44,11 @@ def _check_clean(seed: int) -> None:
     record = call(
         TALKS, Conduct(answer_after_ms=480 + seed * 0.37, stop_after_ms=350 + seed * 0.73), seed=seed
     )
-    by_kind = {kind: [turn for turn in record.turns if turn.kind is kind] for kind in Kind}
+    by_kind = {kind: [turn for turn in record.turns if turn.kind is kind] for kind in TurnKind}
     assert {turn.outcome for turn in record.turns} == {Outcome.HELD}
-    for turn in by_kind[Kind.RESPOND]:
+    for turn in by_kind[TurnKind.RESPOND]:
         assert turn.v2v_ms == pytest.approx(480 + seed * 0.37, abs=1)
-    assert [turn.stop_ms for turn in by_kind[Kind.STOP]] == pytest.approx([350 + seed * 0.73], abs=10)
+    assert [turn.stop_ms for turn in by_kind[TurnKind.STOP]] == pytest.approx([350 + seed * 0.73], abs=10)
     figures = reckon([record])
     assert {name for name, count in figures.counts.items() if count} == {"turns"}
 

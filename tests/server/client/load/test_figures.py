@@ -5,12 +5,12 @@ import pytest
 from server.client.load.figures import COUNTS, Distribution, figure_names, needed, reckon
 from server.client.load.objectives import ObjectivesError, judge, read_objectives
 from server.client.load.run import Run
-from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Ending, Outcome, Turn, TurnKind
 from server.client.load.words import WordsHeard
 
 
 def turn(v2v_ms: float | None, **fields: object) -> Turn:
-    return Turn(0, "s", 1, Kind.RESPOND, (10.0, 11.0), v2v_ms=v2v_ms, **fields)  # type: ignore[arg-type]
+    return Turn(0, "s", 1, TurnKind.RESPOND, (10.0, 11.0), v2v_ms=v2v_ms, **fields)  # type: ignore[arg-type]
 
 
 def calls(*turns: Turn) -> list[CallRecord]:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from server.client.load.audit import Limits
-from server.client.load.loads import Loads, Order
+from server.client.load.audit import AuditLimits
+from server.client.load.loads import LoadOrder, Loads
 from server.client.load.objectives import read_objectives
 from server.client.load.place import Place
 from server.client.load.reference import Conduct
@@ -19,14 +19,14 @@ from server.domain.errors import ServerError
 from tests.server.client.load.booth import SAY, scenario, virtual_calls, voicebox
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
-ANY_CPU = Limits(cpu=1e9)
+ANY_CPU = AuditLimits(cpu=1e9)
 """The CPU time is real, and the seconds are not."""
 
 
-def order(mix: Mix, objectives: str, duration_s: float, *loads: Load) -> Order:
+def order(mix: Mix, objectives: str, duration_s: float, *loads: Load) -> LoadOrder:
     """Of what the place is given apart."""
     judged = read_objectives([objectives])
-    return Order("", Voice, None, mix, Path(), judged, duration_s, 1, loads, limits=ANY_CPU)
+    return LoadOrder("", Voice, None, mix, Path(), judged, duration_s, 1, loads, limits=ANY_CPU)
 
 
 @virtual_calls

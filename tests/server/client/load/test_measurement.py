@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.html_report import html
-from server.client.load.loads import Order
+from server.client.load.loads import LoadOrder
 from server.client.load.measurement import Measurement, UnreachableError
 from server.client.load.objectives import read_objectives
 from server.client.load.reference import Conduct
@@ -25,10 +25,10 @@ QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
 MIX = Mix(scenarios=(scenario({"silence_ms": 60_000}),))
 
 
-def order(url: str, load: Load) -> Order:
+def order(url: str, load: Load) -> LoadOrder:
     """A load without a reference agent before it."""
     objectives = read_objectives(["lost=0"])
-    return Order(url, None, None, MIX, Path(), objectives, load.duration_s, 1, (load,), calibrates=False)
+    return LoadOrder(url, None, None, MIX, Path(), objectives, load.duration_s, 1, (load,), calibrates=False)
 
 
 async def test_an_interrupted_run_ends_with_a_report() -> None:
@@ -101,7 +101,7 @@ async def test_a_machine_that_stood_still_makes_the_run_invalid() -> None:
             pass
 
     async with reference_server(QUICK) as url:
-        limits = Limits(1e6, 1e6, loop_lag_max_ms=250.0, cpu=1e6, realtime_ratio=0.0)
+        limits = AuditLimits(1e6, 1e6, loop_lag_max_ms=250.0, cpu=1e6, realtime_ratio=0.0)
         one = replace(order(url, Load(3600.0, callers=1)), limits=limits)
         report = await Measurement(one, lambda: None, stand_still_and_then_end).run()
     assert report.verdict == "invalid"

@@ -11,7 +11,7 @@ from server.client.load.runner import Load, Runner
 from server.client.load.scenario_file import check_mix, make_voicebox
 from server.client.load.server_side import ServerSide, fetch_page, metrics_url
 from server.client.load.targets import Realtime, Voice
-from server.client.load.turns import Kind, Outcome
+from server.client.load.turns import Outcome, TurnKind
 from server.client.load.wire import Target
 from stages.testing.fakes import EchoModel, ScriptedModel, ScriptedVoice
 from tests.support.live_server import LONG, live_server
@@ -41,12 +41,12 @@ async def test_callers_are_answered_and_talk_over_the_answer(target: type[Target
         run = await runner.run()
     turns = [turn for call in run.calls for turn in call.turns]
     assert [(turn.kind, turn.outcome) for call in run.calls for turn in call.turns] == [
-        (Kind.RESPOND, Outcome.HELD),
-        (Kind.STOP, Outcome.HELD),
-        (Kind.RESPOND, Outcome.HELD),
+        (TurnKind.RESPOND, Outcome.HELD),
+        (TurnKind.STOP, Outcome.HELD),
+        (TurnKind.RESPOND, Outcome.HELD),
     ] * 2
-    assert all(turn.v2v_ms is not None and turn.v2v_ms > 0 for turn in turns if turn.kind is Kind.RESPOND)
-    assert all(turn.stop_ms is not None and turn.stop_ms > 0 for turn in turns if turn.kind is Kind.STOP)
+    assert all(turn.v2v_ms is not None and turn.v2v_ms > 0 for turn in turns if turn.kind is TurnKind.RESPOND)
+    assert all(turn.stop_ms is not None and turn.stop_ms > 0 for turn in turns if turn.kind is TurnKind.STOP)
     assert reckon(run.calls).counts["errors"] == 0
 
 
@@ -70,10 +70,10 @@ async def test_callers_come_back_and_every_word_is_heard_by_the_caller_it_is_for
         run = await runner.run()
         side.take(await anyio.to_thread.run_sync(fetch_page, metrics_url(server.url), None), 0.0)
     assert [(turn.kind, turn.outcome) for call in run.calls for turn in call.turns] == [
-        (Kind.RESPOND, Outcome.HELD),
-        (Kind.LINE, Outcome.HELD),
-        (Kind.TYPED, Outcome.HELD),
-        (Kind.LINE, Outcome.HELD),
+        (TurnKind.RESPOND, Outcome.HELD),
+        (TurnKind.LINE, Outcome.HELD),
+        (TurnKind.TYPED, Outcome.HELD),
+        (TurnKind.LINE, Outcome.HELD),
     ] * 2
     counts = reckon(run.calls).counts
     for name in ("foreign_words", "not_resumed", "errors", "lost"):

@@ -3,7 +3,7 @@
 import pytest
 
 from server.client.load.arrivals import Arrivals, ArrivalsError, choose
-from server.client.load.audit import Audit, Lateness, Limits
+from server.client.load.audit import Audit, AuditLimits, Lateness
 from server.client.load.default_mix import DEFAULT_MIX
 from server.client.load.search import Search
 
@@ -150,13 +150,13 @@ GOOD = {
     ],
 )
 def test_a_generator_that_does_not_keep_up_makes_the_run_invalid(name: str, value: float, said: str) -> None:
-    assert Audit(**GOOD).faults(Limits()) == ()  # type: ignore[arg-type]
-    (fault,) = Audit(**{**GOOD, name: value}).faults(Limits())  # type: ignore[arg-type]
+    assert Audit(**GOOD).faults(AuditLimits()) == ()  # type: ignore[arg-type]
+    (fault,) = Audit(**{**GOOD, name: value}).faults(AuditLimits())  # type: ignore[arg-type]
     assert said in fault
 
 
 def test_the_limits_go_along_with_that_of_the_lateness() -> None:
-    wide = Limits().scaled(200.0)
+    wide = AuditLimits().scaled(200.0)
     bad = {
         "send_late_p99_ms": 150.0,
         "loop_lag_p99_ms": 400.0,
@@ -164,4 +164,4 @@ def test_the_limits_go_along_with_that_of_the_lateness() -> None:
         "realtime_ratio": 0.85,
     }
     assert Audit(**{**GOOD, **bad}).faults(wide) == ()  # type: ignore[arg-type]
-    assert len(Audit(**{**GOOD, **bad}).faults(Limits())) == 4  # type: ignore[arg-type]
+    assert len(Audit(**{**GOOD, **bad}).faults(AuditLimits())) == 4  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.calibration import measure_in_process
 from server.client.load.comparison import ComparisonError, compare, read_report
 from server.client.load.html_report import html
@@ -19,7 +19,7 @@ from server.client.load.run import DRAWN, Run
 from server.client.load.search import Search
 from server.client.load.text_reports import junit, markdown, table
 from server.client.load.timelines import timeline
-from server.client.load.turns import CallRecord, Ending, Kind, Turn
+from server.client.load.turns import CallRecord, Ending, Turn, TurnKind
 from server.client.load.verdicts import step_said, tells_what_broke
 from tests.server.client.load.booth import SAY, call, scenario
 
@@ -31,7 +31,7 @@ def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0, turns: int = 20) -> Run:
     calls = []
     for number in range(turns):
         turn = Turn(
-            number, NAME, 1, Kind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms + number, answer_ms=900
+            number, NAME, 1, TurnKind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms + number, answer_ms=900
         )
         turn.dry_ms = [40.0] if number < gaps else []
         turn.audio, turn.rate_hz = np.zeros(2400, np.int16), 24_000
@@ -44,7 +44,7 @@ def run(v2v_ms: float, *, gaps: int = 0, lost: int = 0, turns: int = 20) -> Run:
     return whole
 
 
-def report(*runs: Run, search: Search | None = None, limits: Limits = Limits()) -> Report:  # noqa: B008  # frozen
+def report(*runs: Run, search: Search | None = None, limits: AuditLimits = AuditLimits()) -> Report:  # noqa: B008  # frozen
     objectives = read_objectives(["v2v_p95<1000,gaps=0,lost=0"])
     steps = [
         step_report(
@@ -69,7 +69,7 @@ def test_a_report_has_a_verdict_and_survives_its_schema() -> None:
     assert (held.verdict, broken.verdict) == ("held", "broken")
     assert Report.model_validate_json(broken.model_dump_json()) == broken
     assert set(broken.model_dump()) == set(schema()["properties"])
-    invalid = report(run(500), limits=Limits(cpu=-1.0))
+    invalid = report(run(500), limits=AuditLimits(cpu=-1.0))
     assert invalid.verdict == "invalid"
     assert report().verdict == "broken"
 
@@ -79,7 +79,7 @@ def test_what_a_load_does_to_its_canaries_is_told_in_every_report() -> None:
     for record in (*idle.calls, *loaded.calls[:10]):
         record.is_canary = True
     step = step_report(
-        "20 callers", 20, loaded.findings(), (), since_s=0.0, limits=Limits(), idle=idle.findings()
+        "20 callers", 20, loaded.findings(), (), since_s=0.0, limits=AuditLimits(), idle=idle.findings()
     )
     assert step.canaries is not None
     v2v = step.canaries.latencies["v2v"]
@@ -171,7 +171,7 @@ def test_of_what_went_wrong_the_commonest_are_told_and_the_others_counted() -> N
     whole = run(500)
     for number, record in enumerate(whole.calls):
         record.troubles = ["no model", f"nonsense {number}"]
-    step = step_report("20 callers", 20, whole.findings(), (), since_s=0.0, limits=Limits())
+    step = step_report("20 callers", 20, whole.findings(), (), since_s=0.0, limits=AuditLimits())
     assert len(step.troubles) == 11
     assert step.troubles["no model"] == 20
     assert step.troubles["11 other things"] == 11
@@ -221,7 +221,7 @@ def test_a_long_run_keeps_the_packets_of_the_turns_that_are_drawn_and_of_no_othe
     whole, turns = Run(lasted_s=20.0), []
     for number in range(DRAWN + 50):
         v2v_ms = 5_000.0 if number == 3 else 500.0 + number
-        turn = Turn(number, "long", 1, Kind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms)
+        turn = Turn(number, "long", 1, TurnKind.RESPOND, (number, number + 1.0), v2v_ms=v2v_ms)
         turn.packets, turn.marks = [(number + 1.5, 200.0)], [(number + 1.4, "answer done")]
         record = CallRecord(number, "long", 0.0, turns=[turn])
         whole.began(record)
@@ -236,7 +236,7 @@ def test_a_turn_is_drawn_with_its_packets_its_marks_and_what_waited() -> None:
     record = call(scenario(SAY), Conduct(answer_ms=400, gaps=((200, 60),)), keeps_audio=True)
     (turn,) = record.turns
     turn.shift(10.0)
-    step = step_report("1 caller", 1, Run(calls=[record]).findings(), (), since_s=0.0, limits=Limits())
+    step = step_report("1 caller", 1, Run(calls=[record]).findings(), (), since_s=0.0, limits=AuditLimits())
     (told,) = step.turns
     assert [name for _, name in told.marks] == ["answer done"]
     assert len(told.packets) == 20

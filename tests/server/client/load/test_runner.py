@@ -14,7 +14,7 @@ from server.client.load.run import WORST, Run
 from server.client.load.runner import LAST_ANSWERS_S, Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import VOICE, Voice
-from server.client.load.turns import CallRecord, Ending, Kind, Outcome, Turn
+from server.client.load.turns import CallRecord, Ending, Outcome, Turn, TurnKind
 from server.domain.errors import ServerError
 from stages.testing.virtual_time import virtual_loop
 from tests.server.client.load.booth import SAY, scenario, virtual_calls, voicebox
@@ -203,5 +203,5 @@ def test_the_error_in_process_is_less_than_two_milliseconds() -> None:
 
 
 def test_what_the_agent_itself_was_late_by_is_no_error_of_the_figures() -> None:
-    turns = [Turn(0, "one", 0, Kind.RESPOND, (0.0, 1.0), v2v_ms=405.0)]
+    turns = [Turn(0, "one", 0, TurnKind.RESPOND, (0.0, 1.0), v2v_ms=405.0)]
     assert [compare(turns, late_ms).answer for late_ms in (0.0, 4.0)] == [Bar(1, 5.0, 0.0), Bar(1, 1.0, 0.0)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.client.load.audit import Limits
+from server.client.load.audit import AuditLimits
 from server.client.load.html_report import html
 from server.client.load.report import step_report, whole_report
 from server.client.load.run import Run
@@ -97,7 +97,13 @@ def test_the_share_of_a_core_is_of_the_time_between_the_looks_and_not_of_when_th
 
 def test_it_stands_beside_what_the_callers_heard() -> None:
     step = step_report(
-        "5 callers", 5, Run().findings(), (), since_s=0, limits=Limits(), server=seen(BEFORE, AFTER).figures()
+        "5 callers",
+        5,
+        Run().findings(),
+        (),
+        since_s=0,
+        limits=AuditLimits(),
+        server=seen(BEFORE, AFTER).figures(),
     )
     report = whole_report(
         [step], None, target="ws://host", protocol="pcm", seed=1, environment={}, calibration={}

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from server.client.load.answers import BEGINNING_S, Answer, Keeps
+from server.client.load.answers import BEGINNING_S, HeardAnswer, Keeps
 from server.client.load.reference import Conduct
 from server.client.load.run import worst_of
 from server.client.load.slowest import Slowest
-from server.client.load.turns import Kind, Outcome, Turn
+from server.client.load.turns import Outcome, Turn, TurnKind
 from tests.server.client.load.booth import SAY, call, scenario
 
 
@@ -37,17 +37,17 @@ def test_whoever_keeps_all_does_so_however_fast_the_answer_was() -> None:
 
 
 def test_an_answer_that_is_wanted_too_late_is_not_there_with_a_hole() -> None:
-    answer = Answer(0, 0.0, keeps=Keeps.BEGINNING, heard_s=1.0)
+    answer = HeardAnswer(0, 0.0, keeps=Keeps.BEGINNING, heard_s=1.0)
     block = np.ones(480, np.int16)
     answer.keep(block, 1.0 + BEGINNING_S / 2)
     assert len(answer.played) == 1
     answer.keep(block, 1.0 + BEGINNING_S)
-    turn = Turn(0, "late", 1, Kind.RESPOND, (0.0, 0.5), v2v_ms=500.0)
+    turn = Turn(0, "late", 1, TurnKind.RESPOND, (0.0, 0.5), v2v_ms=500.0)
     Slowest(1).offer(turn, answer)
     assert (answer.keeps, answer.played) == (Keeps.NOTHING, [])
 
 
 def test_turns_that_say_nothing_are_none_of_the_worst() -> None:
-    slow = Turn(0, "one", 1, Kind.RESPOND, (0.0, 0.5), Outcome.DISCARDED, v2v_ms=900.0)
-    fast = Turn(0, "one", 2, Kind.RESPOND, (2.0, 2.5), v2v_ms=300.0)
+    slow = Turn(0, "one", 1, TurnKind.RESPOND, (0.0, 0.5), Outcome.DISCARDED, v2v_ms=900.0)
+    fast = Turn(0, "one", 2, TurnKind.RESPOND, (2.0, 2.5), v2v_ms=300.0)
     assert worst_of([slow, fast]) == [fast]

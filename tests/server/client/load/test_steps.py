@@ -13,7 +13,7 @@ from server.client.load.reference_server import reference_server
 from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import Voice
-from server.client.load.turns import CallRecord, Ending, Kind, Outcome
+from server.client.load.turns import CallRecord, Ending, Outcome, TurnKind
 from server.client.load.utterance import music
 from tests.server.client.load.booth import SAY, call, scenario, virtual_calls, voicebox
 
@@ -89,7 +89,7 @@ async def test_a_session_is_resumed_in_the_middle_of_an_answer() -> None:
             difference_ms = answer_ms - silence_ms - 900
             broken |= {"shorter"} if difference_ms < -1 else {"longer"} if difference_ms > 1 else set()
         found[name] = broken
-        turn = next(turn for turn in record.turns if turn.kind is Kind.LINE)
+        turn = next(turn for turn in record.turns if turn.kind is TurnKind.LINE)
         assert turn.outcome is (Outcome.MISSED if "not_resumed" in broken else Outcome.HELD)
 
     async with anyio.create_task_group() as calls:

@@ -11,7 +11,7 @@ from server.client.load.reference import RATE_HZ, Conduct, tone
 from server.client.load.reference_voice import PAUSE_MS
 from server.client.load.targets import Voice
 from server.client.load.turn_book import TurnBook
-from server.client.load.turns import CallRecord, Kind, Outcome
+from server.client.load.turns import CallRecord, Outcome, TurnKind
 from server.client.load.wire import Audio, WordEnds
 from server.client.load.word_count import WordCount
 from tests.server.client.load.booth import SAY, call, scenario
@@ -63,7 +63,7 @@ def test_an_answer_that_stalls_is_not_waited_for_without_end() -> None:
     ear.hear(Audio(tone(400), "one"), 0.0)
     ear.advance(0.1)
     attention = Attention(ear, TurnBook(record, ear, rate_hz=RATE_HZ, keeps_audio=True))
-    for _ in attention.middle_of_answer(1, Kind.STOP, 0, after_words=3):
+    for _ in attention.middle_of_answer(1, TurnKind.STOP, 0, after_words=3):
         attention.now_s += FRAME_S
         assert attention.now_s < 2 * SETTLE_S
     assert [turn.reason for turn in record.turns] == ["so many words did not come"]

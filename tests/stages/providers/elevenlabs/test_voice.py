@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from stages.errors import ProviderError
-from stages.providers.elevenlabs.voice import ElevenLabsVoice, VoiceSettings
+from stages.providers.elevenlabs.voice import ElevenLabsVoice, ElevenLabsVoiceSettings
 from stages.providers.sockets.speaking import SocketVoice
 from stages.testing.servers.coded import said
 from stages.testing.servers.elevenlabs import KEY, FakeElevenLabsVoice
@@ -24,8 +24,8 @@ SPOKEN = "Good morning.  How are you today? "
 RATE_HZ = 8000
 
 
-def settings(url: str, audio_s: float = 5.0) -> VoiceSettings:
-    return VoiceSettings(
+def settings(url: str, audio_s: float = 5.0) -> ElevenLabsVoiceSettings:
+    return ElevenLabsVoiceSettings(
         api_key=SecretStr(KEY),
         url=url,
         model="eleven_flash_v2_5",

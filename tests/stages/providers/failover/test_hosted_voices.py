@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from stages.providers.deepgram.aura import AuraSettings, DeepgramAura
-from stages.providers.elevenlabs.voice import ElevenLabsVoice, VoiceSettings
+from stages.providers.elevenlabs.voice import ElevenLabsVoice, ElevenLabsVoiceSettings
 from stages.providers.failover.voice import FailoverVoice
 from stages.testing.fakes import ScriptedVoice
 from stages.testing.servers.coded import said
@@ -28,7 +28,7 @@ RATE_HZ = 8000
 async def eleven_labs_first(faults: Faults) -> AsyncIterator[FailoverVoice]:
     async with serving(FakeElevenLabsVoice(), faults) as server:
         first = ElevenLabsVoice(
-            VoiceSettings(
+            ElevenLabsVoiceSettings(
                 api_key=SecretStr(ELEVENLABS_KEY),
                 url=server.url,
                 model="eleven_flash_v2_5",

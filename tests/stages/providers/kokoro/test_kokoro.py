@@ -27,7 +27,7 @@ from stages.providers.kokoro.voices import LANGUAGES
 from stages.providers.phonetic import RATE_HZ, Clip
 from stages.providers.whisper.multilingual import MODEL_NAME as WHISPER_BASE
 from stages.providers.whisper.multilingual import MultilingualRecogniser
-from stages.runtime.models import ModelStore, State, model_dir
+from stages.runtime.models import FileState, ModelStore, model_dir
 from stages.runtime.onnx import RunOptions
 from stages.runtime.worker import Worker
 from stages.testing.contracts import check_synthesiser
@@ -202,7 +202,7 @@ def test_long_phonemes_are_cut_between_words() -> None:
 
 def directory_of(name: str) -> Path:
     store = ModelStore.from_environment()
-    if store.inspect(store.model(name)).state is State.ABSENT:
+    if store.inspect(store.model(name)).state is FileState.ABSENT:
         pytest.skip(f"{name} WAS NOT TESTED: `stageflow-voice models fetch {name}`")
     return model_dir(name)
 

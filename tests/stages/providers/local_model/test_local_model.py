@@ -18,7 +18,7 @@ from stages.ports import Finished, ModelEvent, OneTool, TextDelta, ToolChoice, U
 from stages.providers.local_model.engine import Generated
 from stages.providers.local_model.model import LocalModel, LocalModelSettings
 from stages.providers.local_model.prompt import prompt_of, schema_of
-from stages.runtime.models import ModelStore, State
+from stages.runtime.models import FileState, ModelStore
 from stages.runtime.worker import Worker
 from stages.testing.kit import Check
 from stages.testing.model_checks import model_checks
@@ -191,7 +191,7 @@ def test_nobody_writes_a_turn_of_another() -> None:
 def real() -> Iterator[LocalModel]:
     pytest.importorskip("unirt", reason="THE LOCAL LANGUAGE MODEL WAS NOT TESTED: scripts/setup local-model")
     store = ModelStore.from_environment()
-    if store.inspect(store.model("qwen-0.5b")).state is State.ABSENT:
+    if store.inspect(store.model("qwen-0.5b")).state is FileState.ABSENT:
         pytest.skip("qwen-0.5b WAS NOT TESTED: `stageflow-voice models fetch qwen-0.5b`")
     model = LocalModel.from_settings(LocalModelSettings(model="qwen-0.5b", context_tokens=2048))
     yield model

@@ -11,7 +11,7 @@ from stages.errors import ModelFileError, ProviderError
 from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.moonshine.engine import MODEL_NAME
 from stages.providers.moonshine.model import LEVEL_DBFS, MoonshineModel, at_level
-from stages.runtime.models import ModelStore, State, model_dir
+from stages.runtime.models import FileState, ModelStore, model_dir
 from stages.runtime.onnx import Floats
 from stages.testing.wer import word_errors
 from tests.support.audio_maker import (
@@ -140,7 +140,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model() -> MoonshineModel:
     store = ModelStore.from_environment()
-    if store.inspect(store.model(MODEL_NAME)).state is State.ABSENT:
+    if store.inspect(store.model(MODEL_NAME)).state is FileState.ABSENT:
         pytest.skip(
             f"{MODEL_NAME} WAS NOT TESTED: `stageflow-voice models fetch {MODEL_NAME}` has not made it"
         )

@@ -18,7 +18,7 @@ from audio.levels import loud_dbfs
 from stages.errors import ModelFileError
 from stages.providers.pico.voice import VOICES, PicoSettings, PicoVoice
 from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
-from stages.runtime.models import ModelStore, State, model_dir
+from stages.runtime.models import FileState, ModelStore, model_dir
 from stages.testing.contracts import check_synthesiser
 from stages.testing.wer import word_errors
 from stages.text.languages import CODES
@@ -53,7 +53,7 @@ def voice(request: pytest.FixtureRequest) -> Iterator[PicoVoice]:
 @pytest.fixture(scope="module")
 def whisper_base() -> Path:
     store = ModelStore.from_environment()
-    if store.inspect(store.model(MODEL_NAME)).state is State.ABSENT:
+    if store.inspect(store.model(MODEL_NAME)).state is FileState.ABSENT:
         pytest.skip(f"{MODEL_NAME} WAS NOT TESTED: `stageflow-voice models fetch {MODEL_NAME}`")
     return model_dir(MODEL_NAME)
 
