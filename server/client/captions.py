@@ -12,6 +12,10 @@ _UNSHOWN = {"Cc", "Cs"}
 """Control characters, and halves of characters. What joins or directs letters is left in."""
 
 
+Write = Callable[[str], object]
+"""Writes a line, or a piece of one, for a person or a program."""
+
+
 class _Newest(Enum):
     """What the newest line is."""
 
@@ -25,7 +29,7 @@ class _Newest(Enum):
 class Captions:
     """Both sides' words. Without `columns` only complete lines are written: for files and pipes."""
 
-    def __init__(self, write: Callable[[str], object], columns: int | None = None) -> None:
+    def __init__(self, write: Write, columns: int | None = None) -> None:
         self._write = write
         self._columns = columns
         self._newest = _Newest.STAYS

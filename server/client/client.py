@@ -7,7 +7,7 @@ Used by `stageflow-voice talk` and by the end-to-end tests. Times are seconds of
 import base64
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from audio.formats import Samples
 from audio.resample import Resampler
 from server.client.address import named_url
-from server.client.resuming import LineLosses, ResumingConnection
+from server.client.resuming import LineLosses, ResumingConnection, TellLine
 from server.dialects.voice.frames import SUBPROTOCOL as VOICE_SUBPROTOCOL
 from server.dialects.voice.frames import unpack_frame
 from stages.ports import WordTime
@@ -115,7 +115,7 @@ class RealtimeClient:
         api_key: str | None = None,
         voice: bool = False,
         heartbeat_s: float = 5.0,
-        tell_line: Callable[[float | None], object] = lambda _: None,
+        tell_line: TellLine = lambda _: None,
     ) -> None:
         """With `voice` it speaks `voice.v1`, without holding back what it is sent: it has no loudspeaker; and it comes
         back by itself when the line is lost, which it notices after two of the `heartbeat_s`, or sooner. It calls

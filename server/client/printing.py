@@ -1,9 +1,10 @@
 """What a conversation with a recording prints: lines for people, or one JSON object a line for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.client.captions import Write
 from server.client.client import Received
 from server.client.waterfall import AnswerSteps, in_words
 
@@ -11,7 +12,7 @@ from server.client.waterfall import AnswerSteps, in_words
 class Printer:
     """Tells what happens as it happens, and keeps who said what."""
 
-    def __init__(self, write: Callable[[str], object], *, as_json: bool) -> None:
+    def __init__(self, write: Write, *, as_json: bool) -> None:
         """`write` gets each line."""
         self._write = write
         self._as_json = as_json

@@ -1,6 +1,6 @@
 """A conversation without a microphone: recordings are played to the server in real time, or lines are typed to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from audio.resample import Resampler
 from server.client.address import unreachable
+from server.client.captions import Write
 from server.client.client import FRAME_MS, WIRE_HZ, RealtimeClient, Received
 from server.client.exchange import Exchange
 from server.client.farewell import farewell
@@ -35,7 +36,7 @@ SETTLE_S = 1.0
 """Silence after the recording, before it can be said that all is answered: the server may not have noticed its end."""
 
 
-async def hold(plan: Plan, write: Callable[[str], object]) -> int:
+async def hold(plan: Plan, write: Write) -> int:
     """Hold the conversation: 0 when all was answered aloud and in time. `write` gets each line that is to be printed.
 
     Raises ServerError when it cannot begin.

@@ -41,6 +41,10 @@ _Kept = tuple[int, int, Frame]
 """Its number among all frames; of an event how many were before it, of audio its place in the microphone; the frame."""
 
 
+TellLine = Callable[[float | None], object]
+"""Is told that the line is lost (None), or that it is back after so many seconds."""
+
+
 class _Refused(Exception):
     """The session is gone for good."""
 
@@ -81,7 +85,7 @@ class LineLosses:
     """From when each was noticed until what was missed was there."""
     returns_s: list[float] = field(default_factory=list)
     """The same from the first byte to a server that could be reached."""
-    tell: Callable[[float | None], object] = lambda _: None
+    tell: TellLine = lambda _: None
     """Is called as `changed` is."""
     _lost_at_s: float = 0.0
 
@@ -102,7 +106,7 @@ class ResumingConnection:
         self,
         socket: ClientConnection,
         connect: Connect,
-        on_line: Callable[[float | None], None] = lambda return_s: None,
+        on_line: TellLine = lambda return_s: None,
         *,
         comes_back: bool = True,
         greeting_s: float = 5.0,

@@ -5,7 +5,6 @@ buffers and the rings. `sounddevice`, the optional package that knows PortAudio,
 import fails where PortAudio is missing.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import Any, Literal, Self
 from audio.formats import Samples
 from server.client.play_ring import PlayRing
 from server.client.sample_ring import SampleRing
+from server.domain.clock import Now
 from server.domain.errors import ServerError
 
 RATES_HZ = (24_000, 48_000, 44_100, 16_000)
@@ -68,7 +68,7 @@ def list_devices() -> str:
 class Sound:
     """A microphone and a loudspeaker. The rings lie between PortAudio's threads and the event loop."""
 
-    def __init__(self, microphone: Device, speaker: Device, now: Callable[[], float]) -> None:
+    def __init__(self, microphone: Device, speaker: Device, now: Now) -> None:
         self._now = now
         self.microphone = microphone
         self.speaker = speaker
@@ -81,7 +81,7 @@ class Sound:
         self._streams: list[Any] = []
 
     @classmethod
-    def open(cls, microphone: str | None, speaker: str | None, now: Callable[[], float]) -> Self:
+    def open(cls, microphone: str | None, speaker: str | None, now: Now) -> Self:
         """Start devices, given by number or a part of the name, or the default ones.
 
         `now` is the clock by which `playing` says what was heard; PortAudio's own cannot be read without waiting for

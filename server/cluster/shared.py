@@ -19,7 +19,8 @@ from typing import Protocol, TypeVar
 
 import anyio
 
-from server.cluster.store import Budget, MemoryStore, Store, check_size
+from server.cluster.store import Budget, MemoryStore, OnMessage, Store, check_size
+from server.domain.clock import Now
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,7 @@ class StoreState(StrEnum):
 class SharedStore:
     """Implements `Store` with a remote store and, while that is lost, with the memory of this node."""
 
-    def __init__(
-        self, remote: RemoteStore, failures: tuple[type[Exception], ...], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, remote: RemoteStore, failures: tuple[type[Exception], ...], now: Now) -> None:
         """`failures` are what the remote store raises when it cannot be reached; `now` is the loop's clock."""
         self.state = StoreState.REACHED
         self.returns = 0
@@ -121,7 +120,7 @@ class SharedStore:
         """See `Store.tell`. While the store is lost nobody is heard."""
         return await self._ask(lambda store: store.tell(mailbox, message))
 
-    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+    async def listen(self, mailbox: str, heard: OnMessage) -> None:
         """See `Store.listen`."""
         while True:
             with suppress(*self._failures):

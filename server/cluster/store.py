@@ -11,6 +11,9 @@ from typing import Protocol
 
 import anyio
 
+OnMessage = Callable[[bytes], None]
+"""Is told each message that comes into a mailbox."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -60,7 +63,7 @@ class Store(Protocol):
     async def tell(self, mailbox: str, message: bytes) -> bool:
         """Hand a short message to whoever listens there now, which nobody keeps: whether anybody does."""
 
-    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+    async def listen(self, mailbox: str, heard: OnMessage) -> None:
         """Have every message heard that is told there from now on. Returns only when cancelled."""
 
 
@@ -187,7 +190,7 @@ class MemoryStore:
     def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger or Ledger()
         self._values = Values()
-        self._listeners: dict[str, Callable[[bytes], None]] = {}
+        self._listeners: dict[str, OnMessage] = {}
 
     async def spend(self, key: str, budget: Budget, amount: float, now: float) -> float:
         """See `Store.spend`."""
@@ -220,7 +223,7 @@ class MemoryStore:
             heard(message)
         return heard is not None
 
-    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+    async def listen(self, mailbox: str, heard: OnMessage) -> None:
         """See `Store.listen`."""
         self._listeners[mailbox] = heard
         try:

@@ -6,12 +6,11 @@ on theirs. No key lives longer than what it stands for. `TTL`s are rounded up to
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from server.cluster.store import Budget, check_size
+from server.cluster.store import Budget, OnMessage, check_size
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -131,7 +130,7 @@ class ValkeyStore:
         """See `Store.tell`."""
         return bool(await self._client.publish(_PREFIX + mailbox, message))
 
-    async def listen(self, mailbox: str, heard: Callable[[bytes], None]) -> None:
+    async def listen(self, mailbox: str, heard: OnMessage) -> None:
         """See `Store.listen`. Raises as the others do."""
         line: PubSub = self._client.pubsub(ignore_subscribe_messages=True)
         try:
@@ -141,7 +140,7 @@ class ValkeyStore:
             with anyio.move_on_after(self._listen_s, shield=True):  # else its socket stays open
                 await line.aclose()  # type: ignore[no-untyped-call]
 
-    async def _hear(self, line: PubSub, heard: Callable[[bytes], None]) -> None:
+    async def _hear(self, line: PubSub, heard: OnMessage) -> None:
         is_asked = False
         while True:
             message = await line.get_message(timeout=self._listen_s)

@@ -1,7 +1,7 @@
 """What an operator composes: agents, the routes that lead to them, their tools. Written in a file or in Python."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool
+from stages.pipeline import PipelineHook
 from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES, Expects
 from stages.providers.registry import ProviderFault
 from stages.text.matching import faults as match_faults
@@ -101,7 +102,7 @@ class Crew:
     tools: tuple[Tool, ...] = ()
     tool_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By agent, the names of the tools that it may call, or how they begin (`shop__*`); all if it is not there."""
-    hook: Callable[[Pipeline], Pipeline] | None = None
+    hook: PipelineHook | None = None
     guard: tuple[GuardRule, ...] = ()
     servers: tuple[OperatorServer, ...] = ()
     are_tools_whole: bool = True
@@ -193,7 +194,7 @@ class _Found:
             self.faults.append(f"{place}: {brought}; give yours another name")
 
 
-def _hook(wanted: Any, faults: list[str]) -> Callable[[Pipeline], Pipeline] | None:
+def _hook(wanted: Any, faults: list[str]) -> PipelineHook | None:
     if wanted is None:
         return None
     try:
@@ -206,7 +207,7 @@ def _hook(wanted: Any, faults: list[str]) -> Callable[[Pipeline], Pipeline] | No
     if not callable(found):
         faults.append(f"pipeline.hook: {wanted} is no function from a pipeline to a pipeline")
         return None
-    made: Callable[[Pipeline], Pipeline] = found
+    made: PipelineHook = found
     return made
 
 

@@ -15,6 +15,9 @@ from server.config.setting_names import name_faults
 from server.config.settings import PREFIX, Settings
 from server.domain.errors import ConfigError
 
+PlaceOf = Callable[[str], str]
+"""Says where the operator has written a setting."""
+
 
 def load_settings(
     overrides: Mapping[str, Any] | None = None, env_file: Path | None = Path(".env")
@@ -38,7 +41,7 @@ def read_settings(
     overrides: Mapping[str, Any],
     env_file: Path | None = Path(".env"),
     beneath: Mapping[str, Any] = MappingProxyType({}),
-    place_of: Callable[[str], str] | None = None,
+    place_of: PlaceOf | None = None,
 ) -> tuple[Settings | None, list[str]]:
     """The settings, or None, and every fault: a line each.
 
@@ -94,7 +97,7 @@ def _faults_beside(
     error: ValidationError,
     make: Callable[..., Settings],
     given: Mapping[str, Any],
-    place: Callable[[str], str],
+    place: PlaceOf,
 ) -> list[str]:
     """What our own checks across fields find, which are not made while single fields are wrong."""
     wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
@@ -108,7 +111,7 @@ def _faults_beside(
     return []
 
 
-def _lines(error: ValidationError, place: Callable[[str], str]) -> list[str]:
+def _lines(error: ValidationError, place: PlaceOf) -> list[str]:
     lines = []
     for fault in error.errors(include_url=False):
         if not fault["loc"]:  # our own checks across fields: each line names its field already

@@ -6,11 +6,11 @@ Whoever needs the words at once, an answer, need not wait for its turn: it trans
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
-from server.conversation.recognition import Outcome
+from server.conversation.recognition import GiveHints, Outcome
 from server.conversation.spoken_items import SpokenItems
 from server.domain.errors import ClientError
 from server.domain.session_parts import Tasks
@@ -35,7 +35,7 @@ class Clips:
         max_waiting_s: float,
         clip_s: float,
         tasks: Tasks,
-        hints: Callable[[], SpeechHints] = SpeechHints,
+        hints: GiveHints = SpeechHints,
     ) -> None:
         """`clip_s` is how long the words of one may take; `hints` gives what is known of the next one."""
         self._hints = hints

@@ -10,7 +10,7 @@ import numpy as np
 
 from audio.formats import Samples, samples_to_ms
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
-from stages.ports import Recognition, Transcript
+from stages.ports import Recognition, SpeechHints, Transcript
 from stages.providers.calls import ProviderCall, calling, noting
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,10 @@ RECENT_S = 8
 """How much of its sound is kept for the end-of-turn model, which hears no more than that."""
 
 Outcome = Transcript | ProviderError
+
+
+GiveHints = Callable[[], SpeechHints]
+"""Gives what is known now of the speech that comes."""
 
 
 class RecentSound:

@@ -1,7 +1,6 @@
 """The utterances of one session: opened, kept until their words are known, and let go of with it."""
 
-from collections.abc import Callable
-
+from server.conversation.recognition import GiveHints
 from server.conversation.utterance import Utterance, WordListener, WordNews, WordsSettled
 from server.domain.ids import Ids
 from stages.errors import ProviderError
@@ -16,7 +15,7 @@ class Utterances:
         recogniser: Recogniser,
         ids: Ids,
         recognise_s: float,
-        hints: Callable[[], SpeechHints] = SpeechHints,
+        hints: GiveHints = SpeechHints,
     ) -> None:
         """`recognise_s` is how long the words of one may take; `hints` gives what is known of the next one."""
         self.hints = hints

@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 from server.domain.events import Event
 
+TaskWork = Callable[..., Coroutine[Any, Any, None]]
+"""What a task of a session does."""
+
 
 class ClientEvents(Protocol):
     """Takes what the client is told, in its order."""
@@ -16,8 +19,8 @@ class ClientEvents(Protocol):
 class Tasks(Protocol):
     """Runs tasks that end with the session at the latest. Plain calls."""
 
-    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    def start(self, work: TaskWork, *arguments: object) -> None:
         """Start what serves the session; should it fail, the session goes on."""
 
-    def start_vital(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    def start_vital(self, work: TaskWork, *arguments: object) -> None:
         """Start what the session cannot be without: should it fail, the session ends."""

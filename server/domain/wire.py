@@ -7,6 +7,9 @@ from server.domain.commands import Command, Noted
 from server.domain.events import Event
 from server.domain.values import ResumeOffer
 
+Hear = Callable[[str | bytes], bool]
+"""Is offered a frame the moment it comes; whether it has dealt with it."""
+
 
 class WireClosed(Exception):
     """The connection is over; nothing can be sent."""
@@ -47,7 +50,7 @@ class PromptWire(Wire, Protocol):
     def send_now(self, frame: str | bytes) -> bool:
         """Send it at once if nothing is in its way; if not (False), `send` waits, or says what is wrong."""
 
-    def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
+    def hear_by(self, hear: Hear) -> None:
         """Offer each frame for which `receive` waits to `hear`, at once: True if it was dealt with, and `receive` waits
         on; else `receive` returns it."""
 

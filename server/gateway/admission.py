@@ -16,6 +16,7 @@ from typing import Protocol
 import anyio
 
 from server.cluster.store import Budget, Store
+from server.domain.clock import Now
 from server.domain.errors import ClientError
 from server.domain.loop_share import LoopShare
 from server.gateway.addresses import is_this_machine
@@ -77,7 +78,7 @@ class Admission:
         store: Store,
         *,
         refusals: Refusals,
-        now: Callable[[], float],
+        now: Now,
         of_keys: Mapping[str, KeyLimits] = MappingProxyType({}),
     ) -> None:
         """`of_keys` are the limits of those keys that have their own, by holder."""

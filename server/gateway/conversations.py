@@ -18,6 +18,7 @@ import anyio
 
 from server.cluster.shared import store_returns
 from server.cluster.store import Store
+from server.domain.clock import Now
 from server.domain.errors import SessionOver
 from server.output.replay_ring import LATELY
 from server.session.closing import COME_BACK
@@ -59,9 +60,7 @@ class LiveConversation:
 class Conversations:
     """Of one process. `now` is the store's clock."""
 
-    def __init__(
-        self, store: Store, node: str, *, keep_s: float, lease_s: float, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, node: str, *, keep_s: float, lease_s: float, now: Now) -> None:
         """`keep_s` is how long one is kept when its session is over, `lease_s` how long a session may live. `node` is
         the name of this one among those that share the store; "" where it has its store alone."""
         self.node = node

@@ -14,13 +14,17 @@ LARGE_BYTES = 256 << 10
 FINISH_S = 60.0
 
 
+OnEvicted = Callable[[], None]
+"""Is told that the memory of a connection has been taken for another."""
+
+
 class Claim:
     """The memory of one frame."""
 
     __slots__ = ("_memory", "began_at", "on_evicted", "size_bytes")
 
     def __init__(
-        self, memory: "FrameMemory", size_bytes: int, began_at: float, on_evicted: Callable[[], None]
+        self, memory: "FrameMemory", size_bytes: int, began_at: float, on_evicted: OnEvicted
     ) -> None:
         self._memory = memory
         self.size_bytes = size_bytes
@@ -52,7 +56,7 @@ class FrameMemory:
         """How many bytes are promised to frames that are under way."""
         return sum(claim.size_bytes for claim in self._claims)
 
-    def claim(self, on_evicted: Callable[[], None], now: float) -> Claim | None:
+    def claim(self, on_evicted: OnEvicted, now: float) -> Claim | None:
         """Room for one frame, or None: try again a little later.
 
         `on_evicted` is called when the frame has taken too long to arrive, and others wait; the memory is free then.

@@ -1,14 +1,12 @@
 """The memory of one connection's large message, while it arrives and while the session deals with it. Pure."""
 
-from collections.abc import Callable
-
-from server.gateway.frame_memory import LARGE_BYTES, Claim, FrameMemory
+from server.gateway.frame_memory import LARGE_BYTES, Claim, FrameMemory, OnEvicted
 
 
 class LargeMessage:
     """At most one at a time; messages that are not large need nothing."""
 
-    def __init__(self, memory: FrameMemory, on_evicted: Callable[[], None]) -> None:
+    def __init__(self, memory: FrameMemory, on_evicted: OnEvicted) -> None:
         """`on_evicted`: it took too long to arrive, and others wait; its memory is free then."""
         self._memory = memory
         self._on_evicted = on_evicted

@@ -8,7 +8,6 @@ finds then that its session is not its own any more, and ends it.
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from server.cluster.shared import may_be_behind, store_answers
 from server.cluster.store import Store
+from server.domain.clock import Now
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
 from server.gateway.conversations import TAKEN_OVER, Conversations, LiveConversation
@@ -52,9 +52,7 @@ Message = dict[str, Any]
 class Moves:
     """Of one node. `now` is the store's clock."""
 
-    def __init__(
-        self, store: Store, conversations: Conversations, returns: Returns, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, conversations: Conversations, returns: Returns, now: Now) -> None:
         self._store = store
         self._conversations = conversations
         self._returns = returns

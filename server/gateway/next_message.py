@@ -5,10 +5,10 @@ Only while nothing is queued, and nobody has been handed a message that was not 
 """
 
 import asyncio
-from collections.abc import Callable
 
 from websockets.frames import Frame, Opcode
 
+from server.domain.wire import Hear
 from server.gateway.whole_message import whole_message
 
 
@@ -22,7 +22,7 @@ class NextMessage:
         """Whether the last frame was a part of a message that goes on."""
         self._message: str | bytes | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.hear: Callable[[str | bytes], bool] | None = None
+        self.hear: Hear | None = None
         """Offered a message at once that would wake the reader: True if it was dealt with, and the reader waits on."""
 
     @property

@@ -19,6 +19,7 @@ from websockets.datastructures import Headers
 
 from server.cluster.shared import may_be_behind
 from server.cluster.store import Store
+from server.domain.clock import Now
 from server.domain.errors import SessionOver
 from server.domain.ids import new_id
 from server.domain.values import ResumeOffer
@@ -105,9 +106,7 @@ class _Kept:
 class Returns:
     """The sessions of this process whose clients may come back. `now` is the store's clock."""
 
-    def __init__(
-        self, store: Store, *, node: str = "", grace_s: float, lease_s: float, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, *, node: str = "", grace_s: float, lease_s: float, now: Now) -> None:
         """`lease_s` is how long a session may live. `node` is the name of this one among those that share the store."""
         self.node = node
         self._store = store

@@ -7,10 +7,10 @@ secret. A node that is shown one it does not know asks the store once, and forge
 import hashlib
 import json
 import logging
-from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from server.cluster.store import Store
+from server.domain.clock import Now
 from server.domain.errors import ClientError
 from server.gateway.client_secrets import PREFIX, ClientSecrets
 
@@ -38,8 +38,8 @@ class SharedSecrets(Generic[T]):
         secrets: ClientSecrets[T],
         store: Store,
         orders: OrderReader[T],
-        now: Callable[[], float],
-        unix_time_s: Callable[[], float],
+        now: Now,
+        unix_time_s: Now,
     ) -> None:
         """`now` is this node's clock, `unix_time_s` that of all nodes."""
         self._secrets = secrets

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import CLOSED
 
-from server.domain.wire import WireClosed
+from server.domain.wire import Hear, WireClosed
 from server.gateway.connection import GuardedConnection
 from server.gateway.unsent import unsent_bytes
 
@@ -17,7 +17,7 @@ class SocketWire:
         """`on_heard` is called with the first frame."""
         self._connection = connection
         self._on_heard = on_heard
-        self._hear: Callable[[str | bytes], bool] | None = None
+        self._hear: Hear | None = None
 
     @property
     def latency_s(self) -> float:
@@ -46,7 +46,7 @@ class SocketWire:
             self._connection.coming.hear = self._hear
         return frame
 
-    def hear_by(self, hear: Callable[[str | bytes], bool]) -> None:
+    def hear_by(self, hear: Hear) -> None:
         """See `PromptWire.hear_by`; the first frame is for `receive`."""
         self._hear = hear
         if self._on_heard is None:

@@ -6,13 +6,12 @@ has asked for it waits for that; what it asks for beyond the recording fails.
 """
 
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.journal import records as rec
-from server.journal.beyond import Arrival, ArrivalKind, Arrived
+from server.journal.beyond import Arrival, ArrivalKind, Arrived, BeginStream, EnterContext, Receive, Work
 from server.journal.file import Journal
 from stages.errors import ProviderError
 
@@ -109,19 +108,19 @@ class NoErrands:
     def __init__(self, answers: RecordedAnswers) -> None:
         self._answers = answers
 
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+    def start(self, number: int, work: Work) -> None:
         """See `Beyond`."""
         self._answers.started(number)
 
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+    def start_stream(self, number: int, begin: BeginStream) -> None:
         """See `Beyond`."""
         self._answers.started(number)
 
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+    def start_context(self, number: int, enter: EnterContext) -> None:
         """See `Beyond`."""
         self._answers.started(number)
 
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+    def start_pump(self, number: int, receive: Receive) -> None:
         """See `Beyond`."""
 
     def report(self, number: int, value: Any) -> None:

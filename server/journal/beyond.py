@@ -11,6 +11,17 @@ from stages.ports import Remind
 
 T = TypeVar("T")
 
+Work = Callable[[], Awaitable[Any]]
+"""What is done outside for a session, once."""
+
+BeginStream = Callable[[], AsyncGenerator[Any, None]]
+EnterContext = Callable[[], AbstractAsyncContextManager[Any]]
+Receive = Callable[[], Awaitable[Any]]
+"""Waits for the next value of a connection."""
+
+Act = Callable[[], object]
+"""What is done to a session, at once."""
+
 
 class ArrivalKind(StrEnum):
     """What an arrival is."""
@@ -45,16 +56,16 @@ class Arrived:
 class Beyond(Protocol):
     """Who does the errands of a session; each is known by its number."""
 
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+    def start(self, number: int, work: Work) -> None:
         """Have the work done: one arrival."""
 
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+    def start_stream(self, number: int, begin: BeginStream) -> None:
         """Begin a stream: a value for each `ask`, and one end or error."""
 
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+    def start_context(self, number: int, enter: EnterContext) -> None:
         """Enter a context: a value, and when it is left one end or error."""
 
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+    def start_pump(self, number: int, receive: Receive) -> None:
         """Receive: a value for each `ask`."""
 
     def report(self, number: int, value: Any) -> None:
@@ -82,7 +93,7 @@ class Entrance(Follower, Protocol):
     def arrive(self, number: int, arrival: Arrival) -> None:
         """Let in what came of an errand; only at the begin of a turn."""
 
-    def do(self, act: Callable[[], object]) -> None:
+    def do(self, act: Act) -> None:
         """Have a task of the session do it in this turn; only at its begin."""
 
 
@@ -117,7 +128,7 @@ class Notes(Protocol):
     def score(self, look: Callable[[], float]) -> float:
         """A detector's score of the next frame."""
 
-    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+    def deed(self, name: str, arguments: list[Any], act: Act) -> None:
         """Have somebody outside do something to the session: at the begin of the next turn."""
 
     def reminder(self, tell: Remind) -> Remind:

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ import anyio
 from anyio import to_thread
 
 from server.domain.ids import Ids
-from server.journal.beyond import Arrival, ArrivalKind, Arrived, Beyond, Notes
+from server.journal.beyond import Act, Arrival, ArrivalKind, Arrived, Beyond, EnterContext, Notes
 from server.journal.loops import FOLLOWED, FollowedLoop
 from server.turntaking.floor import ImpossibleEvent
 from stages.runtime.threads import SENDER
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class _Inbox:
     tell: Callable[[Any], None] | None = None
     """Who is told of each value; nobody waits for those."""
-    on_end: Callable[[], object] | None = None
+    on_end: Act | None = None
     """Called when an errand ends that should go on."""
     arrived: deque[Arrival] = field(default_factory=deque)
     waiting: asyncio.Future[None] | None = None
@@ -58,7 +58,7 @@ class Door:
         self._errands = 0
         self._tasks = 0
         self._inboxes: dict[int, _Inbox] = {}
-        self._to_do: deque[Callable[[], object]] = deque()
+        self._to_do: deque[Act] = deque()
         self._idle: asyncio.Future[None] | None = None
         self.deeds: dict[str, Callable[..., object]] = {}
         """What others may do to the session, by name: what a replay does in their place."""
@@ -147,7 +147,7 @@ class Door:
 
     @asynccontextmanager
     async def context_of(
-        self, what: str, enter: Callable[[], AbstractAsyncContextManager[Any]], *, is_vital: bool = False
+        self, what: str, enter: EnterContext, *, is_vital: bool = False
     ) -> AsyncIterator[int]:
         """A context outside, for as long as the block lasts; `beyond.value` of its number is what it has given. One
         that is vital cancels the block when it ends by itself, and its failure is raised."""
@@ -193,7 +193,7 @@ class Door:
         if arrival.kind is not ArrivalKind.VALUE and inbox.on_end is not None:
             self.do(inbox.on_end)
 
-    def do(self, act: Callable[[], object]) -> None:
+    def do(self, act: Act) -> None:
         """Have a task of the session do it in this turn; only at its begin."""
         self._to_do.append(act)
         _wake(self._idle)

@@ -1,7 +1,7 @@
 """Does the errands of a session that is recorded, in tasks of its own: the session's tasks never run a provider."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from server.domain.errors import alone
-from server.journal.beyond import Arrival, ArrivalKind, Arrived
+from server.journal.beyond import Arrival, ArrivalKind, Arrived, BeginStream, EnterContext, Receive, Work
 from server.journal.loops import outside
 
 
@@ -25,7 +25,7 @@ class LiveErrands:
         self._left: dict[int, anyio.Event] = {}
         self._values: dict[int, Any] = {}
 
-    def start(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
+    def start(self, number: int, work: Work) -> None:
         """See `Beyond`."""
 
         async def once() -> None:
@@ -33,7 +33,7 @@ class LiveErrands:
 
         self._begin(number, once)
 
-    def start_stream(self, number: int, begin: Callable[[], AsyncGenerator[Any, None]]) -> None:
+    def start_stream(self, number: int, begin: BeginStream) -> None:
         """See `Beyond`."""
         asked = self._asked[number] = anyio.Semaphore(0)
 
@@ -47,7 +47,7 @@ class LiveErrands:
 
         self._begin(number, pass_on)
 
-    def start_context(self, number: int, enter: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+    def start_context(self, number: int, enter: EnterContext) -> None:
         """See `Beyond`."""
         left = self._left[number] = anyio.Event()
 
@@ -60,7 +60,7 @@ class LiveErrands:
 
         self._begin(number, hold)
 
-    def start_pump(self, number: int, receive: Callable[[], Awaitable[Any]]) -> None:
+    def start_pump(self, number: int, receive: Receive) -> None:
         """See `Beyond`."""
         asked = self._asked[number] = anyio.Semaphore(0)
 
@@ -73,7 +73,7 @@ class LiveErrands:
 
         self._begin(number, pump)
 
-    def _begin(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
+    def _begin(self, number: int, work: Work) -> None:
         scope = self._scopes[number] = anyio.CancelScope()
 
         async def contained() -> None:

@@ -11,7 +11,7 @@ import anyio
 
 from server.domain.ids import Ids
 from server.journal import records as rec
-from server.journal.beyond import Arrival, Entrance
+from server.journal.beyond import Act, Arrival, Entrance
 from server.journal.door import Door
 from server.journal.errands import LiveErrands
 from server.journal.loops import FollowedLoop, outside
@@ -45,7 +45,7 @@ class Written:
         self._last_turn = -1
         self._times = array("d")
         self._scores = array("d")
-        self._waiting: deque[tuple[rec.Record, int, Callable[[], object]]] = deque()
+        self._waiting: deque[tuple[rec.Record, int, Act]] = deque()
         self._reads: dict[str, list[Any]] = {}
         self._lives = 0
         self._reminders = 0
@@ -98,12 +98,12 @@ class Written:
         record = rec.Came(0, number, arrival.kind, arrival.value)
         self._wait(record, rec.weight_bytes(arrival.value), partial(self._door.arrive, number, arrival))
 
-    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+    def deed(self, name: str, arguments: list[Any], act: Act) -> None:
         """See `Notes`."""
         assert self._door is not None, "nothing is done before there is a door"
         self._wait(rec.Deed(0, name, arguments), rec.weight_bytes(arguments), partial(self._door.do, act))
 
-    def _wait(self, record: rec.Record, size_bytes: int, let_in: Callable[[], object]) -> None:
+    def _wait(self, record: rec.Record, size_bytes: int, let_in: Act) -> None:
         self._waiting.append((record, size_bytes, let_in))
         assert self._door is not None, "whoever waits has come to a door"
         self._loop.expect(self._door)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from server.domain.ids import Ids
 from server.journal import records as rec
 from server.journal.answers import Faults, NoErrands, RecordedAnswers
-from server.journal.beyond import Entrance
+from server.journal.beyond import Act, Entrance
 from server.journal.chance import seeded
 from server.journal.comparing import first_difference, first_other_errand, seconds
 from server.journal.door import Door
@@ -105,7 +105,7 @@ class Recalled:
         """See `Notes`."""
         self.said.append(rec.Told(self._turn, wire, kept(frame)))
 
-    def deed(self, name: str, arguments: list[Any], act: Callable[[], object]) -> None:
+    def deed(self, name: str, arguments: list[Any], act: Act) -> None:
         """See `Notes`."""
 
     def reminder(self, tell: Remind) -> Remind:

@@ -13,6 +13,7 @@ from server.domain.wire import Wire, WireClosed
 from server.journal.door import Door
 from server.journal.loops import outside
 from server.journal.wires import DoorWire, outer_wire
+from server.output.writer import OnChange
 from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.session import Session
@@ -67,7 +68,7 @@ class DoorSession(Session):
             self._door.notes.deed("hand over", [last_seq], _done_already)
         return super().snapshot(last_seq)
 
-    def watch(self, changed: Callable[[bool], None]) -> None:
+    def watch(self, changed: OnChange) -> None:
         """See `Session.watch`: what follows from it is none of the session's."""
         super().watch(lambda is_urgent: outside(partial(changed, is_urgent)))
 

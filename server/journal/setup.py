@@ -39,7 +39,7 @@ from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.snapshot import Snapshot
 from server.session.turn_reports import NoObserver
-from stageflow.pipeline import Pipeline
+from stages.pipeline import PipelineHook
 from stages.providers.calls import label_alike
 
 _KEPT = (
@@ -135,7 +135,7 @@ def make_session(
     live: LiveParts | None = None,
     *,
     dialects: DialectTable = DIALECTS,
-    hook: Callable[[Pipeline], Pipeline] | None = None,
+    hook: PipelineHook | None = None,
 ) -> DoorSession:
     """The session of a setup: with what is live beyond the door, or in a replay without. Raises JournalError."""
     if setup["format"] != _FORMAT:

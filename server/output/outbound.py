@@ -22,7 +22,7 @@ from audio.formats import AudioFormat
 from server.domain.events import Event
 from server.domain.loop_share import LoopShare
 from server.domain.voice_events import VoiceFlushed, VoiceHeld
-from server.output.stream import OutputStream, due_at
+from server.output.stream import OnAudible, OutputStream, due_at
 from server.output.weight import weight_bytes
 
 STEPS_A_TURN = 2
@@ -71,7 +71,7 @@ class Outbound:
             self._on_overflow()
         self.wake()
 
-    def output(self, format: AudioFormat, on_audible: Callable[[], None]) -> OutputStream:
+    def output(self, format: AudioFormat, on_audible: OnAudible) -> OutputStream:
         """A new output, held, in place of the one before; `on_audible` is called when its first audio
         leaves."""
         if self._output is not None:

@@ -26,6 +26,10 @@ MAX_HELD_EVENTS = 2000
 has."""
 
 
+OnAudible = Callable[[], None]
+"""Is told that the first audio of a stream has left."""
+
+
 class StreamState(StrEnum):
     """Whether what is put into an output stream comes out."""
 
@@ -51,9 +55,7 @@ class Outlet(Protocol):
 class OutputStream:
     """One run's way to the client. Made by `Outbound.output`; the run writes, only `Outbound` reads."""
 
-    def __init__(
-        self, outlet: Outlet, format: AudioFormat, epoch: int, on_audible: Callable[[], None]
-    ) -> None:
+    def __init__(self, outlet: Outlet, format: AudioFormat, epoch: int, on_audible: OnAudible) -> None:
         self._outlet = outlet
         self.rate_hz = format.rate_hz
         self.epoch = epoch
@@ -65,7 +67,7 @@ class OutputStream:
         self._audio = AudioQueue(format, outlet.max_queued_audio_s, outlet.chunk_ms)
         self.begins_at = 0.0
         """No audio leaves before: the client is still playing something else of the same answer."""
-        self._on_audible: Callable[[], None] | None = on_audible
+        self._on_audible: OnAudible | None = on_audible
         self.shown: ShownWords | None = None
         """Words that are told with its audio."""
 

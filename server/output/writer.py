@@ -6,6 +6,7 @@ from typing import Protocol
 
 import anyio
 
+from server.domain.clock import Now
 from server.domain.events import (
     Event,
     ItemDeleted,
@@ -45,6 +46,10 @@ WORTH_KEEPING = (
 """Events after which a session that is to go on elsewhere would be another."""
 
 
+OnChange = Callable[[bool], None]
+"""Is told that the state of a session has changed, and whether that cannot wait."""
+
+
 class ReadsTooSlowly(Exception):
     """Too much of the answer's audio is unread."""
 
@@ -77,7 +82,7 @@ class Writer:
         *,
         patience_s: float,
         max_unread_s: float,
-        now: Callable[[], float],
+        now: Now,
         time: SessionTime,
         playout: Playout,
     ) -> None:
@@ -96,9 +101,9 @@ class Writer:
         self._playout = playout
         self._rest: deque[str | bytes] = deque()
         """Frames of the newest event that have not gone to the link."""
-        self._changed: Callable[[bool], None] = lambda is_urgent: None
+        self._changed: OnChange = lambda is_urgent: None
 
-    def watch(self, changed: Callable[[bool], None]) -> None:
+    def watch(self, changed: OnChange) -> None:
         """Have `changed` called when the client was told of what is worth keeping, and whether it is more than another
         word of an answer."""
         self._changed = changed

@@ -1,11 +1,12 @@
 """What answers use of their process and of their session."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from server.conversation.memory import Conversation
 from server.conversation.session_language import SessionLanguage
 from server.conversation.utterances import Utterances
+from server.domain.clock import Now
 from server.domain.deadlines import Deadlines
 from server.domain.mcp_tools import Offer
 from server.domain.session_parts import Tasks
@@ -74,7 +75,7 @@ class ResponseContext:
     max_context_tokens: int
     """How much of a conversation a model is told, with its instructions, as `context_window` estimates it."""
     link: Link
-    now: Callable[[], float]
+    now: Now
     tasks: Tasks
     """The session's: an answer does not end them."""
     user_id: str | None = None

@@ -8,10 +8,9 @@ says what was heard before the client fell silent: history is cut once more, to 
 come too late and change nothing.
 """
 
-from collections.abc import Callable
-
 from audio.pacing import LEAD_MS_LIMITS
 from server.conversation.memory import Conversation, cut
+from server.domain.clock import Now
 from server.domain.voice_events import Played
 from server.output.line import Line
 from server.output.link import Link
@@ -55,7 +54,7 @@ class PlaybackReports:
         outbound: Outbound,
         link: Link,
         holder: FloorHolder,
-        now: Callable[[], float],
+        now: Now,
         *,
         is_reported: bool,
     ) -> None:

@@ -1,9 +1,9 @@
 """What all parts of a session share: who it is, what it is configured to, its tasks, its conversation, its client."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.conversation.memory import Conversation
+from server.domain.clock import Now
 from server.domain.ids import Ids
 from server.domain.values import ConfigInForce
 from server.output.link import Link
@@ -32,4 +32,4 @@ class SessionBase:
     outbound: Outbound
     conversation: Conversation
     holder: FloorHolder
-    now: Callable[[], float]
+    now: Now

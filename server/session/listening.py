@@ -1,11 +1,11 @@
 """The half of a session that hears and decides: from the microphone to the floor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from server.conversation.asked import expected
 from server.conversation.clips import Clips
+from server.conversation.recognition import GiveHints
 from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterances import Utterances
@@ -18,7 +18,7 @@ from server.turntaking.microphone import Microphone
 from server.turntaking.overlaps import SpeechContext
 from server.turntaking.speech import Speech
 from server.turntaking.turn_hearing import hearing_with
-from stages.ports import MAX_PHRASES, SpeechHints
+from stages.ports import MAX_PHRASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
     )
 
 
-def _hints_by(language: SessionLanguage, base: SessionBase) -> Callable[[], SpeechHints]:
+def _hints_by(language: SessionLanguage, base: SessionBase) -> GiveHints:
     """What the recogniser of the next utterance is told: its language, the words that client and operator expect, the
     client's first, and what the agent has asked for, be it in the answer that is being said: who talks over it answers
     the newest question that was heard."""

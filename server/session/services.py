@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from audio.vad import Detector
+from server.domain.clock import Now
 from server.domain.deadlines import Deadlines
 from server.domain.limits import Limits
 from server.domain.loop_share import LoopShare
@@ -63,7 +64,7 @@ class Services:
     """Held for each slice of audio that comes faster than real time: so the loop hears one of them in a turn."""
     share: LoopShare = field(default_factory=lambda: LoopShare(STEPS_A_TURN))
     """What the outputs of all sessions have of a turn of the loop."""
-    unix_time_s: Callable[[], float] = lambda: 0.0
+    unix_time_s: Now = lambda: 0.0
     """The wall clock, read once a session, to tell the client when its time is up."""
     uses: Callable[[tuple[ProviderUse, ...]], tuple[ProviderUse, ...]] = lambda found: found
     """What a client is told of the calls that were made for a turn, of those that were found here."""

@@ -27,7 +27,7 @@ from server.domain.voice_events import MoveAsked, VoicesOffered
 from server.domain.wire import Dialect, Wire
 from server.output.link import Link, LinkState, stop_hearing
 from server.output.outbound import Outbound
-from server.output.writer import Writer
+from server.output.writer import OnChange, Writer
 from server.response.holder import FloorHolder
 from server.session.absence import Absence, WatchedBeside
 from server.session.answering import Answering, answering_of
@@ -90,7 +90,7 @@ class Session:
             base, dialect, self._listening, orders, self._writer, self._lifetime, quota or NoQuota()
         )
 
-    def watch(self, changed: Callable[[bool], None]) -> None:
+    def watch(self, changed: OnChange) -> None:
         """Have `changed` called whenever a snapshot of it would be another, and whether by more than a word."""
         self._writer.watch(changed)
         self.link.watcher = WatchedBeside(self.link.watcher, partial(changed, True))

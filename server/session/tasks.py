@@ -1,12 +1,12 @@
 """The tasks of a session, which end with it: one that fails costs what it served, and not the call."""
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
-from typing import Any
 
 from anyio.abc import TaskGroup
 
+from server.domain.session_parts import TaskWork
 from server.turntaking.floor import ImpossibleEvent
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ class SessionTasks:
         if self._is_over:
             group.cancel_scope.cancel()
 
-    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    def start(self, work: TaskWork, *arguments: object) -> None:
         """Start what serves the session; should it fail, the session goes on."""
         self.start_vital(contained, self._session_id, work, *arguments)
 
-    def start_vital(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    def start_vital(self, work: TaskWork, *arguments: object) -> None:
         """Start what the session cannot be without: should it fail, the session ends."""
         assert self._group is not None, "a session that runs has a task group"
         if _SESSION_ID.get() == self._session_id:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from server.conversation.utterance import Utterance, WordNews, WordsCame
+from server.domain.clock import Now
 from server.domain.values import ResponseReason
 from server.domain.voice_events import EndedBy, InterruptedBy, ProviderUse
 from server.output.outbound import Outbound
@@ -79,7 +80,7 @@ class TurnReports:
         playback: PlaybackReports,
         holder: FloorHolder,
         observer: Observer,
-        now: Callable[[], float],
+        now: Now,
         uses: Callable[[tuple[ProviderUse, ...]], tuple[ProviderUse, ...]],
     ) -> None:
         self._session_id = session_id

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from server.conversation.recognition import GiveHints
 from stages.ports import SpeechHints, TurnEvent, TurnRecogniser, TurnStream
 
 
 class HintedTurns:
     """Opens one session's streams, one after the other."""
 
-    def __init__(self, turns: TurnRecogniser, hints: Callable[[], SpeechHints]) -> None:
+    def __init__(self, turns: TurnRecogniser, hints: GiveHints) -> None:
         """`hints` gives what is known of the next utterance."""
         self._turns = turns
         self._hints = hints

@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from server.client.load.audit import Audit
 from server.client.load.jobs import FROM_WORKER, Done, Failed, Going, Job, Ready, Start, Stop
-from server.client.load.run import Findings, Progress
+from server.client.load.run import Findings, Progress, Watch
 from server.client.load.worker import MOST_BYTES
 from server.domain.errors import ServerError
 
@@ -49,7 +49,7 @@ class Fleet:
         """Of the last load; a worker that is gone has no part in it, and is a fault."""
         return Findings.of_all(list(self._found.values()))
 
-    async def run(self, job: Job, watch: Callable[[Progress], object]) -> None:
+    async def run(self, job: Job, watch: Watch) -> None:
         """A load, each with its share; a cancelled one ends with what has been found. Raises WorkerError."""
         self._progress, self._found = {}, {}
         names = list(self._workers)
@@ -94,7 +94,7 @@ class Fleet:
                     await self._workers[name].send(Stop().model_dump_json())
                 tasks.start_soon(self._follow, name, lambda _: None)
 
-    async def _follow(self, name: str, watch: Callable[[Progress], object]) -> None:
+    async def _follow(self, name: str, watch: Watch) -> None:
         """Until the worker is done."""
         try:
             while name not in self._found:
@@ -115,7 +115,7 @@ class Fleet:
         fault = f"the worker {name} is gone, and what it found with it: {why}"
         self._found[name] = Findings([], 0.0, Audit.of_all([]), (fault,))
 
-    def _note(self, name: str, progress: Progress, watch: Callable[[Progress], object]) -> None:
+    def _note(self, name: str, progress: Progress, watch: Watch) -> None:
         self._progress[name] = progress
         if name == next(iter(self._workers)):
             watch(Progress.of_all(list(self._progress.values())))

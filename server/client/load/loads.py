@@ -8,6 +8,7 @@ from typing import Protocol
 
 import anyio
 
+from server.client.captions import Write
 from server.client.counted import counted
 from server.client.load.audit import AuditLimits
 from server.client.load.canaries import IDLE_S
@@ -17,7 +18,7 @@ from server.client.load.mouth import Voicebox
 from server.client.load.objectives import Objective
 from server.client.load.place import Place
 from server.client.load.report import StepReport, step_report
-from server.client.load.run import Findings, Progress
+from server.client.load.run import Findings, Progress, Watch
 from server.client.load.runner import Load, Runner
 from server.client.load.script import Mix
 from server.client.load.search import Search
@@ -75,7 +76,7 @@ class Loads:
         order: LoadOrder,
         place: Place,
         voicebox: Voicebox,
-        say: Callable[[str], object],
+        say: Write,
         *,
         fleet: Fleet | None = None,
         fetch: Callable[[], Awaitable[Page]] | None = None,
@@ -174,7 +175,7 @@ class _Crew(Protocol):
 class _Alone:
     """This process."""
 
-    def __init__(self, runner: Runner, watch: Callable[[Progress], object]) -> None:
+    def __init__(self, runner: Runner, watch: Watch) -> None:
         self._runner = runner
         self._watch = watch
 
@@ -189,7 +190,7 @@ class _Alone:
 class _Together:
     """Several others."""
 
-    def __init__(self, fleet: Fleet, job: Job, watch: Callable[[Progress], object]) -> None:
+    def __init__(self, fleet: Fleet, job: Job, watch: Watch) -> None:
         self._fleet = fleet
         self._job = job
         self._watch = watch

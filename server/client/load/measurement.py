@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from server.client.captions import Write
 from server.client.load.calibration import measure_in_process, measure_over_socket
 from server.client.load.fleet import Fleet, WorkerError, connected, spawned
 from server.client.load.loads import LoadOrder, Loads
@@ -26,9 +27,7 @@ class UnreachableError(ServerError):
 class Measurement:
     """One of them. `run` returns a report also when it is interrupted."""
 
-    def __init__(
-        self, order: LoadOrder, find_voice: Callable[[], Speak | None], say: Callable[[str], object]
-    ) -> None:
+    def __init__(self, order: LoadOrder, find_voice: Callable[[], Speak | None], say: Write) -> None:
         """`find_voice` gives the voice for texts, if there is one; `say` is told how things go, a line each."""
         self._order = order
         self._find_voice = find_voice

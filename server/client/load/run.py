@@ -1,6 +1,6 @@
 """What has happened in a run, here or in several processes: its calls, and how the generator did. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -70,6 +70,10 @@ class Progress:
         slowest = "none answered yet" if self.slowest_ms is None else f"slowest {self.slowest_ms:.0f} ms"
         worst = [f"{name} {count}" for name, count in self.counts.items() if count]
         return ", ".join([counted(self.talking, "call"), counted(self.turns, "turn"), slowest, *worst])
+
+
+Watch = Callable[[Progress], object]
+"""Is told how far a load is."""
 
 
 @dataclass(slots=True)
