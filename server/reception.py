@@ -16,7 +16,7 @@ from websockets.http11 import Request
 from server.config.sources import SessionSources
 from server.dialects.realtime.locks import Pinned
 from server.dialects.registry import DialectRoute, DialectTable, OpenedBy, Opening, SessionDialect
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.events import Problem
 from server.domain.ids import Ids
 from server.domain.values import IgnoredSetting, ResumeOffer
@@ -292,9 +292,7 @@ def _session_of(sources: SessionSources, beginning: Beginning, live: LiveParts) 
 
 
 async def _refuse(wire: Wire, dialect: Dialect, limit: int) -> None:
-    error = ClientError(
-        "session_limit_reached", f"The server holds at most {limit} sessions; try again later."
-    )
+    error = ClientError(Fault.SESSION_LIMIT, f"The server holds at most {limit} sessions; try again later.")
     for frame in dialect.encode(Problem(error)):
         await wire.send(frame)
     await wire.close(1013, "session limit reached")

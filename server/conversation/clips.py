@@ -12,7 +12,7 @@ from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.memory import Entry
 from server.conversation.recognition import GiveHints, Outcome
 from server.conversation.spoken_items import SpokenItems
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.session_parts import Tasks
 from server.domain.values import Clip, Item
 from stages.ports import Recogniser, SpeechHints, Transcript
@@ -61,12 +61,12 @@ class Clips:
         waiting_s = _counted_s(self._waiting)
         if entry.clips and waiting_s + _counted_s(entry.clips) > self._max_waiting_s:
             raise ClientError(
-                "too_much_audio",
-                f"item.content: {waiting_s:.1f} s of clips wait to be recognised, and with these there would be "
+                Fault.TOO_MANY_CLIPS,
+                f"{waiting_s:.1f} s of clips wait to be recognised, and with these there would be "
                 f"more than {self._max_waiting_s:g} s, every clip counting for {MIN_CLIP_S:g} s at least: "
                 "wait until some are.",
-                type="rate_limit_error",
-                param="item.content",
+                blame="limit",
+                param="item.parts",
             )
 
     def transcribe_soon(self, entry: Entry) -> None:

@@ -8,7 +8,7 @@ a server has cached of the beginning stays of use. Nothing is deleted: clients s
 from collections.abc import Sequence
 
 from server.conversation.memory import Conversation, Entry
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import Truncation
 
 TOKEN_BYTES = 4
@@ -38,10 +38,10 @@ def fit(
         return
     if truncation.is_off:
         raise ClientError(
-            "context_length_exceeded",
+            Fault.CONTEXT_TOO_LONG,
             f"The conversation takes about {total} tokens beside its instructions, and {limit} are allowed: "
-            'delete items, or set session.truncation to "auto".',
-            param="session.truncation",
+            "delete items, or let the oldest be left out.",
+            param="config.truncation",
         )
     target = int(limit * truncation.retention_ratio)
     *earlier, newest = _turns(entries)

@@ -6,7 +6,7 @@ from typing import assert_never
 from server.conversation.clips import Clips
 from server.conversation.memory import Conversation
 from server.domain.commands import AddItem, DeleteItem, RetrieveItem, TruncateItem
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.events import Event, ItemAdded, ItemDeleted, ItemDone, ItemRetrieved, ItemTruncated
 from server.domain.values import Item
 
@@ -47,12 +47,14 @@ def chosen(
         return None
     about = Conversation(trusts_client=conversation.trusts_client)
     for number, item in enumerate(context):
-        param = f"response.input[{number}]"
+        param = f"options.context[{number}]"
         if isinstance(item, Item):
             check_output(item, about, f"{param}.call_id")
             about.add(clips.entry(item, in_conversation=False), param=f"{param}.id")
         else:
-            about.add(conversation.get(item, code="invalid_value", param=f"{param}.id"), param=f"{param}.id")
+            about.add(
+                conversation.get(item, code=Fault.INVALID_VALUE, param=f"{param}.id"), param=f"{param}.id"
+            )
     return about
 
 
@@ -60,7 +62,7 @@ def check_output(item: Item, conversation: Conversation, param: str = "item.call
     """Raises ClientError, for the field `param`, for what came of a call that nobody has made."""
     if item.kind == "output" and not conversation.has_call(item.call_id):
         raise ClientError(
-            "invalid_tool_call_id",
+            Fault.CALL_UNKNOWN,
             f"Tool call ID {item.call_id!r} not found in conversation.",
             param=param,
         )

@@ -11,7 +11,7 @@ from typing import Literal
 
 from server.conversation.clip_transcription import ClipTranscription
 from server.conversation.heard import SpokenPiece, heard_text
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.ids import Ids
 from server.domain.mcp_tools import Detail, McpCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
@@ -165,14 +165,14 @@ class Conversation:
         """
         if self._find(entry.id) is not None:
             raise ClientError(
-                "invalid_value", f"item id {entry.id!r} is already in the conversation", param=param
+                Fault.INVALID_VALUE, f"item id {entry.id!r} is already in the conversation", param=param
             )
         index = (
             len(self._entries)
             if after is None
             else 0
             if after == "root"
-            else self._index(after, param="previous_item_id") + 1
+            else self._index(after, param="after") + 1
         )
         if entry.by_client:
             self._written[entry.id] = self._checked_chars(entry)
@@ -193,7 +193,7 @@ class Conversation:
         return self._told_before(index) if index else None
 
     def get(
-        self, item_id: str, *, code: str = "item_retrieve_invalid_item_id", param: str = "item_id"
+        self, item_id: str, *, code: Fault = Fault.ITEM_TO_RETRIEVE_UNKNOWN, param: str = "item_id"
     ) -> Entry:
         """The entry, or ClientError with `code` for the field `param`."""
         return self._entries[self._index(item_id, code=code, param=param)]
@@ -205,7 +205,7 @@ class Conversation:
 
     def delete(self, item_id: str) -> Entry:
         """Take an entry out; ClientError when it is not there."""
-        entry = self._entries.pop(self._index(item_id, code="item_delete_invalid_item_id"))
+        entry = self._entries.pop(self._index(item_id, code=Fault.ITEM_TO_DELETE_UNKNOWN))
         self._written.pop(item_id, None)
         return entry
 
@@ -214,10 +214,10 @@ class Conversation:
 
         Raises ClientError when there is no such item or it is not a spoken answer.
         """
-        entry = self.get(item_id, code="item_truncate_invalid_item_id")
+        entry = self.get(item_id, code=Fault.ITEM_TO_TRUNCATE_UNKNOWN)
         if not entry.spoken or entry.role != "assistant":
             raise ClientError(
-                "unsupported_content_type",
+                Fault.ITEM_NOT_SPOKEN,
                 "Only model output audio messages can be truncated",
                 param="item_id",
             )
@@ -239,7 +239,7 @@ class Conversation:
         total = chars + sum(self._written.values())
         if total > limit:
             raise ClientError(
-                "conversation_too_long",
+                Fault.CONVERSATION_TOO_LONG,
                 f"item: the client's items would have {total} characters together; the limit is {limit}: delete some",
                 param="item",
             )
@@ -260,7 +260,7 @@ class Conversation:
                 return index
         return None
 
-    def _index(self, item_id: str, *, code: str = "invalid_value", param: str = "item_id") -> int:
+    def _index(self, item_id: str, *, code: Fault = Fault.INVALID_VALUE, param: str = "item_id") -> int:
         index = self._find(item_id)
         if index is None:
             raise ClientError(code, f"Item with item_id {item_id!r} is not in the conversation", param=param)

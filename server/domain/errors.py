@@ -6,9 +6,38 @@ ServerError
 └── ConfigError        the operator's doing; names every wrong setting at once
 """
 
+from enum import StrEnum
 from typing import Literal
 
-ErrorType = Literal["invalid_request_error", "rate_limit_error", "server_error"]
+Blame = Literal["client", "limit", "server"]
+"""Who has to do something about it: the client, the client later, or those who run the server."""
+
+
+class Fault(StrEnum):
+    """What a session has against a command, or what went wrong in a response. Dialects have words of their own for it
+    (`server.dialects.realtime.errors`), and may find other faults in frames."""
+
+    INVALID_VALUE = "invalid_value"
+    ITEM_TO_RETRIEVE_UNKNOWN = "item_to_retrieve_unknown"
+    ITEM_TO_DELETE_UNKNOWN = "item_to_delete_unknown"
+    ITEM_TO_TRUNCATE_UNKNOWN = "item_to_truncate_unknown"
+    PLAYED_ITEM_UNKNOWN = "played_item_unknown"
+    ITEM_NOT_SPOKEN = "item_not_spoken"
+    CALL_UNKNOWN = "call_unknown"
+    CONVERSATION_TOO_LONG = "conversation_too_long"
+    CONTEXT_TOO_LONG = "context_too_long"
+    NOTHING_TO_COMMIT = "nothing_to_commit"
+    COMMIT_IS_DUE = "commit_is_due"
+    TOO_MANY_CLIPS = "too_many_clips"
+    RESPONSE_IS_ACTIVE = "response_is_active"
+    NO_RESPONSE_IS_ACTIVE = "no_response_is_active"
+    TOO_MANY_RESPONSES = "too_many_responses"
+    RATE_LIMIT = "rate_limit"
+    AUDIO_QUOTA = "audio_quota"
+    SESSION_EXPIRED = "session_expired"
+    SESSION_IDLE = "session_idle"
+    SESSION_LIMIT = "session_limit"
+    FAILURE = "failure"
 
 
 class ServerError(Exception):
@@ -16,8 +45,8 @@ class ServerError(Exception):
 
 
 class ClientError(ServerError):
-    """A command we cannot obey. `code` is for programs, the message names the field (`param`) and the
-    limit."""
+    """A command we cannot obey. `code` is for programs: a `Fault`, or a word of the dialect that found it. `param` is
+    the field: of a `Fault` that of the command, as `server.domain.commands` calls it. The message says the limit."""
 
     def __init__(
         self,
@@ -25,14 +54,14 @@ class ClientError(ServerError):
         message: str,
         *,
         param: str | None = None,
-        type: ErrorType = "invalid_request_error",
+        blame: Blame = "client",
         ref: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.param = param
-        self.type: ErrorType = type
+        self.blame: Blame = blame
         self.ref = ref
         """The id that the client gave to the offending command, if it did."""
 

@@ -21,7 +21,10 @@ ItemKind = Literal["message", "call", "output", "listing", "approval_request", "
 server offers, the question whether a call may be made, and the client's answer."""
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["completed", "cancelled", "incomplete", "failed"]
-ResponseReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
+Purpose = Literal["conversation", "transcription"]
+ResponseReason = Literal["speech", "client", "length", "content_filter"]
+"""Why a response did not come to its proper end: somebody spoke, the client said so, it was too long, or its model
+would not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class SessionConfig:
     """Whose tools the server lists and runs for the client."""
     tool_choice: ToolChoice | McpChoice = "auto"
     truncation: Truncation = Truncation()
-    purpose: Literal["realtime", "transcription"] = "realtime"
+    purpose: Purpose = "conversation"
     """A session for transcription only listens."""
     trusts_items: bool = True
     """Whether what the client writes in others' names goes by the guard; not where a secret with locks opened it."""

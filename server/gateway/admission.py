@@ -17,7 +17,7 @@ import anyio
 
 from server.cluster.store import Budget, Store
 from server.domain.clock import Now
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.loop_share import LoopShare
 from server.gateway.addresses import is_this_machine
 from server.gateway.pages import Page, error_page
@@ -242,7 +242,7 @@ class QuotaOfKey:
 def over_rate(limit: str, wait_s: float) -> ClientError:
     """What a session is told that asks for too much; it goes on."""
     message = f"Too much at once: {limit}; try again in {math.ceil(wait_s)} s."
-    return ClientError("rate_limit_exceeded", message, type="rate_limit_error")
+    return ClientError(Fault.RATE_LIMIT, message, blame="limit")
 
 
 def _too_many(code: str, message: str, wait_s: float) -> Page:

@@ -61,7 +61,7 @@ class ClientSecrets(Generic[T]):
                 "too_many_client_secrets",
                 f"The valid client secrets of this key hold {self._held_bytes[owner]} bytes, and {self._max_bytes} is"
                 " the limit; pin less in each, let them expire sooner, or try again later.",
-                type="rate_limit_error",
+                blame="limit",
             )
         value = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         self.keep(value, opens, lifetime_s, now, owner, size_bytes)

@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from server.dialects.realtime.address import REALTIME_PATHS
+from server.dialects.realtime.errors import TYPES, code_of, param_of
 from server.dialects.registry import DIALECTS, DialectTable, OpenedBy
 from server.domain.errors import ClientError
 from server.gateway.addresses import Network, client_address
@@ -235,8 +236,10 @@ class FrontDoor:
         try:
             return json_page(200, self._backstage.mint(request.body, presented_key(request.headers) or ""))
         except ClientError as error:
-            status = 429 if error.type == "rate_limit_error" else 400
-            return error_page(status, error.code, error.message, param=error.param, type=error.type)
+            status = 429 if error.blame == "limit" else 400
+            return error_page(
+                status, code_of(error), error.message, param=param_of(error), type=TYPES[error.blame]
+            )
 
     # --- status -------------------------------------------------------------------------------------------
 

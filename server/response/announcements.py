@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import anyio
 
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.session_parts import Tasks
 from server.turntaking.inbox import FloorInbox
 
@@ -45,7 +45,7 @@ class Announcements:
         Raises ClientError when too many are waiting.
         """
         if self._reminders >= MAX_REMINDERS:
-            raise ClientError("rate_limit_exceeded", f"at most {MAX_REMINDERS} reminders can be waiting")
+            raise ClientError(Fault.RATE_LIMIT, f"at most {MAX_REMINDERS} reminders can be waiting")
         self._reminders += 1
         scope = anyio.CancelScope()
         self._tasks.start_vital(self._add_later, scope, delay_s, text)

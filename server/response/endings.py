@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import ResponseReason, ResponseStatus
 from server.response.context import ResponseContext
 from server.response.events import ResponseOutcome
@@ -61,7 +61,7 @@ class Endings:
     async def cut_off(self) -> None:
         """It has been speaking for as long as it may: what is remembered is what was spoken."""
         self._output.events.cut_off()
-        await self.end(self.outcome("incomplete", "max_output_tokens"))
+        await self.end(self.outcome("incomplete", "length"))
 
     async def decline(self, stop: PipelineCancelled) -> None:
         """A stage ended the turn: quietly when nothing was said, with a refusal when the guard blocked it."""
@@ -90,7 +90,7 @@ class Endings:
         self._timeline.failed_stage = stage
         log.error("turn %d: %s", self._timeline.run.turn, line, extra=fields)
         log.debug("what the stage said", exc_info=failure, extra=fields)
-        await self.apologise_for(ClientError("server_error", f"stage {stage!r} failed", type="server_error"))
+        await self.apologise_for(ClientError(Fault.FAILURE, f"stage {stage!r} failed", blame="server"))
 
     async def apologise_for(self, problem: ClientError) -> None:
         """Say aloud that there is no answer, and tell the client why."""

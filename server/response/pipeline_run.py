@@ -31,7 +31,7 @@ from stages.ports import Expects
 
 log = logging.getLogger(__name__)
 
-_CUT_BY: dict[str, ResponseReason] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_CUT_BY: dict[str, ResponseReason] = {"length": "length", "content_filter": "content_filter"}
 """By the reason that the model gives for its end."""
 _NO_ANSWER = {"error_type": "NoAnswer"}
 """The data of a failure of which the log says all: it holds nobody's words."""

@@ -11,6 +11,7 @@ come too late and change nothing.
 from audio.pacing import LEAD_MS_LIMITS
 from server.conversation.memory import Conversation, cut
 from server.domain.clock import Now
+from server.domain.errors import Fault
 from server.domain.voice_events import Played
 from server.output.line import Line
 from server.output.link import Link
@@ -96,7 +97,7 @@ class PlaybackReports:
                 cut(entry, played.samples)
         elif not self._has_complained and self._conversation.find(played.item_id) is None:
             self._has_complained = True
-            self._conversation.get(played.item_id, code="item_playback_invalid_item_id")
+            self._conversation.get(played.item_id, code=Fault.PLAYED_ITEM_UNKNOWN)
 
     def audio_left(self, size_bytes: int) -> None:
         """A frame of audio was handed to the socket."""

@@ -13,7 +13,7 @@ import anyio
 
 from server.conversation.clips import Clips
 from server.conversation.items import chosen
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.events import OutputCleared, ResponseEnded, ResponseStarted
 from server.domain.values import ConfigInForce, ResponseOptions, ResponseReason
 from server.response.context import ResponseContext
@@ -94,7 +94,7 @@ class Requests:
         out_of_band = self._out_of_band.get(response_id or "")
         if out_of_band is not None:
             out_of_band.scope.cancel()
-            out_of_band.interrupt("client_cancelled")
+            out_of_band.interrupt("client")
             return
         request, answer = self.pending.request, self.context.holder.answer
         if (
@@ -102,7 +102,7 @@ class Requests:
             and request.response is not None
             and response_id in (None, request.response.id)
         ):
-            self.silence("client_cancelled")
+            self.silence("client")
             return
         known = answer is not None and answer.is_announced and response_id in (None, answer.response_id)
         if response_id is not None and not known:
@@ -112,7 +112,7 @@ class Requests:
     def clear_output(self) -> None:
         """Be silent at once, though the client may have been told all of the answer."""
         self.context.inbox.feed(Happened(FloorEvent.SILENCED))
-        self.silence("client_cancelled")
+        self.silence("client")
 
     def tell_cleared(self) -> None:
         """The answer that had the floor has been silenced."""
@@ -135,9 +135,9 @@ class Requests:
     def _start_out_of_band(self, question: Question) -> None:
         if len(self._out_of_band) >= MAX_OUT_OF_BAND:
             raise ClientError(
-                "too_many_responses",
+                Fault.TOO_MANY_RESPONSES,
                 f"At most {MAX_OUT_OF_BAND} responses beside the conversation run at once: wait until one is done.",
-                type="rate_limit_error",
+                blame="limit",
             )
         context = self.context.of_responses
         timeline = Timeline(RunId(0, 0), context.now())  # it has no turn
@@ -163,20 +163,20 @@ class Requests:
 
 def _voice_is_taken(response_id: str) -> ClientError:
     return ClientError(
-        "conversation_already_has_active_response",
-        f"response.conversation: a session has one voice, and {response_id} has it: wait until that is finished to "
-        'have another spoken beside the conversation. One with "output_modalities": ["text"] need not wait.',
-        param="response.conversation",
+        Fault.RESPONSE_IS_ACTIVE,
+        f"A session has one voice, and {response_id} has it: wait until that is finished to have another spoken "
+        "beside the conversation. One in text need not wait.",
+        param="options.in_conversation",
     )
 
 
 def _not_active() -> ClientError:
-    return ClientError("response_cancel_not_active", "Cancellation failed: no active response found")
+    return ClientError(Fault.NO_RESPONSE_IS_ACTIVE, "Cancellation failed: no active response found")
 
 
 def _already_active(response_id: str) -> ClientError:
     return ClientError(
-        "conversation_already_has_active_response",
+        Fault.RESPONSE_IS_ACTIVE,
         f"Conversation already has an active response in progress: {response_id}. "
         "Wait until the response is finished before creating a new one.",
     )

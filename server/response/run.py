@@ -14,7 +14,7 @@ the same way: a small pipeline that only speaks.
 import anyio
 
 from server.conversation.memory import Entry
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import Response, ResponseReason, SessionConfig
 from server.output.stream import OutputStream
 from server.response.background import BackgroundWork
@@ -111,7 +111,7 @@ class ResponseRun:
 
     def fail(self) -> None:
         """End the response after a bug of ours; what was prepared and held is thrown away."""
-        problem = ClientError("server_error", "the server failed to answer", type="server_error")
+        problem = ClientError(Fault.FAILURE, "the server failed to answer", blame="server")
         self._output.feed(LifecycleEvent.CRASHED, self._endings.outcome("failed", error=problem))
 
     def interrupt(self, reason: ResponseReason | None) -> None:
@@ -122,7 +122,7 @@ class ResponseRun:
         if reason is not None:
             outcome = self._endings.outcome("cancelled", reason)
         else:
-            late = ClientError("server_error", "the answer took too long", type="server_error")
+            late = ClientError(Fault.FAILURE, "the answer took too long", blame="server")
             outcome = self._endings.outcome("failed", error=late)
         self._output.feed(LifecycleEvent.INTERRUPTED, outcome)
 

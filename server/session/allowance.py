@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from server.cluster.store import Budget
 from server.domain.commands import AddItem, Command, CreateResponse, RetrieveItem
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 
 
 @dataclass(slots=True)
@@ -47,4 +47,4 @@ class Allowance:
 
 def _refused(limit: str, what: str, wait_s: float) -> ClientError:
     message = f"The limit of what is {what} is {limit}; try again in {math.ceil(wait_s)} s."
-    return ClientError("rate_limit_exceeded", message, type="rate_limit_error")
+    return ClientError(Fault.RATE_LIMIT, message, blame="limit")

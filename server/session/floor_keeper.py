@@ -33,10 +33,10 @@ from server.turntaking.speech import Speech
 log = logging.getLogger(__name__)
 
 _CANCEL_REASONS: dict[FloorEvent, ResponseReason] = {
-    FloorEvent.SPEECH_STARTED: "turn_detected",
-    FloorEvent.BARGED_IN: "turn_detected",
-    FloorEvent.CANCELLED: "client_cancelled",
-    FloorEvent.SILENCED: "client_cancelled",
+    FloorEvent.SPEECH_STARTED: "speech",
+    FloorEvent.BARGED_IN: "speech",
+    FloorEvent.CANCELLED: "client",
+    FloorEvent.SILENCED: "client",
 }
 
 _AUDIBLE = (State.SPEAKING, State.DUCKED)
@@ -182,7 +182,7 @@ class FloorKeeper:
 
     def _flush(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
         reports, was_whole = self._context.reports, answer.timeline.status is not None
-        if reason == "turn_detected":
+        if reason == "speech":
             self._cut = _cut_off(answer, self._context) or self._cut
         answer.interrupt(reason)
         if self._context.floor.state is not State.CLOSED:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 
 PORTION_S = 5.0
 """Bought at once; what is left of it at the end of a session is lost."""
@@ -83,4 +83,4 @@ class AudioAccount:
 
 def _refused(what: str, wait_s: float) -> ClientError:
     message = f"This key has had its share of audio: {what}; try again in {math.ceil(wait_s)} s."
-    return ClientError("audio_quota_reached", message, type="rate_limit_error")
+    return ClientError(Fault.AUDIO_QUOTA, message, blame="limit")

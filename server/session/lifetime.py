@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from server.domain.errors import ClientError, SessionOver
+from server.domain.errors import ClientError, Fault, SessionOver
 from server.domain.limits import Limits
 
 
@@ -41,11 +41,11 @@ class Lifetime:
         """Why it is over, if it is."""
         if now >= self.begins_at + self.max_session_s:
             message = f"Your session hit the maximum duration of {self.max_session_s / 60:g} minutes."
-            return SessionOver(1001, "session expired", error=ClientError("session_expired", message))
+            return SessionOver(1001, "session expired", error=ClientError(Fault.SESSION_EXPIRED, message))
         if now >= self._heard_at + self._silent_s:
             since = " since it was opened" if self._heard_at == self.begins_at else ""
             message = f"Your session has sent nothing{since} for {self._silent_s:g} s, which is the limit."
-            return SessionOver(1001, "session idle", error=ClientError("session_idle", message))
+            return SessionOver(1001, "session idle", error=ClientError(Fault.SESSION_IDLE, message))
         return None
 
 

@@ -127,7 +127,7 @@ class Session:
                 self._answering.mcp.configure(base.config.current.mcp)
                 if restored is not None and restored.is_moving:
                     go_on(restored, base, self._listening, self._answering)
-                elif services.greeting and base.config.current.purpose == "realtime" and not restored:
+                elif services.greeting and base.config.current.purpose == "conversation" and not restored:
                     self._answering.announcements.add(services.greeting)
                 await self._reader.run()
                 self.feed(Happened(FloorEvent.GONE))

@@ -25,8 +25,8 @@ from server.turntaking.question import Question
 log = logging.getLogger(__name__)
 
 _INTERRUPTED_BY: dict[ResponseReason | None, InterruptedBy] = {
-    "turn_detected": "speech",
-    "client_cancelled": "client",
+    "speech": "speech",
+    "client": "client",
     None: "timeout",
 }
 

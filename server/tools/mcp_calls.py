@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from server.conversation.memory import Conversation, Entry
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.events import ItemDone, McpCallEnded, McpCallStarted
 from server.domain.mcp_tools import Approval, CallError, McpCall, McpServer, McpTool, Offer, offer_of
 from server.domain.session_parts import ClientEvents, Tasks
@@ -110,9 +110,8 @@ class McpCalls:
     def check(self, approval: Approval) -> None:
         """Raises ClientError when no call waits for this."""
         if approval.request_id not in self._waiting:
-            param = "item.approval_request_id"
-            shown = approval.request_id[:64]
-            raise ClientError("invalid_value", f"{param}: no call waits for {shown!r}", param=param)
+            message = f"No call waits for the approval of {approval.request_id[:64]!r}."
+            raise ClientError(Fault.INVALID_VALUE, message, param="item.approval")
 
     def decide(self, approval: Approval) -> None:
         """Run the call that waited, or end it."""

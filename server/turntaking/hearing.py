@@ -17,7 +17,7 @@ from audio.listener import Heard, Listener, SpeechAudio
 from audio.vad import Detector
 from server.conversation.utterance import Utterance
 from server.conversation.utterances import Utterances
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import SessionConfig, TurnDetection
 from server.turntaking.endpointing import EAGERNESS
 from server.turntaking.speech_events import (
@@ -193,9 +193,8 @@ class Hearing(SessionEar):
         # Speech that the detector has found is long enough by its own measure.
         if ended_ms is None and length_ms < MIN_COMMIT_MS:
             raise ClientError(
-                "input_audio_buffer_commit_empty",
-                "Error committing input audio buffer: buffer too small. "
-                f"Expected at least {MIN_COMMIT_MS}ms of audio, but buffer only has {length_ms}ms of audio.",
+                Fault.NOTHING_TO_COMMIT,
+                f"There is too little audio to commit: {length_ms} ms, where {MIN_COMMIT_MS} ms is the least.",
             )
         return self._take(), ended_ms
 
@@ -249,9 +248,9 @@ def check_room(utterance: Utterance, max_utterance_ms: int) -> None:
     """
     if utterance.duration_ms >= max_utterance_ms:
         raise ClientError(
-            "input_audio_buffer_full",
+            Fault.COMMIT_IS_DUE,
             f"the uncommitted audio has reached the limit of {max_utterance_ms} ms: commit or clear it",
-            param="audio",
+            param="data",
         )
 
 
@@ -276,7 +275,7 @@ def _endpointing(detection: TurnDetection, max_utterance_ms: int, first_sign_cou
             soft_end_ms=SOFT_END_MS,
         )
     except SettingError as error:
-        raise ClientError("invalid_value", str(error), param="session.audio.input.turn_detection") from error
+        raise ClientError(Fault.INVALID_VALUE, str(error), param="config.turn_detection") from error
     if first_sign_counts and detection.interrupt_response:
         return replace(
             endpointing, barge_in_threshold=detection.threshold, barge_in_min_speech_ms=FIRST_SIGN_MS

@@ -168,7 +168,7 @@ def cut_response(response: Response, item_id: str) -> list[Event]:
     item = Item(item_id, "assistant", "It is noon.", spoken=True, status="incomplete")
     return [
         ResponseItemEnded(response, item, "item_u2"),
-        ResponseEnded(response, "cancelled", "turn_detected", items=(item,), usage=Usage(20, 4)),
+        ResponseEnded(response, "cancelled", "speech", items=(item,), usage=Usage(20, 4)),
         ItemTruncated(item_id, 310),
         ItemRetrieved(replace(item, text="It is")),
     ]

@@ -23,7 +23,7 @@ from server.client.load.utterance import FRAME_MS
 from server.client.load.wire import (
     Audio,
     Mark,
-    PlayerOrder,
+    Order,
     Spoken,
     Target,
     ToolCall,
@@ -160,8 +160,8 @@ class Caller:
         self._rests_until_s = min(self._performance.attention.rests_until_s, self._tools.next_s)
         return [*outbox, *results], () if report is None else self._told(report)
 
-    def _understand(self, sound: PlayerOrder | Trouble | Mark | WordEnds | ToolCall, now_s: float) -> None:
-        if isinstance(sound, PlayerOrder):
+    def _understand(self, sound: Order | Trouble | Mark | WordEnds | ToolCall, now_s: float) -> None:
+        if isinstance(sound, Order):
             self.ear.obey(sound, now_s)
         elif isinstance(sound, Trouble):
             self._complain(sound.message)

@@ -13,7 +13,7 @@ from server.client.fader import LONGEST_BLOCK
 from server.client.load.answers import HeardAnswer, HeardAnswers, Keeps
 from server.client.load.heard_reports import REPORT_S, HeardReport, HeardReports
 from server.client.load.packet_queue import PacketQueue
-from server.client.load.wire import Audio, PlayerOrder
+from server.client.load.wire import Audio, Order
 from server.client.play_ring import PlayRing
 
 RING_S = 60.0
@@ -85,21 +85,21 @@ class Ear:
         # What is appended to what is being played changes nothing of what was heard before: that has time.
         self._write(audio, now_s, waiting - behind)
 
-    def obey(self, order: PlayerOrder, now_s: float) -> None:
+    def obey(self, order: Order, now_s: float) -> None:
         """An order to the player has come."""
         self.advance(now_s)
         self.rests_until_s = 0.0
         last = self.answers.newest
         match order:
-            case PlayerOrder.ITEM_ENDS | PlayerOrder.ANSWER_ENDS:
-                self._end(is_complete=order is PlayerOrder.ANSWER_ENDS)
-            case PlayerOrder.FLUSH:
+            case Order.ITEM_ENDS | Order.ANSWER_ENDS:
+                self._end(is_complete=order is Order.ANSWER_ENDS)
+            case Order.FLUSH:
                 self._flush(now_s)
-            case PlayerOrder.DUCK | PlayerOrder.PAUSE:
+            case Order.DUCK | Order.PAUSE:
                 if last is not None and last.ducked_s is None and self.ring.waiting:
                     last.ducked_s = now_s
-                self._lower(now_s, is_held=order is PlayerOrder.PAUSE)
-            case PlayerOrder.RESUME:
+                self._lower(now_s, is_held=order is Order.PAUSE)
+            case Order.RESUME:
                 self.ring.resume()
                 if self._flow is _Flow.HELD:
                     self._flow = _Flow.PLAYING if self.ring.waiting else _Flow.IDLE

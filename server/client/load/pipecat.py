@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.formats import Samples
 from audio.resample import Resampler
-from server.client.load.wire import Audio, Mark, PlayerOrder, Sound, Target, Trouble, Wire
+from server.client.load.wire import Audio, Mark, Order, Sound, Target, Trouble, Wire
 
 _TEXT, _AUDIO, _TRANSCRIPTION, _MESSAGE, _INTERRUPTION = 1, 2, 3, 4, 5
 """The fields of `Frame`, of which each has one."""
@@ -61,7 +61,7 @@ class Pipecat(Target):
             if number == _AUDIO and isinstance(value, bytes):
                 return self._audio(value)
             if number == _INTERRUPTION:
-                return (PlayerOrder.FLUSH,)
+                return (Order.FLUSH,)
             if number == _MESSAGE and isinstance(value, bytes):
                 return _told(value)
         return ()

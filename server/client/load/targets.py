@@ -15,7 +15,7 @@ from server.client.load.script import Tool
 from server.client.load.wire import (
     Audio,
     Mark,
-    PlayerOrder,
+    Order,
     Sound,
     Target,
     TargetError,
@@ -40,11 +40,11 @@ _MARKS = {
     "response.done": "answer done",
 }
 _ORDERS = {
-    "response.output_audio.done": PlayerOrder.ITEM_ENDS,
-    "response.done": PlayerOrder.ANSWER_ENDS,
-    "x_duck": PlayerOrder.DUCK,
-    "x_pause": PlayerOrder.PAUSE,
-    "x_resume": PlayerOrder.RESUME,
+    "response.output_audio.done": Order.ITEM_ENDS,
+    "response.done": Order.ANSWER_ENDS,
+    "x_duck": Order.DUCK,
+    "x_pause": Order.PAUSE,
+    "x_resume": Order.RESUME,
 }
 
 
@@ -112,11 +112,11 @@ class Realtime(Target):
     def _orders(self, event: Mapping[str, Any]) -> Sequence[Sound]:
         if event["type"] in _FLUSHED_BY:
             self._flushed_id = self._response_id
-            return (PlayerOrder.FLUSH,)
+            return (Order.FLUSH,)
         if event["type"] == "error":
             return (Trouble(str(event["error"].get("message"))),)
         if event["type"] == "response.done" and event["response"]["status"] == "failed":
-            return Trouble("an answer failed"), PlayerOrder.ANSWER_ENDS
+            return Trouble("an answer failed"), Order.ANSWER_ENDS
         if event["type"] == "response.function_call_arguments.done":
             return (ToolCall(event["call_id"], event["name"]),)
         order = _ORDERS.get(event["type"])
@@ -175,7 +175,7 @@ class Voice(Realtime):
         match event:
             case {"type": "x_flush", "epoch": int(epoch)}:
                 self._epoch, self._begins = epoch, b""
-                return (PlayerOrder.FLUSH,)
+                return (Order.FLUSH,)
             case {"type": "response.output_item.added", "item": {"type": "message", "id": str(item_id)}}:
                 self._item_id = item_id
                 return ()

@@ -41,7 +41,7 @@ class Audio(NamedTuple):
     """What it belongs to, where the protocol has a name for it."""
 
 
-class PlayerOrder(StrEnum):
+class Order(StrEnum):
     """What a player is to do, or may know."""
 
     ITEM_ENDS = "item_ends"
@@ -84,7 +84,7 @@ class ToolCall:
     name: str
 
 
-Sound: TypeAlias = Audio | PlayerOrder | Trouble | Mark | WordEnds | ToolCall
+Sound: TypeAlias = Audio | Order | Trouble | Mark | WordEnds | ToolCall
 
 
 class TargetError(ServerError):

@@ -38,8 +38,8 @@ def addressed(config: SessionConfig, target: str) -> SessionConfig:
     `model` is the name of an agent; `intent=transcription` opens a session that only listens.
     """
     query = parse_qs(urlsplit(target).query)
-    if not query and config.purpose == "realtime":
+    if not query and config.purpose == "conversation":
         return config
     model = query.get("model", [""])[0] or config.model
     is_transcription = query.get("intent", [""])[0] == "transcription"
-    return replace(config, model=model, purpose="transcription" if is_transcription else "realtime")
+    return replace(config, model=model, purpose="transcription" if is_transcription else "conversation")

@@ -7,6 +7,7 @@ is absent and not null, and the part of an item is called `audio` while its cont
 from dataclasses import replace
 from typing import assert_never
 
+from server.dialects.realtime.errors import TYPES, code_of, param_of
 from server.dialects.realtime.objects import render_item
 from server.dialects.realtime.setting_checks import Json
 from server.domain.errors import ClientError
@@ -173,10 +174,10 @@ def _placed(
 def _problem_body(error: ClientError) -> Body:
     """A command that was not obeyed."""
     fields: Json = {
-        "type": error.type,
-        "code": error.code,
+        "type": TYPES[error.blame],
+        "code": code_of(error),
         "message": error.message,
-        "param": error.param,
+        "param": param_of(error),
         "event_id": error.ref,
     }
     return "error", {"error": fields}

@@ -28,7 +28,7 @@ from server.dialects.realtime.ignored import IgnoredSettings
 from server.dialects.realtime.limits import RealtimeLimits
 from server.dialects.realtime.locks import Locks, Pinned
 from server.dialects.realtime.mcp_tools import mcp_servers
-from server.dialects.realtime.session import WireSession, merge, settled
+from server.dialects.realtime.session import WireSession, merge, settled, type_of
 from server.dialects.realtime.setting_checks import Json
 from server.dialects.realtime.unknown import UnknownKeys
 from server.domain.commands import AppendAudio, Command, Configure, Noted, Order
@@ -153,11 +153,11 @@ class RealtimeDialect:
         return self._unknown.problem(event, MODELS[APPEND], event_ref(event))
 
     def _configure(self, event: RawEvent, part: SessionPart) -> Configure:
-        ref, purpose = event_ref(event), self._session.config.purpose
-        if part.type not in (None, purpose):
+        ref, kind = event_ref(event), type_of(self._session.config)
+        if part.type not in (None, kind):
             self._locks.check_purpose(ref)
-        if self._updates and part.type not in (None, purpose):
-            message = f"session.type: cannot change any more, it is {purpose!r}"
+        if self._updates and part.type not in (None, kind):
+            message = f"session.type: cannot change any more, it is {kind!r}"
             raise ClientError("invalid_value", message, param="session.type", ref=ref)
         mcp = mcp_servers(part.tools, "session.tools", self._limits.hosting, ref)
         session = merge(self._session, part, self._defaults, mcp)

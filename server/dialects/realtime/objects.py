@@ -4,14 +4,25 @@ What looks like an oddity is some client's requirement: the content of a spoken 
 key `transcript`, and `usage` of a finished response is never null.
 """
 
+from collections.abc import Mapping
+
 from pydantic import JsonValue
 
+from server.dialects.realtime.errors import TYPES, code_of
 from server.dialects.realtime.mcp_tools import render_mcp
 from server.dialects.realtime.session import render_format
 from server.dialects.realtime.setting_checks import Json
 from server.domain.events import ResponseEnded
-from server.domain.values import Item, Part, Response, Role
+from server.domain.values import Item, Part, Response, ResponseReason, Role
 from stages.ports import Usage
+
+_REASONS: Mapping[ResponseReason, str] = {
+    "speech": "turn_detected",
+    "client": "client_cancelled",
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
+"""Why a response did not come to its proper end, in the words of the protocol."""
 
 
 def render_item(item: Item) -> Json:
@@ -80,8 +91,8 @@ def render_status(event: ResponseEnded) -> Json | None:
         return None
     details: Json = {"type": event.status}
     if event.reason is not None:
-        details["reason"] = event.reason
+        details["reason"] = _REASONS[event.reason]
     if event.error is not None:
         error = event.error
-        details["error"] = {"type": error.type, "code": error.code, "message": error.message}
+        details["error"] = {"type": TYPES[error.blame], "code": code_of(error), "message": error.message}
     return details

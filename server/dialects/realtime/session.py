@@ -24,7 +24,7 @@ from server.dialects.realtime.mcp_tools import without_secrets
 from server.dialects.realtime.phrases import phrases_of
 from server.dialects.realtime.setting_checks import Json
 from server.domain.mcp_tools import McpChoice, McpServer
-from server.domain.values import SessionConfig, Truncation, TurnDetection
+from server.domain.values import Purpose, SessionConfig, Truncation, TurnDetection
 from stageflow.tools import Tool
 from stages.client_tools import client_tool
 from stages.ports import OneTool, ToolChoice
@@ -37,6 +37,9 @@ _ECHOED: Mapping[str, JsonValue] = {
     "prompt": None,
     "include": None,
 }
+PURPOSES: Mapping[str, Purpose] = {"realtime": "conversation", "transcription": "transcription"}
+"""By the type of a session, what it is for."""
+
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 """What a tool takes that does not say."""
 
@@ -91,7 +94,7 @@ def merge(
     if "truncation" in present:
         config = replace(config, truncation=_truncation(part.truncation))
     if part.type is not None:
-        config = replace(config, purpose=part.type)
+        config = replace(config, purpose=PURPOSES[part.type])
     session = replace(session, config=config, echoed={**session.echoed, **_echo(part)})
     if part.audio is not None and part.audio.input is not None:
         session = _merge_input(session, part.audio.input, defaults)
@@ -100,9 +103,14 @@ def merge(
     return replace(session, config=settled(session.config))
 
 
+def type_of(config: SessionConfig) -> str:
+    """What the protocol calls this kind of session."""
+    return next(name for name, purpose in PURPOSES.items() if purpose == config.purpose)
+
+
 def settled(config: SessionConfig) -> SessionConfig:
     """The configuration with what its purpose brings with it."""
-    if config.purpose == "realtime":
+    if config.purpose == "conversation":
         return config
     detection = config.turn_detection
     silent = detection and replace(detection, create_response=False, interrupt_response=False)

@@ -10,7 +10,7 @@ from server.conversation.context_window import MESSAGE_TOKENS, fit, tokens_of
 from server.conversation.history import messages
 from server.conversation.memory import Conversation, Entry
 from server.conversation.own_calls import OwnCalls
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import Truncation
 
 AUTO = Truncation()
@@ -83,7 +83,7 @@ def test_a_conversation_that_may_not_be_cut_is_refused() -> None:
         ClientError, match="about 1000 tokens beside its instructions, and 900 are allowed"
     ) as refused:
         fit(made, Truncation(is_off=True), 1000, 100)
-    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "session.truncation")
+    assert (refused.value.code, refused.value.param) == (Fault.CONTEXT_TOO_LONG, "config.truncation")
     assert made.told_from is None
 
 

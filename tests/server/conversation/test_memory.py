@@ -9,7 +9,7 @@ from server.conversation.heard import SpokenPiece
 from server.conversation.history import CUT_OFF, INTERRUPTED, messages
 from server.conversation.memory import Conversation, Entry, OwnCall, cut
 from server.conversation.own_calls import OwnCalls
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from stages.ports import Expects
 
 
@@ -56,9 +56,9 @@ def test_an_unknown_place_is_refused_and_nothing_is_added() -> None:
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        (lambda made: made.get("z"), "item_retrieve_invalid_item_id"),
-        (lambda made: made.delete("z"), "item_delete_invalid_item_id"),
-        (lambda made: made.truncate("z", 0), "item_truncate_invalid_item_id"),
+        (lambda made: made.get("z"), Fault.ITEM_TO_RETRIEVE_UNKNOWN),
+        (lambda made: made.delete("z"), Fault.ITEM_TO_DELETE_UNKNOWN),
+        (lambda made: made.truncate("z", 0), Fault.ITEM_TO_TRUNCATE_UNKNOWN),
     ],
 )
 def test_an_unknown_item_has_a_code_for_each_command(call: object, code: str) -> None:
@@ -71,7 +71,7 @@ def test_only_spoken_answers_can_be_truncated() -> None:
     made = conversation(Entry("u", "user", "hi", spoken=True))
     with pytest.raises(ClientError, match="Only model output audio") as refused:
         made.truncate("u", 10)
-    assert refused.value.code == "unsupported_content_type"
+    assert refused.value.code == Fault.ITEM_NOT_SPOKEN
 
 
 def test_truncation_keeps_the_words_that_were_heard_and_tells_the_model() -> None:

@@ -66,12 +66,12 @@ def test_a_path_has_its_own_subprotocols_and_the_earlier_route_wins() -> None:
 @pytest.mark.parametrize(
     ("query", "model", "purpose"),
     [
-        ("", "default", "realtime"),
-        ("?model=m&x=1", "m", "realtime"),
-        ("?model=a%20b", "a b", "realtime"),
-        ("?model=", "default", "realtime"),
+        ("", "default", "conversation"),
+        ("?model=m&x=1", "m", "conversation"),
+        ("?model=a%20b", "a b", "conversation"),
+        ("?model=", "default", "conversation"),
         ("?intent=transcription", "default", "transcription"),
-        ("?intent=conversation", "default", "realtime"),
+        ("?intent=conversation", "default", "conversation"),
     ],
 )
 def test_the_address_says_what_a_session_begins_with(

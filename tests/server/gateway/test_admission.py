@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from server.cluster.store import MemoryStore
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.gateway.admission import Admission, Visitor
 from server.gateway.pages import Page
 from server.gateway.quotas import KeyLimits, Quotas, holder_of
@@ -131,7 +131,7 @@ async def test_the_responses_of_a_key_are_counted_together() -> None:
         await door.admission.check_response(Visitor(FAR, "key"))
     with pytest.raises(ClientError, match="2 responses a minute; try again in 30 s") as refused:
         await door.admission.check_response(Visitor(OTHER, "key"))
-    assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
+    assert (refused.value.code, refused.value.blame) == (Fault.RATE_LIMIT, "limit")
     await door.admission.check_response(Visitor(FAR, "another"))
 
 

@@ -44,7 +44,7 @@ def test_the_store_is_bounded_and_forgets_what_has_expired() -> None:
         secrets.add(number, 10 + number, now=0.0)
     with pytest.raises(ClientError) as caught:
         secrets.add(3, 10, now=5.0)
-    assert (caught.value.code, caught.value.type) == ("too_many_client_secrets", "rate_limit_error")
+    assert (caught.value.code, caught.value.blame) == ("too_many_client_secrets", "limit")
     kept = secrets.add(3, 10, now=10.5)
     assert (len(secrets), secrets.find(kept, 11.0)) == (3, 3)
 

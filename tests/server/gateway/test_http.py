@@ -72,7 +72,7 @@ class Server:
         if body == b"bad":
             raise ClientError("invalid_json", "The body is not JSON.", param="session")
         if body == b"more":
-            raise ClientError("too_many_client_secrets", "later", type="rate_limit_error")
+            raise ClientError("too_many_client_secrets", "later", blame="limit")
         return {"value": SECRET, "body": body.decode()}
 
     def owner_of(self, value: str | None) -> str | None:

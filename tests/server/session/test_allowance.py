@@ -3,7 +3,7 @@
 import pytest
 
 from server.domain.commands import AppendAudio, CancelResponse, Configure, CreateResponse, RetrieveItem
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.domain.values import SessionConfig
 from server.session.allowance import Allowance
 from server.session.lifetime import Lifetime
@@ -15,7 +15,7 @@ def test_responses_are_counted_by_the_minute() -> None:
         allowance.check(CreateResponse(), 0, 0.0)
     with pytest.raises(ClientError, match=r"2 responses a minute; try again in 30 s") as refused:
         allowance.check(CreateResponse(), 0, 0.0)
-    assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
+    assert (refused.value.code, refused.value.blame) == (Fault.RATE_LIMIT, "limit")
     allowance.check(RetrieveItem("a"), 0, 0.0)
     allowance.check(CreateResponse(), 0, 30.0)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.domain.errors import ClientError
+from server.domain.errors import ClientError, Fault
 from server.session.key_quota import LEAST_WAIT_S, PORTION_S, AudioAccount
 
 
@@ -36,7 +36,7 @@ async def test_who_has_had_its_share_is_told_once_in_a_while() -> None:
     assert await heard(account, PORTION_S, 0.0)
     with pytest.raises(ClientError, match="heard as silence; try again in 30 s") as refused:
         await heard(account, 0.1, 1.0)
-    assert (refused.value.code, refused.value.type) == ("audio_quota_reached", "rate_limit_error")
+    assert (refused.value.code, refused.value.blame) == (Fault.AUDIO_QUOTA, "limit")
     assert not await heard(account, 0.1, 1.0 + LEAST_WAIT_S - 0.1)
     with pytest.raises(ClientError, match="share of audio"):
         await heard(account, 0.1, 1.0 + LEAST_WAIT_S)

@@ -9,7 +9,7 @@ import pytest
 from audio.formats import Samples
 from server.client.load.answers import LOUD
 from server.client.load.ear import UNTOLD_END_S, Ear
-from server.client.load.wire import Audio, PlayerOrder
+from server.client.load.wire import Audio, Order
 
 RATE_HZ = 1_000  # a sample a millisecond
 
@@ -44,7 +44,7 @@ def test_a_gap_is_as_long_as_nothing_was_heard(late_ms: int) -> None:
     listener = ear()
     listener.hear(Audio(loud(100)), 1.0)
     listener.hear(Audio(loud(100)), 1.1 + late_ms / 1000)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 1.2)
+    listener.obey(Order.ANSWER_ENDS, 1.2)
     listener.advance(3.0)
     assert listener.answers.newest is not None
     assert listener.answers.newest.dry_ms == pytest.approx([late_ms])
@@ -55,10 +55,10 @@ def test_a_packet_in_time_makes_no_gap_nor_does_silence_in_the_audio_nor_the_end
     listener.hear(Audio(loud(100)), 1.0)
     listener.hear(Audio(quiet(100)), 1.1)
     listener.hear(Audio(loud(100)), 1.2)
-    listener.obey(PlayerOrder.ITEM_ENDS, 1.25)
+    listener.obey(Order.ITEM_ENDS, 1.25)
     listener.advance(1.6)
     listener.hear(Audio(loud(100)), 1.7)  # the next item of the same answer
-    listener.obey(PlayerOrder.ANSWER_ENDS, 1.7)
+    listener.obey(Order.ANSWER_ENDS, 1.7)
     listener.advance(2.5)
     assert [answer.dry_ms for answer in listener.answers] == [[]]
 
@@ -67,7 +67,7 @@ def test_a_prebuffer_delays_the_beginning_and_hides_the_jitter() -> None:
     listener = ear(prebuffer_ms=60)
     for number in range(5):
         listener.hear(Audio(loud(20)), 1.0 + number * 0.02 + (0.03 if number == 3 else 0))
-    listener.obey(PlayerOrder.ANSWER_ENDS, 1.1)
+    listener.obey(Order.ANSWER_ENDS, 1.1)
     listener.advance(2.0)
     assert listener.answers.newest is not None
     assert listener.answers.newest.heard_s == pytest.approx(1.04)
@@ -77,9 +77,9 @@ def test_a_prebuffer_delays_the_beginning_and_hides_the_jitter() -> None:
 def test_a_flush_is_silence_within_its_fade_and_what_follows_is_another_answer() -> None:
     listener = ear()
     listener.hear(Audio(loud(500), "a"), 1.0)
-    listener.obey(PlayerOrder.FLUSH, 1.2)
+    listener.obey(Order.FLUSH, 1.2)
     listener.hear(Audio(loud(100), "b"), 1.5)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 1.5)
+    listener.obey(Order.ANSWER_ENDS, 1.5)
     listener.advance(2.0)
     cut, whole = listener.answers
     assert cut.flushed_s == 1.2
@@ -91,9 +91,9 @@ def test_a_flush_is_silence_within_its_fade_and_what_follows_is_another_answer()
 def test_what_is_held_is_no_gap_and_goes_on() -> None:
     listener = ear()
     listener.hear(Audio(loud(300)), 1.0)
-    listener.obey(PlayerOrder.PAUSE, 1.1)
-    listener.obey(PlayerOrder.RESUME, 2.1)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 2.1)
+    listener.obey(Order.PAUSE, 1.1)
+    listener.obey(Order.RESUME, 2.1)
+    listener.obey(Order.ANSWER_ENDS, 2.1)
     listener.advance(3.0)
     answer = listener.answers.newest
     assert answer is not None
@@ -108,7 +108,7 @@ def test_the_server_is_told_what_was_heard_and_where_it_was_cut() -> None:
     listener.advance(1.2)
     assert listener.report(1.2) == ("a", 200, False)
     assert listener.report(1.25) is None
-    listener.obey(PlayerOrder.FLUSH, 1.3)
+    listener.obey(Order.FLUSH, 1.3)
     listener.advance(1.32)
     assert listener.report(1.32) == ("a", 308, True)
     assert listener.report(1.5) is None
@@ -131,7 +131,7 @@ def test_no_gap_is_seen_in_a_clean_hour() -> None:
     listener = ear()
     for number in range(36_000):
         listener.hear(Audio(loud(100)), 1.0 + number * 0.1)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 3601.0)
+    listener.obey(Order.ANSWER_ENDS, 3601.0)
     assert listener.answers.newest is not None
     assert listener.answers.newest.dry_ms == []
     assert listener.overflows == 0
@@ -140,25 +140,25 @@ def test_no_gap_is_seen_in_a_clean_hour() -> None:
 def test_the_end_of_what_was_heard_is_told_once() -> None:
     listener = ear()
     listener.hear(Audio(loud(100), "a"), 1.0)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 1.0)
+    listener.obey(Order.ANSWER_ENDS, 1.0)
     listener.advance(1.12)
     assert listener.report(1.12) == ("a", 100, False)
     assert listener.report(1.14) is None
     listener.hear(Audio(loud(50), "b"), 2.0)
-    listener.obey(PlayerOrder.ANSWER_ENDS, 2.0)
+    listener.obey(Order.ANSWER_ENDS, 2.0)
     listener.advance(2.1)
     assert listener.report(2.1) == ("b", 50, False)
 
 
-def _something_comes(chance: random.Random, item: int) -> Audio | PlayerOrder:
+def _something_comes(chance: random.Random, item: int) -> Audio | Order:
     if chance.random() < 0.8:
         block = loud(chance.randrange(1, 90))
         block[: chance.randrange(len(block) + 1)] = 0
         return Audio(block if chance.random() < 0.5 else block[::-1], f"item_{item}")
-    return chance.choice(list(PlayerOrder))
+    return chance.choice(list(Order))
 
 
-def come(listener: Ear, sound: Audio | PlayerOrder, now_s: float) -> None:
+def come(listener: Ear, sound: Audio | Order, now_s: float) -> None:
     if isinstance(sound, Audio):
         listener.hear(sound, now_s)
     else:

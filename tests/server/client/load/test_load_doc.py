@@ -10,7 +10,7 @@ import numpy as np
 from server.client.load.objectives import read_objectives
 from server.client.load.scenario_file import read_mix
 from server.client.load.script import Mix
-from server.client.load.wire import Audio, PlayerOrder
+from server.client.load.wire import Audio, Order
 
 DOC = Path(__file__).parents[4] / "docs" / "load.md"
 
@@ -46,4 +46,4 @@ def test_the_protocol_of_ones_own_carries_audio_both_ways() -> None:
     (sound,) = names["Mine"]().hear(names["Mine"].prepare(samples))
     assert isinstance(sound, Audio)
     assert np.array_equal(sound.samples, samples)
-    assert names["Mine"]().hear(json.dumps({"done": True})) == [PlayerOrder.ANSWER_ENDS]
+    assert names["Mine"]().hear(json.dumps({"done": True})) == [Order.ANSWER_ENDS]

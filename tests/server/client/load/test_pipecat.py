@@ -21,7 +21,7 @@ from server.client.load.script import Mix
 from server.client.load.targets import find_target
 from server.client.load.turns import Outcome
 from server.client.load.utterance import hush, prepare
-from server.client.load.wire import Audio, Mark, PlayerOrder, Trouble
+from server.client.load.wire import Audio, Mark, Order, Trouble
 from tests.server.client.load.booth import SAY, scenario, virtual_calls
 
 RIVAL = Path(__file__).parents[4] / ".venv-pipecat" / "bin" / "python"
@@ -81,7 +81,7 @@ def test_pipecats_own_serialiser_reads_what_is_written_and_is_read() -> None:
     heard = [Pipecat().hear(base64.b64decode(one)) for one in answer["told"]]
     assert np.array_equal(samples(heard[0]), SAMPLES)
     assert np.array_equal(samples(heard[1]), SAMPLES[::2])
-    assert heard[2:] == [(PlayerOrder.FLUSH,), (), (), (Mark("answer done"),), (Trouble("no model"),)]
+    assert heard[2:] == [(Order.FLUSH,), (), (), (Mark("answer done"),), (Trouble("no model"),)]
 
 
 def samples(sounds: Any) -> Any:

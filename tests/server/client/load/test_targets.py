@@ -9,7 +9,7 @@ import pytest
 
 from audio.formats import Samples
 from server.client.load.targets import Pcm, Realtime, Voice, find_target
-from server.client.load.wire import Audio, Mark, PlayerOrder, Sound, Target, TargetError, Trouble, Wire
+from server.client.load.wire import Audio, Mark, Order, Sound, Target, TargetError, Trouble, Wire
 from server.dialects.voice.frames import Stream, pack_frame, unpack_frame
 from server.domain.errors import ClientError
 
@@ -46,7 +46,7 @@ def test_voice_drops_frames_of_an_epoch_that_was_flushed() -> None:
     target = Voice()
     old, new = (pack_frame(Stream.ANSWER, epoch, 0, FRAME.tobytes()) for epoch in (0, 1))
     assert len(audio(target.hear(old))) == 480
-    assert target.hear(json.dumps({"type": "x_flush", "epoch": 1})) == (PlayerOrder.FLUSH,)
+    assert target.hear(json.dumps({"type": "x_flush", "epoch": 1})) == (Order.FLUSH,)
     assert target.hear(old) == ()
     assert len(audio(target.hear(new))) == 480
     assert target.hear(json.dumps({"type": "input_audio_buffer.speech_started"})) == (Mark("speech started"),)
@@ -63,7 +63,7 @@ def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> 
     delta = {"type": "response.output_audio.delta", "response_id": "r1", "item_id": "i1", "delta": data}
     assert np.array_equal(audio(target.hear(json.dumps(delta))), FRAME)
     started = json.dumps({"type": "input_audio_buffer.speech_started"})
-    assert target.hear(started) == (PlayerOrder.FLUSH, Mark("speech started"))
+    assert target.hear(started) == (Order.FLUSH, Mark("speech started"))
     assert target.hear(json.dumps(delta)) == ()
     assert len(target.hear(json.dumps({**delta, "response_id": "r2"}))) == 1
     (told,) = target.heard("i1", 12_000, underruns=0, is_cut=True)
@@ -74,7 +74,7 @@ def test_realtime_flushes_when_speech_starts_and_drops_what_was_on_its_way() -> 
 def test_faults_of_the_server_are_troubles(target: Target) -> None:
     assert target.hear(json.dumps({"type": "error", "error": {"message": "no"}})) == (Trouble("no"),)
     failed = {"type": "response.done", "response": {"status": "failed"}}
-    assert PlayerOrder.ANSWER_ENDS in target.hear(json.dumps(failed))
+    assert Order.ANSWER_ENDS in target.hear(json.dumps(failed))
     assert target.hear(json.dumps({"type": "something.new"})) == ()
 
 

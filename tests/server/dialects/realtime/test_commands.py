@@ -271,7 +271,7 @@ def test_wrong_fields_are_named(kind: str, fields: dict[str, Any], param: str) -
 def test_an_image_is_refused_in_so_many_words() -> None:
     image = message("user", {"type": "input_image", "image_url": "data:image/png;base64,AAAA"})
     error = refused("conversation.item.create", item=image)
-    assert (error.code, error.type) == ("unsupported_content_type", "invalid_request_error")
+    assert (error.code, error.blame) == ("unsupported_content_type", "client")
     assert "images are not understood" in error.message
 
 

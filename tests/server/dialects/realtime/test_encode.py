@@ -317,7 +317,7 @@ def test_metadata_comes_back() -> None:
 
 
 def test_a_failed_response_carries_its_error() -> None:
-    error = ClientError("provider_failed", "The voice did not answer.", type="server_error")
+    error = ClientError("provider_failed", "The voice did not answer.", blame="server")
     done, _ = told(ResponseEnded(RESPONSE, "failed", error=error))
     assert done["response"]["status_details"] == {
         "type": "failed",

@@ -393,7 +393,7 @@ def test_a_session_for_transcription_never_answers_and_always_shows_what_it_hear
 
 
 def test_the_purpose_of_a_session_is_settled_by_its_first_update() -> None:
-    assert configured({"instructions": "Hi."}, {"type": "realtime"}).purpose == "realtime"
+    assert configured({"instructions": "Hi."}, {"type": "realtime"}).purpose == "conversation"
     assert configured({"type": "transcription"}, {}, {"type": "transcription"}).purpose == "transcription"
     dialect = RealtimeDialect(DEFAULTS)
     dialect.decode(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
