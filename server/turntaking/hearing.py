@@ -194,7 +194,7 @@ class Hearing(SessionEar):
         if ended_ms is None and length_ms < MIN_COMMIT_MS:
             raise ClientError(
                 Fault.NOTHING_TO_COMMIT,
-                f"There is too little audio to commit: {length_ms} ms, where {MIN_COMMIT_MS} ms is the least.",
+                f"There is too little audio to commit: {length_ms}ms, where at least {MIN_COMMIT_MS}ms are needed.",
             )
         return self._take(), ended_ms
 
