@@ -18,7 +18,7 @@ from audio.errors import FormatError
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
 from audio.framing import Framer
 from audio.intake import Intake
-from audio.pause import Pause
+from audio.pause import Pause, Rise
 from audio.vad import Vad, WebRtcVad
 
 
@@ -87,8 +87,8 @@ class Listener:
     def confirm_after(self, ms: int, *, by_level: bool = False) -> None:
         """End the utterance after this much silence, if it is not resumed; holds from the next push on.
 
-        With `by_level` any sound that rises out of the pause resumes it: detectors miss single letters and digits. See
-        `Endpointer.confirm_after`. With manual turns it has no effect.
+        With `by_level` any sound that plainly rises out of the pause resumes it: detectors miss single letters and
+        digits. See `Endpointer.confirm_after`. With manual turns it has no effect.
         """
         if self._endpointer is not None:
             self._endpointer.confirm_after(ms)
@@ -170,9 +170,10 @@ class Listener:
 
     def _hear(self, endpointer: Endpointer, frame: Samples, heard: list[Heard]) -> None:
         """Score one frame; append what it brings to `heard`. The hot path."""
-        is_rising = endpointer.is_pausing and self._pause.hear(frame)
+        rise = self._pause.hear(frame) if endpointer.is_pausing else Rise.NONE
         score = self._vad.score(frame)
-        event = endpointer.push(1.0 if is_rising and self._by_level else score, len(frame), is_rising)
+        is_voice = self._by_level and rise is Rise.PLAIN
+        event = endpointer.push(1.0 if is_voice else score, len(frame), rise > Rise.NONE)
         if event is None:
             if endpointer.is_speaking:
                 heard.append(SpeechAudio(frame))

@@ -381,14 +381,15 @@ def test_the_silence_to_wait_for_may_be_changed_in_the_pause() -> None:
     assert _events(_hear(listener, _wire(PAUSED[22_400:24_000], PCM16))) == [SpeechEnded(24_000, 20_800)]
 
 
+class MissesLetters(LoudnessVad):
+    is_deaf = False
+
+    def score(self, frame: Samples) -> float:
+        return 0.0 if self.is_deaf else super().score(frame)
+
+
 @pytest.mark.parametrize("by_level", [True, False])
 def test_what_the_detector_misses_resumes_an_utterance_where_its_level_counts(by_level: bool) -> None:
-    class MissesLetters(LoudnessVad):
-        is_deaf = False
-
-        def score(self, frame: Samples) -> float:
-            return 0.0 if self.is_deaf else super().score(frame)
-
     vad = MissesLetters()
     listener = Listener(PCM16, vad, EndpointConfig(soft_end_ms=60))
     listener.push(join([silence(500), voice(500), silence(300)]).tobytes())
@@ -397,6 +398,18 @@ def test_what_the_detector_misses_resumes_an_utterance_where_its_level_counts(by
     heard = listener.push(join([silence(800), voice(200, seed=1), silence(300)]).tobytes())
     kinds = [type(event) for event in heard if not isinstance(event, SpeechAudio)]
     assert kinds == ([SpeechResumed, SoftEnd] if by_level else [SpeechEnded])
+
+
+@pytest.mark.parametrize(("dbfs", "kinds"), [(-59, [SpeechEnded]), (-48, [SpeechResumed, SoftEnd])])
+def test_the_noise_of_a_room_comes_and_goes_and_resumes_nothing(dbfs: float, kinds: list[type]) -> None:
+    vad = MissesLetters()
+    listener = Listener(PCM16, vad, EndpointConfig(soft_end_ms=60))
+    listener.push(join([silence(500), voice(500), white_noise(100, -66)]).tobytes())
+    listener.confirm_after(1_200, by_level=True)
+    vad.is_deaf = True
+    room = [white_noise(300, -66), white_noise(200, dbfs, seed=1), white_noise(1_000, -66, seed=2)]
+    heard = listener.push(join(room).tobytes())
+    assert [type(event) for event in heard if not isinstance(event, SpeechAudio)][: len(kinds)] == kinds
 
 
 def test_a_barge_in_has_to_last_longer() -> None:
