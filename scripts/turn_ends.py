@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from turn_trials import PAUSES_MS, Trial
@@ -13,7 +13,7 @@ from audio.endpoint import Endpointer, SoftEnd, SpeechEnded, SpeechResumed
 from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, Samples
 from audio.framing import Framer
-from audio.pause import Pause
+from audio.pause import Pause, Rise
 from server.turntaking.endpointing import EAGERNESS, PauseEvidence, silence_ms
 from stages.providers.smart_turn import SmartTurnModel
 from stages.providers.whisper.recogniser import StretchModel
@@ -46,6 +46,13 @@ def spread(values: Sequence[float]) -> str:
 
 
 # --- what is known in a pause -----------------------------------------------------------------------------
+
+
+class Asked(Protocol):
+    """Whoever knows what the witnesses say."""
+
+    def evidence(self, trial: Trial, at: int, *, text: bool, model: bool) -> list[tuple[int, PauseEvidence]]:
+        """What comes to light when, in samples, after a soft end at `at`."""
 
 
 @dataclass
@@ -119,14 +126,14 @@ class Found:
     confirmed: list[int] = field(default_factory=list)
 
 
-def find_ends(trial: Trial, scores: Sequence[float], frame: int, way: Way, witnesses: Witnesses) -> Found:
+def find_ends(trial: Trial, scores: Sequence[float], frame: int, way: Way, witnesses: Asked) -> Found:
     """Play the scores of a trial to an endpointer and tell it what the witnesses say, when they say it."""
     endpointer, pause, found = Endpointer(way.config), Pause(), Found()
     coming: list[tuple[int, PauseEvidence]] = []
     for heard, score in zip(Framer(frame).push(trial.samples), scores, strict=True):
         while coming and coming[0][0] <= endpointer.position:
             endpointer.confirm_after(silence_ms(coming.pop(0)[1], LIMITS))
-        is_rising = endpointer.is_pausing and pause.hear(heard)
+        is_rising = endpointer.is_pausing and pause.hear(heard) > Rise.NONE
         match endpointer.push(score, frame, is_rising):
             case SoftEnd(at_sample=at):
                 pause.begin()
