@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -11,6 +12,9 @@ from stageflow.core import StageOutput
 from stages.errors import ProviderError, ProviderTimeout
 
 T = TypeVar("T")
+
+HANDS = 5
+"""Through so many hands, a turn of the loop each, goes what comes from a socket until it is where it is waited for."""
 
 
 async def within(limit_s: float, complaint: str, answer: Awaitable[T]) -> T:
@@ -69,13 +73,16 @@ class Lateness:
         loop, self._timer = asyncio.get_running_loop(), None
         if self._late() <= loop.time():
             # Not at once: what came in time, be it in this same long turn of the loop, is taken first.
-            self._timer, self._rings_at = loop.call_soon(self._end), -math.inf
+            self._timer, self._rings_at = loop.call_soon(self._end, HANDS), -math.inf
         else:
             self._look_later(loop.time())
 
-    def _end(self) -> None:
-        now, self._timer = asyncio.get_running_loop().time(), None
-        if self._late() <= now:
+    def _end(self, hands: int) -> None:
+        loop, self._timer = asyncio.get_running_loop(), None
+        now = loop.time()
+        if self._late() <= now and hands:
+            self._timer = loop.call_soon(self._end, hands - 1)
+        elif self._late() <= now:
             self._scope.cancel()
         else:
             self._look_later(now)
@@ -88,6 +95,16 @@ class Lateness:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._rings_at = asyncio.get_running_loop().call_at(when, self._look), when
+
+
+@contextmanager
+def patience(limit_s: float) -> Iterator[anyio.CancelScope]:
+    """As `anyio.move_on_after`, where this process is not to take its own lateness for that of whom it waits for."""
+    lateness = Lateness(limit_s)
+    with lateness as scope:
+        if limit_s < math.inf:
+            lateness.expect()
+        yield scope
 
 
 def failed(error: ProviderError) -> StageOutput:

@@ -1,10 +1,11 @@
 """How long a stage waits for a provider."""
 
 import asyncio
+import math
 
 import anyio
 
-from stages.patience import Lateness
+from stages.patience import Lateness, patience
 from stages.testing.virtual_time import virtual, virtual_loop
 
 
@@ -81,3 +82,32 @@ async def test_a_wait_counts_from_when_all_was_heard_as_far_as_that_is_known_the
         await anyio.sleep(20.0)
     assert scope.cancelled_caught
     assert anyio.current_time() == 3.0, "it looks again after each second"
+
+
+@virtual
+async def test_what_came_in_time_is_not_late_though_it_goes_through_several_hands() -> None:
+    """As what a socket reads does: each task that hands it on is a turn of the loop."""
+    loop = virtual_loop()
+    steps = [loop.create_future() for _ in range(4)]
+
+    async def hand_on(number: int) -> None:
+        await steps[number]
+        steps[number + 1].set_result(None)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(hand_on, number)
+        loop.call_at(0.5, loop.stand_still, 5.0)
+        loop.call_at(0.9, steps[0].set_result, None)
+        with patience(1.0) as scope:
+            await steps[-1]
+    assert not scope.cancel_called
+
+
+@virtual
+async def test_a_patience_without_end_sets_no_timer() -> None:
+    with patience(math.inf) as scope:
+        await anyio.sleep(10.0)
+    with patience(1.0) as late:
+        await anyio.sleep(10.0)
+    assert (scope.cancelled_caught, late.cancelled_caught, anyio.current_time()) == (False, True, 11.0)

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 from stageflow.context import Message
 from stageflow.tools import Tool
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
+from stages.patience import patience
 from stages.ports import Finished, LanguageModel, ModelCapabilities, ModelEvent, Thought, ToolChoice
 from stages.providers.failover.chain import Attempt, Chain, common_languages
 from stages.providers.failover.hedge import Pump
@@ -143,9 +144,9 @@ class FailoverModel:
         late_s = math.inf if asked.by.is_last else self._late_s
         while True:
             event: ModelEvent | None = None
-            with anyio.move_on_after(late_s) as patience:
+            with patience(late_s) as scope:
                 event = await anext(events, None)
-            if patience.cancelled_caught:
+            if scope.cancelled_caught:
                 raise ProviderTimeout(f"no word within {late_s:g} s", kind=ErrorKind.TIMEOUT)
             if event is None:
                 break

@@ -1,6 +1,5 @@
 """One voice's part of an answer that several voices speak: the text goes to it as it comes, its audio is handed on."""
 
-import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from audio.resample import Resampler
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
+from stages.patience import Lateness
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser, VoiceOption, WordTime
 from stages.providers.failover.chain import Attempt
 from stages.providers.failover.position import Heard, resume_at
@@ -111,7 +111,8 @@ class Part:
         self._send = send
         self._resampler = Resampler(attempt.provider.rate_hz, choice.rate_hz)
         self._utterance: SpokenUtterance | None = None
-        self._wait = anyio.CancelScope()
+        self._wait: Lateness | None = None
+        """While audio is waited for; not while it is handed on."""
 
     @property
     def waiting(self) -> int:
@@ -155,8 +156,8 @@ class Part:
                 self.given += len(piece)
                 await utterance.push(piece)
                 self.taken = self.given
-                if not utterance.waiting_chars:
-                    self._wait.deadline = math.inf
+                if not utterance.waiting_chars and self._wait is not None:
+                    self._wait.rest()
                 self._text.tell()
             elif self._text.is_complete:
                 await utterance.finish()
@@ -180,15 +181,19 @@ class Part:
 
     async def _patiently(self, coming: Awaitable[Speech | None], utterance: SpokenUtterance) -> Speech | None:
         """The next audio; it is late only while there is text whose audio has not come."""
-        with anyio.CancelScope() as self._wait:
-            if utterance.waiting_chars:
-                self._expect_audio()
-            return await coming
+        self._wait = wait = Lateness(self._choice.late_s)
+        try:
+            with wait:
+                if utterance.waiting_chars:
+                    self._expect_audio()
+                return await coming
+        finally:
+            self._wait = None
         raise ProviderTimeout(f"no sound within {self._choice.late_s:g} s", kind=ErrorKind.TIMEOUT)
 
     def _expect_audio(self) -> None:
-        if not self.attempt.is_last and self._is_due() and self._wait.deadline == math.inf:
-            self._wait.deadline = anyio.current_time() + self._choice.late_s
+        if self._wait is not None and not self.attempt.is_last and self._is_due():
+            self._wait.expect()
 
     def _is_due(self) -> bool:
         """Whether audio must come. In the middle of an answer a voice that streams text may wait for more of it."""
@@ -206,10 +211,11 @@ class Part:
             begins = heard.base if begins is None and not heard.samples and heard.base else begins
             heard.begins = heard.begins if begins is None else begins
             heard.samples += len(speech.samples)
+            heard.lasts_s = heard.samples / self.attempt.provider.rate_hz
             heard.spoken = self.given - self.waiting
             self.attempt.succeeded()
             if self.attempt.call is not None:
-                self.attempt.call.audio(heard.samples / self.attempt.provider.rate_hz)
+                self.attempt.call.audio(heard.lasts_s)
         heard.words += sum(is_word(word.text) for word in speech.words)
         words = tuple(self._placed(word) for word in speech.words)
         samples = self._resampler.process(speech.samples, last)

@@ -9,6 +9,7 @@ import anyio
 
 from audio.formats import Samples
 from stages.errors import ErrorKind, ProviderError, ProviderTimeout
+from stages.patience import patience
 from stages.ports import (
     OwnsTurns,
     Recogniser,
@@ -229,7 +230,7 @@ class _FailoverRecognition:
 
     async def _awaited(self, hearing: Hearing, attempt: Attempt[Recogniser]) -> Transcript:
         late_s = math.inf if attempt.is_last else self._late_s
-        with anyio.move_on_after(late_s):
+        with patience(late_s):
             transcript = await hearing.final()
             attempt.succeeded()
             return transcript

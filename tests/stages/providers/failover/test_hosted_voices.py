@@ -19,6 +19,7 @@ from stages.testing.servers.elevenlabs import FakeElevenLabsVoice
 from stages.testing.servers.faults import EVERY_FAULT, Faults
 from stages.testing.servers.serving import serving
 from tests.support.hosted import sound, speak
+from tests.support.virtual_network import on_virtual_network
 
 PIECES = ("Good morning.", " How are you today?", " It is a fine day.")
 RATE_HZ = 8000
@@ -42,12 +43,14 @@ async def eleven_labs_first(faults: Faults) -> AsyncIterator[FailoverVoice]:
 
 
 @pytest.mark.parametrize("name", EVERY_FAULT)
+@on_virtual_network
 async def test_each_word_is_spoken_once_whatever_befalls_the_first(name: str) -> None:
     async with eleven_labs_first(EVERY_FAULT[name]) as voice:
         speeches = await speak(voice, *PIECES)
     assert [word.text for speech in speeches for word in speech.words] == "".join(PIECES).split()
 
 
+@on_virtual_network
 async def test_without_word_times_a_whole_piece_is_the_next_one_s() -> None:
     async with serving(FakeAura(), EVERY_FAULT["zero audio"]) as bad, serving(FakeAura()) as good:
         chain: dict[str, Any] = {

@@ -1,11 +1,13 @@
 """The next voice goes on where the first stopped: at a word whose like has not been heard, and none twice."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
 import anyio
 import numpy as np
 import pytest
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
 
 from stages.errors import ProviderError, ProviderRejected
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
@@ -125,6 +127,59 @@ async def test_without_times_the_next_goes_on_with_the_next_piece() -> None:
     assert begins == [0, len(PIECES[0]), len(PIECES[0]) + len(PIECES[1])]
 
 
+class Blip(Wordless):
+    """Gives less than the shortest word before it breaks off."""
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        yield Speech(np.ones(600, np.int16))
+        raise ProviderError("broke off")
+
+
+@virtual
+async def test_what_was_too_short_for_a_word_is_no_word_that_was_heard() -> None:
+    second = Wordless()
+    await speak(FailoverVoice.of({"first": Blip(), "second": second}))
+    assert second.asked == [piece.strip() for piece in PIECES]
+
+
+class Remote(ScriptedVoice):
+    """What it says goes through the hands of two tasks, as what a socket reads does."""
+
+    def __init__(self, tasks: TaskGroup, conduct: Conduct) -> None:
+        super().__init__(conduct)
+        self._tasks = tasks
+
+    async def stream(
+        self, text: str, *, voice: str | None = None, speed: float = 1.0
+    ) -> AsyncGenerator[Speech, None]:
+        to_hand, first_hand = anyio.create_memory_object_stream[Speech](9)
+        on, second_hand = anyio.create_memory_object_stream[Speech](9)
+        self._tasks.start_soon(pass_on, super().stream(text, voice=voice, speed=speed), to_hand)
+        self._tasks.start_soon(pass_on, first_hand, on)
+        with first_hand, second_hand:
+            async for speech in second_hand:
+                yield speech
+
+
+async def pass_on(speeches: AsyncIterable[Speech], to: MemoryObjectSendStream[Speech]) -> None:
+    with to:
+        async for speech in speeches:
+            await to.send(speech)
+
+
+@pytest.mark.parametrize("held_at_s", [0.5, 1.4, 1.5, 1.6])
+@virtual
+async def test_a_voice_is_not_late_because_this_process_was_held_up(held_at_s: float) -> None:
+    second = ScriptedVoice()
+    virtual_loop().call_at(held_at_s, virtual_loop().stand_still, 2 * LATE_S)
+    async with anyio.create_task_group() as tasks:
+        first = Remote(tasks, Conduct(delay_s=1.5, gap_s=0.1))
+        assert words(await speak(FailoverVoice.of({"first": first, "second": second}))) == WORDS
+    assert not second.requests
+
+
 @virtual
 async def test_when_all_fail_the_last_error_is_raised_and_nobody_waits() -> None:
     last = ScriptedVoice(Conduct(fails=ProviderRejected))
@@ -147,13 +202,16 @@ async def test_an_error_of_the_block_s_own_leaves_it_as_it_is() -> None:
     ("heard", "place"),
     [
         (Heard(base=0, begins=0, spoken=0), 0),
-        (Heard(base=0, begins=0, spoken=0, samples=1), 19),
-        (Heard(base=0, begins=0, spoken=19, samples=1), 19),
-        (Heard(base=0, begins=19, spoken=19, samples=1), 35),
-        (Heard(base=0, begins=0, spoken=47, samples=1), 47),
-        (Heard(base=0, begins=0, spoken=0, samples=1, words=3), 14),
-        (Heard(base=14, begins=14, spoken=14, samples=1, words=1), 20),
-        (Heard(base=0, begins=0, spoken=0, samples=1, words=9), 47),
+        (Heard(base=0, begins=0, spoken=0, samples=1, lasts_s=1.0), 19),
+        (Heard(base=0, begins=0, spoken=0, samples=1, lasts_s=0.02), 0),
+        (Heard(base=19, begins=19, spoken=35, samples=1, lasts_s=0.02), 19),
+        (Heard(base=0, begins=0, spoken=0, samples=1, lasts_s=0.02, words=1), 4),
+        (Heard(base=0, begins=0, spoken=19, samples=1, lasts_s=1.0), 19),
+        (Heard(base=0, begins=19, spoken=19, samples=1, lasts_s=1.0), 35),
+        (Heard(base=0, begins=0, spoken=47, samples=1, lasts_s=1.0), 47),
+        (Heard(base=0, begins=0, spoken=0, samples=1, lasts_s=1.0, words=3), 14),
+        (Heard(base=14, begins=14, spoken=14, samples=1, lasts_s=1.0, words=1), 20),
+        (Heard(base=0, begins=0, spoken=0, samples=1, lasts_s=1.0, words=9), 47),
     ],
 )
 def test_where_the_next_goes_on(heard: Heard, place: int) -> None:
