@@ -151,7 +151,7 @@ async def test_without_the_sdk_the_remedy_is_named() -> None:
 
     def run() -> str:
         return subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=50
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S
         ).stderr
 
     said = await anyio.to_thread.run_sync(run)

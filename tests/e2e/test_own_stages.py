@@ -16,12 +16,12 @@ from stages.pipeline import PipelineHook
 from stages.testing.fakes import ScriptedModel
 from stages.tts import TtsStage
 from tests.support.live_server import LiveServer, ask, live_server
+from tests.support.patience import PATIENCE_S
 from tests.support.snippets import ROOT
 from tests.support.stage import voiced
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_S = 60
 PREPARED = 2
 """Sentences that are spoken ahead when a server starts."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from server.client.client import RealtimeClient
 from tests.support.live_server import LiveServer, ask, live_server
+from tests.support.patience import PATIENCE_S
 
 SOAK_S = float(os.environ.get("SOAK_S", "1"))
 """How long they come and go; `scripts/bench-resume soak` has minutes of it."""
@@ -75,7 +76,7 @@ async def come_and_go(server: LiveServer, seconds: float, chance: random.Random)
 async def settled(before: Usage) -> Usage:
     """What is used once it is no more than `before`, or in a while: a session is over before its socket has closed."""
     usage = Usage.now()
-    with anyio.move_on_after(30):
+    with anyio.move_on_after(PATIENCE_S):
         while usage.files > before.files or usage.tasks > before.tasks:
             await anyio.sleep(0.05)
             usage = Usage.now()

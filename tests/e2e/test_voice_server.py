@@ -219,7 +219,7 @@ async def served(folder: Path, *arguments: str) -> AsyncIterator[Served]:
             process.kill()
             raise
         process.send_signal(signal.SIGINT)
-        with anyio.move_on_after(20) as patience:
+        with anyio.move_on_after(PATIENCE_S) as patience:
             assert await process.wait() == 0
         if patience.cancelled_caught:
             process.kill()
@@ -240,7 +240,7 @@ def test_a_package_that_stands_in_the_way_of_ours_is_named(tmp_path: Path) -> No
     (tmp_path / "stages" / "__init__.py").write_text("")
     (tmp_path / "my_app.py").write_text("from server import VoiceServer")
     done = subprocess.run(
-        [sys.executable, "my_app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50
+        [sys.executable, "my_app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert f"{tmp_path / 'stages'} is imported instead of the server's own package 'stages'" in done.stderr
     assert "stageflow-voice serve my_app:app" in done.stderr
@@ -263,7 +263,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     program = (
         "import sys, server; print(sorted({'numpy', 'pydantic', 'websockets', 'anyio'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout.strip() == "[]"
 
 
@@ -318,7 +318,7 @@ def test_a_start_imports_little_before_the_models_and_nothing_in_vain(
     read: str, heavy: set[str], most: int
 ) -> None:
     program = f"import sys, server.cli.serve, {read}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S)
     found = done.stdout.split()
     assert heavy.intersection(found) == set()
     assert 400 < len(found) < most, "measured: 518, and 836 with the application"
@@ -326,7 +326,7 @@ def test_a_start_imports_little_before_the_models_and_nothing_in_vain(
 
 def test_a_replay_imports_nothing_that_serves() -> None:
     program = "import sys, server.cli.replay; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S)
     found = done.stdout.split()
     serving = {"websockets", "prometheus_client", "server.app", "server.reception", "server.gateway.http"}
     assert (NOT_AT_START | serving).intersection(found) == set()

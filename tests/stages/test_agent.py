@@ -17,6 +17,7 @@ from stages.errors import ProviderBusy, StageSettingsError
 from stages.live import LiveStages
 from stages.ports import Expects, LanguageModel, ModelEvent, OneTool, TextDelta, ToolChoice, Usage
 from stages.testing.fakes import Conduct, Said, ScriptedModel
+from stages.testing.virtual_time import virtual
 from tests.support.listener import Listener
 
 
@@ -319,6 +320,7 @@ async def test_a_model_that_hangs_is_given_up_and_closed(
     assert model.is_closed
 
 
+@virtual
 async def test_the_listener_s_time_is_not_the_model_s() -> None:
     class Slow(Listener):
         async def send_token(self, token: str) -> None:
@@ -332,6 +334,7 @@ async def test_the_listener_s_time_is_not_the_model_s() -> None:
     assert output.status is StageStatus.OK
 
 
+@virtual
 async def test_cancelled_it_lets_the_model_go() -> None:
     model: LanguageModel = Endless(2)
     with anyio.move_on_after(0.01) as scope:

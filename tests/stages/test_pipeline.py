@@ -30,8 +30,8 @@ from stages.testing.fakes import (
 from stages.testing.virtual_time import virtual
 from stages.tts import TtsStage
 from tests.support.listener import Listener, speak_into
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 20.0
 BLOCK_SPAM = GuardPolicy((GuardRule("adverts", words=("spam",)),))
 SPOKEN = ContextSnapshot()
 

@@ -10,6 +10,7 @@ from stageflow.testing import run_stage
 from stages.errors import ProviderBusy
 from stages.stt import SttStage
 from stages.testing.fakes import Conduct, Heard, ScriptedRecogniser
+from stages.testing.virtual_time import virtual
 from tests.support.listener import Listener, speak_into
 
 NOTHING = ContextSnapshot()
@@ -71,6 +72,7 @@ async def test_a_recogniser_that_fails_is_named() -> None:
     assert (output.status, output.data["error_type"]) == (StageStatus.FAIL, "ProviderBusy")
 
 
+@virtual
 async def test_cancelled_it_leaves_the_utterance_as_it_was() -> None:
     utterance = speak_into(ScriptedRecogniser(Heard("Hi.", conduct=Conduct(delay_s=0.05))).open())
     with anyio.move_on_after(0.01) as scope:

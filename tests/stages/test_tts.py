@@ -20,9 +20,7 @@ from stages.testing.fakes import Conduct, ScriptedVoice
 from stages.testing.virtual_time import virtual
 from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
-
-PATIENCE_S = 20.0
-"""More than anything here takes, so that a test that would hang fails instead."""
+from tests.support.patience import PATIENCE_S
 
 
 class Writer:
@@ -126,6 +124,7 @@ class Reluctant:
             yield speech
 
 
+@virtual
 async def test_the_agent_writes_on_while_a_piece_is_synthesised_but_not_without_end() -> None:
     voice, listener = Reluctant(), Listener()
     writer = Writer(*(f"This is the sentence number {number}! " for number in range(200)))
@@ -212,6 +211,7 @@ async def test_a_failing_voice_is_named() -> None:
     assert (error.stage, error.data["error_type"]) == ("tts", "ProviderBusy")
 
 
+@virtual
 async def test_a_voice_that_hangs_is_given_up() -> None:
     voice = ScriptedVoice(Conduct(hangs=True, after=1))
     error = await failing(Writer("Hello there."), voice, chunk_timeout_s=0.02)
@@ -334,6 +334,7 @@ async def test_a_voice_that_opens_utterances_is_given_the_whole_answer_in_one() 
     assert listener.text == "Of course, I can do that. It takes ten minutes. "
 
 
+@virtual
 async def test_an_utterance_that_gives_no_audio_is_late_and_is_cancelled() -> None:
     voice = Streaming(mute=True)
     with pytest.raises(StageFailed, match=r"gave no audio for 0\.05 s"):

@@ -115,7 +115,7 @@ async def test_the_examples_hold_a_conversation_in_a_page_of_another_origin(micr
                 await page.evaluate(f"{FIND}('.circle').click()")
                 await page.wait_for(f"{LINES}.some((line) => line.includes('hello there'))")
                 assert await page.evaluate("window.agent") == "support"
-                await page.wait_for(f"{FIND}('.circle').dataset.state === 'listening'", 30)
+                await page.wait_for(f"{FIND}('.circle').dataset.state === 'listening'")
                 await page.evaluate(f"{FIND}('#text').value = 'good morning'")
                 await page.evaluate(f"{FIND}('form').requestSubmit()")
                 await page.wait_for(f"{LINES}.at(-1)?.includes('You said: good morning')")

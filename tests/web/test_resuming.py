@@ -100,7 +100,7 @@ async def test_an_answer_goes_on_over_a_line_that_is_cut_in_the_middle_of_it(mic
             await page.wait_for(f"{STATE} === 'speaking' && {words}.includes('three')")
             line.cut()
             await page.wait_for("document.getElementById('hint').innerText.includes('up again')")
-            await page.wait_for(f"{words}.trim().endsWith({ANSWER[-20:]!r}) && {STATE} === 'listening'", 60)
+            await page.wait_for(f"{words}.trim().endsWith({ANSWER[-20:]!r}) && {STATE} === 'listening'")
             assert (await page.evaluate(lines("agent")))[0].count("cut short") == 0
             wire = await went_on(page, server)
             assert wire["sockets"] == 2

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 NODE = shutil.which("node")
 
 
@@ -15,6 +17,6 @@ NODE = shutil.which("node")
 def test_the_javascript_of_the_page() -> None:
     assert NODE is not None
     files = sorted(str(file) for file in Path(__file__).parent.glob("*.test.js"))
-    run = subprocess.run([NODE, "--test", *files], capture_output=True, text=True, timeout=50)
+    run = subprocess.run([NODE, "--test", *files], capture_output=True, text=True, timeout=2 * PATIENCE_S)
     assert files
     assert run.returncode == 0, run.stdout + run.stderr

@@ -14,6 +14,7 @@ from server.config.configuration import Configuration, file_path, load_configura
 from server.domain.errors import ConfigError
 from server.voice_server import VoiceServer
 from stageflow.tools import ToolCall, ToolRegistry
+from tests.support.patience import PATIENCE_S
 
 CHEAP = """
 [stt]
@@ -458,6 +459,8 @@ def test_who_reads_the_beginning_only_gets_no_traceback() -> None:
     program = "import os, sys; from server.__main__ import main; os.close(0); sys.exit(main(['providers']))"
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, timeout=PATIENCE_S
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")

@@ -13,9 +13,7 @@ from stages.providers.built_in import Kind
 from stages.providers.configured import Configured
 from stages.providers.registry import NoSettings, Provider
 from stages.testing.fakes import ScriptedModel, ScriptedRecogniser, ScriptedVoice
-
-PATIENCE_S = 20.0
-"""For somebody who never comes."""
+from tests.support.patience import PATIENCE_S
 
 
 class Meeting:

@@ -153,7 +153,7 @@ async def test_a_flood_is_parsed_a_little_in_each_turn_of_the_loop_and_nobody_is
     async with server as running:
         url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
         async with Hostile.connected(url) as hostile:
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(hostile.flood, block)
                     while sum(events) < 5000:  # noqa: ASYNC110  # the loop's turns are what is looked at
@@ -230,7 +230,7 @@ async def test_a_client_in_a_hurry_is_slowed_down_and_loses_nothing() -> None:
                     await client.send(message)
 
             tasks.start_soon(send)
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 assert [await client.recv() for _ in messages] == messages
         assert anyio.current_time() - began > 0.3  # 90 kB at 200 kB/s
 
@@ -253,7 +253,7 @@ async def test_a_session_that_does_not_read_loses_nothing_either() -> None:
             for number in range(count):
                 await client.send(str(number))
             release.set()
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 await client.wait_closed()
     assert heard == [str(number) for number in range(count)]
 
@@ -273,7 +273,7 @@ async def test_what_is_sent_at_once_keeps_its_place_among_what_is_sent() -> None
     ) as server:
         port = server.sockets[0].getsockname()[1]
         async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 heard = [message async for message in client]
     assert heard == [
         message for number in range(5) for message in (f"{number} é", bytes([number]) * 70_000, b"")
@@ -300,7 +300,7 @@ async def test_nothing_is_sent_at_once_to_a_client_that_does_not_read() -> None:
     ) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Hostile.connected(url):
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 await has_ended.wait()
     assert sent < 1000
 
@@ -310,14 +310,14 @@ async def test_a_client_that_is_slowed_down_for_long_lives_though_its_pongs_wait
     limits = IntakeLimits(bytes_per_s=20_000, burst_bytes=10_000, silence_s=0.2)
     async with serving(echo, limits) as url, connect(url, compression=None, max_size=None) as client:
         await client.send(bytes(60_000))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             assert len(await client.recv()) == 60_000
 
 
 async def test_a_client_that_says_nothing_at_all_is_closed() -> None:
     echo = Echo()
     async with serving(echo, IntakeLimits(silence_s=0.3)) as url, Hostile.connected(url) as dead:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await dead.listen()
     assert dead.was_closed_with(1011, "keepalive ping timeout")
 
@@ -330,7 +330,7 @@ async def test_a_client_that_can_come_back_is_given_up_sooner() -> None:
             await super().__call__(connection)
 
     async with serving(Impatient(), IntakeLimits()) as url, Hostile.connected(url) as dead:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await dead.listen()
     assert dead.was_closed_with(1011, "keepalive ping timeout")
 
@@ -347,7 +347,7 @@ async def test_large_frames_take_turns_for_the_memory_and_all_arrive() -> None:
 
     limits = IntakeLimits(bytes_per_s=64 << 20)
     async with serving(Echo(), limits, memory=memory) as url:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             async with anyio.create_task_group() as tasks:
                 for _ in range(6):
                     tasks.start_soon(upload, url)
@@ -364,7 +364,7 @@ async def test_unfinished_frames_hold_no_more_than_the_memory_there_is() -> None
         async with anyio.create_task_group() as tasks:
             for hostile in hostiles:
                 tasks.start_soon(hostile.send, header + bytes((1 << 20) - 1))
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 while memory.used_bytes < 3 << 20:  # noqa: ASYNC110  # nobody tells
                     await anyio.sleep(0.01)
             await anyio.sleep(0.2)  # in which it stays at that
@@ -378,7 +378,7 @@ async def test_a_giant_frame_is_refused_with_1009() -> None:
     async with serving(echo, IntakeLimits(), max_size=10_000) as url:
         async with connect(url, compression=None) as client:
             await client.send("x" * 10_001)
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 await client.wait_closed()
             assert client.close_code == 1009
         await echo_in_turn(url, 3)
@@ -389,7 +389,7 @@ async def test_a_client_that_will_not_close_is_cut_off() -> None:
     echo = Echo()
     async with serving(echo, IntakeLimits(), max_size=10_000) as url, Hostile.connected(url) as hostile:
         await hostile.send(b"\x81\xfe\xff\xff" + MASK)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await echo.has_ended.wait()
     assert echo.how == (1009, None)
 
@@ -425,6 +425,6 @@ async def test_a_client_that_vanishes_while_it_waits_leaves_nothing_behind() -> 
             client.transport.write(EMPTY_TEXT * 200)
             await client.recv()
             client.transport.abort()
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await echo.has_ended.wait()
     assert echo.how == (None, None), "nobody said good-bye"

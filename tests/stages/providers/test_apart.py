@@ -23,6 +23,7 @@ from stages.testing import ModelContract, RecogniserContract, VoiceContract
 from stages.testing.contracts import check_language_model
 from stages.testing.fakes import EchoModel, ScriptedRecogniser, ScriptedVoice
 from stages.testing.session_contracts import check_sessions
+from tests.support.patience import PATIENCE_S
 
 
 class TestModel(ModelContract):
@@ -162,7 +163,7 @@ async def test_words_are_told_in_the_name_of_the_session_whoever_says_them_there
     provider = RecogniserApart(Threaded())
     with calls_of("this session"):
         utterance = provider.open(hear)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_S):
         await heard.wait()
     assert by == ["this session"]
     utterance.close()

@@ -17,6 +17,7 @@ from stages.providers.configured import configure
 from stages.providers.registry import provider_of
 from stages.runtime.lines import caller, calls_of
 from stages.runtime.plug_in_loops import loops_apart, path_of
+from tests.support.patience import PATIENCE_S
 
 SIZE = 512
 
@@ -95,7 +96,7 @@ class Stream:
         self._came.set()
 
     async def all_told(self) -> list[float]:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             while len(self.told) < len(self.frames):
                 self._came = anyio.Event()
                 await self._came.wait()
@@ -201,7 +202,7 @@ async def test_who_blocks_keeps_neither_our_loop_nor_other_sessions_waiting() ->
         other.ask(1, 2)
         assert await other.all_told() == [0.001, 0.002]
         assert [stream.told for stream in blocking] == [[]] * len(blocking)
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_S):
             while sum(loop.calls for loop in loops_apart() if loop.name == path_of(inner)) > len(blocking):  # noqa: ASYNC110
                 await anyio.sleep(0.001)  # that it has returned is told after its scores
         calls = [loop.calls for loop in loops_apart() if loop.name == path_of(inner)]

@@ -16,6 +16,7 @@ from stages.ports import Partial, SpeechHints
 from stages.providers.faster_whisper import FasterWhisper, FasterWhisperSettings
 from stages.providers.sherpa_onnx import SherpaOnnx, SherpaSettings
 from stages.testing.contracts import check_recogniser
+from tests.support.patience import PATIENCE_S
 
 RNG = np.random.default_rng(1)
 SPEECH = RNG.integers(-3000, 3000, 3 * SPEECH_HZ).astype(np.int16)
@@ -152,7 +153,7 @@ async def test_a_transducer_hears_each_sample_once_and_tells_words_while_they_co
     for frame in np.split(SPEECH[: SPEECH_HZ * 6 // 5], 60):
         recognition.push(frame)
         await anyio.sleep(0.001)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_S):
         await told.wait()
     assert (await recognition.final()).text == "one two three"
     assert len(engine.streams) == 1

@@ -128,6 +128,7 @@ async def test_no_script_is_too_short_to_fail(after: int) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 99])
+@virtual
 async def test_hanging_is_for_ever_but_can_be_cancelled(after: int) -> None:
     with anyio.move_on_after(0.02) as scope:
         await told(ScriptedModel(Said("Hi.", conduct=Conduct(hangs=True, after=after))))

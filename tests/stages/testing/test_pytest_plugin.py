@@ -60,7 +60,7 @@ def test_pytest_finds_it() -> None:
 def test_one_test_a_check(tmp_path: Path) -> None:
     (tmp_path / "test_acme.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_acme.py"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250)
     for name in ("answers", "cancel", "tools", "unreachable"):
         assert f"PASSED test_acme.py::TestEcho::test_contract[{name}]" in ran.stdout, ran.stdout
     assert "PASSED test_acme.py::TestUpper::test_contract[rules]" in ran.stdout

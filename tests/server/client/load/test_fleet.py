@@ -22,6 +22,7 @@ from server.client.load.targets import Voice
 from server.client.load.turns import CallRecord
 from server.client.load.worker import worker
 from tests.server.client.load.booth import SAY, call, scenario, voicebox
+from tests.support.patience import PATIENCE_S
 
 QUICK = Conduct(answer_after_ms=350, end_silence_ms=250, answer_ms=300)
 HEARS = {**SAY, "expect": "nothing", "within_ms": 100}
@@ -178,7 +179,7 @@ async def silent_worker(
 async def test_a_controller_that_gives_no_job_leaves_the_worker_to_others() -> None:
     async with worker("127.0.0.1", 0, None, idle_s=0.1) as (port, gone):
         async with connect(f"ws://127.0.0.1:{port}/") as silent:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 await silent.wait_closed()
                 await gone.wait()
         async with connected([f"127.0.0.1:{port}"], None) as fleet:
@@ -187,7 +188,7 @@ async def test_a_controller_that_gives_no_job_leaves_the_worker_to_others() -> N
 
 async def test_a_worker_that_tells_nothing_any_more_is_given_up_and_named() -> None:
     async with silent_worker(silent_s=0.1) as (fleet, job, _):
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await fleet.run(job, ignore)
         assert [fault.split(" is gone")[0] for fault in fleet.findings.faults] == ["the worker far"]
 

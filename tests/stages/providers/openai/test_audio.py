@@ -19,6 +19,7 @@ from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
 from stages.testing.servers.openai_audio import KEY, AudioService
 from tests.support.hosted import SENTENCE, hear, sound
+from tests.support.patience import PATIENCE_S
 
 CODED = CodedWords(SENTENCE)
 
@@ -133,7 +134,7 @@ async def test_speech_that_goes_on_ends_the_request() -> None:
     async with listener(AudioService(CODED), Faults(silent=True, connections=1)) as (recogniser, server):
         recognition = recogniser.open()
         recognition.push(CODED.samples("What time"))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(recognition.final)
                 await server.until(lambda it: bool(it.asked))
@@ -150,7 +151,7 @@ async def test_every_fault_of_hearing_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with listener(AudioService(CODED), faults, silence_s=0.5) as (recogniser, server):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await hear(recogniser, CODED.samples())
     assert (type(caught.value), caught.value.kind) == (error, kind)
     assert caught.value.retry_after_s == faults.retry_after_s
@@ -214,7 +215,7 @@ async def test_every_fault_of_speaking_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with speaker(AudioService(CODED), faults, silence_s=0.5) as (voice, server):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await speak(voice, SENTENCE)
     assert (type(caught.value), caught.value.kind) == (error, kind)
     assert caught.value.retry_after_s == faults.retry_after_s
@@ -240,7 +241,7 @@ async def test_closing_the_stream_hangs_up() -> None:
         stream = voice.stream(SENTENCE)
         await anext(stream)
         await stream.aclose()
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await server.hung_up.wait()
         assert server.hung_up.is_set()
 

@@ -14,6 +14,7 @@ from stages.errors import ProviderBusy, ProviderError, ProviderRejected, Provide
 from stages.ports import Finished, ModelEvent, OneTool, TextDelta, Thought, ToolChoice, Usage
 from stages.providers.openai.chat import OpenAIChatModel
 from stages.testing.contracts import check_language_model
+from tests.support.patience import PATIENCE_S
 from tests.support.sse_server import Reply, SseServer, sse_server
 
 HELLO = (Message(role="user", content="Hello."),)
@@ -376,13 +377,13 @@ async def test_closing_the_stream_hangs_up() -> None:
         stream = model.stream(HELLO)
         assert await anext(stream) == TextDelta("Hello")
         await stream.aclose()
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             await server.hung_up.wait()
 
 
 async def test_cancelling_hangs_up_at_once() -> None:
     async with chatting(Reply([chunk("Hello")], "hang")) as (model, server):
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask, model)
                 while not server.requests:  # noqa: ASYNC110  # it is asked over a socket

@@ -20,6 +20,7 @@ from stages.testing.servers.chat_stream import ARGUMENTS, CALLS, SECRET, STOP, T
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
 from stages.testing.session_contracts import check_sessions
+from tests.support.patience import PATIENCE_S
 
 KEY = "fake-key"
 PLAIN = {"text, bare", "text, fenced", "text, in code"}
@@ -235,7 +236,7 @@ async def test_every_fault_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with chatting(SAYING["as OpenAI"], faults, silence_s=0.5) as (model, server):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await ask(model)
     assert type(caught.value) is error
     assert caught.value.kind is kind
@@ -280,7 +281,7 @@ async def test_a_key_that_the_server_repeats_is_not_told() -> None:
 async def test_a_session_begins_with_a_connection_that_its_first_question_finds() -> None:
     async with chatting(SAYING["as OpenAI"]) as (model, server):
         async with model.session() as view:
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE_S):
                 await server.until(lambda server: server.answered == 1)
             await anyio.sleep(0.5)  # for the client to have read it as well
             assert text_of(await ask(view)) == TEXT
@@ -292,7 +293,7 @@ async def test_a_session_begins_with_a_connection_that_its_first_question_finds(
 @pytest.mark.parametrize("faults", [Faults(silent=True), Faults(refuse_status=401), Faults(cut_after=0)])
 async def test_a_connection_that_does_not_open_holds_no_session_up(faults: Faults) -> None:
     async with chatting(SAYING["as OpenAI"], faults) as (model, server):
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             async with model.session():
                 await server.until(lambda server: bool(server.asked))
         assert {asked.path for asked in server.asked} == {"/v1/models"}

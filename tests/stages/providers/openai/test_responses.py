@@ -18,6 +18,7 @@ from stages.testing.servers.chat_stream import ARGUMENTS, TEXT
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.http import FakeHttpServer, serving_http
 from stages.testing.servers.responses import CALLS, CUT_SHORT, ERROR, FAILS, KEY, ResponsesService, says
+from tests.support.patience import PATIENCE_S
 
 
 @Tool.of
@@ -114,7 +115,7 @@ async def test_every_fault_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with answering(says(TEXT), faults, silence_s=0.5) as (model, server):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await ask(model)
     assert (type(caught.value), caught.value.kind) == (error, kind)
     assert caught.value.retry_after_s == faults.retry_after_s

@@ -13,8 +13,8 @@ from stages.providers.sockets.failures import RetryPolicy
 from stages.testing.servers.faults import NONE, Faults
 from stages.testing.servers.line import FakeServer, Line, Opening, Refusal
 from stages.testing.servers.serving import serving
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 20.0
 SECRET = "sk-very-secret"
 QUICKLY = RetryPolicy(wait_s=0.01)
 

@@ -22,9 +22,8 @@ from stages.runtime.worker import Worker
 from stages.testing.contracts import check_recogniser
 from stages.testing.wer import word_errors
 from tests.support.audio_maker import clip, silence, voice
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
-"""More than reading anything here takes, also where others use the machine."""
 FRAME = SPEECH_HZ // 50
 
 

@@ -80,7 +80,7 @@ async def test_every_fault_of_hearing_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with listener(FakeWyoming(CODED, faults=faults), final_s=1.0) as (recogniser, _):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await hear(recogniser, CODED.samples())
     assert (type(caught.value), caught.value.kind) == (error, kind)
 
@@ -116,7 +116,7 @@ async def test_every_fault_of_speaking_is_an_error_with_its_kind(
     faults: Faults, error: type[ProviderError], kind: ErrorKind
 ) -> None:
     async with speaker(FakeWyoming(CODED, faults=faults), silence_s=1.0) as (voice, _):
-        with anyio.fail_after(20), pytest.raises(ProviderError) as caught:
+        with anyio.fail_after(PATIENCE_S), pytest.raises(ProviderError) as caught:
             await speak(voice, SENTENCE)
     assert (type(caught.value), caught.value.kind) == (error, kind)
 
