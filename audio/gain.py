@@ -16,7 +16,7 @@ _FORGET_DB_PER_S = 0.3
 
 
 class SlowGain:
-    """The gain of one stream."""
+    """The slow gain of one stream of samples."""
 
     __slots__ = ("_forget_db", "_voice_dbfs")
 

@@ -52,7 +52,8 @@ log = logging.getLogger(__name__)
 
 
 class App:
-    """One server process: its door, and its live sessions. Implements `server.gateway.backstage.Backstage`."""
+    """The application of one server process: it opens the port, and holds the live sessions. Implements
+    `server.gateway.backstage.Backstage`."""
 
     certificate: Certificate | None = None
     """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""

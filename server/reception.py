@@ -60,7 +60,7 @@ NOT_KEPT = "no such session is kept, or another key opened it; this one begins a
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The session that a connection goes on with, and which is not of this process; without one it begins anew."""
+    """The earlier session of another process that a connection goes on with, if there is one."""
 
     snapshot: Snapshot | None = None
     claim: ResumeClaim | None = None
@@ -99,7 +99,7 @@ class Earlier:
 
 @dataclass(slots=True)
 class SeatHolder:
-    """Who has a place."""
+    """A client that has a place."""
 
     has_hung_up: Callable[[], bool]
     """Whether the connection is gone that the place was taken for."""

@@ -57,7 +57,7 @@ class Message(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class Profile(_Shared):
-    """Who the person is, as far as an enriching stage or the caller knows."""
+    """The person, as far as an enriching stage or the caller knows."""
 
     display_name: str | None = None
     preferences: Mapping[str, Any] = EMPTY
@@ -85,7 +85,7 @@ class Document(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """Whose run it is, in one value: for logs, and for whoever passes all six on together."""
+    """The identity of a run, in one value: for logs, and for whoever passes all six on together."""
 
     pipeline_run_id: Identifier
     request_id: Identifier | None = None

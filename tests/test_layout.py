@@ -83,3 +83,15 @@ def test_no_two_classes_of_one_package_have_one_name() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault((_package_of(module), node.name), []).append(module)
     assert {name: modules for (_, name), modules in homes.items() if len(modules) > 1} == {}
+
+
+def test_what_describes_a_class_begins_with_a_noun_or_a_verb() -> None:
+    """Not with whose it is ("Of one session."), and not with a question ("Who may come in.")."""
+    riddles = {
+        f"{module}.{node.name}": text
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and (text := ast.get_docstring(node) or "")
+        if re.match(r"(Of|Who|Whose|Somebody) ", text)
+    }
+    assert riddles == {}

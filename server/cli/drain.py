@@ -33,7 +33,7 @@ NOT_IN_TIME = 3
 
 
 class NotDrained(ServerError):
-    """There is no such server, or nothing can be told to it."""
+    """Raised when there is no such server, or it cannot be told to stop."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

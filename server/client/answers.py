@@ -29,7 +29,7 @@ class Fate(StrEnum):
 
 @dataclass(slots=True)
 class PlayedAnswer:
-    """One message of the agent's: its text, and its samples in the ring."""
+    """One message of the agent's, with its text and the place of its samples in the play ring."""
 
     id: str
     text: str = ""

@@ -19,7 +19,8 @@ played all the same."""
 
 
 class EchoCanceller:
-    """One conversation's. What it gives is at `RATE_HZ`, whatever it gets: it is for recognisers."""
+    """The echo canceller of one conversation. What it gives is at `RATE_HZ`, whatever it gets: it is for
+    recognisers."""
 
     RATE_HZ = SPEECH_HZ
 

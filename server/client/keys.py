@@ -15,7 +15,7 @@ _ESC, _ERASE, _ENTER = "\x1b", ("\x7f", "\b"), ("\n", "\r")
 
 
 class Key(Enum):
-    """What is to be done at once."""
+    """What a key that was pressed asks for."""
 
     MUTE = "m"
     INTERRUPT = "i"

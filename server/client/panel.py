@@ -15,7 +15,7 @@ QUIET_DB = -50.0
 
 
 class Panel:
-    """What a terminal shows while nobody says anything."""
+    """The line that a terminal shows while nobody says anything."""
 
     def __init__(self) -> None:
         self.is_muted = False

@@ -41,7 +41,7 @@ class SampleStore(Protocol):
 
 
 class PlayRing:
-    """One voice. `read` is the reader's; all the rest is the writer's."""
+    """The play ring of one voice. `read` is the reader's; all the rest is the writer's."""
 
     def __init__(self, rate_hz: int, capacity_s: float = 10.0, store: type[SampleStore] = SampleRing) -> None:
         self._rate_hz = rate_hz

@@ -11,7 +11,8 @@ from server.client.keeping import SoundFile
 
 
 class LiveRecording:
-    """The person left, the agent right, each where it was heard. What was lost of the microphone is silence."""
+    """A recording in two channels: the person left, the agent right, each where it was heard. What was lost of the
+    microphone is silence."""
 
     RATE_HZ: ClassVar = 24_000
     WRITTEN_S: ClassVar = 1.0

@@ -11,7 +11,7 @@ from audio.formats import Samples
 
 
 class SampleRing:
-    """`int16`, mono."""
+    """A ring of mono `int16` samples."""
 
     __slots__ = ("_samples", "taken", "written")
 

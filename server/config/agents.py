@@ -24,7 +24,7 @@ DEFAULT_AGENT = "assistant"
 
 
 class Agent(BaseModel):
-    """Somebody who answers: what it is told, by which model, with which voice and tools."""
+    """An agent: what it is told, which model it has, which voice and which tools."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -81,7 +81,7 @@ class Route(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Who answers in a server's sessions, and how a turn finds them."""
+    """The agents of a server, the routes that lead to them, and what else is composed."""
 
     agents: tuple[Agent, ...] = (Agent(),)
     routes: tuple[Route, ...] = ()

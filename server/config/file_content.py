@@ -26,7 +26,7 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file says."""
+    """The content of a configuration file."""
 
     path: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)

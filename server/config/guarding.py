@@ -11,7 +11,7 @@ from stages.text.matching import faults as match_faults
 
 
 class GuardRule(BaseModel):
-    """One kind of content, what it is known by, and what becomes of a turn that has it."""
+    """A rule of the guard: one kind of content, what it is known by, and what becomes of a turn that has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -9,7 +9,7 @@ from stages.text.languages.chosen import language_codes
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Of one language."""
+    """What the server says by itself in one language."""
 
     name: str
     refusal: str

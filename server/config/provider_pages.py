@@ -25,7 +25,7 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPage:
-    """One provider; one that cannot be used has a fault, and nothing else is known of it."""
+    """What people are told of one provider; one that cannot be used has a fault, and nothing else is known of it."""
 
     kind: Kind
     name: str

@@ -125,7 +125,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Conversation:
-    """The entries in order. Not thread-safe; belongs to one session."""
+    """The entries of a conversation, in order. Not thread-safe; belongs to one session."""
 
     max_items: int = 1000
     told_from: str | None = field(default=None, init=False)

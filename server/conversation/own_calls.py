@@ -15,7 +15,7 @@ from stageflow.tools import ToolCall
 
 
 class Says(Protocol):
-    """Whoever says the answer."""
+    """Says an answer, and knows the entry that it is saying."""
 
     entry: Entry | None
     """What it is saying, if anything yet."""

@@ -11,7 +11,7 @@ def primary(language: str) -> str:
 
 
 class SessionLanguage:
-    """Of one session; listens to the words of its utterances."""
+    """The language of one session; listens to the words of its utterances."""
 
     def __init__(self, config: ConfigInForce, spoken: tuple[str, ...], recognised: tuple[str, ...]) -> None:
         """`spoken` are the languages of the server, the usual one first; `recognised` those that its recogniser knows,

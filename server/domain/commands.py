@@ -82,7 +82,7 @@ class TruncateItem:
 
 @dataclass(frozen=True, slots=True)
 class CreateResponse:
-    """Answer now."""
+    """Make a response now."""
 
     options: ResponseOptions = field(default_factory=ResponseOptions)
     ref: str | None = None
@@ -90,7 +90,7 @@ class CreateResponse:
 
 @dataclass(frozen=True, slots=True)
 class CancelResponse:
-    """Stop answering. `response_id=None` means whatever is being said."""
+    """Cancel the response; `response_id=None` means whichever there is."""
 
     response_id: str | None = None
     ref: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds. They end what is stuck, they do not hurry what is slow."""
+    """All waits of a turn, in seconds. They end what is stuck, they do not hurry what is slow."""
 
     recognise_s: float = 10.0
     """For the words of an utterance, once they are asked for; it then counts as not recognised."""

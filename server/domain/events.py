@@ -151,14 +151,14 @@ class TranscriptFailed:
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
-    """An answer has begun."""
+    """A response has begun."""
 
     response: Response
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseItemStarted:
-    """The answer's message begins; text and audio of it follow."""
+    """The response's message begins; text and audio of it follow."""
 
     response: Response
     item: Item
@@ -167,7 +167,7 @@ class ResponseItemStarted:
 
 @dataclass(frozen=True, slots=True)
 class ResponseText:
-    """The next piece of the answer's text (for a spoken answer: of its transcript)."""
+    """The next piece of the response's text (of a spoken one: of its transcript)."""
 
     response: Response
     item_id: str
@@ -176,7 +176,7 @@ class ResponseText:
 
 @dataclass(frozen=True, slots=True)
 class ResponseAudio:
-    """The next stretch of the answer's speech, already in the session's output format. The hot path."""
+    """The next stretch of the response's speech, already in the session's output format. The hot path."""
 
     response: Response
     item_id: str
@@ -189,7 +189,7 @@ class ResponseAudio:
 
 @dataclass(frozen=True, slots=True)
 class ResponseItemEnded:
-    """The answer's message is over: `item.text` is the whole text and `item.status` how it ended."""
+    """The response's message is over: `item.text` is the whole text and `item.status` how it ended."""
 
     response: Response
     item: Item
@@ -209,7 +209,7 @@ class ResponseCall:
 
 @dataclass(frozen=True, slots=True)
 class McpCallStarted:
-    """A MCP tool runs; the call was the `index`th item of its answer, which has ended."""
+    """An MCP tool runs; the call was the `index`th item of its response, which has ended."""
 
     item_id: str
     index: int
@@ -241,7 +241,7 @@ class ListingEnded:
 
 @dataclass(frozen=True, slots=True)
 class ResponseEnded:
-    """The answer is over: the one terminal event of every `ResponseStarted`."""
+    """The response is over: the one terminal event of every `ResponseStarted`."""
 
     response: Response
     status: ResponseStatus

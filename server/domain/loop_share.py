@@ -12,7 +12,7 @@ from functools import partial
 
 
 class LoopShare:
-    """The steps of one kind of work in one process."""
+    """Spreads the steps of one kind of work in one process over turns of the loop."""
 
     def __init__(self, steps_a_turn: int) -> None:
         self._steps_a_turn = steps_a_turn

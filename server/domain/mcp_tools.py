@@ -87,7 +87,7 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class McpCall:
-    """Of a call that this server runs elsewhere: where, and what came of it."""
+    """A call of an MCP tool: on which server, and what came of it."""
 
     server: str
     output: str | None = None
@@ -114,14 +114,14 @@ class ToolListing:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """Of a call that waits for the client's approval."""
+    """The request for the client's approval of a call that waits for it."""
 
     server: str
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The client's answer to one."""
+    """The client's answer to an `ApprovalRequest`."""
 
     request_id: str
     approve: bool

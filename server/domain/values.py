@@ -184,7 +184,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer of the agent, from the first sign of it to its last sample."""
+    """One response, from the first sign of it to its last sample."""
 
     id: str
     modality: Modality = "audio"

@@ -32,7 +32,7 @@ MAX_SECRET_S = 7200.0
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who wants a session."""
+    """A client that wants a session, as its key and its address tell."""
 
     address: str
     """As `client_address` tells it; "" when there is none."""
@@ -60,7 +60,7 @@ class Visitor:
 
 
 class Refusals(Protocol):
-    """Counts who is refused."""
+    """Counts the clients that are refused."""
 
     def refused(self, status: int, reason: str) -> None:
         """A request was refused, and no session opened."""

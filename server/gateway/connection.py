@@ -63,7 +63,8 @@ TOO_LONG_ON_ITS_WAY = f"a large frame took more than {FINISH_S:g} s, and others 
 
 
 class GuardedConnection(ServerConnection):
-    """For `websockets.serve(create_connection=GuardedConnection.with_limits(...))`."""
+    """A connection whose input is metered, for
+    `websockets.serve(create_connection=GuardedConnection.with_limits(...))`."""
 
     limits: ClassVar[IntakeLimits] = IntakeLimits()
     memory: ClassVar[FrameMemory] = FrameMemory(64 << 20, 1 << 20)

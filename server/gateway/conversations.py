@@ -58,7 +58,7 @@ class LiveConversation:
 
 
 class Conversations:
-    """Of one process. `now` is the store's clock."""
+    """The conversations of one process, as the store keeps them. `now` is the store's clock."""
 
     def __init__(self, store: Store, node: str, *, keep_s: float, lease_s: float, now: Now) -> None:
         """`keep_s` is how long one is kept when its session is over, `lease_s` how long a session may live. `node` is

@@ -43,7 +43,7 @@ class Claim:
 
 
 class FrameMemory:
-    """Who has how much."""
+    """The memory for large frames, and which connection has how much of it."""
 
     def __init__(self, total_bytes: int, frame_bytes: int) -> None:
         """`frame_bytes` is the most that one frame takes; one is taken at a time, however little there is."""

@@ -48,7 +48,7 @@ SECRETS_PATHS = frozenset(f"{path}/client_secrets" for path in REALTIME_PATHS)
 
 @dataclass(frozen=True, slots=True)
 class DoorRules:
-    """Who may come in."""
+    """The rules by which a client may come in."""
 
     api_keys: tuple[str, ...] = ()
     """Any of them opens a session; without any, everybody may."""

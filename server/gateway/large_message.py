@@ -4,7 +4,7 @@ from server.gateway.frame_memory import LARGE_BYTES, Claim, FrameMemory, OnEvict
 
 
 class LargeMessage:
-    """At most one at a time; messages that are not large need nothing."""
+    """The large message of one connection, at most one at a time; messages that are not large need nothing."""
 
     def __init__(self, memory: FrameMemory, on_evicted: OnEvicted) -> None:
         """`on_evicted`: it took too long to arrive, and others wait; its memory is free then."""

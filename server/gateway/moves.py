@@ -50,7 +50,7 @@ Message = dict[str, Any]
 
 
 class Moves:
-    """Of one node. `now` is the store's clock."""
+    """The moves of sessions to and from one node. `now` is the store's clock."""
 
     def __init__(self, store: Store, conversations: Conversations, returns: Returns, now: Now) -> None:
         self._store = store

@@ -13,7 +13,7 @@ from server.gateway.whole_message import whole_message
 
 
 class NextMessage:
-    """Of one connection, which has one reader."""
+    """Hands the next message of one connection to its one reader."""
 
     __slots__ = ("_is_amid", "_message", "_waiter", "hear")
 

@@ -32,7 +32,7 @@ class _State(StrEnum):
 
 
 class RequestBody:
-    """One connection's first request."""
+    """The body of the first request on one connection."""
 
     def __init__(self) -> None:
         self.body = b""

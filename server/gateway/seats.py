@@ -30,7 +30,7 @@ FREED_WITHIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Seat(Generic[V]):
-    """Of one session."""
+    """The place of one session."""
 
     visitor: V
     places: frozenset[str]
@@ -40,7 +40,7 @@ class Seat(Generic[V]):
 
 
 class Seats(Generic[V]):
-    """Of one process."""
+    """The places of the sessions of one process."""
 
     def __init__(self) -> None:
         self._seats: dict[str, Seat[V]] = {}

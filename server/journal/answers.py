@@ -28,7 +28,7 @@ class NotRecorded(ProviderError):
 
 @dataclass(slots=True)
 class _Errand:
-    """One that was recorded, or that the session has begun, or both."""
+    """An errand that was recorded, or that the session has begun, or both."""
 
     what: str
     is_recorded: bool = False
@@ -41,7 +41,7 @@ class _Errand:
 
 
 class RecordedAnswers:
-    """Of one replay."""
+    """What came of the errands of a recorded session, for one replay of it."""
 
     def __init__(self, journal: Journal, faults: Faults) -> None:
         self._faults = faults
@@ -103,7 +103,7 @@ class RecordedAnswers:
 
 
 class NoErrands:
-    """Nobody is beyond. Implements `server.journal.beyond.Beyond`."""
+    """Does no errands: a replay has nobody outside. Implements `server.journal.beyond.Beyond`."""
 
     def __init__(self, answers: RecordedAnswers) -> None:
         self._answers = answers

@@ -54,7 +54,7 @@ class Arrived:
 
 
 class Beyond(Protocol):
-    """Who does the errands of a session; each is known by its number."""
+    """Does the errands of a session outside of it; each is known by its number."""
 
     def start(self, number: int, work: Work) -> None:
         """Have the work done: one arrival."""
@@ -98,7 +98,7 @@ class Entrance(Follower, Protocol):
 
 
 class Notes(Protocol):
-    """What is written down of a session, or was."""
+    """The record of a session: it is written while the session runs, and read when it runs again."""
 
     @property
     def is_live(self) -> bool:

@@ -47,7 +47,7 @@ class _Inbox:
 
 
 class Door:
-    """One session's. Implements `server.journal.loops.Follower`."""
+    """The door of one session. Implements `server.journal.loops.Follower`."""
 
     def __init__(self, loop: FollowedLoop, ids: Ids, beyond: Beyond, notes: Notes) -> None:
         self.loop = loop

@@ -14,7 +14,7 @@ from server.journal.loops import outside
 
 
 class LiveErrands:
-    """Implements `server.journal.beyond.Beyond`."""
+    """Does errands with real providers. Implements `server.journal.beyond.Beyond`."""
 
     def __init__(self, group: TaskGroup, post: Callable[[int, Arrival], None]) -> None:
         """`post` is told of what comes of an errand, and when it comes."""

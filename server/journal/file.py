@@ -73,7 +73,7 @@ class Journal:
 
 
 class RecordWriter:
-    """The thread. Made when the first session is recorded."""
+    """Writes the records of all sessions, in one thread. Made when the first session is recorded."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[tuple[SessionFile, Any, int] | None] = queue.SimpleQueue()

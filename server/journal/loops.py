@@ -57,7 +57,7 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The system's."""
+    """The clock of the system."""
 
     def __init__(self) -> None:
         self._now_s = time.monotonic()
@@ -90,7 +90,7 @@ class VirtualClock:
 
 
 class _Turns(selectors.DefaultSelector):
-    """The one place through which a loop goes once a turn."""
+    """Stands in the one place through which a loop goes once a turn."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class _Turns(selectors.DefaultSelector):
 
 
 class Timer(asyncio.TimerHandle):
-    """Of timers for the same time the one rings first that was set first."""
+    """A timer; of several for the same time the one rings first that was set first."""
 
     __slots__ = ("follower", "number")
 
@@ -126,7 +126,7 @@ class Timer(asyncio.TimerHandle):
 
 
 class _Task(asyncio.Task[Any]):
-    """Lies in sets at a place that depends on its number in its session."""
+    """A task that lies in sets at a place that depends on its number in its session."""
 
     place: int
 

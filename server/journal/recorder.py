@@ -36,7 +36,8 @@ class SeededIds(Ids):
 
 
 class Recorder:
-    """Of one process. Files are counted when it begins; others should not write into the directory."""
+    """Records the sessions of one process. Files are counted when it begins; others should not write into the
+    directory."""
 
     def __init__(self, rules: RecordingRules) -> None:
         """Raises ConfigError where nothing can be recorded."""

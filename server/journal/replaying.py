@@ -123,7 +123,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of it."""
+    """What came of a replay."""
 
     journal: Journal
     said: list[rec.Told]

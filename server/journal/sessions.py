@@ -22,7 +22,7 @@ from server.session.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a session is made of beside its door."""
+    """The parts of a session that are made beside its door."""
 
     dialect: SessionDialect
     services: Services
@@ -34,7 +34,7 @@ class Made:
 
 
 class DoorSession(Session):
-    """What others do to it comes in by the door as well."""
+    """A session behind a door: what others do to it comes in by the door as well."""
 
     def __init__(self, door: Door, made: Made) -> None:
         self._door = door

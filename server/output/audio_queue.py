@@ -26,7 +26,7 @@ class Stretch:
 
 
 class AudioQueue:
-    """One stream's. Bounded: who puts waits for room; the one writer of the session takes."""
+    """The audio of one output stream. Bounded: who puts waits for room; the one writer of the session takes."""
 
     def __init__(self, format: AudioFormat, max_queued_s: float, chunk_ms: int) -> None:
         self._bytes_per_sample = format.bytes_per_sample

@@ -15,7 +15,7 @@ STALL_S = 0.5
 
 
 class Line:
-    """What has lately been sent to one client."""
+    """The network between the server and one client, by what was sent lately."""
 
     def __init__(self) -> None:
         self._sent: deque[tuple[float, int]] = deque(maxlen=MAX_REMEMBERED)

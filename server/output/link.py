@@ -39,11 +39,11 @@ _THERE = (LinkState.ATTACHED, LinkState.LEAVING)
 
 
 class HistoryLost(Exception):
-    """Frames that a client has missed are not kept any more, or never were."""
+    """Raised when frames that a client has missed are not kept any more, or never were."""
 
 
 class LinkWatcher(Protocol):
-    """Has to know whether a client is there."""
+    """Is told whether a client is there."""
 
     def link_moved(self) -> None:
         """The state has changed."""

@@ -43,7 +43,7 @@ class SentEvents:
 
 
 class ReplayRing:
-    """The frames of one session."""
+    """The frames that the client of one session was lately sent."""
 
     def __init__(self, max_bytes: int = MAX_RING_BYTES, max_s: float = MAX_RING_S) -> None:
         self._max_bytes = max_bytes

@@ -30,7 +30,7 @@ class _Shown:
 
 
 class ShownWords:
-    """The words of one message."""
+    """The shown words of one message."""
 
     def __init__(self, rate_hz: int) -> None:
         self.told = ""

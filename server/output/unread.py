@@ -10,7 +10,7 @@ MAX_PIECES = 400
 
 
 class UnreadPlayout:
-    """The account of one connection."""
+    """The seconds of audio that one connection has not taken."""
 
     __slots__ = ("_ends", "_lasts", "unlooked_s")
 

@@ -51,7 +51,7 @@ OnChange = Callable[[bool], None]
 
 
 class ReadsTooSlowly(Exception):
-    """Too much of the answer's audio is unread."""
+    """Raised when too much of the response's audio is unread."""
 
 
 class SessionTime(Protocol):

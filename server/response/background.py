@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class BackgroundWork:
-    """Of one answer. What was begun belongs to the session: somebody who talks over the answer does not end it."""
+    """The WORK stages of one response. What was begun belongs to the session: somebody who talks over the answer does
+    not end it."""
 
     def __init__(self, context: ResponseContext, turn: int) -> None:
         self._context = context

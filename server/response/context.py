@@ -56,7 +56,7 @@ class Pipelines:
 
 @dataclass(frozen=True, slots=True)
 class ResponseContext:
-    """What an answer uses of its session."""
+    """What responses use of their session."""
 
     session_id: str
     pipelines: Pipelines

@@ -28,7 +28,7 @@ class Messages(Protocol):
 
 
 class Delivery:
-    """The streams of an answer through one output."""
+    """Sends the tokens and the speech of one run into one output."""
 
     def __init__(
         self,

@@ -9,7 +9,8 @@ from stageflow.tools import ToolCall
 
 
 class EarlyCalls:
-    """Of one answer. What was begun, and has not become part of the conversation, ends with `drop`."""
+    """The calls of MCP tools that one response has begun. What was begun, and has not become part of the conversation,
+    ends with `drop`."""
 
     def __init__(self, mcp: McpCalls) -> None:
         self._mcp = mcp

@@ -24,7 +24,7 @@ BLOCKED = ("x_guard", "blocked")
 
 
 class Endings:
-    """The ways in which one response can end."""
+    """Ends one response, in one of the ways in which it can."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ from stages.ports import Usage
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """A call that the answer makes: of one of the client's tools, or of an MCP tool."""
+    """A call that the response makes: of one of the client's tools, or of an MCP tool."""
 
     call: ToolCall
     mcp: McpTool | None = None
@@ -43,7 +43,7 @@ class Calling:
 
 @dataclass(frozen=True, slots=True)
 class ResponseOutcome:
-    """How an answer went."""
+    """How a response ended."""
 
     status: ResponseStatus
     reason: ResponseReason | None = None
@@ -56,7 +56,7 @@ class ResponseOutcome:
 
 
 class ResponseEvents:
-    """What is told of one response. Plain calls."""
+    """Tells the client of one response. Plain calls."""
 
     def __init__(self, response: Response, conversation: Conversation, outbound: Outbound) -> None:
         self.response = response

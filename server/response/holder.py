@@ -11,7 +11,7 @@ from stages.ports import Expects
 
 @dataclass(frozen=True, slots=True)
 class OpenAnswer:
-    """An answer that has not been played to its end, for those who take it up."""
+    """A response that has not been played to its end, for those who take it up."""
 
     response_id: str = ""
     """Of a response whose end the client has not been told of."""
@@ -29,7 +29,7 @@ class OpenAnswer:
 
 @dataclass(slots=True)
 class FloorHolder:
-    """Of one session; the keeper of the floor sets it."""
+    """The response that has the floor of one session, or had it last; the keeper of the floor sets it."""
 
     answer: ResponseRun | None = None
     owed: OpenAnswer | None = None

@@ -45,7 +45,7 @@ class LifecycleState(StrEnum):
 
 
 class LifecycleEvent(StrEnum):
-    """What happened to it."""
+    """What happened to a response."""
 
     CONFIRMED = "confirmed"
     """The end of the turn is certain, or the client has asked for it: it is wanted."""
@@ -249,7 +249,7 @@ class ImpossibleInLifecycle(AssertionError):
 
 
 class Lifecycle:
-    """The machine over `TABLE`."""
+    """The state of one response, by `TABLE`."""
 
     def __init__(self) -> None:
         self.state = LifecycleState.PREPARING

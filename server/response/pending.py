@@ -13,7 +13,7 @@ from server.turntaking.question import Question
 
 
 class Waiting(StrEnum):
-    """What waits for an answer."""
+    """Which questions wait for an answer."""
 
     NOTHING = "nothing"
     TURN = "turn"
@@ -22,7 +22,7 @@ class Waiting(StrEnum):
 
 
 class Happening(StrEnum):
-    """What happened to those that wait."""
+    """What happened to the questions that wait."""
 
     TURN_CAME = "turn came"
     REQUEST_CAME = "request came"

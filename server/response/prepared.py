@@ -20,7 +20,7 @@ CHUNK_MS = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sentence as `stages.chunks.AudioSink` takes it."""
+    """A sentence that is spoken already, as `stages.chunks.AudioSink` takes it."""
 
     text: str
     data: bytes

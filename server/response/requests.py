@@ -46,7 +46,7 @@ class RequestContext:
 
 @dataclass(slots=True)
 class Requests:
-    """What one client asks of the server's answers. Plain calls; nothing here waits."""
+    """The requests of one client for responses. Plain calls; nothing here waits."""
 
     context: RequestContext
     pending: Pending = field(default_factory=Pending)

@@ -33,7 +33,8 @@ from stages.providers.calls import noting
 
 
 class ResponseRun:
-    """One attempt at answering a turn. `run` makes it; `confirm` lets it out, `drop` and `interrupt` end it at once."""
+    """One attempt at answering a turn: a run of the pipeline, and the response that it makes. `run` makes it; `confirm`
+    lets it out, `drop` and `interrupt` end it at once."""
 
     def __init__(
         self, timeline: Timeline, question: Question, config: SessionConfig, context: ResponseContext

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Overdue(Exception):
-    """A stage has taken too long; `stage` is the one that has waited longest."""
+    """Raised when a stage has taken too long; `stage` is the one that has waited longest."""
 
     def __init__(self, stage: str, why: str) -> None:
         super().__init__(f"stage {stage!r} {why}")
@@ -22,7 +22,7 @@ class Overdue(Exception):
 
 
 class TooLong(Exception):
-    """The answer has been speaking for as long as it may."""
+    """Raised when a response has been speaking for as long as it may."""
 
 
 class RunLimits:

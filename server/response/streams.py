@@ -11,7 +11,8 @@ from server.turntaking.happened import Happened
 
 
 class ResponseStreams:
-    """Makes, exchanges and silences them, and knows what was heard. Plain calls, but for `heard_out`."""
+    """The output streams of one response: made, exchanged and silenced here, where it is known what was heard. Plain
+    calls, but for `heard_out`."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ _BLOCKS = (StageStatus.CANCEL, StageStatus.FAIL)
 
 
 class Verdicts:
-    """Of one response. Plain calls; one that fails at a stage's end fails the run."""
+    """The verdicts of one response's guards and router. Plain calls; one that fails at a stage's end fails the run."""
 
     def __init__(self, output: ResponseOutput, timeline: Timeline) -> None:
         self._output = output

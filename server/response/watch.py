@@ -32,7 +32,7 @@ News = StageEventTold | ArtifactMade
 
 
 class RunWatch:
-    """Of one run: `emit` is its event sink, `ended` is called by it at each stage's end, and may fail the run."""
+    """Watches one run: `emit` is its event sink, `ended` is called by it at each stage's end, and may fail the run."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from server.turntaking.floor import Floor
 
 @dataclass(frozen=True, slots=True)
 class WatchedBeside:
-    """Has `changed` called beside another watcher."""
+    """Calls `changed`, beside another watcher."""
 
     watcher: LinkWatcher | None
     changed: Callable[[], None]

@@ -17,7 +17,7 @@ from server.tools.mcp_servers import SessionMcpServers
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Of one session, each part made of those before it."""
+    """The parts of one session that answer, each made of those before it."""
 
     mcp: McpCalls
     announcements: Announcements

@@ -28,7 +28,7 @@ UNDETECTED_SHARE = 0.1
 
 
 class AudioPace:
-    """The account of one session. `now` is any clock in seconds that never goes back."""
+    """How fast the audio of one session may be heard. `now` is any clock in seconds that never goes back."""
 
     __slots__ = ("_ahead_s", "_bucket", "_since_turn_s")
 

@@ -38,7 +38,7 @@ async def see_off(link: Link) -> None:
 
 
 class Closing:
-    """The end of one session."""
+    """Ends one session, and tells its client why."""
 
     def __init__(self, tasks: SessionTasks, link: Link) -> None:
         self._tasks = tasks

@@ -67,7 +67,8 @@ class KeeperContext:
 
 
 class FloorKeeper:
-    """Serves the inbox: tells the floor what happened and does what it says. Plain calls, but for the live turn."""
+    """Serves the floor's inbox: tells the floor what happened, and does what it says. Plain calls, but for the live
+    turn."""
 
     def __init__(self, context: KeeperContext) -> None:
         self._context = context

@@ -23,7 +23,7 @@ from stages.ports import MAX_PHRASES
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Of one session, each part made of those before it."""
+    """The parts of one session that hear and decide, each made of those before it."""
 
     language: SessionLanguage
     floor: Floor

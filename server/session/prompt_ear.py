@@ -21,7 +21,7 @@ from stages.runtime.contexts import context_of_task
 
 
 class PromptEar:
-    """Of one session; its reader's, of which it has the account and the pace."""
+    """Hears the usual frames of one session, for its reader, whose account and pace it has."""
 
     def __init__(
         self,

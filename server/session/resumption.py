@@ -18,7 +18,7 @@ def token_digest(token: str) -> str:
 
 
 class ResumePass:
-    """The tokens of one session; only their digests are kept."""
+    """The resume tokens of one session; only their digests are kept."""
 
     def __init__(self, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(TOKEN_BYTES)) -> None:
         self._new_token = new_token

@@ -52,7 +52,7 @@ _ANSWERING = (State.THINKING, State.HESITATING, State.SPEAKING, State.DUCKED, St
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One session, at one moment."""
+    """All that is kept of a session, as it was at one moment."""
 
     session_id: str
     items: tuple[KeptItem, ...] = ()

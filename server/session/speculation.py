@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Speculation:
-    """Counts of one session, kept by the floor's commands."""
+    """Counts the answers that one session has prepared in pauses, by the floor's commands."""
 
     started: int = 0
     """Answers begun before the end was certain."""

@@ -70,7 +70,7 @@ class NoObserver:
 
 
 class TurnReports:
-    """The timelines of one session."""
+    """Reports every turn of one session, by its timeline."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ _END: Line = (-1, b"")
 
 
 class LineWriter:
-    """One thread, started by the first line. Calls never block and never raise, from any thread."""
+    """Writes lines in a thread, which the first line starts. Calls never block and never raise, from any thread."""
 
     def __init__(self, out: int = 1, err: int = 2, max_lines: int = MAX_LINES) -> None:
         """`out` and `err` are file descriptors."""

@@ -29,14 +29,14 @@ MAX_RETRY_S = 30
 
 
 class Strain(StrEnum):
-    """Whether more can be taken."""
+    """Whether a process can take more sessions."""
 
     LIGHT = "light"
     HEAVY = "heavy"
 
 
 class Cause(StrEnum):
-    """What there is too much of."""
+    """What a process has too much of."""
 
     LOOP = "event loop"
     MODELS = "models"
@@ -44,7 +44,7 @@ class Cause(StrEnum):
 
 @dataclass(slots=True)
 class Pressure:
-    """The two means, and what follows from them. A limit of 0 is none."""
+    """Two running means of how late a process is, and what follows from them. A limit of 0 is none."""
 
     max_lag_s: float
     max_wait_s: float

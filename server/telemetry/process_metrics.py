@@ -22,7 +22,7 @@ LOOKS = 50
 
 
 class ProcessMetrics:
-    """One process: `watch` measures it, `page` has the newest look at it."""
+    """The metrics of one process: `watch` measures it, `page` has the newest look at it."""
 
     def __init__(self, registry: CollectorRegistry, pressure: Pressure, asking: Callable[[], int]) -> None:
         """`pressure` is told of each look; `asking` tells how many sessions are about to ask the models."""

@@ -10,7 +10,7 @@ _FIRST_AUDIO_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 
 
 class TurnMetrics:
-    """The turns of one process."""
+    """The metrics of the turns of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._turns = counter(registry, "turns", "Turns that are over, by how they ended.", "ending")

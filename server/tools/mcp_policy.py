@@ -16,7 +16,7 @@ _LABELLED = re.compile(r"([A-Za-z0-9_-]{1,64})=(https?://.*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class McpPolicy:
-    """The operator's list; empty, nobody may name any server."""
+    """The operator's list of servers that clients may name; empty, nobody may name any server."""
 
     entries: tuple[str, ...] = ()
 

@@ -43,7 +43,7 @@ MAX_REASON_CHARS = 500
 
 
 class Standing(StrEnum):
-    """How it stands with a server."""
+    """Where a session stands with a server of tools."""
 
     LISTING = "listing"
     READY = "ready"
@@ -57,7 +57,7 @@ class Standing(StrEnum):
 
 @dataclass(slots=True)
 class Held:
-    """One server of the session's."""
+    """A server of tools that a session uses, and its connection."""
 
     server: McpServer
     entry: Entry
@@ -75,7 +75,7 @@ class Held:
 
 
 class SessionMcpServers:
-    """Opens, lists and closes them. Plain calls, but for the waiting."""
+    """Opens, lists and closes the servers of tools of one session. Plain calls, but for the waiting."""
 
     def __init__(
         self,

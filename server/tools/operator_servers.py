@@ -31,7 +31,7 @@ _LEAST_WAIT_S, _MOST_WAIT_S = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class OperatorServer:
-    """One server of the operator's."""
+    """A server of tools that the operator has named."""
 
     name: str
     """Stands before the names of its tools: `shop__buy`."""
@@ -47,7 +47,7 @@ def prefix_of(name: str) -> str:
 
 
 class OperatorServers:
-    """All of them, and the tools that they have now."""
+    """All servers that the operator has named, and the tools that they have now."""
 
     def __init__(self, hosts: ToolServers, servers: Sequence[OperatorServer]) -> None:
         self._hosts = hosts

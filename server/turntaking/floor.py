@@ -42,7 +42,7 @@ NO_FACTS: frozenset[Fact] = frozenset()
 
 
 class RunId(NamedTuple):
-    """Which attempt at which answer."""
+    """Which revision of which turn a run is for."""
 
     turn: int
     revision: int
@@ -72,7 +72,7 @@ class ImpossibleEvent(AssertionError):
 
 
 class Floor:
-    """The machine over `TABLE`: the state, the run that has the floor, and the deadline of its wait."""
+    """The floor of one session, by `TABLE`: the state, the run that has the floor, and the deadline of its wait."""
 
     def __init__(self, limits: FloorLimits | None = None) -> None:
         self.limits = limits or FloorLimits()

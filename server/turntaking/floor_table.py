@@ -10,7 +10,7 @@ from server.domain import table
 
 
 class State(StrEnum):
-    """Who has the floor."""
+    """The states of the floor: whose turn it is, and what is awaited."""
 
     LISTENING = "listening"
     """Nobody: the server waits for the person."""

@@ -97,7 +97,7 @@ class SessionEar:
 
 
 class Hearing(SessionEar):
-    """What one session hears. Plain calls; nothing here waits."""
+    """Hears the person in one session: audio in, utterances out. Plain calls; nothing here waits."""
 
     def __init__(
         self,

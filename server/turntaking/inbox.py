@@ -12,7 +12,7 @@ from server.turntaking.happened import Happened
 
 
 class FloorConsumer(Protocol):
-    """Who obeys the floor."""
+    """Tells the floor what happened, and obeys it."""
 
     def take_in(self, happened: Happened) -> None:
         """Tell the floor what happened and do what it says. Raises ClientError for what cannot be had now."""
@@ -22,7 +22,7 @@ class FloorConsumer(Protocol):
 
 
 class FloorInbox:
-    """What happened in one session. Plain calls."""
+    """The events that wait for the floor of one session. Plain calls."""
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor

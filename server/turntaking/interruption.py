@@ -56,7 +56,7 @@ class OverlapVerdict(StrEnum):
 
 
 class Loudness(StrEnum):
-    """Whose level a sound has."""
+    """The level that a sound has: the person's, or the echo's."""
 
     UNKNOWN = "unknown"
     ECHO = "echo"

@@ -20,7 +20,7 @@ _HUM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ListenerWords:
-    """Of one language."""
+    """The words of listeners in one language."""
 
     backchannels: tuple[str, ...]
     """With which a listener encourages a speaker."""

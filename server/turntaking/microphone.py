@@ -12,7 +12,7 @@ from server.turntaking.speech_events import SpeechEvent
 
 
 class Microphone:
-    """Of one session. Plain calls; nothing here waits."""
+    """The client's microphone in one session. Plain calls; nothing here waits."""
 
     def __init__(self, hearing: Hearing, speech: Speech, outbound: Outbound) -> None:
         self._hearing = hearing

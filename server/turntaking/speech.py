@@ -34,7 +34,7 @@ from server.turntaking.speech_events import (
 
 
 class Speech:
-    """The person's half of one session. Plain calls; nothing here waits."""
+    """Decides what the person's speech means for the floor of one session. Plain calls; nothing here waits."""
 
     def __init__(self, hearing: Hearing, context: SpeechContext) -> None:
         self._context = context

@@ -52,7 +52,7 @@ SpeechEvent = SpeechBegan | SpeechPaused | SoundPaused | SpeechWentOn | SpeechOv
 
 
 class SpeechListener(Protocol):
-    """Decides what to do about what is heard."""
+    """Is told what is heard of the person's speech, and decides what to do."""
 
     def heard(self, event: SpeechEvent) -> None:
         """The person has begun, paused, gone on or stopped."""

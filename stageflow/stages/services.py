@@ -24,7 +24,7 @@ class CorePorts:
 
 @dataclass(frozen=True, slots=True)
 class LLMPorts:
-    """Language."""
+    """The services of language: a model, its tools, and the way of tokens to the client."""
 
     llm_provider: Any = None
     send_token: Send | None = None  # (token): streams words
@@ -33,7 +33,7 @@ class LLMPorts:
 
 @dataclass(frozen=True, slots=True)
 class AudioPorts:
-    """Sound."""
+    """The services of sound: recogniser, voice, and the way of speech to the client."""
 
     stt_provider: Any = None
     tts_provider: Any = None

@@ -90,7 +90,7 @@ class Lanes:
 
 
 class _Lane(Apart):
-    """One that says when it is free again."""
+    """A loop that says when it is free again."""
 
     def __init__(self, name: str, freed: Callable[[], None]) -> None:
         super().__init__(name)

@@ -37,7 +37,7 @@ class OnnxSession(Protocol):
 
 
 class StoppableSession(OnnxSession, Protocol):
-    """One whose runs can be ended."""
+    """A session of onnxruntime whose runs can be ended."""
 
     def run(self, outputs: None, inputs: dict[str, Array], options: object = None) -> list[Array]:
         """As above; `options` are of `run_options`."""

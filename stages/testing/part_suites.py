@@ -15,7 +15,8 @@ from stages.testing.tool_checks import made_tool, tool_checks
 
 
 class StageContract:
-    """Of a stage. A subclass has `stage`, and in `situation` what it finds (`stageflow.testing.Situation`)."""
+    """The contract of a stage. A subclass has `stage`, and in `situation` what it finds
+    (`stageflow.testing.Situation`)."""
 
     situation: Mapping[str, Any] = {}
     deadline_s: float = 30.0
@@ -47,7 +48,8 @@ class StageContract:
 
 
 class ToolContract:
-    """Of tools. A subclass has `tools`, and in `calls` by the tool's name arguments with which a call goes well."""
+    """The contract of tools. A subclass has `tools`, and in `calls` by the tool's name arguments with which a call goes
+    well."""
 
     calls: Mapping[str, Mapping[str, object]] = {}
     deadline_s: float = 30.0
@@ -78,7 +80,7 @@ class ToolContract:
 
 
 class PipelineContract:
-    """Of a pipeline for the server: what `pipeline` gives must have all that a turn needs."""
+    """The contract of a pipeline for the server: what `pipeline` gives must have all that a turn needs."""
 
     def pipeline(self) -> Pipeline:
         """An unbuilt pipeline, such as a hook makes of `stages.pipeline.standard_pipeline`."""

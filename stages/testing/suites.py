@@ -143,7 +143,8 @@ async def _opened(made: Any) -> AsyncIterator[Any]:
 
 
 class RecogniserContract(ProviderContract):
-    """Of a recogniser that transcribes what the server cuts. Beside `provider`: `speech`, and in `says` its words."""
+    """The contract of a recogniser that transcribes what the server cuts. Beside `provider`: `speech`, and in `says`
+    its words."""
 
     kind = "stt"
     says: str = ""
@@ -163,7 +164,7 @@ class RecogniserContract(ProviderContract):
 
 
 class TurnRecogniserContract(RecogniserContract):
-    """Of a recogniser that finds the ends of turns itself; `speech` is one turn."""
+    """The contract of a recogniser that finds the ends of turns itself; `speech` is one turn."""
 
     def checks(self) -> tuple[Check[Any], ...]:
         """Those of `turn_checks`."""
@@ -175,7 +176,7 @@ class TurnRecogniserContract(RecogniserContract):
 
 
 class ModelContract(ProviderContract):
-    """Of a language model."""
+    """The contract of a language model."""
 
     kind = "llm"
 
@@ -185,7 +186,7 @@ class ModelContract(ProviderContract):
 
 
 class VoiceContract(ProviderContract):
-    """Of a voice that speaks a piece of text a call."""
+    """The contract of a voice that speaks a piece of text a call."""
 
     kind = "tts"
 
@@ -195,7 +196,7 @@ class VoiceContract(ProviderContract):
 
 
 class UtteranceContract(VoiceContract):
-    """Of a voice that opens utterances, in which text is pushed."""
+    """The contract of a voice that opens utterances, in which text is pushed."""
 
     def checks(self) -> tuple[Check[Any], ...]:
         """Those of `utterance_checks`."""
@@ -203,7 +204,8 @@ class UtteranceContract(VoiceContract):
 
 
 class DetectorContract(ProviderContract):
-    """Of a speech detector; `speech` is a sentence at 16 kHz, if it is not to be the one that comes along."""
+    """The contract of a speech detector; `speech` is a sentence at 16 kHz, if it is not to be the one that comes
+    along."""
 
     kind: ClassVar[Kind] = "vad"
 
@@ -217,7 +219,7 @@ class DetectorContract(ProviderContract):
 
 
 class TurnEndContract(DetectorContract):
-    """Of a model of ends of turns; `speech` as for a detector."""
+    """The contract of a model of ends of turns; `speech` as for a detector."""
 
     kind = "end_of_turn"
 

@@ -54,7 +54,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Of the figures that the reference agent knows the truth of; None where nothing was measured."""
+    """The errors of the figures that the reference agent knows the truth of; None where nothing was measured."""
 
     answer: Bar | None
     stop: Bar | None

@@ -87,7 +87,7 @@ def _begin(opcode: int, size: int) -> bytes:
 
 
 class _Parser(Enum):
-    """Who finds messages in what comes."""
+    """Finds messages in what comes."""
 
     HANDSHAKE = auto()
     """The library, when the answer to the handshake is whole."""

@@ -15,7 +15,7 @@ HeardReport: TypeAlias = tuple[str, int, bool]
 
 
 class HeardReports:
-    """The reports of one caller."""
+    """The playback reports of one caller."""
 
     def __init__(self, ring: PlayRing, answers: HeardAnswers) -> None:
         self._ring = ring

@@ -68,7 +68,7 @@ class Ready(_Message):
 
 
 class Going(_Message):
-    """How it goes."""
+    """How far a process is with its share."""
 
     type: Literal["going"] = "going"
     progress: Progress
@@ -82,7 +82,7 @@ class Done(_Message):
 
 
 class Failed(_Message):
-    """It cannot be done."""
+    """The process cannot do its share."""
 
     type: Literal["failed"] = "failed"
     message: str

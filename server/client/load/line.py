@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 
 class LineState(Enum):
-    """Whether there is one."""
+    """Whether a caller has a line."""
 
     UP = auto()
     LOST = auto()

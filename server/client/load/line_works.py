@@ -9,7 +9,7 @@ from server.client.load.wire import Wire
 
 
 class LineWorks:
-    """One caller's. Times of the script are seconds since the call began."""
+    """What is done to the socket of one caller. Times of the script are seconds since the call began."""
 
     def __init__(self, line: CallerLine) -> None:
         self._line = line

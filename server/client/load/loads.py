@@ -173,7 +173,7 @@ class _Crew(Protocol):
 
 
 class _Alone:
-    """This process."""
+    """All calls made by this process."""
 
     def __init__(self, runner: Runner, watch: Watch) -> None:
         self._runner = runner
@@ -188,7 +188,7 @@ class _Alone:
 
 
 class _Together:
-    """Several others."""
+    """The calls shared among several other processes."""
 
     def __init__(self, fleet: Fleet, job: Job, watch: Watch) -> None:
         self._fleet = fleet

@@ -21,11 +21,11 @@ from server.first_use import set_aside
 
 
 class UnreachableError(ServerError):
-    """Nobody is there."""
+    """The server cannot be reached."""
 
 
 class Measurement:
-    """One of them. `run` returns a report also when it is interrupted."""
+    """One measurement of a server. `run` returns a report also when it is interrupted."""
 
     def __init__(self, order: LoadOrder, find_voice: Callable[[], Speak | None], say: Write) -> None:
         """`find_voice` gives the voice for texts, if there is one; `say` is told how things go, a line each."""

@@ -27,7 +27,7 @@ _FEW = 50
 
 
 class Ticked(Protocol):
-    """A call. Neither method raises anything."""
+    """A call that the metronome ticks. Neither method raises anything."""
 
     def tick(self) -> float | None:
         """Make what is due, and tell when the next is, on the clock of `now`; None: never again."""
@@ -37,7 +37,7 @@ class Ticked(Protocol):
 
 
 class Metronome:
-    """All calls of one process. `run` is its owner's task."""
+    """Ticks all calls of one process. `run` is its owner's task."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, int, Ticked]] = []

@@ -10,7 +10,7 @@ from audio.formats import Samples
 
 
 class PacketQueue:
-    """Samples have consecutive places, as in a `SampleRing`; one task writes and reads."""
+    """The packets of one voice. Samples have consecutive places, as in a `SampleRing`; one task writes and reads."""
 
     __slots__ = ("_capacity", "_packets", "_used", "taken", "written")
 

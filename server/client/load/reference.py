@@ -82,7 +82,7 @@ class Conduct:
 
 
 class _Outbox:
-    """What is to be sent, in the order of time."""
+    """The messages that wait to be sent, in the order of time."""
 
     def __init__(self, *, keeps_sent: bool) -> None:
         self._queue: list[tuple[float, int, Wire]] = []
@@ -116,7 +116,7 @@ class _Outbox:
 
 
 class ReferenceAgent:
-    """One session."""
+    """The reference agent in one session."""
 
     def __init__(self, conduct: Conduct) -> None:
         self._conduct = conduct

@@ -45,7 +45,7 @@ class LatencyReport(_Model):
 
 
 class VerdictReport(_Model):
-    """One objective."""
+    """What became of one objective."""
 
     objective: str
     value: float | None
@@ -78,7 +78,7 @@ class TurnReport(_Model):
 
 
 class StepReport(_Model):
-    """One load, and what became of it."""
+    """What became of one load."""
 
     load: str
     callers: int | None
@@ -104,7 +104,7 @@ class StepReport(_Model):
 
 
 class BarReport(_Model):
-    """How wrong a figure is."""
+    """How wrong a figure can be."""
 
     n: int
     bias_ms: float
@@ -112,7 +112,7 @@ class BarReport(_Model):
 
 
 class Report(_Model):
-    """A whole run."""
+    """The report of a whole run."""
 
     version: Literal[1] = 1
     target: str

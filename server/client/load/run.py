@@ -78,7 +78,7 @@ Watch = Callable[[Progress], object]
 
 @dataclass(slots=True)
 class Run:
-    """What has happened so far in this process."""
+    """All that has happened in the run of this process so far."""
 
     calls: list[CallRecord] = field(default_factory=list)
     since_s: float = 0.0

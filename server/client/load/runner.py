@@ -60,7 +60,7 @@ class Load:
 
 
 class Runner:
-    """One run at one place. `run` may be cancelled; `so_far` then has what was measured."""
+    """Makes the calls of one run at one place. `run` may be cancelled; `so_far` then has what was measured."""
 
     def __init__(self, place: Place, mix: Mix, voicebox: Voicebox, load: Load, seed: int) -> None:
         self._place = place

@@ -40,7 +40,7 @@ Page: TypeAlias = Mapping[tuple[str, tuple[str, ...]], float]
 
 
 class StageFigures(BaseModel):
-    """One stage of the answers."""
+    """How long one stage of the answers took."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -8,7 +8,8 @@ from server.client.load.turns import Turn
 
 
 class Slowest:
-    """Of one process: so many turns of callers who do not keep all that they hear, and no more at a time."""
+    """The slowest turns of one process: so many turns of callers who do not keep all that they hear, and no more at a
+    time."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -28,7 +28,7 @@ class TurnKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of it."""
+    """What became of an expectation."""
 
     HELD = "held"
     MISSED = "missed"
@@ -126,7 +126,7 @@ class Ending(StrEnum):
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call."""
+    """The record of one call."""
 
     number: int
     scenario: str

@@ -8,7 +8,8 @@ from server.client.load.answers import HeardAnswer
 
 
 class WordCount:
-    """Of one answer: by where the server says that its words lie, or else by the marks in their sound."""
+    """Counts the words of one answer, by where the server says that its words lie, or else by the marks in their
+    sound."""
 
     def __init__(self, answer: HeardAnswer, rate_hz: int) -> None:
         """The answer's `played` is to be kept, for the marks."""

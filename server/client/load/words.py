@@ -16,7 +16,7 @@ _SLACK_MS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WordsHeard:
-    """Of one answer."""
+    """The words that a caller heard of one answer."""
 
     heard: int
     lost: int = 0

@@ -61,7 +61,7 @@ async def worker(
 
 
 class _Service:
-    """One controller's."""
+    """What a worker does for one controller."""
 
     def __init__(self, connection: ServerConnection, idle_s: float) -> None:
         self._connection = connection

@@ -83,7 +83,7 @@ class TranscriptionPart(WireObject):
 
 
 class NoiseReductionPart(WireObject):
-    """Where the microphone is."""
+    """`noise_reduction`: where the microphone is."""
 
     type: Literal["near_field", "far_field"]
     strength: float | None = None

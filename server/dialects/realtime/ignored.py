@@ -47,7 +47,7 @@ _SILENT = (
 
 
 class IgnoredSettings:
-    """What one client has been told of."""
+    """The settings of one client that change nothing, and of which it has been told."""
 
     def __init__(self, abilities: Abilities) -> None:
         self._abilities = abilities

@@ -38,7 +38,7 @@ class _Order(WireObject):
 
 @dataclass(frozen=True, slots=True)
 class SecretOrder:
-    """What was asked for, checked."""
+    """A client secret as it was asked for, checked."""
 
     pinned: Pinned
     lifetime_s: int

@@ -64,7 +64,7 @@ _SHOWN = frozenset({"id", "object", "expires_at", "client_secret", "x_ignored"})
 
 
 class UnknownKeys:
-    """What one client has been told of."""
+    """The unknown keys of one client, and of which it has been told."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()

@@ -21,7 +21,7 @@ WRAP = 1 << 32
 
 
 class Stream(IntEnum):
-    """Whose audio it is."""
+    """The stream that an audio frame belongs to."""
 
     MICROPHONE = 0
     ANSWER = 1
@@ -32,7 +32,7 @@ _STREAMS = tuple(Stream)
 
 
 class AudioFrame(NamedTuple):
-    """One binary frame."""
+    """One binary frame of audio, read."""
 
     stream: Stream
     epoch: int

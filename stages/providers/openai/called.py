@@ -25,7 +25,7 @@ class _PartialCall:
 
 
 class Calls:
-    """Piece by piece."""
+    """The calls of one answer, put together piece by piece."""
 
     def __init__(self, tools: Collection[str], new_id: Callable[[], str]) -> None:
         """`tools` are the names that were offered; `new_id` gives calls without an id one."""

@@ -55,7 +55,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One context has failed; the connection goes on."""
+    """Raised when one context has failed; the connection goes on."""
 
     context: str | None
     error: ProviderError
